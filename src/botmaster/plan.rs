@@ -1,0 +1,50 @@
+//! What the core hands to a build and gets back from it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{BuilderConfig, LogLimits};
+use crate::model::{BuildId, BuildNumber, Properties, RequestId, Results, SlaveName, SourceStamp};
+
+/// All that a build needs to run, fixed at its start: later reconfigurations do not touch it (BRC-03).
+#[derive(Clone, Debug)]
+pub struct BuildPlan {
+    /// Its number over all builders.
+    pub build: BuildId,
+    /// Its number within the builder.
+    pub number: BuildNumber,
+    /// Its builder, with the factory.
+    pub builder: Arc<BuilderConfig>,
+    /// The slave it runs on.
+    pub slave: SlaveName,
+    /// The requests it answers for.
+    pub requests: Vec<RequestId>,
+    /// What to build, merged.
+    pub stamp: Arc<SourceStamp>,
+    /// Why.
+    pub reason: String,
+    /// All properties of sources 1 to 6 (PRP-01).
+    pub properties: Properties,
+    /// Directory of its logs, relative to the base directory: `builders/BUILDDIR/NUMBER`.
+    pub log_dir: PathBuf,
+    /// Limits of its logs.
+    pub log_limits: LogLimits,
+    /// How long a stopped step may go on (BUI-12).
+    pub interrupt_grace: Duration,
+}
+
+/// How a build ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildOutcome {
+    /// Its result; RETRY means that its requests are to be built again.
+    pub result: Results,
+    /// Short text (BUI-08).
+    pub text: Vec<String>,
+    /// Why it was stopped, if it was.
+    pub stop_reason: Option<String>,
+    /// All properties at the end.
+    pub properties: Properties,
+    /// Whether the slave may still run a command that was given up (BUI-12): its connection is then to be dropped.
+    pub abandoned_command: bool,
+}

@@ -1,0 +1,325 @@
+//! The checked configuration.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ChangeFilter, FilePatterns};
+use crate::model::{BuilderName, Properties, Results, SchedulerName, SlaveName};
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Name of the project.
+    pub title: String,
+    /// Its page.
+    pub title_url: String,
+    /// The master's own address for people.
+    pub buildbot_url: String,
+    /// Where slaves and `sendchange` connect; several addresses may be given. Empty: only local slaves.
+    pub slave_port: Vec<Listen>,
+    /// Properties of all builds, with source "master.toml".
+    pub properties: Properties,
+    /// Slaves, in the order of the file.
+    pub slaves: Vec<Arc<SlaveConfig>>,
+    /// Builders, in the order of the file.
+    pub builders: Vec<Arc<BuilderConfig>>,
+    /// Schedulers, in the order of the file.
+    pub schedulers: Vec<Arc<SchedulerConfig>>,
+    /// Where changes come from.
+    pub change_sources: Vec<ChangeSourceConfig>,
+    /// How long a slave may take to answer the ping before a build (START_BUILD_TIMEOUT): 10 s.
+    pub start_build_timeout: Duration,
+    /// How long a slave may take to answer while its builders are attached (row 1): 30 s.
+    pub attach_timeout: Duration,
+    /// How long a slave may take to answer a keepalive (SLV-05): 30 s.
+    pub keepalive_timeout: Duration,
+    /// How long a stopped step may go on (BUI-12): 60 s.
+    pub interrupt_grace: Duration,
+    /// Builds that a request may lose to lost slaves before it ends as EXCEPTION (BUI-14): 5.
+    pub max_retries: u32,
+    /// Whether a second slave of a connected name replaces the first (`duplicate_slave = "replace"`) instead of being
+    /// arbitrated (SLV-04).
+    pub duplicate_slave_replaces: bool,
+    /// Whether slaves are chosen at random (default) or in the order of the configuration (BLD-05).
+    pub choose_slaves_randomly: bool,
+    /// Limits of step logs (LOG-03).
+    pub logs: LogLimits,
+    /// How much of the program's own log file is kept: bytes a file, and number of old files.
+    pub log_rotation: (u64, u32),
+}
+
+/// Limits of step logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogLimits {
+    /// Most bytes of stdout and stderr together; the rest is dropped with a note.
+    pub max_size: Option<u64>,
+    /// Of what is dropped, so many bytes of the end are kept.
+    pub max_tail_size: Option<u64>,
+}
+
+/// An address to listen on. A host that is absent means all IPv6 and IPv4 addresses.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Listen {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// A password or where it is.
+#[derive(Clone, Eq, PartialEq)]
+pub enum Secret {
+    /// In the configuration.
+    Inline(String),
+    /// In a file, relative to the base directory; a final newline does not count.
+    File(PathBuf),
+    /// In an environment variable.
+    Env(String),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Inline(_) => f.write_str("Inline(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Env(name) => f.debug_tuple("Env").field(name).finish(),
+        }
+    }
+}
+
+/// A slave (SLV-01).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlaveConfig {
+    /// Its name.
+    pub name: SlaveName,
+    /// What it is.
+    pub kind: SlaveKind,
+    /// Builds at once; absent is unlimited.
+    pub max_builds: Option<u32>,
+    /// Properties of its builds, with source "BuildSlave".
+    pub properties: Properties,
+    /// Time between keepalives from the master: 1 h.
+    pub keepalive_interval: Duration,
+    /// Addresses to mail to when it is missing. (Kept for the notifier; there is none yet, so it is refused.)
+    pub notify_on_missing: Vec<String>,
+}
+
+/// Kinds of slave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlaveKind {
+    /// Connects over TCP with this password.
+    Remote {
+        /// Its password.
+        password: Secret,
+    },
+    /// The native slave inside the master; its work is below `slaves/NAME` in the base directory.
+    Local,
+}
+
+/// A builder (BLD-01).
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuilderConfig {
+    /// Its name.
+    pub name: BuilderName,
+    /// Its slaves.
+    pub slaves: Vec<SlaveName>,
+    /// Directory of its logs below `builders/` in the base directory, made from the name by default.
+    pub builddir: String,
+    /// Directory on the slave; the builddir by default.
+    pub slavebuilddir: String,
+    /// Its steps.
+    pub factory: Arc<FactoryConfig>,
+    /// Environment of its commands.
+    pub env: BTreeMap<String, Option<Template>>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// What it is for.
+    pub description: String,
+    /// Properties of its builds, with source "Builder".
+    pub properties: Properties,
+    /// Whether compatible requests share a build; the builder's own setting or else the global one.
+    pub merge_requests: bool,
+}
+
+/// A list of steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactoryConfig {
+    /// Its name.
+    pub name: String,
+    /// Its steps.
+    pub steps: Vec<StepConfig>,
+}
+
+/// A step: what all kinds have (STP-01), and its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepConfig {
+    /// Its name before suffixes (BUI-04).
+    pub name: String,
+    /// Stop the build if it fails.
+    pub halt_on_failure: bool,
+    /// Its warnings fail the build.
+    pub flunk_on_warnings: bool,
+    /// Its failure fails the build.
+    pub flunk_on_failure: bool,
+    /// Its warnings are the build's.
+    pub warn_on_warnings: bool,
+    /// Its failure is a warning of the build.
+    pub warn_on_failure: bool,
+    /// Run it even when the build is already ending.
+    pub always_run: bool,
+    /// What it does, while it runs; from the command by default (STP-06).
+    pub description: Option<Vec<Template>>,
+    /// What it did.
+    pub description_done: Option<Vec<Template>>,
+    /// Added to both.
+    pub description_suffix: Option<Vec<Template>>,
+    /// What it is.
+    pub kind: StepKind,
+}
+
+/// Kinds of step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepKind {
+    /// `ShellCommand`.
+    Shell(Box<ShellStepConfig>),
+}
+
+/// Settings of `ShellCommand` (STP-05).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShellStepConfig {
+    /// What to run.
+    pub command: CommandWords,
+    /// Directory below the builder's: `build`.
+    pub workdir: Template,
+    /// Environment, over the builder's (BUI-16).
+    pub env: BTreeMap<String, Option<Template>>,
+    /// Whether its output is kept.
+    pub want_stdout: bool,
+    /// Whether its errors are kept.
+    pub want_stderr: bool,
+    /// Log name to path of a file to follow, and whether to start at its present end.
+    pub logfiles: Vec<(String, Template, bool)>,
+    /// Logs are made when there is something in them, instead of at once.
+    pub lazy_logfiles: bool,
+    /// Longest time without output: 20 min.
+    pub timeout: Option<Duration>,
+    /// Longest time at all.
+    pub max_time: Option<Duration>,
+    /// Time between SIGTERM and the harder signal.
+    pub sigterm_time: Option<Duration>,
+    /// The harder signal, without `SIG`.
+    pub interrupt_signal: Option<String>,
+    /// Whether to use a pseudo terminal; absent: as the slave says.
+    pub use_pty: Option<bool>,
+    /// Whether the environment is shown in the log: true.
+    pub log_environ: bool,
+    /// What it reads.
+    pub initial_stdin: Option<Template>,
+    /// Exit codes to results; 0 is SUCCESS and the rest FAILURE where it says nothing.
+    pub decode_rc: BTreeMap<i64, Results>,
+    /// Lines of output after which it is killed.
+    pub max_lines: Option<u64>,
+}
+
+/// A command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandWords {
+    /// A line for the slave's shell.
+    Line(Template),
+    /// Words; the second text is shown instead of the first if it is there.
+    Words(Vec<(Template, Option<String>)>),
+}
+
+/// A text with `%(property)s` forms (PRP-07, PRP-08), parsed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Template(pub Vec<TemplatePart>);
+
+/// A piece of a [`Template`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum TemplatePart {
+    /// Literal text.
+    Text(String),
+    /// A property.
+    Property {
+        /// Its name.
+        name: String,
+        /// What to put when it is, or is not, there.
+        otherwise: Otherwise,
+    },
+}
+
+/// What a property form does when the property is not set (PRP-07).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Otherwise {
+    /// `%(name)s`: an unset property is an error of the step.
+    Fail,
+    /// `%(name:-text)s`: the text if it is unset.
+    IfUnset(String),
+    /// `%(name:~text)s`: the text if it is unset or false.
+    IfFalse(String),
+    /// `%(name:+text)s`: the text if it is set, else nothing.
+    IfSet(String),
+}
+
+/// Where changes come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChangeSourceConfig {
+    /// `PB`: `sendchange`.
+    Pb {
+        /// A port of its own; absent: the slave port.
+        port: Option<Listen>,
+        /// User name.
+        user: String,
+        /// Password.
+        password: Secret,
+        /// Files outside are dropped from the change, those inside lose the prefix.
+        prefix: Option<String>,
+    },
+}
+
+/// A scheduler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchedulerConfig {
+    /// Its name.
+    pub name: SchedulerName,
+    /// Its builders, in order, duplicates included (SCB-02).
+    pub builders: Vec<BuilderName>,
+    /// Properties of its sets, with source "Scheduler".
+    pub properties: Properties,
+    /// Text of its sets' reasons, with `%(name)s` for its name; absent: kind and name (SCB-12).
+    pub reason: Option<String>,
+    /// What it is.
+    pub kind: SchedulerKind,
+}
+
+/// Kinds of scheduler.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SchedulerKind {
+    /// `Scheduler`: one branch (section 4).
+    Scheduler {
+        /// Its branch; absent is the default branch.
+        branch: Option<String>,
+        /// How long the tree must be still; absent: a set for each important change at once.
+        tree_stable_timer: Option<Duration>,
+        /// Whether the timer counts from the arrival of a change instead of its own time (SCH-12).
+        timer_from_arrival: bool,
+        /// Whether unimportant changes restart a running timer (SCH-09).
+        unimportant_resets_timer: bool,
+        /// Whether unimportant changes stay out of the set (SCH-12).
+        only_important: bool,
+        /// Which changes are important.
+        importance: Option<Importance>,
+        /// Which changes it looks at.
+        filter: ChangeFilter,
+    },
+}
+
+/// Which changes are important: those that touch a matching file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Importance {
+    /// The files that count.
+    pub files: FilePatterns,
+}

@@ -1,0 +1,227 @@
+//! The journal: the closed list of what must be remembered, and what recovery hands back.
+//!
+//! Every write to the state is an [`Op`]. The ops of one [`Ticket`] are one transaction, so that,
+//! for instance, a change and the build sets it made are remembered together or not at all, and a
+//! build is never remembered as finished with its requests still open. Tickets are committed in
+//! the order in which they were handed in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Properties,
+    RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+};
+
+/// One thing to remember.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// A change was accepted.
+    ChangeAdded(Arc<Change>),
+    /// A set was submitted; its requests are queued with the set's submit time.
+    SetSubmitted(Arc<BuildSet>),
+    /// The last request of a set has finished.
+    SetFinished {
+        /// Which set.
+        set: SetId,
+        /// Its result.
+        result: Results,
+        /// When.
+        at: Timestamp,
+    },
+    /// A request has finished, by a build or by being cancelled.
+    RequestFinished {
+        /// Which request.
+        request: RequestId,
+        /// Its result.
+        result: Results,
+        /// When.
+        at: Timestamp,
+    },
+    /// A build has started; its requests are no longer queued.
+    BuildStarted(Arc<BuildStart>),
+    /// A build has ended. With [`Results::Retry`] its requests are queued again, with their old
+    /// submit times, and each request's `retries` becomes what is given here.
+    BuildFinished {
+        /// Which build.
+        build: BuildId,
+        /// Its result.
+        result: Results,
+        /// Short text (BUI-08).
+        text: Vec<String>,
+        /// Why it was stopped, if somebody stopped it (BUI-11).
+        stop_reason: Option<String>,
+        /// All properties at the end.
+        properties: Properties,
+        /// When.
+        at: Timestamp,
+    },
+    /// Sets the number of retries of requests that go back to the queue (BUI-14).
+    RequestRetries {
+        /// Which request.
+        request: RequestId,
+        /// Retries so far.
+        retries: u32,
+    },
+    /// A step has started.
+    StepStarted {
+        /// The build it belongs to.
+        build: BuildId,
+        /// Its position in the build, from 0.
+        index: u32,
+        /// Its unique name.
+        name: String,
+        /// What it does.
+        text: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A step has ended.
+    StepFinished {
+        /// The build it belongs to.
+        build: BuildId,
+        /// Its position in the build.
+        index: u32,
+        /// Its result.
+        result: Results,
+        /// What it did.
+        text: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A step has opened a log.
+    LogOpened {
+        /// The build it belongs to.
+        build: BuildId,
+        /// The step's position in the build.
+        step: u32,
+        /// The log's name, such as `stdio`.
+        name: String,
+        /// The log's file, relative to the base directory.
+        path: String,
+    },
+    /// A log is complete.
+    LogClosed {
+        /// The build it belongs to.
+        build: BuildId,
+        /// The step's position in the build.
+        step: u32,
+        /// The log's name.
+        name: String,
+        /// Bytes of all channels together.
+        size_bytes: u64,
+    },
+    /// What a scheduler must know after a restart; `None` when there is nothing.
+    SchedulerState {
+        /// Which scheduler.
+        scheduler: SchedulerName,
+        /// Its own form of it.
+        state: Option<Value>,
+    },
+    /// A slave came, went, or told of itself.
+    SlaveState {
+        /// Which slave.
+        slave: SlaveName,
+        /// Whether it is connected now.
+        connected: bool,
+        /// What it told of itself: `admin`, `host`, `version` …; `None` leaves what is known.
+        info: Option<BTreeMap<String, String>>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The big state of a builder changed: `offline`, `idle` or `building` (BLD-13).
+    BuilderState {
+        /// Which builder.
+        builder: BuilderName,
+        /// Its state.
+        state: &'static str,
+    },
+    /// The builders and slaves of the configuration that is now in force, so that what is shown
+    /// from disk is what is configured.
+    Configured {
+        /// Builder names with the names of their slaves, in the order of the configuration.
+        builders: Vec<(BuilderName, Vec<SlaveName>)>,
+        /// Slave names, in the order of the configuration.
+        slaves: Vec<SlaveName>,
+    },
+}
+
+/// The start of a build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildStart {
+    /// Its number over all builders.
+    pub build: BuildId,
+    /// Its builder.
+    pub builder: BuilderName,
+    /// Its number within the builder.
+    pub number: BuildNumber,
+    /// The slave it runs on.
+    pub slave: SlaveName,
+    /// The requests it answers for, in queue order.
+    pub requests: Vec<RequestId>,
+    /// The changes of its merged stamp.
+    pub changes: Vec<ChangeNumber>,
+    /// Why it runs (BRQ-08).
+    pub reason: String,
+    /// Properties at the start.
+    pub properties: Properties,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the state knew when the master started. Builds that were open have already been ended as
+/// RETRY in the state, and their requests are in `requests`, so the core only has to queue them.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// The next free numbers.
+    pub next: NextNumbers,
+    /// Sets that have not finished, in order of number.
+    pub sets: Vec<RecoveredSet>,
+    /// Requests that have not finished, in order of submit time and number.
+    pub requests: Vec<BuildRequest>,
+    /// The state each scheduler stored.
+    pub schedulers: BTreeMap<SchedulerName, Value>,
+    /// The changes that schedulers still hold: a scheduler's state refers to them by number, in
+    /// arrays under the key `changes` at any depth.
+    pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
+    /// Builds that the last run of the master left open and that are now ended as RETRY.
+    pub interrupted: Vec<(BuilderName, BuildNumber)>,
+}
+
+/// The next free numbers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NextNumbers {
+    /// Next change.
+    pub change: ChangeNumber,
+    /// Next set.
+    pub set: SetId,
+    /// Next request.
+    pub request: RequestId,
+    /// Next build over all builders.
+    pub build: BuildId,
+    /// Next build of each builder that has had one.
+    pub build_of: BTreeMap<BuilderName, BuildNumber>,
+}
+
+impl Default for NextNumbers {
+    fn default() -> Self {
+        Self {
+            change: ChangeNumber(1),
+            set: SetId(1),
+            request: RequestId(1),
+            build: BuildId(1),
+            build_of: BTreeMap::new(),
+        }
+    }
+}
+
+/// An unfinished set.
+#[derive(Clone, Debug)]
+pub struct RecoveredSet {
+    /// The set.
+    pub set: Arc<BuildSet>,
+    /// Those of its requests that have finished, with their results.
+    pub finished: Vec<(RequestId, Results)>,
+}

@@ -1,0 +1,28 @@
+//! The domain: changes, source stamps, build sets, requests, builds, results, properties, time, and
+//! the journal of what must be remembered.
+//!
+//! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
+//! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
+
+pub mod build;
+pub mod buildset;
+pub mod change;
+pub mod ids;
+pub mod journal;
+pub mod properties;
+pub mod results;
+pub mod stamp;
+pub mod time;
+
+pub use build::{BuildSummary, StepSummary};
+pub use buildset::{BuildRequest, BuildSet};
+pub use change::{Change, NewChange};
+pub use ids::{
+    BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
+    Ticket,
+};
+pub use journal::{Op, Recovered};
+pub use properties::{Properties, Property};
+pub use results::Results;
+pub use stamp::{Patch, SourceStamp};
+pub use time::{Mono, Now, Timestamp};

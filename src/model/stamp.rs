@@ -1,0 +1,110 @@
+//! Source stamps: which version of the tree to build (section 2).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Change;
+
+/// A patch to apply after checkout (SST-01).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Patch {
+    /// How many leading path components `patch -p` strips.
+    pub level: u32,
+    /// The diff; bytes, not text (TJD-10).
+    pub body: Vec<u8>,
+    /// Directory below the work directory to apply it in.
+    pub subdir: Option<String>,
+    /// Who made it, as the sender says.
+    pub who: Option<String>,
+    /// What the sender says about it.
+    pub comment: Option<String>,
+}
+
+/// What to build. See SST-02 for what the combinations of fields mean.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SourceStamp {
+    /// Branch; absent is the default branch.
+    pub branch: Option<String>,
+    /// Revision; absent is computed from the changes, or latest.
+    pub revision: Option<String>,
+    /// Patch of a try job.
+    pub patch: Option<Patch>,
+    /// The changes it is made of, in ascending number (SST-04).
+    pub changes: Vec<Arc<Change>>,
+    /// Project.
+    pub project: String,
+    /// Repository.
+    pub repository: String,
+    /// Codebase.
+    pub codebase: String,
+}
+
+impl SourceStamp {
+    /// The stamp of `changes`, which all have the same branch (SST-03); puts them in arrival order
+    /// (SST-04, SB-03).
+    #[must_use]
+    pub fn from_changes(mut changes: Vec<Arc<Change>>) -> Self {
+        changes.sort_by_key(|c| c.number);
+        changes.dedup_by_key(|c| c.number);
+        let Some(last) = changes.last() else {
+            return Self::default();
+        };
+        Self {
+            branch: last.branch.clone(),
+            revision: None,
+            patch: None,
+            project: last.project.clone(),
+            repository: last.repository.clone(),
+            codebase: last.codebase.clone(),
+            changes,
+        }
+    }
+
+    /// Whether requests for the two may share a build (SST-05).
+    #[must_use]
+    pub fn can_merge_with(&self, other: &Self) -> bool {
+        let same_tree = self.branch == other.branch
+            && self.project == other.project
+            && self.repository == other.repository
+            && self.codebase == other.codebase;
+        if !same_tree || self.patch.is_some() || other.patch.is_some() {
+            return false;
+        }
+        match (self.changes.is_empty(), other.changes.is_empty()) {
+            (false, false) => true,
+            (true, true) => self.revision == other.revision,
+            (true, false) | (false, true) => false,
+        }
+    }
+
+    /// The stamp for a build that serves all of `members`, which can all merge with the first
+    /// (SST-06): all their changes, without duplicates, in number order.
+    #[must_use]
+    pub fn merged(members: &[Arc<Self>]) -> Arc<Self> {
+        let [first, rest @ ..] = members else {
+            return Arc::default();
+        };
+        if rest.is_empty() || first.changes.is_empty() {
+            return Arc::clone(first);
+        }
+        let changes = members
+            .iter()
+            .flat_map(|m| m.changes.iter().cloned())
+            .collect();
+        let mut stamp = Self::from_changes(changes);
+        stamp.branch.clone_from(&first.branch);
+        stamp.project.clone_from(&first.project);
+        stamp.repository.clone_from(&first.repository);
+        stamp.codebase.clone_from(&first.codebase);
+        Arc::new(stamp)
+    }
+
+    /// The revision to build as the stamp tells it: its own, else that of the newest change (SRC-02).
+    #[must_use]
+    pub fn revision_to_build(&self) -> Option<&str> {
+        self.revision
+            .as_deref()
+            .or_else(|| self.changes.last()?.revision.as_deref())
+    }
+}

@@ -1,0 +1,1 @@
+//! The task that owns a socket and its broker.

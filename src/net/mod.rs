@@ -1,0 +1,17 @@
+//! Drives a Perspective Broker [`crate::pb::Broker`] over a stream, both ends; listeners; logins.
+//!
+//! A connection is one task that owns the socket and the broker. The rest of the program holds a
+//! [`Peer`]: it calls objects of the other side, and exports objects of its own, each of which is
+//! a bounded channel of [`IncomingCall`]s.
+//!
+//! Invariants: a full channel of an exported object stops the reading of its connection, so that
+//! a slow disk makes the slave wait and nothing grows without bound; therefore whoever owns such a
+//! channel must never await an answer of the same connection without also draining the channel.
+//! What is written waits in the broker, bounded; a peer that does not read is dropped.
+
+pub mod connection;
+pub mod listen;
+pub mod peer;
+pub mod slave;
+
+pub use peer::{CallError, IncomingCall, Lost, Peer, Reply};

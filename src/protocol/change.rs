@@ -1,0 +1,1 @@
+//! `addChange` (PROTOCOL section 12).

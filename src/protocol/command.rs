@@ -1,0 +1,100 @@
+//! Remote commands: arguments out, updates in (PROTOCOL sections 9.3 and 10).
+
+use bytes::Bytes;
+
+use crate::pb::Value;
+
+/// Arguments of a remote command, before they are spelled for a slave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandArgs {
+    /// `shell`.
+    Shell(Box<ShellArgs>),
+}
+
+/// Arguments of `shell` (PROTOCOL section 10.2). Texts are bytes, so that what is not UTF-8 can be said to a slave
+/// that takes bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShellArgs {
+    /// What to run.
+    pub command: ShellCommand,
+    /// Directory below the builder's, or absolute.
+    pub workdir: String,
+    /// Added to the slave's environment; a value of `None` removes the variable.
+    pub env: Vec<(String, Option<String>)>,
+    /// Written to the command, which then sees the end of its input.
+    pub initial_stdin: Option<Bytes>,
+    /// Whether output is sent.
+    pub want_stdout: bool,
+    /// Whether output is sent.
+    pub want_stderr: bool,
+    /// Log name, path below the work directory, and whether to start at the file's present end.
+    pub logfiles: Vec<(String, String, bool)>,
+    /// Seconds without output after which the command is killed.
+    pub timeout: Option<f64>,
+    /// Seconds after which the command is killed.
+    pub max_time: Option<f64>,
+    /// Seconds between SIGTERM and the harder signal.
+    pub sigterm_time: Option<f64>,
+    /// Signal that kills it, without `SIG`; the slave's default is KILL.
+    pub interrupt_signal: Option<String>,
+    /// Whether to run it on a pseudo terminal; absent: as the slave is configured (a worker from 3.0 on is told no).
+    pub use_pty: Option<bool>,
+    /// Whether the environment is shown in the log.
+    pub log_environ: bool,
+    /// Lines of output after which the command is killed (workers from 4.1 on).
+    pub max_lines: Option<u64>,
+}
+
+/// A command: a line for the shell, or words.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ShellCommand {
+    /// Run by `/bin/sh -c`.
+    Line(String),
+    /// Run as it is.
+    Words(Vec<Word>),
+}
+
+/// One word of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Word {
+    /// A word.
+    Plain(String),
+    /// A word that is shown as another (PROTOCOL section 10.2).
+    Obfuscated {
+        /// What is run.
+        real: String,
+        /// What is shown.
+        shown: String,
+    },
+}
+
+/// One thing a running command says (PROTOCOL section 10.1).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// Output.
+    Stdout(Bytes),
+    /// Output.
+    Stderr(Bytes),
+    /// What the slave says about the command.
+    Header(Bytes),
+    /// A piece of a followed file.
+    Log {
+        /// The log's name.
+        name: String,
+        /// The piece.
+        data: Bytes,
+    },
+    /// Exit status; −1 when killed by a signal.
+    Rc(i64),
+    /// Seconds it ran.
+    Elapsed(f64),
+    /// Why the slave killed it (workers from 3.10 on).
+    FailureReason(String),
+    /// Anything else: `stat`, `files`, `got_revision` …
+    Other {
+        /// Its key.
+        key: String,
+        /// Its value.
+        value: Value,
+    },
+}

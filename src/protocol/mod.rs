@@ -1,0 +1,14 @@
+//! What Buildbot's peers say over Perspective Broker, typed; both ends, without I/O.
+//!
+//! Values come in and go out as [`crate::pb::Value`]s. Python 2 and 3 peers mix byte strings and
+//! text everywhere (PROTOCOL section 6): what comes in is accepted either way, what goes out is
+//! spelled as [`TextStyle`] says.
+
+pub mod change;
+pub mod command;
+pub mod slave;
+pub mod text;
+
+pub use command::{CommandArgs, ShellArgs, Update};
+pub use slave::SlaveInfo;
+pub use text::TextStyle;

@@ -1,0 +1,23 @@
+//! How text is spelled for a peer (PROTOCOL section 6).
+
+use crate::pb::Value;
+
+/// Whether a peer wants byte strings or unicode.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TextStyle {
+    /// Slaves and clients up to 0.8, on Python 2: byte strings.
+    Bytes,
+    /// Workers and clients from 0.9 on: unicode.
+    Unicode,
+}
+
+impl TextStyle {
+    /// `text` for this peer.
+    #[must_use]
+    pub fn value(self, text: &str) -> Value {
+        match self {
+            Self::Bytes => Value::bytes(text),
+            Self::Unicode => Value::text(text),
+        }
+    }
+}

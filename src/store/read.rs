@@ -1,0 +1,1 @@
+//! Reading the state: plain functions on a read-only connection, for `show` and later the pages.
