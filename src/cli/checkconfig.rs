@@ -1,0 +1,78 @@
+//! `buildmaster checkconfig`: all that is wrong with a configuration, and nothing else (MAS-01).
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{complain, say};
+use crate::config::{self, Config, ConfigErrors};
+
+/// Checks a configuration.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckConfig {
+    /// Say nothing when all is well.
+    #[arg(long, short)]
+    quiet: bool,
+    /// The configuration, or the base directory that it is in.
+    #[arg(value_name = "FILE|DIR", default_value = ".")]
+    path: PathBuf,
+}
+
+impl CheckConfig {
+    /// Reads the configuration and reports; says whether it is right.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn run(&self) -> anyhow::Result<bool> {
+        let file = config_file(&self.path);
+        let Some(config) = load(&file)? else { return Ok(false) };
+        if !self.quiet {
+            say(&format!(
+                "{}: good: {}, {}, {}",
+                file.display(),
+                count(config.builders.len(), "builder"),
+                count(config.slaves.len(), "slave"),
+                count(config.schedulers.len(), "scheduler"),
+            ));
+        }
+        Ok(true)
+    }
+}
+
+/// The configuration file that `path` means: itself, or the one in that directory.
+#[must_use]
+pub fn config_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("master.toml") } else { path.to_owned() }
+}
+
+/// Reads a configuration, shows its errors and warnings on standard error, and hands it back if it
+/// has no errors.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn load(file: &Path) -> anyhow::Result<Option<Config>> {
+    let text = std::fs::read_to_string(file).with_context(|| {
+        let at = file.display();
+        format!("cannot read {at} (`buildmaster create-master DIR` makes a base directory)")
+    })?;
+    let name = file.display().to_string();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    match config::parse(&text, &name) {
+        Ok((config, warnings)) => {
+            if !warnings.is_empty() {
+                let report = ConfigErrors { file: name, text, errors: Vec::new(), warnings };
+                complain(&report.render(colours));
+            }
+            Ok(Some(config))
+        }
+        Err(errors) => {
+            complain(&errors.render(colours));
+            Ok(None)
+        }
+    }
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,125 @@
+//! `buildmaster create-master`: a base directory with a small working configuration.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use rand::RngExt;
+
+use super::say;
+
+/// Makes a base directory.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CreateMaster {
+    /// Say nothing.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Replace the configuration that is there already.
+    #[arg(long, short)]
+    force: bool,
+    /// The base directory, made if it does not exist.
+    #[arg(value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+/// The configuration that a new base directory gets.
+pub(super) const FIRST_CONFIG: &str = r#"# The configuration of this master. `buildmaster checkconfig` checks it; every key is explained in
+# master.toml.example. A port without an interface is open to this machine only.
+title = "My project"
+slave_port = 9989
+
+[[slaves]]
+name = "here"
+type = "local"
+
+[factories.hello]
+steps = [
+  { type = "ShellCommand", name = "hello", command = ["echo", "hello from %(slavename)s"] },
+]
+
+[[builders]]
+name = "first"
+slaves = ["here"]
+factory = "hello"
+
+[[schedulers]]
+type = "Scheduler"
+name = "quick"
+builders = ["first"]
+
+[[change_sources]]
+type = "PB"
+user = "change"
+password_file = "secrets/change"
+"#;
+
+impl CreateMaster {
+    /// Makes the directory, its configuration and a password for changes.
+    ///
+    /// # Errors
+    /// There is a master already, or a file cannot be written.
+    pub fn run(&self) -> anyhow::Result<()> {
+        let dir = &self.dir;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("cannot make {}", dir.display()))?;
+        fs::set_permissions(dir, Permissions::from_mode(0o700))
+            .with_context(|| format!("cannot close {} to others", dir.display()))?;
+        let config = dir.join("master.toml");
+        if config.exists() && !self.force {
+            bail!(
+                "{} is there already: this is a master's base directory (--force replaces its \
+                 configuration, and leaves its state alone)",
+                config.display()
+            );
+        }
+        write_private(&config, FIRST_CONFIG)?;
+        let secrets = dir.join("secrets");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&secrets)
+            .with_context(|| format!("cannot make {}", secrets.display()))?;
+        let secret = secrets.join("change");
+        if !secret.exists() {
+            write_private(&secret, &format!("{}\n", new_password()))?;
+        }
+        if !self.quiet {
+            self.say_what_is_next();
+        }
+        Ok(())
+    }
+
+    fn say_what_is_next(&self) {
+        let dir = self.dir.display();
+        say(&format!(
+            "{dir}: a new master with one builder, one local slave and one scheduler.\n\
+             \n\
+             Start it:        buildmaster start {dir}\n\
+             Send a change:   buildbot sendchange --master 127.0.0.1:9989 \
+             --auth \"change:$(cat {dir}/secrets/change)\" --who me hello.c\n\
+             Look:            buildmaster show builds --basedir {dir}\n\
+             Configure:       {dir}/master.toml"
+        ));
+    }
+}
+
+/// A password that nobody guesses: 128 random bits in hexadecimal.
+pub(super) fn new_password() -> String {
+    format!("{:032x}", rand::rng().random::<u128>())
+}
+
+/// Writes a file that only its owner can read.
+pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        let mut file: File =
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,91 @@
+//! The handle by which everything outside the core asks it for something: change sources, the
+//! control socket, later the web.
+//!
+//! Invariants: an answer is given once, and only when what it says is on disk. While the disk takes
+//! no writes, changes are refused at this door, so that nobody is told yes or left waiting.
+
+pub mod socket;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, NewChange, RequestId};
+use crate::store::Writer;
+
+/// Something asked of the core.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// Take a change; answered with its number when it and its consequences are on disk.
+    SubmitChange(Box<NewChange>),
+    /// Stop a build that runs or is being started (BUI-10).
+    StopBuild {
+        /// Its builder.
+        builder: BuilderName,
+        /// Its number.
+        number: BuildNumber,
+        /// Why (BUI-11).
+        reason: String,
+    },
+    /// Take a request out of the queue (BRQ-04).
+    CancelRequest(RequestId),
+}
+
+/// What the core says to it.
+pub type Answer = Result<Said, String>;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Said {
+    /// The change has this number.
+    Change(ChangeNumber),
+    /// It was done.
+    Done,
+}
+
+/// A question on its way to the core.
+#[derive(Debug)]
+pub struct Question {
+    /// What is asked.
+    pub ask: Ask,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// Asks the core. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Control {
+    questions: mpsc::Sender<Question>,
+    writer: Writer,
+}
+
+impl Control {
+    /// A handle that sends its questions to `questions`.
+    #[must_use]
+    pub const fn new(questions: mpsc::Sender<Question>, writer: Writer) -> Self {
+        Self { questions, writer }
+    }
+
+    /// Hands in a change; returns its number when it and its consequences are on disk.
+    ///
+    /// # Errors
+    /// Why the change was not accepted.
+    pub async fn submit_change(&self, change: NewChange) -> Result<ChangeNumber, String> {
+        if !self.writer.is_healthy() {
+            return Err("the change was not accepted: the master cannot write its state".to_owned());
+        }
+        match self.ask(Ask::SubmitChange(Box::new(change))).await? {
+            Said::Change(number) => Ok(number),
+            Said::Done => Err("the change was not accepted: the master gave no number".to_owned()),
+        }
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn ask(&self, ask: Ask) -> Answer {
+        let (answer, said) = oneshot::channel();
+        let stopping = || "the master is shutting down".to_owned();
+        self.questions.send(Question { ask, answer }).await.map_err(|_| stopping())?;
+        said.await.map_err(|_| stopping())?
+    }
+}

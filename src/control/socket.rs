@@ -1,0 +1,177 @@
+//! The control socket: `control.sock` in the base directory, for the owner of that directory.
+//!
+//! One JSON object a line, answered by one: `{"command": "stop-build", "builder": "full",
+//! "number": 3, "reason": "wrong branch"}` by `{"ok": true}` or `{"ok": false, "error": "…"}`.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::{Ask, Control};
+use crate::model::{BuildNumber, BuilderName, RequestId};
+
+/// Name of the socket in the base directory. Programs change to that directory first, because the
+/// system limits the length of a socket's path.
+pub const FILE: &str = "control.sock";
+
+/// Longest request in bytes: a reason is a line of text, not a book.
+const MAX_REQUEST_BYTES: u64 = 64 * 1024;
+
+/// A request over the socket.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Stop a build.
+    StopBuild {
+        /// Its builder.
+        builder: BuilderName,
+        /// Its number.
+        number: BuildNumber,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Cancel a queued request.
+    Cancel {
+        /// Which request.
+        request: RequestId,
+    },
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Response {
+    /// Whether it was done.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Opens the socket in the current directory, in place of one that a killed master left.
+///
+/// # Errors
+/// The socket cannot be made.
+pub fn listen() -> io::Result<UnixListener> {
+    match std::fs::remove_file(FILE) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(FILE)?;
+    std::fs::set_permissions(FILE, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves the socket until `stop`.
+pub async fn serve(
+    listener: UnixListener,
+    control: Control,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (control, stop) = (control.clone(), stop.clone());
+                tasks.spawn(async move {
+                    tokio::select! {
+                        done = answer_all(stream, control) => if let Err(error) = done {
+                            debug!("control connection ended: {error}");
+                        },
+                        () = stop.cancelled() => {}
+                    }
+                });
+            }
+            Err(error) => {
+                warn!("control socket: {error}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Asks the master whose base directory is the current one.
+///
+/// # Errors
+/// Nobody listens, or the master said no: the text tells which.
+pub async fn ask(request: &Request) -> Result<(), String> {
+    let unreachable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            "no master runs in this base directory; start it with `buildmaster start`".to_owned()
+        }
+        _ => format!("cannot talk to the master over {FILE}: {error}"),
+    };
+    let mut stream = UnixStream::connect(Path::new(FILE)).await.map_err(unreachable)?;
+    let mut line = serde_json::to_vec(request).map_err(|e| e.to_string())?;
+    line.push(b'\n');
+    stream.write_all(&line).await.map_err(unreachable)?;
+    let mut text = String::new();
+    BufReader::new(stream).read_line(&mut text).await.map_err(unreachable)?;
+    let response: Response = serde_json::from_str(&text)
+        .map_err(|_| "the master went away without an answer".to_owned())?;
+    match response {
+        Response { ok: true, .. } => Ok(()),
+        Response { error, .. } => Err(error.unwrap_or_else(|| "the master refused".to_owned())),
+    }
+}
+
+async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = String::new();
+        if (&mut read).take(MAX_REQUEST_BYTES).read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let response = match serde_json::from_str::<Request>(&line) {
+            Ok(request) => match control.ask(request.into()).await {
+                Ok(_) => Response { ok: true, error: None },
+                Err(error) => Response { ok: false, error: Some(error) },
+            },
+            Err(error) => Response { ok: false, error: Some(format!("bad request: {error}")) },
+        };
+        let mut text = serde_json::to_vec(&response)?;
+        text.push(b'\n');
+        write.write_all(&text).await?;
+    }
+}
+
+impl From<Request> for Ask {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::StopBuild { builder, number, reason } => {
+                Self::StopBuild { builder, number, reason }
+            }
+            Request::Cancel { request } => Self::CancelRequest(request),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn requests_are_spelled_for_programs() {
+        let text = r#"{"command":"stop-build","builder":"full","number":3,"reason":"old"}"#;
+        let request: Request = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&request).unwrap(), text);
+        let cancel: Request = serde_json::from_str(r#"{"command":"cancel","request":7}"#).unwrap();
+        assert_eq!(cancel, Request::Cancel { request: RequestId(7) });
+        assert!(serde_json::from_str::<Request>(r#"{"command":"explode"}"#).is_err());
+    }
+}
