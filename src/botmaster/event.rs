@@ -1,0 +1,152 @@
+//! What the core announces to those who watch: logs, live views, notifiers (STA-01).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::journal::BuildStart;
+use crate::model::{
+    BuildId, BuildNumber, BuildSet, BuilderName, Change, RequestId, Results, SchedulerName, SetId,
+    SlaveName,
+};
+
+/// Something worth telling. What is on record is announced only when it is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A change was accepted.
+    ChangeAdded(Arc<Change>),
+    /// A scheduler could not do its work; it and the others run on (CHG-05, SCB-03).
+    SchedulerFailed {
+        /// Which scheduler.
+        scheduler: SchedulerName,
+        /// What went wrong.
+        why: String,
+    },
+    /// A set was submitted; all its requests exist (BST-01).
+    SetSubmitted(Arc<BuildSet>),
+    /// The first request of a set has failed; once at most (BST-04).
+    FirstFailure {
+        /// Which set.
+        set: SetId,
+    },
+    /// A set has finished; exactly once (BST-05).
+    SetFinished {
+        /// Which set.
+        set: SetId,
+        /// SUCCESS or FAILURE (BST-03).
+        result: Results,
+    },
+    /// A request waits in the queue of its builder, for the first time or again (BLD-10).
+    RequestQueued {
+        /// Which request.
+        request: RequestId,
+        /// Its builder.
+        builder: BuilderName,
+    },
+    /// A request was cancelled.
+    RequestCancelled {
+        /// Which request.
+        request: RequestId,
+        /// Why.
+        why: String,
+    },
+    /// A request has finished.
+    RequestFinished {
+        /// Which request.
+        request: RequestId,
+        /// Its result.
+        result: Results,
+    },
+    /// A build could not be started; its requests are queued again (BLD-10).
+    StartFailed {
+        /// Its builder.
+        builder: BuilderName,
+        /// The slave that was tried.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
+    /// A build has started.
+    BuildStarted(Arc<BuildStart>),
+    /// A build is being stopped.
+    BuildInterrupted {
+        /// Its builder.
+        builder: BuilderName,
+        /// Its number.
+        number: BuildNumber,
+        /// Why.
+        reason: String,
+    },
+    /// A build has ended.
+    BuildFinished {
+        /// Which build.
+        build: BuildId,
+        /// Its builder.
+        builder: BuilderName,
+        /// Its number within the builder.
+        number: BuildNumber,
+        /// Its result.
+        result: Results,
+        /// Short text.
+        text: Vec<String>,
+    },
+    /// The big state of a builder changed (BLD-13).
+    BuilderState {
+        /// Which builder.
+        builder: BuilderName,
+        /// `offline`, `idle` or `building`.
+        state: &'static str,
+    },
+    /// A slave is attached to all its builders and can be used.
+    SlaveConnected {
+        /// Which slave.
+        slave: SlaveName,
+        /// Where it comes from.
+        address: String,
+    },
+    /// A slave's connection is gone.
+    SlaveLost {
+        /// Which slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
+    /// A connection was refused in favour of an older one, or because the master does not want it.
+    SlaveRefused {
+        /// Which slave.
+        slave: SlaveName,
+        /// Where it comes from.
+        address: String,
+        /// Why.
+        why: String,
+    },
+    /// A builder could not be attached to a slave (row 5).
+    FailedConnect {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
+    /// A slave did not answer a ping (row 11).
+    PingFailed {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave.
+        slave: SlaveName,
+    },
+    /// A slave gets no builds for a while because starts on it fail again and again (BLD-12).
+    SlaveHeldBack {
+        /// Which slave.
+        slave: SlaveName,
+        /// How long.
+        delay: Duration,
+    },
+    /// The master stops.
+    ShuttingDown {
+        /// Whether running builds are waited for.
+        clean: bool,
+    },
+    /// A clean shutdown was cancelled.
+    ShutdownCancelled,
+}

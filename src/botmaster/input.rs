@@ -1,0 +1,162 @@
+//! What the core is told: the closed list of inputs.
+
+use std::collections::BTreeMap;
+
+use super::{BuildOutcome, Epoch, PingId, ReplyId, SessionId};
+use crate::model::{BuildId, BuildNumber, BuilderName, NewChange, RequestId, SlaveName, Ticket};
+
+/// Something that has happened outside, or that somebody asks for.
+///
+/// Every input is legal at any time: one about a session, an epoch, a ping, a build or a ticket that
+/// the core no longer knows changes nothing (SB-23).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A change has arrived. Answered with its number when the change and all that follows from it
+    /// are durable, or refused while the master stops.
+    ChangeSubmitted {
+        /// The change.
+        change: NewChange,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// A slave gave the right password. The core goes on with [`super::Command::Greet`], arbitrates
+    /// between it and an older connection of the same name (SLV-04), or drops it. Its login is not
+    /// answered before [`super::Command::CompleteLogin`].
+    SlaveLoggedIn {
+        /// The slave's name.
+        slave: SlaveName,
+        /// A new identity of this connection; never used before.
+        session: SessionId,
+        /// Where it comes from, for the log.
+        address: String,
+    },
+    /// The answer to [`super::Command::PingSlave`]. The core has a deadline of its own for it.
+    OldSlaveAnswered {
+        /// The connection that was pinged.
+        session: SessionId,
+        /// Whether it answered.
+        alive: bool,
+    },
+    /// A slave has been greeted and has told of itself; the answer to [`super::Command::Greet`].
+    SlaveDescribed {
+        /// The connection.
+        session: SessionId,
+        /// `admin`, `host`, `version`, `basedir`, `system` …
+        info: BTreeMap<String, String>,
+    },
+    /// The answer to [`super::Command::SendBuilderList`].
+    BuilderListAnswered {
+        /// The connection.
+        session: SessionId,
+        /// The builders for which the slave has made an object, or its error.
+        result: Result<Vec<BuilderName>, String>,
+    },
+    /// The answer to [`super::Command::SetMaster`].
+    MasterSet {
+        /// The connection.
+        session: SessionId,
+        /// The builder.
+        builder: BuilderName,
+        /// The attachment it belongs to.
+        epoch: Epoch,
+        /// Whether it went well.
+        ok: bool,
+    },
+    /// The answer to [`super::Command::GreetBuilder`].
+    Greeted {
+        /// The connection.
+        session: SessionId,
+        /// The builder.
+        builder: BuilderName,
+        /// The attachment it belongs to.
+        epoch: Epoch,
+        /// Whether it went well.
+        ok: bool,
+    },
+    /// The answer to [`super::Command::Ping`].
+    PingAnswered {
+        /// The connection.
+        session: SessionId,
+        /// The builder.
+        builder: BuilderName,
+        /// Which ping.
+        ping: PingId,
+        /// Whether it was answered well.
+        ok: bool,
+    },
+    /// The answer to [`super::Command::StartBuild`].
+    BuildStartAnswered {
+        /// The connection.
+        session: SessionId,
+        /// The builder.
+        builder: BuilderName,
+        /// The attachment it belongs to.
+        epoch: Epoch,
+        /// Whether the slave agreed, or why not.
+        ok: Result<(), String>,
+    },
+    /// A connection is gone, for whatever reason. After [`super::Command::DropSlave`] it is not needed.
+    SlaveLost {
+        /// The connection.
+        session: SessionId,
+        /// Why, for the log.
+        why: String,
+    },
+    /// The slave asks to be shut down when it is idle (SLV-08).
+    SlaveWantsShutdown {
+        /// The connection.
+        session: SessionId,
+    },
+    /// A build has ended; once for every [`super::Command::RunBuild`].
+    BuildFinished {
+        /// Which build.
+        build: BuildId,
+        /// How.
+        outcome: BuildOutcome,
+    },
+    /// Somebody wants a numbered build to stop (BUI-10). Stopping twice is harmless.
+    StopBuild {
+        /// Its builder.
+        builder: BuilderName,
+        /// Its number.
+        number: BuildNumber,
+        /// Why (BUI-11).
+        reason: String,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// Somebody wants the build to stop that a request is in, also one that is still being prepared
+    /// and has no number yet (BUI-10).
+    StopRequest {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        reason: String,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// Somebody wants a queued request to be given up (BRQ-04).
+    CancelRequest {
+        /// The request.
+        request: RequestId,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// Somebody wants all slaves of a builder to be pinged (BLD-16).
+    PingSlaves {
+        /// The builder.
+        builder: BuilderName,
+        /// Where the answer goes: an error names the first slave that did not answer.
+        reply: ReplyId,
+    },
+    /// Everything up to and including this ticket is on disk.
+    Persisted(Ticket),
+    /// Stop: with `clean` running builds are waited for, else they are interrupted and will be
+    /// built again (MAS-05). A second one that is not clean hastens a clean one.
+    Shutdown {
+        /// Whether to wait.
+        clean: bool,
+    },
+    /// Go on after all; only a clean shutdown can be cancelled.
+    CancelShutdown,
+}
