@@ -8,6 +8,7 @@ pub mod socket;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::botmaster::Answer;
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, NewChange, RequestId};
 use crate::store::Writer;
 
@@ -25,21 +26,21 @@ pub enum Ask {
         /// Why (BUI-11).
         reason: String,
     },
+    /// Stop the build that a request is in, also one that is still being prepared (BUI-10).
+    StopRequest {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        reason: String,
+    },
     /// Take a request out of the queue (BRQ-04).
     CancelRequest(RequestId),
+    /// Ping all slaves of a builder (BLD-16).
+    PingSlaves(BuilderName),
 }
 
-/// What the core says to it.
-pub type Answer = Result<Said, String>;
-
-/// What was done.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Said {
-    /// The change has this number.
-    Change(ChangeNumber),
-    /// It was done.
-    Done,
-}
+/// What the core says to it: what was done, or why not.
+pub type Said = Result<Answer, String>;
 
 /// A question on its way to the core.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub struct Question {
     /// What is asked.
     pub ask: Ask,
     /// Where the answer goes.
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: oneshot::Sender<Said>,
 }
 
 /// Asks the core. Cheap to clone.
@@ -73,8 +74,8 @@ impl Control {
             return Err("the change was not accepted: the master cannot write its state".to_owned());
         }
         match self.ask(Ask::SubmitChange(Box::new(change))).await? {
-            Said::Change(number) => Ok(number),
-            Said::Done => Err("the change was not accepted: the master gave no number".to_owned()),
+            Answer::Change(number) => Ok(number),
+            Answer::Done => Err("the change was not accepted: the master gave no number".to_owned()),
         }
     }
 
@@ -82,7 +83,7 @@ impl Control {
     ///
     /// # Errors
     /// Why it was not done.
-    pub async fn ask(&self, ask: Ask) -> Answer {
+    pub async fn ask(&self, ask: Ask) -> Said {
         let (answer, said) = oneshot::channel();
         let stopping = || "the master is shutting down".to_owned();
         self.questions.send(Question { ask, answer }).await.map_err(|_| stopping())?;

@@ -39,10 +39,23 @@ pub enum Request {
         #[serde(default)]
         reason: String,
     },
+    /// Stop the build that a request is in, also one that has no number yet.
+    StopRequest {
+        /// Which request.
+        request: RequestId,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
     /// Cancel a queued request.
     Cancel {
         /// Which request.
         request: RequestId,
+    },
+    /// Ping all slaves of a builder.
+    Ping {
+        /// Which builder.
+        builder: BuilderName,
     },
 }
 
@@ -154,7 +167,9 @@ impl From<Request> for Ask {
             Request::StopBuild { builder, number, reason } => {
                 Self::StopBuild { builder, number, reason }
             }
+            Request::StopRequest { request, reason } => Self::StopRequest { request, reason },
             Request::Cancel { request } => Self::CancelRequest(request),
+            Request::Ping { builder } => Self::PingSlaves(builder),
         }
     }
 }

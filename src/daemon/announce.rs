@@ -1,0 +1,76 @@
+//! Events as lines of the program's log.
+
+use tracing::{debug, info, warn};
+
+use crate::botmaster::Event;
+
+/// Writes one line about `event`. Texts from outside are escaped, so they cannot forge lines.
+pub(super) fn announce(event: &Event) {
+    match event {
+        Event::ChangeAdded(change) => info!(
+            change = change.number.0,
+            who = ?change.who,
+            branch = ?change.branch,
+            revision = ?change.revision,
+            files = change.files.len(),
+            "change accepted"
+        ),
+        Event::SchedulerFailed { scheduler, why } => {
+            warn!(%scheduler, "the scheduler failed: {why}");
+        }
+        Event::SetSubmitted(set) => info!(
+            set = set.id.0,
+            requests = set.requests.len(),
+            changes = set.stamp.changes.len(),
+            reason = ?set.reason,
+            "build set submitted"
+        ),
+        Event::FirstFailure { set } => debug!(set = set.0, "a request of the set has failed"),
+        Event::SetFinished { set, result } => info!(set = set.0, "build set finished: {result}"),
+        Event::RequestQueued { request, builder } => {
+            debug!(request = request.0, %builder, "request queued");
+        }
+        Event::RequestCancelled { request, why } => {
+            info!(request = request.0, "request cancelled: {why}");
+        }
+        Event::RequestFinished { request, result } => {
+            debug!(request = request.0, "request finished: {result}");
+        }
+        Event::StartFailed { builder, slave, why } => {
+            warn!(%builder, %slave, "the build could not be started: {why}");
+        }
+        Event::BuildStarted(start) => info!(
+            builder = %start.builder,
+            build = start.number.0,
+            slave = %start.slave,
+            requests = start.requests.len(),
+            "build started"
+        ),
+        Event::BuildInterrupted { builder, number, reason } => {
+            info!(%builder, build = number.0, reason = ?reason, "build is being stopped");
+        }
+        Event::BuildFinished { builder, number, text, .. } => {
+            info!(%builder, build = number.0, "build finished: {}", text.join(" "));
+        }
+        Event::BuilderState { builder, state } => debug!(%builder, "builder is {state}"),
+        Event::SlaveConnected { slave, address } => {
+            info!(%slave, peer.addr = %address, "slave attached");
+        }
+        Event::SlaveLost { slave, why } => info!(%slave, "slave lost: {why}"),
+        Event::SlaveRefused { slave, address, why } => {
+            warn!(%slave, peer.addr = %address, "slave refused: {why}");
+        }
+        Event::FailedConnect { builder, slave, why } => {
+            warn!(%builder, %slave, "the builder could not be attached: {why}");
+        }
+        Event::PingFailed { builder, slave } => {
+            warn!(%builder, %slave, "the slave did not answer a ping");
+        }
+        Event::SlaveHeldBack { slave, delay } => {
+            warn!(%slave, delay_ms = delay.as_millis(), "no builds for the slave for a while");
+        }
+        Event::ShuttingDown { clean: true } => info!("no new builds; waiting for those that run"),
+        Event::ShuttingDown { clean: false } => info!("no new builds; interrupting those that run"),
+        Event::ShutdownCancelled => info!("the shutdown was cancelled"),
+    }
+}

@@ -1,0 +1,104 @@
+//! The builds that run: a task each, with a way to reach it.
+
+use std::collections::HashMap;
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, info_span};
+
+use super::clock;
+use super::sessions::Happened;
+use crate::botmaster::{BuildOutcome, BuildPlan, Input, SessionId};
+use crate::build::{self, Control, Journal};
+use crate::logs::LogStore;
+use crate::model::{BuildId, Results};
+use crate::net::slave::SlaveBuilderHandle;
+use crate::store::Writer;
+
+/// Messages that may wait for one build. Nobody stops a build more often than that; what does not
+/// fit repeats what waits already.
+const MESSAGES: usize = 8;
+
+/// The running builds.
+#[derive(Debug)]
+pub(super) struct Builds {
+    running: HashMap<BuildId, mpsc::Sender<Control>>,
+    tell: mpsc::Sender<Happened>,
+    tasks: TaskTracker,
+    journal: Journal,
+    logs: LogStore,
+}
+
+impl Builds {
+    pub(super) fn new(
+        tell: mpsc::Sender<Happened>,
+        tasks: TaskTracker,
+        writer: Writer,
+        logs: LogStore,
+    ) -> Self {
+        Self { running: HashMap::new(), tell, tasks, journal: Journal::State(writer), logs }
+    }
+
+    /// Runs a build over `slave`, or ends it at once as one whose slave is lost if that is gone.
+    pub(super) fn run(
+        &mut self,
+        plan: Box<BuildPlan>,
+        session: SessionId,
+        slave: Option<SlaveBuilderHandle>,
+    ) {
+        // A build that has ended is known by its closed channel.
+        if self.running.len() > 2 * self.tasks.len() {
+            self.running.retain(|_, control| !control.is_closed());
+        }
+        let (control, told) = mpsc::channel(MESSAGES);
+        let build = plan.build;
+        self.running.insert(build, control);
+        let (journal, logs, tell) = (self.journal.clone(), self.logs.clone(), self.tell.clone());
+        let span = info_span!("build", builder = %plan.builder.name, number = plan.number.0);
+        self.tasks.spawn(
+            async move {
+                let outcome = match slave {
+                    Some(slave) => {
+                        build::run(plan, slave.into(), logs, journal, told, clock::wall).await
+                    }
+                    None => lost_before_it_began(&plan),
+                };
+                let abandoned = outcome.abandoned_command;
+                let finished = Happened::Told(Input::BuildFinished { build, outcome });
+                // Nobody listens only when the master is ending, and then recovery takes over.
+                let _ended = tell.send(finished).await;
+                if abandoned {
+                    let _ended = tell.send(Happened::Abandoned(session)).await;
+                }
+            }
+            .instrument(span),
+        );
+    }
+
+    /// Asks a running build to stop.
+    pub(super) fn interrupt(&mut self, build: BuildId, reason: String) {
+        self.send(build, Control::Stop { reason });
+    }
+
+    /// Tells a running build that its slave is gone.
+    pub(super) fn slave_gone(&mut self, build: BuildId) {
+        self.send(build, Control::SlaveLost { why: "the connection was lost".to_owned() });
+    }
+
+    fn send(&self, build: BuildId, message: Control) {
+        if let Some(control) = self.running.get(&build) {
+            // Full or closed: it has been told, or it has ended.
+            let _told = control.try_send(message);
+        }
+    }
+}
+
+fn lost_before_it_began(plan: &BuildPlan) -> BuildOutcome {
+    BuildOutcome {
+        result: Results::Retry,
+        text: vec!["retry".to_owned(), "lost".to_owned(), "slave".to_owned()],
+        stop_reason: None,
+        properties: plan.properties.clone(),
+        abandoned_command: false,
+    }
+}

@@ -1,0 +1,187 @@
+//! The task that owns the core: tells it what happens, does what it wants done.
+
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use super::announce::announce;
+use super::builds::Builds;
+use super::clock::Clock;
+use super::logins::SlaveLogin;
+use super::sessions::{Happened, Sessions};
+use super::signals::Signals;
+use crate::botmaster::{BotMaster, Command, Input, ReplyId};
+use crate::control::{Ask, Question, Said};
+use crate::logs::LogStore;
+use crate::model::Ticket;
+use crate::store::Writer;
+
+/// Most things taken in before what they cause is carried out.
+const BATCH: usize = 128;
+
+/// Things that may wait for the core; more wait where they happen.
+const HAPPENED: usize = 4096;
+
+/// What reaches the engine from outside.
+#[derive(Debug)]
+pub(super) struct Channels {
+    /// The last ticket that is on disk.
+    pub(super) confirmed: watch::Receiver<Ticket>,
+    /// What people and peers ask.
+    pub(super) questions: mpsc::Receiver<Question>,
+    /// Slaves whose password was right.
+    pub(super) logins: mpsc::Receiver<SlaveLogin>,
+}
+
+/// The owner of the core.
+#[derive(Debug)]
+pub(super) struct Engine {
+    core: BotMaster,
+    clock: Clock,
+    writer: Writer,
+    sessions: Sessions,
+    builds: Builds,
+    channels: Channels,
+    happened: mpsc::Receiver<Happened>,
+    signals: Signals,
+    replies: HashMap<ReplyId, oneshot::Sender<Said>>,
+    next_reply: u64,
+}
+
+/// What wakes the engine.
+enum Event {
+    Happened,
+    Confirmed,
+    Asked(Question),
+    LoggedIn(SlaveLogin),
+    Signalled(Input),
+    Due,
+}
+
+impl Engine {
+    pub(super) fn new(
+        core: BotMaster,
+        clock: Clock,
+        writer: Writer,
+        logs: LogStore,
+        channels: Channels,
+        tasks: TaskTracker,
+        signals: Signals,
+    ) -> Self {
+        let (tell, happened) = mpsc::channel(HAPPENED);
+        Self {
+            core,
+            clock,
+            sessions: Sessions::new(tell.clone(), tasks.clone()),
+            builds: Builds::new(tell, tasks, writer.clone(), logs),
+            writer,
+            channels,
+            happened,
+            signals,
+            replies: HashMap::new(),
+            next_reply: 0,
+        }
+    }
+
+    /// Runs until the core wants to end.
+    pub(super) async fn run(&mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while !self.carry_out().await {
+            match self.next_event(&mut batch).await {
+                Event::Happened => {
+                    for happened in batch.drain(..) {
+                        if let Some(input) = self.sessions.on_happened(happened) {
+                            self.core.handle(self.clock.now(), input);
+                        }
+                    }
+                }
+                Event::Confirmed => {
+                    let ticket = *self.channels.confirmed.borrow_and_update();
+                    self.core.handle(self.clock.now(), Input::Persisted(ticket));
+                }
+                Event::Asked(question) => self.on_question(question),
+                Event::LoggedIn(login) => {
+                    let input = self.sessions.on_login(login);
+                    self.core.handle(self.clock.now(), input);
+                }
+                Event::Signalled(input) => self.core.handle(self.clock.now(), input),
+                Event::Due => self.core.handle_timeout(self.clock.now()),
+            }
+        }
+    }
+
+    /// Waits for the next event. What has happened is taken in batches. Every branch is
+    /// cancel-safe: a value is taken only when its branch is the one that completes.
+    async fn next_event(&mut self, batch: &mut Vec<Happened>) -> Event {
+        let due = self.core.poll_timeout().map(|at| self.clock.instant(at));
+        let sleep = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.happened.recv_many(batch, BATCH) => Event::Happened,
+            Ok(()) = self.channels.confirmed.changed() => Event::Confirmed,
+            Some(question) = self.channels.questions.recv() => Event::Asked(question),
+            Some(login) = self.channels.logins.recv() => Event::LoggedIn(login),
+            input = self.signals.next() => Event::Signalled(input),
+            () = sleep => Event::Due,
+        }
+    }
+
+    fn on_question(&mut self, Question { ask, answer }: Question) {
+        let reply = ReplyId(self.next_reply);
+        self.next_reply += 1;
+        self.replies.insert(reply, answer);
+        let input = match ask {
+            Ask::SubmitChange(change) => Input::ChangeSubmitted { change: *change, reply },
+            Ask::StopBuild { builder, number, reason } => {
+                Input::StopBuild { builder, number, reason, reply }
+            }
+            Ask::StopRequest { request, reason } => Input::StopRequest { request, reason, reply },
+            Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
+            Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
+        };
+        self.core.handle(self.clock.now(), input);
+    }
+
+    /// Does all that the core wants done now; says whether the core wants to end.
+    async fn carry_out(&mut self) -> bool {
+        let mut exit = false;
+        while let Some(command) = self.core.next_command() {
+            match command {
+                Command::Persist { ticket, ops } => self.writer.write(ticket, ops).await,
+                Command::Reply { to, result } => {
+                    // Whoever asked may have gone away; what was done stays done.
+                    if let Some(answer) = self.replies.remove(&to)
+                        && answer.send(result).is_err()
+                    {
+                        debug!("nobody waits for the answer any more");
+                    }
+                }
+                Command::RunBuild { session, plan } => {
+                    let slave = self.sessions.builder(session, &plan.builder.name);
+                    self.builds.run(plan, session, slave);
+                }
+                Command::InterruptBuild { build, reason } => self.builds.interrupt(build, reason),
+                Command::SlaveGone { build } => self.builds.slave_gone(build),
+                Command::Announce(event) => announce(&event),
+                Command::Exit => exit = true,
+                Command::Greet { .. }
+                | Command::PingSlave { .. }
+                | Command::DropSlave { .. }
+                | Command::SendBuilderList { .. }
+                | Command::SetMaster { .. }
+                | Command::GreetBuilder { .. }
+                | Command::CompleteLogin { .. }
+                | Command::Ping { .. }
+                | Command::StartBuild { .. }
+                | Command::ShutdownSlave { .. } => self.sessions.carry_out(command),
+            }
+        }
+        exit
+    }
+}

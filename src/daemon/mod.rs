@@ -1,0 +1,104 @@
+//! Composition: the tasks of a running master, its signals, its end.
+//!
+//! [`run`] puts the parts together. The [`engine`] task owns the core and carries out its commands; it is the
+//! only place that reads a clock for the core. [`sessions`] holds the connected slaves, [`builds`]
+//! the running builds, [`logins`] says who may log in, [`announce`] writes events to the log.
+//!
+//! Invariants: control state has one owner, the engine; others send it what happened over bounded
+//! channels. Every task is spawned on the tracker and ends with the token. At a stop the doors
+//! close first, then builds end, then the state is committed (PROMISES).
+
+mod announce;
+mod builds;
+mod clock;
+mod engine;
+mod local;
+mod logins;
+mod sessions;
+mod signals;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::botmaster::BotMaster;
+use crate::config::Config;
+use crate::control::{Control, socket};
+use crate::logs::LogStore;
+use crate::model::Ticket;
+use crate::store::Store;
+
+use clock::Clock;
+use engine::Engine;
+
+/// Questions that may wait for the core; more wait at their askers.
+const QUESTIONS: usize = 1024;
+
+/// How long tasks may take to end after the core has ended.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs the master in the current directory, its base directory, until it is told to stop.
+/// `ready` is called with the addresses it listens on when it is up.
+///
+/// # Errors
+/// It cannot start: the state is in use, a secret is missing, a port is taken.
+pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Result<()> {
+    let config = Arc::new(config);
+    let secrets = logins::Secrets::read(&config)?;
+    let clock = Clock::new();
+    let basedir = Path::new(".");
+    let (store, recovered) = Store::open(basedir, clock.now().wall)?;
+    for (builder, number) in &recovered.interrupted {
+        info!(%builder, build = number.0, "the master was killed while this build ran: it is built again");
+    }
+    let (persisted, confirmed) = watch::channel(Ticket(0));
+    let writer = store
+        .start(Box::new(move |ticket| {
+            persisted.send_replace(ticket);
+        }))
+        .context("cannot start the writer of the state")?;
+    let logs = LogStore::start(basedir.to_owned()).context("cannot start the writer of logs")?;
+
+    let tasks = TaskTracker::new();
+    let stop = CancellationToken::new();
+    let core = BotMaster::new(Arc::clone(&config), recovered, rand::random(), clock.now());
+    let (ask, questions) = mpsc::channel(QUESTIONS);
+    let control = Control::new(ask, writer.clone());
+    let doors = logins::open(&config, &secrets, &control, &tasks, &stop).await?;
+    let listener = socket::listen().context("cannot open the control socket")?;
+    tasks.spawn(socket::serve(listener, control, tasks.clone(), stop.child_token()));
+
+    let mut engine = Engine::new(
+        core,
+        clock,
+        writer.clone(),
+        logs,
+        engine::Channels { confirmed, questions, logins: doors.slaves },
+        tasks.clone(),
+        signals::Signals::new().context("cannot watch for signals")?,
+    );
+    local::start(&config, &doors.local, &tasks, &stop);
+    ready(&doors.addresses);
+    info!(addresses = ?doors.addresses, "the master is up");
+    engine.run().await;
+
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
+        warn!(tasks = tasks.len(), "some tasks did not end in time");
+    }
+    drop(engine);
+    writer.close().await;
+    match std::fs::remove_file(socket::FILE) {
+        Ok(()) => {}
+        Err(error) => warn!("cannot remove {}: {error}", socket::FILE),
+    }
+    info!("the master has stopped");
+    Ok(())
+}

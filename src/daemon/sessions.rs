@@ -1,0 +1,308 @@
+//! The connected slaves: what the core wants of them becomes calls, and their answers inputs.
+//!
+//! Each call is a small task, because the core never waits; the core orders what must be in order
+//! by waiting for the answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info};
+
+use super::logins::SlaveLogin;
+use crate::botmaster::{Command, Input, SessionId};
+use crate::model::{BuilderName, SlaveName};
+use crate::net::slave::{SlaveBuilderHandle, SlaveHandle};
+use crate::net::{CallError, IncomingCall, LoginAnswer, Peer};
+use crate::pb::{Failure, Luid, Value};
+
+/// What the tasks around the engine tell it.
+#[derive(Debug)]
+pub(super) enum Happened {
+    /// Something for the core.
+    Told(Input),
+    /// A slave has told of itself.
+    Described(SessionId, SlaveHandle),
+    /// A slave has made its builders' objects, or failed to.
+    Listed(SessionId, Result<Vec<(BuilderName, SlaveBuilderHandle)>, CallError>),
+    /// A build gave up on a command that its slave may still run (BUI-12).
+    Abandoned(SessionId),
+}
+
+/// The connected slaves.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    by_id: HashMap<SessionId, Session>,
+    next: u64,
+    tell: mpsc::Sender<Happened>,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Session {
+    name: SlaveName,
+    peer: Peer,
+    bot: Luid,
+    keepalive: Keepalive,
+    /// The login, until it is answered.
+    login: Option<LoginAnswer>,
+    /// The slave, from the time it has told of itself.
+    handle: Option<SlaveHandle>,
+    builders: BTreeMap<BuilderName, SlaveBuilderHandle>,
+}
+
+/// When the master checks that an idle slave is still there (SLV-05).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keepalive {
+    /// Time between two checks.
+    pub(super) interval: Duration,
+    /// How long the answer may take.
+    pub(super) timeout: Duration,
+}
+
+impl Sessions {
+    pub(super) fn new(tell: mpsc::Sender<Happened>, tasks: TaskTracker) -> Self {
+        Self { by_id: HashMap::new(), next: 1, tell, tasks }
+    }
+
+    /// A slave gave the right password.
+    pub(super) fn on_login(&mut self, login: SlaveLogin) -> Input {
+        let session = SessionId(self.next);
+        self.next += 1;
+        let SlaveLogin { name, peer, bot, answer, keepalive } = login;
+        let address = peer.address().to_owned();
+        let slave = name.clone();
+        let watched = peer.clone();
+        self.spawn(async move {
+            let lost = watched.lost().await;
+            Happened::Told(Input::SlaveLost { session, why: lost.0 })
+        });
+        let login = Some(answer);
+        let (handle, builders) = (None, BTreeMap::new());
+        let entry = Session { name, peer, bot, keepalive, login, handle, builders };
+        self.by_id.insert(session, entry);
+        Input::SlaveLoggedIn { slave, session, address }
+    }
+
+    /// Notes what happened; returns what the core is to be told of it.
+    pub(super) fn on_happened(&mut self, happened: Happened) -> Option<Input> {
+        match happened {
+            Happened::Told(input) => {
+                if let Input::SlaveLost { session, .. } = &input {
+                    self.by_id.remove(session);
+                }
+                Some(input)
+            }
+            Happened::Described(session, handle) => {
+                let info = handle.info.texts.clone();
+                self.by_id.get_mut(&session)?.handle = Some(handle);
+                Some(Input::SlaveDescribed { session, info })
+            }
+            Happened::Listed(session, Ok(builders)) => {
+                let entry = self.by_id.get_mut(&session)?;
+                entry.builders = builders.into_iter().collect();
+                let names = entry.builders.keys().cloned().collect();
+                Some(Input::BuilderListAnswered { session, result: Ok(names) })
+            }
+            Happened::Listed(session, Err(error)) => {
+                let result = Err(error.to_string());
+                Some(Input::BuilderListAnswered { session, result })
+            }
+            Happened::Abandoned(session) => {
+                let entry = self.by_id.get(&session)?;
+                entry.peer.close("it did not end a command that was interrupted");
+                None
+            }
+        }
+    }
+
+    /// The slave's side of a builder.
+    pub(super) fn builder(
+        &self,
+        session: SessionId,
+        builder: &BuilderName,
+    ) -> Option<SlaveBuilderHandle> {
+        self.by_id.get(&session)?.builders.get(builder).cloned()
+    }
+
+    /// Does what the core wants of a connection. A connection that is gone has said so, or will.
+    pub(super) fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Greet { session } => self.greet(session),
+            Command::PingSlave { session } => self.ping_slave(session),
+            Command::DropSlave { session, why } => self.drop_slave(session, &why),
+            Command::SendBuilderList { session, builders } => {
+                self.send_builder_list(session, builders);
+            }
+            Command::CompleteLogin { session } => self.complete_login(session),
+            Command::ShutdownSlave { session } => {
+                if let Some(slave) = self.handle(session) {
+                    self.tasks.spawn(async move { slave.shutdown().await });
+                }
+            }
+            Command::SetMaster { session, builder, epoch } => {
+                self.call(session, builder, |builder, slave| async move {
+                    let ok = slave.set_master().await.is_ok();
+                    Input::MasterSet { session, builder, epoch, ok }
+                });
+            }
+            Command::GreetBuilder { session, builder, epoch } => {
+                self.call(session, builder, |builder, slave| async move {
+                    let ok = slave.print("attached").await.is_ok();
+                    Input::Greeted { session, builder, epoch, ok }
+                });
+            }
+            Command::Ping { session, builder, ping } => {
+                self.call(session, builder, |builder, slave| async move {
+                    let ok = slave.print("ping").await.is_ok();
+                    Input::PingAnswered { session, builder, ping, ok }
+                });
+            }
+            Command::StartBuild { session, builder, epoch } => {
+                self.call(session, builder, |builder, slave| async move {
+                    let ok = slave.start_build().await.map_err(|error| error.to_string());
+                    Input::BuildStartAnswered { session, builder, epoch, ok }
+                });
+            }
+            Command::Persist { .. }
+            | Command::Reply { .. }
+            | Command::RunBuild { .. }
+            | Command::InterruptBuild { .. }
+            | Command::SlaveGone { .. }
+            | Command::Announce(_)
+            | Command::Exit => debug!("not for a connection"),
+        }
+    }
+
+    fn greet(&self, session: SessionId) {
+        let Some(entry) = self.by_id.get(&session) else { return };
+        let (name, peer, bot) = (entry.name.clone(), entry.peer.clone(), entry.bot);
+        self.spawn(async move {
+            match SlaveHandle::greet(name, peer, bot).await {
+                Ok(handle) => Happened::Described(session, handle),
+                Err(error) => {
+                    Happened::Told(Input::SlaveLost { session, why: error.to_string() })
+                }
+            }
+        });
+    }
+
+    fn ping_slave(&self, session: SessionId) {
+        let handle = self.handle(session);
+        self.spawn(async move {
+            let notice = "another connection with this name has come; keeping this one if it answers";
+            let alive = match handle {
+                Some(slave) => slave.print(notice).await.is_ok(),
+                // It has not told of itself yet: the core's deadline decides.
+                None => std::future::pending().await,
+            };
+            Happened::Told(Input::OldSlaveAnswered { session, alive })
+        });
+    }
+
+    fn drop_slave(&mut self, session: SessionId, why: &str) {
+        let Some(mut entry) = self.by_id.remove(&session) else { return };
+        info!(slave = %entry.name, peer.addr = entry.peer.address(), "dropping the connection: {why}");
+        if let Some(login) = entry.login.take() {
+            login.drop_connection(why);
+        }
+        entry.peer.close(why);
+    }
+
+    fn send_builder_list(&self, session: SessionId, builders: Vec<(BuilderName, String)>) {
+        let Some(slave) = self.handle(session) else { return };
+        self.spawn(async move {
+            Happened::Listed(session, slave.set_builder_list(&builders).await)
+        });
+    }
+
+    fn complete_login(&mut self, session: SessionId) {
+        let Some(entry) = self.by_id.get_mut(&session) else { return };
+        let (Some(login), Some(slave)) = (entry.login.take(), entry.handle.clone()) else { return };
+        let (avatar, calls) = entry.peer.export(AVATAR_CALLS);
+        login.accept(avatar);
+        let (tell, keepalive) = (self.tell.clone(), entry.keepalive);
+        self.tasks.spawn(attend(session, slave, calls, keepalive, tell));
+    }
+
+    fn handle(&self, session: SessionId) -> Option<SlaveHandle> {
+        self.by_id.get(&session)?.handle.clone()
+    }
+
+    fn call<F>(
+        &self,
+        session: SessionId,
+        builder: BuilderName,
+        call: impl FnOnce(BuilderName, SlaveBuilderHandle) -> F,
+    ) where
+        F: Future<Output = Input> + Send + 'static,
+    {
+        let Some(slave) = self.builder(session, &builder) else { return };
+        let input = call(builder, slave);
+        self.spawn(async move { Happened::Told(input.await) });
+    }
+
+    fn spawn(&self, happens: impl Future<Output = Happened> + Send + 'static) {
+        let tell = self.tell.clone();
+        self.tasks.spawn(async move {
+            // Nobody listens only when the master is ending.
+            let _ended = tell.send(happens.await).await;
+        });
+    }
+}
+
+/// Calls of a slave's perspective that may wait.
+const AVATAR_CALLS: usize = 4;
+
+/// Serves a slave's perspective, and checks from time to time that the slave is still there.
+async fn attend(
+    session: SessionId,
+    slave: SlaveHandle,
+    mut calls: mpsc::Receiver<IncomingCall>,
+    keepalive: Keepalive,
+    tell: mpsc::Sender<Happened>,
+) {
+    let mut due = tokio::time::Instant::now() + keepalive.interval;
+    // A check runs beside the calls, which must be drained while it waits for its answer.
+    let check = tokio::time::sleep_until(due);
+    tokio::pin!(check);
+    let mut asked = None;
+    loop {
+        tokio::select! {
+            call = calls.recv() => {
+                let Some(call) = call else { return };
+                match &call.method[..] {
+                    b"keepalive" => call.reply.value(Value::None),
+                    b"shutdown" => {
+                        call.reply.value(Value::None);
+                        let wants = Happened::Told(Input::SlaveWantsShutdown { session });
+                        let _ended = tell.send(wants).await;
+                    }
+                    other => {
+                        let method = String::from_utf8_lossy(other).into_owned();
+                        call.reply.fail(Failure::no_such_perspective_method("Slave", &method));
+                    }
+                }
+            }
+            () = &mut check, if asked.is_none() => {
+                let slave = slave.clone();
+                asked = Some(Box::pin(async move {
+                    let print = slave.print("keepalive");
+                    tokio::time::timeout(keepalive.timeout, print).await.is_ok_and(|r| r.is_ok())
+                }));
+            }
+            alive = async { asked.as_mut().expect("guarded").await }, if asked.is_some() => {
+                asked = None;
+                if !alive {
+                    slave.peer.close("it did not answer a keepalive");
+                    return;
+                }
+                due += keepalive.interval;
+                check.as_mut().reset(due);
+            }
+            _ = slave.peer.lost() => return,
+        }
+    }
+}
