@@ -3,6 +3,7 @@
 pub mod botmaster;
 pub mod build;
 pub mod config;
+pub mod daemonize;
 pub mod logs;
 pub mod model;
 pub mod net;

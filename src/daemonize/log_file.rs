@@ -1,0 +1,198 @@
+//! A program's log file, with rotation.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// When a log file is set aside, and how many are kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rotation {
+    /// Size in bytes from which a file is set aside before the next line; `None`: never.
+    pub size_bytes: Option<u64>,
+    /// How many files that were set aside are kept; `None`: all.
+    pub keep: Option<u32>,
+}
+
+/// A log file that several may write to. Cheap to clone.
+///
+/// Files that are set aside get the endings `.1` (the youngest), `.2` and so on. A line is never
+/// cut: it goes where it began. When the file cannot be rotated, it is written on.
+#[derive(Clone, Debug)]
+pub struct LogFile(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    rotation: Rotation,
+    file: File,
+    size: u64,
+}
+
+impl LogFile {
+    /// Opens the file at `path` to append to it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(path: &Path, rotation: Rotation) -> io::Result<Self> {
+        let (file, size) = open(path)?;
+        Ok(Self(Arc::new(Mutex::new(Inner {
+            path: path.to_owned(),
+            rotation,
+            file,
+            size,
+        }))))
+    }
+
+    /// Opens the file anew by its name, for those who let another program rotate it.
+    ///
+    /// # Errors
+    /// The file cannot be opened; the old one is written on.
+    pub fn reopen(&self) -> io::Result<()> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.file, inner.size) = open(&inner.path)?;
+        Ok(())
+    }
+}
+
+impl Write for LogFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.rotation.size_bytes.is_some_and(|n| inner.size >= n) {
+            // A log that cannot be rotated is worth more than none.
+            inner.rotate().ok();
+        }
+        inner.file.write_all(line)?;
+        inner.size = inner
+            .size
+            .saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogFile {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Inner {
+    fn rotate(&mut self) -> io::Result<()> {
+        let mut last = 0;
+        while self.aside(last + 1).exists() {
+            last += 1;
+        }
+        for number in (1..=last).rev() {
+            if self.rotation.keep.is_some_and(|keep| number >= keep) {
+                fs::remove_file(self.aside(number))?;
+            } else {
+                fs::rename(self.aside(number), self.aside(number + 1))?;
+            }
+        }
+        if self.rotation.keep == Some(0) {
+            fs::remove_file(&self.path)?;
+        } else {
+            fs::rename(&self.path, self.aside(1))?;
+        }
+        (self.file, self.size) = open(&self.path)?;
+        Ok(())
+    }
+
+    fn aside(&self, number: u32) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+}
+
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let file = File::options().append(true).create(true).open(path)?;
+    let size = file.metadata()?.len();
+    Ok((file, size))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn contents(dir: &Path) -> Vec<(String, String)> {
+        let mut files: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, fs::read_to_string(entry.path()).unwrap())
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    fn check(size_bytes: u64, keep: Option<u32>, lines: &[&str], expect: &[(&str, &str)]) {
+        let dir = tempfile::tempdir().unwrap();
+        let rotation = Rotation {
+            size_bytes: Some(size_bytes),
+            keep,
+        };
+        let mut log = LogFile::open(&dir.path().join("log"), rotation).unwrap();
+        for line in lines {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        let found = contents(dir.path());
+        let found: Vec<_> = found
+            .iter()
+            .map(|(n, t)| (n.as_str(), t.as_str()))
+            .collect();
+        assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn a_file_below_the_size_is_written_on() {
+        check(3, None, &["a\n", "b\n"], &[("log", "a\nb\n")]);
+    }
+
+    #[test]
+    fn a_file_at_the_size_is_set_aside_before_the_next_line() {
+        check(
+            2,
+            None,
+            &["a\n", "b\n", "c\n"],
+            &[("log", "c\n"), ("log.1", "b\n"), ("log.2", "a\n")],
+        );
+    }
+
+    #[test]
+    fn no_more_are_kept_than_wanted() {
+        let lines = ["a\n", "b\n", "c\n", "d\n"];
+        check(2, Some(1), &lines, &[("log", "d\n"), ("log.1", "c\n")]);
+        check(2, Some(0), &lines, &[("log", "d\n")]);
+    }
+
+    #[test]
+    fn the_size_of_an_old_file_counts_and_its_text_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        fs::write(&path, "old\n").unwrap();
+        let rotation = Rotation {
+            size_bytes: Some(4),
+            keep: Some(2),
+        };
+        let mut log = LogFile::open(&path, rotation).unwrap();
+        log.write_all(b"new\n").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "new\n");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("log.1")).unwrap(),
+            "old\n"
+        );
+    }
+}

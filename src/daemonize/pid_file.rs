@@ -1,0 +1,224 @@
+//! The pid file: a lock that says whether a program runs, and the number to signal it by.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+use rustix::process::{Pid, Signal};
+
+/// The locked pid file of this process; unlocked and removed when dropped.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    /// Holds the lock.
+    _file: File,
+}
+
+/// Why a pid file cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PidFileError {
+    /// The program runs already, as this process where the file says so.
+    #[error("already running{}", .0.map(|pid| format!(" as process {pid}")).unwrap_or_default())]
+    Running(Option<u32>),
+    /// The file cannot be written.
+    #[error("cannot write the pid file {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What became of a program that was asked to end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stopped {
+    /// It ran as this process and has ended.
+    Ended(u32),
+    /// It was signalled and still runs after the time given.
+    StillRunning(u32),
+    /// It did not run.
+    NotRunning,
+}
+
+impl PidFile {
+    /// Takes the pid file at `path` for this process.
+    ///
+    /// # Errors
+    /// The program runs already, or the file cannot be written.
+    pub fn acquire(path: &Path) -> Result<Self, PidFileError> {
+        let fail = |source| PidFileError::File {
+            path: path.to_owned(),
+            source,
+        };
+        loop {
+            let mut file = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)
+                .map_err(fail)?;
+            if !try_lock(&file).map_err(fail)? {
+                return Err(PidFileError::Running(read_pid(&mut file)));
+            }
+            // Its former owner may have removed the file between our opening and our locking it.
+            if !is_still_at(&file, path) {
+                continue;
+            }
+            file.set_len(0)
+                .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
+                .map_err(fail)?;
+            return Ok(Self {
+                path: path.to_owned(),
+                _file: file,
+            });
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Removed while locked, so that nobody else's file is. It may be gone with its directory.
+        fs::remove_file(&self.path).ok();
+    }
+}
+
+/// The process that holds the pid file at `path`, if the program runs.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn running(path: &Path) -> io::Result<Option<u32>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if try_lock(&file)? {
+        return Ok(None);
+    }
+    Ok(read_pid(&mut file))
+}
+
+/// Signals the program whose pid file is at `path`, and waits for at most `patience` until it has
+/// ended. With no patience it returns as soon as the signal is sent.
+///
+/// # Errors
+/// The file cannot be read, or the process may not be signalled.
+pub fn stop(path: &Path, signal: Signal, patience: Duration) -> io::Result<Stopped> {
+    let Some(number) = running(path)? else {
+        return Ok(Stopped::NotRunning);
+    };
+    let pid = i32::try_from(number)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or(io::ErrorKind::InvalidData)?;
+    match rustix::process::kill_process(pid, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let deadline = Instant::now() + patience;
+    loop {
+        if running(path)? != Some(number) {
+            return Ok(Stopped::Ended(number));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Stopped::StillRunning(number));
+        }
+        std::thread::sleep(left.min(POLL));
+    }
+}
+
+/// How often [`stop`] looks whether the process has ended.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Whether the lock was free; it is then held until the file is closed.
+fn try_lock(file: &File) -> io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_still_at(file: &File, path: &Path) -> bool {
+    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => identity(ours) == identity(there),
+        _ => false,
+    }
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_held_file_refuses_a_second_start_and_names_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        let held = PidFile::acquire(&path).unwrap();
+        assert!(matches!(
+            PidFile::acquire(&path),
+            Err(PidFileError::Running(Some(pid))) if pid == std::process::id()
+        ));
+        assert_eq!(running(&path).unwrap(), Some(std::process::id()));
+        drop(held);
+        assert!(!path.exists());
+        assert_eq!(running(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_left_by_a_crash_means_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        // Process 1 exists, but it does not hold the lock.
+        fs::write(&path, "1\n").unwrap();
+        assert_eq!(running(&path).unwrap(), None);
+        assert_eq!(
+            stop(&path, Signal::TERM, Duration::ZERO).unwrap(),
+            Stopped::NotRunning
+        );
+        let _held = PidFile::acquire(&path).unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap().trim(),
+            std::process::id().to_string()
+        );
+    }
+
+    #[test]
+    fn stopping_waits_for_the_end_of_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        let mut child = std::process::Command::new("flock")
+            .arg(&path)
+            .args(["sh", "-c", "echo $$ > \"$0\"; echo up; exec sleep 600"])
+            .arg(&path)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut up = [0; 3];
+        child.stdout.take().unwrap().read_exact(&mut up).unwrap();
+        // The child that runs `sleep` is the one that the file names; its parent `flock` holds the
+        // lock and ends after it.
+        assert!(matches!(
+            stop(&path, Signal::TERM, Duration::from_secs(60)).unwrap(),
+            Stopped::Ended(_)
+        ));
+        child.wait().unwrap();
+    }
+}
