@@ -1,0 +1,104 @@
+//! The verbs that ask a running master for something, over its control socket.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+
+use super::say;
+use crate::control::socket::{self, Request};
+use crate::model::{BuildNumber, RequestId};
+
+/// Stops a build that runs.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct StopBuild {
+    #[command(flatten)]
+    master: Master,
+    /// Why; shown with the build.
+    #[arg(long, default_value = "stopped from the command line")]
+    reason: String,
+    /// The build's builder.
+    builder: String,
+    /// The build's number.
+    number: u64,
+}
+
+/// Stops the build that a request is in.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct StopRequest {
+    #[command(flatten)]
+    master: Master,
+    /// Why; shown with the build.
+    #[arg(long, default_value = "stopped from the command line")]
+    reason: String,
+    /// The request's number.
+    request: u64,
+}
+
+/// Cancels a request that waits.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Cancel {
+    #[command(flatten)]
+    master: Master,
+    /// The request's number.
+    request: u64,
+}
+
+/// Pings all slaves of a builder.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Ping {
+    #[command(flatten)]
+    master: Master,
+    /// The builder.
+    builder: String,
+}
+
+/// Which master.
+#[derive(Clone, Debug, clap::Args)]
+struct Master {
+    /// The master's base directory.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    basedir: PathBuf,
+}
+
+impl StopBuild {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let done = format!("build {} of {} is being stopped", self.number, self.builder);
+        let Self { master, reason, builder, number } = self;
+        let (builder, number) = (builder.into(), BuildNumber(number));
+        ask(&master.basedir, &Request::StopBuild { builder, number, reason }, &done)
+    }
+}
+
+impl StopRequest {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let done = format!("the build of request {} is being stopped", self.request);
+        let request = Request::StopRequest { request: RequestId(self.request), reason: self.reason };
+        ask(&self.master.basedir, &request, &done)
+    }
+}
+
+impl Cancel {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let done = format!("request {} is cancelled", self.request);
+        let request = Request::Cancel { request: RequestId(self.request) };
+        ask(&self.master.basedir, &request, &done)
+    }
+}
+
+impl Ping {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let done = format!("all slaves of {} answer", self.builder);
+        let request = Request::Ping { builder: self.builder.into() };
+        ask(&self.master.basedir, &request, &done)
+    }
+}
+
+fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
+    std::env::set_current_dir(basedir)
+        .with_context(|| format!("cannot go to {}", basedir.display()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(socket::ask(request)).map_err(|error| anyhow!(error))?;
+    say(done);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,230 @@
+//! `buildmaster demo`: the main job on a small scale, to watch.
+//!
+//! It makes a git repository and a master with one local slave, starts that master as the program
+//! it is, commits three times, sends each commit with `buildbot sendchange`'s own code, and shows
+//! the builds as they run. Nothing is special about any of it: what it leaves behind is an
+//! ordinary base directory.
+
+mod follow;
+mod project;
+
+use std::io::{BufRead, BufReader, IsTerminal};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use self::follow::Follower;
+use self::project::{Commit, Project};
+use super::create_master::{new_password, write_private};
+use super::say;
+use crate::client::sendchange;
+use crate::model::{NewChange, Results};
+
+/// Shows the main job on a small scale.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Demo {
+    /// Where to put the repository and the master; a new directory below the system's directory
+    /// for temporary files if it is not given.
+    #[arg(long, value_name = "DIR")]
+    basedir: Option<PathBuf>,
+}
+
+/// How long a build of the demonstration may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Demo {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let dir = self.make_directory()?;
+        let project = Project::create(dir.join("widget"))?;
+        let base = dir.join("ci");
+        let password = new_password();
+        make_master(&base, project.path(), &password)?;
+
+        say(&format!("A git repository:   {}", project.path().display()));
+        say(&format!("A build master:     {}", base.display()));
+        let mut master = Master::start(&base)?;
+        say(&format!("                    listening on {}\n", master.address));
+
+        let mut as_told = true;
+        let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let mut follower = Follower::new(&base, colours);
+        for (number, commit) in Commit::STORY.iter().enumerate() {
+            let revision = project.commit(commit)?;
+            say(&format!("── {} ({})", commit.message, short(&revision)));
+            send(&master.address, &password, change_of(commit, revision))?;
+            let result = follower.follow("check", u64::try_from(number)?, PATIENCE)?;
+            as_told &= result == commit.expected;
+        }
+        master.stop()?;
+        say_where_to_look(&dir, &base);
+        if !as_told {
+            bail!("the builds did not end as they should have; the logs above tell why");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn make_directory(&self) -> anyhow::Result<PathBuf> {
+        let dir = match &self.basedir {
+            Some(dir) => dir.clone(),
+            None => {
+                let name = format!("buildmaster-demo-{}", std::process::id());
+                std::env::temp_dir().join(name)
+            }
+        };
+        if dir.join("ci").exists() || dir.join("widget").exists() {
+            bail!("{} has a demonstration already; name another directory", dir.display());
+        }
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))
+    }
+}
+
+fn make_master(base: &Path, repository: &Path, password: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    let secrets = base.join("secrets");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&secrets)
+        .with_context(|| format!("cannot make {}", secrets.display()))?;
+    write_private(&secrets.join("change"), password)?;
+    write_private(&base.join("master.toml"), &project::master_toml(repository)?)
+}
+
+fn change_of(commit: &Commit, revision: String) -> NewChange {
+    NewChange {
+        who: "demo <demo@example.org>".to_owned(),
+        files: commit.files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        comments: commit.message.to_owned(),
+        revision: Some(revision),
+        src: Some("git".to_owned()),
+        ..NewChange::default()
+    }
+}
+
+fn send(address: &SocketAddr, password: &str, change: NewChange) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime
+        .block_on(sendchange::send(&address.to_string(), "change", password, &change))
+        .context("the master did not take the change")
+}
+
+fn say_where_to_look(dir: &Path, base: &Path) {
+    let (program, base) = (program(), base.display());
+    say(&format!(
+        "The master has stopped. Look around:\n\
+         \n  {program} show builds --basedir {base}\
+         \n  {program} show build check 1 --basedir {base}\
+         \n  {program} show log check 1 test stdio --basedir {base}\
+         \n  less {base}/builders/check/1/2-test/stdio.log\
+         \n  {program} start {base}\n\
+         \nThe configuration is {base}/master.toml; remove it all with: rm -r {}",
+        dir.display()
+    ));
+}
+
+/// How the person started this program.
+fn program() -> String {
+    let exe = std::env::current_exe().unwrap_or_else(|_| "buildmaster".into());
+    let here = std::env::current_dir().unwrap_or_default();
+    exe.strip_prefix(&here).unwrap_or(&exe).display().to_string()
+}
+
+fn short(revision: &str) -> &str {
+    revision.get(..10).unwrap_or(revision)
+}
+
+/// The master of the demonstration, a process of its own; ended when it is dropped.
+struct Master {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Master {
+    fn start(base: &Path) -> anyhow::Result<Self> {
+        let log = std::fs::File::create(base.join("buildmaster.log"))?;
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["start", "--nodaemon"])
+            .arg(base)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .context("cannot start the master")?;
+        let mut line = String::new();
+        let output = process.stdout.take().context("the master has no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let Some(address) = line.trim().rsplit(' ').next().and_then(|a| a.parse().ok()) else {
+            process.wait()?;
+            let log = std::fs::read_to_string(base.join("buildmaster.log")).unwrap_or_default();
+            bail!("the master did not start:\n{log}");
+        };
+        Ok(Self { process, address })
+    }
+
+    fn stop(&mut self) -> anyhow::Result<()> {
+        self.signal();
+        let status = self.process.wait()?;
+        if !status.success() {
+            bail!("the master did not stop as it should: {status}");
+        }
+        Ok(())
+    }
+
+    fn signal(&self) {
+        if let Ok(pid) = i32::try_from(self.process.id())
+            && let Some(pid) = Pid::from_raw(pid)
+        {
+            // It may have ended by itself.
+            drop(kill_process(pid, Signal::TERM));
+        }
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            self.signal();
+            drop(self.process.wait());
+        }
+    }
+}
+
+impl Commit {
+    /// A good change, a broken one, and its repair.
+    const STORY: [Self; 3] = [
+        Self {
+            message: "Add a greeting",
+            files: &[
+                ("greet.sh", "greet() {\n    echo \"Hello, $1!\"\n}\n"),
+                (
+                    "test.sh",
+                    ". ./greet.sh\nexpect='Hello, world!'\nfound=$(greet world)\n\
+                     echo \"expected: $expect\"\necho \"found:    $found\"\n\
+                     [ \"$found\" = \"$expect\" ]\n",
+                ),
+            ],
+            expected: Results::Success,
+        },
+        Self {
+            message: "Greet more warmly",
+            files: &[("greet.sh", "greet() {\n    echo \"Hello, dear $1!\"\n}\n")],
+            expected: Results::Failure,
+        },
+        Self {
+            message: "Expect the warmer greeting in the test",
+            files: &[(
+                "test.sh",
+                ". ./greet.sh\nexpect='Hello, dear world!'\nfound=$(greet world)\n\
+                 echo \"expected: $expect\"\necho \"found:    $found\"\n\
+                 [ \"$found\" = \"$expect\" ]\n",
+            )],
+            expected: Results::Success,
+        },
+    ];
+}

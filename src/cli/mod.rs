@@ -1,0 +1,98 @@
+//! Command lines: arguments, messages, exit codes. One verb, one file.
+//!
+//! Invariants: what a person asked for goes to standard output, complaints to standard error; the
+//! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or configuration.
+
+mod checkconfig;
+mod control;
+mod create_master;
+mod demo;
+pub mod show;
+mod start;
+mod stop;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A continuous-integration master to which every Buildbot slave connects.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "buildmaster", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Verb {
+    /// Make a base directory with a small working configuration.
+    CreateMaster(create_master::CreateMaster),
+    /// Start a master; returns when it is up.
+    Start(start::Start),
+    /// Stop a running master.
+    Stop(stop::Stop),
+    /// Stop a running master and start it again.
+    Restart(stop::Restart),
+    /// Show all that is wrong with a configuration.
+    Checkconfig(checkconfig::CheckConfig),
+    /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
+    Show(show::ShowArgs),
+    /// Stop a build.
+    StopBuild(control::StopBuild),
+    /// Stop the build that a request is in, also before it has a number.
+    StopRequest(control::StopRequest),
+    /// Cancel a request that waits.
+    Cancel(control::Cancel),
+    /// Ping all slaves of a builder.
+    Ping(control::Ping),
+    /// Watch a change to a small git repository become builds on a local slave.
+    Demo(demo::Demo),
+}
+
+/// Exit code for a wrong command line or configuration.
+const USAGE: u8 = 2;
+
+/// The program `buildmaster`.
+pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help asked for is not a mistake; clap knows the stream and the code.
+            let code = error.exit_code();
+            drop(error.print());
+            return ExitCode::from(u8::try_from(code).unwrap_or(USAGE));
+        }
+    };
+    let done = match cli.verb {
+        Verb::CreateMaster(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::Start(verb) => verb.run(),
+        Verb::Stop(verb) => verb.run(),
+        Verb::Restart(verb) => verb.run(),
+        Verb::Checkconfig(verb) => verb.run().map(|good| {
+            if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }),
+        Verb::Show(verb) => return show::run(&verb),
+        Verb::StopBuild(verb) => verb.run(),
+        Verb::StopRequest(verb) => verb.run(),
+        Verb::Cancel(verb) => verb.run(),
+        Verb::Ping(verb) => verb.run(),
+        Verb::Demo(verb) => verb.run(),
+    };
+    done.unwrap_or_else(|error| {
+        complain(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints what a person asked for; a reader that has gone away is not an error.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+/// Prints a complaint.
+fn complain(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{}", text.trim_end()));
+}

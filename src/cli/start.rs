@@ -1,0 +1,183 @@
+//! `buildmaster start`: the daemon, in the background or the foreground.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{USAGE, checkconfig, complain, say};
+use crate::config::Config;
+use crate::daemon;
+use crate::daemonize::{self, LogFile, PidFile, Readiness, Rotation, Started};
+
+/// Name of the pid file in the base directory.
+pub(super) const PID_FILE: &str = "buildmaster.pid";
+
+/// Name of the program's log in the base directory.
+const LOG_FILE: &str = "buildmaster.log";
+
+/// How long `start` waits for the master to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts a master.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Start {
+    /// Say nothing when all goes well.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// Stay in the foreground and log to standard error.
+    #[arg(long)]
+    pub(super) nodaemon: bool,
+    /// Set by `start` for the process in the background.
+    #[arg(long, hide = true)]
+    in_background: bool,
+    /// The base directory.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) dir: PathBuf,
+}
+
+impl Start {
+    /// For `restart`.
+    pub(super) fn of(dir: PathBuf, quiet: bool, nodaemon: bool) -> Self {
+        Self { quiet, nodaemon, in_background: false, dir }
+    }
+
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let dir = self.dir.display();
+        if !self.dir.is_dir() {
+            bail!("there is no directory {dir} (`buildmaster create-master {dir}` makes one)");
+        }
+        if self.in_background || self.nodaemon { self.serve() } else { self.to_background() }
+    }
+
+    /// Starts the daemon as a process of its own and waits until it is up.
+    fn to_background(&self) -> anyhow::Result<ExitCode> {
+        // Checked here as well, so that the errors are shown here, with colours.
+        if checkconfig::load(&self.dir.join("master.toml"))?.is_none() {
+            return Ok(ExitCode::from(USAGE));
+        }
+        let args: [OsString; 3] = ["start".into(), "--in-background".into(), ".".into()];
+        match daemonize::spawn(&args, &self.dir, PATIENCE, complain)? {
+            Started::Ready(text) if self.quiet => drop(text),
+            Started::Ready(text) => say(&text),
+            Started::StillStarting => bail!(
+                "the master was not up after {} s; {} tells what it does",
+                PATIENCE.as_secs(),
+                self.dir.join(LOG_FILE).display()
+            ),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Runs the daemon in this process.
+    fn serve(&self) -> anyhow::Result<ExitCode> {
+        let readiness = if self.in_background {
+            Readiness::in_background()
+        } else {
+            Readiness::in_foreground()
+        };
+        match self.prepare() {
+            Ok(None) => {
+                readiness.failed("the configuration is wrong");
+                Ok(ExitCode::from(USAGE))
+            }
+            Ok(Some((config, pid_file))) => {
+                let done = self.serve_until_stopped(config, readiness);
+                drop(pid_file);
+                done
+            }
+            Err(error) if self.in_background => {
+                readiness.failed(&format!("{error:#}"));
+                Ok(ExitCode::FAILURE)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes to the base directory, takes the pid file and reads the configuration.
+    fn prepare(&self) -> anyhow::Result<Option<(Config, PidFile)>> {
+        let dir = self.dir.display();
+        std::env::set_current_dir(&self.dir).with_context(|| format!("cannot go to {dir}"))?;
+        let Some(config) = checkconfig::load(Path::new("master.toml"))? else { return Ok(None) };
+        let pid_file = PidFile::acquire(Path::new(PID_FILE))?;
+        Ok(Some((config, pid_file)))
+    }
+
+    fn serve_until_stopped(&self, config: Config, readiness: Readiness) -> anyhow::Result<ExitCode> {
+        if self.in_background {
+            let (size_bytes, keep) = config.log_rotation;
+            let rotation = Rotation { size_bytes: Some(size_bytes), keep: Some(keep) };
+            let log = LogFile::open(Path::new(LOG_FILE), rotation)
+                .with_context(|| format!("cannot write {LOG_FILE}"))?;
+            log_to(log, false);
+        } else {
+            log_to(std::io::stderr, std::io::stderr().is_terminal());
+        }
+        if let Ok(meta) = std::fs::metadata(".")
+            && meta.permissions().mode() & 0o077 != 0
+        {
+            tracing::warn!(
+                "others can read this base directory: `chmod 700` it, it has passwords and logs"
+            );
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("buildmaster")
+            .enable_all()
+            .build()?;
+        let mut readiness = Some(readiness);
+        let background = self.in_background;
+        let up = |addresses: &[String]| {
+            let text = if addresses.is_empty() {
+                "buildmaster is running: local slaves only".to_owned()
+            } else {
+                format!("buildmaster is running: slaves and changes on {}", addresses.join(", "))
+            };
+            if !background {
+                say(&text);
+            }
+            if let Some(readiness) = readiness.take() {
+                readiness.ready(&text);
+            }
+        };
+        let done = runtime.block_on(daemon::run(config, up));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        match done {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => {
+                tracing::error!("cannot start: {error:#}");
+                match readiness.take() {
+                    Some(readiness) if background => {
+                        readiness.failed(&format!("{error:#}"));
+                        Ok(ExitCode::FAILURE)
+                    }
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+}
+
+/// Threads for connections and builds. The core is one task; more threads only cost memory.
+const WORKERS: usize = 2;
+
+fn log_to<W>(writer: W, colours: bool)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter =
+        EnvFilter::try_from_env("BUILDMASTER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(writer)
+        .finish();
+    // A second daemon in one process, as in tests, keeps the first one's log.
+    drop(tracing::subscriber::set_global_default(subscriber));
+}
