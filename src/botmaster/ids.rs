@@ -32,7 +32,7 @@ id!(
     /// One ping; made by the core.
     PingId
 );
-id!(
-    /// One try to start a build, which has no number before the slave has agreed (BLD-11).
-    AttemptId
-);
+
+/// One try to start a build, which has no number before the slave has agreed (BLD-11).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct AttemptId(pub(super) u64);

@@ -2,56 +2,356 @@
 //!
 //! One face: [`BotMaster::handle`] takes what has happened, [`BotMaster::next_command`] gives what is to
 //! be done, [`BotMaster::poll_timeout`] is the one next deadline of every timer there is.
+//!
+//! Invariants:
+//! - after each input no request waits that could start (BLD-07), and the oldest goes first (BRQ-02);
+//! - a request is in one place: not yet durable, queued, in a build that starts, or in one with a number;
+//! - what must survive a crash is on disk before it is answered, announced or run;
+//! - a slave is attached to all its builders with its login answered, or it is on its way there with a
+//!   deadline, or it is not connected (SLV-03);
+//! - an input costs a logarithm of what there is, and looks only at what it touches;
+//! - equal seeds and inputs give equal commands.
+//!
+//! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
+//! together, `building` follows the build to its end, `stopping` ends it all. `slavebuilder` is the table of
+//! SEMANTICS section 13.
 
+mod attach;
+mod builder;
+mod building;
+mod buildset;
 mod command;
 mod event;
 mod ids;
 mod input;
+mod intake;
+mod ledger;
+mod merging;
+mod pinging;
 pub mod plan;
+mod pool;
+mod queue;
+mod recovery;
+mod slave;
+mod slavebuilder;
+mod starting;
+mod stopping;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod view;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use self::builder::{Builder, BuilderIx};
+use self::building::Attempt;
+use self::buildset::OpenSets;
+use self::ids::AttemptId;
+use self::ledger::{Effect, Ledger};
+use self::pinging::Round;
+use self::queue::RequestKey;
+use self::slave::{Slave, SlaveIx};
+use self::slavebuilder::{RoundId, SlaveBuilder};
+use self::stopping::Phase;
+use self::timers::{Timer, Timers};
+use crate::config::Config;
+use crate::model::journal::NextNumbers;
+use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket};
+use crate::schedulers::Registry;
 
 pub use command::{Answer, Command};
 pub use event::Event;
 pub use ids::{Epoch, PingId, ReplyId, SessionId};
 pub use input::Input;
 pub use plan::{BuildOutcome, BuildPlan};
-
-use crate::config::Config;
-use crate::model::{Mono, Now, Recovered};
+pub use view::{AttachmentState, AttachmentView};
 
 /// The core of the master.
 #[derive(Debug)]
-pub struct BotMaster {}
+pub struct BotMaster {
+    config: Arc<Config>,
+    now: Now,
+    rng: StdRng,
+    commands: VecDeque<Command>,
+    timers: Timers,
+    ledger: Ledger,
+    phase: Phase,
+    schedulers: Registry,
+    builders: Vec<Builder>,
+    builders_by_name: HashMap<BuilderName, BuilderIx>,
+    slaves: Vec<Slave>,
+    slaves_by_name: HashMap<SlaveName, SlaveIx>,
+    /// The slave's own connections and the contenders.
+    sessions: HashMap<SessionId, SlaveIx>,
+    open: OpenSets,
+    /// Builds that start or run.
+    attempts: BTreeMap<AttemptId, Attempt>,
+    /// Those that have a number.
+    builds: BTreeMap<BuildId, AttemptId>,
+    /// Those who have all slaves of a builder pinged.
+    rounds: BTreeMap<RoundId, Round>,
+    /// Builders that have work and a slave to ask, oldest request first.
+    startable: BTreeSet<(RequestKey, BuilderIx)>,
+    /// Slaves that take builds and for which work may be parked, oldest request first.
+    wakeable: BTreeSet<(RequestKey, SlaveIx)>,
+    /// Builders whose big state may have changed.
+    touched: BTreeSet<BuilderIx>,
+    next: NextNumbers,
+    next_epoch: u64,
+    next_ping: u64,
+    next_attempt: u64,
+    next_round: u64,
+}
 
 impl BotMaster {
     /// Begins with what the state knew. First commands are ready at once.
     #[must_use]
     pub fn new(config: Arc<Config>, recovered: Recovered, seed: u64, now: Now) -> Self {
-        let _ = (config, recovered, seed, now);
-        todo!()
+        let mut core = Self {
+            now,
+            rng: StdRng::seed_from_u64(seed),
+            commands: VecDeque::new(),
+            timers: Timers::default(),
+            ledger: Ledger::default(),
+            phase: Phase::Running,
+            schedulers: Registry::default(),
+            builders: Vec::new(),
+            builders_by_name: HashMap::new(),
+            slaves: Vec::new(),
+            slaves_by_name: HashMap::new(),
+            sessions: HashMap::new(),
+            open: OpenSets::default(),
+            attempts: BTreeMap::new(),
+            builds: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            startable: BTreeSet::new(),
+            wakeable: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            next: recovered.next.clone(),
+            next_epoch: 0,
+            next_ping: 0,
+            next_attempt: 0,
+            next_round: 0,
+            config,
+        };
+        core.configure();
+        core.recover(recovered);
+        core.settle();
+        core
     }
 
     /// Takes one input. Never blocks, never fails. Timers that are due by `now` come first.
     pub fn handle(&mut self, now: Now, input: Input) {
-        let _ = (now, input);
-        todo!()
+        self.handle_timeout(now);
+        if self.phase == Phase::Exited {
+            self.refuse_after_exit(input);
+            return;
+        }
+        match input {
+            Input::ChangeSubmitted { change, reply } => self.on_change_submitted(change, reply),
+            Input::SlaveLoggedIn {
+                slave,
+                session,
+                address,
+            } => self.on_slave_logged_in(slave, session, address),
+            Input::OldSlaveAnswered { session, alive } => {
+                self.on_old_slave_answered(session, alive);
+            }
+            Input::SlaveDescribed { session, info } => self.on_slave_described(session, info),
+            Input::BuilderListAnswered { session, result } => {
+                self.on_builder_list_answered(session, result);
+            }
+            Input::MasterSet {
+                session,
+                builder,
+                epoch,
+                ok,
+            } => {
+                let step = |sb: &mut SlaveBuilder| sb.on_master_set(epoch, ok);
+                self.on_handshake(session, &builder, step);
+            }
+            Input::Greeted {
+                session,
+                builder,
+                epoch,
+                ok,
+            } => {
+                let step = |sb: &mut SlaveBuilder| sb.on_greeted(epoch, ok);
+                self.on_handshake(session, &builder, step);
+            }
+            Input::PingAnswered {
+                session,
+                builder,
+                ping,
+                ok,
+            } => self.on_ping_answered(session, &builder, ping, ok),
+            Input::BuildStartAnswered {
+                session,
+                builder,
+                epoch,
+                ok,
+            } => self.on_build_start_answered(session, &builder, epoch, ok),
+            Input::SlaveLost { session, why } => self.on_slave_lost(session, &why),
+            Input::SlaveWantsShutdown { session } => self.on_slave_wants_shutdown(session),
+            Input::BuildFinished { build, outcome } => self.on_build_finished(build, outcome),
+            Input::StopBuild {
+                builder,
+                number,
+                reason,
+                reply,
+            } => self.on_stop_build(&builder, number, reason, reply),
+            Input::StopRequest {
+                request,
+                reason,
+                reply,
+            } => self.on_stop_request(request, reason, reply),
+            Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
+            Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
+            Input::Persisted(ticket) => self.on_persisted(ticket),
+            Input::Shutdown { clean } => self.on_shutdown(clean),
+            Input::CancelShutdown => self.on_cancel_shutdown(),
+        }
+        self.settle();
     }
 
     /// The next thing to do, in order; to be asked until there is none after each input.
     pub fn next_command(&mut self) -> Option<Command> {
-        todo!()
+        self.commands.pop_front()
     }
 
     /// When [`BotMaster::handle_timeout`] is to be called at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Mono> {
-        todo!()
+        self.timers.next()
     }
 
     /// Lets the timers fire that are due by `now`.
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
-        todo!()
+        self.now = now;
+        while let Some(timer) = self.timers.pop_due(now.mono) {
+            match timer {
+                Timer::Attach(session) => self.on_attach_timeout(session),
+                Timer::Handshake(slave, builder, epoch) => {
+                    self.on_handshake_timeout(slave, builder, epoch);
+                }
+                Timer::Ping(slave, builder, ping) => self.on_ping_failed(slave, builder, ping),
+                Timer::StartBuild(slave, builder, epoch) => {
+                    self.on_start_timeout(slave, builder, epoch);
+                }
+                Timer::Arbitration(slave) => self.on_arbitration_timeout(slave),
+                Timer::HoldBack(slave) => self.on_hold_ended(slave),
+                Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
+                Timer::Shutdown => self.exit(),
+            }
+            self.settle();
+        }
+    }
+
+    /// What follows every event: builds start until none can, big states are told, and a master that
+    /// has nothing left to stop for exits.
+    fn settle(&mut self) {
+        self.start_builds();
+        while let Some(builder) = self.touched.pop_first() {
+            self.tell_big_state(builder);
+        }
+        self.exit_if_over();
+    }
+
+    fn send(&mut self, command: Command) {
+        self.commands.push_back(command);
+    }
+
+    fn announce(&mut self, event: Event) {
+        self.send(Command::Announce(event));
+    }
+
+    fn reply(&mut self, to: ReplyId, result: Result<Answer, String>) {
+        self.send(Command::Reply { to, result });
+    }
+
+    /// Remembers `ops` some time soon.
+    fn persist(&mut self, ops: Vec<Op>) {
+        self.send(Command::Persist { ticket: None, ops });
+    }
+
+    /// Remembers `ops`; then `effects` happen.
+    fn persist_then(&mut self, ops: Vec<Op>, effects: Vec<Effect>) {
+        if ops.is_empty() {
+            self.perform(effects);
+            return;
+        }
+        let ticket = Some(self.ledger.open(effects));
+        self.send(Command::Persist { ticket, ops });
+    }
+
+    fn on_persisted(&mut self, ticket: Ticket) {
+        while let Some(effects) = self.ledger.confirm(ticket) {
+            self.perform(effects);
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Reply(to, result) => self.reply(to, result),
+                Effect::Announce(event) => self.announce(event),
+                Effect::Queue(request) => self.enqueue(request, true),
+                Effect::Run(attempt) => self.run(attempt),
+            }
+        }
+    }
+
+    fn tell_big_state(&mut self, builder: BuilderIx) {
+        let it = &mut self.builders[builder.0];
+        let state = it.big_state();
+        if it.announced == Some(state) {
+            return;
+        }
+        it.announced = Some(state);
+        let builder = it.config.name.clone();
+        self.persist(vec![Op::BuilderState {
+            builder: builder.clone(),
+            state,
+        }]);
+        self.announce(Event::BuilderState { builder, state });
+    }
+
+    /// The slave whose own connection `session` is.
+    fn slave_of(&self, session: SessionId) -> Option<SlaveIx> {
+        let &slave = self.sessions.get(&session)?;
+        let its = self.slaves[slave.0].session.as_ref()?;
+        (its.id == session).then_some(slave)
+    }
+
+    /// The slave and the builder of an answer, if the connection is the slave's own.
+    fn pair_of(&self, session: SessionId, builder: &BuilderName) -> Option<(SlaveIx, BuilderIx)> {
+        let &builder = self.builders_by_name.get(builder)?;
+        Some((self.slave_of(session)?, builder))
+    }
+
+    fn slave_name(&self, slave: SlaveIx) -> SlaveName {
+        self.slaves[slave.0].config.name.clone()
+    }
+
+    fn builder_name(&self, builder: BuilderIx) -> BuilderName {
+        self.builders[builder.0].config.name.clone()
+    }
+
+    fn attachment(&mut self, slave: SlaveIx, builder: BuilderIx) -> Option<&mut SlaveBuilder> {
+        self.slaves[slave.0].slavebuilders.get_mut(&builder)
+    }
+
+    const fn new_epoch(&mut self) -> Epoch {
+        self.next_epoch += 1;
+        Epoch(self.next_epoch)
+    }
+
+    const fn new_ping(&mut self) -> PingId {
+        self.next_ping += 1;
+        PingId(self.next_ping)
     }
 }

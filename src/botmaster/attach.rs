@@ -1,0 +1,363 @@
+//! Slaves come and go: arbitration, the attach sequence, loss (sections 13 and 14).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::builder::BuilderIx;
+use super::slave::{Contender, Phase, Session, SlaveIx};
+use super::slavebuilder::{Handshake, SlaveBuilder, Unexpected};
+use super::timers::Timer;
+use super::{BotMaster, Command, Epoch, Event, SessionId};
+use crate::model::{BuilderName, Op, SlaveName};
+
+/// How long a slave may take from its login to the answer of it (SLV-03).
+const ATTACH_TIME: Duration = Duration::from_secs(60);
+
+/// How long an old connection may take to prove that it lives (SLV-04).
+const ARBITRATION_TIME: Duration = Duration::from_secs(10);
+
+impl BotMaster {
+    /// The first of a name begins to attach. Another one waits until the first has been pinged; a third
+    /// is refused meanwhile, so that exactly one survives (SLV-04).
+    pub(super) fn on_slave_logged_in(
+        &mut self,
+        name: SlaveName,
+        session: SessionId,
+        address: String,
+    ) {
+        if self.sessions.contains_key(&session) {
+            return;
+        }
+        let Some(&slave) = self.slaves_by_name.get(&name) else {
+            self.refuse(name, session, address, "there is no slave of this name");
+            return;
+        };
+        if !self.phase.takes_slaves() {
+            self.refuse(name, session, address, "the master is shutting down");
+            return;
+        }
+        let it = &mut self.slaves[slave.0];
+        let Some(old) = it.session.as_ref().map(|s| s.id) else {
+            self.begin_session(slave, session, address);
+            return;
+        };
+        if self.config.duplicate_slave_replaces {
+            self.drop_session(slave, "another connection of its name has replaced it");
+            self.begin_session(slave, session, address);
+            return;
+        }
+        if it.contender.is_some() {
+            let why = "another connection of its name is waiting already";
+            self.refuse(name, session, address, why);
+            return;
+        }
+        it.contender = Some(Contender {
+            id: session,
+            address,
+        });
+        let pinged = std::mem::replace(&mut it.arbitrating, true);
+        self.sessions.insert(session, slave);
+        if !pinged {
+            let deadline = self.now.mono + ARBITRATION_TIME;
+            self.timers.set(Timer::Arbitration(slave), deadline);
+            self.send(Command::PingSlave { session: old });
+        }
+    }
+
+    pub(super) fn on_old_slave_answered(&mut self, session: SessionId, alive: bool) {
+        let Some(slave) = self.slave_of(session) else {
+            return;
+        };
+        let it = &mut self.slaves[slave.0];
+        if !std::mem::take(&mut it.arbitrating) {
+            return;
+        }
+        self.timers.cancel(Timer::Arbitration(slave));
+        if !alive {
+            self.drop_session(slave, "it did not answer when another one of its name came");
+        } else if let Some(Contender { id, address }) = it.contender.take() {
+            self.sessions.remove(&id);
+            let name = self.slave_name(slave);
+            self.refuse(
+                name,
+                id,
+                address,
+                "a slave of this name is connected and alive",
+            );
+        }
+    }
+
+    pub(super) fn on_arbitration_timeout(&mut self, slave: SlaveIx) {
+        if let Some(session) = self.slaves[slave.0].session.as_ref().map(|s| s.id) {
+            self.on_old_slave_answered(session, false);
+        }
+    }
+
+    pub(super) fn on_attach_timeout(&mut self, session: SessionId) {
+        if let Some(slave) = self.slave_of(session) {
+            self.drop_session(slave, "it was not attached within 60 seconds");
+        }
+    }
+
+    pub(super) fn on_slave_described(
+        &mut self,
+        session: SessionId,
+        info: BTreeMap<String, String>,
+    ) {
+        let Some(slave) = self.slave_of(session) else {
+            return;
+        };
+        let it = &mut self.slaves[slave.0];
+        let greeting = |s: &&mut Session| s.phase == Phase::Greeting;
+        let Some(its) = it.session_if(session).filter(greeting) else {
+            return;
+        };
+        its.phase = Phase::Listing;
+        it.info.clone_from(&info);
+        let named = it.builders.iter().map(|b| &self.builders[b.0].config);
+        let builders = named
+            .map(|b| (b.name.clone(), b.slavebuilddir.clone()))
+            .collect();
+        self.persist(vec![Op::SlaveState {
+            slave: self.slave_name(slave),
+            connected: true,
+            info: Some(info),
+            at: self.now.wall,
+        }]);
+        self.send(Command::SendBuilderList { session, builders });
+    }
+
+    /// Rows 1 and 2. A builder for which the slave made no object fails to attach.
+    pub(super) fn on_builder_list_answered(
+        &mut self,
+        session: SessionId,
+        result: Result<Vec<BuilderName>, String>,
+    ) {
+        let Some(slave) = self.slave_of(session) else {
+            return;
+        };
+        let Some(its) = self.slaves[slave.0].session_if(session) else {
+            return;
+        };
+        if its.phase != Phase::Listing {
+            return;
+        }
+        its.phase = Phase::Attaching;
+        let made: BTreeSet<BuilderName> = match result {
+            Ok(made) => made.into_iter().collect(),
+            Err(why) => {
+                self.drop_session(slave, &format!("it refused its builders: {why}"));
+                return;
+            }
+        };
+        let wanted = self.slaves[slave.0].builders.clone();
+        for &builder in &wanted {
+            let name = self.builder_name(builder);
+            if !made.contains(&name) {
+                self.fail_attach(slave, builder, "the slave made no object for it");
+                return;
+            }
+            if self.attachment(slave, builder).is_some() {
+                continue;
+            }
+            let epoch = self.new_epoch();
+            let attachments = &mut self.slaves[slave.0].slavebuilders;
+            attachments.insert(builder, SlaveBuilder::new(epoch));
+            let deadline = self.now.mono + self.config.attach_timeout;
+            let timer = Timer::Handshake(slave, builder, epoch);
+            self.timers.set(timer, deadline);
+            self.send(Command::SetMaster {
+                session,
+                builder: name,
+                epoch,
+            });
+        }
+        self.complete_login(slave);
+    }
+
+    /// Rows 3 to 5.
+    pub(super) fn on_handshake(
+        &mut self,
+        session: SessionId,
+        name: &BuilderName,
+        step: impl FnOnce(&mut SlaveBuilder) -> Result<Handshake, Unexpected>,
+    ) {
+        let Some((slave, builder)) = self.pair_of(session, name) else {
+            return;
+        };
+        let Some(attachment) = self.attachment(slave, builder) else {
+            return;
+        };
+        let Ok(outcome) = step(attachment) else {
+            return;
+        };
+        let epoch = attachment.epoch();
+        match outcome {
+            Handshake::Greet => self.send(Command::GreetBuilder {
+                session,
+                builder: name.clone(),
+                epoch,
+            }),
+            Handshake::Attached => {
+                self.timers.cancel(Timer::Handshake(slave, builder, epoch));
+                self.builders[builder.0].attached += 1;
+                self.touched.insert(builder);
+                self.place(slave, builder);
+                self.complete_login(slave);
+            }
+            Handshake::Failed => self.fail_attach(slave, builder, "the slave refused it"),
+        }
+    }
+
+    pub(super) fn on_handshake_timeout(
+        &mut self,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        epoch: Epoch,
+    ) {
+        let attachment = self.attachment(slave, builder);
+        if attachment.is_some_and(|a| a.on_handshake_timeout(epoch).is_ok()) {
+            self.fail_attach(slave, builder, "the slave did not answer");
+        }
+    }
+
+    pub(super) fn on_slave_lost(&mut self, session: SessionId, why: &str) {
+        if let Some(slave) = self.slave_of(session) {
+            self.end_session(slave, why);
+        } else if let Some(slave) = self.sessions.remove(&session) {
+            self.slaves[slave.0].contender = None;
+        }
+    }
+
+    pub(super) fn on_slave_wants_shutdown(&mut self, session: SessionId) {
+        if let Some(slave) = self.slave_of(session) {
+            self.slaves[slave.0].graceful = true;
+            self.review(slave);
+        }
+    }
+
+    /// Closes the slave's connection and forgets it.
+    pub(super) fn drop_session(&mut self, slave: SlaveIx, why: &str) {
+        if let Some(session) = self.slaves[slave.0].session.as_ref().map(|s| s.id) {
+            let why_text = why.to_owned();
+            self.send(Command::DropSlave {
+                session,
+                why: why_text,
+            });
+            self.end_session(slave, why);
+        }
+    }
+
+    fn begin_session(&mut self, slave: SlaveIx, session: SessionId, address: String) {
+        self.sessions.insert(session, slave);
+        let it = &mut self.slaves[slave.0];
+        it.graceful = false;
+        it.session = Some(Session {
+            id: session,
+            address,
+            phase: Phase::Greeting,
+        });
+        let deadline = self.now.mono + ATTACH_TIME;
+        self.timers.set(Timer::Attach(session), deadline);
+        self.send(Command::Greet { session });
+    }
+
+    /// The login is answered when every builder is attached; only then does the slave take builds.
+    fn complete_login(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0];
+        if it.slavebuilders.len() < it.builders.len()
+            || it.slavebuilders.values().any(SlaveBuilder::is_attaching)
+        {
+            return;
+        }
+        let Some(its) = it.session.as_mut().filter(|s| s.phase == Phase::Attaching) else {
+            return;
+        };
+        its.phase = Phase::Ready;
+        let (session, address) = (its.id, its.address.clone());
+        self.timers.cancel(Timer::Attach(session));
+        self.send(Command::CompleteLogin { session });
+        let slave_name = self.slave_name(slave);
+        self.announce(Event::SlaveConnected {
+            slave: slave_name,
+            address,
+        });
+        self.review(slave);
+    }
+
+    /// Row 5. While the slave attaches it is all or nothing: a slave that lacks a builder for no visible
+    /// reason is worse than one that comes again (SLV-03).
+    fn fail_attach(&mut self, slave: SlaveIx, builder: BuilderIx, why: &str) {
+        let (builder_name, slave_name) = (self.builder_name(builder), self.slave_name(slave));
+        let dropped_because = format!("builder {builder_name} could not be attached: {why}");
+        self.announce(Event::FailedConnect {
+            builder: builder_name,
+            slave: slave_name,
+            why: why.to_owned(),
+        });
+        self.drop_session(slave, &dropped_because);
+    }
+
+    /// Rows 6, 12, 18 and 19 for all its builders; then the one that has waited may come.
+    fn end_session(&mut self, slave: SlaveIx, why: &str) {
+        let it = &mut self.slaves[slave.0];
+        let Some(session) = it.session.take() else {
+            return;
+        };
+        let attachments = std::mem::take(&mut it.slavebuilders);
+        it.arbitrating = false;
+        it.busy.clear();
+        self.sessions.remove(&session.id);
+        self.timers.cancel(Timer::Attach(session.id));
+        self.timers.cancel(Timer::Arbitration(slave));
+        for (builder, attachment) in attachments {
+            self.place(slave, builder);
+            let epoch = attachment.epoch();
+            self.timers.cancel(Timer::Handshake(slave, builder, epoch));
+            self.timers.cancel(Timer::StartBuild(slave, builder, epoch));
+            let gone = attachment.on_detached();
+            for ping in gone.pings {
+                self.timers.cancel(Timer::Ping(slave, builder, ping));
+            }
+            if gone.was_attached {
+                self.builders[builder.0].attached -= 1;
+                self.touched.insert(builder);
+            }
+            for round in gone.rounds {
+                self.tell_round(round, slave, false);
+            }
+            if let Some(attempt) = gone.attempt {
+                self.on_slave_gone(attempt, why);
+            }
+        }
+        self.review(slave);
+        if session.phase != Phase::Greeting {
+            self.persist(vec![Op::SlaveState {
+                slave: self.slave_name(slave),
+                connected: false,
+                info: None,
+                at: self.now.wall,
+            }]);
+        }
+        let slave_name = self.slave_name(slave);
+        self.announce(Event::SlaveLost {
+            slave: slave_name,
+            why: why.to_owned(),
+        });
+        if let Some(Contender { id, address }) = self.slaves[slave.0].contender.take() {
+            self.begin_session(slave, id, address);
+        }
+    }
+
+    fn refuse(&mut self, slave: SlaveName, session: SessionId, address: String, why: &str) {
+        self.send(Command::DropSlave {
+            session,
+            why: why.to_owned(),
+        });
+        self.announce(Event::SlaveRefused {
+            slave,
+            address,
+            why: why.to_owned(),
+        });
+    }
+}

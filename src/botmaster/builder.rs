@@ -1,0 +1,73 @@
+//! A builder: its queue, the slaves it can choose from, its builds and its big state (section 12).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::AttemptId;
+use super::pool::Pool;
+use super::queue::{RequestKey, RequestQueue};
+use super::slave::SlaveIx;
+use crate::config::BuilderConfig;
+use crate::model::BuildNumber;
+
+/// Place of a builder in the configuration.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct BuilderIx(pub usize);
+
+/// One configured builder.
+#[derive(Debug)]
+pub(super) struct Builder {
+    pub(super) config: Arc<BuilderConfig>,
+    /// Its slaves, each once.
+    pub(super) slaves: Vec<SlaveIx>,
+    /// Requests that wait.
+    pub(super) queue: RequestQueue,
+    /// Slaves on which it is idle, unless they are parked: they may yet refuse.
+    pub(super) pool: Pool,
+    /// Slaves on which it is idle but which did not take a build when it asked.
+    pub(super) parked: BTreeSet<SlaveIx>,
+    /// No slave is parked at a younger request than this.
+    pub(super) parked_bound: Option<RequestKey>,
+    /// Its place among the builders that have work and somebody to ask.
+    pub(super) startable_at: Option<RequestKey>,
+    /// How many slaves are attached (not attaching).
+    pub(super) attached: usize,
+    /// How many builds are starting or running (the building list).
+    pub(super) building: usize,
+    /// Builds that have a number and have not ended.
+    pub(super) numbered: BTreeMap<BuildNumber, AttemptId>,
+    /// The number of the next build (BUI-01).
+    pub(super) next_number: BuildNumber,
+    /// The big state as it was last announced.
+    pub(super) announced: Option<&'static str>,
+}
+
+impl Builder {
+    pub(super) fn new(config: Arc<BuilderConfig>, next_number: BuildNumber) -> Self {
+        Self {
+            config,
+            slaves: Vec::new(),
+            queue: RequestQueue::default(),
+            pool: Pool::default(),
+            parked: BTreeSet::new(),
+            parked_bound: None,
+            startable_at: None,
+            attached: 0,
+            building: 0,
+            numbered: BTreeMap::new(),
+            next_number,
+            announced: None,
+        }
+    }
+
+    /// The big state (BLD-13).
+    pub(super) const fn big_state(&self) -> &'static str {
+        if self.attached == 0 {
+            "offline"
+        } else if self.building > 0 {
+            "building"
+        } else {
+            "idle"
+        }
+    }
+}

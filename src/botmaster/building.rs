@@ -1,0 +1,614 @@
+//! A build from its start to its end (BLD-09 to BLD-14, BUI-10 to BUI-15).
+//!
+//! ```text
+//!  Pinging --pong--> Starting --accepted--> Recording --durable--> Running --finished--> over
+//!     |                 |                       |
+//!     +---- failed -----+                       +-- stopped, slave lost meanwhile ------> over
+//!           requests go back                        on record, never run
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::builder::BuilderIx;
+use super::buildset::Place;
+use super::ledger::Effect;
+use super::merging::{self, PropertySources};
+use super::slave::SlaveIx;
+use super::timers::Timer;
+use super::{
+    Answer, AttemptId, BotMaster, BuildOutcome, BuildPlan, Command, Epoch, Event, ReplyId,
+    SessionId,
+};
+use crate::model::journal::BuildStart;
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName,
+};
+
+/// A build that starts or runs.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) builder: BuilderIx,
+    pub(super) slave: SlaveIx,
+    session: Option<SessionId>,
+    requests: Vec<RequestId>,
+    pub(super) stage: Stage,
+    /// Its slave is lost: no attachment is to be freed.
+    slave_gone: bool,
+    /// Somebody wants it to stop.
+    pub(super) stop: Option<Stop>,
+}
+
+/// How far a build has come.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// The slave is pinged.
+    Pinging,
+    /// The slave is asked to start it.
+    Starting,
+    /// Its start is being written.
+    Recording(Box<BuildPlan>),
+    /// It runs.
+    Running(BuildId, BuildNumber),
+}
+
+/// Why a build is being stopped; the first reason counts.
+#[derive(Clone, Debug)]
+pub(super) enum Stop {
+    /// Somebody asked for it: it ends as EXCEPTION (BUI-10).
+    Asked(String),
+    /// The master stops: it will be built again (MAS-05).
+    Shutdown,
+}
+
+impl Stop {
+    /// The reason for people.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Asked(reason) => reason,
+            Self::Shutdown => "master shutdown",
+        }
+    }
+}
+
+impl BotMaster {
+    pub(super) fn add_attempt(
+        &mut self,
+        id: AttemptId,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        requests: Vec<RequestId>,
+    ) {
+        self.builders[builder.0].building += 1;
+        self.touched.insert(builder);
+        let session = self.slaves[slave.0].session.as_ref().map(|s| s.id);
+        let attempt = Attempt {
+            builder,
+            slave,
+            session,
+            requests,
+            stage: Stage::Pinging,
+            slave_gone: false,
+            stop: None,
+        };
+        self.attempts.insert(id, attempt);
+    }
+
+    /// Row 13: the slave has answered the ping.
+    pub(super) fn ask_start(&mut self, id: AttemptId) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        attempt.stage = Stage::Starting;
+        let (slave, builder, session) = (attempt.slave, attempt.builder, attempt.session);
+        let epoch = self.attachment(slave, builder).map(|a| a.epoch());
+        let (Some(session), Some(epoch)) = (session, epoch) else {
+            return;
+        };
+        let deadline = self.now.mono + self.config.attach_timeout;
+        let timer = Timer::StartBuild(slave, builder, epoch);
+        self.timers.set(timer, deadline);
+        let builder = self.builder_name(builder);
+        self.send(Command::StartBuild {
+            session,
+            builder,
+            epoch,
+        });
+    }
+
+    /// Rows 14 and 15.
+    pub(super) fn on_build_start_answered(
+        &mut self,
+        session: SessionId,
+        name: &BuilderName,
+        epoch: Epoch,
+        ok: Result<(), String>,
+    ) {
+        let Some((slave, builder)) = self.pair_of(session, name) else {
+            return;
+        };
+        let Some(id) = self.starting_on(slave, builder, epoch) else {
+            return;
+        };
+        self.timers.cancel(Timer::StartBuild(slave, builder, epoch));
+        let go = self.phase.starts_builds();
+        let accepted = ok.is_ok() && go;
+        if let Some(attachment) = self.attachment(slave, builder) {
+            let answered = attachment.on_start_answered(epoch, accepted);
+            debug_assert_eq!(answered, Ok(id));
+        }
+        match ok {
+            Ok(()) if go => {
+                self.slaves[slave.0].on_start_succeeded();
+                self.record_start(id);
+            }
+            Ok(()) => self.give_back(id, "the master is shutting down"),
+            Err(why) => {
+                self.note_failed_start(slave);
+                self.give_back(id, &format!("the slave refused it: {why}"));
+            }
+        }
+        self.place(slave, builder);
+        self.review(slave);
+    }
+
+    pub(super) fn on_start_timeout(&mut self, slave: SlaveIx, builder: BuilderIx, epoch: Epoch) {
+        if self.starting_on(slave, builder, epoch).is_some() {
+            self.note_failed_start(slave);
+            self.drop_session(slave, "it did not say whether it starts a build");
+        }
+    }
+
+    /// The build gets its numbers and goes on record (BLD-09, BLD-11).
+    fn record_start(&mut self, id: AttemptId) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        let build = self.next.build;
+        self.next.build = build.next();
+        let builder = &mut self.builders[attempt.builder.0];
+        let number = builder.next_number;
+        builder.next_number = number.next();
+        builder.numbered.insert(number, id);
+        let slave = &self.slaves[attempt.slave.0];
+        for &request in &attempt.requests {
+            if let Some(open) = self.open.request_mut(request) {
+                open.place = Place::Building(id);
+            }
+        }
+        let opened = attempt
+            .requests
+            .iter()
+            .filter_map(|&r| self.open.request(r));
+        let requests: Vec<_> = opened.map(|open| &open.request).collect();
+        let stamp = merging::stamp(&requests);
+        let sources = PropertySources {
+            config: &self.config,
+            requests: &requests,
+            stamp: &stamp,
+            number,
+            builder: &builder.config,
+            slave: &slave.config,
+            slave_info: &slave.info,
+        };
+        let plan = BuildPlan {
+            build,
+            number,
+            builder: Arc::clone(&builder.config),
+            slave: slave.config.name.clone(),
+            requests: attempt.requests.clone(),
+            reason: merging::reason(&requests),
+            properties: sources.properties(),
+            stamp,
+            log_dir: Path::new("builders")
+                .join(&builder.config.builddir)
+                .join(number.to_string()),
+            log_limits: self.config.logs,
+            interrupt_grace: self.config.interrupt_grace,
+        };
+        let start = Arc::new(BuildStart {
+            build,
+            builder: builder.config.name.clone(),
+            number,
+            slave: plan.slave.clone(),
+            requests: plan.requests.clone(),
+            changes: plan.stamp.changes.iter().map(|c| c.number).collect(),
+            reason: plan.reason.clone(),
+            properties: plan.properties.clone(),
+            at: self.now.wall,
+        });
+        attempt.stage = Stage::Recording(Box::new(plan));
+        self.builds.insert(build, id);
+        let effects = vec![
+            Effect::Announce(Event::BuildStarted(Arc::clone(&start))),
+            Effect::Run(id),
+        ];
+        self.persist_then(vec![Op::BuildStarted(start)], effects);
+    }
+
+    /// Its start is on record: it runs, unless something came between; then it ends on record as well.
+    pub(super) fn run(&mut self, id: AttemptId) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        let Stage::Recording(plan) = std::mem::replace(&mut attempt.stage, Stage::Pinging) else {
+            return;
+        };
+        attempt.stage = Stage::Running(plan.build, plan.number);
+        let (result, text, stop_reason) = match (&attempt.stop, attempt.session) {
+            (None, Some(session)) if !attempt.slave_gone => {
+                self.send(Command::RunBuild { session, plan });
+                return;
+            }
+            (None, _) => (Results::Retry, ["retry", "exception slave lost"], None),
+            (Some(stop), _) => {
+                let result = match stop {
+                    Stop::Asked(_) => Results::Exception,
+                    Stop::Shutdown => Results::Retry,
+                };
+                let text = [result.as_str(), "interrupted"];
+                (result, text, Some(stop.reason().to_owned()))
+            }
+        };
+        let outcome = BuildOutcome {
+            result,
+            text: text.map(str::to_owned).to_vec(),
+            stop_reason,
+            properties: plan.properties,
+            abandoned_command: false,
+        };
+        self.finish_build(id, plan.build, plan.number, outcome);
+    }
+
+    pub(super) fn on_build_finished(&mut self, build: BuildId, outcome: BuildOutcome) {
+        let Some(&id) = self.builds.get(&build) else {
+            return;
+        };
+        if let Some(Stage::Running(_, number)) = self.attempts.get(&id).map(|a| &a.stage) {
+            self.finish_build(id, build, *number, outcome);
+        }
+    }
+
+    /// BLD-14: the slave is free at once, the end of the build and of its requests is one
+    /// transaction, and watchers hear of it when that is durable.
+    fn finish_build(
+        &mut self,
+        id: AttemptId,
+        build: BuildId,
+        number: BuildNumber,
+        outcome: BuildOutcome,
+    ) {
+        let Some(attempt) = self.attempts.remove(&id) else {
+            return;
+        };
+        self.builds.remove(&build);
+        self.leave_building_list(attempt.builder);
+        self.builders[attempt.builder.0].numbered.remove(&number);
+        let BuildOutcome {
+            result: as_it_ended,
+            mut text,
+            stop_reason,
+            properties,
+            abandoned_command,
+        } = outcome;
+        let mut result = match &attempt.stop {
+            Some(Stop::Shutdown) if stop_reason.is_some() => Results::Retry,
+            Some(Stop::Asked(_)) if as_it_ended == Results::Retry => Results::Exception,
+            Some(Stop::Shutdown | Stop::Asked(_)) | None => as_it_ended,
+        };
+        let mut retried = Vec::new();
+        let mut finished = Vec::new();
+        for &request in &attempt.requests {
+            if result != Results::Retry {
+                finished.push((request, result));
+            } else if self.may_retry(request, &attempt) {
+                retried.push(request);
+            } else {
+                finished.push((request, Results::Exception));
+            }
+        }
+        if result == Results::Retry && retried.is_empty() {
+            result = Results::Exception;
+            text.push("too many retries".to_owned());
+        }
+        if result != as_it_ended
+            && let Some(first) = text.first_mut()
+        {
+            result.as_str().clone_into(first);
+        }
+        let slave = attempt.slave;
+        self.record_end(
+            build,
+            number,
+            &attempt,
+            (result, text, stop_reason, properties),
+            (retried, &finished),
+        );
+        if !attempt.slave_gone {
+            if let Some(attachment) = self.attachment(slave, attempt.builder) {
+                let freed = attachment.on_build_finished(id);
+                debug_assert!(freed.is_ok(), "a build has its attachment until it ends");
+            }
+            self.place(slave, attempt.builder);
+            self.review(slave);
+            if abandoned_command {
+                self.drop_session(slave, "a command on it was given up");
+            }
+        }
+    }
+
+    fn record_end(
+        &mut self,
+        build: BuildId,
+        number: BuildNumber,
+        attempt: &Attempt,
+        (result, text, stop_reason, properties): (Results, Vec<String>, Option<String>, Properties),
+        (retried, finished): (Vec<RequestId>, &[(RequestId, Results)]),
+    ) {
+        let mut ops = vec![Op::BuildFinished {
+            build,
+            result,
+            text: text.clone(),
+            stop_reason,
+            properties,
+            at: self.now.wall,
+        }];
+        let mut effects = vec![Effect::Announce(Event::BuildFinished {
+            build,
+            builder: self.builder_name(attempt.builder),
+            number,
+            result,
+            text,
+        })];
+        self.finish_requests(finished, &mut ops, &mut effects);
+        for request in retried {
+            if let Some(open) = self.open.request(request) {
+                ops.push(Op::RequestRetries {
+                    request,
+                    retries: open.request.retries,
+                });
+            }
+            self.enqueue(request, false);
+            effects.push(Effect::Announce(Event::RequestQueued {
+                request,
+                builder: self.builder_name(attempt.builder),
+            }));
+        }
+        self.persist_then(ops, effects);
+    }
+
+    /// Counts a retry; whether the request has one left (BUI-14). A stop of the master is no retry.
+    fn may_retry(&mut self, request: RequestId, attempt: &Attempt) -> bool {
+        let Some(open) = self.open.request_mut(request) else {
+            return false;
+        };
+        if matches!(attempt.stop, Some(Stop::Shutdown)) {
+            return true;
+        }
+        if open.request.retries >= self.config.max_retries {
+            return false;
+        }
+        open.request.retries += 1;
+        true
+    }
+
+    /// A build has lost its slave (rows 12 and 18).
+    pub(super) fn on_slave_gone(&mut self, id: AttemptId, why: &str) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        attempt.slave_gone = true;
+        match attempt.stage {
+            Stage::Pinging | Stage::Starting => self.give_back(id, why),
+            Stage::Recording(_) => {}
+            Stage::Running(build, _) => self.send(Command::SlaveGone { build }),
+        }
+    }
+
+    /// A start has come to nothing: the requests get their old places back, except those that somebody
+    /// has cancelled or stopped meanwhile (BLD-10, BRQ-05).
+    pub(super) fn give_back(&mut self, id: AttemptId, why: &str) {
+        let Some(attempt) = self.attempts.remove(&id) else {
+            return;
+        };
+        self.leave_building_list(attempt.builder);
+        let (builder, slave) = (
+            self.builder_name(attempt.builder),
+            self.slave_name(attempt.slave),
+        );
+        self.announce(Event::StartFailed {
+            builder,
+            slave,
+            why: why.to_owned(),
+        });
+        let mut finished = Vec::new();
+        let mut effects = Vec::new();
+        for &request in &attempt.requests {
+            let place = self.open.request(request).map(|open| open.place);
+            if attempt.stop.is_some() {
+                finished.push((request, Results::Exception));
+            } else if matches!(
+                place,
+                Some(Place::Starting {
+                    cancelled: true,
+                    ..
+                })
+            ) {
+                finished.push((request, Results::Failure));
+                effects.push(Effect::Announce(Event::RequestCancelled {
+                    request,
+                    why: "cancelled while its build was being started".to_owned(),
+                }));
+            } else {
+                self.enqueue(request, true);
+            }
+        }
+        let mut ops = Vec::new();
+        self.finish_requests(&finished, &mut ops, &mut effects);
+        self.persist_then(ops, effects);
+    }
+
+    /// BUI-10, by number.
+    pub(super) fn on_stop_build(
+        &mut self,
+        builder: &BuilderName,
+        number: BuildNumber,
+        reason: String,
+        reply: ReplyId,
+    ) {
+        let ix = self.builders_by_name.get(builder);
+        let result = match ix.map(|b| self.builders[b.0].numbered.get(&number).copied()) {
+            None => Err(format!("there is no builder {builder}")),
+            Some(None) => Err(format!("build {number} of {builder} is not running")),
+            Some(Some(attempt)) => {
+                self.stop_attempt(attempt, reason);
+                Ok(Answer::Done)
+            }
+        };
+        self.reply(reply, result);
+    }
+
+    /// BUI-10, by a request, so that builds without a number can be stopped.
+    pub(super) fn on_stop_request(&mut self, request: RequestId, reason: String, reply: ReplyId) {
+        let result = match self.open.request(request).map(|open| open.place) {
+            None | Some(Place::Unqueued) => Err(format!("request {request} is not open")),
+            Some(Place::Queued) => Err(format!("request {request} is not being built")),
+            Some(Place::Starting { attempt, .. } | Place::Building(attempt)) => {
+                self.stop_attempt(attempt, reason);
+                Ok(Answer::Done)
+            }
+        };
+        self.reply(reply, result);
+    }
+
+    /// BRQ-04: works while the request is queued. Later it counts only if the start fails (BRQ-05).
+    pub(super) fn on_cancel_request(&mut self, request: RequestId, reply: ReplyId) {
+        let Some(open) = self.open.request_mut(request) else {
+            self.reply(reply, Err(format!("request {request} is not open")));
+            return;
+        };
+        match &mut open.place {
+            Place::Unqueued => {
+                self.reply(reply, Err(format!("request {request} is not open")));
+            }
+            Place::Starting { cancelled, .. } => {
+                *cancelled = true;
+                self.reply(reply, Err(format!("request {request} is being started")));
+            }
+            Place::Building(_) => {
+                self.reply(reply, Err(format!("request {request} is being built")));
+            }
+            Place::Queued => {
+                self.unqueue(request);
+                let mut ops = Vec::new();
+                let mut effects = vec![
+                    Effect::Reply(reply, Ok(Answer::Done)),
+                    Effect::Announce(Event::RequestCancelled {
+                        request,
+                        why: "cancelled".to_owned(),
+                    }),
+                ];
+                self.finish_requests(&[(request, Results::Failure)], &mut ops, &mut effects);
+                self.persist_then(ops, effects);
+            }
+        }
+    }
+
+    /// Ends requests for good: on record, in their sets, and told when durable (BST-02 to BST-05).
+    pub(super) fn finish_requests(
+        &mut self,
+        finished: &[(RequestId, Results)],
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let at = self.now.wall;
+        for &(request, result) in finished {
+            let Some((set, progress)) = self.open.finish(request, result) else {
+                continue;
+            };
+            ops.push(Op::RequestFinished {
+                request,
+                result,
+                at,
+            });
+            effects.push(Effect::Announce(Event::RequestFinished { request, result }));
+            if progress.first_failure {
+                effects.push(Effect::Announce(Event::FirstFailure { set }));
+            }
+            if let Some(result) = progress.finished {
+                ops.push(Op::SetFinished { set, result, at });
+                effects.push(Effect::Announce(Event::SetFinished { set, result }));
+            }
+        }
+    }
+
+    fn stop_attempt(&mut self, id: AttemptId, reason: String) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        if attempt.stop.is_some() {
+            return;
+        }
+        attempt.stop = Some(Stop::Asked(reason.clone()));
+        match attempt.stage {
+            Stage::Pinging => self.abort_ping(id, &reason),
+            Stage::Starting | Stage::Recording(_) => {}
+            Stage::Running(build, number) => {
+                let builder = attempt.builder;
+                self.interrupt(build, number, builder, reason);
+            }
+        }
+    }
+
+    /// Gives a build up whose slave is being pinged; the ping goes on for itself.
+    pub(super) fn abort_ping(&mut self, id: AttemptId, why: &str) {
+        let Some(attempt) = self.attempts.get(&id) else {
+            return;
+        };
+        let (slave, builder) = (attempt.slave, attempt.builder);
+        if let Some(attachment) = self.attachment(slave, builder) {
+            let stopped = attachment.on_start_stopped(id);
+            debug_assert!(stopped.is_ok(), "a build that pings has its attachment");
+        }
+        self.give_back(id, why);
+    }
+
+    pub(super) fn interrupt(
+        &mut self,
+        build: BuildId,
+        number: BuildNumber,
+        builder: BuilderIx,
+        reason: String,
+    ) {
+        let builder = self.builder_name(builder);
+        self.send(Command::InterruptBuild {
+            build,
+            reason: reason.clone(),
+        });
+        self.announce(Event::BuildInterrupted {
+            builder,
+            number,
+            reason,
+        });
+    }
+
+    /// The build that waits for an answer to the startBuild of this attachment.
+    fn starting_on(&self, slave: SlaveIx, builder: BuilderIx, epoch: Epoch) -> Option<AttemptId> {
+        let attachment = self.slaves[slave.0].slavebuilders.get(&builder)?;
+        let id = attachment
+            .attempt()
+            .filter(|_| attachment.epoch() == epoch)?;
+        let attempt = self.attempts.get(&id)?;
+        matches!(attempt.stage, Stage::Starting).then_some(id)
+    }
+
+    fn leave_building_list(&mut self, builder: BuilderIx) {
+        self.builders[builder.0].building -= 1;
+        self.touched.insert(builder);
+    }
+
+    /// The slave of a build that has a number, for those who look.
+    pub(super) fn slave_of_build(&self, id: AttemptId) -> Option<SlaveName> {
+        Some(self.slave_name(self.attempts.get(&id)?.slave))
+    }
+}

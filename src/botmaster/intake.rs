@@ -1,0 +1,151 @@
+//! Changes come in, schedulers act, sets are submitted (sections 1, 3 and 10).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::buildset::OpenSets;
+use super::ledger::Effect;
+use super::timers::Timer;
+use super::{Answer, BotMaster, Event, ReplyId};
+use crate::model::{BuildSet, Change, NewChange, Op, RequestId, Results};
+use crate::schedulers::{Effects, SchedulerIx, Submission};
+
+/// A wall-clock time further away than this is looked at again after this, since people and time
+/// servers set clocks (NIG-09).
+const CLOCK_CHECK: Duration = Duration::from_secs(60);
+
+impl BotMaster {
+    /// A change, what the schedulers make of it and the sets that follow are remembered together;
+    /// then the sender is told, and not before.
+    pub(super) fn on_change_submitted(&mut self, said: NewChange, reply: ReplyId) {
+        if !self.phase.takes_changes() {
+            self.reply(reply, Err("the master is shutting down".to_owned()));
+            return;
+        }
+        let arrived_at = self.now.wall;
+        let number = self.next.change;
+        self.next.change = number.next();
+        let change = Arc::new(Change {
+            number,
+            arrived_at,
+            when: said.when.unwrap_or(arrived_at),
+            said,
+        });
+        let mut ops = vec![Op::ChangeAdded(Arc::clone(&change))];
+        let mut effects = vec![
+            Effect::Reply(reply, Ok(Answer::Change(number))),
+            Effect::Announce(Event::ChangeAdded(Arc::clone(&change))),
+        ];
+        let wanted = self.schedulers.on_change(&change, arrived_at);
+        self.take_effects(wanted, &mut ops, &mut effects);
+        self.persist_then(ops, effects);
+    }
+
+    pub(super) fn on_scheduler_timer(&mut self, ix: SchedulerIx) {
+        if !self.phase.starts_builds() {
+            return;
+        }
+        let wanted = self.schedulers.on_timer(ix, self.now.wall);
+        let (mut ops, mut effects) = (Vec::new(), Vec::new());
+        self.take_effects(wanted, &mut ops, &mut effects);
+        self.persist_then(ops, effects);
+        self.arm_scheduler(ix);
+    }
+
+    /// Sets the timers of all schedulers.
+    pub(super) fn arm_schedulers(&mut self) {
+        for ix in 0..self.schedulers.len() {
+            self.arm_scheduler(ix);
+        }
+    }
+
+    fn arm_scheduler(&mut self, ix: SchedulerIx) {
+        let timer = Timer::Scheduler(ix);
+        match self.schedulers.next_due(ix) {
+            Some(due) => {
+                let wait = due.since(self.now.wall).min(CLOCK_CHECK);
+                self.timers.set(timer, self.now.mono + wait);
+            }
+            None => self.timers.cancel(timer),
+        }
+    }
+
+    /// Carries out what schedulers want: what is to be remembered goes to `ops`, what follows from
+    /// it to `effects`.
+    pub(super) fn take_effects(
+        &mut self,
+        wanted: Effects,
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+    ) {
+        for (scheduler, why) in wanted.problems {
+            self.announce(Event::SchedulerFailed { scheduler, why });
+        }
+        for (scheduler, state) in wanted.states {
+            ops.push(Op::SchedulerState { scheduler, state });
+        }
+        let mut queued = Vec::new();
+        for submission in wanted.submissions {
+            self.submit(submission, ops, effects, &mut queued);
+        }
+        // All requests are known before the first of them is queued (BST-01).
+        effects.extend(queued.into_iter().map(Effect::Queue));
+        for ix in wanted.touched {
+            self.arm_scheduler(ix);
+        }
+    }
+
+    /// Makes a set of one request a builder (BST-01).
+    fn submit(
+        &mut self,
+        submission: Submission,
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+        queued: &mut Vec<RequestId>,
+    ) {
+        let unknown = |b: &&_| !self.builders_by_name.contains_key(*b);
+        if let Some(builder) = submission.builders.iter().find(unknown) {
+            // Nothing of the set is made, and the scheduler keeps working (SCB-03).
+            let why = format!("builder {builder} does not exist, so that its set is not built");
+            let scheduler = submission.scheduler;
+            self.announce(Event::SchedulerFailed { scheduler, why });
+            return;
+        }
+        let id = self.next.set;
+        self.next.set = id.next();
+        let mut requests = Vec::with_capacity(submission.builders.len());
+        for builder in submission.builders {
+            requests.push((self.next.request, builder));
+            self.next.request = self.next.request.next();
+        }
+        let submitted_at = self.now.wall;
+        let set = Arc::new(BuildSet {
+            id,
+            external_id: None,
+            scheduler: Some(submission.scheduler),
+            stamp: Arc::new(submission.stamp),
+            reason: submission.reason,
+            properties: Arc::new(submission.properties),
+            submitted_at,
+            requests,
+        });
+        ops.push(Op::SetSubmitted(Arc::clone(&set)));
+        effects.push(Effect::Announce(Event::SetSubmitted(Arc::clone(&set))));
+        if set.requests.is_empty() {
+            // BST-07, SB-14.
+            let result = Results::Success;
+            ops.push(Op::SetFinished {
+                set: id,
+                result,
+                at: submitted_at,
+            });
+            effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
+            return;
+        }
+        self.open.add(&set, &[]);
+        for request in OpenSets::requests_of(&set) {
+            queued.push(request.id);
+            self.open.add_request(request);
+        }
+    }
+}

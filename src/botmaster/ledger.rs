@@ -1,0 +1,72 @@
+//! What waits for the disk: effects that may be seen only when their cause is durable.
+
+use std::collections::VecDeque;
+
+use super::{Answer, AttemptId, Event, ReplyId};
+use crate::model::{RequestId, Ticket};
+
+/// Something that happens when what it stands on is on disk.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Somebody is answered.
+    Reply(ReplyId, Result<Answer, String>),
+    /// Something is told.
+    Announce(Event),
+    /// A request of a new set is queued.
+    Queue(RequestId),
+    /// A build whose start is on record runs.
+    Run(AttemptId),
+}
+
+/// Tickets that are not confirmed yet, with their effects; confirmed in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    last: Ticket,
+    open: VecDeque<(Ticket, Vec<Effect>)>,
+}
+
+impl Ledger {
+    /// A new ticket, after whose confirmation `effects` happen.
+    pub(super) fn open(&mut self, effects: Vec<Effect>) -> Ticket {
+        self.last = self.last.next();
+        self.open.push_back((self.last, effects));
+        self.last
+    }
+
+    /// The effects of the oldest ticket, if it is confirmed by `upto`.
+    pub(super) fn confirm(&mut self, upto: Ticket) -> Option<Vec<Effect>> {
+        if self.open.front()?.0 > upto {
+            return None;
+        }
+        self.open.pop_front().map(|(_, effects)| effects)
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_confirmation_covers_all_older_tickets_and_no_younger_one() {
+        let mut ledger = Ledger::default();
+        let effect = |n| vec![Effect::Queue(RequestId(n))];
+        let tickets = [1, 2, 3].map(|n| ledger.open(effect(n)));
+        let mut seen = Vec::new();
+        while let Some(effects) = ledger.confirm(tickets[1]) {
+            seen.extend(effects);
+        }
+        assert!(matches!(
+            seen[..],
+            [Effect::Queue(RequestId(1)), Effect::Queue(RequestId(2))]
+        ));
+        assert!(ledger.confirm(tickets[1]).is_none());
+        assert!(!ledger.is_empty());
+        assert!(ledger.confirm(tickets[2]).is_some());
+        assert!(ledger.is_empty());
+    }
+}

@@ -1,0 +1,182 @@
+//! Pings, before builds and on demand, and what a failed one costs a slave (rows 7 to 13, BLD-12).
+
+use std::time::Duration;
+
+use super::builder::BuilderIx;
+use super::slave::SlaveIx;
+use super::slavebuilder::{PingAsked, RoundId};
+use super::timers::Timer;
+use super::{Answer, BotMaster, Command, Event, PingId, ReplyId, SessionId};
+use crate::model::{BuilderName, SlaveName};
+
+/// How long a ping by control may take (BLD-16).
+const CONTROL_PING_TIME: Duration = Duration::from_secs(30);
+
+/// Somebody has all slaves of a builder pinged.
+#[derive(Debug)]
+pub(super) struct Round {
+    reply: ReplyId,
+    waiting: usize,
+    failed: Option<SlaveName>,
+}
+
+impl BotMaster {
+    /// BLD-16: true only if all answer.
+    pub(super) fn on_ping_slaves(&mut self, name: &BuilderName, reply: ReplyId) {
+        let Some(&builder) = self.builders_by_name.get(name) else {
+            self.reply(reply, Err(format!("there is no builder {name}")));
+            return;
+        };
+        self.next_round += 1;
+        let round = RoundId(self.next_round);
+        let mut waiting = 0;
+        for slave in self.builders[builder.0].slaves.clone() {
+            if self.ask_ping(slave, builder, round) {
+                waiting += 1;
+            }
+        }
+        if waiting == 0 {
+            self.reply(reply, Err(format!("no slave is attached to {name}")));
+            return;
+        }
+        let failed = None;
+        self.rounds.insert(
+            round,
+            Round {
+                reply,
+                waiting,
+                failed,
+            },
+        );
+    }
+
+    pub(super) fn on_ping_answered(
+        &mut self,
+        session: SessionId,
+        name: &BuilderName,
+        ping: PingId,
+        ok: bool,
+    ) {
+        let Some((slave, builder)) = self.pair_of(session, name) else {
+            return;
+        };
+        if !ok {
+            self.on_ping_failed(slave, builder, ping);
+            return;
+        }
+        let go = self.phase.starts_builds();
+        let attachment = self.attachment(slave, builder);
+        let Some(Ok(answered)) = attachment.map(|a| a.on_pong(ping, go)) else {
+            return;
+        };
+        self.timers.cancel(Timer::Ping(slave, builder, ping));
+        for round in answered.rounds {
+            self.tell_round(round, slave, true);
+        }
+        if let Some(attempt) = answered.starter {
+            if go {
+                self.ask_start(attempt);
+            } else {
+                self.give_back(attempt, "the master is shutting down");
+            }
+        }
+        self.place(slave, builder);
+        self.review(slave);
+    }
+
+    /// Row 11: refused, or the deadline has passed. The connection is dropped at once.
+    pub(super) fn on_ping_failed(&mut self, slave: SlaveIx, builder: BuilderIx, ping: PingId) {
+        let attachment = self.attachment(slave, builder);
+        if attachment.is_none_or(|a| a.on_ping_failed(ping).is_err()) {
+            return;
+        }
+        let (builder, slave_name) = (self.builder_name(builder), self.slave_name(slave));
+        self.announce(Event::PingFailed {
+            builder,
+            slave: slave_name,
+        });
+        self.note_failed_start(slave);
+        self.drop_session(slave, "it did not answer a ping");
+    }
+
+    /// Holds a slave back on which starts fail again and again.
+    pub(super) fn note_failed_start(&mut self, slave: SlaveIx) {
+        if let Some(delay) = self.slaves[slave.0].on_start_failed(self.now.mono) {
+            let deadline = self.now.mono + delay;
+            self.timers.set(Timer::HoldBack(slave), deadline);
+            let slave_name = self.slave_name(slave);
+            self.announce(Event::SlaveHeldBack {
+                slave: slave_name,
+                delay,
+            });
+        }
+    }
+
+    pub(super) fn on_hold_ended(&mut self, slave: SlaveIx) {
+        self.slaves[slave.0].on_hold_ended();
+        self.review(slave);
+    }
+
+    /// One of the slaves of a round has answered, or never will.
+    pub(super) fn tell_round(&mut self, id: RoundId, slave: SlaveIx, ok: bool) {
+        let slave_name = (!ok).then(|| self.slave_name(slave));
+        let Some(round) = self.rounds.get_mut(&id) else {
+            return;
+        };
+        round.waiting -= 1;
+        round.failed = round.failed.take().or(slave_name);
+        if round.waiting > 0 {
+            return;
+        }
+        if let Some(Round { reply, failed, .. }) = self.rounds.remove(&id) {
+            let result = match failed {
+                None => Ok(Answer::Done),
+                Some(slave) => Err(format!("slave {slave} did not answer")),
+            };
+            self.reply(reply, result);
+        }
+    }
+
+    /// Nobody will hear of the rest.
+    pub(super) fn refuse_rounds(&mut self, why: &str) {
+        while let Some((_, round)) = self.rounds.pop_first() {
+            self.reply(round.reply, Err(why.to_owned()));
+        }
+    }
+
+    /// Rows 8, 9 and 16.
+    fn ask_ping(&mut self, slave: SlaveIx, builder: BuilderIx, round: RoundId) -> bool {
+        let (ping, deadline) = (self.new_ping(), self.now.mono + CONTROL_PING_TIME);
+        let attachment = self.attachment(slave, builder);
+        match attachment.map(|a| a.on_ping_asked(round, ping, deadline)) {
+            None | Some(Err(_)) => return false,
+            Some(Ok(PingAsked::Joined(ping, deadline))) => {
+                self.timers.set(Timer::Ping(slave, builder, ping), deadline);
+            }
+            Some(Ok(PingAsked::Send)) => {
+                self.send_ping(slave, builder, ping, CONTROL_PING_TIME);
+                self.place(slave, builder);
+            }
+        }
+        true
+    }
+
+    pub(super) fn send_ping(
+        &mut self,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        ping: PingId,
+        time: Duration,
+    ) {
+        let deadline = self.now.mono + time;
+        self.timers.set(Timer::Ping(slave, builder, ping), deadline);
+        if let Some(session) = self.slaves[slave.0].session.as_ref().map(|s| s.id) {
+            let builder = self.builder_name(builder);
+            self.send(Command::Ping {
+                session,
+                builder,
+                ping,
+            });
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A slave: its connection, its attachments, and whether it takes builds (section 14).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SessionId;
+use super::builder::BuilderIx;
+use super::queue::RequestKey;
+use super::slavebuilder::SlaveBuilder;
+use crate::config::SlaveConfig;
+use crate::model::Mono;
+
+/// Place of a slave in the configuration.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct SlaveIx(pub usize);
+
+/// Failed starts that lie further apart than this have nothing to do with each other (BLD-12).
+const FAILURE_MEMORY: Duration = Duration::from_secs(60);
+
+/// The longest time a slave is held back (BLD-12).
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
+
+/// One configured slave. Invariant: every slave-builder belongs to the present session.
+#[derive(Debug)]
+pub(super) struct Slave {
+    pub(super) config: Arc<SlaveConfig>,
+    /// The builders that name it, in the order of the configuration.
+    pub(super) builders: Vec<BuilderIx>,
+    /// Its connection.
+    pub(super) session: Option<Session>,
+    /// A younger connection that waits for the older one to be pinged (SLV-04).
+    pub(super) contender: Option<Contender>,
+    /// Whether that ping is outstanding.
+    pub(super) arbitrating: bool,
+    /// Its attachments.
+    pub(super) slavebuilders: BTreeMap<BuilderIx, SlaveBuilder>,
+    /// Those of them that are busy (SLV-10).
+    pub(super) busy: BTreeSet<BuilderIx>,
+    /// It is to be shut down when it is idle (SLV-08).
+    pub(super) graceful: bool,
+    /// What it told of itself.
+    pub(super) info: BTreeMap<String, String>,
+    /// Idle attachments whose builder has work but found the slave unwilling, by a lower bound of the
+    /// builder's oldest request.
+    pub(super) parked: BTreeSet<(RequestKey, BuilderIx)>,
+    /// For each of them, that bound.
+    pub(super) parked_at: BTreeMap<BuilderIx, RequestKey>,
+    /// Its place among the slaves that take builds and have something parked.
+    pub(super) wakeable_at: Option<RequestKey>,
+    failures: Failures,
+}
+
+/// A connection that is the slave's.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) address: String,
+    pub(super) phase: Phase,
+}
+
+/// How far a connection has come (SLV-02).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Phase {
+    /// It is greeted and tells of itself.
+    Greeting,
+    /// It is told its builders.
+    Listing,
+    /// Its builders are attached.
+    Attaching,
+    /// All are attached, its login is answered.
+    Ready,
+    /// It was told to end its process.
+    ShuttingDown,
+}
+
+/// A connection that may become the slave's.
+#[derive(Debug)]
+pub(super) struct Contender {
+    pub(super) id: SessionId,
+    pub(super) address: String,
+}
+
+/// Failed starts in a row (BLD-12).
+#[derive(Debug, Default)]
+struct Failures {
+    in_a_row: u32,
+    /// When it could be tried again after the last one.
+    free_at: Option<Mono>,
+    held: bool,
+}
+
+impl Slave {
+    pub(super) fn new(config: Arc<SlaveConfig>) -> Self {
+        Self {
+            config,
+            builders: Vec::new(),
+            session: None,
+            contender: None,
+            arbitrating: false,
+            slavebuilders: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            graceful: false,
+            info: BTreeMap::new(),
+            parked: BTreeSet::new(),
+            parked_at: BTreeMap::new(),
+            wakeable_at: None,
+            failures: Failures::default(),
+        }
+    }
+
+    /// A start on it failed. Answers how long it is held back, if it is (BLD-12): the first failure within
+    /// a minute costs nothing, the second a second, the third two, up to a minute.
+    pub(super) fn on_start_failed(&mut self, now: Mono) -> Option<Duration> {
+        let failures = &mut self.failures;
+        let recent = failures
+            .free_at
+            .is_some_and(|free| now.since(free) <= FAILURE_MEMORY);
+        failures.in_a_row = if recent { failures.in_a_row + 1 } else { 0 };
+        let delay = match failures.in_a_row {
+            0 => {
+                failures.free_at = Some(now);
+                return None;
+            }
+            n => Duration::from_secs(1 << (n - 1).min(6)).min(LONGEST_HOLD),
+        };
+        failures.free_at = Some(now + delay);
+        failures.held = true;
+        Some(delay)
+    }
+
+    /// A build was started on it.
+    pub(super) fn on_start_succeeded(&mut self) {
+        if !self.failures.held {
+            self.failures = Failures::default();
+        }
+    }
+
+    /// It has been held back long enough.
+    pub(super) const fn on_hold_ended(&mut self) {
+        self.failures.held = false;
+    }
+
+    /// Whether it takes another build (BLD-04).
+    pub(super) fn takes_builds(&self) -> bool {
+        let ready = self
+            .session
+            .as_ref()
+            .is_some_and(|s| s.phase == Phase::Ready);
+        let room = self
+            .config
+            .max_builds
+            .is_none_or(|max| u32::try_from(self.busy.len()).is_ok_and(|busy| busy < max));
+        ready && room && !self.graceful && !self.failures.held
+    }
+
+    /// Its session, if that is `session`.
+    pub(super) fn session_if(&mut self, session: SessionId) -> Option<&mut Session> {
+        self.session.as_mut().filter(|s| s.id == session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SlaveKind;
+    use crate::model::Properties;
+
+    fn slave() -> Slave {
+        Slave::new(Arc::new(SlaveConfig {
+            name: "s".into(),
+            kind: SlaveKind::Local,
+            max_builds: None,
+            properties: Properties::new(),
+            keepalive_interval: Duration::from_secs(3600),
+            notify_on_missing: Vec::new(),
+        }))
+    }
+
+    #[test]
+    fn holding_back_doubles_to_a_minute_and_is_forgotten_after_one() {
+        let mut slave = slave();
+        let mut now = Mono(Duration::from_secs(100));
+        let mut delays = Vec::new();
+        for _ in 0..9 {
+            let delay = slave.on_start_failed(now).unwrap_or_default();
+            delays.push(delay.as_secs());
+            now = now + delay + Duration::from_secs(10);
+            slave.on_hold_ended();
+        }
+        assert_eq!(delays, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
+        now = now + Duration::from_secs(61);
+        assert_eq!(slave.on_start_failed(now), None);
+    }
+
+    #[test]
+    fn a_build_that_starts_ends_the_row_of_failures() {
+        let mut slave = slave();
+        let now = Mono(Duration::from_secs(100));
+        assert_eq!(slave.on_start_failed(now), None);
+        slave.on_start_succeeded();
+        assert_eq!(slave.on_start_failed(now), None);
+        assert_eq!(slave.on_start_failed(now), Some(Duration::from_secs(1)));
+    }
+}

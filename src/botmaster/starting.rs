@@ -1,0 +1,237 @@
+//! Bringing requests and slaves together until nothing more can start (BLD-02 to BLD-10, BRQ-02).
+//!
+//! An attachment that is idle is in the pool of its builder, or, if the slave would not take a build when
+//! the builder asked, parked with the slave. A full slave thus costs nothing while it is full, however many
+//! builders have work for it, and when it has room again it wakes only the builder with the oldest
+//! request. What is parked carries a lower bound of its builder's oldest request, which is put
+//! right when it comes up.
+
+use super::builder::BuilderIx;
+use super::buildset::Place;
+use super::queue::{RequestKey, key_of};
+use super::slave::{Phase, SlaveIx};
+use super::slavebuilder::SlaveBuilder;
+use super::{AttemptId, BotMaster, Command, Event};
+use crate::model::RequestId;
+
+impl BotMaster {
+    /// Starts builds to a fixed point, oldest request first over all builders (BLD-07, SB-15).
+    pub(super) fn start_builds(&mut self) {
+        if !self.phase.starts_builds() {
+            return;
+        }
+        loop {
+            let ready = self.startable.first().copied();
+            let wakeable = self.wakeable.first().copied();
+            match (ready, wakeable) {
+                (None, None) => break,
+                (Some((ready, _)), Some((bound, slave))) if bound <= ready => self.wake(slave),
+                (Some((_, builder)), _) => self.try_start(builder),
+                (None, Some((_, slave))) => self.wake(slave),
+            }
+        }
+    }
+
+    /// Puts a request into the queue of its builder, at the place that its age gives it (BLD-10).
+    pub(super) fn enqueue(&mut self, id: RequestId, announce: bool) {
+        let Some(open) = self.open.request_mut(id) else {
+            return;
+        };
+        open.place = Place::Queued;
+        let Some(&builder) = self.builders_by_name.get(&open.request.builder) else {
+            return;
+        };
+        let key = key_of(&open.request);
+        let it = &mut self.builders[builder.0];
+        it.queue.insert(&open.request, it.config.merge_requests);
+        if announce {
+            let builder = it.config.name.clone();
+            self.announce(Event::RequestQueued {
+                request: id,
+                builder,
+            });
+        }
+        self.lower_bounds(builder, key);
+        self.refresh_builder(builder);
+    }
+
+    /// Takes a request out of the queue.
+    pub(super) fn unqueue(&mut self, id: RequestId) {
+        if let Some(open) = self.open.request(id)
+            && let Some(&builder) = self.builders_by_name.get(&open.request.builder)
+        {
+            self.builders[builder.0].queue.remove(&open.request);
+            self.refresh_builder(builder);
+        }
+    }
+
+    /// Brings what is kept about an attachment up to its state: whether it counts as busy, and whether it
+    /// is in its builder's pool.
+    pub(super) fn place(&mut self, slave: SlaveIx, builder: BuilderIx) {
+        let it = &mut self.slaves[slave.0];
+        let attachment = it.slavebuilders.get(&builder);
+        let idle = attachment.is_some_and(SlaveBuilder::is_idle);
+        if attachment.is_some_and(SlaveBuilder::is_busy) {
+            it.busy.insert(builder);
+        } else {
+            it.busy.remove(&builder);
+        }
+        if !idle {
+            self.unpark(slave, builder);
+            self.builders[builder.0].pool.remove(slave);
+        } else if !it.parked_at.contains_key(&builder) {
+            self.builders[builder.0].pool.insert(slave);
+        }
+        self.refresh_builder(builder);
+    }
+
+    /// Looks at a slave again whose willingness may have changed.
+    pub(super) fn review(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0];
+        if it.graceful
+            && it.busy.is_empty()
+            && let Some(session) = it.session.as_mut().filter(|s| s.phase == Phase::Ready)
+        {
+            session.phase = Phase::ShuttingDown;
+            let session = session.id;
+            self.send(Command::ShutdownSlave { session });
+        }
+        self.refresh_slave(slave);
+    }
+
+    fn try_start(&mut self, builder: BuilderIx) {
+        let it = &self.builders[builder.0];
+        let randomly = self.config.choose_slaves_randomly;
+        let chosen = it.pool.choose(&mut self.rng, randomly);
+        let (Some((at, first)), Some(slave)) = (it.queue.first(), chosen) else {
+            self.refresh_builder(builder);
+            return;
+        };
+        if self.slaves[slave.0].takes_builds() {
+            self.begin(slave, builder, first);
+        } else {
+            self.park(slave, builder, (at, first));
+        }
+    }
+
+    /// BLD-03 steps 4 to 7, BLD-08: on the building list and in the big state before anything is sent.
+    fn begin(&mut self, slave: SlaveIx, builder: BuilderIx, first: RequestId) {
+        let Some(open) = self.open.request(first) else {
+            return;
+        };
+        let requests = self.builders[builder.0].queue.take_merged(&open.request);
+        self.next_attempt += 1;
+        let attempt = AttemptId(self.next_attempt);
+        for &request in &requests {
+            if let Some(open) = self.open.request_mut(request) {
+                open.request.start_count += 1;
+                open.place = Place::Starting {
+                    attempt,
+                    cancelled: false,
+                };
+            }
+        }
+        let (ping, time) = (self.new_ping(), self.config.start_build_timeout);
+        let deadline = self.now.mono + time;
+        if let Some(attachment) = self.attachment(slave, builder) {
+            let chosen = attachment.on_chosen(attempt, ping, deadline);
+            debug_assert!(chosen.is_ok(), "what is in the pool is idle");
+        }
+        self.add_attempt(attempt, slave, builder, requests);
+        self.place(slave, builder);
+        self.refresh_slave(slave);
+        self.tell_big_state(builder);
+        self.send_ping(slave, builder, ping, time);
+    }
+
+    /// The slave has room: its builder with the oldest request may ask it again.
+    fn wake(&mut self, slave: SlaveIx) {
+        let Some(&(bound, builder)) = self.slaves[slave.0].parked.first() else {
+            self.refresh_slave(slave);
+            return;
+        };
+        self.unpark(slave, builder);
+        match self.builders[builder.0].queue.first() {
+            Some(oldest) if oldest > bound => self.park(slave, builder, oldest),
+            Some(_) | None => {
+                self.builders[builder.0].pool.insert(slave);
+                self.refresh_builder(builder);
+            }
+        }
+        self.refresh_slave(slave);
+    }
+
+    fn park(&mut self, slave: SlaveIx, builder: BuilderIx, bound: RequestKey) {
+        let it = &mut self.builders[builder.0];
+        it.pool.remove(slave);
+        it.parked.insert(slave);
+        it.parked_bound = it.parked_bound.max(Some(bound));
+        let it = &mut self.slaves[slave.0];
+        it.parked.insert((bound, builder));
+        it.parked_at.insert(builder, bound);
+        self.refresh_builder(builder);
+        self.refresh_slave(slave);
+    }
+
+    fn unpark(&mut self, slave: SlaveIx, builder: BuilderIx) {
+        let it = &mut self.slaves[slave.0];
+        if let Some(bound) = it.parked_at.remove(&builder) {
+            it.parked.remove(&(bound, builder));
+            let it = &mut self.builders[builder.0];
+            it.parked.remove(&slave);
+            if it.parked.is_empty() {
+                it.parked_bound = None;
+            }
+            self.refresh_slave(slave);
+        }
+    }
+
+    /// A request older than what is parked has come back: the bounds must not lie above it.
+    fn lower_bounds(&mut self, builder: BuilderIx, key: RequestKey) {
+        let it = &mut self.builders[builder.0];
+        if it.queue.first() != Some(key) || it.parked_bound.is_none_or(|bound| bound <= key) {
+            return;
+        }
+        it.parked_bound = Some(key);
+        for slave in it.parked.iter().copied().collect::<Vec<_>>() {
+            let it = &mut self.slaves[slave.0];
+            if let Some(bound) = it.parked_at.get_mut(&builder)
+                && *bound > key
+            {
+                it.parked.remove(&(*bound, builder));
+                *bound = key;
+                it.parked.insert((key, builder));
+                self.refresh_slave(slave);
+            }
+        }
+    }
+
+    fn refresh_builder(&mut self, builder: BuilderIx) {
+        let it = &mut self.builders[builder.0];
+        let key = it.queue.first().filter(|_| !it.pool.is_empty());
+        let old = std::mem::replace(&mut it.startable_at, key);
+        if old != key {
+            if let Some(old) = old {
+                self.startable.remove(&(old, builder));
+            }
+            if let Some(key) = key {
+                self.startable.insert((key, builder));
+            }
+        }
+    }
+
+    fn refresh_slave(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0];
+        let first = it.parked.first().map(|&(bound, _)| bound);
+        let key = first.filter(|_| it.takes_builds());
+        let old = std::mem::replace(&mut it.wakeable_at, key);
+        if old != key {
+            if let Some(old) = old {
+                self.wakeable.remove(&(old, slave));
+            }
+            if let Some(key) = key {
+                self.wakeable.insert((key, slave));
+            }
+        }
+    }
+}

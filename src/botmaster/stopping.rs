@@ -1,0 +1,154 @@
+//! The end: at once, with running builds interrupted, or when they have ended (MAS-05).
+
+use std::time::Duration;
+
+use super::building::{Stage, Stop};
+use super::ledger::Effect;
+use super::timers::Timer;
+use super::{BotMaster, Command, Event, Input, ReplyId};
+use crate::model::Ticket;
+
+/// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take at most five seconds
+/// (PROMISES).
+const STOP_TIME: Duration = Duration::from_secs(3);
+
+const SHUTTING_DOWN: &str = "the master is shutting down";
+
+/// Whether the master runs or how it ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Phase {
+    /// It runs.
+    Running,
+    /// It waits for its builds (clean); this can be cancelled.
+    Draining,
+    /// Its builds are interrupted.
+    Stopping,
+    /// It is over.
+    Exited,
+}
+
+impl Phase {
+    /// Whether new work may begin.
+    pub(super) fn starts_builds(self) -> bool {
+        self == Self::Running
+    }
+
+    /// Whether changes are taken: the doors close first (PROMISES rule 2).
+    pub(super) fn takes_changes(self) -> bool {
+        self == Self::Running
+    }
+
+    /// Whether slaves may come: a clean shutdown can be cancelled.
+    pub(super) const fn takes_slaves(self) -> bool {
+        match self {
+            Self::Running | Self::Draining => true,
+            Self::Stopping | Self::Exited => false,
+        }
+    }
+}
+
+impl BotMaster {
+    pub(super) fn on_shutdown(&mut self, clean: bool) {
+        match (self.phase, clean) {
+            (Phase::Running, true) => self.phase = Phase::Draining,
+            (Phase::Running | Phase::Draining, false) => self.phase = Phase::Stopping,
+            (Phase::Draining, true) | (Phase::Stopping | Phase::Exited, _) => return,
+        }
+        self.announce(Event::ShuttingDown { clean });
+        let attempts: Vec<_> = self.attempts.keys().copied().collect();
+        for id in attempts {
+            let Some(attempt) = self.attempts.get_mut(&id) else {
+                continue;
+            };
+            let builder = attempt.builder;
+            match attempt.stage {
+                Stage::Pinging => self.abort_ping(id, SHUTTING_DOWN),
+                Stage::Starting => {}
+                Stage::Recording(_) | Stage::Running(..) if clean || attempt.stop.is_some() => {}
+                Stage::Recording(_) => attempt.stop = Some(Stop::Shutdown),
+                Stage::Running(build, number) => {
+                    attempt.stop = Some(Stop::Shutdown);
+                    let reason = Stop::Shutdown.reason().to_owned();
+                    self.interrupt(build, number, builder, reason);
+                }
+            }
+        }
+        if !clean {
+            let deadline = self.now.mono + STOP_TIME;
+            self.timers.set(Timer::Shutdown, deadline);
+        }
+    }
+
+    pub(super) fn on_cancel_shutdown(&mut self) {
+        if self.phase == Phase::Draining {
+            self.phase = Phase::Running;
+            self.announce(Event::ShutdownCancelled);
+            self.arm_schedulers();
+        }
+    }
+
+    /// Exits when no build has a number any more and everything handed in is durable.
+    pub(super) fn exit_if_over(&mut self) {
+        match self.phase {
+            Phase::Running | Phase::Exited => {}
+            Phase::Draining | Phase::Stopping => {
+                if self.builds.is_empty() && self.ledger.is_empty() {
+                    self.exit();
+                }
+            }
+        }
+    }
+
+    /// Exits; those who wait for an answer get one, though not the one they hoped for.
+    pub(super) fn exit(&mut self) {
+        if self.phase == Phase::Exited {
+            return;
+        }
+        self.phase = Phase::Exited;
+        self.refuse_rounds(SHUTTING_DOWN);
+        while let Some(effects) = self.ledger.confirm(Ticket(u64::MAX)) {
+            for effect in effects {
+                match effect {
+                    Effect::Reply(to, _) => {
+                        let why = "the master stopped before it could be stored";
+                        self.reply(to, Err(why.to_owned()));
+                    }
+                    Effect::Announce(_) | Effect::Queue(_) | Effect::Run(_) => {}
+                }
+            }
+        }
+        self.send(Command::Exit);
+    }
+
+    /// After the end everybody who asks is told so.
+    pub(super) fn refuse_after_exit(&mut self, input: Input) {
+        if let Some(reply) = reply_of(&input) {
+            self.reply(reply, Err(SHUTTING_DOWN.to_owned()));
+        }
+    }
+}
+
+/// Who waits for an answer to `input`.
+fn reply_of(input: &Input) -> Option<ReplyId> {
+    match input {
+        Input::ChangeSubmitted { reply, .. }
+        | Input::StopBuild { reply, .. }
+        | Input::StopRequest { reply, .. }
+        | Input::CancelRequest { reply, .. }
+        | Input::PingSlaves { reply, .. } => Some(*reply),
+        Input::SlaveLoggedIn { .. }
+        | Input::OldSlaveAnswered { .. }
+        | Input::SlaveDescribed { .. }
+        | Input::BuilderListAnswered { .. }
+        | Input::MasterSet { .. }
+        | Input::Greeted { .. }
+        | Input::PingAnswered { .. }
+        | Input::BuildStartAnswered { .. }
+        | Input::SlaveLost { .. }
+        | Input::SlaveWantsShutdown { .. }
+        | Input::BuildFinished { .. }
+        | Input::Persisted(_)
+        | Input::Shutdown { .. }
+        | Input::CancelShutdown => None,
+    }
+}

@@ -1,0 +1,120 @@
+//! Looking at the core without touching it: for snapshots, and for tests.
+
+use super::slavebuilder::SlaveBuilder;
+use super::{BotMaster, SessionId};
+use crate::model::{BuildNumber, BuilderName, RequestId, SchedulerName, SlaveName, Timestamp};
+
+/// One builder on one slave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AttachmentView {
+    /// The slave.
+    pub slave: SlaveName,
+    /// Its connection.
+    pub session: SessionId,
+    /// The builder.
+    pub builder: BuilderName,
+    /// What it does.
+    pub state: AttachmentState,
+}
+
+/// States of section 13.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AttachmentState {
+    /// The handshake is going on.
+    Attaching,
+    /// It can take a build.
+    Idle,
+    /// It is pinged, before a build or on demand.
+    Pinging {
+        /// Whether a build is to start on it.
+        starting: bool,
+    },
+    /// A build starts or runs on it.
+    Building,
+}
+
+impl BotMaster {
+    /// The big state of a builder (BLD-13).
+    #[must_use]
+    pub fn big_state(&self, builder: &BuilderName) -> Option<&'static str> {
+        let ix = self.builders_by_name.get(builder)?;
+        Some(self.builders[ix.0].big_state())
+    }
+
+    /// The requests that wait for a builder, oldest first.
+    #[must_use]
+    pub fn queued(&self, builder: &BuilderName) -> Vec<RequestId> {
+        let ix = self.builders_by_name.get(builder);
+        let queue = ix.map(|ix| &self.builders[ix.0].queue);
+        queue
+            .into_iter()
+            .flat_map(|q| q.iter().map(|(_, id)| id))
+            .collect()
+    }
+
+    /// How many requests wait for a builder.
+    #[must_use]
+    pub fn queue_length(&self, builder: &BuilderName) -> usize {
+        let ix = self.builders_by_name.get(builder);
+        ix.map_or(0, |ix| self.builders[ix.0].queue.len())
+    }
+
+    /// When the oldest request of a builder was submitted (BLD-17).
+    #[must_use]
+    pub fn oldest_request_time(&self, builder: &BuilderName) -> Option<Timestamp> {
+        let ix = self.builders_by_name.get(builder)?;
+        self.builders[ix.0].queue.first().map(|(at, _)| at)
+    }
+
+    /// The builds of a builder that have a number and have not ended, with their slaves.
+    #[must_use]
+    pub fn running(&self, builder: &BuilderName) -> Vec<(BuildNumber, SlaveName)> {
+        let Some(ix) = self.builders_by_name.get(builder) else {
+            return Vec::new();
+        };
+        let numbered = self.builders[ix.0].numbered.iter();
+        numbered
+            .filter_map(|(&number, &id)| Some((number, self.slave_of_build(id)?)))
+            .collect()
+    }
+
+    /// The future builds of a scheduler (SCB-04).
+    #[must_use]
+    pub fn pending_build_times(&self, scheduler: &SchedulerName) -> Vec<Timestamp> {
+        self.schedulers.pending_build_times(scheduler)
+    }
+
+    /// Every attachment, by slave and builder in the order of the configuration.
+    #[must_use]
+    pub fn attachments(&self) -> Vec<AttachmentView> {
+        let mut all = Vec::new();
+        for slave in &self.slaves {
+            let Some(session) = &slave.session else {
+                continue;
+            };
+            for (&builder, attachment) in &slave.slavebuilders {
+                all.push(AttachmentView {
+                    slave: slave.config.name.clone(),
+                    session: session.id,
+                    builder: self.builder_name(builder),
+                    state: state_of(attachment),
+                });
+            }
+        }
+        all
+    }
+}
+
+fn state_of(attachment: &SlaveBuilder) -> AttachmentState {
+    if attachment.is_attaching() {
+        AttachmentState::Attaching
+    } else if attachment.is_idle() {
+        AttachmentState::Idle
+    } else if attachment.is_pinging() {
+        AttachmentState::Pinging {
+            starting: attachment.attempt().is_some(),
+        }
+    } else {
+        AttachmentState::Building
+    }
+}
