@@ -2,4 +2,34 @@
 //!
 //! Invariants: the task ends exactly once, with a result, whatever happens; steps run one at a time
 //! in order; it decides nothing about other builds. What must be remembered of steps and logs goes
-//! to the store as ops without a ticket, in order, before the outcome is returned.
+//! to the store as ops without a ticket, in order, before the outcome is returned. While a command
+//! runs its events are read all the time, and nothing is awaited of the slave but those events; what
+//! it says is acknowledged when the log has taken it.
+//!
+//! Start reading at [`run`], then `step`, `command` and `steps::shell`. Pure parts: `fold`, `render`,
+//! `names`.
+
+mod command;
+mod control;
+mod fold;
+mod guard;
+mod journal;
+mod names;
+mod remote;
+mod render;
+mod runner;
+mod step;
+mod steplog;
+mod steps;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use control::Control;
+pub use fold::{Contribution, contribution, headline};
+pub use journal::Journal;
+pub use names::unique_names;
+pub use remote::Remote;
+pub use render::{Unset, render};
+pub use runner::run;

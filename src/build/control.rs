@@ -1,0 +1,154 @@
+//! What can happen to a running build from outside.
+
+use std::future;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::time::{Instant, sleep_until};
+
+/// Something that the core tells a running build.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Control {
+    /// Somebody wants it stopped (BUI-10).
+    Stop {
+        /// Why (BUI-11).
+        reason: String,
+    },
+    /// Its slave is gone (BUI-13).
+    SlaveLost {
+        /// What is known about it.
+        why: String,
+    },
+}
+
+/// What a build has been told so far. The first reason counts; being told twice is harmless.
+#[derive(Debug)]
+pub(super) struct Controls {
+    receiver: mpsc::Receiver<Control>,
+    /// Why it is being stopped.
+    pub(super) stop_reason: Option<String>,
+    /// Why the slave is gone.
+    pub(super) lost: Option<String>,
+}
+
+impl Controls {
+    pub(super) const fn new(receiver: mpsc::Receiver<Control>) -> Self {
+        Self {
+            receiver,
+            stop_reason: None,
+            lost: None,
+        }
+    }
+
+    /// Takes in what was said while no step was running.
+    pub(super) fn catch_up(&mut self) {
+        loop {
+            match self.receiver.try_recv() {
+                Ok(control) => self.note(control),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// The slave is gone, as its connection says.
+    pub(super) fn note_lost(&mut self, why: &str) {
+        self.lost.get_or_insert_with(|| why.to_owned());
+    }
+
+    fn note(&mut self, control: Control) {
+        match control {
+            Control::Stop { reason } => drop(self.stop_reason.get_or_insert(reason)),
+            Control::SlaveLost { why } => drop(self.lost.get_or_insert(why)),
+        }
+    }
+}
+
+/// Why a running command is not waited for any longer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Disturbance {
+    /// The slave is gone.
+    SlaveLost,
+    /// It was interrupted and has not ended in time (BUI-12).
+    GivenUp,
+}
+
+/// Watches over one running command: passes a stop on to it and sets its deadline.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    controls: &'a mut Controls,
+    interrupt: mpsc::UnboundedSender<String>,
+    grace: Duration,
+    deadline: Option<Instant>,
+    /// Why it was asked to end.
+    interruption: Option<String>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) const fn new(
+        controls: &'a mut Controls,
+        interrupt: mpsc::UnboundedSender<String>,
+        grace: Duration,
+    ) -> Self {
+        Self {
+            controls,
+            interrupt,
+            grace,
+            deadline: None,
+            interruption: None,
+        }
+    }
+
+    /// Why the command was asked to end, if it was.
+    pub(super) fn into_interruption(self) -> Option<String> {
+        self.interruption
+    }
+
+    /// The slave is gone, as its connection says.
+    pub(super) fn note_lost(&mut self, why: &str) {
+        self.controls.note_lost(why);
+    }
+
+    /// Waits until the command is not to be waited for any longer. Cancel-safe: what was received is noted before
+    /// the next wait.
+    pub(super) async fn disturbed(&mut self) -> Disturbance {
+        loop {
+            let control = tokio::select! {
+                biased;
+                control = self.controls.receiver.recv() => control,
+                () = until(self.deadline) => return Disturbance::GivenUp,
+            };
+            let Some(control) = control else {
+                // Nobody can say anything any more; a deadline still holds.
+                until(self.deadline).await;
+                return Disturbance::GivenUp;
+            };
+            self.controls.note(control.clone());
+            match control {
+                Control::Stop { reason } => self.interrupt(reason),
+                Control::SlaveLost { .. } => return Disturbance::SlaveLost,
+            }
+        }
+    }
+
+    fn interrupt(&mut self, reason: String) {
+        if self.deadline.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        self.deadline = Some(now.checked_add(self.grace).unwrap_or(now + FAR_AWAY));
+        // If the connection no longer listens, the events end and tell that the slave is gone.
+        drop(self.interrupt.send(reason.clone()));
+        self.interruption = Some(reason);
+    }
+}
+
+/// Stands for a grace too long to be added to a time.
+const FAR_AWAY: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => future::pending().await,
+    }
+}

@@ -1,0 +1,128 @@
+//! The life of a build: its steps in order, to one outcome (section 17).
+
+use tokio::sync::mpsc;
+
+use super::control::{Control, Controls};
+use super::fold::headline;
+use super::guard::caught;
+use super::journal::Journal;
+use super::names::unique_names;
+use super::remote::Remote;
+use super::step::{StepRun, Surroundings};
+use crate::botmaster::{BuildOutcome, BuildPlan};
+use crate::logs::LogStore;
+use crate::model::{Properties, Results, Timestamp};
+
+/// Runs a build to its end. There is exactly one outcome, whatever happens: a panic makes it EXCEPTION. What it did is
+/// handed to `journal` before this returns.
+///
+/// `control` brings stops and the loss of the slave; that nobody holds its other end means that nobody will stop it.
+/// `clock` tells the time for what is remembered.
+pub async fn run(
+    mut plan: Box<BuildPlan>,
+    slave: Remote,
+    logs: LogStore,
+    journal: Journal,
+    control: mpsc::Receiver<Control>,
+    clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+) -> BuildOutcome {
+    let properties = std::mem::take(&mut plan.properties);
+    let around = Surroundings {
+        plan,
+        logs,
+        journal,
+        clock: Box::new(clock),
+    };
+    let mut build = RunningBuild {
+        remote: slave,
+        controls: Controls::new(control),
+        properties,
+        result: Results::Success,
+        text: Vec::new(),
+        has_command: false,
+    };
+    let text = match caught(Box::pin(build.run_steps(&around))).await {
+        Ok(()) => {
+            let headline = headline(build.result).iter().map(|word| (*word).to_owned());
+            headline.chain(build.text).collect()
+        }
+        Err(panic) => {
+            let number = around.plan.number;
+            tracing::error!(builder = %around.plan.builder.name, build = %number, "the build's own code failed: {panic}");
+            build.result = Results::Exception;
+            build.has_command = true;
+            vec!["build".to_owned(), "exception".to_owned()]
+        }
+    };
+    BuildOutcome {
+        result: build.result,
+        text,
+        stop_reason: build.controls.stop_reason,
+        properties: build.properties,
+        abandoned_command: build.has_command && build.controls.lost.is_none(),
+    }
+}
+
+struct RunningBuild {
+    remote: Remote,
+    controls: Controls,
+    properties: Properties,
+    result: Results,
+    /// Texts of the steps that affected the result.
+    text: Vec<String>,
+    /// Whether the slave may still be running a command.
+    has_command: bool,
+}
+
+impl RunningBuild {
+    async fn run_steps(&mut self, around: &Surroundings) {
+        let steps = &around.plan.builder.factory.steps;
+        let names = unique_names(steps.iter().map(|step| step.name.as_str()));
+        let mut terminates = false;
+        self.controls.catch_up();
+        for (index, (config, name)) in (0..).zip(steps.iter().zip(&names)) {
+            if self.has_command {
+                break;
+            }
+            if (terminates || self.controls.stop_reason.is_some()) && !config.always_run {
+                continue;
+            }
+            if self.controls.lost.is_some() {
+                self.lose();
+                break;
+            }
+            let step = StepRun::new(
+                around,
+                index,
+                config,
+                name,
+                &mut self.remote,
+                &mut self.controls,
+                &mut self.properties,
+            );
+            let end = step.run().await;
+            tracing::debug!(step = ?name, "step ended: {}", end.result);
+            if let Some(result) = end.contribution {
+                self.result = self.result.worse(result);
+            }
+            self.text.extend(end.build_text);
+            terminates |= end.terminates;
+            self.has_command = end.has_command;
+            let was_last = usize::try_from(index).is_ok_and(|index| index + 1 == steps.len());
+            if !was_last {
+                self.controls.catch_up();
+            }
+        }
+        if self.controls.stop_reason.is_some() {
+            self.result = self.result.worse(Results::Exception);
+        }
+    }
+
+    /// The slave was lost and there is still something to do: it is to be done again (BUI-13).
+    fn lose(&mut self) {
+        if self.result != Results::Retry {
+            self.result = Results::Retry;
+            self.text = vec!["lost".to_owned(), "remote".to_owned()];
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! One step of a build, whatever its kind: its beginning, its logs, its end (STP-02 to STP-04).
+
+use bytes::Bytes;
+
+use super::control::Controls;
+use super::fold::contribution;
+use super::guard::caught;
+use super::journal::Journal;
+use super::names::file_name;
+use super::remote::Remote;
+use super::steplog::StepLog;
+use super::steps;
+use crate::botmaster::BuildPlan;
+use crate::config::{StepConfig, StepKind};
+use crate::logs::{Channel, LogStore};
+use crate::model::{Op, Properties, Results, Timestamp};
+
+/// What all steps of a build share.
+pub(super) struct Surroundings {
+    pub(super) plan: Box<BuildPlan>,
+    pub(super) logs: LogStore,
+    pub(super) journal: Journal,
+    pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// A step that is about to run, or runs.
+pub(super) struct StepRun<'a> {
+    pub(super) around: &'a Surroundings,
+    pub(super) config: &'a StepConfig,
+    pub(super) name: &'a str,
+    pub(super) remote: &'a mut Remote,
+    pub(super) controls: &'a mut Controls,
+    pub(super) properties: &'a mut Properties,
+    pub(super) logs: StepLogs<'a>,
+    /// What it did, without how it ended.
+    done: Vec<String>,
+    has_begun: bool,
+    /// Why it was interrupted.
+    pub(super) interrupted: Option<String>,
+    /// Whether the slave may be running a command of it.
+    pub(super) has_command: bool,
+}
+
+/// How the work of a step came to its end.
+#[derive(Debug)]
+pub(super) enum Performed {
+    /// By itself.
+    Ended {
+        /// Its result.
+        result: Results,
+        /// Words about it, after those for the result.
+        detail: &'static [&'static str],
+    },
+    /// Something broke; the text says what (STP-04).
+    Raised(String),
+    /// The slave is gone (BUI-13).
+    SlaveLost,
+    /// It was interrupted and did not end in time (BUI-12).
+    GivenUp,
+}
+
+/// The end of a step.
+#[derive(Debug)]
+pub(super) struct StepEnd {
+    pub(super) result: Results,
+    /// Whether only `always_run` steps run from here on.
+    pub(super) terminates: bool,
+    /// What it adds to the build's result.
+    pub(super) contribution: Option<Results>,
+    /// What it adds to the build's text.
+    pub(super) build_text: Vec<String>,
+    /// Whether the slave may still be running a command of it.
+    pub(super) has_command: bool,
+}
+
+impl<'a> StepRun<'a> {
+    pub(super) fn new(
+        around: &'a Surroundings,
+        index: u32,
+        config: &'a StepConfig,
+        name: &'a str,
+        remote: &'a mut Remote,
+        controls: &'a mut Controls,
+        properties: &'a mut Properties,
+    ) -> Self {
+        Self {
+            around,
+            config,
+            name,
+            remote,
+            controls,
+            properties,
+            logs: StepLogs::new(around, index, name),
+            done: Vec::new(),
+            has_begun: false,
+            interrupted: None,
+            has_command: false,
+        }
+    }
+
+    /// Runs the step to its end, which is remembered when this returns.
+    pub(super) async fn run(mut self) -> StepEnd {
+        let performed = match caught(Box::pin(self.perform())).await {
+            Ok(performed) => performed,
+            Err(panic) => Performed::Raised(format!("The step's own code failed: {panic}\n")),
+        };
+        if !self.has_begun {
+            self.begin(vec![self.name.to_owned()], Vec::new(), &[])
+                .await;
+        }
+        self.finish(performed).await
+    }
+
+    /// Tells that the step has started, with its texts for while it runs and for afterwards, and opens its logs.
+    pub(super) async fn begin(&mut self, doing: Vec<String>, done: Vec<String>, logs: &[&str]) {
+        self.done = done;
+        self.has_begun = true;
+        let mut ops = vec![Op::StepStarted {
+            build: self.around.plan.build,
+            index: self.logs.index,
+            name: self.name.to_owned(),
+            text: doing,
+            at: (self.around.clock)(),
+        }];
+        for log in logs {
+            ops.extend(self.logs.open(log));
+        }
+        self.around.journal.write(ops).await;
+    }
+
+    async fn perform(&mut self) -> Performed {
+        match &self.config.kind {
+            StepKind::Shell(config) => steps::shell::perform(self, config).await,
+        }
+    }
+
+    async fn finish(mut self, performed: Performed) -> StepEnd {
+        if let Performed::Raised(text) = &performed {
+            self.logs.add("err.text", text).await;
+        }
+        if let Some(reason) = &self.interrupted {
+            self.logs.add("interrupt", reason).await;
+        }
+        let (result, text, about) = self.verdict(&performed);
+        let contribution = contribution(self.config, result);
+        let mut ops = self.logs.close().await;
+        ops.push(Op::StepFinished {
+            build: self.around.plan.build,
+            index: self.logs.index,
+            result,
+            text,
+            at: (self.around.clock)(),
+        });
+        self.around.journal.write(ops).await;
+        StepEnd {
+            result,
+            terminates: contribution.terminates,
+            contribution: contribution.result,
+            build_text: if contribution.tells {
+                about
+            } else {
+                Vec::new()
+            },
+            has_command: self.has_command,
+        }
+    }
+
+    /// Result, text of the step, and text for the build.
+    fn verdict(&self, performed: &Performed) -> (Results, Vec<String>, Vec<String>) {
+        let done_and = |words: &[&str]| {
+            let words = words.iter().map(|w| (*w).to_owned());
+            self.done.iter().cloned().chain(words).collect::<Vec<_>>()
+        };
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let (result, detail) = match performed {
+            Performed::SlaveLost => {
+                return (Results::Retry, done_and(SLAVE_LOST), words(SLAVE_LOST));
+            }
+            Performed::Ended {
+                result: Results::Retry,
+                detail,
+            } => (Results::Retry, *detail),
+            _ if self.interrupted.is_some() => {
+                return (
+                    Results::Exception,
+                    done_and(INTERRUPTED),
+                    words(INTERRUPTED),
+                );
+            }
+            Performed::Ended { result, detail } => (*result, *detail),
+            Performed::Raised(_) | Performed::GivenUp => {
+                let text = vec![self.name.to_owned(), "exception".to_owned()];
+                return (Results::Exception, text, vec![self.name.to_owned()]);
+            }
+        };
+        let mut text = done_and(ending(result));
+        text.extend(words(detail));
+        (result, text, vec![self.name.to_owned()])
+    }
+}
+
+const SLAVE_LOST: &[&str] = &["exception", "slave", "lost"];
+const INTERRUPTED: &[&str] = &["interrupted"];
+
+/// The words for a result in the text of a step.
+const fn ending(result: Results) -> &'static [&'static str] {
+    match result {
+        Results::Success => &[],
+        Results::Warnings => &["warnings"],
+        Results::Failure => &["failed"],
+        Results::Skipped => &["skipped"],
+        Results::Exception => &["exception"],
+        Results::Retry => &["retry"],
+    }
+}
+
+/// The logs of a step.
+pub(super) struct StepLogs<'a> {
+    around: &'a Surroundings,
+    pub(super) index: u32,
+    directory: String,
+    open: Vec<StepLog>,
+    /// Logs that are opened when there is something in them (`lazy_logfiles`).
+    pub(super) lazy: Vec<String>,
+}
+
+impl<'a> StepLogs<'a> {
+    fn new(around: &'a Surroundings, index: u32, step: &str) -> Self {
+        let log_dir = around.plan.log_dir.to_string_lossy();
+        Self {
+            around,
+            index,
+            directory: format!("{log_dir}/{index}-{}", file_name(step)),
+            open: Vec::new(),
+            lazy: Vec::new(),
+        }
+    }
+
+    /// Puts what the slave said into the logs; returns when they have it. A log that nobody asked for is ignored.
+    pub(super) async fn store(&mut self, channel: Channel, log: &str, data: Bytes) {
+        let Some(at) = self.position(log).await else {
+            tracing::debug!(log = ?log, "the slave sent a piece of an unknown log");
+            return;
+        };
+        if let Some(log) = self.open.get_mut(at) {
+            log.append(channel, data).await;
+        }
+    }
+
+    /// Adds what the master has to say about the command to `stdio`, if it is open.
+    pub(super) async fn note(&mut self, text: String) {
+        if let Some(log) = self.open.iter_mut().find(|l| l.name() == STDIO) {
+            log.note(text).await;
+        }
+    }
+
+    /// A whole log at once.
+    async fn add(&mut self, name: &str, text: &str) {
+        let Some(op) = self.open(name) else {
+            return;
+        };
+        self.around.journal.write(vec![op]).await;
+        let data = Bytes::copy_from_slice(text.as_bytes());
+        if let Some(log) = self.open.last_mut() {
+            log.append(Channel::Stdout, data).await;
+        }
+    }
+
+    /// Where `log` is among the open ones; opens it if it is lazy.
+    async fn position(&mut self, log: &str) -> Option<usize> {
+        if let Some(at) = self.open.iter().position(|l| l.name() == log) {
+            return Some(at);
+        }
+        let lazy = self.lazy.iter().position(|name| name == log)?;
+        self.lazy.swap_remove(lazy);
+        let op = self.open(log)?;
+        self.around.journal.write(vec![op]).await;
+        self.open.len().checked_sub(1)
+    }
+
+    /// Opens a log; nothing if there is one of this name.
+    fn open(&mut self, name: &str) -> Option<Op> {
+        if self.open.iter().any(|l| l.name() == name) {
+            return None;
+        }
+        let path = format!("{}/{}", self.directory, file_name(name));
+        let sink = self.around.logs.create(&path);
+        let limits = self.around.plan.log_limits;
+        self.open.push(StepLog::new(name.to_owned(), sink, limits));
+        Some(Op::LogOpened {
+            build: self.around.plan.build,
+            step: self.index,
+            name: name.to_owned(),
+            path,
+        })
+    }
+
+    /// Closes all; returns what is to be remembered of that.
+    async fn close(&mut self) -> Vec<Op> {
+        let mut ops = Vec::with_capacity(self.open.len() + 1);
+        for log in self.open.drain(..) {
+            let (name, size_bytes) = log.close().await;
+            ops.push(Op::LogClosed {
+                build: self.around.plan.build,
+                step: self.index,
+                name,
+                size_bytes,
+            });
+        }
+        ops
+    }
+}
+
+/// The log of a command's output.
+pub(super) const STDIO: &str = "stdio";

@@ -1,0 +1,3 @@
+//! The kinds of step, a file each.
+
+pub(super) mod shell;

@@ -1,0 +1,308 @@
+//! Steps, plans and a played slave for tests.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Control, Journal, Remote, run};
+use crate::botmaster::{BuildOutcome, BuildPlan};
+use crate::config::checked::{CommandWords, TemplatePart};
+use crate::config::{
+    BuilderConfig, FactoryConfig, LogLimits, ShellStepConfig, StepConfig, StepKind, Template,
+};
+use crate::logs::LogStore;
+use crate::model::{BuildId, BuildNumber, Op, Properties, Results, Timestamp};
+use crate::net::slave::{AckReply, Acknowledge, CommandEnd, CommandEvent, RunningCommand};
+use crate::protocol::command::ShellArgs;
+use crate::protocol::{CommandArgs, Update};
+
+pub(super) fn template(text: &str) -> Template {
+    Template(vec![TemplatePart::Text(text.to_owned())])
+}
+
+/// A shell step with Buildbot's defaults: its failure fails the build.
+pub(super) fn step_config(name: &str) -> StepConfig {
+    StepConfig {
+        name: name.to_owned(),
+        halt_on_failure: false,
+        flunk_on_warnings: false,
+        flunk_on_failure: true,
+        warn_on_warnings: false,
+        warn_on_failure: false,
+        always_run: false,
+        description: None,
+        description_done: None,
+        description_suffix: None,
+        kind: StepKind::Shell(Box::new(shell_config(name))),
+    }
+}
+
+pub(super) fn shell_config(line: &str) -> ShellStepConfig {
+    ShellStepConfig {
+        command: CommandWords::Line(template(line)),
+        workdir: template("build"),
+        env: BTreeMap::new(),
+        want_stdout: true,
+        want_stderr: true,
+        logfiles: Vec::new(),
+        lazy_logfiles: false,
+        timeout: Some(Duration::from_secs(1200)),
+        max_time: None,
+        sigterm_time: None,
+        interrupt_signal: None,
+        use_pty: None,
+        log_environ: true,
+        initial_stdin: None,
+        decode_rc: BTreeMap::new(),
+        max_lines: None,
+    }
+}
+
+pub(super) fn shell(step: &mut StepConfig) -> &mut ShellStepConfig {
+    match &mut step.kind {
+        StepKind::Shell(config) => config,
+    }
+}
+
+/// A command that the build under test has started, seen from the slave.
+pub(super) struct Played {
+    pub(super) args: ShellArgs,
+    events: mpsc::Sender<CommandEvent>,
+    pub(super) interrupts: mpsc::UnboundedReceiver<String>,
+}
+
+impl Played {
+    /// Says something; the answer comes when the build has acknowledged it.
+    pub(super) async fn say(&self, updates: Vec<Update>) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let acknowledge = Acknowledge(Some(AckReply::Test(sender)));
+        drop(
+            self.events
+                .send(CommandEvent::Updates(updates, acknowledge))
+                .await,
+        );
+        receiver
+    }
+
+    pub(super) async fn print(&self, text: &str) {
+        let data = Bytes::copy_from_slice(text.as_bytes());
+        drop(self.say(vec![Update::Stdout(data)]).await);
+    }
+
+    pub(super) async fn end(self, end: CommandEnd) {
+        drop(self.events.send(CommandEvent::Ended(end)).await);
+    }
+
+    /// Waits until the build has turned away from the command.
+    pub(super) async fn closed(&self) {
+        self.events.closed().await;
+    }
+
+    /// Tells the exit status and ends.
+    pub(super) async fn exit(self, rc: i64) {
+        drop(self.say(vec![Update::Rc(rc)]).await);
+        self.end(CommandEnd::Complete).await;
+    }
+}
+
+/// The build under test.
+pub(super) struct Stage {
+    pub(super) plan: Box<BuildPlan>,
+    pub(super) directory: tempfile::TempDir,
+    commands: mpsc::UnboundedReceiver<Played>,
+    remote: Option<Remote>,
+    control: mpsc::Sender<Control>,
+    control_receiver: Option<mpsc::Receiver<Control>>,
+    ops: mpsc::UnboundedReceiver<Op>,
+    ops_sender: mpsc::UnboundedSender<Op>,
+    /// Said to the build when it reads its clock for the so-manieth time, counted from 0; it does so at the start and
+    /// at the end of each step.
+    pub(super) at_tick: Option<(i64, Control)>,
+}
+
+impl Stage {
+    pub(super) fn new(steps: Vec<StepConfig>) -> Self {
+        let (started, commands) = mpsc::unbounded_channel();
+        let remote = Remote::new(move |args: &CommandArgs| {
+            let CommandArgs::Shell(args) = args;
+            let (events_sender, events) = mpsc::channel(4);
+            let (interrupt, interrupts) = mpsc::unbounded_channel();
+            let played = Played {
+                args: (**args).clone(),
+                events: events_sender,
+                interrupts,
+            };
+            drop(started.send(played));
+            RunningCommand { events, interrupt }
+        });
+        let (control, control_receiver) = mpsc::channel(8);
+        let (ops_sender, ops) = mpsc::unbounded_channel();
+        Self {
+            plan: Box::new(plan(steps)),
+            directory: tempfile::tempdir().unwrap(),
+            commands,
+            remote: Some(remote),
+            control,
+            control_receiver: Some(control_receiver),
+            ops,
+            ops_sender,
+            at_tick: None,
+        }
+    }
+
+    /// The build as a future that the test drives beside its script.
+    pub(super) fn build(&mut self) -> impl Future<Output = BuildOutcome> + Send + use<> {
+        let logs = LogStore::start(self.directory.path().to_owned()).unwrap();
+        let ticks = AtomicI64::new(0);
+        let at_tick = self.at_tick.clone();
+        let said = self.control.clone();
+        run(
+            self.plan.clone(),
+            self.remote.take().unwrap(),
+            logs,
+            Journal::Watched(self.ops_sender.clone()),
+            self.control_receiver.take().unwrap(),
+            move || {
+                let tick = ticks.fetch_add(1, Ordering::Relaxed);
+                if let Some((at, control)) = &at_tick
+                    && *at == tick
+                {
+                    said.try_send(control.clone()).unwrap();
+                }
+                Timestamp(tick)
+            },
+        )
+    }
+
+    pub(super) fn replace_remote(&mut self, remote: Remote) {
+        self.remote = Some(remote);
+    }
+
+    /// The next command that the build starts.
+    pub(super) async fn command(&mut self) -> Played {
+        self.commands.recv().await.unwrap()
+    }
+
+    /// Commands that were started and not taken.
+    pub(super) fn commands_left(&mut self) -> usize {
+        let mut count = 0;
+        while self.commands.try_recv().is_ok() {
+            count += 1;
+        }
+        count
+    }
+
+    pub(super) async fn stop(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.control.send(Control::Stop { reason }).await.unwrap();
+    }
+
+    pub(super) async fn lose_slave(&self) {
+        let why = "cut".to_owned();
+        self.control.send(Control::SlaveLost { why }).await.unwrap();
+    }
+
+    pub(super) fn ops(&mut self) -> Vec<Op> {
+        let mut ops = Vec::new();
+        while let Ok(op) = self.ops.try_recv() {
+            ops.push(op);
+        }
+        ops
+    }
+
+    /// The steps that ran: name, result, text; checks on the way that each started, ended once, and closed its logs.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else comes is wrong"
+    )]
+    pub(super) fn steps(&mut self) -> Vec<(String, Results, String)> {
+        let mut steps = Vec::new();
+        let mut running = None;
+        let mut open: Vec<String> = Vec::new();
+        for op in self.ops() {
+            match op {
+                Op::StepStarted { index, name, .. } => {
+                    assert!(running.is_none(), "one at a time");
+                    running = Some((index, name));
+                }
+                Op::LogOpened { step, name, .. } => {
+                    assert_eq!(running.as_ref().unwrap().0, step);
+                    assert!(!open.contains(&name));
+                    open.push(name);
+                }
+                Op::LogClosed { step, name, .. } => {
+                    assert_eq!(running.as_ref().unwrap().0, step);
+                    open.retain(|n| *n != name);
+                }
+                Op::StepFinished {
+                    index,
+                    result,
+                    text,
+                    ..
+                } => {
+                    assert!(open.is_empty(), "logs left open: {open:?}");
+                    let (started, name) = running.take().unwrap();
+                    assert_eq!(started, index);
+                    steps.push((name, result, text.join(" ")));
+                }
+                other => panic!("not an op of a build: {other:?}"),
+            }
+        }
+        assert!(running.is_none(), "a step has not ended");
+        steps
+    }
+
+    /// All bytes of a log.
+    pub(super) fn log(&self, step: &str, log: &str) -> Option<String> {
+        let path = self.directory.path().join("builders/quick/7");
+        let path = path.join(step).join(format!("{log}.log"));
+        let bytes = std::fs::read(path).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Plays `script` while the build runs; both must end.
+pub(super) async fn play<T>(
+    build: impl Future<Output = BuildOutcome>,
+    script: impl Future<Output = T>,
+) -> (BuildOutcome, T) {
+    tokio::join!(build, script)
+}
+
+fn plan(steps: Vec<StepConfig>) -> BuildPlan {
+    let builder = BuilderConfig {
+        name: "quick".into(),
+        slaves: vec!["s1".into()],
+        builddir: "quick".to_owned(),
+        slavebuilddir: "quick".to_owned(),
+        factory: Arc::new(FactoryConfig {
+            name: "f".to_owned(),
+            steps,
+        }),
+        env: BTreeMap::new(),
+        tags: Vec::new(),
+        description: String::new(),
+        properties: Properties::new(),
+        merge_requests: true,
+    };
+    BuildPlan {
+        build: BuildId(70),
+        number: BuildNumber(7),
+        builder: Arc::new(builder),
+        slave: "s1".into(),
+        requests: Vec::new(),
+        stamp: Arc::default(),
+        reason: "test".to_owned(),
+        properties: Properties::new(),
+        log_dir: PathBuf::from("builders/quick/7"),
+        log_limits: LogLimits::default(),
+        interrupt_grace: Duration::from_secs(60),
+    }
+}
