@@ -6,8 +6,8 @@
 mod checkconfig;
 mod control;
 mod create_master;
-mod demo;
-pub mod show;
+//mod demo;
+//pub mod show;
 mod start;
 mod stop;
 

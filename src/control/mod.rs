@@ -9,7 +9,7 @@ pub mod socket;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::botmaster::Answer;
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, NewChange, RequestId};
+use crate::model::{BuildNumber, BuilderName, NewChange, RequestId};
 use crate::store::Writer;
 
 /// Something asked of the core.
@@ -65,18 +65,15 @@ impl Control {
         Self { questions, writer }
     }
 
-    /// Hands in a change; returns its number when it and its consequences are on disk.
+    /// Hands in a change; changes are numbered in the order of these calls.
     ///
     /// # Errors
-    /// Why the change was not accepted.
-    pub async fn submit_change(&self, change: NewChange) -> Result<ChangeNumber, String> {
+    /// Why the change cannot be accepted now.
+    pub async fn submit_change(&self, change: NewChange) -> Result<Pending, String> {
         if !self.writer.is_healthy() {
             return Err("the change was not accepted: the master cannot write its state".to_owned());
         }
-        match self.ask(Ask::SubmitChange(Box::new(change))).await? {
-            Answer::Change(number) => Ok(number),
-            Answer::Done => Err("the change was not accepted: the master gave no number".to_owned()),
-        }
+        self.begin(Ask::SubmitChange(Box::new(change))).await
     }
 
     /// Asks and waits for the answer.
@@ -84,9 +81,31 @@ impl Control {
     /// # Errors
     /// Why it was not done.
     pub async fn ask(&self, ask: Ask) -> Said {
-        let (answer, said) = oneshot::channel();
-        let stopping = || "the master is shutting down".to_owned();
-        self.questions.send(Question { ask, answer }).await.map_err(|_| stopping())?;
-        said.await.map_err(|_| stopping())?
+        self.begin(ask).await?.answer().await
     }
+
+    async fn begin(&self, ask: Ask) -> Result<Pending, String> {
+        let (answer, said) = oneshot::channel();
+        self.questions.send(Question { ask, answer }).await.map_err(|_| stopping())?;
+        Ok(Pending(said))
+    }
+}
+
+/// A question whose answer has not come.
+#[derive(Debug)]
+#[must_use]
+pub struct Pending(oneshot::Receiver<Said>);
+
+impl Pending {
+    /// Waits for the answer: of a change, until it and its consequences are on disk.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn answer(self) -> Said {
+        self.0.await.map_err(|_| stopping())?
+    }
+}
+
+fn stopping() -> String {
+    "the master is shutting down".to_owned()
 }

@@ -11,12 +11,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{debug, info_span, warn};
 
 use super::{Ask, Control};
 use crate::model::{BuildNumber, BuilderName, RequestId};
+use crate::net::Tasks;
 
 /// Name of the socket in the base directory. Programs change to that directory first, because the
 /// system limits the length of a socket's path.
@@ -84,26 +83,21 @@ pub fn listen() -> io::Result<UnixListener> {
 }
 
 /// Serves the socket until `stop`.
-pub async fn serve(
-    listener: UnixListener,
-    control: Control,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-) {
+pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = tasks.stopping() => return,
         };
         match accepted {
             Ok((stream, _)) => {
-                let (control, stop) = (control.clone(), stop.clone());
-                tasks.spawn(async move {
+                let (control, stopping) = (control.clone(), tasks.stopping());
+                tasks.spawn(info_span!("control connection"), async move {
                     tokio::select! {
                         done = answer_all(stream, control) => if let Err(error) = done {
                             debug!("control connection ended: {error}");
                         },
-                        () = stop.cancelled() => {}
+                        () = stopping => {}
                     }
                 });
             }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
-use tracing::{Instrument, info_span};
+use tracing::info_span;
 
 use super::clock;
 use super::sessions::Happened;
@@ -12,6 +11,7 @@ use crate::botmaster::{BuildOutcome, BuildPlan, Input, SessionId};
 use crate::build::{self, Control, Journal};
 use crate::logs::LogStore;
 use crate::model::{BuildId, Results};
+use crate::net::Tasks;
 use crate::net::slave::SlaveBuilderHandle;
 use crate::store::Writer;
 
@@ -24,7 +24,7 @@ const MESSAGES: usize = 8;
 pub(super) struct Builds {
     running: HashMap<BuildId, mpsc::Sender<Control>>,
     tell: mpsc::Sender<Happened>,
-    tasks: TaskTracker,
+    tasks: Tasks,
     journal: Journal,
     logs: LogStore,
 }
@@ -32,7 +32,7 @@ pub(super) struct Builds {
 impl Builds {
     pub(super) fn new(
         tell: mpsc::Sender<Happened>,
-        tasks: TaskTracker,
+        tasks: Tasks,
         writer: Writer,
         logs: LogStore,
     ) -> Self {
@@ -46,17 +46,12 @@ impl Builds {
         session: SessionId,
         slave: Option<SlaveBuilderHandle>,
     ) {
-        // A build that has ended is known by its closed channel.
-        if self.running.len() > 2 * self.tasks.len() {
-            self.running.retain(|_, control| !control.is_closed());
-        }
         let (control, told) = mpsc::channel(MESSAGES);
         let build = plan.build;
         self.running.insert(build, control);
         let (journal, logs, tell) = (self.journal.clone(), self.logs.clone(), self.tell.clone());
         let span = info_span!("build", builder = %plan.builder.name, number = plan.number.0);
-        self.tasks.spawn(
-            async move {
+        self.tasks.spawn(span, async move {
                 let outcome = match slave {
                     Some(slave) => {
                         build::run(plan, slave.into(), logs, journal, told, clock::wall).await
@@ -70,9 +65,12 @@ impl Builds {
                 if abandoned {
                     let _ended = tell.send(Happened::Abandoned(session)).await;
                 }
-            }
-            .instrument(span),
-        );
+            });
+    }
+
+    /// A build has ended.
+    pub(super) fn ended(&mut self, build: BuildId) {
+        self.running.remove(&build);
     }
 
     /// Asks a running build to stop.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::announce::announce;
@@ -16,6 +15,7 @@ use crate::botmaster::{BotMaster, Command, Input, ReplyId};
 use crate::control::{Ask, Question, Said};
 use crate::logs::LogStore;
 use crate::model::Ticket;
+use crate::net::Tasks;
 use crate::store::Writer;
 
 /// Most things taken in before what they cause is carried out.
@@ -67,7 +67,7 @@ impl Engine {
         writer: Writer,
         logs: LogStore,
         channels: Channels,
-        tasks: TaskTracker,
+        tasks: Tasks,
         signals: Signals,
     ) -> Self {
         let (tell, happened) = mpsc::channel(HAPPENED);
@@ -93,6 +93,9 @@ impl Engine {
                 Event::Happened => {
                     for happened in batch.drain(..) {
                         if let Some(input) = self.sessions.on_happened(happened) {
+                            if let Input::BuildFinished { build, .. } = &input {
+                                self.builds.ended(*build);
+                            }
                             self.core.handle(self.clock.now(), input);
                         }
                     }

@@ -12,7 +12,7 @@ mod announce;
 mod builds;
 mod clock;
 mod engine;
-mod local;
+//mod local;
 mod logins;
 mod sessions;
 mod signals;
@@ -25,13 +25,14 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{info, info_span, warn};
 
 use crate::botmaster::BotMaster;
 use crate::config::Config;
 use crate::control::{Control, socket};
 use crate::logs::LogStore;
 use crate::model::Ticket;
+use crate::net::Tasks;
 use crate::store::Store;
 
 use clock::Clock;
@@ -50,7 +51,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// It cannot start: the state is in use, a secret is missing, a port is taken.
 pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Result<()> {
     let config = Arc::new(config);
-    let secrets = logins::Secrets::read(&config)?;
     let clock = Clock::new();
     let basedir = Path::new(".");
     let (store, recovered) = Store::open(basedir, clock.now().wall)?;
@@ -65,14 +65,15 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
         .context("cannot start the writer of the state")?;
     let logs = LogStore::start(basedir.to_owned()).context("cannot start the writer of logs")?;
 
-    let tasks = TaskTracker::new();
-    let stop = CancellationToken::new();
+    let tracker = TaskTracker::new();
+    let tasks = Tasks::new(tracker.clone(), CancellationToken::new());
     let core = BotMaster::new(Arc::clone(&config), recovered, rand::random(), clock.now());
     let (ask, questions) = mpsc::channel(QUESTIONS);
     let control = Control::new(ask, writer.clone());
-    let doors = logins::open(&config, &secrets, &control, &tasks, &stop).await?;
+    let doors = logins::open(&config, &control, &tasks)?;
     let listener = socket::listen().context("cannot open the control socket")?;
-    tasks.spawn(socket::serve(listener, control, tasks.clone(), stop.child_token()));
+    tasks.spawn(info_span!("control"), socket::serve(listener, control, tasks.clone()));
+    local::start(&doors, &tasks);
 
     let mut engine = Engine::new(
         core,
@@ -83,15 +84,13 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
         tasks.clone(),
         signals::Signals::new().context("cannot watch for signals")?,
     );
-    local::start(&config, &doors.local, &tasks, &stop);
     ready(&doors.addresses);
     info!(addresses = ?doors.addresses, "the master is up");
     engine.run().await;
 
-    stop.cancel();
-    tasks.close();
-    if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
-        warn!(tasks = tasks.len(), "some tasks did not end in time");
+    tasks.stop();
+    if tokio::time::timeout(PATIENCE, tasks.finished()).await.is_err() {
+        warn!(tasks = tracker.len(), "some tasks did not end in time");
     }
     drop(engine);
     writer.close().await;

@@ -8,14 +8,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
-use tracing::{debug, info};
+use tracing::{Span, debug, info, info_span};
 
 use super::logins::SlaveLogin;
 use crate::botmaster::{Command, Input, SessionId};
 use crate::model::{BuilderName, SlaveName};
 use crate::net::slave::{SlaveBuilderHandle, SlaveHandle};
-use crate::net::{CallError, IncomingCall, LoginAnswer, Peer};
+use crate::net::{CallError, IncomingCall, LoginAnswer, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
 
 /// What the tasks around the engine tell it.
@@ -37,7 +36,7 @@ pub(super) struct Sessions {
     by_id: HashMap<SessionId, Session>,
     next: u64,
     tell: mpsc::Sender<Happened>,
-    tasks: TaskTracker,
+    tasks: Tasks,
 }
 
 #[derive(Debug)]
@@ -63,7 +62,7 @@ pub(super) struct Keepalive {
 }
 
 impl Sessions {
-    pub(super) fn new(tell: mpsc::Sender<Happened>, tasks: TaskTracker) -> Self {
+    pub(super) fn new(tell: mpsc::Sender<Happened>, tasks: Tasks) -> Self {
         Self { by_id: HashMap::new(), next: 1, tell, tasks }
     }
 
@@ -139,7 +138,8 @@ impl Sessions {
             Command::CompleteLogin { session } => self.complete_login(session),
             Command::ShutdownSlave { session } => {
                 if let Some(slave) = self.handle(session) {
-                    self.tasks.spawn(async move { slave.shutdown().await });
+                    let span = info_span!("shutdown", slave = %slave.name);
+                    self.tasks.spawn(span, async move { slave.shutdown().await });
                 }
             }
             Command::SetMaster { session, builder, epoch } => {
@@ -203,11 +203,8 @@ impl Sessions {
     }
 
     fn drop_slave(&mut self, session: SessionId, why: &str) {
-        let Some(mut entry) = self.by_id.remove(&session) else { return };
+        let Some(entry) = self.by_id.remove(&session) else { return };
         info!(slave = %entry.name, peer.addr = entry.peer.address(), "dropping the connection: {why}");
-        if let Some(login) = entry.login.take() {
-            login.drop_connection(why);
-        }
         entry.peer.close(why);
     }
 
@@ -224,7 +221,8 @@ impl Sessions {
         let (avatar, calls) = entry.peer.export(AVATAR_CALLS);
         login.accept(avatar);
         let (tell, keepalive) = (self.tell.clone(), entry.keepalive);
-        self.tasks.spawn(attend(session, slave, calls, keepalive, tell));
+        let span = info_span!("slave", slave = %slave.name);
+        self.tasks.spawn(span, attend(session, slave, calls, keepalive, tell));
     }
 
     fn handle(&self, session: SessionId) -> Option<SlaveHandle> {
@@ -246,7 +244,7 @@ impl Sessions {
 
     fn spawn(&self, happens: impl Future<Output = Happened> + Send + 'static) {
         let tell = self.tell.clone();
-        self.tasks.spawn(async move {
+        self.tasks.spawn(Span::none(), async move {
             // Nobody listens only when the master is ending.
             let _ended = tell.send(happens.await).await;
         });

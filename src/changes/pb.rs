@@ -1,0 +1,71 @@
+//! The perspective of `sendchange` and of commit hooks (PROTOCOL section 12).
+
+use tokio::task::JoinSet;
+use tracing::{debug, info};
+
+use crate::control::{Control, Pending};
+use crate::net::{IncomingCall, LoginAnswer, Peer, Reply};
+use crate::pb::{Failure, Value};
+use crate::protocol::change::decode_change;
+
+/// Calls that may wait to be decoded.
+const CALLS: usize = 16;
+
+/// Changes of one connection that may wait for the disk; more wait at the sender.
+const IN_FLIGHT: usize = 64;
+
+/// Serves a client that has logged in as a change source, until it goes away. Changes are handed in
+/// in the order in which they came, and answered as they become durable.
+pub async fn serve(peer: Peer, login: LoginAnswer, prefix: Option<String>, control: Control) {
+    let (avatar, mut calls) = peer.export(CALLS);
+    login.accept(avatar);
+    let mut waiting = JoinSet::new();
+    loop {
+        tokio::select! {
+            call = calls.recv(), if waiting.len() < IN_FLIGHT => {
+                let Some(call) = call else { break };
+                if let Some((pending, reply)) = on_call(call, prefix.as_deref(), &control).await {
+                    waiting.spawn(answer(pending, reply));
+                }
+            }
+            _ = waiting.join_next(), if !waiting.is_empty() => {}
+        }
+    }
+    // The sender may be gone, but its changes are not: they only lose their answers.
+    debug!(peer.addr = peer.address(), "change source disconnected");
+}
+
+async fn on_call(
+    call: IncomingCall,
+    prefix: Option<&str>,
+    control: &Control,
+) -> Option<(Pending, Reply)> {
+    if &call.method[..] != b"addChange" {
+        let method = String::from_utf8_lossy(&call.method).into_owned();
+        call.reply.fail(Failure::no_such_perspective_method("ChangePerspective", &method));
+        return None;
+    }
+    let dict = call.args.first().unwrap_or(&Value::None);
+    let refused = match decode_change(dict, prefix) {
+        Ok(change) => match control.submit_change(change).await {
+            Ok(pending) => return Some((pending, call.reply)),
+            Err(why) => why,
+        },
+        Err(malformed) => format!("the change was not accepted: {malformed}"),
+    };
+    refuse(call.reply, refused);
+    None
+}
+
+async fn answer(pending: Pending, reply: Reply) {
+    match pending.answer().await {
+        Ok(_) => reply.value(Value::None),
+        Err(why) => refuse(reply, why),
+    }
+}
+
+fn refuse(reply: Reply, why: String) {
+    info!("{why}");
+    reply.fail(Failure::new("builtins.ValueError", why));
+}
+
