@@ -306,8 +306,12 @@ fn jelly(value: &Value) -> Vec<u8> {
     joined(encoder.take())
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "no other value of Buildbot holds an object"
+)]
 /// The value as the other side has it: its objects are ours, ours are its.
-pub fn mirrored(value: &Value) -> Value {
+pub(crate) fn mirrored(value: &Value) -> Value {
     let all = |items: &[Value]| items.iter().map(mirrored).collect();
     match value {
         Value::Mine(luid) => Value::Theirs(Luid(luid.0)),
@@ -322,11 +326,14 @@ pub fn mirrored(value: &Value) -> Value {
                 .map(|(k, v)| (mirrored(k), mirrored(v)))
                 .collect(),
         ),
-        // Sharing matters on the wire, so only what cannot hold an object is left as it is.
         other => other.clone(),
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "no other value of Buildbot holds one"
+)]
 fn has_failure(value: &Value) -> bool {
     match value {
         Value::Failure(_) => true,

@@ -87,6 +87,13 @@ impl Script {
     }
 }
 
+fn int(token: &Token) -> i64 {
+    let Token::Int(int) = token else {
+        panic!("{token:?} is no integer")
+    };
+    *int
+}
+
 struct Side {
     broker: Broker,
     sent: Vec<u8>,
@@ -154,9 +161,11 @@ impl Side {
                 self.said_failure = true;
             }
             b"message" => {
-                let target = match rest.next().unwrap() {
-                    Token::Int(luid) => Target::Object(Luid(luid)),
-                    _ => Target::Root,
+                let target = rest.next().unwrap();
+                let target = if target == Token::Bytes(Bytes::from_static(b"root")) {
+                    Target::Root
+                } else {
+                    Target::Object(Luid(int(&target)))
                 };
                 let Some(Token::Bytes(method)) = rest.next() else {
                     panic!("{session}")

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// From the master, which accepted the connection.
     FromMaster,
     /// To the master.
@@ -21,15 +21,15 @@ pub enum Direction {
 }
 
 /// One recorded connection, in the order in which its bytes passed the recorder.
-pub struct Connection {
+pub(crate) struct Connection {
     /// Session and number, for messages of tests.
-    pub name: String,
-    pub chunks: Vec<(Direction, Bytes)>,
+    pub(crate) name: String,
+    pub(crate) chunks: Vec<(Direction, Bytes)>,
 }
 
 impl Connection {
     /// All bytes of one direction.
-    pub fn bytes(&self, direction: Direction) -> Bytes {
+    pub(crate) fn bytes(&self, direction: Direction) -> Bytes {
         let chunks = self.chunks.iter().filter(|(d, _)| *d == direction);
         chunks
             .map(|(_, bytes)| &**bytes)
@@ -39,14 +39,14 @@ impl Connection {
     }
 
     /// Whether the vocabulary is in force after the negotiation.
-    pub fn has_vocabulary(&self) -> bool {
+    pub(crate) fn has_vocabulary(&self) -> bool {
         let first = self.chunks.iter().find(|(d, _)| *d == Direction::ToMaster);
         first.is_some_and(|(_, bytes)| bytes.starts_with(b"\x02\x82pb"))
     }
 }
 
 /// All connections of all sessions whose file name begins with `prefix`, sorted by name.
-pub fn connections(prefix: &str) -> Vec<Connection> {
+pub(crate) fn connections(prefix: &str) -> Vec<Connection> {
     let is_session = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         name.ends_with(".jsonl")
@@ -64,7 +64,7 @@ pub fn connections(prefix: &str) -> Vec<Connection> {
 }
 
 /// All sessions between real peers; those of our own odd client are left out.
-pub fn real_connections() -> Vec<Connection> {
+pub(crate) fn real_connections() -> Vec<Connection> {
     let mut all = connections("");
     all.retain(|connection| !connection.name.starts_with("probe-raw"));
     assert!(all.len() > 100, "transcripts are missing");
@@ -95,7 +95,7 @@ fn read_session(path: &Path) -> Vec<Connection> {
 }
 
 /// The objects of a file with one JSON object a line.
-pub fn json_lines(path: &Path) -> Vec<Json> {
+pub(crate) fn json_lines(path: &Path) -> Vec<Json> {
     let text = fs::read_to_string(path).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -103,13 +103,13 @@ pub fn json_lines(path: &Path) -> Vec<Json> {
 }
 
 /// A path below `tests/data`.
-pub fn data(path: &str) -> PathBuf {
+pub(crate) fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data")
         .join(path)
 }
 
-pub fn unhex(hex: &str) -> Vec<u8> {
+pub(crate) fn unhex(hex: &str) -> Vec<u8> {
     let pairs = hex
         .as_bytes()
         .chunks(2)
@@ -120,7 +120,7 @@ pub fn unhex(hex: &str) -> Vec<u8> {
 }
 
 /// Decodes a whole direction: the first expression negotiates and has no vocabulary.
-pub fn decode(
+pub(crate) fn decode(
     chunks: impl IntoIterator<Item = Bytes>,
     vocabulary: bool,
 ) -> (Vec<Vec<Token>>, Option<BananaError>) {
@@ -140,13 +140,13 @@ pub fn decode(
 }
 
 /// The bytes of some tokens.
-pub fn encode<'a>(tokens: impl IntoIterator<Item = &'a Token>, vocabulary: bool) -> Vec<u8> {
+pub(crate) fn encode<'a>(tokens: impl IntoIterator<Item = &'a Token>, vocabulary: bool) -> Vec<u8> {
     let mut encoder = Encoder::default();
     encoder.set_vocabulary(vocabulary);
     tokens.into_iter().for_each(|token| encoder.token(token));
     joined(encoder.take())
 }
 
-pub fn joined(parts: Vec<Bytes>) -> Vec<u8> {
+pub(crate) fn joined(parts: Vec<Bytes>) -> Vec<u8> {
     parts.concat()
 }
