@@ -1,1 +1,5 @@
 //! x
+
+mod pb_golden;
+mod pb_replay;
+mod pb_transcripts;

@@ -295,3 +295,6 @@ const NONE: &[u8] = b"none";
 
 /// The version of Perspective Broker that every peer speaks.
 const VERSION: i64 = 6;
+
+#[cfg(test)]
+mod tests;
