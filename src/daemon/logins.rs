@@ -74,16 +74,15 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
     }
     let mut own_ports = Vec::new();
     for source in &config.change_sources {
-        let ChangeSourceConfig::Pb { port, user, password, prefix } = source;
+        let ChangeSourceConfig::Pb { ports, user, password, prefix } = source;
         let password = read(password).with_context(|| format!("change source \"{user}\""))?;
         let kind = UserKind::Change { prefix: prefix.clone() };
-        match port {
-            None => people.insert(user, &password, kind),
-            Some(port) => {
-                let mut directory = Directory::new();
-                directory.insert(user, &password, kind);
-                own_ports.push((port.clone(), directory));
-            }
+        if ports.is_empty() {
+            people.insert(user, &password, kind);
+        } else {
+            let mut directory = Directory::new();
+            directory.insert(user, &password, kind);
+            own_ports.push((ports, directory));
         }
     }
 
@@ -95,8 +94,8 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
         Ok(())
     };
     open(&config.slave_port, people)?;
-    for (port, directory) in own_ports {
-        open(std::slice::from_ref(&port), directory)?;
+    for (ports, directory) in own_ports {
+        open(ports, directory)?;
     }
     let local = Door::new(locals, tell, tasks.clone());
     let keepalives = keepalives(config);

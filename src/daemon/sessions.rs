@@ -280,7 +280,7 @@ async fn attend(
                     }
                     other => {
                         let method = String::from_utf8_lossy(other).into_owned();
-                        call.reply.fail(Failure::no_such_perspective_method("Slave", &method));
+                        call.reply.fail(Failure::no_perspective_method("Slave", &method));
                     }
                 }
             }

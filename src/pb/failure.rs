@@ -61,6 +61,15 @@ impl Failure {
         )
     }
 
+    /// The reply to an unknown method of a perspective, an avatar of class `class` (PROTOCOL 4.2).
+    #[must_use]
+    pub fn no_perspective_method(class: &str, method: &str) -> Self {
+        Self::new(
+            "builtins.AttributeError",
+            format!("'{class}' object has no attribute 'perspective_{method}'"),
+        )
+    }
+
     /// Whether it is, or derives from, class `kind`. Python's own exceptions are known under the
     /// names of both Pythons, whichever the peer used.
     #[must_use]
