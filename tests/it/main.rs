@@ -1,5 +1,6 @@
 //! x
 
+mod pb_corpus;
 mod pb_golden;
 mod pb_replay;
 mod pb_transcripts;
