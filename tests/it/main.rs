@@ -2,5 +2,6 @@
 
 mod pb_corpus;
 mod pb_golden;
+mod pb_properties;
 mod pb_replay;
 mod pb_transcripts;
