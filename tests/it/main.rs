@@ -1,5 +1,7 @@
 //! x
 
+mod pb_corpus;
 mod pb_golden;
+mod pb_properties;
 mod pb_replay;
 mod pb_transcripts;
