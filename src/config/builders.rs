@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::checked::{BuilderConfig, FactoryConfig};
-use super::reader::{Names, Shape, Table, Value};
+use super::names::Names;
+use super::reader::{Shape, Table, Value};
 use crate::model::{BuilderName, SlaveName};
 
 pub(super) static SHAPE: Shape = Shape {
@@ -58,13 +59,10 @@ fn read_one<'a>(
     names: &mut Names<'a>,
     builddirs: &mut BTreeMap<String, Value<'a>>,
 ) -> Option<BuilderConfig> {
-    let name = table.require("name", "\"full-linux\"").and_then(|value| {
-        let name = names.declare(&value)?;
-        if name.starts_with('_') {
-            value.error("begins with `_`", "such names are reserved; choose another");
-        }
-        Some((name, value))
-    });
+    let name = names.declare(&mut table);
+    if let Some((_, value)) = name.as_ref().filter(|(n, _)| n.starts_with('_')) {
+        value.error("begins with `_`", "such names are reserved; choose another");
+    }
     let slaves = read_slaves(&mut table, known);
     let factory = table.require("factory", "\"NAME\"").and_then(|value| {
         let name = known.factory_names.refer(&value)?;

@@ -1,7 +1,10 @@
 //! `[[change_sources]]`.
 
+use std::ops::Range;
+
 use super::checked::{ChangeSourceConfig, Listen};
-use super::reader::{Names, Shape, Table, Value};
+use super::names::Names;
+use super::reader::{Shape, Table, Value};
 
 pub(super) static SHAPE: Shape = Shape {
     place: "change_sources",
@@ -20,6 +23,8 @@ pub(super) static SHAPE: Shape = Shape {
 /// The slave port, and who logs in there.
 #[derive(Debug)]
 pub(super) struct SlavePort<'a, 'n> {
+    /// Whether there is one, if misspelt.
+    pub(super) is_given: bool,
     /// Its setting, if there is one.
     pub(super) value: Option<Value<'a>>,
     /// Its addresses.
@@ -53,7 +58,7 @@ fn read_one<'a>(
     let listens = port.as_ref().map(|v| v.listen());
     match (&port, &listens) {
         (Some(port), Some(Some(listens))) => check_port(port, listens, slave_port, before),
-        (None, _) if slave_port.value.is_none() => {
+        (None, _) if !slave_port.is_given => {
             let message = format!("{} needs a port", table.label);
             let help =
                 "add `slave_port = 9989` at the top of the file, or a `port` of its own here";
@@ -63,8 +68,9 @@ fn read_one<'a>(
     }
     let user = table.take("user");
     let user_name = user.as_ref().map_or(Some("change"), Value::name);
-    if let (Some(value), Some(user), None) = (&user, user_name, &port) {
-        check_user(value, user, slave_port, before);
+    if let (Some(name), None) = (user_name, &port) {
+        let place = user.as_ref().map_or(table.span.clone(), Value::span);
+        check_user(&table, place, name, slave_port, before);
     }
     let password = table.password();
     let prefix = table.take("prefix").and_then(|v| v.text());
@@ -107,15 +113,16 @@ fn check_port(
 }
 
 fn check_user(
-    value: &Value<'_>,
+    table: &Table<'_>,
+    place: Range<usize>,
     user: &str,
     slave_port: &SlavePort<'_, '_>,
     before: &[ChangeSourceConfig],
 ) {
     let help = "give it another `user`, or a `port` of its own";
     if let Some(slave) = slave_port.slaves.place(user) {
-        value.sink.clash(
-            (value.span(), slave.clone()),
+        table.sink.clash(
+            (place.clone(), slave.clone()),
             format!("the user `{user}` logs in at the slave port, where a slave has this name"),
             "here is the slave",
             help,
@@ -126,6 +133,7 @@ fn check_user(
         ports.is_empty() && u == user
     };
     if before.iter().any(same) {
-        value.error("is that of another change source", help);
+        let message = format!("two change sources have the user `{user}` at the slave port");
+        table.sink.error(place, message, help);
     }
 }

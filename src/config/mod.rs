@@ -12,6 +12,7 @@ mod builders;
 mod change_sources;
 pub mod checked;
 mod listen;
+mod names;
 pub mod pattern;
 mod planned;
 mod quantities;
@@ -43,7 +44,7 @@ use reader::{Sink, Table};
 /// All that is wrong with it.
 pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
     let mut sink = Sink::new(text);
-    let (tree, syntax_errors) = DeTable::parse_recoverable(text);
+    let (tree, mut syntax_errors) = DeTable::parse_recoverable(text);
     let python = syntax_errors.first().and_then(|_| python_line(text));
     if let Some(span) = python {
         let help =
@@ -55,13 +56,13 @@ pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<ConfigError>), Confi
         );
         return finished(sink, text, file, None);
     }
-    for error in &syntax_errors {
+    syntax_errors.sort_by_key(|error| error.span().map(|span| span.start));
+    for error in believable(&syntax_errors) {
         let span = error.span().unwrap_or(text.len()..text.len());
         sink.syntax_error(span, error.message(), syntax_help(error.message()));
     }
     let config = {
-        let mut root = Table::new(&sink, &toplevel::SHAPE, 0..0, tree.get_ref());
-        root.label = "the configuration".into();
+        let root = Table::new(&sink, &toplevel::SHAPE, 0..0, tree.get_ref());
         toplevel::read(root, file)
     };
     finished(sink, text, file, Some(config))
@@ -104,12 +105,25 @@ fn python_line(text: &str) -> Option<std::ops::Range<usize>> {
     None
 }
 
+/// The errors without those that follow from a list that is not closed, which goes on to the end of the file
+/// and lacks a comma in each line.
+fn believable(errors: &[toml::de::Error]) -> &[toml::de::Error] {
+    let lacks_comma = |e: &toml::de::Error| e.message().starts_with("missing comma");
+    let first = errors.iter().position(lacks_comma);
+    match first {
+        Some(first) if errors.iter().filter(|e| lacks_comma(e)).count() > 3 => {
+            errors.get(..=first).unwrap_or(errors)
+        }
+        Some(_) | None => errors,
+    }
+}
+
 /// What would be right, as far as the parser's message tells.
 fn syntax_help(message: &str) -> &'static str {
     if message.contains("duplicate") {
         "keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets"
-    } else if message.contains("string") || message.contains("quote") {
-        "texts stand in quotes: `title = \"Example\"`"
+    } else if message.contains("string") {
+        "texts stand in quotes: `title = \"Example\"`; end it with the quote that it began with"
     } else if message.contains("key with no value") || message.contains("expected `=`") {
         "a setting is `key = value`"
     } else {

@@ -285,7 +285,7 @@ mod tests {
         assert!(default.is_match(None) && !default.is_match(Some("")));
         let any = TextMatch::regex(&[""]).unwrap();
         assert!(any.is_match(Some("")) && !any.is_match(None));
-        assert!(any.clone().negate().is_match(None));
+        assert!(any.negate().is_match(None));
     }
 
     #[test]

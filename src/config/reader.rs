@@ -4,7 +4,7 @@
 //! if the [`Sink`] is empty at the end. Keys that nobody took are errors.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
 
@@ -19,10 +19,11 @@ use super::spelling;
 #[derive(Debug)]
 pub(super) struct Sink<'a> {
     text: &'a str,
-    lines: Lines<'a>,
+    /// Its lines.
+    pub(super) lines: Lines<'a>,
     /// Lines that are no TOML; what is wrong with their keys, or with what refers to them, is a
     /// consequence and not reported.
-    broken_lines: Vec<usize>,
+    broken_lines: BTreeSet<usize>,
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<ConfigError>>,
 }
@@ -33,7 +34,7 @@ impl<'a> Sink<'a> {
         Self {
             text,
             lines: Lines::of(text),
-            broken_lines: Vec::new(),
+            broken_lines: BTreeSet::new(),
             errors: RefCell::default(),
             warnings: RefCell::default(),
         }
@@ -42,7 +43,7 @@ impl<'a> Sink<'a> {
     /// Notes that `span` is no TOML.
     pub(super) fn syntax_error(&mut self, span: Range<usize>, message: &str, help: &str) {
         self.error(span.clone(), message.to_owned(), help);
-        self.broken_lines.push(self.lines.number(span.start));
+        self.broken_lines.insert(self.lines.number(span.start));
     }
 
     /// Notes an error.
@@ -71,6 +72,11 @@ impl<'a> Sink<'a> {
         if self.broken_lines.is_empty() {
             self.error(span, message, help);
         }
+    }
+
+    /// Whether an error was noted.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
     }
 
     /// Notes something that is allowed but hardly meant.
@@ -136,6 +142,7 @@ impl<'a> Table<'a> {
         table: &'a DeTable<'a>,
     ) -> Self {
         let name = table.get("name").and_then(|n| n.get_ref().as_str());
+        let name = name.filter(|n| !n.is_empty() && !n.contains(char::is_control));
         let label = match name {
             Some(name) => format!("{} `{name}`", shape.noun).into(),
             None => shape.noun.into(),
@@ -172,15 +179,18 @@ impl<'a> Table<'a> {
     /// Takes the value of `key`, which must be there; `example` shows how it looks.
     pub(super) fn require(&mut self, key: &'static str, example: &str) -> Option<Value<'a>> {
         let value = self.take(key);
-        if value.is_none() {
+        if value.is_none() && !self.has_misspelt(key) {
             let message = format!("{} has no `{key}`", self.label);
-            self.sink.missing(
-                self.span.clone(),
-                message,
-                format!("add `{key} = {example}`"),
-            );
+            let help = format!("add `{key} = {example}`");
+            self.sink.missing(self.span.clone(), message, help);
         }
         value
+    }
+
+    /// Whether it has a key that is unknown and means `key`, which is then not missing as well.
+    pub(super) fn has_misspelt(&self, key: &str) -> bool {
+        let mut unknown = self.entries.keys().filter(|k| !self.shape.keys.contains(k));
+        unknown.any(|k| spelling::meant(self.shape, k).is_some_and(|(ours, _)| ours == key))
     }
 
     /// Place of `key`, if nobody took it yet.
@@ -192,7 +202,7 @@ impl<'a> Table<'a> {
     pub(super) fn finish(self) {
         for (key, (span, _)) in &self.entries {
             let (message, help) = if self.shape.keys.contains(key) {
-                let message = format!("`{key}` means nothing for this {}", self.label);
+                let message = format!("{} means nothing here", of(key, &self.label));
                 (message, "remove it".to_owned())
             } else {
                 spelling::unknown_key(self.shape, &self.label, key)
@@ -213,7 +223,8 @@ pub(super) struct Value<'a> {
     pub(super) key: &'a str,
     /// Place of its key.
     pub(super) key_span: Range<usize>,
-    label: Rc<str>,
+    /// What its table describes.
+    pub(super) label: Rc<str>,
     value: &'a Spanned<DeValue<'a>>,
 }
 
@@ -230,7 +241,7 @@ impl<'a> Value<'a> {
 
     /// Notes that it is wrong: "`key` of the table `what`".
     pub(super) fn error(&self, what: &str, help: impl Into<String>) {
-        let message = format!("`{}` of {} {what}", self.key, self.label);
+        let message = format!("{} {what}", of(self.key, &self.label));
         self.sink.error(self.span(), message, help);
     }
 
@@ -321,7 +332,8 @@ impl<'a> Value<'a> {
         let text = self.text()?;
         let found = known.iter().copied().find(|k| *k == text);
         if found.is_none() {
-            let (message, help) = spelling::unknown_value(self.place, self.key, known, text);
+            let (message, help) =
+                spelling::unknown_value((self.place, self.key), &self.label, known, text);
             self.sink.error(self.span(), message, help);
         }
         found
@@ -355,7 +367,8 @@ impl<'a> Value<'a> {
     pub(super) fn tables(&self, shape: &'static Shape) -> Vec<Table<'a>> {
         if self.raw().is_table() {
             let help = format!("write `[[{}]]` with two brackets", self.key);
-            return self.expected("a list of tables", help).unwrap_or_default();
+            self.expected::<()>("a list of tables", help);
+            return self.table(shape).into_iter().collect();
         }
         let entries = self.list().unwrap_or_default();
         entries.iter().filter_map(|e| e.table(shape)).collect()
@@ -373,7 +386,7 @@ impl<'a> Value<'a> {
                 let mut entry = self.with(value);
                 entry.key = key.get_ref();
                 entry.key_span = key.span();
-                entry.label = format!("`{}` of {}", self.key, self.label).into();
+                entry.label = of(self.key, &self.label).into();
                 (entry.key, entry)
             })
             .collect();
@@ -416,74 +429,10 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The names of one kind of thing, and where each was given.
-#[derive(Debug)]
-pub(super) struct Names<'a> {
-    noun: &'static str,
-    places: BTreeMap<&'a str, Range<usize>>,
-}
-
-impl<'a> Names<'a> {
-    /// No names yet of what is called `noun`.
-    pub(super) const fn new(noun: &'static str) -> Self {
-        Self {
-            noun,
-            places: BTreeMap::new(),
-        }
-    }
-
-    /// Adds the name that `value` gives; it must be a new one.
-    pub(super) fn declare(&mut self, value: &Value<'a>) -> Option<&'a str> {
-        let name = value.name()?;
-        let Some(first) = self.places.get(name) else {
-            self.places.insert(name, value.span());
-            return Some(name);
-        };
-        let line = value.sink.lines.number(first.start);
-        value.sink.clash(
-            (value.span(), first.clone()),
-            format!(
-                "the name `{name}` is used by two {}s, here and on line {line}",
-                self.noun
-            ),
-            "first used here",
-            format!("give each {} a name of its own", self.noun),
-        );
-        None
-    }
-
-    /// Adds a name that cannot be there yet.
-    pub(super) fn insert(&mut self, name: &'a str, place: Range<usize>) {
-        self.places.insert(name, place);
-    }
-
-    /// All names.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &Range<usize>)> {
-        self.places.iter().map(|(name, place)| (*name, place))
-    }
-
-    /// The name that `value` gives, which must be one of these.
-    pub(super) fn refer(&self, value: &Value<'a>) -> Option<&'a str> {
-        let name = value.name()?;
-        if self.places.contains_key(name) {
-            return Some(name);
-        }
-        let known: Vec<&str> = self.places.keys().copied().collect();
-        let help = match spelling::nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => format!("there are no {}s in this file", self.noun),
-            None => format!("the {}s are {}", self.noun, spelling::listing(&known)),
-        };
-        let message = format!(
-            "{} names the {} `{name}`, which does not exist",
-            value.label, self.noun
-        );
-        value.sink.missing(value.span(), message, help);
-        None
-    }
-
-    /// Where `name` was given.
-    pub(super) fn place(&self, name: &str) -> Option<&Range<usize>> {
-        self.places.get(name)
+/// A key and what it belongs to, for messages; at the top level that has no label.
+pub(super) fn of(key: &str, label: &str) -> String {
+    match label {
+        "" => format!("`{key}`"),
+        _ => format!("`{key}` of {label}"),
     }
 }

@@ -25,6 +25,22 @@ pub struct ConfigError {
     pub related: Option<(Range<usize>, String)>,
 }
 
+impl ConfigError {
+    /// An error at `span` of `text`, for those who find something wrong after the checks.
+    #[must_use]
+    pub fn new(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
+        let lines = Lines::of(text);
+        Self {
+            message: message.into(),
+            help: None,
+            line: lines.number(span.start),
+            column: lines.column(span.start),
+            span: Some(span),
+            related: None,
+        }
+    }
+}
+
 /// All that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigErrors {
@@ -72,9 +88,12 @@ impl ConfigErrors {
         let mut group = Group::with_title(level.primary_title(problem.message.as_str()));
         let place = |span: &Range<usize>, kind: AnnotationKind, label: Option<&'a str>| {
             let at = lines.locate(span.start);
-            let end = span.end.clamp(span.start, at.end).max(at.start);
-            let columns = span.start.clamp(at.start, at.end) - at.start..end - at.start;
-            Snippet::source(lines.text.get(at.clone()).unwrap_or_default())
+            let start = lines
+                .text
+                .floor_char_boundary(span.start.clamp(at.start, at.end));
+            let end = lines.text.ceil_char_boundary(span.end.clamp(start, at.end));
+            let columns = start - at.start..end - at.start;
+            Snippet::source(lines.text.get(at).unwrap_or_default())
                 .line_start(lines.number(span.start))
                 .path(self.file.as_str())
                 .annotation(kind.span(columns).label(label))

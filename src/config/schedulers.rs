@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checked::{Importance, SchedulerConfig, SchedulerKind};
+use super::names::Names;
 use super::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
 use super::quantities::LONGEST;
-use super::reader::{Names, Shape, Table, Value};
+use super::reader::{Shape, Table, Value};
 use crate::model::{BuilderName, SchedulerName};
 
 pub(super) static SHAPE: Shape = Shape {
@@ -43,7 +44,7 @@ pub(super) static FILTER: Shape = Shape {
 
 pub(super) static MATCH: Shape = Shape {
     place: "schedulers.filter.match",
-    noun: "entry of a filter",
+    noun: "this filter",
     keys: &["regex", "not"],
 };
 
@@ -75,9 +76,7 @@ fn read_one<'a>(
     names: &mut Names<'a>,
     builders: &mut Builders<'a>,
 ) -> Option<SchedulerConfig> {
-    let name = table
-        .require("name", "\"quick\"")
-        .and_then(|v| names.declare(&v));
+    let name = names.declare(&mut table);
     let builder_names = read_builders(&mut table, builders);
     let kind = table.require("type", "\"Scheduler\"")?;
     kind.one_of(&["Scheduler"])?;
@@ -86,7 +85,7 @@ fn read_one<'a>(
     let kind = read_scheduler(&mut table);
     table.finish();
     Some(SchedulerConfig {
-        name: SchedulerName::from(name?),
+        name: SchedulerName::from(name?.0),
         builders: builder_names,
         properties,
         reason,

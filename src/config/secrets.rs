@@ -36,6 +36,7 @@ impl Table<'_> {
         let forms = FORMS.map(|key| self.take(key));
         let given: Vec<&Value<'_>> = forms.iter().flatten().collect();
         match given.as_slice() {
+            [] if FORMS.iter().any(|key| self.has_misspelt(key)) => {}
             [] => {
                 let message = format!("{} has no password", self.label);
                 let help = "add `password = \"…\"`, `password_file = \"FILE\"` or \

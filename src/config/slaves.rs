@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checked::{SlaveConfig, SlaveKind};
+use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
-use super::reader::{Names, Shape, Table};
+use super::reader::{Shape, Table};
 use crate::model::SlaveName;
 
 pub(super) static SHAPE: Shape = Shape {
@@ -34,15 +35,11 @@ pub(super) fn read<'a>(root: &mut Table<'a>, names: &mut Names<'a>) -> Vec<Arc<S
 }
 
 fn read_one<'a>(mut table: Table<'a>, names: &mut Names<'a>) -> Option<SlaveConfig> {
-    let name = table.require("name", "\"bot\"");
-    let name = name.and_then(|value| {
-        let name = names.declare(&value)?;
-        if RESERVED.contains(&name) {
-            let help = "peers log in under this name for other things; choose another";
-            value.error(&format!("cannot be `{name}`"), help);
-        }
-        Some((name, value))
-    });
+    let name = names.declare(&mut table);
+    if let Some((name, value)) = name.as_ref().filter(|(n, _)| RESERVED.contains(n)) {
+        let help = "peers log in under this name for other things; choose another";
+        value.error(&format!("cannot be `{name}`"), help);
+    }
     let kind = match table.take("type") {
         Some(kind) => kind.one_of(&["slave", "local"])?,
         None => "slave",

@@ -1,7 +1,7 @@
 //! What somebody meant who wrote a key or a value that does not exist here.
 
 use super::planned;
-use super::reader::Shape;
+use super::reader::{Shape, of};
 
 /// What is wrong with `key` in a table of this shape, and what would be right: it may be planned,
 /// Buildbot's spelling, or near to one that exists.
@@ -10,38 +10,44 @@ pub(super) fn unknown_key(shape: &Shape, label: &str, key: &str) -> (String, Str
     for name in [key, snake.as_str()] {
         if let Some(help) = planned::find(shape.place, name) {
             return (
-                format!("`{key}` of {label} is not available yet"),
+                format!("{} is not available yet", of(key, label)),
                 help.to_owned(),
             );
         }
     }
-    let message = format!("unknown key `{key}` of {label}");
+    let message = format!("unknown key {}", of(key, label));
     if let Some((_, _, help)) = HINTS
         .iter()
         .find(|(p, k, _)| *p == shape.place && *k == key)
     {
         return (message, (*help).to_owned());
     }
-    let ours = ALIASES
-        .iter()
-        .find(|(theirs, _)| *theirs == key)
-        .map(|(_, o)| *o);
-    let ours = ours.unwrap_or(snake.as_str());
-    if shape.keys.contains(&ours) {
-        return (message, format!("it is called `{ours}` here"));
-    }
-    let help = match nearest(&snake, shape.keys.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
+    let help = match meant(shape, key) {
+        Some((ours, true)) => format!("it is called `{ours}` here"),
+        Some((near, false)) => format!("did you mean `{near}`?"),
         None if shape.place.is_empty() => "remove it, or see master.toml.example".to_owned(),
         None => format!("its keys are {}", listing(shape.keys)),
     };
     (message, help)
 }
 
-/// What is wrong with `text` as the value of `key` in a table of this place.
+/// The key of this shape that `key` means, and whether that is certain: it is Buildbot's spelling of
+/// it, and else only near to it.
+pub(super) fn meant(shape: &Shape, key: &str) -> Option<(&'static str, bool)> {
+    let snake = snake_case(key);
+    let ours = ALIASES.iter().find(|(theirs, _)| *theirs == key);
+    let ours = ours.map_or(snake.as_str(), |(_, ours)| ours);
+    let certain = shape.keys.iter().find(|k| **k == ours);
+    match certain {
+        Some(ours) => Some((ours, true)),
+        None => nearest(&snake, shape.keys.iter().copied()).map(|near| (near, false)),
+    }
+}
+
+/// What is wrong with `text` as the value of the key of this place and name.
 pub(super) fn unknown_value(
-    place: &str,
-    key: &str,
+    (place, key): (&str, &str),
+    label: &str,
     known: &[&'static str],
     text: &str,
 ) -> (String, String) {
@@ -49,13 +55,11 @@ pub(super) fn unknown_value(
         "" => key.to_owned(),
         _ => format!("{place}.{key}"),
     };
+    let setting = of(&format!("{key} = {text:?}"), label);
     if let Some(help) = planned::find(&place, text) {
-        return (
-            format!("`{key} = {text:?}` is not available yet"),
-            help.to_owned(),
-        );
+        return (format!("{setting} is not available yet"), help.to_owned());
     }
-    let message = format!("unknown `{key} = {text:?}`");
+    let message = format!("unknown {setting}");
     let ours = VALUE_ALIASES.iter().find(|(theirs, _)| *theirs == text);
     if let Some((_, ours)) = ours.filter(|(_, ours)| known.contains(ours)) {
         return (message, format!("it is called `{ours:?}` here"));

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::checked::{
     CommandWords, FactoryConfig, ShellStepConfig, StepConfig, StepKind, Template,
 };
+use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
-use super::reader::{Names, Shape, Table, Value};
+use super::reader::{Shape, Table, Value};
 use super::spelling;
 use crate::model::Results;
 
@@ -54,13 +55,13 @@ pub(super) static STEP: Shape = Shape {
 
 pub(super) static SECRET_WORD: Shape = Shape {
     place: "steps.command",
-    noun: "secret word of a command",
+    noun: "this word",
     keys: &["secret", "shown"],
 };
 
 pub(super) static LOG_FILE: Shape = Shape {
     place: "steps.logfiles",
-    noun: "log file of a step",
+    noun: "this log file",
     keys: &["filename", "follow"],
 };
 

@@ -218,8 +218,11 @@ impl Wrong {
     }
 }
 
+/// What an operator makes of the text after it.
+type MakeOtherwise = fn(String) -> Otherwise;
+
 /// In the order in which Buildbot looks for them.
-const OPERATORS: [(&str, fn(String) -> Otherwise); 3] = [
+const OPERATORS: [(&str, MakeOtherwise); 3] = [
     (":-", Otherwise::IfUnset),
     (":~", Otherwise::IfFalse),
     (":+", Otherwise::IfSet),

@@ -76,19 +76,3 @@ fn check(from: &str, to: &str, expected: &str) {
     let text = SMALL.replacen(from, to, 1);
     assert_eq!(mistakes_of(&text), expected, "{to}");
 }
-
-/// That these lines at the end of the small configuration have this mistake alone; lines are
-/// counted from the first of them.
-fn check_added(added: &str, expected: &str) {
-    let found = match parse(&format!("{SMALL}{added}"), "master.toml") {
-        Ok((_, warnings)) => warnings,
-        Err(errors) => errors.errors,
-    };
-    let before = SMALL.lines().count();
-    let moved = |p: &ConfigError| ConfigError {
-        line: p.line.saturating_sub(before),
-        ..p.clone()
-    };
-    let moved: Vec<ConfigError> = found.iter().map(moved).collect();
-    assert_eq!(lines(&moved), expected, "{added}");
-}

@@ -9,14 +9,15 @@ use std::time::Duration;
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, LogLimits, SlaveKind};
+use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
-use super::reader::{Names, Shape, Table};
+use super::reader::{Shape, Table};
 use super::schedulers::{self, Builders};
 use super::{slaves, steps};
 
 pub(super) static SHAPE: Shape = Shape {
     place: "",
-    noun: "the configuration",
+    noun: "",
     keys: &[
         "title",
         "title_url",
@@ -58,11 +59,12 @@ pub(super) fn read(mut root: Table<'_>, file: &str) -> Config {
         .and_then(|v| v.listen())
         .unwrap_or_default();
     let port = SlavePort {
+        is_given: slave_port.is_some() || root.has_misspelt("slave_port"),
         value: slave_port,
         listens: &listens,
         slaves: &slave_names,
     };
-    if port.value.is_none() {
+    if !port.is_given {
         let is_remote = |kind: &SlaveKind| matches!(kind, SlaveKind::Remote { .. });
         let remote = slaves.iter().find(|s| is_remote(&s.kind));
         if let Some(remote) = remote {
@@ -145,8 +147,12 @@ pub(super) fn read(mut root: Table<'_>, file: &str) -> Config {
     }
 }
 
-/// A builder that nothing starts is an error in Buildbot, a warning here (MAS-02).
+/// A builder that nothing starts is an error in Buildbot, a warning here (MAS-02). Where there are
+/// errors, it may well be a consequence of one.
 fn warn_of_idle_builders(root: &Table<'_>, builders: &Builders<'_>) {
+    if root.sink.has_errors() {
+        return;
+    }
     for (name, place) in builders.names.iter() {
         if !builders.scheduled.contains(name) {
             let message = format!("no scheduler starts builder `{name}`");

@@ -11,7 +11,7 @@ fn render(template: &Template, properties: &Json) -> Option<String> {
     let show = |value: &Json| match value {
         Json::Null => String::new(),
         Json::String(text) => text.clone(),
-        other => other.to_string(),
+        Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => value.to_string(),
     };
     let truthy = |value: &Json| !matches!(show(value).as_str(), "" | "false" | "0");
     let part = |part: &TemplatePart| match part {

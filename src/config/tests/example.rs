@@ -98,11 +98,7 @@ fn the_example_shows_every_key_there_is() {
     collect("", &DeValue::Table(tree.get_ref().clone()), &mut found);
     for (path, shape) in shapes() {
         let known: BTreeSet<String> = shape.keys.iter().map(|&k| k.to_owned()).collect();
-        let mut shown = found.remove(path).unwrap_or_default();
-        if path == "" {
-            shown.remove("factories");
-            shown.insert("factories".to_owned());
-        }
+        let shown = found.remove(path).unwrap_or_default();
         let missing: Vec<_> = known.difference(&shown).collect();
         assert!(
             missing.is_empty(),
@@ -120,16 +116,16 @@ fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
         messages,
         [
             "`notify_on_missing` of slave `bot-linux` is not available yet",
-            "`locks` of the configuration is not available yet",
-            "`type = \"Git\"` is not available yet",
-            "`type = \"Compile\"` is not available yet",
+            "`locks` is not available yet",
+            "`type = \"Git\"` of step is not available yet",
+            "`type = \"Compile\"` of step is not available yet",
             "`locks` of step `test` is not available yet",
-            "`type = \"AnyBranch\"` is not available yet",
-            "`type = \"Dependent\"` is not available yet",
-            "`type = \"Periodic\"` is not available yet",
-            "`type = \"Nightly\"` is not available yet",
-            "`type = \"Try_Jobdir\"` is not available yet",
-            "`type = \"Try_Userpass\"` is not available yet",
+            "`type = \"AnyBranch\"` of scheduler `branches` is not available yet",
+            "`type = \"Dependent\"` of scheduler `package` is not available yet",
+            "`type = \"Periodic\"` of scheduler `hourly` is not available yet",
+            "`type = \"Nightly\"` of scheduler `nightly` is not available yet",
+            "`type = \"Try_Jobdir\"` of scheduler `try1` is not available yet",
+            "`type = \"Try_Userpass\"` of scheduler `try2` is not available yet",
         ]
     );
     assert_eq!(lines(&errors.warnings), "");
