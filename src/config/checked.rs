@@ -18,7 +18,8 @@ pub struct Config {
     pub title_url: String,
     /// The master's own address for people.
     pub buildbot_url: String,
-    /// Where slaves and `sendchange` connect; several addresses may be given. Empty: only local slaves.
+    /// Where slaves and `sendchange` connect; several addresses may be given, and a port without an
+    /// address is loopback of IPv4 and IPv6 (the latter may be missing on a machine). Empty: only local slaves.
     pub slave_port: Vec<Listen>,
     /// Properties of all builds, with source "master.toml".
     pub properties: Properties,
@@ -51,6 +52,20 @@ pub struct Config {
     pub log_rotation: (u64, u32),
 }
 
+impl Config {
+    /// The builder of this name; looks through all of them.
+    #[must_use]
+    pub fn builder(&self, name: &str) -> Option<&Arc<BuilderConfig>> {
+        self.builders.iter().find(|b| b.name.as_str() == name)
+    }
+
+    /// The slave of this name; looks through all of them.
+    #[must_use]
+    pub fn slave(&self, name: &str) -> Option<&Arc<SlaveConfig>> {
+        self.slaves.iter().find(|s| s.name.as_str() == name)
+    }
+}
+
 /// Limits of step logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogLimits {
@@ -60,7 +75,7 @@ pub struct LogLimits {
     pub max_tail_size: Option<u64>,
 }
 
-/// An address to listen on. A host that is absent means all IPv6 and IPv4 addresses.
+/// An address to listen on. A port without a host becomes two: loopback of IPv4 and of IPv6.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Listen {
     /// TCP.
@@ -225,12 +240,29 @@ pub struct ShellStepConfig {
 }
 
 /// A command.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum CommandWords {
     /// A line for the slave's shell.
     Line(Template),
     /// Words; the second text is shown instead of the first if it is there.
     Words(Vec<(Template, Option<String>)>),
+}
+
+impl std::fmt::Debug for CommandWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Line(line) => f.debug_tuple("Line").field(line).finish(),
+            Self::Words(words) => {
+                let shown = words.iter().map(|(word, shown)| match shown {
+                    Some(shown) => Template::literal(shown.as_str()),
+                    None => word.clone(),
+                });
+                f.debug_tuple("Words")
+                    .field(&shown.collect::<Vec<_>>())
+                    .finish()
+            }
+        }
+    }
 }
 
 /// A text with `%(property)s` forms (PRP-07, PRP-08), parsed.
@@ -269,8 +301,8 @@ pub enum Otherwise {
 pub enum ChangeSourceConfig {
     /// `PB`: `sendchange`.
     Pb {
-        /// A port of its own; absent: the slave port.
-        port: Option<Listen>,
+        /// A port of its own, which may be several addresses; empty: the slave port.
+        ports: Vec<Listen>,
         /// User name.
         user: String,
         /// Password.

@@ -5,10 +5,28 @@
 //! reported together, each with line, column and what would be right (MAS-01, MAS-02); what is not built yet is
 //! refused by name, never ignored. Times, sizes and addresses are checked types in the result.
 //! Equal configurations compare equal, which is what reconfiguration will stand on (SCB-11, BRC-01).
+//!
+//! Start reading at [`parse`], then `reader`, which walks the tree; each kind of table has a file.
 
+mod builders;
+mod change_sources;
 pub mod checked;
+mod listen;
+mod names;
 pub mod pattern;
+mod planned;
+mod quantities;
+mod reader;
 pub mod report;
+mod schedulers;
+mod secrets;
+mod slaves;
+mod spelling;
+mod steps;
+mod template;
+mod toplevel;
+
+use toml::de::DeTable;
 
 pub use checked::{
     BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, Importance, Listen,
@@ -18,11 +36,100 @@ pub use checked::{
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 
+use reader::{Sink, Table};
+
 /// Reads and checks a configuration; `file` is its name for messages.
 ///
 /// # Errors
 /// All that is wrong with it.
 pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
-    let _ = (text, file);
-    todo!("returns the configuration and its warnings")
+    let mut sink = Sink::new(text);
+    let (tree, mut syntax_errors) = DeTable::parse_recoverable(text);
+    let python = syntax_errors.first().and_then(|_| python_line(text));
+    if let Some(span) = python {
+        let help =
+            "master.toml is TOML, without code: see master.toml.example for the same settings";
+        sink.error(
+            span,
+            "this is a Buildbot configuration in Python".to_owned(),
+            help,
+        );
+        return finished(sink, text, file, None);
+    }
+    syntax_errors.sort_by_key(|error| error.span().map(|span| span.start));
+    for error in believable(&syntax_errors) {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        sink.syntax_error(span, error.message(), syntax_help(error.message()));
+    }
+    let config = {
+        let root = Table::new(&sink, &toplevel::SHAPE, 0..0, tree.get_ref());
+        toplevel::read(root, file)
+    };
+    finished(sink, text, file, Some(config))
 }
+
+/// The configuration if nothing was wrong.
+fn finished(
+    sink: Sink<'_>,
+    text: &str,
+    file: &str,
+    config: Option<Config>,
+) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
+    let (errors, warnings) = sink.into_problems();
+    match config.filter(|_| errors.is_empty()) {
+        Some(config) => Ok((config, warnings)),
+        None => Err(ConfigErrors {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            errors,
+            warnings,
+        }),
+    }
+}
+
+/// The first line of `text` that is Python as it stands in a `master.cfg`.
+fn python_line(text: &str) -> Option<std::ops::Range<usize>> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let code = line.trim_end();
+        let is_python = code.contains("BuildmasterConfig")
+            || code.starts_with("from buildbot")
+            || code.starts_with("import ")
+            || code.starts_with("c['")
+            || code.starts_with("c[\"");
+        if is_python && !code.starts_with('#') {
+            return Some(start..start + code.len());
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// The errors without those that follow from a list that is not closed, which goes on to the end of the file
+/// and lacks a comma in each line.
+fn believable(errors: &[toml::de::Error]) -> &[toml::de::Error] {
+    let lacks_comma = |e: &toml::de::Error| e.message().starts_with("missing comma");
+    let first = errors.iter().position(lacks_comma);
+    match first {
+        Some(first) if errors.iter().filter(|e| lacks_comma(e)).count() > 3 => {
+            errors.get(..=first).unwrap_or(errors)
+        }
+        Some(_) | None => errors,
+    }
+}
+
+/// What would be right, as far as the parser's message tells.
+fn syntax_help(message: &str) -> &'static str {
+    if message.contains("duplicate") {
+        "keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets"
+    } else if message.contains("string") {
+        "texts stand in quotes: `title = \"Example\"`; end it with the quote that it began with"
+    } else if message.contains("key with no value") || message.contains("expected `=`") {
+        "a setting is `key = value`"
+    } else {
+        "settings are `key = value`, texts stand in quotes, lists in brackets, with commas between"
+    }
+}
+
+#[cfg(test)]
+mod tests;

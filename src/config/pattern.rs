@@ -1,43 +1,166 @@
 //! Patterns on files and on the fields of changes, ready to match.
+//!
+//! Regular expressions must match from the beginning of the text on, and may end before its end, as
+//! Buildbot's do (Python's `re.match`). Two patterns are equal if they were written alike.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use regex::Regex;
 
 use crate::model::Change;
 
 /// Which files count: globs to include and exclude, or a regular expression.
+///
+/// In a glob `*` and `?` stop at slashes, and `**` crosses them: `**/*.c` is every C file, `*.c` those
+/// in the top directory, `doc/**` all below `doc`. `[ab]` and `{a,b}` are choices.
 #[derive(Clone, Debug)]
-pub struct FilePatterns {}
+pub struct FilePatterns(Files);
+
+#[derive(Clone, Debug)]
+enum Files {
+    Globs { include: Globs, exclude: Globs },
+    Regex(Regex),
+}
+
+#[derive(Clone, Debug)]
+struct Globs {
+    written: Vec<String>,
+    set: GlobSet,
+}
 
 impl FilePatterns {
+    /// The files that match one of `include`, or all if that is empty, and none of `exclude`.
+    ///
+    /// # Errors
+    /// The first pattern that is none, and why.
+    pub fn from_globs(include: &[&str], exclude: &[&str]) -> Result<Self, PatternError> {
+        let include = if include.is_empty() { &["**"] } else { include };
+        Ok(Self(Files::Globs {
+            include: Globs::new(include)?,
+            exclude: Globs::new(exclude)?,
+        }))
+    }
+
+    /// The files that match a regular expression from the beginning of their path on.
+    ///
+    /// # Errors
+    /// The expression is none.
+    pub fn from_regex(regex: &str) -> Result<Self, PatternError> {
+        Ok(Self(Files::Regex(anchored(regex)?)))
+    }
+
     /// Whether `file` counts.
     #[must_use]
     pub fn is_match(&self, file: &str) -> bool {
-        let _ = file;
-        todo!()
+        match &self.0 {
+            Files::Globs { include, exclude } => {
+                include.set.is_match(file) && !exclude.set.is_match(file)
+            }
+            Files::Regex(regex) => regex.is_match(file),
+        }
     }
 }
 
 impl PartialEq for FilePatterns {
-    fn eq(&self, _other: &Self) -> bool {
-        todo!("compares what was written")
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (
+                Files::Globs { include, exclude },
+                Files::Globs {
+                    include: i,
+                    exclude: e,
+                },
+            ) => include.written == i.written && exclude.written == e.written,
+            (Files::Regex(a), Files::Regex(b)) => a.as_str() == b.as_str(),
+            (Files::Globs { .. }, Files::Regex(_)) | (Files::Regex(_), Files::Globs { .. }) => {
+                false
+            }
+        }
+    }
+}
+
+impl Globs {
+    fn new(patterns: &[&str]) -> Result<Self, PatternError> {
+        let mut set = GlobSetBuilder::new();
+        let wrong = |e: globset::Error| PatternError(e.kind().to_string());
+        for pattern in patterns {
+            let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+            set.add(glob.map_err(wrong)?);
+        }
+        Ok(Self {
+            written: patterns.iter().map(|&p| p.to_owned()).collect(),
+            set: set.build().map_err(wrong)?,
+        })
     }
 }
 
 /// How a field of a change must look: an exact text, one of a list, or an anchored regular expression, and the
 /// not-equal forms (SCH-12).
 #[derive(Clone, Debug)]
-pub struct TextMatch {}
+pub struct TextMatch {
+    negated: bool,
+    wanted: Wanted,
+}
+
+#[derive(Clone, Debug)]
+enum Wanted {
+    /// One of these; `None` is a field that is absent.
+    OneOf(Vec<Option<String>>),
+    /// One of these expressions; an absent field matches none.
+    Regex(Vec<Regex>),
+}
 
 impl TextMatch {
+    /// One of `texts`, among which `None` is an absent field.
+    #[must_use]
+    pub const fn one_of(texts: Vec<Option<String>>) -> Self {
+        Self {
+            negated: false,
+            wanted: Wanted::OneOf(texts),
+        }
+    }
+
+    /// A match of one of `regexes` from the beginning of the text on.
+    ///
+    /// # Errors
+    /// One of them is none.
+    pub fn regex(regexes: &[&str]) -> Result<Self, PatternError> {
+        let regexes = regexes.iter().map(|r| anchored(r));
+        Ok(Self {
+            negated: false,
+            wanted: Wanted::Regex(regexes.collect::<Result<_, _>>()?),
+        })
+    }
+
+    /// What this does not match.
+    #[must_use]
+    pub fn negate(self) -> Self {
+        Self {
+            negated: !self.negated,
+            ..self
+        }
+    }
+
     /// Whether `text`, or its absence, matches.
     #[must_use]
     pub fn is_match(&self, text: Option<&str>) -> bool {
-        let _ = text;
-        todo!()
+        let wanted = match &self.wanted {
+            Wanted::OneOf(texts) => texts.iter().any(|t| t.as_deref() == text),
+            Wanted::Regex(regexes) => text.is_some_and(|t| regexes.iter().any(|r| r.is_match(t))),
+        };
+        wanted != self.negated
     }
 }
 
 impl PartialEq for TextMatch {
-    fn eq(&self, _other: &Self) -> bool {
-        todo!("compares what was written")
+    fn eq(&self, other: &Self) -> bool {
+        let same = match (&self.wanted, &other.wanted) {
+            (Wanted::OneOf(a), Wanted::OneOf(b)) => a == b,
+            (Wanted::Regex(a), Wanted::Regex(b)) => {
+                a.iter().map(Regex::as_str).eq(b.iter().map(Regex::as_str))
+            }
+            (Wanted::OneOf(_), Wanted::Regex(_)) | (Wanted::Regex(_), Wanted::OneOf(_)) => false,
+        };
+        same && self.negated == other.negated
     }
 }
 
@@ -60,7 +183,133 @@ impl ChangeFilter {
     /// Whether `change` passes; the branch is looked at only if the filter has one.
     #[must_use]
     pub fn passes(&self, change: &Change) -> bool {
-        let _ = change;
-        todo!()
+        let all = [
+            (&self.project, Some(change.project.as_str())),
+            (&self.repository, Some(change.repository.as_str())),
+            (&self.category, change.category.as_deref()),
+            (&self.codebase, Some(change.codebase.as_str())),
+            (&self.branch, change.branch.as_deref()),
+        ];
+        all.into_iter()
+            .all(|(wanted, text)| wanted.as_ref().is_none_or(|w| w.is_match(text)))
+    }
+}
+
+/// Why a pattern is none.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(String);
+
+/// `regex`, made to match only at the beginning of a text.
+fn anchored(regex: &str) -> Result<Regex, PatternError> {
+    // Compiled as written first, so that a pattern such as `a)(b` is refused and messages show what
+    // the user wrote.
+    let wrong = |e: &regex::Error| PatternError(reason(&e.to_string()));
+    Regex::new(regex).map_err(|e| wrong(&e))?;
+    // An `x` pattern may end in a comment, which only a line break ends.
+    Regex::new(&format!("\\A(?:{regex})"))
+        .or_else(|_| Regex::new(&format!("\\A(?:{regex}\n)")))
+        .map_err(|e| wrong(&e))
+}
+
+/// The last line of a message of the library; those before are a picture, which we have ourselves.
+fn reason(message: &str) -> String {
+    let last = message.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn globs(include: &[&str], exclude: &[&str]) -> FilePatterns {
+        FilePatterns::from_globs(include, exclude).unwrap()
+    }
+
+    #[test]
+    fn stars_stop_at_slashes_and_double_stars_do_not() {
+        let c_files = globs(&["**/*.c"], &["doc/**"]);
+        for (file, expected) in [
+            ("main.c", true),
+            ("src/deep/main.c", true),
+            ("src/main.h", false),
+            ("doc/example.c", false),
+        ] {
+            assert_eq!(c_files.is_match(file), expected, "{file}");
+        }
+        assert!(globs(&["*.c"], &[]).is_match("main.c"));
+        assert!(!globs(&["*.c"], &[]).is_match("src/main.c"));
+        assert!(globs(&[], &["doc/**"]).is_match("src/.hidden/x"));
+        assert!(!globs(&["[ab]?.c"], &[]).is_match("a/.c"));
+    }
+
+    #[test]
+    fn regular_expressions_match_from_the_beginning_and_may_end_early() {
+        let regex = |r| FilePatterns::from_regex(r).unwrap();
+        assert!(regex("src/").is_match("src/main.c"));
+        assert!(!regex("main").is_match("src/main.c"));
+        assert!(regex(r".*\.c$").is_match("src/main.c"));
+        assert!(!regex("b|c").is_match("ac"));
+        assert!(regex("(?x) a # or nothing").is_match("ab"));
+        assert!(!regex("^b").is_match("a\nb"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_says_why() {
+        let glob = FilePatterns::from_globs(&["[a"], &[]).unwrap_err();
+        assert_eq!(glob.to_string(), "unclosed character class; missing ']'");
+        let regex = FilePatterns::from_regex("a)(b").unwrap_err();
+        assert_eq!(regex.to_string(), "unopened group");
+        let ahead = FilePatterns::from_regex("(?!a)b").unwrap_err();
+        assert!(ahead.to_string().contains("look-around"), "{ahead}");
+    }
+
+    #[test]
+    fn patterns_are_equal_if_they_were_written_alike() {
+        assert_eq!(globs(&["a"], &[]), globs(&["a"], &[]));
+        assert_ne!(globs(&["a"], &[]), globs(&[], &["a"]));
+        assert_ne!(globs(&["a"], &[]), FilePatterns::from_regex("a").unwrap());
+        let exact = TextMatch::one_of(vec![Some("a".to_owned())]);
+        assert_eq!(exact, exact.clone());
+        assert_ne!(exact, exact.clone().negate());
+        assert_ne!(exact, TextMatch::regex(&["a"]).unwrap());
+    }
+
+    #[test]
+    fn an_absent_field_matches_only_where_absence_is_named() {
+        let trunk = TextMatch::one_of(vec![Some("trunk".to_owned())]);
+        assert!(trunk.is_match(Some("trunk")) && !trunk.is_match(None));
+        let default = TextMatch::one_of(vec![None]);
+        assert!(default.is_match(None) && !default.is_match(Some("")));
+        let any = TextMatch::regex(&[""]).unwrap();
+        assert!(any.is_match(Some("")) && !any.is_match(None));
+        assert!(any.negate().is_match(None));
+    }
+
+    #[test]
+    fn a_filter_looks_at_every_field_it_has() {
+        let text = |t: &str| Some(TextMatch::one_of(vec![Some(t.to_owned())]));
+        let mut change = Change {
+            number: crate::model::ChangeNumber(1),
+            arrived_at: crate::model::Timestamp::default(),
+            when: crate::model::Timestamp::default(),
+            said: crate::model::NewChange::default(),
+        };
+        change.said.project = "widget".to_owned();
+        let mut filter = ChangeFilter {
+            project: text("widget"),
+            ..ChangeFilter::default()
+        };
+        assert!(filter.passes(&change));
+        filter.category = text("code");
+        assert!(!filter.passes(&change));
+        change.said.category = Some("code".to_owned());
+        assert!(filter.passes(&change));
+        filter.branch = Some(TextMatch::one_of(vec![None]));
+        assert!(filter.passes(&change));
+        change.said.branch = Some("trunk".to_owned());
+        assert!(!filter.passes(&change));
     }
 }

@@ -1,0 +1,90 @@
+//! Names of slaves, builders and so on: each is given once, and who refers to one means one that exists.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::reader::{Table, Value};
+use super::spelling;
+
+/// The names of one kind of thing, and where each was given.
+#[derive(Debug)]
+pub(super) struct Names<'a> {
+    noun: &'static str,
+    places: BTreeMap<&'a str, Range<usize>>,
+    /// Whether a name could not be read; then an unknown name may be that one.
+    is_incomplete: bool,
+}
+
+impl<'a> Names<'a> {
+    /// No names yet of what is called `noun`.
+    pub(super) const fn new(noun: &'static str) -> Self {
+        Self {
+            noun,
+            places: BTreeMap::new(),
+            is_incomplete: false,
+        }
+    }
+
+    /// Adds the `name` of `table`, which must be a new one.
+    pub(super) fn declare(&mut self, table: &mut Table<'a>) -> Option<(&'a str, Value<'a>)> {
+        let value = table.require("name", "\"NAME\"");
+        let named = value.and_then(|value| Some((value.name()?, value)));
+        self.is_incomplete |= named.is_none();
+        let (name, value) = named?;
+        let Some(first) = self.places.get(name) else {
+            self.places.insert(name, value.span());
+            return Some((name, value));
+        };
+        let line = value.sink.lines.number(first.start);
+        value.sink.clash(
+            (value.span(), first.clone()),
+            format!(
+                "the name `{name}` is used by two {}s, here and on line {line}",
+                self.noun
+            ),
+            "first used here",
+            format!("give each {} a name of its own", self.noun),
+        );
+        None
+    }
+
+    /// Adds a name that cannot be there yet.
+    pub(super) fn insert(&mut self, name: &'a str, place: Range<usize>) {
+        self.places.insert(name, place);
+    }
+
+    /// All names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &Range<usize>)> {
+        self.places.iter().map(|(name, place)| (*name, place))
+    }
+
+    /// The name that `value` gives, which must be one of these.
+    pub(super) fn refer(&self, value: &Value<'a>) -> Option<&'a str> {
+        let name = value.name()?;
+        if self.places.contains_key(name) {
+            return Some(name);
+        }
+        let known: Vec<&str> = self.places.keys().copied().collect();
+        let near = spelling::nearest(name, known.iter().copied());
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => format!("there are no {}s in this file", self.noun),
+            None => format!("the {}s are {}", self.noun, spelling::listing(&known)),
+        };
+        let message = format!(
+            "{} names the {} `{name}`, which does not exist",
+            value.label, self.noun
+        );
+        match near {
+            Some(_) => value.sink.error(value.span(), message, help),
+            None if self.is_incomplete => {}
+            None => value.sink.missing(value.span(), message, help),
+        }
+        None
+    }
+
+    /// Where `name` was given.
+    pub(super) fn place(&self, name: &str) -> Option<&Range<usize>> {
+        self.places.get(name)
+    }
+}

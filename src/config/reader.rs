@@ -1,0 +1,438 @@
+//! Reading a TOML tree with places: every key is taken once, every mistake is noted, reading goes on.
+//!
+//! Invariant: a reader that gives nothing back has noted an error, so a configuration is used only
+//! if the [`Sink`] is empty at the end. Keys that nobody took are errors.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
+use std::rc::Rc;
+
+use serde_json::Value as Json;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::report::{ConfigError, Lines};
+use super::spelling;
+
+/// Collects what is wrong.
+#[derive(Debug)]
+pub(super) struct Sink<'a> {
+    text: &'a str,
+    /// Its lines.
+    pub(super) lines: Lines<'a>,
+    /// Lines that are no TOML; what is wrong with their keys, or with what refers to them, is a
+    /// consequence and not reported.
+    broken_lines: BTreeSet<usize>,
+    errors: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<ConfigError>>,
+}
+
+impl<'a> Sink<'a> {
+    /// Nothing is wrong yet with `text`.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            lines: Lines::of(text),
+            broken_lines: BTreeSet::new(),
+            errors: RefCell::default(),
+            warnings: RefCell::default(),
+        }
+    }
+
+    /// Notes that `span` is no TOML.
+    pub(super) fn syntax_error(&mut self, span: Range<usize>, message: &str, help: &str) {
+        self.error(span.clone(), message.to_owned(), help);
+        self.broken_lines.insert(self.lines.number(span.start));
+    }
+
+    /// Notes an error.
+    pub(super) fn error(&self, span: Range<usize>, message: String, help: impl Into<String>) {
+        if !self.broken_lines.contains(&self.lines.number(span.start)) {
+            let error = self.problem(span, message, help.into());
+            self.errors.borrow_mut().push(error);
+        }
+    }
+
+    /// Notes an error that has a second place.
+    pub(super) fn clash(
+        &self,
+        (span, first): (Range<usize>, Range<usize>),
+        message: String,
+        first_label: &str,
+        help: impl Into<String>,
+    ) {
+        let mut error = self.problem(span, message, help.into());
+        error.related = Some((first, first_label.to_owned()));
+        self.errors.borrow_mut().push(error);
+    }
+
+    /// Notes that something is missing, unless a broken line may have had it.
+    pub(super) fn missing(&self, span: Range<usize>, message: String, help: impl Into<String>) {
+        if self.broken_lines.is_empty() {
+            self.error(span, message, help);
+        }
+    }
+
+    /// Whether an error was noted.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
+    }
+
+    /// Notes something that is allowed but hardly meant.
+    pub(super) fn warning(&self, span: Range<usize>, message: String, help: impl Into<String>) {
+        let warning = self.problem(span, message, help.into());
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// All errors and all warnings, in the order of the text.
+    pub(super) fn into_problems(self) -> (Vec<ConfigError>, Vec<ConfigError>) {
+        let sorted = |problems: RefCell<Vec<ConfigError>>| {
+            let mut problems = problems.into_inner();
+            problems.sort_by_key(|p| p.span.as_ref().map(|s| (s.start, s.end)));
+            problems.dedup();
+            problems
+        };
+        (sorted(self.errors), sorted(self.warnings))
+    }
+
+    fn problem(&self, span: Range<usize>, message: String, help: String) -> ConfigError {
+        ConfigError {
+            message,
+            help: Some(help).filter(|h| !h.is_empty()),
+            line: self.lines.number(span.start),
+            column: self.lines.column(span.start),
+            span: Some(span),
+            related: None,
+        }
+    }
+}
+
+/// What a kind of table is called, and its keys.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Where it is, as a path without indexes: `builders`, `builders.env`; the top level is empty.
+    pub(super) place: &'static str,
+    /// What it describes, for messages.
+    pub(super) noun: &'static str,
+    /// All keys that it may have.
+    pub(super) keys: &'static [&'static str],
+}
+
+/// A table whose keys are taken one by one.
+#[derive(Debug)]
+#[must_use = "finish it, so that unknown keys are reported"]
+pub(super) struct Table<'a> {
+    /// Where errors go.
+    pub(super) sink: &'a Sink<'a>,
+    /// Its place: the header, or the braces.
+    pub(super) span: Range<usize>,
+    /// What it describes, with the name if it has one.
+    pub(super) label: Rc<str>,
+    shape: &'static Shape,
+    entries: BTreeMap<&'a str, (Range<usize>, &'a Spanned<DeValue<'a>>)>,
+}
+
+impl<'a> Table<'a> {
+    /// Begins to read `table`.
+    pub(super) fn new(
+        sink: &'a Sink<'a>,
+        shape: &'static Shape,
+        span: Range<usize>,
+        table: &'a DeTable<'a>,
+    ) -> Self {
+        let name = table.get("name").and_then(|n| n.get_ref().as_str());
+        let name = name.filter(|n| !n.is_empty() && !n.contains(char::is_control));
+        let label = match name {
+            Some(name) => format!("{} `{name}`", shape.noun).into(),
+            None => shape.noun.into(),
+        };
+        let entries = table
+            .iter()
+            .map(|(k, v)| (k.get_ref().as_ref(), (k.span(), v)));
+        Self {
+            sink,
+            span,
+            label,
+            shape,
+            entries: entries.collect(),
+        }
+    }
+
+    /// Takes the value of `key`, which the shape lists.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
+        debug_assert!(
+            self.shape.keys.contains(&key),
+            "`{key}` is not in the shape"
+        );
+        let (key_span, value) = self.entries.remove(key)?;
+        Some(Value {
+            sink: self.sink,
+            place: self.shape.place,
+            key,
+            key_span,
+            label: Rc::clone(&self.label),
+            value,
+        })
+    }
+
+    /// Takes the value of `key`, which must be there; `example` shows how it looks.
+    pub(super) fn require(&mut self, key: &'static str, example: &str) -> Option<Value<'a>> {
+        let value = self.take(key);
+        if value.is_none() && !self.has_misspelt(key) {
+            let message = format!("{} has no `{key}`", self.label);
+            let help = format!("add `{key} = {example}`");
+            self.sink.missing(self.span.clone(), message, help);
+        }
+        value
+    }
+
+    /// Whether it has a key that is unknown and means `key`, which is then not missing as well.
+    pub(super) fn has_misspelt(&self, key: &str) -> bool {
+        let mut unknown = self.entries.keys().filter(|k| !self.shape.keys.contains(k));
+        unknown.any(|k| spelling::meant(self.shape, k).is_some_and(|(ours, _)| ours == key))
+    }
+
+    /// Place of `key`, if nobody took it yet.
+    pub(super) fn place(&self, key: &str) -> Option<Range<usize>> {
+        self.entries.get(key).map(|(span, _)| span.clone())
+    }
+
+    /// Reports the keys that nobody took.
+    pub(super) fn finish(self) {
+        for (key, (span, _)) in &self.entries {
+            let (message, help) = if self.shape.keys.contains(key) {
+                let message = format!("{} means nothing here", of(key, &self.label));
+                (message, "remove it".to_owned())
+            } else {
+                spelling::unknown_key(self.shape, &self.label, key)
+            };
+            self.sink.error(span.clone(), message, help);
+        }
+    }
+}
+
+/// A value, with what messages say about it.
+#[derive(Clone, Debug)]
+pub(super) struct Value<'a> {
+    /// Where errors go.
+    pub(super) sink: &'a Sink<'a>,
+    /// Place of its table.
+    pub(super) place: &'static str,
+    /// Its key; for an entry of a list, that of the list.
+    pub(super) key: &'a str,
+    /// Place of its key.
+    pub(super) key_span: Range<usize>,
+    /// What its table describes.
+    pub(super) label: Rc<str>,
+    value: &'a Spanned<DeValue<'a>>,
+}
+
+impl<'a> Value<'a> {
+    /// Its place.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.value.span()
+    }
+
+    /// The text that it has in the file.
+    pub(super) fn raw(&self) -> &'a DeValue<'a> {
+        self.value.get_ref()
+    }
+
+    /// Notes that it is wrong: "`key` of the table `what`".
+    pub(super) fn error(&self, what: &str, help: impl Into<String>) {
+        let message = format!("{} {what}", of(self.key, &self.label));
+        self.sink.error(self.span(), message, help);
+    }
+
+    /// Notes that it is of the wrong type, and gives nothing.
+    pub(super) fn expected<T>(&self, wanted: &str, help: impl Into<String>) -> Option<T> {
+        let is = match self.raw() {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Boolean(true) => "`true`",
+            DeValue::Boolean(false) => "`false`",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.error(&format!("must be {wanted}, not {is}"), help);
+        None
+    }
+
+    /// The place of the bytes `part` of its text, as exactly as the way it is written allows.
+    pub(super) fn part(&self, part: Range<usize>) -> Range<usize> {
+        let span = self.span();
+        let written = self.sink.text.get(span.clone()).unwrap_or_default();
+        let found = self.raw().as_str().and_then(|text| written.find(text));
+        match found {
+            Some(at) => span.start + at + part.start..span.start + at + part.end,
+            None => span,
+        }
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> Option<&'a str> {
+        match self.raw().as_str() {
+            Some(text) => Some(text),
+            None => self.expected("a text", format!("for example `{} = \"…\"`", self.key)),
+        }
+    }
+
+    /// Its text, which is no name if it is empty or has line breaks and the like in it.
+    pub(super) fn name(&self) -> Option<&'a str> {
+        let text = self.text()?;
+        if text.trim().is_empty() {
+            self.error("is empty", "give it a text");
+            return None;
+        }
+        if text.contains(char::is_control) {
+            self.error("has control characters in it", "use printable characters");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Whether it is true.
+    pub(super) fn flag(&self) -> Option<bool> {
+        match self.raw().as_bool() {
+            Some(flag) => Some(flag),
+            None => self.expected("true or false", "write `true` or `false`, without quotes"),
+        }
+    }
+
+    /// Whether it is the word `false`, which stands for "none" where a text or number may be absent.
+    pub(super) fn is_false(&self) -> bool {
+        self.raw().as_bool() == Some(false)
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn integer<T>(&self, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: Copy + std::fmt::Display + PartialOrd + TryFrom<i64>,
+    {
+        let Some(integer) = self.raw().as_integer() else {
+            return self.expected(
+                "a whole number",
+                "write a number without quotes or fraction",
+            );
+        };
+        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.and_then(|n| T::try_from(n).ok());
+        if number.is_none_or(|n| !range.contains(&n)) {
+            let help = format!("a number from {} to {}", range.start(), range.end());
+            self.error("is out of range", help);
+            return None;
+        }
+        number
+    }
+
+    /// One of `known`; what is planned or near is said so.
+    pub(super) fn one_of(&self, known: &[&'static str]) -> Option<&'static str> {
+        let text = self.text()?;
+        let found = known.iter().copied().find(|k| *k == text);
+        if found.is_none() {
+            let (message, help) =
+                spelling::unknown_value((self.place, self.key), &self.label, known, text);
+            self.sink.error(self.span(), message, help);
+        }
+        found
+    }
+
+    /// The entries of a list.
+    pub(super) fn list(&self) -> Option<Vec<Self>> {
+        match self.raw().as_array() {
+            Some(array) => Some(array.iter().map(|value| self.with(value)).collect()),
+            None => self.expected("a list", format!("for example `{} = [\"…\"]`", self.key)),
+        }
+    }
+
+    /// The entries of a list, or a text as a list of one.
+    pub(super) fn one_or_list(&self) -> Option<Vec<Self>> {
+        match self.raw().as_array() {
+            Some(_) => self.list(),
+            None => Some(vec![self.clone()]),
+        }
+    }
+
+    /// A table of fixed keys.
+    pub(super) fn table(&self, shape: &'static Shape) -> Option<Table<'a>> {
+        match self.raw().as_table() {
+            Some(table) => Some(Table::new(self.sink, shape, self.span(), table)),
+            None => self.expected("a table", format!("for example `{} = {{ … }}`", self.key)),
+        }
+    }
+
+    /// The tables of a list of tables.
+    pub(super) fn tables(&self, shape: &'static Shape) -> Vec<Table<'a>> {
+        if self.raw().is_table() {
+            let help = format!("write `[[{}]]` with two brackets", self.key);
+            self.expected::<()>("a list of tables", help);
+            return self.table(shape).into_iter().collect();
+        }
+        let entries = self.list().unwrap_or_default();
+        entries.iter().filter_map(|e| e.table(shape)).collect()
+    }
+
+    /// The entries of a table with keys of the user's choice, in the order of the file.
+    pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
+        let Some(table) = self.raw().as_table() else {
+            let help = format!("for example `{} = {{ NAME = \"…\" }}`", self.key);
+            return self.expected("a table", help).unwrap_or_default();
+        };
+        let mut entries: Vec<_> = table
+            .iter()
+            .map(|(key, value)| {
+                let mut entry = self.with(value);
+                entry.key = key.get_ref();
+                entry.key_span = key.span();
+                entry.label = of(self.key, &self.label).into();
+                (entry.key, entry)
+            })
+            .collect();
+        entries.sort_by_key(|(_, entry)| entry.key_span.start);
+        entries
+    }
+
+    /// Its value as JSON; dates and infinite numbers have none (PRP-03).
+    pub(super) fn json(&self) -> Option<Json> {
+        match self.raw() {
+            DeValue::String(text) => Some(Json::from(text.as_ref())),
+            DeValue::Integer(_) => self.integer(i64::MIN..=i64::MAX).map(Json::from),
+            DeValue::Float(float) => {
+                let number = float.as_str().parse().ok();
+                let number = number.and_then(serde_json::Number::from_f64);
+                if number.is_none() {
+                    self.error("is no JSON value", "infinite numbers and NaN are none");
+                }
+                number.map(Json::Number)
+            }
+            DeValue::Boolean(flag) => Some(Json::Bool(*flag)),
+            DeValue::Datetime(_) => self.expected("a JSON value", "put the date in quotes"),
+            DeValue::Array(_) => {
+                let entries = self.list()?;
+                Some(entries.iter().filter_map(Self::json).collect())
+            }
+            DeValue::Table(_) => {
+                let entries = self.entries();
+                let values = entries.iter().filter_map(|(k, v)| Some((*k, v.json()?)));
+                Some(values.map(|(k, v)| (k.to_owned(), v)).collect())
+            }
+        }
+    }
+
+    fn with(&self, value: &'a Spanned<DeValue<'a>>) -> Self {
+        Self {
+            value,
+            ..self.clone()
+        }
+    }
+}
+
+/// A key and what it belongs to, for messages; at the top level that has no label.
+pub(super) fn of(key: &str, label: &str) -> String {
+    match label {
+        "" => format!("`{key}`"),
+        _ => format!("`{key}` of {label}"),
+    }
+}

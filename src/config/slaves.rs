@@ -1,0 +1,86 @@
+//! `[[slaves]]` (SLV-01).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::checked::{SlaveConfig, SlaveKind};
+use super::names::Names;
+use super::quantities::{LONGEST, SHORTEST};
+use super::reader::{Shape, Table};
+use crate::model::SlaveName;
+
+pub(super) static SHAPE: Shape = Shape {
+    place: "slaves",
+    noun: "slave",
+    keys: &[
+        "name",
+        "type",
+        "password",
+        "password_file",
+        "password_env",
+        "max_builds",
+        "properties",
+        "keepalive_interval",
+    ],
+};
+
+/// Reads all slaves; their names go to `names`, those of slaves that are refused too.
+pub(super) fn read<'a>(root: &mut Table<'a>, names: &mut Names<'a>) -> Vec<Arc<SlaveConfig>> {
+    let tables = root.take("slaves").map(|v| v.tables(&SHAPE));
+    let slaves = tables.into_iter().flatten();
+    slaves
+        .filter_map(|t| read_one(t, names))
+        .map(Arc::new)
+        .collect()
+}
+
+fn read_one<'a>(mut table: Table<'a>, names: &mut Names<'a>) -> Option<SlaveConfig> {
+    let name = names.declare(&mut table);
+    if let Some((name, value)) = name.as_ref().filter(|(n, _)| RESERVED.contains(n)) {
+        let help = "peers log in under this name for other things; choose another";
+        value.error(&format!("cannot be `{name}`"), help);
+    }
+    let kind = match table.take("type") {
+        Some(kind) => kind.one_of(&["slave", "local"])?,
+        None => "slave",
+    };
+    let kind = if kind == "local" {
+        if let Some((_, value)) = name
+            .as_ref()
+            .filter(|(n, _)| n.contains('/') || n.starts_with('.'))
+        {
+            let help = "it is the name of its directory too";
+            value.error("cannot have `/` in it or begin with `.`", help);
+        }
+        for key in ["password", "password_file", "password_env"] {
+            if let Some(password) = table.take(key) {
+                let message = format!("{} needs no password", table.label);
+                let help = "it is inside the master; remove the password, or `type = \"local\"`";
+                table.sink.error(password.key_span, message, help);
+            }
+        }
+        Some(SlaveKind::Local)
+    } else {
+        let password = table.password();
+        password.map(|password| SlaveKind::Remote { password })
+    };
+    let max_builds = table.take("max_builds");
+    let max_builds = max_builds.and_then(|v| v.integer(1..=u32::MAX));
+    let properties = table.properties("BuildSlave");
+    let keepalive_interval = table.take("keepalive_interval");
+    let keepalive_interval = keepalive_interval.and_then(|v| v.duration(SHORTEST..=LONGEST));
+    table.finish();
+    Some(SlaveConfig {
+        name: SlaveName::from(name?.0),
+        kind: kind?,
+        max_builds,
+        properties,
+        keepalive_interval: keepalive_interval.unwrap_or(KEEPALIVE_INTERVAL),
+        notify_on_missing: Vec::new(),
+    })
+}
+
+/// Names under which clients log in at the slave port (SLV-01).
+const RESERVED: [&str; 4] = ["debug", "change", "status", "statusClient"];
+
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3600);

@@ -1,0 +1,217 @@
+//! What somebody meant who wrote a key or a value that does not exist here.
+
+use super::planned;
+use super::reader::{Shape, of};
+
+/// What is wrong with `key` in a table of this shape, and what would be right: it may be planned,
+/// Buildbot's spelling, or near to one that exists.
+pub(super) fn unknown_key(shape: &Shape, label: &str, key: &str) -> (String, String) {
+    let snake = snake_case(key);
+    for name in [key, snake.as_str()] {
+        if let Some(help) = planned::find(shape.place, name) {
+            return (
+                format!("{} is not available yet", of(key, label)),
+                help.to_owned(),
+            );
+        }
+    }
+    let message = format!("unknown key {}", of(key, label));
+    if let Some((_, _, help)) = HINTS
+        .iter()
+        .find(|(p, k, _)| *p == shape.place && *k == key)
+    {
+        return (message, (*help).to_owned());
+    }
+    let help = match meant(shape, key) {
+        Some((ours, true)) => format!("it is called `{ours}` here"),
+        Some((near, false)) => format!("did you mean `{near}`?"),
+        None if shape.place.is_empty() => "remove it, or see master.toml.example".to_owned(),
+        None => format!("its keys are {}", listing(shape.keys)),
+    };
+    (message, help)
+}
+
+/// The key of this shape that `key` means, and whether that is certain: it is Buildbot's spelling of
+/// it, and else only near to it.
+pub(super) fn meant(shape: &Shape, key: &str) -> Option<(&'static str, bool)> {
+    let snake = snake_case(key);
+    let ours = ALIASES.iter().find(|(theirs, _)| *theirs == key);
+    let ours = ours.map_or(snake.as_str(), |(_, ours)| ours);
+    let certain = shape.keys.iter().find(|k| **k == ours);
+    match certain {
+        Some(ours) => Some((ours, true)),
+        None => nearest(&snake, shape.keys.iter().copied()).map(|near| (near, false)),
+    }
+}
+
+/// What is wrong with `text` as the value of the key of this place and name.
+pub(super) fn unknown_value(
+    (place, key): (&str, &str),
+    label: &str,
+    known: &[&'static str],
+    text: &str,
+) -> (String, String) {
+    let place = match place {
+        "" => key.to_owned(),
+        _ => format!("{place}.{key}"),
+    };
+    let setting = of(&format!("{key} = {text:?}"), label);
+    if let Some(help) = planned::find(&place, text) {
+        return (format!("{setting} is not available yet"), help.to_owned());
+    }
+    let message = format!("unknown {setting}");
+    let ours = VALUE_ALIASES.iter().find(|(theirs, _)| *theirs == text);
+    if let Some((_, ours)) = ours.filter(|(_, ours)| known.contains(ours)) {
+        return (message, format!("it is called `{ours:?}` here"));
+    }
+    let mut all = known.to_vec();
+    all.extend(planned::names(&place));
+    let help = match nearest(text, all.iter().copied()) {
+        Some(near) => format!("did you mean `{near:?}`?"),
+        None => format!("it may be {}", listing(known)),
+    };
+    (message, help)
+}
+
+/// The one of `known` that is so near to `name` that it may have been meant.
+pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let lower = name.to_lowercase();
+    let length = lower.chars().count();
+    known
+        .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
+        .filter(|(distance, _)| *distance <= (length / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k)
+}
+
+/// Names for people; of many only the first.
+pub(super) fn listing(names: &[&str]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(MOST_LISTED)
+        .map(|n| format!("`{n}`"))
+        .collect();
+    let more = if names.len() > MOST_LISTED {
+        ", …"
+    } else {
+        ""
+    };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Buildbot's camelCase as our snake_case: `haltOnFailure`, `buildbotURL`, `usePTY`.
+fn snake_case(key: &str) -> String {
+    let mut snake = String::with_capacity(key.len() + 4);
+    let mut before_was_lower = false;
+    for c in key.chars() {
+        if c.is_uppercase() && before_was_lower {
+            snake.push('_');
+        }
+        before_was_lower = c.is_lowercase() || c.is_ascii_digit();
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+const MOST_LISTED: usize = 30;
+
+/// Buildbot's names that are not only spelled otherwise.
+const ALIASES: &[(&str, &str)] = &[
+    ("slavePortnum", "slave_port"),
+    ("slavePort", "slave_port"),
+    ("protocols", "slave_port"),
+    ("bots", "slaves"),
+    ("workers", "slaves"),
+    ("slavename", "slaves"),
+    ("slavenames", "slaves"),
+    ("workername", "slaves"),
+    ("workernames", "slaves"),
+    ("workerbuilddir", "slavebuilddir"),
+    ("change_source", "change_sources"),
+    ("sources", "change_sources"),
+    ("projectName", "title"),
+    ("projectURL", "title_url"),
+    ("collapseRequests", "merge_requests"),
+    ("builderNames", "builders"),
+    ("change_filter", "filter"),
+    ("fileIsImportant", "important_files"),
+    ("category", "tags"),
+    ("categories", "filter"),
+    ("passwd", "password"),
+    ("lazylogfiles", "lazy_logfiles"),
+    ("factory", "factories"),
+];
+
+/// What to say about keys that have no name here: place, key, advice.
+const HINTS: &[(&str, &str, &str)] = &[
+    (
+        "builders",
+        "periodicBuildTime",
+        "use a scheduler of type \"Periodic\" for this builder",
+    ),
+    (
+        "schedulers",
+        "any_branch",
+        "a scheduler of type \"AnyBranch\" builds every branch",
+    ),
+    (
+        "schedulers",
+        "branches",
+        "a scheduler of type \"AnyBranch\" builds several branches; this one has one `branch`",
+    ),
+    (
+        "schedulers",
+        "periodicBuildTimer",
+        "it is the `period` of a scheduler of type \"Periodic\"",
+    ),
+    (
+        "builders",
+        "steps",
+        "put them under `[factories.NAME]`, and write `factory = \"NAME\"` here",
+    ),
+    (
+        "builders",
+        "schedulers",
+        "schedulers list their builders: `[[schedulers]]` with `builders = [\"…\"]`",
+    ),
+];
+
+/// Buildbot's names of kinds of things.
+const VALUE_ALIASES: &[(&str, &str)] = &[
+    ("SingleBranchScheduler", "Scheduler"),
+    ("BuildSlave", "slave"),
+    ("Worker", "slave"),
+    ("worker", "slave"),
+    ("LocalWorker", "local"),
+    ("PBChangeSource", "PB"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn camel_case_becomes_snake_case() {
+        for (theirs, ours) in [
+            ("treeStableTimer", "tree_stable_timer"),
+            ("haltOnFailure", "halt_on_failure"),
+            ("buildbotURL", "buildbot_url"),
+            ("titleURL", "title_url"),
+            ("usePTY", "use_pty"),
+            ("decodeRC", "decode_rc"),
+            ("name", "name"),
+        ] {
+            assert_eq!(snake_case(theirs), ours);
+        }
+    }
+
+    #[test]
+    fn near_names_are_found_and_far_ones_are_not() {
+        let known = ["builders", "slaves", "schedulers"];
+        let near = |name| nearest(name, known.into_iter());
+        assert_eq!(near("bulders"), Some("builders"));
+        assert_eq!(near("Slave"), Some("slaves"));
+        assert_eq!(near("factories"), None);
+        assert_eq!(near(""), None);
+    }
+}

@@ -1,0 +1,235 @@
+//! Renderable texts (PRP-07 to PRP-09).
+//!
+//! `%(` begins a form and `%%` is one percent sign. Any other percent sign stands for itself in a text
+//! without forms, so that `date +%s` needs no care; beside forms it is an error, because such a text
+//! was written for interpolation and half of it would not be what was meant.
+
+use std::ops::Range;
+
+use super::checked::{Otherwise, Template, TemplatePart};
+use super::reader::Value;
+use crate::model::Properties;
+
+impl Value<'_> {
+    /// Its text, with its forms.
+    pub(super) fn template(&self) -> Option<Template> {
+        let text = self.text()?;
+        match Template::parse(text) {
+            Ok(template) => {
+                if let Some(at) = shell_suffix(text) {
+                    let what = format!("`%%` in `{}` of this text becomes one `%`", self.key);
+                    let help = "write `%%%%` for the two that the shell shall see";
+                    self.sink.warning(self.part(at), what, help);
+                }
+                Some(template)
+            }
+            Err(wrong) => {
+                let message = format!("`{}`: {}", self.key, wrong.message);
+                self.sink.error(self.part(wrong.at), message, wrong.help);
+                None
+            }
+        }
+    }
+}
+
+impl Template {
+    /// A text without forms.
+    #[must_use]
+    pub fn literal(text: impl Into<String>) -> Self {
+        Self(vec![TemplatePart::Text(text.into())])
+    }
+
+    /// Reads `text`.
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let has_forms = text.contains("%(");
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('%') {
+            literal.push_str(before);
+            let at = text.len() - after.len() - 1;
+            rest = if let Some(after) = after.strip_prefix('%') {
+                literal.push('%');
+                after
+            } else if let Some(after) = after.strip_prefix('(') {
+                let (inside, after) = split_form(after).map_err(|e| e.at(at..text.len()))?;
+                let place = at..text.len() - after.len();
+                if !literal.is_empty() {
+                    parts.push(TemplatePart::Text(std::mem::take(&mut literal)));
+                }
+                parts.push(parse_form(inside).map_err(|e| e.at(place))?);
+                after
+            } else if has_forms {
+                let wrong =
+                    Wrong::new("a `%` that begins no form", "write `%%` for a percent sign");
+                return Err(wrong.at(at..at + 1));
+            } else {
+                literal.push('%');
+                after
+            };
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            parts.push(TemplatePart::Text(literal));
+        }
+        Ok(Self(parts))
+    }
+}
+
+/// The inside of a form whose `%(` has been read, and what follows it. Parentheses inside are
+/// counted, as Python does.
+fn split_form(text: &str) -> Result<(&str, &str), Wrong> {
+    let mut depth = 1_u32;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            let (inside, after) = text.split_at(at);
+            let after = after.strip_prefix(')').unwrap_or(after);
+            // `d` is taken like `s`: whole numbers look the same in both.
+            return match after.strip_prefix(['s', 'd']) {
+                Some(after) => Ok((inside, after)),
+                None => Err(Wrong::new(
+                    "a form must end in `)s`",
+                    format!("write `%({inside})s`, and `%%` for a percent sign"),
+                )),
+            };
+        }
+    }
+    Err(Wrong::new(
+        "a form that does not end",
+        "write `%(property)s`, and `%%(` for a percent sign before a parenthesis",
+    ))
+}
+
+fn parse_form(inside: &str) -> Result<TemplatePart, Wrong> {
+    if inside.contains("%(") {
+        return Err(Wrong::new(
+            "forms inside forms are not available yet",
+            "put a plain text there",
+        ));
+    }
+    let (selector, argument) = inside.split_once(':').unwrap_or((inside, ""));
+    let (name, otherwise) = match selector {
+        "prop" => select(argument)?,
+        "src" => {
+            let Some(argument) = argument.strip_prefix(':') else {
+                return Err(Wrong::new(
+                    "sources of a codebase are not available yet",
+                    "`%(src::branch)s` is the branch of the only source",
+                ));
+            };
+            let (name, otherwise) = select(argument)?;
+            if !SOURCE_PROPERTIES.contains(&name) {
+                return Err(Wrong::new(
+                    format!("a source has no `{name}`"),
+                    "it has `branch`, `revision`, `repository`, `project`, `codebase`",
+                ));
+            }
+            (name, otherwise)
+        }
+        "kw" | "slave" | "worker" | "secret" if !argument.is_empty() => {
+            return Err(Wrong::new(
+                format!("`%({selector}:…)s` is not available yet"),
+                "properties are: `%(prop:NAME)s`",
+            ));
+        }
+        _ => with_properties(inside)?,
+    };
+    if !Properties::is_valid_name(name) {
+        return Err(Wrong::new(
+            format!("`{name}` is no name of a property"),
+            "letters, digits and `_ . - / ~ :`; write `%%` for a percent sign",
+        ));
+    }
+    Ok(TemplatePart::Property {
+        name: name.to_owned(),
+        otherwise,
+    })
+}
+
+/// The forms of `WithProperties`; of several operators the last counts (PRP-07, observed).
+fn with_properties(inside: &str) -> Result<(&str, Otherwise), Wrong> {
+    for (operator, otherwise) in OPERATORS {
+        if let Some((name, text)) = inside.rsplit_once(operator) {
+            return Ok((name, otherwise(text.to_owned())));
+        }
+    }
+    match inside.split_once(':') {
+        None => Ok((inside, Otherwise::Fail)),
+        Some((selector, _)) => Err(Wrong::new(
+            format!("unknown selector `{selector}:`"),
+            "`prop:NAME`, `src::NAME`, or `NAME` with `:-text`, `:~text`, `:+text` after it",
+        )),
+    }
+}
+
+/// The forms of `Interpolate`: unset is empty, and the first operator counts (PRP-08).
+fn select(argument: &str) -> Result<(&str, Otherwise), Wrong> {
+    let Some((name, _)) = argument.split_once(':') else {
+        return Ok((argument, Otherwise::IfUnset(String::new())));
+    };
+    let operator_and_text = argument.strip_prefix(name).unwrap_or_default();
+    for (operator, otherwise) in OPERATORS {
+        if let Some(text) = operator_and_text.strip_prefix(operator) {
+            return Ok((name, otherwise(text.to_owned())));
+        }
+    }
+    let message =
+        if operator_and_text.starts_with([':', '?', '#']) && operator_and_text.contains('?') {
+            "`?` and `#?` forms are not available yet"
+        } else {
+            "unknown operator"
+        };
+    let help = "`:-text` if it is unset, `:~text` if it is unset or false, `:+text` if it is set";
+    Err(Wrong::new(message, help))
+}
+
+/// Where a text without forms has a shell's `${name%%pattern}`, which loses one of its two signs.
+fn shell_suffix(text: &str) -> Option<Range<usize>> {
+    let start = text.find("${")?;
+    let inside = text.get(start..)?.split('}').next()?;
+    let at = start + inside.find("%%")?;
+    (!inside.contains("%%%%")).then_some(at..at + 2)
+}
+
+/// What is wrong with a text, and where.
+#[derive(Debug)]
+struct Wrong {
+    message: String,
+    help: String,
+    at: Range<usize>,
+}
+
+impl Wrong {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: help.into(),
+            at: 0..0,
+        }
+    }
+
+    fn at(self, at: Range<usize>) -> Self {
+        Self { at, ..self }
+    }
+}
+
+/// What an operator makes of the text after it.
+type MakeOtherwise = fn(String) -> Otherwise;
+
+/// In the order in which Buildbot looks for them.
+const OPERATORS: [(&str, MakeOtherwise); 3] = [
+    (":-", Otherwise::IfUnset),
+    (":~", Otherwise::IfFalse),
+    (":+", Otherwise::IfSet),
+];
+
+/// What is known of a build's source, as properties that every build has (PRP-01).
+const SOURCE_PROPERTIES: [&str; 5] = ["branch", "revision", "repository", "project", "codebase"];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Whole files: what is accepted, and every way to be wrong.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+mod accepted;
+mod example;
+mod mistakes;
+
+/// A small configuration that is right.
+const SMALL: &str = r#"
+slave_port = 9989
+
+[[slaves]]
+name = "bot"
+password = "sekrit"
+
+[factories.check]
+steps = [{ type = "ShellCommand", command = "make" }]
+
+[[builders]]
+name = "full"
+slaves = ["bot"]
+factory = "check"
+
+[[schedulers]]
+type = "Scheduler"
+name = "quick"
+builders = ["full"]
+"#;
+
+/// The configuration in `text`, which has no mistakes.
+fn accept(text: &str) -> Config {
+    match parse(text, "master.toml") {
+        Ok((config, warnings)) => {
+            assert_eq!(lines(&warnings), "", "warnings");
+            config
+        }
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+/// `LINE:COLUMN: message (help)`, one a line.
+fn lines(problems: &[ConfigError]) -> String {
+    let show = |p: &ConfigError| {
+        let help = p
+            .help
+            .as_ref()
+            .map(|h| format!(" ({h})"))
+            .unwrap_or_default();
+        format!("{}:{}: {}{help}", p.line, p.column, p.message)
+    };
+    problems.iter().map(show).collect::<Vec<_>>().join("\n")
+}
+
+/// The errors of `text`, then its warnings.
+fn mistakes_of(text: &str) -> String {
+    match parse(text, "master.toml") {
+        Ok((_, warnings)) => format!("accepted\n{}", lines(&warnings)),
+        Err(errors) => {
+            let warnings = lines(&errors.warnings);
+            [lines(&errors.errors), warnings].join("\n")
+        }
+    }
+    .trim_end()
+    .to_owned()
+}
+
+/// That the small configuration with `from` replaced by `to` has this mistake alone.
+fn check(from: &str, to: &str, expected: &str) {
+    assert!(
+        SMALL.contains(from),
+        "{from:?} is not in the small configuration"
+    );
+    let text = SMALL.replacen(from, to, 1);
+    assert_eq!(mistakes_of(&text), expected, "{to}");
+}

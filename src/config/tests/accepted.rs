@@ -1,0 +1,259 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::checked::{Otherwise, TemplatePart};
+use crate::model::Results;
+
+#[test]
+fn a_small_configuration_has_the_documented_defaults() {
+    let config = accept(SMALL);
+    assert_eq!(config.title, "Buildbot");
+    assert_eq!(config.start_build_timeout, Duration::from_secs(10));
+    assert_eq!(config.attach_timeout, Duration::from_secs(30));
+    assert_eq!(config.keepalive_timeout, Duration::from_secs(30));
+    assert_eq!(config.interrupt_grace, Duration::from_secs(60));
+    assert_eq!(config.max_retries, 5);
+    assert!(!config.duplicate_slave_replaces);
+    assert!(config.choose_slaves_randomly);
+    assert_eq!(config.logs, LogLimits::default());
+    assert_eq!(config.log_rotation, (10_000_000, 10));
+    let slave = config.slave("bot").unwrap();
+    assert_eq!(slave.max_builds, None);
+    assert_eq!(slave.keepalive_interval, Duration::from_secs(3600));
+    let builder = config.builder("full").unwrap();
+    assert!(builder.merge_requests);
+    assert_eq!(
+        (builder.builddir.as_str(), builder.slavebuilddir.as_str()),
+        ("full", "full")
+    );
+    let SchedulerKind::Scheduler {
+        branch,
+        tree_stable_timer,
+        timer_from_arrival,
+        unimportant_resets_timer,
+        only_important,
+        importance,
+        filter,
+    } = &config.schedulers[0].kind;
+    assert_eq!((branch, tree_stable_timer), (&None, &None));
+    assert!(!timer_from_arrival && !unimportant_resets_timer && !only_important);
+    assert_eq!((importance, filter), (&None, &ChangeFilter::default()));
+}
+
+#[test]
+fn stp_01_and_stp_05_shell_steps_have_their_defaults() {
+    let config = accept(SMALL);
+    let step = &config.builders[0].factory.steps[0];
+    assert_eq!(step.name, "shell");
+    assert!(step.flunk_on_failure);
+    assert!(!step.halt_on_failure && !step.flunk_on_warnings && !step.warn_on_warnings);
+    assert!(!step.warn_on_failure && !step.always_run);
+    let StepKind::Shell(shell) = &step.kind;
+    assert_eq!(shell.command, CommandWords::Line(Template::literal("make")));
+    assert_eq!(shell.workdir, Template::literal("build"));
+    assert_eq!(shell.timeout, Some(Duration::from_secs(1200)));
+    assert_eq!((shell.max_time, shell.sigterm_time), (None, None));
+    assert_eq!((shell.use_pty, shell.max_lines), (None, None));
+    assert_eq!(shell.interrupt_signal, None);
+    assert!(shell.want_stdout && shell.want_stderr && shell.log_environ && !shell.lazy_logfiles);
+    assert!(shell.decode_rc.is_empty() && shell.env.is_empty() && shell.logfiles.is_empty());
+}
+
+#[test]
+fn every_setting_of_a_shell_step_is_read() {
+    let step = r#"{ type = "ShellCommand", name = "t", halt_on_failure = true, flunk_on_failure = false,
+        description = ["a", "b"], description_done = "c", timeout = false, max_time = "1h", sigterm_time = 0.5,
+        command = ["cc", "%(prop:file)s", { secret = "pw%(n:-1)s", shown = "***" }, { secret = "x" }],
+        env = { A = "%(a)s", B = false }, decode_rc = { 77 = "skipped", -1 = "warnings" },
+        logfiles = { "z.log" = "build/z", a = { filename = "a", follow = true } }, lazy_logfiles = true,
+        interrupt_signal = "SIGINT", use_pty = false, log_environ = false, initial_stdin = "yes\n", max_lines = 9 }"#;
+    let text = SMALL.replace(r#"{ type = "ShellCommand", command = "make" }"#, step);
+    let config = accept(&text);
+    let step = &config.builders[0].factory.steps[0];
+    assert!(step.halt_on_failure && !step.flunk_on_failure);
+    assert_eq!(step.description.as_ref().unwrap().len(), 2);
+    assert_eq!(step.description_done, Some(vec![Template::literal("c")]));
+    let StepKind::Shell(shell) = &step.kind;
+    let times = (shell.timeout, shell.max_time, shell.sigterm_time);
+    let half = Duration::from_millis(500);
+    assert_eq!(times, (None, Some(Duration::from_secs(3600)), Some(half)));
+    assert_eq!(shell.env["B"], None);
+    assert!(shell.env["A"].is_some());
+    let rc: Vec<_> = shell.decode_rc.iter().map(|(c, r)| (*c, *r)).collect();
+    assert_eq!(rc, [(-1, Results::Warnings), (77, Results::Skipped)]);
+    let logs = [
+        ("z.log".to_owned(), Template::literal("build/z"), false),
+        ("a".to_owned(), Template::literal("a"), true),
+    ];
+    assert_eq!(shell.logfiles, logs);
+    assert_eq!(shell.interrupt_signal.as_deref(), Some("INT"));
+    assert_eq!((shell.use_pty, shell.max_lines), (Some(false), Some(9)));
+    let CommandWords::Words(words) = &shell.command else {
+        panic!("{:?}", shell.command);
+    };
+    let file = TemplatePart::Property {
+        name: "file".to_owned(),
+        otherwise: Otherwise::IfUnset(String::new()),
+    };
+    assert_eq!(words[1], (Template(vec![file]), None));
+    assert_eq!(words[2].1.as_deref(), Some("***"));
+    assert_eq!(words[3].1.as_deref(), Some("XXXXXX"));
+    assert!(!format!("{:?}", shell.command).contains("pw"));
+}
+
+#[test]
+fn every_setting_of_a_scheduler_is_read() {
+    let config = accept(&format!(
+        "{SMALL}{}",
+        r#"
+reason = "nightly %(name)s"
+tree_stable_timer = "1m"
+timer_from = "arrival"
+unimportant_resets_timer = true
+only_important = true
+important_files = { include = ["**/*.c"], exclude = "doc/**" }
+filter = { project = "p", category = ["a", "b"], branch = { not = { regex = "tmp" } }, codebase = false }
+properties = { level = 3, tags = ["x"], nested = { a = 1.5 } }
+"#
+    ));
+    let scheduler = &config.schedulers[0];
+    assert_eq!(scheduler.reason.as_deref(), Some("nightly %(name)s"));
+    assert_eq!(
+        scheduler.properties.get("level"),
+        Some(&serde_json::json!(3))
+    );
+    assert_eq!(
+        scheduler.properties.get("nested"),
+        Some(&serde_json::json!({ "a": 1.5 }))
+    );
+    assert!(
+        scheduler
+            .properties
+            .iter()
+            .all(|(_, p)| p.source == "Scheduler")
+    );
+    let SchedulerKind::Scheduler {
+        tree_stable_timer,
+        importance,
+        filter,
+        ..
+    } = &scheduler.kind;
+    assert_eq!(*tree_stable_timer, Some(Duration::from_secs(60)));
+    let files = &importance.as_ref().unwrap().files;
+    assert!(files.is_match("src/a.c") && !files.is_match("doc/a.c"));
+    let branch = filter.branch.as_ref().unwrap();
+    assert!(branch.is_match(Some("trunk")) && !branch.is_match(Some("tmp/x")));
+    assert!(filter.codebase.as_ref().unwrap().is_match(None));
+}
+
+#[test]
+fn change_sources_share_the_slave_port_or_have_their_own() {
+    let config = accept(&format!(
+        "{SMALL}{}",
+        r#"
+[[change_sources]]
+type = "PB"
+password_file = "secrets/change"
+[[change_sources]]
+type = "PB"
+user = "hook"
+password_env = "HOOK"
+port = "127.0.0.1:9990"
+prefix = "trunk/"
+"#
+    ));
+    let [shared, own] = config.change_sources.as_slice() else {
+        panic!("two");
+    };
+    let ChangeSourceConfig::Pb {
+        ports,
+        user,
+        password,
+        prefix,
+    } = shared;
+    assert_eq!((ports.as_slice(), user.as_str()), ([].as_slice(), "change"));
+    assert_eq!(
+        (password, prefix),
+        (&Secret::File("secrets/change".into()), &None)
+    );
+    let ChangeSourceConfig::Pb {
+        ports, password, ..
+    } = own;
+    assert_eq!(ports, &[Listen::Tcp("127.0.0.1:9990".parse().unwrap())]);
+    assert_eq!(password, &Secret::Env("HOOK".to_owned()));
+}
+
+#[test]
+fn local_slaves_need_neither_port_nor_password() {
+    let text = SMALL.replace("slave_port = 9989", "");
+    let config = accept(&text.replace("password = \"sekrit\"", "type = \"local\""));
+    assert_eq!(config.slaves[0].kind, SlaveKind::Local);
+    assert!(config.slave_port.is_empty());
+}
+
+#[test]
+fn global_settings_reach_builders_and_builders_override_them() {
+    let global = format!("merge_requests = false\nproperties = {{ team = \"core\" }}\n{SMALL}");
+    let config = accept(&global);
+    assert!(!config.builders[0].merge_requests);
+    let team = config.properties.iter().next().unwrap();
+    assert_eq!((team.0, team.1.source.as_str()), ("team", "master.toml"));
+    let own = global.replace("name = \"full\"", "name = \"full\"\nmerge_requests = true");
+    assert!(accept(&own).builders[0].merge_requests);
+}
+
+#[test]
+fn a_builder_directory_is_made_from_its_name() {
+    let config = accept(&SMALL.replace("\"full\"", "\"full linux/é.x-1\""));
+    assert_eq!(config.builders[0].builddir, "full_linux_é_x-1");
+}
+
+#[test]
+fn scb_02_a_builder_may_be_listed_twice_by_a_scheduler() {
+    let config = accept(&SMALL.replace("builders = [\"full\"]", "builders = [\"full\", \"full\"]"));
+    assert_eq!(config.schedulers[0].builders.len(), 2);
+}
+
+#[test]
+fn equal_texts_give_equal_configurations_and_others_do_not() {
+    assert_eq!(accept(SMALL), accept(&format!("# a comment\n{SMALL}")));
+    assert_ne!(accept(SMALL), accept(&SMALL.replace("sekrit", "secret")));
+    assert_ne!(
+        accept(SMALL),
+        accept(&format!("{SMALL}filter = {{ project = \"p\" }}"))
+    );
+}
+
+#[test]
+fn the_load_test_configuration_is_accepted() {
+    let many = |name: &str, n: usize| -> String {
+        let names: Vec<_> = (0..n).map(|i| format!("\"{name}{i}\"")).collect();
+        names.join(", ")
+    };
+    let mut text = String::from(
+        "title = \"bench\"\nslave_port = \"tcp:19418:interface=127.0.0.1\"\n\
+         [[change_sources]]\ntype = \"PB\"\nuser = \"change\"\npassword = \"changepw\"\n\
+         [factories.f]\nsteps = [\n\
+         { type = \"ShellCommand\", name = \"step0\", command = [\"echo\", \"%(revision)s\", \"0\"] },\n]\n",
+    );
+    for i in 0..50 {
+        text += &format!("[[slaves]]\nname = \"s{i}\"\npassword = \"pass\"\nmax_builds = 1\n");
+        text += &format!(
+            "[[builders]]\nname = \"b{i}\"\nslaves = [{}]\nfactory = \"f\"\nmerge_requests = false\n",
+            many("s", 50)
+        );
+        text += &format!(
+            "[[schedulers]]\ntype = \"Scheduler\"\nname = \"q{i}\"\nbranch = \"b{i}\"\nbuilders = [\"b{i}\"]\n"
+        );
+    }
+    text += &format!(
+        "[[schedulers]]\ntype = \"Scheduler\"\nname = \"fan\"\nbuilders = [{}]\n",
+        many("b", 50)
+    );
+    let config = accept(&text);
+    assert_eq!((config.slaves.len(), config.builders.len()), (50, 50));
+    assert_eq!(
+        config.slave_port,
+        [Listen::Tcp("127.0.0.1:19418".parse().unwrap())]
+    );
+}

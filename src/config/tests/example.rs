@@ -1,0 +1,132 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::DeValue;
+
+use super::*;
+use crate::config::reader::Shape;
+use crate::config::{builders, change_sources, schedulers, slaves, steps, toplevel};
+
+/// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
+fn shapes() -> Vec<(&'static str, &'static Shape)> {
+    vec![
+        ("", &toplevel::SHAPE),
+        ("log_rotation", &toplevel::LOG_ROTATION),
+        ("slaves", &slaves::SHAPE),
+        ("factories.*", &steps::FACTORY),
+        ("factories.*.steps", &steps::STEP),
+        ("factories.*.steps.command", &steps::SECRET_WORD),
+        ("factories.*.steps.logfiles.*", &steps::LOG_FILE),
+        ("builders", &builders::SHAPE),
+        ("schedulers", &schedulers::SHAPE),
+        ("schedulers.important_files", &schedulers::IMPORTANT_FILES),
+        ("schedulers.filter", &schedulers::FILTER),
+        ("schedulers.filter.*", &schedulers::MATCH),
+        ("change_sources", &change_sources::SHAPE),
+    ]
+}
+
+/// The keys of each table below `value`, by their path without indexes.
+fn collect(path: &str, value: &DeValue<'_>, keys: &mut BTreeMap<String, BTreeSet<String>>) {
+    for entry in value.as_array().into_iter().flat_map(|array| array.iter()) {
+        collect(path, entry.get_ref(), keys);
+    }
+    for (key, value) in value.as_table().into_iter().flatten() {
+        let key: &str = key.get_ref();
+        keys.entry(path.to_owned())
+            .or_default()
+            .insert(key.to_owned());
+        let free = [
+            "factories",
+            "factories.*.steps.logfiles",
+            "schedulers.filter",
+        ];
+        let name = if free.contains(&path) { "*" } else { key };
+        let below = format!("{path}.{name}");
+        collect(below.trim_start_matches('.'), value.get_ref(), keys);
+    }
+}
+
+/// The example with its settings that are commented out: a `#` right before a key, a bracket or a
+/// brace.
+fn with_all_settings(example: &str) -> String {
+    let uncomment = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with([' ', '#']) => setting.to_owned(),
+        _ => line.to_owned(),
+    };
+    example
+        .lines()
+        .map(uncomment)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+const EXAMPLE: &str = include_str!("../../../master.toml.example");
+
+#[test]
+fn the_example_has_no_mistakes() {
+    accept(EXAMPLE);
+}
+
+#[test]
+fn the_example_has_no_mistakes_with_all_settings_switched_on() {
+    accept(&with_all_settings(EXAMPLE));
+}
+
+#[test]
+fn settings_commented_out_in_the_example_are_the_defaults() {
+    let global = |text: &str| {
+        let config = accept(text);
+        Config {
+            slaves: Vec::new(),
+            builders: Vec::new(),
+            schedulers: Vec::new(),
+            change_sources: Vec::new(),
+            ..config
+        }
+    };
+    let before_the_tables = with_all_settings(EXAMPLE);
+    let global_part = before_the_tables.split("\n[").next().unwrap();
+    let plain_part = EXAMPLE.split("\n[").next().unwrap();
+    assert_eq!(global(plain_part), global(global_part));
+}
+
+#[test]
+fn the_example_shows_every_key_there_is() {
+    let text = with_all_settings(EXAMPLE);
+    let tree = DeTable::parse(&text).unwrap();
+    let mut found = BTreeMap::new();
+    collect("", &DeValue::Table(tree.get_ref().clone()), &mut found);
+    for (path, shape) in shapes() {
+        let known: BTreeSet<String> = shape.keys.iter().map(|&k| k.to_owned()).collect();
+        let shown = found.remove(path).unwrap_or_default();
+        let missing: Vec<_> = known.difference(&shown).collect();
+        assert!(
+            missing.is_empty(),
+            "keys of `{path}` that the example does not show: {missing:?}"
+        );
+    }
+}
+
+#[test]
+fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
+    let sample = include_str!("../../../tests/data/master.sample.toml");
+    let errors = parse(sample, "master.sample.toml").unwrap_err();
+    let messages: Vec<&str> = errors.errors.iter().map(|e| e.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "`notify_on_missing` of slave `bot-linux` is not available yet",
+            "`locks` is not available yet",
+            "`type = \"Git\"` of step is not available yet",
+            "`type = \"Compile\"` of step is not available yet",
+            "`locks` of step `test` is not available yet",
+            "`type = \"AnyBranch\"` of scheduler `branches` is not available yet",
+            "`type = \"Dependent\"` of scheduler `package` is not available yet",
+            "`type = \"Periodic\"` of scheduler `hourly` is not available yet",
+            "`type = \"Nightly\"` of scheduler `nightly` is not available yet",
+            "`type = \"Try_Jobdir\"` of scheduler `try1` is not available yet",
+            "`type = \"Try_Userpass\"` of scheduler `try2` is not available yet",
+        ]
+    );
+    assert_eq!(lines(&errors.warnings), "");
+}

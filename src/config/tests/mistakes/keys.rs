@@ -1,0 +1,194 @@
+use super::*;
+
+#[test]
+fn unknown_keys_are_answered_with_the_key_that_was_meant() {
+    check(
+        "slave_port = 9989",
+        "slave_prot = 9989",
+        "2:1: unknown key `slave_prot` (did you mean `slave_port`?)",
+    );
+    check(
+        "slave_port = 9989",
+        "slavePortnum = 9989",
+        "2:1: unknown key `slavePortnum` (it is called `slave_port` here)",
+    );
+    check(
+        "slave_port = 9989",
+        r#"slave_port = 9989
+titleURL = "x"
+buildbotURL = ""
+mergeRequests = true
+logMaxSize = 1
+workers = 1
+change_source = 1"#,
+        r#"3:1: unknown key `titleURL` (it is called `title_url` here)
+4:1: unknown key `buildbotURL` (it is called `buildbot_url` here)
+5:1: unknown key `mergeRequests` (it is called `merge_requests` here)
+6:1: unknown key `logMaxSize` (it is called `log_max_size` here)
+7:1: unknown key `workers` (it is called `slaves` here)
+8:1: unknown key `change_source` (it is called `change_sources` here)"#,
+    );
+    check(
+        "slave_port = 9989",
+        r#"slave_port = 9989
+locks = {}
+buildHorizon = 5
+www = {}
+xyzzy = 1"#,
+        r#"3:1: `locks` is not available yet (this version does not have it; remove it to go on without)
+4:1: `buildHorizon` is not available yet (this version does not have it; remove it to go on without)
+5:1: `www` is not available yet (this version does not have it; remove it to go on without)
+6:1: unknown key `xyzzy` (remove it, or see master.toml.example)"#,
+    );
+    check(
+        "password",
+        "passwd",
+        "6:1: unknown key `passwd` of slave `bot` (it is called `password` here)",
+    );
+    check(
+        r#"password = "sekrit""#,
+        r#"password = "sekrit"
+notify_on_missing = []
+locks = []
+max_bulds = 1"#,
+        r#"7:1: `notify_on_missing` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
+8:1: `locks` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
+9:1: unknown key `max_bulds` of slave `bot` (did you mean `max_builds`?)"#,
+    );
+    check(
+        r#"slaves = ["bot"]"#,
+        r#"slavenames = ["bot"]"#,
+        "13:1: unknown key `slavenames` of builder `full` (it is called `slaves` here)",
+    );
+    check(
+        r#"slaves = ["bot"]"#,
+        r#"slaves = ["bot"]
+periodicBuildTime = 5
+category = "x"
+nextSlave = 1
+steps = []"#,
+        r#"14:1: unknown key `periodicBuildTime` of builder `full` (use a scheduler of type "Periodic" for this builder)
+15:1: unknown key `category` of builder `full` (it is called `tags` here)
+16:1: `nextSlave` of builder `full` is not available yet (this version does not have it; remove it to go on without)
+17:1: unknown key `steps` of builder `full` (put them under `[factories.NAME]`, and write `factory = "NAME"` here)"#,
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builderNames = ["full"]"#,
+        "19:1: unknown key `builderNames` of scheduler `quick` (it is called `builders` here)",
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+treeStableTimer = 1
+fileIsImportant = 1
+any_branch = true
+branches = []
+change_filter = {}
+codebases = {}
+onlyImportant = true
+colour = 1"#,
+        r#"20:1: unknown key `treeStableTimer` of scheduler `quick` (it is called `tree_stable_timer` here)
+21:1: unknown key `fileIsImportant` of scheduler `quick` (it is called `important_files` here)
+22:1: unknown key `any_branch` of scheduler `quick` (a scheduler of type "AnyBranch" builds every branch)
+23:1: unknown key `branches` of scheduler `quick` (a scheduler of type "AnyBranch" builds several branches; this one has one `branch`)
+24:1: unknown key `change_filter` of scheduler `quick` (it is called `filter` here)
+25:1: `codebases` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)
+26:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
+27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `branch`, `tree_stable_timer`, `timer_from`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
+    );
+    check(
+        r#"command = "make""#,
+        r#"command = "make", haltOnFailure = true, usePTY = 1, maxTime = 1, logEnviron = true, lazylogfiles = true, doStepIf = false, locks = [], comand = 1"#,
+        r#"9:53: unknown key `haltOnFailure` of step (it is called `halt_on_failure` here)
+9:75: unknown key `usePTY` of step (it is called `use_pty` here)
+9:87: unknown key `maxTime` of step (it is called `max_time` here)
+9:100: unknown key `logEnviron` of step (it is called `log_environ` here)
+9:119: unknown key `lazylogfiles` of step (it is called `lazy_logfiles` here)
+9:140: `doStepIf` of step is not available yet (this version does not have it; remove it to go on without)
+9:158: `locks` of step is not available yet (this version does not have it; remove it to go on without)
+9:170: unknown key `comand` of step (did you mean `command`?)"#,
+    );
+    check(
+        r#"command = "make""#,
+        r#"command = "make", logfiles = { a = { filename = "x", folow = true } }"#,
+        "9:88: unknown key `folow` of this log file (did you mean `follow`?)",
+    );
+    check(
+        r#"command = "make""#,
+        r#"command = [{ secret = "x", show = "" }]"#,
+        "9:62: unknown key `show` of this word (did you mean `shown`?)",
+    );
+    check(
+        "[factories.check]",
+        r#"[factories.check]
+step = 1"#,
+        "9:1: unknown key `step` of factory `check` (did you mean `steps`?)",
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+filter = { projct = 1, branch = { re = "" } }
+important_files = { includes = [] }"#,
+        r#"20:12: unknown key `projct` of filter (did you mean `project`?)
+20:33: `branch` of filter must have `regex` or `not` ({ regex = "…" }, or { not = … })
+20:35: unknown key `re` of this filter (its keys are `regex`, `not`)
+21:19: `important_files` of scheduler `quick` says nothing (`{ include = ["**/*.c"] }`, `exclude`, or `{ regex = "…" }`)
+21:21: unknown key `includes` of important_files (did you mean `include`?)"#,
+    );
+}
+
+#[test]
+fn kinds_are_known_or_planned_or_near_to_one() {
+    check(
+        "ShellCommand",
+        "Compile",
+        r#"9:19: `type = "Compile"` of step is not available yet (this version does not have it; remove it to go on without)"#,
+    );
+    check(
+        "ShellCommand",
+        "ShelCommand",
+        r#"9:19: unknown `type = "ShelCommand"` of step (did you mean `"ShellCommand"`?)"#,
+    );
+    check(
+        "ShellCommand",
+        "Compil",
+        r#"9:19: unknown `type = "Compil"` of step (did you mean `"Compile"`?)"#,
+    );
+    check(
+        "ShellCommand",
+        "xyzzy",
+        r#"9:19: unknown `type = "xyzzy"` of step (it may be `ShellCommand`)"#,
+    );
+    check(
+        r#""Scheduler""#,
+        r#""Periodic""#,
+        r#"17:8: `type = "Periodic"` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)"#,
+    );
+    check(
+        r#""Scheduler""#,
+        r#""SingleBranchScheduler""#,
+        r#"17:8: unknown `type = "SingleBranchScheduler"` of scheduler `quick` (it is called `"Scheduler"` here)"#,
+    );
+    check(
+        r#""Scheduler""#,
+        r#""nightly""#,
+        r#"17:8: unknown `type = "nightly"` of scheduler `quick` (did you mean `"Nightly"`?)"#,
+    );
+    check(
+        r#"password = "sekrit""#,
+        r#"type = "docker""#,
+        r#"6:8: `type = "docker"` of slave `bot` is not available yet (this version does not have it; remove it to go on without)"#,
+    );
+    check(
+        r#"password = "sekrit""#,
+        r#"type = "worker"
+password = "x""#,
+        r#"6:8: unknown `type = "worker"` of slave `bot` (it is called `"slave"` here)"#,
+    );
+    check(
+        r#"type = "Scheduler""#,
+        "",
+        r#"16:1: scheduler `quick` has no `type` (add `type = "Scheduler"`)"#,
+    );
+}

@@ -1,0 +1,263 @@
+use super::*;
+
+#[test]
+fn slaves_need_a_name_and_one_password() {
+    check(
+        r#""bot""#,
+        r#""change""#,
+        r#"5:8: `name` of slave `change` cannot be `change` (peers log in under this name for other things; choose another)
+13:11: builder `full` names the slave `bot`, which does not exist (the slaves are `change`)"#,
+    );
+    check(
+        r#""bot""#,
+        r#""""#,
+        "5:8: `name` of slave is empty (give it a text)",
+    );
+    check(
+        r#""bot""#,
+        r#""a\nb""#,
+        "5:8: `name` of slave has control characters in it (use printable characters)",
+    );
+    check(
+        r#"name = "bot""#,
+        "",
+        r#"4:1: slave has no `name` (add `name = "NAME"`)"#,
+    );
+    check(
+        r#"password = "sekrit""#,
+        r#"password = """#,
+        "6:12: `password` of slave `bot` is empty (give it a text)",
+    );
+    check(
+        r#"password = "sekrit""#,
+        r#"password = "x"
+password_env = "X""#,
+        "7:1: slave `bot` has two passwords (keep one of the two)",
+    );
+    check(
+        r#"password = "sekrit""#,
+        "",
+        r#"4:1: slave `bot` has no password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
+    );
+    check(
+        r#"password = "sekrit""#,
+        r#"password = "x"
+type = "local""#,
+        r#"6:1: slave `bot` needs no password (it is inside the master; remove the password, or `type = "local"`)"#,
+    );
+    check(
+        r#"name = "bot""#,
+        r#"name = "../x"
+type = "local""#,
+        r#"5:8: `name` of slave `../x` cannot have `/` in it or begin with `.` (it is the name of its directory too)
+7:1: slave `../x` needs no password (it is inside the master; remove the password, or `type = "local"`)
+14:11: builder `full` names the slave `bot`, which does not exist (the slaves are `../x`)"#,
+    );
+}
+
+#[test]
+fn names_are_used_once() {
+    check(
+        r#"password = "sekrit""#,
+        r#"password = "sekrit"
+[[slaves]]
+name = "bot"
+password = "x""#,
+        "8:8: the name `bot` is used by two slaves, here and on line 5 (give each slave a name of its own)",
+    );
+    check(
+        "[[schedulers]]",
+        r#"[[schedulers]]
+type = "Nightly"
+name = "quick"
+builders = []
+[[schedulers]]"#,
+        r#"17:8: `type = "Nightly"` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)
+22:8: the name `quick` is used by two schedulers, here and on line 18 (give each scheduler a name of its own)
+19:12: scheduler `quick` has no builders (it starts nothing)"#,
+    );
+    check(
+        "[[builders]]",
+        r#"[[builders]]
+name = "full"
+slaves = ["bot"]
+factory = "check"
+[[builders]]"#,
+        "16:8: the name `full` is used by two builders, here and on line 12 (give each builder a name of its own)",
+    );
+    check(
+        "[[builders]]",
+        r#"[[builders]]
+name = "x"
+slaves = ["bot"]
+factory = "check"
+builddir = "full"
+[[builders]]"#,
+        "17:8: two builders have the directory `full` (give one of them another `builddir`)",
+    );
+    check(
+        "[factories.check]",
+        r#"[factories.check]
+steps = []
+[factories.check]"#,
+        r#"10:12: duplicate key (keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets)
+11:1: duplicate key (keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets)"#,
+    );
+}
+
+#[test]
+fn builders_need_what_they_name() {
+    check(
+        r#"name = "full""#,
+        r#"name = "_full""#,
+        r#"12:8: `name` of builder `_full` begins with `_` (such names are reserved; choose another)
+19:13: scheduler `quick` names the builder `full`, which does not exist (did you mean `_full`?)"#,
+    );
+    check(
+        r#"name = "full""#,
+        r#"name = "full"
+builddir = "../x""#,
+        "13:12: `builddir` of builder `full` must be the name of one directory (one name, without slashes; `slavebuilddir` may be a path)",
+    );
+    check(
+        r#"slaves = ["bot"]"#,
+        "slaves = []",
+        "13:10: `slaves` of builder `full` is empty (a builder needs at least one slave)",
+    );
+    check(
+        r#"slaves = ["bot"]"#,
+        r#"slaves = ["bot", "bot", "bt", "other"]"#,
+        r#"13:18: `slaves` of builder `full` names `bot` twice (remove one of the two)
+13:25: builder `full` names the slave `bt`, which does not exist (did you mean `bot`?)
+13:31: builder `full` names the slave `other`, which does not exist (the slaves are `bot`)"#,
+    );
+    check(
+        r#"slaves = ["bot"]"#,
+        "",
+        r#"11:1: builder `full` has no `slaves` (add `slaves = ["NAME"]`)"#,
+    );
+    check(
+        r#"factory = "check""#,
+        r#"factory = "chek""#,
+        "14:11: builder `full` names the factory `chek`, which does not exist (did you mean `check`?)",
+    );
+    check(
+        r#"factory = "check""#,
+        "",
+        r#"11:1: builder `full` has no `factory` (add `factory = "NAME"`)"#,
+    );
+}
+
+#[test]
+fn schedulers_need_what_they_name() {
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["fulll"]"#,
+        "19:13: scheduler `quick` names the builder `fulll`, which does not exist (did you mean `full`?)",
+    );
+    check(
+        r#"builders = ["full"]"#,
+        "builders = []",
+        r#"accepted
+12:8: no scheduler starts builder `full` (add it to the `builders` of one, unless it is only wanted by hand)
+19:12: scheduler `quick` has no builders (it starts nothing)"#,
+    );
+    check(
+        r#"builders = ["full"]"#,
+        "",
+        r#"16:1: scheduler `quick` has no `builders` (add `builders = ["NAME"]`)"#,
+    );
+}
+
+#[test]
+fn scheduler_settings_must_make_sense() {
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+tree_stable_timer = -1
+timer_from = "x"
+reason = "%(x)s"
+important_files = { include = ["[a"] }
+filter = { project = { regex = "(" }, category = { }, codebase = [1], repository = { regex = "a", not = "b" } }"#,
+        r#"20:21: `tree_stable_timer` of scheduler `quick` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
+21:14: unknown `timer_from = "x"` of scheduler `quick` (it may be `change`, `arrival`)
+22:10: `reason` of scheduler `quick` has an unknown form in it (`%(name)s` is the scheduler's name; there are no others)
+23:32: `include` of important_files is no pattern (unclosed character class; missing ']')
+24:32: `regex` of this filter is no pattern (unclosed group)
+24:50: `category` of filter must have `regex` or `not` ({ regex = "…" }, or { not = … })
+24:67: `codebase` of filter must be a text, not a number (a text, a list of texts, { regex = "…" }, { not = … }, or `false` for changes without it)
+24:84: `repository` of filter must have `regex` or `not` ({ regex = "…" }, or { not = … })"#,
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+branch = "a"
+filter = { branch = "b" }
+important_files = { include = "a", regex = "b" }"#,
+        r#"21:12: a scheduler has either `branch` or a filter on the branch (keep one of the two)
+22:44: `regex` of important_files does not go with `include` and `exclude` (keep the one or the other)"#,
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+important_files = { }"#,
+        r#"20:19: `important_files` of scheduler `quick` says nothing (`{ include = ["**/*.c"] }`, `exclude`, or `{ regex = "…" }`)"#,
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+important_files = { include = [] }"#,
+        "20:31: `include` of important_files is empty (leave it out, or name a pattern)",
+    );
+}
+
+#[test]
+fn change_sources_need_a_user_and_a_port_of_their_own() {
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+[[change_sources]]
+type = "PB"
+user = "bot"
+password = "x"
+[[change_sources]]
+type = "PB"
+port = 9989
+password = "x""#,
+        r#"22:8: the user `bot` logs in at the slave port, where a slave has this name (give it another `user`, or a `port` of its own)
+26:8: this port is the slave port (leave `port` out to share it)"#,
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+[[change_sources]]
+type = "PB"
+password = "x"
+[[change_sources]]
+type = "PB"
+password = "x"
+[[change_sources]]
+type = "PB"
+password = "x"
+port = 1
+[[change_sources]]
+type = "PB"
+password = "x"
+port = 1"#,
+        r#"23:1: two change sources have the user `change` at the slave port (give it another `user`, or a `port` of its own)
+33:8: `port` of change source is that of another change source (give each a port of its own)"#,
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+[[change_sources]]
+type = "GitPoller"
+[[change_sources]]
+type="PBChangeSource"
+[[change_sources]]
+type = "PB""#,
+        r#"21:8: `type = "GitPoller"` of change source is not available yet (this version does not have it; remove it to go on without)
+23:6: unknown `type = "PBChangeSource"` of change source (it is called `"PB"` here)
+24:1: change source has no password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
+    );
+}

@@ -1,0 +1,38 @@
+use super::*;
+
+#[test]
+fn what_is_no_toml_is_shown_beside_the_rest() {
+    check(
+        r#"name = "bot""#,
+        "name = bot",
+        r#"5:8: string values must be quoted, expected literal string (texts stand in quotes: `title = "Example"`; end it with the quote that it began with)"#,
+    );
+    check(
+        r#"name = "bot""#,
+        "name =",
+        r#"5:7: string values must be quoted, expected literal string (texts stand in quotes: `title = "Example"`; end it with the quote that it began with)"#,
+    );
+    check(
+        "[[slaves]]",
+        "[slaves",
+        "4:8: unclosed table, expected `]` (settings are `key = value`, texts stand in quotes, lists in brackets, with commas between)",
+    );
+    check(
+        r#"name = "bot""#,
+        r#"name = "bot"
+name = "bot""#,
+        "6:1: duplicate key (keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets)",
+    );
+    check(
+        "slave_port = 9989",
+        "c = BuildmasterConfig = {}",
+        "2:1: this is a Buildbot configuration in Python (master.toml is TOML, without code: see master.toml.example for the same settings)",
+    );
+    check(
+        "slave_port = 9989",
+        r#"xs = [1,
+2"#,
+        r#"2:1: unknown key `xs` (remove it, or see master.toml.example)
+5:1: missing comma between array elements, expected `,` (settings are `key = value`, texts stand in quotes, lists in brackets, with commas between)"#,
+    );
+}

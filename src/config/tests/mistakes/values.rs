@@ -1,0 +1,168 @@
+use super::*;
+
+#[test]
+fn values_of_a_wrong_type_are_refused() {
+    check(
+        "slave_port = 9989",
+        r#"slave_port = 9989
+title = 5
+max_retries = "5"
+start_build_timeout = true
+log_max_size = []
+properties = 1
+log_rotation = 5"#,
+        r#"3:9: `title` must be a text, not a number (for example `title = "…"`)
+4:15: `max_retries` must be a whole number, not a text (write a number without quotes or fraction)
+5:23: `start_build_timeout` must be a time, not `true` (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
+6:16: `log_max_size` must be a size, not a list (a number of bytes, or a text such as "10MiB", "1GB", "4k")
+7:14: `properties` must be a table, not a number (for example `properties = { NAME = "…" }`)
+8:16: `log_rotation` must be a table, not a number (for example `log_rotation = { … }`)"#,
+    );
+    check(
+        r#"slaves = ["bot"]"#,
+        r#"slaves = "bot""#,
+        r#"13:10: `slaves` of builder `full` must be a list, not a text (for example `slaves = ["…"]`)"#,
+    );
+    check(
+        "[[builders]]",
+        "[builders]",
+        "11:1: `builders` must be a list of tables, not a table (write `[[builders]]` with two brackets)",
+    );
+    check(
+        r#"command = "make""#,
+        "command = 5",
+        r#"9:45: `command` of step must be a text or a list of texts, not a number (for example `["make", "all"]`)"#,
+    );
+    check(
+        r#"command = "make""#,
+        "command = [5]",
+        r#"9:46: `command` of step must be a text, not a number (for example `command = "…"`)"#,
+    );
+    check(
+        "9989",
+        "false",
+        r#"2:14: `slave_port` must be a port, not `false` (a port such as 9989 (loopback only), "0.0.0.0:9989" or "[::]:9989" to open it to others, "tcp:9989:interface=ADDRESS", or "unix:/path")"#,
+    );
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    check(
+        "slave_port = 9989",
+        r#"slave_port = 9989
+keepalive_timeout = "10x"
+attach_timeout = -1
+interrupt_grace = 0
+max_retries = -1
+log_max_size = "10x"
+log_max_tail_size = -1
+log_rotation = { size = 0, count = 99999 }
+duplicate_slave = "replce"
+choose_slaves = "x"
+merge_requests = "always-same-branch""#,
+        r#"3:21: `keepalive_timeout` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
+4:18: `attach_timeout` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
+5:19: `interrupt_grace` is out of range (a time from 1ms to 3650d)
+6:15: `max_retries` is out of range (a number from 0 to 4294967295)
+7:16: `log_max_size` is no size (a number of bytes, or a text such as "10MiB", "1GB", "4k")
+8:21: `log_max_tail_size` is no size (a number of bytes, or a text such as "10MiB", "1GB", "4k")
+9:25: `size` of log_rotation is out of range (at least one byte)
+9:36: `count` of log_rotation is out of range (a number from 0 to 9999)
+10:19: unknown `duplicate_slave = "replce"` (did you mean `"replace"`?)
+11:17: unknown `choose_slaves = "x"` (it may be `random`, `first`)
+12:18: `merge_requests = "always-same-branch"` is not available yet (this version does not have it; remove it to go on without)"#,
+    );
+    check(
+        r#"command = "make""#,
+        r#"command = "make", timeout = 0, max_time = "11y", sigterm_time = -1, max_lines = 0, want_stdout = 1, env = { A = 1, "B=" = "x" }, decode_rc = { x = "skipped", 7 = "skiped" }, interrupt_signal = "KIL", use_pty = "x", logfiles = { stdio = "x", b = 1 }"#,
+        r#"9:63: `timeout` of step is out of range (write `timeout = false` for none)
+9:77: `max_time` of step is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
+9:99: `sigterm_time` of step is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
+9:115: `max_lines` of step is out of range (a number from 1 to 4294967295)
+9:132: `want_stdout` of step must be true or false, not a number (write `true` or `false`, without quotes)
+9:147: `A` of `env` of step must be a text, not a number (put it in quotes; `false` removes a variable)
+9:150: `B=` is no name of an environment variable (leave out `=`)
+9:178: `x` is no exit code (exit codes are whole numbers)
+9:197: unknown `7 = "skiped"` of `decode_rc` of step (did you mean `"skipped"`?)
+9:228: `interrupt_signal` of step is no signal (did you mean `"KILL"`?)
+9:245: `use_pty` of step must be true or false, not a text (write `true` or `false`, without quotes)
+9:263: a log file cannot be called "stdio" (`stdio` is the log of the command's own output; choose another name)
+9:280: `b` of `logfiles` of step must be a path, not a number (for example "build/test.log", or { filename = "…", follow = true })"#,
+    );
+    check(
+        "9989",
+        "70000",
+        "2:14: `slave_port` is out of range (a number from 0 to 65535)",
+    );
+}
+
+#[test]
+fn commands_must_be_there_and_their_forms_must_be_right() {
+    check(
+        r#"command = "make""#,
+        r#"command = """#,
+        "9:45: `command` of step is empty (say what to run)",
+    );
+    check(
+        r#"command = "make""#,
+        "command = []",
+        "9:45: `command` of step is empty (say what to run)",
+    );
+    check(
+        r#", command = "make""#,
+        "",
+        r#"9:10: step has no `command` (add `command = ["make", "all"]`)"#,
+    );
+    check(
+        r#"command = "make""#,
+        r#"command = "%(x""#,
+        "9:46: `command`: a form that does not end (write `%(property)s`, and `%%(` for a percent sign before a parenthesis)",
+    );
+    check(
+        r#"command = "make""#,
+        r#"command = ["a", '%(foo:x)s']"#,
+        "9:52: `command`: unknown selector `foo:` (`prop:NAME`, `src::NAME`, or `NAME` with `:-text`, `:~text`, `:+text` after it)",
+    );
+    check(
+        r#"command = "make""#,
+        r#"command = "echo ${x%%.*}""#,
+        r#"accepted
+9:54: `%%` in `command` of this text becomes one `%` (write `%%%%` for the two that the shell shall see)"#,
+    );
+}
+
+#[test]
+fn addresses_must_be_addresses() {
+    check(
+        "9989",
+        r#""9989:x""#,
+        r#"2:14: `slave_port` is no address to listen on (a port such as 9989 (loopback only), "0.0.0.0:9989" or "[::]:9989" to open it to others, "tcp:9989:interface=ADDRESS", or "unix:/path")"#,
+    );
+    check(
+        "9989",
+        r#"["0.0.0.0:1", "tcp:1"]"#,
+        "2:28: `slave_port` has 127.0.0.1:1 twice (remove one of the two)",
+    );
+    check(
+        "9989",
+        "[]",
+        "2:14: `slave_port` has no address (leave it out if nothing shall connect)",
+    );
+    check(
+        "slave_port = 9989",
+        "",
+        r#"5:8: slave `bot` has no port to connect to (add `slave_port = 9989` at the top of the file, or `type = "local"` to the slave)"#,
+    );
+}
+
+#[test]
+fn properties_must_be_json() {
+    check(
+        "slave_port = 9989",
+        r#"slave_port = 9989
+properties = { "a b" = 1, d = 1979-05-27, f = inf }"#,
+        r#"3:16: `a b` is no name of a property (letters, digits and `_ . - / ~ :`)
+3:31: `d` of `properties` must be a JSON value, not a date (put the date in quotes)
+3:47: `f` of `properties` is no JSON value (infinite numbers and NaN are none)"#,
+    );
+}
