@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::building::{Stage, Stop};
 use super::ledger::Effect;
-use super::timers::Timer;
+use super::timers::{Timer, Timers};
 use super::{BotMaster, Command, Event, Input, ReplyId};
 use crate::model::Ticket;
 
@@ -105,6 +105,8 @@ impl BotMaster {
             return;
         }
         self.phase = Phase::Exited;
+        self.timers = Timers::default();
+        self.touched.clear();
         self.refuse_rounds(SHUTTING_DOWN);
         while let Some(effects) = self.ledger.confirm(Ticket(u64::MAX)) {
             for effect in effects {

@@ -1,0 +1,236 @@
+//! The state in memory: applies ops as the store does, refuses what must never be written, and recovers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet};
+use buildmaster::model::{
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Op, Recovered,
+    RequestId, Results, SchedulerName, SetId,
+};
+use serde_json::Value;
+
+/// Everything that is on disk.
+#[derive(Debug, Default)]
+pub struct Journal {
+    pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
+    pub sets: BTreeMap<SetId, Set>,
+    pub requests: BTreeMap<RequestId, Request>,
+    pub builds: BTreeMap<BuildId, Build>,
+    schedulers: BTreeMap<SchedulerName, Value>,
+}
+
+#[derive(Debug)]
+pub struct Set {
+    pub set: Arc<BuildSet>,
+    pub finished: Option<Results>,
+}
+
+#[derive(Debug)]
+pub struct Request {
+    pub set: SetId,
+    pub builder: BuilderName,
+    pub retries: u32,
+    pub finished: Option<Results>,
+    /// The build it is in.
+    pub build: Option<BuildId>,
+}
+
+#[derive(Debug)]
+pub struct Build {
+    pub start: Arc<BuildStart>,
+    pub finished: Option<Results>,
+}
+
+impl Journal {
+    /// Writes one transaction.
+    pub fn apply(&mut self, ops: Vec<Op>) {
+        for op in ops {
+            self.apply_one(op);
+        }
+    }
+
+    fn apply_one(&mut self, op: Op) {
+        match op {
+            Op::ChangeAdded(change) => {
+                let last = self.changes.keys().next_back();
+                assert!(last.is_none_or(|&l| l < change.number), "change reused");
+                self.changes.insert(change.number, change);
+            }
+            Op::SetSubmitted(set) => self.add_set(set),
+            Op::SetFinished { set, result, .. } => self.finish_set(set, result),
+            Op::RequestFinished {
+                request, result, ..
+            } => {
+                let it = self.requests.get_mut(&request).expect("known request");
+                assert_eq!(it.finished, None, "request {request} finished twice");
+                let build = it.build.take().and_then(|b| self.builds.get(&b));
+                assert!(
+                    build.is_none_or(|b| b.finished.is_some()),
+                    "request {request} finished inside a running build"
+                );
+                assert_ne!(result, Results::Retry);
+                it.finished = Some(result);
+            }
+            Op::BuildStarted(start) => self.start_build(start),
+            Op::BuildFinished { build, result, .. } => {
+                let it = self.builds.get_mut(&build).expect("known build");
+                assert_eq!(it.finished, None, "build {build} ended twice");
+                it.finished = Some(result);
+                if result == Results::Retry {
+                    for request in it.start.requests.clone() {
+                        self.requests.get_mut(&request).unwrap().build = None;
+                    }
+                }
+            }
+            Op::RequestRetries { request, retries } => {
+                self.requests.get_mut(&request).unwrap().retries = retries;
+            }
+            Op::SchedulerState { scheduler, state } => {
+                match state {
+                    Some(state) => self.schedulers.insert(scheduler, state),
+                    None => self.schedulers.remove(&scheduler),
+                };
+            }
+            Op::StepStarted { .. }
+            | Op::StepFinished { .. }
+            | Op::LogOpened { .. }
+            | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),
+            Op::SlaveState { .. } | Op::BuilderState { .. } | Op::Configured { .. } => {}
+        }
+    }
+
+    fn add_set(&mut self, set: Arc<BuildSet>) {
+        let last = self.sets.keys().next_back();
+        assert!(last.is_none_or(|&l| l < set.id), "set number reused");
+        for (id, builder) in &set.requests {
+            let last = self.requests.keys().next_back();
+            assert!(last.is_none_or(|l| l < id), "request number reused");
+            let request = Request {
+                set: set.id,
+                builder: builder.clone(),
+                retries: 0,
+                finished: None,
+                build: None,
+            };
+            self.requests.insert(*id, request);
+        }
+        let finished = None;
+        self.sets.insert(set.id, Set { set, finished });
+    }
+
+    fn finish_set(&mut self, id: SetId, result: Results) {
+        let it = self.sets.get_mut(&id).expect("known set");
+        assert_eq!(it.finished, None, "set {id} finished twice");
+        let mut good = true;
+        for (request, _) in &it.set.requests {
+            let result = self.requests[request].finished;
+            good &= result.expect("finished").is_success_like();
+        }
+        assert_eq!(result == Results::Success, good, "wrong result of set {id}");
+        it.finished = Some(result);
+    }
+
+    fn start_build(&mut self, start: Arc<BuildStart>) {
+        let last = self.builds.keys().next_back();
+        assert!(last.is_none_or(|&l| l < start.build), "build id reused");
+        assert_eq!(
+            start.number,
+            self.next_number(&start.builder),
+            "build numbers of {} have a gap or are reused",
+            start.builder
+        );
+        for request in &start.requests {
+            let it = self.requests.get_mut(request).expect("known request");
+            assert_eq!(
+                it.finished, None,
+                "request {request} is built after its end"
+            );
+            assert_eq!(it.build, None, "request {request} is in two builds");
+            assert_eq!(it.builder, start.builder);
+            it.build = Some(start.build);
+        }
+        let finished = None;
+        self.builds.insert(start.build, Build { start, finished });
+    }
+
+    fn next_number(&self, builder: &BuilderName) -> BuildNumber {
+        let its = self.builds.values().filter(|b| b.start.builder == *builder);
+        its.map(|b| b.start.number.next()).max().unwrap_or_default()
+    }
+
+    /// What a master finds that starts now; ends open builds as RETRY.
+    pub fn recover(&mut self) -> Recovered {
+        let mut interrupted = Vec::new();
+        for build in self.builds.values_mut() {
+            if build.finished.is_none() {
+                build.finished = Some(Results::Retry);
+                interrupted.push((build.start.builder.clone(), build.start.number));
+                for request in &build.start.requests {
+                    self.requests.get_mut(request).unwrap().build = None;
+                }
+            }
+        }
+        let open = self.sets.values().filter(|s| s.finished.is_none());
+        let sets = open.map(|s| self.recovered_set(s)).collect();
+        let open = self.requests.iter().filter(|(_, r)| r.finished.is_none());
+        let mut requests: Vec<_> = open.map(|(&id, r)| self.recovered_request(id, r)).collect();
+        requests.sort_by_key(|r| (r.submitted_at, r.id));
+        let builders: BTreeSet<_> = self.builds.values().map(|b| &b.start.builder).collect();
+        Recovered {
+            next: NextNumbers {
+                change: next(self.changes.keys().map(|n| n.0)).map(ChangeNumber),
+                set: next(self.sets.keys().map(|n| n.0)).map(SetId),
+                request: next(self.requests.keys().map(|n| n.0)).map(RequestId),
+                build: next(self.builds.keys().map(|n| n.0)).map(BuildId),
+                build_of: builders
+                    .into_iter()
+                    .map(|b| (b.clone(), self.next_number(b)))
+                    .collect(),
+            },
+            sets,
+            requests,
+            schedulers: self.schedulers.clone(),
+            changes: self.changes.clone(),
+            interrupted,
+        }
+    }
+
+    fn recovered_set(&self, set: &Set) -> RecoveredSet {
+        let requests = set.set.requests.iter();
+        RecoveredSet {
+            set: Arc::clone(&set.set),
+            finished: requests
+                .filter_map(|(id, _)| Some((*id, self.requests[id].finished?)))
+                .collect(),
+        }
+    }
+
+    fn recovered_request(&self, id: RequestId, request: &Request) -> BuildRequest {
+        let set = &self.sets[&request.set].set;
+        BuildRequest {
+            id,
+            set: set.id,
+            builder: request.builder.clone(),
+            stamp: Arc::clone(&set.stamp),
+            reason: set.reason.as_str().into(),
+            properties: Arc::clone(&set.properties),
+            submitted_at: set.submitted_at,
+            retries: request.retries,
+            start_count: 0,
+        }
+    }
+}
+
+/// The number after the greatest.
+struct Next(u64);
+
+impl Next {
+    fn map<T>(self, make: impl FnOnce(u64) -> T) -> T {
+        make(self.0)
+    }
+}
+
+fn next(numbers: impl Iterator<Item = u64>) -> Next {
+    Next(numbers.max().unwrap_or(0) + 1)
+}

@@ -1,0 +1,124 @@
+//! Small random configurations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildmaster::config::{
+    BuilderConfig, ChangeFilter, Config, FactoryConfig, FilePatterns, Importance, LogLimits,
+    SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind,
+};
+use buildmaster::model::{BuilderName, Properties, SlaveName};
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt};
+
+/// A file that importance rules look for.
+pub const IMPORTANT: &str = "important.c";
+
+/// A configuration of one to four slaves, builders and schedulers.
+pub fn config(rng: &mut StdRng) -> Config {
+    let slaves: Vec<_> = (0..rng.random_range(1..=3))
+        .map(|n| slave(rng, n))
+        .collect();
+    let names: Vec<SlaveName> = slaves.iter().map(|s| s.name.clone()).collect();
+    let builders: Vec<_> = (0..rng.random_range(1..=3))
+        .map(|n| builder(rng, n, &names))
+        .collect();
+    let builder_names: Vec<BuilderName> = builders.iter().map(|b| b.name.clone()).collect();
+    let schedulers = (0..rng.random_range(1..=3)).map(|n| scheduler(rng, n, &builder_names));
+    Config {
+        title: String::new(),
+        title_url: String::new(),
+        buildbot_url: String::new(),
+        slave_port: Vec::new(),
+        properties: Properties::new(),
+        slaves,
+        schedulers: schedulers.collect(),
+        builders,
+        change_sources: Vec::new(),
+        start_build_timeout: Duration::from_secs(10),
+        attach_timeout: Duration::from_secs(30),
+        keepalive_timeout: Duration::from_secs(30),
+        interrupt_grace: Duration::from_secs(60),
+        max_retries: rng.random_range(0..=2),
+        duplicate_slave_replaces: rng.random_bool(0.3),
+        choose_slaves_randomly: rng.random_bool(0.7),
+        logs: LogLimits::default(),
+        log_rotation: (0, 0),
+    }
+}
+
+fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
+    Arc::new(SlaveConfig {
+        name: format!("s{n}").into(),
+        kind: SlaveKind::Local,
+        max_builds: match rng.random_range(0..4) {
+            0 | 1 => None,
+            max => Some(max - 1),
+        },
+        properties: Properties::new(),
+        keepalive_interval: Duration::from_secs(3600),
+        notify_on_missing: Vec::new(),
+    })
+}
+
+fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig> {
+    let name = format!("b{n}");
+    let mut its: Vec<_> = slaves.to_vec();
+    its.retain(|_| rng.random_bool(0.7));
+    if its.is_empty() {
+        its.push(slaves[rng.random_range(0..slaves.len())].clone());
+    }
+    Arc::new(BuilderConfig {
+        name: name.as_str().into(),
+        slaves: its,
+        builddir: name.clone(),
+        slavebuilddir: name,
+        factory: Arc::new(FactoryConfig {
+            name: "f".to_owned(),
+            steps: Vec::new(),
+        }),
+        env: BTreeMap::new(),
+        tags: Vec::new(),
+        description: String::new(),
+        properties: Properties::new(),
+        merge_requests: rng.random_bool(0.5),
+    })
+}
+
+fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<SchedulerConfig> {
+    let mut its: Vec<_> = builders.to_vec();
+    its.retain(|_| rng.random_bool(0.7));
+    if rng.random_bool(0.1) && !its.is_empty() {
+        its.push(its[0].clone());
+    }
+    let timer = match rng.random_range(0..4) {
+        0 => None,
+        1 => Some(0),
+        2 => Some(5),
+        _ => Some(90),
+    };
+    let importance = rng.random_bool(0.3).then(|| Importance {
+        files: FilePatterns::from_globs(&[IMPORTANT], &[]).unwrap(),
+    });
+    Arc::new(SchedulerConfig {
+        name: format!("sched{n}").into(),
+        builders: its,
+        properties: Properties::new(),
+        reason: None,
+        kind: SchedulerKind::Scheduler {
+            branch: branch(rng),
+            tree_stable_timer: timer.map(Duration::from_secs),
+            timer_from_arrival: rng.random_bool(0.5),
+            unimportant_resets_timer: rng.random_bool(0.3),
+            only_important: rng.random_bool(0.2),
+            importance,
+            filter: ChangeFilter::default(),
+        },
+    })
+}
+
+/// The default branch, mostly, or another.
+pub fn branch(rng: &mut impl Rng) -> Option<String> {
+    rng.random_bool(0.3).then(|| "rel".to_owned())
+}

@@ -1,0 +1,688 @@
+//! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildmaster::botmaster::{
+    Answer, BotMaster, BuildOutcome, Command, Event, Input, ReplyId, SessionId,
+};
+use buildmaster::config::{Config, SchedulerKind};
+use buildmaster::model::{
+    BuildId, BuildNumber, ChangeNumber, Mono, NewChange, Now, Op, Properties, RequestId, Results,
+    SlaveName, Ticket, Timestamp,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::journal::Journal;
+use crate::reference::Reference;
+use crate::setup;
+
+/// One history.
+#[derive(Debug)]
+pub struct World {
+    rng: StdRng,
+    config: Arc<Config>,
+    core: BotMaster,
+    now: Now,
+    reference: Reference,
+    disk: Journal,
+    /// Handed in, not written.
+    unwritten: VecDeque<(Option<Ticket>, Vec<Op>)>,
+    /// What slaves could answer.
+    owed: Vec<(SessionId, Input)>,
+    builds: BTreeMap<BuildId, RunningBuild>,
+    waiting: BTreeSet<ReplyId>,
+    change_replies: BTreeMap<ReplyId, usize>,
+    accepted: BTreeSet<ChangeNumber>,
+    exited: bool,
+    last_id: u64,
+    trace: Option<DefaultHasher>,
+    verbose: bool,
+}
+
+#[derive(Debug, Default)]
+struct RunningBuild {
+    interrupted: Option<String>,
+    lost: bool,
+}
+
+impl World {
+    pub fn new(seed: u64, tracing: bool, verbose: bool) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let config = Arc::new(setup::config(&mut rng));
+        let now = Now {
+            mono: Mono(Duration::from_secs(1000)),
+            wall: Timestamp::from_secs(1_000_000),
+        };
+        let mut disk = Journal::default();
+        let core = BotMaster::new(Arc::clone(&config), disk.recover(), seed, now);
+        let mut world = Self {
+            rng,
+            reference: Reference::new(Arc::clone(&config)),
+            config,
+            core,
+            now,
+            disk,
+            unwritten: VecDeque::new(),
+            owed: Vec::new(),
+            builds: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            change_replies: BTreeMap::new(),
+            accepted: BTreeSet::new(),
+            exited: false,
+            last_id: 0,
+            trace: tracing.then(DefaultHasher::new),
+            verbose,
+        };
+        world.drain();
+        world
+    }
+
+    /// Runs the history to its end and to rest; answers with a digest of all commands.
+    pub fn run(mut self) -> u64 {
+        for _ in 0..self.rng.random_range(40..160) {
+            self.step();
+        }
+        self.rest();
+        self.check_end();
+        self.trace.map_or(0, |t| t.finish())
+    }
+
+    fn step(&mut self) {
+        match self.rng.random_range(0..100) {
+            0..35 => self.answer(),
+            35..45 => self.submit_change(),
+            45..54 => self.log_in(),
+            54..57 => self.lose_slave(),
+            57..70 => self.write_some(),
+            70..78 => self.end_build(),
+            78..90 => self.pass_time(),
+            90..92 => self.cancel(),
+            92..94 => self.stop(),
+            94..95 => self.ping(),
+            95..96 => self.slave_wants_shutdown(),
+            96..97 => self.repeat_an_answer(),
+            97..98 => self.shut_down(),
+            98..99 => self.input(Input::CancelShutdown),
+            _ => self.crash(),
+        }
+        if self.exited && self.rng.random_bool(0.2) {
+            self.restart();
+        }
+    }
+
+    fn answer(&mut self) {
+        if self.owed.is_empty() {
+            return;
+        }
+        let at = self.rng.random_range(0..self.owed.len());
+        let (session, mut input) = self.owed.remove(at);
+        if self.rng.random_bool(0.08) {
+            spoil(&mut input);
+        }
+        if self.rng.random_bool(0.03) {
+            return;
+        }
+        if self.reference.sessions.contains_key(&session) || self.rng.random_bool(0.3) {
+            self.input(input);
+        }
+    }
+
+    fn repeat_an_answer(&mut self) {
+        if let Some(at) = self.pick(self.owed.len()) {
+            let input = self.owed[at].1.clone();
+            self.input(input);
+        }
+    }
+
+    fn submit_change(&mut self) {
+        let reply = self.new_reply();
+        let skew = self.rng.random_range(-20..20) * i64::from(self.rng.random_bool(0.2));
+        let important = self.rng.random_bool(0.7);
+        let file = if important { setup::IMPORTANT } else { "doc" };
+        let change = NewChange {
+            who: "w".to_owned(),
+            files: vec![file.to_owned()],
+            branch: setup::branch(&mut self.rng),
+            when: Some(Timestamp(self.now.wall.0 + skew * 1_000_000)),
+            ..NewChange::default()
+        };
+        self.change_replies.insert(reply, self.disk.changes.len());
+        self.input(Input::ChangeSubmitted { change, reply });
+    }
+
+    fn log_in(&mut self) {
+        let at = self.rng.random_range(0..self.config.slaves.len());
+        let slave = self.config.slaves[at].name.clone();
+        self.log_in_as(slave);
+    }
+
+    fn log_in_as(&mut self, slave: SlaveName) {
+        self.last_id += 1;
+        let session = SessionId(self.last_id);
+        self.input(Input::SlaveLoggedIn {
+            slave,
+            session,
+            address: "here".to_owned(),
+        });
+    }
+
+    fn some_session(&mut self) -> Option<SessionId> {
+        let at = self.pick(self.reference.sessions.len())?;
+        self.reference.sessions.keys().nth(at).copied()
+    }
+
+    fn lose_slave(&mut self) {
+        if let Some(session) = self.some_session() {
+            let why = "gone".to_owned();
+            self.input(Input::SlaveLost { session, why });
+        }
+    }
+
+    fn slave_wants_shutdown(&mut self) {
+        if let Some(session) = self.some_session() {
+            self.input(Input::SlaveWantsShutdown { session });
+        }
+    }
+
+    fn write_some(&mut self) {
+        let count = self.rng.random_range(0..=self.unwritten.len());
+        self.write(count);
+    }
+
+    fn write(&mut self, count: usize) {
+        let mut last = None;
+        for (ticket, ops) in self.unwritten.drain(..count) {
+            self.disk.apply(ops);
+            last = ticket.or(last);
+        }
+        if let Some(ticket) = last {
+            self.input(Input::Persisted(ticket));
+        }
+    }
+
+    fn end_build(&mut self) {
+        let Some(at) = self.pick(self.builds.len()) else {
+            return;
+        };
+        let build = self.builds.keys().nth(at).copied().unwrap();
+        let results = [
+            Results::Success,
+            Results::Success,
+            Results::Warnings,
+            Results::Failure,
+            Results::Exception,
+            Results::Retry,
+        ];
+        let result = results[self.rng.random_range(0..results.len())];
+        let abandoned = self.rng.random_bool(0.05);
+        self.finish(build, result, abandoned);
+    }
+
+    fn finish(&mut self, build: BuildId, result: Results, abandoned_command: bool) {
+        let it = self.builds.remove(&build).unwrap();
+        let result = match (&it.interrupted, it.lost) {
+            (_, true) => Results::Retry,
+            (Some(_), false) => Results::Exception,
+            (None, false) => result,
+        };
+        let outcome = BuildOutcome {
+            result,
+            text: vec![result.as_str().to_owned()],
+            stop_reason: it.interrupted,
+            properties: Properties::new(),
+            abandoned_command,
+        };
+        self.input(Input::BuildFinished { build, outcome });
+    }
+
+    fn pass_time(&mut self) {
+        let millis = match self.rng.random_range(0..5) {
+            0 => 0,
+            1 => 500,
+            2 => self.rng.random_range(0..12_000),
+            3 => self.rng.random_range(0..70_000),
+            _ => {
+                self.pass_to_timeout();
+                return;
+            }
+        };
+        let until = self.now.mono + Duration::from_millis(millis);
+        while let Some(at) = self.core.poll_timeout().filter(|&at| at <= until) {
+            self.advance(at.since(self.now.mono));
+        }
+        self.advance(until.since(self.now.mono));
+    }
+
+    fn pass_to_timeout(&mut self) {
+        if let Some(at) = self.core.poll_timeout() {
+            self.advance(at.since(self.now.mono));
+        }
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = Now {
+            mono: self.now.mono + by,
+            wall: self.now.wall + by,
+        };
+        self.core.handle_timeout(self.now);
+        self.drain();
+    }
+
+    fn cancel(&mut self) {
+        if let Some(request) = self.some_request() {
+            let reply = self.new_reply();
+            self.input(Input::CancelRequest { request, reply });
+        }
+    }
+
+    fn some_request(&mut self) -> Option<RequestId> {
+        let open = |r: &&crate::journal::Request| r.finished.is_none();
+        let count = self.disk.requests.values().filter(open).count();
+        let at = self.pick(count)?;
+        let mut all = self.disk.requests.iter().filter(|(_, r)| open(r));
+        all.nth(at).map(|(&id, _)| id)
+    }
+
+    fn stop(&mut self) {
+        let reason = "stopped".to_owned();
+        if self.rng.random_bool(0.5) {
+            let Some(request) = self.some_request() else {
+                return;
+            };
+            let reply = self.new_reply();
+            self.input(Input::StopRequest {
+                request,
+                reason,
+                reply,
+            });
+            return;
+        }
+        let at = self.rng.random_range(0..self.config.builders.len());
+        let builder = self.config.builders[at].name.clone();
+        let running = self.core.running(&builder);
+        let number = running.first().map_or(BuildNumber(0), |&(n, _)| n);
+        let reply = self.new_reply();
+        self.input(Input::StopBuild {
+            builder,
+            number,
+            reason,
+            reply,
+        });
+    }
+
+    fn ping(&mut self) {
+        let at = self.rng.random_range(0..self.config.builders.len());
+        let builder = self.config.builders[at].name.clone();
+        let reply = self.new_reply();
+        self.input(Input::PingSlaves { builder, reply });
+    }
+
+    fn shut_down(&mut self) {
+        let clean = self.rng.random_bool(0.6);
+        self.input(Input::Shutdown { clean });
+    }
+
+    /// Power goes: of what was not confirmed some is on disk.
+    fn crash(&mut self) {
+        let count = self.rng.random_range(0..=self.unwritten.len());
+        for (_, ops) in self.unwritten.drain(..count) {
+            self.disk.apply(ops);
+        }
+        self.begin_again();
+    }
+
+    /// After an orderly exit everything handed in is on disk.
+    fn restart(&mut self) {
+        for (_, ops) in self.unwritten.drain(..) {
+            self.disk.apply(ops);
+        }
+        self.begin_again();
+    }
+
+    fn begin_again(&mut self) {
+        self.unwritten.clear();
+        self.owed.clear();
+        self.builds.clear();
+        self.waiting.clear();
+        self.exited = false;
+        self.advance_clock_only();
+        let seed = self.rng.random_range(0..u64::MAX);
+        let config = Arc::clone(&self.config);
+        self.reference = Reference::new(Arc::clone(&config));
+        self.core = BotMaster::new(config, self.disk.recover(), seed, self.now);
+        self.tell("--- begins again");
+        self.drain();
+    }
+
+    fn advance_clock_only(&mut self) {
+        let by = Duration::from_millis(self.rng.random_range(0..5000));
+        self.now = Now {
+            mono: self.now.mono + by,
+            wall: self.now.wall + by,
+        };
+    }
+
+    /// Everybody is well: all work comes to an end.
+    fn rest(&mut self) {
+        if self.exited {
+            self.restart();
+        }
+        self.input(Input::CancelShutdown);
+        for _ in 0..3000 {
+            if self.exited {
+                self.restart();
+            }
+            if self.rest_a_little() {
+                return;
+            }
+        }
+        panic!("the master does not come to rest");
+    }
+
+    fn rest_a_little(&mut self) -> bool {
+        if !self.unwritten.is_empty() {
+            self.write(self.unwritten.len());
+        } else if !self.owed.is_empty() {
+            let (_, input) = self.owed.remove(0);
+            self.input(input);
+        } else if let Some((&build, _)) = self.builds.first_key_value() {
+            self.finish(build, Results::Success, false);
+        } else if let Some(slave) = self.absent_slave() {
+            self.log_in_as(slave);
+        } else if self.is_at_rest() {
+            return true;
+        } else {
+            assert!(
+                self.core.poll_timeout().is_some(),
+                "nothing will ever happen"
+            );
+            self.pass_to_timeout();
+        }
+        false
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let waiting = |s: &Arc<_>| !self.core.pending_build_times(sched_name(s)).is_empty();
+        self.disk.sets.values().all(|s| s.finished.is_some())
+            && !self.config.schedulers.iter().any(waiting)
+            && self.waiting.is_empty()
+    }
+
+    fn absent_slave(&self) -> Option<SlaveName> {
+        let mut all = self.config.slaves.iter().map(|s| &s.name);
+        let present = |name: &SlaveName| self.reference.sessions.values().any(|s| s.slave == *name);
+        all.find(|name| !present(name)).cloned()
+    }
+
+    /// MAS-06: every accepted change is in exactly one finished set of each scheduler that wants it.
+    fn check_end(&self) {
+        for number in &self.accepted {
+            let change = self.disk.changes.get(number).expect("accepted, then lost");
+            for scheduler in &self.config.schedulers {
+                let SchedulerKind::Scheduler {
+                    branch,
+                    tree_stable_timer,
+                    only_important,
+                    importance,
+                    ..
+                } = &scheduler.kind;
+                let important = importance.is_none() || change.files[0] == setup::IMPORTANT;
+                let name = Some(&scheduler.name);
+                let in_sets = self.disk.sets.values().filter(|s| {
+                    s.set.scheduler.as_ref() == name
+                        && s.set.stamp.changes.iter().any(|c| c.number == *number)
+                });
+                let count = in_sets.count();
+                let dropped = !important && (tree_stable_timer.is_none() || *only_important);
+                if change.branch != *branch || dropped {
+                    assert_eq!(
+                        count, 0,
+                        "change {number} is not wanted by {}",
+                        scheduler.name
+                    );
+                } else if important {
+                    assert_eq!(count, 1, "change {number} and {}", scheduler.name);
+                } else {
+                    assert!(count <= 1, "change {number} and {}", scheduler.name);
+                }
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        if self.core.poll_timeout().is_some_and(|at| at <= self.now.mono) {
+            self.advance(Duration::ZERO);
+        }
+        if self.verbose {
+            self.tell(&format!("> {input:?}"));
+        }
+        self.reference.on_input(self.now.mono, &input);
+        self.core.handle(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(command) = self.core.next_command() {
+            if self.verbose || self.trace.is_some() {
+                let text = format!("  {command:?}");
+                self.tell(&text);
+            }
+            self.reference.on_command(self.now.mono, &command);
+            self.obey(command);
+        }
+        if !self.exited {
+            self.reference.check(self.now.mono, &self.core);
+            self.check_requests();
+        }
+    }
+
+    /// SLB-01 (e): an open request that is on disk is queued, or in a build.
+    fn check_requests(&self) {
+        let mut queued = BTreeSet::new();
+        for builder in &self.config.builders {
+            for request in self.core.queued(&builder.name) {
+                assert!(queued.insert(request), "request {request} is queued twice");
+            }
+        }
+        if !self.unwritten.is_empty() || self.reference.is_starting(&self.core) {
+            return;
+        }
+        for (id, request) in &self.disk.requests {
+            let here = queued.contains(id);
+            let elsewhere = request.finished.is_some() || request.build.is_some();
+            assert!(here != elsewhere, "SLB-01 (e): request {id} {request:?}");
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        assert!(
+            !self.exited || matches!(command, Command::Reply { .. }),
+            "after the end: {command:?}"
+        );
+        match command {
+            Command::Persist { ticket, ops } => self.unwritten.push_back((ticket, ops)),
+            Command::Reply { to, result } => {
+                assert!(self.waiting.remove(&to), "answered twice");
+                if self.change_replies.remove(&to).is_some()
+                    && let Ok(answer) = result
+                {
+                    let Answer::Change(number) = answer else {
+                        panic!("a change is answered with its number");
+                    };
+                    assert!(self.disk.changes.contains_key(&number), "not durable");
+                    self.accepted.insert(number);
+                }
+            }
+            Command::Greet { session } => self.owe(
+                session,
+                Input::SlaveDescribed {
+                    session,
+                    info: BTreeMap::new(),
+                },
+            ),
+            Command::PingSlave { session } => self.owe(
+                session,
+                Input::OldSlaveAnswered {
+                    session,
+                    alive: true,
+                },
+            ),
+            Command::SendBuilderList { session, builders } => self.owe(
+                session,
+                Input::BuilderListAnswered {
+                    session,
+                    result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
+                },
+            ),
+            Command::SetMaster {
+                session,
+                builder,
+                epoch,
+            } => self.owe(
+                session,
+                Input::MasterSet {
+                    session,
+                    builder,
+                    epoch,
+                    ok: true,
+                },
+            ),
+            Command::GreetBuilder {
+                session,
+                builder,
+                epoch,
+            } => self.owe(
+                session,
+                Input::Greeted {
+                    session,
+                    builder,
+                    epoch,
+                    ok: true,
+                },
+            ),
+            Command::Ping {
+                session,
+                builder,
+                ping,
+            } => self.owe(
+                session,
+                Input::PingAnswered {
+                    session,
+                    builder,
+                    ping,
+                    ok: true,
+                },
+            ),
+            Command::StartBuild {
+                session,
+                builder,
+                epoch,
+            } => self.owe(
+                session,
+                Input::BuildStartAnswered {
+                    session,
+                    builder,
+                    epoch,
+                    ok: Ok(()),
+                },
+            ),
+            Command::ShutdownSlave { session } => self.owe(
+                session,
+                Input::SlaveLost {
+                    session,
+                    why: "shut down".to_owned(),
+                },
+            ),
+            Command::RunBuild { plan, .. } => {
+                assert!(self.disk.builds.contains_key(&plan.build), "not durable");
+                let old = self.builds.insert(plan.build, RunningBuild::default());
+                assert!(old.is_none(), "run twice");
+            }
+            Command::InterruptBuild { build, reason } => {
+                let it = self.builds.get_mut(&build).expect("interrupts what runs");
+                assert_eq!(it.interrupted, None, "interrupted twice");
+                it.interrupted = Some(reason);
+            }
+            Command::SlaveGone { build } => {
+                let it = self.builds.get_mut(&build).expect("tells what runs");
+                assert!(!it.lost, "lost twice");
+                it.lost = true;
+            }
+            Command::Announce(event) => self.hear(&event),
+            Command::Exit => self.exited = true,
+            Command::DropSlave { .. } | Command::CompleteLogin { .. } => {}
+        }
+    }
+
+    /// What is announced is on disk.
+    fn hear(&self, event: &Event) {
+        let durable = match event {
+            Event::ChangeAdded(change) => self.disk.changes.contains_key(&change.number),
+            Event::SetSubmitted(set) => self.disk.sets.contains_key(&set.id),
+            Event::SetFinished { set, result } => self.disk.sets[set].finished == Some(*result),
+            Event::RequestFinished { request, result } => {
+                self.disk.requests[request].finished == Some(*result)
+            }
+            Event::BuildStarted(start) => self.disk.builds.contains_key(&start.build),
+            Event::BuildFinished { build, result, .. } => {
+                self.disk.builds[build].finished == Some(*result)
+            }
+            Event::SchedulerFailed { .. } => false,
+            _ => true,
+        };
+        assert!(durable, "announced too early, or not to happen: {event:?}");
+    }
+
+    fn owe(&mut self, session: SessionId, input: Input) {
+        self.owed.push((session, input));
+    }
+
+    fn new_reply(&mut self) -> ReplyId {
+        self.last_id += 1;
+        let reply = ReplyId(self.last_id);
+        self.waiting.insert(reply);
+        reply
+    }
+
+    fn pick(&mut self, count: usize) -> Option<usize> {
+        (count > 0).then(|| self.rng.random_range(0..count))
+    }
+
+    fn tell(&mut self, text: &str) {
+        if let Some(trace) = &mut self.trace {
+            text.hash(trace);
+        }
+        if self.verbose {
+            eprintln!("{:?} {text}", self.now.mono.0);
+        }
+    }
+}
+
+fn sched_name(
+    scheduler: &Arc<buildmaster::config::SchedulerConfig>,
+) -> &buildmaster::model::SchedulerName {
+    &scheduler.name
+}
+
+/// Turns a good answer into a bad one.
+fn spoil(input: &mut Input) {
+    match input {
+        Input::OldSlaveAnswered { alive, .. } => *alive = false,
+        Input::BuilderListAnswered { result, .. } => match result {
+            Ok(names) if names.len() > 1 => {
+                names.pop();
+            }
+            _ => *result = Err("no".to_owned()),
+        },
+        Input::MasterSet { ok, .. }
+        | Input::Greeted { ok, .. }
+        | Input::PingAnswered { ok, .. } => *ok = false,
+        Input::BuildStartAnswered { ok, .. } => *ok = Err("no".to_owned()),
+        _ => {}
+    }
+}
