@@ -1,5 +1,6 @@
-//! x
+//! Integration tests: the parts together, in process.
 
+mod net;
 mod pb_corpus;
 mod pb_golden;
 mod pb_properties;
