@@ -2,6 +2,7 @@
 
 pub mod botmaster;
 pub mod build;
+pub mod client;
 pub mod config;
 pub mod logs;
 pub mod model;
