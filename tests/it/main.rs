@@ -1,3 +1,4 @@
 //! x
 
+mod net;
 mod sendchange;
