@@ -1,4 +1,4 @@
-//! x
+//! Tests of parts together.
 
 mod net;
 mod sendchange;
