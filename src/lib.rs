@@ -77,10 +77,10 @@
 
 pub mod botmaster;
 pub mod build;
-//pub mod buildslave;
+pub mod buildslave;
 pub mod changes;
 pub mod cli;
-//pub mod client;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod daemon;

@@ -6,13 +6,12 @@ use super::control::Controls;
 use super::fold::contribution;
 use super::guard::caught;
 use super::journal::Journal;
-use super::names::file_name;
 use super::remote::Remote;
 use super::steplog::StepLog;
 use super::steps;
 use crate::botmaster::BuildPlan;
 use crate::config::{StepConfig, StepKind};
-use crate::logs::{Channel, LogStore};
+use crate::logs::{Channel, LogStore, file_name};
 use crate::model::{Op, Properties, Results, Timestamp};
 
 /// What all steps of a build share.

@@ -3,15 +3,22 @@
 //!
 //! A log is two files. `NAME.log` has the bytes of all channels in the order in which they came,
 //! exactly as the slave sent them (LOG-04). `NAME.idx` says which run of bytes belongs to which
-//! channel. Bytes beyond the last run of the index are not part of the log yet.
+//! channel: for each run, in order, the number `length * 4 + channel` in groups of seven bits, the
+//! lowest first, with the high bit set on all bytes but the last. Bytes beyond the last whole run
+//! of the index are not part of the log yet.
 //!
 //! Invariants: one thread writes all logs; what waits for it is bounded in bytes, so that a slow
 //! disk makes the build task wait, which makes the slave wait (LOG-05); log text never passes the
-//! core and never goes into SQLite.
+//! core and never goes into SQLite. Bytes are written before the run that claims them, so a reader
+//! sees a whole beginning of the log at any moment. Files are not forced to the disk: a killed
+//! master loses nothing by that, and a power failure loses at most the end of recent logs.
 
+mod index;
+mod name;
 pub mod reader;
 pub mod writer;
 
+pub use name::file_name;
 pub use reader::LogReader;
 pub use writer::{LogSink, LogStore};
 
@@ -24,4 +31,11 @@ pub enum Channel {
     Stderr = 1,
     /// What the slave or the master says about the command.
     Header = 2,
+}
+
+impl Channel {
+    /// All channels, by their number.
+    pub const ALL: [Self; 3] = [Self::Stdout, Self::Stderr, Self::Header];
+    /// What the command printed.
+    pub const OUTPUT: [Self; 2] = [Self::Stdout, Self::Stderr];
 }

@@ -1,13 +1,24 @@
 //! Reading logs, also while they are being written.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Channel;
+use super::index::Run;
+use super::writer::{DATA, INDEX, with_suffix};
 
 /// A log on disk.
 #[derive(Debug)]
-pub struct LogReader {}
+pub struct LogReader {
+    data: File,
+    index: File,
+    /// Where the next run is in the index.
+    next_run: u64,
+    /// Where its bytes are.
+    position: u64,
+}
 
 impl LogReader {
     /// Opens the log at `path` (with the base directory, without suffix).
@@ -15,16 +26,85 @@ impl LogReader {
     /// # Errors
     /// There is no such log, or it cannot be read.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let _ = path;
-        todo!()
+        Ok(Self {
+            data: File::open(with_suffix(path, DATA))?,
+            index: File::open(with_suffix(path, INDEX))?,
+            next_run: 0,
+            position: 0,
+        })
     }
 
-    /// Copies the bytes of `channels` to `out`, in order, up to the present end of the index.
+    /// Copies the bytes of `channels` to `out`, in order, up to the present end of the index; called
+    /// again it goes on from there. Returns how many bytes were copied.
     ///
     /// # Errors
-    /// Reading or writing failed.
+    /// Reading or writing failed, or the log has fewer bytes than its index says: those that are
+    /// there have been copied then.
     pub fn copy_to(&mut self, channels: &[Channel], out: &mut dyn Write) -> io::Result<u64> {
-        let _ = (channels, out);
-        todo!()
+        let mut copied = 0;
+        let mut index = vec![0; INDEX_BUFFER];
+        let mut buffer = vec![0; DATA_BUFFER];
+        loop {
+            let filled = read_at(&self.index, &mut index, self.next_run)?;
+            let mut rest = &index[..filled];
+            // Neighbours that are both wanted are copied together.
+            let mut wanted: Option<(u64, u64)> = None;
+            while let Some((run, taken)) =
+                Run::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
+            {
+                rest = &rest[taken..];
+                if channels.contains(&run.channel) {
+                    let (_, length) = wanted.get_or_insert((self.position, 0));
+                    *length = length.saturating_add(run.length);
+                } else if let Some(stretch) = wanted.take() {
+                    copied += self.copy(stretch, &mut buffer, out)?;
+                }
+                self.position = self.position.saturating_add(run.length);
+            }
+            if let Some(stretch) = wanted {
+                copied += self.copy(stretch, &mut buffer, out)?;
+            }
+            let used = filled - rest.len();
+            if used == 0 {
+                return Ok(copied);
+            }
+            self.next_run += u64::try_from(used).expect("a buffer is small");
+        }
+    }
+
+    fn copy(
+        &self,
+        (mut position, length): (u64, u64),
+        buffer: &mut [u8],
+        out: &mut dyn Write,
+    ) -> io::Result<u64> {
+        let mut left = length;
+        while left > 0 {
+            let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+            let got = read_at(&self.data, &mut buffer[..want], position)?;
+            if got == 0 {
+                return Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "the end of the log is missing",
+                ));
+            }
+            out.write_all(&buffer[..got])?;
+            let got = u64::try_from(got).expect("a buffer is small");
+            position += got;
+            left -= got;
+        }
+        Ok(length)
     }
 }
+
+fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, position) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+const INDEX_BUFFER: usize = 8 * 1024;
+const DATA_BUFFER: usize = 64 * 1024;

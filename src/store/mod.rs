@@ -5,8 +5,19 @@
 //! committed in order, many per commit, with `synchronous = FULL`; a ticket is confirmed only after its
 //! commit. Ops without a ticket may wait a little for the next commit. The lock on the state, not
 //! a pid file, says "already running". SQL is static text next to its function.
+//!
+//! Start reading at `migrations/0001.sql`, then `apply` (what each op writes), `recover` (what a
+//! start reads and repairs) and [`writer`].
 
+mod apply;
+mod column;
+mod error;
+mod lock;
 pub mod read;
+mod recover;
+mod schema;
 pub mod writer;
 
-pub use writer::{Store, StoreError, Writer};
+pub use error::StoreError;
+pub use read::State;
+pub use writer::{Store, Writer};

@@ -1,1 +1,499 @@
 //! Reading the state: plain functions on a read-only connection, for `show` and later the pages.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::column::{Col, Json, int};
+use super::lock::Lock;
+use super::{StoreError, schema};
+use crate::model::{
+    BuildId, BuildNumber, BuildSummary, BuilderName, Change, ChangeNumber, NewChange, Properties,
+    RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
+};
+
+/// The state, opened for reading, beside a running master or without one.
+#[derive(Debug)]
+pub struct State {
+    /// What the functions of this module read from.
+    pub conn: Connection,
+    basedir: PathBuf,
+}
+
+impl State {
+    /// Opens the state in `basedir`.
+    ///
+    /// # Errors
+    /// There is none, or it is of another version of this program; see [`StoreError`].
+    pub fn open_readonly(basedir: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            conn: schema::open_for_reading(basedir)?,
+            basedir: basedir.to_owned(),
+        })
+    }
+
+    /// Whether a master runs on it now. Who is connected is true only then.
+    #[must_use]
+    pub fn is_master_running(&self) -> bool {
+        Lock::is_taken(&self.basedir)
+    }
+
+    /// The base directory.
+    #[must_use]
+    pub fn basedir(&self) -> &Path {
+        &self.basedir
+    }
+}
+
+/// A configured builder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuilderRow {
+    /// Its name.
+    pub name: BuilderName,
+    /// Its big state: `offline`, `idle` or `building` (BLD-13).
+    pub state: String,
+    /// The slaves that may build for it.
+    pub slaves: Vec<SlaveName>,
+    /// How many requests wait for it.
+    pub pending: u64,
+    /// Builds that run, by number.
+    pub building: Vec<(BuildNumber, SlaveName)>,
+    /// The last build that has ended, its result and when.
+    pub last: Option<(BuildNumber, Results, Timestamp)>,
+}
+
+/// A configured slave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlaveRow {
+    /// Its name.
+    pub name: SlaveName,
+    /// Whether it is connected, or was when the master ended.
+    pub connected: bool,
+    /// When it last came or went; absent if it never came.
+    pub seen_at: Option<Timestamp>,
+    /// What it told of itself.
+    pub info: BTreeMap<String, String>,
+    /// The builders that it may build for.
+    pub builders: Vec<BuilderName>,
+}
+
+/// Which requests are wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Which {
+    /// Those that wait for a build.
+    Pending,
+    /// Those that have not finished.
+    Open,
+    /// All.
+    All,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestRow {
+    /// Its number.
+    pub id: RequestId,
+    /// Its set.
+    pub set: SetId,
+    /// The builder it is for.
+    pub builder: BuilderName,
+    /// The set's reason.
+    pub reason: String,
+    /// When it was queued.
+    pub submitted_at: Timestamp,
+    /// The build that serves it or served it.
+    pub build: Option<BuildNumber>,
+    /// How many builds of it lost their slave.
+    pub retries: u32,
+    /// How many builds were started for it.
+    pub start_count: u32,
+    /// Its result, and when it finished.
+    pub finished: Option<(Results, Timestamp)>,
+}
+
+/// A build set (BST-11).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetRow {
+    /// Its number.
+    pub id: SetId,
+    /// The id a client gave it.
+    pub external_id: Option<String>,
+    /// The scheduler that submitted it.
+    pub scheduler: Option<SchedulerName>,
+    /// Why.
+    pub reason: String,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// Its result, and when it finished.
+    pub finished: Option<(Results, Timestamp)>,
+    /// Its properties.
+    pub properties: Properties,
+    /// Its requests.
+    pub requests: Vec<(RequestId, BuilderName)>,
+}
+
+/// A build with everything that is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildRow {
+    /// The build and its steps.
+    pub summary: BuildSummary,
+    /// Why it was stopped, if somebody stopped it (BUI-11).
+    pub stop_reason: Option<String>,
+    /// Its properties with their sources (PRP-10).
+    pub properties: Properties,
+    /// The logs of each step.
+    pub logs: Vec<Vec<LogRow>>,
+}
+
+/// A log of a step.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogRow {
+    /// Its name.
+    pub name: String,
+    /// Its file, relative to the base directory and without suffix.
+    pub path: String,
+    /// Bytes of all channels; absent while it is written.
+    pub size_bytes: Option<u64>,
+}
+
+/// The configured builders, in the order of the configuration.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn builders(conn: &Connection) -> rusqlite::Result<Vec<BuilderRow>> {
+    let mut pending: BTreeMap<String, u64> = conn
+        .prepare_cached(PENDING)?
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, u32>(1)?.into())))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut building: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    let mut select = conn.prepare_cached(BUILDING)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        building
+            .entry(row.get(0)?)
+            .or_default()
+            .push((row.get::<_, Col<_>>(1)?.0, row.get::<_, Col<_>>(2)?.0));
+    }
+    let mut last = conn.prepare_cached(LAST_BUILD)?;
+    conn.prepare_cached(BUILDERS)?
+        .query_map([], |row| {
+            let name: BuilderName = row.get::<_, Col<_>>(0)?.0;
+            Ok(BuilderRow {
+                state: row.get(1)?,
+                slaves: row.get::<_, Json<_>>(2)?.0,
+                pending: pending.remove(name.as_str()).unwrap_or(0),
+                building: building.remove(name.as_str()).unwrap_or_default(),
+                last: last
+                    .query_row([name.as_str()], |row| {
+                        Ok((
+                            row.get::<_, Col<_>>(0)?.0,
+                            row.get::<_, Col<_>>(1)?.0,
+                            row.get::<_, Col<_>>(2)?.0,
+                        ))
+                    })
+                    .optional()?,
+                name,
+            })
+        })?
+        .collect()
+}
+
+/// Names of all builders that are configured or have builds, in order of name.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn builder_names(conn: &Connection) -> rusqlite::Result<Vec<BuilderName>> {
+    conn.prepare_cached(BUILDER_NAMES)?
+        .query_map([], |row| Ok(row.get::<_, Col<_>>(0)?.0))?
+        .collect()
+}
+
+/// The configured slaves, in the order of the configuration.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn slaves(conn: &Connection) -> rusqlite::Result<Vec<SlaveRow>> {
+    let mut builders_of: BTreeMap<SlaveName, Vec<BuilderName>> = BTreeMap::new();
+    for builder in builders(conn)? {
+        for slave in builder.slaves {
+            let builders = builders_of.entry(slave).or_default();
+            builders.push(builder.name.clone());
+        }
+    }
+    conn.prepare_cached(SLAVES)?
+        .query_map([], |row| {
+            let name: SlaveName = row.get::<_, Col<_>>(0)?.0;
+            Ok(SlaveRow {
+                connected: row.get(1)?,
+                seen_at: row.get::<_, Option<Col<_>>>(2)?.map(|t| t.0),
+                info: row.get::<_, Json<_>>(3)?.0,
+                builders: builders_of.remove(&name).unwrap_or_default(),
+                name,
+            })
+        })?
+        .collect()
+}
+
+/// The newest `limit` changes, newest first.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn changes(conn: &Connection, limit: u32) -> rusqlite::Result<Vec<Change>> {
+    conn.prepare_cached(CHANGES)?
+        .query_map([limit], change_of)?
+        .collect()
+}
+
+/// The change with this number.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn change(conn: &Connection, number: ChangeNumber) -> rusqlite::Result<Option<Change>> {
+    conn.prepare_cached(CHANGE)?
+        .query_row([int(number.0)], change_of)
+        .optional()
+}
+
+/// Requests: the open ones in the order of the queue, all of them newest first.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn requests(conn: &Connection, which: Which, limit: u32) -> rusqlite::Result<Vec<RequestRow>> {
+    let sql = match which {
+        Which::Pending => PENDING_REQUESTS,
+        Which::Open => OPEN_REQUESTS,
+        Which::All => ALL_REQUESTS,
+    };
+    conn.prepare_cached(sql)?
+        .query_map([limit], request_of)?
+        .collect()
+}
+
+/// The set with this number (BST-11).
+///
+/// # Errors
+/// The state cannot be read.
+pub fn build_set(conn: &Connection, id: SetId) -> rusqlite::Result<Option<SetRow>> {
+    let set = conn
+        .prepare_cached(SET)?
+        .query_row([int(id.0)], |row| {
+            Ok(SetRow {
+                id,
+                external_id: row.get(0)?,
+                scheduler: row.get::<_, Option<Col<_>>>(1)?.map(|s| s.0),
+                reason: row.get(2)?,
+                submitted_at: row.get::<_, Col<_>>(3)?.0,
+                finished: finished(row, 4, 5)?,
+                properties: row.get::<_, Json<_>>(6)?.0,
+                requests: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(mut set) = set else { return Ok(None) };
+    set.requests = conn
+        .prepare_cached(SET_REQUESTS)?
+        .query_map([int(id.0)], |row| {
+            Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Col<_>>(1)?.0))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some(set))
+}
+
+/// The newest `limit` builds, of one builder or of all, newest first.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn builds(
+    conn: &Connection,
+    builder: Option<&BuilderName>,
+    limit: u32,
+) -> rusqlite::Result<Vec<BuildRow>> {
+    let with_steps = |row: &Row<'_>| with_steps(conn, build_of(row)?);
+    match builder {
+        Some(builder) => conn
+            .prepare_cached(BUILDS_OF_BUILDER)?
+            .query_map(params![builder.as_str(), limit], with_steps)?
+            .collect(),
+        None => conn
+            .prepare_cached(BUILDS)?
+            .query_map([limit], with_steps)?
+            .collect(),
+    }
+}
+
+/// One build.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn build(
+    conn: &Connection,
+    builder: &BuilderName,
+    number: BuildNumber,
+) -> rusqlite::Result<Option<BuildRow>> {
+    conn.prepare_cached(BUILD)?
+        .query_row(params![builder.as_str(), int(number.0)], |row| {
+            with_steps(conn, build_of(row)?)
+        })
+        .optional()
+}
+
+fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
+    Ok(Change {
+        number: row.get::<_, Col<_>>(0)?.0,
+        arrived_at: row.get::<_, Col<_>>(1)?.0,
+        when: row.get::<_, Col<_>>(2)?.0,
+        said: NewChange {
+            when: row.get::<_, Option<Col<_>>>(3)?.map(|t| t.0),
+            who: row.get(4)?,
+            comments: row.get(5)?,
+            revision: row.get(6)?,
+            branch: row.get(7)?,
+            project: row.get(8)?,
+            repository: row.get(9)?,
+            codebase: row.get(10)?,
+            category: row.get(11)?,
+            revlink: row.get(12)?,
+            src: row.get(13)?,
+            files: row.get::<_, Json<_>>(14)?.0,
+            properties: row.get::<_, Json<_>>(15)?.0,
+        },
+    })
+}
+
+fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
+    Ok(RequestRow {
+        id: row.get::<_, Col<_>>(0)?.0,
+        set: row.get::<_, Col<_>>(1)?.0,
+        builder: row.get::<_, Col<_>>(2)?.0,
+        reason: row.get(3)?,
+        submitted_at: row.get::<_, Col<_>>(4)?.0,
+        build: row.get::<_, Option<Col<_>>>(5)?.map(|n| n.0),
+        retries: row.get(6)?,
+        start_count: row.get(7)?,
+        finished: finished(row, 8, 9)?,
+    })
+}
+
+fn finished(
+    row: &Row<'_>,
+    result: usize,
+    at: usize,
+) -> rusqlite::Result<Option<(Results, Timestamp)>> {
+    let result = row.get::<_, Option<Col<_>>>(result)?;
+    let at = row.get::<_, Option<Col<_>>>(at)?;
+    Ok(result.zip(at).map(|(result, at)| (result.0, at.0)))
+}
+
+fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
+    Ok(BuildRow {
+        summary: BuildSummary {
+            id: row.get::<_, Col<_>>(0)?.0,
+            builder: row.get::<_, Col<_>>(1)?.0,
+            number: row.get::<_, Col<_>>(2)?.0,
+            slave: row.get::<_, Col<_>>(3)?.0,
+            reason: row.get(4)?,
+            started_at: row.get::<_, Col<_>>(5)?.0,
+            finished_at: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
+            result: row.get::<_, Option<Col<_>>>(7)?.map(|r| r.0),
+            text: row.get::<_, Json<_>>(8)?.0,
+            requests: row.get::<_, Json<_>>(9)?.0,
+            changes: row.get::<_, Json<_>>(10)?.0,
+            steps: Vec::new(),
+        },
+        properties: row.get::<_, Json<_>>(11)?.0,
+        stop_reason: row.get(12)?,
+        logs: Vec::new(),
+    })
+}
+
+fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildRow> {
+    let id: BuildId = build.summary.id;
+    let mut positions = Vec::new();
+    let mut select = conn.prepare_cached(STEPS)?;
+    let mut rows = select.query([int(id.0)])?;
+    while let Some(row) = rows.next()? {
+        positions.push(row.get::<_, u32>(0)?);
+        build.logs.push(Vec::new());
+        build.summary.steps.push(StepSummary {
+            name: row.get(1)?,
+            started_at: row.get::<_, Col<_>>(2)?.0,
+            finished_at: row.get::<_, Option<Col<_>>>(3)?.map(|t| t.0),
+            result: row.get::<_, Option<Col<_>>>(4)?.map(|r| r.0),
+            text: row.get::<_, Json<_>>(5)?.0,
+            logs: Vec::new(),
+        });
+    }
+    let mut select = conn.prepare_cached(LOGS)?;
+    let mut rows = select.query([int(id.0)])?;
+    while let Some(row) = rows.next()? {
+        let Ok(step) = positions.binary_search(&row.get(0)?) else {
+            continue;
+        };
+        let log = LogRow {
+            name: row.get(1)?,
+            path: row.get(2)?,
+            size_bytes: row
+                .get::<_, Option<i64>>(3)?
+                .map(|size| u64::try_from(size).unwrap_or(0)),
+        };
+        build.summary.steps[step].logs.push(log.name.clone());
+        build.logs[step].push(log);
+    }
+    Ok(build)
+}
+
+const BUILDERS: &str =
+    "SELECT name, state, slaves FROM builder WHERE position IS NOT NULL ORDER BY position";
+const BUILDER_NAMES: &str = "SELECT name FROM builder
+    WHERE position IS NOT NULL OR EXISTS (SELECT 1 FROM build b WHERE b.builder = name)
+    ORDER BY name";
+const PENDING: &str = "SELECT builder, count(*) FROM request INDEXED BY request_open
+    WHERE finished_at IS NULL AND build IS NULL GROUP BY builder";
+const BUILDING: &str = "SELECT builder, number, slave FROM build INDEXED BY build_open
+    WHERE finished_at IS NULL ORDER BY builder, id";
+const LAST_BUILD: &str = "SELECT number, result, finished_at FROM build
+    WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL
+    ORDER BY number DESC LIMIT 1";
+const SLAVES: &str = "SELECT name, connected, seen_at, info FROM slave
+    WHERE position IS NOT NULL ORDER BY position";
+const CHANGES: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
+        branch, project, repository, codebase, category, revlink, src, files, properties
+    FROM change ORDER BY number DESC LIMIT ?1";
+const CHANGE: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
+        branch, project, repository, codebase, category, revlink, src, files, properties
+    FROM change WHERE number = ?1";
+const PENDING_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        NULL, r.retries, r.start_count, r.result, r.finished_at
+    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
+    WHERE r.finished_at IS NULL AND r.build IS NULL ORDER BY r.submitted_at, r.id LIMIT ?1";
+const OPEN_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        (SELECT b.number FROM build b WHERE b.id = r.build),
+        r.retries, r.start_count, r.result, r.finished_at
+    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
+    WHERE r.finished_at IS NULL ORDER BY r.submitted_at, r.id LIMIT ?1";
+const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        (SELECT b.number FROM build b WHERE b.id = r.build),
+        r.retries, r.start_count, r.result, r.finished_at
+    FROM request r JOIN build_set s ON s.id = r.build_set
+    ORDER BY r.id DESC LIMIT ?1";
+const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,
+        properties
+    FROM build_set WHERE id = ?1";
+const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1 ORDER BY id";
+const BUILDS: &str = "SELECT id, builder, number, slave, reason, started_at, finished_at, result,
+        text, requests, changes, properties, stop_reason
+    FROM build ORDER BY id DESC LIMIT ?1";
+const BUILDS_OF_BUILDER: &str = "SELECT id, builder, number, slave, reason, started_at,
+        finished_at, result, text, requests, changes, properties, stop_reason
+    FROM build WHERE builder = ?1 ORDER BY number DESC LIMIT ?2";
+const BUILD: &str = "SELECT id, builder, number, slave, reason, started_at,
+        finished_at, result, text, requests, changes, properties, stop_reason
+    FROM build WHERE builder = ?1 AND number = ?2";
+const STEPS: &str = "SELECT position, name, started_at, finished_at, result, text
+    FROM step WHERE build = ?1 ORDER BY position";
+const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1
+    ORDER BY step, position";
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,35 @@
 //! Opening the state, and writing to it.
+//!
+//! One thread owns the connection. It takes everything that waits, writes it in one transaction
+//! and confirms the last ticket after the commit. While the disk refuses, it keeps the same
+//! transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and those who
+//! hand in more wait once [`MAX_WAITING_OPS`] are waiting.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+use tracing::{error, info, warn};
+
+use super::apply::{Refusal, apply};
+use super::lock::Lock;
+use super::recover::recover;
+use super::{StoreError, schema};
 use crate::model::{Op, Recovered, Ticket, Timestamp};
-
-/// Why the state cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    // The variants are the implementer's: already running, newer than this program, not ours, SQLite's own.
-}
 
 /// The state, opened for writing by the one master that runs on it.
 #[derive(Debug)]
-pub struct Store {}
+pub struct Store {
+    // Fields are dropped in this order: the lock goes last.
+    conn: Connection,
+    path: PathBuf,
+    lock: Lock,
+}
 
 impl Store {
     /// Name of the state's file in the base directory.
@@ -25,8 +42,11 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub fn open(basedir: &Path, now: Timestamp) -> Result<(Self, Recovered), StoreError> {
-        let _ = (basedir, now);
-        todo!()
+        let lock = Lock::take(basedir)?;
+        let path = basedir.join(Self::FILE);
+        let mut conn = schema::open_for_writing(&path)?;
+        let recovered = recover(&mut conn, basedir, now).map_err(|e| schema::refused(&path, e))?;
+        Ok((Self { conn, path, lock }, recovered))
     }
 
     /// Starts the writer thread. `confirm` is called on it after each commit with the last ticket that
@@ -35,33 +55,261 @@ impl Store {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(self, confirm: Box<dyn Fn(Ticket) + Send>) -> std::io::Result<Writer> {
-        let _ = confirm;
-        todo!()
+        let (inbox, waiting) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            room: Semaphore::new(MAX_WAITING_OPS),
+            is_healthy: AtomicBool::new(true),
+        });
+        let thread = WriterThread {
+            store: self,
+            waiting,
+            shared: Arc::clone(&shared),
+            confirm,
+            since_checkpoint: 0,
+        };
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || thread.run())?;
+        Ok(Writer { inbox, shared })
     }
 }
 
 /// The way to the writer thread. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Writer {}
+pub struct Writer {
+    inbox: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+}
 
 impl Writer {
     /// Hands in ops in order; waits while the writer is far behind. With a ticket the ops are committed soon and then
     /// confirmed; without, within a tenth of a second or with the next ticket.
+    ///
+    /// Cancel-safe: nothing is written if it is dropped while waiting.
     pub async fn write(&self, ticket: Option<Ticket>, ops: Vec<Op>) {
-        let _ = (ticket, ops);
-        std::future::ready(()).await;
-        todo!()
+        let write = Write { ticket, ops };
+        let room = self.shared.room.acquire_many(write.weight()).await;
+        room.expect("the semaphore is never closed").forget();
+        if self.inbox.send(Message::Write(write)).is_err() {
+            error!("something is written to the state after it was closed");
+        }
     }
 
     /// Whether the disk takes writes at present; while it does not, the writer retries and new changes are to be refused.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        todo!()
+        self.shared.is_healthy.load(Ordering::Relaxed)
     }
 
     /// Commits everything and waits for it; nothing may be written afterwards.
+    ///
+    /// While the disk takes no writes this does not end; the caller has the deadline.
     pub async fn close(self) {
-        std::future::ready(()).await;
-        todo!()
+        let (done, is_done) = oneshot::channel();
+        if self.inbox.send(Message::Close(done)).is_ok() {
+            // An error says that the thread is gone, and with it everything was committed.
+            is_done.await.unwrap_or_default();
+        }
     }
 }
+
+#[derive(Debug)]
+struct Shared {
+    /// One permit an op.
+    room: Semaphore,
+    is_healthy: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Message {
+    Write(Write),
+    Close(oneshot::Sender<()>),
+}
+
+/// What was handed in together; written in one transaction.
+#[derive(Debug)]
+struct Write {
+    ticket: Option<Ticket>,
+    ops: Vec<Op>,
+}
+
+impl Write {
+    /// Permits that it needs: one an op, at least one, and never more than there are.
+    fn weight(&self) -> u32 {
+        u32::try_from(self.ops.len().clamp(1, MAX_WAITING_OPS))
+            .expect("the limit is a small number")
+    }
+}
+
+struct WriterThread {
+    store: Store,
+    waiting: mpsc::Receiver<Message>,
+    shared: Arc<Shared>,
+    confirm: Box<dyn Fn(Ticket) + Send>,
+    /// Ops written since the write-ahead log was last moved into the file.
+    since_checkpoint: usize,
+}
+
+impl WriterThread {
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        let closed = loop {
+            let (more, closed) = self.collect(&mut batch);
+            self.commit(&mut batch);
+            if self.since_checkpoint >= CHECKPOINT_OPS {
+                self.checkpoint();
+            }
+            if !more {
+                break closed;
+            }
+        };
+        self.checkpoint();
+        let Store { conn, path, lock } = self.store;
+        if let Err((_, e)) = conn.close() {
+            warn!("cannot close {} properly: {e}", path.display());
+        }
+        drop(lock);
+        if let Some(closed) = closed {
+            // An error says that nobody waits any more.
+            closed.send(()).unwrap_or_default();
+        }
+    }
+
+    /// Waits until something is to be committed now and puts it into `batch`. Returns whether there may
+    /// be more, and who waits for the end.
+    fn collect(&mut self, batch: &mut Vec<Write>) -> (bool, Option<oneshot::Sender<()>>) {
+        let mut ops = 0;
+        let mut is_urgent = false;
+        // When ops without a ticket have waited long enough.
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let message = if is_urgent {
+                match self.waiting.try_recv() {
+                    Ok(message) => message,
+                    Err(mpsc::TryRecvError::Empty) => return (true, None),
+                    Err(mpsc::TryRecvError::Disconnected) => return (false, None),
+                }
+            } else {
+                let received = match (deadline, self.since_checkpoint) {
+                    (Some(at), _) => self
+                        .waiting
+                        .recv_timeout(at.saturating_duration_since(Instant::now())),
+                    (None, 0) => self.waiting.recv().map_err(Into::into),
+                    (None, _) => self.waiting.recv_timeout(IDLE),
+                };
+                match received {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) if deadline.is_some() => return (true, None),
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.checkpoint();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return (false, None),
+                }
+            };
+            match message {
+                Message::Close(done) => return (false, Some(done)),
+                Message::Write(write) => {
+                    is_urgent |= write.ticket.is_some();
+                    deadline.get_or_insert_with(|| Instant::now() + LAZY);
+                    ops += write.ops.len().max(1);
+                    batch.push(write);
+                    if ops >= MAX_BATCH_OPS {
+                        return (true, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Commits `batch`, however long it takes, confirms it and empties it.
+    fn commit(&mut self, batch: &mut Vec<Write>) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut pause = FIRST_PAUSE;
+        while let Err(e) = write_all(&self.store.conn, batch) {
+            if self.shared.is_healthy.swap(false, Ordering::Relaxed) {
+                error!(
+                    "cannot write to {}: {e}; what happens waits in memory until it can be written",
+                    self.store.path.display()
+                );
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+        if !self.shared.is_healthy.swap(true, Ordering::Relaxed) {
+            info!("{} takes writes again", self.store.path.display());
+        }
+        if let Some(ticket) = batch.iter().rev().find_map(|write| write.ticket) {
+            (self.confirm)(ticket);
+        }
+        for write in batch.drain(..) {
+            self.since_checkpoint += write.ops.len();
+            let weight = usize::try_from(write.weight()).expect("it was a usize");
+            self.shared.room.add_permits(weight);
+        }
+    }
+
+    /// Moves the write-ahead log into the file, as far as readers allow.
+    fn checkpoint(&mut self) {
+        if self.since_checkpoint == 0 {
+            return;
+        }
+        self.since_checkpoint = 0;
+        let path = &self.store.path;
+        // What cannot be moved now is moved later; it is safe where it is.
+        if let Err(e) = self
+            .store
+            .conn
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        {
+            warn!(
+                "cannot move the write-ahead log into {}: {e}",
+                path.display()
+            );
+        }
+    }
+}
+
+/// Writes all of `batch` in one transaction, or nothing.
+fn write_all(conn: &Connection, batch: &[Write]) -> rusqlite::Result<()> {
+    let written = (|| {
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        for op in batch.iter().flat_map(|write| &write.ops) {
+            match apply(conn, op) {
+                Ok(()) => {}
+                // It would be refused for ever, and all that come after must not wait for it.
+                Err(Refusal::Op(why)) => {
+                    error!("the state refuses what contradicts it: {why}: {op:?}");
+                }
+                Err(Refusal::Disk(e)) => return Err(e),
+            }
+        }
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    })();
+    if written.is_err() && !conn.is_autocommit() {
+        // SQLite may have rolled back by itself; if it cannot now, the next BEGIN fails and we are
+        // here again.
+        conn.execute_batch("ROLLBACK").unwrap_or_default();
+    }
+    written
+}
+
+/// How many ops may wait to be committed before those who bring more have to wait.
+const MAX_WAITING_OPS: usize = 4096;
+/// How many ops are committed together; a transaction must not grow without bound.
+const MAX_BATCH_OPS: usize = 1024;
+/// How long ops without a ticket wait for company.
+const LAZY: Duration = Duration::from_millis(80);
+/// The write-ahead log is moved into the file when nothing happened for this long …
+const IDLE: Duration = Duration::from_millis(500);
+/// … or when so much was written.
+const CHECKPOINT_OPS: usize = 4096;
+/// Between attempts to write while the disk refuses.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

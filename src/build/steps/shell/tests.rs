@@ -1,0 +1,345 @@
+//! Arguments, texts and results of shell steps, against a played slave.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use bytes::Bytes;
+
+use super::*;
+use crate::build::testing::{Stage, play, shell, shell_config, step_config, template};
+use crate::config::checked::{Otherwise, TemplatePart};
+use crate::model::Op;
+use crate::net::slave::CommandEnd;
+use crate::protocol::Update;
+
+fn property(name: &str) -> Template {
+    Template(vec![
+        TemplatePart::Text("<".to_owned()),
+        TemplatePart::Property {
+            name: name.to_owned(),
+            otherwise: Otherwise::Fail,
+        },
+        TemplatePart::Text(">".to_owned()),
+    ])
+}
+
+fn arguments_of(config: &ShellStepConfig) -> ShellArgs {
+    let mut properties = Properties::new();
+    properties.set("p", "x", "test");
+    arguments(config, &BTreeMap::new(), &properties).unwrap()
+}
+
+/// What changes in the arguments when `change` is made to a step.
+fn check(change: impl FnOnce(&mut ShellStepConfig), expect: impl FnOnce(&mut ShellArgs)) {
+    let mut config = shell_config("make");
+    let mut expected = arguments_of(&config);
+    change(&mut config);
+    expect(&mut expected);
+    assert_eq!(arguments_of(&config), expected);
+}
+
+#[test]
+fn a_step_with_defaults_has_buildbots_arguments() {
+    assert_eq!(
+        arguments_of(&shell_config("make")),
+        ShellArgs {
+            command: ShellCommand::Line("make".to_owned()),
+            workdir: "build".to_owned(),
+            env: Vec::new(),
+            initial_stdin: None,
+            want_stdout: true,
+            want_stderr: true,
+            logfiles: Vec::new(),
+            timeout: Some(1200.0),
+            max_time: None,
+            sigterm_time: None,
+            interrupt_signal: None,
+            use_pty: None,
+            log_environ: true,
+            max_lines: None,
+        }
+    );
+}
+
+#[test]
+fn each_setting_changes_its_argument() {
+    let second = Some(Duration::from_millis(1500));
+    check(|c| c.timeout = None, |a| a.timeout = None);
+    check(|c| c.max_time = second, |a| a.max_time = Some(1.5));
+    check(|c| c.sigterm_time = second, |a| a.sigterm_time = Some(1.5));
+    let int = Some("INT".to_owned());
+    check(
+        |c| c.interrupt_signal.clone_from(&int),
+        |a| a.interrupt_signal.clone_from(&int),
+    );
+    check(|c| c.use_pty = Some(true), |a| a.use_pty = Some(true));
+    check(|c| c.log_environ = false, |a| a.log_environ = false);
+    check(|c| c.want_stdout = false, |a| a.want_stdout = false);
+    check(|c| c.want_stderr = false, |a| a.want_stderr = false);
+    check(|c| c.max_lines = Some(9), |a| a.max_lines = Some(9));
+    check(
+        |c| c.initial_stdin = Some(property("p")),
+        |a| a.initial_stdin = Some(Bytes::from_static(b"<x>")),
+    );
+    check(
+        |c| c.workdir = property("p"),
+        |a| a.workdir = "<x>".to_owned(),
+    );
+    check(
+        |c| c.logfiles = vec![("l".to_owned(), property("p"), true)],
+        |a| a.logfiles = vec![("l".to_owned(), "<x>".to_owned(), true)],
+    );
+    check(
+        |c| {
+            c.command = CommandWords::Words(vec![
+                (property("p"), None),
+                (property("p"), Some("***".to_owned())),
+            ]);
+        },
+        |a| {
+            a.command = ShellCommand::Words(vec![
+                Word::Plain("<x>".to_owned()),
+                Word::Obfuscated {
+                    real: "<x>".to_owned(),
+                    shown: "***".to_owned(),
+                },
+            ]);
+        },
+    );
+}
+
+#[test]
+fn the_environment_of_the_step_overrides_that_of_the_builder() {
+    let env = |pairs: &[(&str, Option<&str>)]| {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), value.map(template)))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let builder = env(&[("A", Some("1")), ("B", Some("1")), ("C", Some("1"))]);
+    let step = env(&[("B", Some("2")), ("C", None), ("D", None)]);
+    let merged = merged_env(&builder, &step, &Properties::new()).unwrap();
+    let merged: Vec<_> = merged
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_deref()))
+        .collect();
+    assert_eq!(
+        merged,
+        [("A", Some("1")), ("B", Some("2")), ("C", None), ("D", None)]
+    );
+}
+
+#[test]
+fn an_unset_property_names_the_setting() {
+    let mut config = shell_config("make");
+    config.env.insert("CC".to_owned(), Some(property("nosuch")));
+    let error = arguments(&config, &BTreeMap::new(), &Properties::new()).unwrap_err();
+    assert_eq!(error.to_string(), "env, CC: property 'nosuch' is not set");
+}
+
+fn line(text: &str) -> String {
+    describe_command(&ShellCommand::Line(text.to_owned())).join(" ")
+}
+
+#[test]
+fn a_command_is_described_by_its_first_words() {
+    assert_eq!(line("ls"), "'ls'");
+    assert_eq!(line("ls -l"), "'ls -l'");
+    assert_eq!(line("make all test"), "'make all ...'");
+    assert_eq!(line("  make   all\ntest x y"), "'make all ...'");
+    assert_eq!(line(" "), "???");
+}
+
+#[test]
+fn an_obfuscated_word_is_described_as_it_is_shown() {
+    let words = vec![
+        Word::Plain("login".to_owned()),
+        Word::Obfuscated {
+            real: "secret".to_owned(),
+            shown: "***".to_owned(),
+        },
+    ];
+    let text = describe_command(&ShellCommand::Words(words));
+    assert_eq!(text, ["'login", "***'"]);
+}
+
+#[test]
+fn descriptions_are_for_while_it_runs_and_for_when_it_is_done() {
+    let command = ShellCommand::Line("make".to_owned());
+    let mut properties = Properties::new();
+    properties.set("p", "x", "test");
+    let texts = |config: &StepConfig| {
+        [false, true].map(|done| {
+            describe(config, &command, done, &properties)
+                .unwrap()
+                .join(" ")
+        })
+    };
+    let mut step = step_config("s");
+    assert_eq!(texts(&step), ["'make'", "'make'"]);
+    step.description_suffix = Some(vec![property("p")]);
+    assert_eq!(texts(&step), ["'make' <x>", "'make' <x>"]);
+    step.description_done = Some(vec![template("built")]);
+    assert_eq!(texts(&step), ["'make' <x>", "built <x>"]);
+    step.description = Some(vec![template("building"), property("p")]);
+    assert_eq!(texts(&step), ["building <x> <x>", "built <x>"]);
+    step.description_done = None;
+    assert_eq!(texts(&step), ["building <x> <x>", "building <x> <x>"]);
+}
+
+#[test]
+fn exit_codes_are_judged_as_configured() {
+    let mut config = shell_config("make");
+    config.decode_rc = BTreeMap::from([(77, Results::Skipped), (3, Results::Warnings)]);
+    for (rc, result) in [
+        (Some(0), Results::Success),
+        (Some(1), Results::Failure),
+        (Some(-1), Results::Failure),
+        (Some(77), Results::Skipped),
+        (Some(3), Results::Warnings),
+        (None, Results::Failure),
+    ] {
+        assert_eq!(judge(&config, rc), result, "{rc:?}");
+    }
+    config.decode_rc = BTreeMap::from([(0, Results::Failure)]);
+    assert_eq!(judge(&config, Some(0)), Results::Failure);
+}
+
+/// Text of the one step of a build after `updates` and its normal end.
+async fn text_after(config: StepConfig, updates: Vec<Update>) -> String {
+    let mut stage = Stage::new(vec![config]);
+    let build = stage.build();
+    play(build, async {
+        let one = stage.command().await;
+        one.say(updates).await.await.unwrap();
+        one.end(CommandEnd::Complete).await;
+    })
+    .await;
+    stage.steps().remove(0).2
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_text_of_a_step_tells_its_result() {
+    let mut step = step_config("s");
+    shell(&mut step).decode_rc = BTreeMap::from([(77, Results::Skipped), (3, Results::Warnings)]);
+    for (rc, text) in [
+        (0, "'s'"),
+        (1, "'s' failed"),
+        (3, "'s' warnings"),
+        (77, "'s' skipped"),
+    ] {
+        assert_eq!(text_after(step.clone(), vec![Update::Rc(rc)]).await, text);
+    }
+    let reason = Update::FailureReason("timeout_without_output".to_owned());
+    assert_eq!(
+        text_after(step.clone(), vec![reason, Update::Rc(-1)]).await,
+        "'s' failed (timed out)"
+    );
+    let reason = Update::FailureReason("max_lines_failure".to_owned());
+    assert_eq!(
+        text_after(step, vec![reason, Update::Rc(-1)]).await,
+        "'s' failed (max lines reached)"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lazy_log_is_made_when_there_is_something_in_it() {
+    let mut step = step_config("s");
+    let config = shell(&mut step);
+    let followed = |name: &str| (name.to_owned(), template("f"), false);
+    config.logfiles = vec![followed("used"), followed("unused")];
+    config.lazy_logfiles = true;
+    let mut stage = Stage::new(vec![step]);
+    let build = stage.build();
+    play(build, async {
+        let one = stage.command().await;
+        let piece = |name: &str| Update::Log {
+            name: name.to_owned(),
+            data: Bytes::from_static(b"text"),
+        };
+        let updates = vec![piece("used"), piece("used"), piece("nobody's")];
+        one.say(updates).await.await.unwrap();
+        one.exit(0).await;
+    })
+    .await;
+    let opened: Vec<_> = stage
+        .ops()
+        .into_iter()
+        .filter_map(|op| {
+            let Op::LogOpened { name, .. } = op else {
+                return None;
+            };
+            Some(name)
+        })
+        .collect();
+    assert_eq!(opened, ["stdio", "used"]);
+    assert_eq!(stage.log("0-s", "used").unwrap(), "texttext");
+    assert_eq!(stage.log("0-s", "unused"), None);
+}
+
+/// The stdio of a step that prints `pieces` with limits.
+async fn limited(max: u64, tail: Option<u64>, pieces: &[&str]) -> String {
+    let mut stage = Stage::new(vec![step_config("s")]);
+    stage.plan.log_limits.max_size = Some(max);
+    stage.plan.log_limits.max_tail_size = tail;
+    let build = stage.build();
+    play(build, async {
+        let one = stage.command().await;
+        for piece in pieces {
+            one.print(piece).await;
+        }
+        one.end(CommandEnd::Complete).await;
+    })
+    .await;
+    stage.log("0-s", "stdio").unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn output_up_to_the_limit_is_kept_whole() {
+    assert_eq!(limited(6, Some(2), &["abc", "def"]).await, "abcdef");
+}
+
+#[tokio::test(start_paused = true)]
+async fn output_beyond_the_limit_is_dropped_with_a_note_and_its_end_kept() {
+    let note = "\nOutput exceeded 6 bytes, remaining output has been truncated\n";
+    assert_eq!(
+        limited(6, None, &["abc", "defg", "hij"]).await,
+        format!("abcdef{note}")
+    );
+    assert_eq!(
+        limited(6, Some(2), &["abcdef", "g", "hij"]).await,
+        format!("abcdef{note}\nFinal 2 bytes follow below:\nij")
+    );
+    let long = "x".repeat(200);
+    let note = "\nOutput exceeded 100 bytes, remaining output has been truncated\n";
+    assert_eq!(
+        limited(100, Some(10), &[&long]).await,
+        format!(
+            "{}{note}\nFinal 10 bytes follow below:\n{}",
+            "x".repeat(100),
+            "x".repeat(10)
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn output_and_errors_count_together_and_headers_do_not() {
+    let mut stage = Stage::new(vec![step_config("s")]);
+    stage.plan.log_limits.max_size = Some(6);
+    let build = stage.build();
+    play(build, async {
+        let one = stage.command().await;
+        let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let updates = vec![
+            Update::Header(text("header ")),
+            Update::Stdout(text("out ")),
+            Update::Stderr(text("err")),
+            Update::Header(text(" end")),
+        ];
+        one.say(updates).await.await.unwrap();
+        one.end(CommandEnd::Complete).await;
+    })
+    .await;
+    let stdio = stage.log("0-s", "stdio").unwrap();
+    let note = "\nOutput exceeded 6 bytes, remaining output has been truncated\n";
+    assert_eq!(stdio, format!("header out er{note} end"));
+}

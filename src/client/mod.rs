@@ -1,0 +1,35 @@
+//! What developers and version-control hooks run: `buildbot sendchange`.
+//!
+//! Invariants: what is asked of a person (a password) is asked on the terminal only; passwords never appear in
+//! messages; options come from the command line first, then from the nearest options file (CLI-04), then from
+//! Buildbot's defaults. Nothing here exits the process: programs turn [`Failed`] into an exit code.
+
+mod encoding;
+mod options;
+mod password;
+pub mod sendchange;
+
+pub use options::{OptionValue, OptionsError, OptionsFile};
+pub use sendchange::sendchange;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// It was called wrongly: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The master could not be reached, or refused: exit code 1.
+    #[error("{0}")]
+    NotDone(String),
+}
+
+impl Failed {
+    /// The exit code of a program that failed like this.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::NotDone(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Asking for a password on the terminal.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// Asks for a password without showing it. Nothing if there is no terminal.
+pub(super) fn ask(prompt: &str) -> io::Result<Option<String>> {
+    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
+        return Ok(None);
+    };
+    let before = tcgetattr(&terminal)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    let mut out = terminal.try_clone()?;
+    out.write_all(prompt.as_bytes())?;
+    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+    let restore = Restore {
+        terminal: &terminal,
+        before,
+    };
+    let mut line = String::new();
+    let read = BufReader::new(&terminal).read_line(&mut line);
+    drop(restore);
+    out.write_all(b"\n")?;
+    read?;
+    Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Makes the terminal show what is typed again, whatever happens.
+struct Restore<'a> {
+    terminal: &'a File,
+    before: Termios,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        // There is nothing better to do if the terminal is gone.
+        tcsetattr(self.terminal, OptionalActions::Flush, &self.before).ok();
+    }
+}

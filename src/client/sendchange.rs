@@ -1,0 +1,313 @@
+//! `buildbot sendchange`: tells a master of a change (FEATURES CLI-08).
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::encoding::Encoding;
+use super::{Failed, OptionsFile, password};
+use crate::model::{NewChange, Properties, Timestamp};
+use crate::net::client::{LoginError, connect_tcp, login};
+use crate::net::{CallError, Peer, Tasks};
+use crate::pb::{Target, Value};
+use crate::protocol::change::encode_change;
+
+/// What was given on the command line. Texts are as the system gave them, since `--encoding` says how to read them.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// HOST:PORT.
+    pub master: Option<OsString>,
+    /// USER:PASSWORD, or USER alone to be asked for the password.
+    pub auth: Option<OsString>,
+    /// Author.
+    pub who: Option<OsString>,
+    /// Repository.
+    pub repository: Option<OsString>,
+    /// Version control system.
+    pub vc: Option<OsString>,
+    /// Project.
+    pub project: Option<OsString>,
+    /// Branch.
+    pub branch: Option<OsString>,
+    /// Category.
+    pub category: Option<OsString>,
+    /// Codebase.
+    pub codebase: Option<OsString>,
+    /// Revision.
+    pub revision: Option<OsString>,
+    /// File with the revision in it; it wins over `revision`.
+    pub revision_file: Option<OsString>,
+    /// NAME:VALUE.
+    pub properties: Vec<OsString>,
+    /// Commit message.
+    pub comments: Option<OsString>,
+    /// File with the commit message in it, `-` for standard input, if there are no `comments`.
+    pub logfile: Option<OsString>,
+    /// Seconds since the epoch.
+    pub when: Option<OsString>,
+    /// Link to the revision.
+    pub revlink: Option<OsString>,
+    /// Encoding of all these texts.
+    pub encoding: Option<String>,
+    /// Files of the change.
+    pub files: Vec<OsString>,
+}
+
+/// A change that is ready to be sent.
+#[derive(Clone, PartialEq)]
+pub struct Prepared {
+    /// Where to.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// Whether user and password are Buildbot's well-known ones because none were given.
+    pub default_auth: bool,
+    /// The change.
+    pub change: NewChange,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .field("change", &self.change)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Given {
+    /// Completes what was given by the options file and Buildbot's defaults; reads the files that are named and asks
+    /// for the password if only a user was given.
+    ///
+    /// # Errors
+    /// Something is missing or malformed, or a file cannot be read.
+    pub fn prepare(self, options: &OptionsFile) -> Result<Prepared, Failed> {
+        let encoding = match &self.encoding {
+            None => Encoding::default(),
+            Some(name) => Encoding::from_name(name).ok_or_else(|| {
+                usage(format!(
+                    "--encoding: '{name}' is not known; utf8, latin-1 and ascii are"
+                ))
+            })?,
+        };
+        let text = |given: &OsStr| encoding.decode(given.as_bytes());
+        let maybe = |given: Option<OsString>| given.map(|given| text(&given));
+        let or_option = |given: Option<OsString>, name: &str| match given {
+            Some(given) => Ok(Some(text(&given))),
+            None => options.text(name).map_err(|e| usage(e.to_string())),
+        };
+        let required = |value: Option<String>, name: &str| {
+            value.ok_or_else(|| {
+                usage(format!(
+                    "--{name} is missing, and no options file says {name} = \"…\""
+                ))
+            })
+        };
+        let master = or_option(self.master, "master")?;
+        let who = or_option(self.who, "who")?;
+        let src = or_option(self.vc, "vc")?.filter(|vc| !vc.is_empty());
+        if let Some(vc) = &src
+            && !VCS.contains(&vc.as_str())
+        {
+            let known = VCS.join(", ");
+            return Err(usage(format!("--vc: '{vc}' is not one of {known}")));
+        }
+        let revision = match self.revision_file.filter(|file| !file.is_empty()) {
+            None => maybe(self.revision),
+            Some(file) => {
+                let mut revision = encoding.decode(&read("--revision_file", &file)?);
+                if revision.ends_with('\n') {
+                    revision.pop();
+                }
+                Some(revision)
+            }
+        };
+        let comments = match (maybe(self.comments), self.logfile) {
+            (Some(comments), _) if !comments.is_empty() => comments,
+            (_, Some(file)) if !file.is_empty() => encoding.decode(&read("--logfile", &file)?),
+            _ => String::new(),
+        };
+        let change = NewChange {
+            who: required(who, "who")?,
+            files: self.files.iter().map(|file| text(file)).collect(),
+            comments,
+            revision,
+            branch: or_option(self.branch, "branch")?,
+            when: self.when.as_deref().map(parse_when).transpose()?.flatten(),
+            project: maybe(self.project).unwrap_or_default(),
+            repository: maybe(self.repository).unwrap_or_default(),
+            codebase: maybe(self.codebase).unwrap_or_default(),
+            category: or_option(self.category, "category")?,
+            revlink: maybe(self.revlink).unwrap_or_default(),
+            src,
+            properties: parse_properties(self.properties.iter().map(|p| text(p)))?,
+        };
+        let (host, port) = parse_address(&required(master, "master")?)?;
+        let default_auth = self.auth.is_none();
+        let auth = maybe(self.auth).unwrap_or_else(|| DEFAULT_AUTH.to_owned());
+        let (user, password) = parse_auth(&auth)?;
+        Ok(Prepared {
+            host,
+            port,
+            user,
+            password,
+            default_auth,
+            change,
+        })
+    }
+}
+
+/// The user and password that Buildbot's client sends if none is given.
+const DEFAULT_AUTH: &str = "change:changepw";
+
+/// The version control systems that Buildbot knows.
+const VCS: [&str; 8] = ["cvs", "svn", "darcs", "hg", "bzr", "git", "mtn", "p4"];
+
+fn usage(text: impl Into<String>) -> Failed {
+    Failed::Usage(text.into())
+}
+
+fn read(option: &str, file: &OsStr) -> Result<Vec<u8>, Failed> {
+    let read = if option == "--logfile" && file == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(Path::new(file))
+    };
+    read.map_err(|e| usage(format!("{option}: cannot read {}: {e}", file.display())))
+}
+
+/// Seconds since the epoch; an empty text is none.
+fn parse_when(when: &OsStr) -> Result<Option<Timestamp>, Failed> {
+    let text = when.to_string_lossy();
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<f64>() {
+        Ok(secs) if secs.is_finite() => Ok(Some(Timestamp::from_secs_f64(secs))),
+        Ok(_) | Err(_) => Err(usage(format!(
+            "--when: '{text}' is not a number of seconds since 1970"
+        ))),
+    }
+}
+
+fn parse_properties(given: impl Iterator<Item = String>) -> Result<Properties, Failed> {
+    let mut properties = Properties::new();
+    for property in given {
+        let Some((name, value)) = property.split_once(':') else {
+            return Err(usage(format!(
+                "--property: '{property}' must have the form name:value"
+            )));
+        };
+        properties.set(name, value, "Change");
+    }
+    Ok(properties)
+}
+
+/// HOST:PORT; an IPv6 address stands in brackets.
+fn parse_address(master: &str) -> Result<(String, u16), Failed> {
+    let form = || usage(format!("--master: '{master}' must have the form HOST:PORT"));
+    let (host, port) = master.rsplit_once(':').ok_or_else(form)?;
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    if host.is_empty() || (bare.is_none() && host.contains(':')) {
+        return Err(form());
+    }
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => Ok((bare.unwrap_or(host).to_owned(), port)),
+        Ok(_) | Err(_) => Err(form()),
+    }
+}
+
+fn parse_auth(auth: &str) -> Result<(String, String), Failed> {
+    if let Some((user, password)) = auth.split_once(':') {
+        return Ok((user.to_owned(), password.to_owned()));
+    }
+    let asked = password::ask(&format!("Enter password for '{auth}': "));
+    match asked {
+        Ok(Some(password)) => Ok((auth.to_owned(), password)),
+        Ok(None) => Err(usage(
+            "--auth has no password, and there is no terminal to ask for it; give USER:PASSWORD",
+        )),
+        Err(e) => Err(usage(format!("--auth: cannot ask for the password: {e}"))),
+    }
+}
+
+/// Sends the change; returns when the master has accepted it.
+///
+/// # Errors
+/// The master cannot be reached, refuses the login or the change, or does not answer.
+pub async fn sendchange(prepared: &Prepared, tasks: &Tasks) -> Result<(), Failed> {
+    let Prepared { host, port, .. } = prepared;
+    let connecting = timeout(PATIENCE, connect_tcp(host, *port, tasks));
+    let peer = match connecting.await {
+        Ok(Ok(peer)) => peer,
+        Ok(Err(e)) => return Err(not_sent(format!("cannot connect to {host}:{port}: {e}"))),
+        Err(_) => return Err(not_sent(format!("no connection to {host}:{port}"))),
+    };
+    let sent = timeout(PATIENCE, send_over(&peer, prepared)).await;
+    peer.close("done");
+    sent.unwrap_or_else(|_| {
+        let secs = PATIENCE.as_secs();
+        Err(not_sent(format!(
+            "no answer from {host}:{port} in {secs} seconds; the change may have arrived"
+        )))
+    })
+}
+
+/// Logs in and sends the change over a connection.
+async fn send_over(peer: &Peer, prepared: &Prepared) -> Result<(), Failed> {
+    let password = prepared.password.as_bytes();
+    let avatar = login(peer, &prepared.user, password, Value::None)
+        .await
+        .map_err(|e| refused_login(prepared, &e))?;
+    let change = encode_change(&prepared.change);
+    let sending = peer.call(
+        Target::Object(avatar),
+        "addChange",
+        vec![change],
+        Vec::new(),
+    );
+    match sending.await {
+        Ok(_) => Ok(()),
+        Err(CallError::Remote(failure)) => {
+            Err(not_sent(format!("the master refused it: {failure}")))
+        }
+        Err(CallError::Lost) => Err(not_sent(
+            "the connection broke before the master answered; the change may have arrived",
+        )),
+    }
+}
+
+fn not_sent(why: impl std::fmt::Display) -> Failed {
+    Failed::NotDone(format!("change not sent: {why}"))
+}
+
+fn refused_login(prepared: &Prepared, error: &LoginError) -> Failed {
+    let user = &prepared.user;
+    match error {
+        LoginError::Unauthorized if prepared.default_auth => not_sent(format!(
+            "the master does not know user '{user}' with Buildbot's default password; give --auth USER:PASSWORD"
+        )),
+        LoginError::Unauthorized => not_sent(format!(
+            "the master does not know user '{user}' with this password"
+        )),
+        LoginError::Refused(_) | LoginError::Lost => not_sent(error),
+    }
+}
+
+/// How long connecting and each answer may take. A master answers when the change is on disk.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests;

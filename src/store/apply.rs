@@ -1,0 +1,354 @@
+//! What each [`Op`] writes.
+//!
+//! Rows are inserted when something begins and updated once when it ends.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, ErrorCode, named_params, params};
+
+use super::column::{Json, int};
+use crate::model::journal::BuildStart;
+use crate::model::{
+    BuildSet, BuilderName, Change, ChangeNumber, Op, Results, SlaveName, SourceStamp,
+};
+
+/// Why an op was not written.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The op contradicts what is stored; it will never be accepted.
+    Op(String),
+    /// The disk or the file does not take writes now.
+    Disk(rusqlite::Error),
+}
+
+/// Writes `op` in the transaction that is open on `conn`. After [`Refusal::Op`] the transaction is
+/// open still, without anything of the statement that was refused.
+pub(super) fn apply(conn: &Connection, op: &Op) -> Result<(), Refusal> {
+    let changed = write(conn, op).map_err(Refusal::from)?;
+    if changed == 0 {
+        return Err(Refusal::Op("it is about something unknown".to_owned()));
+    }
+    Ok(())
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        use ErrorCode as Code;
+        let is_op = match error.sqlite_error_code() {
+            // Not from SQLite: a value that cannot be bound.
+            None => true,
+            Some(code) => matches!(
+                code,
+                Code::ConstraintViolation
+                    | Code::TypeMismatch
+                    | Code::TooBig
+                    | Code::ParameterOutOfRange
+                    | Code::Unknown
+            ),
+        };
+        if is_op {
+            Self::Op(error.to_string())
+        } else {
+            Self::Disk(error)
+        }
+    }
+}
+
+/// The source stamp of a set as it is stored, without its patch.
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
+pub(super) struct StoredStamp<'a> {
+    pub(super) branch: Option<std::borrow::Cow<'a, str>>,
+    pub(super) revision: Option<std::borrow::Cow<'a, str>>,
+    pub(super) project: std::borrow::Cow<'a, str>,
+    pub(super) repository: std::borrow::Cow<'a, str>,
+    pub(super) codebase: std::borrow::Cow<'a, str>,
+    pub(super) changes: Vec<ChangeNumber>,
+}
+
+impl<'a> StoredStamp<'a> {
+    fn of(stamp: &'a SourceStamp) -> Self {
+        Self {
+            branch: stamp.branch.as_deref().map(Into::into),
+            revision: stamp.revision.as_deref().map(Into::into),
+            project: stamp.project.as_str().into(),
+            repository: stamp.repository.as_str().into(),
+            codebase: stamp.codebase.as_str().into(),
+            changes: stamp.changes.iter().map(|c| c.number).collect(),
+        }
+    }
+}
+
+/// Returns how many rows the op concerned.
+fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
+    match op {
+        Op::ChangeAdded(change) => change_added(conn, change),
+        Op::SetSubmitted(set) => set_submitted(conn, set),
+        Op::SetFinished { set, result, at } => conn
+            .prepare_cached("UPDATE build_set SET finished_at = ?2, result = ?3 WHERE id = ?1")?
+            .execute(params![int(set.0), at.0, result.number()]),
+        Op::RequestFinished {
+            request,
+            result,
+            at,
+        } => conn
+            .prepare_cached("UPDATE request SET finished_at = ?2, result = ?3 WHERE id = ?1")?
+            .execute(params![int(request.0), at.0, result.number()]),
+        Op::BuildStarted(start) => build_started(conn, start),
+        Op::BuildFinished {
+            build,
+            result,
+            text,
+            stop_reason,
+            properties,
+            at,
+        } => {
+            let changed = conn
+                .prepare_cached(
+                    "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
+                         properties = ?6 WHERE id = ?1",
+                )?
+                .execute(params![
+                    int(build.0),
+                    at.0,
+                    result.number(),
+                    Json(text),
+                    stop_reason,
+                    Json(properties),
+                ])?;
+            if *result == Results::Retry {
+                conn.prepare_cached(
+                    "UPDATE request SET build = NULL
+                     WHERE id IN (SELECT value FROM json_each(
+                             (SELECT requests FROM build WHERE id = ?1)))
+                         AND build = ?1 AND finished_at IS NULL",
+                )?
+                .execute(params![int(build.0)])?;
+            }
+            Ok(changed)
+        }
+        Op::RequestRetries { request, retries } => conn
+            .prepare_cached("UPDATE request SET retries = ?2 WHERE id = ?1")?
+            .execute(params![int(request.0), retries]),
+        Op::StepStarted {
+            build,
+            index,
+            name,
+            text,
+            at,
+        } => conn
+            .prepare_cached(
+                "INSERT INTO step (build, position, name, started_at, text)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![int(build.0), index, name, at.0, Json(text)]),
+        Op::StepFinished {
+            build,
+            index,
+            result,
+            text,
+            at,
+        } => conn
+            .prepare_cached(
+                "UPDATE step SET finished_at = ?3, result = ?4, text = ?5
+                 WHERE build = ?1 AND position = ?2",
+            )?
+            .execute(params![
+                int(build.0),
+                index,
+                at.0,
+                result.number(),
+                Json(text)
+            ]),
+        Op::LogOpened {
+            build,
+            step,
+            name,
+            path,
+        } => conn
+            .prepare_cached(
+                "INSERT INTO log (build, step, position, name, path)
+                 VALUES (?1, ?2,
+                     (SELECT coalesce(max(position) + 1, 0) FROM log WHERE build = ?1 AND step = ?2),
+                     ?3, ?4)",
+            )?
+            .execute(params![int(build.0), step, name, path]),
+        Op::LogClosed {
+            build,
+            step,
+            name,
+            size_bytes,
+        } => conn
+            .prepare_cached(
+                "UPDATE log SET size = ?4 WHERE build = ?1 AND step = ?2 AND name = ?3",
+            )?
+            .execute(params![int(build.0), step, name, int(*size_bytes)]),
+        Op::SchedulerState {
+            scheduler,
+            state: Some(state),
+        } => conn
+            .prepare_cached(
+                "INSERT INTO scheduler (name, state) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+            )?
+            .execute(params![scheduler.as_str(), Json(state)]),
+        Op::SchedulerState {
+            scheduler,
+            state: None,
+        } => conn
+            .prepare_cached("DELETE FROM scheduler WHERE name = ?1")?
+            .execute(params![scheduler.as_str()])
+            // There may be nothing to forget.
+            .map(|_| 1),
+        Op::SlaveState {
+            slave,
+            connected,
+            info,
+            at,
+        } => conn
+            .prepare_cached(
+                "INSERT INTO slave (name, connected, info, seen_at)
+                 VALUES (?1, ?2, coalesce(?3, '{}'), ?4)
+                 ON CONFLICT (name) DO UPDATE SET connected = excluded.connected,
+                     info = coalesce(?3, info), seen_at = excluded.seen_at",
+            )?
+            .execute(params![
+                slave.as_str(),
+                connected,
+                info.as_ref().map(Json::<&BTreeMap<_, _>>),
+                at.0,
+            ]),
+        Op::BuilderState { builder, state } => conn
+            .prepare_cached(
+                "INSERT INTO builder (name, state) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+            )?
+            .execute(params![builder.as_str(), state]),
+        Op::Configured { builders, slaves } => configured(conn, builders, slaves),
+    }
+}
+
+fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO change (number, arrived_at, made_at, said_when, who, comments, revision,
+             branch, project, repository, codebase, category, revlink, src, files, properties)
+         VALUES (:number, :arrived_at, :made_at, :said_when, :who, :comments, :revision,
+             :branch, :project, :repository, :codebase, :category, :revlink, :src, :files,
+             :properties)",
+    )?
+    .execute(named_params! {
+        ":number": int(change.number.0),
+        ":arrived_at": change.arrived_at.0,
+        ":made_at": change.when.0,
+        ":said_when": change.said.when.map(|t| t.0),
+        ":who": change.who,
+        ":comments": change.comments,
+        ":revision": change.revision,
+        ":branch": change.branch,
+        ":project": change.project,
+        ":repository": change.repository,
+        ":codebase": change.codebase,
+        ":category": change.category,
+        ":revlink": change.revlink,
+        ":src": change.src,
+        ":files": Json(&change.files),
+        ":properties": Json(&change.properties),
+    })
+}
+
+fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO build_set (id, external_id, scheduler, reason, submitted_at, stamp,
+             properties)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        int(set.id.0),
+        set.external_id,
+        set.scheduler.as_ref().map(|s| s.as_str()),
+        set.reason,
+        set.submitted_at.0,
+        Json(StoredStamp::of(&set.stamp)),
+        Json(&*set.properties),
+    ])?;
+    if let Some(patch) = &set.stamp.patch {
+        conn.prepare_cached(
+            "INSERT INTO patch (build_set, level, subdir, who, comment, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            int(set.id.0),
+            patch.level,
+            patch.subdir,
+            patch.who,
+            patch.comment,
+            patch.body,
+        ])?;
+    }
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO request (id, build_set, builder, submitted_at) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (request, builder) in &set.requests {
+        insert.execute(params![
+            int(request.0),
+            int(set.id.0),
+            builder.as_str(),
+            set.submitted_at.0
+        ])?;
+    }
+    Ok(1)
+}
+
+fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
+             properties)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        int(start.build.0),
+        start.builder.as_str(),
+        int(start.number.0),
+        start.slave.as_str(),
+        start.reason,
+        start.at.0,
+        Json(&start.requests),
+        Json(&start.changes),
+        Json(&start.properties),
+    ])?;
+    let mut claim = conn.prepare_cached(
+        "UPDATE request SET build = ?2, start_count = start_count + 1 WHERE id = ?1",
+    )?;
+    for request in &start.requests {
+        claim.execute(params![int(request.0), int(start.build.0)])?;
+    }
+    Ok(1)
+}
+
+fn configured(
+    conn: &Connection,
+    builders: &[(BuilderName, Vec<SlaveName>)],
+    slaves: &[SlaveName],
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached("UPDATE builder SET position = NULL, slaves = '[]'")?
+        .execute([])?;
+    let mut upsert = conn.prepare_cached(
+        "INSERT INTO builder (name, position, slaves) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET position = excluded.position, slaves = excluded.slaves",
+    )?;
+    for (position, (builder, its_slaves)) in (0_i64..).zip(builders) {
+        upsert.execute(params![builder.as_str(), position, Json(its_slaves)])?;
+    }
+    conn.prepare_cached("UPDATE slave SET position = NULL")?
+        .execute([])?;
+    let mut upsert = conn.prepare_cached(
+        "INSERT INTO slave (name, position) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+    )?;
+    for (position, slave) in (0_i64..).zip(slaves) {
+        upsert.execute(params![slave.as_str(), position])?;
+    }
+    Ok(1)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

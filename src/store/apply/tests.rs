@@ -1,0 +1,555 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::journal::Recovered;
+use crate::model::{
+    BuildId, BuildNumber, BuildSummary, NewChange, Patch, Properties, RequestId, SchedulerName,
+    SetId, StepSummary, Timestamp,
+};
+use crate::store::read::{self, Which};
+use crate::store::{Store, StoreError, schema};
+
+// ---- what the tests of the store say things with ----
+
+pub(in crate::store) fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+pub(in crate::store) fn a_change(number: u64) -> Arc<Change> {
+    let mut properties = Properties::new();
+    properties.set("bug", json!([1, "two"]), "Change");
+    Arc::new(Change {
+        number: ChangeNumber(number),
+        arrived_at: at(100),
+        when: at(90),
+        said: NewChange {
+            who: "zoë".to_owned(),
+            files: vec!["a.c".to_owned(), "dir/b c".to_owned()],
+            comments: "line\n\"two\"\0".to_owned(),
+            revision: Some(format!("r{number}")),
+            branch: Some(String::new()),
+            when: Some(at(90)),
+            category: Some("cat".to_owned()),
+            src: Some("git".to_owned()),
+            project: "p".to_owned(),
+            repository: "r".to_owned(),
+            codebase: "c".to_owned(),
+            revlink: "http://x/".to_owned(),
+            properties,
+        },
+    })
+}
+
+/// A set of one request a builder, numbered from `first_request`.
+pub(in crate::store) fn a_set(
+    id: u64,
+    first_request: u64,
+    builders: &[&str],
+    changes: Vec<Arc<Change>>,
+) -> Arc<BuildSet> {
+    let mut properties = Properties::new();
+    properties.set("scheduler", "quick", "Scheduler");
+    Arc::new(BuildSet {
+        id: SetId(id),
+        external_id: Some(format!("job-{id}")),
+        scheduler: Some(SchedulerName::from("quick")),
+        stamp: Arc::new(SourceStamp::from_changes(changes)),
+        reason: "because".to_owned(),
+        properties: Arc::new(properties),
+        submitted_at: at(200),
+        requests: (first_request..)
+            .map(RequestId)
+            .zip(builders.iter().map(|&b| BuilderName::from(b)))
+            .collect(),
+    })
+}
+
+pub(in crate::store) fn started(build: u64, builder: &str, number: u64, requests: &[u64]) -> Op {
+    let mut properties = Properties::new();
+    properties.set("buildnumber", number, "Build");
+    Op::BuildStarted(Arc::new(BuildStart {
+        build: BuildId(build),
+        builder: builder.into(),
+        number: BuildNumber(number),
+        slave: "bot".into(),
+        requests: requests.iter().copied().map(RequestId).collect(),
+        changes: vec![ChangeNumber(1)],
+        reason: "because".to_owned(),
+        properties,
+        at: at(300),
+    }))
+}
+
+pub(in crate::store) fn finished(build: u64, result: Results) -> Op {
+    let mut properties = Properties::new();
+    properties.set_runtime("got_revision", "r1", "Source");
+    Op::BuildFinished {
+        build: BuildId(build),
+        result,
+        text: vec!["build".to_owned(), result.to_string()],
+        stop_reason: None,
+        properties,
+        at: at(400),
+    }
+}
+
+pub(in crate::store) fn request_finished(request: u64, result: Results) -> Op {
+    Op::RequestFinished {
+        request: RequestId(request),
+        result,
+        at: at(400),
+    }
+}
+
+pub(in crate::store) fn step_started(build: u64, index: u32, name: &str) -> Op {
+    Op::StepStarted {
+        build: BuildId(build),
+        index,
+        name: name.to_owned(),
+        text: vec!["compiling".to_owned()],
+        at: at(310),
+    }
+}
+
+pub(in crate::store) fn log_opened(build: u64, step: u32, name: &str) -> Op {
+    Op::LogOpened {
+        build: BuildId(build),
+        step,
+        name: name.to_owned(),
+        path: format!("builders/quick/{build}/{step}-compile/{name}"),
+    }
+}
+
+/// Opens, applies and closes.
+pub(in crate::store) fn apply_all(dir: &Path, ops: &[Op]) {
+    Store::open(dir, at(0)).unwrap();
+    let conn = schema::open_for_writing(&dir.join(Store::FILE)).unwrap();
+    for op in ops {
+        apply(&conn, op).unwrap();
+    }
+}
+
+pub(in crate::store) fn reopen(dir: &Path) -> Recovered {
+    Store::open(dir, at(500)).unwrap().1
+}
+
+/// What is queued, as (request, builder, retries, starts).
+pub(in crate::store) fn queue(recovered: &Recovered) -> Vec<(u64, &str, u32, u32)> {
+    let requests = recovered.requests.iter();
+    requests
+        .map(|r| (r.id.0, r.builder.as_str(), r.retries, r.start_count))
+        .collect()
+}
+
+fn open_state(dir: &Path) -> Connection {
+    schema::open_for_reading(dir).unwrap()
+}
+
+// ---- what is written can be read again ----
+
+#[test]
+fn a_change_is_read_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plain = (*a_change(2)).clone();
+    plain.said = NewChange {
+        who: "bob".to_owned(),
+        ..NewChange::default()
+    };
+    let changes = [a_change(1), Arc::new(plain)];
+    apply_all(dir.path(), &changes.clone().map(Op::ChangeAdded));
+    let conn = open_state(dir.path());
+    let [one, two] = [1, 2].map(|n| read::change(&conn, ChangeNumber(n)).unwrap().unwrap());
+    assert_eq!((&one, &two), (&*changes[0], &*changes[1]));
+    assert_eq!(read::changes(&conn, 1).unwrap(), [two]);
+    assert_eq!(read::change(&conn, ChangeNumber(3)).unwrap(), None);
+}
+
+#[test]
+fn a_property_nested_as_deep_as_a_peer_may_send_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut change = (*a_change(1)).clone();
+    let deep = (0..400).fold(json!(1), |inner, _| json!([inner]));
+    change.said.properties.set("deep", deep, "Change");
+    apply_all(dir.path(), &[Op::ChangeAdded(Arc::new(change.clone()))]);
+    let read = read::change(&open_state(dir.path()), ChangeNumber(1)).unwrap();
+    assert_eq!(read, Some(change));
+}
+
+#[test]
+fn an_open_set_comes_back_whole_with_its_changes_and_patch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (a_change(1), a_change(2));
+    let plain = a_set(1, 1, &["quick", "full"], vec![one.clone(), two.clone()]);
+    let mut tried = (*a_set(2, 3, &["full"], vec![two.clone()])).clone();
+    tried.external_id = None;
+    tried.scheduler = None;
+    tried.stamp = Arc::new(SourceStamp {
+        revision: Some("abc".to_owned()),
+        patch: Some(Patch {
+            level: 1,
+            body: (0..=255).collect(),
+            subdir: Some("sub".to_owned()),
+            who: None,
+            comment: Some("try it".to_owned()),
+        }),
+        ..(*tried.stamp).clone()
+    });
+    let tried = Arc::new(tried);
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(one),
+            Op::ChangeAdded(two),
+            Op::SetSubmitted(plain.clone()),
+            Op::SetSubmitted(tried.clone()),
+            request_finished(2, Results::Failure),
+        ],
+    );
+    let recovered = reopen(dir.path());
+    let sets: Vec<_> = recovered.sets.iter().map(|s| &*s.set).collect();
+    assert_eq!(sets, [&*plain, &*tried]);
+    assert_eq!(
+        recovered.sets[0].finished,
+        [(RequestId(2), Results::Failure)]
+    );
+    assert_eq!(recovered.sets[1].finished, []);
+    assert_eq!(queue(&recovered), [(1, "quick", 0, 0), (3, "full", 0, 0)]);
+    let request = &recovered.requests[1];
+    assert!(Arc::ptr_eq(&request.stamp, &recovered.sets[1].set.stamp));
+    assert!(Arc::ptr_eq(
+        &recovered.sets[0].set.stamp.changes[1],
+        &recovered.sets[1].set.stamp.changes[0],
+    ));
+    assert!(recovered.changes.is_empty(), "no scheduler holds any");
+}
+
+#[test]
+fn bst_11_a_set_is_shown_before_during_and_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = a_set(1, 1, &["quick", "full"], vec![]);
+    apply_all(dir.path(), &[Op::SetSubmitted(set.clone())]);
+    let read = |dir: &Path| {
+        read::build_set(&open_state(dir), SetId(1))
+            .unwrap()
+            .unwrap()
+    };
+    let before = read(dir.path());
+    assert_eq!(before.reason, "because");
+    assert_eq!(before.external_id.as_deref(), Some("job-1"));
+    assert_eq!(before.submitted_at, at(200));
+    assert_eq!(before.properties, *set.properties);
+    assert_eq!(before.requests, set.requests);
+    assert_eq!(before.finished, None);
+    let ended = Op::SetFinished {
+        set: SetId(1),
+        result: Results::Warnings,
+        at: at(450),
+    };
+    apply_all(dir.path(), &[ended]);
+    assert_eq!(
+        read(dir.path()),
+        read::SetRow {
+            finished: Some((Results::Warnings, at(450))),
+            ..before
+        }
+    );
+    assert!(reopen(dir.path()).sets.is_empty());
+}
+
+#[test]
+fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(a_change(1)),
+            Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
+            started(7, "quick", 0, &[1]),
+            step_started(7, 0, "compile"),
+            log_opened(7, 0, "stdio"),
+            log_opened(7, 0, "config.log"),
+            Op::LogClosed {
+                build: BuildId(7),
+                step: 0,
+                name: "stdio".to_owned(),
+                size_bytes: 1234,
+            },
+            Op::StepFinished {
+                build: BuildId(7),
+                index: 0,
+                result: Results::Warnings,
+                text: vec!["compile".to_owned(), "warnings".to_owned()],
+                at: at(320),
+            },
+            step_started(7, 1, "test"),
+        ],
+    );
+    let conn = open_state(dir.path());
+    let build = read::build(&conn, &"quick".into(), BuildNumber(0))
+        .unwrap()
+        .unwrap();
+    let step = |name: &str, done: Option<i64>, result, text: &[&str], logs: &[&str]| StepSummary {
+        name: name.to_owned(),
+        started_at: at(310),
+        finished_at: done.map(at),
+        result,
+        text: text.iter().map(|&t| t.to_owned()).collect(),
+        logs: logs.iter().map(|&l| l.to_owned()).collect(),
+    };
+    assert_eq!(
+        build.summary,
+        BuildSummary {
+            id: BuildId(7),
+            builder: "quick".into(),
+            number: BuildNumber(0),
+            slave: "bot".into(),
+            requests: vec![RequestId(1)],
+            reason: "because".to_owned(),
+            changes: vec![ChangeNumber(1)],
+            started_at: at(300),
+            finished_at: None,
+            result: None,
+            text: vec![],
+            steps: vec![
+                step(
+                    "compile",
+                    Some(320),
+                    Some(Results::Warnings),
+                    &["compile", "warnings"],
+                    &["stdio", "config.log"],
+                ),
+                step("test", None, None, &["compiling"], &[]),
+            ],
+        }
+    );
+    let logs: Vec<_> = build.logs[0]
+        .iter()
+        .map(|l| (l.name.as_str(), l.path.as_str(), l.size_bytes))
+        .collect();
+    assert_eq!(
+        logs,
+        [
+            ("stdio", "builders/quick/7/0-compile/stdio", Some(1234)),
+            ("config.log", "builders/quick/7/0-compile/config.log", None),
+        ]
+    );
+    assert_eq!(build.properties.get("buildnumber"), Some(&json!(0)));
+    assert_eq!(
+        read::builds(&conn, None, 9).unwrap(),
+        std::slice::from_ref(&build)
+    );
+    assert_eq!(
+        read::builds(&conn, Some(&"quick".into()), 9).unwrap(),
+        [build]
+    );
+    assert_eq!(read::builds(&conn, Some(&"full".into()), 9).unwrap(), []);
+}
+
+#[test]
+fn a_finished_build_keeps_its_result_and_the_reason_of_its_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let Op::BuildFinished {
+        build,
+        text,
+        properties,
+        at,
+        ..
+    } = finished(7, Results::Exception)
+    else {
+        unreachable!("that is what it makes")
+    };
+    let stopped = Op::BuildFinished {
+        build,
+        result: Results::Exception,
+        text,
+        stop_reason: Some("wrong branch".to_owned()),
+        properties: properties.clone(),
+        at,
+    };
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(a_set(1, 1, &["quick"], vec![])),
+            started(7, "quick", 0, &[1]),
+            stopped,
+            request_finished(1, Results::Exception),
+        ],
+    );
+    let conn = open_state(dir.path());
+    let row = &read::builds(&conn, None, 1).unwrap()[0];
+    assert_eq!(row.summary.result, Some(Results::Exception));
+    assert_eq!(row.summary.finished_at, Some(at));
+    assert_eq!(row.stop_reason.as_deref(), Some("wrong branch"));
+    assert_eq!(row.properties, properties);
+    let request = &read::requests(&conn, Which::All, 9).unwrap()[0];
+    assert_eq!(request.build, Some(BuildNumber(0)));
+    assert_eq!(request.finished, Some((Results::Exception, at)));
+    assert_eq!(read::requests(&conn, Which::Open, 9).unwrap(), []);
+}
+
+#[test]
+fn a_retried_build_gives_its_open_requests_back_with_their_count() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(a_set(1, 1, &["quick", "quick", "quick"], vec![])),
+            started(7, "quick", 0, &[1, 2]),
+            // Cancelled while it was being built.
+            request_finished(2, Results::Exception),
+            finished(7, Results::Retry),
+            Op::RequestRetries {
+                request: RequestId(1),
+                retries: 3,
+            },
+        ],
+    );
+    let conn = open_state(dir.path());
+    let pending = read::requests(&conn, Which::Pending, 9).unwrap();
+    let pending: Vec<_> = pending.iter().map(|r| (r.id.0, r.retries)).collect();
+    assert_eq!(pending, [(1, 3), (3, 0)]);
+    drop(conn);
+    assert_eq!(
+        queue(&reopen(dir.path())),
+        [(1, "quick", 3, 1), (3, "quick", 0, 0)]
+    );
+}
+
+#[test]
+fn scheduler_states_come_back_with_the_changes_they_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = |name: &str, state: Option<Value>| Op::SchedulerState {
+        scheduler: name.into(),
+        state,
+    };
+    let held = json!({"due": 5, "branches": [{"changes": [2, 1]}], "other": [3]});
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(a_change(1)),
+            Op::ChangeAdded(a_change(2)),
+            Op::ChangeAdded(a_change(3)),
+            state("quick", Some(json!(1))),
+            state("quick", Some(held.clone())),
+            state("gone", Some(json!({}))),
+            state("gone", None),
+            state("never", None),
+        ],
+    );
+    let recovered = reopen(dir.path());
+    assert_eq!(
+        recovered.schedulers.into_iter().collect::<Vec<_>>(),
+        [(SchedulerName::from("quick"), held)]
+    );
+    let changes: Vec<_> = recovered.changes.into_values().collect();
+    assert_eq!(changes, [a_change(1), a_change(2)]);
+}
+
+#[test]
+fn builders_and_slaves_are_those_of_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let slave_state = |connected, info: Option<&[(&str, &str)]>, secs| Op::SlaveState {
+        slave: "bot".into(),
+        connected,
+        info: info.map(|pairs| {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect()
+        }),
+        at: at(secs),
+    };
+    apply_all(
+        dir.path(),
+        &[
+            Op::Configured {
+                builders: vec![("old".into(), vec!["bot".into()])],
+                slaves: vec!["bot".into(), "gone".into()],
+            },
+            slave_state(true, Some(&[("version", "0.8.14")]), 10),
+            slave_state(false, None, 20),
+            Op::Configured {
+                builders: vec![
+                    ("zeta".into(), vec!["bot".into(), "new".into()]),
+                    ("alpha".into(), vec!["bot".into()]),
+                ],
+                slaves: vec!["new".into(), "bot".into()],
+            },
+            Op::BuilderState {
+                builder: "zeta".into(),
+                state: "building",
+            },
+            Op::SetSubmitted(a_set(1, 1, &["zeta", "zeta", "alpha"], vec![])),
+            started(1, "zeta", 0, &[1]),
+            finished(1, Results::Failure),
+            request_finished(1, Results::Failure),
+            started(2, "zeta", 1, &[2]),
+            started(3, "old", 0, &[]),
+        ],
+    );
+    let conn = open_state(dir.path());
+    let builders = read::builders(&conn).unwrap();
+    let zeta = read::BuilderRow {
+        name: "zeta".into(),
+        state: "building".to_owned(),
+        slaves: vec!["bot".into(), "new".into()],
+        pending: 0,
+        building: vec![(BuildNumber(1), "bot".into())],
+        last: Some((BuildNumber(0), Results::Failure, at(400))),
+    };
+    assert_eq!(builders[0], zeta);
+    assert_eq!((builders[1].pending, builders.len()), (1, 2));
+    let names: Vec<_> = read::builder_names(&conn).unwrap();
+    assert_eq!(names, ["alpha".into(), "old".into(), "zeta".into()]);
+    let slaves = read::slaves(&conn).unwrap();
+    assert_eq!(slaves[0].seen_at, None);
+    assert_eq!(slaves[0].name.as_str(), "new");
+    assert_eq!(
+        slaves[1],
+        read::SlaveRow {
+            name: "bot".into(),
+            connected: false,
+            seen_at: Some(at(20)),
+            info: [("version".to_owned(), "0.8.14".to_owned())].into(),
+            builders: vec!["zeta".into(), "alpha".into()],
+        }
+    );
+}
+
+#[test]
+fn what_contradicts_the_state_is_refused_and_leaves_the_transaction_open() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(dir.path(), &[Op::ChangeAdded(a_change(1))]);
+    let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
+    conn.execute_batch("BEGIN").unwrap();
+    for op in [
+        Op::ChangeAdded(a_change(1)),
+        finished(99, Results::Success),
+        step_started(99, 0, "no such build"),
+    ] {
+        assert!(matches!(apply(&conn, &op), Err(Refusal::Op(_))), "{op:?}");
+    }
+    apply(&conn, &Op::ChangeAdded(a_change(2))).unwrap();
+    conn.execute_batch("COMMIT").unwrap();
+    assert_eq!(read::changes(&conn, 9).unwrap().len(), 2);
+}
+
+#[test]
+fn a_second_master_is_told_who_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+    let error = Store::open(dir.path(), at(0)).unwrap_err();
+    assert!(matches!(error, StoreError::AlreadyRunning { .. }));
+    let pid = format!("(process {})", std::process::id());
+    assert!(error.to_string().ends_with(&pid), "{error}");
+    let state = read::State::open_readonly(dir.path()).unwrap();
+    assert!(state.is_master_running());
+    drop(store);
+    assert!(!state.is_master_running());
+    Store::open(dir.path(), at(0)).unwrap();
+}

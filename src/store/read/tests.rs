@@ -1,0 +1,79 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::store::Store;
+use crate::store::recover::{
+    NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_SETS, REQUESTS_OF_SET, REQUEUE,
+};
+
+/// How SQLite means to run `sql`.
+fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+    let sql = format!("EXPLAIN QUERY PLAN {sql}");
+    let mut statement = conn.prepare(&sql).unwrap();
+    let unbound = statement.parameter_count();
+    let values = vec![0_i64; unbound];
+    statement
+        .query_map(rusqlite::params_from_iter(values), |row| row.get(3))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap()
+}
+
+#[test]
+fn every_query_has_its_index() {
+    let dir = tempfile::tempdir().unwrap();
+    Store::open(dir.path(), Timestamp(0)).unwrap();
+    let state = State::open_readonly(dir.path()).unwrap();
+    for sql in [
+        BUILDERS,
+        BUILDER_NAMES,
+        PENDING,
+        BUILDING,
+        LAST_BUILD,
+        SLAVES,
+        CHANGES,
+        CHANGE,
+        PENDING_REQUESTS,
+        OPEN_REQUESTS,
+        ALL_REQUESTS,
+        SET,
+        SET_REQUESTS,
+        BUILDS,
+        BUILDS_OF_BUILDER,
+        BUILD,
+        STEPS,
+        LOGS,
+        OPEN_BUILDS,
+        OPEN_SETS,
+        REQUESTS_OF_SET,
+        NEXT_NUMBERS,
+        NEXT_BUILDS,
+        REQUEUE,
+    ] {
+        for line in plan(&state.conn, sql) {
+            // Tables that have one row a builder or slave are read as a whole; a scan by number
+            // stops at its limit; the partial indexes have what is open only.
+            let is_small = ["builder", "slave", "built", "known", "spent_builds"]
+                .iter()
+                .any(|table| line == format!("SCAN {table}"));
+            let is_open_only = line.contains("_open");
+            let is_by_number = !sql.contains("WHERE") || sql.contains("ORDER BY r.id DESC");
+            let is_constant = line == "SCAN CONSTANT ROW";
+            assert!(
+                !line.starts_with("SCAN")
+                    || is_small
+                    || is_open_only
+                    || is_by_number
+                    || is_constant,
+                "{line}\n{sql}"
+            );
+            // Only what is open or configured is sorted.
+            let sorts = line.contains("TEMP B-TREE");
+            let sorts_few = sql.contains("FROM builder")
+                || sql.contains("FROM slave")
+                || sql.contains("FROM spent_builds")
+                || sql.contains("finished_at IS NULL");
+            assert!(!sorts || sorts_few, "{line}\n{sql}");
+        }
+    }
+}

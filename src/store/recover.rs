@@ -1,0 +1,322 @@
+//! What a starting master repairs and reads (MAS-06).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use serde_json::Value;
+
+use super::apply::StoredStamp;
+use super::column::{Col, Json, int};
+use super::read;
+use crate::model::journal::{NextNumbers, RecoveredSet};
+use crate::model::{
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Patch,
+    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp, Timestamp,
+};
+
+/// Ends what a killed master left open, in one transaction, and reads what the core must know.
+pub(super) fn recover(
+    conn: &mut Connection,
+    basedir: &Path,
+    now: Timestamp,
+) -> rusqlite::Result<Recovered> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let interrupted = end_open_builds(&tx, basedir, now)?;
+    // Nobody is connected to a master that is just starting.
+    tx.execute("UPDATE slave SET connected = 0 WHERE connected", [])?;
+    tx.execute(
+        "UPDATE builder SET state = 'offline' WHERE state <> 'offline'",
+        [],
+    )?;
+    tx.commit()?;
+
+    let schedulers = scheduler_states(conn)?;
+    let sets = open_sets(conn)?;
+    let mut needed: BTreeSet<ChangeNumber> = sets
+        .iter()
+        .flat_map(|set| set.stamp.changes.iter().copied())
+        .collect();
+    let mut held = BTreeSet::new();
+    for state in schedulers.values() {
+        collect_changes(state, &mut held);
+    }
+    needed.extend(&held);
+    let mut changes = BTreeMap::new();
+    for number in needed {
+        if let Some(change) = read::change(conn, number)? {
+            changes.insert(number, Arc::new(change));
+        }
+    }
+    let (sets, requests) = with_requests(conn, sets, &changes)?;
+    changes.retain(|number, _| held.contains(number));
+    Ok(Recovered {
+        next: next_numbers(conn)?,
+        sets,
+        requests,
+        schedulers,
+        changes,
+        interrupted,
+    })
+}
+
+fn end_open_builds(
+    conn: &Connection,
+    basedir: &Path,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<(BuilderName, BuildNumber)>> {
+    let open: Vec<(BuildId, BuilderName, BuildNumber)> = conn
+        .prepare(OPEN_BUILDS)?
+        .query_map([], |row| {
+            Ok((
+                row.get::<_, Col<_>>(0)?.0,
+                row.get::<_, Col<_>>(1)?.0,
+                row.get::<_, Col<_>>(2)?.0,
+            ))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut interrupted = Vec::new();
+    for (build, builder, number) in open {
+        close_open_logs(conn, basedir, build)?;
+        let ended = params![int(build.0), now.0, Results::Retry.number()];
+        conn.prepare_cached(
+            "UPDATE step SET finished_at = ?2, result = ?3,
+                 text = json_insert(text, '$[#]', 'master restarted')
+             WHERE build = ?1 AND finished_at IS NULL",
+        )?
+        .execute(ended)?;
+        conn.prepare_cached(
+            r#"UPDATE build SET finished_at = ?2, result = ?3,
+                   text = '["retry","master restarted"]'
+               WHERE id = ?1"#,
+        )?
+        .execute(ended)?;
+        interrupted.push((builder, number));
+    }
+    // With their old submit times, and without counting it as the slave's fault (BUI-14).
+    conn.execute(REQUEUE, [])?;
+    Ok(interrupted)
+}
+
+fn close_open_logs(conn: &Connection, basedir: &Path, build: BuildId) -> rusqlite::Result<()> {
+    let open: Vec<(u32, u32, String)> = conn
+        .prepare_cached("SELECT step, position, path FROM log WHERE build = ?1 AND size IS NULL")?
+        .query_map([int(build.0)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (step, position, path) in open {
+        let file = basedir.join(path + ".log");
+        let size_bytes = file.metadata().map_or(0, |m| m.len());
+        conn.prepare_cached(
+            "UPDATE log SET size = ?4 WHERE build = ?1 AND step = ?2 AND position = ?3",
+        )?
+        .execute(params![int(build.0), step, position, int(size_bytes)])?;
+    }
+    Ok(())
+}
+
+fn scheduler_states(conn: &Connection) -> rusqlite::Result<BTreeMap<SchedulerName, Value>> {
+    conn.prepare("SELECT name, state FROM scheduler")?
+        .query_map([], |row| {
+            Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Json<_>>(1)?.0))
+        })?
+        .collect()
+}
+
+/// Numbers in arrays under the key `changes`, at any depth.
+fn collect_changes(state: &Value, found: &mut BTreeSet<ChangeNumber>) {
+    match state {
+        Value::Array(items) => items.iter().for_each(|item| collect_changes(item, found)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key == "changes"
+                    && let Value::Array(items) = value
+                {
+                    found.extend(items.iter().filter_map(Value::as_u64).map(ChangeNumber));
+                }
+                collect_changes(value, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+struct OpenSet {
+    id: SetId,
+    external_id: Option<String>,
+    scheduler: Option<SchedulerName>,
+    reason: String,
+    submitted_at: Timestamp,
+    stamp: StoredStamp<'static>,
+    properties: Properties,
+    patch: Option<Patch>,
+}
+
+fn open_sets(conn: &Connection) -> rusqlite::Result<Vec<OpenSet>> {
+    conn.prepare(OPEN_SETS)?
+        .query_map([], |row| {
+            let has_patch = row.get::<_, Option<u32>>(7)?;
+            let patch = has_patch
+                .map(|level| -> rusqlite::Result<_> {
+                    Ok(Patch {
+                        level,
+                        subdir: row.get(8)?,
+                        who: row.get(9)?,
+                        comment: row.get(10)?,
+                        body: row.get(11)?,
+                    })
+                })
+                .transpose()?;
+            Ok(OpenSet {
+                id: row.get::<_, Col<_>>(0)?.0,
+                external_id: row.get(1)?,
+                scheduler: row.get::<_, Option<Col<_>>>(2)?.map(|s| s.0),
+                reason: row.get(3)?,
+                submitted_at: row.get::<_, Col<_>>(4)?.0,
+                stamp: row.get::<_, Json<_>>(5)?.0,
+                properties: row.get::<_, Json<_>>(6)?.0,
+                patch,
+            })
+        })?
+        .collect()
+}
+
+fn with_requests(
+    conn: &Connection,
+    open: Vec<OpenSet>,
+    changes: &BTreeMap<ChangeNumber, Arc<Change>>,
+) -> rusqlite::Result<(Vec<RecoveredSet>, Vec<BuildRequest>)> {
+    let mut sets = Vec::with_capacity(open.len());
+    let mut requests = Vec::new();
+    let mut names: HashMap<Box<str>, BuilderName> = HashMap::new();
+    let mut select = conn.prepare(REQUESTS_OF_SET)?;
+    for set in open {
+        let reason: Arc<str> = set.reason.as_str().into();
+        let properties = Arc::new(set.properties);
+        let stamp = Arc::new(SourceStamp {
+            branch: set.stamp.branch.map(Into::into),
+            revision: set.stamp.revision.map(Into::into),
+            patch: set.patch,
+            changes: set
+                .stamp
+                .changes
+                .iter()
+                .filter_map(|number| changes.get(number).cloned())
+                .collect(),
+            project: set.stamp.project.into(),
+            repository: set.stamp.repository.into(),
+            codebase: set.stamp.codebase.into(),
+        });
+        let mut of_set = Vec::new();
+        let mut finished = Vec::new();
+        let mut rows = select.query([int(set.id.0)])?;
+        while let Some(row) = rows.next()? {
+            let id: RequestId = row.get::<_, Col<_>>(0)?.0;
+            let name = row.get_ref(1)?.as_str()?;
+            let builder = match names.get(name) {
+                Some(builder) => builder.clone(),
+                None => {
+                    let builder = BuilderName::from(name);
+                    names.insert(name.into(), builder.clone());
+                    builder
+                }
+            };
+            of_set.push((id, builder.clone()));
+            if row.get::<_, Option<i64>>(2)?.is_some() {
+                // A finished row without a result cannot be; the worst is the safe reading.
+                let result = row.get::<_, Option<Col<_>>>(3)?;
+                finished.push((id, result.map_or(Results::Exception, |r| r.0)));
+                continue;
+            }
+            requests.push(BuildRequest {
+                id,
+                set: set.id,
+                builder,
+                stamp: Arc::clone(&stamp),
+                reason: Arc::clone(&reason),
+                properties: Arc::clone(&properties),
+                submitted_at: row.get::<_, Col<_>>(4)?.0,
+                retries: row.get(5)?,
+                start_count: row.get(6)?,
+            });
+        }
+        sets.push(RecoveredSet {
+            set: Arc::new(BuildSet {
+                id: set.id,
+                external_id: set.external_id,
+                scheduler: set.scheduler,
+                stamp,
+                reason: set.reason,
+                properties,
+                submitted_at: set.submitted_at,
+                requests: of_set,
+            }),
+            finished,
+        });
+    }
+    requests.sort_by_key(|request| (request.submitted_at, request.id));
+    Ok((sets, requests))
+}
+
+fn next_numbers(conn: &Connection) -> rusqlite::Result<NextNumbers> {
+    let next = conn.query_row(NEXT_NUMBERS, [], |row| {
+        Ok(NextNumbers {
+            change: row.get::<_, Col<_>>(0)?.0,
+            set: row.get::<_, Col<_>>(1)?.0,
+            request: row.get::<_, Col<_>>(2)?.0,
+            build: row.get::<_, Col<_>>(3)?.0,
+            build_of: BTreeMap::new(),
+        })
+    })?;
+    let build_of = conn
+        .prepare(NEXT_BUILDS)?
+        .query_map([], |row| {
+            Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Col<_>>(1)?.0))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(NextNumbers { build_of, ..next })
+}
+
+pub(super) const OPEN_BUILDS: &str = "SELECT id, builder, number FROM build INDEXED BY build_open
+     WHERE finished_at IS NULL ORDER BY id";
+
+pub(super) const REQUEUE: &str = "UPDATE request INDEXED BY request_open SET build = NULL
+     WHERE finished_at IS NULL AND build IS NOT NULL";
+
+pub(super) const OPEN_SETS: &str =
+    "SELECT s.id, s.external_id, s.scheduler, s.reason, s.submitted_at, s.stamp, s.properties,
+         p.level, p.subdir, p.who, p.comment, p.body
+     FROM build_set s INDEXED BY build_set_open LEFT JOIN patch p ON p.build_set = s.id
+     WHERE s.finished_at IS NULL ORDER BY s.id";
+
+pub(super) const REQUESTS_OF_SET: &str =
+    "SELECT id, builder, finished_at, result, submitted_at, retries, start_count
+     FROM request WHERE build_set = ?1 ORDER BY id";
+
+pub(super) const NEXT_NUMBERS: &str = "SELECT
+    max((SELECT next FROM spent WHERE kind = 'change'),
+        (SELECT coalesce(max(number) + 1, 1) FROM change)),
+    max((SELECT next FROM spent WHERE kind = 'build_set'),
+        (SELECT coalesce(max(id) + 1, 1) FROM build_set)),
+    max((SELECT next FROM spent WHERE kind = 'request'),
+        (SELECT coalesce(max(id) + 1, 1) FROM request)),
+    max((SELECT next FROM spent WHERE kind = 'build'),
+        (SELECT coalesce(max(id) + 1, 1) FROM build))";
+
+/// Goes from builder to builder through the index instead of over all builds.
+pub(super) const NEXT_BUILDS: &str = "WITH RECURSIVE built (builder) AS (
+        SELECT min(builder) FROM build
+        UNION ALL
+        SELECT (SELECT min(b.builder) FROM build b WHERE b.builder > built.builder)
+        FROM built WHERE built.builder IS NOT NULL
+    ),
+    known (builder) AS (
+        SELECT builder FROM built WHERE builder IS NOT NULL
+        UNION SELECT builder FROM spent_builds
+    )
+    SELECT builder, max(
+        coalesce((SELECT max(b.number) + 1 FROM build b WHERE b.builder = known.builder), 0),
+        coalesce((SELECT s.next FROM spent_builds s WHERE s.builder = known.builder), 0))
+    FROM known";

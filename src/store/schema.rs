@@ -1,0 +1,257 @@
+//! Opening the file: pragmas, and migrations forward to the schema of this program.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::StoreError;
+
+/// The steps to the schema of this program; the first makes it from nothing. A step that has been
+/// released is never changed again.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+
+/// Opens the state for writing, made if it is not there, at the schema of this program.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite gives the files beside it the mode of this one.
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+    let refused = |source| refused(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(refused)?;
+    conn.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
+    check_is_ours(&conn, path)?;
+    (|| {
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        conn.pragma_update(None, "foreign_keys", true)?;
+        conn.pragma_update(None, "trusted_schema", false)?;
+        conn.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT_PAGES)?;
+        conn.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+        conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        Ok(())
+    })()
+    .map_err(refused)?;
+    migrate(&mut conn, path)?;
+    Ok(conn)
+}
+
+/// Opens the state for reading.
+pub(super) fn open_for_reading(dir: &Path) -> Result<Connection, StoreError> {
+    let path = dir.join(super::Store::FILE);
+    if !path.is_file() {
+        return Err(StoreError::NoState {
+            dir: dir.to_owned(),
+        });
+    }
+    let refused = |source| refused(&path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(&path, flags).map_err(refused)?;
+    conn.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
+    check_is_ours(&conn, &path)?;
+    conn.pragma_update(None, "trusted_schema", false)
+        .map_err(refused)?;
+    conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    let found = version(&conn).map_err(refused)?;
+    if found == 0 {
+        return Err(StoreError::NoState {
+            dir: dir.to_owned(),
+        });
+    }
+    let known = known();
+    match found.cmp(&known) {
+        std::cmp::Ordering::Equal => Ok(conn),
+        std::cmp::Ordering::Less => Err(StoreError::Older { path, found, known }),
+        std::cmp::Ordering::Greater => Err(StoreError::Newer { path, found, known }),
+    }
+}
+
+/// The error for what SQLite refused.
+pub(super) fn refused(path: &Path, source: rusqlite::Error) -> StoreError {
+    let path: PathBuf = path.to_owned();
+    if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
+        StoreError::NotOurs { path }
+    } else {
+        StoreError::Sqlite { path, source }
+    }
+}
+
+fn check_is_ours(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let (id, version, tables): (u32, u32, u32) = conn
+        .query_row(
+            "SELECT (SELECT application_id FROM pragma_application_id),
+                    (SELECT user_version FROM pragma_user_version),
+                    (SELECT count(*) FROM sqlite_schema)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .map_err(|e| refused(path, e))?;
+    // Nothing in it yet: just made, or the first migration was cut off.
+    let is_empty = id == 0 && version == 0 && tables == 0;
+    if is_empty || id == APPLICATION_ID {
+        Ok(())
+    } else {
+        Err(StoreError::NotOurs {
+            path: path.to_owned(),
+        })
+    }
+}
+
+fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let refused = |source| refused(path, source);
+    let found = version(conn).map_err(refused)?;
+    if found > known() {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known: known(),
+        });
+    }
+    for (step, sql) in (1..).zip(MIGRATIONS) {
+        if step > found {
+            migrate_to(conn, step, sql).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+fn migrate_to(conn: &mut Connection, step: u32, sql: &str) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute_batch(sql)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", step)?;
+    tx.commit()
+}
+
+fn version(conn: &Connection) -> rusqlite::Result<u32> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn known() -> u32 {
+    u32::try_from(MIGRATIONS.len()).expect("there are few migrations")
+}
+
+/// "BMST", so that `file` and SQLite tell our file from others.
+const APPLICATION_ID: u32 = 0x424d_5354;
+/// Others hold the file for an instant only: a backup tool, somebody at the `sqlite3` prompt.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The writer moves the write-ahead log into the file itself when it has time; this is for when
+/// it has none for long.
+const AUTO_CHECKPOINT_PAGES: u32 = 16_384;
+/// What is left on disk of a write-ahead log that was larger.
+const WAL_KEPT_BYTES: u32 = 16 * 1024 * 1024;
+/// More than there are statements.
+const CACHED_STATEMENTS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn open(dir: &tempfile::TempDir) -> Result<Connection, StoreError> {
+        open_for_writing(&dir.path().join("state.sqlite"))
+    }
+
+    #[test]
+    fn a_new_state_has_the_newest_schema_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = open(&dir).unwrap();
+        assert_eq!(version(&conn).unwrap(), known());
+        conn.execute("INSERT INTO scheduler VALUES ('s', '{}')", [])
+            .unwrap();
+        for file in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm"] {
+            let mode = dir
+                .path()
+                .join(file)
+                .metadata()
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        let pragma = |name| conn.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
+        assert_eq!(pragma("synchronous").unwrap(), 2);
+        assert_eq!(pragma("foreign_keys").unwrap(), 1);
+        assert_eq!(pragma("trusted_schema").unwrap(), 0);
+    }
+
+    #[test]
+    fn opening_again_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        open(&dir)
+            .unwrap()
+            .execute("INSERT INTO scheduler VALUES ('s', '{}')", [])
+            .unwrap();
+        let conn = open(&dir).unwrap();
+        let kept: u32 = conn
+            .query_row("SELECT count(*) FROM scheduler", [], |r| r.get(0))
+            .unwrap();
+        assert_eq!(kept, 1);
+    }
+
+    #[test]
+    fn a_migration_that_was_cut_off_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        let mut conn = Connection::open(&path).unwrap();
+        let cut = format!("{} SELECT nonsense;", MIGRATIONS[0]);
+        migrate_to(&mut conn, 1, &cut).unwrap_err();
+        assert_eq!(version(&conn).unwrap(), 0);
+        drop(conn);
+        assert_eq!(version(&open(&dir).unwrap()).unwrap(), known());
+    }
+
+    #[test]
+    fn a_newer_state_is_refused_by_writer_and_reader() {
+        let dir = tempfile::tempdir().unwrap();
+        open(&dir)
+            .unwrap()
+            .pragma_update(None, "user_version", known() + 1)
+            .unwrap();
+        for error in [
+            open(&dir).unwrap_err(),
+            open_for_reading(dir.path()).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("newer buildmaster"), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        std::fs::write(&path, "x".repeat(4096)).unwrap();
+        assert!(matches!(open(&dir), Err(StoreError::NotOurs { .. })));
+        std::fs::remove_file(&path).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute("CREATE TABLE theirs (x)", [])
+            .unwrap();
+        assert!(matches!(open(&dir), Err(StoreError::NotOurs { .. })));
+        assert!(matches!(
+            open_for_reading(dir.path()),
+            Err(StoreError::NotOurs { .. })
+        ));
+    }
+
+    #[test]
+    fn reading_where_there_is_no_state_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = open_for_reading(dir.path()).unwrap_err().to_string();
+        assert!(error.starts_with("no state.sqlite in "), "{error}");
+        assert!(error.contains("is this a master's base directory?"));
+    }
+}
