@@ -1,1 +1,440 @@
-//! `addChange` (PROTOCOL section 12).
+//! `addChange`, both ends (PROTOCOL section 12).
+//!
+//! Clients from 0.7 to 4.3 are accepted: keys and values as bytes or unicode, files as a list or a tuple, keys of later
+//! or other masters ignored. Nothing of a change that is accepted is dropped silently but files outside the prefix.
+
+use crate::model::{NewChange, Properties, Timestamp};
+use crate::pb::Value;
+
+use super::Malformed;
+
+/// Most files of a change.
+pub const MAX_FILES: usize = 10_000;
+/// Longest path, name, branch and the like.
+pub const MAX_NAME_BYTES: usize = 16 * 1024;
+/// Longest commit message: what one string of the protocol holds.
+pub const MAX_COMMENTS_BYTES: usize = 640 * 1024;
+/// Most properties of a change.
+pub const MAX_PROPERTIES: usize = 1_000;
+/// Most bytes of the properties' values together, and of the files together.
+pub const MAX_TOTAL_BYTES: usize = 2 * 1024 * 1024;
+/// Deepest nesting of a property's value.
+const MAX_DEPTH: usize = 16;
+
+/// Where properties of a change come from (PRP-02).
+const SOURCE: &str = "Change";
+
+/// Reads the dictionary of `addChange`. With a `prefix`, files that begin with it lose it and others are dropped.
+///
+/// # Errors
+/// A key has a value of another type or beyond its limit; the text names the key.
+pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Malformed> {
+    if dict.as_dict().is_none() {
+        return Err(Malformed::wrong("addChange", "a dictionary"));
+    }
+    let or_empty = |text: Option<String>| text.unwrap_or_default();
+    let who = match text(dict, "who", MAX_NAME_BYTES)? {
+        Some(who) => Some(who),
+        None => text(dict, "author", MAX_NAME_BYTES)?,
+    };
+    Ok(NewChange {
+        who: or_empty(who),
+        files: files(dict, prefix)?,
+        comments: or_empty(text(dict, "comments", MAX_COMMENTS_BYTES)?),
+        revision: text(dict, "revision", MAX_NAME_BYTES)?,
+        branch: text(dict, "branch", MAX_NAME_BYTES)?,
+        when: match when(dict, "when")? {
+            Some(when) => Some(when),
+            None => when(dict, "when_timestamp")?,
+        },
+        project: or_empty(text(dict, "project", MAX_NAME_BYTES)?),
+        repository: or_empty(text(dict, "repository", MAX_NAME_BYTES)?),
+        codebase: or_empty(text(dict, "codebase", MAX_NAME_BYTES)?),
+        category: text(dict, "category", MAX_NAME_BYTES)?,
+        revlink: or_empty(text(dict, "revlink", MAX_NAME_BYTES)?),
+        src: text(dict, "src", MAX_NAME_BYTES)?,
+        properties: properties(dict)?,
+    })
+}
+
+/// Spells `change` for a master as the client of 4.3 does, which masters from 0.8 on accept: everything unicode, the
+/// codebase only if there is one.
+#[must_use]
+pub fn encode_change(change: &NewChange) -> Value {
+    let maybe = |text: &Option<String>| text.as_deref().map_or(Value::None, Value::text);
+    let mut dict = vec![
+        ("project", Value::text(&change.project)),
+        ("repository", Value::text(&change.repository)),
+        ("who", Value::text(&change.who)),
+        (
+            "files",
+            Value::List(change.files.iter().map(|f| Value::text(f)).collect()),
+        ),
+        ("comments", Value::text(&change.comments)),
+        ("branch", maybe(&change.branch)),
+        ("revision", maybe(&change.revision)),
+        ("category", maybe(&change.category)),
+        (
+            "when",
+            change
+                .when
+                .map_or(Value::None, |w| Value::Float(w.as_secs_f64())),
+        ),
+        ("properties", properties_value(&change.properties)),
+        ("revlink", Value::text(&change.revlink)),
+        ("src", maybe(&change.src)),
+    ];
+    if !change.codebase.is_empty() {
+        dict.push(("codebase", Value::text(&change.codebase)));
+    }
+    let pairs = dict.into_iter().map(|(k, v)| (Value::text(k), v));
+    Value::Dict(pairs.collect())
+}
+
+fn given<'v>(dict: &'v Value, key: &str) -> Option<&'v Value> {
+    dict.get(key)
+        .filter(|v| !matches!(v.unshared(), Value::None))
+}
+
+/// A text or, as old version-control hooks send revisions, an integer.
+fn text(dict: &Value, key: &str, limit: usize) -> Result<Option<String>, Malformed> {
+    let Some(value) = given(dict, key) else {
+        return Ok(None);
+    };
+    if let Some(text) = value.as_text() {
+        if text.len() > limit {
+            return Err(Malformed::too_many(key, limit, "bytes"));
+        }
+        return Ok(Some(text.into_owned()));
+    }
+    match value.unshared() {
+        Value::Int(number) => Ok(Some(number.to_string())),
+        _ => Err(Malformed::wrong(key, "a text or None")),
+    }
+}
+
+fn when(dict: &Value, key: &str) -> Result<Option<Timestamp>, Malformed> {
+    let Some(value) = given(dict, key) else {
+        return Ok(None);
+    };
+    value
+        .as_float()
+        .filter(|seconds| seconds.is_finite())
+        .map(|seconds| Some(Timestamp::from_secs_f64(seconds)))
+        .ok_or_else(|| Malformed::wrong(key, "seconds or None"))
+}
+
+fn files(dict: &Value, prefix: Option<&str>) -> Result<Vec<String>, Malformed> {
+    let Some(value) = given(dict, "files") else {
+        return Ok(Vec::new());
+    };
+    let wrong = || Malformed::wrong("files", "a list of texts");
+    let items = value.as_items().ok_or_else(wrong)?;
+    if items.len() > MAX_FILES {
+        return Err(Malformed::too_many("files", MAX_FILES, "files"));
+    }
+    let mut total = 0;
+    let mut files = Vec::with_capacity(items.len());
+    for item in items {
+        let file = item.as_text().ok_or_else(wrong)?;
+        total += file.len();
+        if file.len() > MAX_NAME_BYTES || total > MAX_TOTAL_BYTES {
+            let limit = if total > MAX_TOTAL_BYTES {
+                MAX_TOTAL_BYTES
+            } else {
+                MAX_NAME_BYTES
+            };
+            return Err(Malformed::too_many("files", limit, "bytes"));
+        }
+        match prefix {
+            None => files.push(file.into_owned()),
+            Some(prefix) => files.extend(file.strip_prefix(prefix).map(str::to_owned)),
+        }
+    }
+    Ok(files)
+}
+
+fn properties(dict: &Value) -> Result<Properties, Malformed> {
+    let mut properties = Properties::new();
+    let Some(value) = given(dict, "properties") else {
+        return Ok(properties);
+    };
+    let pairs = value
+        .as_dict()
+        .ok_or_else(|| Malformed::wrong("properties", "a dictionary"))?;
+    if pairs.len() > MAX_PROPERTIES {
+        return Err(Malformed::too_many(
+            "properties",
+            MAX_PROPERTIES,
+            "properties",
+        ));
+    }
+    let mut budget = MAX_TOTAL_BYTES;
+    for (name, value) in pairs {
+        let name = name
+            .as_text()
+            .filter(|name| name.len() <= MAX_NAME_BYTES && Properties::is_valid_name(name))
+            .ok_or_else(|| {
+                Malformed::wrong(
+                    "properties",
+                    "names of letters, digits and the signs _ . - / ~ :",
+                )
+            })?;
+        // Some senders give the source as well; it is always the change.
+        let value = match value.unshared() {
+            Value::Tuple(pair) => match pair.as_slice() {
+                [value, _source] => value,
+                _ => value,
+            },
+            _ => value,
+        };
+        let place = || format!("properties[{name:?}]");
+        let value = json(value, MAX_DEPTH, &mut budget).map_err(|problem| match problem {
+            Unfit::Type => {
+                Malformed::wrong(&place(), "texts, numbers, flags, lists or dictionaries")
+            }
+            Unfit::Depth => Malformed::too_many(&place(), MAX_DEPTH, "levels"),
+            Unfit::Size => Malformed::too_many("properties", MAX_TOTAL_BYTES, "bytes"),
+        })?;
+        properties.set(name, value, SOURCE);
+    }
+    Ok(properties)
+}
+
+/// Why a value is no property.
+enum Unfit {
+    Type,
+    Depth,
+    Size,
+}
+
+/// `value` as JSON; each value costs its text and a fixed part of the `budget`, so that one that is shared a million
+/// times in the message does not become large here.
+fn json(value: &Value, depth: usize, budget: &mut usize) -> Result<serde_json::Value, Unfit> {
+    use serde_json::Value as Json;
+
+    let cost = 16 + value.as_raw().map_or(0, bytes::Bytes::len);
+    *budget = budget.checked_sub(cost).ok_or(Unfit::Size)?;
+    let depth_below = depth.checked_sub(1).ok_or(Unfit::Depth);
+    if let Some(text) = value.as_text() {
+        return Ok(Json::from(text));
+    }
+    if let Some(items) = value.as_items() {
+        let depth = depth_below?;
+        return items.iter().map(|item| json(item, depth, budget)).collect();
+    }
+    if let Some(pairs) = value.as_dict() {
+        let depth = depth_below?;
+        let pair = |(key, value): &(Value, Value)| {
+            let key = key.as_text().ok_or(Unfit::Type)?.into_owned();
+            Ok((key, json(value, depth, budget)?))
+        };
+        return pairs
+            .iter()
+            .map(pair)
+            .collect::<Result<_, Unfit>>()
+            .map(Json::Object);
+    }
+    match value.unshared() {
+        Value::None => Ok(Json::Null),
+        Value::Bool(flag) => Ok(Json::from(*flag)),
+        Value::Int(number) => Ok(Json::from(*number)),
+        Value::Float(number) if number.is_finite() => Ok(Json::from(*number)),
+        _ => Err(Unfit::Type),
+    }
+}
+
+fn properties_value(properties: &Properties) -> Value {
+    let pairs = properties
+        .iter()
+        .map(|(name, property)| (Value::text(name), json_value(&property.value)));
+    Value::Dict(pairs.collect())
+}
+
+fn json_value(json: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+
+    match json {
+        Json::Null => Value::None,
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => number.as_i64().map_or_else(
+            || Value::Float(number.as_f64().unwrap_or_default()),
+            Value::Int,
+        ),
+        Json::String(text) => Value::text(text),
+        Json::Array(items) => Value::List(items.iter().map(json_value).collect()),
+        Json::Object(pairs) => Value::Dict(
+            pairs
+                .iter()
+                .map(|(key, value)| (Value::text(key), json_value(value)))
+                .collect(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn dict(pairs: Vec<(&str, Value)>) -> Value {
+        Value::Dict(
+            pairs
+                .into_iter()
+                .map(|(k, v)| (Value::bytes(k), v))
+                .collect(),
+        )
+    }
+
+    fn texts(n: usize) -> Value {
+        Value::List(vec![Value::text("f"); n])
+    }
+
+    fn refusal(pairs: Vec<(&str, Value)>) -> String {
+        decode_change(&dict(pairs), None).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn chg_01_what_is_not_said_is_absent_or_empty() {
+        let change = decode_change(
+            &dict(vec![
+                ("who", Value::bytes("dev")),
+                ("files", Value::Tuple(vec![Value::bytes("a")])),
+                ("comments", Value::bytes("c")),
+            ]),
+            None,
+        )
+        .unwrap();
+        let want = NewChange {
+            who: "dev".into(),
+            files: vec!["a".into()],
+            comments: "c".into(),
+            ..NewChange::default()
+        };
+        assert_eq!(change, want);
+    }
+
+    #[test]
+    fn chg_02_an_empty_branch_is_not_the_default_branch() {
+        let branch = |value| {
+            decode_change(&dict(vec![("branch", value)]), None)
+                .unwrap()
+                .branch
+        };
+        assert_eq!(branch(Value::None), None);
+        assert_eq!(branch(Value::text("")), Some(String::new()));
+    }
+
+    #[test]
+    fn what_goes_out_comes_back() {
+        let mut change = NewChange {
+            who: "Zoë".into(),
+            files: vec!["a".into(), "b/ö".into()],
+            revision: Some("12".into()),
+            branch: Some(String::new()),
+            when: Some(Timestamp::from_secs(1_600_000_000)),
+            codebase: "cb".into(),
+            ..NewChange::default()
+        };
+        change
+            .properties
+            .set("n", json!({"a": [1, 2.5, null, true]}), "Change");
+        assert_eq!(
+            decode_change(&encode_change(&change), None).unwrap(),
+            change
+        );
+    }
+
+    #[test]
+    fn other_names_and_integers_are_understood() {
+        let change = decode_change(
+            &dict(vec![
+                ("author", Value::text("me")),
+                ("when_timestamp", Value::Int(5)),
+                ("revision", Value::Int(1234)),
+                ("isdir", Value::Int(0)),
+                ("comments", Value::bytes(b"caf\xe9")),
+            ]),
+            None,
+        )
+        .unwrap();
+        assert_eq!(change.who, "me");
+        assert_eq!(change.when, Some(Timestamp::from_secs(5)));
+        assert_eq!(change.revision.as_deref(), Some("1234"));
+        assert_eq!(change.comments, "caf\u{fffd}");
+    }
+
+    #[test]
+    fn files_outside_the_prefix_are_dropped() {
+        let files = Value::List(vec![Value::text("trunk/a"), Value::text("tags/b")]);
+        let change = decode_change(&dict(vec![("files", files)]), Some("trunk/")).unwrap();
+        assert_eq!(change.files, ["a"]);
+    }
+
+    #[test]
+    fn properties_come_from_the_change_whatever_is_said() {
+        let said = Value::Dict(vec![
+            (
+                Value::text("a"),
+                Value::Tuple(vec![Value::text("x"), Value::text("Elsewhere")]),
+            ),
+            (Value::bytes("b"), Value::bytes("5")),
+        ]);
+        let change = decode_change(&dict(vec![("properties", said)]), None).unwrap();
+        let mut want = Properties::new();
+        want.set("a", "x", "Change");
+        want.set("b", "5", "Change");
+        assert_eq!(change.properties, want);
+    }
+
+    #[test]
+    fn the_wrong_key_is_named() {
+        assert_eq!(
+            refusal(vec![("branch", Value::Bool(true))]),
+            "branch: expected a text or None"
+        );
+        assert_eq!(
+            refusal(vec![("when", Value::Float(f64::NAN))]),
+            "when: expected seconds or None"
+        );
+        assert_eq!(
+            refusal(vec![("files", Value::text("a"))]),
+            "files: expected a list of texts"
+        );
+        let bad_name = Value::Dict(vec![(Value::text("a b"), Value::None)]);
+        assert!(refusal(vec![("properties", bad_name)]).starts_with("properties: "));
+        let bad_value = Value::Dict(vec![(Value::text("a"), Value::Float(f64::INFINITY))]);
+        assert!(refusal(vec![("properties", bad_value)]).starts_with("properties[\"a\"]: "));
+        assert!(decode_change(&Value::None, None).is_err());
+    }
+
+    #[test]
+    fn sizes_and_counts_are_limited() {
+        let ok = |key, value| decode_change(&dict(vec![(key, value)]), None).is_ok();
+        let long = |n: usize| Value::text(&"x".repeat(n));
+        assert!(ok("files", texts(MAX_FILES)));
+        assert!(!ok("files", texts(MAX_FILES + 1)));
+        assert!(ok("branch", long(MAX_NAME_BYTES)));
+        assert!(!ok("branch", long(MAX_NAME_BYTES + 1)));
+        assert!(ok("comments", long(MAX_COMMENTS_BYTES)));
+        assert!(!ok("comments", long(MAX_COMMENTS_BYTES + 1)));
+        let properties = |n: usize| {
+            let pair = |i: usize| (Value::text(&i.to_string()), Value::None);
+            Value::Dict((0..n).map(pair).collect())
+        };
+        assert!(ok("properties", properties(MAX_PROPERTIES)));
+        assert!(!ok("properties", properties(MAX_PROPERTIES + 1)));
+        let nested = |levels| {
+            let value = (0..levels).fold(Value::None, |inner, _| Value::List(vec![inner]));
+            Value::Dict(vec![(Value::text("p"), value)])
+        };
+        assert!(ok("properties", nested(MAX_DEPTH)));
+        assert!(!ok("properties", nested(MAX_DEPTH + 1)));
+        let total = |files: usize| Value::List(vec![long(MAX_NAME_BYTES); files]);
+        assert!(ok("files", total(MAX_TOTAL_BYTES / MAX_NAME_BYTES)));
+        assert!(!ok("files", total(MAX_TOTAL_BYTES / MAX_NAME_BYTES + 1)));
+    }
+}

@@ -1,14 +1,34 @@
-//! Remote commands: arguments out, updates in (PROTOCOL sections 9.3 and 10).
+//! Remote commands: what is asked and what is said, without spelling (PROTOCOL sections 9.3 and 10).
 
 use bytes::Bytes;
 
 use crate::pb::Value;
+
+use super::SlaveInfo;
 
 /// Arguments of a remote command, before they are spelled for a slave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CommandArgs {
     /// `shell`.
     Shell(Box<ShellArgs>),
+}
+
+impl CommandArgs {
+    /// The command's name on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Shell(_) => "shell",
+        }
+    }
+
+    /// The dictionary of arguments, spelled for `slave`.
+    #[must_use]
+    pub fn to_value(&self, slave: &SlaveInfo) -> Value {
+        match self {
+            Self::Shell(args) => args.to_value(slave),
+        }
+    }
 }
 
 /// Arguments of `shell` (PROTOCOL section 10.2). Texts are bytes, so that what is not UTF-8 can be said to a slave

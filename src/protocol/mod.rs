@@ -6,9 +6,14 @@
 
 pub mod change;
 pub mod command;
+mod malformed;
+mod shell;
 pub mod slave;
 pub mod text;
+mod update;
 
 pub use command::{CommandArgs, ShellArgs, Update};
+pub use malformed::Malformed;
 pub use slave::SlaveInfo;
 pub use text::TextStyle;
+pub use update::{decode_updates, encode_updates};

@@ -2,12 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::pb::Value;
+
 use super::TextStyle;
+
+/// Most entries that are kept of each dictionary.
+const MAX_ENTRIES: usize = 1_000;
+/// Longest text that is kept; a real environment variable or info file is far below.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// A slave as it described itself when it attached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlaveInfo {
-    /// `admin`, `host`, `access_uri`, `basedir`, `system`, `version` …: the texts of its info.
+    /// `admin`, `host`, `access_uri`, `basedir`, `system`, `version` …: the texts of its info, without final newlines.
     pub texts: BTreeMap<String, String>,
     /// Its environment.
     pub environ: BTreeMap<String, String>,
@@ -20,6 +27,38 @@ pub struct SlaveInfo {
 }
 
 impl SlaveInfo {
+    /// From a worker's answer to `getWorkerInfo`; absent if the call failed.
+    #[must_use]
+    pub fn of_worker(info: Option<&Value>) -> Self {
+        Self {
+            texts: texts(info),
+            environ: pairs(info.and_then(|info| info.get("environ"))),
+            commands: pairs(info.and_then(|info| info.get("worker_commands"))),
+            style: TextStyle::Unicode,
+            is_worker: true,
+        }
+    }
+
+    /// From a slave's answers to `getSlaveInfo`, `getVersion` and `getCommands`, each absent if the call failed.
+    #[must_use]
+    pub fn of_slave(
+        info: Option<&Value>,
+        version: Option<&Value>,
+        commands: Option<&Value>,
+    ) -> Self {
+        let mut texts = texts(info);
+        if let Some(version) = version.and_then(text) {
+            texts.insert("version".to_owned(), version);
+        }
+        Self {
+            texts,
+            environ: pairs(info.and_then(|info| info.get("environ"))),
+            commands: pairs(commands),
+            style: TextStyle::Bytes,
+            is_worker: false,
+        }
+    }
+
     /// Whether `command` is at least of `version`, compared part by part (PROTOCOL section 9.6).
     #[must_use]
     pub fn command_is_at_least(&self, command: &str, version: &str) -> bool {
@@ -31,5 +70,83 @@ impl SlaveInfo {
         self.commands
             .get(command)
             .is_some_and(|have| parts(have) >= parts(version))
+    }
+}
+
+/// The entries of `info` that are texts or numbers.
+fn texts(info: Option<&Value>) -> BTreeMap<String, String> {
+    let mut texts = pairs(info);
+    for text in texts.values_mut() {
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    }
+    texts
+}
+
+fn pairs(dict: Option<&Value>) -> BTreeMap<String, String> {
+    let pairs = dict.and_then(Value::as_dict).unwrap_or_default();
+    pairs
+        .iter()
+        .filter_map(|(key, value)| Some((text(key)?, text(value)?)))
+        .take(MAX_ENTRIES)
+        .collect()
+}
+
+fn text(value: &Value) -> Option<String> {
+    if let Some(raw) = value.as_raw() {
+        let kept = raw.get(..MAX_TEXT_BYTES).unwrap_or(raw);
+        return Some(String::from_utf8_lossy(kept).into_owned());
+    }
+    value.as_int().map(|number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_newlines_of_info_files_are_cut() {
+        let info = Value::Dict(vec![
+            (Value::bytes("admin"), Value::bytes("me\n")),
+            (Value::bytes("numcpus"), Value::Int(2)),
+            (Value::bytes("environ"), Value::Dict(vec![])),
+        ]);
+        let slave = SlaveInfo::of_slave(Some(&info), Some(&Value::bytes("0.8.14")), None);
+        let want = [("admin", "me"), ("numcpus", "2"), ("version", "0.8.14")];
+        assert_eq!(
+            slave.texts,
+            want.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+        );
+        assert_eq!(slave.style, TextStyle::Bytes);
+    }
+
+    #[test]
+    fn a_slave_that_answers_nothing_is_described_by_nothing() {
+        let slave = SlaveInfo::of_slave(None, None, None);
+        assert!(slave.texts.is_empty() && slave.commands.is_empty() && !slave.is_worker);
+        assert!(SlaveInfo::of_worker(Some(&Value::Int(1))).is_worker);
+    }
+
+    #[test]
+    fn versions_are_compared_part_by_part() {
+        let commands = Value::Dict(vec![(Value::bytes("shell"), Value::bytes("2.14"))]);
+        let slave = SlaveInfo::of_slave(None, None, Some(&commands));
+        assert!(slave.command_is_at_least("shell", "2.9"));
+        assert!(slave.command_is_at_least("shell", "2.14"));
+        assert!(!slave.command_is_at_least("shell", "2.15"));
+        assert!(!slave.command_is_at_least("git", "1"));
+    }
+
+    #[test]
+    fn entries_and_texts_are_limited() {
+        let entry = |n: usize| (Value::text(&n.to_string()), Value::text("x"));
+        let info = |n| SlaveInfo::of_worker(Some(&Value::Dict((0..n).map(entry).collect())));
+        assert_eq!(info(MAX_ENTRIES).texts.len(), MAX_ENTRIES);
+        assert_eq!(info(MAX_ENTRIES + 1).texts.len(), MAX_ENTRIES);
+        let long = |n| {
+            let dict = vec![(Value::text("k"), Value::text(&"x".repeat(n)))];
+            SlaveInfo::of_worker(Some(&Value::Dict(dict))).texts["k"].len()
+        };
+        assert_eq!(long(MAX_TEXT_BYTES), MAX_TEXT_BYTES);
+        assert_eq!(long(MAX_TEXT_BYTES + 1), MAX_TEXT_BYTES);
     }
 }

@@ -1,0 +1,183 @@
+//! The argument of `update`, both ends (PROTOCOL sections 9.3 and 10.1).
+
+use bytes::Bytes;
+
+use crate::pb::Value;
+
+use super::{Malformed, TextStyle, Update};
+
+/// Reads `(list (list DICT 0) …)`, in order; byte strings stay slices of what was received. A known key with a value of
+/// another type, and an unknown key, become [`Update::Other`].
+///
+/// # Errors
+/// It is not a list of pairs with a dictionary.
+pub fn decode_updates(list: &Value) -> Result<Vec<Update>, Malformed> {
+    let wrong = || Malformed::wrong("update", "a list of (dictionary, number)");
+    let items = list.as_items().ok_or_else(wrong)?;
+    let mut updates = Vec::with_capacity(items.len());
+    for item in items {
+        // The number was a sequence number once and is always 0; the pair may come without it.
+        let dict = match item.as_items() {
+            Some([dict, ..]) => dict,
+            Some([]) => return Err(wrong()),
+            None => item,
+        };
+        for (key, value) in dict.as_dict().ok_or_else(wrong)? {
+            let key = key.as_raw().ok_or_else(wrong)?;
+            updates.push(decode(key, value));
+        }
+    }
+    Ok(updates)
+}
+
+/// Spells `updates` as slaves do, one dictionary each. Masters from 0.9 on decode strictly, so that for
+/// [`TextStyle::Unicode`] output that is not UTF-8 is replaced here.
+#[must_use]
+pub fn encode_updates(updates: &[Update], style: TextStyle) -> Value {
+    let items = updates.iter().map(|update| {
+        let (key, value) = encode(update, style);
+        let dict = Value::Dict(vec![(style.value(key), value)]);
+        Value::List(vec![dict, Value::Int(0)])
+    });
+    Value::List(items.collect())
+}
+
+fn decode(key: &Bytes, value: &Value) -> Update {
+    let known = match key.as_ref() {
+        b"stdout" => value.as_raw().cloned().map(Update::Stdout),
+        b"stderr" => value.as_raw().cloned().map(Update::Stderr),
+        b"header" => value.as_raw().cloned().map(Update::Header),
+        b"log" => match value.as_items() {
+            Some([name, data]) => {
+                name.as_text()
+                    .zip(data.as_raw())
+                    .map(|(name, data)| Update::Log {
+                        name: name.into_owned(),
+                        data: data.clone(),
+                    })
+            }
+            _ => None,
+        },
+        b"rc" => value.as_int().map(Update::Rc),
+        b"elapsed" => value.as_float().map(Update::Elapsed),
+        b"failure_reason" => value
+            .as_text()
+            .map(|t| Update::FailureReason(t.into_owned())),
+        _ => None,
+    };
+    known.unwrap_or_else(|| Update::Other {
+        key: String::from_utf8_lossy(key).into_owned(),
+        value: value.clone(),
+    })
+}
+
+fn encode(update: &Update, style: TextStyle) -> (&str, Value) {
+    match update {
+        Update::Stdout(data) => ("stdout", output(data, style)),
+        Update::Stderr(data) => ("stderr", output(data, style)),
+        Update::Header(data) => ("header", output(data, style)),
+        Update::Log { name, data } => (
+            "log",
+            Value::Tuple(vec![style.value(name), output(data, style)]),
+        ),
+        Update::Rc(code) => ("rc", Value::Int(*code)),
+        Update::Elapsed(seconds) => ("elapsed", Value::Float(*seconds)),
+        Update::FailureReason(reason) => ("failure_reason", style.value(reason)),
+        Update::Other { key, value } => (key, value.clone()),
+    }
+}
+
+fn output(data: &Bytes, style: TextStyle) -> Value {
+    match style {
+        TextStyle::Bytes => Value::Bytes(data.clone()),
+        TextStyle::Unicode if std::str::from_utf8(data).is_ok() => Value::Text(data.clone()),
+        TextStyle::Unicode => Value::text(&String::from_utf8_lossy(data)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn all() -> Vec<Update> {
+        vec![
+            Update::Header(Bytes::from_static(b"h")),
+            Update::Stdout(Bytes::from_static(b"o")),
+            Update::Stderr(Bytes::from_static(b"e")),
+            Update::Log {
+                name: "tail".into(),
+                data: Bytes::from_static(b"l"),
+            },
+            Update::FailureReason("timeout".into()),
+            Update::Rc(-1),
+            Update::Elapsed(0.5),
+            Update::Other {
+                key: "files".into(),
+                value: Value::List(vec![Value::text("a")]),
+            },
+        ]
+    }
+
+    #[test]
+    fn what_goes_out_comes_back_in_both_spellings() {
+        for style in [TextStyle::Bytes, TextStyle::Unicode] {
+            assert_eq!(
+                decode_updates(&encode_updates(&all(), style)).unwrap(),
+                all()
+            );
+        }
+    }
+
+    #[test]
+    fn output_is_not_copied() {
+        let data = Bytes::from_static(b"output");
+        let updates = [Update::Stdout(data.clone())];
+        let back = decode_updates(&encode_updates(&updates, TextStyle::Bytes)).unwrap();
+        let Update::Stdout(got) = &back[0] else {
+            panic!("{back:?}");
+        };
+        assert_eq!(got.as_ptr(), data.as_ptr());
+    }
+
+    #[test]
+    fn binary_output_is_replaced_for_masters_that_want_text() {
+        let updates = [Update::Stdout(Bytes::from_static(b"a\xffb"))];
+        let back = decode_updates(&encode_updates(&updates, TextStyle::Unicode)).unwrap();
+        assert_eq!(back, [Update::Stdout(Bytes::from("a\u{fffd}b"))]);
+    }
+
+    #[test]
+    fn several_keys_in_one_dictionary_are_several_updates() {
+        let dict = Value::Dict(vec![
+            (Value::bytes("rc"), Value::Int(1)),
+            (Value::bytes("stderr"), Value::text("x")),
+        ]);
+        let list = Value::List(vec![Value::Tuple(vec![dict, Value::Int(0)])]);
+        assert_eq!(
+            decode_updates(&list).unwrap(),
+            [Update::Rc(1), Update::Stderr(Bytes::from_static(b"x"))]
+        );
+    }
+
+    #[test]
+    fn unexpected_types_are_kept_and_nonsense_is_refused() {
+        let list = Value::List(vec![Value::List(vec![
+            Value::Dict(vec![(Value::bytes("rc"), Value::None)]),
+            Value::Int(0),
+        ])]);
+        let other = Update::Other {
+            key: "rc".into(),
+            value: Value::None,
+        };
+        assert_eq!(decode_updates(&list).unwrap(), [other]);
+        for bad in [
+            Value::None,
+            Value::List(vec![Value::Int(1)]),
+            Value::List(vec![Value::List(vec![])]),
+        ] {
+            assert!(decode_updates(&bad).is_err());
+        }
+    }
+}
