@@ -1,1 +1,533 @@
 //! The task that owns a socket and its broker.
+//!
+//! One loop, one owner: it writes what waits, takes what handles ask for, and reads. Reading stops while a call waits for
+//! room in the channel of its object, or a login for its turn; writing and the handles' requests never stop.
+//!
+//! Invariants: no read buffer is held while there is nothing to read; what is not yet written is bounded, else the
+//! connection is dropped; a burst of one peer is decoded a few messages at a time, with the other tasks in between.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tracing::{debug, info, info_span};
+
+use super::login::{Gate, LOGIN_BYTES, LOGIN_TIME, UserKind, Verdict};
+use super::peer::{Asked, Outgoing};
+use super::{IncomingCall, Lost, Peer, Tasks};
+use crate::pb::broker::ProtocolError;
+use crate::pb::{
+    Attempt, Broker, CallId, Event, Failure, Limits, Luid, RequestNumber, Target, Value,
+};
+
+/// Messages that are handled before other tasks have a turn.
+const BUDGET: usize = 64;
+/// A turn also ends when it has made so much output.
+const OUTPUT_BUDGET: usize = 1024 * 1024;
+/// Most output that may wait for a peer that is logged in. A slave reads at all times.
+const MAX_UNSENT: usize = 16 * 1024 * 1024;
+/// Most output that may wait for a peer that is not.
+const MAX_UNSENT_BEFORE_LOGIN: usize = 64 * 1024;
+/// First size of the read buffer; it doubles as long as reads fill it.
+const READ_BYTES: usize = 16 * 1024;
+/// Largest size of the read buffer.
+const MAX_READ_BYTES: usize = 128 * 1024;
+/// Size of the read buffer before login.
+const READ_BYTES_BEFORE_LOGIN: usize = 2 * 1024;
+/// A shorter read is copied out of the buffer, so that few bytes do not hold a large one.
+const COPY_BELOW: usize = 4 * 1024;
+/// Most slices of one write.
+const MAX_SLICES: usize = 64;
+/// How long a connection that is being closed may take to write what waits.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Drives the client's side of a connection over `stream`. `address` is for logs.
+#[must_use]
+pub fn connect<S>(stream: S, address: &str, tasks: &Tasks) -> Peer
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (peer, asked) = Peer::new(address, tasks);
+    let broker = Broker::client(Limits::LOGGED_IN);
+    let connection = Connection::new(stream, broker, asked, tasks);
+    tasks.spawn(
+        info_span!("connection", peer.addr = address),
+        connection.run(),
+    );
+    peer
+}
+
+/// A stream, its broker, and who waits for what.
+pub(super) struct Connection<S> {
+    stream: S,
+    broker: Broker,
+    asked: Asked,
+    /// What a server's client has to pass; absent when it has, and for clients.
+    gate: Option<Box<Gate>>,
+    objects: HashMap<Luid, Option<mpsc::Sender<IncomingCall>>>,
+    pending: HashMap<RequestNumber, oneshot::Sender<Result<Value, Failure>>>,
+    /// Asked before the dialect was settled.
+    early: Option<Vec<Outgoing>>,
+    /// What reading waits for: room in a channel, or a turn to log in.
+    blocked: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether the broker may have more to decode.
+    undecoded: bool,
+    unsent: VecDeque<Bytes>,
+    unsent_bytes: usize,
+    needs_flush: bool,
+    buffer: BytesMut,
+    read_bytes: usize,
+    /// Why it is to be closed once all is written.
+    closing: Option<String>,
+    /// When its time is up: to log in, or to write what waits when it is being closed.
+    deadline: Option<Pin<Box<Sleep>>>,
+    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Whether the handles are asked before the socket, which alternates.
+    handles_first: bool,
+}
+
+/// What wakes a connection up.
+enum Wake {
+    /// A handle asks for something; or there is no handle any more.
+    Asked(Option<Outgoing>),
+    /// The peer sent something.
+    Received(Bytes),
+    /// The turn of the broker to go on decoding.
+    Decode,
+    /// What reading waited for is there.
+    Unblocked,
+    /// All is written.
+    Written,
+    /// The tasks are to stop.
+    Stop,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("closed by the peer")]
+    Eof,
+    #[error("connection failed: {0}")]
+    Io(#[from] io::Error),
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    #[error("{0}")]
+    Closed(String),
+    #[error("the peer does not read: {0} bytes unsent")]
+    Unsent(usize),
+    #[error("no login within {} s", LOGIN_TIME.as_secs())]
+    TooSlow,
+    #[error("more than {LOGIN_BYTES} bytes before login")]
+    TooMuch,
+    #[error("no login yet, and others want to connect")]
+    Evicted,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn new(stream: S, broker: Broker, asked: Asked, tasks: &Tasks) -> Self {
+        Self {
+            stream,
+            broker,
+            asked,
+            gate: None,
+            objects: HashMap::new(),
+            pending: HashMap::new(),
+            early: Some(Vec::new()),
+            blocked: None,
+            undecoded: false,
+            unsent: VecDeque::new(),
+            unsent_bytes: 0,
+            needs_flush: false,
+            buffer: BytesMut::new(),
+            read_bytes: READ_BYTES,
+            closing: None,
+            deadline: None,
+            stopping: Box::pin(tasks.stopping()),
+            handles_first: false,
+        }
+    }
+
+    /// The same, for a client that has to pass `gate` first.
+    pub(super) fn behind(mut self, gate: Gate) -> Self {
+        self.deadline = Some(Box::pin(sleep_until(gate.deadline)));
+        self.gate = Some(Box::new(gate));
+        self.read_bytes = READ_BYTES_BEFORE_LOGIN;
+        self
+    }
+
+    /// Serves the connection until it ends.
+    pub(super) async fn run(mut self) {
+        let end = match self.serve().await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        if self.gate.is_some() {
+            debug!("connection ended: {end}");
+        } else {
+            info!("connection ended: {end}");
+        }
+        let lost = Lost(end.to_string());
+        self.asked.tell_lost.send_replace(Some(lost));
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        loop {
+            self.decode()?;
+            self.collect_output();
+            if self.undecoded {
+                tokio::task::yield_now().await;
+            }
+            let wake = poll_fn(|cx| self.poll_wake(cx)).await?;
+            self.handle(wake)?;
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) -> Result<(), End> {
+        match wake {
+            Wake::Asked(first) => {
+                self.on_asked(first);
+                for _ in 1..BUDGET {
+                    if self.closing.is_some() || self.broker.output_len() > OUTPUT_BUDGET {
+                        break;
+                    }
+                    let Ok(next) = self.asked.outgoing.try_recv() else {
+                        break;
+                    };
+                    self.on_asked(Some(next));
+                }
+            }
+            Wake::Received(data) => {
+                if let Some(gate) = &mut self.gate
+                    && !gate.may_send(data.len())
+                {
+                    return Err(End::TooMuch);
+                }
+                self.broker.receive(data)?;
+                self.undecoded = true;
+            }
+            Wake::Decode => {}
+            Wake::Unblocked => {
+                self.blocked = None;
+                if let Some(verdict) = self.gate.as_mut().and_then(|gate| gate.on_turn()) {
+                    self.on_verdict(verdict);
+                }
+            }
+            Wake::Written => {
+                if let Some(why) = self.closing.take() {
+                    return Err(End::Closed(why));
+                }
+            }
+            Wake::Stop => self.close("stopping".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Handles what was received, a few messages at a time, until something has to be waited for.
+    fn decode(&mut self) -> Result<(), End> {
+        for _ in 0..BUDGET {
+            if self.blocked.is_some() || self.closing.is_some() {
+                return Ok(());
+            }
+            let Some(event) = self.broker.next_event()? else {
+                self.undecoded = false;
+                return Ok(());
+            };
+            self.on_event(event);
+            if self.broker.output_len() > OUTPUT_BUDGET {
+                break;
+            }
+        }
+        self.undecoded = true;
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: Event) {
+        if matches!(event, Event::Negotiated) {
+            for asked in self.early.take().unwrap_or_default() {
+                self.on_asked(Some(asked));
+            }
+        }
+        if let Some(gate) = &mut self.gate {
+            if let Some(verdict) = gate.on_event(&mut self.broker, event) {
+                self.on_verdict(verdict);
+            }
+            return;
+        }
+        match event {
+            Event::Negotiated => {}
+            Event::Call {
+                call,
+                target,
+                method,
+                args,
+                kwargs,
+            } => self.on_call(call, target, method, args, kwargs),
+            Event::Answer { request, result } => {
+                if let Some(answer) = self.pending.remove(&request) {
+                    // Nobody waits for it any more: the caller was dropped.
+                    drop(answer.send(result));
+                }
+            }
+            Event::Released(luid) => {
+                self.objects.remove(&luid);
+            }
+        }
+    }
+
+    fn on_call(
+        &mut self,
+        call: CallId,
+        target: Target,
+        method: Bytes,
+        args: Vec<Value>,
+        kwargs: Vec<(Value, Value)>,
+    ) {
+        let object = match target {
+            Target::Root => None,
+            Target::Object(luid) => self.objects.get_mut(&luid),
+        };
+        let Some(object) = object else {
+            // Only the challenger of the login, or the root after it.
+            let failure = Failure::no_such_method(&String::from_utf8_lossy(&method));
+            return self.broker.fail(call, &failure);
+        };
+        let Some(calls) = object else {
+            return self.broker.answer(call, &Value::None);
+        };
+        let reply = match self.asked.replies.reply(call) {
+            Ok(reply) => reply,
+            // The handles are gone and the connection is about to close.
+            Err(call) => return self.broker.answer(call, &Value::None),
+        };
+        let incoming = IncomingCall {
+            method,
+            args,
+            kwargs,
+            reply,
+        };
+        match calls.try_send(incoming) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(incoming)) => {
+                let calls = calls.clone();
+                self.blocked = Some(Box::pin(async move { drop(calls.send(incoming).await) }));
+            }
+            // The owner has gone; the dropped reply answers.
+            Err(mpsc::error::TrySendError::Closed(_incoming)) => *object = None,
+        }
+    }
+
+    fn on_verdict(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Wait(until) => self.blocked = Some(Box::pin(sleep_until(until))),
+            Verdict::Refuse(attempt) => self.broker.fail(attempt.call, &Failure::unauthorized()),
+            Verdict::Enter(kind, attempt) => self.enter(kind, attempt),
+        }
+    }
+
+    /// The client is logged in: it has no limits but those of everybody, and belongs to who takes logins.
+    fn enter(&mut self, kind: UserKind, attempt: Attempt) {
+        let Some(gate) = self.gate.take() else {
+            return;
+        };
+        self.deadline = None;
+        self.read_bytes = READ_BYTES;
+        self.broker.set_limits(Limits::LOGGED_IN);
+        let (login, logins) = gate.enter(kind, attempt);
+        if let Err(mpsc::error::TrySendError::Full(login)) = logins.try_send(login) {
+            self.blocked = Some(Box::pin(async move { drop(logins.send(login).await) }));
+        }
+    }
+
+    fn on_asked(&mut self, asked: Option<Outgoing>) {
+        let Some(asked) = asked else {
+            return self.close("not needed any more".to_owned());
+        };
+        if let (Some(early), false) = (&mut self.early, matches!(asked, Outgoing::Close(_))) {
+            early.push(asked);
+            return;
+        }
+        match asked {
+            Outgoing::Call {
+                target,
+                method,
+                args,
+                kwargs,
+                answer,
+            } => {
+                let request = self.broker.call(target, method, &args, &kwargs);
+                self.pending.insert(request, answer);
+            }
+            Outgoing::Export(luid, calls) => {
+                self.broker.export(luid);
+                self.objects.insert(luid, calls);
+            }
+            Outgoing::Retire(luid) => {
+                if let Some(object) = self.objects.get_mut(&luid) {
+                    *object = None;
+                }
+            }
+            Outgoing::Release(luid) => self.broker.release(luid),
+            Outgoing::Answer(call, value) => self.broker.answer(call, &value),
+            Outgoing::Fail(call, failure) => self.broker.fail(call, &failure),
+            Outgoing::Close(why) => self.close(why),
+        }
+    }
+
+    /// Closes when all is written, or soon.
+    fn close(&mut self, why: String) {
+        if self.closing.is_none() {
+            self.closing = Some(why);
+            self.deadline = Some(Box::pin(sleep_until(Instant::now() + CLOSE_TIME)));
+        }
+    }
+
+    fn collect_output(&mut self) {
+        for piece in self.broker.take_output() {
+            self.unsent_bytes += piece.len();
+            self.needs_flush = true;
+            self.unsent.push_back(piece);
+        }
+    }
+
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wake, End>> {
+        if self.poll_write(cx)?.is_ready() && self.closing.is_some() {
+            return Poll::Ready(Ok(Wake::Written));
+        }
+        self.poll_limits(cx)?;
+        if self.closing.is_some() {
+            return Poll::Pending;
+        }
+        if self.stopping.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(Wake::Stop));
+        }
+        self.handles_first = !self.handles_first;
+        if self.handles_first
+            && let Poll::Ready(asked) = self.asked.outgoing.poll_recv(cx)
+        {
+            return Poll::Ready(Ok(Wake::Asked(asked)));
+        }
+        if let Poll::Ready(wake) = self.poll_input(cx)? {
+            return Poll::Ready(Ok(wake));
+        }
+        if !self.handles_first
+            && let Poll::Ready(asked) = self.asked.outgoing.poll_recv(cx)
+        {
+            return Poll::Ready(Ok(Wake::Asked(asked)));
+        }
+        Poll::Pending
+    }
+
+    /// Whether the connection has used up what it may.
+    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let max_unsent = match self.gate {
+            None => MAX_UNSENT,
+            Some(_) => MAX_UNSENT_BEFORE_LOGIN,
+        };
+        if self.unsent_bytes > max_unsent {
+            return Err(End::Unsent(self.unsent_bytes));
+        }
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Err(self.closing.take().map_or(End::TooSlow, End::Closed));
+        }
+        if let Some(gate) = &mut self.gate
+            && pin!(gate.leave()).poll(cx).is_ready()
+        {
+            return Err(End::Evicted);
+        }
+        Ok(())
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wake, End>> {
+        if let Some(blocked) = &mut self.blocked {
+            return blocked.as_mut().poll(cx).map(|()| Ok(Wake::Unblocked));
+        }
+        if self.undecoded {
+            return Poll::Ready(Ok(Wake::Decode));
+        }
+        self.poll_read(cx).map_ok(Wake::Received)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+        self.buffer.reserve(self.read_bytes);
+        let read = pin!(self.stream.read_buf(&mut self.buffer)).poll(cx);
+        let Poll::Ready(count) = read else {
+            // Nothing to read: an idle connection holds no buffer.
+            self.buffer = BytesMut::new();
+            if self.gate.is_none() {
+                self.read_bytes = READ_BYTES;
+            }
+            return Poll::Pending;
+        };
+        let count = count?;
+        if count == 0 {
+            return Poll::Ready(Err(End::Eof));
+        }
+        if self.gate.is_none() && count >= self.read_bytes {
+            self.read_bytes = (self.read_bytes * 2).min(MAX_READ_BYTES);
+        }
+        if count >= COPY_BELOW {
+            return Poll::Ready(Ok(self.buffer.split().freeze()));
+        }
+        let data = Bytes::copy_from_slice(&self.buffer);
+        self.buffer.clear();
+        Poll::Ready(Ok(data))
+    }
+
+    /// Writes what waits; ready when nothing does.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        while !self.unsent.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            for (slice, piece) in slices.iter_mut().zip(&self.unsent) {
+                *slice = IoSlice::new(piece);
+            }
+            let filled = slices.get(..self.unsent.len()).unwrap_or(&slices);
+            let write = Pin::new(&mut self.stream).poll_write_vectored(cx, filled);
+            let Poll::Ready(written) = write else {
+                return Poll::Pending;
+            };
+            let written = written?;
+            if written == 0 {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+            }
+            self.forget_written(written);
+        }
+        if self.needs_flush {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(flushed) => flushed?,
+                Poll::Pending => return Poll::Pending,
+            }
+            self.needs_flush = false;
+            self.unsent.shrink_to(MAX_SLICES);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn forget_written(&mut self, mut written: usize) {
+        self.unsent_bytes -= written;
+        while let Some(first) = self.unsent.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.unsent.pop_front();
+        }
+    }
+}
+
+impl<S> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}

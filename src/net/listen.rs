@@ -1,1 +1,260 @@
 //! Accepting connections.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use tokio::time::sleep;
+use tracing::{debug, info, info_span, warn};
+
+use super::Tasks;
+use super::login::Door;
+use crate::config::Listen;
+
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: u32 = 1024;
+/// A connection that is silent for so long is asked whether it is still there,
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
+/// again and again,
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// so many times, before it is given up.
+const KEEPALIVE_COUNT: u32 = 4;
+/// How long to wait when the system has no descriptor for a new connection; doubles up to a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where we listen: with the port that the system chose if none was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Bound {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct ListenError {
+    /// Which.
+    pub address: String,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Listens on all of `addresses` or on none, and lets in who comes through `door`.
+///
+/// # Errors
+/// One of them cannot be listened on.
+pub fn listen(
+    addresses: &[Listen],
+    door: &Arc<Door>,
+    tasks: &Tasks,
+) -> Result<Vec<Bound>, ListenError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = Listener::bind(address).map_err(|source| ListenError {
+            address: match address {
+                Listen::Tcp(address) => address.to_string(),
+                Listen::Unix(path) => path.display().to_string(),
+            },
+            source,
+        })?;
+        listeners.push(listener);
+    }
+    let mut bound = Vec::with_capacity(listeners.len());
+    for (listener, address) in listeners {
+        info!("listening on {address}");
+        let span = info_span!("listener", %address);
+        tasks.spawn(span, accept_all(listener, Arc::clone(door), tasks.clone()));
+        bound.push(address);
+    }
+    Ok(bound)
+}
+
+/// Sets what every connection over TCP has: no delay for short messages, and keepalive (SLV-05).
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEPALIVE_COUNT)?;
+    Ok(())
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix {
+        listener: UnixListener,
+        _file: SocketFile,
+    },
+}
+
+enum Stream {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+/// A socket's file, removed with the listener.
+struct SocketFile(PathBuf);
+
+impl Listener {
+    fn bind(address: &Listen) -> io::Result<(Self, Bound)> {
+        match address {
+            Listen::Tcp(address) => {
+                let listener = match bind_tcp(*address) {
+                    // All addresses were asked for, on a machine without IPv6.
+                    Err(error) if is_any_v6(*address) && lacks_v6(&error) => {
+                        bind_tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))?
+                    }
+                    other => other?,
+                };
+                let bound = Bound::Tcp(listener.local_addr()?);
+                Ok((Self::Tcp(listener), bound))
+            }
+            Listen::Unix(path) => {
+                let listener = bind_unix(path)?;
+                let listener = Self::Unix {
+                    listener,
+                    _file: SocketFile(path.clone()),
+                };
+                Ok((listener, Bound::Unix(path.clone())))
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Stream::Tcp(stream, address))
+            }
+            Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+async fn accept_all(listener: Listener, door: Arc<Door>, tasks: Tasks) {
+    let mut stopping = std::pin::pin!(tasks.stopping());
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Accepting is cancel-safe: a connection is either taken or still in the backlog.
+        let accepted = tokio::select! {
+            () = &mut stopping => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(stream) => {
+                pause = FIRST_PAUSE;
+                admit(stream, &door);
+            }
+            Err(error) if is_out_of_resources(&error) => {
+                if pause == FIRST_PAUSE {
+                    warn!("cannot accept connections for now: {error}");
+                }
+                door.make_room();
+                tokio::select! {
+                    () = &mut stopping => return,
+                    () = sleep(pause) => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            // The client went away before it was accepted.
+            Err(error) => debug!("a connection was not accepted: {error}"),
+        }
+    }
+}
+
+fn admit(stream: Stream, door: &Arc<Door>) {
+    match stream {
+        Stream::Tcp(stream, address) => match prepare(&stream) {
+            Ok(()) => {
+                let ip: IpAddr = address.ip().to_canonical();
+                let address = SocketAddr::new(ip, address.port()).to_string();
+                door.accept(stream, &address, Some(ip));
+            }
+            Err(error) => debug!("a connection is already gone: {error}"),
+        },
+        Stream::Unix(stream) => door.accept(stream, "unix", None),
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() {
+        let socket = TcpSocket::new_v6()?;
+        let only_v6 = !is_any_v6(address);
+        rustix::net::sockopt::set_ipv6_v6only(&socket, only_v6)?;
+        socket
+    } else {
+        TcpSocket::new_v4()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn is_any_v6(address: SocketAddr) -> bool {
+    matches!(address.ip(), IpAddr::V6(ip) if ip.is_unspecified())
+}
+
+fn lacks_v6(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
+    )
+}
+
+/// A file that an earlier process left behind is removed; one that somebody listens on is not.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let is_socket = std::fs::symlink_metadata(path)?.file_type().is_socket();
+            let is_stale = is_socket
+                && std::os::unix::net::UnixStream::connect(path)
+                    .is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+            if !is_stale {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        other => other,
+    }
+}
+
+fn is_out_of_resources(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            debug!("{}: {error}", self.0.display());
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp {address}"),
+            Self::Unix(path) => write!(f, "unix {}", path.display()),
+        }
+    }
+}

@@ -4,14 +4,26 @@
 //! [`Peer`]: it calls objects of the other side, and exports objects of its own, each of which is
 //! a bounded channel of [`IncomingCall`]s.
 //!
+//! Servers make a [`Door`] and [`listen::listen`]; who proves to know a password becomes a [`Login`].
+//! Clients use [`client`]. A slave that has logged in is driven by a [`slave::SlaveHandle`].
+//!
 //! Invariants: a full channel of an exported object stops the reading of its connection, so that
 //! a slow disk makes the slave wait and nothing grows without bound; therefore whoever owns such a
 //! channel must never await an answer of the same connection without also draining the channel.
-//! What is written waits in the broker, bounded; a peer that does not read is dropped.
+//! What is written waits in the broker, bounded; a peer that does not read is dropped. Who has not
+//! logged in gets little time, few bytes and a place that is taken from him when others come.
 
+pub mod client;
+mod command;
 pub mod connection;
 pub mod listen;
+mod lobby;
+pub mod login;
 pub mod peer;
 pub mod slave;
+mod tasks;
+mod throttle;
 
+pub use login::{Directory, Door, Login, LoginAnswer, UserKind};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply};
+pub use tasks::Tasks;

@@ -1,13 +1,32 @@
 //! The handle to the other side of a connection.
 
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::pb::{Failure, Luid, Target, Value};
+use super::Tasks;
+use crate::pb::{CallId, Failure, Luid, Target, Value};
 
-/// Calls objects of the other side and exports objects to it. Cheap to clone.
+/// Calls objects of the other side and exports objects to it. Cheap to clone. The connection is closed when the last
+/// clone is gone and every call of the peer that was taken has its reply.
 #[derive(Clone, Debug)]
-pub struct Peer {}
+pub struct Peer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// What the connection is to do, in order. Unbounded, so that replies and requests need not wait; the connection
+    /// takes from it at all times, and is dropped when too much of it is not taken by the peer.
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    last_luid: AtomicI64,
+    lost: watch::Receiver<Option<Lost>>,
+    address: Box<str>,
+    tasks: Tasks,
+}
 
 /// Why a call has no value.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -39,69 +58,220 @@ pub struct IncomingCall {
 
 /// The answer that an [`IncomingCall`] waits for.
 #[derive(Debug)]
-pub struct Reply {}
+pub struct Reply {
+    call: Option<CallId>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+}
 
-impl Reply {
-    /// Answers with a value.
-    pub fn value(self, value: Value) {
-        let _ = value;
-        todo!()
-    }
+/// The connection's end of a [`Peer`].
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// What it is to do.
+    pub(super) outgoing: mpsc::UnboundedReceiver<Outgoing>,
+    /// For the calls that it receives.
+    pub(super) replies: Replies,
+    /// To say that it is gone.
+    pub(super) tell_lost: watch::Sender<Option<Lost>>,
+}
 
-    /// Answers with an exception.
-    pub fn fail(self, failure: Failure) {
-        let _ = failure;
-        todo!()
+/// Makes the replies for the calls that a connection receives, without keeping it open.
+#[derive(Debug)]
+pub(super) struct Replies(mpsc::WeakUnboundedSender<Outgoing>);
+
+impl Replies {
+    /// Something to reply with to `call`; or the call again if nobody holds the connection any more.
+    pub(super) fn reply(&self, call: CallId) -> Result<Reply, CallId> {
+        match self.0.upgrade() {
+            Some(outgoing) => Ok(Reply {
+                call: Some(call),
+                outgoing,
+            }),
+            None => Err(call),
+        }
     }
 }
 
+/// What a connection is asked to do.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    /// Send a request.
+    Call {
+        target: Target,
+        method: &'static str,
+        args: Vec<Value>,
+        kwargs: Vec<(Value, Value)>,
+        answer: oneshot::Sender<Result<Value, Failure>>,
+    },
+    /// Make an object known; without a channel its calls are answered with `None`.
+    Export(Luid, Option<mpsc::Sender<IncomingCall>>),
+    /// The object has no owner any more, but the peer may still know it.
+    Retire(Luid),
+    /// Let go of an object of the peer.
+    Release(Luid),
+    /// Answer a call.
+    Answer(CallId, Value),
+    /// Answer a call with an exception.
+    Fail(CallId, Box<Failure>),
+    /// Close after what was asked before.
+    Close(String),
+}
+
 impl Peer {
-    /// Calls a method and waits for the answer. The request is sent in the order of the calls to this function.
-    /// Cancel-safe in that a dropped call is still sent and its answer is ignored.
+    /// A handle and its other end.
+    pub(super) fn new(address: &str, tasks: &Tasks) -> (Self, Asked) {
+        let (outgoing, asked) = mpsc::unbounded_channel();
+        let (tell_lost, lost) = watch::channel(None);
+        let shared = Shared {
+            outgoing,
+            last_luid: AtomicI64::new(0),
+            lost,
+            address: address.into(),
+            tasks: tasks.clone(),
+        };
+        let replies = Replies(shared.outgoing.downgrade());
+        let peer = Self {
+            shared: Arc::new(shared),
+        };
+        let asked = Asked {
+            outgoing: asked,
+            replies,
+            tell_lost,
+        };
+        (peer, asked)
+    }
+
+    /// Calls a method and waits for the answer. The request is sent when this function is called, whether or not the
+    /// answer is awaited, in the order of the calls.
     ///
     /// # Errors
     /// The peer's exception, or the connection is gone.
-    pub async fn call(
+    pub fn call(
         &self,
         target: Target,
         method: &'static str,
         args: Vec<Value>,
         kwargs: Vec<(Value, Value)>,
-    ) -> Result<Value, CallError> {
-        let _ = (target, method, args, kwargs);
-        std::future::ready(()).await;
-        todo!()
+    ) -> impl Future<Output = Result<Value, CallError>> + Send + use<> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Outgoing::Call {
+            target,
+            method,
+            args,
+            kwargs,
+            answer,
+        });
+        async move {
+            match answered.await {
+                Ok(result) => result.map_err(CallError::Remote),
+                Err(_connection_dropped_it) => Err(CallError::Lost),
+            }
+        }
     }
 
     /// Exports a new object. Its calls arrive on the channel, which holds `capacity`; the channel ends when the
     /// peer has let go of the object or the connection is gone. Send the number as [`Value::Mine`].
     #[must_use]
     pub fn export(&self, capacity: usize) -> (Luid, mpsc::Receiver<IncomingCall>) {
-        let _ = capacity;
-        todo!()
+        let (sender, calls) = mpsc::channel(capacity);
+        let luid = self.next_luid();
+        self.ask(Outgoing::Export(luid, Some(sender)));
+        (luid, calls)
+    }
+
+    /// Exports a new object that nobody needs to hear calls of: each is answered with `None`.
+    #[must_use]
+    pub fn export_inert(&self) -> Luid {
+        let luid = self.next_luid();
+        self.ask(Outgoing::Export(luid, None));
+        luid
+    }
+
+    /// Gives up the channel of an exported object; the peer may go on to know it, and calls are answered with `None`.
+    pub fn retire(&self, object: Luid) {
+        self.ask(Outgoing::Retire(object));
     }
 
     /// Lets go of an object of the peer (one `decref`).
     pub fn release(&self, object: Luid) {
-        let _ = object;
-        todo!()
+        self.ask(Outgoing::Release(object));
     }
 
     /// Drops the connection after what is already queued was written (for at most a second).
     pub fn close(&self, why: &str) {
-        let _ = why;
-        todo!()
+        self.ask(Outgoing::Close(why.to_owned()));
     }
 
     /// Waits until the connection is gone.
     pub async fn lost(&self) -> Lost {
-        std::future::ready(()).await;
-        todo!()
+        let mut lost = self.shared.lost.clone();
+        match lost.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_else(|| Lost(String::new())),
+            Err(_task_gone) => Lost("the connection's task ended".to_owned()),
+        }
+    }
+
+    /// Whether the connection is gone.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.shared.outgoing.is_closed()
     }
 
     /// The other side's address, for logs.
     #[must_use]
     pub fn address(&self) -> &str {
-        todo!()
+        &self.shared.address
+    }
+
+    /// Where the tasks of this connection run.
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.shared.tasks
+    }
+
+    /// The number of a new object of ours.
+    pub(super) fn next_luid(&self) -> Luid {
+        Luid(self.shared.last_luid.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Something to reply with to `call`.
+    pub(super) fn reply(&self, call: CallId) -> Reply {
+        Reply {
+            call: Some(call),
+            outgoing: self.shared.outgoing.clone(),
+        }
+    }
+
+    /// A connection that is gone takes nothing: its callers hear of it by their dropped answers.
+    fn ask(&self, what: Outgoing) {
+        drop(self.shared.outgoing.send(what));
+    }
+}
+
+impl Reply {
+    /// Answers with a value.
+    pub fn value(mut self, value: Value) {
+        if let Some(call) = self.call.take() {
+            drop(self.outgoing.send(Outgoing::Answer(call, value)));
+        }
+    }
+
+    /// Answers with an exception.
+    pub fn fail(mut self, failure: Failure) {
+        if let Some(call) = self.call.take() {
+            drop(self.outgoing.send(Outgoing::Fail(call, Box::new(failure))));
+        }
+    }
+
+    /// Does not answer, but closes the connection.
+    pub(super) fn close(mut self, why: &str) {
+        self.call = None;
+        drop(self.outgoing.send(Outgoing::Close(why.to_owned())));
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            drop(self.outgoing.send(Outgoing::Answer(call, Value::None)));
+        }
     }
 }

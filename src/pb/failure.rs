@@ -1,6 +1,9 @@
 //! Exceptions on the wire (PROTOCOL section 5).
 
+use std::borrow::Cow;
 use std::fmt;
+
+use super::Value;
 
 /// An exception of a peer, or one of ours for a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,13 +23,27 @@ impl Failure {
     pub const UNAUTHORIZED: &'static str = "twisted.cred.error.UnauthorizedLogin";
     /// A method that an object does not have.
     pub const NO_SUCH_METHOD: &'static str = "twisted.spread.flavors.NoSuchMethod";
+    /// A login of a kind that is not offered, such as without a name.
+    pub const UNHANDLED_CREDENTIALS: &'static str = "twisted.cred.error.UnhandledCredentials";
+    /// A value of a type that is not known.
+    pub const INSECURE_JELLY: &'static str = "twisted.spread.jelly.InsecureJelly";
+    /// An error of Perspective Broker itself, such as a call of an object that does not exist.
+    pub const PB_ERROR: &'static str = "twisted.spread.pb.Error";
+    /// A value that is too large to be sent.
+    pub const BANANA_ERROR: &'static str = "twisted.spread.banana.BananaError";
+    /// Wrong arguments.
+    pub const TYPE_ERROR: &'static str = "builtins.TypeError";
 
     /// An exception of class `kind` with the bases that receivers test for; both spellings of the
     /// built-in bases.
     #[must_use]
     pub fn new(kind: &str, value: impl Into<String>) -> Self {
-        let _ = (kind, value.into());
-        todo!()
+        Self {
+            kind: kind.to_owned(),
+            value: value.into(),
+            traceback: NO_TRACEBACK.to_owned(),
+            parents: parents(kind),
+        }
     }
 
     /// The refusal of a login.
@@ -44,11 +61,82 @@ impl Failure {
         )
     }
 
-    /// Whether it is, or derives from, class `kind`.
+    /// Whether it is, or derives from, class `kind`. Python's own exceptions are known under the
+    /// names of both Pythons, whichever the peer used.
     #[must_use]
     pub fn is(&self, kind: &str) -> bool {
-        self.kind == kind || self.parents.iter().any(|p| p == kind)
+        let same = |name: &str| {
+            name == kind || built_in(name).is_some_and(|name| built_in(kind) == Some(name))
+        };
+        same(&self.kind) || self.parents.iter().any(|parent| same(parent))
     }
+
+    /// Reads the state of a failure, with keys and texts in either spelling (PROTOCOL section 5).
+    /// What is missing is empty; `None` when it is no dictionary.
+    pub(super) fn from_state(state: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_text().map(Cow::into_owned);
+        let field = |key| state.get(key).and_then(text).unwrap_or_default();
+        state.as_dict()?;
+        let parents = state
+            .get("parents")
+            .and_then(Value::as_items)
+            .unwrap_or_default();
+        Some(Self {
+            kind: field("type"),
+            value: field("value"),
+            traceback: field("traceback"),
+            parents: parents.iter().filter_map(text).collect(),
+        })
+    }
+}
+
+/// The name of one of Python's own classes without the module, which differs between Pythons.
+fn built_in(name: &str) -> Option<&str> {
+    ["builtins.", "exceptions.", "__builtin__."]
+        .iter()
+        .find_map(|module| name.strip_prefix(module))
+}
+
+/// A class and its bases, as far as receivers test for them; Python's own in both spellings.
+fn parents(kind: &str) -> Vec<String> {
+    let name = built_in(kind);
+    let (bases, own_bases): (&[&str], &[&str]) = match (kind, name) {
+        (Failure::UNAUTHORIZED, _) => (
+            &[
+                "twisted.cred.error.LoginFailed",
+                "twisted.cred.error.Unauthorized",
+            ],
+            &[],
+        ),
+        (Failure::UNHANDLED_CREDENTIALS, _) => (&["twisted.cred.error.LoginFailed"], &[]),
+        (Failure::NO_SUCH_METHOD, _) => (&[], &["AttributeError", "StandardError"]),
+        (_, Some("Exception" | "BaseException")) | (_, None) => (&[], &[]),
+        (_, Some("NotImplementedError" | "RecursionError")) => {
+            (&[], &["RuntimeError", "StandardError"])
+        }
+        (_, Some("KeyError" | "IndexError")) => (&[], &["LookupError", "StandardError"]),
+        (_, Some("UnicodeDecodeError" | "UnicodeEncodeError")) => {
+            (&[], &["UnicodeError", "ValueError", "StandardError"])
+        }
+        (_, Some("IOError" | "OSError")) => (&[], &["EnvironmentError", "StandardError"]),
+        (_, Some(_)) => (&[], &["StandardError"]),
+    };
+    let mut parents = vec![kind.to_owned()];
+    parents.extend(bases.iter().map(|&base| base.to_owned()));
+    for name in name
+        .into_iter()
+        .chain(own_bases.iter().copied())
+        .chain(["Exception", "BaseException"])
+    {
+        for module in ["builtins.", "exceptions."] {
+            let base = format!("{module}{name}");
+            if !parents.contains(&base) {
+                parents.push(base);
+            }
+        }
+    }
+    parents.extend(["builtins.object", "__builtin__.object"].map(str::to_owned));
+    parents
 }
 
 impl fmt::Display for Failure {
@@ -56,3 +144,6 @@ impl fmt::Display for Failure {
         write!(f, "{}: {}", self.kind, self.value)
     }
 }
+
+/// What Twisted sends where it does not give a traceback.
+const NO_TRACEBACK: &str = "Traceback unavailable\n";

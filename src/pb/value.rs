@@ -34,15 +34,15 @@ pub enum Value {
     /// Text: Python 2 `unicode`, Python 3 `str`. UTF-8 as the peer sent it, not checked.
     Text(Bytes),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A tuple.
-    Tuple(Vec<Value>),
+    Tuple(Vec<Self>),
     /// A dictionary, in the order of the wire.
-    Dict(Vec<(Value, Value)>),
+    Dict(Vec<(Self, Self)>),
     /// A set.
-    Set(Vec<Value>),
+    Set(Vec<Self>),
     /// A frozen set.
-    FrozenSet(Vec<Value>),
+    FrozenSet(Vec<Self>),
     /// A decimal: digits with their sign, and exponent.
     Decimal(i64, i64),
     /// `datetime`, `date`, `time` or `timedelta` (the tag), and its numbers.
@@ -56,9 +56,13 @@ pub enum Value {
     /// An exception sent as a value.
     Failure(Box<Failure>),
     /// A value that the message uses more than once.
-    Shared(Arc<Value>),
+    Shared(Arc<Self>),
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each accessor asks for a few kinds; a value of any other kind, old or new, is none"
+)]
 impl Value {
     /// Text from a `&str`.
     #[must_use]

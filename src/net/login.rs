@@ -1,0 +1,285 @@
+//! The server's side of a login: who may come in, and what is done about those who have not (PROTOCOL section 7).
+//!
+//! Invariants: until a connection is logged in it has 30 seconds, 64 KiB and a place in the lobby, and costs little more
+//! than its socket. An unknown user and a wrong password look alike, in what is answered and in how long it takes.
+//! A login is refused as "unauthorized" or the connection is dropped; any other answer ends a real worker's process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{info, info_span};
+
+use super::connection::Connection;
+use super::lobby::{Lobby, Place};
+use super::peer::Reply;
+use super::throttle::{Throttle, Turn};
+use super::{Peer, Tasks};
+use crate::model::SlaveName;
+use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
+
+/// How long a connection may take to log in.
+pub const LOGIN_TIME: Duration = Duration::from_secs(30);
+/// How much it may send for that; a login takes less than 200 bytes.
+pub const LOGIN_BYTES: usize = 64 * 1024;
+
+/// Who may log in at one set of listeners, and as what.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Directory {
+    users: BTreeMap<Vec<u8>, (Vec<u8>, UserKind)>,
+}
+
+/// What a user is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum UserKind {
+    /// A build slave.
+    Slave(SlaveName),
+    /// A sender of changes.
+    Change {
+        /// Files outside are dropped from its changes, those inside lose it.
+        prefix: Option<String>,
+    },
+}
+
+/// A user who has proved to know the password. To be answered; a login that is dropped drops its connection.
+#[derive(Debug)]
+pub struct Login {
+    /// Who it is.
+    pub kind: UserKind,
+    /// The connection.
+    pub peer: Peer,
+    /// The object that a slave wants to be driven by: its bot.
+    pub mind: Option<Luid>,
+    /// To answer the login with.
+    pub answer: LoginAnswer,
+}
+
+/// The answer that a [`Login`] waits for. Dropping it drops the connection, which every kind of peer survives.
+#[derive(Debug)]
+pub struct LoginAnswer {
+    reply: Option<Reply>,
+    peer: Peer,
+}
+
+/// Lets connections in: the listeners of one set share it.
+pub struct Door {
+    directory: Mutex<Arc<Directory>>,
+    throttle: Mutex<Throttle>,
+    lobby: Arc<Lobby>,
+    /// Bounded: a login waits for its turn.
+    logins: mpsc::Sender<Login>,
+    tasks: Tasks,
+}
+
+/// What a connection has to be until it is logged in.
+pub(super) struct Gate {
+    door: Arc<Door>,
+    portal: Portal,
+    place: Place,
+    peer: Peer,
+    origin: Option<IpAddr>,
+    received: usize,
+    /// An attempt whose turn has not come.
+    waiting: Option<Attempt>,
+    /// When its time is up.
+    pub(super) deadline: Instant,
+}
+
+/// What becomes of an attempt to log in.
+pub(super) enum Verdict {
+    /// It is to be judged later.
+    Wait(Instant),
+    /// It was wrong.
+    Refuse(Attempt),
+    /// It was right.
+    Enter(UserKind, Attempt),
+}
+
+impl Directory {
+    /// Nobody.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a user, or replaces one of the same name.
+    pub fn insert(&mut self, user: &str, password: &[u8], kind: UserKind) {
+        self.users.insert(user.into(), (password.to_vec(), kind));
+    }
+
+    fn find(&self, user: &[u8]) -> Option<(&[u8], &UserKind)> {
+        let (password, kind) = self.users.get(user)?;
+        Some((password, kind))
+    }
+}
+
+impl fmt::Debug for Directory {
+    /// Without the passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.users.values().map(|(_, kind)| kind))
+            .finish()
+    }
+}
+
+impl LoginAnswer {
+    /// Accepts the login: `avatar` is the object on which the user calls us.
+    pub fn accept(mut self, avatar: Luid) {
+        if let Some(reply) = self.reply.take() {
+            reply.value(Value::Mine(avatar));
+        }
+    }
+
+    /// Refuses the login as unauthorized, and closes the connection.
+    pub fn refuse(mut self) {
+        if let Some(reply) = self.reply.take() {
+            reply.fail(Failure::unauthorized());
+            self.peer.close("login refused");
+        }
+    }
+}
+
+impl Drop for LoginAnswer {
+    fn drop(&mut self) {
+        if let Some(reply) = self.reply.take() {
+            reply.close("login dropped");
+        }
+    }
+}
+
+impl Door {
+    /// A door for the users of `directory`. Those who prove to be one of them are sent to `logins`.
+    #[must_use]
+    pub fn new(directory: Directory, logins: mpsc::Sender<Login>, tasks: Tasks) -> Arc<Self> {
+        Arc::new(Self {
+            directory: Mutex::new(Arc::new(directory)),
+            throttle: Mutex::default(),
+            lobby: Lobby::new(),
+            logins,
+            tasks,
+        })
+    }
+
+    /// Other users from now on; connections that are logged in stay.
+    pub fn replace_directory(&self, directory: Directory) {
+        *lock(&self.directory) = Arc::new(directory);
+    }
+
+    /// Serves a new connection. `address` is for logs, `origin` for counting: absent for local ones.
+    pub fn accept<S>(self: &Arc<Self>, stream: S, address: &str, origin: Option<IpAddr>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (peer, asked) = Peer::new(address, &self.tasks);
+        let gate = Gate {
+            door: Arc::clone(self),
+            portal: Portal::new(),
+            place: self.lobby.enter(origin),
+            peer,
+            origin,
+            received: 0,
+            waiting: None,
+            deadline: Instant::now() + LOGIN_TIME,
+        };
+        let broker = Broker::server(Limits::BEFORE_LOGIN);
+        let connection = Connection::new(stream, broker, asked, &self.tasks).behind(gate);
+        let span = info_span!("connection", peer.addr = address);
+        self.tasks.spawn(span, connection.run());
+    }
+
+    /// Makes room when descriptors have run out.
+    pub(super) fn make_room(&self) -> bool {
+        self.lobby.evict()
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// Counts bytes; false when there were too many.
+    pub(super) const fn may_send(&mut self, bytes: usize) -> bool {
+        self.received = self.received.saturating_add(bytes);
+        self.received <= LOGIN_BYTES
+    }
+
+    /// Ends when the connection must leave the lobby.
+    pub(super) const fn leave(&mut self) -> &mut tokio::sync::oneshot::Receiver<()> {
+        &mut self.place.leave
+    }
+
+    /// Handles what the client did.
+    pub(super) fn on_event(&mut self, broker: &mut Broker, event: Event) -> Option<Verdict> {
+        let luid = match &event {
+            Event::Call { .. } => self.peer.next_luid(),
+            Event::Negotiated | Event::Answer { .. } | Event::Released(_) => Luid(0),
+        };
+        let attempt = self.portal.handle(broker, event, rand::random(), luid)?;
+        let now = Instant::now();
+        let turn = lock(&self.door.throttle).turn(&attempt.user, self.origin, now, self.deadline);
+        let until = match turn {
+            Turn::Now => return Some(self.judge(attempt)),
+            Turn::At(at) => at,
+            Turn::Never => self.deadline,
+        };
+        info!(user = ?attempt.user, "login has to wait after failed ones");
+        self.waiting = Some(attempt);
+        Some(Verdict::Wait(until))
+    }
+
+    /// Judges the attempt that had to wait.
+    pub(super) fn on_turn(&mut self) -> Option<Verdict> {
+        let attempt = self.waiting.take()?;
+        Some(self.judge(attempt))
+    }
+
+    fn judge(&self, attempt: Attempt) -> Verdict {
+        let directory = Arc::clone(&lock(&self.door.directory));
+        // Nobody knows this password; but to find that out takes as long as with any other.
+        let (password, kind) = match directory.find(&attempt.user) {
+            Some((password, kind)) => (password, Some(kind)),
+            None => (&b"nobody"[..], None),
+        };
+        let knows = attempt.knows(password);
+        let mut throttle = lock(&self.door.throttle);
+        match kind.filter(|_| knows) {
+            Some(kind) => {
+                throttle.succeeded(&attempt.user, self.origin);
+                Verdict::Enter(kind.clone(), attempt)
+            }
+            None => {
+                throttle.failed(&attempt.user, self.origin, Instant::now());
+                info!(user = ?attempt.user, "login failed: no such user or wrong password");
+                Verdict::Refuse(attempt)
+            }
+        }
+    }
+
+    /// Hands the connection over to who takes logins.
+    pub(super) fn enter(self, kind: UserKind, attempt: Attempt) -> (Login, mpsc::Sender<Login>) {
+        let reply = self.peer.reply(attempt.call);
+        let login = Login {
+            kind,
+            mind: attempt.mind.as_theirs(),
+            answer: LoginAnswer {
+                reply: Some(reply),
+                peer: self.peer.clone(),
+            },
+            peer: self.peer,
+        };
+        (login, self.door.logins.clone())
+    }
+}
+
+/// Nothing panics while it holds one of these locks, and each value is whole at every point.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
