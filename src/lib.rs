@@ -2,6 +2,7 @@
 
 pub mod botmaster;
 pub mod build;
+pub mod buildslave;
 pub mod config;
 pub mod daemonize;
 pub mod logs;

@@ -1,0 +1,36 @@
+//! The native slave: keeps the slave's side of the protocol and runs what a master tells it.
+//!
+//! [`run`] logs in to a master, serves it, and comes back after each loss of the connection, until
+//! it is stopped. It attaches to a `buildmaster`, to a Buildbot 0.8 master and to a Buildbot 4.x
+//! master. The same code is the program `buildslave` and, over a stream in memory, a slave of
+//! `type = "local"` inside a master.
+//!
+//! How it tells its masters apart, without asking any of them what it is: who calls `getSlaveInfo`,
+//! `getVersion` or `getCommands` gets byte strings (0.8), who calls `getWorkerInfo` gets text (4.x);
+//! and a command says what it says in the spelling of the *keys of its arguments*. A master that
+//! spells them as byte strings gets the output of programs byte for byte; one that spells them as
+//! text gets text, decoded as it comes, with what is not UTF-8 replaced, for a Buildbot 4.x master
+//! fails a step on anything else. Our own master sees the key `native` in the answer to
+//! `getWorkerInfo` and then spells the arguments as byte strings.
+//!
+//! Where to start reading: `slave` (the loop), `session` (one connection), `bot` and `builder` (the
+//! objects a master calls), `command` (what runs).
+//!
+//! Invariants: a builder runs one command at a time; a command that is over, or whose connection is
+//! lost, leaves no process of its group behind; a master that is slow to take output makes the
+//! command wait, and the memory in use stays bounded; nothing is said after `complete`.
+
+mod base_dir;
+mod bot;
+mod builder;
+mod command;
+mod info;
+pub mod program;
+pub mod pty;
+mod session;
+mod settings;
+mod slave;
+
+pub use base_dir::{AllowShutdown, BaseDir, BaseDirError, NewSlave, Password};
+pub use settings::{Connector, Settings};
+pub use slave::{Controls, Ended, Event, run};
