@@ -13,7 +13,7 @@ use tracing::{debug, info_span};
 use super::slave::{AckReply, Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 use super::{CallError, IncomingCall, Peer};
 use crate::pb::{Failure, Luid, Target, Value};
-use crate::protocol::{CommandArgs, SlaveInfo, decode_updates};
+use crate::protocol::{CommandArgs, SlaveInfo, TextStyle, decode_updates};
 
 /// Events that may wait for the build.
 const EVENTS: usize = 16;
@@ -46,19 +46,11 @@ pub(super) fn start(
     );
     let (events_in, events) = mpsc::channel(EVENTS);
     let (interrupt, interrupts) = mpsc::unbounded_channel();
-    let style = slave.style;
     let pump = Pump {
         peer: peer.clone(),
-        interrupt: Box::new(move |peer, why| {
-            let args = vec![id.clone(), style.value(why)];
-            // Sent at once. What matters is how the command ends, not the answer.
-            drop(peer.call(
-                Target::Object(builder),
-                "interruptCommand",
-                args,
-                Vec::new(),
-            ));
-        }),
+        builder,
+        id,
+        style: slave.style,
         calls,
         events: events_in,
         interrupts,
@@ -73,7 +65,10 @@ type Started = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
 
 struct Pump {
     peer: Peer,
-    interrupt: Box<dyn Fn(&Peer, &str) + Send>,
+    /// The slave's builder, and what it knows the command by.
+    builder: Luid,
+    id: Value,
+    style: TextStyle,
     calls: mpsc::Receiver<IncomingCall>,
     events: mpsc::Sender<CommandEvent>,
     interrupts: mpsc::UnboundedReceiver<String>,
@@ -111,7 +106,7 @@ impl Pump {
                     Err(CallError::Remote(failure)) => return CommandEnd::Failed(failure),
                     Err(CallError::Lost) => return CommandEnd::Lost,
                 },
-                Some(why) = self.interrupts.recv() => (self.interrupt)(&self.peer, &why),
+                Some(why) = self.interrupts.recv() => self.interrupt(&why),
             }
         }
     }
@@ -154,7 +149,7 @@ impl Pump {
         loop {
             tokio::select! {
                 biased;
-                Some(why) = self.interrupts.recv() => (self.interrupt)(&self.peer, &why),
+                Some(why) = self.interrupts.recv() => self.interrupt(&why),
                 room = self.events.reserve() => {
                     if let Ok(room) = room {
                         room.send(event);
@@ -163,5 +158,11 @@ impl Pump {
                 }
             }
         }
+    }
+    /// Asks the slave to interrupt the command. What matters is how that ends, not the answer.
+    fn interrupt(&self, why: &str) {
+        let target = Target::Object(self.builder);
+        let args = vec![self.id.clone(), self.style.value(why)];
+        drop(self.peer.call(target, "interruptCommand", args, Vec::new()));
     }
 }

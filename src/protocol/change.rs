@@ -107,10 +107,10 @@ fn text(dict: &Value, key: &str, limit: usize) -> Result<Option<String>, Malform
         }
         return Ok(Some(text.into_owned()));
     }
-    match value.unshared() {
-        Value::Int(number) => Ok(Some(number.to_string())),
-        _ => Err(Malformed::wrong(key, "a text or None")),
+    if let Value::Int(number) = value.unshared() {
+        return Ok(Some(number.to_string()));
     }
+    Err(Malformed::wrong(key, "a text or None"))
 }
 
 fn when(dict: &Value, key: &str) -> Result<Option<Timestamp>, Malformed> {
@@ -181,12 +181,12 @@ fn properties(dict: &Value) -> Result<Properties, Malformed> {
                 )
             })?;
         // Some senders give the source as well; it is always the change.
-        let value = match value.unshared() {
-            Value::Tuple(pair) => match pair.as_slice() {
-                [value, _source] => value,
-                _ => value,
-            },
-            _ => value,
+        let value = if let Value::Tuple(pair) = value.unshared()
+            && let [value, _source] = pair.as_slice()
+        {
+            value
+        } else {
+            value
         };
         let place = || format!("properties[{name:?}]");
         let value = json(value, MAX_DEPTH, &mut budget).map_err(|problem| match problem {
@@ -210,6 +210,10 @@ enum Unfit {
 
 /// `value` as JSON; each value costs its text and a fixed part of the `budget`, so that one that is shared a million
 /// times in the message does not become large here.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what JSON does not have is no property, whatever it is"
+)]
 fn json(value: &Value, depth: usize, budget: &mut usize) -> Result<serde_json::Value, Unfit> {
     use serde_json::Value as Json;
 

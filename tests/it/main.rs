@@ -1,1 +1,3 @@
-//! x
+//! Tests of parts together.
+
+mod net;

@@ -1,0 +1,81 @@
+//! A small master: waits for a slave, runs one command on it, prints what it says.
+//!
+//! `cargo run --example mini_master -- 9989 s1 secret 'echo hello'`, then connect a `buildslave` or a
+//! `buildbot-worker` named `s1` with the password `secret` to port 9989.
+
+#![expect(clippy::print_stdout, reason = "the point of the example")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context as _;
+use buildmaster::config::Listen;
+use buildmaster::model::SlaveName;
+use buildmaster::net::slave::{CommandEvent, SlaveHandle};
+use buildmaster::net::{Directory, Door, Tasks, UserKind, listen};
+use buildmaster::protocol::command::{CommandArgs, ShellArgs, ShellCommand};
+use tokio::sync::mpsc;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt::init();
+    let mut args = std::env::args().skip(1);
+    let mut arg = |what: &str| args.next().with_context(|| format!("no {what} given"));
+    let (port, name, password, line) = (
+        arg("port")?.parse()?,
+        arg("name")?,
+        arg("password")?,
+        arg("command")?,
+    );
+
+    let slave = UserKind::Slave(SlaveName::from(name.as_str()));
+    let mut directory = Directory::new();
+    directory.insert(&name, password.as_bytes(), slave);
+    let (logins_in, mut logins) = mpsc::channel(16);
+    let tasks = Tasks::default();
+    let door = Door::new(directory, logins_in, tasks.clone());
+    let address = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    listen::listen(&[address], &door, &tasks)?;
+
+    let login = logins.recv().await.context("the door is closed")?;
+    let bot = login.mind.context("a slave without a bot")?;
+    let slave = SlaveHandle::greet(SlaveName::from(name), login.peer, bot).await?;
+    println!("version {:?}", slave.info.texts.get("version"));
+    let builders = slave
+        .set_builder_list(&[("b".into(), "b".to_owned())])
+        .await?;
+    let (_, builder) = builders.first().context("a slave without a builder")?;
+    builder.set_master().await?;
+    builder.print("attached").await?;
+    let (avatar, _calls) = slave.peer.export(16);
+    login.answer.accept(avatar);
+
+    builder.print("ping").await?;
+    builder.start_build().await?;
+    let shell = ShellArgs {
+        command: ShellCommand::Line(line),
+        workdir: "build".to_owned(),
+        env: Vec::new(),
+        initial_stdin: None,
+        want_stdout: true,
+        want_stderr: true,
+        logfiles: Vec::new(),
+        timeout: Some(60.0),
+        max_time: None,
+        sigterm_time: None,
+        interrupt_signal: None,
+        use_pty: None,
+        log_environ: false,
+        max_lines: None,
+    };
+    let mut command = builder.start_command(&CommandArgs::Shell(Box::new(shell)));
+    while let Some(event) = command.events.recv().await {
+        match event {
+            CommandEvent::Updates(updates, _acknowledged_when_dropped) => println!("{updates:?}"),
+            CommandEvent::Ended(end) => println!("{end:?}"),
+        }
+    }
+    slave.shutdown().await;
+    tasks.stop();
+    tasks.finished().await;
+    Ok(())
+}
