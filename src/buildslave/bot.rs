@@ -12,7 +12,7 @@ use tracing::{info, info_span};
 
 use super::Settings;
 use super::builder::Builder;
-use super::info::{VERSION, commands, slave_info, spell, worker_info};
+use super::info::{VERSION, slave_commands, slave_info, spell, worker_info};
 use crate::net::{IncomingCall, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
@@ -26,6 +26,8 @@ pub(super) struct Bot {
     /// Told when the master wants the slave to end.
     shutdown: CancellationToken,
     builders: BTreeMap<Bytes, Entry>,
+    /// Whether the master greeted in byte strings, by position: it takes output as bytes.
+    takes_bytes: bool,
 }
 
 /// A builder that the master has told of.
@@ -51,6 +53,7 @@ impl Bot {
             tasks,
             shutdown,
             builders: BTreeMap::new(),
+            takes_bytes: false,
         }
     }
 
@@ -85,14 +88,16 @@ impl Bot {
         let bytes = TextStyle::Bytes;
         Ok(match method {
             b"print" => {
-                let message = message(args, kwargs);
-                info!(?message, "message from the master");
+                let greeting = args.first().map(Value::unshared);
+                self.takes_bytes |= matches!(greeting, Some(Value::Bytes(_)));
+                let text = message(args, kwargs);
+                info!(?text, "message from the master");
                 Value::None
             }
             b"getSlaveInfo" => Value::Dict(slave_info(&self.settings, bytes)),
             b"getWorkerInfo" => Value::Dict(worker_info(&self.settings)),
             b"getVersion" => bytes.value(VERSION),
-            b"getCommands" => commands(bytes),
+            b"getCommands" => slave_commands(bytes),
             b"getDirs" => self.dirs(),
             b"setBuilderList" => self.set_builders(args.first())?,
             b"shutdown" => {
@@ -161,12 +166,12 @@ impl Bot {
         let tasks = self.tasks.child();
         let span = info_span!("builder", builder = ?text);
         let builder = Builder {
-            name: text,
             dir: dir_now,
             settings: Arc::clone(&self.settings),
             peer: self.peer.clone(),
             tasks: tasks.clone(),
             shutdown: self.shutdown.clone(),
+            takes_bytes: self.takes_bytes,
             running: None,
             master: None,
         };

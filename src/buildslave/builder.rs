@@ -16,7 +16,6 @@ use crate::protocol::TextStyle;
 /// One builder of the slave, served by a task of its own.
 #[derive(Debug)]
 pub(super) struct Builder {
-    pub(super) name: String,
     /// Its directory; a master may change it.
     pub(super) dir: watch::Receiver<PathBuf>,
     pub(super) settings: Arc<Settings>,
@@ -25,6 +24,8 @@ pub(super) struct Builder {
     pub(super) tasks: Tasks,
     /// Told when the master wants the slave to end.
     pub(super) shutdown: CancellationToken,
+    /// Whether the master takes output as bytes, whatever a command's arguments look like.
+    pub(super) takes_bytes: bool,
     /// The command that runs, if any did; it may be over.
     pub(super) running: Option<watch::Sender<Option<Stop>>>,
     /// The master's builder, where it introduced itself.
@@ -73,7 +74,7 @@ impl Builder {
             b"startCommand" => self.start(args)?,
             b"interruptCommand" => {
                 let why = args.get(1).and_then(Value::as_text).unwrap_or_default();
-                info!(builder = ?self.name, ?why, "the master interrupts the command");
+                info!(?why, "the master interrupts the command");
                 self.stop(Stop::Interrupted);
             }
             b"setMaster" => {
@@ -83,10 +84,10 @@ impl Builder {
                 }
             }
             b"print" => {
-                let message = super::bot::message(args, kwargs);
-                info!(builder = ?self.name, ?message, "message from the master");
+                let text = super::bot::message(args, kwargs);
+                info!(?text, "message from the master");
             }
-            b"startBuild" => info!(builder = ?self.name, "a build begins"),
+            b"startBuild" => info!("a build begins"),
             b"ping" => {}
             b"shutdown" => self.shutdown.cancel(),
             other => {
@@ -113,7 +114,7 @@ impl Builder {
         let command = match Command::parse(&name, command_args) {
             Ok(command) => command,
             Err(failure) => {
-                info!(builder = ?self.name, command = ?name, %failure, "refused a command");
+                info!(command = ?name, %failure, "refused a command");
                 let given = command_args.as_dict().unwrap_or_default();
                 let objects = given.iter().filter_map(|(_, value)| value.as_theirs());
                 for object in objects.chain([object]) {
@@ -122,7 +123,7 @@ impl Builder {
                 return Err(failure);
             }
         };
-        let style = style_of(command_args);
+        let style = self.style_of(command_args);
         let (stop, signal) = StopSignal::new();
         self.running = Some(stop);
         let (outlet, queue) = Outlet::new();
@@ -135,7 +136,7 @@ impl Builder {
             stop: signal.clone(),
         };
         let delivery = Delivery::new(self.peer.clone(), object, style);
-        let span = info_span!("command", builder = ?self.name, command = ?name, id = ?id);
+        let span = info_span!("command", command = ?name, id = ?id);
         let run = async move {
             info!("begins");
             let deliver = deliver(delivery, queue, signal);
@@ -158,6 +159,15 @@ impl Builder {
         };
         self.tasks.spawn(span, run);
         Ok(())
+    }
+
+    /// How what a command says is spelled for the master.
+    fn style_of(&self, args: &Value) -> TextStyle {
+        let first = args.as_dict().and_then(|pairs| pairs.first());
+        match first.map(|(key, _)| key.unshared()) {
+            Some(Value::Text(_)) if !self.takes_bytes => TextStyle::Unicode,
+            _ => TextStyle::Bytes,
+        }
     }
 
     fn stop(&self, why: Stop) {
@@ -186,13 +196,4 @@ async fn deliver(
         () = signal.abandoned() => false,
     };
     delivered.then_some(delivery)
-}
-
-/// How a master spells texts to a slave: as it spells the keys of a command's arguments.
-fn style_of(args: &Value) -> TextStyle {
-    let first = args.as_dict().and_then(|pairs| pairs.first());
-    match first.map(|(key, _)| key.unshared()) {
-        Some(Value::Text(_)) => TextStyle::Unicode,
-        _ => TextStyle::Bytes,
-    }
 }

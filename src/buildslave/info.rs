@@ -48,8 +48,7 @@ pub(super) fn slave_info(settings: &Settings, style: TextStyle) -> Vec<(Value, V
     info
 }
 
-/// The answer to `getWorkerInfo`: that of `getSlaveInfo`, and what later masters ask besides. The
-/// key `native` tells a master of ours that it may spell everything as byte strings.
+/// The answer to `getWorkerInfo`: that of `getSlaveInfo`, and what later masters ask besides.
 pub(super) fn worker_info(settings: &Settings) -> Vec<(Value, Value)> {
     let style = TextStyle::Unicode;
     let text = |text: &str| style.value(text);
@@ -59,16 +58,24 @@ pub(super) fn worker_info(settings: &Settings) -> Vec<(Value, Value)> {
     let processors = i64::try_from(processors).unwrap_or(i64::MAX);
     info.push((text("numcpus"), Value::Int(processors)));
     info.push((text("version"), text(VERSION)));
-    info.push((text("worker_commands"), commands(style)));
+    info.push((text("worker_commands"), Value::Dict(commands(style))));
     info.push((text("delete_leftover_dirs"), Value::Bool(false)));
-    info.push((text("native"), text("1")));
     info
 }
 
-/// The answer to `getCommands`: every command with its version.
-pub(super) fn commands(style: TextStyle) -> Value {
+/// Every command with its version.
+fn commands(style: TextStyle) -> Vec<(Value, Value)> {
     let version = |name: &&str| (style.value(name), style.value(COMMAND_VERSION));
-    Value::Dict(COMMANDS.iter().map(version).collect())
+    COMMANDS.iter().map(version).collect()
+}
+
+/// The answer to `getCommands`. Masters of the 0.8 line tell by the version of `svn`, of all things,
+/// whether a slave can be told to use a pseudo terminal, so that it is named here; a checkout with it
+/// is refused like any unknown command.
+pub(super) fn slave_commands(style: TextStyle) -> Value {
+    let mut commands = commands(style);
+    commands.push((style.value("svn"), style.value("2.16")));
+    Value::Dict(commands)
 }
 
 /// Each file of the `info` directory with its text; what cannot be read is left out.
