@@ -1,0 +1,199 @@
+//! A builder's object: the master starts and interrupts commands on it (PROTOCOL section 9.3).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, info_span};
+
+use super::Settings;
+use super::command::{Command, Context, Delivery, Outlet, Stop, StopSignal};
+use crate::net::{IncomingCall, Peer, Tasks};
+use crate::pb::{Failure, Luid, Value};
+use crate::protocol::TextStyle;
+
+/// One builder of the slave, served by a task of its own.
+#[derive(Debug)]
+pub(super) struct Builder {
+    /// Its directory; a master may change it.
+    pub(super) dir: watch::Receiver<PathBuf>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) peer: Peer,
+    /// Stopped when the builder is removed or the connection is over.
+    pub(super) tasks: Tasks,
+    /// Told when the master wants the slave to end.
+    pub(super) shutdown: CancellationToken,
+    /// Whether the master takes output as bytes, whatever a command's arguments look like.
+    pub(super) takes_bytes: bool,
+    /// The command that runs, if any did; it may be over.
+    pub(super) running: Option<watch::Sender<Option<Stop>>>,
+    /// The master's builder, where it introduced itself.
+    pub(super) master: Option<Luid>,
+}
+
+impl Builder {
+    /// Serves the master's calls until the builder is removed or the connection is over; what runs
+    /// then is killed.
+    pub(super) async fn serve(mut self, mut calls: mpsc::Receiver<IncomingCall>, alive: Arc<()>) {
+        loop {
+            let call = tokio::select! {
+                biased;
+                () = self.tasks.stopping() => break,
+                call = calls.recv() => call,
+            };
+            let Some(call) = call else { break };
+            let IncomingCall {
+                method,
+                args,
+                kwargs,
+                reply,
+            } = call;
+            match self.call(&method, &args, &kwargs) {
+                Ok(value) => reply.value(value),
+                Err(failure) => reply.fail(failure),
+            }
+        }
+        // From now on the builder needs a new object, if it is wanted again.
+        drop(alive);
+        // A master that let go of the object has not asked for the end of its command.
+        tokio::select! {
+            () = self.tasks.stopping() => {}
+            _ = self.peer.lost() => {}
+        }
+        self.stop(Stop::Abandoned);
+    }
+
+    fn call(
+        &mut self,
+        method: &[u8],
+        args: &[Value],
+        kwargs: &[(Value, Value)],
+    ) -> Result<Value, Failure> {
+        match method {
+            b"startCommand" => self.start(args)?,
+            b"interruptCommand" => {
+                let why = args.get(1).and_then(Value::as_text).unwrap_or_default();
+                info!(?why, "the master interrupts the command");
+                self.stop(Stop::Interrupted);
+            }
+            b"setMaster" => {
+                let master = args.first().and_then(Value::as_theirs);
+                if let Some(old) = std::mem::replace(&mut self.master, master) {
+                    self.peer.release(old);
+                }
+            }
+            b"print" => {
+                let text = super::bot::message(args, kwargs);
+                info!(?text, "message from the master");
+            }
+            b"startBuild" => info!("a build begins"),
+            b"ping" => {}
+            b"shutdown" => self.shutdown.cancel(),
+            other => {
+                let method = String::from_utf8_lossy(other);
+                return Err(Failure::no_such_method(&method));
+            }
+        }
+        Ok(Value::None)
+    }
+
+    /// Starts a command. One that still runs is killed and says nothing more.
+    fn start(&mut self, args: &[Value]) -> Result<(), Failure> {
+        let [object, id, name, command_args] = args else {
+            let text = format!("startCommand takes 4 arguments ({} given)", args.len());
+            return Err(Failure::new("builtins.TypeError", text));
+        };
+        let object = object.as_theirs().ok_or_else(|| {
+            let text = "startCommand wants a command object";
+            Failure::new("builtins.TypeError", text)
+        })?;
+        let name = name.as_text().unwrap_or_default().into_owned();
+        let id = id.as_text().unwrap_or_default().into_owned();
+        self.stop(Stop::Abandoned);
+        let command = match Command::parse(&name, command_args) {
+            Ok(command) => command,
+            Err(failure) => {
+                info!(command = ?name, %failure, "refused a command");
+                let given = command_args.as_dict().unwrap_or_default();
+                let objects = given.iter().filter_map(|(_, value)| value.as_theirs());
+                for object in objects.chain([object]) {
+                    self.peer.release(object);
+                }
+                return Err(failure);
+            }
+        };
+        let style = self.style_of(command_args);
+        let (stop, signal) = StopSignal::new();
+        self.running = Some(stop);
+        let (outlet, queue) = Outlet::new();
+        let context = Context {
+            settings: Arc::clone(&self.settings),
+            dir: self.dir.borrow().clone(),
+            peer: Some(self.peer.clone()),
+            style,
+            outlet,
+            stop: signal.clone(),
+        };
+        let delivery = Delivery::new(self.peer.clone(), object, style);
+        let span = info_span!("command", command = ?name, id = ?id);
+        let run = async move {
+            info!("begins");
+            let deliver = deliver(delivery, queue, signal);
+            let (result, delivery) = tokio::join!(command.run(context), deliver);
+            let Some(mut delivery) = delivery else {
+                info!("ended unheard");
+                return;
+            };
+            let failure = match result {
+                Ok(()) => Value::None,
+                Err(failure) => {
+                    info!(%failure, "failed");
+                    Value::Failure(Box::new(failure))
+                }
+            };
+            info!("ended");
+            if delivery.complete(failure).await.is_ok() {
+                delivery.finish().await;
+            }
+        };
+        self.tasks.spawn(span, run);
+        Ok(())
+    }
+
+    /// How what a command says is spelled for the master.
+    fn style_of(&self, args: &Value) -> TextStyle {
+        let first = args.as_dict().and_then(|pairs| pairs.first());
+        match first.map(|(key, _)| key.unshared()) {
+            Some(Value::Text(_)) if !self.takes_bytes => TextStyle::Unicode,
+            _ => TextStyle::Bytes,
+        }
+    }
+
+    fn stop(&self, why: Stop) {
+        if let Some(running) = &self.running {
+            running.send_if_modified(|stop| {
+                // An interrupted command can still be abandoned, not the other way round.
+                let changes = stop.is_none() || why == Stop::Abandoned;
+                if changes {
+                    *stop = Some(why);
+                }
+                changes
+            });
+        }
+    }
+}
+
+/// Delivers what a command says. Nothing when nobody listens any more; the command hears of that by
+/// the same signal.
+async fn deliver(
+    mut delivery: Delivery,
+    queue: mpsc::Receiver<crate::protocol::Update>,
+    mut signal: StopSignal,
+) -> Option<Delivery> {
+    let delivered = tokio::select! {
+        delivered = delivery.deliver(queue) => delivered.is_ok(),
+        () = signal.abandoned() => false,
+    };
+    delivered.then_some(delivery)
+}

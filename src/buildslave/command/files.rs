@@ -1,0 +1,269 @@
+//! Commands on files and directories (PROTOCOL section 10.3).
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::args::{Args, path, under};
+use super::process::{self, Kill, RunSpec};
+use super::shell::Program;
+use super::{Context, glob};
+use crate::buildslave::info::spell;
+use crate::pb::{Failure, Value};
+use crate::protocol::{TextStyle, Update};
+
+/// A command on files. Paths are below the builder's directory, unless absolute.
+#[derive(Debug)]
+pub(super) enum FileCommand {
+    /// Makes a directory and those above it.
+    MakeDir(PathBuf),
+    /// Removes files and directories with all that is in them.
+    RemoveDirs(Vec<PathBuf>, Limits),
+    /// Copies a directory.
+    CopyDir {
+        from: PathBuf,
+        to: PathBuf,
+        limits: Limits,
+    },
+    /// Tells of a file.
+    Stat(PathBuf),
+    /// Finds the files that match a pattern.
+    Glob(PathBuf),
+    /// Lists a directory.
+    ListDir(PathBuf),
+    /// Removes a file.
+    RemoveFile(PathBuf),
+}
+
+/// Bounds on the programs that do the long ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    timeout: Option<f64>,
+    max_time: Option<f64>,
+    log_environ: bool,
+}
+
+impl FileCommand {
+    /// Reads a command.
+    ///
+    /// # Errors
+    /// It is unknown, or its arguments make no sense.
+    pub(super) fn parse(name: &str, args: &Args<'_>) -> Result<Self, Failure> {
+        Ok(match name {
+            "mkdir" => Self::MakeDir(args.path("dir")?),
+            "rmdir" => Self::RemoveDirs(dirs(args)?, limits(args)?),
+            "cpdir" => Self::CopyDir {
+                from: args.path("fromdir")?,
+                to: args.path("todir")?,
+                limits: limits(args)?,
+            },
+            "stat" => {
+                let file = args.path("file")?;
+                Self::Stat(match args.given("workdir").and_then(Value::as_raw) {
+                    None => file,
+                    Some(workdir) => under(&path(workdir), &file),
+                })
+            }
+            "glob" => Self::Glob(args.path("path")?),
+            "listdir" => Self::ListDir(args.path("dir")?),
+            "rmfile" => Self::RemoveFile(args.path("path")?),
+            _ => {
+                let text = format!("unrecognized SlaveCommand '{name}'");
+                return Err(Failure::new("buildslave.bot.UnknownCommand", text));
+            }
+        })
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// A process that does the work does not die.
+    pub(super) async fn run(self, context: &mut Context) -> Result<(), Failure> {
+        let (name, target) = match self {
+            Self::RemoveDirs(dirs, limits) => return remove_dirs(&dirs, limits, context).await,
+            Self::CopyDir { from, to, limits } => {
+                return copy_dir(&from, &to, limits, context).await;
+            }
+            Self::MakeDir(ref dir) => ("mkdir", dir),
+            Self::Stat(ref file) => ("stat", file),
+            Self::Glob(ref pattern) => ("glob", pattern),
+            Self::ListDir(ref dir) => ("listdir", dir),
+            Self::RemoveFile(ref file) => ("rmfile", file),
+        };
+        let target = under(&context.dir, target);
+        let (style, at) = (context.style, target.clone());
+        let work = tokio::task::spawn_blocking(move || self.at_once(&at, style));
+        let result = work.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        let rc = match result {
+            Ok(None) => 0,
+            Ok(Some((key, value))) => {
+                let key = key.to_owned();
+                context.outlet.say(Update::Other { key, value }).await;
+                0
+            }
+            Err(error) => {
+                let text = format!("{name}: {}: {}\n", strerror(&error), target.display());
+                context.outlet.header(text).await;
+                i64::from(error.raw_os_error().unwrap_or(1))
+            }
+        };
+        context.outlet.say(Update::Rc(rc)).await;
+        Ok(())
+    }
+
+    /// What takes no time; blocks.
+    fn at_once(&self, path: &Path, style: TextStyle) -> io::Result<Option<(&'static str, Value)>> {
+        Ok(match self {
+            Self::MakeDir(_) => {
+                std::fs::create_dir_all(path)?;
+                None
+            }
+            Self::RemoveFile(_) => {
+                std::fs::remove_file(path)?;
+                None
+            }
+            Self::Stat(_) => Some(("stat", stat(path)?)),
+            Self::ListDir(_) => {
+                let entries = std::fs::read_dir(path)?;
+                let name = |entry: io::Result<std::fs::DirEntry>| {
+                    Ok(spell(style, entry?.file_name().as_bytes()))
+                };
+                let names: io::Result<_> = entries.map(name).collect();
+                Some(("files", Value::List(names?)))
+            }
+            Self::Glob(_) => {
+                let found = glob::find(path)?;
+                let spelled = found.iter().map(|p| spell(style, p.as_os_str().as_bytes()));
+                Some(("files", Value::List(spelled.collect())))
+            }
+            Self::RemoveDirs(..) | Self::CopyDir { .. } => None,
+        })
+    }
+}
+
+/// The system's word for an error, without its number.
+pub(super) fn strerror(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((word, _)) => word.to_owned(),
+        None => text,
+    }
+}
+
+/// Mode, inode, device, links, owner, group, size, and the times of access, modification, change.
+fn stat(path: &Path) -> io::Result<Value> {
+    let meta = std::fs::metadata(path)?;
+    let large = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+    Ok(Value::Tuple(vec![
+        Value::Int(meta.mode().into()),
+        large(meta.ino()),
+        large(meta.dev()),
+        large(meta.nlink()),
+        Value::Int(meta.uid().into()),
+        Value::Int(meta.gid().into()),
+        large(meta.size()),
+        Value::Int(meta.atime()),
+        Value::Int(meta.mtime()),
+        Value::Int(meta.ctime()),
+    ]))
+}
+
+/// Removes each with `rm -rf`; when that fails once more after making everything writable. The
+/// failure of one does not spare the others, but decides the exit status.
+async fn remove_dirs(
+    dirs: &[PathBuf],
+    limits: Limits,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let mut rc = 0;
+    for dir in dirs {
+        let dir = under(&context.dir, dir);
+        let dir = dir.as_os_str().as_bytes();
+        let remove: [&[u8]; 3] = [b"rm", b"-rf", dir];
+        let allow: [&[u8]; 4] = [b"chmod", b"-Rf", b"u+rwx", dir];
+        let mut one = program(&remove, limits, context).await?;
+        if one != 0 && !context.stop.is_given() {
+            program(&allow, limits, context).await?;
+            one = program(&remove, limits, context).await?;
+        }
+        if one != 0 {
+            rc = one;
+        }
+        if context.stop.is_given() {
+            break;
+        }
+    }
+    context.outlet.say(Update::Rc(rc)).await;
+    Ok(())
+}
+
+async fn copy_dir(
+    from: &Path,
+    to: &Path,
+    limits: Limits,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let (from, to) = (under(&context.dir, from), under(&context.dir, to));
+    if let Some(parent) = to.parent() {
+        // `cp` says what is wrong with it.
+        tokio::fs::create_dir_all(parent).await.ok();
+    }
+    let copy: [&[u8]; 7] = [
+        b"cp",
+        b"-R",
+        b"-P",
+        b"-p",
+        b"-v",
+        from.as_os_str().as_bytes(),
+        to.as_os_str().as_bytes(),
+    ];
+    let rc = program(&copy, limits, context).await?;
+    context.outlet.say(Update::Rc(rc)).await;
+    Ok(())
+}
+
+/// Runs a program of the system in the builder's directory; its exit status.
+async fn program(argv: &[&[u8]], limits: Limits, context: &mut Context) -> Result<i64, Failure> {
+    let mut environment = context.settings.environment.clone();
+    environment.insert("PWD".into(), context.dir.clone().into_os_string());
+    let spec = RunSpec {
+        program: Program::words(argv.iter().copied()),
+        workdir: context.dir.clone(),
+        environment,
+        initial_stdin: None,
+        want_stdout: true,
+        want_stderr: true,
+        logfiles: Vec::new(),
+        timeout: limits.timeout,
+        max_time: limits.max_time,
+        max_lines: None,
+        kill: Kill::default(),
+        use_pty: false,
+        log_environ: limits.log_environ,
+        says_rc: false,
+    };
+    process::run(spec, context).await
+}
+
+fn dirs(args: &Args<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let dir = args.required("dir")?;
+    let Some(items) = dir.as_items() else {
+        return Ok(vec![args.path("dir")?]);
+    };
+    let wrong = || args.wrong("dir", "a text or a list of texts");
+    let one = |item: &Value| item.as_raw().map(|raw| path(raw)).ok_or_else(wrong);
+    items.iter().map(one).collect()
+}
+
+fn limits(args: &Args<'_>) -> Result<Limits, Failure> {
+    const DEFAULT_TIMEOUT_SECS: f64 = 120.0;
+    Ok(Limits {
+        timeout: match args.given("timeout") {
+            None => Some(DEFAULT_TIMEOUT_SECS),
+            Some(_) => args.seconds("timeout")?,
+        },
+        max_time: args.seconds("maxTime")?,
+        log_environ: args.flag("logEnviron", true)?,
+    })
+}

@@ -1,0 +1,120 @@
+//! Files that match a pattern, as Python's `glob` finds them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+/// The paths that match `pattern`, sorted. `*`, `?` and `[…]` match within one name, and a name that
+/// begins with a dot only where the pattern does; `**` as a whole name stands for any directories.
+///
+/// # Errors
+/// The pattern makes no sense. Directories that cannot be read match nothing.
+pub(super) fn find(pattern: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = vec![PathBuf::new()];
+    for component in pattern.components() {
+        let next = match component {
+            Component::Normal(name) if name == "**" => {
+                found.iter().flat_map(|dir| below(dir)).collect()
+            }
+            Component::Normal(name) if is_pattern(name) => {
+                let matcher = matcher(name)?;
+                let dirs = found.iter();
+                dirs.flat_map(|dir| matching(dir, name, &matcher)).collect()
+            }
+            other => found.iter().map(|dir| dir.join(other)).collect(),
+        };
+        found = next;
+    }
+    found.retain(|path| path.symlink_metadata().is_ok());
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn is_pattern(name: &OsStr) -> bool {
+    name.as_bytes().iter().any(|b| b"*?[".contains(b))
+}
+
+fn matcher(name: &OsStr) -> io::Result<GlobMatcher> {
+    let invalid = |e| io::Error::new(io::ErrorKind::InvalidInput, e);
+    let name = name.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+    // Braces and backslashes are ordinary to Python.
+    let plain = name.replace('{', "[{]").replace('}', "[}]");
+    let mut builder = GlobBuilder::new(&plain);
+    let glob = builder.literal_separator(true).backslash_escape(false);
+    Ok(glob.build().map_err(invalid)?.compile_matcher())
+}
+
+fn matching(dir: &Path, pattern: &OsStr, matcher: &GlobMatcher) -> Vec<PathBuf> {
+    let shows_hidden = pattern.as_bytes().starts_with(b".");
+    let names = names(dir).into_iter();
+    names
+        .filter(|name| shows_hidden || !name.as_bytes().starts_with(b"."))
+        .filter(|name| matcher.is_match(name))
+        .map(|name| dir.join(name))
+        .collect()
+}
+
+/// `dir` and every directory below it that is not hidden; links are not followed.
+fn below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = vec![dir.to_owned()];
+    let mut next = 0;
+    while let Some(dir) = found.get(next).cloned() {
+        next += 1;
+        for name in names(&dir) {
+            let path = dir.join(&name);
+            let is_dir = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+            if is_dir && !name.as_bytes().starts_with(b".") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn names(dir: &Path) -> Vec<std::ffi::OsString> {
+    let here = Path::new(".");
+    let dir = if dir.as_os_str().is_empty() {
+        here
+    } else {
+        dir
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_python() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["a.txt", ".b.txt", "c.md", "{d}", "s/e.txt", "s/t/f.txt"] {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let check = |pattern: &str, expect: &[&str]| {
+            let found = find(&dir.path().join(pattern)).unwrap();
+            let expect: Vec<_> = expect.iter().map(|e| dir.path().join(e)).collect();
+            assert_eq!(found, expect, "{pattern}");
+        };
+        check("*.txt", &["a.txt"]);
+        check(".*", &[".b.txt"]);
+        check("[ac].*", &["a.txt", "c.md"]);
+        check("?.md", &["c.md"]);
+        check("{d*", &["{d}"]);
+        check("*/*.txt", &["s/e.txt"]);
+        check("**/*.txt", &["a.txt", "s/e.txt", "s/t/f.txt"]);
+        check("c.md", &["c.md"]);
+        check("nope", &[]);
+        check("s/../a.txt", &["s/../a.txt"]);
+    }
+}

@@ -1,0 +1,148 @@
+//! What a master can have run (PROTOCOL section 10).
+//!
+//! A command is read from its arguments by [`Command::parse`]: what is wrong with them is the answer
+//! to `startCommand`. [`Command::run`] then does it, saying what happens to its [`Outlet`]; it ends
+//! by itself, soon after it is told to [`Stop`] at the latest.
+
+mod args;
+mod files;
+mod follow;
+mod glob;
+mod header;
+mod outlet;
+mod process;
+mod shell;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub(super) use self::outlet::{Delivery, Outlet};
+
+use self::args::Args;
+use super::Settings;
+use crate::net::Peer;
+use crate::pb::{Failure, Value};
+use crate::protocol::{TextStyle, Update};
+
+/// Every command there is, as announced. `uploadDirectory` is missing: it needs an archiver.
+pub(super) const COMMANDS: &[&str] = &[
+    "cpdir",
+    "downloadFile",
+    "glob",
+    "listdir",
+    "mkdir",
+    "rmdir",
+    "rmfile",
+    "shell",
+    "stat",
+    "uploadFile",
+];
+
+/// A command that can be run.
+#[derive(Debug)]
+pub(super) struct Command(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Shell(Box<shell::Shell>),
+    Files(files::FileCommand),
+    Upload(transfer::Upload),
+    Download(transfer::Download),
+}
+
+/// What a command has to do with.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) settings: Arc<Settings>,
+    /// The builder's directory.
+    pub(super) dir: PathBuf,
+    /// The master; for objects of it that a command was given. Absent in tests without one.
+    pub(super) peer: Option<Peer>,
+    /// How the master spells texts.
+    pub(super) style: TextStyle,
+    pub(super) outlet: Outlet,
+    pub(super) stop: StopSignal,
+}
+
+/// Why a command is to end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stop {
+    /// The master wants it; it ends the usual way.
+    Interrupted,
+    /// Nobody is there to be told.
+    Abandoned,
+}
+
+/// Where a command sees that it is to end.
+#[derive(Clone, Debug)]
+pub(super) struct StopSignal(watch::Receiver<Option<Stop>>);
+
+impl StopSignal {
+    /// The signal and what gives it.
+    pub(super) fn new() -> (watch::Sender<Option<Stop>>, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Self(receiver))
+    }
+
+    /// Waits until the command is to end. Whoever could have said so being gone is as good.
+    pub(super) async fn wait(&mut self) -> Stop {
+        let stop = self.0.wait_for(Option::is_some).await;
+        stop.map_or(Stop::Abandoned, |stop| stop.unwrap_or(Stop::Abandoned))
+    }
+
+    /// Waits until nobody is there to be told.
+    pub(super) async fn abandoned(&mut self) {
+        // The sender being gone means the same.
+        self.0
+            .wait_for(|stop| *stop == Some(Stop::Abandoned))
+            .await
+            .ok();
+    }
+
+    /// Whether the command is to end.
+    pub(super) fn is_given(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+}
+
+impl Command {
+    /// Reads a command.
+    ///
+    /// # Errors
+    /// It is unknown, or its arguments make no sense.
+    pub(super) fn parse(name: &str, args: &Value) -> Result<Self, Failure> {
+        let args = Args::new(name, args);
+        Ok(Self(match name {
+            "shell" => Kind::Shell(Box::new(shell::Shell::parse(&args)?)),
+            "uploadFile" => Kind::Upload(transfer::Upload::parse(&args)?),
+            "downloadFile" => Kind::Download(transfer::Download::parse(&args)?),
+            _ => Kind::Files(files::FileCommand::parse(name, &args)?),
+        }))
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// The slave itself failed; an exit status is no error.
+    pub(super) async fn run(self, mut context: Context) -> Result<(), Failure> {
+        let started = Instant::now();
+        match self.0 {
+            Kind::Shell(shell) => shell.run(&mut context).await?,
+            Kind::Files(command) => command.run(&mut context).await?,
+            Kind::Upload(upload) => upload.run(&mut context).await?,
+            Kind::Download(download) => download.run(&mut context).await?,
+        }
+        // Buildbot's slaves do not tell it of a command that was interrupted.
+        if !context.stop.is_given() {
+            let elapsed = started.elapsed().as_secs_f64();
+            context.outlet.say(Update::Elapsed(elapsed)).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! The program `buildslave`: the life of its process.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+use super::base_dir::AllowShutdown;
+use super::{BaseDir, Controls, Ended, Event, Settings, run};
+use crate::daemonize::{LogFile, PidFile, Readiness};
+
+/// Runs the slave of a base directory until it is told to end, by a signal or by its master.
+///
+/// SIGTERM and SIGINT end it and kill what runs; SIGHUP asks the master for a graceful end where
+/// that is allowed, and otherwise opens the log file anew.
+///
+/// # Errors
+/// It runs already, or its files cannot be used.
+pub fn serve(base: &BaseDir, readiness: Readiness) -> anyhow::Result<Ended> {
+    // What cannot be done is said to whoever waits, too.
+    match prepare(base) {
+        Ok((log, settings, _pid_file)) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(WORKERS)
+                .enable_all()
+                .build()
+                .context("cannot start")?;
+            runtime.block_on(serve_until_end(base, settings, &log, readiness))
+        }
+        Err(error) => {
+            readiness.failed(&format!("{error:#}"));
+            Err(error)
+        }
+    }
+}
+
+fn prepare(base: &BaseDir) -> anyhow::Result<(LogFile, Settings, PidFile)> {
+    let settings = base.settings()?;
+    if let Some(mask) = base.umask() {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+    }
+    let pid_file = PidFile::acquire(&base.pid_file())?;
+    let path = base.log_file();
+    let log = LogFile::open(&path, base.rotation())
+        .with_context(|| format!("cannot write the log file {}", path.display()))?;
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(log.clone())
+        .init();
+    Ok((log, settings, pid_file))
+}
+
+async fn serve_until_end(
+    base: &BaseDir,
+    settings: Settings,
+    log: &LogFile,
+    readiness: Readiness,
+) -> anyhow::Result<Ended> {
+    let connector = base.connector();
+    info!(version = super::info::VERSION, slave = ?settings.name, master = %connector, "started");
+    let controls = Controls::default();
+    let mut readiness = Some(readiness);
+    let name = settings.name.clone();
+    let master = connector.to_string();
+    let on_event = move |event| {
+        let Some(readiness) = readiness.take() else {
+            return;
+        };
+        match event {
+            Event::Attached => readiness.ready(&format!("{name} is attached to {master}")),
+            Event::Detached { why, .. } => {
+                let text =
+                    format!("{name} is not attached to {master} yet ({why}); it keeps trying");
+                readiness.ready(&text);
+            }
+        }
+    };
+    let slave = run(settings, connector, controls.clone(), on_event);
+    tokio::pin!(slave);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut look = tokio::time::interval(STAMP_INTERVAL);
+    let stamp = base.shutdown_stamp();
+    let mut stamped = modified(&stamp);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut slave => break ended,
+            _ = terminate.recv() => controls.stop.cancel(),
+            _ = interrupt.recv() => controls.stop.cancel(),
+            _ = hang_up.recv() => {
+                if base.allow_shutdown() == Some(AllowShutdown::Signal) {
+                    controls.graceful.notify_one();
+                } else if let Err(error) = log.reopen() {
+                    info!(%error, "the log file cannot be opened anew");
+                }
+            }
+            _ = look.tick(), if base.allow_shutdown() == Some(AllowShutdown::File) => {
+                let now = modified(&stamp);
+                if now.is_some() && now != stamped {
+                    controls.graceful.notify_one();
+                }
+                stamped = now;
+            }
+        }
+    };
+    info!(?ended, "ended");
+    Ok(ended)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path)
+        .and_then(|meta| meta.modified())
+        .ok()
+}
+
+/// Threads that serve the master and the commands.
+const WORKERS: usize = 2;
+/// How often the file that asks for a graceful end is looked at.
+const STAMP_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,84 @@
+//! Commands on a pseudo terminal.
+//!
+//! A command that is to have a terminal must become the leader of a session between its fork and
+//! its exec, which only a program in between can do without `unsafe`. That program is this one,
+//! started with a hidden first argument: it makes the terminal on its standard input its own and
+//! becomes the command.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::OpenptFlags;
+
+/// If this process was started to run a command on a pseudo terminal, becomes that command, and
+/// does not return. Every program that runs a slave calls it first thing in `main`.
+pub fn maybe_exec() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_none_or(|first| first != HELPER_OPTION) {
+        return;
+    }
+    let error = exec(args);
+    // Seen in the step's log, through the terminal.
+    #[expect(clippy::print_stderr, reason = "the command's own standard error")]
+    {
+        eprintln!("{error}");
+    }
+    #[expect(clippy::exit, reason = "the place of the command's own exit")]
+    std::process::exit(1)
+}
+
+/// The program to start again as the helper: this one, even when its file was replaced meanwhile.
+#[must_use]
+pub(super) fn this_program() -> PathBuf {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return running.to_owned();
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("buildslave"))
+}
+
+/// The words that run `argv` on the terminal that is the standard input.
+pub(super) fn helper_args(argv: &[OsString]) -> impl Iterator<Item = OsString> + use<'_> {
+    std::iter::once(OsString::from(HELPER_OPTION)).chain(argv.iter().cloned())
+}
+
+/// A new pseudo terminal: our side of it, which does not block, and the command's side.
+///
+/// # Errors
+/// The system has none left.
+pub(super) fn open() -> io::Result<(File, OwnedFd)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let ours = rustix::pty::openpt(flags)?;
+    rustix::pty::grantpt(&ours)?;
+    rustix::pty::unlockpt(&ours)?;
+    let name = rustix::pty::ptsname(&ours, Vec::new())?;
+    let theirs = rustix::fs::open(
+        name.as_c_str(),
+        OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((File::from(ours), theirs))
+}
+
+/// Becomes the command; returns only why that failed.
+fn exec(mut argv: impl Iterator<Item = OsString>) -> io::Error {
+    let Some(program) = argv.next() else {
+        return io::Error::from(io::ErrorKind::InvalidInput);
+    };
+    if let Err(error) = rustix::process::setsid()
+        .and_then(|_| rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()))
+    {
+        return error.into();
+    }
+    let error = Command::new(&program).args(argv).exec();
+    io::Error::new(error.kind(), format!("{}: {error}", program.display()))
+}
+
+const HELPER_OPTION: &str = "--exec-on-pty";
