@@ -1,1 +1,3 @@
-//! x
+//! Integration tests: parts of the library together.
+
+mod tidy;
