@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Integration tests: the parts together, in process.
 
 mod net;
@@ -10,3 +11,8 @@ mod pb_transcripts;
 =======
 mod sendchange;
 >>>>>>> build
+=======
+//! Integration tests: parts of the library together.
+
+mod tidy;
+>>>>>>> e2e

@@ -1,0 +1,237 @@
+//! Our master, as an operator handles it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use rustix::process::Signal;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::process::wait_for;
+use super::setup::CHANGE_AUTH;
+use super::{Process, Sandbox, Setup, free_port, run, wait_until};
+
+/// A master in a base directory of its own, running or not. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Master<'a> {
+    sandbox: &'a Sandbox,
+    dir: PathBuf,
+    port: u16,
+    process: Option<Process>,
+}
+
+/// A build, as `show build --json` prints it.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub(crate) struct Build {
+    pub(crate) builder: String,
+    pub(crate) number: u64,
+    #[serde(default)]
+    pub(crate) result: Option<String>,
+    #[serde(default)]
+    pub(crate) slave: Option<String>,
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    #[serde(default)]
+    changes: Vec<serde_json::Value>,
+    #[serde(default)]
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A step of a build.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) result: Option<String>,
+}
+
+/// A slave, as `show slaves --json` prints it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ShownSlave {
+    pub(crate) name: String,
+    pub(crate) connected: bool,
+}
+
+/// A change, as `show changes --json` prints it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ShownChange {
+    pub(crate) number: u64,
+    pub(crate) who: String,
+    #[serde(default)]
+    pub(crate) branch: Option<String>,
+    #[serde(default)]
+    pub(crate) revision: Option<String>,
+    #[serde(default)]
+    pub(crate) comments: Option<String>,
+    #[serde(default)]
+    pub(crate) files: Vec<String>,
+}
+
+/// A request, as `show requests --json` prints it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ShownRequest {
+    pub(crate) state: String,
+}
+
+impl ShownRequest {
+    /// Whether it needs nothing more.
+    pub(crate) fn is_over(&self) -> bool {
+        !["pending", "waiting", "queued", "claimed", "building"].contains(&self.state.as_str())
+    }
+}
+
+impl Build {
+    /// The numbers of its changes.
+    pub(crate) fn changes(&self) -> Vec<u64> {
+        let number = |change: &serde_json::Value| {
+            change
+                .as_u64()
+                .unwrap_or_else(|| change["number"].as_u64().unwrap())
+        };
+        self.changes.iter().map(number).collect()
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.result.is_some()
+    }
+
+    /// The steps that ran, with their results.
+    pub(crate) fn ran(&self) -> Vec<(&str, &str)> {
+        self.steps
+            .iter()
+            .filter_map(|step| Some((step.name.as_str(), step.result.as_deref()?)))
+            .collect()
+    }
+}
+
+impl<'a> Master<'a> {
+    /// A running master.
+    pub(crate) fn start(sandbox: &'a Sandbox, setup: &Setup) -> Self {
+        let mut master = Self::prepare(sandbox, setup);
+        master.run();
+        master
+    }
+
+    /// A base directory with a configuration, and no master in it yet.
+    pub(crate) fn prepare(sandbox: &'a Sandbox, setup: &Setup) -> Self {
+        let dir = sandbox.private_dir("master");
+        let port = free_port();
+        std::fs::write(dir.join("master.toml"), setup.toml(port)).unwrap();
+        Self {
+            sandbox,
+            dir,
+            port,
+            process: None,
+        }
+    }
+
+    /// Starts it in the foreground and waits until it is up.
+    pub(crate) fn run(&mut self) {
+        let mut command = self.sandbox.buildmaster();
+        command.args(["start", "--nodaemon"]).arg(&self.dir);
+        let process = Process::start("buildmaster", &mut command);
+        let line = process.wait_for_line(RUNNING);
+        assert!(
+            line.ends_with(&format!("127.0.0.1:{}", self.port)),
+            "{line}"
+        );
+        self.process = Some(process);
+    }
+
+    /// Ends it with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().unwrap().kill();
+    }
+
+    /// Asks it to stop at once and waits for its end.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        process.signal(Signal::TERM);
+        process.wait()
+    }
+
+    /// Its process.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
+    }
+
+    /// Its base directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The port of slaves and changes.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends a change with our own `buildbot sendchange`.
+    pub(crate) fn send_change(&self, revision: &str) {
+        run(self
+            .sandbox
+            .buildbot()
+            .args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"])
+            .args(["--master", &format!("127.0.0.1:{}", self.port)])
+            .args(["--revision", revision, "src/main.c"]))
+        .ok();
+    }
+
+    /// What `show` prints, an object a line.
+    pub(crate) fn show<T: DeserializeOwned>(&self, what: &[&str]) -> Vec<T> {
+        let mut command = self.sandbox.buildmaster();
+        command.arg("show").args(what).arg("--json");
+        command.arg("--basedir").arg(&self.dir);
+        run(&mut command)
+            .ok()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}")))
+            .collect()
+    }
+
+    /// One build, if it has begun.
+    pub(crate) fn build(&self, builder: &str, number: u64) -> Option<Build> {
+        let builds: Vec<Build> = self.show(&["builds", builder]);
+        builds.iter().find(|build| build.number == number)?;
+        let number = number.to_string();
+        let shown: Vec<Build> = self.show(&["build", builder, &number]);
+        shown.into_iter().next()
+    }
+
+    /// Waits until a build is over.
+    pub(crate) fn finished_build(&self, builder: &str, number: u64) -> Build {
+        wait_for(&format!("the end of build {builder} {number}"), || {
+            self.build(builder, number).filter(Build::is_finished)
+        })
+    }
+
+    /// What a log holds, without headers.
+    pub(crate) fn log(&self, builder: &str, number: u64, step: &str) -> Vec<u8> {
+        let mut command = self.sandbox.buildmaster();
+        command.args(["show", "log", builder, &number.to_string(), step, "stdio"]);
+        command.arg("--basedir").arg(&self.dir);
+        run(&mut command).ok_bytes()
+    }
+
+    /// Waits until a slave is connected.
+    pub(crate) fn wait_until_attached(&self, slave: &str) {
+        wait_until(&format!("slave {slave}"), || self.is_attached(slave));
+    }
+
+    /// Waits until a slave is not connected.
+    pub(crate) fn wait_until_detached(&self, slave: &str) {
+        wait_until(&format!("the loss of slave {slave}"), || {
+            !self.is_attached(slave)
+        });
+    }
+
+    /// Whether a slave is connected.
+    pub(crate) fn is_attached(&self, slave: &str) -> bool {
+        self.show::<ShownSlave>(&["slaves"])
+            .iter()
+            .any(|shown| shown.name == slave && shown.connected)
+    }
+}
+
+/// What the master prints when it is up, before the addresses.
+pub(crate) const RUNNING: &str = "buildmaster is running: slaves and changes on ";

@@ -1,0 +1,301 @@
+//! The life of a master: made, started, stopped, restarted, in the foreground and as a daemon; builds that are stopped.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::harness::master::{RUNNING, ShownRequest};
+use crate::harness::process::PATIENCE;
+use crate::harness::{Build, Master, Process, Sandbox, Setup, Slave, run, shell, wait_until};
+
+#[test]
+fn stopped_build_ends_as_exception_and_still_runs_what_always_runs() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let steps = [
+        waiting(&gate.command()),
+        shell("package", "echo packed", ""),
+        shell("clean", "echo cleaned", "always_run = true"),
+    ];
+    let master = Master::start(&sandbox, &Setup::new(&steps).slave("bot"));
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+
+    run(sandbox
+        .buildmaster()
+        .args(["stop-build", "full", "0", "--reason", "wrong branch"])
+        .arg("--basedir")
+        .arg(master.dir()))
+    .ok();
+
+    let build = master.finished_build("full", 0);
+    assert_eq!(result(&build), "exception");
+    assert_eq!(build.ran().last(), Some(&("clean", "success")));
+    assert!(build.ran().iter().all(|(name, _)| *name != "package"));
+    assert_eq!(
+        gate.times_reached(),
+        1,
+        "a stopped build is not built again"
+    );
+}
+
+#[test]
+fn stopping_a_build_that_is_not_there_is_an_error() {
+    let sandbox = Sandbox::new();
+    let master = Master::start(&sandbox, &one_step("true").local_slave("here"));
+
+    let refused = run(sandbox
+        .buildmaster()
+        .args(["stop-build", "full", "7"])
+        .arg("--basedir")
+        .arg(master.dir()));
+
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(!refused.stderr.is_empty());
+}
+
+#[test]
+fn build_cut_short_by_sigterm_is_built_again_after_the_restart() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let mut master = Master::start(&sandbox, &one_step(&gate.command()).slave("bot"));
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+
+    let asked = Instant::now();
+    assert!(master.terminate().success());
+    assert!(asked.elapsed() < LONGEST_STOP, "{:?}", asked.elapsed());
+    gate.open();
+    master.run();
+
+    assert_eq!(result(&master.finished_build("full", 0)), "retry");
+    assert_eq!(result(&master.finished_build("full", 1)), "success");
+    assert!(master.build("full", 2).is_none());
+}
+
+#[test]
+fn build_cut_short_by_sigkill_is_built_again_after_the_restart() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let mut master = Master::start(&sandbox, &one_step(&gate.command()).local_slave("here"));
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+    // This one waits.
+    master.send_change("r2");
+
+    master.kill();
+    gate.open();
+    master.run();
+
+    assert_eq!(result(&master.finished_build("full", 0)), "retry");
+    wait_until("an empty queue", || {
+        let requests: Vec<ShownRequest> = master.show(&["requests"]);
+        requests.iter().all(ShownRequest::is_over)
+    });
+    let builds: Vec<Build> = master.show(&["builds", "full"]);
+    let mut built: Vec<u64> = builds
+        .iter()
+        .filter(|build| result(build) == "success")
+        .flat_map(Build::changes)
+        .collect();
+    built.sort_unstable();
+    assert_eq!(built, [1, 2]);
+}
+
+#[test]
+fn sigusr1_waits_for_the_running_build() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let mut master = Master::start(&sandbox, &one_step(&gate.command()).slave("bot"));
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+
+    master.process().signal(Signal::USR1);
+    // A round trip later it is still there, with its build.
+    assert!(master.is_attached("bot"));
+    assert!(master.process().is_running());
+    gate.open();
+
+    assert!(master.process().wait().success());
+    assert_eq!(result(&master.build("full", 0).unwrap()), "success");
+    assert!(master.build("full", 1).is_none());
+}
+
+#[test]
+fn port_zero_is_a_free_port_that_the_first_line_names() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.private_dir("master");
+    let setup = one_step("true").local_slave("here");
+    fs::write(dir.join("master.toml"), setup.toml(0)).unwrap();
+
+    let mut start = sandbox.buildmaster();
+    let master = Process::start("buildmaster", start.args(["start", "--nodaemon"]).arg(&dir));
+
+    let line = master.wait_for_line(RUNNING);
+    let port = line.rsplit_once(':').unwrap().1.parse().unwrap();
+    crate::harness::client::Client::connect(port).unwrap();
+}
+
+#[test]
+fn daemon_starts_restarts_and_stops() {
+    let sandbox = Sandbox::new();
+    let master = Master::prepare(&sandbox, &one_step("true").local_slave("here"));
+    let verb = |verb: &str| run(sandbox.buildmaster().arg(verb).arg(master.dir()));
+    let pid_file = master.dir().join("buildmaster.pid");
+    let pid = || {
+        Pid::from_raw(
+            fs::read_to_string(&pid_file)
+                .unwrap()
+                .trim()
+                .parse()
+                .unwrap(),
+        )
+    };
+    let is_alive = |pid: Option<Pid>| test_kill_process(pid.unwrap()).is_ok();
+
+    assert!(verb("start").ok().contains(RUNNING));
+    let daemon = DaemonGuard(pid());
+    let first = pid();
+    assert!(is_alive(first));
+    assert!(master.dir().join("buildmaster.log").exists());
+    master.send_change("r1");
+    assert_eq!(result(&master.finished_build("full", 0)), "success");
+
+    let again = verb("start");
+    assert_eq!(again.code, Some(1), "{again}");
+    assert!(again.stderr.contains("already running"), "{again}");
+    assert_eq!(pid(), first);
+
+    verb("restart").ok();
+    let second = DaemonGuard(pid());
+    assert_ne!(second.0, first);
+    assert!(!is_alive(first));
+    assert_eq!(result(&master.build("full", 0).unwrap()), "success");
+
+    verb("stop").ok();
+    assert!(!is_alive(second.0));
+    assert!(!pid_file.exists());
+    let stopped = verb("stop");
+    assert_ne!(stopped.code, Some(0), "{stopped}");
+    drop((daemon, second));
+}
+
+#[test]
+fn pid_file_of_a_killed_master_does_not_prevent_a_start() {
+    let sandbox = Sandbox::new();
+    let mut master = Master::start(&sandbox, &one_step("true").local_slave("here"));
+    master.kill();
+    // As a master leaves it behind that was killed as a daemon; this process is alive, and no master.
+    let pid = std::process::id().to_string();
+    fs::write(master.dir().join("buildmaster.pid"), pid).unwrap();
+
+    master.run();
+
+    assert!(master.terminate().success());
+}
+
+#[test]
+fn second_master_in_the_same_directory_is_refused() {
+    let sandbox = Sandbox::new();
+    let master = Master::start(&sandbox, &one_step("true").local_slave("here"));
+
+    let mut second = sandbox.buildmaster();
+    let refused = run(second.args(["start", "--nodaemon"]).arg(master.dir()));
+
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains("already running"), "{refused}");
+    master.send_change("r1");
+    assert_eq!(result(&master.finished_build("full", 0)), "success");
+}
+
+#[test]
+fn created_master_is_private_works_as_it_is_and_is_not_overwritten() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("made");
+    let create = || run(sandbox.buildmaster().arg("create-master").arg(&dir));
+
+    create().ok();
+
+    let mode = fs::metadata(&dir).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    run(sandbox.buildmaster().arg("checkconfig").arg(&dir)).ok();
+    fs::write(dir.join("master.toml"), "title = \"Mine\"\n").unwrap();
+    let again = create();
+    assert_ne!(again.code, Some(0), "{again}");
+    let kept = fs::read_to_string(dir.join("master.toml")).unwrap();
+    assert_eq!(kept, "title = \"Mine\"\n");
+}
+
+#[test]
+fn slave_daemon_starts_restarts_and_stops() {
+    let sandbox = Sandbox::new();
+    let master = Master::start(&sandbox, &one_step("true").slave("bot"));
+    let dir = sandbox.path("slave");
+    let address = format!("127.0.0.1:{}", master.port());
+    run(sandbox
+        .buildslave()
+        .arg("create-slave")
+        .arg(&dir)
+        .args([&address, "bot", "sekrit"]))
+    .ok();
+    let verb = |verb: &str| run(sandbox.buildslave().arg(verb).arg(&dir)).ok();
+    let pid = || {
+        let text = fs::read_to_string(dir.join("buildslave.pid")).unwrap();
+        Pid::from_raw(text.trim().parse().unwrap())
+    };
+
+    verb("start");
+    let first = DaemonGuard(pid());
+    master.wait_until_attached("bot");
+    verb("restart");
+    let second = DaemonGuard(pid());
+    assert_ne!(first.0, second.0);
+    master.wait_until_attached("bot");
+    verb("stop");
+    master.wait_until_detached("bot");
+    drop((first, second));
+}
+
+#[test]
+fn demo_shows_a_green_build_and_ends_by_itself() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("demo");
+
+    let shown = run(sandbox.buildmaster().arg("demo").arg("--basedir").arg(&dir)).ok();
+
+    assert!(shown.contains("success"), "{shown}");
+    assert!(shown.contains(dir.to_str().unwrap()), "{shown}");
+}
+
+/// Kills a daemon at the end of a test that did not come as far as stopping it.
+struct DaemonGuard(Option<Pid>);
+
+impl Drop for DaemonGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // It may be gone.
+            kill_process(self.0.unwrap(), Signal::KILL).unwrap_or_default();
+        }
+    }
+}
+
+fn one_step(line: &str) -> Setup {
+    Setup::new(&[waiting(line)])
+}
+
+/// A step whose command may wait at a gate for as long as a test does.
+fn waiting(line: &str) -> String {
+    shell("work", line, &format!("timeout = {}", PATIENCE.as_secs()))
+}
+
+fn result(build: &Build) -> &str {
+    build.result.as_deref().unwrap()
+}
+
+/// MAS-05 gives a fast stop so long.
+const LONGEST_STOP: Duration = Duration::from_secs(10);
