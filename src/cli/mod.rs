@@ -6,8 +6,8 @@
 mod checkconfig;
 mod control;
 mod create_master;
-//mod demo;
-//pub mod show;
+mod demo;
+mod show;
 mod start;
 mod stop;
 
@@ -37,8 +37,8 @@ enum Verb {
     Restart(stop::Restart),
     /// Show all that is wrong with a configuration.
     Checkconfig(checkconfig::CheckConfig),
-    // /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
-    //Show(show::ShowArgs),
+    /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
+    Show(show::ShowArgs),
     /// Stop a build.
     StopBuild(control::StopBuild),
     /// Stop the build that a request is in, also before it has a number.
@@ -47,8 +47,8 @@ enum Verb {
     Cancel(control::Cancel),
     /// Ping all slaves of a builder.
     Ping(control::Ping),
-    // /// Watch a change to a small git repository become builds on a local slave.
-    //Demo(demo::Demo),
+    /// Watch a change to a small git repository become builds on a local slave.
+    Demo(demo::Demo),
 }
 
 /// Exit code for a wrong command line or configuration.
@@ -73,12 +73,12 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Checkconfig(verb) => verb.run().map(|good| {
             if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }),
-        //Verb::Show(verb) => return show::run(&verb),
+        Verb::Show(verb) => return show::run(&verb),
         Verb::StopBuild(verb) => verb.run(),
         Verb::StopRequest(verb) => verb.run(),
         Verb::Cancel(verb) => verb.run(),
         Verb::Ping(verb) => verb.run(),
-        //Verb::Demo(verb) => verb.run(),
+        Verb::Demo(verb) => verb.run(),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}"));

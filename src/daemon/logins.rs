@@ -90,7 +90,10 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
     let mut open = |ports: &[Listen], directory| -> anyhow::Result<()> {
         let door = Door::new(directory, tell.clone(), tasks.clone());
         let bound = listen(&present(ports), &door, tasks)?;
-        addresses.extend(bound.iter().map(Bound::to_string));
+        addresses.extend(bound.iter().map(|bound| match bound {
+            Bound::Tcp(address) => address.to_string(),
+            Bound::Unix(path) => path.display().to_string(),
+        }));
         Ok(())
     };
     open(&config.slave_port, people)?;

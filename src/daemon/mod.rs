@@ -12,7 +12,7 @@ mod announce;
 mod builds;
 mod clock;
 mod engine;
-//mod local;
+mod local;
 mod logins;
 mod sessions;
 mod signals;
@@ -73,7 +73,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
     let doors = logins::open(&config, &control, &tasks)?;
     let listener = socket::listen().context("cannot open the control socket")?;
     tasks.spawn(info_span!("control"), socket::serve(listener, control, tasks.clone()));
-    //local::start(&doors, &tasks);
+    local::start(&doors, &tasks);
 
     let mut engine = Engine::new(
         core,

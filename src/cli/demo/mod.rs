@@ -21,8 +21,9 @@ use self::follow::Follower;
 use self::project::{Commit, Project};
 use super::create_master::{new_password, write_private};
 use super::say;
-use crate::client::sendchange;
+use crate::client::sendchange::{self, Prepared};
 use crate::model::{NewChange, Results};
+use crate::net::Tasks;
 
 /// Shows the main job on a small scale.
 #[derive(Clone, Debug, clap::Args)]
@@ -108,10 +109,16 @@ fn change_of(commit: &Commit, revision: String) -> NewChange {
 }
 
 fn send(address: &SocketAddr, password: &str, change: NewChange) -> anyhow::Result<()> {
+    let prepared = Prepared {
+        host: address.ip().to_string(),
+        port: address.port(),
+        user: "change".to_owned(),
+        password: password.to_owned(),
+        default_auth: false,
+        change,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime
-        .block_on(sendchange::send(&address.to_string(), "change", password, &change))
-        .context("the master did not take the change")
+    Ok(runtime.block_on(sendchange::sendchange(&prepared, &Tasks::default()))?)
 }
 
 fn say_where_to_look(dir: &Path, base: &Path) {
