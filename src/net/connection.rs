@@ -22,7 +22,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, info_span};
 
 use super::login::{Gate, LOGIN_BYTES, LOGIN_TIME, UserKind, Verdict};
-use super::peer::{Asked, Outgoing};
+use super::peer::{Asked, Outgoing, Request};
 use super::{IncomingCall, Lost, Peer, Tasks};
 use crate::pb::broker::ProtocolError;
 use crate::pb::{
@@ -133,8 +133,8 @@ enum End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(stream: S, broker: Broker, asked: Asked, tasks: &Tasks) -> Self {
-        Self {
+    pub(super) fn new(stream: S, broker: Broker, asked: Asked, tasks: &Tasks) -> Box<Self> {
+        Box::new(Self {
             stream,
             broker,
             asked,
@@ -153,19 +153,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             deadline: None,
             stopping: Box::pin(tasks.stopping()),
             handles_first: false,
-        }
+        })
     }
 
     /// The same, for a client that has to pass `gate` first.
-    pub(super) fn behind(mut self, gate: Gate) -> Self {
+    pub(super) fn behind(mut self: Box<Self>, gate: Gate) -> Box<Self> {
         self.deadline = Some(Box::pin(sleep_until(gate.deadline)));
         self.gate = Some(Box::new(gate));
         self.read_bytes = READ_BYTES_BEFORE_LOGIN;
         self
     }
 
-    /// Serves the connection until it ends.
-    pub(super) async fn run(mut self) {
+    /// Serves the connection until it ends. Boxed, because a task keeps what it is given twice.
+    pub(super) async fn run(mut self: Box<Self>) {
         let end = match self.serve().await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -356,13 +356,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return;
         }
         match asked {
-            Outgoing::Call {
-                target,
-                method,
-                args,
-                kwargs,
-                answer,
-            } => {
+            Outgoing::Call(request) => {
+                let Request {
+                    target,
+                    method,
+                    args,
+                    kwargs,
+                    answer,
+                } = *request;
                 let request = self.broker.call(target, method, &args, &kwargs);
                 self.pending.insert(request, answer);
             }
@@ -376,8 +377,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
             Outgoing::Release(luid) => self.broker.release(luid),
-            Outgoing::Answer(call, value) => self.broker.answer(call, &value),
-            Outgoing::Fail(call, failure) => self.broker.fail(call, &failure),
+            Outgoing::Answer(answer) => self.broker.answer(answer.0, &answer.1),
+            Outgoing::Fail(answer) => self.broker.fail(answer.0, &answer.1),
             Outgoing::Close(why) => self.close(why),
         }
     }

@@ -91,17 +91,11 @@ impl Replies {
     }
 }
 
-/// What a connection is asked to do.
+/// What a connection is asked to do. Small, because a queue keeps room for 32 of them even when it is empty.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// Send a request.
-    Call {
-        target: Target,
-        method: &'static str,
-        args: Vec<Value>,
-        kwargs: Vec<(Value, Value)>,
-        answer: oneshot::Sender<Result<Value, Failure>>,
-    },
+    Call(Box<Request>),
     /// Make an object known; without a channel its calls are answered with `None`.
     Export(Luid, Option<mpsc::Sender<IncomingCall>>),
     /// The object has no owner any more, but the peer may still know it.
@@ -109,11 +103,21 @@ pub(super) enum Outgoing {
     /// Let go of an object of the peer.
     Release(Luid),
     /// Answer a call.
-    Answer(CallId, Value),
+    Answer(Box<(CallId, Value)>),
     /// Answer a call with an exception.
-    Fail(CallId, Box<Failure>),
+    Fail(Box<(CallId, Failure)>),
     /// Close after what was asked before.
     Close(String),
+}
+
+/// A call of ours.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) target: Target,
+    pub(super) method: &'static str,
+    pub(super) args: Vec<Value>,
+    pub(super) kwargs: Vec<(Value, Value)>,
+    pub(super) answer: oneshot::Sender<Result<Value, Failure>>,
 }
 
 impl Peer {
@@ -153,13 +157,13 @@ impl Peer {
         kwargs: Vec<(Value, Value)>,
     ) -> impl Future<Output = Result<Value, CallError>> + Send + use<> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Outgoing::Call {
+        self.ask(Outgoing::Call(Box::new(Request {
             target,
             method,
             args,
             kwargs,
             answer,
-        });
+        })));
         async move {
             match answered.await {
                 Ok(result) => result.map_err(CallError::Remote),
@@ -250,14 +254,20 @@ impl Reply {
     /// Answers with a value.
     pub fn value(mut self, value: Value) {
         if let Some(call) = self.call.take() {
-            drop(self.outgoing.send(Outgoing::Answer(call, value)));
+            drop(
+                self.outgoing
+                    .send(Outgoing::Answer(Box::new((call, value)))),
+            );
         }
     }
 
     /// Answers with an exception.
     pub fn fail(mut self, failure: Failure) {
         if let Some(call) = self.call.take() {
-            drop(self.outgoing.send(Outgoing::Fail(call, Box::new(failure))));
+            drop(
+                self.outgoing
+                    .send(Outgoing::Fail(Box::new((call, failure)))),
+            );
         }
     }
 
@@ -271,7 +281,10 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            drop(self.outgoing.send(Outgoing::Answer(call, Value::None)));
+            drop(
+                self.outgoing
+                    .send(Outgoing::Answer(Box::new((call, Value::None)))),
+            );
         }
     }
 }
