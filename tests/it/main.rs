@@ -1,3 +1,5 @@
 //! Tests of parts together.
 
+mod buildslave;
+mod buildslave_program;
 mod net;
