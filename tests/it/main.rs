@@ -1,5 +1,7 @@
 //! Integration tests: parts of the library together, in process.
 
+mod buildslave;
+mod buildslave_program;
 mod net;
 mod pb_corpus;
 mod pb_golden;
