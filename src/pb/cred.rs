@@ -77,7 +77,7 @@ impl Portal {
             (Target::Root, b"login") => {
                 match arguments(args, kwargs, ["username"]) {
                     Some([user]) if call.wants_answer() => {
-                        let user = user.as_raw().cloned().unwrap_or_default();
+                        let user = kept_name(&user);
                         self.challenges.insert(luid.0, (user, challenge));
                         broker.export(luid);
                         let challenge = Value::bytes(challenge);
@@ -168,12 +168,24 @@ fn arguments<const N: usize>(
     bound.try_into().ok()
 }
 
+/// A copy of a name, since a slice would keep the whole receive buffer. A name that is too long to
+/// be anybody's is cut, and gets its challenge and its refusal like any other.
+fn kept_name(user: &Value) -> Bytes {
+    let name = user
+        .as_raw()
+        .map(|name| name.get(..NAME_LIMIT).unwrap_or(name));
+    Bytes::copy_from_slice(name.unwrap_or_default())
+}
+
 fn wrong_arguments(method: &str) -> Failure {
     Failure::new(
         Failure::TYPE_ERROR,
         format!("{method}() got wrong arguments"),
     )
 }
+
+/// Most bytes of a name that are kept; more than any name has.
+const NAME_LIMIT: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -358,6 +370,16 @@ mod tests {
                 .user,
             "bot"
         );
+    }
+
+    #[test]
+    fn a_name_is_limited_since_it_is_kept_for_the_response() {
+        let mut session = Session::new();
+        for len in [NAME_LIMIT, NAME_LIMIT + 1] {
+            let challenger = session.challenger(&"x".repeat(len));
+            let attempt = session.respond(challenger, Value::None);
+            assert_eq!(attempt.user.len(), NAME_LIMIT);
+        }
     }
 
     #[test]
