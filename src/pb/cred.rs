@@ -77,7 +77,7 @@ impl Portal {
             (Target::Root, b"login") => {
                 match arguments(args, kwargs, ["username"]) {
                     Some([user]) if call.wants_answer() => {
-                        let user = user.as_raw().cloned().unwrap_or_default();
+                        let user = kept_name(&user);
                         self.challenges.insert(luid.0, (user, challenge));
                         broker.export(luid);
                         let challenge = Value::bytes(challenge);
@@ -168,6 +168,15 @@ fn arguments<const N: usize>(
     bound.try_into().ok()
 }
 
+/// A copy of a name, since a slice would keep the whole receive buffer. A name that is too long to
+/// be anybody's is cut, and gets its challenge and its refusal like any other.
+fn kept_name(user: &Value) -> Bytes {
+    let name = user
+        .as_raw()
+        .map(|name| name.get(..NAME_LIMIT).unwrap_or(name));
+    Bytes::copy_from_slice(name.unwrap_or_default())
+}
+
 fn wrong_arguments(method: &str) -> Failure {
     Failure::new(
         Failure::TYPE_ERROR,
@@ -175,12 +184,15 @@ fn wrong_arguments(method: &str) -> Failure {
     )
 }
 
+/// Most bytes of a name that are kept; more than any name has.
+const NAME_LIMIT: usize = 256;
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::pb::{Limits, RequestNumber};
+    use crate::pb::Limits;
 
     const CHALLENGE: [u8; 16] = *b"0123456789abcdef";
 
@@ -207,7 +219,7 @@ mod tests {
         }
 
         /// Lets both sides hear each other; what is answered, and who wants to be let in.
-        fn pump(&mut self) -> (Vec<(RequestNumber, Result<Value, Failure>)>, Vec<Attempt>) {
+        fn pump(&mut self) -> (Vec<Result<Value, Failure>>, Vec<Attempt>) {
             let (mut answers, mut attempts) = (Vec::new(), Vec::new());
             while self.client.output_len() + self.server.output_len() > 0 {
                 for bytes in self.client.take_output() {
@@ -222,8 +234,8 @@ mod tests {
                     self.client.receive(bytes).unwrap();
                 }
                 while let Some(event) = self.client.next_event().unwrap() {
-                    if let Event::Answer { request, result } = event {
-                        answers.push((request, result));
+                    if let Event::Answer { result, .. } = event {
+                        answers.push(result);
                     }
                 }
             }
@@ -232,7 +244,7 @@ mod tests {
 
         fn ask(&mut self, target: Target, method: &str, args: &[Value]) -> Result<Value, Failure> {
             self.client.call(target, method, args, &[]);
-            self.pump().0.pop().unwrap().1
+            self.pump().0.pop().unwrap()
         }
 
         fn challenger(&mut self, user: &str) -> Luid {
@@ -275,7 +287,7 @@ mod tests {
             assert!(!attempt.knows(b"secret"));
             session.server.fail(attempt.call, &Failure::unauthorized());
             let (answers, _) = session.pump();
-            assert!(matches!(&answers[..], [(_, Err(f))] if f.kind == Failure::UNAUTHORIZED));
+            assert!(matches!(&answers[..], [Err(f)] if f.kind == Failure::UNAUTHORIZED));
         }
         session.client.release(challenger);
         let gone = session
@@ -351,13 +363,23 @@ mod tests {
         let name = (Value::text("username"), Value::text("bot"));
         session.client.call(Target::Root, "login", &[], &[name]);
         let (answers, _) = session.pump();
-        assert!(answers.iter().all(|(_, result)| result.is_ok()));
+        assert!(answers.iter().all(Result::is_ok));
         assert_eq!(
             session
                 .respond(Luid(session.next_luid - 1), Value::None)
                 .user,
             "bot"
         );
+    }
+
+    #[test]
+    fn a_name_is_limited_since_it_is_kept_for_the_response() {
+        let mut session = Session::new();
+        for len in [NAME_LIMIT, NAME_LIMIT + 1] {
+            let challenger = session.challenger(&"x".repeat(len));
+            let attempt = session.respond(challenger, Value::None);
+            assert_eq!(attempt.user.len(), NAME_LIMIT);
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Broker {
             (b"didNotUnderstand", _) => Ok(()),
             // Nothing is cached here, so a call of a cached object is the call of an unknown one.
             (b"cachemessage", 7) => {
-                let call = self.read_call(message);
+                let call = self.read_call(message)?;
                 self.refuse(&call.echo, &no_such_object());
                 Ok(())
             }
@@ -116,7 +116,7 @@ impl Broker {
             echo,
             target,
             method,
-        } = self.read_call(message);
+        } = self.read_call(message)?;
         let Some(target) = target.filter(|target| self.knows(*target)) else {
             self.refuse(&echo, &no_such_object());
             return Ok(());
@@ -208,8 +208,8 @@ impl Broker {
     }
 
     /// Reads a call up to its arguments.
-    fn read_call(&self, message: &mut Tokens<'_>) -> RawCall {
-        let echo = self.read_echo(message);
+    fn read_call(&self, message: &mut Tokens<'_>) -> Result<RawCall, ProtocolError> {
+        let echo = self.read_echo(message)?;
         let target = match message.next() {
             Some(Token::Int(luid)) => Some(Target::Object(Luid(luid))),
             Some(Token::Bytes(name)) if *name == *b"root" => Some(Target::Root),
@@ -233,22 +233,23 @@ impl Broker {
             Some(_) => echo,
         };
         skip(wants_answer, message);
-        RawCall {
+        Ok(RawCall {
             echo,
             target,
             method,
-        }
+        })
     }
 
-    /// Reads a request number of the peer, which may be anything.
-    fn read_echo(&self, message: &mut Tokens<'_>) -> Echo {
+    /// Reads a request number of the peer, which may be anything that is short: it is kept until
+    /// the call is answered.
+    fn read_echo(&self, message: &mut Tokens<'_>) -> Result<Echo, ProtocolError> {
         let mut out = Encoder::default();
         out.set_vocabulary(self.phase == Phase::Settled { vocabulary: true });
         let mut missing = 1_usize;
         while missing > 0 {
             missing -= 1;
             match message.next() {
-                Some(Token::Int(number)) if out.is_empty() => return Echo::Number(number),
+                Some(Token::Int(number)) if out.is_empty() => return Ok(Echo::Number(number)),
                 None => break,
                 Some(token) => {
                     if let Token::List(len) = token {
@@ -258,11 +259,14 @@ impl Broker {
                 }
             }
         }
+        if out.len() > ECHO_LIMIT {
+            return Err(ProtocolError::Malformed("request number"));
+        }
         let mut encoded = BytesMut::with_capacity(out.len());
         out.take()
             .iter()
             .for_each(|part| encoded.extend_from_slice(part));
-        Echo::Encoded(encoded.freeze())
+        Ok(Echo::Encoded(encoded.freeze()))
     }
 
     /// Reads the number of a request of ours, which has its answer now.
@@ -354,3 +358,6 @@ fn no_such_object() -> Failure {
 fn type_error(what: &str) -> Failure {
     Failure::new(Failure::TYPE_ERROR, what)
 }
+
+/// Most bytes of a request number of the peer. Real ones are integers.
+const ECHO_LIMIT: usize = 256;

@@ -112,6 +112,18 @@ fn calls_without_an_answer_are_limited() {
 }
 
 #[test]
+fn a_request_number_is_limited_since_it_is_kept_for_the_answer() {
+    // Two bytes of length and one of type come with the string.
+    let message = |len: usize| format!("(message {} root a 1 (tuple) (tuple))", "x".repeat(len));
+    check_limit(
+        |_| (),
+        &message(253),
+        &message(254),
+        &ProtocolError::Malformed("request number"),
+    );
+}
+
+#[test]
 fn exported_objects_are_limited() {
     let limits = Limits {
         exports: 2,

@@ -481,7 +481,8 @@ fn what_cannot_be_sent_fails_here_and_leaves_no_trace() {
     let mut pair = Pair::new(Limits::LOGGED_IN);
     let fits = Value::Bytes(vec![b'x'; 640 * 1024].into());
     let too_long = Value::Bytes(vec![b'x'; 640 * 1024 + 1].into());
-    pair.client.call(Target::Root, "one", &[fits.clone()], &[]);
+    pair.client
+        .call(Target::Root, "one", std::slice::from_ref(&fits), &[]);
     let args = [fits, Value::Mine(Luid(1)), too_long.clone()];
     let request = pair.client.call(Target::Root, "two", &args, &[]);
     pair.client.call(Target::Root, "three", &[], &[]);
