@@ -2,6 +2,7 @@
 
 pub mod botmaster;
 pub mod build;
+pub mod cli;
 pub mod config;
 pub mod logs;
 pub mod model;

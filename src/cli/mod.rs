@@ -1,0 +1,3 @@
+//! The verbs of the programs: arguments, messages, exit codes.
+
+pub mod show;
