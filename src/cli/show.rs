@@ -1,0 +1,312 @@
+//! `buildmaster show`: the state on disk, for people and, with `--json`, for programs.
+//!
+//! It reads beside a running master and without one, and never writes. What is shown of one
+//! command is one moment of the state.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+
+use self::screen::{Screen, Zone};
+use crate::logs::{Channel, LogReader};
+use crate::model::{BuildNumber, BuilderName, ChangeNumber};
+use crate::store::State;
+use crate::store::read::{self, BuildRow, Which};
+
+mod json;
+mod pages;
+mod screen;
+
+/// Arguments of `show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowArgs {
+    #[command(subcommand)]
+    what: What,
+    /// The master's base directory
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    basedir: PathBuf,
+    /// One JSON object a line, for programs; times are seconds since 1970-01-01 UTC
+    #[arg(long, global = true)]
+    json: bool,
+    /// List at most this many, the newest [default: 20, with --json all]
+    #[arg(long, global = true, value_name = "N")]
+    limit: Option<u32>,
+}
+
+/// What to show.
+#[derive(Clone, Debug, Subcommand)]
+enum What {
+    /// Builders, what they do, and how their last build ended
+    Builders,
+    /// Slaves, whether they are connected, and what they told of themselves
+    Slaves,
+    /// The newest changes
+    Changes,
+    /// One change with everything that is known of it
+    Change {
+        /// Its number
+        number: u64,
+    },
+    /// Requests that have not finished, in the order of the queue
+    Requests {
+        /// Only those that wait for a build
+        #[arg(long, conflicts_with = "all")]
+        pending: bool,
+        /// Finished ones too, the newest first
+        #[arg(long)]
+        all: bool,
+    },
+    /// The newest builds
+    Builds {
+        /// Only those of this builder
+        builder: Option<String>,
+    },
+    /// One build with its steps, logs and properties
+    Build {
+        /// The builder
+        builder: String,
+        /// The build's number
+        number: u64,
+    },
+    /// What a command printed, byte for byte: standard output and error in the order in which they came
+    Log {
+        /// The builder
+        builder: String,
+        /// The build's number
+        number: u64,
+        /// The step's name
+        step: String,
+        /// The log's name
+        #[arg(default_value = "stdio")]
+        log: String,
+        /// Also what slave and master say about the command
+        #[arg(long)]
+        headers: bool,
+    },
+}
+
+/// Runs `show`: exit code 0 when it was shown, 1 when there is no such thing.
+#[must_use]
+pub fn run(args: &ShowArgs) -> ExitCode {
+    let stdout = io::stdout().lock();
+    let mut screen = Screen {
+        is_coloured: stdout.is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        zone: Zone::Local,
+        out: &mut BufWriter::new(stdout),
+    };
+    let shown = show(args, &mut screen).and_then(|()| Ok(screen.out.flush()?));
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who reads has seen enough.
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            // There is nowhere left to complain about this one.
+            writeln!(io::stderr(), "buildmaster show: {e:#}").unwrap_or_default();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<io::Error>())
+        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn show(args: &ShowArgs, screen: &mut Screen<'_>) -> anyhow::Result<()> {
+    let state = State::open_readonly(&args.basedir)?;
+    let is_running = state.is_master_running();
+    // All that is read below is of one moment.
+    let _moment = state
+        .conn
+        .unchecked_transaction()
+        .context("cannot read the state")?;
+    let conn = &state.conn;
+    let limit = match args.limit {
+        Some(limit) => limit,
+        None if args.json => u32::MAX,
+        None => LIMIT,
+    };
+    match &args.what {
+        What::Builders => {
+            let mut builders = read::builders(conn)?;
+            if !is_running {
+                for builder in &mut builders {
+                    "offline".clone_into(&mut builder.state);
+                }
+            }
+            if args.json {
+                return json::lines(screen.out, builders.iter().map(json::builder));
+            }
+            pages::builders(screen, &builders)?;
+        }
+        What::Slaves => {
+            let mut slaves = read::slaves(conn)?;
+            for slave in &mut slaves {
+                slave.connected &= is_running;
+            }
+            if args.json {
+                return json::lines(screen.out, slaves.iter().map(json::slave));
+            }
+            pages::slaves(screen, &slaves)?;
+        }
+        What::Changes => {
+            let changes = read::changes(conn, limit)?;
+            if args.json {
+                return json::lines(screen.out, changes.iter().map(json::change));
+            }
+            pages::changes(screen, &changes)?;
+        }
+        What::Change { number } => {
+            let Some(change) = read::change(conn, ChangeNumber(*number))? else {
+                bail!("there is no change {number}");
+            };
+            if args.json {
+                return json::lines(screen.out, [json::change(&change)]);
+            }
+            pages::change(screen, &change)?;
+        }
+        What::Requests { pending, all } => {
+            let which = match (pending, all) {
+                (true, _) => Which::Pending,
+                (false, true) => Which::All,
+                (false, false) => Which::Open,
+            };
+            let requests = read::requests(conn, which, limit)?;
+            if args.json {
+                return json::lines(screen.out, requests.iter().map(json::request));
+            }
+            pages::requests(screen, &requests)?;
+        }
+        What::Builds { builder } => {
+            let builder = builder.as_deref().map(BuilderName::from);
+            if let Some(builder) = &builder {
+                check_builder(&state, builder)?;
+            }
+            let builds = read::builds(conn, builder.as_ref(), limit)?;
+            if args.json {
+                return json::lines(screen.out, builds.iter().map(json::build));
+            }
+            pages::builds(screen, &builds, is_running)?;
+        }
+        What::Build { builder, number } => {
+            let build = find_build(&state, builder, *number)?;
+            if args.json {
+                return json::lines(screen.out, [json::build(&build)]);
+            }
+            pages::build(screen, &build, is_running)?;
+        }
+        What::Log {
+            builder,
+            number,
+            step,
+            log,
+            headers,
+        } => {
+            let build = find_build(&state, builder, *number)?;
+            let path = state.basedir().join(find_log(&build, step, log)?);
+            let channels: &[Channel] = if *headers {
+                &Channel::ALL
+            } else {
+                &Channel::OUTPUT
+            };
+            let doing = || format!("cannot read the log {}.log", path.display());
+            let mut reader = LogReader::open(&path).with_context(doing)?;
+            reader.copy_to(channels, screen.out).with_context(doing)?;
+        }
+    }
+    Ok(())
+}
+
+fn find_build(state: &State, builder: &str, number: u64) -> anyhow::Result<BuildRow> {
+    let builder = BuilderName::from(builder);
+    check_builder(state, &builder)?;
+    match read::build(&state.conn, &builder, BuildNumber(number))? {
+        Some(build) => Ok(build),
+        None => match read::builds(&state.conn, Some(&builder), 1)?.first() {
+            Some(last) => bail!(
+                "there is no build {number} of {builder}; its last one is {}",
+                last.summary.number
+            ),
+            None => bail!("{builder} has no builds yet"),
+        },
+    }
+}
+
+fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Result<()> {
+    let names = read::builder_names(&state.conn)?;
+    if names.contains(builder) {
+        return Ok(());
+    }
+    no_such(
+        "builder",
+        builder.as_str(),
+        names.iter().map(|n| n.as_str()),
+    )
+}
+
+fn find_log<'a>(build: &'a BuildRow, step: &str, log: &str) -> anyhow::Result<&'a str> {
+    let steps = &build.summary.steps;
+    let Some(index) = steps.iter().position(|s| s.name == step) else {
+        let names = steps.iter().map(|s| s.name.as_str());
+        return no_such("step", step, names).map(|()| "");
+    };
+    let logs = &build.logs[index];
+    match logs.iter().find(|l| l.name == log) {
+        Some(log) => Ok(&log.path),
+        None => no_such("log", log, logs.iter().map(|l| l.name.as_str())).map(|()| ""),
+    }
+}
+
+/// The error for a name that is not there, with those that are meant perhaps.
+fn no_such<'a>(
+    kind: &str,
+    wanted: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> anyhow::Result<()> {
+    let mut names: Vec<_> = names
+        .map(|name| {
+            let distance =
+                strsim::damerau_levenshtein(&name.to_lowercase(), &wanted.to_lowercase());
+            (distance, name)
+        })
+        .collect();
+    names.sort_unstable();
+    let near = names
+        .iter()
+        .filter(|(distance, _)| *distance <= wanted.chars().count().div_ceil(3));
+    let near: Vec<_> = near.take(3).map(|(_, name)| format!("{name:?}")).collect();
+    if !near.is_empty() {
+        bail!(
+            "there is no {kind} {wanted:?}; did you mean {}?",
+            near.join(" or ")
+        );
+    }
+    let known: Vec<_> = names
+        .iter()
+        .take(8)
+        .map(|(_, name)| format!("{name:?}"))
+        .collect();
+    match names.len() - known.len() {
+        _ if known.is_empty() => bail!("there is no {kind} {wanted:?}; there are none yet"),
+        0 => bail!(
+            "there is no {kind} {wanted:?}; there are {}",
+            known.join(", ")
+        ),
+        more => bail!(
+            "there is no {kind} {wanted:?}; there are {} and {more} more",
+            known.join(", ")
+        ),
+    }
+}
+
+/// How many people want to see.
+const LIMIT: u32 = 20;
+
+#[cfg(test)]
+mod tests;

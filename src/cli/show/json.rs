@@ -1,0 +1,119 @@
+//! What is shown to programs: one JSON object a line, times in seconds since 1970-01-01 UTC.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::model::{Change, Timestamp};
+use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
+
+/// Writes one value a line.
+pub(super) fn lines(
+    out: &mut dyn Write,
+    values: impl IntoIterator<Item = Value>,
+) -> anyhow::Result<()> {
+    for value in values {
+        writeln!(out, "{value}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn builder(row: &BuilderRow) -> Value {
+    let building = row.building.iter();
+    json!({
+        "name": row.name,
+        "state": row.state,
+        "slaves": row.slaves,
+        "pending": row.pending,
+        "building": building
+            .map(|(number, slave)| json!({"number": number, "slave": slave}))
+            .collect::<Vec<_>>(),
+        "last": row.last.map(|(number, result, at)| {
+            json!({"number": number, "result": result, "finished_at": secs(at)})
+        }),
+    })
+}
+
+pub(super) fn slave(row: &SlaveRow) -> Value {
+    json!({
+        "name": row.name,
+        "connected": row.connected,
+        "last_seen": row.seen_at.map(secs),
+        "info": row.info,
+        "builders": row.builders,
+    })
+}
+
+pub(super) fn change(change: &Change) -> Value {
+    json!({
+        "number": change.number,
+        "who": change.who,
+        "files": change.files,
+        "comments": change.comments,
+        "revision": change.revision,
+        "branch": change.branch,
+        "project": change.project,
+        "repository": change.repository,
+        "codebase": change.codebase,
+        "category": change.category,
+        "revlink": change.revlink,
+        "src": change.src,
+        "properties": change.properties,
+        "when": secs(change.when),
+        "arrived_at": secs(change.arrived_at),
+    })
+}
+
+pub(super) fn request(row: &RequestRow) -> Value {
+    let state = match (row.finished, row.build) {
+        (Some(_), _) => "finished",
+        (None, Some(_)) => "building",
+        (None, None) => "pending",
+    };
+    json!({
+        "id": row.id,
+        "set": row.set,
+        "builder": row.builder,
+        "reason": row.reason,
+        "state": state,
+        "build": row.build,
+        "submitted_at": secs(row.submitted_at),
+        "retries": row.retries,
+        "starts": row.start_count,
+        "result": row.finished.map(|(result, _)| result),
+        "finished_at": row.finished.map(|(_, at)| secs(at)),
+    })
+}
+
+pub(super) fn build(row: &BuildRow) -> Value {
+    let build = &row.summary;
+    let steps = build.steps.iter().map(|step| {
+        json!({
+            "name": step.name,
+            "result": step.result,
+            "text": step.text,
+            "logs": step.logs,
+            "started_at": secs(step.started_at),
+            "finished_at": step.finished_at.map(secs),
+        })
+    });
+    json!({
+        "builder": build.builder,
+        "number": build.number,
+        "result": build.result,
+        "text": build.text,
+        "slave": build.slave,
+        "reason": build.reason,
+        "stop_reason": row.stop_reason,
+        "started_at": secs(build.started_at),
+        "finished_at": build.finished_at.map(secs),
+        "changes": build.changes,
+        "requests": build.requests,
+        "properties": row.properties,
+        "steps": steps.collect::<Vec<_>>(),
+    })
+}
+
+fn secs(at: Timestamp) -> f64 {
+    at.as_secs_f64()
+}

@@ -1,0 +1,274 @@
+//! What is shown to people.
+
+use std::io;
+
+use super::screen::{Cell, Colour, Screen, duration, headline, size};
+use crate::model::{BuildSummary, Change, Properties, Results, StepSummary};
+use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
+
+pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::Result<()> {
+    if builders.is_empty() {
+        return screen.line("no builders yet: they appear when the master has been started");
+    }
+    let mut rows = vec![heading(&[
+        "builder",
+        "state",
+        "pending",
+        "last build",
+        "slaves",
+    ])];
+    for builder in builders {
+        let state = match builder.state.as_str() {
+            "building" => {
+                let numbers = join(builder.building.iter().map(|(number, _)| number));
+                Cell::coloured(format!("building {numbers}"), Colour::Yellow)
+            }
+            "offline" => Cell::coloured("offline", Colour::Red),
+            state => state.into(),
+        };
+        let last = match builder.last {
+            Some((number, result, _)) => {
+                Cell::coloured(format!("{number} {result}"), Colour::of(result))
+            }
+            None => "none".into(),
+        };
+        rows.push(vec![
+            builder.name.as_str().into(),
+            state,
+            builder.pending.to_string().into(),
+            last,
+            join(&builder.slaves).into(),
+        ]);
+    }
+    screen.table(&rows)
+}
+
+pub(super) fn slaves(screen: &mut Screen<'_>, slaves: &[SlaveRow]) -> io::Result<()> {
+    if slaves.is_empty() {
+        return screen.line("no slaves yet: they appear when the master has been started");
+    }
+    let mut rows = vec![heading(&[
+        "slave",
+        "state",
+        "last seen",
+        "version",
+        "builders",
+    ])];
+    for slave in slaves {
+        let state = if slave.connected {
+            Cell::coloured("connected", Colour::Green)
+        } else {
+            Cell::coloured("offline", Colour::Red)
+        };
+        let seen = match slave.seen_at {
+            Some(at) => screen.time(at),
+            None => "never".to_owned(),
+        };
+        let version = slave.info.get("version").map_or("", String::as_str);
+        rows.push(vec![
+            slave.name.as_str().into(),
+            state,
+            seen.into(),
+            version.into(),
+            join(&slave.builders).into(),
+        ]);
+    }
+    screen.table(&rows)
+}
+
+pub(super) fn changes(screen: &mut Screen<'_>, changes: &[Change]) -> io::Result<()> {
+    if changes.is_empty() {
+        return screen.line("no changes yet");
+    }
+    let mut rows = vec![heading(&[
+        "change", "arrived", "who", "branch", "revision", "comments",
+    ])];
+    for change in changes {
+        rows.push(vec![
+            change.number.to_string().into(),
+            screen.time(change.arrived_at).into(),
+            headline(&change.who).into(),
+            change.branch.as_deref().unwrap_or("").into(),
+            headline(change.revision.as_deref().unwrap_or("")).into(),
+            headline(&change.comments).into(),
+        ]);
+    }
+    screen.table(&rows)
+}
+
+pub(super) fn change(screen: &mut Screen<'_>, change: &Change) -> io::Result<()> {
+    screen.line(&format!("change {}", change.number))?;
+    let mut rows = Vec::new();
+    let mut field = |name: &str, value: &str| {
+        if !value.is_empty() {
+            rows.push(vec![format!("  {name}").into(), value.into()]);
+        }
+    };
+    field("who", &change.who);
+    field("arrived", &screen.time(change.arrived_at));
+    field("made", &screen.time(change.when));
+    field("branch", change.branch.as_deref().unwrap_or("(default)"));
+    field("revision", change.revision.as_deref().unwrap_or(""));
+    field("project", &change.project);
+    field("repository", &change.repository);
+    field("codebase", &change.codebase);
+    field("category", change.category.as_deref().unwrap_or(""));
+    field("kind", change.src.as_deref().unwrap_or(""));
+    field("link", &change.revlink);
+    screen.table(&rows)?;
+    if !change.comments.is_empty() {
+        screen.line("  comments")?;
+        screen.block(&change.comments)?;
+    }
+    if !change.files.is_empty() {
+        screen.line("  files")?;
+        for file in &change.files {
+            screen.block(file)?;
+        }
+    }
+    properties(screen, &change.properties)
+}
+
+pub(super) fn requests(screen: &mut Screen<'_>, requests: &[RequestRow]) -> io::Result<()> {
+    if requests.is_empty() {
+        return screen.line("no requests");
+    }
+    let mut rows = vec![heading(&[
+        "request", "builder", "state", "queued", "set", "reason",
+    ])];
+    for request in requests {
+        let state = match (request.finished, request.build) {
+            (Some((result, _)), _) => result.into(),
+            (None, Some(build)) => Cell::coloured(format!("build {build}"), Colour::Yellow),
+            (None, None) => "pending".into(),
+        };
+        rows.push(vec![
+            request.id.to_string().into(),
+            request.builder.as_str().into(),
+            state,
+            screen.time(request.submitted_at).into(),
+            request.set.to_string().into(),
+            headline(&request.reason).into(),
+        ]);
+    }
+    screen.table(&rows)
+}
+
+pub(super) fn builds(
+    screen: &mut Screen<'_>,
+    builds: &[BuildRow],
+    is_running: bool,
+) -> io::Result<()> {
+    if builds.is_empty() {
+        return screen.line("no builds yet");
+    }
+    let mut rows = vec![heading(&[
+        "builder", "build", "result", "started", "took", "slave", "changes", "reason",
+    ])];
+    for row in builds {
+        let build = &row.summary;
+        rows.push(vec![
+            build.builder.as_str().into(),
+            build.number.to_string().into(),
+            outcome(build.result, is_running),
+            screen.time(build.started_at).into(),
+            took(build).into(),
+            build.slave.as_str().into(),
+            join(&build.changes).into(),
+            headline(&build.reason).into(),
+        ]);
+    }
+    screen.table(&rows)
+}
+
+pub(super) fn build(screen: &mut Screen<'_>, row: &BuildRow, is_running: bool) -> io::Result<()> {
+    let build = &row.summary;
+    screen.line(&format!("build {} of {}", build.number, build.builder))?;
+    let mut rows = vec![vec!["  result".into(), outcome(build.result, is_running)]];
+    let mut field = |name: &str, value: &str| {
+        if !value.is_empty() {
+            rows.push(vec![format!("  {name}").into(), value.into()]);
+        }
+    };
+    field("text", &build.text.join(" "));
+    field("reason", &build.reason);
+    field("stopped", row.stop_reason.as_deref().unwrap_or(""));
+    field("slave", build.slave.as_str());
+    field("started", &screen.time(build.started_at));
+    if let Some(at) = build.finished_at {
+        field("ended", &format!("{} ({})", screen.time(at), took(build)));
+    }
+    field("changes", &join(&build.changes));
+    field("requests", &join(&build.requests));
+    screen.table(&rows)?;
+    if !build.steps.is_empty() {
+        screen.line("  steps")?;
+        let steps = build.steps.iter().zip(&row.logs);
+        let rows: Vec<_> = steps
+            .map(|(step, logs)| {
+                let logs = logs.iter().map(|log| match log.size_bytes {
+                    Some(bytes) => format!("{} ({})", log.name, size(bytes)),
+                    None => log.name.clone(),
+                });
+                vec![
+                    format!("    {}", step.name).into(),
+                    outcome(step.result, is_running),
+                    step_took(step).into(),
+                    headline(&step.text.join(" ")).into(),
+                    join(logs).into(),
+                ]
+            })
+            .collect();
+        screen.table(&rows)?;
+    }
+    properties(screen, &row.properties)
+}
+
+fn properties(screen: &mut Screen<'_>, properties: &Properties) -> io::Result<()> {
+    if properties.is_empty() {
+        return Ok(());
+    }
+    screen.line("  properties")?;
+    let rows: Vec<_> = properties
+        .iter()
+        .map(|(name, property)| {
+            vec![
+                format!("    {name}").into(),
+                headline(&property.value.to_string()).into(),
+                format!("from {}", property.source).into(),
+            ]
+        })
+        .collect();
+    screen.table(&rows)
+}
+
+fn heading(names: &[&str]) -> Vec<Cell> {
+    names
+        .iter()
+        .map(|name| name.to_uppercase().into())
+        .collect()
+}
+
+/// A result; what has none is running, or was when the master was killed.
+fn outcome(result: Option<Results>, is_running: bool) -> Cell {
+    match result {
+        Some(result) => result.into(),
+        None if is_running => Cell::coloured("running", Colour::Yellow),
+        None => Cell::coloured("interrupted", Colour::Magenta),
+    }
+}
+
+fn took(build: &BuildSummary) -> String {
+    let finished = build.finished_at.map(|at| at.since(build.started_at));
+    finished.map(duration).unwrap_or_default()
+}
+
+fn step_took(step: &StepSummary) -> String {
+    let finished = step.finished_at.map(|at| at.since(step.started_at));
+    finished.map(duration).unwrap_or_default()
+}
+
+fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(", ")
+}

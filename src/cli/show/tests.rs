@@ -1,0 +1,478 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::logs::LogStore;
+use crate::model::journal::BuildStart;
+use crate::model::{
+    BuildId, BuildSet, Change, NewChange, Op, Properties, RequestId, Results, SetId, SourceStamp,
+    Ticket, Timestamp,
+};
+use crate::store::Store;
+
+#[derive(Parser)]
+struct Show {
+    #[command(flatten)]
+    args: ShowArgs,
+}
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(1_300_000_000 + secs)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn a_change(number: u64) -> Arc<Change> {
+    let mut properties = Properties::new();
+    properties.set("bug", 17, "Change");
+    Arc::new(Change {
+        number: ChangeNumber(number),
+        arrived_at: at(0),
+        when: at(-5),
+        said: NewChange {
+            who: "zoë".to_owned(),
+            files: vec!["src/a.c".to_owned()],
+            comments: "fix\x1b[2J it\n\nreally".to_owned(),
+            revision: Some(format!("r{number}")),
+            branch: Some("trunk".to_owned()),
+            properties,
+            ..NewChange::default()
+        },
+    })
+}
+
+fn started(build: u64, number: u64, request: u64) -> Op {
+    let mut properties = Properties::new();
+    properties.set("buildername", "quick", "Builder");
+    Op::BuildStarted(Arc::new(BuildStart {
+        build: BuildId(build),
+        builder: "quick".into(),
+        number: BuildNumber(number),
+        slave: "bot1".into(),
+        requests: vec![RequestId(request)],
+        changes: vec![ChangeNumber(1)],
+        reason: "scheduler".to_owned(),
+        properties: properties.clone(),
+        at: at(10),
+    }))
+}
+
+fn step(index: u32, name: &str, result: Results) -> [Op; 3] {
+    [
+        Op::StepStarted {
+            build: BuildId(1),
+            index,
+            name: name.to_owned(),
+            text: vec![],
+            at: at(11),
+        },
+        Op::LogOpened {
+            build: BuildId(1),
+            step: index,
+            name: "stdio".to_owned(),
+            path: format!("builders/quick/0/{index}-{name}/stdio"),
+        },
+        Op::StepFinished {
+            build: BuildId(1),
+            index,
+            result,
+            text: vec![name.to_owned(), "done".to_owned()],
+            at: at(13),
+        },
+    ]
+}
+
+/// A base directory with a failed build, a running one and a request that waits.
+fn a_state() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+    let writer = store.start(Box::new(|_| {})).unwrap();
+    let set = BuildSet {
+        id: SetId(1),
+        external_id: None,
+        scheduler: None,
+        stamp: Arc::new(SourceStamp::from_changes(vec![a_change(1)])),
+        reason: "scheduler".to_owned(),
+        properties: Arc::default(),
+        submitted_at: at(1),
+        requests: vec![
+            (RequestId(1), "quick".into()),
+            (RequestId(2), "quick".into()),
+            (RequestId(3), "full".into()),
+        ],
+    };
+    let mut ops = vec![
+        Op::Configured {
+            builders: vec![
+                ("quick".into(), vec!["bot1".into(), "bot2".into()]),
+                ("full".into(), vec!["bot2".into()]),
+            ],
+            slaves: vec!["bot1".into(), "bot2".into()],
+        },
+        Op::SlaveState {
+            slave: "bot1".into(),
+            connected: true,
+            info: Some([("version".to_owned(), "0.8.14".to_owned())].into()),
+            at: at(2),
+        },
+        Op::BuilderState {
+            builder: "quick".into(),
+            state: "building",
+        },
+        Op::ChangeAdded(a_change(1)),
+        Op::SetSubmitted(Arc::new(set)),
+        started(1, 0, 1),
+    ];
+    ops.extend(step(0, "compile", Results::Success));
+    ops.push(Op::LogClosed {
+        build: BuildId(1),
+        step: 0,
+        name: "stdio".to_owned(),
+        size_bytes: 20_000,
+    });
+    ops.extend(step(1, "test", Results::Failure));
+    let mut properties = Properties::new();
+    properties.set("buildername", "quick", "Builder");
+    ops.extend([
+        Op::BuildFinished {
+            build: BuildId(1),
+            result: Results::Failure,
+            text: vec!["failed".to_owned(), "test".to_owned()],
+            stop_reason: None,
+            properties,
+            at: at(75),
+        },
+        Op::RequestFinished {
+            request: RequestId(1),
+            result: Results::Failure,
+            at: at(75),
+        },
+        started(2, 1, 2),
+    ]);
+    block_on(async {
+        writer.write(Some(Ticket(1)), ops).await;
+        writer.close().await;
+    });
+    dir
+}
+
+fn try_shown(dir: &Path, command: &str, is_coloured: bool) -> anyhow::Result<String> {
+    let words = ["show", "--basedir", dir.to_str().unwrap()]
+        .into_iter()
+        .chain(command.split(' '));
+    let args = Show::try_parse_from(words)?.args;
+    let mut out = Vec::new();
+    show(
+        &args,
+        &mut Screen {
+            is_coloured,
+            zone: Zone::Utc,
+            out: &mut out,
+        },
+    )?;
+    Ok(String::from_utf8(out)?)
+}
+
+fn shown(command: &str) -> String {
+    try_shown(a_state().path(), command, false).unwrap()
+}
+
+fn refusal(command: &str) -> String {
+    let error = try_shown(a_state().path(), command, false).unwrap_err();
+    error.to_string()
+}
+
+fn json_of(command: &str) -> Vec<Value> {
+    shown(command)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn builders_for_people() {
+    insta::assert_snapshot!(shown("builders"), @r"
+    BUILDER  STATE    PENDING  LAST BUILD  SLAVES
+    quick    offline  0        0 failure   bot1, bot2
+    full     offline  1        none        bot2
+    ");
+}
+
+#[test]
+fn slaves_for_people() {
+    insta::assert_snapshot!(shown("slaves"), @r"
+    SLAVE  STATE    LAST SEEN            VERSION  BUILDERS
+    bot1   offline  2011-03-13 07:06:42  0.8.14   quick
+    bot2   offline  never                         quick, full
+    ");
+}
+
+#[test]
+fn changes_for_people() {
+    insta::assert_snapshot!(shown("changes"), @r"
+    CHANGE  ARRIVED              WHO  BRANCH  REVISION  COMMENTS
+    1       2011-03-13 07:06:40  zoë  trunk   r1        fix�[2J it
+    ");
+    insta::assert_snapshot!(shown("change 1"), @r"
+    change 1
+      who       zoë
+      arrived   2011-03-13 07:06:40
+      made      2011-03-13 07:06:35
+      branch    trunk
+      revision  r1
+      comments
+        fix�[2J it
+
+        really
+      files
+        src/a.c
+      properties
+        bug  17  from Change
+    ");
+}
+
+#[test]
+fn requests_for_people() {
+    insta::assert_snapshot!(shown("requests"), @r"
+    REQUEST  BUILDER  STATE    QUEUED               SET  REASON
+    2        quick    build 1  2011-03-13 07:06:41  1    scheduler
+    3        full     pending  2011-03-13 07:06:41  1    scheduler
+    ");
+    insta::assert_snapshot!(shown("requests --all --limit 1"), @r"
+    REQUEST  BUILDER  STATE    QUEUED               SET  REASON
+    3        full     pending  2011-03-13 07:06:41  1    scheduler
+    ");
+    insta::assert_snapshot!(shown("requests --pending"), @r"
+    REQUEST  BUILDER  STATE    QUEUED               SET  REASON
+    3        full     pending  2011-03-13 07:06:41  1    scheduler
+    ");
+}
+
+#[test]
+fn builds_for_people() {
+    insta::assert_snapshot!(shown("builds"), @r"
+    BUILDER  BUILD  RESULT       STARTED              TOOK       SLAVE  CHANGES  REASON
+    quick    1      interrupted  2011-03-13 07:06:50             bot1   1        scheduler
+    quick    0      failure      2011-03-13 07:06:50  1 min 5 s  bot1   1        scheduler
+    ");
+    assert_eq!(
+        shown("builds full"),
+        "no builds yet
+"
+    );
+    insta::assert_snapshot!(shown("build quick 0"), @r#"
+    build 0 of quick
+      result    failure
+      text      failed test
+      reason    scheduler
+      slave     bot1
+      started   2011-03-13 07:06:50
+      ended     2011-03-13 07:07:55 (1 min 5 s)
+      changes   1
+      requests  1
+      steps
+        compile  success  2.0 s  compile done  stdio (19 KiB)
+        test     failure  2.0 s  test done     stdio
+      properties
+        buildername  "quick"  from Builder
+    "#);
+}
+
+#[test]
+fn prp_10_a_build_for_programs_has_what_is_promised() {
+    let expected = json!({
+        "builder": "quick",
+        "number": 0,
+        "result": "failure",
+        "text": ["failed", "test"],
+        "slave": "bot1",
+        "reason": "scheduler",
+        "stop_reason": null,
+        "started_at": 1_300_000_010.0,
+        "finished_at": 1_300_000_075.0,
+        "changes": [1],
+        "requests": [1],
+        "properties": {"buildername": {"value": "quick", "source": "Builder"}},
+        "steps": [
+            {"name": "compile", "result": "success", "text": ["compile", "done"],
+             "logs": ["stdio"], "started_at": 1_300_000_011.0, "finished_at": 1_300_000_013.0},
+            {"name": "test", "result": "failure", "text": ["test", "done"],
+             "logs": ["stdio"], "started_at": 1_300_000_011.0, "finished_at": 1_300_000_013.0},
+        ],
+    });
+    assert_eq!(
+        json_of("build quick 0 --json"),
+        std::slice::from_ref(&expected)
+    );
+    let builds = json_of("--json builds");
+    assert_eq!(builds.len(), 2);
+    assert_eq!(builds[1], expected);
+    assert_eq!(builds[0]["result"], Value::Null);
+    assert_eq!(builds[0]["finished_at"], Value::Null);
+    assert_eq!(json_of("builds quick --json --limit 1"), builds[..1]);
+    assert_eq!(json_of("builds full --json"), [] as [Value; 0]);
+}
+
+#[test]
+fn the_rest_for_programs() {
+    // No master is running: nobody is connected, nothing goes on.
+    assert_eq!(
+        json_of("builders --json")[0],
+        json!({
+            "name": "quick", "state": "offline", "slaves": ["bot1", "bot2"], "pending": 0,
+            "building": [{"number": 1, "slave": "bot1"}],
+            "last": {"number": 0, "result": "failure", "finished_at": 1_300_000_075.0},
+        })
+    );
+    assert_eq!(
+        json_of("slaves --json")[0],
+        json!({
+            "name": "bot1", "connected": false, "last_seen": 1_300_000_002.0,
+            "info": {"version": "0.8.14"}, "builders": ["quick"],
+        })
+    );
+    let change = json!({
+        "number": 1, "who": "zoë", "files": ["src/a.c"], "comments": "fix\u{1b}[2J it\n\nreally",
+        "revision": "r1", "branch": "trunk", "project": "", "repository": "", "codebase": "",
+        "category": null, "revlink": "", "src": null,
+        "properties": {"bug": {"value": 17, "source": "Change"}},
+        "when": 1_299_999_995.0, "arrived_at": 1_300_000_000.0,
+    });
+    assert_eq!(json_of("changes --json"), std::slice::from_ref(&change));
+    assert_eq!(json_of("change 1 --json"), [change]);
+    let requests = json_of("requests --all --json");
+    let states: Vec<_> = requests
+        .iter()
+        .map(|r| [&r["id"], &r["state"], &r["build"], &r["result"]].map(Value::clone))
+        .collect();
+    let expected = [
+        json!([3, "pending", null, null]),
+        json!([2, "building", 1, null]),
+        json!([1, "finished", 0, "failure"]),
+    ];
+    assert_eq!(json!(states), json!(expected));
+}
+
+#[test]
+fn a_running_master_is_noticed() {
+    let dir = a_state();
+    let shown = |what| try_shown(dir.path(), what, false).unwrap();
+    assert!(shown("builds").contains("interrupted"));
+    let (_store, _) = Store::open(dir.path(), at(100)).unwrap();
+    assert!(shown("builds").contains("retry"));
+    assert!(shown("slaves").contains("offline"));
+}
+
+#[test]
+fn a_log_is_copied_byte_for_byte() {
+    let dir = a_state();
+    let logs = LogStore::start(dir.path().to_owned()).unwrap();
+    let mut log = logs.create("builders/quick/0/0-compile/stdio");
+    block_on(async {
+        for (channel, text) in [
+            (Channel::Header, "make\n"),
+            (Channel::Stdout, "one\r\x1b["),
+            (Channel::Stderr, "two"),
+            (Channel::Header, "\nexit 0"),
+        ] {
+            log.append(channel, text.into()).await;
+        }
+        log.close().await;
+    });
+    let shown = |command| try_shown(dir.path(), command, false).unwrap();
+    assert_eq!(shown("log quick 0 compile"), "one\r\x1b[two");
+    assert_eq!(shown("log quick 0 compile stdio"), "one\r\x1b[two");
+    assert_eq!(
+        shown("log quick 0 compile stdio --headers"),
+        "make\none\r\x1b[two\nexit 0"
+    );
+    let missing = try_shown(dir.path(), "log quick 0 test stdio", false).unwrap_err();
+    assert!(missing.to_string().starts_with("cannot read the log "));
+}
+
+#[test]
+fn what_is_not_there_is_answered_with_what_is() {
+    for (command, expected) in [
+        (
+            "builds quik",
+            r#"there is no builder "quik"; did you mean "quick"?"#,
+        ),
+        (
+            "build xyz 0",
+            r#"there is no builder "xyz"; there are "full", "quick""#,
+        ),
+        (
+            "build quick 7",
+            "there is no build 7 of quick; its last one is 1",
+        ),
+        ("build full 0", "full has no builds yet"),
+        ("change 9", "there is no change 9"),
+        (
+            "log quick 0 tets stdio",
+            r#"there is no step "tets"; did you mean "test"?"#,
+        ),
+        (
+            "log quick 0 test err",
+            r#"there is no log "err"; there are "stdio""#,
+        ),
+        (
+            "log quick 1 test",
+            r#"there is no step "test"; there are none yet"#,
+        ),
+    ] {
+        assert_eq!(refusal(command), expected);
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let error = try_shown(empty.path(), "builders", false).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("is this a master's base directory?")
+    );
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_empty_state_is_shown_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    Store::open(dir.path(), at(0)).unwrap();
+    for (what, expected) in [
+        (
+            "builders",
+            "no builders yet: they appear when the master has been started\n",
+        ),
+        (
+            "slaves",
+            "no slaves yet: they appear when the master has been started\n",
+        ),
+        ("changes", "no changes yet\n"),
+        ("requests", "no requests\n"),
+        ("builds", "no builds yet\n"),
+        ("builds --json", ""),
+    ] {
+        assert_eq!(try_shown(dir.path(), what, false).unwrap(), expected);
+    }
+}
+
+#[test]
+fn colours_do_not_move_the_columns() {
+    let coloured = try_shown(a_state().path(), "builds", true).unwrap();
+    assert!(coloured.contains("\x1b[31mfailure\x1b[0m      2011"));
+    assert!(coloured.contains("\x1b[35minterrupted\x1b[0m  2011"));
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_failure() {
+    let error = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+    assert!(is_broken_pipe(&error.context("cannot read the log x.log")));
+}
