@@ -483,7 +483,7 @@ fn set_of(h: &Harness) -> Arc<BuildSet> {
         Command::Announce(Event::SetSubmitted(set)) => Some(Arc::clone(set)),
         _ => None,
     });
-    sets.last().unwrap()
+    sets.max_by_key(|set| set.id).unwrap()
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn attach_with_fault(h: &mut Harness, session: SessionId, step: u32, fault: Faul
         session,
         why: "cut".to_owned(),
     };
-    let mut faulty = |h: &mut Harness, error: Input| match fault {
+    let faulty = |h: &mut Harness, error: Input| match fault {
         Fault::Error => h.input(error),
         Fault::Silence => {}
         Fault::Loss => h.input(lost.clone()),
