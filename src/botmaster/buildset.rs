@@ -128,6 +128,8 @@ pub(super) const fn set_result(failed: bool) -> Results {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::model::Timestamp;
 

@@ -53,6 +53,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use rand::SeedableRng;
 
     use super::*;

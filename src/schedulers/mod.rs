@@ -9,6 +9,8 @@
 //! turns into deadlines. Start reading at [`Registry`], then the kind in [`scheduler`].
 
 mod scheduler;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

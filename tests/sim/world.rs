@@ -12,7 +12,7 @@ use buildmaster::botmaster::{
 use buildmaster::config::{Config, SchedulerKind};
 use buildmaster::model::{
     BuildId, BuildNumber, ChangeNumber, Mono, NewChange, Now, Op, Properties, RequestId, Results,
-    SlaveName, Ticket, Timestamp,
+    SetId, SlaveName, Ticket, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -124,7 +124,8 @@ impl World {
         if self.rng.random_bool(0.08) {
             spoil(&mut input);
         }
-        if self.rng.random_bool(0.03) {
+        let silent = !matches!(input, Input::SlaveLost { .. });
+        if silent && self.rng.random_bool(0.03) {
             return;
         }
         if self.reference.sessions.contains_key(&session) || self.rng.random_bool(0.3) {
@@ -399,7 +400,9 @@ impl World {
         } else {
             assert!(
                 self.core.poll_timeout().is_some(),
-                "nothing will ever happen"
+                "nothing will ever happen: answers wait {:?}, sets {:?}",
+                self.waiting,
+                self.open_sets()
             );
             self.pass_to_timeout();
         }
@@ -411,6 +414,11 @@ impl World {
         self.disk.sets.values().all(|s| s.finished.is_some())
             && !self.config.schedulers.iter().any(waiting)
             && self.waiting.is_empty()
+    }
+
+    fn open_sets(&self) -> Vec<SetId> {
+        let open = self.disk.sets.iter().filter(|(_, s)| s.finished.is_none());
+        open.map(|(&id, _)| id).collect()
     }
 
     fn absent_slave(&self) -> Option<SlaveName> {
@@ -455,7 +463,11 @@ impl World {
     }
 
     fn input(&mut self, input: Input) {
-        if self.core.poll_timeout().is_some_and(|at| at <= self.now.mono) {
+        if self
+            .core
+            .poll_timeout()
+            .is_some_and(|at| at <= self.now.mono)
+        {
             self.advance(Duration::ZERO);
         }
         if self.verbose {

@@ -1,0 +1,515 @@
+//! Changes become builds: order, durability, starts that fail, retries, stops and cancels.
+
+use super::*;
+use crate::model::journal::RecoveredSet;
+use crate::model::{BuildNumber, BuildRequest, BuildSet, ChangeNumber, SetId};
+
+#[test]
+fn a_change_becomes_a_build_and_nothing_is_seen_before_it_is_durable() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.told();
+    h.submit("b");
+    assert_eq!(h.told(), ["write change 1, set 1"]);
+    h.persisted();
+    assert_eq!(
+        h.told()[..],
+        [
+            "reply 1: change 1",
+            "change 1",
+            "set 1",
+            "queued 1",
+            "b is building",
+            "ping 1 b"
+        ]
+    );
+    h.input(Input::PingAnswered {
+        session: SessionId(1),
+        builder: "b".into(),
+        ping: PingId(1),
+        ok: true,
+    });
+    assert_eq!(h.told(), ["start 1 b"]);
+    h.input(Input::BuildStartAnswered {
+        session: SessionId(1),
+        builder: "b".into(),
+        epoch: Epoch(1),
+        ok: Ok(()),
+    });
+    assert_eq!(h.told(), ["write build 0 started"]);
+    h.persisted();
+    assert_eq!(h.told(), ["started b 0", "run b 0 on 1"]);
+    h.input(Input::BuildFinished {
+        build: BuildId(1),
+        outcome: BuildOutcome {
+            result: Results::Failure,
+            text: vec!["failed".to_owned()],
+            stop_reason: None,
+            properties: Properties::new(),
+            abandoned_command: false,
+        },
+    });
+    assert_eq!(
+        h.told(),
+        [
+            "write build id 1 failure, request 1 failure, set 1 failure",
+            "b is idle"
+        ]
+    );
+    h.persisted();
+    assert_eq!(
+        h.told(),
+        [
+            "finished b 0 failure",
+            "set 1 has a failure",
+            "set 1 failure"
+        ]
+    );
+}
+
+#[test]
+fn sb_02_merged_requests_go_back_in_their_old_order() {
+    let mut config = config(&[("b", &["s"])]);
+    builder_of(&mut config, 0).merge_requests = true;
+    config.schedulers.push(scheduler("all", vec!["b".into()]));
+    let mut h = Harness::new(config);
+    h.change("b");
+    h.pass(1);
+    h.change("b");
+    h.pass(1);
+    h.change("all");
+    let before = h.core.oldest_request_time(&"b".into());
+    h.attach("s");
+    assert_eq!(h.queued("b"), [3, 4]);
+    h.pong(false);
+    assert_eq!(h.queued("b"), [1, 2, 3, 4]);
+    assert_eq!(h.core.oldest_request_time(&"b".into()), before);
+}
+
+#[test]
+fn sb_11_cancelling_the_last_open_request_finishes_the_set() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["t"])]));
+    h.attach("s");
+    h.change("all");
+    let plan = h.run();
+    h.finish(plan.build, Results::Success, None);
+    h.told();
+    let reply = h.new_reply();
+    h.input(Input::CancelRequest {
+        request: RequestId(2),
+        reply,
+    });
+    assert_eq!(h.told(), ["write request 2 failure, set 1 failure"]);
+    h.persisted();
+    assert_eq!(
+        h.told(),
+        [
+            "reply 2: done",
+            "cancelled 2",
+            "set 1 has a failure",
+            "set 1 failure"
+        ]
+    );
+}
+
+#[test]
+fn brq_05_a_cancel_during_the_start_counts_if_the_start_fails() {
+    for ok in [true, false] {
+        let mut h = Harness::new(config(&[("b", &["s"])]));
+        h.attach("s");
+        h.change("b");
+        let reply = h.new_reply();
+        h.input(Input::CancelRequest {
+            request: RequestId(1),
+            reply,
+        });
+        assert!(
+            h.out
+                .iter()
+                .any(|c| matches!(c, Command::Reply { to, result: Err(_) } if *to == reply))
+        );
+        h.pong(ok);
+        if ok {
+            h.started(Ok(()));
+            h.persisted();
+            assert!(h.take_run().is_some());
+        } else {
+            assert_eq!(h.queued("b"), [0; 0]);
+            h.persisted();
+            assert!(h.is_told("set 1 failure"));
+        }
+    }
+}
+
+#[test]
+fn sb_13_a_build_that_outlives_its_connection_counts_as_building() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    assert_eq!(h.state("b"), "offline");
+    let session = h.attach("s");
+    h.attach("t");
+    assert_eq!(h.state("b"), "idle");
+    h.change("b");
+    assert_eq!(h.state("b"), "building");
+    let plan = h.run();
+    let why = "cut".to_owned();
+    h.input(Input::SlaveLost { session, why });
+    assert!(h.is_told("slave gone 1"));
+    assert_eq!(h.state("b"), "building");
+    h.finish(plan.build, Results::Retry, None);
+    assert_eq!(h.queued("b"), [0; 0], "built again on the other slave");
+    assert_eq!(h.state("b"), "building");
+    let plan = h.run();
+    assert_eq!(plan.slave, "t".into());
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.state("b"), "idle");
+    assert!(h.is_told("set 1 success"));
+}
+
+#[test]
+fn sb_14_a_set_without_builders_finishes_at_once() {
+    let mut config = config(&[("b", &["s"])]);
+    config.schedulers.push(scheduler("none", Vec::new()));
+    let mut h = Harness::new(config);
+    h.submit("none");
+    assert_eq!(
+        h.told(),
+        ["b is offline", "write change 1, set 1, set 1 success"]
+    );
+    h.persisted();
+    assert_eq!(
+        h.told(),
+        ["reply 1: change 1", "change 1", "set 1", "set 1 success"]
+    );
+}
+
+#[test]
+fn sb_15_builds_start_until_none_can() {
+    let mut config = config(&[("a", &["s"]), ("b", &["s"]), ("c", &["s"]), ("d", &["s"])]);
+    slave_of(&mut config, 0).max_builds = Some(3);
+    let mut h = Harness::new(config);
+    for branch in ["a", "b", "c", "d", "a"] {
+        h.change(branch);
+    }
+    h.told();
+    h.attach("s");
+    let pings = |h: &mut Harness| -> Vec<String> {
+        let told = h.told();
+        told.into_iter().filter(|t| t.starts_with("ping")).collect()
+    };
+    assert_eq!(pings(&mut h), ["ping 1 a", "ping 1 b", "ping 1 c"]);
+    assert_eq!(h.queued("d"), [4]);
+}
+
+#[test]
+fn brq_02_the_oldest_request_of_all_builders_goes_first() {
+    let mut config = config(&[("a", &["s"]), ("b", &["s"])]);
+    slave_of(&mut config, 0).max_builds = Some(1);
+    let mut h = Harness::new(config);
+    for branch in ["b", "a", "b"] {
+        h.change(branch);
+        h.pass(10);
+    }
+    h.attach("s");
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        let plan = h.run();
+        order.push(plan.builder.name.to_string());
+        h.finish(plan.build, Results::Success, None);
+    }
+    assert_eq!(order, ["b", "a", "b"]);
+}
+
+#[test]
+fn bld_11_no_number_is_spent_on_starts_that_fail() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    for _ in 0..3 {
+        h.pong(true);
+        h.started(Err("no".to_owned()));
+        h.pass(2);
+    }
+    let plan = h.run();
+    assert_eq!(plan.number, BuildNumber(0));
+    let open = h.core.open.request(RequestId(1)).unwrap();
+    assert_eq!(open.request.start_count, 4);
+}
+
+#[test]
+fn bld_10_an_unanswered_ping_fails_after_ten_seconds() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    h.told();
+    h.pass(9);
+    assert_eq!(h.told(), [""; 0]);
+    h.pass(1);
+    assert_eq!(
+        h.told(),
+        [
+            "drop 1: it did not answer a ping",
+            "start failed b s",
+            "queued 1",
+            "note slave s false",
+            "b is offline"
+        ]
+    );
+}
+
+#[test]
+fn bui_14_a_build_that_kills_its_slaves_ends_as_exception() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.change("b");
+    for round in 0..6 {
+        let session = h.attach("s");
+        let plan = h.run();
+        h.told();
+        let why = "cut".to_owned();
+        h.input(Input::SlaveLost { session, why });
+        h.finish(plan.build, Results::Retry, None);
+        if round < 5 {
+            assert_eq!(h.queued("b"), [1], "retry {round}");
+        }
+    }
+    assert_eq!(h.queued("b"), [0; 0]);
+    let told = h.told();
+    assert!(
+        told.contains(&"finished b 5 exception".to_owned()),
+        "{told:?}"
+    );
+    assert!(told.contains(&"set 1 failure".to_owned()));
+}
+
+#[test]
+fn bui_10_a_build_is_stopped_by_number_or_while_it_is_prepared() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let reason = "wrong branch".to_owned();
+    let reply = h.new_reply();
+    h.input(Input::StopRequest {
+        request: RequestId(1),
+        reason: reason.clone(),
+        reply,
+    });
+    h.persisted();
+    assert!(h.is_told("set 1 failure"));
+    h.input(Input::PingAnswered {
+        session: SessionId(1),
+        builder: "b".into(),
+        ping: PingId(1),
+        ok: true,
+    });
+    assert_eq!(h.told(), [""; 0], "the ping ends for itself");
+
+    h.change("b");
+    let plan = h.run();
+    h.told();
+    for _ in 0..2 {
+        let (builder, reply) = ("b".into(), h.new_reply());
+        h.input(Input::StopBuild {
+            builder,
+            number: plan.number,
+            reason: reason.clone(),
+            reply,
+        });
+    }
+    assert_eq!(
+        h.told(),
+        [
+            "interrupt 1: wrong branch",
+            "reply 4: done",
+            "reply 5: done"
+        ]
+    );
+    h.finish(plan.build, Results::Exception, Some("wrong branch"));
+    assert!(h.is_told("finished b 0 exception"));
+}
+
+#[test]
+fn a_build_stopped_while_its_start_is_written_is_on_record_and_never_runs() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    h.pong(true);
+    h.started(Ok(()));
+    let reply = h.new_reply();
+    h.input(Input::StopBuild {
+        builder: "b".into(),
+        number: BuildNumber(0),
+        reason: "no".to_owned(),
+        reply,
+    });
+    h.told();
+    h.persisted();
+    assert_eq!(
+        h.told(),
+        [
+            "started b 0",
+            "write build id 1 exception, request 1 exception, set 1 failure",
+            "b is idle"
+        ]
+    );
+}
+
+#[test]
+fn prp_01_later_sources_win() {
+    let mut config = config(&[("b", &["s"])]);
+    let sources = ["global", "request", "builder", "slave"];
+    let properties = |at: usize| {
+        let mut all = Properties::new();
+        for name in &sources[at..] {
+            all.set(*name, sources[at], sources[at]);
+        }
+        all
+    };
+    // Each source sets its own property and those of the later ones.
+    config.properties = properties(0);
+    Arc::make_mut(&mut config.schedulers[0]).properties = properties(1);
+    builder_of(&mut config, 0).properties = properties(2);
+    slave_of(&mut config, 0).properties = properties(3);
+    let mut h = Harness::new(config);
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    for source in sources {
+        assert_eq!(plan.properties.get(source), Some(&source.into()));
+    }
+    for (name, value) in [
+        ("buildername", "b"),
+        ("slavename", "s"),
+        ("branch", "b"),
+        ("scheduler", "b"),
+        ("builddir", "/home/s/b"),
+    ] {
+        assert_eq!(plan.properties.get(name), Some(&value.into()), "{name}");
+    }
+    assert_eq!(plan.properties.get("buildnumber"), Some(&0.into()));
+    assert_eq!(
+        plan.properties.get("revision"),
+        Some(&serde_json::Value::Null)
+    );
+    assert_eq!(plan.log_dir, std::path::Path::new("builders/b/0"));
+}
+
+#[test]
+fn brq_08_merged_reasons_properties_and_owners() {
+    let mut config = config(&[("b", &["s"])]);
+    builder_of(&mut config, 0).merge_requests = true;
+    let request = |id: u64, reason: &str, owner: &str| {
+        let mut properties = Properties::new();
+        properties.set("p", id, "Scheduler");
+        if !owner.is_empty() {
+            properties.set("owner", owner, "Scheduler");
+        }
+        (
+            RecoveredSet {
+                set: Arc::new(BuildSet {
+                    id: SetId(id),
+                    external_id: None,
+                    scheduler: None,
+                    stamp: Arc::default(),
+                    reason: reason.to_owned(),
+                    properties: Arc::default(),
+                    submitted_at: Timestamp(0),
+                    requests: vec![(RequestId(id), "b".into())],
+                }),
+                finished: Vec::new(),
+            },
+            BuildRequest {
+                id: RequestId(id),
+                set: SetId(id),
+                builder: "b".into(),
+                stamp: Arc::default(),
+                reason: reason.into(),
+                properties: Arc::new(properties),
+                submitted_at: Timestamp(0),
+                retries: 0,
+                start_count: 0,
+            },
+        )
+    };
+    let all = [
+        request(1, "a", "x"),
+        request(2, "", ""),
+        request(3, "b", "y"),
+        request(4, "a", "x"),
+    ];
+    let (sets, requests) = all.into_iter().unzip();
+    let recovered = Recovered {
+        sets,
+        requests,
+        ..Recovered::default()
+    };
+    let mut h = Harness::recovered(config, recovered);
+    h.attach("s");
+    let plan = h.run();
+    assert_eq!(plan.reason, "a, b");
+    assert_eq!(plan.properties.get("p"), Some(&4.into()));
+    let owners = plan.properties.get("owners").unwrap();
+    assert_eq!(*owners, serde_json::json!(["x", "y"]));
+    h.told();
+    h.finish(plan.build, Results::Success, None);
+    for set in 1..=4 {
+        assert!(h.out.iter().any(|c| matches!(c,
+            Command::Announce(Event::SetFinished { set: SetId(s), .. }) if *s == set)));
+    }
+}
+
+#[test]
+fn bst_09_requests_of_builders_that_are_gone_are_cancelled_at_the_start() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
+    h.change("all");
+    let requests = OpenSets::requests_of(&set_of(&h)).collect::<Vec<_>>();
+    let recovered = Recovered {
+        sets: vec![RecoveredSet {
+            set: set_of(&h),
+            finished: Vec::new(),
+        }],
+        requests,
+        ..Recovered::default()
+    };
+    let mut h = Harness::recovered(config(&[("a", &["s"])]), recovered);
+    assert_eq!(h.queued("a"), [1]);
+    assert!(h.is_told("write request 2 failure"));
+    h.attach("s");
+    let plan = h.run();
+    h.finish(plan.build, Results::Success, None);
+    assert!(h.is_told("set 1 failure"));
+}
+
+fn set_of(h: &Harness) -> Arc<BuildSet> {
+    let sets = h.out.iter().filter_map(|c| match c {
+        Command::Announce(Event::SetSubmitted(set)) => Some(Arc::clone(set)),
+        _ => None,
+    });
+    sets.max_by_key(|set| set.id).unwrap()
+}
+
+#[test]
+fn chg_06_the_time_of_a_change_is_its_own_or_that_of_its_arrival() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    let reply = h.new_reply();
+    let change = NewChange {
+        when: Some(Timestamp(7)),
+        ..NewChange::default()
+    };
+    h.input(Input::ChangeSubmitted { change, reply });
+    h.submit("b");
+    h.persisted();
+    let changes: Vec<_> = h
+        .out
+        .iter()
+        .filter_map(|c| match c {
+            Command::Announce(Event::ChangeAdded(change)) => Some((change.number, change.when)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            (ChangeNumber(1), Timestamp(7)),
+            (ChangeNumber(2), h.now.wall)
+        ]
+    );
+}

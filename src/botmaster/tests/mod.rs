@@ -1,0 +1,463 @@
+//! The core from outside: inputs in, commands out.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks at what it is about"
+)]
+
+mod building;
+mod slaves;
+mod stopping;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::*;
+use crate::config::{
+    BuilderConfig, ChangeFilter, FactoryConfig, LogLimits, SchedulerConfig, SchedulerKind,
+    SlaveConfig, SlaveKind,
+};
+use crate::model::{NewChange, Properties, RequestId, Results, Timestamp};
+
+/// A core with slaves, builders that name them, and for each builder a scheduler that builds each change on
+/// the branch of the builder's name there; "all" builds on all of them.
+struct Harness {
+    core: BotMaster,
+    config: Arc<Config>,
+    now: Now,
+    sessions: u64,
+    replies: u64,
+    /// What has come out and was not looked at yet.
+    out: VecDeque<Command>,
+    /// The last ticket that was asked for.
+    ticket: Ticket,
+}
+
+/// A configuration of `builders`, each with the names of its slaves.
+fn config(builders: &[(&str, &[&str])]) -> Config {
+    let mut slaves: Vec<&str> = builders.iter().flat_map(|b| b.1.iter().copied()).collect();
+    slaves.sort_unstable();
+    slaves.dedup();
+    let all: Vec<BuilderName> = builders.iter().map(|b| b.0.into()).collect();
+    let mut schedulers: Vec<_> = builders
+        .iter()
+        .map(|b| scheduler(b.0, vec![b.0.into()]))
+        .collect();
+    schedulers.push(scheduler("all", all));
+    Config {
+        title: String::new(),
+        title_url: String::new(),
+        buildbot_url: String::new(),
+        slave_port: Vec::new(),
+        properties: Properties::new(),
+        slaves: slaves.into_iter().map(slave).collect(),
+        builders: builders.iter().map(|b| builder(b.0, b.1)).collect(),
+        schedulers,
+        change_sources: Vec::new(),
+        start_build_timeout: Duration::from_secs(10),
+        attach_timeout: Duration::from_secs(30),
+        keepalive_timeout: Duration::from_secs(30),
+        interrupt_grace: Duration::from_secs(60),
+        max_retries: 5,
+        duplicate_slave_replaces: false,
+        choose_slaves_randomly: false,
+        logs: LogLimits::default(),
+        log_rotation: (0, 0),
+    }
+}
+
+fn slave(name: &str) -> Arc<SlaveConfig> {
+    Arc::new(SlaveConfig {
+        name: name.into(),
+        kind: SlaveKind::Local,
+        max_builds: None,
+        properties: Properties::new(),
+        keepalive_interval: Duration::from_secs(3600),
+        notify_on_missing: Vec::new(),
+    })
+}
+
+fn builder(name: &str, slaves: &[&str]) -> Arc<BuilderConfig> {
+    Arc::new(BuilderConfig {
+        name: name.into(),
+        slaves: slaves.iter().map(|&s| s.into()).collect(),
+        builddir: name.to_owned(),
+        slavebuilddir: name.to_owned(),
+        factory: Arc::new(FactoryConfig {
+            name: "f".to_owned(),
+            steps: Vec::new(),
+        }),
+        env: BTreeMap::new(),
+        tags: Vec::new(),
+        description: String::new(),
+        properties: Properties::new(),
+        merge_requests: false,
+    })
+}
+
+fn scheduler(name: &str, builders: Vec<BuilderName>) -> Arc<SchedulerConfig> {
+    Arc::new(SchedulerConfig {
+        name: name.into(),
+        builders,
+        properties: Properties::new(),
+        reason: None,
+        kind: SchedulerKind::Scheduler {
+            branch: Some(name.to_owned()),
+            tree_stable_timer: None,
+            timer_from_arrival: false,
+            unimportant_resets_timer: false,
+            only_important: false,
+            importance: None,
+            filter: ChangeFilter::default(),
+        },
+    })
+}
+
+/// Lets the configuration of a slave be changed.
+fn slave_of(config: &mut Config, at: usize) -> &mut SlaveConfig {
+    Arc::make_mut(&mut config.slaves[at])
+}
+
+/// Lets the configuration of a builder be changed.
+fn builder_of(config: &mut Config, at: usize) -> &mut BuilderConfig {
+    Arc::make_mut(&mut config.builders[at])
+}
+
+impl Harness {
+    fn new(config: Config) -> Self {
+        Self::recovered(config, Recovered::default())
+    }
+
+    fn recovered(config: Config, recovered: Recovered) -> Self {
+        let config = Arc::new(config);
+        let now = Now {
+            mono: Mono(Duration::from_secs(1000)),
+            wall: Timestamp::from_secs(1_000_000),
+        };
+        let mut harness = Self {
+            core: BotMaster::new(Arc::clone(&config), recovered, 1, now),
+            config,
+            now,
+            sessions: 0,
+            replies: 0,
+            out: VecDeque::new(),
+            ticket: Ticket(0),
+        };
+        harness.drain();
+        harness
+    }
+
+    fn input(&mut self, input: Input) {
+        self.core.handle(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(command) = self.core.next_command() {
+            if let Command::Persist {
+                ticket: Some(ticket),
+                ..
+            } = command
+            {
+                assert_eq!(ticket, self.ticket.next(), "tickets come in order");
+                self.ticket = ticket;
+            }
+            self.out.push_back(command);
+        }
+    }
+
+    /// Lets time pass, with every timer at its time.
+    fn pass(&mut self, secs: u64) {
+        let until = self.now.mono + Duration::from_secs(secs);
+        while let Some(at) = self.core.poll_timeout().filter(|&at| at <= until) {
+            self.advance(at.since(self.now.mono));
+        }
+        self.advance(until.since(self.now.mono));
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now.mono = self.now.mono + by;
+        self.now.wall = self.now.wall + by;
+        self.core.handle_timeout(self.now);
+        self.drain();
+    }
+
+    /// Everything that was handed in is on disk.
+    fn persisted(&mut self) {
+        self.input(Input::Persisted(self.ticket));
+    }
+
+    fn new_reply(&mut self) -> ReplyId {
+        self.replies += 1;
+        ReplyId(self.replies)
+    }
+
+    /// A change on `branch`, durable at once.
+    fn change(&mut self, branch: &str) {
+        self.submit(branch);
+        self.persisted();
+    }
+
+    fn submit(&mut self, branch: &str) {
+        let reply = self.new_reply();
+        let change = NewChange {
+            branch: Some(branch.to_owned()),
+            ..NewChange::default()
+        };
+        self.input(Input::ChangeSubmitted { change, reply });
+    }
+
+    fn log_in(&mut self, slave: &str) -> SessionId {
+        self.sessions += 1;
+        let session = SessionId(self.sessions);
+        self.input(Input::SlaveLoggedIn {
+            slave: slave.into(),
+            session,
+            address: "here".to_owned(),
+        });
+        session
+    }
+
+    fn describe(&mut self, session: SessionId) {
+        let info = [("basedir", "/home/s"), ("system", "posix")];
+        let info = info.map(|(k, v)| (k.to_owned(), v.to_owned()));
+        self.input(Input::SlaveDescribed {
+            session,
+            info: info.into(),
+        });
+    }
+
+    /// Attaches a slave to all its builders.
+    fn attach(&mut self, slave: &str) -> SessionId {
+        let session = self.log_in(slave);
+        self.finish_attach(session);
+        session
+    }
+
+    fn finish_attach(&mut self, session: SessionId) {
+        self.describe(session);
+        let builders = self.config.builders.iter().map(|b| b.name.clone());
+        let result = Ok(builders.collect());
+        self.input(Input::BuilderListAnswered { session, result });
+        for attachment in self.attachments_of(session) {
+            let (builder, epoch) = attachment;
+            let (again, ok) = (builder.clone(), true);
+            self.input(Input::MasterSet {
+                session,
+                builder,
+                epoch,
+                ok,
+            });
+            self.input(Input::Greeted {
+                session,
+                builder: again,
+                epoch,
+                ok,
+            });
+        }
+    }
+
+    fn attachments_of(&self, session: SessionId) -> Vec<(BuilderName, Epoch)> {
+        let slave = self.core.slave_of(session);
+        let its = slave.map(|s| &self.core.slaves[s.0].slavebuilders);
+        its.into_iter()
+            .flatten()
+            .map(|(&b, a)| (self.core.builder_name(b), a.epoch()))
+            .collect()
+    }
+
+    /// The oldest outstanding ping.
+    fn take_ping(&mut self) -> Option<(SessionId, BuilderName, PingId)> {
+        let is_ping = |c: &Command| matches!(c, Command::Ping { .. });
+        let at = self.out.iter().position(is_ping)?;
+        match self.out.remove(at) {
+            Some(Command::Ping {
+                session,
+                builder,
+                ping,
+            }) => Some((session, builder, ping)),
+            _ => None,
+        }
+    }
+
+    /// Answers the oldest ping.
+    fn pong(&mut self, ok: bool) {
+        let (session, builder, ping) = self.take_ping().expect("somebody is pinged");
+        self.input(Input::PingAnswered {
+            session,
+            builder,
+            ping,
+            ok,
+        });
+    }
+
+    /// Answers the oldest startBuild.
+    fn started(&mut self, ok: Result<(), String>) {
+        let is_start = |c: &Command| matches!(c, Command::StartBuild { .. });
+        let at = self
+            .out
+            .iter()
+            .position(is_start)
+            .expect("somebody is asked");
+        if let Some(Command::StartBuild {
+            session,
+            builder,
+            epoch,
+        }) = self.out.remove(at)
+        {
+            self.input(Input::BuildStartAnswered {
+                session,
+                builder,
+                epoch,
+                ok,
+            });
+        }
+    }
+
+    /// Lets a build begin for which a slave is pinged; answers with its plan.
+    fn run(&mut self) -> Box<BuildPlan> {
+        self.pong(true);
+        self.started(Ok(()));
+        self.persisted();
+        self.take_run().expect("the build runs")
+    }
+
+    fn take_run(&mut self) -> Option<Box<BuildPlan>> {
+        let is_run = |c: &Command| matches!(c, Command::RunBuild { .. });
+        let at = self.out.iter().position(is_run)?;
+        match self.out.remove(at) {
+            Some(Command::RunBuild { plan, .. }) => Some(plan),
+            _ => None,
+        }
+    }
+
+    fn finish(&mut self, build: BuildId, result: Results, stop_reason: Option<&str>) {
+        let outcome = BuildOutcome {
+            result,
+            text: vec![result.as_str().to_owned()],
+            stop_reason: stop_reason.map(str::to_owned),
+            properties: Properties::new(),
+            abandoned_command: false,
+        };
+        self.input(Input::BuildFinished { build, outcome });
+        self.persisted();
+    }
+
+    fn queued(&self, builder: &str) -> Vec<u64> {
+        let queued = self.core.queued(&builder.into());
+        queued.into_iter().map(|id| id.0).collect()
+    }
+
+    fn state(&self, builder: &str) -> &'static str {
+        self.core.big_state(&builder.into()).unwrap()
+    }
+
+    /// What has come out, in short; forgets it.
+    fn told(&mut self) -> Vec<String> {
+        self.out.drain(..).filter_map(|c| short(&c)).collect()
+    }
+
+    fn is_told(&mut self, what: &str) -> bool {
+        self.told().iter().any(|line| line == what)
+    }
+}
+
+/// A command in a few words; nothing for what concerns no test.
+fn short(command: &Command) -> Option<String> {
+    Some(match command {
+        Command::Persist { ticket, ops } => {
+            let ops: Vec<_> = ops.iter().filter_map(short_op).collect();
+            if ops.is_empty() {
+                return None;
+            }
+            let now = if ticket.is_some() { "write" } else { "note" };
+            format!("{now} {}", ops.join(", "))
+        }
+        Command::Reply { to, result } => match result {
+            Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
+            Ok(Answer::Done) => format!("reply {to}: done"),
+            Err(why) => format!("reply {to}: {why}"),
+        },
+        Command::Greet { session } => format!("greet {session}"),
+        Command::PingSlave { session } => format!("ping slave {session}"),
+        Command::DropSlave { session, why } => format!("drop {session}: {why}"),
+        Command::SendBuilderList { session, .. } => format!("list {session}"),
+        Command::SetMaster {
+            session, builder, ..
+        } => format!("set master {session} {builder}"),
+        Command::GreetBuilder {
+            session, builder, ..
+        } => format!("greet {session} {builder}"),
+        Command::CompleteLogin { session } => format!("welcome {session}"),
+        Command::Ping {
+            session, builder, ..
+        } => format!("ping {session} {builder}"),
+        Command::StartBuild {
+            session, builder, ..
+        } => format!("start {session} {builder}"),
+        Command::RunBuild { session, plan } => {
+            format!("run {} {} on {session}", plan.builder.name, plan.number)
+        }
+        Command::InterruptBuild { build, reason } => format!("interrupt {build}: {reason}"),
+        Command::SlaveGone { build } => format!("slave gone {build}"),
+        Command::ShutdownSlave { session } => format!("shut down slave {session}"),
+        Command::Announce(event) => return short_event(event),
+        Command::Exit => "exit".to_owned(),
+    })
+}
+
+fn short_op(op: &Op) -> Option<String> {
+    Some(match op {
+        Op::ChangeAdded(change) => format!("change {}", change.number),
+        Op::SetSubmitted(set) => format!("set {}", set.id),
+        Op::SetFinished { set, result, .. } => format!("set {set} {result}"),
+        Op::RequestFinished {
+            request, result, ..
+        } => format!("request {request} {result}"),
+        Op::BuildStarted(start) => format!("build {} started", start.number),
+        Op::BuildFinished { build, result, .. } => format!("build id {build} {result}"),
+        Op::RequestRetries { request, retries } => format!("request {request} retries {retries}"),
+        Op::SchedulerState { scheduler, .. } => format!("scheduler {scheduler}"),
+        Op::SlaveState {
+            slave, connected, ..
+        } => format!("slave {slave} {connected}"),
+        Op::BuilderState { .. }
+        | Op::Configured { .. }
+        | Op::StepStarted { .. }
+        | Op::StepFinished { .. }
+        | Op::LogOpened { .. }
+        | Op::LogClosed { .. } => return None,
+    })
+}
+
+fn short_event(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ChangeAdded(change) => format!("change {}", change.number),
+        Event::SetSubmitted(set) => format!("set {}", set.id),
+        Event::FirstFailure { set } => format!("set {set} has a failure"),
+        Event::SetFinished { set, result } => format!("set {set} {result}"),
+        Event::RequestQueued { request, .. } => format!("queued {request}"),
+        Event::RequestCancelled { request, .. } => format!("cancelled {request}"),
+        Event::BuildStarted(start) => format!("started {} {}", start.builder, start.number),
+        Event::BuildFinished {
+            builder,
+            number,
+            result,
+            ..
+        } => format!("finished {builder} {number} {result}"),
+        Event::BuilderState { builder, state } => format!("{builder} is {state}"),
+        Event::StartFailed { builder, slave, .. } => format!("start failed {builder} {slave}"),
+        Event::SlaveHeldBack { slave, delay } => format!("held back {slave} {delay:?}"),
+        Event::SchedulerFailed { .. }
+        | Event::RequestFinished { .. }
+        | Event::BuildInterrupted { .. }
+        | Event::SlaveConnected { .. }
+        | Event::SlaveLost { .. }
+        | Event::SlaveRefused { .. }
+        | Event::FailedConnect { .. }
+        | Event::PingFailed { .. }
+        | Event::ShuttingDown { .. }
+        | Event::ShutdownCancelled => return None,
+    })
+}

@@ -1,0 +1,356 @@
+//! Slaves attach, are arbitrated, fall silent, are held back, and go.
+
+use super::*;
+
+#[test]
+fn slv_02_the_login_is_answered_when_all_builders_are_attached() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
+    h.told();
+    h.attach("s");
+    assert_eq!(
+        h.told(),
+        [
+            "greet 1",
+            "note slave s true",
+            "list 1",
+            "set master 1 a",
+            "set master 1 b",
+            "greet 1 a",
+            "a is idle",
+            "greet 1 b",
+            "welcome 1",
+            "b is idle"
+        ]
+    );
+}
+
+#[test]
+fn a_slave_without_builders_is_welcome() {
+    let mut config = config(&[("b", &["s"])]);
+    config.slaves.push(slave("spare"));
+    let mut h = Harness::new(config);
+    h.attach("spare");
+    assert!(h.is_told("welcome 1"));
+}
+
+/// What goes wrong at a step of attaching.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Error,
+    Silence,
+    Loss,
+}
+
+#[test]
+fn sb_18_whatever_goes_wrong_while_attaching_nothing_is_left_behind() {
+    for fault in [Fault::Error, Fault::Silence, Fault::Loss] {
+        for step in 0..4 {
+            let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
+            h.change("b");
+            let session = h.log_in("s");
+            attach_with_fault(&mut h, session, step, fault);
+            if matches!(fault, Fault::Silence) {
+                h.pass(60);
+            }
+            assert_eq!(h.core.attachments(), [], "{fault:?} at {step}");
+            assert_eq!((h.state("a"), h.state("b")), ("offline", "offline"));
+            assert_eq!(h.queued("b"), [1]);
+            h.told();
+            h.attach("s");
+            assert!(h.is_told("welcome 2"), "{fault:?} at {step}");
+        }
+    }
+}
+
+fn attach_with_fault(h: &mut Harness, session: SessionId, step: u32, fault: Fault) {
+    let builder = BuilderName::from("b");
+    let lost = Input::SlaveLost {
+        session,
+        why: "cut".to_owned(),
+    };
+    let faulty = |h: &mut Harness, error: Input| match fault {
+        Fault::Error => h.input(error),
+        Fault::Silence => {}
+        Fault::Loss => h.input(lost.clone()),
+    };
+    if step == 0 {
+        // Errors while a slave is asked what it is do not keep it from attaching: only the connection can fail.
+        faulty(h, lost.clone());
+        return;
+    }
+    h.describe(session);
+    if step == 1 {
+        let result = Err("no".to_owned());
+        faulty(h, Input::BuilderListAnswered { session, result });
+        return;
+    }
+    let result = Ok(vec!["a".into(), builder.clone()]);
+    h.input(Input::BuilderListAnswered { session, result });
+    let (a, b) = (Epoch(1), Epoch(2));
+    for (ok, builder, epoch) in [
+        (true, BuilderName::from("a"), a),
+        (step != 2, builder.clone(), b),
+    ] {
+        let answer = Input::MasterSet {
+            session,
+            builder,
+            epoch,
+            ok,
+        };
+        if !ok {
+            faulty(h, answer);
+            return;
+        }
+        h.input(answer);
+    }
+    let greeted = |builder, epoch, ok| Input::Greeted {
+        session,
+        builder,
+        epoch,
+        ok,
+    };
+    h.input(greeted("a".into(), a, true));
+    faulty(h, greeted(builder, b, false));
+}
+
+#[test]
+fn slv_04_an_old_connection_that_lives_is_kept_with_its_builds() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    h.run();
+    h.told();
+    h.log_in("s");
+    assert_eq!(h.told(), ["ping slave 1"]);
+    h.input(Input::OldSlaveAnswered {
+        session: SessionId(1),
+        alive: true,
+    });
+    assert_eq!(
+        h.told(),
+        ["drop 2: a slave of this name is connected and alive"]
+    );
+    assert_eq!(h.core.running(&"b".into()).len(), 1);
+}
+
+#[test]
+fn slv_04_a_silent_old_connection_gives_way_and_its_build_is_retried_once() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    let second = h.log_in("s");
+    let third = h.log_in("s");
+    h.told();
+    assert_eq!(
+        h.core.slave_of(third),
+        None,
+        "exactly one of three survives"
+    );
+    h.pass(10);
+    let told = h.told();
+    assert!(told.contains(&"slave gone 1".to_owned()));
+    assert!(told.contains(&"greet 2".to_owned()), "{told:?}");
+    h.finish(plan.build, Results::Retry, None);
+    h.finish_attach(second);
+    let again = h.run();
+    assert_eq!(again.requests, plan.requests);
+    assert_eq!(h.queued("b"), [0; 0]);
+}
+
+#[test]
+fn a_contender_that_leaves_changes_nothing_and_another_may_wait() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    let second = h.log_in("s");
+    let why = "gone".to_owned();
+    h.input(Input::SlaveLost {
+        session: second,
+        why,
+    });
+    h.told();
+    h.log_in("s");
+    assert_eq!(h.told(), [""; 0], "the ping is still out");
+    h.input(Input::OldSlaveAnswered {
+        session: SessionId(1),
+        alive: false,
+    });
+    assert!(h.is_told("greet 3"));
+}
+
+#[test]
+fn the_newest_connection_may_be_made_to_win() {
+    let mut config = config(&[("b", &["s"])]);
+    config.duplicate_slave_replaces = true;
+    let mut h = Harness::new(config);
+    h.attach("s");
+    h.told();
+    h.log_in("s");
+    let told = h.told();
+    assert_eq!(
+        told[0],
+        "drop 1: another connection of its name has replaced it"
+    );
+    assert!(told.contains(&"greet 2".to_owned()));
+}
+
+#[test]
+fn bld_12_a_slave_that_never_answers_pings_is_tried_ever_less() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.change("b");
+    let (begin, mut attempts) = (h.now.mono, 0);
+    while h.now.mono.since(begin) < Duration::from_secs(120) {
+        if h.core.attachments().is_empty() {
+            h.attach("s");
+        }
+        while h.take_ping().is_some() {
+            attempts += 1;
+        }
+        h.pass(1);
+    }
+    assert!((5..=10).contains(&attempts), "{attempts}");
+}
+
+#[test]
+fn another_slave_takes_the_build_while_one_is_held_back() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    h.attach("s");
+    h.attach("t");
+    h.change("b");
+    h.pong(false);
+    assert_eq!(h.run().slave, "t".into());
+}
+
+#[test]
+fn slv_08_a_slave_that_wants_to_go_gets_no_builds_and_is_let_go_when_idle() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
+    let session = h.attach("s");
+    h.change("a");
+    h.change("b");
+    let plans = [h.run(), h.run()];
+    h.input(Input::SlaveWantsShutdown { session });
+    h.change("a");
+    h.told();
+    h.finish(plans[0].build, Results::Success, None);
+    assert!(!h.is_told("shut down slave 1"));
+    h.finish(plans[1].build, Results::Success, None);
+    assert!(h.is_told("shut down slave 1"));
+    assert_eq!(h.queued("a"), [3]);
+    let why = "gone".to_owned();
+    h.input(Input::SlaveLost { session, why });
+    h.attach("s");
+    assert_eq!(h.queued("a"), [0; 0], "attaching again clears it");
+}
+
+#[test]
+fn slv_10_max_builds_counts_over_all_builders() {
+    let mut config = config(&[("a", &["s"]), ("b", &["s"]), ("c", &["s"])]);
+    slave_of(&mut config, 0).max_builds = Some(2);
+    let mut h = Harness::new(config);
+    h.attach("s");
+    h.change("all");
+    let plans = [h.run(), h.run()];
+    assert_eq!(h.queued("c"), [3]);
+    h.finish(plans[1].build, Results::Success, None);
+    assert_eq!(h.run().builder.name, "c".into());
+}
+
+#[test]
+fn bld_16_pinging_all_slaves_is_true_only_if_all_answer() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    let builder = || BuilderName::from("b");
+    let ping_slaves = |h: &mut Harness| {
+        h.told();
+        let reply = h.new_reply();
+        let builder = builder();
+        h.input(Input::PingSlaves { builder, reply });
+    };
+    ping_slaves(&mut h);
+    assert_eq!(h.told(), ["reply 1: no slave is attached to b"]);
+    h.attach("s");
+    h.attach("t");
+    ping_slaves(&mut h);
+    h.pong(true);
+    h.pong(true);
+    assert_eq!(h.told(), ["reply 2: done"]);
+    ping_slaves(&mut h);
+    h.pong(true);
+    h.pass(29);
+    assert_eq!(h.told(), ["ping 2 b"]);
+    h.pass(1);
+    let told = h.told();
+    assert_eq!(told[0], "drop 2: it did not answer a ping");
+    assert!(told.contains(&"reply 3: slave t did not answer".to_owned()));
+}
+
+#[test]
+fn a_command_that_was_given_up_costs_the_connection() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.told();
+    let outcome = BuildOutcome {
+        result: Results::Exception,
+        text: Vec::new(),
+        stop_reason: Some("stop".to_owned()),
+        properties: Properties::new(),
+        abandoned_command: true,
+    };
+    let build = plan.build;
+    h.input(Input::BuildFinished { build, outcome });
+    assert!(h.is_told("drop 1: a command on it was given up"));
+}
+
+#[test]
+fn a_slave_that_never_says_whether_it_starts_is_dropped() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    h.pong(true);
+    h.pass(30);
+    assert_eq!(h.queued("b"), [1]);
+    assert_eq!(h.state("b"), "offline");
+}
+
+#[test]
+fn late_answers_of_connections_that_have_gone_change_nothing() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    let session = h.attach("s");
+    h.change("b");
+    let (_, builder, ping) = h.take_ping().unwrap();
+    let why = "cut".to_owned();
+    h.input(Input::SlaveLost { session, why });
+    h.told();
+    let ok = true;
+    h.input(Input::PingAnswered {
+        session,
+        builder,
+        ping,
+        ok,
+    });
+    assert_eq!(h.told(), [""; 0]);
+    assert_eq!(h.core.attachments(), []);
+}
+
+#[test]
+fn bld_05_slaves_are_chosen_evenly_at_random() {
+    let mut config = config(&[("b", &["s", "t", "u"])]);
+    config.choose_slaves_randomly = true;
+    let mut h = Harness::new(config);
+    for slave in ["s", "t", "u"] {
+        h.attach(slave);
+    }
+    let mut counts = BTreeMap::new();
+    for _ in 0..3000 {
+        h.change("b");
+        let plan = h.run();
+        h.finish(plan.build, Results::Success, None);
+        *counts.entry(plan.slave.clone()).or_insert(0) += 1;
+        h.out.clear();
+    }
+    assert!(
+        counts.values().all(|c| (850..=1150).contains(c)),
+        "{counts:?}"
+    );
+}
