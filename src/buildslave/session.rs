@@ -75,7 +75,7 @@ async fn attach_and_serve(
                 LoginError::Unauthorized => {
                     "the master does not know this name, or the password is wrong".to_owned()
                 }
-                other => other.to_string(),
+                other @ (LoginError::Refused(_) | LoginError::Lost) => other.to_string(),
             };
             return SessionEnd::Failed(text);
         }

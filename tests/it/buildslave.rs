@@ -223,17 +223,19 @@ async fn wait_for(calls: &mut mpsc::Receiver<IncomingCall>, text: &str) {
 }
 
 fn stdout(updates: &[Update]) -> Vec<u8> {
-    let data = |update: &Update| match update {
-        Update::Stdout(data) => data.to_vec(),
-        _ => Vec::new(),
-    };
-    updates.iter().flat_map(data).collect()
+    let mut stdout = Vec::new();
+    for update in updates {
+        if let Update::Stdout(data) = update {
+            stdout.extend_from_slice(data);
+        }
+    }
+    stdout
 }
 
 fn rc(updates: &[Update]) -> Option<i64> {
-    updates.iter().find_map(|update| match update {
-        Update::Rc(rc) => Some(*rc),
-        _ => None,
+    updates.iter().find_map(|update| {
+        let Update::Rc(rc) = update else { return None };
+        Some(*rc)
     })
 }
 

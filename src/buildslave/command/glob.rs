@@ -25,7 +25,11 @@ pub(super) fn find(pattern: &Path) -> io::Result<Vec<PathBuf>> {
                 let dirs = found.iter();
                 dirs.flat_map(|dir| matching(dir, name, &matcher)).collect()
             }
-            other => found.iter().map(|dir| dir.join(other)).collect(),
+            plain @ (Component::Normal(_)
+            | Component::RootDir
+            | Component::CurDir
+            | Component::ParentDir
+            | Component::Prefix(_)) => found.iter().map(|dir| dir.join(plain)).collect(),
         };
         found = next;
     }

@@ -41,12 +41,15 @@ impl Outlet {
     }
 }
 
+/// The answer to a call, to come.
+type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
+
 /// The calls to a master's command object, in order.
 pub(in crate::buildslave) struct Delivery {
     peer: Peer,
     command: Luid,
     speller: Speller,
-    unanswered: VecDeque<Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>>,
+    unanswered: VecDeque<Answer>,
 }
 
 impl Delivery {
