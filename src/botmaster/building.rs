@@ -16,10 +16,7 @@ use super::ledger::Effect;
 use super::merging::{self, PropertySources};
 use super::slave::SlaveIx;
 use super::timers::Timer;
-use super::{
-    Answer, AttemptId, BotMaster, BuildOutcome, BuildPlan, Command, Epoch, Event, ReplyId,
-    SessionId,
-};
+use super::{AttemptId, BotMaster, BuildOutcome, BuildPlan, Command, Epoch, Event, SessionId};
 use crate::model::journal::BuildStart;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName,
@@ -448,72 +445,6 @@ impl BotMaster {
         self.persist_then(ops, effects);
     }
 
-    /// BUI-10, by number.
-    pub(super) fn on_stop_build(
-        &mut self,
-        builder: &BuilderName,
-        number: BuildNumber,
-        reason: String,
-        reply: ReplyId,
-    ) {
-        let ix = self.builders_by_name.get(builder);
-        let result = match ix.map(|b| self.builders[b.0].numbered.get(&number).copied()) {
-            None => Err(format!("there is no builder {builder}")),
-            Some(None) => Err(format!("build {number} of {builder} is not running")),
-            Some(Some(attempt)) => {
-                self.stop_attempt(attempt, reason);
-                Ok(Answer::Done)
-            }
-        };
-        self.reply(reply, result);
-    }
-
-    /// BUI-10, by a request, so that builds without a number can be stopped.
-    pub(super) fn on_stop_request(&mut self, request: RequestId, reason: String, reply: ReplyId) {
-        let result = match self.open.request(request).map(|open| open.place) {
-            None | Some(Place::Unqueued) => Err(format!("request {request} is not open")),
-            Some(Place::Queued) => Err(format!("request {request} is not being built")),
-            Some(Place::Starting { attempt, .. } | Place::Building(attempt)) => {
-                self.stop_attempt(attempt, reason);
-                Ok(Answer::Done)
-            }
-        };
-        self.reply(reply, result);
-    }
-
-    /// BRQ-04: works while the request is queued. Later it counts only if the start fails (BRQ-05).
-    pub(super) fn on_cancel_request(&mut self, request: RequestId, reply: ReplyId) {
-        let Some(open) = self.open.request_mut(request) else {
-            self.reply(reply, Err(format!("request {request} is not open")));
-            return;
-        };
-        match &mut open.place {
-            Place::Unqueued => {
-                self.reply(reply, Err(format!("request {request} is not open")));
-            }
-            Place::Starting { cancelled, .. } => {
-                *cancelled = true;
-                self.reply(reply, Err(format!("request {request} is being started")));
-            }
-            Place::Building(_) => {
-                self.reply(reply, Err(format!("request {request} is being built")));
-            }
-            Place::Queued => {
-                self.unqueue(request);
-                let mut ops = Vec::new();
-                let mut effects = vec![
-                    Effect::Reply(reply, Ok(Answer::Done)),
-                    Effect::Announce(Event::RequestCancelled {
-                        request,
-                        why: "cancelled".to_owned(),
-                    }),
-                ];
-                self.finish_requests(&[(request, Results::Failure)], &mut ops, &mut effects);
-                self.persist_then(ops, effects);
-            }
-        }
-    }
-
     /// Ends requests for good: on record, in their sets, and told when durable (BST-02 to BST-05).
     pub(super) fn finish_requests(
         &mut self,
@@ -540,56 +471,6 @@ impl BotMaster {
                 effects.push(Effect::Announce(Event::SetFinished { set, result }));
             }
         }
-    }
-
-    fn stop_attempt(&mut self, id: AttemptId, reason: String) {
-        let Some(attempt) = self.attempts.get_mut(&id) else {
-            return;
-        };
-        if attempt.stop.is_some() {
-            return;
-        }
-        attempt.stop = Some(Stop::Asked(reason.clone()));
-        match attempt.stage {
-            Stage::Pinging => self.abort_ping(id, &reason),
-            Stage::Starting | Stage::Recording(_) => {}
-            Stage::Running(build, number) => {
-                let builder = attempt.builder;
-                self.interrupt(build, number, builder, reason);
-            }
-        }
-    }
-
-    /// Gives a build up whose slave is being pinged; the ping goes on for itself.
-    pub(super) fn abort_ping(&mut self, id: AttemptId, why: &str) {
-        let Some(attempt) = self.attempts.get(&id) else {
-            return;
-        };
-        let (slave, builder) = (attempt.slave, attempt.builder);
-        if let Some(attachment) = self.attachment(slave, builder) {
-            let stopped = attachment.on_start_stopped(id);
-            debug_assert!(stopped.is_ok(), "a build that pings has its attachment");
-        }
-        self.give_back(id, why);
-    }
-
-    pub(super) fn interrupt(
-        &mut self,
-        build: BuildId,
-        number: BuildNumber,
-        builder: BuilderIx,
-        reason: String,
-    ) {
-        let builder = self.builder_name(builder);
-        self.send(Command::InterruptBuild {
-            build,
-            reason: reason.clone(),
-        });
-        self.announce(Event::BuildInterrupted {
-            builder,
-            number,
-            reason,
-        });
     }
 
     /// The build that waits for an answer to the startBuild of this attachment.

@@ -13,13 +13,14 @@
 //! - equal seeds and inputs give equal commands.
 //!
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
-//! together, `building` follows the build to its end, `stopping` ends it all. `slavebuilder` is the table of
+//! together, `building` follows the build to its end, `cancelling` cuts it short, `stopping` ends it all. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod attach;
 mod builder;
 mod building;
 mod buildset;
+mod cancelling;
 mod command;
 mod event;
 mod ids;

@@ -6,7 +6,7 @@
 //! Invariants: every scheduler gets every change in the order of arrival, whatever the others do with it
 //! (CHG-04, CHG-05); what a scheduler must know after a restart is handed out with the effects that
 //! made it, so that both become durable together; due times are wall-clock times, which the owner
-//! turns into deadlines. Start reading at [`Registry`], then the kind in [`scheduler`].
+//! turns into deadlines. Start reading at [`Registry`], then the kind in `scheduler`.
 
 mod scheduler;
 #[cfg(test)]

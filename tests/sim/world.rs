@@ -1,14 +1,14 @@
 //! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
 
+mod shell;
+
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildmaster::botmaster::{
-    Answer, BotMaster, BuildOutcome, Command, Event, Input, ReplyId, SessionId,
-};
+use buildmaster::botmaster::{BotMaster, BuildOutcome, Input, ReplyId, SessionId};
 use buildmaster::config::{Config, SchedulerKind};
 use buildmaster::model::{
     BuildId, BuildNumber, ChangeNumber, Mono, NewChange, Now, Op, Properties, RequestId, Results,
@@ -36,7 +36,7 @@ pub struct World {
     owed: Vec<(SessionId, Input)>,
     builds: BTreeMap<BuildId, RunningBuild>,
     waiting: BTreeSet<ReplyId>,
-    change_replies: BTreeMap<ReplyId, usize>,
+    change_replies: BTreeSet<ReplyId>,
     accepted: BTreeSet<ChangeNumber>,
     exited: bool,
     last_id: u64,
@@ -71,7 +71,7 @@ impl World {
             owed: Vec::new(),
             builds: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            change_replies: BTreeMap::new(),
+            change_replies: BTreeSet::new(),
             accepted: BTreeSet::new(),
             exited: false,
             last_id: 0,
@@ -152,7 +152,7 @@ impl World {
             when: Some(Timestamp(self.now.wall.0 + skew * 1_000_000)),
             ..NewChange::default()
         };
-        self.change_replies.insert(reply, self.disk.changes.len());
+        self.change_replies.insert(reply);
         self.input(Input::ChangeSubmitted { change, reply });
     }
 
@@ -509,145 +509,6 @@ impl World {
             let elsewhere = request.finished.is_some() || request.build.is_some();
             assert!(here != elsewhere, "SLB-01 (e): request {id} {request:?}");
         }
-    }
-
-    fn obey(&mut self, command: Command) {
-        assert!(
-            !self.exited || matches!(command, Command::Reply { .. }),
-            "after the end: {command:?}"
-        );
-        match command {
-            Command::Persist { ticket, ops } => self.unwritten.push_back((ticket, ops)),
-            Command::Reply { to, result } => {
-                assert!(self.waiting.remove(&to), "answered twice");
-                if self.change_replies.remove(&to).is_some()
-                    && let Ok(answer) = result
-                {
-                    let Answer::Change(number) = answer else {
-                        panic!("a change is answered with its number");
-                    };
-                    assert!(self.disk.changes.contains_key(&number), "not durable");
-                    self.accepted.insert(number);
-                }
-            }
-            Command::Greet { session } => self.owe(
-                session,
-                Input::SlaveDescribed {
-                    session,
-                    info: BTreeMap::new(),
-                },
-            ),
-            Command::PingSlave { session } => self.owe(
-                session,
-                Input::OldSlaveAnswered {
-                    session,
-                    alive: true,
-                },
-            ),
-            Command::SendBuilderList { session, builders } => self.owe(
-                session,
-                Input::BuilderListAnswered {
-                    session,
-                    result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
-                },
-            ),
-            Command::SetMaster {
-                session,
-                builder,
-                epoch,
-            } => self.owe(
-                session,
-                Input::MasterSet {
-                    session,
-                    builder,
-                    epoch,
-                    ok: true,
-                },
-            ),
-            Command::GreetBuilder {
-                session,
-                builder,
-                epoch,
-            } => self.owe(
-                session,
-                Input::Greeted {
-                    session,
-                    builder,
-                    epoch,
-                    ok: true,
-                },
-            ),
-            Command::Ping {
-                session,
-                builder,
-                ping,
-            } => self.owe(
-                session,
-                Input::PingAnswered {
-                    session,
-                    builder,
-                    ping,
-                    ok: true,
-                },
-            ),
-            Command::StartBuild {
-                session,
-                builder,
-                epoch,
-            } => self.owe(
-                session,
-                Input::BuildStartAnswered {
-                    session,
-                    builder,
-                    epoch,
-                    ok: Ok(()),
-                },
-            ),
-            Command::ShutdownSlave { session } => self.owe(
-                session,
-                Input::SlaveLost {
-                    session,
-                    why: "shut down".to_owned(),
-                },
-            ),
-            Command::RunBuild { plan, .. } => {
-                assert!(self.disk.builds.contains_key(&plan.build), "not durable");
-                let old = self.builds.insert(plan.build, RunningBuild::default());
-                assert!(old.is_none(), "run twice");
-            }
-            Command::InterruptBuild { build, reason } => {
-                let it = self.builds.get_mut(&build).expect("interrupts what runs");
-                assert_eq!(it.interrupted, None, "interrupted twice");
-                it.interrupted = Some(reason);
-            }
-            Command::SlaveGone { build } => {
-                let it = self.builds.get_mut(&build).expect("tells what runs");
-                assert!(!it.lost, "lost twice");
-                it.lost = true;
-            }
-            Command::Announce(event) => self.hear(&event),
-            Command::Exit => self.exited = true,
-            Command::DropSlave { .. } | Command::CompleteLogin { .. } => {}
-        }
-    }
-
-    /// What is announced is on disk.
-    fn hear(&self, event: &Event) {
-        let durable = match event {
-            Event::ChangeAdded(change) => self.disk.changes.contains_key(&change.number),
-            Event::SetSubmitted(set) => self.disk.sets.contains_key(&set.id),
-            Event::SetFinished { set, result } => self.disk.sets[set].finished == Some(*result),
-            Event::RequestFinished { request, result } => {
-                self.disk.requests[request].finished == Some(*result)
-            }
-            Event::BuildStarted(start) => self.disk.builds.contains_key(&start.build),
-            Event::BuildFinished { build, result, .. } => {
-                self.disk.builds[build].finished == Some(*result)
-            }
-            Event::SchedulerFailed { .. } => false,
-            _ => true,
-        };
-        assert!(durable, "announced too early, or not to happen: {event:?}");
     }
 
     fn owe(&mut self, session: SessionId, input: Input) {

@@ -7,6 +7,7 @@
 )]
 
 mod building;
+mod scale;
 mod slaves;
 mod stopping;
 

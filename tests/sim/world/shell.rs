@@ -1,0 +1,148 @@
+//! What the world does with the core's commands, and what it may expect of them.
+
+use std::collections::BTreeMap;
+
+use buildmaster::botmaster::{Answer, Command, Event, Input};
+
+use super::{RunningBuild, World};
+
+impl World {
+    pub(super) fn obey(&mut self, command: Command) {
+        assert!(
+            !self.exited || matches!(command, Command::Reply { .. }),
+            "after the end: {command:?}"
+        );
+        match command {
+            Command::Persist { ticket, ops } => self.unwritten.push_back((ticket, ops)),
+            Command::Reply { to, result } => {
+                assert!(self.waiting.remove(&to), "answered twice");
+                if self.change_replies.remove(&to)
+                    && let Ok(answer) = result
+                {
+                    let Answer::Change(number) = answer else {
+                        panic!("a change is answered with its number");
+                    };
+                    assert!(self.disk.changes.contains_key(&number), "not durable");
+                    self.accepted.insert(number);
+                }
+            }
+            Command::Greet { session } => self.owe(
+                session,
+                Input::SlaveDescribed {
+                    session,
+                    info: BTreeMap::new(),
+                },
+            ),
+            Command::PingSlave { session } => self.owe(
+                session,
+                Input::OldSlaveAnswered {
+                    session,
+                    alive: true,
+                },
+            ),
+            Command::SendBuilderList { session, builders } => self.owe(
+                session,
+                Input::BuilderListAnswered {
+                    session,
+                    result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
+                },
+            ),
+            Command::SetMaster {
+                session,
+                builder,
+                epoch,
+            } => self.owe(
+                session,
+                Input::MasterSet {
+                    session,
+                    builder,
+                    epoch,
+                    ok: true,
+                },
+            ),
+            Command::GreetBuilder {
+                session,
+                builder,
+                epoch,
+            } => self.owe(
+                session,
+                Input::Greeted {
+                    session,
+                    builder,
+                    epoch,
+                    ok: true,
+                },
+            ),
+            Command::Ping {
+                session,
+                builder,
+                ping,
+            } => self.owe(
+                session,
+                Input::PingAnswered {
+                    session,
+                    builder,
+                    ping,
+                    ok: true,
+                },
+            ),
+            Command::StartBuild {
+                session,
+                builder,
+                epoch,
+            } => self.owe(
+                session,
+                Input::BuildStartAnswered {
+                    session,
+                    builder,
+                    epoch,
+                    ok: Ok(()),
+                },
+            ),
+            Command::ShutdownSlave { session } => self.owe(
+                session,
+                Input::SlaveLost {
+                    session,
+                    why: "shut down".to_owned(),
+                },
+            ),
+            Command::RunBuild { plan, .. } => {
+                assert!(self.disk.builds.contains_key(&plan.build), "not durable");
+                let old = self.builds.insert(plan.build, RunningBuild::default());
+                assert!(old.is_none(), "run twice");
+            }
+            Command::InterruptBuild { build, reason } => {
+                let it = self.builds.get_mut(&build).expect("interrupts what runs");
+                assert_eq!(it.interrupted, None, "interrupted twice");
+                it.interrupted = Some(reason);
+            }
+            Command::SlaveGone { build } => {
+                let it = self.builds.get_mut(&build).expect("tells what runs");
+                assert!(!it.lost, "lost twice");
+                it.lost = true;
+            }
+            Command::Announce(event) => self.hear(&event),
+            Command::Exit => self.exited = true,
+            Command::DropSlave { .. } | Command::CompleteLogin { .. } => {}
+        }
+    }
+
+    /// What is announced is on disk.
+    fn hear(&self, event: &Event) {
+        let durable = match event {
+            Event::ChangeAdded(change) => self.disk.changes.contains_key(&change.number),
+            Event::SetSubmitted(set) => self.disk.sets.contains_key(&set.id),
+            Event::SetFinished { set, result } => self.disk.sets[set].finished == Some(*result),
+            Event::RequestFinished { request, result } => {
+                self.disk.requests[request].finished == Some(*result)
+            }
+            Event::BuildStarted(start) => self.disk.builds.contains_key(&start.build),
+            Event::BuildFinished { build, result, .. } => {
+                self.disk.builds[build].finished == Some(*result)
+            }
+            Event::SchedulerFailed { .. } => false,
+            _ => true,
+        };
+        assert!(durable, "announced too early, or not to happen: {event:?}");
+    }
+}
