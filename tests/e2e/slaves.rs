@@ -195,13 +195,8 @@ fn result(build: &Build) -> &str {
 
 /// Whether the slave says that the master does not want it; each kind has its own words.
 fn says_refused(slave: &Slave) -> bool {
-    let said = slave.said().to_lowercase();
-    [
-        "unauthorized",
-        "refused",
-        "check slave name",
-        "check worker name",
-    ]
-    .iter()
-    .any(|words| said.contains(words))
+    let said = slave.said();
+    ["unauthorized login", "the password is wrong"]
+        .iter()
+        .any(|words| said.contains(words))
 }

@@ -116,7 +116,9 @@ impl Drop for Process {
         self.kill();
         if thread::panicking() {
             let printed = self.output.lines.lock().unwrap();
-            eprintln!("--- {} printed\n{}", self.name, tail(&printed.lines));
+            if !printed.lines.is_empty() {
+                eprintln!("--- {} printed\n{}", self.name, tail(&printed.lines));
+            }
         }
     }
 }

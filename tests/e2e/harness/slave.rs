@@ -68,11 +68,8 @@ impl Slave {
     ) -> Option<Self> {
         let dir = fresh_dir(sandbox, name);
         let (mut create, word) = kind.program(sandbox)?;
-        create.arg(word);
-        if kind != Kind::Native {
-            // Else it waits for minutes after a few failures to connect.
-            create.arg("--maxdelay=1");
-        }
+        // Without a limit it waits for minutes after a few failures to connect.
+        create.args([word, "--maxdelay=1"]);
         create.arg(&dir).arg(format!("127.0.0.1:{port}"));
         run(create.args([name, password])).ok();
         Self::restart(kind, sandbox, dir)
@@ -91,10 +88,11 @@ impl Slave {
         Some(Self { process, dir })
     }
 
-    /// What it printed or, as those of Buildbot do, wrote to its own log.
+    /// What it printed, and what it wrote to its own log.
     pub(crate) fn said(&self) -> String {
-        let file = std::fs::read(self.dir.join("twistd.log")).unwrap_or_default();
-        self.process.printed() + &String::from_utf8_lossy(&file)
+        let logs = ["twistd.log", "buildslave.log"]
+            .map(|name| std::fs::read(self.dir.join(name)).unwrap_or_default());
+        self.process.printed() + &String::from_utf8_lossy(&logs.concat())
     }
 }
 
