@@ -42,7 +42,8 @@ async fn on_call(
 ) -> Option<(Pending, Reply)> {
     if &call.method[..] != b"addChange" {
         let method = String::from_utf8_lossy(&call.method).into_owned();
-        call.reply.fail(Failure::no_perspective_method("ChangePerspective", &method));
+        call.reply
+            .fail(Failure::no_perspective_method("ChangePerspective", &method));
         return None;
     }
     let dict = call.args.first().unwrap_or(&Value::None);
@@ -68,4 +69,3 @@ fn refuse(reply: Reply, why: String) {
     info!("{why}");
     reply.fail(Failure::new("builtins.ValueError", why));
 }
-

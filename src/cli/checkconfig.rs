@@ -10,7 +10,7 @@ use crate::config::{self, Config, ConfigErrors};
 
 /// Checks a configuration.
 #[derive(Clone, Debug, clap::Args)]
-pub struct CheckConfig {
+pub(super) struct CheckConfig {
     /// Say nothing when all is well.
     #[arg(long, short)]
     quiet: bool,
@@ -24,9 +24,11 @@ impl CheckConfig {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn run(&self) -> anyhow::Result<bool> {
+    pub(super) fn run(&self) -> anyhow::Result<bool> {
         let file = config_file(&self.path);
-        let Some(config) = load(&file)? else { return Ok(false) };
+        let Some(config) = load(&file)? else {
+            return Ok(false);
+        };
         if !self.quiet {
             say(&format!(
                 "{}: good: {}, {}, {}",
@@ -42,8 +44,12 @@ impl CheckConfig {
 
 /// The configuration file that `path` means: itself, or the one in that directory.
 #[must_use]
-pub fn config_file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("master.toml") } else { path.to_owned() }
+pub(super) fn config_file(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        path.join("master.toml")
+    } else {
+        path.to_owned()
+    }
 }
 
 /// Reads a configuration, shows its errors and warnings on standard error, and hands it back if it
@@ -51,7 +57,7 @@ pub fn config_file(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn load(file: &Path) -> anyhow::Result<Option<Config>> {
+pub(super) fn load(file: &Path) -> anyhow::Result<Option<Config>> {
     let text = std::fs::read_to_string(file).with_context(|| {
         let at = file.display();
         format!("cannot read {at} (`buildmaster create-master DIR` makes a base directory)")
@@ -61,7 +67,12 @@ pub fn load(file: &Path) -> anyhow::Result<Option<Config>> {
     match config::parse(&text, &name) {
         Ok((config, warnings)) => {
             if !warnings.is_empty() {
-                let report = ConfigErrors { file: name, text, errors: Vec::new(), warnings };
+                let report = ConfigErrors {
+                    file: name,
+                    text,
+                    errors: Vec::new(),
+                    warnings,
+                };
                 complain(&report.render(colours));
             }
             Ok(Some(config))

@@ -64,16 +64,32 @@ struct Master {
 impl StopBuild {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("build {} of {} is being stopped", self.number, self.builder);
-        let Self { master, reason, builder, number } = self;
+        let Self {
+            master,
+            reason,
+            builder,
+            number,
+        } = self;
         let (builder, number) = (builder.into(), BuildNumber(number));
-        ask(&master.basedir, &Request::StopBuild { builder, number, reason }, &done)
+        ask(
+            &master.basedir,
+            &Request::StopBuild {
+                builder,
+                number,
+                reason,
+            },
+            &done,
+        )
     }
 }
 
 impl StopRequest {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("the build of request {} is being stopped", self.request);
-        let request = Request::StopRequest { request: RequestId(self.request), reason: self.reason };
+        let request = Request::StopRequest {
+            request: RequestId(self.request),
+            reason: self.reason,
+        };
         ask(&self.master.basedir, &request, &done)
     }
 }
@@ -81,7 +97,9 @@ impl StopRequest {
 impl Cancel {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("request {} is cancelled", self.request);
-        let request = Request::Cancel { request: RequestId(self.request) };
+        let request = Request::Cancel {
+            request: RequestId(self.request),
+        };
         ask(&self.master.basedir, &request, &done)
     }
 }
@@ -89,7 +107,9 @@ impl Cancel {
 impl Ping {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("all slaves of {} answer", self.builder);
-        let request = Request::Ping { builder: self.builder.into() };
+        let request = Request::Ping {
+            builder: self.builder.into(),
+        };
         ask(&self.master.basedir, &request, &done)
     }
 }
@@ -97,8 +117,12 @@ impl Ping {
 fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
     std::env::set_current_dir(basedir)
         .with_context(|| format!("cannot go to {}", basedir.display()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(socket::ask(request)).map_err(|error| anyhow!(error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime
+        .block_on(socket::ask(request))
+        .map_err(|error| anyhow!(error))?;
     say(done);
     Ok(ExitCode::SUCCESS)
 }

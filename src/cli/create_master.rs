@@ -12,7 +12,7 @@ use super::say;
 
 /// Makes a base directory.
 #[derive(Clone, Debug, clap::Args)]
-pub struct CreateMaster {
+pub(super) struct CreateMaster {
     /// Say nothing.
     #[arg(long, short)]
     quiet: bool,
@@ -60,7 +60,7 @@ impl CreateMaster {
     ///
     /// # Errors
     /// There is a master already, or a file cannot be written.
-    pub fn run(&self) -> anyhow::Result<()> {
+    pub(super) fn run(&self) -> anyhow::Result<()> {
         let dir = &self.dir;
         DirBuilder::new()
             .recursive(true)
@@ -116,8 +116,12 @@ pub(super) fn new_password() -> String {
 /// Writes a file that only its owner can read.
 pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let write = || {
-        let mut file: File =
-            File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file: File = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(text.as_bytes())
     };

@@ -71,7 +71,11 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Stop(verb) => verb.run(),
         Verb::Restart(verb) => verb.run(),
         Verb::Checkconfig(verb) => verb.run().map(|good| {
-            if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }),
         Verb::Show(verb) => return show::run(&verb),
         Verb::StopBuild(verb) => verb.run(),

@@ -22,7 +22,7 @@ mod screen;
 
 /// Arguments of `show`.
 #[derive(Args, Clone, Debug)]
-pub struct ShowArgs {
+pub(super) struct ShowArgs {
     #[command(subcommand)]
     what: What,
     /// The master's base directory
@@ -90,7 +90,7 @@ enum What {
 
 /// Runs `show`: exit code 0 when it was shown, 1 when there is no such thing.
 #[must_use]
-pub fn run(args: &ShowArgs) -> ExitCode {
+pub(super) fn run(args: &ShowArgs) -> ExitCode {
     let stdout = io::stdout().lock();
     let mut screen = Screen {
         is_coloured: stdout.is_terminal()

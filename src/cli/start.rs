@@ -45,7 +45,12 @@ pub(super) struct Start {
 impl Start {
     /// For `restart`.
     pub(super) fn of(dir: PathBuf, quiet: bool, nodaemon: bool) -> Self {
-        Self { quiet, nodaemon, in_background: false, dir }
+        Self {
+            quiet,
+            nodaemon,
+            in_background: false,
+            dir,
+        }
     }
 
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
@@ -53,7 +58,11 @@ impl Start {
         if !self.dir.is_dir() {
             bail!("there is no directory {dir} (`buildmaster create-master {dir}` makes one)");
         }
-        if self.in_background || self.nodaemon { self.serve() } else { self.to_background() }
+        if self.in_background || self.nodaemon {
+            self.serve()
+        } else {
+            self.to_background()
+        }
     }
 
     /// Starts the daemon as a process of its own and waits until it is up.
@@ -104,15 +113,24 @@ impl Start {
     fn prepare(&self) -> anyhow::Result<Option<(Config, PidFile)>> {
         let dir = self.dir.display();
         std::env::set_current_dir(&self.dir).with_context(|| format!("cannot go to {dir}"))?;
-        let Some(config) = checkconfig::load(Path::new("master.toml"))? else { return Ok(None) };
+        let Some(config) = checkconfig::load(Path::new("master.toml"))? else {
+            return Ok(None);
+        };
         let pid_file = PidFile::acquire(Path::new(PID_FILE))?;
         Ok(Some((config, pid_file)))
     }
 
-    fn serve_until_stopped(&self, config: Config, readiness: Readiness) -> anyhow::Result<ExitCode> {
+    fn serve_until_stopped(
+        &self,
+        config: Config,
+        readiness: Readiness,
+    ) -> anyhow::Result<ExitCode> {
         if self.in_background {
             let (size_bytes, keep) = config.log_rotation;
-            let rotation = Rotation { size_bytes: Some(size_bytes), keep: Some(keep) };
+            let rotation = Rotation {
+                size_bytes: Some(size_bytes),
+                keep: Some(keep),
+            };
             let log = LogFile::open(Path::new(LOG_FILE), rotation)
                 .with_context(|| format!("cannot write {LOG_FILE}"))?;
             log_to(log, false);
@@ -137,7 +155,10 @@ impl Start {
             let text = if addresses.is_empty() {
                 "buildmaster is running: local slaves only".to_owned()
             } else {
-                format!("buildmaster is running: slaves and changes on {}", addresses.join(", "))
+                format!(
+                    "buildmaster is running: slaves and changes on {}",
+                    addresses.join(", ")
+                )
             };
             if !background {
                 say(&text);

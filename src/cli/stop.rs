@@ -51,8 +51,11 @@ impl Stop {
 
     /// Stops the master; says whether one ran.
     fn stop(&self) -> anyhow::Result<bool> {
-        let (signal, patience) =
-            if self.clean { (Signal::USR1, CLEAN_PATIENCE) } else { (Signal::TERM, PATIENCE) };
+        let (signal, patience) = if self.clean {
+            (Signal::USR1, CLEAN_PATIENCE)
+        } else {
+            (Signal::TERM, PATIENCE)
+        };
         let pid_file: &Path = &self.dir.join(PID_FILE);
         match daemonize::stop(pid_file, signal, patience)
             .with_context(|| format!("cannot stop the master of {}", self.dir.display()))?

@@ -71,7 +71,9 @@ impl Control {
     /// Why the change cannot be accepted now.
     pub async fn submit_change(&self, change: NewChange) -> Result<Pending, String> {
         if !self.writer.is_healthy() {
-            return Err("the change was not accepted: the master cannot write its state".to_owned());
+            return Err(
+                "the change was not accepted: the master cannot write its state".to_owned(),
+            );
         }
         self.begin(Ask::SubmitChange(Box::new(change))).await
     }
@@ -86,7 +88,10 @@ impl Control {
 
     async fn begin(&self, ask: Ask) -> Result<Pending, String> {
         let (answer, said) = oneshot::channel();
-        self.questions.send(Question { ask, answer }).await.map_err(|_| stopping())?;
+        self.questions
+            .send(Question { ask, answer })
+            .await
+            .map_err(|_| stopping())?;
         Ok(Pending(said))
     }
 }

@@ -114,18 +114,27 @@ pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
 /// # Errors
 /// Nobody listens, or the master said no: the text tells which.
 pub async fn ask(request: &Request) -> Result<(), String> {
-    let unreachable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            "no master runs in this base directory; start it with `buildmaster start`".to_owned()
+    let unreachable = |error: io::Error| {
+        if matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        ) {
+            return "no master runs in this base directory; start it with `buildmaster start`"
+                .to_owned();
         }
-        _ => format!("cannot talk to the master over {FILE}: {error}"),
+        format!("cannot talk to the master over {FILE}: {error}")
     };
-    let mut stream = UnixStream::connect(Path::new(FILE)).await.map_err(unreachable)?;
+    let mut stream = UnixStream::connect(Path::new(FILE))
+        .await
+        .map_err(unreachable)?;
     let mut line = serde_json::to_vec(request).map_err(|e| e.to_string())?;
     line.push(b'\n');
     stream.write_all(&line).await.map_err(unreachable)?;
     let mut text = String::new();
-    BufReader::new(stream).read_line(&mut text).await.map_err(unreachable)?;
+    BufReader::new(stream)
+        .read_line(&mut text)
+        .await
+        .map_err(unreachable)?;
     let response: Response = serde_json::from_str(&text)
         .map_err(|_| "the master went away without an answer".to_owned())?;
     match response {
@@ -139,15 +148,29 @@ async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
     let mut read = BufReader::new(read);
     loop {
         let mut line = String::new();
-        if (&mut read).take(MAX_REQUEST_BYTES).read_line(&mut line).await? == 0 {
+        if (&mut read)
+            .take(MAX_REQUEST_BYTES)
+            .read_line(&mut line)
+            .await?
+            == 0
+        {
             return Ok(());
         }
         let response = match serde_json::from_str::<Request>(&line) {
             Ok(request) => match control.ask(request.into()).await {
-                Ok(_) => Response { ok: true, error: None },
-                Err(error) => Response { ok: false, error: Some(error) },
+                Ok(_) => Response {
+                    ok: true,
+                    error: None,
+                },
+                Err(error) => Response {
+                    ok: false,
+                    error: Some(error),
+                },
             },
-            Err(error) => Response { ok: false, error: Some(format!("bad request: {error}")) },
+            Err(error) => Response {
+                ok: false,
+                error: Some(format!("bad request: {error}")),
+            },
         };
         let mut text = serde_json::to_vec(&response)?;
         text.push(b'\n');
@@ -158,9 +181,15 @@ async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
 impl From<Request> for Ask {
     fn from(request: Request) -> Self {
         match request {
-            Request::StopBuild { builder, number, reason } => {
-                Self::StopBuild { builder, number, reason }
-            }
+            Request::StopBuild {
+                builder,
+                number,
+                reason,
+            } => Self::StopBuild {
+                builder,
+                number,
+                reason,
+            },
             Request::StopRequest { request, reason } => Self::StopRequest { request, reason },
             Request::Cancel { request } => Self::CancelRequest(request),
             Request::Ping { builder } => Self::PingSlaves(builder),
@@ -180,7 +209,12 @@ mod tests {
         let request: Request = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&request).unwrap(), text);
         let cancel: Request = serde_json::from_str(r#"{"command":"cancel","request":7}"#).unwrap();
-        assert_eq!(cancel, Request::Cancel { request: RequestId(7) });
+        assert_eq!(
+            cancel,
+            Request::Cancel {
+                request: RequestId(7)
+            }
+        );
         assert!(serde_json::from_str::<Request>(r#"{"command":"explode"}"#).is_err());
     }
 }

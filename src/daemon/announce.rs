@@ -36,7 +36,11 @@ pub(super) fn announce(event: &Event) {
         Event::RequestFinished { request, result } => {
             debug!(request = request.0, "request finished: {result}");
         }
-        Event::StartFailed { builder, slave, why } => {
+        Event::StartFailed {
+            builder,
+            slave,
+            why,
+        } => {
             warn!(%builder, %slave, "the build could not be started: {why}");
         }
         Event::BuildStarted(start) => info!(
@@ -46,10 +50,19 @@ pub(super) fn announce(event: &Event) {
             requests = start.requests.len(),
             "build started"
         ),
-        Event::BuildInterrupted { builder, number, reason } => {
+        Event::BuildInterrupted {
+            builder,
+            number,
+            reason,
+        } => {
             info!(%builder, build = number.0, reason = ?reason, "build is being stopped");
         }
-        Event::BuildFinished { builder, number, text, .. } => {
+        Event::BuildFinished {
+            builder,
+            number,
+            text,
+            ..
+        } => {
             info!(%builder, build = number.0, "build finished: {}", text.join(" "));
         }
         Event::BuilderState { builder, state } => debug!(%builder, "builder is {state}"),
@@ -57,10 +70,18 @@ pub(super) fn announce(event: &Event) {
             info!(%slave, peer.addr = %address, "slave attached");
         }
         Event::SlaveLost { slave, why } => info!(%slave, "slave lost: {why}"),
-        Event::SlaveRefused { slave, address, why } => {
+        Event::SlaveRefused {
+            slave,
+            address,
+            why,
+        } => {
             warn!(%slave, peer.addr = %address, "slave refused: {why}");
         }
-        Event::FailedConnect { builder, slave, why } => {
+        Event::FailedConnect {
+            builder,
+            slave,
+            why,
+        } => {
             warn!(%builder, %slave, "the builder could not be attached: {why}");
         }
         Event::PingFailed { builder, slave } => {

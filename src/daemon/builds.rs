@@ -36,7 +36,13 @@ impl Builds {
         writer: Writer,
         logs: LogStore,
     ) -> Self {
-        Self { running: HashMap::new(), tell, tasks, journal: Journal::State(writer), logs }
+        Self {
+            running: HashMap::new(),
+            tell,
+            tasks,
+            journal: Journal::State(writer),
+            logs,
+        }
     }
 
     /// Runs a build over `slave`, or ends it at once as one whose slave is lost if that is gone.
@@ -52,20 +58,20 @@ impl Builds {
         let (journal, logs, tell) = (self.journal.clone(), self.logs.clone(), self.tell.clone());
         let span = info_span!("build", builder = %plan.builder.name, number = plan.number.0);
         self.tasks.spawn(span, async move {
-                let outcome = match slave {
-                    Some(slave) => {
-                        build::run(plan, slave.into(), logs, journal, told, clock::wall).await
-                    }
-                    None => lost_before_it_began(&plan),
-                };
-                let abandoned = outcome.abandoned_command;
-                let finished = Happened::Told(Input::BuildFinished { build, outcome });
-                // Nobody listens only when the master is ending, and then recovery takes over.
-                let _ended = tell.send(finished).await;
-                if abandoned {
-                    let _ended = tell.send(Happened::Abandoned(session)).await;
+            let outcome = match slave {
+                Some(slave) => {
+                    build::run(plan, slave.into(), logs, journal, told, clock::wall).await
                 }
-            });
+                None => lost_before_it_began(&plan),
+            };
+            let abandoned = outcome.abandoned_command;
+            let finished = Happened::Told(Input::BuildFinished { build, outcome });
+            // Nobody listens only when the master is ending, and then recovery takes over.
+            let _ended = tell.send(finished).await;
+            if abandoned {
+                let _ended = tell.send(Happened::Abandoned(session)).await;
+            }
+        });
     }
 
     /// A build has ended.
@@ -80,7 +86,12 @@ impl Builds {
 
     /// Tells a running build that its slave is gone.
     pub(super) fn slave_gone(&mut self, build: BuildId) {
-        self.send(build, Control::SlaveLost { why: "the connection was lost".to_owned() });
+        self.send(
+            build,
+            Control::SlaveLost {
+                why: "the connection was lost".to_owned(),
+            },
+        );
     }
 
     fn send(&self, build: BuildId, message: Control) {

@@ -15,12 +15,17 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock whose monotonic time starts now.
     pub(super) fn new() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 
     /// Both clocks.
     pub(super) fn now(&self) -> Now {
-        Now { mono: Mono(self.origin.elapsed()), wall: wall() }
+        Now {
+            mono: Mono(self.origin.elapsed()),
+            wall: wall(),
+        }
     }
 
     /// The instant of a monotonic time, to sleep until.
@@ -31,6 +36,8 @@ impl Clock {
 
 /// The wall clock.
 pub(super) fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -140,11 +140,25 @@ impl Engine {
         self.next_reply += 1;
         self.replies.insert(reply, answer);
         let input = match ask {
-            Ask::SubmitChange(change) => Input::ChangeSubmitted { change: *change, reply },
-            Ask::StopBuild { builder, number, reason } => {
-                Input::StopBuild { builder, number, reason, reply }
-            }
-            Ask::StopRequest { request, reason } => Input::StopRequest { request, reason, reply },
+            Ask::SubmitChange(change) => Input::ChangeSubmitted {
+                change: *change,
+                reply,
+            },
+            Ask::StopBuild {
+                builder,
+                number,
+                reason,
+            } => Input::StopBuild {
+                builder,
+                number,
+                reason,
+                reply,
+            },
+            Ask::StopRequest { request, reason } => Input::StopRequest {
+                request,
+                reason,
+                reply,
+            },
             Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
         };

@@ -74,9 +74,16 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
     }
     let mut own_ports = Vec::new();
     for source in &config.change_sources {
-        let ChangeSourceConfig::Pb { ports, user, password, prefix } = source;
+        let ChangeSourceConfig::Pb {
+            ports,
+            user,
+            password,
+            prefix,
+        } = source;
         let password = read(password).with_context(|| format!("change source \"{user}\""))?;
-        let kind = UserKind::Change { prefix: prefix.clone() };
+        let kind = UserKind::Change {
+            prefix: prefix.clone(),
+        };
         if ports.is_empty() {
             people.insert(user, &password, kind);
         } else {
@@ -105,9 +112,20 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
     let (slave_tell, slaves) = mpsc::channel(LOGINS);
     tasks.spawn(
         info_span!("logins"),
-        receive(logins, slave_tell, keepalives, control.clone(), tasks.clone()),
+        receive(
+            logins,
+            slave_tell,
+            keepalives,
+            control.clone(),
+            tasks.clone(),
+        ),
     );
-    Ok(Doors { addresses, slaves, local, local_passwords })
+    Ok(Doors {
+        addresses,
+        slaves,
+        local,
+        local_passwords,
+    })
 }
 
 /// Takes in who has logged in, and sends each to the one who serves his kind.
@@ -123,7 +141,15 @@ async fn receive(
             login = logins.recv() => login,
             () = tasks.stopping() => return,
         };
-        let Some(Login { kind, peer, mind, answer }) = login else { return };
+        let Some(Login {
+            kind,
+            peer,
+            mind,
+            answer,
+        }) = login
+        else {
+            return;
+        };
         match kind {
             UserKind::Slave(name) => {
                 let (Some(bot), Some(keepalive)) = (mind, keepalives.get(&name).copied()) else {
@@ -131,7 +157,13 @@ async fn receive(
                     peer.close("a slave must bring its bot");
                     continue;
                 };
-                let login = SlaveLogin { name, peer, bot, answer, keepalive };
+                let login = SlaveLogin {
+                    name,
+                    peer,
+                    bot,
+                    answer,
+                    keepalive,
+                };
                 if slaves.send(login).await.is_err() {
                     return;
                 }
@@ -139,7 +171,10 @@ async fn receive(
             UserKind::Change { prefix } => {
                 debug!(peer.addr = peer.address(), "change source connected");
                 let span = info_span!("changes", peer.addr = peer.address());
-                tasks.spawn(span, changes::pb::serve(peer, answer, prefix, control.clone()));
+                tasks.spawn(
+                    span,
+                    changes::pb::serve(peer, answer, prefix, control.clone()),
+                );
             }
         }
     }
@@ -148,7 +183,11 @@ async fn receive(
 fn keepalives(config: &Config) -> BTreeMap<SlaveName, Keepalive> {
     let timeout = config.keepalive_timeout;
     let of = |interval| Keepalive { interval, timeout };
-    config.slaves.iter().map(|s| (s.name.clone(), of(s.keepalive_interval))).collect()
+    config
+        .slaves
+        .iter()
+        .map(|s| (s.name.clone(), of(s.keepalive_interval)))
+        .collect()
 }
 
 /// The password that `secret` means.
@@ -179,5 +218,9 @@ fn read(secret: &Secret) -> anyhow::Result<Vec<u8>> {
 fn present(ports: &[Listen]) -> Vec<Listen> {
     let loopback = |l: &Listen| matches!(l, Listen::Tcp(a) if a.ip() == Ipv6Addr::LOCALHOST);
     let has_v6 = std::net::TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).is_ok();
-    ports.iter().filter(|l| has_v6 || ports.len() == 1 || !loopback(l)).cloned().collect()
+    ports
+        .iter()
+        .filter(|l| has_v6 || ports.len() == 1 || !loopback(l))
+        .cloned()
+        .collect()
 }

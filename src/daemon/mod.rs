@@ -72,7 +72,10 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
     let control = Control::new(ask, writer.clone());
     let doors = logins::open(&config, &control, &tasks)?;
     let listener = socket::listen().context("cannot open the control socket")?;
-    tasks.spawn(info_span!("control"), socket::serve(listener, control, tasks.clone()));
+    tasks.spawn(
+        info_span!("control"),
+        socket::serve(listener, control, tasks.clone()),
+    );
     local::start(&doors, &tasks);
 
     let mut engine = Engine::new(
@@ -80,7 +83,11 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
         clock,
         writer.clone(),
         logs,
-        engine::Channels { confirmed, questions, logins: doors.slaves },
+        engine::Channels {
+            confirmed,
+            questions,
+            logins: doors.slaves,
+        },
         tasks.clone(),
         signals::Signals::new().context("cannot watch for signals")?,
     );
@@ -89,7 +96,10 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
     engine.run().await;
 
     tasks.stop();
-    if tokio::time::timeout(PATIENCE, tasks.finished()).await.is_err() {
+    if tokio::time::timeout(PATIENCE, tasks.finished())
+        .await
+        .is_err()
+    {
         warn!(tasks = tracker.len(), "some tasks did not end in time");
     }
     drop(engine);

@@ -19,13 +19,20 @@ use crate::pb::{Failure, Luid, Value};
 
 /// What the tasks around the engine tell it.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once through a channel, never kept"
+)]
 pub(super) enum Happened {
     /// Something for the core.
     Told(Input),
     /// A slave has told of itself.
     Described(SessionId, SlaveHandle),
     /// A slave has made its builders' objects, or failed to.
-    Listed(SessionId, Result<Vec<(BuilderName, SlaveBuilderHandle)>, CallError>),
+    Listed(
+        SessionId,
+        Result<Vec<(BuilderName, SlaveBuilderHandle)>, CallError>,
+    ),
     /// A build gave up on a command that its slave may still run (BUI-12).
     Abandoned(SessionId),
 }
@@ -63,26 +70,52 @@ pub(super) struct Keepalive {
 
 impl Sessions {
     pub(super) fn new(tell: mpsc::Sender<Happened>, tasks: Tasks) -> Self {
-        Self { by_id: HashMap::new(), next: 1, tell, tasks }
+        Self {
+            by_id: HashMap::new(),
+            next: 1,
+            tell,
+            tasks,
+        }
     }
 
     /// A slave gave the right password.
     pub(super) fn on_login(&mut self, login: SlaveLogin) -> Input {
         let session = SessionId(self.next);
         self.next += 1;
-        let SlaveLogin { name, peer, bot, answer, keepalive } = login;
+        let SlaveLogin {
+            name,
+            peer,
+            bot,
+            answer,
+            keepalive,
+        } = login;
         let address = peer.address().to_owned();
         let slave = name.clone();
         let watched = peer.clone();
         self.spawn(async move {
             let lost = watched.lost().await;
-            Happened::Told(Input::SlaveLost { session, why: lost.0 })
+            Happened::Told(Input::SlaveLost {
+                session,
+                why: lost.0,
+            })
         });
         let login = Some(answer);
         let (handle, builders) = (None, BTreeMap::new());
-        let entry = Session { name, peer, bot, keepalive, login, handle, builders };
+        let entry = Session {
+            name,
+            peer,
+            bot,
+            keepalive,
+            login,
+            handle,
+            builders,
+        };
         self.by_id.insert(session, entry);
-        Input::SlaveLoggedIn { slave, session, address }
+        Input::SlaveLoggedIn {
+            slave,
+            session,
+            address,
+        }
     }
 
     /// Notes what happened; returns what the core is to be told of it.
@@ -103,7 +136,10 @@ impl Sessions {
                 let entry = self.by_id.get_mut(&session)?;
                 entry.builders = builders.into_iter().collect();
                 let names = entry.builders.keys().cloned().collect();
-                Some(Input::BuilderListAnswered { session, result: Ok(names) })
+                Some(Input::BuilderListAnswered {
+                    session,
+                    result: Ok(names),
+                })
             }
             Happened::Listed(session, Err(error)) => {
                 let result = Err(error.to_string());
@@ -111,7 +147,9 @@ impl Sessions {
             }
             Happened::Abandoned(session) => {
                 let entry = self.by_id.get(&session)?;
-                entry.peer.close("it did not end a command that was interrupted");
+                entry
+                    .peer
+                    .close("it did not end a command that was interrupted");
                 None
             }
         }
@@ -139,31 +177,68 @@ impl Sessions {
             Command::ShutdownSlave { session } => {
                 if let Some(slave) = self.handle(session) {
                     let span = info_span!("shutdown", slave = %slave.name);
-                    self.tasks.spawn(span, async move { slave.shutdown().await });
+                    self.tasks
+                        .spawn(span, async move { slave.shutdown().await });
                 }
             }
-            Command::SetMaster { session, builder, epoch } => {
+            Command::SetMaster {
+                session,
+                builder,
+                epoch,
+            } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.set_master().await.is_ok();
-                    Input::MasterSet { session, builder, epoch, ok }
+                    Input::MasterSet {
+                        session,
+                        builder,
+                        epoch,
+                        ok,
+                    }
                 });
             }
-            Command::GreetBuilder { session, builder, epoch } => {
+            Command::GreetBuilder {
+                session,
+                builder,
+                epoch,
+            } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.print("attached").await.is_ok();
-                    Input::Greeted { session, builder, epoch, ok }
+                    Input::Greeted {
+                        session,
+                        builder,
+                        epoch,
+                        ok,
+                    }
                 });
             }
-            Command::Ping { session, builder, ping } => {
+            Command::Ping {
+                session,
+                builder,
+                ping,
+            } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.print("ping").await.is_ok();
-                    Input::PingAnswered { session, builder, ping, ok }
+                    Input::PingAnswered {
+                        session,
+                        builder,
+                        ping,
+                        ok,
+                    }
                 });
             }
-            Command::StartBuild { session, builder, epoch } => {
+            Command::StartBuild {
+                session,
+                builder,
+                epoch,
+            } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.start_build().await.map_err(|error| error.to_string());
-                    Input::BuildStartAnswered { session, builder, epoch, ok }
+                    Input::BuildStartAnswered {
+                        session,
+                        builder,
+                        epoch,
+                        ok,
+                    }
                 });
             }
             Command::Persist { .. }
@@ -177,14 +252,17 @@ impl Sessions {
     }
 
     fn greet(&self, session: SessionId) {
-        let Some(entry) = self.by_id.get(&session) else { return };
+        let Some(entry) = self.by_id.get(&session) else {
+            return;
+        };
         let (name, peer, bot) = (entry.name.clone(), entry.peer.clone(), entry.bot);
         self.spawn(async move {
             match SlaveHandle::greet(name, peer, bot).await {
                 Ok(handle) => Happened::Described(session, handle),
-                Err(error) => {
-                    Happened::Told(Input::SlaveLost { session, why: error.to_string() })
-                }
+                Err(error) => Happened::Told(Input::SlaveLost {
+                    session,
+                    why: error.to_string(),
+                }),
             }
         });
     }
@@ -192,7 +270,8 @@ impl Sessions {
     fn ping_slave(&self, session: SessionId) {
         let handle = self.handle(session);
         self.spawn(async move {
-            let notice = "another connection with this name has come; keeping this one if it answers";
+            let notice =
+                "another connection with this name has come; keeping this one if it answers";
             let alive = match handle {
                 Some(slave) => slave.print(notice).await.is_ok(),
                 // It has not told of itself yet: the core's deadline decides.
@@ -203,26 +282,35 @@ impl Sessions {
     }
 
     fn drop_slave(&mut self, session: SessionId, why: &str) {
-        let Some(entry) = self.by_id.remove(&session) else { return };
+        let Some(entry) = self.by_id.remove(&session) else {
+            return;
+        };
         info!(slave = %entry.name, peer.addr = entry.peer.address(), "dropping the connection: {why}");
         entry.peer.close(why);
     }
 
     fn send_builder_list(&self, session: SessionId, builders: Vec<(BuilderName, String)>) {
-        let Some(slave) = self.handle(session) else { return };
-        self.spawn(async move {
-            Happened::Listed(session, slave.set_builder_list(&builders).await)
-        });
+        let Some(slave) = self.handle(session) else {
+            return;
+        };
+        self.spawn(
+            async move { Happened::Listed(session, slave.set_builder_list(&builders).await) },
+        );
     }
 
     fn complete_login(&mut self, session: SessionId) {
-        let Some(entry) = self.by_id.get_mut(&session) else { return };
-        let (Some(login), Some(slave)) = (entry.login.take(), entry.handle.clone()) else { return };
+        let Some(entry) = self.by_id.get_mut(&session) else {
+            return;
+        };
+        let (Some(login), Some(slave)) = (entry.login.take(), entry.handle.clone()) else {
+            return;
+        };
         let (avatar, calls) = entry.peer.export(AVATAR_CALLS);
         login.accept(avatar);
         let (tell, keepalive) = (self.tell.clone(), entry.keepalive);
         let span = info_span!("slave", slave = %slave.name);
-        self.tasks.spawn(span, attend(session, slave, calls, keepalive, tell));
+        self.tasks
+            .spawn(span, attend(session, slave, calls, keepalive, tell));
     }
 
     fn handle(&self, session: SessionId) -> Option<SlaveHandle> {
@@ -237,7 +325,9 @@ impl Sessions {
     ) where
         F: Future<Output = Input> + Send + 'static,
     {
-        let Some(slave) = self.builder(session, &builder) else { return };
+        let Some(slave) = self.builder(session, &builder) else {
+            return;
+        };
         let input = call(builder, slave);
         self.spawn(async move { Happened::Told(input.await) });
     }

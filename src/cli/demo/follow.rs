@@ -24,7 +24,10 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn new(basedir: &Path, colours: bool) -> Self {
-        Self { basedir: basedir.to_owned(), colours }
+        Self {
+            basedir: basedir.to_owned(),
+            colours,
+        }
     }
 
     /// Waits for a build, shows its steps with their output, and returns its result.
@@ -49,7 +52,10 @@ impl Follower {
                 }
             }
             if Instant::now() > deadline {
-                bail!("build {number} of {builder} has not ended in {} s", patience.as_secs());
+                bail!(
+                    "build {number} of {builder} has not ended in {} s",
+                    patience.as_secs()
+                );
             }
             std::thread::sleep(POLL);
         }
@@ -94,21 +100,36 @@ impl Follower {
     }
 
     fn step_line(&self, step: &StepSummary, result: Results) -> String {
-        let took = step.finished_at.map_or(0.0, |at| at.since(step.started_at).as_secs_f64());
+        let took = step
+            .finished_at
+            .map_or(0.0, |at| at.since(step.started_at).as_secs_f64());
         let word = self.paint(colour(result), &format!("{result:<9}"));
-        format!("  {word} {:<10} {took:>6.2} s  {}", step.name, step.text.join(" "))
+        format!(
+            "  {word} {:<10} {took:>6.2} s  {}",
+            step.name,
+            step.text.join(" ")
+        )
     }
 
     fn show_end(&self, build: &BuildRow, result: Results) {
         let summary = &build.summary;
-        let took = summary.finished_at.map_or(0.0, |at| at.since(summary.started_at).as_secs_f64());
+        let took = summary
+            .finished_at
+            .map_or(0.0, |at| at.since(summary.started_at).as_secs_f64());
         let text = self.paint(colour(result), &summary.text.join(" "));
-        say(&format!("   build {}: {text} ({took:.2} s)\n", summary.number));
+        say(&format!(
+            "   build {}: {text} ({took:.2} s)\n",
+            summary.number
+        ));
         drop(std::io::stdout().flush());
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colours {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

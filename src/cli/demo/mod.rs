@@ -48,7 +48,10 @@ impl Demo {
         say(&format!("A git repository:   {}", project.path().display()));
         say(&format!("A build master:     {}", base.display()));
         let mut master = Master::start(&base)?;
-        say(&format!("                    listening on {}\n", master.address));
+        say(&format!(
+            "                    listening on {}\n",
+            master.address
+        ));
 
         let mut as_told = true;
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -77,10 +80,14 @@ impl Demo {
             }
         };
         if dir.join("ci").exists() || dir.join("widget").exists() {
-            bail!("{} has a demonstration already; name another directory", dir.display());
+            bail!(
+                "{} has a demonstration already; name another directory",
+                dir.display()
+            );
         }
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))
+        dir.canonicalize()
+            .with_context(|| format!("cannot find {}", dir.display()))
     }
 }
 
@@ -94,13 +101,20 @@ fn make_master(base: &Path, repository: &Path, password: &str) -> anyhow::Result
         .create(&secrets)
         .with_context(|| format!("cannot make {}", secrets.display()))?;
     write_private(&secrets.join("change"), password)?;
-    write_private(&base.join("master.toml"), &project::master_toml(repository)?)
+    write_private(
+        &base.join("master.toml"),
+        &project::master_toml(repository)?,
+    )
 }
 
 fn change_of(commit: &Commit, revision: String) -> NewChange {
     NewChange {
         who: "demo <demo@example.org>".to_owned(),
-        files: commit.files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        files: commit
+            .files
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect(),
         comments: commit.message.to_owned(),
         revision: Some(revision),
         src: Some("git".to_owned()),
@@ -117,7 +131,9 @@ fn send(address: &SocketAddr, password: &str, change: NewChange) -> anyhow::Resu
         default_auth: false,
         change,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     Ok(runtime.block_on(sendchange::sendchange(&prepared, &Tasks::default()))?)
 }
 
@@ -139,7 +155,10 @@ fn say_where_to_look(dir: &Path, base: &Path) {
 fn program() -> String {
     let exe = std::env::current_exe().unwrap_or_else(|_| "buildmaster".into());
     let here = std::env::current_dir().unwrap_or_default();
-    exe.strip_prefix(&here).unwrap_or(&exe).display().to_string()
+    exe.strip_prefix(&here)
+        .unwrap_or(&exe)
+        .display()
+        .to_string()
 }
 
 fn short(revision: &str) -> &str {
@@ -188,7 +207,7 @@ impl Master {
             && let Some(pid) = Pid::from_raw(pid)
         {
             // It may have ended by itself.
-            drop(kill_process(pid, Signal::TERM));
+            let _ended = kill_process(pid, Signal::TERM);
         }
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct Project(PathBuf);
 impl Project {
     /// Makes an empty repository.
     pub(super) fn create(path: PathBuf) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
         let project = Self(path);
         project.git(&["init", "--quiet"])?;
         Ok(project)
@@ -51,12 +52,21 @@ impl Project {
             .arg("-C")
             .arg(&self.0)
             .args(["-c", "user.name=demo", "-c", "user.email=demo@example.org"])
-            .args(["-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null"])
+            .args([
+                "-c",
+                "commit.gpgSign=false",
+                "-c",
+                "core.hooksPath=/dev/null",
+            ])
             .args(args)
             .output()
             .context("cannot run git; is it installed?")?;
         if !done.status.success() {
-            bail!("git {} failed: {}", args.join(" "), String::from_utf8_lossy(&done.stderr));
+            bail!(
+                "git {} failed: {}",
+                args.join(" "),
+                String::from_utf8_lossy(&done.stderr)
+            );
         }
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     }
@@ -64,7 +74,9 @@ impl Project {
 
 /// The configuration of a master that builds `repository` on a local slave.
 pub(super) fn master_toml(repository: &Path) -> anyhow::Result<String> {
-    let path = repository.to_str().context("the directory's name is not UTF-8")?;
+    let path = repository
+        .to_str()
+        .context("the directory's name is not UTF-8")?;
     let repository = toml::Value::String(path.replace('%', "%%"));
     Ok(format!(
         r#"title = "Widget"
