@@ -23,7 +23,7 @@ use crate::harness::{Build, Master, Sandbox, Setup, Slave, is_slow, shell, wait_
 
 #[test]
 fn no_acknowledged_change_is_lost_or_built_twice_however_often_the_master_is_killed() {
-    let size = if is_slow() { FULL } else { REDUCED };
+    let size = if is_slow() { LONG } else { USUAL };
     let seed =
         std::env::var("SEED").map_or_else(|_| rand::rng().random(), |seed| seed.parse().unwrap());
     eprintln!("the seed of this kill sweep is {seed}; SEED={seed} repeats its choices");
@@ -75,6 +75,7 @@ fn sweep(size: Size, mut rng: StdRng) {
     seen.look_at(&master);
     let numbers = check_changes(&master, &sent);
     check_builds(&seen, &numbers, &fs::read_to_string(executions).unwrap());
+    eprintln!("{}", seen.summary(numbers.len()));
     assert!(master.terminate().success());
 }
 
@@ -86,14 +87,14 @@ struct Size {
     slaves: usize,
 }
 
-const FULL: Size = Size {
+const USUAL: Size = Size {
     changes: 1_000,
     kills: 20,
     slaves: 20,
 };
-const REDUCED: Size = Size {
-    changes: 160,
-    kills: 4,
+const LONG: Size = Size {
+    changes: 10_000,
+    kills: 200,
     slaves: 20,
 };
 const SENDERS: usize = 4;
@@ -232,6 +233,19 @@ impl Seen {
         }
     }
 
+    /// What the sweep had to do with, for the one who reads the output.
+    fn summary(&self, changes: usize) -> String {
+        let retried = self
+            .0
+            .values()
+            .filter(|b| b.result.as_deref() == Some("retry"));
+        format!(
+            "{changes} changes in {} builds, {} of them cut short",
+            self.0.len(),
+            retried.count()
+        )
+    }
+
     /// The finished builds of a builder that held a change.
     fn of_change(&self, builder: &str, change: u64) -> Vec<&Build> {
         self.0
@@ -249,7 +263,9 @@ fn check_changes(master: &Master<'_>, sent: &[Sent]) -> BTreeMap<String, u64> {
         let known = numbers.insert(revision, change.number);
         assert_eq!(known, None, "a change that was sent once is there twice");
     }
-    for change in sent.iter().filter(|change| change.acknowledged) {
+    let acknowledged = || sent.iter().filter(|change| change.acknowledged);
+    assert!(acknowledged().count() > 0);
+    for change in acknowledged() {
         assert!(numbers.contains_key(&change.revision), "{change:?} is lost");
     }
     numbers
