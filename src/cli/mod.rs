@@ -74,7 +74,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             if good {
                 ExitCode::SUCCESS
             } else {
-                ExitCode::FAILURE
+                ExitCode::from(USAGE)
             }
         }),
         Verb::Show(verb) => return show::run(&verb),

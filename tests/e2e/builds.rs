@@ -70,7 +70,7 @@ fn failing_step_without_halt_lets_the_next_step_run() {
 #[test]
 fn stdout_and_stderr_are_both_in_the_log() {
     let sandbox = Sandbox::new();
-    let steps = [shell("print", "echo out; echo err >&2; printf end", "")];
+    let steps = [shell("print", "echo out; echo err >&2; echo end", "")];
     let master = Master::start(&sandbox, &Setup::new(&steps).slave("bot"));
     let _slave = Slave::native(&sandbox, "bot", master.port());
 
@@ -87,7 +87,7 @@ fn stdout_and_stderr_are_both_in_the_log() {
         .collect();
     // Two pipes: their order is not defined.
     lines.sort();
-    assert_eq!(lines, ["end".as_bytes(), b"err", b"out"]);
+    assert_eq!(lines, ["".as_bytes(), b"end", b"err", b"out"]);
 }
 
 /// Which `buildbot sendchange`.

@@ -47,7 +47,7 @@ fn text_that_is_not_toml_is_told_with_its_line() {
     let sandbox = Sandbox::new();
     let file = sandbox.file("master.toml", "title = \"x\"\nslave_port = = 9989\n");
 
-    let told = run(sandbox.buildmaster().arg("checkconfig").arg(file)).fails_with(1);
+    let told = run(sandbox.buildmaster().arg("checkconfig").arg(file)).fails_with(2);
 
     assert!(told.contains("master.toml:2"), "{told}");
 }
@@ -114,7 +114,7 @@ const MISTAKES: [(usize, &str); 6] = [
 ];
 
 fn check_all_told(finished: Finished) {
-    let told = finished.fails_with(1);
+    let told = finished.fails_with(2);
     for (line, text) in MISTAKES {
         assert!(
             told.contains(&format!("master.toml:{line}")),
