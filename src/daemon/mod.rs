@@ -1,8 +1,8 @@
 //! Composition: the tasks of a running master, its signals, its end.
 //!
-//! [`run`] puts the parts together. The [`engine`] task owns the core and carries out its commands; it is the
-//! only place that reads a clock for the core. [`sessions`] holds the connected slaves, [`builds`]
-//! the running builds, [`logins`] says who may log in, [`announce`] writes events to the log.
+//! [`run`] puts the parts together. The task of `engine` owns the core and carries out its commands;
+//! it is the only place that reads a clock for the core. `sessions` holds the connected slaves,
+//! `builds` the running builds, `logins` says who may log in, `announce` writes events to the log.
 //!
 //! Invariants: control state has one owner, the engine; others send it what happened over bounded
 //! channels. Every task is spawned on the tracker and ends with the token. At a stop the doors

@@ -1,6 +1,6 @@
 //! The journal: the closed list of what must be remembered, and what recovery hands back.
 //!
-//! Every write to the state is an [`Op`]. The ops of one [`Ticket`] are one transaction, so that,
+//! Every write to the state is an [`Op`]. The ops of one [`super::Ticket`] are one transaction, so that,
 //! for instance, a change and the build sets it made are remembered together or not at all, and a
 //! build is never remembered as finished with its requests still open. Tickets are committed in
 //! the order in which they were handed in.

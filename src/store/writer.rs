@@ -3,7 +3,7 @@
 //! One thread owns the connection. It takes everything that waits, writes it in one transaction
 //! and confirms the last ticket after the commit. While the disk refuses, it keeps the same
 //! transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and those who
-//! hand in more wait once [`MAX_WAITING_OPS`] are waiting.
+//! hand in more wait once `MAX_WAITING_OPS` are waiting.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
