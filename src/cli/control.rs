@@ -53,6 +53,13 @@ pub(super) struct Ping {
     builder: String,
 }
 
+/// Goes on after a clean stop was asked for.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CancelStop {
+    #[command(flatten)]
+    master: Master,
+}
+
 /// Which master.
 #[derive(Clone, Debug, clap::Args)]
 struct Master {
@@ -111,6 +118,16 @@ impl Ping {
             builder: self.builder.into(),
         };
         ask(&self.master.basedir, &request, &done)
+    }
+}
+
+impl CancelStop {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        ask(
+            &self.master.basedir,
+            &Request::CancelShutdown,
+            "the master goes on",
+        )
     }
 }
 

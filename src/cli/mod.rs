@@ -47,6 +47,8 @@ enum Verb {
     Cancel(control::Cancel),
     /// Ping all slaves of a builder.
     Ping(control::Ping),
+    /// Go on after a clean stop (`stop --clean`) was asked for.
+    CancelStop(control::CancelStop),
     /// Watch a change to a small git repository become builds on a local slave.
     Demo(demo::Demo),
 }
@@ -82,6 +84,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::StopRequest(verb) => verb.run(),
         Verb::Cancel(verb) => verb.run(),
         Verb::Ping(verb) => verb.run(),
+        Verb::CancelStop(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),
     };
     done.unwrap_or_else(|error| {

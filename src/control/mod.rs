@@ -37,6 +37,8 @@ pub enum Ask {
     CancelRequest(RequestId),
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
+    /// Go on after a clean shutdown was asked for (MAS-05).
+    CancelShutdown,
 }
 
 /// What the core says to it: what was done, or why not.

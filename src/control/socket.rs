@@ -56,6 +56,8 @@ pub enum Request {
         /// Which builder.
         builder: BuilderName,
     },
+    /// Go on after a clean shutdown was asked for.
+    CancelShutdown,
 }
 
 /// The answer to a [`Request`].
@@ -193,6 +195,7 @@ impl From<Request> for Ask {
             Request::StopRequest { request, reason } => Self::StopRequest { request, reason },
             Request::Cancel { request } => Self::CancelRequest(request),
             Request::Ping { builder } => Self::PingSlaves(builder),
+            Request::CancelShutdown => Self::CancelShutdown,
         }
     }
 }

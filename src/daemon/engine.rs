@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
 use super::signals::Signals;
-use crate::botmaster::{BotMaster, Command, Input, ReplyId};
+use crate::botmaster::{Answer, BotMaster, Command, Input, ReplyId};
 use crate::control::{Ask, Question, Said};
 use crate::logs::LogStore;
 use crate::model::Ticket;
@@ -137,8 +137,6 @@ impl Engine {
 
     fn on_question(&mut self, Question { ask, answer }: Question) {
         let reply = ReplyId(self.next_reply);
-        self.next_reply += 1;
-        self.replies.insert(reply, answer);
         let input = match ask {
             Ask::SubmitChange(change) => Input::ChangeSubmitted {
                 change: *change,
@@ -161,7 +159,15 @@ impl Engine {
             },
             Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
+            Ask::CancelShutdown => {
+                self.core.handle(self.clock.now(), Input::CancelShutdown);
+                // Whoever asked may have gone away.
+                drop(answer.send(Ok(Answer::Done)));
+                return;
+            }
         };
+        self.next_reply += 1;
+        self.replies.insert(reply, answer);
         self.core.handle(self.clock.now(), input);
     }
 

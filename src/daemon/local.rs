@@ -13,8 +13,10 @@ use crate::net::{Door, Tasks};
 
 /// Starts the slaves inside the master. Their work is below `slaves/NAME` in the base directory.
 pub(super) fn start(doors: &Doors, tasks: &Tasks) {
+    // Absolute, because it is what the slave tells of itself, and what `builddir` is made of.
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     for (name, password) in &doors.local_passwords {
-        let base_dir = PathBuf::from("slaves").join(name.as_str());
+        let base_dir = here.join("slaves").join(name.as_str());
         let settings = Settings::new(name.as_str(), password.as_str(), base_dir);
         let (streams, accepted) = mpsc::channel(1);
         let span = info_span!("local slave", slave = %name);

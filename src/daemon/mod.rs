@@ -25,7 +25,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, info_span, warn};
+use tracing::{error, info, info_span, warn};
 
 use crate::botmaster::BotMaster;
 use crate::config::Config;
@@ -103,7 +103,14 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
         warn!(tasks = tracker.len(), "some tasks did not end in time");
     }
     drop(engine);
-    writer.close().await;
+    if tokio::time::timeout(PATIENCE, writer.close())
+        .await
+        .is_err()
+    {
+        error!(
+            "the last writes to the state were not confirmed in time; what was acknowledged is on disk"
+        );
+    }
     match std::fs::remove_file(socket::FILE) {
         Ok(()) => {}
         Err(error) => warn!("cannot remove {}: {error}", socket::FILE),
