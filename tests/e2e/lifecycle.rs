@@ -127,6 +127,26 @@ fn sigusr1_waits_for_the_running_build() {
 }
 
 #[test]
+fn clean_stop_that_is_cancelled_lets_the_master_go_on() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let mut master = Master::start(&sandbox, &one_step(&gate.command()).slave("bot"));
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+    master.process().signal(Signal::USR1);
+    master.process().wait_for_line("SIGUSR1");
+
+    let mut cancel = sandbox.buildmaster();
+    run(cancel.args(["cancel-stop", "--basedir"]).arg(master.dir())).ok();
+    gate.open();
+
+    assert_eq!(result(&master.finished_build("full", 0)), "success");
+    master.send_change("r2");
+    assert_eq!(result(&master.finished_build("full", 1)), "success");
+}
+
+#[test]
 fn port_zero_is_a_free_port_that_the_first_line_names() {
     let sandbox = Sandbox::new();
     let dir = sandbox.private_dir("master");
