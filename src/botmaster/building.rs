@@ -445,7 +445,8 @@ impl BotMaster {
         self.persist_then(ops, effects);
     }
 
-    /// Ends requests for good: on record, in their sets, and told when durable (BST-02 to BST-05).
+    /// Ends requests for good: on record, in their sets, and told when durable (BST-02 to BST-05). What others
+    /// build because a set has succeeded is on record with it (DEP-07).
     pub(super) fn finish_requests(
         &mut self,
         finished: &[(RequestId, Results)],
@@ -454,7 +455,7 @@ impl BotMaster {
     ) {
         let at = self.now.wall;
         for &(request, result) in finished {
-            let Some((set, progress)) = self.open.finish(request, result) else {
+            let Some((set, progress, origin)) = self.open.finish(request, result) else {
                 continue;
             };
             ops.push(Op::RequestFinished {
@@ -469,6 +470,9 @@ impl BotMaster {
             if let Some(result) = progress.finished {
                 ops.push(Op::SetFinished { set, result, at });
                 effects.push(Effect::Announce(Event::SetFinished { set, result }));
+                if let Some(origin) = origin {
+                    self.tell_set_finished(&origin, result, ops, effects);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::AttemptId;
-use crate::model::{BuildRequest, BuildSet, RequestId, Results, SetId};
+use crate::model::{BuildRequest, BuildSet, RequestId, Results, SchedulerName, SetId, SourceStamp};
 
 /// A request that has not finished.
 #[derive(Debug)]
@@ -31,6 +31,25 @@ pub(super) enum Place {
     Building(AttemptId),
 }
 
+/// Where a set comes from, for those who wait for it.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// The scheduler that submitted it, if one did.
+    pub(super) scheduler: Option<SchedulerName>,
+    /// What it builds.
+    pub(super) stamp: Arc<SourceStamp>,
+}
+
+impl Origin {
+    /// Of `set`.
+    pub(super) fn of(set: &BuildSet) -> Self {
+        Self {
+            scheduler: set.scheduler.clone(),
+            stamp: Arc::clone(&set.stamp),
+        }
+    }
+}
+
 /// What the end of a request means for its set.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct SetProgress {
@@ -51,6 +70,7 @@ pub(super) struct OpenSets {
 struct OpenSet {
     open: usize,
     failed: bool,
+    origin: Origin,
 }
 
 impl OpenSets {
@@ -59,7 +79,15 @@ impl OpenSets {
         let over = |id: RequestId| finished.iter().any(|&(done, _)| done == id);
         let open = set.requests.iter().filter(|&&(id, _)| !over(id)).count();
         let failed = finished.iter().any(|(_, r)| !r.is_success_like());
-        self.sets.insert(set.id, OpenSet { open, failed });
+        let origin = Origin::of(set);
+        self.sets.insert(
+            set.id,
+            OpenSet {
+                open,
+                failed,
+                origin,
+            },
+        );
     }
 
     /// Takes a request of a set that was added.
@@ -95,12 +123,12 @@ impl OpenSets {
         self.requests.get_mut(&id)
     }
 
-    /// A request has ended.
+    /// A request has ended; with the last one of its set comes the set's origin.
     pub(super) fn finish(
         &mut self,
         id: RequestId,
         result: Results,
-    ) -> Option<(SetId, SetProgress)> {
+    ) -> Option<(SetId, SetProgress, Option<Origin>)> {
         let set = self.requests.remove(&id)?.request.set;
         let open = self.sets.get_mut(&set)?;
         let mut progress = SetProgress::default();
@@ -111,9 +139,10 @@ impl OpenSets {
         open.open = open.open.saturating_sub(1);
         if open.open == 0 {
             progress.finished = Some(set_result(open.failed));
-            self.sets.remove(&set);
+            let origin = self.sets.remove(&set).map(|open| open.origin);
+            return Some((set, progress, origin));
         }
-        Some((set, progress))
+        Some((set, progress, None))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Changes come in, schedulers act, sets are submitted (sections 1, 3 and 10).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::buildset::OpenSets;
+use super::buildset::{OpenSets, Origin};
 use super::ledger::Effect;
 use super::timers::Timer;
 use super::{Answer, BotMaster, Event, ReplyId};
@@ -78,38 +79,64 @@ impl BotMaster {
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
     ) {
-        for (scheduler, why) in wanted.problems {
-            self.announce(Event::SchedulerFailed { scheduler, why });
-        }
-        for (scheduler, state) in wanted.states {
-            ops.push(Op::SchedulerState { scheduler, state });
-        }
         let mut queued = Vec::new();
-        for submission in wanted.submissions {
-            self.submit(submission, ops, effects, &mut queued);
+        let mut wanted = VecDeque::from([wanted]);
+        while let Some(wants) = wanted.pop_front() {
+            for (scheduler, why) in wants.problems {
+                self.announce(Event::SchedulerFailed { scheduler, why });
+            }
+            for (scheduler, state) in wants.states {
+                ops.push(Op::SchedulerState { scheduler, state });
+            }
+            for submission in wants.submissions {
+                let follows = self.submit(submission, ops, effects, &mut queued);
+                wanted.extend(follows);
+            }
+            for ix in wants.touched {
+                self.arm_scheduler(ix);
+            }
         }
         // All requests are known before the first of them is queued (BST-01).
         effects.extend(queued.into_iter().map(Effect::Queue));
-        for ix in wanted.touched {
-            self.arm_scheduler(ix);
+    }
+
+    /// The set of `origin` is over: other schedulers may wait for that (SCB-05).
+    pub(super) fn tell_set_finished(
+        &mut self,
+        origin: &Origin,
+        result: Results,
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(scheduler) = &origin.scheduler {
+            let success = result.is_success_like();
+            let stamp = &origin.stamp;
+            let wanted = self
+                .schedulers
+                .on_set_finished(scheduler, stamp, success, self.now.wall);
+            self.take_effects(wanted, ops, effects);
         }
     }
 
-    /// Makes a set of one request a builder (BST-01).
+    /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows from that.
     fn submit(
         &mut self,
         submission: Submission,
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
         queued: &mut Vec<RequestId>,
-    ) {
+    ) -> Option<Effects> {
+        let now = self.now.wall;
         let unknown = |b: &&_| !self.builders_by_name.contains_key(*b);
         if let Some(builder) = submission.builders.iter().find(unknown) {
             // Nothing of the set is made, and the scheduler keeps working (SCB-03).
             let why = format!("builder {builder} does not exist, so that its set is not built");
             let scheduler = submission.scheduler;
+            let over = self
+                .schedulers
+                .on_set_finished(&scheduler, &submission.stamp, false, now);
             self.announce(Event::SchedulerFailed { scheduler, why });
-            return;
+            return Some(over);
         }
         let id = self.next.set;
         self.next.set = id.next();
@@ -118,12 +145,13 @@ impl BotMaster {
             requests.push((self.next.request, builder));
             self.next.request = self.next.request.next();
         }
-        let submitted_at = self.now.wall;
+        let submitted_at = now;
+        let scheduler = submission.scheduler.clone();
         let set = Arc::new(BuildSet {
             id,
             external_id: None,
             scheduler: Some(submission.scheduler),
-            stamp: Arc::new(submission.stamp),
+            stamp: submission.stamp,
             reason: submission.reason,
             properties: Arc::new(submission.properties),
             submitted_at,
@@ -140,12 +168,17 @@ impl BotMaster {
                 at: submitted_at,
             });
             effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
-            return;
+            let stamp = &set.stamp;
+            return Some(
+                self.schedulers
+                    .on_set_finished(&scheduler, stamp, true, now),
+            );
         }
         self.open.add(&set, &[]);
         for request in OpenSets::requests_of(&set) {
             queued.push(request.id);
             self.open.add_request(request);
         }
+        None
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::BotMaster;
 use super::builder::{Builder, BuilderIx};
-use super::buildset::set_result;
+use super::buildset::{Origin, set_result};
 use super::event::Event;
 use super::ledger::Effect;
 use super::slave::{Slave, SlaveIx};
@@ -50,6 +50,15 @@ impl BotMaster {
     pub(super) fn recover(&mut self, recovered: Recovered) {
         let mut ops = Vec::new();
         let mut effects = Vec::new();
+        // They come first, since sets that end now may have watchers (DEP-07).
+        let (schedulers, wanted) = Registry::new(
+            &self.config.schedulers,
+            &recovered.schedulers,
+            &recovered.changes,
+            self.now.wall,
+        );
+        self.schedulers = schedulers;
+        self.take_effects(wanted, &mut ops, &mut effects);
         let mut open_requests: BTreeMap<_, usize> = BTreeMap::new();
         for request in &recovered.requests {
             *open_requests.entry(request.set).or_default() += 1;
@@ -70,6 +79,7 @@ impl BotMaster {
                 at,
             });
             effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
+            self.tell_set_finished(&Origin::of(&it.set), result, &mut ops, &mut effects);
         }
         let mut orphans = Vec::new();
         for request in recovered.requests {
@@ -89,14 +99,6 @@ impl BotMaster {
             }
         }
         self.finish_requests(&orphans, &mut ops, &mut effects);
-        let (schedulers, wanted) = Registry::new(
-            &self.config.schedulers,
-            &recovered.schedulers,
-            &recovered.changes,
-            self.now.wall,
-        );
-        self.schedulers = schedulers;
-        self.take_effects(wanted, &mut ops, &mut effects);
         self.persist_then(ops, effects);
     }
 }

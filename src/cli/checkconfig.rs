@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::{complain, say};
 use crate::config::{self, Config, ConfigErrors};
+use crate::daemon::machine_zone;
 
 /// Checks a configuration.
 #[derive(Clone, Debug, clap::Args)]
@@ -64,7 +65,7 @@ pub(super) fn load(file: &Path) -> anyhow::Result<Option<Config>> {
     })?;
     let name = file.display().to_string();
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match config::parse(&text, &name) {
+    match config::parse(&text, &name, &machine_zone()) {
         Ok((config, warnings)) => {
             if !warnings.is_empty() {
                 let report = ConfigErrors {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ChangeFilter, FilePatterns};
-use crate::model::{BuilderName, Properties, Results, SchedulerName, SlaveName};
+use super::SchedulerConfig;
+use crate::model::{BuilderName, Properties, Results, SlaveName};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -310,48 +310,4 @@ pub enum ChangeSourceConfig {
         /// Files outside are dropped from the change, those inside lose the prefix.
         prefix: Option<String>,
     },
-}
-
-/// A scheduler.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SchedulerConfig {
-    /// Its name.
-    pub name: SchedulerName,
-    /// Its builders, in order, duplicates included (SCB-02).
-    pub builders: Vec<BuilderName>,
-    /// Properties of its sets, with source "Scheduler".
-    pub properties: Properties,
-    /// Text of its sets' reasons, with `%(name)s` for its name; absent: kind and name (SCB-12).
-    pub reason: Option<String>,
-    /// What it is.
-    pub kind: SchedulerKind,
-}
-
-/// Kinds of scheduler.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SchedulerKind {
-    /// `Scheduler`: one branch (section 4).
-    Scheduler {
-        /// Its branch; absent is the default branch.
-        branch: Option<String>,
-        /// How long the tree must be still; absent: a set for each important change at once.
-        tree_stable_timer: Option<Duration>,
-        /// Whether the timer counts from the arrival of a change instead of its own time (SCH-12).
-        timer_from_arrival: bool,
-        /// Whether unimportant changes restart a running timer (SCH-09).
-        unimportant_resets_timer: bool,
-        /// Whether unimportant changes stay out of the set (SCH-12).
-        only_important: bool,
-        /// Which changes are important.
-        importance: Option<Importance>,
-        /// Which changes it looks at.
-        filter: ChangeFilter,
-    },
-}
-
-/// Which changes are important: those that touch a matching file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Importance {
-    /// The files that count.
-    pub files: FilePatterns,
 }

@@ -9,6 +9,7 @@
 //! Start reading at [`parse`], then `reader`, which walks the tree; each kind of table has a file.
 
 mod builders;
+pub mod calendar;
 mod change_sources;
 pub mod checked;
 mod listen;
@@ -19,6 +20,7 @@ mod quantities;
 mod reader;
 pub mod report;
 mod schedulers;
+pub mod scheduling;
 mod secrets;
 mod slaves;
 mod spelling;
@@ -28,21 +30,33 @@ mod toplevel;
 
 use toml::de::DeTable;
 
+pub use calendar::Calendar;
 pub use checked::{
-    BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, Importance, Listen,
-    LogLimits, SchedulerConfig, SchedulerKind, Secret, ShellStepConfig, SlaveConfig, SlaveKind,
-    StepConfig, StepKind, Template,
+    BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, Listen, LogLimits,
+    Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
+pub use scheduling::{
+    ChangeRules, Importance, NightlyConfig, SchedulerConfig, SchedulerKind, TimedBuild, TreeStable,
+};
 
+use crate::model::Zone;
 use reader::{Sink, Table};
 
-/// Reads and checks a configuration; `file` is its name for messages.
+/// The time zone of the machine, or why it cannot be told.
+pub type MachineZone = Result<Zone, String>;
+
+/// Reads and checks a configuration; `file` is its name for messages. What runs by local time
+/// and names no time zone runs by that of the machine, `zone`; not knowing that is a mistake only then.
 ///
 /// # Errors
 /// All that is wrong with it.
-pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
+pub fn parse(
+    text: &str,
+    file: &str,
+    zone: &MachineZone,
+) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
     let mut sink = Sink::new(text);
     let (tree, mut syntax_errors) = DeTable::parse_recoverable(text);
     let python = syntax_errors.first().and_then(|_| python_line(text));
@@ -63,7 +77,7 @@ pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<ConfigError>), Confi
     }
     let config = {
         let root = Table::new(&sink, &toplevel::SHAPE, 0..0, tree.get_ref());
-        toplevel::read(root, file)
+        toplevel::read(root, file, zone)
     };
     finished(sink, text, file, Some(config))
 }

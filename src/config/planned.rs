@@ -62,18 +62,7 @@ const PLANNED: &[(&str, &[&str])] = &[
         "schedulers",
         &["codebases", "create_absolute_source_stamps", "priority"],
     ),
-    (
-        "schedulers.type",
-        &[
-            "AnyBranch",
-            "Dependent",
-            "Periodic",
-            "Nightly",
-            "Try_Jobdir",
-            "Try_Userpass",
-            "Triggerable",
-        ],
-    ),
+    ("schedulers.type", &["Try_Jobdir", "Try_Userpass"]),
     (
         "change_sources.type",
         &[

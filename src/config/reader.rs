@@ -187,6 +187,11 @@ impl<'a> Table<'a> {
         value
     }
 
+    /// Takes the value of `key`, which is true or false; false if it is not there.
+    pub(super) fn flag(&mut self, key: &'static str) -> bool {
+        self.take(key).and_then(|v| v.flag()).unwrap_or(false)
+    }
+
     /// Whether it has a key that is unknown and means `key`, which is then not missing as well.
     pub(super) fn has_misspelt(&self, key: &str) -> bool {
         let mut unknown = self.entries.keys().filter(|k| !self.shape.keys.contains(k));
@@ -203,7 +208,8 @@ impl<'a> Table<'a> {
         for (key, (span, _)) in &self.entries {
             let (message, help) = if self.shape.keys.contains(key) {
                 let message = format!("{} means nothing here", of(key, &self.label));
-                (message, "remove it".to_owned())
+                let help = spelling::hint(self.shape, key).unwrap_or("remove it");
+                (message, help.to_owned())
             } else {
                 spelling::unknown_key(self.shape, &self.label, key)
             };

@@ -1,14 +1,20 @@
-//! `[[schedulers]]` (SCH-01, SCH-12, SCH-13).
+//! `[[schedulers]]` (sections 3 to 8): what all kinds have; `rules` has what those share that look at changes,
+//! `timed` those that look at the clock, `upstream` who waits for whom.
+
+pub(super) mod rules;
+mod timed;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checked::{Importance, SchedulerConfig, SchedulerKind};
+use self::upstream::Upstreams;
+use super::MachineZone;
 use super::names::Names;
-use super::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
 use super::quantities::LONGEST;
 use super::reader::{Shape, Table, Value};
+use super::scheduling::{SchedulerConfig, SchedulerKind, TreeStable};
 use crate::model::{BuilderName, SchedulerName};
 
 pub(super) static SHAPE: Shape = Shape {
@@ -21,32 +27,44 @@ pub(super) static SHAPE: Shape = Shape {
         "properties",
         "reason",
         "branch",
+        "branches",
+        "separate_repositories",
         "tree_stable_timer",
         "timer_from",
         "unimportant_resets_timer",
         "only_important",
         "important_files",
         "filter",
+        "upstream",
+        "period",
+        "resume",
+        "only_if_changed",
+        "minute",
+        "hour",
+        "day_of_month",
+        "month",
+        "day_of_week",
+        "force_at_minute",
+        "force_at_hour",
+        "force_at_day_of_month",
+        "force_at_month",
+        "force_at_day_of_week",
+        "time_zone",
+        "search_years",
+        "dst_repeat",
+        "dst_gap",
     ],
 };
 
-pub(super) static IMPORTANT_FILES: Shape = Shape {
-    place: "schedulers.important_files",
-    noun: "important_files",
-    keys: &["include", "exclude", "regex"],
-};
-
-pub(super) static FILTER: Shape = Shape {
-    place: "schedulers.filter",
-    noun: "filter",
-    keys: &["project", "repository", "category", "codebase", "branch"],
-};
-
-pub(super) static MATCH: Shape = Shape {
-    place: "schedulers.filter.match",
-    noun: "this filter",
-    keys: &["regex", "not"],
-};
+/// The kinds there are.
+const KINDS: [&str; 6] = [
+    "Scheduler",
+    "AnyBranch",
+    "Dependent",
+    "Periodic",
+    "Nightly",
+    "Triggerable",
+];
 
 /// What schedulers refer to, and what they make of it.
 #[derive(Debug)]
@@ -57,40 +75,75 @@ pub(super) struct Builders<'a> {
     pub(super) scheduled: BTreeSet<&'a str>,
 }
 
-/// Reads all schedulers.
+/// Reads all schedulers; those that run by local time and name no zone run by that of the machine, `zone`.
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
     builders: &mut Builders<'a>,
+    zone: &MachineZone,
 ) -> Vec<Arc<SchedulerConfig>> {
-    let mut names = Names::new("scheduler");
+    let mut reader = Reader {
+        names: Names::new("scheduler"),
+        builders,
+        upstreams: Upstreams::default(),
+        zone,
+    };
     let tables = root.take("schedulers").map(|v| v.tables(&SHAPE));
-    let schedulers = tables.into_iter().flatten();
+    let tables = tables.into_iter().flatten();
+    let schedulers = tables.filter_map(|t| reader.scheduler(t)).map(Arc::new);
+    let schedulers = schedulers.collect();
+    reader.upstreams.check(&reader.names);
     schedulers
-        .filter_map(|t| read_one(t, &mut names, builders))
-        .map(Arc::new)
-        .collect()
 }
 
-fn read_one<'a>(
-    mut table: Table<'a>,
-    names: &mut Names<'a>,
-    builders: &mut Builders<'a>,
-) -> Option<SchedulerConfig> {
-    let name = names.declare(&mut table);
-    let builder_names = read_builders(&mut table, builders);
-    let kind = table.require("type", "\"Scheduler\"")?;
-    kind.one_of(&["Scheduler"])?;
-    let properties = table.properties("Scheduler");
-    let reason = table.take("reason").and_then(|v| read_reason(&v));
-    let kind = read_scheduler(&mut table);
-    table.finish();
-    Some(SchedulerConfig {
-        name: SchedulerName::from(name?.0),
-        builders: builder_names,
-        properties,
-        reason,
-        kind,
-    })
+/// What is known while the schedulers are read one by one.
+struct Reader<'a, 'r> {
+    names: Names<'a>,
+    builders: &'r mut Builders<'a>,
+    upstreams: Upstreams<'a>,
+    zone: &'r MachineZone,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn scheduler(&mut self, mut table: Table<'a>) -> Option<SchedulerConfig> {
+        let name = self.names.declare(&mut table).map(|(name, _)| name);
+        let builders = read_builders(&mut table, self.builders);
+        let kind = table.require("type", "\"Scheduler\"")?;
+        if let (Some(name), Some(kind)) = (name, kind.raw().as_str()) {
+            self.upstreams.add_kind(name, kind);
+        }
+        let kind = kind.one_of(&KINDS)?;
+        let properties = table.properties("Scheduler");
+        let reason = table.take("reason").and_then(|v| read_reason(&v));
+        let kind = match kind {
+            "Scheduler" => Some(read_scheduler(&mut table)),
+            "AnyBranch" => Some(read_any_branch(&mut table)),
+            "Dependent" => self.read_dependent(&mut table, name),
+            "Periodic" => timed::read_periodic(&mut table),
+            "Nightly" => timed::read_nightly(&mut table, self.zone),
+            _ => Some(SchedulerKind::Triggerable),
+        };
+        table.finish();
+        Some(SchedulerConfig {
+            name: SchedulerName::from(name?),
+            builders,
+            properties,
+            reason,
+            kind: kind?,
+        })
+    }
+
+    fn read_dependent(
+        &mut self,
+        table: &mut Table<'a>,
+        name: Option<&'a str>,
+    ) -> Option<SchedulerKind> {
+        let value = table.require("upstream", "\"SCHEDULER\"")?;
+        let upstream = value.name()?;
+        self.upstreams.add(name?, value);
+        Some(SchedulerKind::Dependent {
+            upstream: upstream.into(),
+        })
+    }
 }
 
 fn read_builders<'a>(table: &mut Table<'a>, builders: &mut Builders<'a>) -> Vec<BuilderName> {
@@ -113,23 +166,51 @@ fn read_builders<'a>(table: &mut Table<'a>, builders: &mut Builders<'a>) -> Vec<
 
 fn read_scheduler(table: &mut Table<'_>) -> SchedulerKind {
     let branch = table.take("branch");
-    let filter = table.take("filter");
-    let filter = filter.and_then(|v| read_filter(&v, branch.as_ref()));
+    let settings = read_tree_stable(table, branch.as_ref());
+    SchedulerKind::Scheduler {
+        branch: branch.and_then(|v| v.text()).map(str::to_owned),
+        settings,
+    }
+}
+
+fn read_any_branch(table: &mut Table<'_>) -> SchedulerKind {
+    let branches = table.take("branches");
+    let settings = read_tree_stable(table, branches.as_ref());
+    SchedulerKind::AnyBranch {
+        branches: branches.and_then(|v| read_branches(&v)),
+        separate_repositories: table.flag("separate_repositories"),
+        settings,
+    }
+}
+
+/// A list of branches, among which `false` is the default branch (ANY-02).
+fn read_branches(value: &Value<'_>) -> Option<Vec<Option<String>>> {
+    let entries = value.list()?;
+    if entries.is_empty() {
+        let message = format!("{} has no branches", value.label);
+        let help = "it starts nothing; without `branches` it builds every branch";
+        value.sink.warning(value.span(), message, help);
+    }
+    let text = |entry: &Value<'_>| match entry.is_false() {
+        true => Some(None),
+        false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
+        false => entry.expected("a text", "a text, or `false` for the default branch"),
+    };
+    let texts: Vec<_> = entries.iter().map(text).collect();
+    texts.into_iter().collect()
+}
+
+/// `branch` is the setting that a filter on the branch takes the place of.
+fn read_tree_stable(table: &mut Table<'_>, branch: Option<&Value<'_>>) -> TreeStable {
     let timer = table.take("tree_stable_timer");
     let timer = timer.and_then(|v| v.optional_duration(Duration::ZERO..=LONGEST));
     let timer_from = table.take("timer_from");
     let timer_from = timer_from.and_then(|v| v.one_of(&["change", "arrival"]));
-    let important = table.take("important_files");
-    let important = important.and_then(|v| read_important_files(&v));
-    let mut flag = |key| table.take(key).and_then(|v| v.flag()).unwrap_or(false);
-    SchedulerKind::Scheduler {
-        branch: branch.and_then(|v| v.text()).map(str::to_owned),
+    TreeStable {
         tree_stable_timer: timer.flatten(),
         timer_from_arrival: timer_from == Some("arrival"),
-        unimportant_resets_timer: flag("unimportant_resets_timer"),
-        only_important: flag("only_important"),
-        importance: important.map(|files| Importance { files }),
-        filter: filter.unwrap_or_default(),
+        unimportant_resets_timer: table.flag("unimportant_resets_timer"),
+        rules: rules::read(table, branch),
     }
 }
 
@@ -143,125 +224,4 @@ fn read_reason(value: &Value<'_>) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
-}
-
-fn read_important_files(value: &Value<'_>) -> Option<FilePatterns> {
-    let mut table = value.table(&IMPORTANT_FILES)?;
-    let include = table.take("include");
-    let exclude = table.take("exclude");
-    let regex = table.take("regex");
-    table.finish();
-    match (&include, &exclude, &regex) {
-        (None, None, None) => {
-            value.error(
-                "says nothing",
-                "`{ include = [\"**/*.c\"] }`, `exclude`, or `{ regex = \"…\" }`",
-            );
-            None
-        }
-        (None, None, Some(regex)) => regex.pattern(FilePatterns::from_regex),
-        (_, _, Some(regex)) => {
-            let help = "keep the one or the other";
-            regex.error("does not go with `include` and `exclude`", help);
-            None
-        }
-        (_, _, None) => {
-            let include = globs(include.as_ref())?;
-            let exclude = globs(exclude.as_ref())?;
-            FilePatterns::from_globs(&include, &exclude).ok()
-        }
-    }
-}
-
-fn globs<'a>(value: Option<&Value<'a>>) -> Option<Vec<&'a str>> {
-    let Some(value) = value else {
-        return Some(Vec::new());
-    };
-    if value.raw().as_array().is_some_and(|globs| globs.is_empty()) {
-        value.error("is empty", "leave it out, or name a pattern");
-        return None;
-    }
-    let entries = value.one_or_list()?;
-    let check = |entry: &Value<'a>| {
-        entry.pattern(|glob| FilePatterns::from_globs(&[glob], &[]))?;
-        entry.text()
-    };
-    let texts: Vec<Option<&str>> = entries.iter().map(check).collect();
-    texts.into_iter().collect()
-}
-
-fn read_filter(value: &Value<'_>, branch: Option<&Value<'_>>) -> Option<ChangeFilter> {
-    let mut table = value.table(&FILTER)?;
-    if let (Some(ours), Some(branch)) = (table.place("branch"), branch) {
-        value.sink.clash(
-            (ours, branch.key_span.clone()),
-            "a scheduler has either `branch` or a filter on the branch".to_owned(),
-            "here is the other",
-            "keep one of the two",
-        );
-    }
-    let mut field = |key| table.take(key).and_then(|v| read_match(&v));
-    let filter = ChangeFilter {
-        project: field("project"),
-        repository: field("repository"),
-        category: field("category"),
-        codebase: field("codebase"),
-        branch: field("branch"),
-    };
-    table.finish();
-    Some(filter)
-}
-
-/// A text, `false` for an absent field, a list of those, `{ regex = … }` or `{ not = … }`.
-fn read_match(value: &Value<'_>) -> Option<TextMatch> {
-    if !value.raw().is_table() {
-        let entries = value.one_or_list()?;
-        let texts = entries.iter().map(|entry| match entry.is_false() {
-            true => Some(None),
-            false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
-            false => {
-                let help = "a text, a list of texts, { regex = \"…\" }, { not = … }, or `false` for \
-                            changes without it";
-                entry.expected("a text", help)
-            }
-        });
-        let texts: Vec<Option<Option<String>>> = texts.collect();
-        let texts: Option<Vec<Option<String>>> = texts.into_iter().collect();
-        return texts.map(TextMatch::one_of);
-    }
-    let mut table = value.table(&MATCH)?;
-    let regex = table.take("regex");
-    let not = table.take("not");
-    table.finish();
-    match (regex, not) {
-        (Some(regex), None) => {
-            let entries = regex.one_or_list()?;
-            let check =
-                |entry: &Value<'_>| entry.pattern(|r| TextMatch::regex(&[r]).map(|_| r.to_owned()));
-            let texts: Vec<String> = entries.iter().filter_map(check).collect();
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            TextMatch::regex(&texts).ok()
-        }
-        (None, Some(not)) => read_match(&not).map(TextMatch::negate),
-        (Some(_), Some(_)) | (None, None) => {
-            value.error(
-                "must have `regex` or `not`",
-                "{ regex = \"…\" }, or { not = … }",
-            );
-            None
-        }
-    }
-}
-
-impl<'a> Value<'a> {
-    /// Its text, made into a pattern.
-    fn pattern<T>(&self, make: impl FnOnce(&'a str) -> Result<T, PatternError>) -> Option<T> {
-        match make(self.text()?) {
-            Ok(pattern) => Some(pattern),
-            Err(wrong) => {
-                self.error("is no pattern", wrong.to_string());
-                None
-            }
-        }
-    }
 }

@@ -16,11 +16,8 @@ pub(super) fn unknown_key(shape: &Shape, label: &str, key: &str) -> (String, Str
         }
     }
     let message = format!("unknown key {}", of(key, label));
-    if let Some((_, _, help)) = HINTS
-        .iter()
-        .find(|(p, k, _)| *p == shape.place && *k == key)
-    {
-        return (message, (*help).to_owned());
+    if let Some(help) = hint(shape, key) {
+        return (message, help.to_owned());
     }
     let help = match meant(shape, key) {
         Some((ours, true)) => format!("it is called `{ours}` here"),
@@ -29,6 +26,13 @@ pub(super) fn unknown_key(shape: &Shape, label: &str, key: &str) -> (String, Str
         None => format!("its keys are {}", listing(shape.keys)),
     };
     (message, help)
+}
+
+/// What to say about `key` where it cannot be.
+pub(super) fn hint(shape: &Shape, key: &str) -> Option<&'static str> {
+    let mut hints = HINTS.iter();
+    let found = hints.find(|(place, k, _)| *place == shape.place && *k == key);
+    found.map(|(_, _, help)| *help)
 }
 
 /// The key of this shape that `key` means, and whether that is certain: it is Buildbot's spelling of
@@ -135,6 +139,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("builderNames", "builders"),
     ("change_filter", "filter"),
     ("fileIsImportant", "important_files"),
+    ("periodicBuildTimer", "period"),
+    ("onlyIfChanged", "only_if_changed"),
     ("category", "tags"),
     ("categories", "filter"),
     ("passwd", "password"),
@@ -142,7 +148,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("factory", "factories"),
 ];
 
-/// What to say about keys that have no name here: place, key, advice.
+/// What to say about keys that have no name or no meaning here: place, key, advice.
 const HINTS: &[(&str, &str, &str)] = &[
     (
         "builders",
@@ -160,11 +166,6 @@ const HINTS: &[(&str, &str, &str)] = &[
         "a scheduler of type \"AnyBranch\" builds several branches; this one has one `branch`",
     ),
     (
-        "schedulers",
-        "periodicBuildTimer",
-        "it is the `period` of a scheduler of type \"Periodic\"",
-    ),
-    (
         "builders",
         "steps",
         "put them under `[factories.NAME]`, and write `factory = \"NAME\"` here",
@@ -179,6 +180,7 @@ const HINTS: &[(&str, &str, &str)] = &[
 /// Buildbot's names of kinds of things.
 const VALUE_ALIASES: &[(&str, &str)] = &[
     ("SingleBranchScheduler", "Scheduler"),
+    ("AnyBranchScheduler", "AnyBranch"),
     ("BuildSlave", "slave"),
     ("Worker", "slave"),
     ("worker", "slave"),

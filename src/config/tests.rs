@@ -32,7 +32,7 @@ builders = ["full"]
 
 /// The configuration in `text`, which has no mistakes.
 fn accept(text: &str) -> Config {
-    match parse(text, "master.toml") {
+    match parse(text, "master.toml", &Ok(Zone::UTC)) {
         Ok((config, warnings)) => {
             assert_eq!(lines(&warnings), "", "warnings");
             config
@@ -56,7 +56,7 @@ fn lines(problems: &[ConfigError]) -> String {
 
 /// The errors of `text`, then its warnings.
 fn mistakes_of(text: &str) -> String {
-    match parse(text, "master.toml") {
+    match parse(text, "master.toml", &Ok(Zone::UTC)) {
         Ok((_, warnings)) => format!("accepted\n{}", lines(&warnings)),
         Err(errors) => {
             let warnings = lines(&errors.warnings);

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use super::MachineZone;
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, LogLimits, SlaveKind};
@@ -50,7 +51,7 @@ pub(super) static LOG_ROTATION: Shape = Shape {
 };
 
 /// Reads all. What it gives back is of use only if no error was noted.
-pub(super) fn read(mut root: Table<'_>, file: &str) -> Config {
+pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Config {
     let mut slave_names = Names::new("slave");
     let slaves = slaves::read(&mut root, &mut slave_names);
     let slave_port = root.take("slave_port");
@@ -94,7 +95,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str) -> Config {
         names: builder_names,
         scheduled: BTreeSet::new(),
     };
-    let schedulers = schedulers::read(&mut root, &mut builder_names);
+    let schedulers = schedulers::read(&mut root, &mut builder_names, zone);
     warn_of_idle_builders(&root, &builder_names);
 
     let mut time = |key, default| {

@@ -16,6 +16,7 @@ mod local;
 mod logins;
 mod sessions;
 mod signals;
+mod zone;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ use crate::store::Store;
 
 use clock::Clock;
 use engine::Engine;
+
+pub use zone::machine_zone;
 
 /// Questions that may wait for the core; more wait at their askers.
 const QUESTIONS: usize = 1024;

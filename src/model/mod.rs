@@ -13,6 +13,7 @@ pub mod properties;
 pub mod results;
 pub mod stamp;
 pub mod time;
+pub mod zone;
 
 pub use build::{BuildSummary, StepSummary};
 pub use buildset::{BuildRequest, BuildSet};
@@ -26,3 +27,4 @@ pub use properties::{Properties, Property};
 pub use results::Results;
 pub use stamp::{Patch, SourceStamp};
 pub use time::{Mono, Now, Timestamp};
+pub use zone::Zone;

@@ -6,22 +6,34 @@
 //! Invariants: every scheduler gets every change in the order of arrival, whatever the others do with it
 //! (CHG-04, CHG-05); what a scheduler must know after a restart is handed out with the effects that
 //! made it, so that both become durable together; due times are wall-clock times, which the owner
-//! turns into deadlines. Start reading at [`Registry`], then the kind in `scheduler`.
+//! turns into deadlines; the owner tells the end of every set that was wanted, also of one that could not be made.
+//! Start reading at [`Registry`], then `kind`, then the kinds: `scheduler` is the simplest.
 
+mod any_branch;
+mod kind;
+mod nightly;
+mod periodic;
+mod remembering;
 mod scheduler;
+mod search;
 #[cfg(test)]
 mod tests;
+mod timed;
+mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::scheduler::Scheduler;
+use self::kind::Kind;
+use self::remembering::{Part, Remembered};
 use crate::config::{SchedulerConfig, SchedulerKind};
 use crate::model::{
     BuilderName, Change, ChangeNumber, Properties, SchedulerName, SourceStamp, Timestamp,
 };
+
+pub use search::{Run, next_run};
 
 /// Place of a scheduler in the registry: its place in the configuration.
 pub type SchedulerIx = usize;
@@ -30,6 +42,10 @@ pub type SchedulerIx = usize;
 #[derive(Debug, Default)]
 pub struct Registry {
     entries: Vec<Entry>,
+    by_name: HashMap<SchedulerName, SchedulerIx>,
+    /// Those that wait for another, in the order of the configuration (SCB-05). They are found by name, so
+    /// that they follow whatever has that name (DEP-06).
+    watchers: HashMap<SchedulerName, Vec<SchedulerIx>>,
 }
 
 /// One scheduler.
@@ -39,12 +55,6 @@ struct Entry {
     kind: Kind,
     /// A stopped one takes no changes and has no timer (SCH-11).
     stopped: bool,
-}
-
-/// The kinds that are built.
-#[derive(Debug)]
-enum Kind {
-    Scheduler(Scheduler),
 }
 
 /// What schedulers want done after an event.
@@ -69,11 +79,20 @@ pub struct Submission {
     /// On which builders, in order, duplicates included (SCB-02).
     pub builders: Vec<BuilderName>,
     /// What to build.
-    pub stamp: SourceStamp,
+    pub stamp: Arc<SourceStamp>,
     /// Why.
     pub reason: String,
     /// With which properties (SCB-08).
     pub properties: Properties,
+}
+
+/// Why a scheduler takes over what another has left.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Start {
+    /// The master was started.
+    Restarted,
+    /// The settings were changed.
+    Reconfigured,
 }
 
 impl Registry {
@@ -85,30 +104,52 @@ impl Registry {
         now: Timestamp,
     ) -> (Self, Effects) {
         let mut effects = Effects::default();
+        let mut remembered = Remembered::of(stored);
+        let start = |config: &Arc<SchedulerConfig>| {
+            let old = remembered.take(&config.name);
+            let start = Start::Restarted;
+            Entry::new(config, old, changes, (start, now), &mut effects)
+        };
+        let entries = configs.iter().map(start).collect();
+        remembered.forget(&mut effects);
+        effects.touched.extend(0..configs.len());
+        (Self::of(entries), effects)
+    }
+
+    /// Goes on with other settings: who has the same as before is left alone (SCB-09); who has the name and the
+    /// kind of one that was there takes over what that one had (SCB-10); the others start or end.
+    pub fn reconfigure(&mut self, configs: &[Arc<SchedulerConfig>], now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        let old = std::mem::take(self).entries.into_iter();
+        let mut old: BTreeMap<_, _> = old.map(|e| (e.config.name.clone(), e)).collect();
         let mut entries = Vec::with_capacity(configs.len());
-        for (ix, config) in configs.iter().enumerate() {
-            let mut kind = Kind::new(config);
-            if let Some(state) = stored.get(&config.name) {
-                if let Err(why) = kind.restore(config, state, changes, now) {
-                    effects.problems.push((config.name.clone(), why));
+        for config in configs {
+            let entry = match old.remove(&config.name) {
+                Some(same) if same.config == *config && !same.stopped => same,
+                Some(other) => {
+                    let parts = other.remembered();
+                    let (changes, start) = (other.kind.changes(), Start::Reconfigured);
+                    if other.config.kind.name() == config.kind.name() {
+                        Entry::new(config, parts, &changes, (start, now), &mut effects)
+                    } else {
+                        parts.forget(&config.name, &mut effects);
+                        let none = remembering::Parts::default();
+                        Entry::new(config, none, &changes, (start, now), &mut effects)
+                    }
                 }
-                if kind.state().as_ref() != Some(state) {
-                    effects.states.push((config.name.clone(), kind.state()));
+                None => {
+                    let (none, start) = (remembering::Parts::default(), Start::Reconfigured);
+                    Entry::new(config, none, &BTreeMap::new(), (start, now), &mut effects)
                 }
-            }
-            effects.touched.push(ix);
-            entries.push(Entry {
-                config: Arc::clone(config),
-                kind,
-                stopped: false,
-            });
+            };
+            entries.push(entry);
         }
-        for gone in stored.keys() {
-            if !configs.iter().any(|c| c.name == *gone) {
-                effects.states.push((gone.clone(), None));
-            }
+        for (name, gone) in old {
+            gone.remembered().forget(&name, &mut effects);
         }
-        (Self { entries }, effects)
+        effects.touched.extend(0..entries.len());
+        *self = Self::of(entries);
+        effects
     }
 
     /// Tells every scheduler of a change.
@@ -116,7 +157,7 @@ impl Registry {
         let mut effects = Effects::default();
         for (ix, entry) in self.entries.iter_mut().enumerate() {
             if !entry.stopped {
-                let outcome = entry.kind.on_change(&entry.config, change, now);
+                let outcome = entry.kind.on_change(&entry.config.kind, change, now);
                 entry.collect(ix, outcome, &mut effects);
             }
         }
@@ -129,13 +170,62 @@ impl Registry {
         if let Some(entry) = self.entries.get_mut(ix)
             && !entry.stopped
         {
-            let outcome = entry.kind.on_timer(now);
+            let outcome = entry.kind.on_timer(&entry.config.kind, now);
             entry.collect(ix, outcome, &mut effects);
         }
         effects
     }
 
-    /// Stops a scheduler: its timer is cancelled (SCH-11).
+    /// A set of `scheduler` has finished, or could not be made: with success its watchers build the same
+    /// (SCB-05, DEP-03), unless the scheduler is gone meanwhile (SCB-06).
+    pub fn on_set_finished(
+        &mut self,
+        scheduler: &SchedulerName,
+        stamp: &Arc<SourceStamp>,
+        success: bool,
+        now: Timestamp,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let Some(&ix) = self.by_name.get(scheduler) else {
+            return effects;
+        };
+        let Some(entry) = self.entries.get_mut(ix).filter(|e| !e.stopped) else {
+            return effects;
+        };
+        if entry.kind.on_set_finished(&entry.config.kind, stamp, now) {
+            effects.touched.push(ix);
+        }
+        let watchers = self.watchers.get(scheduler).filter(|_| success);
+        for &ix in watchers.into_iter().flatten() {
+            if let Some(watcher) = self.entries.get(ix).filter(|e| !e.stopped) {
+                watcher.submit(Arc::clone(stamp), &mut effects);
+            }
+        }
+        effects
+    }
+
+    /// Asks a Triggerable to build `stamp`, with `properties` over its own.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn trigger(
+        &self,
+        name: &SchedulerName,
+        stamp: Arc<SourceStamp>,
+        properties: &Properties,
+    ) -> Result<Submission, String> {
+        let entry = self.running(name);
+        match entry.filter(|e| matches!(e.config.kind, SchedulerKind::Triggerable)) {
+            Some(entry) => {
+                let mut submission = entry.submission(stamp);
+                submission.properties.update(properties);
+                Ok(submission)
+            }
+            None => Err(format!("there is no Triggerable scheduler {name}")),
+        }
+    }
+
+    /// Stops a scheduler: its timer is cancelled (SCH-11, ANY-05).
     pub fn stop(&mut self, ix: SchedulerIx) {
         if let Some(entry) = self.entries.get_mut(ix) {
             entry.stopped = true;
@@ -144,36 +234,74 @@ impl Registry {
 
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// When a scheduler wants [`Registry::on_timer`] next.
     #[must_use]
     pub fn next_due(&self, ix: SchedulerIx) -> Option<Timestamp> {
-        let entry = self.entries.get(ix).filter(|e| !e.stopped)?;
-        match &entry.kind {
-            Kind::Scheduler(scheduler) => scheduler.next_due(),
+        self.entries.get(ix).filter(|e| !e.stopped)?.kind.next_due()
+    }
+
+    /// The future builds of a scheduler, for people, earliest first (SCB-04). Those of a Dependent are its
+    /// upstream's.
+    #[must_use]
+    pub fn pending_build_times(&self, name: &SchedulerName) -> Vec<Timestamp> {
+        let mut name = name;
+        // A configuration without circles is left after so many steps.
+        for _ in 0..self.entries.len() {
+            let Some(entry) = self.running(name) else {
+                break;
+            };
+            match &entry.config.kind {
+                SchedulerKind::Dependent { upstream } => name = upstream,
+                SchedulerKind::Scheduler { .. }
+                | SchedulerKind::AnyBranch { .. }
+                | SchedulerKind::Periodic { .. }
+                | SchedulerKind::Nightly(_)
+                | SchedulerKind::Triggerable => return entry.kind.pending_build_times(),
+            }
+        }
+        Vec::new()
+    }
+
+    /// The names of an AnyBranch's sub-schedulers (ANY-03).
+    #[must_use]
+    pub fn sub_schedulers(&self, name: &SchedulerName) -> Vec<String> {
+        match self.running(name).map(|e| &e.kind) {
+            Some(Kind::AnyBranch(it)) => it
+                .branches()
+                .map(|branch| any_branch::sub_name(name.as_str(), branch))
+                .collect(),
+            _ => Vec::new(),
         }
     }
 
-    /// The future builds of a scheduler, for people (SCB-04).
-    #[must_use]
-    pub fn pending_build_times(&self, name: &SchedulerName) -> Vec<Timestamp> {
-        let mut running = self.entries.iter().filter(|e| !e.stopped);
-        let entry = running.find(|e| e.config.name == *name);
-        match entry.map(|e| &e.kind) {
-            Some(Kind::Scheduler(scheduler)) => {
-                scheduler.pending_build_time().into_iter().collect()
+    fn of(entries: Vec<Entry>) -> Self {
+        let mut registry = Self {
+            entries,
+            ..Self::default()
+        };
+        for (ix, entry) in registry.entries.iter().enumerate() {
+            registry.by_name.insert(entry.config.name.clone(), ix);
+            if let SchedulerKind::Dependent { upstream } = &entry.config.kind {
+                let watchers = registry.watchers.entry(upstream.clone()).or_default();
+                watchers.push(ix);
             }
-            None => Vec::new(),
         }
+        registry
+    }
+
+    fn running(&self, name: &SchedulerName) -> Option<&Entry> {
+        let entry = self.entries.get(*self.by_name.get(name)?)?;
+        Some(entry).filter(|e| !e.stopped)
     }
 }
 
@@ -182,84 +310,100 @@ impl Registry {
 struct Outcome {
     /// Stamps to build, each a set.
     stamps: Vec<SourceStamp>,
-    /// Whether there is something new to remember.
-    changed: bool,
+    /// What to remember from now on.
+    states: Vec<(Part, Option<Value>)>,
+    /// Whether its due time may be another one.
+    rearm: bool,
+    /// What is wrong.
+    problem: Option<String>,
+}
+
+impl Outcome {
+    /// Has `state` remembered of `part`.
+    fn remember(&mut self, part: Part, state: Option<Value>) {
+        self.states.push((part, state));
+    }
 }
 
 impl Entry {
-    fn collect(&self, ix: SchedulerIx, outcome: Outcome, effects: &mut Effects) {
-        let config = &self.config;
-        for stamp in outcome.stamps {
-            let mut properties = config.properties.clone();
-            properties.set("scheduler", config.name.as_str(), "Scheduler");
-            effects.submissions.push(Submission {
-                scheduler: config.name.clone(),
-                builders: config.builders.clone(),
-                stamp,
-                reason: self.reason(),
-                properties,
-            });
+    /// A scheduler that takes over what is remembered; what of that it does not want is forgotten.
+    fn new(
+        config: &Arc<SchedulerConfig>,
+        old: remembering::Parts,
+        changes: &BTreeMap<ChangeNumber, Arc<Change>>,
+        (start, now): (Start, Timestamp),
+        effects: &mut Effects,
+    ) -> Self {
+        let mut entry = Self {
+            config: Arc::clone(config),
+            kind: Kind::new(&config.kind, now),
+            stopped: false,
+        };
+        if let Err(why) = entry
+            .kind
+            .restore(&config.kind, &old, changes, (start, now))
+        {
+            effects.problems.push((config.name.clone(), why));
         }
-        if outcome.changed {
-            effects
-                .states
-                .push((config.name.clone(), self.kind.state()));
+        if let Some(why) = entry.kind.problem(&config.kind) {
+            effects.problems.push((config.name.clone(), why));
+        }
+        entry.remembered().replace(old, &config.name, effects);
+        entry
+    }
+
+    fn remembered(&self) -> remembering::Parts {
+        self.kind.states()
+    }
+
+    fn collect(&self, ix: SchedulerIx, outcome: Outcome, effects: &mut Effects) {
+        let name = &self.config.name;
+        for stamp in outcome.stamps {
+            self.submit(Arc::new(stamp), effects);
+        }
+        for (part, state) in outcome.states {
+            effects.states.push((part.under(name), state));
+        }
+        if outcome.rearm {
             effects.touched.push(ix);
+        }
+        if let Some(why) = outcome.problem {
+            effects.problems.push((name.clone(), why));
+        }
+    }
+
+    fn submit(&self, stamp: Arc<SourceStamp>, effects: &mut Effects) {
+        effects.submissions.push(self.submission(stamp));
+    }
+
+    fn submission(&self, stamp: Arc<SourceStamp>) -> Submission {
+        let config = &self.config;
+        let mut properties = config.properties.clone();
+        properties.set("scheduler", config.name.as_str(), "Scheduler");
+        Submission {
+            scheduler: config.name.clone(),
+            builders: config.builders.clone(),
+            reason: self.reason(&stamp),
+            stamp,
+            properties,
         }
     }
 
     /// The reason of its sets (SCB-12).
-    fn reason(&self) -> String {
+    fn reason(&self, stamp: &SourceStamp) -> String {
         let name = self.config.name.as_str();
         if let Some(text) = &self.config.reason {
             return text.replace("%(name)s", name);
         }
-        let kind = match self.kind {
-            Kind::Scheduler(_) => "Scheduler",
-        };
-        format!("{kind} '{name}'")
-    }
-}
-
-impl Kind {
-    fn new(config: &SchedulerConfig) -> Self {
-        match config.kind {
-            SchedulerKind::Scheduler { .. } => Self::Scheduler(Scheduler::default()),
-        }
-    }
-
-    fn restore(
-        &mut self,
-        config: &SchedulerConfig,
-        state: &Value,
-        changes: &BTreeMap<ChangeNumber, Arc<Change>>,
-        now: Timestamp,
-    ) -> Result<(), String> {
-        match self {
-            Self::Scheduler(scheduler) => scheduler.restore(&config.kind, state, changes, now),
-        }
-    }
-
-    fn on_change(
-        &mut self,
-        config: &SchedulerConfig,
-        change: &Arc<Change>,
-        now: Timestamp,
-    ) -> Outcome {
-        match self {
-            Self::Scheduler(scheduler) => scheduler.on_change(&config.kind, change, now),
-        }
-    }
-
-    fn on_timer(&mut self, now: Timestamp) -> Outcome {
-        match self {
-            Self::Scheduler(scheduler) => scheduler.on_timer(now),
-        }
-    }
-
-    fn state(&self) -> Option<Value> {
-        match self {
-            Self::Scheduler(scheduler) => scheduler.state(),
+        let kind = self.config.kind.name();
+        match self.kind {
+            Kind::AnyBranch(_) => {
+                let name = any_branch::sub_name(name, stamp.branch.as_deref());
+                format!("{kind} '{name}'")
+            }
+            Kind::Scheduler(_) | Kind::Periodic(_) | Kind::Nightly(_) | Kind::Stateless => {
+                format!("{kind} '{name}'")
+            }
         }
     }
 }

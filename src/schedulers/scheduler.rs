@@ -15,8 +15,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Outcome;
-use crate::config::SchedulerKind;
+use super::waiting::{self, StoredChanges, Waiting};
+use crate::config::TreeStable;
 use crate::model::{Change, ChangeNumber, SourceStamp, Timestamp};
 
 /// How long a time that is already past is put off (SCH-05).
@@ -25,17 +25,10 @@ const OVERDUE_DELAY: Duration = Duration::from_secs(1);
 /// The state of one `Scheduler`.
 #[derive(Debug, Default)]
 pub(super) struct Scheduler {
-    /// What will be built, in order of arrival.
-    changes: Vec<Accumulated>,
+    /// What will be built.
+    changes: Waiting,
     /// Set while at least one of the changes is important.
     wait: Option<Wait>,
-}
-
-/// A change that waits.
-#[derive(Clone, Debug)]
-struct Accumulated {
-    change: Arc<Change>,
-    important: bool,
 }
 
 /// A running timer.
@@ -59,84 +52,83 @@ impl Wait {
     }
 }
 
-/// The form in which it is stored. The store finds the changes it must hand back under `changes`.
+/// The form in which it is stored.
 #[derive(Debug, Deserialize, Serialize)]
-struct Stored {
-    changes: Vec<ChangeNumber>,
-    important: Vec<ChangeNumber>,
-    next: Option<Timestamp>,
+pub(super) struct Stored {
+    #[serde(flatten)]
+    pub(super) changes: StoredChanges,
+    pub(super) next: Option<Timestamp>,
+}
+
+/// What a change does to a scheduler that wants it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Nothing.
+    Ignored,
+    /// It waits, and the timer may run.
+    Waits,
+    /// It is built at once.
+    Builds(SourceStamp),
 }
 
 impl Scheduler {
     /// Takes over what a scheduler of this name had stored, as far as it is still wanted (SCB-10).
     pub(super) fn restore(
         &mut self,
-        kind: &SchedulerKind,
         state: &Value,
-        changes: &BTreeMap<ChangeNumber, Arc<Change>>,
+        known: &BTreeMap<ChangeNumber, Arc<Change>>,
+        wanted: impl Fn(&Change) -> bool,
         now: Timestamp,
     ) -> Result<(), String> {
         let stored =
             Stored::deserialize(state).map_err(|e| format!("its stored state is unusable: {e}"))?;
-        let mut missing = Vec::new();
-        for number in stored.changes {
-            let Some(change) = changes.get(&number) else {
-                missing.push(number.to_string());
-                continue;
-            };
-            if wants(kind, change) {
-                self.changes.push(Accumulated {
-                    change: Arc::clone(change),
-                    important: stored.important.contains(&number),
-                });
-            }
-        }
-        if self.changes.iter().any(|c| c.important) {
+        let missing = self.changes.restore(&stored.changes, known, wanted);
+        if self.changes.has_important() {
             self.wait = Some(Wait::until(stored.next.unwrap_or(now), now));
         }
         if missing.is_empty() {
             return Ok(());
         }
-        Err(format!(
-            "changes it waits with are gone: {}",
-            missing.join(", ")
-        ))
+        Err(waiting::gone(&missing))
     }
 
-    /// Takes a change into account (SCH-02 to SCH-05, SCH-12).
+    /// Takes one change over that had waited until `next` (SCB-10); they come in order.
+    pub(super) fn take_over(
+        &mut self,
+        change: &Arc<Change>,
+        important: bool,
+        next: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        self.changes.add(change, important);
+        if important {
+            let next = next.unwrap_or(now);
+            let next = self.wait.map_or(next, |w| w.next.max(next));
+            self.wait = Some(Wait::until(next, now));
+        }
+    }
+
+    /// Takes a change into account that is wanted (SCH-03 to SCH-05, SCH-12).
     pub(super) fn on_change(
         &mut self,
-        kind: &SchedulerKind,
+        settings: &TreeStable,
         change: &Arc<Change>,
         now: Timestamp,
-    ) -> Outcome {
-        let SchedulerKind::Scheduler {
-            tree_stable_timer,
-            timer_from_arrival,
-            unimportant_resets_timer,
-            only_important,
-            ..
-        } = kind;
-        if !wants(kind, change) {
-            return Outcome::default();
+    ) -> Effect {
+        let important = waiting::is_important(&settings.rules, change);
+        if !important && settings.rules.only_important {
+            return Effect::Ignored;
         }
-        let important = is_important(kind, change);
-        if !important && *only_important {
-            return Outcome::default();
-        }
-        let Some(still_for) = *tree_stable_timer else {
-            return if important {
-                self.build_at_once(change)
-            } else {
-                Outcome::default()
+        let Some(still_for) = settings.tree_stable_timer else {
+            // Changes taken over from a time when there was a timer stay with theirs.
+            return match important {
+                true => Effect::Builds(SourceStamp::from_changes(vec![Arc::clone(change)])),
+                false => Effect::Ignored,
             };
         };
-        self.changes.push(Accumulated {
-            change: Arc::clone(change),
-            important,
-        });
-        if important || (*unimportant_resets_timer && self.wait.is_some()) {
-            let base = if *timer_from_arrival {
+        self.changes.add(change, important);
+        if important || (settings.unimportant_resets_timer && self.wait.is_some()) {
+            let base = if settings.timer_from_arrival {
                 change.arrived_at
             } else {
                 change.when
@@ -145,23 +137,14 @@ impl Scheduler {
             let next = self.wait.map_or(still, |w| w.next.max(still));
             self.wait = Some(Wait::until(next, now));
         }
-        Outcome {
-            stamps: Vec::new(),
-            changed: true,
-        }
+        Effect::Waits
     }
 
-    /// Builds what has accumulated, if it is time (SCH-07, SCH-08).
-    pub(super) fn on_timer(&mut self, now: Timestamp) -> Outcome {
-        match self.wait {
-            Some(wait) if wait.due <= now => {}
-            Some(_) | None => return Outcome::default(),
-        }
+    /// What has accumulated, if it is time to build it (SCH-07, SCH-08).
+    pub(super) fn on_timer(&mut self, now: Timestamp) -> Option<Vec<SourceStamp>> {
+        self.wait.filter(|wait| wait.due <= now)?;
         self.wait = None;
-        Outcome {
-            stamps: stamps_of(&mut self.changes),
-            changed: true,
-        }
+        Some(self.changes.take_stamps())
     }
 
     /// When [`Scheduler::on_timer`] is due.
@@ -174,68 +157,25 @@ impl Scheduler {
         self.wait.map(|w| w.next)
     }
 
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The changes that wait.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
+        self.changes.changes()
+    }
+
     /// What must be remembered; nothing while nothing waits.
     pub(super) fn state(&self) -> Option<Value> {
         if self.changes.is_empty() {
             return None;
         }
-        let important = self.changes.iter().filter(|c| c.important);
         let stored = Stored {
-            changes: self.changes.iter().map(|c| c.change.number).collect(),
-            important: important.map(|c| c.change.number).collect(),
+            changes: self.changes.stored(),
             next: self.wait.map(|w| w.next),
         };
         Some(serde_json::to_value(stored).expect("numbers always have a JSON form"))
     }
-
-    /// Without a timer each important change is a set of its own (SCH-12). Changes taken over from a
-    /// time when there was a timer stay with theirs.
-    fn build_at_once(&self, change: &Arc<Change>) -> Outcome {
-        Outcome {
-            stamps: vec![SourceStamp::from_changes(vec![Arc::clone(change)])],
-            changed: false,
-        }
-    }
-}
-
-/// Takes the stamps to build out of `changes`. A stamp has one branch (SST-03), so where a filter lets
-/// several branches pass, each is a set; one with only unimportant changes goes on waiting (SCH-10).
-fn stamps_of(changes: &mut Vec<Accumulated>) -> Vec<SourceStamp> {
-    let mut branches: Vec<Vec<Accumulated>> = Vec::new();
-    for one in changes.drain(..) {
-        let same = |b: &&mut Vec<Accumulated>| {
-            b.first()
-                .is_some_and(|c| c.change.branch == one.change.branch)
-        };
-        match branches.iter_mut().find(same) {
-            Some(branch) => branch.push(one),
-            None => branches.push(vec![one]),
-        }
-    }
-    let mut stamps = Vec::new();
-    for branch in branches {
-        if branch.iter().any(|c| c.important) {
-            let its = branch.into_iter().map(|c| c.change).collect();
-            stamps.push(SourceStamp::from_changes(its));
-        } else {
-            changes.extend(branch);
-        }
-    }
-    changes.sort_by_key(|c| c.change.number);
-    stamps
-}
-
-/// Whether `change` is on the branch and passes the filter (SCH-02, SCH-12). A default branch and
-/// an empty name are two (CHG-02).
-fn wants(kind: &SchedulerKind, change: &Change) -> bool {
-    let SchedulerKind::Scheduler { branch, filter, .. } = kind;
-    (filter.branch.is_some() || change.branch == *branch) && filter.passes(change)
-}
-
-/// Whether `change` is important (SCH-03).
-fn is_important(kind: &SchedulerKind, change: &Change) -> bool {
-    let SchedulerKind::Scheduler { importance, .. } = kind;
-    importance
-        .as_ref()
-        .is_none_or(|rule| change.files.iter().any(|file| rule.files.is_match(file)))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::config::{
-    BuilderConfig, ChangeFilter, Config, FactoryConfig, FilePatterns, Importance, LogLimits,
-    SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind,
+    BuilderConfig, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns, Importance,
+    LogLimits, SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind, TreeStable,
 };
 use buildmaster::model::{BuilderName, Properties, SlaveName};
 use rand::rngs::StdRng;
@@ -25,7 +25,9 @@ pub fn config(rng: &mut StdRng) -> Config {
         .map(|n| builder(rng, n, &names))
         .collect();
     let builder_names: Vec<BuilderName> = builders.iter().map(|b| b.name.clone()).collect();
-    let schedulers = (0..rng.random_range(1..=3)).map(|n| scheduler(rng, n, &builder_names));
+    let schedulers: Vec<_> = (0..rng.random_range(1..=3))
+        .map(|n| scheduler(rng, n, &builder_names))
+        .collect();
     Config {
         title: String::new(),
         title_url: String::new(),
@@ -33,7 +35,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         slave_port: Vec::new(),
         properties: Properties::new(),
         slaves,
-        schedulers: schedulers.collect(),
+        schedulers,
         builders,
         change_sources: Vec::new(),
         start_build_timeout: Duration::from_secs(10),
@@ -101,20 +103,37 @@ fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<Schedule
     let importance = rng.random_bool(0.3).then(|| Importance {
         files: FilePatterns::from_globs(&[IMPORTANT], &[]).unwrap(),
     });
+    let settings = TreeStable {
+        tree_stable_timer: timer.map(Duration::from_secs),
+        timer_from_arrival: rng.random_bool(0.5),
+        unimportant_resets_timer: rng.random_bool(0.3),
+        rules: ChangeRules {
+            only_important: rng.random_bool(0.2),
+            importance,
+            filter: ChangeFilter::default(),
+        },
+    };
+    // The first is none that waits for another.
+    let kind = match rng.random_range(0..4) {
+        0 if n > 0 => SchedulerKind::Dependent {
+            upstream: format!("sched{}", rng.random_range(0..n)).into(),
+        },
+        1 => SchedulerKind::AnyBranch {
+            branches: rng.random_bool(0.5).then(|| vec![branch(rng)]),
+            separate_repositories: rng.random_bool(0.3),
+            settings,
+        },
+        _ => SchedulerKind::Scheduler {
+            branch: branch(rng),
+            settings,
+        },
+    };
     Arc::new(SchedulerConfig {
         name: format!("sched{n}").into(),
         builders: its,
         properties: Properties::new(),
         reason: None,
-        kind: SchedulerKind::Scheduler {
-            branch: branch(rng),
-            tree_stable_timer: timer.map(Duration::from_secs),
-            timer_from_arrival: rng.random_bool(0.5),
-            unimportant_resets_timer: rng.random_bool(0.3),
-            only_important: rng.random_bool(0.2),
-            importance,
-            filter: ChangeFilter::default(),
-        },
+        kind,
     })
 }
 

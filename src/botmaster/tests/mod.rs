@@ -8,6 +8,7 @@
 
 mod building;
 mod scale;
+mod scheduling;
 mod slaves;
 mod stopping;
 
@@ -16,8 +17,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    BuilderConfig, ChangeFilter, FactoryConfig, LogLimits, SchedulerConfig, SchedulerKind,
-    SlaveConfig, SlaveKind,
+    BuilderConfig, FactoryConfig, LogLimits, SchedulerConfig, SchedulerKind, SlaveConfig,
+    SlaveKind, TreeStable,
 };
 use crate::model::{NewChange, Properties, RequestId, Results, Timestamp};
 
@@ -105,12 +106,7 @@ fn scheduler(name: &str, builders: Vec<BuilderName>) -> Arc<SchedulerConfig> {
         reason: None,
         kind: SchedulerKind::Scheduler {
             branch: Some(name.to_owned()),
-            tree_stable_timer: None,
-            timer_from_arrival: false,
-            unimportant_resets_timer: false,
-            only_important: false,
-            importance: None,
-            filter: ChangeFilter::default(),
+            settings: TreeStable::default(),
         },
     })
 }

@@ -26,18 +26,20 @@ fn a_small_configuration_has_the_documented_defaults() {
         (builder.builddir.as_str(), builder.slavebuilddir.as_str()),
         ("full", "full")
     );
-    let SchedulerKind::Scheduler {
-        branch,
-        tree_stable_timer,
-        timer_from_arrival,
-        unimportant_resets_timer,
-        only_important,
-        importance,
-        filter,
-    } = &config.schedulers[0].kind;
-    assert_eq!((branch, tree_stable_timer), (&None, &None));
-    assert!(!timer_from_arrival && !unimportant_resets_timer && !only_important);
-    assert_eq!((importance, filter), (&None, &ChangeFilter::default()));
+    let kind = SchedulerKind::Scheduler {
+        branch: None,
+        settings: TreeStable {
+            tree_stable_timer: None,
+            timer_from_arrival: false,
+            unimportant_resets_timer: false,
+            rules: ChangeRules {
+                only_important: false,
+                importance: None,
+                filter: ChangeFilter::default(),
+            },
+        },
+    };
+    assert_eq!(config.schedulers[0].kind, kind);
 }
 
 #[test]
@@ -132,13 +134,13 @@ properties = { level = 3, tags = ["x"], nested = { a = 1.5 } }
             .iter()
             .all(|(_, p)| p.source == "Scheduler")
     );
-    let SchedulerKind::Scheduler {
-        tree_stable_timer,
-        importance,
-        filter,
-        ..
-    } = &scheduler.kind;
-    assert_eq!(*tree_stable_timer, Some(Duration::from_secs(60)));
+    let SchedulerKind::Scheduler { settings, .. } = &scheduler.kind else {
+        panic!("{:?}", scheduler.kind);
+    };
+    assert_eq!(settings.tree_stable_timer, Some(Duration::from_secs(60)));
+    let ChangeRules {
+        importance, filter, ..
+    } = &settings.rules;
     let files = &importance.as_ref().unwrap().files;
     assert!(files.is_match("src/a.c") && !files.is_match("doc/a.c"));
     let branch = filter.branch.as_ref().unwrap();

@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::*;
 use crate::config::reader::Shape;
+use crate::config::schedulers::rules;
 use crate::config::{builders, change_sources, schedulers, slaves, steps, toplevel};
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -18,9 +19,9 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("factories.*.steps.logfiles.*", &steps::LOG_FILE),
         ("builders", &builders::SHAPE),
         ("schedulers", &schedulers::SHAPE),
-        ("schedulers.important_files", &schedulers::IMPORTANT_FILES),
-        ("schedulers.filter", &schedulers::FILTER),
-        ("schedulers.filter.*", &schedulers::MATCH),
+        ("schedulers.important_files", &rules::IMPORTANT_FILES),
+        ("schedulers.filter", &rules::FILTER),
+        ("schedulers.filter.*", &rules::MATCH),
         ("change_sources", &change_sources::SHAPE),
     ]
 }
@@ -110,7 +111,7 @@ fn the_example_shows_every_key_there_is() {
 #[test]
 fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
     let sample = include_str!("../../../tests/data/master.sample.toml");
-    let errors = parse(sample, "master.sample.toml").unwrap_err();
+    let errors = parse(sample, "master.sample.toml", &Ok(Zone::UTC)).unwrap_err();
     let messages: Vec<&str> = errors.errors.iter().map(|e| e.message.as_str()).collect();
     assert_eq!(
         messages,
@@ -120,10 +121,6 @@ fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
             "`type = \"Git\"` of step is not available yet",
             "`type = \"Compile\"` of step is not available yet",
             "`locks` of step `test` is not available yet",
-            "`type = \"AnyBranch\"` of scheduler `branches` is not available yet",
-            "`type = \"Dependent\"` of scheduler `package` is not available yet",
-            "`type = \"Periodic\"` of scheduler `hourly` is not available yet",
-            "`type = \"Nightly\"` of scheduler `nightly` is not available yet",
             "`type = \"Try_Jobdir\"` of scheduler `try1` is not available yet",
             "`type = \"Try_Userpass\"` of scheduler `try2` is not available yet",
         ]

@@ -25,7 +25,7 @@ factory = "check"
 [factories.check]
 steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]
 "#;
-    let errors = parse(text, "master.toml").unwrap_err();
+    let errors = parse(text, "master.toml", &Ok(Zone::UTC)).unwrap_err();
     assert_eq!(errors.errors.len(), 5);
     assert_eq!(errors.to_string(), errors.render(false));
     assert!(errors.render(true).contains("\u{1b}["));
@@ -78,7 +78,7 @@ fn a_clash_shows_both_places() {
         "[factories.check]",
         "[[slaves]]\nname = \"bot\"\npassword = \"x\"\n[factories.check]",
     );
-    let errors = parse(&text, "master.toml").unwrap_err();
+    let errors = parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap_err();
     insta::assert_snapshot!(errors.render(false), @r##"
     error: the name `bot` is used by two slaves, here and on line 5
      --> master.toml:9:8
@@ -98,7 +98,9 @@ fn a_clash_shows_both_places() {
 #[test]
 fn of_very_many_mistakes_the_first_are_shown() {
     let text: String = (0..103).map(|i| format!("x{i} = 1\n")).collect();
-    let rendered = parse(&text, "master.toml").unwrap_err().render(false);
+    let rendered = parse(&text, "master.toml", &Ok(Zone::UTC))
+        .unwrap_err()
+        .render(false);
     assert!(rendered.contains("unknown key `x99`") && !rendered.contains("unknown key `x100`"));
     assert!(rendered.ends_with("\n\n… and 3 more"), "{rendered}");
 }
@@ -136,7 +138,7 @@ fn errors_anywhere_can_be_shown() {
 proptest! {
     #[test]
     fn no_text_panics(text in any::<String>()) {
-        if let Err(errors) = parse(&text, "master.toml") {
+        if let Err(errors) = parse(&text, "master.toml", &Ok(Zone::UTC)) {
             prop_assert!(!errors.render(false).is_empty());
         }
     }
@@ -151,7 +153,7 @@ proptest! {
             line.into_iter().skip(from.saturating_sub(30)).collect::<String>()
         };
         let text = picks.into_iter().map(cut).collect::<Vec<_>>().join("\n");
-        if let Err(errors) = parse(&text, "master.toml") {
+        if let Err(errors) = parse(&text, "master.toml", &Ok(Zone::UTC)) {
             prop_assert!(!errors.render(false).is_empty());
         }
     }

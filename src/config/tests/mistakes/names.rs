@@ -72,8 +72,7 @@ type = "Nightly"
 name = "quick"
 builders = []
 [[schedulers]]"#,
-        r#"17:8: `type = "Nightly"` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)
-22:8: the name `quick` is used by two schedulers, here and on line 18 (give each scheduler a name of its own)
+        r#"22:8: the name `quick` is used by two schedulers, here and on line 18 (give each scheduler a name of its own)
 19:12: scheduler `quick` has no builders (it starts nothing)"#,
     );
     check(
@@ -259,5 +258,55 @@ type = "PB""#,
         r#"21:8: `type = "GitPoller"` of change source is not available yet (this version does not have it; remove it to go on without)
 23:6: unknown `type = "PBChangeSource"` of change source (it is called `"PB"` here)
 24:1: change source has no password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
+    );
+}
+
+/// The small configuration with more schedulers: `TYPE NAME SETTINGS`.
+fn with_schedulers(more: &[&str]) -> String {
+    let tables = more.iter().map(|one| {
+        let (kind, rest) = one.split_once(' ').unwrap();
+        let (name, settings) = rest.split_once(' ').unwrap();
+        format!(
+            "[[schedulers]]\ntype = \"{kind}\"\nname = \"{name}\"\nbuilders = [\"full\"]\n{settings}\n"
+        )
+    });
+    format!("{SMALL}{}", tables.collect::<String>())
+}
+
+#[test]
+fn dep_01_upstreams_exist_somewhere_in_the_file_and_do_not_wait_in_a_circle() {
+    let good = with_schedulers(&[
+        "Dependent a upstream='b'",
+        "Dependent b upstream='nightly'",
+        "Nightly nightly hour=3",
+    ]);
+    assert_eq!(mistakes_of(&good), "accepted");
+    let text = with_schedulers(&["Dependent a upstream='nobody'", "Dependent b "]);
+    assert_eq!(
+        mistakes_of(&text),
+        "24:10: scheduler `a` names the scheduler `nobody`, which does not exist (the schedulers are `a`, `b`, `quick`)\n\
+         25:1: scheduler `b` has no `upstream` (add `upstream = \"SCHEDULER\"`)"
+    );
+    let text = with_schedulers(&[
+        "Dependent c upstream='a'",
+        "Dependent a upstream='b'",
+        "Dependent b upstream='a'",
+        "Dependent self upstream='self'",
+    ]);
+    assert_eq!(
+        mistakes_of(&text),
+        "29:10: schedulers wait for each other in a circle: `a` waits for `b` waits for `a` (one of them must begin \
+         with changes or by the clock)\n\
+         39:10: scheduler `self` waits for itself (one of them must begin with changes or by the clock)"
+    );
+}
+
+#[test]
+fn scb_07_a_try_scheduler_is_nobodys_upstream() {
+    let text = with_schedulers(&["Dependent a upstream='t'", "Try_Jobdir t "]);
+    assert!(
+        mistakes_of(&text).contains("scheduler `a` cannot wait for `t`, whose builds are tries"),
+        "{}",
+        mistakes_of(&text)
     );
 }

@@ -166,3 +166,119 @@ properties = { "a b" = 1, d = 1979-05-27, f = inf }"#,
 3:47: `f` of `properties` is no JSON value (infinite numbers and NaN are none)"#,
     );
 }
+
+/// What is wrong with a scheduler of this kind and these settings.
+fn scheduler(kind: &str, settings: &str) -> String {
+    let text = format!(
+        "[[schedulers]]\ntype = \"{kind}\"\nname = \"s\"\nbuilders = [\"full\"]\n{settings}\n"
+    );
+    let mistakes = mistakes_of(&format!("{SMALL}{text}"));
+    mistakes.replace("24:", "").replace(" of scheduler `s`", "")
+}
+
+#[test]
+fn per_01_a_period_is_longer_than_nothing() {
+    let out_of_range = "10: `period` is out of range (a time from 1ms to 3650d)";
+    assert_eq!(scheduler("Periodic", "period = 0"), out_of_range);
+    assert_eq!(
+        scheduler("Periodic", "period = -1"),
+        "10: `period` is no time (a number of seconds, or a text such as \"30s\", \"10m\", \"1h30m\", \"250ms\")"
+    );
+    assert_eq!(
+        scheduler("Periodic", ""),
+        "20:1: scheduler `s` has no `period` (add `period = \"1h\"`)"
+    );
+    assert_eq!(
+        scheduler("Periodic", "period = 1\nhour = 3"),
+        "25:1: `hour` means nothing here (remove it)"
+    );
+}
+
+#[test]
+fn nig_06_what_can_never_run_is_a_mistake() {
+    for (settings, expected) in [
+        (
+            "hour = 24",
+            "8: `hour` is out of range (a number from 0 to 23)",
+        ),
+        (
+            "minute = [0, 60]",
+            "14: `minute` is out of range (a number from 0 to 59)",
+        ),
+        (
+            "day_of_week = 7",
+            "15: `day_of_week` is out of range (a number from 0 to 6)",
+        ),
+        (
+            "month = 0",
+            "9: `month` is out of range (a number from 1 to 12)",
+        ),
+        (
+            "hour = []",
+            "8: `hour` is empty, so that it would never run (name a number, or leave it out)",
+        ),
+        (
+            "hour = \"3\"",
+            "8: `hour` must be a whole number, not a text (a number from 0 to 23, a list of them, or \"*\")",
+        ),
+        (
+            "day_of_month = 31\nmonth = 4",
+            "25:1: scheduler `s` never runs (the months that it names have no day that it names)",
+        ),
+        (
+            "time_zone = \"Europe/Berlim\"",
+            "13: `time_zone` names no time zone: \"Europe/Berlim\" (did you mean `Europe/Berlin`?)",
+        ),
+        (
+            "force_at_hour = 3",
+            "1: `force_at_hour` means nothing here (it goes with `only_if_changed = true`; without that every run builds)",
+        ),
+        (
+            "search_years = 0",
+            "16: `search_years` is out of range (a number from 1 to 100)",
+        ),
+        (
+            "only_important = true",
+            "1: `only_important` means nothing here (remove it)",
+        ),
+        ("day_of_month = 29\nmonth = 2", "accepted"),
+        ("day_of_month = 30\nmonth = 2\nday_of_week = 0", "accepted"),
+        ("minute = \"*\"\nhour = [3, 15]", "accepted"),
+    ] {
+        assert_eq!(scheduler("Nightly", settings), expected, "{settings}");
+    }
+}
+
+#[test]
+fn nig_10_a_machine_whose_zone_is_unknown_wants_one_for_each_scheduler_that_needs_it() {
+    let unknown = Err("TZ is odd".to_owned());
+    let nightly = "[[schedulers]]\ntype = \"Nightly\"\nname = \"n\"\nbuilders = []\n";
+    let errors = parse(nightly, "master.toml", &unknown).unwrap_err();
+    assert_eq!(
+        lines(&errors.errors),
+        "1:1: scheduler `n` has no `time_zone` (add one, such as `time_zone = \"Europe/Berlin\"`: TZ is odd)"
+    );
+    let named = format!("{nightly}time_zone = \"UTC\"");
+    assert!(parse(&named, "master.toml", &unknown).is_ok());
+    assert!(parse(SMALL, "master.toml", &unknown).is_ok());
+}
+
+#[test]
+fn any_02_an_empty_list_of_branches_is_allowed_with_a_warning() {
+    assert_eq!(
+        scheduler("AnyBranch", "branches = []"),
+        "accepted\n12: scheduler `s` has no branches (it starts nothing; without `branches` it builds every branch)"
+    );
+    assert_eq!(
+        scheduler("AnyBranch", "branches = [\"rel\", false]"),
+        "accepted"
+    );
+    assert_eq!(
+        scheduler("AnyBranch", "branches = [true]"),
+        "13: `branches` must be a text, not `true` (a text, or `false` for the default branch)"
+    );
+    assert!(
+        scheduler("AnyBranch", "branches = []\nfilter = { branch = \"x\" }")
+            .contains("a scheduler has either `branches` or a filter on the branch")
+    );
+}

@@ -1,14 +1,9 @@
 //! The data file as it is, and the options of SCH-12, hand-over and the rest one by one.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-use std::time::Duration;
-
 use serde::Deserialize;
 
 use super::*;
-use crate::config::{ChangeFilter, FilePatterns, Importance, TextMatch};
-use crate::model::NewChange;
+use crate::config::TextMatch;
 
 #[derive(Deserialize)]
 struct Cases {
@@ -21,6 +16,7 @@ struct Case {
     kind: String,
     tree_stable_timer: u64,
     branch: Option<String>,
+    branches: Option<Vec<Option<String>>>,
     #[serde(default)]
     file_is_important: bool,
     builders: Vec<String>,
@@ -46,134 +42,25 @@ struct Expect {
     buildsets: Vec<ExpectedSet>,
     #[serde(default)]
     pending: Vec<Vec<f64>>,
-}
-
-#[derive(Debug, Deserialize, PartialEq)]
-struct ExpectedSet {
-    at: f64,
-    branch: Option<String>,
-    changes: Vec<u64>,
-    builders: Vec<String>,
-}
-
-/// A scheduler under a clock.
-struct Harness {
-    registry: Registry,
-    sets: Vec<ExpectedSet>,
-    state: Option<Value>,
-    changes: BTreeMap<ChangeNumber, Arc<Change>>,
-}
-
-impl Harness {
-    fn new(config: SchedulerConfig) -> Self {
-        let (registry, _) = Registry::new(
-            &[Arc::new(config)],
-            &BTreeMap::new(),
-            &BTreeMap::new(),
-            Timestamp(0),
-        );
-        Self {
-            registry,
-            sets: Vec::new(),
-            state: None,
-            changes: BTreeMap::new(),
-        }
-    }
-
-    /// Lets the timers fire until `at`, inclusive.
-    fn run_until(&mut self, at: f64) {
-        while let Some(due) = self.registry.next_due(0) {
-            if due > Timestamp::from_secs_f64(at) {
-                break;
-            }
-            let effects = self.registry.on_timer(0, due);
-            self.take(effects, due.as_secs_f64());
-        }
-    }
-
-    fn change(&mut self, at: f64, id: u64, when: Option<f64>, branch: Option<&str>, file: &str) {
-        self.run_until(at);
-        let arrived_at = Timestamp::from_secs_f64(at);
-        let change = Arc::new(Change {
-            number: ChangeNumber(id),
-            arrived_at,
-            when: when.map_or(arrived_at, Timestamp::from_secs_f64),
-            said: NewChange {
-                branch: branch.map(str::to_owned),
-                files: vec![file.to_owned()],
-                ..NewChange::default()
-            },
-        });
-        self.changes.insert(change.number, Arc::clone(&change));
-        let effects = self.registry.on_change(&change, arrived_at);
-        self.take(effects, at);
-    }
-
-    fn take(&mut self, effects: Effects, at: f64) {
-        assert_eq!(effects.problems, []);
-        for (_, state) in effects.states {
-            self.state = state;
-        }
-        for set in effects.submissions {
-            self.sets.push(ExpectedSet {
-                at,
-                branch: set.stamp.branch.clone(),
-                changes: set.stamp.changes.iter().map(|c| c.number.0).collect(),
-                builders: set.builders.iter().map(ToString::to_string).collect(),
-            });
-        }
-    }
-
-    /// Starts again at `at` with what is stored, perhaps with other settings.
-    fn restart(&mut self, at: f64, config: SchedulerConfig) {
-        let name = config.name.clone();
-        let stored = self.state.clone().map(|s| (name, s)).into_iter().collect();
-        let now = Timestamp::from_secs_f64(at);
-        let (registry, effects) = Registry::new(&[Arc::new(config)], &stored, &self.changes, now);
-        self.registry = registry;
-        self.take(effects, at);
-    }
-
-    fn sets(&mut self, end: f64) -> Vec<(f64, Vec<u64>)> {
-        self.run_until(end);
-        self.sets.drain(..).map(|s| (s.at, s.changes)).collect()
-    }
-}
-
-fn config(timer: Option<u64>) -> SchedulerConfig {
-    SchedulerConfig {
-        name: "quick".into(),
-        builders: vec!["b1".into(), "b2".into()],
-        properties: Properties::new(),
-        reason: None,
-        kind: SchedulerKind::Scheduler {
-            branch: None,
-            tree_stable_timer: timer.map(Duration::from_secs),
-            timer_from_arrival: false,
-            unimportant_resets_timer: false,
-            only_important: false,
-            importance: Some(Importance {
-                files: FilePatterns::from_globs(&["important"], &[]).unwrap(),
-            }),
-            filter: ChangeFilter::default(),
-        },
-    }
-}
-
-fn file(important: bool) -> &'static str {
-    if important { "important" } else { "doc" }
+    #[serde(default)]
+    sub_schedulers: Vec<String>,
 }
 
 fn run(case: &Case) {
-    let mut settings = config(Some(case.tree_stable_timer));
-    settings.builders = case.builders.iter().map(|b| b.as_str().into()).collect();
-    let SchedulerKind::Scheduler {
-        branch, importance, ..
-    } = &mut settings.kind;
-    branch.clone_from(&case.branch);
+    let mut tree_stable = tree_stable(Some(case.tree_stable_timer));
     if !case.file_is_important {
-        *importance = None;
+        tree_stable.rules.importance = None;
     }
+    let (name, kind) = match case.kind.as_str() {
+        "scheduler" => {
+            let branch = case.branch.clone();
+            let settings = tree_stable;
+            ("quick", SchedulerKind::Scheduler { branch, settings })
+        }
+        _ => ("any", any_branch(case.branches.clone(), tree_stable)),
+    };
+    let mut settings = config_of(name, kind);
+    settings.builders = case.builders.iter().map(|b| b.as_str().into()).collect();
     let mut harness = Harness::new(settings);
     let mut pending = Vec::new();
     for event in &case.events {
@@ -184,24 +71,24 @@ fn run(case: &Case) {
         } else if event.stop {
             harness.registry.stop(0);
         } else if event.pending.is_some() {
-            let times = harness.registry.pending_build_times(&"quick".into());
+            let times = harness.registry.pending_build_times(&name.into());
             pending.push(times.into_iter().map(Timestamp::as_secs_f64).collect());
         }
     }
     harness.run_until(case.end);
     assert_eq!(harness.sets, case.expect.buildsets, "{}", case.id);
+    let subs = harness.registry.sub_schedulers(&name.into());
+    assert_eq!(subs, case.expect.sub_schedulers, "{}", case.id);
     let pending: Vec<Vec<f64>> = pending;
     assert_eq!(pending, case.expect.pending, "{}", case.id);
 }
 
 #[test]
-fn all_cases_of_the_one_branch_scheduler() {
+fn all_cases_of_scheduler_and_any_branch() {
     let cases: Cases =
-        serde_json::from_str(include_str!("../../tests/data/scheduler-cases.json")).unwrap();
-    // The others are of AnyBranch, which is not built yet.
-    let mine = cases.cases.iter().filter(|c| c.kind == "scheduler");
-    let count = mine.inspect(|case| run(case)).count();
-    assert_eq!(count, 37);
+        serde_json::from_str(include_str!("../../../tests/data/scheduler-cases.json")).unwrap();
+    assert_eq!(cases.cases.len(), 50);
+    cases.cases.iter().for_each(run);
 }
 
 #[test]
@@ -235,16 +122,13 @@ fn without_a_timer_each_important_change_is_a_set_and_others_are_dropped() {
     harness.change(101.0, 2, None, None, "important");
     harness.change(102.0, 3, None, None, "doc");
     assert_eq!(harness.sets(1000.0), [(101.0, vec![2])]);
-    assert_eq!(harness.state, None);
+    assert!(harness.stored.is_empty());
 }
 
 #[test]
 fn the_timer_may_count_from_arrival() {
     let mut settings = config(Some(60));
-    let SchedulerKind::Scheduler {
-        timer_from_arrival, ..
-    } = &mut settings.kind;
-    *timer_from_arrival = true;
+    of(&mut settings).timer_from_arrival = true;
     let mut harness = Harness::new(settings);
     harness.change(100.0, 1, Some(5000.0), None, "important");
     assert_eq!(harness.sets(9000.0), [(160.0, vec![1])]);
@@ -253,11 +137,7 @@ fn the_timer_may_count_from_arrival() {
 #[test]
 fn unimportant_changes_may_reset_a_running_timer_but_start_none() {
     let mut settings = config(Some(60));
-    let SchedulerKind::Scheduler {
-        unimportant_resets_timer,
-        ..
-    } = &mut settings.kind;
-    *unimportant_resets_timer = true;
+    of(&mut settings).unimportant_resets_timer = true;
     let mut harness = Harness::new(settings);
     harness.change(50.0, 1, None, None, "doc");
     harness.change(100.0, 2, None, None, "important");
@@ -268,8 +148,7 @@ fn unimportant_changes_may_reset_a_running_timer_but_start_none() {
 #[test]
 fn only_important_keeps_the_others_out() {
     let mut settings = config(Some(60));
-    let SchedulerKind::Scheduler { only_important, .. } = &mut settings.kind;
-    *only_important = true;
+    of(&mut settings).rules.only_important = true;
     let mut harness = Harness::new(settings);
     harness.change(100.0, 1, None, None, "doc");
     harness.change(100.0, 2, None, None, "important");
@@ -279,8 +158,7 @@ fn only_important_keeps_the_others_out() {
 #[test]
 fn a_filter_on_branches_makes_a_set_for_each_branch_that_has_something_important() {
     let mut settings = config(Some(60));
-    let SchedulerKind::Scheduler { filter, .. } = &mut settings.kind;
-    filter.branch = Some(TextMatch::regex(&["rel-."]).unwrap());
+    of(&mut settings).rules.filter.branch = Some(TextMatch::regex(&["rel-."]).unwrap());
     let mut harness = Harness::new(settings);
     harness.change(100.0, 1, None, Some("rel-1"), "important");
     harness.change(101.0, 2, None, Some("rel-2"), "important");
@@ -302,7 +180,7 @@ fn sch_11_a_restart_forgets_neither_changes_nor_time() {
     harness.change(100.0, 2, None, None, "important");
     harness.restart(130.0, config(Some(60)));
     assert_eq!(harness.sets(1000.0), [(160.0, vec![1, 2])]);
-    assert_eq!(harness.state, None);
+    assert!(harness.stored.is_empty());
 }
 
 #[test]
@@ -327,11 +205,13 @@ fn sb_12_changed_settings_take_over_what_they_still_want() {
 
     harness.change(2000.0, 3, None, None, "important");
     let mut elsewhere = config(Some(60));
-    let SchedulerKind::Scheduler { branch, .. } = &mut elsewhere.kind;
-    *branch = Some("rel".to_owned());
+    elsewhere.kind = SchedulerKind::Scheduler {
+        branch: Some("rel".to_owned()),
+        settings: tree_stable(Some(60)),
+    };
     harness.restart(2001.0, elsewhere);
     assert_eq!(harness.sets(9000.0), []);
-    assert_eq!(harness.state, None, "nothing is left to remember");
+    assert!(harness.stored.is_empty(), "nothing is left to remember");
 }
 
 #[test]

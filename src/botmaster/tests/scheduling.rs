@@ -1,0 +1,206 @@
+//! Schedulers driven by the core: sets that follow sets, clocks, and what a restart finds.
+
+use super::*;
+use crate::config::calendar::Field;
+use crate::config::{Calendar, NightlyConfig, TimedBuild};
+use crate::model::journal::RecoveredSet;
+use crate::model::{BuildRequest, BuildSet, SetId, SourceStamp, Zone};
+
+/// A builder and its slave, and these schedulers for it.
+fn config_with(schedulers: Vec<SchedulerConfig>) -> Config {
+    let mut config = config(&[("b", &["s"])]);
+    config.schedulers = schedulers.into_iter().map(Arc::new).collect();
+    config
+}
+
+fn of_kind(name: &str, builders: &[&str], kind: SchedulerKind) -> SchedulerConfig {
+    SchedulerConfig {
+        name: name.into(),
+        builders: builders.iter().map(|&b| b.into()).collect(),
+        properties: Properties::new(),
+        reason: None,
+        kind,
+    }
+}
+
+fn on_branch(name: &str, builders: &[&str]) -> SchedulerConfig {
+    let kind = SchedulerKind::Scheduler {
+        branch: Some("rel".to_owned()),
+        settings: TreeStable::default(),
+    };
+    of_kind(name, builders, kind)
+}
+
+fn dependent(name: &str, builders: &[&str], upstream: &str) -> SchedulerConfig {
+    let upstream = upstream.into();
+    of_kind(name, builders, SchedulerKind::Dependent { upstream })
+}
+
+fn periodic(builders: &[&str], secs: u64) -> SchedulerConfig {
+    let kind = SchedulerKind::Periodic {
+        period: Duration::from_secs(secs),
+        resume: false,
+        what: TimedBuild::default(),
+    };
+    of_kind("periodic", builders, kind)
+}
+
+fn lines_with(told: &[String], what: &str) -> usize {
+    told.iter().filter(|line| line.contains(what)).count()
+}
+
+#[test]
+fn dep_04_a_set_that_succeeds_and_what_follows_are_one_transaction() {
+    let all = vec![on_branch("up", &["b"]), dependent("down", &["b"], "up")];
+    let mut harness = Harness::new(config_with(all));
+    harness.attach("s");
+    harness.change("rel");
+    let plan = harness.run();
+    harness.told();
+    harness.finish(plan.build, Results::Warnings, None);
+    let mut told = harness.out.iter().filter_map(short);
+    let write = told.find(|line| line.starts_with("write"));
+    assert_eq!(
+        write.as_deref(),
+        Some("write build id 1 warnings, request 1 warnings, set 1 success, set 2")
+    );
+    let plan = harness.run();
+    harness.finish(plan.build, Results::Success, None);
+    assert_eq!(
+        lines_with(&harness.told(), "write"),
+        2,
+        "nobody waits for it"
+    );
+}
+
+#[test]
+fn dep_04_what_is_no_success_starts_nothing() {
+    for result in [Results::Failure, Results::Exception, Results::Skipped] {
+        let all = vec![on_branch("up", &["b"]), dependent("down", &["b"], "up")];
+        let mut harness = Harness::new(config_with(all));
+        harness.attach("s");
+        harness.change("rel");
+        let plan = harness.run();
+        harness.finish(plan.build, result, None);
+        assert_eq!(lines_with(&harness.told(), "set 2"), 0, "{result}");
+    }
+}
+
+#[test]
+fn a_set_without_builders_is_a_success_for_those_who_wait() {
+    let all = vec![
+        on_branch("up", &[]),
+        dependent("middle", &[], "up"),
+        dependent("down", &["b"], "middle"),
+    ];
+    let mut harness = Harness::new(config_with(all));
+    harness.change("rel");
+    assert_eq!(harness.queued("b").len(), 1);
+    let told = harness.told();
+    assert!(
+        told.contains(&"write change 1, set 1, set 1 success, set 2, set 2 success, set 3".into()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn dep_07_a_set_that_was_open_at_a_restart_still_starts_what_waits_for_it() {
+    let all = || {
+        config_with(vec![
+            on_branch("up", &["b"]),
+            dependent("down", &["b"], "up"),
+        ])
+    };
+    let set = |finished: Vec<(RequestId, Results)>| {
+        let set = BuildSet {
+            id: SetId(4),
+            external_id: None,
+            scheduler: Some("up".into()),
+            stamp: Arc::new(SourceStamp {
+                revision: Some("r9".to_owned()),
+                ..SourceStamp::default()
+            }),
+            reason: String::new(),
+            properties: Arc::default(),
+            submitted_at: Timestamp(0),
+            requests: vec![(RequestId(7), "b".into())],
+        };
+        let requests: Vec<BuildRequest> = match finished.is_empty() {
+            true => buildset::OpenSets::requests_of(&set).collect(),
+            false => Vec::new(),
+        };
+        let mut recovered = Recovered {
+            sets: vec![RecoveredSet {
+                set: Arc::new(set),
+                finished,
+            }],
+            requests,
+            ..Recovered::default()
+        };
+        recovered.next.set = SetId(5);
+        recovered.next.request = RequestId(8);
+        recovered
+    };
+    let mut harness = Harness::recovered(all(), set(Vec::new()));
+    harness.attach("s");
+    let plan = harness.run();
+    harness.finish(plan.build, Results::Success, None);
+    assert_eq!(
+        harness.queued("b").len() + lines_with(&harness.told(), "ping"),
+        1
+    );
+
+    let over = set(vec![(RequestId(7), Results::Success)]);
+    let mut harness = Harness::recovered(all(), over);
+    harness.persisted();
+    assert_eq!(harness.queued("b"), [8]);
+    assert_eq!(lines_with(&harness.told(), "write set 4 success, set 5"), 1);
+}
+
+#[test]
+fn sb_06_a_periodic_goes_on_when_a_set_of_its_cannot_be_made() {
+    let mut harness = Harness::new(config_with(vec![periodic(&["b", "gone"], 10)]));
+    let problems = |harness: &mut Harness| {
+        let failed = |c: &Command| matches!(c, Command::Announce(Event::SchedulerFailed { .. }));
+        let count = harness.out.iter().filter(|c| failed(c)).count();
+        harness.out.clear();
+        count
+    };
+    harness.pass(0);
+    assert_eq!(problems(&mut harness), 1);
+    for _ in 0..3 {
+        harness.pass(10);
+        assert_eq!(problems(&mut harness), 1);
+        assert_eq!(harness.queued("b"), [0; 0]);
+    }
+}
+
+#[test]
+fn nig_09_a_clock_that_was_set_is_noticed_within_a_minute() {
+    let fields = [0, 3].map(|n| Field::one_of([n]));
+    let [minute, hour] = fields;
+    let calendar = Calendar::new([minute, hour, Field::Any, Field::Any, Field::Any]).unwrap();
+    let kind = SchedulerKind::Nightly(Box::new(NightlyConfig {
+        calendar,
+        force_at: None,
+        zone: Zone::UTC,
+        search_years: 2,
+        repeated_once: false,
+        after_gap: false,
+        what: TimedBuild::default(),
+    }));
+    let mut harness = Harness::new(config_with(vec![of_kind("nightly", &["b"], kind)]));
+    harness.persisted();
+    let slots = harness.core.pending_build_times(&"nightly".into());
+    harness.now.wall = slots[0] + Duration::from_secs(1);
+    harness.pass(60);
+    harness.persisted();
+    assert_eq!(harness.queued("b").len(), 1);
+    harness.now.wall = slots[0] + Duration::from_secs(10 * 86_400);
+    harness.pass(60);
+    harness.persisted();
+    assert_eq!(harness.queued("b").len(), 2);
+    harness.pass(12 * 3600);
+    harness.persisted();
+    assert_eq!(harness.queued("b").len(), 2);
+}

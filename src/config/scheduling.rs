@@ -1,0 +1,135 @@
+//! The checked settings of schedulers.
+
+use std::time::Duration;
+
+use super::{Calendar, ChangeFilter, FilePatterns};
+use crate::model::{BuilderName, Properties, SchedulerName, Zone};
+
+/// A scheduler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchedulerConfig {
+    /// Its name.
+    pub name: SchedulerName,
+    /// Its builders, in order, duplicates included (SCB-02).
+    pub builders: Vec<BuilderName>,
+    /// Properties of its sets, with source "Scheduler".
+    pub properties: Properties,
+    /// Text of its sets' reasons, with `%(name)s` for its name; absent: kind and name (SCB-12).
+    pub reason: Option<String>,
+    /// What it is.
+    pub kind: SchedulerKind,
+}
+
+/// Kinds of scheduler.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SchedulerKind {
+    /// `Scheduler`: one branch (section 4).
+    Scheduler {
+        /// Its branch; absent is the default branch.
+        branch: Option<String>,
+        /// How it waits and what for.
+        settings: TreeStable,
+    },
+    /// `AnyBranch`: each branch for itself (section 5).
+    AnyBranch {
+        /// Its branches, among which `None` is the default branch; absent: every branch (ANY-02).
+        branches: Option<Vec<Option<String>>>,
+        /// Whether also projects, repositories and codebases wait each for themselves (ANY-07).
+        separate_repositories: bool,
+        /// How it waits and what for.
+        settings: TreeStable,
+    },
+    /// `Dependent`: builds what another scheduler has built with success (section 6).
+    Dependent {
+        /// The other scheduler.
+        upstream: SchedulerName,
+    },
+    /// `Periodic`: builds again and again (section 7).
+    Periodic {
+        /// The time from one build to the next.
+        period: Duration,
+        /// Whether a restart goes on with the last run instead of building at once (PER-06).
+        resume: bool,
+        /// What is built.
+        what: TimedBuild,
+    },
+    /// `Nightly`: builds by the clock on the wall (section 8).
+    Nightly(Box<NightlyConfig>),
+    /// `Triggerable`: builds when a step of another build asks for it.
+    Triggerable,
+}
+
+impl SchedulerKind {
+    /// The name of the kind, as the file has it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Scheduler { .. } => "Scheduler",
+            Self::AnyBranch { .. } => "AnyBranch",
+            Self::Dependent { .. } => "Dependent",
+            Self::Periodic { .. } => "Periodic",
+            Self::Nightly(_) => "Nightly",
+            Self::Triggerable => "Triggerable",
+        }
+    }
+}
+
+/// When a scheduler builds that waits until the tree has been still for a while (SCH-01, SCH-12).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TreeStable {
+    /// How long the tree must be still; absent: a set for each important change at once.
+    pub tree_stable_timer: Option<Duration>,
+    /// Whether the timer counts from the arrival of a change instead of its own time (SCH-12).
+    pub timer_from_arrival: bool,
+    /// Whether unimportant changes restart a running timer (SCH-09).
+    pub unimportant_resets_timer: bool,
+    /// Which changes it builds.
+    pub rules: ChangeRules,
+}
+
+/// Which changes a scheduler looks at, and which of them matter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChangeRules {
+    /// Whether unimportant changes stay out of the set (SCH-12).
+    pub only_important: bool,
+    /// Which changes are important; absent: all.
+    pub importance: Option<Importance>,
+    /// Which changes it looks at.
+    pub filter: ChangeFilter,
+}
+
+/// What a scheduler builds when its time has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimedBuild {
+    /// Its branch; absent is the default branch.
+    pub branch: Option<String>,
+    /// It builds changes, and only if an important one has arrived since the last time (NIG-12, PER-06);
+    /// absent: the latest there is, always.
+    pub only_if_changed: Option<ChangeRules>,
+}
+
+/// Settings of `Nightly` (NIG-01, NIG-12).
+#[derive(Clone, Debug, PartialEq)]
+pub struct NightlyConfig {
+    /// When it runs.
+    pub calendar: Calendar,
+    /// When it runs even if nothing has changed.
+    pub force_at: Option<Calendar>,
+    /// Whose local time counts (NIG-10).
+    pub zone: Zone,
+    /// For so many calendar years a next run is looked for (NIG-05): 2.
+    pub search_years: u16,
+    /// Whether a local time that clocks show twice counts the first time only (`dst_repeat = "once"`).
+    pub repeated_once: bool,
+    /// Whether a local time that clocks skip counts right after the gap (`dst_gap = "after"`).
+    pub after_gap: bool,
+    /// What is built.
+    pub what: TimedBuild,
+}
+
+/// Which changes are important: those that touch a matching file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Importance {
+    /// The files that count.
+    pub files: FilePatterns,
+}

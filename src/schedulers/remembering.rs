@@ -1,0 +1,91 @@
+//! Under which names schedulers are remembered.
+//!
+//! A scheduler is one entry of the state under its name. One that has parts, as an AnyBranch has branches, has an
+//! entry for each: its name, a line break, the name of the part. Names in the configuration have no line
+//! breaks, so that nobody gets in the way of another.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Effects;
+use crate::model::SchedulerName;
+
+/// A part of a scheduler's state; the default is the scheduler itself.
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Part(String);
+
+/// What is remembered of one scheduler.
+#[derive(Debug, Default)]
+pub(super) struct Parts(pub(super) BTreeMap<Part, Value>);
+
+/// What is remembered of all that are not there yet.
+#[derive(Debug)]
+pub(super) struct Remembered(BTreeMap<SchedulerName, Parts>);
+
+const SEPARATOR: char = '\n';
+
+impl Part {
+    /// A part of this name.
+    pub(super) fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// The name under which it is remembered.
+    pub(super) fn under(&self, scheduler: &SchedulerName) -> SchedulerName {
+        match self.0.as_str() {
+            "" => scheduler.clone(),
+            part => format!("{scheduler}{SEPARATOR}{part}").into(),
+        }
+    }
+}
+
+impl Parts {
+    /// Of the scheduler itself.
+    pub(super) fn whole(&self) -> Option<&Value> {
+        self.0.get(&Part::default())
+    }
+
+    /// These take the place of `old`.
+    pub(super) fn replace(self, mut old: Self, name: &SchedulerName, effects: &mut Effects) {
+        for (part, state) in self.0 {
+            if old.0.remove(&part).as_ref() != Some(&state) {
+                effects.states.push((part.under(name), Some(state)));
+            }
+        }
+        old.forget(name, effects);
+    }
+
+    /// They are no longer wanted.
+    pub(super) fn forget(self, name: &SchedulerName, effects: &mut Effects) {
+        let names = self.0.into_keys().map(|part| (part.under(name), None));
+        effects.states.extend(names);
+    }
+}
+
+impl Remembered {
+    /// Sorts what was stored.
+    pub(super) fn of(stored: &BTreeMap<SchedulerName, Value>) -> Self {
+        let mut all: BTreeMap<SchedulerName, Parts> = BTreeMap::new();
+        for (key, state) in stored {
+            let (name, part) = match key.as_str().split_once(SEPARATOR) {
+                Some((name, part)) => (name.into(), Part::named(part)),
+                None => (key.clone(), Part::default()),
+            };
+            all.entry(name).or_default().0.insert(part, state.clone());
+        }
+        Self(all)
+    }
+
+    /// What is remembered of `scheduler`.
+    pub(super) fn take(&mut self, scheduler: &SchedulerName) -> Parts {
+        self.0.remove(scheduler).unwrap_or_default()
+    }
+
+    /// What is left is no longer wanted.
+    pub(super) fn forget(self, effects: &mut Effects) {
+        for (name, parts) in self.0 {
+            parts.forget(&name, effects);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Schedulers under a clock: each kind has a file.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod any_branch;
+mod dependent;
+mod nightly;
+mod periodic;
+mod reconfiguration;
+mod scheduler;
+mod search;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::*;
+use crate::config::calendar::Field;
+use crate::config::{
+    Calendar, ChangeFilter, ChangeRules, FilePatterns, Importance, NightlyConfig, TimedBuild,
+    TreeStable,
+};
+use crate::model::{NewChange, Zone};
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct ExpectedSet {
+    at: f64,
+    branch: Option<String>,
+    changes: Vec<u64>,
+    builders: Vec<String>,
+}
+
+/// Schedulers under a clock.
+struct Harness {
+    registry: Registry,
+    sets: Vec<ExpectedSet>,
+    submissions: Vec<Submission>,
+    problems: Vec<String>,
+    stored: BTreeMap<SchedulerName, Value>,
+    changes: BTreeMap<ChangeNumber, Arc<Change>>,
+}
+
+impl Harness {
+    fn new(config: SchedulerConfig) -> Self {
+        Self::start(0.0, vec![config])
+    }
+
+    /// Schedulers that start at `at` and run at once what is due then.
+    fn start(at: f64, configs: Vec<SchedulerConfig>) -> Self {
+        let mut harness = Self {
+            registry: Registry::default(),
+            sets: Vec::new(),
+            submissions: Vec::new(),
+            problems: Vec::new(),
+            stored: BTreeMap::new(),
+            changes: BTreeMap::new(),
+        };
+        harness.restart_all(at, configs);
+        harness
+    }
+
+    /// Lets the timers fire until `at`, inclusive.
+    fn run_until(&mut self, at: f64) {
+        let until = Timestamp::from_secs_f64(at);
+        let due = |registry: &Registry| {
+            let due = (0..registry.len()).filter_map(|ix| Some((registry.next_due(ix)?, ix)));
+            due.min().filter(|(due, _)| *due <= until)
+        };
+        while let Some((due, ix)) = due(&self.registry) {
+            self.wake(due.as_secs_f64(), ix);
+        }
+    }
+
+    /// Lets one timer fire at `at`, due or not.
+    fn wake(&mut self, at: f64, ix: SchedulerIx) {
+        let now = Timestamp::from_secs_f64(at);
+        let effects = self.registry.on_timer(ix, now);
+        self.take(effects, at);
+    }
+
+    fn change(&mut self, at: f64, id: u64, when: Option<f64>, branch: Option<&str>, file: &str) {
+        self.run_until(at);
+        let arrived_at = Timestamp::from_secs_f64(at);
+        let change = Arc::new(Change {
+            number: ChangeNumber(id),
+            arrived_at,
+            when: when.map_or(arrived_at, Timestamp::from_secs_f64),
+            said: NewChange {
+                branch: branch.map(str::to_owned),
+                files: vec![file.to_owned()],
+                ..NewChange::default()
+            },
+        });
+        self.offer(at, change);
+    }
+
+    fn offer(&mut self, at: f64, change: Arc<Change>) {
+        self.changes.insert(change.number, Arc::clone(&change));
+        let now = Timestamp::from_secs_f64(at);
+        let effects = self.registry.on_change(&change, now);
+        self.take(effects, at);
+    }
+
+    /// The `n`th set of all ends; others may follow.
+    fn finish(&mut self, at: f64, n: usize, success: bool) {
+        let set = self.submissions[n].clone();
+        let now = Timestamp::from_secs_f64(at);
+        let effects = self
+            .registry
+            .on_set_finished(&set.scheduler, &set.stamp, success, now);
+        self.take(effects, at);
+    }
+
+    fn take(&mut self, effects: Effects, at: f64) {
+        let problems = effects.problems.into_iter();
+        self.problems
+            .extend(problems.map(|(name, why)| format!("{name}: {why}")));
+        for (name, state) in effects.states {
+            match state {
+                Some(state) => self.stored.insert(name, state),
+                None => self.stored.remove(&name),
+            };
+        }
+        for set in effects.submissions {
+            self.sets.push(ExpectedSet {
+                at,
+                branch: set.stamp.branch.clone(),
+                changes: set.stamp.changes.iter().map(|c| c.number.0).collect(),
+                builders: set.builders.iter().map(ToString::to_string).collect(),
+            });
+            self.submissions.push(set);
+        }
+    }
+
+    /// Starts again at `at` with what is stored, perhaps with other settings.
+    fn restart(&mut self, at: f64, config: SchedulerConfig) {
+        self.restart_all(at, vec![config]);
+    }
+
+    fn restart_all(&mut self, at: f64, configs: Vec<SchedulerConfig>) {
+        let now = Timestamp::from_secs_f64(at);
+        let configs: Vec<_> = configs.into_iter().map(Arc::new).collect();
+        let (registry, effects) = Registry::new(&configs, &self.stored, &self.changes, now);
+        self.registry = registry;
+        self.take(effects, at);
+    }
+
+    fn reconfigure(&mut self, at: f64, configs: Vec<SchedulerConfig>) {
+        self.run_until(at);
+        let now = Timestamp::from_secs_f64(at);
+        let configs: Vec<_> = configs.into_iter().map(Arc::new).collect();
+        let effects = self.registry.reconfigure(&configs, now);
+        self.take(effects, at);
+    }
+
+    /// The sets until `end` that were not looked at yet: when, and of which changes.
+    fn sets(&mut self, end: f64) -> Vec<(f64, Vec<u64>)> {
+        self.run_until(end);
+        assert_eq!(self.problems, [""; 0]);
+        self.sets.drain(..).map(|s| (s.at, s.changes)).collect()
+    }
+
+    /// When the sets until `end` were submitted that were not looked at yet.
+    fn times(&mut self, end: f64) -> Vec<f64> {
+        self.sets(end).into_iter().map(|(at, _)| at).collect()
+    }
+
+    fn pending(&self, name: &str) -> Vec<f64> {
+        let times = self.registry.pending_build_times(&name.into());
+        times.into_iter().map(Timestamp::as_secs_f64).collect()
+    }
+}
+
+fn config(timer: Option<u64>) -> SchedulerConfig {
+    let settings = tree_stable(timer);
+    let branch = None;
+    config_of("quick", SchedulerKind::Scheduler { branch, settings })
+}
+
+fn config_of(name: &str, kind: SchedulerKind) -> SchedulerConfig {
+    SchedulerConfig {
+        name: name.into(),
+        builders: vec!["b1".into(), "b2".into()],
+        properties: Properties::new(),
+        reason: None,
+        kind,
+    }
+}
+
+fn any_branch(branches: Option<Vec<Option<String>>>, settings: TreeStable) -> SchedulerKind {
+    SchedulerKind::AnyBranch {
+        branches,
+        separate_repositories: false,
+        settings,
+    }
+}
+
+fn dependent(name: &str, upstream: &str) -> SchedulerConfig {
+    let upstream = upstream.into();
+    config_of(name, SchedulerKind::Dependent { upstream })
+}
+
+fn periodic(period: u64, resume: bool) -> SchedulerConfig {
+    let kind = SchedulerKind::Periodic {
+        period: Duration::from_secs(period),
+        resume,
+        what: TimedBuild::default(),
+    };
+    config_of("hourly", kind)
+}
+
+/// Every day at `hour`, universal time.
+fn nightly(hour: u32) -> NightlyConfig {
+    let fields = [
+        Field::one_of([0]),
+        Field::one_of([hour]),
+        Field::Any,
+        Field::Any,
+        Field::Any,
+    ];
+    NightlyConfig {
+        calendar: Calendar::new(fields).unwrap(),
+        force_at: None,
+        zone: Zone::UTC,
+        search_years: 2,
+        repeated_once: false,
+        after_gap: false,
+        what: TimedBuild::default(),
+    }
+}
+
+fn night(config: NightlyConfig) -> SchedulerConfig {
+    config_of("nightly", SchedulerKind::Nightly(Box::new(config)))
+}
+
+fn tree_stable(timer: Option<u64>) -> TreeStable {
+    TreeStable {
+        tree_stable_timer: timer.map(Duration::from_secs),
+        rules: rules(),
+        ..TreeStable::default()
+    }
+}
+
+/// Changes to the file `important` are so.
+fn rules() -> ChangeRules {
+    ChangeRules {
+        only_important: false,
+        importance: Some(Importance {
+            files: FilePatterns::from_globs(&["important"], &[]).unwrap(),
+        }),
+        filter: ChangeFilter::default(),
+    }
+}
+
+/// The settings of a Scheduler.
+fn of(config: &mut SchedulerConfig) -> &mut TreeStable {
+    match &mut config.kind {
+        SchedulerKind::Scheduler { settings, .. } => settings,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn file(important: bool) -> &'static str {
+    if important { "important" } else { "doc" }
+}

@@ -1,0 +1,70 @@
+//! What schedulers build that look at the clock: the latest of their branch, or the changes since the last time
+//! (NIG-12, PER-06).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::waiting::{self, StoredChanges, Waiting};
+use crate::config::TimedBuild;
+use crate::model::{Change, ChangeNumber, SourceStamp};
+
+/// Changes that wait for the time to come; none unless the scheduler builds changes.
+#[derive(Debug, Default)]
+pub(super) struct Gathered(Waiting);
+
+impl Gathered {
+    /// Takes a change into account; says whether it waits now.
+    pub(super) fn on_change(&mut self, what: &TimedBuild, change: &Arc<Change>) -> bool {
+        let Some(rules) = &what.only_if_changed else {
+            return false;
+        };
+        if !waiting::wants(what.branch.as_deref(), rules, change) {
+            return false;
+        }
+        let important = waiting::is_important(rules, change);
+        let waits = important || !rules.only_important;
+        if waits {
+            self.0.add(change, important);
+        }
+        waits
+    }
+
+    /// What to build now; a forced build is of the latest if there are no changes that matter.
+    pub(super) fn take_stamps(&mut self, what: &TimedBuild, forced: bool) -> Vec<SourceStamp> {
+        let stamps = self.0.take_stamps();
+        if stamps.is_empty() && (forced || what.only_if_changed.is_none()) {
+            return vec![SourceStamp {
+                branch: what.branch.clone(),
+                ..SourceStamp::default()
+            }];
+        }
+        stamps
+    }
+
+    /// Takes over what was stored, as far as it is still wanted.
+    pub(super) fn restore(
+        &mut self,
+        what: &TimedBuild,
+        stored: &StoredChanges,
+        known: &BTreeMap<ChangeNumber, Arc<Change>>,
+    ) -> Result<(), String> {
+        let rules = what.only_if_changed.as_ref();
+        let branch = what.branch.as_deref();
+        let wanted = |c: &Change| rules.is_some_and(|rules| waiting::wants(branch, rules, c));
+        let missing = self.0.restore(stored, known, wanted);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(waiting::gone(&missing))
+    }
+
+    /// The changes that wait.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
+        self.0.changes()
+    }
+
+    /// What must be remembered.
+    pub(super) fn stored(&self) -> StoredChanges {
+        self.0.stored()
+    }
+}
