@@ -9,7 +9,6 @@ use crate::model::Zone;
 const DATABASE: &str = "zoneinfo/";
 
 /// The machine's time zone: that of the environment variable `TZ`, or else of the system.
-#[must_use]
 pub fn machine_zone() -> MachineZone {
     match std::env::var_os("TZ") {
         Some(said) => of_variable(&said.to_string_lossy()),

@@ -143,9 +143,9 @@ impl AnyBranch {
         match sub.scheduler.on_change(settings.tree_stable, change, now) {
             Effect::Ignored => {}
             Effect::Waits => outcome.remember(key.part(), sub.scheduler.state()),
-            Effect::Builds(stamp) => {
+            Effect::Builds => {
                 sub.open_sets += 1;
-                outcome.stamps.push(stamp);
+                outcome.stamps.push(waiting::stamp_of(change));
             }
         }
         outcome.rearm = true;

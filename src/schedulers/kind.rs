@@ -81,7 +81,7 @@ impl Kind {
             {
                 match it.on_change(settings, change, now) {
                     Effect::Ignored => {}
-                    Effect::Builds(stamp) => outcome.stamps.push(stamp),
+                    Effect::Builds => outcome.stamps.push(waiting::stamp_of(change)),
                     Effect::Waits => {
                         outcome.remember(Part::default(), it.state());
                         outcome.rearm = true;
@@ -215,31 +215,33 @@ impl Kind {
 }
 
 fn any_branch_of(settings: &SchedulerKind) -> Option<any_branch::Settings<'_>> {
-    match settings {
-        SchedulerKind::AnyBranch {
-            branches,
-            separate_repositories,
-            settings,
-        } => Some(any_branch::Settings {
-            branches: branches.as_deref(),
-            separate_repositories: *separate_repositories,
-            tree_stable: settings,
-        }),
-        _ => None,
-    }
+    let SchedulerKind::AnyBranch {
+        branches,
+        separate_repositories,
+        settings,
+    } = settings
+    else {
+        return None;
+    };
+    Some(any_branch::Settings {
+        branches: branches.as_deref(),
+        separate_repositories: *separate_repositories,
+        tree_stable: settings,
+    })
 }
 
 fn periodic_of(settings: &SchedulerKind) -> Option<periodic::Settings<'_>> {
-    match settings {
-        SchedulerKind::Periodic {
-            period,
-            resume,
-            what,
-        } => Some(periodic::Settings {
-            period: *period,
-            resume: *resume,
-            what,
-        }),
-        _ => None,
-    }
+    let SchedulerKind::Periodic {
+        period,
+        resume,
+        what,
+    } = settings
+    else {
+        return None;
+    };
+    Some(periodic::Settings {
+        period: *period,
+        resume: *resume,
+        what,
+    })
 }

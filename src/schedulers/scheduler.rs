@@ -61,14 +61,14 @@ pub(super) struct Stored {
 }
 
 /// What a change does to a scheduler that wants it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Effect {
     /// Nothing.
     Ignored,
     /// It waits, and the timer may run.
     Waits,
-    /// It is built at once.
-    Builds(SourceStamp),
+    /// It is built at once, alone.
+    Builds,
 }
 
 impl Scheduler {
@@ -122,7 +122,7 @@ impl Scheduler {
         let Some(still_for) = settings.tree_stable_timer else {
             // Changes taken over from a time when there was a timer stay with theirs.
             return match important {
-                true => Effect::Builds(SourceStamp::from_changes(vec![Arc::clone(change)])),
+                true => Effect::Builds,
                 false => Effect::Ignored,
             };
         };

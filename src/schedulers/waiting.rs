@@ -118,6 +118,11 @@ impl StoredChanges {
     }
 }
 
+/// The stamp of one change.
+pub(super) fn stamp_of(change: &Arc<Change>) -> SourceStamp {
+    SourceStamp::from_changes(vec![Arc::clone(change)])
+}
+
 /// What is said of changes that are nowhere to be found.
 pub(super) fn gone(missing: &[ChangeNumber]) -> String {
     let numbers: Vec<_> = missing.iter().map(ToString::to_string).collect();

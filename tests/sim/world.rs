@@ -1,5 +1,6 @@
 //! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
 
+mod end;
 mod shell;
 
 use std::collections::hash_map::DefaultHasher;
@@ -9,15 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{BotMaster, BuildOutcome, Input, ReplyId, SessionId};
-use buildmaster::config::{Config, SchedulerKind, TreeStable};
+use buildmaster::config::Config;
 use buildmaster::model::{
     BuildId, BuildNumber, ChangeNumber, Mono, NewChange, Now, Op, Properties, RequestId, Results,
-    SchedulerName, SetId, SlaveName, SourceStamp, Ticket, Timestamp,
+    SchedulerName, SetId, SlaveName, Ticket, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::journal::{Journal, Set as SetOnDisk};
+use crate::journal::Journal;
 use crate::reference::Reference;
 use crate::setup;
 
@@ -427,73 +428,6 @@ impl World {
         all.find(|name| !present(name)).cloned()
     }
 
-    /// MAS-06: every accepted change is in exactly one finished set of each scheduler that wants it.
-    fn check_end(&self) {
-        for scheduler in &self.config.schedulers {
-            let (branches, settings) = match &scheduler.kind {
-                SchedulerKind::Scheduler { branch, settings } => {
-                    (Some(vec![branch.clone()]), settings)
-                }
-                SchedulerKind::AnyBranch {
-                    branches, settings, ..
-                } => (branches.clone(), settings),
-                SchedulerKind::Dependent { upstream } => {
-                    self.check_dependent(&scheduler.name, upstream);
-                    continue;
-                }
-                other => panic!("no such scheduler is made: {other:?}"),
-            };
-            for number in &self.accepted {
-                self.check_change(*number, &scheduler.name, branches.as_deref(), settings);
-            }
-        }
-    }
-
-    fn check_change(
-        &self,
-        number: ChangeNumber,
-        scheduler: &SchedulerName,
-        branches: Option<&[Option<String>]>,
-        settings: &TreeStable,
-    ) {
-        let change = self.disk.changes.get(&number).expect("accepted, then lost");
-        let rules = &settings.rules;
-        let important = rules.importance.is_none() || change.files[0] == setup::IMPORTANT;
-        let holds = |stamp: &SourceStamp| stamp.changes.iter().any(|c| c.number == number);
-        let count = self
-            .sets_of(scheduler)
-            .filter(|s| holds(&s.set.stamp))
-            .count();
-        let dropped = !important && (settings.tree_stable_timer.is_none() || rules.only_important);
-        let elsewhere = branches.is_some_and(|b| !b.contains(&change.branch));
-        if elsewhere || dropped {
-            assert_eq!(count, 0, "change {number} is not wanted by {scheduler}");
-        } else if important {
-            assert_eq!(count, 1, "change {number} and {scheduler}");
-        } else {
-            assert!(count <= 1, "change {number} and {scheduler}");
-        }
-    }
-
-    /// DEP-07: for every success of the upstream there is one set of the same sources.
-    fn check_dependent(&self, scheduler: &SchedulerName, upstream: &SchedulerName) {
-        let numbers =
-            |stamp: &SourceStamp| -> Vec<_> { stamp.changes.iter().map(|c| c.number).collect() };
-        let succeeded = |s: &&SetOnDisk| s.finished == Some(Results::Success);
-        let wins = self.sets_of(upstream).filter(succeeded);
-        let mut wins: Vec<_> = wins.map(|s| numbers(&s.set.stamp)).collect();
-        let its = self.sets_of(scheduler);
-        let mut its: Vec<_> = its.map(|s| numbers(&s.set.stamp)).collect();
-        wins.sort();
-        its.sort();
-        assert_eq!(its, wins, "{scheduler} after {upstream}");
-    }
-
-    fn sets_of(&self, scheduler: &SchedulerName) -> impl Iterator<Item = &SetOnDisk> {
-        let sets = self.disk.sets.values();
-        sets.filter(move |s| s.set.scheduler.as_ref() == Some(scheduler))
-    }
-
     fn input(&mut self, input: Input) {
         if self
             .core
@@ -568,9 +502,7 @@ impl World {
     }
 }
 
-fn sched_name(
-    scheduler: &Arc<buildmaster::config::SchedulerConfig>,
-) -> &buildmaster::model::SchedulerName {
+fn sched_name(scheduler: &Arc<buildmaster::config::SchedulerConfig>) -> &SchedulerName {
     &scheduler.name
 }
 

@@ -67,8 +67,8 @@ fn dep_04_a_set_that_succeeds_and_what_follows_are_one_transaction() {
     let plan = harness.run();
     harness.finish(plan.build, Results::Success, None);
     assert_eq!(
-        lines_with(&harness.told(), "write"),
-        2,
+        lines_with(&harness.told(), "set 3"),
+        0,
         "nobody waits for it"
     );
 }
@@ -126,7 +126,7 @@ fn dep_07_a_set_that_was_open_at_a_restart_still_starts_what_waits_for_it() {
             requests: vec![(RequestId(7), "b".into())],
         };
         let requests: Vec<BuildRequest> = match finished.is_empty() {
-            true => buildset::OpenSets::requests_of(&set).collect(),
+            true => OpenSets::requests_of(&set).collect(),
             false => Vec::new(),
         };
         let mut recovered = Recovered {

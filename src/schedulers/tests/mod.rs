@@ -254,10 +254,10 @@ fn rules() -> ChangeRules {
 
 /// The settings of a Scheduler.
 fn of(config: &mut SchedulerConfig) -> &mut TreeStable {
-    match &mut config.kind {
-        SchedulerKind::Scheduler { settings, .. } => settings,
-        other => panic!("{other:?}"),
+    if let SchedulerKind::Scheduler { settings, .. } = &mut config.kind {
+        return settings;
     }
+    panic!("it is of another kind");
 }
 
 fn file(important: bool) -> &'static str {
