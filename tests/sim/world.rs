@@ -33,6 +33,8 @@ pub struct World {
     disk: Journal,
     /// Handed in, not written.
     unwritten: VecDeque<(Option<Ticket>, Vec<Op>)>,
+    /// What is on disk is about to be confirmed; timers that are due come before that.
+    confirming: bool,
     /// What slaves could answer.
     owed: Vec<(SessionId, Input)>,
     builds: BTreeMap<BuildId, RunningBuild>,
@@ -69,6 +71,7 @@ impl World {
             now,
             disk,
             unwritten: VecDeque::new(),
+            confirming: false,
             owed: Vec::new(),
             builds: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -203,6 +206,7 @@ impl World {
             last = ticket.or(last);
         }
         if let Some(ticket) = last {
+            self.confirming = true;
             self.input(Input::Persisted(ticket));
         }
     }
@@ -439,6 +443,7 @@ impl World {
         if self.verbose {
             self.tell(&format!("> {input:?}"));
         }
+        self.confirming = false;
         self.reference.on_input(self.now.mono, &input);
         self.core.handle(self.now, input);
         self.drain();
@@ -467,7 +472,8 @@ impl World {
                 assert!(queued.insert(request), "request {request} is queued twice");
             }
         }
-        if !self.unwritten.is_empty() || self.reference.is_starting(&self.core) {
+        let in_flight = self.confirming || !self.unwritten.is_empty();
+        if in_flight || self.reference.is_starting(&self.core) {
             return;
         }
         for (id, request) in &self.disk.requests {
