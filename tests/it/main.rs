@@ -8,5 +8,6 @@ mod pb_golden;
 mod pb_properties;
 mod pb_replay;
 mod pb_transcripts;
+mod readme;
 mod sendchange;
 mod tidy;
