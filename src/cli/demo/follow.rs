@@ -1,6 +1,7 @@
 //! Following a build by what is on disk, as `show` reads it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -71,8 +72,13 @@ impl Follower {
         }
         for (index, step) in summary.steps.iter().enumerate() {
             for log in build.logs.get(index).into_iter().flatten() {
-                let printed = shown.logs.entry((index, log.name.clone())).or_insert(0);
-                *printed = self.show_log(&self.basedir.join(&log.path), *printed)?;
+                let tail = match shown.logs.entry((index, log.name.clone())) {
+                    Entry::Occupied(tail) => tail.into_mut(),
+                    Entry::Vacant(place) => {
+                        place.insert(Tail::open(&self.basedir.join(&log.path))?)
+                    }
+                };
+                self.show_log(tail)?;
             }
             if let Some(result) = step.result
                 && shown.steps <= index
@@ -84,19 +90,21 @@ impl Follower {
         Ok(())
     }
 
-    /// Shows the lines of a log from byte `from` on; returns how far it came.
-    fn show_log(&self, path: &Path, from: u64) -> anyhow::Result<u64> {
-        let mut text = Vec::new();
-        LogReader::open(path)
-            .and_then(|mut log| log.copy_to(&[Channel::Stdout, Channel::Stderr], &mut text))
-            .with_context(|| format!("cannot read the log {}", path.display()))?;
-        let new = text.get(usize::try_from(from)?..).unwrap_or_default();
-        let whole = new.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let lines = String::from_utf8_lossy(new.get(..whole).unwrap_or_default()).into_owned();
-        for line in lines.lines() {
+    /// Shows the lines that a log has got since the last time.
+    fn show_log(&self, tail: &mut Tail) -> anyhow::Result<()> {
+        tail.log
+            .copy_to(&Channel::OUTPUT, &mut tail.text)
+            .context("cannot read a log")?;
+        let whole = tail
+            .text
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1);
+        let lines: Vec<u8> = tail.text.drain(..whole).collect();
+        for line in String::from_utf8_lossy(&lines).lines() {
             say(&self.paint("2", &format!("     │ {line}")));
         }
-        Ok(from + u64::try_from(whole)?)
+        Ok(())
     }
 
     fn step_line(&self, step: &StepSummary, result: Results) -> String {
@@ -138,7 +146,26 @@ impl Follower {
 struct Shown {
     head: bool,
     steps: usize,
-    logs: BTreeMap<(usize, String), u64>,
+    logs: BTreeMap<(usize, String), Tail>,
+}
+
+/// A log, read as far as it went.
+#[derive(Debug)]
+struct Tail {
+    log: LogReader,
+    /// The line that has not ended yet.
+    text: Vec<u8>,
+}
+
+impl Tail {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let log = LogReader::open(path)
+            .with_context(|| format!("cannot read the log {}", path.display()))?;
+        Ok(Self {
+            log,
+            text: Vec::new(),
+        })
+    }
 }
 
 const fn colour(result: Results) -> &'static str {
