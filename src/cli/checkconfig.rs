@@ -27,7 +27,7 @@ impl CheckConfig {
     /// It cannot be read.
     pub(super) fn run(&self) -> anyhow::Result<bool> {
         let file = config_file(&self.path);
-        let Some(config) = load(&file)? else {
+        let Some(config) = load(&file, Tell::All)? else {
             return Ok(false);
         };
         if !self.quiet {
@@ -53,12 +53,21 @@ pub(super) fn config_file(path: &Path) -> PathBuf {
     }
 }
 
-/// Reads a configuration, shows its errors and warnings on standard error, and hands it back if it
-/// has no errors.
+/// Which findings are shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Tell {
+    /// Errors and warnings.
+    All,
+    /// Errors alone: whoever started this process has told the warnings.
+    Errors,
+}
+
+/// Reads a configuration, shows what is found on standard error, and hands it back if it has no
+/// errors.
 ///
 /// # Errors
 /// The file cannot be read.
-pub(super) fn load(file: &Path) -> anyhow::Result<Option<Config>> {
+pub(super) fn load(file: &Path, tell: Tell) -> anyhow::Result<Option<Config>> {
     let text = std::fs::read_to_string(file).with_context(|| {
         let at = file.display();
         format!("cannot read {at} (`buildmaster create-master DIR` makes a base directory)")
@@ -67,7 +76,7 @@ pub(super) fn load(file: &Path) -> anyhow::Result<Option<Config>> {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match config::parse(&text, &name, &machine_zone()) {
         Ok((config, warnings)) => {
-            if !warnings.is_empty() {
+            if tell == Tell::All && !warnings.is_empty() {
                 let report = ConfigErrors {
                     file: name,
                     text,

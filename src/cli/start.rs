@@ -11,7 +11,8 @@ use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{USAGE, checkconfig, complain, say};
+use super::checkconfig::{self, Tell};
+use super::{USAGE, complain, say};
 use crate::config::Config;
 use crate::daemon;
 use crate::daemonize::{self, LogFile, PidFile, Readiness, Rotation, Started};
@@ -68,7 +69,7 @@ impl Start {
     /// Starts the daemon as a process of its own and waits until it is up.
     fn to_background(&self) -> anyhow::Result<ExitCode> {
         // Checked here as well, so that the errors are shown here, with colours.
-        if checkconfig::load(&self.dir.join("master.toml"))?.is_none() {
+        if checkconfig::load(&self.dir.join("master.toml"), Tell::All)?.is_none() {
             return Ok(ExitCode::from(USAGE));
         }
         let args: [OsString; 3] = ["start".into(), "--in-background".into(), ".".into()];
@@ -113,7 +114,12 @@ impl Start {
     fn prepare(&self) -> anyhow::Result<Option<(Config, PidFile)>> {
         let dir = self.dir.display();
         std::env::set_current_dir(&self.dir).with_context(|| format!("cannot go to {dir}"))?;
-        let Some(config) = checkconfig::load(Path::new("master.toml"))? else {
+        let tell = if self.in_background {
+            Tell::Errors
+        } else {
+            Tell::All
+        };
+        let Some(config) = checkconfig::load(Path::new("master.toml"), tell)? else {
             return Ok(None);
         };
         let pid_file = PidFile::acquire(Path::new(PID_FILE))?;
