@@ -1,7 +1,9 @@
 //! What the core wants done: the closed list of commands.
 
+use std::sync::Arc;
+
 use super::{BuildPlan, Epoch, Event, PingId, ReplyId, SessionId};
-use crate::model::{BuildId, BuilderName, ChangeNumber, Op, Ticket};
+use crate::model::{BuildId, BuildSet, BuilderName, ChangeNumber, Op, Ticket};
 
 /// Something for the shell around the core to do. Commands are carried out in the order in which
 /// they are given; none is waited for, their outcomes come back as inputs.
@@ -120,10 +122,12 @@ pub enum Command {
 }
 
 /// What somebody gets who asked for something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// The change is accepted under this number.
     Change(ChangeNumber),
+    /// This set is submitted.
+    Set(Arc<BuildSet>),
     /// It is done.
     Done,
 }

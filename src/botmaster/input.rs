@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{BuildOutcome, Epoch, PingId, ReplyId, SessionId};
-use crate::model::{BuildId, BuildNumber, BuilderName, NewChange, RequestId, SlaveName, Ticket};
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, Ticket,
+    TryJob,
+};
 
 /// Something that has happened outside, or that somebody asks for.
 ///
@@ -20,6 +23,17 @@ pub enum Input {
     ChangeSubmitted {
         /// The change.
         change: NewChange,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// A try job has arrived (section 9). Answered with its set when that is durable, or refused.
+    TrySubmitted {
+        /// The try scheduler it was handed to.
+        scheduler: SchedulerName,
+        /// The job.
+        job: TryJob,
+        /// Who has logged in to hand it in.
+        user: Option<String>,
         /// Where the answer goes.
         reply: ReplyId,
     },

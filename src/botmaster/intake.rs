@@ -8,7 +8,9 @@ use super::buildset::{OpenSets, Origin};
 use super::ledger::Effect;
 use super::timers::Timer;
 use super::{Answer, BotMaster, Event, ReplyId};
-use crate::model::{BuildSet, Change, NewChange, Op, RequestId, Results};
+use crate::model::{
+    BuildSet, BuilderName, Change, NewChange, Op, RequestId, Results, SchedulerName, TryJob,
+};
 use crate::schedulers::{Effects, SchedulerIx, Submission};
 
 /// A wall-clock time further away than this is looked at again after this, since people and time
@@ -39,6 +41,41 @@ impl BotMaster {
         ];
         let wanted = self.schedulers.on_change(&change, arrived_at);
         self.take_effects(wanted, &mut ops, &mut effects);
+        self.persist_then(ops, effects);
+    }
+
+    /// A try job is a set at once; its sender is told when that is remembered (TUP-03, TUP-04).
+    pub(super) fn on_try_submitted(
+        &mut self,
+        scheduler: &SchedulerName,
+        job: TryJob,
+        user: Option<&str>,
+        reply: ReplyId,
+    ) {
+        if !self.phase.takes_changes() {
+            self.reply(reply, Err("the master is shutting down".to_owned()));
+            return;
+        }
+        match self.schedulers.try_submission(scheduler, job, user) {
+            Ok(submission) => self.submit_for(submission, reply),
+            Err(why) => self.reply(reply, Err(why)),
+        }
+    }
+
+    /// Submits a set that somebody waits to hear of.
+    fn submit_for(&mut self, submission: Submission, reply: ReplyId) {
+        if let Some(builder) = self.unknown_builder(&submission) {
+            let why = format!("builder {builder} does not exist");
+            self.reply(reply, Err(why));
+            return;
+        }
+        let (mut ops, mut effects, mut queued) = (Vec::new(), Vec::new(), Vec::new());
+        let (set, follows) = self.make_set(submission, &mut ops, &mut effects, &mut queued);
+        effects.push(Effect::Reply(reply, Ok(Answer::Set(set))));
+        effects.extend(queued.into_iter().map(Effect::Queue));
+        if let Some(follows) = follows {
+            self.take_effects(follows, &mut ops, &mut effects);
+        }
         self.persist_then(ops, effects);
     }
 
@@ -118,7 +155,7 @@ impl BotMaster {
         }
     }
 
-    /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows from that.
+    /// Makes the set that a scheduler wants. If it is over at once, gives what follows from that.
     fn submit(
         &mut self,
         submission: Submission,
@@ -126,18 +163,34 @@ impl BotMaster {
         effects: &mut Vec<Effect>,
         queued: &mut Vec<RequestId>,
     ) -> Option<Effects> {
-        let now = self.now.wall;
-        let unknown = |b: &&_| !self.builders_by_name.contains_key(*b);
-        if let Some(builder) = submission.builders.iter().find(unknown) {
+        if let Some(builder) = self.unknown_builder(&submission) {
             // Nothing of the set is made, and the scheduler keeps working (SCB-03).
             let why = format!("builder {builder} does not exist, so that its set is not built");
             let scheduler = submission.scheduler;
+            let now = self.now.wall;
             let over = self
                 .schedulers
                 .on_set_finished(&scheduler, &submission.stamp, false, now);
             self.announce(Event::SchedulerFailed { scheduler, why });
             return Some(over);
         }
+        self.make_set(submission, ops, effects, queued).1
+    }
+
+    fn unknown_builder(&self, submission: &Submission) -> Option<BuilderName> {
+        let unknown = |b: &&_| !self.builders_by_name.contains_key(*b);
+        submission.builders.iter().find(unknown).cloned()
+    }
+
+    /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows from that.
+    fn make_set(
+        &mut self,
+        submission: Submission,
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+        queued: &mut Vec<RequestId>,
+    ) -> (Arc<BuildSet>, Option<Effects>) {
+        let now = self.now.wall;
         let id = self.next.set;
         self.next.set = id.next();
         let mut requests = Vec::with_capacity(submission.builders.len());
@@ -145,16 +198,15 @@ impl BotMaster {
             requests.push((self.next.request, builder));
             self.next.request = self.next.request.next();
         }
-        let submitted_at = now;
         let scheduler = submission.scheduler.clone();
         let set = Arc::new(BuildSet {
             id,
-            external_id: None,
+            external_id: submission.external_id,
             scheduler: Some(submission.scheduler),
             stamp: submission.stamp,
             reason: submission.reason,
             properties: Arc::new(submission.properties),
-            submitted_at,
+            submitted_at: now,
             requests,
         });
         ops.push(Op::SetSubmitted(Arc::clone(&set)));
@@ -165,20 +217,20 @@ impl BotMaster {
             ops.push(Op::SetFinished {
                 set: id,
                 result,
-                at: submitted_at,
+                at: now,
             });
             effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
             let stamp = &set.stamp;
-            return Some(
-                self.schedulers
-                    .on_set_finished(&scheduler, stamp, true, now),
-            );
+            let follows = self
+                .schedulers
+                .on_set_finished(&scheduler, stamp, true, now);
+            return (set, Some(follows));
         }
         self.open.add(&set, &[]);
         for request in OpenSets::requests_of(&set) {
             queued.push(request.id);
             self.open.add_request(request);
         }
-        None
+        (set, None)
     }
 }

@@ -154,6 +154,12 @@ impl BotMaster {
         }
         match input {
             Input::ChangeSubmitted { change, reply } => self.on_change_submitted(change, reply),
+            Input::TrySubmitted {
+                scheduler,
+                job,
+                user,
+                reply,
+            } => self.on_try_submitted(&scheduler, job, user.as_deref(), reply),
             Input::SlaveLoggedIn {
                 slave,
                 session,

@@ -134,6 +134,7 @@ impl BotMaster {
 fn reply_of(input: &Input) -> Option<ReplyId> {
     match input {
         Input::ChangeSubmitted { reply, .. }
+        | Input::TrySubmitted { reply, .. }
         | Input::StopBuild { reply, .. }
         | Input::StopRequest { reply, .. }
         | Input::CancelRequest { reply, .. }

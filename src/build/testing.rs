@@ -167,7 +167,10 @@ impl Stage {
             self.plan.clone(),
             self.remote.take().unwrap(),
             logs,
-            Journal::Watched(self.ops_sender.clone()),
+            {
+                let ops = self.ops_sender.clone();
+                Journal::watched(move |op| drop(ops.send(op)))
+            },
             self.control_receiver.take().unwrap(),
             move || {
                 let tick = ticks.fetch_add(1, Ordering::Relaxed);

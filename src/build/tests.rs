@@ -447,7 +447,7 @@ async fn a_build_whose_own_code_panics_ends_as_exception() {
         stage.plan.clone(),
         Remote::new(|_| unreachable!()),
         crate::logs::LogStore::start(stage.directory.path().to_owned()).unwrap(),
-        Journal::Watched(watcher),
+        Journal::watched(move |op| drop(watcher.send(op))),
         control,
         || panic!("no clock"),
     );

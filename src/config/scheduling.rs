@@ -1,8 +1,9 @@
 //! The checked settings of schedulers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Calendar, ChangeFilter, FilePatterns};
+use super::{Calendar, ChangeFilter, FilePatterns, Listen, Secret};
 use crate::model::{BuilderName, Properties, SchedulerName, Zone};
 
 /// A scheduler.
@@ -57,6 +58,10 @@ pub enum SchedulerKind {
     Nightly(Box<NightlyConfig>),
     /// `Triggerable`: builds when a step of another build asks for it.
     Triggerable,
+    /// `Try_Jobdir`: builds what is dropped into a directory (section 9).
+    TryJobdir(TryJobdirConfig),
+    /// `Try_Userpass`: builds what users hand in over the wire (section 9).
+    TryUserpass(TryUserpassConfig),
 }
 
 impl SchedulerKind {
@@ -70,6 +75,8 @@ impl SchedulerKind {
             Self::Periodic { .. } => "Periodic",
             Self::Nightly(_) => "Nightly",
             Self::Triggerable => "Triggerable",
+            Self::TryJobdir(_) => "Try_Jobdir",
+            Self::TryUserpass(_) => "Try_Userpass",
         }
     }
 }
@@ -132,4 +139,24 @@ pub struct NightlyConfig {
 pub struct Importance {
     /// The files that count.
     pub files: FilePatterns,
+}
+
+/// Settings of `Try_Jobdir` (TJD-01, TJD-02, TJD-10).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TryJobdirConfig {
+    /// The maildir, relative to the base directory or absolute.
+    pub jobdir: PathBuf,
+    /// Longest file that is read, in bytes: 16 MiB.
+    pub max_job_size: u64,
+    /// How often the directory is looked at even if nothing is told of it: 10 s.
+    pub poll_interval: Duration,
+}
+
+/// Settings of `Try_Userpass` (TUP-01, TUP-07).
+#[derive(Clone, Debug, PartialEq)]
+pub struct TryUserpassConfig {
+    /// Where it listens; schedulers may share a port if their users differ.
+    pub ports: Vec<Listen>,
+    /// User names and passwords; a password may be an argon2 hash (`$argon2id$…`).
+    pub users: Vec<(String, Secret)>,
 }

@@ -4,19 +4,35 @@
 //! Invariants: an answer is given once, and only when what it says is on disk. While the disk takes
 //! no writes, changes are refused at this door, so that nobody is told yes or left waiting.
 
+mod news;
 pub mod socket;
+
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::botmaster::Answer;
-use crate::model::{BuildNumber, BuilderName, NewChange, RequestId};
+use crate::model::{
+    BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, TryJob,
+};
 use crate::store::Writer;
+
+pub use news::{News, Newsroom};
 
 /// Something asked of the core.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
     /// Take a change; answered with its number when it and its consequences are on disk.
     SubmitChange(Box<NewChange>),
+    /// Build a try job; answered with its set when that is on disk (section 9).
+    SubmitTry {
+        /// The try scheduler it was handed to.
+        scheduler: SchedulerName,
+        /// The job.
+        job: Box<TryJob>,
+        /// Who has logged in to hand it in.
+        user: Option<String>,
+    },
     /// Stop a build that runs or is being started (BUI-10).
     StopBuild {
         /// Its builder.
@@ -58,13 +74,28 @@ pub struct Question {
 pub struct Control {
     questions: mpsc::Sender<Question>,
     writer: Writer,
+    newsroom: Newsroom,
 }
 
 impl Control {
     /// A handle that sends its questions to `questions`.
     #[must_use]
-    pub const fn new(questions: mpsc::Sender<Question>, writer: Writer) -> Self {
-        Self { questions, writer }
+    pub const fn new(
+        questions: mpsc::Sender<Question>,
+        writer: Writer,
+        newsroom: Newsroom,
+    ) -> Self {
+        Self {
+            questions,
+            writer,
+            newsroom,
+        }
+    }
+
+    /// Where to hear what happens.
+    #[must_use]
+    pub const fn newsroom(&self) -> &Newsroom {
+        &self.newsroom
     }
 
     /// Hands in a change; changes are numbered in the order of these calls.
@@ -78,6 +109,32 @@ impl Control {
             );
         }
         self.begin(Ask::SubmitChange(Box::new(change))).await
+    }
+
+    /// Hands in a try job for `scheduler`; `user` is who has logged in for that. Answered with its set.
+    ///
+    /// # Errors
+    /// Why it is not built.
+    pub async fn submit_try(
+        &self,
+        scheduler: &SchedulerName,
+        job: TryJob,
+        user: Option<String>,
+    ) -> Result<Arc<BuildSet>, String> {
+        if !self.writer.is_healthy() {
+            return Err(
+                "the try job was not accepted: the master cannot write its state".to_owned(),
+            );
+        }
+        let ask = Ask::SubmitTry {
+            scheduler: scheduler.clone(),
+            job: Box::new(job),
+            user,
+        };
+        match self.ask(ask).await? {
+            Answer::Set(set) => Ok(set),
+            other => Err(format!("a try job was answered with {other:?}")),
+        }
     }
 
     /// Asks and waits for the answer.

@@ -9,6 +9,7 @@ use super::clock;
 use super::sessions::Happened;
 use crate::botmaster::{BuildOutcome, BuildPlan, Input, SessionId};
 use crate::build::{self, Control, Journal};
+use crate::control::{News, Newsroom};
 use crate::logs::LogStore;
 use crate::model::{BuildId, Results};
 use crate::net::Tasks;
@@ -35,12 +36,13 @@ impl Builds {
         tasks: Tasks,
         writer: Writer,
         logs: LogStore,
+        newsroom: Newsroom,
     ) -> Self {
         Self {
             running: HashMap::new(),
             tell,
             tasks,
-            journal: Journal::State(writer),
+            journal: Journal::new(writer, move |op| newsroom.tell(News::Build(op))),
             logs,
         }
     }

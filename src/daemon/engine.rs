@@ -12,7 +12,7 @@ use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
 use super::signals::Signals;
 use crate::botmaster::{Answer, BotMaster, Command, Input, ReplyId};
-use crate::control::{Ask, Question, Said};
+use crate::control::{Ask, News, Newsroom, Question, Said};
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::Tasks;
@@ -46,6 +46,7 @@ pub(super) struct Engine {
     channels: Channels,
     happened: mpsc::Receiver<Happened>,
     signals: Signals,
+    newsroom: Newsroom,
     replies: HashMap<ReplyId, oneshot::Sender<Said>>,
     next_reply: u64,
 }
@@ -69,17 +70,19 @@ impl Engine {
         channels: Channels,
         tasks: Tasks,
         signals: Signals,
+        newsroom: Newsroom,
     ) -> Self {
         let (tell, happened) = mpsc::channel(HAPPENED);
         Self {
             core,
             clock,
             sessions: Sessions::new(tell.clone(), tasks.clone()),
-            builds: Builds::new(tell, tasks, writer.clone(), logs),
+            builds: Builds::new(tell, tasks, writer.clone(), logs, newsroom.clone()),
             writer,
             channels,
             happened,
             signals,
+            newsroom,
             replies: HashMap::new(),
             next_reply: 0,
         }
@@ -142,6 +145,16 @@ impl Engine {
                 change: *change,
                 reply,
             },
+            Ask::SubmitTry {
+                scheduler,
+                job,
+                user,
+            } => Input::TrySubmitted {
+                scheduler,
+                job: *job,
+                user,
+                reply,
+            },
             Ask::StopBuild {
                 builder,
                 number,
@@ -191,7 +204,10 @@ impl Engine {
                 }
                 Command::InterruptBuild { build, reason } => self.builds.interrupt(build, reason),
                 Command::SlaveGone { build } => self.builds.slave_gone(build),
-                Command::Announce(event) => announce(&event),
+                Command::Announce(event) => {
+                    announce(&event);
+                    self.newsroom.tell(News::Event(event));
+                }
                 Command::Exit => exit = true,
                 Command::Greet { .. }
                 | Command::PingSlave { .. }

@@ -30,7 +30,7 @@ use tracing::{error, info, info_span, warn};
 
 use crate::botmaster::BotMaster;
 use crate::config::Config;
-use crate::control::{Control, socket};
+use crate::control::{Control, Newsroom, socket};
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::Tasks;
@@ -71,8 +71,9 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
     let tracker = TaskTracker::new();
     let tasks = Tasks::new(tracker.clone(), CancellationToken::new());
     let core = BotMaster::new(Arc::clone(&config), recovered, rand::random(), clock.now());
+    let newsroom = Newsroom::new();
     let (ask, questions) = mpsc::channel(QUESTIONS);
-    let control = Control::new(ask, writer.clone());
+    let control = Control::new(ask, writer.clone(), newsroom.clone());
     let doors = logins::open(&config, &control, &tasks)?;
     let listener = socket::listen().context("cannot open the control socket")?;
     tasks.spawn(
@@ -93,6 +94,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
         },
         tasks.clone(),
         signals::Signals::new().context("cannot watch for signals")?,
+        newsroom,
     );
     ready(&doors.addresses);
     info!(addresses = ?doors.addresses, "the master is up");

@@ -13,6 +13,7 @@ pub mod properties;
 pub mod results;
 pub mod stamp;
 pub mod time;
+pub mod try_job;
 pub mod zone;
 
 pub use build::{BuildSummary, StepSummary};
@@ -27,4 +28,5 @@ pub use properties::{Properties, Property};
 pub use results::Results;
 pub use stamp::{Patch, SourceStamp};
 pub use time::{Mono, Now, Timestamp};
+pub use try_job::TryJob;
 pub use zone::Zone;

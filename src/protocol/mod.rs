@@ -7,6 +7,7 @@
 pub mod change;
 pub mod command;
 mod malformed;
+pub mod jobfile;
 mod shell;
 pub mod slave;
 pub mod text;

@@ -19,7 +19,7 @@ pub(super) enum Kind {
     AnyBranch(AnyBranch),
     Periodic(Periodic),
     Nightly(Box<Nightly>),
-    /// Dependent and Triggerable have none.
+    /// Dependent, Triggerable and those of try have none.
     Stateless,
 }
 
@@ -31,7 +31,10 @@ impl Kind {
             SchedulerKind::AnyBranch { .. } => Self::AnyBranch(AnyBranch::default()),
             SchedulerKind::Periodic { .. } => Self::Periodic(Periodic::new(now)),
             SchedulerKind::Nightly(config) => Self::Nightly(Box::new(Nightly::new(config, now))),
-            SchedulerKind::Dependent { .. } | SchedulerKind::Triggerable => Self::Stateless,
+            SchedulerKind::Dependent { .. }
+            | SchedulerKind::Triggerable
+            | SchedulerKind::TryJobdir(_)
+            | SchedulerKind::TryUserpass(_) => Self::Stateless,
         }
     }
 

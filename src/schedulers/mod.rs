@@ -19,6 +19,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod trying;
 mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
@@ -84,6 +85,8 @@ pub struct Submission {
     pub reason: String,
     /// With which properties (SCB-08).
     pub properties: Properties,
+    /// The id that a client gave it (TJD-11).
+    pub external_id: Option<String>,
 }
 
 /// Why a scheduler takes over what another has left.
@@ -266,7 +269,9 @@ impl Registry {
                 | SchedulerKind::AnyBranch { .. }
                 | SchedulerKind::Periodic { .. }
                 | SchedulerKind::Nightly(_)
-                | SchedulerKind::Triggerable => return entry.kind.pending_build_times(),
+                | SchedulerKind::Triggerable
+                | SchedulerKind::TryJobdir(_)
+                | SchedulerKind::TryUserpass(_) => return entry.kind.pending_build_times(),
             }
         }
         Vec::new()
@@ -386,6 +391,7 @@ impl Entry {
             reason: self.reason(&stamp),
             stamp,
             properties,
+            external_id: None,
         }
     }
 

@@ -373,6 +373,7 @@ fn short(command: &Command) -> Option<String> {
         }
         Command::Reply { to, result } => match result {
             Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
+            Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
             Ok(Answer::Done) => format!("reply {to}: done"),
             Err(why) => format!("reply {to}: {why}"),
         },
