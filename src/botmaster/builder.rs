@@ -18,6 +18,9 @@ pub(super) struct BuilderIx(pub usize);
 #[derive(Debug)]
 pub(super) struct Builder {
     pub(super) config: Arc<BuilderConfig>,
+    /// Whether the configuration has it. One that was removed keeps its place for the builds that still run, and
+    /// for its return.
+    pub(super) configured: bool,
     /// Its slaves, each once.
     pub(super) slaves: Vec<SlaveIx>,
     /// Requests that wait.
@@ -46,6 +49,7 @@ impl Builder {
     pub(super) fn new(config: Arc<BuilderConfig>, next_number: BuildNumber) -> Self {
         Self {
             config,
+            configured: true,
             slaves: Vec::new(),
             queue: RequestQueue::default(),
             pool: Pool::default(),

@@ -328,6 +328,7 @@ impl BotMaster {
             }
             self.place(slave, attempt.builder);
             self.review(slave);
+            self.refresh_builder_list(slave);
             if abandoned_command {
                 self.drop_session(slave, "a command on it was given up");
             }

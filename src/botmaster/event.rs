@@ -142,6 +142,8 @@ pub enum Event {
         /// How long.
         delay: Duration,
     },
+    /// Another configuration is in force.
+    Reconfigured,
     /// The master stops.
     ShuttingDown {
         /// Whether running builds are waited for.

@@ -1,8 +1,10 @@
 //! What the core is told: the closed list of inputs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{BuildOutcome, Epoch, PingId, ReplyId, SessionId};
+use crate::config::Config;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, Ticket,
     TryJob,
@@ -169,6 +171,13 @@ pub enum Input {
     },
     /// Everything up to and including this ticket is on disk.
     Persisted(Ticket),
+    /// There is another configuration, read and checked; from now on it is the one in force (MAS-03).
+    Reconfigured {
+        /// The configuration.
+        config: Arc<Config>,
+        /// Where it is told that it is in force.
+        reply: ReplyId,
+    },
     /// Stop: with `clean` running builds are waited for, else they are interrupted and will be
     /// built again (MAS-05). A second one that is not clean hastens a clean one.
     Shutdown {

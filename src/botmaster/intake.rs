@@ -178,7 +178,7 @@ impl BotMaster {
     }
 
     fn unknown_builder(&self, submission: &Submission) -> Option<BuilderName> {
-        let unknown = |b: &&_| !self.builders_by_name.contains_key(*b);
+        let unknown = |b: &&_| self.configured_builder(b).is_none();
         submission.builders.iter().find(unknown).cloned()
     }
 

@@ -32,6 +32,7 @@ mod pinging;
 pub mod plan;
 mod pool;
 mod queue;
+mod reconfiguration;
 mod recovery;
 mod slave;
 mod slavebuilder;
@@ -219,6 +220,7 @@ impl BotMaster {
             Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
             Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),
+            Input::Reconfigured { config, reply } => self.on_reconfigured(config, reply),
             Input::Shutdown { clean } => self.on_shutdown(clean),
             Input::CancelShutdown => self.on_cancel_shutdown(),
         }
@@ -252,6 +254,7 @@ impl BotMaster {
                 Timer::Arbitration(slave) => self.on_arbitration_timeout(slave),
                 Timer::HoldBack(slave) => self.on_hold_ended(slave),
                 Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
+                Timer::Orphans(builder) => self.on_orphans_due(builder),
                 Timer::Shutdown => self.exit(),
             }
             self.settle();

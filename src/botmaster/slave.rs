@@ -9,7 +9,7 @@ use super::builder::BuilderIx;
 use super::queue::RequestKey;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
-use crate::model::Mono;
+use crate::model::{BuilderName, Mono};
 
 /// Place of a slave in the configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -25,6 +25,8 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Slave {
     pub(super) config: Arc<SlaveConfig>,
+    /// Whether the configuration has it; one that was removed keeps its place for its return.
+    pub(super) configured: bool,
     /// The builders that name it, in the order of the configuration.
     pub(super) builders: Vec<BuilderIx>,
     /// Its connection.
@@ -35,6 +37,8 @@ pub(super) struct Slave {
     pub(super) arbitrating: bool,
     /// Its attachments.
     pub(super) slavebuilders: BTreeMap<BuilderIx, SlaveBuilder>,
+    /// Those of them whose builder has no use for the slave any more, but whose build still runs (BRC-05).
+    pub(super) leaving: BTreeSet<BuilderIx>,
     /// Those of them that are busy (SLV-10).
     pub(super) busy: BTreeSet<BuilderIx>,
     /// It is to be shut down when it is idle (SLV-08).
@@ -57,7 +61,16 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) address: String,
     pub(super) phase: Phase,
+    /// The builders, with their directories, that it was told last.
+    pub(super) listed: BuilderList,
+    /// Whether it has not answered that list yet.
+    pub(super) listing: bool,
+    /// Whether that list is to change when a build has ended.
+    pub(super) stale: bool,
 }
+
+/// What a slave is told of its builders: names and directories.
+pub(super) type BuilderList = Vec<(BuilderName, String)>;
 
 /// How far a connection has come (SLV-02).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,6 +83,8 @@ pub(super) enum Phase {
     Attaching,
     /// All are attached, its login is answered.
     Ready,
+    /// A builder that came later could not be attached: the connection ends when its builds have.
+    Rejoining,
     /// It was told to end its process.
     ShuttingDown,
 }
@@ -94,11 +109,13 @@ impl Slave {
     pub(super) fn new(config: Arc<SlaveConfig>) -> Self {
         Self {
             config,
+            configured: true,
             builders: Vec::new(),
             session: None,
             contender: None,
             arbitrating: false,
             slavebuilders: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             busy: BTreeSet::new(),
             graceful: false,
             info: BTreeMap::new(),

@@ -9,7 +9,7 @@
 use super::builder::BuilderIx;
 use super::buildset::Place;
 use super::queue::{RequestKey, key_of};
-use super::slave::{Phase, SlaveIx};
+use super::slave::{Phase, Session, SlaveIx};
 use super::slavebuilder::SlaveBuilder;
 use super::{AttemptId, BotMaster, Command, Event};
 use crate::model::RequestId;
@@ -43,6 +43,7 @@ impl BotMaster {
         };
         let key = key_of(&open.request);
         let it = &mut self.builders[builder.0];
+        let is_orphan = !it.configured;
         it.queue.insert(&open.request, it.config.merge_requests);
         if announce {
             let builder = it.config.name.clone();
@@ -53,6 +54,9 @@ impl BotMaster {
         }
         self.lower_bounds(builder, key);
         self.refresh_builder(builder);
+        if is_orphan {
+            self.await_return(builder);
+        }
     }
 
     /// Takes a request out of the queue.
@@ -75,6 +79,10 @@ impl BotMaster {
             it.busy.insert(builder);
         } else {
             it.busy.remove(&builder);
+            if it.leaving.contains(&builder) {
+                self.leave(slave, builder);
+                return;
+            }
         }
         if !idle {
             self.unpark(slave, builder);
@@ -87,6 +95,12 @@ impl BotMaster {
 
     /// Looks at a slave again whose willingness may have changed.
     pub(super) fn review(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0];
+        let rejoins = |s: &Session| s.phase == Phase::Rejoining;
+        if it.busy.is_empty() && it.session.as_ref().is_some_and(rejoins) {
+            self.drop_session(slave, "it is to come again and get all its builders");
+            return;
+        }
         let it = &mut self.slaves[slave.0];
         if it.graceful
             && it.busy.is_empty()

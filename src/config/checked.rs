@@ -39,6 +39,8 @@ pub struct Config {
     pub keepalive_timeout: Duration,
     /// How long a stopped step may go on (BUI-12): 60 s.
     pub interrupt_grace: Duration,
+    /// How long requests wait for a builder that was removed to come back (BST-09): not at all.
+    pub orphan_request_grace: Duration,
     /// Builds that a request may lose to lost slaves before it ends as EXCEPTION (BUI-14): 5.
     pub max_retries: u32,
     /// Whether a second slave of a connected name replaces the first (`duplicate_slave = "replace"`) instead of being

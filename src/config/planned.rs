@@ -44,7 +44,6 @@ const PLANNED: &[(&str, &[&str])] = &[
             "validation",
             "revlink",
             "user_managers",
-            "orphan_request_grace",
             "ping_extends_on_traffic",
             "merge_compare_properties",
         ],

@@ -35,6 +35,7 @@ pub(super) static SHAPE: Shape = Shape {
         "attach_timeout",
         "keepalive_timeout",
         "interrupt_grace",
+        "orphan_request_grace",
         "max_retries",
         "duplicate_slave",
         "choose_slaves",
@@ -106,6 +107,9 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let attach_timeout = time("attach_timeout", 30);
     let keepalive_timeout = time("keepalive_timeout", 30);
     let interrupt_grace = time("interrupt_grace", 60);
+    let orphan_request_grace = root.take("orphan_request_grace");
+    let orphan_request_grace =
+        orphan_request_grace.and_then(|v| v.duration(Duration::ZERO..=LONGEST));
     let max_retries = root.take("max_retries");
     let max_retries = max_retries.and_then(|v| v.integer(0..=u32::MAX));
     let mut choice = |key, known: &[&'static str]| root.take(key).and_then(|v| v.one_of(known));
@@ -140,6 +144,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         attach_timeout,
         keepalive_timeout,
         interrupt_grace,
+        orphan_request_grace: orphan_request_grace.unwrap_or_default(),
         max_retries: max_retries.unwrap_or(5),
         duplicate_slave_replaces: duplicate_slave == Some("replace"),
         choose_slaves_randomly: choose_slaves != Some("first"),

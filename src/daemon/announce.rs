@@ -90,6 +90,7 @@ pub(super) fn announce(event: &Event) {
         Event::SlaveHeldBack { slave, delay } => {
             warn!(%slave, delay_ms = delay.as_millis(), "no builds for the slave for a while");
         }
+        Event::Reconfigured => info!("the new configuration is in force"),
         Event::ShuttingDown { clean: true } => info!("no new builds; waiting for those that run"),
         Event::ShuttingDown { clean: false } => info!("no new builds; interrupting those that run"),
         Event::ShutdownCancelled => info!("the shutdown was cancelled"),

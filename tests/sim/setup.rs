@@ -42,6 +42,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         attach_timeout: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(30),
         interrupt_grace: Duration::from_secs(60),
+        orphan_request_grace: Duration::ZERO,
         max_retries: rng.random_range(0..=2),
         duplicate_slave_replaces: rng.random_bool(0.3),
         choose_slaves_randomly: rng.random_bool(0.7),

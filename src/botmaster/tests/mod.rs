@@ -7,6 +7,7 @@
 )]
 
 mod building;
+mod reconfiguration;
 mod scale;
 mod scheduling;
 mod slaves;
@@ -61,6 +62,7 @@ fn config(builders: &[(&str, &[&str])]) -> Config {
         attach_timeout: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(30),
         interrupt_grace: Duration::from_secs(60),
+        orphan_request_grace: Duration::ZERO,
         max_retries: 5,
         duplicate_slave_replaces: false,
         choose_slaves_randomly: false,
@@ -445,6 +447,7 @@ fn short_event(event: &Event) -> Option<String> {
             ..
         } => format!("finished {builder} {number} {result}"),
         Event::BuilderState { builder, state } => format!("{builder} is {state}"),
+        Event::Reconfigured => "reconfigured".to_owned(),
         Event::StartFailed { builder, slave, .. } => format!("start failed {builder} {slave}"),
         Event::SlaveHeldBack { slave, delay } => format!("held back {slave} {delay:?}"),
         Event::SchedulerFailed { .. }
