@@ -12,6 +12,7 @@ mod builders;
 pub mod calendar;
 mod change_sources;
 pub mod checked;
+pub mod difference;
 mod listen;
 mod names;
 pub mod pattern;
@@ -35,6 +36,7 @@ pub use checked::{
     BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, Listen, LogLimits,
     Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
+pub use difference::Difference;
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{
