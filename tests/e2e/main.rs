@@ -15,5 +15,6 @@ mod configuration;
 mod harness;
 mod lifecycle;
 mod masters;
+mod reconfiguration;
 mod slaves;
 mod sweep;
