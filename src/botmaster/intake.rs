@@ -39,7 +39,11 @@ impl BotMaster {
             Effect::Reply(reply, Ok(Answer::Change(number))),
             Effect::Announce(Event::ChangeAdded(Arc::clone(&change))),
         ];
-        let wanted = self.schedulers.on_change(&change, arrived_at);
+        let mut wanted = self.schedulers.on_change(&change, arrived_at);
+        ops.push(Op::ChangeOffered {
+            change: number,
+            decisions: std::mem::take(&mut wanted.decisions),
+        });
         self.take_effects(wanted, &mut ops, &mut effects);
         self.persist_then(ops, effects);
     }

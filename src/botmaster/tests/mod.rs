@@ -420,7 +420,8 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveState {
             slave, connected, ..
         } => format!("slave {slave} {connected}"),
-        Op::BuilderState { .. }
+        Op::ChangeOffered { .. }
+        | Op::BuilderState { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
         | Op::StepFinished { .. }
