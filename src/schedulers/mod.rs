@@ -80,7 +80,7 @@ pub struct Effects {
 pub struct Submission {
     /// Who wants it.
     pub scheduler: SchedulerName,
-    /// On which builders, in order, duplicates included (SCB-02).
+    /// On which builders, in order; one that is listed twice gets one request (SCB-02).
     pub builders: Vec<BuilderName>,
     /// What to build.
     pub stamp: Arc<SourceStamp>,

@@ -11,6 +11,7 @@ mod scale;
 mod scheduling;
 mod slaves;
 mod stopping;
+mod trying;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -10,6 +10,7 @@ mod periodic;
 mod reconfiguration;
 mod scheduler;
 mod search;
+mod trying;
 
 use std::time::Duration;
 
