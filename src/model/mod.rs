@@ -7,6 +7,7 @@
 pub mod build;
 pub mod buildset;
 pub mod change;
+pub mod decision;
 pub mod ids;
 pub mod journal;
 pub mod properties;
@@ -19,6 +20,7 @@ pub mod zone;
 pub use build::{BuildSummary, StepSummary};
 pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange};
+pub use decision::{Decision, FilterField, Instead};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
     Ticket,

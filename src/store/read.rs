@@ -13,6 +13,10 @@ use crate::model::{
     RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
 };
 
+mod of_change;
+
+pub use of_change::{decisions, requests_of_change, sets_of_change};
+
 /// The state, opened for reading, beside a running master or without one.
 #[derive(Debug)]
 pub struct State {
@@ -255,6 +259,29 @@ pub fn change(conn: &Connection, number: ChangeNumber) -> rusqlite::Result<Optio
         .optional()
 }
 
+/// The newest `limit` sets to which a client has given this id, newest first (BST-10, TJD-11).
+///
+/// # Errors
+/// The state cannot be read.
+pub fn sets_of_client(
+    conn: &Connection,
+    external_id: &str,
+    limit: u32,
+) -> rusqlite::Result<Vec<SetRow>> {
+    let ids: Vec<SetId> = conn
+        .prepare_cached(SETS_OF_CLIENT)?
+        .query_map(params![external_id, limit], |row| {
+            Ok(row.get::<_, Col<_>>(0)?.0)
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    sets(conn, ids)
+}
+
+fn sets(conn: &Connection, ids: Vec<SetId>) -> rusqlite::Result<Vec<SetRow>> {
+    let sets = ids.into_iter().map(|id| build_set(conn, id));
+    sets.filter_map(Result::transpose).collect()
+}
+
 /// Requests: the open ones in the order of the queue, all of them newest first.
 ///
 /// # Errors
@@ -477,6 +504,8 @@ const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.sub
         r.retries, r.start_count, r.result, r.finished_at
     FROM request r JOIN build_set s ON s.id = r.build_set
     ORDER BY r.id DESC LIMIT ?1";
+const SETS_OF_CLIENT: &str =
+    "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";
 const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,
         properties
     FROM build_set WHERE id = ?1";

@@ -62,6 +62,11 @@ impl Reference {
         }
     }
 
+    /// The end has begun, or nearly.
+    pub const fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
     /// An input is about to be handled.
     pub fn on_input(&mut self, now: Mono, input: &Input) {
         match input {

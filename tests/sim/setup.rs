@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use buildmaster::config::calendar::Field;
+use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
-    BuilderConfig, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns, Importance,
-    LogLimits, SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind, TreeStable,
+    BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
+    Importance, LogLimits, NightlyConfig, SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind,
+    TimedBuild, TreeStable,
 };
-use buildmaster::model::{BuilderName, Properties, SlaveName};
+use buildmaster::model::{BuilderName, Properties, SchedulerName, SlaveName, Zone};
+
+use crate::world;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
@@ -25,9 +30,12 @@ pub fn config(rng: &mut StdRng) -> Config {
         .map(|n| builder(rng, n, &names))
         .collect();
     let builder_names: Vec<BuilderName> = builders.iter().map(|b| b.name.clone()).collect();
-    let schedulers: Vec<_> = (0..rng.random_range(1..=3))
-        .map(|n| scheduler(rng, n, &builder_names))
-        .collect();
+    let mut schedulers: Vec<Arc<SchedulerConfig>> = Vec::new();
+    for n in 0..rng.random_range(1..=4) {
+        let before = schedulers.iter().filter(|s| !world::takes_jobs(&s.kind));
+        let upstreams: Vec<_> = before.map(|s| s.name.clone()).collect();
+        schedulers.push(scheduler(rng, n, &builder_names, &upstreams));
+    }
     Config {
         title: String::new(),
         title_url: String::new(),
@@ -89,7 +97,12 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig>
     })
 }
 
-fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<SchedulerConfig> {
+fn scheduler(
+    rng: &mut StdRng,
+    n: u32,
+    builders: &[BuilderName],
+    upstreams: &[SchedulerName],
+) -> Arc<SchedulerConfig> {
     let mut its: Vec<_> = builders.to_vec();
     its.retain(|_| rng.random_bool(0.7));
     if rng.random_bool(0.1) && !its.is_empty() {
@@ -115,11 +128,21 @@ fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<Schedule
         },
     };
     // The first is none that waits for another.
-    let kind = match rng.random_range(0..4) {
-        0 if n > 0 => SchedulerKind::Dependent {
-            upstream: format!("sched{}", rng.random_range(0..n)).into(),
+    let kind = match rng.random_range(0..8) {
+        0 | 1 if !upstreams.is_empty() => SchedulerKind::Dependent {
+            upstream: upstreams[rng.random_range(0..upstreams.len())].clone(),
         },
-        1 => SchedulerKind::AnyBranch {
+        2 => SchedulerKind::Periodic {
+            period: Duration::from_secs([60, 250, 3600][rng.random_range(0..3)]),
+            resume: rng.random_bool(0.5),
+            what: timed(rng, settings.rules),
+        },
+        3 => SchedulerKind::Nightly(Box::new(nightly(rng, settings.rules))),
+        4 => SchedulerKind::TryUserpass(TryUserpassConfig {
+            ports: Vec::new(),
+            users: Vec::new(),
+        }),
+        5 => SchedulerKind::AnyBranch {
             branches: rng.random_bool(0.5).then(|| vec![branch(rng)]),
             separate_repositories: rng.random_bool(0.3),
             settings,
@@ -136,6 +159,40 @@ fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<Schedule
         reason: None,
         kind,
     })
+}
+
+/// Every minute, every twentieth, or every hour.
+fn nightly(rng: &mut StdRng, rules: ChangeRules) -> NightlyConfig {
+    let minute = match rng.random_range(0..3) {
+        0 => Field::Any,
+        1 => Field::one_of([0, 20, 40]),
+        _ => Field::one_of([0]),
+    };
+    NightlyConfig {
+        calendar: Calendar::new([minute, Field::Any, Field::Any, Field::Any, Field::Any]).unwrap(),
+        force_at: None,
+        zone: Zone::UTC,
+        search_years: 2,
+        repeated_once: false,
+        after_gap: false,
+        what: timed(rng, rules),
+    }
+}
+
+/// In which minutes it runs: those of the hour that can be divided by this.
+pub fn minutes_of(nightly: &NightlyConfig) -> i64 {
+    match nightly.calendar.minute {
+        Field::Any => 1,
+        Field::OneOf(minutes) if minutes == 1 => 60,
+        Field::OneOf(_) => 20,
+    }
+}
+
+fn timed(rng: &mut StdRng, rules: ChangeRules) -> TimedBuild {
+    TimedBuild {
+        branch: branch(rng),
+        only_if_changed: rng.random_bool(0.5).then_some(rules),
+    }
 }
 
 /// The default branch, mostly, or another.

@@ -12,6 +12,7 @@ mod scale;
 mod scheduling;
 mod slaves;
 mod stopping;
+mod trying;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -422,7 +423,8 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveState {
             slave, connected, ..
         } => format!("slave {slave} {connected}"),
-        Op::BuilderState { .. }
+        Op::ChangeOffered { .. }
+        | Op::BuilderState { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
         | Op::StepFinished { .. }

@@ -13,9 +13,13 @@ impl World {
             "after the end: {command:?}"
         );
         match command {
-            Command::Persist { ticket, ops } => self.unwritten.push_back((ticket, ops)),
+            Command::Persist { ticket, ops } => {
+                self.clocks.on_ops(self.now, &ops);
+                self.unwritten.push_back((ticket, ops));
+            }
             Command::Reply { to, result } => {
                 assert!(self.waiting.remove(&to), "answered twice");
+                self.on_try_answered(to, &result);
                 if self.change_replies.remove(&to)
                     && let Ok(answer) = result
                 {
@@ -108,6 +112,7 @@ impl World {
             ),
             Command::RunBuild { plan, .. } => {
                 assert!(self.disk.builds.contains_key(&plan.build), "not durable");
+                self.check_patch(&plan);
                 let old = self.builds.insert(plan.build, RunningBuild::default());
                 assert!(old.is_none(), "run twice");
             }
