@@ -84,7 +84,7 @@ impl JobdirWatcher {
     pub async fn run(self, control: Control, tasks: Tasks) {
         let stopping = tasks.stopping();
         tokio::pin!(stopping);
-        for advice in self.maildir.advice() {
+        if let Some(advice) = self.maildir.advice() {
             info!(scheduler = %self.scheduler, "{advice}");
         }
         let wake = Arc::new(Notify::new());
