@@ -21,6 +21,7 @@ fn jobs_dropped_before_the_start_and_while_it_runs_are_built() {
 
     master.run();
 
+    wait_until_handed_in(&master, "1");
     let build = master.finished_build("full", 0);
     assert_eq!(build.result.as_deref(), Some("success"));
     assert_eq!(build.reason.as_deref(), Some("'try' job by user before"));
@@ -52,8 +53,11 @@ fn sb_07_refused_jobs_have_their_reasons_and_the_good_one_is_built() {
 
     master.run();
 
+    wait_until_handed_in(&master, "last");
     let build = master.finished_build("full", 0);
     assert_eq!(build.reason.as_deref(), Some("'try' job by user good"));
+    // What it printed before has been read by then.
+    master.process().wait_for_line("build finished");
     for name in refused.keys().map(String::as_str).chain(["J98", "J99"]) {
         let reason = jobdir(&master).join("cur").join(format!("{name}.refused"));
         let reason = fs::read_to_string(reason).unwrap();
@@ -147,6 +151,9 @@ fn real_tryservers_of_0_8_and_4_3_drop_jobs_that_run() {
             .status()
             .unwrap();
         assert!(status.success(), "{name}");
+        wait_until("a job to be handed in", || {
+            files_in(&jobdir(&master).join("cur")).len() > usize::try_from(number).unwrap()
+        });
         let build = master.finished_build("full", number);
         assert_eq!(build.reason, Some(format!("'try' job by user {name}")));
         assert_eq!(build.result.as_deref(), Some("success"));
@@ -196,6 +203,12 @@ fn drop_file(master: &Master<'_>, name: &str, bytes: &[u8]) {
     let draft = jobdir(master).join("tmp").join(name);
     fs::write(&draft, bytes).unwrap();
     fs::rename(draft, jobdir(master).join("new").join(name)).unwrap();
+}
+
+/// Waits until a job is in the state.
+fn wait_until_handed_in(master: &Master<'_>, name: &str) {
+    let settled = jobdir(master).join("cur").join(name);
+    wait_until(&format!("job {name} to be handed in"), || settled.exists());
 }
 
 /// The shared cases that are refused, by id.
