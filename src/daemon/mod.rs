@@ -13,6 +13,7 @@ mod builds;
 mod clock;
 mod doors;
 mod engine;
+mod jobdirs;
 mod local;
 mod logins;
 mod reconfigure;
@@ -43,6 +44,7 @@ use doors::Doors;
 use engine::Engine;
 use reconfigure::Reconfigurer;
 
+pub use jobdirs::check as check_jobdirs;
 pub use reconfigure::Load;
 pub use zone::machine_zone;
 
@@ -62,6 +64,7 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
     let config = Arc::new(config);
     let clock = Clock::new();
     let basedir = Path::new(".");
+    let jobdirs = jobdirs::open(&config)?;
     let (store, recovered) = Store::open(basedir, clock.now().wall)?;
     for (builder, number) in &recovered.interrupted {
         info!(%builder, build = number.0, "the master was killed while this build ran: it is built again");
@@ -100,7 +103,7 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
         info_span!("control"),
         socket::serve(listener, control.clone(), tasks.clone()),
     );
-    let reconfigurer = Reconfigurer::new(config, load, doors, control, &tasks);
+    let reconfigurer = Reconfigurer::new(config, load, doors, jobdirs, control, &tasks);
     tasks.spawn(
         info_span!("reconfiguration"),
         reconfigurer.run(reconfigurations, tasks.clone()),

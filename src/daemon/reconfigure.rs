@@ -1,16 +1,18 @@
 //! Another configuration while the master runs: read, checked, prepared, and then taken whole (MAS-03).
 //!
-//! One task owns what is not the core's: the doors and the slaves inside the master. Whatever can fail, fails
+//! One task owns what is not the core's: the doors, the slaves inside the master, the job directories. Whatever can fail, fails
 //! before the core hears of it: the file is read and checked, passwords are read, new ports are opened. From the
 //! core's answer on nothing can fail, so that a configuration is in force as a whole or not at all. Requests are served
 //! one after the other.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::doors::Doors;
+use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
 use crate::config::{Config, Difference};
 use crate::control::{Ask, Control, Reconfigure, Reconfigured};
@@ -28,25 +30,29 @@ pub(super) struct Reconfigurer {
     load: Load,
     doors: Doors,
     locals: Locals,
+    jobdirs: Jobdirs,
     control: Control,
 }
 
 impl Reconfigurer {
-    /// Begins with the first configuration; its doors are open.
+    /// Begins with the first configuration; its doors and job directories are open.
     pub(super) fn new(
         config: Arc<Config>,
         load: Load,
         doors: Doors,
+        jobdirs: jobdirs::Opened,
         control: Control,
         tasks: &Tasks,
     ) -> Self {
         let mut locals = Locals::new(tasks.clone());
         locals.set(&doors);
+        let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {
             config,
             load,
             doors,
             locals,
+            jobdirs,
             control,
         }
     }
@@ -92,10 +98,12 @@ impl Reconfigurer {
             .doors
             .prepare(&config)
             .map_err(|error| format!("{error:#}"))?;
+        jobdirs::check(&config, Path::new(".")).map_err(|error| format!("{error:#}"))?;
         let ask = Ask::Reconfigure(Arc::clone(&config));
         self.control.ask(ask).await?;
         self.doors.commit(prepared);
         self.locals.set(&self.doors);
+        self.jobdirs.set(&config);
         self.config = config;
         Ok(done)
     }
