@@ -13,6 +13,7 @@ pub mod calendar;
 mod change_sources;
 pub mod checked;
 mod listen;
+pub mod locks;
 mod names;
 pub mod pattern;
 mod planned;
@@ -35,6 +36,7 @@ pub use checked::{
     BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, Listen, LogLimits,
     Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
+pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{

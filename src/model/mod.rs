@@ -20,8 +20,8 @@ pub use build::{BuildSummary, StepSummary};
 pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange};
 pub use ids::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
-    Ticket,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
+    SlaveName, Ticket,
 };
 pub use journal::{Op, Recovered};
 pub use properties::{Properties, Property};
