@@ -20,6 +20,8 @@ pub(super) struct Builder {
     pub(super) config: Arc<BuilderConfig>,
     /// Its slaves, each once.
     pub(super) slaves: Vec<SlaveIx>,
+    /// Whether some of its locks are those of slaves, so that slaves differ in them (LCK-10).
+    pub(super) locks_on_slaves: bool,
     /// Requests that wait.
     pub(super) queue: RequestQueue,
     /// Slaves on which it is idle, unless they are parked: they may yet refuse.
@@ -47,6 +49,7 @@ impl Builder {
         Self {
             config,
             slaves: Vec::new(),
+            locks_on_slaves: false,
             queue: RequestQueue::default(),
             pool: Pool::default(),
             parked: BTreeSet::new(),

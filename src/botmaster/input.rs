@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{BuildOutcome, Epoch, PingId, ReplyId, SessionId};
+use super::{BuildOutcome, Epoch, LockUser, PingId, ReplyId, SessionId};
+use crate::config::LockAccess;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, Ticket,
     TryJob,
@@ -131,6 +132,24 @@ pub enum Input {
         build: BuildId,
         /// How.
         outcome: BuildOutcome,
+    },
+    /// A running build, or one of its steps, wants locks, all at once (LCK-04). Answered with
+    /// [`super::Command::GrantLocks`] when it has them, unless it is stopped or its slave is lost first.
+    LocksWanted {
+        /// Which build.
+        build: BuildId,
+        /// What of it; it has asked for nothing else since it released what it had.
+        user: LockUser,
+        /// What it wants, each lock once.
+        locks: Vec<LockAccess>,
+    },
+    /// It needs its locks no longer, or no longer wants those it waits for. Without effect if it has none
+    /// (LCK-06). At the end of the build it is not needed.
+    LocksReleased {
+        /// Which build.
+        build: BuildId,
+        /// What of it.
+        user: LockUser,
     },
     /// Somebody wants a numbered build to stop (BUI-10). Stopping twice is harmless.
     StopBuild {

@@ -37,6 +37,7 @@ impl BotMaster {
             self.builders.push(laid_out);
             self.touched.insert(ix);
         }
+        self.define_locks();
         let builders = config.builders.iter();
         self.persist(vec![Op::Configured {
             builders: builders
