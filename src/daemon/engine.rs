@@ -203,6 +203,7 @@ impl Engine {
                     self.builds.run(plan, session, slave);
                 }
                 Command::InterruptBuild { build, reason } => self.builds.interrupt(build, reason),
+                Command::GrantLocks { build, user } => self.builds.grant_locks(build, user),
                 Command::SlaveGone { build } => self.builds.slave_gone(build),
                 Command::Announce(event) => {
                     announce(&event);
