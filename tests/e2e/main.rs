@@ -14,6 +14,7 @@ mod changes;
 mod configuration;
 mod harness;
 mod lifecycle;
+mod locks;
 mod masters;
 mod slaves;
 mod sweep;
