@@ -14,10 +14,6 @@ use crate::model::{
 /// Every input is legal at any time: one about a session, an epoch, a ping, a build or a ticket that
 /// the core no longer knows changes nothing (SB-23).
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "inputs are moved once, from a channel into the core"
-)]
 pub enum Input {
     /// A change has arrived. Answered with its number when the change and all that follows from it
     /// are durable, or refused while the master stops.

@@ -180,7 +180,10 @@ impl Stage {
             },
             {
                 let asked = self.asked_sender.clone();
-                LockDesk::new(move |input| std::future::ready(drop(asked.send(input))))
+                LockDesk::new(move |input| {
+                    drop(asked.send(input));
+                    std::future::ready(())
+                })
             },
             self.control_receiver.take().unwrap(),
             move || {
@@ -219,16 +222,19 @@ impl Stage {
     }
 
     /// The next thing that the build says about locks: what of it wants which, or nothing more.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else comes is wrong"
+    )]
     pub(super) async fn asks(&mut self) -> (LockUser, Option<Vec<String>>) {
-        let names = |input| match input {
+        match self.asked.recv().await.unwrap() {
             Input::LocksWanted { user, locks, .. } => {
                 let names = locks.iter().map(|access| access.lock.to_string());
                 (user, Some(names.collect()))
             }
             Input::LocksReleased { user, .. } => (user, None),
             other => panic!("not about locks: {other:?}"),
-        };
-        names(self.asked.recv().await.unwrap())
+        }
     }
 
     pub(super) async fn grant(&self, user: LockUser) {

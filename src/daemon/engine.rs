@@ -62,6 +62,10 @@ enum Event {
 }
 
 impl Engine {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts that the daemon is put together from"
+    )]
     pub(super) fn new(
         core: BotMaster,
         clock: Clock,
