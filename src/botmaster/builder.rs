@@ -23,6 +23,8 @@ pub(super) struct Builder {
     pub(super) configured: bool,
     /// Its slaves, each once.
     pub(super) slaves: Vec<SlaveIx>,
+    /// Whether some of its locks are those of slaves, so that slaves differ in them (LCK-10).
+    pub(super) locks_on_slaves: bool,
     /// Requests that wait.
     pub(super) queue: RequestQueue,
     /// Slaves on which it is idle, unless they are parked: they may yet refuse.
@@ -51,6 +53,7 @@ impl Builder {
             config,
             configured: true,
             slaves: Vec::new(),
+            locks_on_slaves: false,
             queue: RequestQueue::default(),
             pool: Pool::default(),
             parked: BTreeSet::new(),

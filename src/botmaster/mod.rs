@@ -13,7 +13,8 @@
 //! - equal seeds and inputs give equal commands.
 //!
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
-//! together, `building` follows the build to its end, `cancelling` cuts it short, `stopping` ends it all. `slavebuilder` is the table of
+//! together, `building` follows the build to its end, `cancelling` cuts it short, `locking` lets it
+//! wait for its locks, `stopping` ends it all. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod attach;
@@ -27,6 +28,9 @@ mod ids;
 mod input;
 mod intake;
 mod ledger;
+mod lock_view;
+mod locking;
+mod locks;
 mod merging;
 mod pinging;
 pub mod plan;
@@ -54,6 +58,7 @@ use self::building::Attempt;
 use self::buildset::OpenSets;
 use self::ids::AttemptId;
 use self::ledger::{Effect, Ledger};
+use self::locks::{Instance, Locks};
 use self::pinging::Round;
 use self::queue::RequestKey;
 use self::slave::{Slave, SlaveIx};
@@ -69,6 +74,8 @@ pub use command::{Answer, Command};
 pub use event::Event;
 pub use ids::{Epoch, PingId, ReplyId, SessionId};
 pub use input::Input;
+pub use lock_view::{LockBlock, LockHolder, LockWait};
+pub use locks::LockUser;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use view::{AttachmentState, AttachmentView};
 
@@ -90,6 +97,9 @@ pub struct BotMaster {
     /// The slave's own connections and the contenders.
     sessions: HashMap<SessionId, SlaveIx>,
     open: OpenSets,
+    locks: Locks,
+    /// Slaves by the locks of their own.
+    slaves_by_lock: BTreeMap<Instance, Vec<SlaveIx>>,
     /// Builds that start or run.
     attempts: BTreeMap<AttemptId, Attempt>,
     /// Those that have a number.
@@ -127,6 +137,8 @@ impl BotMaster {
             slaves_by_name: HashMap::new(),
             sessions: HashMap::new(),
             open: OpenSets::default(),
+            locks: Locks::default(),
+            slaves_by_lock: BTreeMap::new(),
             attempts: BTreeMap::new(),
             builds: BTreeMap::new(),
             rounds: BTreeMap::new(),
@@ -206,6 +218,10 @@ impl BotMaster {
             Input::SlaveLost { session, why } => self.on_slave_lost(session, &why),
             Input::SlaveWantsShutdown { session } => self.on_slave_wants_shutdown(session),
             Input::BuildFinished { build, outcome } => self.on_build_finished(build, outcome),
+            Input::LocksWanted { build, user, locks } => {
+                self.on_locks_wanted(build, user, &locks);
+            }
+            Input::LocksReleased { build, user } => self.on_locks_released(build, user),
             Input::StopBuild {
                 builder,
                 number,

@@ -55,6 +55,7 @@ impl BotMaster {
         let dismissed = self.lay_out_slaves();
         self.lay_out_builders();
         self.link();
+        self.define_locks();
         for (slave, why) in dismissed {
             self.drop_session(slave, why);
         }

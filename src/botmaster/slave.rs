@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::SessionId;
 use super::builder::BuilderIx;
+use super::locks::Wants;
 use super::queue::RequestKey;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
@@ -43,6 +44,8 @@ pub(super) struct Slave {
     pub(super) busy: BTreeSet<BuilderIx>,
     /// It is to be shut down when it is idle (SLV-08).
     pub(super) graceful: bool,
+    /// The locks that each build on it holds.
+    pub(super) locks: Wants,
     /// What it told of itself.
     pub(super) info: BTreeMap<String, String>,
     /// Idle attachments whose builder has work but found the slave unwilling, by a lower bound of the
@@ -118,6 +121,7 @@ impl Slave {
             leaving: BTreeSet::new(),
             busy: BTreeSet::new(),
             graceful: false,
+            locks: Wants::new(),
             info: BTreeMap::new(),
             parked: BTreeSet::new(),
             parked_at: BTreeMap::new(),
@@ -158,7 +162,7 @@ impl Slave {
         self.failures.held = false;
     }
 
-    /// Whether it takes another build (BLD-04).
+    /// Whether it takes another build, as far as itself is concerned: its locks are another matter (BLD-04).
     pub(super) fn takes_builds(&self) -> bool {
         let ready = self
             .session
@@ -190,6 +194,7 @@ mod tests {
             max_builds: None,
             properties: Properties::new(),
             keepalive_interval: Duration::from_secs(3600),
+            locks: Vec::new(),
             notify_on_missing: Vec::new(),
         }))
     }

@@ -121,7 +121,8 @@ impl BotMaster {
             self.refresh_builder(builder);
             return;
         };
-        if self.slaves[slave.0].takes_builds() {
+        let slave = self.prefer_free_locks(slave, builder);
+        if self.is_available(slave) {
             self.begin(slave, builder, first);
         } else {
             self.park(slave, builder, (at, first));
@@ -152,6 +153,7 @@ impl BotMaster {
             debug_assert!(chosen.is_ok(), "what is in the pool is idle");
         }
         self.add_attempt(attempt, slave, builder, requests);
+        self.take_slave_locks(attempt, slave);
         self.place(slave, builder);
         self.refresh_slave(slave);
         self.tell_big_state(builder);
@@ -234,10 +236,12 @@ impl BotMaster {
         }
     }
 
-    fn refresh_slave(&mut self, slave: SlaveIx) {
+    /// Brings the slave's place among those that can be woken up to what it has parked and to whether it takes
+    /// builds.
+    pub(super) fn refresh_slave(&mut self, slave: SlaveIx) {
+        let first = self.slaves[slave.0].parked.first().map(|&(bound, _)| bound);
+        let key = first.filter(|_| self.is_available(slave));
         let it = &mut self.slaves[slave.0];
-        let first = it.parked.first().map(|&(bound, _)| bound);
-        let key = first.filter(|_| it.takes_builds());
         let old = std::mem::replace(&mut it.wakeable_at, key);
         if old != key {
             if let Some(old) = old {

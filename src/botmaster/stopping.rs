@@ -151,6 +151,8 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::SlaveLost { .. }
         | Input::SlaveWantsShutdown { .. }
         | Input::BuildFinished { .. }
+        | Input::LocksWanted { .. }
+        | Input::LocksReleased { .. }
         | Input::Persisted(_)
         | Input::Shutdown { .. }
         | Input::CancelShutdown => None,

@@ -61,6 +61,13 @@ impl Difference {
             &mut items,
         );
         compare(
+            "lock",
+            (&old.locks, &new.locks),
+            |l| l.name.to_string(),
+            |_, _| vec!["counts"],
+            &mut items,
+        );
+        compare(
             "builder",
             (&old.builders, &new.builders),
             |b| b.name.to_string(),
@@ -155,6 +162,7 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
         builders: _,
         schedulers: _,
         change_sources: _,
+        locks: _,
         start_build_timeout,
         attach_timeout,
         keepalive_timeout,
@@ -212,6 +220,7 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
         properties,
         keepalive_interval,
         notify_on_missing,
+        locks,
     } = a;
     let same_kind = std::mem::discriminant(kind) == std::mem::discriminant(&b.kind);
     differing([
@@ -219,6 +228,7 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
         ("password", same_kind && *kind != b.kind),
         ("max_builds", *max_builds != b.max_builds),
         ("properties", *properties != b.properties),
+        ("locks", *locks != b.locks),
         (
             "keepalive_interval",
             *keepalive_interval != b.keepalive_interval,
@@ -241,6 +251,7 @@ fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
         tags,
         description,
         properties,
+        locks,
         merge_requests,
     } = a;
     differing([
@@ -252,6 +263,7 @@ fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
         ("tags", *tags != b.tags),
         ("description", *description != b.description),
         ("properties", *properties != b.properties),
+        ("locks", *locks != b.locks),
         ("merge_requests", *merge_requests != b.merge_requests),
     ])
 }

@@ -14,6 +14,7 @@ mod change_sources;
 pub mod checked;
 pub mod difference;
 mod listen;
+pub mod locks;
 mod names;
 pub mod pattern;
 mod planned;
@@ -37,6 +38,7 @@ pub use checked::{
     Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
 pub use difference::Difference;
+pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{

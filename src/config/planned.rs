@@ -19,7 +19,6 @@ const PLANNED: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "locks",
             "status",
             "www",
             "prioritize_builders",
@@ -51,12 +50,9 @@ const PLANNED: &[(&str, &[&str])] = &[
     ("merge_requests", &["always-same-branch"]),
     ("builders.merge_requests", &["always-same-branch"]),
     ("choose_slaves", &["least-loaded"]),
-    ("slaves", &["locks", "notify_on_missing", "missing_timeout"]),
+    ("slaves", &["notify_on_missing", "missing_timeout"]),
     ("slaves.type", &["command", "docker", "process"]),
-    (
-        "builders",
-        &["locks", "next_slave", "next_build", "can_start_build"],
-    ),
+    ("builders", &["next_slave", "next_build", "can_start_build"]),
     (
         "schedulers",
         &["codebases", "create_absolute_source_stamps", "priority"],
@@ -81,7 +77,6 @@ const PLANNED: &[(&str, &[&str])] = &[
     (
         "steps",
         &[
-            "locks",
             "do_step_if",
             "hide_step_if",
             "use_progress",

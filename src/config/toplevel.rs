@@ -10,6 +10,7 @@ use super::MachineZone;
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, LogLimits, SlaveKind};
+use super::locks::Locks;
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
@@ -26,6 +27,7 @@ pub(super) static SHAPE: Shape = Shape {
         "slave_port",
         "properties",
         "slaves",
+        "locks",
         "factories",
         "builders",
         "schedulers",
@@ -54,7 +56,9 @@ pub(super) static LOG_ROTATION: Shape = Shape {
 /// Reads all. What it gives back is of use only if no error was noted.
 pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Config {
     let mut slave_names = Names::new("slave");
-    let slaves = slaves::read(&mut root, &mut slave_names);
+    let mut locks = Locks::read(&mut root);
+    let slaves = slaves::read(&mut root, &mut slave_names, &mut locks);
+    locks.read_counts(&slave_names);
     let slave_port = root.take("slave_port");
     let listens = slave_port
         .as_ref()
@@ -79,7 +83,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let change_sources = change_sources::read(&mut root, &port);
 
     let mut factory_names = Names::new("factory");
-    let factories = steps::read(&mut root, &mut factory_names);
+    let factories = steps::read(&mut root, &mut factory_names, &mut locks);
     let merge_requests = root.take("merge_requests");
     let merge_requests = merge_requests
         .and_then(|v| v.merge_requests())
@@ -91,7 +95,8 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         merge_requests,
     };
     let mut builder_names = Names::new("builder");
-    let builders = builders::read(&mut root, &known, &mut builder_names);
+    let builders = builders::read(&mut root, &known, &mut builder_names, &mut locks);
+    locks.check(&root, &slaves, &builders);
     let mut builder_names = Builders {
         names: builder_names,
         scheduled: BTreeSet::new(),
@@ -138,6 +143,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         properties,
         slaves,
         builders,
+        locks: locks.defined,
         schedulers,
         change_sources,
         start_build_timeout,

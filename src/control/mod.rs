@@ -147,7 +147,9 @@ impl Control {
         };
         match self.ask(ask).await? {
             Answer::Set(set) => Ok(set),
-            other => Err(format!("a try job was answered with {other:?}")),
+            other @ (Answer::Change(_) | Answer::Done) => {
+                Err(format!("a try job was answered with {other:?}"))
+            }
         }
     }
 

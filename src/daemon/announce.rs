@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use crate::botmaster::Event;
+use crate::botmaster::{Event, LockUser};
 
 /// Writes one line about `event`. Texts from outside are escaped, so they cannot forge lines.
 pub(super) fn announce(event: &Event) {
@@ -50,6 +50,22 @@ pub(super) fn announce(event: &Event) {
             requests = start.requests.len(),
             "build started"
         ),
+        Event::LocksAwaited(wait) => info!(
+            builder = %wait.builder,
+            build = wait.number.0,
+            "{wait}"
+        ),
+        Event::LocksGranted {
+            builder,
+            number,
+            user,
+        } => {
+            let step = match user {
+                LockUser::Build => "",
+                LockUser::Step { name, .. } => name,
+            };
+            debug!(%builder, build = number.0, step, "the locks are granted");
+        }
         Event::BuildInterrupted {
             builder,
             number,

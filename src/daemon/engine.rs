@@ -63,6 +63,10 @@ enum Event {
 }
 
 impl Engine {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts that the daemon is put together from"
+    )]
     pub(super) fn new(
         core: BotMaster,
         clock: Clock,
@@ -223,6 +227,7 @@ impl Engine {
                     self.builds.run(plan, session, slave);
                 }
                 Command::InterruptBuild { build, reason } => self.builds.interrupt(build, reason),
+                Command::GrantLocks { build, user } => self.builds.grant_locks(build, user),
                 Command::SlaveGone { build } => self.builds.slave_gone(build),
                 Command::Announce(event) => {
                     announce(&event);

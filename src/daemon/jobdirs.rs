@@ -99,7 +99,8 @@ impl Jobdirs {
             if self.watched.contains_key(name) {
                 continue;
             }
-            let (scheduler, settings, mut is_free) = (name.clone(), jobdir.clone(), is_free.clone());
+            let (scheduler, settings, mut is_free) =
+                (name.clone(), jobdir.clone(), is_free.clone());
             self.watch(name.clone(), jobdir.clone(), async move {
                 while is_free.changed().await.is_ok() {}
                 let opened = tokio::task::spawn_blocking(move || {
@@ -147,14 +148,17 @@ impl Jobdirs {
 }
 
 fn configured(config: &Config) -> impl Iterator<Item = (&SchedulerName, &TryJobdirConfig)> {
-    config.schedulers.iter().filter_map(|scheduler| match &scheduler.kind {
-        SchedulerKind::TryJobdir(jobdir) => Some((&scheduler.name, jobdir)),
-        SchedulerKind::Scheduler { .. }
-        | SchedulerKind::AnyBranch { .. }
-        | SchedulerKind::Dependent { .. }
-        | SchedulerKind::Periodic { .. }
-        | SchedulerKind::Nightly(_)
-        | SchedulerKind::Triggerable
-        | SchedulerKind::TryUserpass(_) => None,
-    })
+    config
+        .schedulers
+        .iter()
+        .filter_map(|scheduler| match &scheduler.kind {
+            SchedulerKind::TryJobdir(jobdir) => Some((&scheduler.name, jobdir)),
+            SchedulerKind::Scheduler { .. }
+            | SchedulerKind::AnyBranch { .. }
+            | SchedulerKind::Dependent { .. }
+            | SchedulerKind::Periodic { .. }
+            | SchedulerKind::Nightly(_)
+            | SchedulerKind::Triggerable
+            | SchedulerKind::TryUserpass(_) => None,
+        })
 }

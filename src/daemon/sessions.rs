@@ -249,6 +249,7 @@ impl Sessions {
             | Command::Reply { .. }
             | Command::RunBuild { .. }
             | Command::InterruptBuild { .. }
+            | Command::GrantLocks { .. }
             | Command::SlaveGone { .. }
             | Command::Announce(_)
             | Command::Exit => debug!("not for a connection"),

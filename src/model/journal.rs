@@ -85,6 +85,15 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+    /// What a step does has changed.
+    StepText {
+        /// The build it belongs to.
+        build: BuildId,
+        /// Its position in the build.
+        index: u32,
+        /// What it does now.
+        text: Vec<String>,
+    },
     /// A step has ended.
     StepFinished {
         /// The build it belongs to.

@@ -22,8 +22,8 @@ pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange};
 pub use decision::{Decision, FilterField, Instead};
 pub use ids::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
-    Ticket,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
+    SlaveName, Ticket,
 };
 pub use journal::{Op, Recovered};
 pub use properties::{Properties, Property};

@@ -145,6 +145,9 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![int(build.0), index, name, at.0, Json(text)]),
+        Op::StepText { build, index, text } => conn
+            .prepare_cached("UPDATE step SET text = ?3 WHERE build = ?1 AND position = ?2")?
+            .execute(params![int(build.0), index, Json(text)]),
         Op::StepFinished {
             build,
             index,

@@ -15,6 +15,7 @@ mod configuration;
 mod harness;
 mod jobdir;
 mod lifecycle;
+mod locks;
 mod masters;
 mod reconfiguration;
 mod slaves;

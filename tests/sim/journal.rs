@@ -100,6 +100,7 @@ impl Journal {
                 };
             }
             Op::StepStarted { .. }
+            | Op::StepText { .. }
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),

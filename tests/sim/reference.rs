@@ -196,6 +196,7 @@ impl Reference {
                 self.open(*session);
             }
             Command::Reply { .. }
+            | Command::GrantLocks { .. }
             | Command::InterruptBuild { .. }
             | Command::SlaveGone { .. }
             | Command::Exit => {}
@@ -210,7 +211,8 @@ impl Reference {
             if !self.stopping && core.queue_length(&builder.name) > 0 {
                 for slave in &builder.slaves {
                     assert!(
-                        !self.could_start(now, slave, &builder.name),
+                        !self.could_start(now, slave, &builder.name)
+                            || !core.slave_lock_blocks(slave).is_empty(),
                         "BLD-07: {} could start on {slave}",
                         builder.name
                     );

@@ -8,10 +8,10 @@ use buildmaster::config::calendar::Field;
 use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
-    Importance, LogLimits, NightlyConfig, SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind,
-    TimedBuild, TreeStable,
+    Importance, LockAccess, LockConfig, LockKind, LockMode, LogLimits, NightlyConfig,
+    SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind, TimedBuild, TreeStable,
 };
-use buildmaster::model::{BuilderName, Properties, SchedulerName, SlaveName, Zone};
+use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
 use crate::world;
 use rand::rngs::StdRng;
@@ -45,6 +45,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         slaves,
         schedulers,
         builders,
+        locks: (0..LOCKS.len()).map(|n| lock(rng, n)).collect(),
         change_sources: Vec::new(),
         start_build_timeout: Duration::from_secs(10),
         attach_timeout: Duration::from_secs(30),
@@ -59,6 +60,63 @@ pub fn config(rng: &mut StdRng) -> Config {
     }
 }
 
+/// Slaves use the first two, builders the next three, and steps what comes after those of their builder: so there is no
+/// circle of what is held while something is waited for.
+const LOCKS: [&str; 6] = ["l0", "l1", "l2", "l3", "l4", "l5"];
+
+fn lock(rng: &mut StdRng, n: usize) -> LockConfig {
+    let max_count_for_slave = [("s0".into(), 2)].into();
+    LockConfig {
+        name: LOCKS[n].into(),
+        kind: if rng.random_bool(0.5) {
+            LockKind::Master
+        } else {
+            LockKind::Slave {
+                max_count_for_slave,
+            }
+        },
+        max_count: rng.random_range(1..=2),
+    }
+}
+
+/// None, mostly, or some of `names`.
+fn locks_of(rng: &mut StdRng, names: &[&str]) -> Vec<LockAccess> {
+    if rng.random_bool(0.6) {
+        return Vec::new();
+    }
+    let names: Vec<LockName> = names.iter().map(|&name| name.into()).collect();
+    some_locks(rng, &names)
+}
+
+/// Some of these, in some way.
+pub fn some_locks(rng: &mut StdRng, names: &[LockName]) -> Vec<LockAccess> {
+    let mut locks = Vec::new();
+    for lock in names {
+        if rng.random_bool(0.5) {
+            let exclusive = rng.random_bool(0.4);
+            locks.push(LockAccess {
+                lock: lock.clone(),
+                mode: if exclusive {
+                    LockMode::Exclusive
+                } else {
+                    LockMode::Counting
+                },
+            });
+        }
+    }
+    locks
+}
+
+/// The locks that steps of a builder with these may want.
+pub fn locks_after(own: &[LockAccess]) -> Vec<LockName> {
+    let is_own = |name: &&str| own.iter().any(|access| access.lock.as_str() == *name);
+    let first = LOCKS
+        .iter()
+        .rposition(|name| is_own(&name))
+        .map_or(2, |at| at + 1);
+    LOCKS[first..].iter().map(|&name| name.into()).collect()
+}
+
 fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
     Arc::new(SlaveConfig {
         name: format!("s{n}").into(),
@@ -69,6 +127,7 @@ fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
         },
         properties: Properties::new(),
         keepalive_interval: Duration::from_secs(3600),
+        locks: locks_of(rng, &LOCKS[..2]),
         notify_on_missing: Vec::new(),
     })
 }
@@ -89,6 +148,7 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig>
             name: "f".to_owned(),
             steps: Vec::new(),
         }),
+        locks: locks_of(rng, &LOCKS[2..5]),
         env: BTreeMap::new(),
         tags: Vec::new(),
         description: String::new(),

@@ -1,6 +1,7 @@
 //! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
 
 mod end;
+mod locks;
 mod shell;
 mod timed;
 mod trying;
@@ -23,6 +24,7 @@ use rand::{RngExt, SeedableRng};
 use crate::journal::Journal;
 use crate::reference::Reference;
 use crate::setup;
+use locks::LockSide;
 use timed::Clocks;
 use trying::Tried;
 pub use trying::takes_jobs;
@@ -56,8 +58,9 @@ pub struct World {
     verbose: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct RunningBuild {
+    locks: LockSide,
     interrupted: Option<String>,
     lost: bool,
 }
@@ -111,7 +114,8 @@ impl World {
 
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
-            0..35 => self.answer(),
+            0..30 => self.answer(),
+            30..35 => self.move_locks(),
             35..42 => self.submit_change(),
             42..45 => self.submit_try(),
             45..54 => self.log_in(),
@@ -229,7 +233,10 @@ impl World {
         let Some(at) = self.pick(self.builds.len()) else {
             return;
         };
-        let build = self.builds.keys().nth(at).copied().unwrap();
+        let (&build, it) = self.builds.iter().nth(at).unwrap();
+        if it.locks.waits() {
+            return;
+        }
         let results = [
             Results::Success,
             Results::Success,
@@ -415,6 +422,7 @@ impl World {
                 self.restart();
             }
             if self.rest_a_little() {
+                assert!(self.core.has_no_locks_taken(), "LCK-06");
                 return;
             }
         }
@@ -427,7 +435,7 @@ impl World {
         } else if !self.owed.is_empty() {
             let (_, input) = self.owed.remove(0);
             self.input(input);
-        } else if let Some((&build, _)) = self.builds.first_key_value() {
+        } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| !b.locks.waits()) {
             self.finish(build, Results::Success, false);
         } else if let Some(slave) = self.absent_slave() {
             self.log_in_as(slave);

@@ -34,7 +34,8 @@ impl World {
         let writer = store.start(Box::new(|_| ())).unwrap();
         let (ask, questions) = mpsc::channel(8);
         let newsroom = Newsroom::new();
-        let control = Control::new(ask, writer.clone(), newsroom.clone());
+        let (reconfigure, _) = mpsc::channel(1);
+        let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure);
         Self {
             running: Running {
                 watcher: open(dir.path()).unwrap(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use buildmaster::botmaster::{Answer, Command, Event, Input};
 
-use super::{RunningBuild, World};
+use super::{LockSide, RunningBuild, World};
 
 impl World {
     pub(super) fn obey(&mut self, command: Command) {
@@ -113,18 +113,26 @@ impl World {
             Command::RunBuild { plan, .. } => {
                 assert!(self.disk.builds.contains_key(&plan.build), "not durable");
                 self.check_patch(&plan);
-                let old = self.builds.insert(plan.build, RunningBuild::default());
+                let it = RunningBuild {
+                    locks: LockSide::new(&plan),
+                    interrupted: None,
+                    lost: false,
+                };
+                let old = self.builds.insert(plan.build, it);
                 assert!(old.is_none(), "run twice");
             }
+            Command::GrantLocks { build, user } => self.on_grant(build, &user),
             Command::InterruptBuild { build, reason } => {
                 let it = self.builds.get_mut(&build).expect("interrupts what runs");
                 assert_eq!(it.interrupted, None, "interrupted twice");
                 it.interrupted = Some(reason);
+                it.locks.leave();
             }
             Command::SlaveGone { build } => {
                 let it = self.builds.get_mut(&build).expect("tells what runs");
                 assert!(!it.lost, "lost twice");
                 it.lost = true;
+                it.locks.leave();
             }
             Command::Announce(event) => self.hear(&event),
             Command::Exit => self.exited = true,
