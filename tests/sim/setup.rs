@@ -109,10 +109,10 @@ pub fn some_locks(rng: &mut StdRng, names: &[LockName]) -> Vec<LockAccess> {
 
 /// The locks that steps of a builder with these may want.
 pub fn locks_after(own: &[LockAccess]) -> Vec<LockName> {
-    let is_own = |name: &&str| own.iter().any(|access| access.lock.as_str() == *name);
+    let is_own = |name: &str| own.iter().any(|access| access.lock.as_str() == name);
     let first = LOCKS
         .iter()
-        .rposition(|name| is_own(&name))
+        .rposition(|name| is_own(name))
         .map_or(2, |at| at + 1);
     LOCKS[first..].iter().map(|&name| name.into()).collect()
 }
