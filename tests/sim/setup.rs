@@ -243,7 +243,7 @@ fn nightly(rng: &mut StdRng, rules: ChangeRules) -> NightlyConfig {
 pub fn minutes_of(nightly: &NightlyConfig) -> i64 {
     match nightly.calendar.minute {
         Field::Any => 1,
-        Field::OneOf(minutes) if minutes == 1 => 60,
+        Field::OneOf(1) => 60,
         Field::OneOf(_) => 20,
     }
 }
