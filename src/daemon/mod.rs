@@ -39,6 +39,7 @@ use crate::store::Store;
 use clock::Clock;
 use engine::Engine;
 
+pub use clock::wall;
 pub use zone::machine_zone;
 
 /// Questions that may wait for the core; more wait at their askers.
