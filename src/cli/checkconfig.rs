@@ -21,7 +21,12 @@ pub(super) struct CheckConfig {
     ///
     /// A Nightly runs later than the time given with --from, by the clock of its time zone; a Periodic starts
     /// at that time, runs at once, and again after each period.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_RUNS))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=MOST_RUNS),
+        allow_negative_numbers = true
+    )]
     next: Option<u32>,
     /// List the runs from this time on: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z [default: now]
     #[arg(

@@ -7,6 +7,7 @@
 )]
 
 mod building;
+mod foresight;
 mod scale;
 mod scheduling;
 mod slaves;

@@ -211,9 +211,8 @@ impl Members {
     }
 
     fn files(&mut self) -> Result<Vec<String>, String> {
-        let value = match self.take("files") {
-            None => return Ok(Vec::new()),
-            Some(value) => value,
+        let Some(value) = self.take("files") else {
+            return Ok(Vec::new());
         };
         let text = |entry: &Value| entry.as_str().map(str::to_owned);
         let files = value.as_array().map(|list| list.iter().map(text).collect());

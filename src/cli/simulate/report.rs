@@ -171,10 +171,8 @@ impl<'a> Report<'a> {
 /// The first of the ids, and how many there are if that is not all.
 fn listed<'v>(ids: impl Iterator<Item = &'v Value> + Clone) -> String {
     let count = ids.clone().count();
-    let shown = ids.take(MOST_LISTED).map(|id| match id {
-        Value::String(text) => text.clone(),
-        number => number.to_string(),
-    });
+    let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+    let shown = ids.take(MOST_LISTED).map(text);
     let shown = join(shown);
     match count {
         0..=MOST_LISTED => shown,
