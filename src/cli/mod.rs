@@ -42,7 +42,6 @@ enum Verb {
     Restart(stop::Restart),
     /// Show all that is wrong with a configuration.
     Checkconfig(checkconfig::CheckConfig),
-    /// Show the build sets that the schedulers would submit for a file of changes.
     Simulate(simulate::Simulate),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
     Show(show::ShowArgs),

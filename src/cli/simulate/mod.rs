@@ -25,7 +25,7 @@ use crate::daemon::machine_zone;
 use crate::model::Timestamp;
 use crate::schedulers::{Foresight, Outlook};
 
-/// Shows the build sets that the schedulers would submit.
+/// Show the build sets that the schedulers would submit for a file of changes
 ///
 /// The schedulers of the configuration start at --from without a past, get each change at its time, and run until
 /// --until, inclusive, as fast as they can be calculated. Each build set counts as finished with success when it
@@ -40,7 +40,6 @@ use crate::schedulers::{Foresight, Outlook};
 /// With --json each build set is a JSON object on a line: `at` in seconds since 1970, `scheduler`, `branch`, `changes`
 /// by `id` in the order of the source stamp, `builders`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub(super) struct Simulate {
     /// The configuration, or the base directory that it is in
     #[arg(value_name = "FILE|DIR", default_value = ".")]
