@@ -17,7 +17,7 @@
 //!
 //! | floor | module | what it does |
 //! | --- | --- | --- |
-//! | 7 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `demo` |
+//! | 7 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `simulate`, `demo` |
 //! | 6 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
 //! | 5 | [`changes`] | change sources: the perspective of `sendchange` |
 //! | 5 | [`client`] | what developers and hooks run: `sendchange` |

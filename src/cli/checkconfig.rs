@@ -1,13 +1,15 @@
-//! `buildmaster checkconfig`: all that is wrong with a configuration, and nothing else (MAS-01).
+//! `buildmaster checkconfig`: all that is wrong with a configuration (MAS-01), and on demand when its schedulers run.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::{complain, say};
+use super::next_runs::{self, Asked, MOST_RUNS};
+use super::{complain, moment, say, write_out};
 use crate::config::{self, Config, ConfigErrors};
-use crate::daemon::machine_zone;
+use crate::daemon::{machine_zone, wall};
+use crate::model::Timestamp;
 
 /// Checks a configuration.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,6 +17,29 @@ pub(super) struct CheckConfig {
     /// Say nothing when all is well.
     #[arg(long, short)]
     quiet: bool,
+    /// List the next N runs of each Nightly and each Periodic, all in order of time
+    ///
+    /// A Nightly runs later than the time given with --from, by the clock of its time zone; a Periodic starts
+    /// at that time, runs at once, and again after each period.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=MOST_RUNS),
+        allow_negative_numbers = true
+    )]
+    next: Option<u32>,
+    /// List the runs from this time on: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z [default: now]
+    #[arg(
+        long,
+        value_name = "TIME",
+        requires = "next",
+        value_parser = moment::parse,
+        allow_negative_numbers = true
+    )]
+    from: Option<Timestamp>,
+    /// List the runs for programs, one JSON object a line: `scheduler`, `at` in seconds since 1970, `builders`
+    #[arg(long, requires = "next")]
+    json: bool,
     /// The configuration, or the base directory that it is in.
     #[arg(value_name = "FILE|DIR", default_value = ".")]
     path: PathBuf,
@@ -30,7 +55,7 @@ impl CheckConfig {
         let Some(config) = load(&file, Tell::All)? else {
             return Ok(false);
         };
-        if !self.quiet {
+        if !self.quiet && !self.json {
             say(&format!(
                 "{}: good: {}, {}, {}",
                 file.display(),
@@ -39,7 +64,29 @@ impl CheckConfig {
                 count(config.schedulers.len(), "scheduler"),
             ));
         }
+        if let Some(count) = self.next {
+            self.list_runs(&config, count)?;
+        }
         Ok(true)
+    }
+
+    fn list_runs(&self, config: &Config, count: u32) -> anyhow::Result<()> {
+        let asked = Asked {
+            count,
+            from: self.from.unwrap_or_else(wall),
+            json: self.json,
+            zone: &machine_zone(),
+        };
+        write_out(|out| {
+            for note in next_runs::list(config, asked, out)? {
+                if self.json {
+                    complain(&format!("note: {note}"));
+                } else {
+                    writeln!(out, "{note}")?;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

@@ -4,18 +4,23 @@
 //! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or configuration.
 
 mod checkconfig;
+mod columns;
 mod control;
 mod create_master;
 mod demo;
 mod reconfig;
+mod moment;
+mod next_runs;
 mod show;
+mod simulate;
 mod start;
 mod stop;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 /// A continuous-integration master to which every Buildbot slave connects.
@@ -40,6 +45,7 @@ enum Verb {
     Reconfig(reconfig::Reconfig),
     /// Show all that is wrong with a configuration.
     Checkconfig(checkconfig::CheckConfig),
+    Simulate(simulate::Simulate),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
     Show(show::ShowArgs),
     /// Stop a build.
@@ -83,6 +89,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::from(USAGE)
             }
         }),
+        Verb::Simulate(verb) => verb.run(),
         Verb::Show(verb) => return show::run(&verb),
         Verb::StopBuild(verb) => verb.run(),
         Verb::StopRequest(verb) => verb.run(),
@@ -101,6 +108,18 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn say(text: &str) {
     let mut out = io::stdout().lock();
     drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+/// Lets `write` print what a person asked for, however long it is; a reader that has gone away has seen enough.
+///
+/// # Errors
+/// It cannot be printed.
+fn write_out(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e).context("cannot print"),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Prints a complaint.

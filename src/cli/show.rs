@@ -22,6 +22,10 @@ mod json;
 mod pages;
 mod screen;
 
+#[cfg(test)]
+pub(super) use self::json::change as change_as_json;
+pub(super) use self::screen::printable;
+
 /// Arguments of `show`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ShowArgs {

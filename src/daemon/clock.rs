@@ -35,7 +35,8 @@ impl Clock {
 }
 
 /// The wall clock.
-pub(super) fn wall() -> Timestamp {
+#[must_use]
+pub fn wall() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -10,6 +10,7 @@
 //! Start reading at [`Registry`], then `kind`, then the kinds: `scheduler` is the simplest.
 
 mod any_branch;
+mod foresight;
 mod kind;
 mod nightly;
 mod periodic;
@@ -34,6 +35,7 @@ use crate::model::{
     BuilderName, Change, ChangeNumber, Decision, Properties, SchedulerName, SourceStamp, Timestamp,
 };
 
+pub use foresight::{Foreseen, Foresight, Outlook, Runs};
 pub use search::{Run, next_run};
 
 /// Place of a scheduler in the registry: its place in the configuration.

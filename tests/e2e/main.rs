@@ -12,6 +12,7 @@
 mod builds;
 mod changes;
 mod configuration;
+mod foresight;
 mod harness;
 mod jobdir;
 mod lifecycle;

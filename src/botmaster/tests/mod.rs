@@ -9,6 +9,7 @@
 mod building;
 mod locks;
 mod reconfiguration;
+mod foresight;
 mod scale;
 mod scheduling;
 mod slaves;

@@ -45,7 +45,7 @@ pub(super) fn slave(row: &SlaveRow) -> Value {
     })
 }
 
-pub(super) fn change(change: &Change) -> Value {
+pub(in crate::cli) fn change(change: &Change) -> Value {
     json!({
         "number": change.number,
         "who": change.who,

@@ -170,7 +170,7 @@ pub(super) fn headline(text: &str) -> String {
 }
 
 /// The text with characters that steer a terminal replaced.
-fn printable(text: &str) -> String {
+pub(in crate::cli) fn printable(text: &str) -> String {
     let steers =
         |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()

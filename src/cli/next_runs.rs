@@ -1,0 +1,216 @@
+//! `buildmaster checkconfig --next`: when the schedulers run next that look at the clock.
+//!
+//! Runs are worked out one by one and written at once, so that a long list needs no memory.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Number;
+
+use super::columns::{Column, join};
+use super::moment::{self, MOMENTS};
+use crate::config::{Config, MachineZone, SchedulerConfig, SchedulerKind, TimedBuild};
+use crate::model::{BuilderName, Timestamp, Zone};
+use crate::schedulers::{Run, Runs};
+
+/// Most runs of each scheduler that are listed.
+pub(super) const MOST_RUNS: i64 = 100_000;
+
+/// What to list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// So many runs of each scheduler.
+    pub(super) count: u32,
+    /// Later than this; a Periodic starts then.
+    pub(super) from: Timestamp,
+    /// For programs.
+    pub(super) json: bool,
+    /// Whose time people read where a scheduler has no zone.
+    pub(super) zone: &'a MachineZone,
+}
+
+/// A line for programs.
+#[derive(Serialize)]
+struct Line<'a> {
+    scheduler: &'a str,
+    at: Number,
+    builders: &'a [BuilderName],
+}
+
+/// A scheduler that looks at the clock.
+struct Timed<'a> {
+    config: &'a SchedulerConfig,
+    what: &'a TimedBuild,
+    zone: Zone,
+    runs: std::iter::Take<Runs<'a>>,
+    /// How many of its runs were listed.
+    listed: u32,
+    /// The latest of them.
+    last: Option<Timestamp>,
+}
+
+/// Lists the runs of all schedulers in order of time; gives what is to be said of those that run less often than
+/// was asked for.
+pub(super) fn list(
+    config: &Config,
+    asked: Asked<'_>,
+    out: &mut dyn Write,
+) -> io::Result<Vec<String>> {
+    let timed = |config| Timed::new(config, asked);
+    let schedulers = config.schedulers.iter();
+    let mut timed: Vec<_> = schedulers.map(Arc::as_ref).filter_map(timed).collect();
+    let columns = Columns::of(&timed);
+    if !asked.json {
+        match timed.is_empty() {
+            true => writeln!(out, "no scheduler looks at the clock")?,
+            false => columns.heading(out)?,
+        }
+    }
+    // The next run of each; those of one moment in the order of the configuration.
+    let mut next = BinaryHeap::new();
+    for (ix, scheduler) in timed.iter_mut().enumerate() {
+        next.extend(scheduler.run().map(|run| Reverse((run.at, ix, run.forced))));
+    }
+    while let Some(Reverse((at, ix, forced))) = next.pop() {
+        let Some(scheduler) = timed.get_mut(ix) else {
+            continue;
+        };
+        if asked.json {
+            let line = Line {
+                scheduler: scheduler.config.name.as_str(),
+                at: moment::seconds(at),
+                builders: &scheduler.config.builders,
+            };
+            serde_json::to_writer(&mut *out, &line)?;
+            writeln!(out)?;
+        } else {
+            columns.row(out, scheduler, at, forced)?;
+        }
+        next.extend(scheduler.run().map(|run| Reverse((run.at, ix, run.forced))));
+    }
+    if !asked.json {
+        followers(config, &timed, out)?;
+    }
+    let notes = timed.iter().filter_map(|t| t.note(asked.count));
+    Ok(notes.collect())
+}
+
+impl<'a> Timed<'a> {
+    fn new(config: &'a SchedulerConfig, asked: Asked<'_>) -> Option<Self> {
+        let runs = Runs::new(&config.kind, asked.from)?;
+        let (what, zone) = match &config.kind {
+            SchedulerKind::Nightly(nightly) => (&nightly.what, nightly.zone),
+            SchedulerKind::Periodic { what, .. } => {
+                (what, asked.zone.as_ref().copied().unwrap_or(Zone::UTC))
+            }
+            SchedulerKind::Scheduler { .. }
+            | SchedulerKind::AnyBranch { .. }
+            | SchedulerKind::Dependent { .. }
+            | SchedulerKind::Triggerable
+            | SchedulerKind::TryJobdir(_)
+            | SchedulerKind::TryUserpass(_) => return None,
+        };
+        let count = usize::try_from(asked.count).unwrap_or(usize::MAX);
+        Some(Self {
+            config,
+            what,
+            zone,
+            runs: runs.take(count),
+            listed: 0,
+            last: None,
+        })
+    }
+
+    /// Its next run.
+    fn run(&mut self) -> Option<Run> {
+        let run = self.runs.next().filter(|run| run.at <= *MOMENTS.end())?;
+        self.listed += 1;
+        self.last = Some(run.at);
+        Some(run)
+    }
+
+    /// What is to be said if it has run less than `count` times.
+    fn note(&self, count: u32) -> Option<String> {
+        let SchedulerKind::Nightly(nightly) = &self.config.kind else {
+            return None;
+        };
+        if self.listed == count {
+            return None;
+        }
+        let name = &self.config.name;
+        let years = nightly.search_years;
+        let after = match self.last {
+            None => "has no run".to_owned(),
+            Some(last) => format!("has no run after {}", moment::local(last, self.zone)),
+        };
+        Some(format!(
+            "{name} {after} within {years} calendar years (`search_years`); the master looks again at each new year"
+        ))
+    }
+}
+
+/// Where the columns of the table stand.
+struct Columns {
+    scheduler: Column,
+}
+
+impl Columns {
+    fn of(timed: &[Timed<'_>]) -> Self {
+        let names = timed.iter().map(|t| t.config.name.as_str());
+        Self {
+            scheduler: Column::wide_enough("scheduler", names),
+        }
+    }
+
+    fn heading(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (time, scheduler) = (TIME.cell("time"), self.scheduler.cell("scheduler"));
+        writeln!(out, "{time}  {scheduler}  builders")
+    }
+
+    fn row(
+        &self,
+        out: &mut dyn Write,
+        timed: &Timed<'_>,
+        at: Timestamp,
+        forced: bool,
+    ) -> io::Result<()> {
+        let time = TIME.cell(&moment::local(at, timed.zone));
+        let scheduler = self.scheduler.cell(timed.config.name.as_str());
+        let builders = join(&timed.config.builders);
+        let condition = match timed.what.only_if_changed {
+            Some(_) if !forced => "  (if something has changed)",
+            _ => "",
+        };
+        writeln!(out, "{time}  {scheduler}  {builders}{condition}")
+    }
+}
+
+/// Who builds the same after one of those that are listed.
+fn followers(config: &Config, timed: &[Timed<'_>], out: &mut dyn Write) -> io::Result<()> {
+    let mut leaders: Vec<_> = timed.iter().map(|t| &t.config.name).collect();
+    let mut place = 0;
+    // Upstreams have no circles, so that each follower comes once.
+    while let Some(&leader) = leaders.get(place) {
+        place += 1;
+        for scheduler in &config.schedulers {
+            let SchedulerKind::Dependent { upstream } = &scheduler.kind else {
+                continue;
+            };
+            if upstream == leader {
+                let (name, builders) = (&scheduler.name, join(&scheduler.builders));
+                writeln!(out, "after a success of {leader}, {name} runs: {builders}")?;
+                leaders.push(name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As wide as what [`moment::local`] writes.
+const TIME: Column = Column(30);
+
+#[cfg(test)]
+pub(super) mod tests;

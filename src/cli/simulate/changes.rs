@@ -1,0 +1,258 @@
+//! The file of changes: one JSON object a line, checked as a whole, with all mistakes at once.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::cli::moment;
+use crate::model::{Change, ChangeNumber, NewChange, Properties, Timestamp};
+
+/// Changes in the order of their arrival.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    changes: Vec<Arc<Change>>,
+    /// The id of each, as the file has it: a whole number or a text.
+    ids: Vec<Value>,
+}
+
+/// What a line says.
+struct Line {
+    number: usize,
+    id: Option<Value>,
+    at: Timestamp,
+    said: NewChange,
+}
+
+/// The members that a line may have. The second name of `id` and `at` is that of `show changes --json`.
+const MEMBERS: &str = "`at`, `id`, `when`, `branch`, `revision`, `files`, `who`, `project`, `repository`, \
+                       `category`, `comments`, `codebase`, `revlink`, `src` and `properties`";
+
+/// Most mistakes that are told.
+const MOST_MISTAKES: usize = 20;
+
+/// Most characters of a wrong value that are shown.
+const SHOWN: usize = 40;
+
+/// Reads the changes of a simulation that starts at `from`; `name` is the file's, for messages.
+///
+/// # Errors
+/// The file cannot be read; within that: the mistakes in it.
+pub(super) fn read(
+    input: impl BufRead,
+    name: &str,
+    from: Timestamp,
+) -> io::Result<Result<History, Vec<String>>> {
+    let (mut lines, mut mistakes) = (Vec::new(), Vec::new());
+    for (place, text) in input.split(b'\n').enumerate() {
+        let (number, text) = (place + 1, text?);
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        match Line::read(number, &text, from) {
+            Ok(line) => lines.push(line),
+            Err(why) => mistakes.push((number, why)),
+        }
+    }
+    let history = History::new(lines, &mut mistakes);
+    if mistakes.is_empty() {
+        return Ok(Ok(history));
+    }
+    mistakes.sort_by_key(|(number, _)| *number);
+    let more = mistakes.len().saturating_sub(MOST_MISTAKES);
+    let shown = mistakes.iter().take(MOST_MISTAKES);
+    let mut told: Vec<_> = shown
+        .map(|(number, why)| format!("error: {name}:{number}: {why}"))
+        .collect();
+    if more > 0 {
+        told.push(format!("error: {name}: and {more} more"));
+    }
+    Ok(Err(told))
+}
+
+impl History {
+    /// Puts the changes in order and numbers them, as a master would.
+    fn new(mut lines: Vec<Line>, mistakes: &mut Vec<(usize, String)>) -> Self {
+        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        for (place, line) in lines.iter_mut().enumerate() {
+            let id = line.id.get_or_insert_with(|| (place + 1).into());
+            if let Some(other) = taken.insert(id.to_string(), line.number) {
+                let why = format!(
+                    "the id {id} is that of line {other} too; \
+                     give every change an `id` of its own, or none an `id`"
+                );
+                mistakes.push((line.number, why));
+            }
+        }
+        lines.sort_by_key(|line| line.at);
+        let mut history = Self::default();
+        for line in lines {
+            let number = u64::try_from(history.changes.len()).unwrap_or(u64::MAX);
+            history.changes.push(Arc::new(Change {
+                number: ChangeNumber(number),
+                arrived_at: line.at,
+                when: line.said.when.unwrap_or(line.at),
+                said: line.said,
+            }));
+            history.ids.push(line.id.unwrap_or_default());
+        }
+        history
+    }
+
+    /// The changes; they are numbered from 0 on.
+    pub(super) fn changes(&self) -> &[Arc<Change>] {
+        &self.changes
+    }
+
+    /// The id that the file gives a change.
+    pub(super) fn id(&self, number: ChangeNumber) -> &Value {
+        let place = usize::try_from(number.0).ok();
+        place
+            .and_then(|place| self.ids.get(place))
+            .unwrap_or(&Value::Null)
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// How many arrive later than `until`.
+    pub(super) fn arrive_after(&self, until: Timestamp) -> usize {
+        let in_time = self.changes.partition_point(|c| c.arrived_at <= until);
+        self.changes.len() - in_time
+    }
+}
+
+impl Line {
+    fn read(number: usize, text: &[u8], from: Timestamp) -> Result<Self, String> {
+        let value: Value = serde_json::from_slice(text).map_err(|error| {
+            let (all, column) = (error.to_string(), error.column());
+            let what = all.split(" at line ").next().unwrap_or_default();
+            format!("this is no JSON: {what} at column {column}; a line is one change, an object")
+        })?;
+        let Value::Object(map) = value else {
+            return Err(format!("{} is no change, an object is", shown(&value)));
+        };
+        let mut members = Members(map);
+        let at = match members.time("at")? {
+            Some(at) => at,
+            None => members
+                .time("arrived_at")?
+                .ok_or("`at` is missing, the time at which the change arrives")?,
+        };
+        if at < from {
+            return Err(
+                "`at` is before --from; give an earlier --from, or leave the change out".to_owned(),
+            );
+        }
+        let id = match members.id("id")? {
+            None => members.id("number")?,
+            id => id,
+        };
+        let mut text = |key| members.text(key);
+        let said = NewChange {
+            who: text("who")?.unwrap_or_default(),
+            comments: text("comments")?.unwrap_or_default(),
+            revision: text("revision")?,
+            branch: text("branch")?,
+            project: text("project")?.unwrap_or_default(),
+            repository: text("repository")?.unwrap_or_default(),
+            codebase: text("codebase")?.unwrap_or_default(),
+            category: text("category")?,
+            revlink: text("revlink")?.unwrap_or_default(),
+            src: text("src")?,
+            when: members.time("when")?,
+            files: members.files()?,
+            properties: members.properties()?,
+        };
+        members.finish()?;
+        Ok(Self {
+            number,
+            id,
+            at,
+            said,
+        })
+    }
+}
+
+/// The members of a line that were not read yet.
+struct Members(Map<String, Value>);
+
+impl Members {
+    /// `null` is as good as nothing.
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.0.remove(key).filter(|value| !value.is_null())
+    }
+
+    fn time(&mut self, key: &str) -> Result<Option<Timestamp>, String> {
+        let time = self.take(key).map(|value| moment::from_json(&value));
+        time.transpose().map_err(|why| format!("`{key}`: {why}"))
+    }
+
+    fn text(&mut self, key: &str) -> Result<Option<String>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(format!("`{key}` must be a text, not {}", shown(&other))),
+        }
+    }
+
+    fn id(&mut self, key: &str) -> Result<Option<Value>, String> {
+        let id = self.take(key);
+        match id.as_ref().filter(|id| !id.is_u64() && !id.is_string()) {
+            None => Ok(id),
+            Some(wrong) => Err(format!(
+                "`{key}` must be a whole number or a text, not {}",
+                shown(wrong)
+            )),
+        }
+    }
+
+    fn files(&mut self) -> Result<Vec<String>, String> {
+        let Some(value) = self.take("files") else {
+            return Ok(Vec::new());
+        };
+        let text = |entry: &Value| entry.as_str().map(str::to_owned);
+        let files = value.as_array().map(|list| list.iter().map(text).collect());
+        let files: Option<Option<Vec<String>>> = files;
+        files
+            .flatten()
+            .ok_or_else(|| format!("`files` must be a list of texts, not {}", shown(&value)))
+    }
+
+    fn properties(&mut self) -> Result<Properties, String> {
+        let mut properties = Properties::new();
+        match self.take("properties") {
+            None => {}
+            Some(Value::Object(values)) => {
+                for (name, value) in values {
+                    properties.set(name, value, "Change");
+                }
+            }
+            Some(other) => {
+                let other = shown(&other);
+                return Err(format!("`properties` must be an object, not {other}"));
+            }
+        }
+        Ok(properties)
+    }
+
+    fn finish(self) -> Result<(), String> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(format!("unknown member {key:?}; a change has {MEMBERS}")),
+        }
+    }
+}
+
+/// A value for messages.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    let mut short: String = text.chars().take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,137 @@
+//! `buildmaster simulate`: what the schedulers make of a file of changes, on virtual time.
+//!
+//! Invariants: the schedulers are those of the daemon ([`Foresight`]); nothing on disk is touched, and the state of
+//! a master that is there does not count; nothing is printed before the whole file was found good; sets are
+//! printed one by one, so that a long time needs no memory.
+
+mod changes;
+mod report;
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use self::changes::History;
+use self::report::Report;
+use super::checkconfig::{Tell, config_file, load};
+use super::{USAGE, complain, moment, write_out};
+use crate::config::Config;
+use crate::daemon::machine_zone;
+use crate::model::Timestamp;
+use crate::schedulers::{Foresight, Outlook};
+
+/// Show the build sets that the schedulers would submit for a file of changes
+///
+/// The schedulers of the configuration start at --from without a past, get each change at its time, and run until
+/// --until, inclusive, as fast as they can be calculated. Each build set counts as finished with success when it
+/// is submitted, so that Dependents follow at once. No master is needed, and none is touched.
+///
+/// FILE has one JSON object a line. `at`, the time of arrival, is needed; `id`, `when`, `branch`, `revision`, `files`,
+/// `who`, `project`, `repository`, `category`, `comments`, `codebase`, `revlink`, `src` and `properties` may be there.
+/// A change without `id` has its place in the file for one, the first is 1; without `when` it was made when it
+/// arrived; without `branch` it is on the default branch. The lines may have any order. What `buildmaster show
+/// changes --json` prints is such a file.
+///
+/// With --json each build set is a JSON object on a line: `at` in seconds since 1970, `scheduler`, `branch`, `changes`
+/// by `id` in the order of the source stamp, `builders`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Simulate {
+    /// The configuration, or the base directory that it is in
+    #[arg(value_name = "FILE|DIR", default_value = ".")]
+    path: PathBuf,
+    /// The changes, one JSON object a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    changes: PathBuf,
+    /// When the schedulers start: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, allow_negative_numbers = true)]
+    from: Timestamp,
+    /// The last moment that counts, in the same forms
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, allow_negative_numbers = true)]
+    until: Timestamp,
+    /// Print for programs, one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Simulate {
+    /// Reads configuration and changes and prints the sets; exit code 2 if one of them is wrong.
+    ///
+    /// # Errors
+    /// A file cannot be read, or nothing can be printed.
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        if self.until < self.from {
+            complain("error: --until is before --from; the simulation runs from --from on");
+            return Ok(ExitCode::from(USAGE));
+        }
+        let Some(config) = load(&config_file(&self.path), Tell::All)? else {
+            return Ok(ExitCode::from(USAGE));
+        };
+        let history = match self.read_changes()? {
+            Ok(history) => history,
+            Err(errors) => {
+                complain(&errors.join("\n"));
+                return Ok(ExitCode::from(USAGE));
+            }
+        };
+        let span = Span {
+            from: self.from,
+            until: self.until,
+        };
+        let zone = machine_zone();
+        let late = history.arrive_after(self.until);
+        write_out(|out| {
+            let mut report = Report::new(out, &config, &history, &zone, self.json);
+            simulate(&config, &history, span, &mut report)
+        })?;
+        if late > 0 {
+            complain(&format!(
+                "note: {late} of {} changes arrive after --until, too late to count",
+                history.len()
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn read_changes(&self) -> anyhow::Result<Result<History, Vec<String>>> {
+        let (name, input): (_, Box<dyn BufRead>) = if self.changes == Path::new("-") {
+            ("standard input".to_owned(), Box::new(io::stdin().lock()))
+        } else {
+            let name = self.changes.display().to_string();
+            let file = File::open(&self.changes).with_context(|| format!("cannot read {name}"))?;
+            (name, Box::new(BufReader::new(file)))
+        };
+        changes::read(input, &name, self.from).with_context(|| format!("cannot read {name}"))
+    }
+}
+
+/// From when to when, both inclusive.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// Runs the schedulers of `config` over `history`.
+fn simulate(
+    config: &Config,
+    history: &History,
+    span: Span,
+    report: &mut Report<'_>,
+) -> io::Result<()> {
+    let changes = history.changes().iter().cloned();
+    report.begin()?;
+    for foreseen in Foresight::new(&config.schedulers, changes, span.from, span.until) {
+        match foreseen.event {
+            Outlook::Set(set) => report.set(foreseen.at, &set)?,
+            Outlook::Problem { scheduler, why } => {
+                report.problem(foreseen.at, &format!("{scheduler}: {why}"))?;
+            }
+        }
+    }
+    report.end(span.from, span.until)
+}

@@ -1,0 +1,181 @@
+//! What a simulation prints: a table for people, lines of JSON for programs.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Number, Value};
+
+use super::changes::History;
+use crate::cli::columns::{Column, join};
+use crate::cli::{complain, moment};
+use crate::config::{Config, MachineZone, SchedulerKind};
+use crate::model::{BuilderName, ChangeNumber, Timestamp, Zone};
+use crate::schedulers::Submission;
+
+/// Where sets are printed as they come.
+pub(super) struct Report<'a> {
+    out: &'a mut dyn Write,
+    history: &'a History,
+    zone: Zone,
+    json: bool,
+    scheduler: Column,
+    branch: Column,
+    builders: Column,
+    /// How many sets there were.
+    sets: u64,
+    /// The changes that are in a set.
+    built: BTreeSet<ChangeNumber>,
+}
+
+/// A set for programs.
+#[derive(Serialize)]
+struct Line<'a> {
+    at: Number,
+    scheduler: &'a str,
+    branch: Option<&'a str>,
+    changes: Vec<&'a Value>,
+    builders: &'a [BuilderName],
+}
+
+/// Most changes of a set that are listed for people.
+const MOST_LISTED: usize = 10;
+
+/// How the default branch is shown, which has no name.
+const DEFAULT_BRANCH: &str = "(default)";
+
+/// As wide as what [`moment::local`] writes.
+const TIME: Column = Column(30);
+
+impl<'a> Report<'a> {
+    /// A report on `config` and `history`, with the times of `zone` for people.
+    pub(super) fn new(
+        out: &'a mut dyn Write,
+        config: &Config,
+        history: &'a History,
+        zone: &MachineZone,
+        json: bool,
+    ) -> Self {
+        let schedulers = config.schedulers.iter();
+        let names = schedulers.clone().map(|s| s.name.as_str());
+        let builders: Vec<_> = schedulers.clone().map(|s| join(&s.builders)).collect();
+        let timed = schedulers.filter_map(|s| match &s.kind {
+            SchedulerKind::Periodic { what, .. } => what.branch.as_deref(),
+            SchedulerKind::Nightly(nightly) => nightly.what.branch.as_deref(),
+            SchedulerKind::Scheduler { .. }
+            | SchedulerKind::AnyBranch { .. }
+            | SchedulerKind::Dependent { .. }
+            | SchedulerKind::Triggerable
+            | SchedulerKind::TryJobdir(_)
+            | SchedulerKind::TryUserpass(_) => None,
+        });
+        let changes = history.changes().iter();
+        let branches = changes.filter_map(|c| c.branch.as_deref()).chain(timed);
+        Self {
+            out,
+            history,
+            zone: zone.as_ref().copied().unwrap_or(Zone::UTC),
+            json,
+            scheduler: Column::wide_enough("scheduler", names),
+            branch: Column::wide_enough(DEFAULT_BRANCH, branches),
+            builders: Column::wide_enough("builders", builders.iter().map(String::as_str)),
+            sets: 0,
+            built: BTreeSet::new(),
+        }
+    }
+
+    /// What comes before all sets.
+    pub(super) fn begin(&mut self) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        self.row(["time", "scheduler", "branch", "builders"], "changes")
+    }
+
+    /// A set that is submitted at `at`.
+    pub(super) fn set(&mut self, at: Timestamp, set: &Submission) -> io::Result<()> {
+        let changes = &set.stamp.changes;
+        let history = self.history;
+        let ids = changes.iter().map(|c| history.id(c.number));
+        if self.json {
+            let line = Line {
+                at: moment::seconds(at),
+                scheduler: set.scheduler.as_str(),
+                branch: set.stamp.branch.as_deref(),
+                changes: ids.collect(),
+                builders: &set.builders,
+            };
+            serde_json::to_writer(&mut *self.out, &line)?;
+            return writeln!(self.out);
+        }
+        self.sets += 1;
+        self.built.extend(changes.iter().map(|c| c.number));
+        let branch = set.stamp.branch.as_deref();
+        let cells = [
+            &moment::local(at, self.zone),
+            set.scheduler.as_str(),
+            branch.unwrap_or(DEFAULT_BRANCH),
+            &join(&set.builders),
+        ];
+        let changes = if changes.is_empty() {
+            "(the latest)".to_owned()
+        } else {
+            listed(ids)
+        };
+        self.row(cells, &changes)
+    }
+
+    /// Something that a scheduler complains about at `at`.
+    pub(super) fn problem(&mut self, at: Timestamp, what: &str) -> io::Result<()> {
+        // What was printed so far comes first on a terminal.
+        self.out.flush()?;
+        let at = moment::local(at, self.zone);
+        complain(&format!("note: {at}: scheduler {what}"));
+        Ok(())
+    }
+
+    /// What comes after all sets.
+    pub(super) fn end(&mut self, from: Timestamp, until: Timestamp) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        let [start, end] = [from, until].map(|at| moment::local(at, self.zone));
+        let sets = match self.sets {
+            0 => "no build set".to_owned(),
+            1 => "1 build set".to_owned(),
+            n => format!("{n} build sets"),
+        };
+        writeln!(self.out, "{sets} from {start} until {end}")?;
+        let changes = self.history.changes().iter();
+        let left = changes.filter(|c| c.arrived_at <= until && !self.built.contains(&c.number));
+        let left: Vec<_> = left.map(|c| self.history.id(c.number)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "changes in no set: {}", listed(left.into_iter()))
+    }
+
+    fn row(&mut self, cells: [&str; 4], changes: &str) -> io::Result<()> {
+        let [time, scheduler, branch, builders] = cells;
+        writeln!(
+            self.out,
+            "{}  {}  {}  {}  {changes}",
+            TIME.cell(time),
+            self.scheduler.cell(scheduler),
+            self.branch.cell(branch),
+            self.builders.cell(builders),
+        )
+    }
+}
+
+/// The first of the ids, and how many there are if that is not all.
+fn listed<'v>(ids: impl Iterator<Item = &'v Value> + Clone) -> String {
+    let count = ids.clone().count();
+    let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+    let shown = ids.take(MOST_LISTED).map(text);
+    let shown = join(shown);
+    match count {
+        0..=MOST_LISTED => shown,
+        _ => format!("{shown}, … ({count} changes)"),
+    }
+}
