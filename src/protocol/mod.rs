@@ -6,8 +6,8 @@
 
 pub mod change;
 pub mod command;
-mod malformed;
 pub mod jobfile;
+mod malformed;
 mod shell;
 pub mod slave;
 pub mod text;
