@@ -396,9 +396,11 @@ async fn the_mercurial_base_is_what_the_other_repository_has() {
     place.recreate(&source);
     assert_eq!(place.files("fresh"), place.files("work"));
 
+    // A query has one lifetime for all of its texts, so that this one has to live for ever.
     let upstream = place.root.path().join("upstream");
+    let upstream: &'static str = upstream.to_str().unwrap().to_owned().leak();
     let named = place
-        .find(|query| query.repository = upstream.to_str())
+        .find(|query| query.repository = Some(upstream))
         .await
         .unwrap();
     assert_eq!(named, source);
