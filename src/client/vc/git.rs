@@ -130,7 +130,7 @@ async fn checked_out(run: &Runner, notes: &mut Vec<String>) -> Result<Base, VcEr
             upstream.branch
         ));
     }
-    let of_branch = format!("refs/heads/{branch}@{{upstream}}^{{commit}}");
+    let of_branch = format!("{branch}@{{upstream}}^{{commit}}");
     let remedy = format!(
         "branch '{branch}' tracks '{}' of '{}', which is not known here: 'git fetch {}' gets it, or --branch names \
          another base",
