@@ -6,11 +6,12 @@
 
 pub mod change;
 pub mod command;
-mod malformed;
 pub mod jobfile;
+mod malformed;
 mod shell;
 pub mod slave;
 pub mod text;
+pub mod try_call;
 mod update;
 
 pub use command::{CommandArgs, ShellArgs, Update};
