@@ -8,6 +8,7 @@ mod encoding;
 mod options;
 mod password;
 pub mod sendchange;
+pub mod vc;
 
 pub use options::{OptionValue, OptionsError, OptionsFile};
 pub use sendchange::sendchange;
