@@ -17,3 +17,4 @@ mod lifecycle;
 mod masters;
 mod slaves;
 mod sweep;
+mod try_client;
