@@ -4,11 +4,25 @@
 //! [`run`] runs them. Invariants: nothing in the tree is changed; applying the patch at its level to a checkout of the
 //! base revision gives the tree's versioned files; what a person should know and the patch does not tell is a note.
 
+mod bzr;
+mod cvs;
+mod darcs;
 mod error;
+mod git;
+mod hg;
+mod mtn;
+mod p4;
+mod run;
+mod svn;
+mod top;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use chrono::Utc;
+
+use run::Runner;
 
 pub use error::VcError;
 
@@ -103,7 +117,7 @@ impl Vc {
     /// (Ours: Buildbot wants to be told.)
     #[must_use]
     pub fn detect(directory: &Path) -> Option<Self> {
-        todo!("{directory:?}")
+        top::detect(directory)
     }
 }
 
@@ -134,5 +148,130 @@ impl FromStr for Vc {
 /// # Errors
 /// A program is missing or fails, says something that is not understood or too much, or the options do not fit.
 pub async fn find_source(query: &SourceQuery<'_>) -> Result<Source, VcError> {
-    todo!("{query:?}")
+    for (option, value) in [
+        ("--branch", query.branch),
+        ("--baserev", query.base_revision),
+        ("--repository", query.repository),
+    ] {
+        if value.is_some_and(|value| value.starts_with('-') || value.is_empty()) {
+            let value = value.unwrap_or_default();
+            return Err(VcError::Option(format!(
+                "{option}: '{value}' is not possible; it must not be empty or begin with '-'"
+            )));
+        }
+    }
+    let top = top::find(query)?;
+    let run = |names: &[&'static str]| Runner::new(&top, names);
+    let (found, own_level) = match query.vc {
+        Vc::Cvs => (cvs::find(&run(&["cvs"]), query, Utc::now()).await?, 0),
+        Vc::Svn => (svn::find(&run(&["svn"]), query).await?, 0),
+        Vc::Bzr => (bzr::find(&run(&["bzr", "brz"]), query).await?, 0),
+        Vc::Hg => (hg::find(&run(&["hg"]), query).await?, 1),
+        Vc::P4 => (p4::find(&run(&["p4"]), query).await?, 0),
+        Vc::Darcs => (darcs::find(&run(&["darcs"]), query).await?, 1),
+        Vc::Git => (git::find(&run(&["git"]), query).await?, 1),
+        Vc::Mtn => (mtn::find(&run(&["mtn"]), query).await?, 0),
+    };
+    let Found {
+        branch,
+        base_revision,
+        patch,
+        mut notes,
+    } = found;
+    let patch_level = query.patch_level.unwrap_or(own_level);
+    if patch_level != own_level {
+        notes.push(format!(
+            "the patch level is {patch_level} as given; names in a patch of {} have level {own_level}",
+            query.vc
+        ));
+    }
+    Ok(Source {
+        branch,
+        base_revision: Some(base_revision),
+        patch_level,
+        patch,
+        top,
+        notes,
+    })
+}
+
+/// What one version control system says.
+#[derive(Debug)]
+struct Found {
+    branch: Option<String>,
+    base_revision: String,
+    patch: Vec<u8>,
+    notes: Vec<String>,
+}
+
+/// The note that files are not in the patch, unless there are none; `why` ends a sentence about them.
+fn left_out(names: impl Iterator<Item = String>, why: &str) -> Option<String> {
+    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+    let first = names.first()?;
+    Some(match names.len() {
+        1 => format!("not in the patch: '{first}' ({why})"),
+        count => format!("not in the patch: '{first}' and {} more ({why})", count - 1),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Asks for the source of the current directory.
+    pub(super) fn query(vc: Vc) -> SourceQuery<'static> {
+        SourceQuery {
+            vc,
+            tree: Path::new("."),
+            branch: None,
+            repository: None,
+            base_revision: None,
+            patch_level: None,
+            topdir: None,
+            topfile: None,
+        }
+    }
+
+    #[test]
+    fn every_name_is_read_back() {
+        for vc in Vc::ALL {
+            assert_eq!(vc.to_string().parse(), Ok(vc));
+        }
+        let error = "rcs".parse::<Vc>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "'rcs' is no known version control system; cvs, svn, bzr, hg, p4, darcs, git and mtn are"
+        );
+    }
+
+    #[tokio::test]
+    async fn values_cannot_become_options() {
+        for value in ["-x", "--output=/etc/passwd", ""] {
+            let mut branch = query(Vc::Git);
+            branch.branch = Some(value);
+            let mut base = query(Vc::Hg);
+            base.base_revision = Some(value);
+            for (query, option) in [(branch, "--branch"), (base, "--baserev")] {
+                let error = find_source(&query).await.unwrap_err().to_string();
+                assert!(
+                    error.starts_with(&format!("{option}: '{value}'")),
+                    "{error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn files_left_out_are_told_shortly() {
+        let note = |names: &[&str]| left_out(names.iter().map(|name| (*name).to_owned()), "why");
+        assert_eq!(note(&[]), None);
+        assert_eq!(note(&[""]), None);
+        assert_eq!(note(&["a", ""]).unwrap(), "not in the patch: 'a' (why)");
+        assert_eq!(
+            note(&["a", "b", "c"]).unwrap(),
+            "not in the patch: 'a' and 2 more (why)"
+        );
+    }
 }

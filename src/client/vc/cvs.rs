@@ -1,0 +1,131 @@
+//! CVS: the base is the time now; level 0. Not with branches: `cvs diff` cannot compare with a time on a branch.
+//!
+//! The clocks of this machine and of the repository must agree within seconds, as with Buildbot.
+
+use chrono::{DateTime, Utc};
+
+use super::run::{MAX_PATCH_BYTES, Runner};
+use super::{Found, SourceQuery, VcError, left_out};
+
+const NO_TREE: &str =
+    "--topdir or --topfile must lead to a working directory whose repository can be reached";
+
+pub(super) async fn find(
+    run: &Runner,
+    query: &SourceQuery<'_>,
+    now: DateTime<Utc>,
+) -> Result<Found, VcError> {
+    if query.branch.is_some() {
+        return Err(VcError::Option(
+            "--branch is not possible with CVS, which cannot compare with a time on a branch; leave it out, or give \
+             the difference with --diff and --baserev"
+                .to_owned(),
+        ));
+    }
+    let base = query.base_revision.map_or_else(|| time(now), str::to_owned);
+    let answer = run.run(&diff(&base), MAX_PATCH_BYTES).await?;
+    // Exit code 1 stands for differences, and for most troubles too.
+    let nothing_said = answer.stdout.is_empty() && !answer.stderr.trim().is_empty();
+    let is_done = match answer.code {
+        Some(0) => true,
+        Some(1) => !nothing_said && !answer.stderr.contains(" aborted]"),
+        Some(_) | None => false,
+    };
+    if !is_done {
+        return Err(answer.failed(NO_TREE));
+    }
+    let notes = left_out(
+        binary_files(&answer.stdout).into_iter(),
+        "binary, which a difference of CVS cannot carry",
+    );
+    Ok(Found {
+        branch: None,
+        base_revision: base,
+        patch: answer.stdout,
+        notes: notes.into_iter().collect(),
+    })
+}
+
+/// A time as CVS reads it everywhere.
+fn time(now: DateTime<Utc>) -> String {
+    now.format("%Y-%m-%d %H:%M:%S +0000").to_string()
+}
+
+/// The difference to what was there at `base`, with added and removed files (`-N`), without the user's own options
+/// from `.cvsrc` (`-f`).
+fn diff(base: &str) -> [&str; 7] {
+    ["-f", "-q", "diff", "-u", "-N", "-D", base]
+}
+
+/// The binary files that differ.
+fn binary_files(patch: &[u8]) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut current: &[u8] = b"";
+    for line in patch.split(|byte| *byte == b'\n') {
+        if let Some(name) = line.strip_prefix(b"Index: ") {
+            current = name;
+        } else if line.starts_with(b"Binary files ") && line.ends_with(b" differ") {
+            files.push(String::from_utf8_lossy(current).into_owned());
+        }
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::run::tests::stand_in;
+    use super::super::tests::query;
+    use super::*;
+    use crate::client::vc::Vc;
+
+    fn now() -> DateTime<Utc> {
+        "2009-02-13T23:31:30.9Z".parse().unwrap()
+    }
+
+    #[test]
+    fn the_base_is_the_time_in_utc() {
+        assert_eq!(time(now()), "2009-02-13 23:31:30 +0000");
+    }
+
+    #[test]
+    fn binary_files_are_found() {
+        let patch = b"Index: b.bin\n====\nRCS file: b.bin\ndiff -N b.bin\n\
+            Binary files /dev/null and b.bin differ\nIndex: a\n+Binary files x and y differ\n";
+        assert_eq!(binary_files(patch), ["b.bin"]);
+    }
+
+    #[tokio::test]
+    async fn exit_code_1_is_a_difference_or_a_failure() {
+        for (script, is_done) in [
+            ("echo Index; exit 1", true),
+            ("exit 0", true),
+            ("exit 1", true),
+            ("echo 'cvs diff: x' >&2; echo Index; exit 1", true),
+            (
+                "echo 'cvs [diff aborted]: x' >&2; echo Index; exit 1",
+                false,
+            ),
+            ("echo 'cvs diff: in directory .' >&2; exit 1", false),
+            ("exit 2", false),
+        ] {
+            let asked = "'-f -q diff -u -N -D 2009-02-13 23:31:30 +0000'";
+            let (_directory, run) = stand_in("cvs", &format!("{asked}) {script};;"));
+            let found = find(&run, &query(Vc::Cvs), now()).await;
+            assert_eq!(found.is_ok(), is_done, "{script}: {found:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn branches_are_refused() {
+        let (_directory, run) = stand_in("cvs", "");
+        let mut query = query(Vc::Cvs);
+        query.branch = Some("release");
+        let error = find(&run, &query, now()).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("--branch is not possible with CVS"),
+            "{error}"
+        );
+    }
+}

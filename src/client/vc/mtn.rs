@@ -1,0 +1,93 @@
+//! Monotone: the base is the revision that the workspace is based on; level 0.
+
+use super::run::{MAX_PATCH_BYTES, Runner};
+use super::{Found, SourceQuery, VcError, left_out};
+
+const NO_TREE: &str = "run it at the top of a Monotone workspace, or name one with --topdir";
+const BASE: [&str; 2] = ["automate", "get_base_revision_id"];
+
+pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found, VcError> {
+    let base = match query.base_revision {
+        Some(given) => given.to_owned(),
+        None => {
+            let text = run.text(&BASE, NO_TREE).await?;
+            if !is_id(&text) {
+                let expected = "a revision of 40 hexadecimal digits";
+                return Err(run.surprising(&BASE, text.as_bytes(), expected, NO_TREE));
+            }
+            text
+        }
+    };
+    let diff = match query.base_revision {
+        Some(given) => vec!["diff", "-r", given],
+        None => vec!["diff"],
+    };
+    let patch = run.output(&diff, MAX_PATCH_BYTES, NO_TREE).await?;
+    let notes = left_out(
+        binary_files(&patch).into_iter(),
+        "binary, which a difference of Monotone cannot carry",
+    );
+    Ok(Found {
+        branch: query.branch.map(str::to_owned),
+        base_revision: base,
+        patch,
+        notes: notes.into_iter().collect(),
+    })
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The binary files that differ.
+fn binary_files(patch: &[u8]) -> Vec<String> {
+    patch
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.strip_prefix(b"# ")?.strip_suffix(b" is binary"))
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::run::tests::stand_in;
+    use super::super::tests::query;
+    use super::*;
+    use crate::client::vc::Vc;
+
+    #[tokio::test]
+    async fn base_and_difference_are_asked_for() {
+        let id = "0123456789abcdef0123456789abcdef01234567";
+        let (_directory, run) = stand_in(
+            "mtn",
+            &format!(
+                "'automate get_base_revision_id') echo {id};;\n\
+                 diff) printf '# patch \"b\"\\n# b is binary\\n--- a\\tx\\n+++ a\\ty\\n';;\n\
+                 'diff -r h:x') echo other;;"
+            ),
+        );
+        let found = find(&run, &query(Vc::Mtn)).await.unwrap();
+        assert_eq!(found.base_revision, id);
+        assert!(found.patch.ends_with(b"+++ a\ty\n"));
+        assert!(found.notes[0].contains("'b'"), "{:?}", found.notes);
+        let mut given = query(Vc::Mtn);
+        given.base_revision = Some("h:x");
+        let found = find(&run, &given).await.unwrap();
+        assert_eq!(
+            (found.base_revision.as_str(), found.patch),
+            ("h:x", b"other\n".to_vec())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_base_that_is_no_revision_is_refused() {
+        let (_directory, run) = stand_in("mtn", "automate*) echo;;");
+        let error = find(&run, &query(Vc::Mtn)).await.unwrap_err().to_string();
+        assert!(
+            error.contains("a revision of 40 hexadecimal digits is expected"),
+            "{error}"
+        );
+    }
+}

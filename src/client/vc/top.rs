@@ -1,0 +1,154 @@
+//! The top of a tree, and what keeps it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use super::{SourceQuery, Vc, VcError};
+
+/// Directories that are looked into upwards for the file at the top, as in Buildbot.
+const MAX_LEVELS: usize = 20;
+
+/// What lies at the top of a tree, in the order in which it is looked for.
+const MARKS: [(&str, Vc); 8] = [
+    (".git", Vc::Git),
+    (".hg", Vc::Hg),
+    (".svn", Vc::Svn),
+    (".bzr", Vc::Bzr),
+    ("_darcs", Vc::Darcs),
+    ("_MTN", Vc::Mtn),
+    ("CVS", Vc::Cvs),
+    (".p4config", Vc::P4),
+];
+
+/// The directory in which the commands are to run.
+///
+/// # Errors
+/// It must be told, or is not where it was said to be.
+pub(super) fn find(query: &SourceQuery<'_>) -> Result<PathBuf, VcError> {
+    let tree = absolute(query.tree);
+    if let Some(topdir) = query.topdir {
+        return Ok(tree.join(expand_home(topdir, env::home_dir())));
+    }
+    match (query.vc, query.topfile) {
+        (Vc::Cvs | Vc::Svn, Some(topfile)) => tree
+            .ancestors()
+            .take(MAX_LEVELS)
+            .find(|directory| directory.join(topfile).exists())
+            .map(Path::to_owned)
+            .ok_or_else(|| VcError::NoTopFile {
+                topfile: topfile.to_owned(),
+                from: tree.clone(),
+            }),
+        (Vc::Cvs | Vc::Svn, None) => Err(VcError::Option(format!(
+            "{} does not know the top of its tree: name it with --topdir, or a file that lies there with --topfile",
+            query.vc
+        ))),
+        (Vc::Bzr | Vc::Hg | Vc::P4 | Vc::Darcs | Vc::Git | Vc::Mtn, _) => Ok(tree),
+    }
+}
+
+/// A path whose directories above are known.
+fn absolute(path: &Path) -> PathBuf {
+    // It fails if there is no current directory; then nothing above it is found either.
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A path with the home directory for a leading `~`.
+fn expand_home(path: &Path, home: Option<PathBuf>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        (Ok(_), None) | (Err(_), _) => path.to_owned(),
+    }
+}
+
+pub(super) fn detect(directory: &Path) -> Option<Vc> {
+    absolute(directory).ancestors().find_map(|directory| {
+        let lies_here = |(mark, _): &&(&str, Vc)| directory.join(mark).exists();
+        MARKS.iter().find(lies_here).map(|(_, vc)| *vc)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use super::super::tests::query;
+    use super::*;
+
+    #[test]
+    fn the_nearest_mark_says_what_keeps_a_tree() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        for (mark, vc) in MARKS {
+            let mark = root.path().join("a").join(mark);
+            fs::create_dir(&mark).unwrap();
+            assert_eq!(detect(&inner), Some(vc));
+            fs::remove_dir(&mark).unwrap();
+        }
+        fs::create_dir(root.path().join(".git")).unwrap();
+        assert_eq!(detect(&inner), Some(Vc::Git));
+        fs::create_dir(root.path().join("a/.hg")).unwrap();
+        assert_eq!(detect(&inner), Some(Vc::Hg));
+        // A linked work tree of git has a file.
+        fs::write(inner.join(".git"), "gitdir: /x").unwrap();
+        assert_eq!(detect(&inner), Some(Vc::Git));
+    }
+
+    #[test]
+    fn a_file_marks_the_top_for_those_who_do_not_know_it() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(root.path().join("README"), "").unwrap();
+        let mut asked = query(Vc::Svn);
+        asked.tree = &inner;
+        let error = find(&asked).unwrap_err().to_string();
+        assert!(
+            error.starts_with("svn does not know the top of its tree"),
+            "{error}"
+        );
+        asked.topfile = Some("README");
+        assert_eq!(find(&asked).unwrap(), root.path());
+        asked.vc = Vc::Git;
+        assert_eq!(find(&asked).unwrap(), inner);
+        asked.topdir = Some(Path::new(".."));
+        assert_eq!(find(&asked).unwrap(), inner.join(".."));
+        asked.vc = Vc::Cvs;
+        asked.topdir = None;
+        asked.topfile = Some("NOTHING");
+        let error = find(&asked).unwrap_err().to_string();
+        assert!(error.starts_with("no file 'NOTHING' in "), "{error}");
+    }
+
+    #[test]
+    fn the_search_for_the_top_goes_up_so_far_and_no_further() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("README"), "").unwrap();
+        let deep = |levels| root.path().join(vec!["d"; levels].join("/"));
+        fs::create_dir_all(deep(MAX_LEVELS)).unwrap();
+        for (levels, is_found) in [(MAX_LEVELS - 1, true), (MAX_LEVELS, false)] {
+            let tree = deep(levels);
+            let mut asked = query(Vc::Cvs);
+            asked.tree = &tree;
+            asked.topfile = Some("README");
+            assert_eq!(find(&asked).is_ok(), is_found);
+        }
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_directory() {
+        let home = || Some(PathBuf::from("/home/me"));
+        for (path, expanded) in [
+            ("~", "/home/me"),
+            ("~/tree", "/home/me/tree"),
+            ("~you/tree", "~you/tree"),
+            ("tree/~", "tree/~"),
+        ] {
+            assert_eq!(expand_home(Path::new(path), home()), Path::new(expanded));
+        }
+        assert_eq!(expand_home(Path::new("~/x"), None), Path::new("~/x"));
+    }
+}
