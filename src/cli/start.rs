@@ -69,9 +69,10 @@ impl Start {
     /// Starts the daemon as a process of its own and waits until it is up.
     fn to_background(&self) -> anyhow::Result<ExitCode> {
         // Checked here as well, so that the errors are shown here, with colours.
-        if checkconfig::load(&self.dir.join("master.toml"), Tell::All)?.is_none() {
+        let Some(config) = checkconfig::load(&self.dir.join("master.toml"), Tell::All)? else {
             return Ok(ExitCode::from(USAGE));
-        }
+        };
+        daemon::check_jobdirs(&config, &self.dir)?;
         let args: [OsString; 3] = ["start".into(), "--in-background".into(), ".".into()];
         match daemonize::spawn(&args, &self.dir, PATIENCE, complain)? {
             Started::Ready(text) if self.quiet => drop(text),

@@ -39,6 +39,7 @@ pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{
     ChangeRules, Importance, NightlyConfig, SchedulerConfig, SchedulerKind, TimedBuild, TreeStable,
+    TryJobdirConfig,
 };
 
 use crate::model::Zone;

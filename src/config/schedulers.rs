@@ -3,12 +3,14 @@
 
 pub(super) mod rules;
 mod timed;
+mod trying;
 mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::trying::Jobdirs;
 use self::upstream::Upstreams;
 use super::MachineZone;
 use super::names::Names;
@@ -53,17 +55,21 @@ pub(super) static SHAPE: Shape = Shape {
         "search_years",
         "dst_repeat",
         "dst_gap",
+        "jobdir",
+        "max_job_size",
+        "poll_interval",
     ],
 };
 
 /// The kinds there are.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "Scheduler",
     "AnyBranch",
     "Dependent",
     "Periodic",
     "Nightly",
     "Triggerable",
+    "Try_Jobdir",
 ];
 
 /// What schedulers refer to, and what they make of it.
@@ -85,6 +91,7 @@ pub(super) fn read<'a>(
         names: Names::new("scheduler"),
         builders,
         upstreams: Upstreams::default(),
+        jobdirs: Jobdirs::default(),
         zone,
     };
     let tables = root.take("schedulers").map(|v| v.tables(&SHAPE));
@@ -100,6 +107,7 @@ struct Reader<'a, 'r> {
     names: Names<'a>,
     builders: &'r mut Builders<'a>,
     upstreams: Upstreams<'a>,
+    jobdirs: Jobdirs,
     zone: &'r MachineZone,
 }
 
@@ -120,6 +128,7 @@ impl<'a> Reader<'a, '_> {
             "Dependent" => self.read_dependent(&mut table, name),
             "Periodic" => timed::read_periodic(&mut table),
             "Nightly" => timed::read_nightly(&mut table, self.zone),
+            "Try_Jobdir" => trying::read_jobdir(&mut table, &mut self.jobdirs),
             _ => Some(SchedulerKind::Triggerable),
         };
         table.finish();

@@ -98,6 +98,12 @@ impl Control {
         &self.newsroom
     }
 
+    /// Whether work can be handed in now: the master does not stop, and can write its state.
+    #[must_use]
+    pub fn takes_work(&self) -> bool {
+        self.writer.is_healthy() && !self.newsroom.is_shutting_down()
+    }
+
     /// Hands in a change; changes are numbered in the order of these calls.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod announce;
 mod builds;
 mod clock;
 mod engine;
+mod jobdirs;
 mod local;
 mod logins;
 mod sessions;
@@ -39,6 +40,7 @@ use crate::store::Store;
 use clock::Clock;
 use engine::Engine;
 
+pub use jobdirs::check as check_jobdirs;
 pub use zone::machine_zone;
 
 /// Questions that may wait for the core; more wait at their askers.
@@ -56,6 +58,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
     let config = Arc::new(config);
     let clock = Clock::new();
     let basedir = Path::new(".");
+    let jobdirs = jobdirs::open(&config, basedir)?;
     let (store, recovered) = Store::open(basedir, clock.now().wall)?;
     for (builder, number) in &recovered.interrupted {
         info!(%builder, build = number.0, "the master was killed while this build ran: it is built again");
@@ -78,9 +81,10 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
     let listener = socket::listen().context("cannot open the control socket")?;
     tasks.spawn(
         info_span!("control"),
-        socket::serve(listener, control, tasks.clone()),
+        socket::serve(listener, control.clone(), tasks.clone()),
     );
     local::start(&doors, &tasks);
+    jobdirs::start(jobdirs, &control, &tasks);
 
     let mut engine = Engine::new(
         core,

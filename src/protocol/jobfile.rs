@@ -125,7 +125,10 @@ fn encode_json(job: &TryJob) -> Vec<u8> {
 
 /// Versions are numbers: 10 is not between 1 and 2.
 fn version(text: &[u8]) -> Result<u64, BadJobfile> {
-    decimal(text).map_or_else(|| bad(format!("{} is no version", shown(text))), Result::Ok)
+    match decimal(text) {
+        Some(version) => Ok(version),
+        None => bad(format!("{} is no version", shown(text))),
+    }
 }
 
 /// The job of versions 1 to 4, each of which adds fields before the builders.

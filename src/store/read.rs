@@ -300,6 +300,22 @@ pub fn build_set(conn: &Connection, id: SetId) -> rusqlite::Result<Option<SetRow
     Ok(Some(set))
 }
 
+/// The newest set that `scheduler` made of the try job with this id (TJD-11).
+///
+/// # Errors
+/// The state cannot be read.
+pub fn set_of_try_job(
+    conn: &Connection,
+    scheduler: &SchedulerName,
+    job: &str,
+) -> rusqlite::Result<Option<SetId>> {
+    conn.prepare_cached(SET_OF_TRY_JOB)?
+        .query_row((scheduler.as_str(), job), |row| {
+            row.get::<_, Col<_>>(0).map(|id| id.0)
+        })
+        .optional()
+}
+
 /// The newest `limit` builds, of one builder or of all, newest first.
 ///
 /// # Errors
@@ -480,6 +496,8 @@ const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.sub
 const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,
         properties
     FROM build_set WHERE id = ?1";
+const SET_OF_TRY_JOB: &str = "SELECT id FROM build_set
+    WHERE scheduler = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";
 const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1 ORDER BY id";
 const BUILDS: &str = "SELECT id, builder, number, slave, reason, started_at, finished_at, result,
         text, requests, changes, properties, stop_reason

@@ -13,6 +13,7 @@ mod builds;
 mod changes;
 mod configuration;
 mod harness;
+mod jobdir;
 mod lifecycle;
 mod masters;
 mod slaves;

@@ -121,7 +121,6 @@ fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
             "`type = \"Git\"` of step is not available yet",
             "`type = \"Compile\"` of step is not available yet",
             "`locks` of step `test` is not available yet",
-            "`type = \"Try_Jobdir\"` of scheduler `try1` is not available yet",
             "`type = \"Try_Userpass\"` of scheduler `try2` is not available yet",
         ]
     );

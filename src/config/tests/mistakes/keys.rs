@@ -162,11 +162,6 @@ fn kinds_are_known_or_planned_or_near_to_one() {
     );
     check(
         r#""Scheduler""#,
-        r#""Try_Jobdir""#,
-        r#"17:8: `type = "Try_Jobdir"` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)"#,
-    );
-    check(
-        r#""Scheduler""#,
         r#""SingleBranchScheduler""#,
         r#"17:8: unknown `type = "SingleBranchScheduler"` of scheduler `quick` (it is called `"Scheduler"` here)"#,
     );
