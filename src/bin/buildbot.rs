@@ -2,17 +2,18 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use buildmaster::client::sendchange::Given;
-use buildmaster::client::{Failed, OptionsFile, sendchange};
+use buildmaster::client::tryserver::tryserver;
+use buildmaster::client::{Failed, OptionsFile, sendchange, try_job};
 use buildmaster::net::Tasks;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Tells a build master of changes.
+/// Tells a build master of changes, and has it try them.
 #[derive(Debug, Parser)]
 #[command(name = "buildbot", version, infer_long_args = true)]
 struct Arguments {
@@ -28,6 +29,24 @@ enum Command {
     /// above it and the home directory: master, who, branch, category and vc.
     #[command(infer_long_args = true)]
     Sendchange(Box<SendchangeArguments>),
+    /// Have a build master build what is in your working tree, before it is committed.
+    ///
+    /// Options that are not given are taken from .buildbot/options, which is looked for in the current directory, those
+    /// above it and the home directory: try_connect, try_master, try_username, try_password and so on.
+    ///
+    /// Exit code: 0 if the job was taken and, with --wait, every build succeeded; 1 if not; 2 if the call was wrong, or
+    /// the master refused the login or the job.
+    #[command(infer_long_args = true)]
+    Try(Box<try_job::Given>),
+    /// Put a try job from standard input into a job directory; what buildbot try starts through ssh.
+    Tryserver(TryserverArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct TryserverArguments {
+    /// The job directory.
+    #[arg(long, value_name = "DIR")]
+    jobdir: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,13 +109,11 @@ struct SendchangeArguments {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Sendchange(arguments) => run_sendchange(*arguments),
+        Command::Try(given) => run_try(*given),
+        Command::Tryserver(TryserverArguments { jobdir }) => run_tryserver(&jobdir),
     };
     match done {
-        Ok(message) => {
-            // Who does not listen has still sent the change.
-            writeln!(io::stdout(), "{message}").ok();
-            ExitCode::SUCCESS
-        }
+        Ok(code) => ExitCode::from(code),
         Err(failed) => {
             writeln!(io::stderr(), "buildbot: {failed}").ok();
             ExitCode::from(failed.exit_code())
@@ -104,21 +121,44 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_sendchange(arguments: SendchangeArguments) -> Result<&'static str, Failed> {
-    let usage = |e: &dyn std::error::Error| Failed::Usage(e.to_string());
-    let here = std::env::current_dir().map_err(|e| usage(&e))?;
+fn run_sendchange(arguments: SendchangeArguments) -> Result<u8, Failed> {
+    let options = find_options(&current_dir()?)?;
+    let prepared = Given::from(arguments).prepare(&options)?;
+    block_on(async |tasks| sendchange(&prepared, &tasks).await)?;
+    // Who does not listen has still sent the change.
+    writeln!(io::stdout(), "change sent successfully").ok();
+    Ok(0)
+}
+
+fn run_try(given: try_job::Given) -> Result<u8, Failed> {
+    let here = current_dir()?;
+    let settings = given.prepare(&find_options(&here)?)?;
+    block_on(async |tasks| try_job::run(&settings, &here, &tasks).await)
+}
+
+fn run_tryserver(jobdir: &Path) -> Result<u8, Failed> {
+    tryserver(jobdir, &mut io::stdin().lock(), try_job::now_secs()?)?;
+    Ok(0)
+}
+
+fn current_dir() -> Result<PathBuf, Failed> {
+    std::env::current_dir().map_err(|e| Failed::Usage(e.to_string()))
+}
+
+fn find_options(here: &Path) -> Result<OptionsFile, Failed> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let uid = rustix::process::getuid().as_raw();
-    let options =
-        OptionsFile::find(&here, home.as_deref(), uid, &mut io::stderr()).map_err(|e| usage(&e))?;
-    let prepared = Given::from(arguments).prepare(&options)?;
+    OptionsFile::find(here, home.as_deref(), uid, &mut io::stderr())
+        .map_err(|e| Failed::Usage(e.to_string()))
+}
+
+fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> Result<T, Failed>) -> Result<T, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failed::NotDone(e.to_string()))?;
     let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
-    runtime.block_on(sendchange(&prepared, &tasks))?;
-    Ok("change sent successfully")
+    runtime.block_on(work(tasks))
 }
 
 impl From<SendchangeArguments> for Given {

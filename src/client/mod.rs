@@ -1,4 +1,4 @@
-//! What developers and version-control hooks run: `buildbot sendchange`.
+//! What developers and version-control hooks run: `buildbot sendchange`, `try` and `tryserver`.
 //!
 //! Invariants: what is asked of a person (a password) is asked on the terminal only; passwords never appear in
 //! messages; options come from the command line first, then from the nearest options file (CLI-04), then from
@@ -8,6 +8,8 @@ mod encoding;
 mod options;
 mod password;
 pub mod sendchange;
+pub mod try_job;
+pub mod tryserver;
 pub mod vc;
 
 pub use options::{OptionValue, OptionsError, OptionsFile};
@@ -22,6 +24,9 @@ pub enum Failed {
     /// The master could not be reached, or refused: exit code 1.
     #[error("{0}")]
     NotDone(String),
+    /// The master refused a login or a try job (CLI-05): exit code 2.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Failed {
@@ -29,7 +34,7 @@ impl Failed {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Refused(_) => 2,
             Self::NotDone(_) => 1,
         }
     }

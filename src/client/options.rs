@@ -57,12 +57,14 @@ pub enum OptionsError {
         what: String,
     },
     /// An option has another type.
-    #[error("{}: {name} must be a text", path.display())]
-    NotText {
+    #[error("{}: {name} must be {expected}", path.display())]
+    WrongType {
         /// The file.
         path: PathBuf,
         /// The option.
         name: String,
+        /// What it must be.
+        expected: &'static str,
     },
 }
 
@@ -143,10 +145,47 @@ impl OptionsFile {
         match self.get(name) {
             None | Some(OptionValue::Nothing) => Ok(None),
             Some(OptionValue::Text(text) | OptionValue::Number(text)) => Ok(Some(text.clone())),
-            Some(OptionValue::List(_) | OptionValue::Flag(_)) => Err(OptionsError::NotText {
-                path: self.path.clone().unwrap_or_default(),
-                name: name.to_owned(),
-            }),
+            Some(OptionValue::List(_) | OptionValue::Flag(_)) => {
+                Err(self.wrong_type(name, "a text"))
+            }
+        }
+    }
+
+    /// The texts of an option; one that is not in a list is a list of itself.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn texts(&self, name: &str) -> Result<Vec<String>, OptionsError> {
+        match self.get(name) {
+            None | Some(OptionValue::Nothing) => Ok(Vec::new()),
+            Some(OptionValue::Text(text)) => Ok(vec![text.clone()]),
+            Some(OptionValue::List(texts)) => Ok(texts.clone()),
+            Some(OptionValue::Number(_) | OptionValue::Flag(_)) => {
+                Err(self.wrong_type(name, "a list of texts"))
+            }
+        }
+    }
+
+    /// Whether an option is on. Numbers other than 0 are, as in Python.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn flag(&self, name: &str) -> Result<bool, OptionsError> {
+        match self.get(name) {
+            None | Some(OptionValue::Nothing) => Ok(false),
+            Some(OptionValue::Flag(flag)) => Ok(*flag),
+            Some(OptionValue::Number(number)) => Ok(number.parse() != Ok(0.0)),
+            Some(OptionValue::Text(_) | OptionValue::List(_)) => {
+                Err(self.wrong_type(name, "True or False"))
+            }
+        }
+    }
+
+    fn wrong_type(&self, name: &str, expected: &'static str) -> OptionsError {
+        OptionsError::WrongType {
+            path: self.path.clone().unwrap_or_default(),
+            name: name.to_owned(),
+            expected,
         }
     }
 }

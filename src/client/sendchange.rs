@@ -216,7 +216,7 @@ fn parse_properties(given: impl Iterator<Item = String>) -> Result<Properties, F
 }
 
 /// HOST:PORT; an IPv6 address stands in brackets.
-fn parse_address(master: &str) -> Result<(String, u16), Failed> {
+pub(super) fn parse_address(master: &str) -> Result<(String, u16), Failed> {
     let form = || usage(format!("--master: '{master}' must have the form HOST:PORT"));
     let (host, port) = master.rsplit_once(':').ok_or_else(form)?;
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));

@@ -156,10 +156,23 @@ fn files(dict: &Value, prefix: Option<&str>) -> Result<Vec<String>, Malformed> {
 
 fn properties(dict: &Value) -> Result<Properties, Malformed> {
     let mut properties = Properties::new();
-    let Some(value) = given(dict, "properties") else {
-        return Ok(properties);
-    };
-    let pairs = value
+    if let Some(value) = given(dict, "properties") {
+        for (name, value) in decode_properties(value)? {
+            properties.set(name, value, SOURCE);
+        }
+    }
+    Ok(properties)
+}
+
+/// Reads a dictionary of properties: their names and values, in the order of the wire.
+///
+/// # Errors
+/// It is none, or is beyond the limits of properties.
+pub(super) fn decode_properties(
+    dict: &Value,
+) -> Result<Vec<(String, serde_json::Value)>, Malformed> {
+    let mut properties = Vec::new();
+    let pairs = dict
         .as_dict()
         .ok_or_else(|| Malformed::wrong("properties", "a dictionary"))?;
     if pairs.len() > MAX_PROPERTIES {
@@ -196,7 +209,7 @@ fn properties(dict: &Value) -> Result<Properties, Malformed> {
             Unfit::Depth => Malformed::too_many(&place(), MAX_DEPTH, "levels"),
             Unfit::Size => Malformed::too_many("properties", MAX_TOTAL_BYTES, "bytes"),
         })?;
-        properties.set(name, value, SOURCE);
+        properties.push((name.into_owned(), value));
     }
     Ok(properties)
 }
@@ -255,7 +268,8 @@ fn properties_value(properties: &Properties) -> Value {
     Value::Dict(pairs.collect())
 }
 
-fn json_value(json: &serde_json::Value) -> Value {
+/// A property's value, texts as unicode.
+pub(super) fn json_value(json: &serde_json::Value) -> Value {
     use serde_json::Value as Json;
 
     match json {

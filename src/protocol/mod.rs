@@ -11,6 +11,7 @@ mod malformed;
 mod shell;
 pub mod slave;
 pub mod text;
+pub mod try_call;
 mod update;
 
 pub use command::{CommandArgs, ShellArgs, Update};

@@ -21,3 +21,4 @@ mod masters;
 mod reconfiguration;
 mod slaves;
 mod sweep;
+mod try_client;

@@ -219,7 +219,7 @@ async fn tjd_10_files_are_read_up_to_the_limit() {
         let empty = job_file("").len();
         let id = "x".repeat(length - empty);
         // A longer length takes more digits.
-        let file = job_file(&id.split_at(2).1.to_owned());
+        let file = job_file(id.split_at(2).1);
         assert_eq!(file.len(), length);
         file
     };

@@ -26,8 +26,12 @@ pub(crate) struct RealMaster {
     bin: PathBuf,
     dir: PathBuf,
     port: u16,
+    try_port: u16,
     process: Process,
 }
+
+/// The user and password of try jobs at a real master.
+pub(crate) const TRY_USER: (&str, &str) = ("alice", "trypw");
 
 /// A step of its factory.
 #[derive(Clone, Copy, Debug)]
@@ -58,15 +62,24 @@ impl RealMaster {
         let bin = peer(version.peer())?;
         let dir = sandbox.path("real-master");
         let port = free_port();
+        let try_port = free_port();
         let mut create = sandbox.command(bin.join("buildbot"));
         run(create.args(["create-master", "--quiet"]).arg(&dir)).ok();
-        fs::write(dir.join("master.cfg"), version.master_cfg(port, steps)).unwrap();
+        fs::write(
+            dir.join("master.cfg"),
+            version.master_cfg(port, try_port, steps),
+        )
+        .unwrap();
+        for part in ["tmp", "new", "cur"] {
+            fs::create_dir_all(dir.join("jobs").join(part)).unwrap();
+        }
         let process = start_in(&dir, &bin, sandbox);
         let mut master = Self {
             version,
             bin,
             dir,
             port,
+            try_port,
             process,
         };
         master.wait_until_running();
@@ -92,6 +105,16 @@ impl RealMaster {
     /// The port of slaves and changes.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port of try jobs.
+    pub(crate) fn try_port(&self) -> u16 {
+        self.try_port
+    }
+
+    /// Its job directory.
+    pub(crate) fn jobdir(&self) -> PathBuf {
+        self.dir.join("jobs")
     }
 
     /// The directory of its programs.
@@ -231,7 +254,7 @@ impl Version {
         }
     }
 
-    fn master_cfg(self, port: u16, steps: &[RealStep<'_>]) -> String {
+    fn master_cfg(self, port: u16, try_port: u16, steps: &[RealStep<'_>]) -> String {
         let mut text = String::from(match self {
             Self::V0814 => HEAD_0814,
             Self::V430 => HEAD_430,
@@ -255,7 +278,12 @@ impl Version {
              c['change_source'] = [PBChangeSource(user='change', passwd='changepw')]\n\
              c['builders'] = [BuilderConfig(name='full', {slave_names}=['bot'], factory=factory)]\n\
              c['schedulers'] = [SingleBranchScheduler(name='quick', builderNames=['full'],\n    \
-                 change_filter=ChangeFilter(branch=None), treeStableTimer=None)]\n"
+                 change_filter=ChangeFilter(branch=None), treeStableTimer=None),\n    \
+                 Try_Userpass(name='try', builderNames=['full'], port='tcp:{try_port}:interface=127.0.0.1',\n    \
+                 userpass=[('{user}', '{password}')]),\n    \
+                 Try_Jobdir(name='jobs', builderNames=['full'], jobdir='jobs')]\n",
+            user = TRY_USER.0,
+            password = TRY_USER.1,
         )
         .unwrap();
         text
@@ -268,7 +296,9 @@ from buildbot.changes.filter import ChangeFilter
 from buildbot.changes.pb import PBChangeSource
 from buildbot.config import BuilderConfig
 from buildbot.process.factory import BuildFactory
+from buildbot.process.properties import Property
 from buildbot.schedulers.basic import SingleBranchScheduler
+from buildbot.schedulers.trysched import Try_Jobdir, Try_Userpass
 from buildbot.steps.shell import ShellCommand
 c = BuildmasterConfig = {'title': 't', 'titleURL': 'http://localhost/', 'buildbotURL': 'http://localhost/'}
 c['db'] = {'db_url': 'sqlite:///state.sqlite'}
@@ -281,7 +311,9 @@ from buildbot.changes.filter import ChangeFilter
 from buildbot.changes.pb import PBChangeSource
 from buildbot.config import BuilderConfig
 from buildbot.process.factory import BuildFactory
+from buildbot.process.properties import Property
 from buildbot.schedulers.basic import SingleBranchScheduler
+from buildbot.schedulers.trysched import Try_Jobdir, Try_Userpass
 from buildbot.steps.shell import ShellCommand
 from buildbot.worker import Worker
 c = BuildmasterConfig = {'title': 't', 'titleURL': 'http://localhost/', 'buildbotURL': 'http://localhost/'}

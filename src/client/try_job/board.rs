@@ -1,0 +1,432 @@
+//! What is known of the builds of a try job: folds what the master tells into lines for people and an exit code.
+//!
+//! Invariants: no clock, no output; times are since the start of the try. A build that ended in RETRY is not an end
+//! (CLI-05): its builder waits for the next. What an earlier build of a builder says counts no more once a new one began.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::Results;
+
+/// The builders of a try job and how far each is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Board {
+    builders: BTreeMap<String, Progress>,
+}
+
+/// How far the builds of one builder are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    /// Builds that were begun; the last one counts.
+    builds: u64,
+    state: State,
+}
+
+/// What a builder does with the job.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum State {
+    /// No build yet.
+    #[default]
+    Waiting,
+    /// A build runs.
+    Building {
+        /// The current step.
+        step: Option<String>,
+        /// When the build is expected to end.
+        build_end: Option<Duration>,
+        /// When the step is expected to end.
+        step_end: Option<Duration>,
+    },
+    /// A build was interrupted; there will be another.
+    WaitingAgain,
+    /// All is over.
+    Ended(Ending),
+}
+
+/// How a build ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Ending {
+    /// Buildbot's number for the result.
+    pub(super) result: i64,
+    /// What the master says about it.
+    pub(super) text: String,
+    /// The end of the log of the step that failed.
+    pub(super) tail: Option<Tail>,
+}
+
+/// The end of a log.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tail {
+    /// Where it is from, for people.
+    pub(super) what: String,
+    /// Its lines.
+    pub(super) lines: Vec<String>,
+}
+
+/// A line about a builder, in parts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Line {
+    /// The builder.
+    pub(super) builder: String,
+    /// What it does.
+    pub(super) text: String,
+    /// How that is to look.
+    pub(super) mood: Mood,
+}
+
+/// How good the news is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Mood {
+    /// Nothing happens.
+    Idle,
+    /// It goes on.
+    Busy,
+    /// It went well.
+    Good,
+    /// It went well, with warnings.
+    Doubtful,
+    /// It did not go well.
+    Bad,
+}
+
+impl Board {
+    /// Takes up a builder; one that is known stays as it is.
+    pub(super) fn add(&mut self, builder: &str) {
+        self.builders.entry(builder.to_owned()).or_default();
+    }
+
+    /// A build of a builder began, or was already running. Answers with its number among the builds of that builder.
+    pub(super) fn build_started(&mut self, builder: &str) -> u64 {
+        let progress = self.builders.entry(builder.to_owned()).or_default();
+        progress.builds += 1;
+        if !matches!(progress.state, State::Ended(_)) {
+            progress.state = State::Building {
+                step: None,
+                build_end: None,
+                step_end: None,
+            };
+        }
+        progress.builds
+    }
+
+    /// A step of the running build began.
+    pub(super) fn step_started(&mut self, builder: &str, name: &str) {
+        if let Some(State::Building { step, step_end, .. }) = self.state(builder) {
+            *step = Some(name.to_owned());
+            *step_end = None;
+        }
+    }
+
+    /// A step of the running build ended.
+    pub(super) fn step_finished(&mut self, builder: &str, name: &str) {
+        if let Some(State::Building { step, step_end, .. }) = self.state(builder)
+            && step.as_deref() == Some(name)
+        {
+            *step_end = None;
+        }
+    }
+
+    /// The running build is expected to end at a time.
+    pub(super) fn build_expected(&mut self, builder: &str, end: Duration) {
+        if let Some(State::Building { build_end, .. }) = self.state(builder) {
+            *build_end = Some(end);
+        }
+    }
+
+    /// A step of the running build is expected to end at a time.
+    pub(super) fn step_expected(&mut self, builder: &str, name: &str, end: Duration) {
+        if let Some(State::Building { step, step_end, .. }) = self.state(builder)
+            && step.as_deref() == Some(name)
+        {
+            *step_end = Some(end);
+        }
+    }
+
+    /// Build number `build` of a builder ended.
+    pub(super) fn build_ended(&mut self, builder: &str, build: u64, ending: Ending) {
+        let Some(progress) = self.builders.get_mut(builder) else {
+            return;
+        };
+        if progress.builds == build {
+            progress.state = if ending.result == i64::from(Results::Retry.number()) {
+                State::WaitingAgain
+            } else {
+                State::Ended(ending)
+            };
+        }
+    }
+
+    /// The whole set ended: who still waits for a build does so in vain.
+    pub(super) fn set_ended(&mut self) {
+        for progress in self.builders.values_mut() {
+            if matches!(progress.state, State::Waiting | State::WaitingAgain) {
+                progress.state = State::Ended(Ending {
+                    result: CANCELLED,
+                    text: "before a build began".to_owned(),
+                    tail: None,
+                });
+            }
+        }
+    }
+
+    /// The connection is new: what runs will be told again.
+    pub(super) fn reconnected(&mut self) {
+        for progress in self.builders.values_mut() {
+            progress.builds += 1;
+            if let State::Building { .. } = progress.state {
+                progress.state = State::WaitingAgain;
+            }
+        }
+    }
+
+    /// Whether all builders are done.
+    pub(super) fn is_over(&self) -> bool {
+        self.endings().all(|(_, ending)| ending.is_some())
+    }
+
+    /// 0 if every build was a success (with `warnings_ok`: or has warnings only), else 1.
+    pub(super) fn exit_code(&self, warnings_ok: bool) -> u8 {
+        let is_fine = |ending: &Ending| match outcome(ending.result) {
+            Some(Results::Success) => true,
+            Some(Results::Warnings) => warnings_ok,
+            Some(Results::Failure | Results::Skipped | Results::Exception | Results::Retry)
+            | None => false,
+        };
+        let fine = self
+            .endings()
+            .all(|(_, ending)| ending.is_some_and(is_fine));
+        u8::from(!fine)
+    }
+
+    /// A line about each builder as things stand at `now`.
+    pub(super) fn lines(&self, now: Duration) -> Vec<Line> {
+        let lines = self.builders.iter().map(|(builder, progress)| {
+            let (text, mood) = progress.state.describe(now);
+            Line {
+                builder: builder.clone(),
+                text,
+                mood,
+            }
+        });
+        lines.collect()
+    }
+
+    /// The builders and how their builds ended.
+    pub(super) fn endings(&self) -> impl Iterator<Item = (&str, Option<&Ending>)> {
+        self.builders.iter().map(|(builder, progress)| {
+            let ending = match &progress.state {
+                State::Ended(ending) => Some(ending),
+                State::Waiting | State::Building { .. } | State::WaitingAgain => None,
+            };
+            (builder.as_str(), ending)
+        })
+    }
+
+    fn state(&mut self, builder: &str) -> Option<&mut State> {
+        self.builders
+            .get_mut(builder)
+            .map(|progress| &mut progress.state)
+    }
+}
+
+impl State {
+    fn describe(&self, now: Duration) -> (String, Mood) {
+        match self {
+            Self::Waiting => ("no build yet".to_owned(), Mood::Idle),
+            Self::WaitingAgain => ("interrupted, will be built again".to_owned(), Mood::Idle),
+            Self::Building {
+                step,
+                build_end,
+                step_end,
+            } => {
+                let mut text = step.clone().unwrap_or_else(|| "building".to_owned());
+                let eta = |end: &Option<Duration>| {
+                    end.map(|end| format!("{}s", end.saturating_sub(now).as_secs()))
+                };
+                match (eta(step_end), eta(build_end)) {
+                    (Some(step), Some(build)) => {
+                        text += &format!(" [ETA {build}, step {step}]");
+                    }
+                    (Some(step), None) => text += &format!(" [step ETA {step}]"),
+                    (None, Some(build)) => text += &format!(" [ETA {build}]"),
+                    (None, None) => {}
+                }
+                (text, Mood::Busy)
+            }
+            Self::Ended(ending) => (ending.describe(), ending.mood()),
+        }
+    }
+}
+
+impl Ending {
+    /// Result and text.
+    fn describe(&self) -> String {
+        let result = match outcome(self.result) {
+            Some(result) => result.to_string(),
+            None if self.result == CANCELLED => "cancelled".to_owned(),
+            None => format!("result {}", self.result),
+        };
+        match self.text.as_str() {
+            "" => result,
+            text => format!("{result} ({text})"),
+        }
+    }
+
+    fn mood(&self) -> Mood {
+        match outcome(self.result) {
+            Some(Results::Success) => Mood::Good,
+            Some(Results::Warnings | Results::Skipped) => Mood::Doubtful,
+            Some(Results::Failure | Results::Exception | Results::Retry) | None => Mood::Bad,
+        }
+    }
+}
+
+/// A result that only masters from 0.9 on have.
+const CANCELLED: i64 = 6;
+
+fn outcome(number: i64) -> Option<Results> {
+    u8::try_from(number).ok().and_then(Results::from_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn board(builders: &[&str]) -> Board {
+        let mut board = Board::default();
+        for builder in builders {
+            board.add(builder);
+        }
+        board
+    }
+
+    /// Whether a builder is done.
+    fn has_ended(board: &Board, builder: &str) -> bool {
+        let mut endings = board.endings();
+        endings.any(|(name, ending)| name == builder && ending.is_some())
+    }
+
+    fn end(board: &mut Board, builder: &str, result: i64) {
+        let build = board.build_started(builder);
+        let ending = Ending {
+            result,
+            ..Ending::default()
+        };
+        board.build_ended(builder, build, ending);
+    }
+
+    fn text(board: &Board, now: Duration) -> String {
+        let lines = board.lines(now);
+        let lines = lines.iter().map(|l| format!("{}: {}", l.builder, l.text));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn cli_05_the_exit_code_tells_the_truth() {
+        for (results, plain, with_flag) in [
+            ([0, 0], 0, 0),
+            ([0, 1], 1, 0),
+            ([0, 2], 1, 1),
+            ([0, 3], 1, 1),
+            ([4, 0], 1, 1),
+            ([0, 6], 1, 1),
+            ([0, 99], 1, 1),
+            ([0, -1], 1, 1),
+        ] {
+            let mut board = board(&["a", "b"]);
+            end(&mut board, "a", results[0]);
+            assert!(!board.is_over());
+            assert_eq!(board.exit_code(true), 1, "not over");
+            end(&mut board, "b", results[1]);
+            assert!(board.is_over());
+            assert_eq!(board.exit_code(false), plain, "{results:?}");
+            assert_eq!(board.exit_code(true), with_flag, "{results:?}");
+        }
+    }
+
+    #[test]
+    fn cli_05_a_retry_is_followed_to_the_next_build() {
+        let mut board = board(&["a"]);
+        end(&mut board, "a", 5);
+        assert!(!board.is_over());
+        assert_eq!(text(&board, at(0)), "a: interrupted, will be built again");
+        end(&mut board, "a", 0);
+        assert!(board.is_over());
+        assert_eq!(board.exit_code(false), 0);
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_build_does_not_count() {
+        let mut board = board(&["a"]);
+        let first = board.build_started("a");
+        let second = board.build_started("a");
+        board.build_ended(
+            "a",
+            first,
+            Ending {
+                result: 4,
+                ..Ending::default()
+            },
+        );
+        assert!(!board.is_over());
+        board.build_ended("a", second, Ending::default());
+        assert_eq!(board.exit_code(false), 0);
+    }
+
+    #[test]
+    fn a_line_tells_step_and_expectation() {
+        let mut board = board(&["b", "a"]);
+        assert_eq!(text(&board, at(0)), "a: no build yet\nb: no build yet");
+        board.build_started("a");
+        assert_eq!(board.lines(at(0))[0].text, "building");
+        board.step_started("a", "compile");
+        board.build_expected("a", at(100));
+        board.step_expected("a", "another", at(1));
+        assert_eq!(board.lines(at(40))[0].text, "compile [ETA 60s]");
+        board.step_expected("a", "compile", at(50));
+        assert_eq!(board.lines(at(40))[0].text, "compile [ETA 60s, step 10s]");
+        board.step_finished("a", "compile");
+        board.step_started("a", "test");
+        assert_eq!(board.lines(at(140))[0].text, "test [ETA 0s]");
+        let ending = Ending {
+            result: 2,
+            text: "failed test".to_owned(),
+            tail: None,
+        };
+        board.build_ended("a", 1, ending);
+        assert_eq!(board.lines(at(0))[0].text, "failure (failed test)");
+        assert_eq!(board.lines(at(0))[0].mood, Mood::Bad);
+    }
+
+    #[test]
+    fn a_request_that_ends_without_a_build_was_cancelled() {
+        let mut board = board(&["a", "b"]);
+        board.build_started("b");
+        board.set_ended();
+        assert!(has_ended(&board, "a") && !has_ended(&board, "b"));
+        assert_eq!(
+            board.lines(at(0))[0].text,
+            "cancelled (before a build began)"
+        );
+        board.build_ended("b", 1, Ending::default());
+        assert_eq!(board.exit_code(true), 1);
+    }
+
+    #[test]
+    fn a_new_connection_keeps_what_has_ended() {
+        let mut board = board(&["a", "b"]);
+        end(&mut board, "a", 0);
+        let old = board.build_started("b");
+        board.reconnected();
+        assert!(has_ended(&board, "a"));
+        board.build_ended("b", old, Ending::default());
+        assert!(!board.is_over(), "that was the old connection");
+        board.add("b");
+        end(&mut board, "b", 0);
+        assert_eq!(board.exit_code(false), 0);
+    }
+}

@@ -1,0 +1,202 @@
+//! Shows how the builds go: redrawn lines on a terminal, plain lines elsewhere, nothing if quiet.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::board::{Board, Line, Mood};
+
+/// Where the progress of the builds is shown.
+#[derive(Debug)]
+pub(super) struct Screen {
+    kind: Kind,
+    started: Instant,
+    /// Lines of the last frame on the terminal.
+    drawn: usize,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// A terminal, with or without colours.
+    Live { colours: bool },
+    /// Lines, one after the other.
+    Lines,
+    /// Nothing until the end.
+    Quiet,
+}
+
+impl Screen {
+    /// For what standard output is.
+    pub(super) fn new(quiet: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let kind = match (quiet, io::stdout().is_terminal() && !dumb) {
+            (true, _) => Kind::Quiet,
+            (false, true) => Kind::Live { colours },
+            (false, false) => Kind::Lines,
+        };
+        Self {
+            kind,
+            started: Instant::now(),
+            drawn: 0,
+        }
+    }
+
+    /// Time since the start.
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// How often to [show](Self::tick) things: every 3 seconds as lines (CLI-05), every second where times count down.
+    pub(super) fn period(&self) -> Duration {
+        match self.kind {
+            Kind::Live { .. } => Duration::from_secs(1),
+            Kind::Lines | Kind::Quiet => Duration::from_secs(3),
+        }
+    }
+
+    /// Something changed.
+    pub(super) fn changed(&mut self, board: &Board) {
+        if let Kind::Live { .. } = self.kind {
+            self.tick(board);
+        }
+    }
+
+    /// The period has passed.
+    pub(super) fn tick(&mut self, board: &Board) {
+        let lines = board.lines(self.now());
+        match self.kind {
+            Kind::Live { colours } => {
+                let text = frame(&lines, width(), self.drawn, colours);
+                self.drawn = lines.len();
+                print(&text);
+            }
+            Kind::Lines => print(&(plain(&lines) + "\n")),
+            Kind::Quiet => {}
+        }
+    }
+
+    /// Says something between.
+    pub(super) fn say(&mut self, text: &str) {
+        if self.kind != Kind::Quiet {
+            self.drawn = 0;
+            print(&format!("{text}\n"));
+        }
+    }
+
+    /// All is over: the list of builders and results (CLI-05), and why each failed.
+    pub(super) fn finish(&mut self, board: &Board) {
+        let lines = board.lines(self.now());
+        let list = match self.kind {
+            Kind::Live { colours } => frame(&lines, width(), self.drawn, colours),
+            Kind::Lines | Kind::Quiet => plain(&lines),
+        };
+        self.drawn = 0;
+        let mut text = match self.kind {
+            Kind::Live { .. } => list,
+            Kind::Lines | Kind::Quiet => format!("All builds have finished:\n{list}"),
+        };
+        for (builder, ending) in board.endings() {
+            if let Some(tail) = ending.and_then(|ending| ending.tail.as_ref()) {
+                let what = &tail.what;
+                text += &format!("\n{builder}: the end of {what}:\n");
+                for line in &tail.lines {
+                    text += &format!("  {line}\n");
+                }
+            }
+        }
+        print(&text);
+    }
+}
+
+/// Who does not look has still tried.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).ok();
+    out.flush().ok();
+}
+
+fn plain(lines: &[Line]) -> String {
+    let lines = lines.iter();
+    lines
+        .map(|line| format!("{}: {}\n", line.builder, line.text))
+        .collect()
+}
+
+/// The bytes that put `lines` in the place of the `drawn` lines above the cursor.
+fn frame(lines: &[Line], width: usize, drawn: usize, colours: bool) -> String {
+    let mut text = String::new();
+    if drawn > 0 {
+        text += &format!("\x1b[{drawn}A");
+    }
+    let longest = lines.iter().map(|line| line.builder.chars().count()).max();
+    let longest = longest.unwrap_or(0);
+    for line in lines {
+        // One column stays free, so that no terminal wraps.
+        let room = width.saturating_sub(1);
+        let builder = format!("{:longest$}  ", line.builder);
+        let builder: String = builder.chars().take(room).collect();
+        let room = room - builder.chars().count();
+        let rest: String = line.text.chars().take(room).collect();
+        match line.mood.colour().filter(|_| colours) {
+            Some(colour) => text += &format!("{builder}\x1b[{colour}m{rest}\x1b[0m\x1b[K\n"),
+            None => text += &format!("{builder}{rest}\x1b[K\n"),
+        }
+    }
+    text
+}
+
+impl Mood {
+    /// The colour of the terminal.
+    const fn colour(self) -> Option<u8> {
+        match self {
+            Self::Idle => None,
+            Self::Busy => Some(36),
+            Self::Good => Some(32),
+            Self::Doubtful => Some(33),
+            Self::Bad => Some(31),
+        }
+    }
+}
+
+fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { 80 } else { columns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(builder: &str, text: &str, mood: Mood) -> Line {
+        Line {
+            builder: builder.to_owned(),
+            text: text.to_owned(),
+            mood,
+        }
+    }
+
+    #[test]
+    fn a_frame_replaces_the_last_one_and_fits() {
+        let lines = [
+            line("a", "compile [ETA 5s]", Mood::Busy),
+            line("long", "failure", Mood::Bad),
+        ];
+        assert_eq!(
+            frame(&lines, 80, 0, false),
+            "a     compile [ETA 5s]\x1b[K\nlong  failure\x1b[K\n"
+        );
+        assert_eq!(
+            frame(&lines, 12, 2, true),
+            "\x1b[2Aa     \x1b[36mcompi\x1b[0m\x1b[K\nlong  \x1b[31mfailu\x1b[0m\x1b[K\n"
+        );
+        assert_eq!(frame(&lines, 1, 0, false), "\x1b[K\n\x1b[K\n");
+    }
+
+    #[test]
+    fn lines_are_plain_elsewhere() {
+        assert_eq!(plain(&[line("a", "success", Mood::Good)]), "a: success\n");
+    }
+}

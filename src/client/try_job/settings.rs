@@ -1,0 +1,346 @@
+//! What a try is to do: the command line, then the options file, then Buildbot's defaults (CLI-04, FEATURES CLI-19 to
+//! CLI-61).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::super::{Failed, OptionsFile};
+use super::words;
+use crate::client::sendchange::parse_address;
+
+/// What was given on the command line.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Given {
+    /// How to reach the build master: ssh or pb.
+    #[arg(short, long)]
+    pub connect: Option<String>,
+    /// Host of the build master (ssh).
+    #[arg(long)]
+    pub host: Option<String>,
+    /// Port of the ssh server (ssh).
+    #[arg(long)]
+    pub port: Option<String>,
+    /// Command to use instead of ssh, with options if need be (ssh).
+    #[arg(long, value_name = "COMMAND")]
+    pub ssh: Option<String>,
+    /// Job directory on the master's machine (ssh).
+    #[arg(long, value_name = "DIR")]
+    pub jobdir: Option<String>,
+    /// The program buildbot on the master's machine (ssh) [default: buildbot].
+    #[arg(long, value_name = "PROGRAM")]
+    pub buildbotbin: Option<String>,
+    /// User name, at the ssh server or the build master.
+    #[arg(short, long, value_name = "USER")]
+    pub username: Option<String>,
+    /// Address of the build master's try scheduler (pb).
+    #[arg(short, long, value_name = "HOST:PORT")]
+    pub master: Option<String>,
+    /// Password (pb); it is asked for where it is missing.
+    #[arg(long, value_name = "PASSWORD")]
+    pub passwd: Option<String>,
+    /// Who is responsible for the builds.
+    #[arg(short = 'w', long)]
+    pub who: Option<String>,
+    /// What you have to say about it.
+    #[arg(short = 'C', long)]
+    pub comment: Option<String>,
+    /// File with the diff to try, instead of that of the working tree; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub diff: Option<PathBuf>,
+    /// How many leading directories to strip from the names in the diff, as patch -p does.
+    #[arg(short, long, value_name = "N")]
+    pub patchlevel: Option<u32>,
+    /// Revision that the diff is against, instead of the one found in the working tree.
+    #[arg(long, value_name = "REVISION")]
+    pub baserev: Option<String>,
+    /// Version control system: bzr, cvs, darcs, git, hg, mtn, p4 or svn [default: the one found].
+    #[arg(long)]
+    pub vc: Option<String>,
+    /// Branch, for systems that cannot tell.
+    #[arg(long)]
+    pub branch: Option<String>,
+    /// Repository, instead of the path of the working tree.
+    #[arg(long)]
+    pub repository: Option<String>,
+    /// Builder to build on; may be repeated [default: all of the try scheduler].
+    #[arg(short, long = "builder", value_name = "NAME")]
+    pub builders: Vec<String>,
+    /// Properties of the builds, separated by commas; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE,...")]
+    pub properties: Vec<String>,
+    /// Property of the builds; may be repeated.
+    #[arg(short = 'D', long, value_name = "NAME=VALUE")]
+    pub property: Vec<String>,
+    /// File at the top of the working tree, by which the top is found (svn and cvs).
+    #[arg(long, value_name = "NAME")]
+    pub topfile: Option<String>,
+    /// Top of the working tree (svn and cvs).
+    #[arg(long, value_name = "DIR")]
+    pub topdir: Option<PathBuf>,
+    /// Wait until the builds have finished; the exit code tells how they went (pb).
+    #[arg(long)]
+    pub wait: bool,
+    /// With --wait: warnings are good enough for exit code 0.
+    #[arg(long)]
+    pub warnings_ok: bool,
+    /// Show the job, and send nothing.
+    #[arg(short = 'n', long)]
+    pub dryrun: bool,
+    /// Print the builders that can be tried, and send nothing (pb).
+    #[arg(long)]
+    pub get_builder_names: bool,
+    /// With --wait: print nothing until the end.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// A try as it is to be done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// How the job gets to the master.
+    pub way: Way,
+    /// What to do.
+    pub action: Action,
+    /// Where the diff is from.
+    pub origin: Origin,
+    /// What `patch -p` is to strip; absent is the default of the origin.
+    pub patch_level: Option<u32>,
+    /// The revision that the diff is against; absent is the one found, or the latest.
+    pub base_revision: Option<String>,
+    /// Branch.
+    pub branch: Option<String>,
+    /// Repository.
+    pub repository: Option<String>,
+    /// Builders; none is all.
+    pub builders: Vec<String>,
+    /// Properties.
+    pub properties: BTreeMap<String, String>,
+    /// Who.
+    pub who: Option<String>,
+    /// Comment.
+    pub comment: Option<String>,
+    /// No status while waiting.
+    pub quiet: bool,
+    /// Warnings are as good as success.
+    pub warnings_ok: bool,
+}
+
+/// What to do with the master.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// Print the builders that can be tried.
+    ListBuilders,
+    /// Show the job.
+    Show,
+    /// Send the job.
+    Send,
+    /// Send the job, and follow its builds.
+    Follow,
+}
+
+/// How the job gets to the master.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// A login at the master.
+    Pb(PbWay),
+    /// A job file through ssh.
+    Ssh(SshWay),
+}
+
+/// A login at the master.
+#[derive(Clone, Eq, PartialEq)]
+pub struct PbWay {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User.
+    pub user: String,
+    /// Password; absent is to be asked for.
+    pub password: Option<String>,
+}
+
+/// A job file through ssh.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SshWay {
+    /// Program and arguments, complete.
+    pub command: Vec<String>,
+}
+
+/// Where the diff is from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// A file, `-` for standard input.
+    Diff(PathBuf),
+    /// A working tree.
+    Tree {
+        /// Version control system; absent is to be found out.
+        vc: Option<String>,
+        /// Top of the tree.
+        topdir: Option<PathBuf>,
+        /// A file at the top of the tree.
+        topfile: Option<String>,
+    },
+}
+
+impl fmt::Debug for PbWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PbWay")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Given {
+    /// Completes what was given by the options file and Buildbot's defaults.
+    ///
+    /// # Errors
+    /// Something is missing, malformed, or does not go together; the text names the option and its key.
+    pub fn prepare(self, options: &OptionsFile) -> Result<Settings, Failed> {
+        let bad_file = |e: super::super::OptionsError| Failed::Usage(e.to_string());
+        // Each key with the old ones that Buildbot knows for it.
+        let text = |given: &Option<String>, keys: &[&str]| {
+            if let Some(given) = given {
+                return Ok(Some(given.clone()));
+            }
+            for key in keys {
+                if let Some(text) = options.text(key).map_err(bad_file)? {
+                    return Ok(Some(text));
+                }
+            }
+            Ok(None)
+        };
+        let filled = |given: &Option<String>, keys: &[&str]| {
+            text(given, keys).map(|text| text.filter(|text| !text.is_empty()))
+        };
+        let connect = require(
+            filled(&self.connect, &["try_connect"])?,
+            "connect",
+            "try_connect",
+        )?;
+        let user = filled(&self.username, &["try_username"])?;
+        let wait = self.wait || options.flag("try_wait").map_err(bad_file)?;
+        let action = match (self.get_builder_names, self.dryrun, wait) {
+            (true, _, _) => Action::ListBuilders,
+            (false, true, _) => Action::Show,
+            (false, false, true) => Action::Follow,
+            (false, false, false) => Action::Send,
+        };
+        let way = match connect.as_str() {
+            "pb" => {
+                let keys = ["try_master", "try_masterstatus", "masterstatus"];
+                let master = require(filled(&self.master, &keys)?, "master", "try_master")?;
+                let (host, port) = parse_address(&master)?;
+                Way::Pb(PbWay {
+                    host,
+                    port,
+                    user: require(user, "username", "try_username")?,
+                    password: text(&self.passwd, &["try_password", "try_passwd"])?,
+                })
+            }
+            "ssh" if action == Action::ListBuilders => {
+                return usage("--get-builder-names cannot ask through ssh; use --connect=pb");
+            }
+            "ssh" if action == Action::Follow => {
+                return usage(
+                    "--wait cannot follow builds through ssh (a job directory gives no answers); use --connect=pb, or \
+                     leave out --wait (try_wait in an options file)",
+                );
+            }
+            "ssh" => {
+                let mut command = match filled(&self.ssh, &["try_ssh"])? {
+                    None => vec!["ssh".to_owned()],
+                    Some(ssh) => words::split(&ssh)
+                        .ok_or_else(|| Failed::Usage(format!("--ssh: '{ssh}' is not a command")))?,
+                };
+                let mut option = |flag: &str, value: Option<String>| {
+                    command.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+                };
+                option("-l", user);
+                option("-p", filled(&self.port, &["try_port"])?);
+                let host = require(filled(&self.host, &["try_host"])?, "host", "try_host")?;
+                if host.starts_with('-') {
+                    return usage(&format!("--host: '{host}' is not the name of a host"));
+                }
+                let program = filled(&self.buildbotbin, &["try_buildbotbin"])?;
+                let keys = ["try_jobdir", "try_dir"];
+                let jobdir = require(filled(&self.jobdir, &keys)?, "jobdir", "try_jobdir")?;
+                command.extend([
+                    host,
+                    program.unwrap_or_else(|| "buildbot".to_owned()),
+                    "tryserver".to_owned(),
+                    "--jobdir".to_owned(),
+                    jobdir,
+                ]);
+                Way::Ssh(SshWay { command })
+            }
+            other => {
+                return usage(&format!(
+                    "--connect: '{other}' is not a way to reach the master; ssh and pb are"
+                ));
+            }
+        };
+        let origin = match self.diff {
+            Some(file) => Origin::Diff(file),
+            None => Origin::Tree {
+                vc: filled(&self.vc, &["try_vc"])?,
+                topdir: match self.topdir {
+                    Some(dir) => Some(dir),
+                    None => filled(&None, &["try_topdir"])?.map(PathBuf::from),
+                },
+                topfile: filled(&self.topfile, &["try_topfile"])?,
+            },
+        };
+        let builders = if self.builders.is_empty() {
+            options.texts("try_builders").map_err(bad_file)?
+        } else {
+            self.builders
+        };
+        Ok(Settings {
+            way,
+            action,
+            origin,
+            patch_level: self.patchlevel,
+            base_revision: self.baserev.filter(|revision| !revision.is_empty()),
+            branch: filled(&self.branch, &["try_branch"])?,
+            repository: filled(&self.repository, &["try_repository"])?,
+            builders,
+            properties: properties(&self.properties, &self.property)?,
+            who: filled(&self.who, &["try_who"])?,
+            comment: filled(&self.comment, &["try_comment"])?,
+            quiet: self.quiet || options.flag("try_quiet").map_err(bad_file)?,
+            warnings_ok: self.warnings_ok,
+        })
+    }
+}
+
+fn properties(lists: &[String], single: &[String]) -> Result<BTreeMap<String, String>, Failed> {
+    let in_lists = lists.iter().flat_map(|list| list.split(','));
+    let in_lists = in_lists.map(|property| ("properties", property));
+    let single = single.iter().map(|p| ("property", p.as_str()));
+    in_lists
+        .chain(single)
+        .map(|(option, property)| match property.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            Some(_) | None => usage(&format!(
+                "--{option}: '{property}' must have the form NAME=VALUE"
+            )),
+        })
+        .collect()
+}
+
+fn require(value: Option<String>, option: &str, key: &str) -> Result<String, Failed> {
+    match value {
+        Some(value) => Ok(value),
+        None => usage(&format!(
+            "--{option} is missing, and no options file says {key} = \"…\""
+        )),
+    }
+}
+
+fn usage<T>(text: &str) -> Result<T, Failed> {
+    Err(Failed::Usage(text.to_owned()))
+}
