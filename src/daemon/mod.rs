@@ -44,9 +44,9 @@ use doors::Doors;
 use engine::Engine;
 use reconfigure::Reconfigurer;
 
+pub use clock::wall;
 pub use jobdirs::check as check_jobdirs;
 pub use reconfigure::Load;
-pub use clock::wall;
 pub use zone::machine_zone;
 
 /// Questions that may wait for the core; more wait at their askers.

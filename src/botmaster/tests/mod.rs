@@ -7,9 +7,9 @@
 )]
 
 mod building;
+mod foresight;
 mod locks;
 mod reconfiguration;
-mod foresight;
 mod scale;
 mod scheduling;
 mod slaves;
