@@ -292,11 +292,16 @@ fn bst_09_with_grace_they_wait_for_the_return_of_the_builder() {
     h.reconfigure(graceful(&both));
     assert_eq!(h.answer_list(), ["a"]);
     assert_eq!(h.answer_list(), ["a", "b"]);
-    h.pass(60);
     let again = h.run();
     assert_eq!(
         (again.number, again.requests[0]),
         (BuildNumber(1), RequestId(1))
+    );
+    h.pass(60);
+    assert_eq!(
+        h.queued("b"),
+        [2],
+        "the grace is over, and the builder is there"
     );
 }
 
