@@ -19,12 +19,12 @@
 //! | --- | --- | --- |
 //! | 7 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `simulate`, `demo` |
 //! | 6 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
-//! | 5 | [`changes`] | change sources: the perspective of `sendchange` |
-//! | 5 | [`client`] | what developers and hooks run: `sendchange` |
+//! | 5 | [`changes`] | what is handed in: the perspective of `sendchange`, job directories |
+//! | 5 | [`client`] | what developers and hooks run: `sendchange`, `try`, `tryserver` |
 //! | 5 | [`buildslave`] | the native slave, as a program and inside the master |
 //! | 4 | [`control`] | the handle by which the outside asks the core; the control socket |
 //! | 4 | [`build`] | runs one build: steps, commands, logs |
-//! | 3 | [`botmaster`] | **pure**: builders, slave-builders, slaves, sets, requests, what starts when |
+//! | 3 | [`botmaster`] | **pure**: builders, slave-builders, slaves, locks, sets, requests, what starts when |
 //! | 2 | [`schedulers`] | **pure**: the registry and the kinds: Scheduler, AnyBranch, Dependent, Periodic, Nightly |
 //! | 2 | [`net`] | drives a broker over a stream; logins; slaves as objects |
 //! | 2 | [`store`], [`logs`] | state in SQLite with one writer; step logs as plain files |
@@ -68,6 +68,14 @@
 //! states). Only then the login is answered, so that the slave counts itself connected when it is.
 //! When the connection is lost every slave-builder of it goes, whatever it was doing; a running build ends
 //! as RETRY and its requests go back to the front of the queue.
+//!
+//! # A reconfiguration
+//!
+//! `buildmaster reconfig` or SIGHUP reaches the one task that owns what is not the core's: doors, job directories, local slaves.
+//! It reads and checks the file and prepares everything that can fail (passwords, new ports); only then the core is told,
+//! which cannot fail. The core lays the configuration out over what is there: builders and slaves keep their places,
+//! so that a changed builder is its own successor; slaves are told of their builders if that is news to them, but not while
+//! a build would be killed by it; schedulers hand over; locks keep their holders. What has not changed sees nothing.
 //!
 //! # A master stops, or is killed
 //!
