@@ -94,7 +94,9 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
         properties: if properties.unshared() == &Value::None {
             BTreeMap::new()
         } else {
-            decode_properties(properties.unshared())?.into_iter().collect()
+            decode_properties(properties.unshared())?
+                .into_iter()
+                .collect()
         },
     };
     Ok(TryCall {
