@@ -16,6 +16,8 @@
 //! - `getBuildSet(ID)` answers with the buildset status of a job that the same user handed in before, or `None`
 //!   (TUP-06); ID is what `getID()` of the buildset status said.
 
+use std::collections::BTreeMap;
+
 use super::change::{MAX_COMMENTS_BYTES, MAX_NAME_BYTES, decode_properties, json_value};
 use super::{Malformed, TextStyle};
 use crate::model::{BuilderName, TryJob};
@@ -89,9 +91,12 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
         who: or_empty(text("who", who, MAX_NAME_BYTES)?),
         comment: or_empty(text("comment", comment, MAX_COMMENTS_BYTES)?),
         builders: decode_builders(builders)?,
-        properties: match properties.unshared() {
-            Value::None => Default::default(),
-            dict => decode_properties(dict)?.into_iter().collect(),
+        properties: if properties.unshared() == &Value::None {
+            BTreeMap::new()
+        } else {
+            decode_properties(properties.unshared())?
+                .into_iter()
+                .collect()
         },
     };
     Ok(TryCall {

@@ -175,18 +175,20 @@ fn prepare<'a>(sandbox: &'a Sandbox, settings: &str) -> Master<'a> {
     master
 }
 
-fn jobdir(master: &Master<'_>) -> PathBuf {
+/// The directory of jobs in a master's base directory.
+pub(crate) fn jobdir(master: &Master<'_>) -> PathBuf {
     master.dir().join("jobs")
 }
 
-fn make_jobdir(master: &Master<'_>) {
+/// Makes it.
+pub(crate) fn make_jobdir(master: &Master<'_>) {
     for part in ["tmp", "new", "cur"] {
         fs::create_dir_all(jobdir(master).join(part)).unwrap();
     }
 }
 
 /// A job of `who`.
-fn job(who: &str) -> TryJob {
+pub(crate) fn job(who: &str) -> TryJob {
     TryJob {
         id: format!("id-{who}"),
         who: who.to_owned(),
@@ -195,7 +197,8 @@ fn job(who: &str) -> TryJob {
     }
 }
 
-fn drop_job(master: &Master<'_>, name: &str, job: &TryJob) {
+/// Hands a job over as the client does: first elsewhere, then moved to where the master looks.
+pub(crate) fn drop_job(master: &Master<'_>, name: &str, job: &TryJob) {
     drop_file(master, name, &jobfile::encode(job));
 }
 
@@ -227,7 +230,8 @@ fn refused_cases() -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn files_in(dir: &Path) -> Vec<String> {
+/// The names of the files in a directory.
+pub(crate) fn files_in(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
     entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -21,4 +21,5 @@ mod masters;
 mod reconfiguration;
 mod slaves;
 mod sweep;
+mod timers;
 mod try_client;

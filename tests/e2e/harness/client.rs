@@ -76,12 +76,23 @@ impl Client {
         self.login(name, password, Value::Mine(bot))
     }
 
-    /// Sends a change without waiting for the answer.
+    /// Sends a change of the default branch without waiting for the answer.
     pub(crate) fn send_change(
         &mut self,
         avatar: Luid,
         who: &str,
         revision: &str,
+    ) -> io::Result<RequestNumber> {
+        self.send_change_on(avatar, who, revision, None)
+    }
+
+    /// Sends a change of a branch without waiting for the answer.
+    pub(crate) fn send_change_on(
+        &mut self,
+        avatar: Luid,
+        who: &str,
+        revision: &str,
+        branch: Option<&str>,
     ) -> io::Result<RequestNumber> {
         let pair = |key: &str, value: Value| (Value::text(key), value);
         let change = Value::Dict(vec![
@@ -89,7 +100,7 @@ impl Client {
             pair("files", Value::List(vec![Value::text("src/main.c")])),
             pair("comments", Value::text("a change")),
             pair("revision", Value::text(revision)),
-            pair("branch", Value::None),
+            pair("branch", branch.map_or(Value::None, Value::text)),
         ]);
         self.call(Target::Object(avatar), "addChange", &[change])
     }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -115,7 +115,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() {
-            let printed = self.output.lines.lock().unwrap();
+            // Poisoned if it was the wait for a line that failed.
+            let printed = self.output.lines.lock();
+            let printed = printed.unwrap_or_else(PoisonError::into_inner);
             if !printed.lines.is_empty() {
                 eprintln!("--- {} printed\n{}", self.name, tail(&printed.lines));
             }
