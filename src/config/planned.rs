@@ -62,7 +62,7 @@ const PLANNED: &[(&str, &[&str])] = &[
         "schedulers",
         &["codebases", "create_absolute_source_stamps", "priority"],
     ),
-    ("schedulers.type", &["Try_Jobdir", "Try_Userpass"]),
+    ("schedulers.type", &["Try_Jobdir"]),
     (
         "change_sources.type",
         &[

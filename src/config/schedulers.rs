@@ -3,12 +3,14 @@
 
 pub(super) mod rules;
 mod timed;
+pub(super) mod try_userpass;
 mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::try_userpass::Listeners;
 use self::upstream::Upstreams;
 use super::MachineZone;
 use super::names::Names;
@@ -53,17 +55,20 @@ pub(super) static SHAPE: Shape = Shape {
         "search_years",
         "dst_repeat",
         "dst_gap",
+        "port",
+        "userpass",
     ],
 };
 
 /// The kinds there are.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "Scheduler",
     "AnyBranch",
     "Dependent",
     "Periodic",
     "Nightly",
     "Triggerable",
+    "Try_Userpass",
 ];
 
 /// What schedulers refer to, and what they make of it.
@@ -80,12 +85,15 @@ pub(super) fn read<'a>(
     root: &mut Table<'a>,
     builders: &mut Builders<'a>,
     zone: &MachineZone,
+    listeners: Listeners<'a, '_>,
 ) -> Vec<Arc<SchedulerConfig>> {
     let mut reader = Reader {
         names: Names::new("scheduler"),
         builders,
         upstreams: Upstreams::default(),
         zone,
+        listeners,
+        try_doors: try_userpass::Doors::default(),
     };
     let tables = root.take("schedulers").map(|v| v.tables(&SHAPE));
     let tables = tables.into_iter().flatten();
@@ -101,6 +109,8 @@ struct Reader<'a, 'r> {
     builders: &'r mut Builders<'a>,
     upstreams: Upstreams<'a>,
     zone: &'r MachineZone,
+    listeners: Listeners<'a, 'r>,
+    try_doors: try_userpass::Doors<'a>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -120,6 +130,7 @@ impl<'a> Reader<'a, '_> {
             "Dependent" => self.read_dependent(&mut table, name),
             "Periodic" => timed::read_periodic(&mut table),
             "Nightly" => timed::read_nightly(&mut table, self.zone),
+            "Try_Userpass" => self.try_doors.read(&mut table, self.listeners),
             _ => Some(SchedulerKind::Triggerable),
         };
         table.finish();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -9,13 +10,15 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, info_span};
 
 use super::sessions::Keepalive;
-use crate::changes;
-use crate::config::{ChangeSourceConfig, Config, Listen, Secret, SlaveKind};
+use crate::config::{
+    ChangeSourceConfig, Config, Listen, SchedulerConfig, SchedulerKind, Secret, SlaveKind,
+};
 use crate::control::Control;
-use crate::model::SlaveName;
+use crate::model::{BuilderName, SchedulerName, SlaveName};
 use crate::net::listen::{Bound, listen};
 use crate::net::{Directory, Door, Login, LoginAnswer, Peer, Tasks, UserKind};
 use crate::pb::Luid;
+use crate::{changes, status};
 
 /// Logins that may wait to be taken in; more wait at their connections.
 const LOGINS: usize = 64;
@@ -92,6 +95,25 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
             own_ports.push((ports, directory));
         }
     }
+    for scheduler in &config.schedulers {
+        let SchedulerKind::TryUserpass(settings) = &scheduler.kind else {
+            continue;
+        };
+        let directory = if settings.ports == config.slave_port {
+            &mut people
+        } else {
+            directory_at(&mut own_ports, &settings.ports)
+        };
+        for (user, password) in &settings.users {
+            let of = || format!("user \"{user}\" of scheduler \"{}\"", scheduler.name);
+            let password = read(password).with_context(of)?;
+            let kind = UserKind::Try {
+                scheduler: scheduler.name.clone(),
+                user: user.clone(),
+            };
+            directory.insert(user, &password, kind);
+        }
+    }
 
     let mut addresses = Vec::new();
     let mut open = |ports: &[Listen], directory| -> anyhow::Result<()> {
@@ -109,13 +131,14 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
     }
     let local = Door::new(locals, tell, tasks.clone());
     let keepalives = keepalives(config);
+    let tries = tries(config);
     let (slave_tell, slaves) = mpsc::channel(LOGINS);
     tasks.spawn(
         info_span!("logins"),
         receive(
             logins,
             slave_tell,
-            keepalives,
+            (keepalives, tries),
             control.clone(),
             tasks.clone(),
         ),
@@ -132,7 +155,10 @@ pub(super) fn open(config: &Config, control: &Control, tasks: &Tasks) -> anyhow:
 async fn receive(
     mut logins: mpsc::Receiver<Login>,
     slaves: mpsc::Sender<SlaveLogin>,
-    keepalives: BTreeMap<SlaveName, Keepalive>,
+    (keepalives, tries): (
+        BTreeMap<SlaveName, Keepalive>,
+        BTreeMap<SchedulerName, Vec<BuilderName>>,
+    ),
     control: Control,
     tasks: Tasks,
 ) {
@@ -176,6 +202,20 @@ async fn receive(
                     changes::pb::serve(peer, answer, prefix, control.clone()),
                 );
             }
+            UserKind::Try { scheduler, user } => {
+                debug!(peer.addr = peer.address(), %user, "try client connected");
+                let span = info_span!("try", peer.addr = peer.address(), %scheduler, ?user);
+                let user = status::pb::User {
+                    builders: tries.get(&scheduler).cloned().unwrap_or_default(),
+                    scheduler,
+                    name: user,
+                };
+                let basedir = PathBuf::from(".");
+                tasks.spawn(
+                    span,
+                    status::pb::serve(peer, answer, user, control.clone(), basedir),
+                );
+            }
         }
     }
 }
@@ -188,6 +228,25 @@ fn keepalives(config: &Config) -> BTreeMap<SlaveName, Keepalive> {
         .iter()
         .map(|s| (s.name.clone(), of(s.keepalive_interval)))
         .collect()
+}
+
+/// The builders of each scheduler.
+fn tries(config: &Config) -> BTreeMap<SchedulerName, Vec<BuilderName>> {
+    let of = |s: &Arc<SchedulerConfig>| (s.name.clone(), s.builders.clone());
+    config.schedulers.iter().map(of).collect()
+}
+
+/// The users at `ports`, where several schedulers may have theirs.
+fn directory_at<'d, 'c>(
+    own_ports: &'d mut Vec<(&'c Vec<Listen>, Directory)>,
+    ports: &'c Vec<Listen>,
+) -> &'d mut Directory {
+    let found = own_ports.iter().position(|(other, _)| *other == ports);
+    let at = found.unwrap_or_else(|| {
+        own_ports.push((ports, Directory::new()));
+        own_ports.len() - 1
+    });
+    &mut own_ports.get_mut(at).expect("it was found or made").1
 }
 
 /// The password that `secret` means.

@@ -20,7 +20,7 @@ use super::lobby::{Lobby, Place};
 use super::peer::Reply;
 use super::throttle::{Throttle, Turn};
 use super::{Peer, Tasks};
-use crate::model::SlaveName;
+use crate::model::{SchedulerName, SlaveName};
 use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
 
 /// How long a connection may take to log in.
@@ -43,6 +43,13 @@ pub enum UserKind {
     Change {
         /// Files outside are dropped from its changes, those inside lose it.
         prefix: Option<String>,
+    },
+    /// A developer who hands in try jobs.
+    Try {
+        /// The scheduler that builds them.
+        scheduler: SchedulerName,
+        /// The name of the user.
+        user: String,
     },
 }
 

@@ -300,6 +300,28 @@ pub fn build_set(conn: &Connection, id: SetId) -> rusqlite::Result<Option<SetRow
     Ok(Some(set))
 }
 
+/// The requests of a set, with the build that serves or served each.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn requests_of_set(
+    conn: &Connection,
+    set: SetId,
+) -> rusqlite::Result<Vec<(RequestRow, Option<BuildRow>)>> {
+    let mut select = conn.prepare_cached(REQUESTS_OF_SET)?;
+    let requests = select.query_map([int(set.0)], request_of)?;
+    requests
+        .map(|request| {
+            let request = request?;
+            let build = match request.build {
+                Some(number) => build(conn, &request.builder, number)?,
+                None => None,
+            };
+            Ok((request, build))
+        })
+        .collect()
+}
+
 /// The newest `limit` builds, of one builder or of all, newest first.
 ///
 /// # Errors
@@ -477,6 +499,11 @@ const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.sub
         r.retries, r.start_count, r.result, r.finished_at
     FROM request r JOIN build_set s ON s.id = r.build_set
     ORDER BY r.id DESC LIMIT ?1";
+const REQUESTS_OF_SET: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        (SELECT b.number FROM build b WHERE b.id = r.build),
+        r.retries, r.start_count, r.result, r.finished_at
+    FROM request r JOIN build_set s ON s.id = r.build_set
+    WHERE r.build_set = ?1 ORDER BY r.id";
 const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,
         properties
     FROM build_set WHERE id = ?1";

@@ -1,0 +1,155 @@
+//! What a try client needs from disk: sets of earlier connections, what it missed, and how long builds take.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::User;
+use crate::model::{BuilderName, SetId};
+use crate::store::read::{self, BuildRow, RequestRow, SetRow};
+use crate::store::{State, StoreError};
+
+/// Past builds that say how long the next one takes.
+const COMPARED: u32 = 10;
+
+/// A set, its requests and their builds.
+pub(super) type StoredSet = (SetRow, Vec<(RequestRow, Option<BuildRow>)>);
+
+/// Reads the state, away from the threads that serve connections.
+#[derive(Debug)]
+pub(super) struct History {
+    basedir: PathBuf,
+    typical: BTreeMap<BuilderName, Option<Duration>>,
+}
+
+impl History {
+    pub(super) const fn new(basedir: PathBuf) -> Self {
+        Self {
+            basedir,
+            typical: BTreeMap::new(),
+        }
+    }
+
+    /// A set; absent as well if the state cannot be read, of which the log tells.
+    pub(super) async fn set(&self, id: SetId) -> Option<StoredSet> {
+        let read = move |state: &State| {
+            let set = read::build_set(&state.conn, id)?;
+            let requests = read::requests_of_set(&state.conn, id)?;
+            Ok(set.map(|set| (set, requests)))
+        };
+        self.read(read).await.flatten()
+    }
+
+    /// How long a build of `builder` takes, as its last ones did; looked up once.
+    pub(super) async fn typical_time(&mut self, builder: &BuilderName) -> Option<Duration> {
+        if let Some(known) = self.typical.get(builder) {
+            return *known;
+        }
+        let name = builder.clone();
+        let builds = self.read(move |state| read::builds(&state.conn, Some(&name), COMPARED));
+        let builds = builds.await.unwrap_or_default();
+        let typical = median(builds.iter().filter_map(time_taken).collect());
+        self.typical.insert(builder.clone(), typical);
+        typical
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&State) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Option<T> {
+        let basedir = self.basedir.clone();
+        let reading = tokio::task::spawn_blocking(move || -> Result<T, ReadError> {
+            let state = State::open_readonly(&basedir)?;
+            Ok(read(&state)?)
+        });
+        match reading.await {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) => {
+                warn!("cannot read the state for a try client: {error}");
+                None
+            }
+            Err(error) => {
+                warn!("reading the state for a try client failed: {error}");
+                None
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// Whether `user` handed the set in. The reason says who did (TRY-05), and no name can look like another with more text.
+pub(super) fn is_of(set: &SetRow, user: &User) -> bool {
+    let whose = set.reason.strip_prefix("'try' job from user ");
+    let rest = whose.and_then(|reason| reason.strip_prefix(user.name.as_str()));
+    let is_theirs =
+        rest.is_some_and(|r| r.is_empty() || r.starts_with(" by user ") || r.starts_with(" ("));
+    set.scheduler.as_ref() == Some(&user.scheduler) && is_theirs
+}
+
+/// How long a build took that came to its end.
+fn time_taken(build: &BuildRow) -> Option<Duration> {
+    let build = &build.summary;
+    build.result.filter(|result| result.is_success_like())?;
+    Some(build.finished_at?.since(build.started_at))
+}
+
+fn median(mut times: Vec<Duration>) -> Option<Duration> {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Properties, Timestamp};
+
+    fn is_alices(reason: &str, scheduler: &str) -> bool {
+        let set = SetRow {
+            id: SetId(1),
+            external_id: None,
+            scheduler: Some(scheduler.into()),
+            reason: reason.to_owned(),
+            submitted_at: Timestamp(0),
+            finished: None,
+            properties: Properties::new(),
+            requests: Vec::new(),
+        };
+        let user = User {
+            name: "alice".to_owned(),
+            scheduler: "try".into(),
+            builders: Vec::new(),
+        };
+        is_of(&set, &user)
+    }
+
+    #[test]
+    fn tup_06_a_set_belongs_to_who_handed_it_in() {
+        assert!(is_alices("'try' job from user alice", "try"));
+        assert!(is_alices("'try' job from user alice by user bob", "try"));
+        assert!(is_alices("'try' job from user alice (please)", "try"));
+        assert!(!is_alices("'try' job from user alice", "try2"));
+        assert!(!is_alices("'try' job from user alice2", "try"));
+        assert!(!is_alices("'try' job from user bob by user alice", "try"));
+        assert!(!is_alices("'try' job by user alice", "try"));
+    }
+
+    #[test]
+    fn the_typical_time_is_in_the_middle() {
+        let of = |secs: &[u64]| {
+            let times = secs.iter().map(|s| Duration::from_secs(*s)).collect();
+            median(times).map(|time| time.as_secs())
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[5]), Some(5));
+        assert_eq!(of(&[90, 1, 3]), Some(3));
+    }
+}
