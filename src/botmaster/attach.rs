@@ -28,7 +28,8 @@ impl BotMaster {
         if self.sessions.contains_key(&session) {
             return;
         }
-        let Some(&slave) = self.slaves_by_name.get(&name) else {
+        let slave = self.slaves_by_name.get(&name).copied();
+        let Some(slave) = slave.filter(|s| self.slaves[s.0].configured) else {
             self.refuse(name, session, address, "there is no slave of this name");
             return;
         };
@@ -114,17 +115,13 @@ impl BotMaster {
         };
         its.phase = Phase::Listing;
         it.info.clone_from(&info);
-        let named = it.builders.iter().map(|b| &self.builders[b.0].config);
-        let builders = named
-            .map(|b| (b.name.clone(), b.slavebuilddir.clone()))
-            .collect();
         self.persist(vec![Op::SlaveState {
             slave: self.slave_name(slave),
             connected: true,
             info: Some(info),
             at: self.now.wall,
         }]);
-        self.send(Command::SendBuilderList { session, builders });
+        self.send_builder_list(slave);
     }
 
     /// Rows 1 and 2. A builder for which the slave made no object fails to attach.
@@ -139,10 +136,15 @@ impl BotMaster {
         let Some(its) = self.slaves[slave.0].session_if(session) else {
             return;
         };
-        if its.phase != Phase::Listing {
+        if !std::mem::take(&mut its.listing) {
             return;
         }
-        its.phase = Phase::Attaching;
+        match its.phase {
+            Phase::Listing => its.phase = Phase::Attaching,
+            Phase::Ready => self.timers.cancel(Timer::Attach(session)),
+            Phase::Greeting | Phase::Attaching | Phase::Rejoining | Phase::ShuttingDown => {}
+        }
+        let listed = its.listed.clone();
         let made: BTreeSet<BuilderName> = match result {
             Ok(made) => made.into_iter().collect(),
             Err(why) => {
@@ -150,15 +152,18 @@ impl BotMaster {
                 return;
             }
         };
-        let wanted = self.slaves[slave.0].builders.clone();
-        for &builder in &wanted {
-            let name = self.builder_name(builder);
+        for (name, _) in listed {
+            let Some(&builder) = self.builders_by_name.get(&name) else {
+                continue;
+            };
+            // It may have been taken from the slave since it was listed.
+            let wanted = self.slaves[slave.0].builders.contains(&builder);
+            if !wanted || self.attachment(slave, builder).is_some() {
+                continue;
+            }
             if !made.contains(&name) {
                 self.fail_attach(slave, builder, "the slave made no object for it");
                 return;
-            }
-            if self.attachment(slave, builder).is_some() {
-                continue;
             }
             let epoch = self.new_epoch();
             let attachments = &mut self.slaves[slave.0].slavebuilders;
@@ -173,6 +178,7 @@ impl BotMaster {
             });
         }
         self.complete_login(slave);
+        self.sync_builder_list(slave);
     }
 
     /// Rows 3 to 5.
@@ -256,6 +262,9 @@ impl BotMaster {
             id: session,
             address,
             phase: Phase::Greeting,
+            listed: Vec::new(),
+            listing: false,
+            stale: false,
         });
         let deadline = self.now.mono + ATTACH_TIME;
         self.timers.set(Timer::Attach(session), deadline);
@@ -265,14 +274,12 @@ impl BotMaster {
     /// The login is answered when every builder is attached; only then does the slave take builds.
     fn complete_login(&mut self, slave: SlaveIx) {
         let it = &mut self.slaves[slave.0];
-        if it.slavebuilders.len() < it.builders.len()
-            || it.slavebuilders.values().any(SlaveBuilder::is_attaching)
-        {
-            return;
-        }
         let Some(its) = it.session.as_mut().filter(|s| s.phase == Phase::Attaching) else {
             return;
         };
+        if its.listing || it.slavebuilders.values().any(SlaveBuilder::is_attaching) {
+            return;
+        }
         its.phase = Phase::Ready;
         let (session, address) = (its.id, its.address.clone());
         self.timers.cancel(Timer::Attach(session));
@@ -283,6 +290,7 @@ impl BotMaster {
             address,
         });
         self.review(slave);
+        self.sync_builder_list(slave);
     }
 
     /// Row 5. While the slave attaches it is all or nothing: a slave that lacks a builder for no visible
@@ -295,7 +303,17 @@ impl BotMaster {
             slave: slave_name,
             why: why.to_owned(),
         });
-        self.drop_session(slave, &dropped_because);
+        let it = &mut self.slaves[slave.0];
+        let in_use = !it.busy.is_empty();
+        match it.session.as_mut() {
+            // Its builds are let end, then it comes again and gets all its builders.
+            Some(its) if in_use && its.phase == Phase::Ready => {
+                its.phase = Phase::Rejoining;
+                self.leave(slave, builder);
+                self.review(slave);
+            }
+            Some(_) | None => self.drop_session(slave, &dropped_because),
+        }
     }
 
     /// Rows 6, 12, 18 and 19 for all its builders; then the one that has waited may come.
@@ -305,6 +323,7 @@ impl BotMaster {
             return;
         };
         let attachments = std::mem::take(&mut it.slavebuilders);
+        it.leaving.clear();
         it.arbitrating = false;
         it.busy.clear();
         self.sessions.remove(&session.id);
@@ -312,23 +331,7 @@ impl BotMaster {
         self.timers.cancel(Timer::Arbitration(slave));
         for (builder, attachment) in attachments {
             self.place(slave, builder);
-            let epoch = attachment.epoch();
-            self.timers.cancel(Timer::Handshake(slave, builder, epoch));
-            self.timers.cancel(Timer::StartBuild(slave, builder, epoch));
-            let gone = attachment.on_detached();
-            for ping in gone.pings {
-                self.timers.cancel(Timer::Ping(slave, builder, ping));
-            }
-            if gone.was_attached {
-                self.builders[builder.0].attached -= 1;
-                self.touched.insert(builder);
-            }
-            for round in gone.rounds {
-                self.tell_round(round, slave, false);
-            }
-            if let Some(attempt) = gone.attempt {
-                self.on_slave_gone(attempt, why);
-            }
+            self.end_attachment(slave, builder, attachment, why);
         }
         self.review(slave);
         if session.phase != Phase::Greeting {
@@ -345,7 +348,40 @@ impl BotMaster {
             why: why.to_owned(),
         });
         if let Some(Contender { id, address }) = self.slaves[slave.0].contender.take() {
-            self.begin_session(slave, id, address);
+            if self.slaves[slave.0].configured {
+                self.begin_session(slave, id, address);
+            } else {
+                self.sessions.remove(&id);
+                let name = self.slave_name(slave);
+                self.refuse(name, id, address, "there is no slave of this name");
+            }
+        }
+    }
+
+    /// An attachment is gone: its answers are void, and who waited for it is told.
+    pub(super) fn end_attachment(
+        &mut self,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        attachment: SlaveBuilder,
+        why: &str,
+    ) {
+        let epoch = attachment.epoch();
+        self.timers.cancel(Timer::Handshake(slave, builder, epoch));
+        self.timers.cancel(Timer::StartBuild(slave, builder, epoch));
+        let gone = attachment.on_detached();
+        for ping in gone.pings {
+            self.timers.cancel(Timer::Ping(slave, builder, ping));
+        }
+        if gone.was_attached {
+            self.builders[builder.0].attached -= 1;
+            self.touched.insert(builder);
+        }
+        for round in gone.rounds {
+            self.tell_round(round, slave, false);
+        }
+        if let Some(attempt) = gone.attempt {
+            self.on_slave_gone(attempt, why);
         }
     }
 

@@ -18,8 +18,13 @@ pub(super) struct BuilderIx(pub usize);
 #[derive(Debug)]
 pub(super) struct Builder {
     pub(super) config: Arc<BuilderConfig>,
+    /// Whether the configuration has it. One that was removed keeps its place for the builds that still run, and
+    /// for its return.
+    pub(super) configured: bool,
     /// Its slaves, each once.
     pub(super) slaves: Vec<SlaveIx>,
+    /// Whether some of its locks are those of slaves, so that slaves differ in them (LCK-10).
+    pub(super) locks_on_slaves: bool,
     /// Requests that wait.
     pub(super) queue: RequestQueue,
     /// Slaves on which it is idle, unless they are parked: they may yet refuse.
@@ -46,7 +51,9 @@ impl Builder {
     pub(super) fn new(config: Arc<BuilderConfig>, next_number: BuildNumber) -> Self {
         Self {
             config,
+            configured: true,
             slaves: Vec::new(),
+            locks_on_slaves: false,
             queue: RequestQueue::default(),
             pool: Pool::default(),
             parked: BTreeSet::new(),

@@ -31,7 +31,7 @@ pub(super) struct Attempt {
     requests: Vec<RequestId>,
     pub(super) stage: Stage,
     /// Its slave is lost: no attachment is to be freed.
-    slave_gone: bool,
+    pub(super) slave_gone: bool,
     /// Somebody wants it to stop.
     pub(super) stop: Option<Stop>,
 }
@@ -279,6 +279,7 @@ impl BotMaster {
             return;
         };
         self.builds.remove(&build);
+        self.release_locks(id);
         self.leave_building_list(attempt.builder);
         self.builders[attempt.builder.0].numbered.remove(&number);
         let BuildOutcome {
@@ -328,6 +329,7 @@ impl BotMaster {
             }
             self.place(slave, attempt.builder);
             self.review(slave);
+            self.refresh_builder_list(slave);
             if abandoned_command {
                 self.drop_session(slave, "a command on it was given up");
             }
@@ -398,7 +400,10 @@ impl BotMaster {
         match attempt.stage {
             Stage::Pinging | Stage::Starting => self.give_back(id, why),
             Stage::Recording(_) => {}
-            Stage::Running(build, _) => self.send(Command::SlaveGone { build }),
+            Stage::Running(build, _) => {
+                self.forget_lock_waiter(id);
+                self.send(Command::SlaveGone { build });
+            }
         }
     }
 
@@ -408,6 +413,7 @@ impl BotMaster {
         let Some(attempt) = self.attempts.remove(&id) else {
             return;
         };
+        self.release_locks(id);
         self.leave_building_list(attempt.builder);
         let (builder, slave) = (
             self.builder_name(attempt.builder),

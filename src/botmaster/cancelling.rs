@@ -112,6 +112,9 @@ impl BotMaster {
         builder: BuilderIx,
         reason: String,
     ) {
+        if let Some(&id) = self.builds.get(&build) {
+            self.forget_lock_waiter(id);
+        }
         let builder = self.builder_name(builder);
         self.send(Command::InterruptBuild {
             build,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BuildPlan, Epoch, Event, PingId, ReplyId, SessionId};
+use super::{BuildPlan, Epoch, Event, LockUser, PingId, ReplyId, SessionId};
 use crate::model::{BuildId, BuildSet, BuilderName, ChangeNumber, Op, Ticket};
 
 /// Something for the shell around the core to do. Commands are carried out in the order in which
@@ -97,6 +97,13 @@ pub enum Command {
         session: SessionId,
         /// What to run.
         plan: Box<BuildPlan>,
+    },
+    /// Tell a running build that it, or one of its steps, has the locks that it wanted.
+    GrantLocks {
+        /// Which.
+        build: BuildId,
+        /// What of it.
+        user: LockUser,
     },
     /// Stop a running build (BUI-10).
     InterruptBuild {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{LockUser, LockWait};
 use crate::model::journal::BuildStart;
 use crate::model::{
     BuildId, BuildNumber, BuildSet, BuilderName, Change, RequestId, Results, SchedulerName, SetId,
@@ -67,6 +68,17 @@ pub enum Event {
     },
     /// A build has started.
     BuildStarted(Arc<BuildStart>),
+    /// A build, or a step of one, has to wait for locks.
+    LocksAwaited(Arc<LockWait>),
+    /// A build, or a step of one, has got the locks that it waited for.
+    LocksGranted {
+        /// Its builder.
+        builder: BuilderName,
+        /// Its number.
+        number: BuildNumber,
+        /// What of it.
+        user: LockUser,
+    },
     /// A build is being stopped.
     BuildInterrupted {
         /// Its builder.
@@ -142,6 +154,8 @@ pub enum Event {
         /// How long.
         delay: Duration,
     },
+    /// Another configuration is in force.
+    Reconfigured,
     /// The master stops.
     ShuttingDown {
         /// Whether running builds are waited for.

@@ -1,8 +1,10 @@
 //! What the core is told: the closed list of inputs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{BuildOutcome, Epoch, PingId, ReplyId, SessionId};
+use super::{BuildOutcome, Epoch, LockUser, PingId, ReplyId, SessionId};
+use crate::config::{Config, LockAccess};
 use crate::model::{
     BuildId, BuildNumber, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, Ticket,
     TryJob,
@@ -13,10 +15,6 @@ use crate::model::{
 /// Every input is legal at any time: one about a session, an epoch, a ping, a build or a ticket that
 /// the core no longer knows changes nothing (SB-23).
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "inputs are moved once, from a channel into the core"
-)]
 pub enum Input {
     /// A change has arrived. Answered with its number when the change and all that follows from it
     /// are durable, or refused while the master stops.
@@ -132,6 +130,24 @@ pub enum Input {
         /// How.
         outcome: BuildOutcome,
     },
+    /// A running build, or one of its steps, wants locks, all at once (LCK-04). Answered with
+    /// [`super::Command::GrantLocks`] when it has them, unless it is stopped or its slave is lost first.
+    LocksWanted {
+        /// Which build.
+        build: BuildId,
+        /// What of it; it has asked for nothing else since it released what it had.
+        user: LockUser,
+        /// What it wants, each lock once.
+        locks: Vec<LockAccess>,
+    },
+    /// It needs its locks no longer, or no longer wants those it waits for. Without effect if it has none
+    /// (LCK-06). At the end of the build it is not needed.
+    LocksReleased {
+        /// Which build.
+        build: BuildId,
+        /// What of it.
+        user: LockUser,
+    },
     /// Somebody wants a numbered build to stop (BUI-10). Stopping twice is harmless.
     StopBuild {
         /// Its builder.
@@ -169,6 +185,13 @@ pub enum Input {
     },
     /// Everything up to and including this ticket is on disk.
     Persisted(Ticket),
+    /// There is another configuration, read and checked; from now on it is the one in force (MAS-03).
+    Reconfigured {
+        /// The configuration.
+        config: Arc<Config>,
+        /// Where it is told that it is in force.
+        reply: ReplyId,
+    },
     /// Stop: with `clean` running builds are waited for, else they are interrupted and will be
     /// built again (MAS-05). A second one that is not clean hastens a clean one.
     Shutdown {

@@ -1,6 +1,6 @@
 //! Changes come in, schedulers act, sets are submitted (sections 1, 3 and 10).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +39,11 @@ impl BotMaster {
             Effect::Reply(reply, Ok(Answer::Change(number))),
             Effect::Announce(Event::ChangeAdded(Arc::clone(&change))),
         ];
-        let wanted = self.schedulers.on_change(&change, arrived_at);
+        let mut wanted = self.schedulers.on_change(&change, arrived_at);
+        ops.push(Op::ChangeOffered {
+            change: number,
+            decisions: std::mem::take(&mut wanted.decisions),
+        });
         self.take_effects(wanted, &mut ops, &mut effects);
         self.persist_then(ops, effects);
     }
@@ -178,7 +182,7 @@ impl BotMaster {
     }
 
     fn unknown_builder(&self, submission: &Submission) -> Option<BuilderName> {
-        let unknown = |b: &&_| !self.builders_by_name.contains_key(*b);
+        let unknown = |b: &&_| self.configured_builder(b).is_none();
         submission.builders.iter().find(unknown).cloned()
     }
 
@@ -194,9 +198,13 @@ impl BotMaster {
         let id = self.next.set;
         self.next.set = id.next();
         let mut requests = Vec::with_capacity(submission.builders.len());
+        let mut listed = BTreeSet::new();
         for builder in submission.builders {
-            requests.push((self.next.request, builder));
-            self.next.request = self.next.request.next();
+            // One request a builder, however often it is listed (SCB-02).
+            if listed.insert(builder.clone()) {
+                requests.push((self.next.request, builder));
+                self.next.request = self.next.request.next();
+            }
         }
         let scheduler = submission.scheduler.clone();
         let set = Arc::new(BuildSet {

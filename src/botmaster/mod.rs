@@ -13,7 +13,8 @@
 //! - equal seeds and inputs give equal commands.
 //!
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
-//! together, `building` follows the build to its end, `cancelling` cuts it short, `stopping` ends it all. `slavebuilder` is the table of
+//! together, `building` follows the build to its end, `cancelling` cuts it short, `locking` lets it
+//! wait for its locks, `stopping` ends it all. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod attach;
@@ -27,11 +28,15 @@ mod ids;
 mod input;
 mod intake;
 mod ledger;
+mod lock_view;
+mod locking;
+mod locks;
 mod merging;
 mod pinging;
 pub mod plan;
 mod pool;
 mod queue;
+mod reconfiguration;
 mod recovery;
 mod slave;
 mod slavebuilder;
@@ -53,6 +58,7 @@ use self::building::Attempt;
 use self::buildset::OpenSets;
 use self::ids::AttemptId;
 use self::ledger::{Effect, Ledger};
+use self::locks::{Instance, Locks};
 use self::pinging::Round;
 use self::queue::RequestKey;
 use self::slave::{Slave, SlaveIx};
@@ -68,6 +74,8 @@ pub use command::{Answer, Command};
 pub use event::Event;
 pub use ids::{Epoch, PingId, ReplyId, SessionId};
 pub use input::Input;
+pub use lock_view::{LockBlock, LockHolder, LockWait};
+pub use locks::LockUser;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use view::{AttachmentState, AttachmentView};
 
@@ -89,6 +97,9 @@ pub struct BotMaster {
     /// The slave's own connections and the contenders.
     sessions: HashMap<SessionId, SlaveIx>,
     open: OpenSets,
+    locks: Locks,
+    /// Slaves by the locks of their own.
+    slaves_by_lock: BTreeMap<Instance, Vec<SlaveIx>>,
     /// Builds that start or run.
     attempts: BTreeMap<AttemptId, Attempt>,
     /// Those that have a number.
@@ -126,6 +137,8 @@ impl BotMaster {
             slaves_by_name: HashMap::new(),
             sessions: HashMap::new(),
             open: OpenSets::default(),
+            locks: Locks::default(),
+            slaves_by_lock: BTreeMap::new(),
             attempts: BTreeMap::new(),
             builds: BTreeMap::new(),
             rounds: BTreeMap::new(),
@@ -205,6 +218,10 @@ impl BotMaster {
             Input::SlaveLost { session, why } => self.on_slave_lost(session, &why),
             Input::SlaveWantsShutdown { session } => self.on_slave_wants_shutdown(session),
             Input::BuildFinished { build, outcome } => self.on_build_finished(build, outcome),
+            Input::LocksWanted { build, user, locks } => {
+                self.on_locks_wanted(build, user, &locks);
+            }
+            Input::LocksReleased { build, user } => self.on_locks_released(build, user),
             Input::StopBuild {
                 builder,
                 number,
@@ -219,6 +236,7 @@ impl BotMaster {
             Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
             Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),
+            Input::Reconfigured { config, reply } => self.on_reconfigured(config, reply),
             Input::Shutdown { clean } => self.on_shutdown(clean),
             Input::CancelShutdown => self.on_cancel_shutdown(),
         }
@@ -252,6 +270,7 @@ impl BotMaster {
                 Timer::Arbitration(slave) => self.on_arbitration_timeout(slave),
                 Timer::HoldBack(slave) => self.on_hold_ended(slave),
                 Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
+                Timer::Orphans(builder) => self.on_orphans_due(builder),
                 Timer::Shutdown => self.exit(),
             }
             self.settle();

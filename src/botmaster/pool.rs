@@ -37,6 +37,11 @@ impl Pool {
         }
     }
 
+    /// All of them, in the order of the configuration.
+    pub(super) fn iter(&self) -> impl Iterator<Item = SlaveIx> {
+        self.sorted.iter().copied()
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -48,6 +53,14 @@ impl Pool {
             return self.sorted.first().copied();
         }
         self.list.get(rng.random_range(0..self.list.len())).copied()
+    }
+}
+
+impl FromIterator<SlaveIx> for Pool {
+    fn from_iter<T: IntoIterator<Item = SlaveIx>>(slaves: T) -> Self {
+        let mut pool = Self::default();
+        slaves.into_iter().for_each(|slave| pool.insert(slave));
+        pool
     }
 }
 

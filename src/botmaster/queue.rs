@@ -85,6 +85,20 @@ impl RequestQueue {
         bucket.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Makes the buckets anew for a builder that merges from now on, or does not.
+    pub(super) fn set_merging<'a>(
+        &mut self,
+        merging: bool,
+        requests: impl Iterator<Item = &'a BuildRequest>,
+    ) {
+        self.buckets.clear();
+        for request in requests.filter(|_| merging) {
+            if let Some(key) = MergeKey::of(&request.stamp) {
+                self.buckets.entry(key).or_default().insert(key_of(request));
+            }
+        }
+    }
+
     /// The place of the oldest request.
     pub(super) fn first(&self) -> Option<RequestKey> {
         self.waiting.first().copied()

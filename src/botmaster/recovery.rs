@@ -1,49 +1,20 @@
 //! The core's beginning: the configuration laid out, and what the state knew taken up (MAS-06).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::BotMaster;
-use super::builder::{Builder, BuilderIx};
 use super::buildset::{Origin, set_result};
 use super::event::Event;
 use super::ledger::Effect;
-use super::slave::{Slave, SlaveIx};
 use crate::model::{Op, Recovered, Results};
 use crate::schedulers::Registry;
 
 impl BotMaster {
     /// Lays out builders and slaves, none of them connected.
     pub(super) fn configure(&mut self) {
-        let config = Arc::clone(&self.config);
-        for (ix, slave) in config.slaves.iter().enumerate() {
-            self.slaves_by_name.insert(slave.name.clone(), SlaveIx(ix));
-            self.slaves.push(Slave::new(Arc::clone(slave)));
-        }
-        for (ix, builder) in config.builders.iter().enumerate() {
-            let ix = BuilderIx(ix);
-            self.builders_by_name.insert(builder.name.clone(), ix);
-            let number = self.next.build_of.get(&builder.name).copied();
-            let mut laid_out = Builder::new(Arc::clone(builder), number.unwrap_or_default());
-            for name in &builder.slaves {
-                let Some(&slave) = self.slaves_by_name.get(name) else {
-                    continue;
-                };
-                if !laid_out.slaves.contains(&slave) {
-                    laid_out.slaves.push(slave);
-                    self.slaves[slave.0].builders.push(ix);
-                }
-            }
-            self.builders.push(laid_out);
-            self.touched.insert(ix);
-        }
-        let builders = config.builders.iter();
-        self.persist(vec![Op::Configured {
-            builders: builders
-                .map(|b| (b.name.clone(), b.slaves.clone()))
-                .collect(),
-            slaves: config.slaves.iter().map(|s| s.name.clone()).collect(),
-        }]);
+        self.lay_out();
+        let configured = self.configured_op();
+        self.persist(vec![configured]);
     }
 
     /// Queues the open requests at their old places and lets the schedulers go on (SCH-11).

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::SessionId;
 use super::builder::BuilderIx;
+use super::locks::Wants;
 use super::queue::RequestKey;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
-use crate::model::Mono;
+use crate::model::{BuilderName, Mono};
 
 /// Place of a slave in the configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -25,6 +26,8 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Slave {
     pub(super) config: Arc<SlaveConfig>,
+    /// Whether the configuration has it; one that was removed keeps its place for its return.
+    pub(super) configured: bool,
     /// The builders that name it, in the order of the configuration.
     pub(super) builders: Vec<BuilderIx>,
     /// Its connection.
@@ -35,10 +38,14 @@ pub(super) struct Slave {
     pub(super) arbitrating: bool,
     /// Its attachments.
     pub(super) slavebuilders: BTreeMap<BuilderIx, SlaveBuilder>,
+    /// Those of them whose builder has no use for the slave any more, but whose build still runs (BRC-05).
+    pub(super) leaving: BTreeSet<BuilderIx>,
     /// Those of them that are busy (SLV-10).
     pub(super) busy: BTreeSet<BuilderIx>,
     /// It is to be shut down when it is idle (SLV-08).
     pub(super) graceful: bool,
+    /// The locks that each build on it holds.
+    pub(super) locks: Wants,
     /// What it told of itself.
     pub(super) info: BTreeMap<String, String>,
     /// Idle attachments whose builder has work but found the slave unwilling, by a lower bound of the
@@ -57,7 +64,16 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) address: String,
     pub(super) phase: Phase,
+    /// The builders, with their directories, that it was told last.
+    pub(super) listed: BuilderList,
+    /// Whether it has not answered that list yet.
+    pub(super) listing: bool,
+    /// Whether that list is to change when a build has ended.
+    pub(super) stale: bool,
 }
+
+/// What a slave is told of its builders: names and directories.
+pub(super) type BuilderList = Vec<(BuilderName, String)>;
 
 /// How far a connection has come (SLV-02).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,6 +86,8 @@ pub(super) enum Phase {
     Attaching,
     /// All are attached, its login is answered.
     Ready,
+    /// A builder that came later could not be attached: the connection ends when its builds have.
+    Rejoining,
     /// It was told to end its process.
     ShuttingDown,
 }
@@ -94,13 +112,16 @@ impl Slave {
     pub(super) fn new(config: Arc<SlaveConfig>) -> Self {
         Self {
             config,
+            configured: true,
             builders: Vec::new(),
             session: None,
             contender: None,
             arbitrating: false,
             slavebuilders: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             busy: BTreeSet::new(),
             graceful: false,
+            locks: Wants::new(),
             info: BTreeMap::new(),
             parked: BTreeSet::new(),
             parked_at: BTreeMap::new(),
@@ -141,7 +162,7 @@ impl Slave {
         self.failures.held = false;
     }
 
-    /// Whether it takes another build (BLD-04).
+    /// Whether it takes another build, as far as itself is concerned: its locks are another matter (BLD-04).
     pub(super) fn takes_builds(&self) -> bool {
         let ready = self
             .session
@@ -173,6 +194,7 @@ mod tests {
             max_builds: None,
             properties: Properties::new(),
             keepalive_interval: Duration::from_secs(3600),
+            locks: Vec::new(),
             notify_on_missing: Vec::new(),
         }))
     }

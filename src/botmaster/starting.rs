@@ -9,7 +9,7 @@
 use super::builder::BuilderIx;
 use super::buildset::Place;
 use super::queue::{RequestKey, key_of};
-use super::slave::{Phase, SlaveIx};
+use super::slave::{Phase, Session, SlaveIx};
 use super::slavebuilder::SlaveBuilder;
 use super::{AttemptId, BotMaster, Command, Event};
 use crate::model::RequestId;
@@ -43,6 +43,7 @@ impl BotMaster {
         };
         let key = key_of(&open.request);
         let it = &mut self.builders[builder.0];
+        let is_orphan = !it.configured;
         it.queue.insert(&open.request, it.config.merge_requests);
         if announce {
             let builder = it.config.name.clone();
@@ -53,6 +54,9 @@ impl BotMaster {
         }
         self.lower_bounds(builder, key);
         self.refresh_builder(builder);
+        if is_orphan {
+            self.await_return(builder);
+        }
     }
 
     /// Takes a request out of the queue.
@@ -75,6 +79,10 @@ impl BotMaster {
             it.busy.insert(builder);
         } else {
             it.busy.remove(&builder);
+            if it.leaving.contains(&builder) {
+                self.leave(slave, builder);
+                return;
+            }
         }
         if !idle {
             self.unpark(slave, builder);
@@ -87,6 +95,12 @@ impl BotMaster {
 
     /// Looks at a slave again whose willingness may have changed.
     pub(super) fn review(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0];
+        let rejoins = |s: &Session| s.phase == Phase::Rejoining;
+        if it.busy.is_empty() && it.session.as_ref().is_some_and(rejoins) {
+            self.drop_session(slave, "it is to come again and get all its builders");
+            return;
+        }
         let it = &mut self.slaves[slave.0];
         if it.graceful
             && it.busy.is_empty()
@@ -107,7 +121,8 @@ impl BotMaster {
             self.refresh_builder(builder);
             return;
         };
-        if self.slaves[slave.0].takes_builds() {
+        let slave = self.prefer_free_locks(slave, builder);
+        if self.is_available(slave) {
             self.begin(slave, builder, first);
         } else {
             self.park(slave, builder, (at, first));
@@ -138,6 +153,7 @@ impl BotMaster {
             debug_assert!(chosen.is_ok(), "what is in the pool is idle");
         }
         self.add_attempt(attempt, slave, builder, requests);
+        self.take_slave_locks(attempt, slave);
         self.place(slave, builder);
         self.refresh_slave(slave);
         self.tell_big_state(builder);
@@ -220,10 +236,12 @@ impl BotMaster {
         }
     }
 
-    fn refresh_slave(&mut self, slave: SlaveIx) {
+    /// Brings the slave's place among those that can be woken up to what it has parked and to whether it takes
+    /// builds.
+    pub(super) fn refresh_slave(&mut self, slave: SlaveIx) {
+        let first = self.slaves[slave.0].parked.first().map(|&(bound, _)| bound);
+        let key = first.filter(|_| self.is_available(slave));
         let it = &mut self.slaves[slave.0];
-        let first = it.parked.first().map(|&(bound, _)| bound);
-        let key = first.filter(|_| it.takes_builds());
         let old = std::mem::replace(&mut it.wakeable_at, key);
         if old != key {
             if let Some(old) = old {

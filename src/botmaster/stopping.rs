@@ -138,7 +138,8 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::StopBuild { reply, .. }
         | Input::StopRequest { reply, .. }
         | Input::CancelRequest { reply, .. }
-        | Input::PingSlaves { reply, .. } => Some(*reply),
+        | Input::PingSlaves { reply, .. }
+        | Input::Reconfigured { reply, .. } => Some(*reply),
         Input::SlaveLoggedIn { .. }
         | Input::OldSlaveAnswered { .. }
         | Input::SlaveDescribed { .. }
@@ -150,6 +151,8 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::SlaveLost { .. }
         | Input::SlaveWantsShutdown { .. }
         | Input::BuildFinished { .. }
+        | Input::LocksWanted { .. }
+        | Input::LocksReleased { .. }
         | Input::Persisted(_)
         | Input::Shutdown { .. }
         | Input::CancelShutdown => None,

@@ -24,6 +24,8 @@ pub(super) enum Timer {
     HoldBack(SlaveIx),
     /// A scheduler, by its place in the registry, wants to look at the clock.
     Scheduler(usize),
+    /// Requests for a builder that was removed have waited long enough for its return (BST-09).
+    Orphans(BuilderIx),
     /// Builds that are being interrupted have had their time.
     Shutdown,
 }
@@ -42,6 +44,11 @@ impl Timers {
             self.queue.remove(&(old, timer));
         }
         self.queue.insert((at, timer));
+    }
+
+    /// Whether `timer` has a deadline.
+    pub(super) fn is_set(&self, timer: Timer) -> bool {
+        self.due.contains_key(&timer)
     }
 
     /// Forgets `timer`.

@@ -7,6 +7,9 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
+use super::locks::Waited;
+use crate::botmaster::LockUser;
+
 /// Something that the core tells a running build.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Control {
@@ -19,6 +22,11 @@ pub enum Control {
     SlaveLost {
         /// What is known about it.
         why: String,
+    },
+    /// It, or one of its steps, has the locks that it wanted.
+    LocksGranted {
+        /// What of it.
+        user: LockUser,
     },
 }
 
@@ -60,7 +68,29 @@ impl Controls {
         match control {
             Control::Stop { reason } => drop(self.stop_reason.get_or_insert(reason)),
             Control::SlaveLost { why } => drop(self.lost.get_or_insert(why)),
+            // Nobody waits for it any more.
+            Control::LocksGranted { .. } => {}
         }
+    }
+
+    /// Waits until `user` is told that it has its locks. A stop that comes meanwhile ends the wait, as does the
+    /// loss of the slave, also if it was known before, and the loss of everybody who could grant them.
+    pub(super) async fn granted(&mut self, user: &LockUser) -> Waited {
+        while self.lost.is_none() {
+            let Some(control) = self.receiver.recv().await else {
+                self.note_lost("the master is ending");
+                break;
+            };
+            match control {
+                Control::LocksGranted { user: whose } if whose == *user => return Waited::Granted,
+                Control::Stop { .. } => {
+                    self.note(control);
+                    return Waited::Stopped;
+                }
+                Control::SlaveLost { .. } | Control::LocksGranted { .. } => self.note(control),
+            }
+        }
+        Waited::SlaveLost
     }
 }
 
@@ -127,6 +157,7 @@ impl<'a> Watch<'a> {
             match control {
                 Control::Stop { reason } => self.interrupt(reason),
                 Control::SlaveLost { .. } => return Disturbance::SlaveLost,
+                Control::LocksGranted { .. } => {}
             }
         }
     }

@@ -6,23 +6,26 @@ use super::control::{Control, Controls};
 use super::fold::headline;
 use super::guard::caught;
 use super::journal::Journal;
+use super::locks::{LockDesk, Waited};
 use super::names::unique_names;
 use super::remote::Remote;
 use super::step::{StepRun, Surroundings};
-use crate::botmaster::{BuildOutcome, BuildPlan};
+use crate::botmaster::{BuildOutcome, BuildPlan, LockUser};
 use crate::logs::LogStore;
 use crate::model::{Properties, Results, Timestamp};
 
 /// Runs a build to its end. There is exactly one outcome, whatever happens: a panic makes it EXCEPTION. What it did is
 /// handed to `journal` before this returns.
 ///
-/// `control` brings stops and the loss of the slave; that nobody holds its other end means that nobody will stop it.
+/// `control` brings stops, the loss of the slave, and locks that were asked for at `locks`; that nobody holds its other
+/// end means that nobody will stop it.
 /// `clock` tells the time for what is remembered.
 pub async fn run(
     mut plan: Box<BuildPlan>,
     slave: Remote,
     logs: LogStore,
     journal: Journal,
+    locks: LockDesk,
     control: mpsc::Receiver<Control>,
     clock: impl Fn() -> Timestamp + Send + Sync + 'static,
 ) -> BuildOutcome {
@@ -31,6 +34,7 @@ pub async fn run(
         plan,
         logs,
         journal,
+        locks,
         clock: Box::new(clock),
     };
     let mut build = RunningBuild {
@@ -80,6 +84,9 @@ impl RunningBuild {
         let names = unique_names(steps.iter().map(|step| step.name.as_str()));
         let mut terminates = false;
         self.controls.catch_up();
+        if !self.take_locks(around).await {
+            return;
+        }
         for (index, (config, name)) in (0..).zip(steps.iter().zip(&names)) {
             if self.has_command {
                 break;
@@ -115,6 +122,29 @@ impl RunningBuild {
         }
         if self.controls.stop_reason.is_some() {
             self.result = self.result.worse(Results::Exception);
+        }
+    }
+
+    /// Waits for the locks of the build (BUI-02); answers whether there is anything to do. A build that is stopped
+    /// meanwhile still runs its steps that always run, without the locks.
+    async fn take_locks(&mut self, around: &Surroundings) -> bool {
+        if self.controls.stop_reason.is_some() || self.controls.lost.is_some() {
+            return true;
+        }
+        let (build, locks) = (around.plan.build, &around.plan.builder.locks);
+        let wait = around
+            .locks
+            .take(build, &LockUser::Build, locks, &mut self.controls);
+        match wait.await {
+            Waited::Granted => true,
+            Waited::Stopped => {
+                self.text.push("interrupted".to_owned());
+                true
+            }
+            Waited::SlaveLost => {
+                self.lose();
+                false
+            }
         }
     }
 

@@ -6,10 +6,11 @@ use super::control::Controls;
 use super::fold::contribution;
 use super::guard::caught;
 use super::journal::Journal;
+use super::locks::{LockDesk, Waited, waiting_text};
 use super::remote::Remote;
 use super::steplog::StepLog;
 use super::steps;
-use crate::botmaster::BuildPlan;
+use crate::botmaster::{BuildPlan, LockUser};
 use crate::config::{StepConfig, StepKind};
 use crate::logs::{Channel, LogStore, file_name};
 use crate::model::{Op, Properties, Results, Timestamp};
@@ -19,6 +20,7 @@ pub(super) struct Surroundings {
     pub(super) plan: Box<BuildPlan>,
     pub(super) logs: LogStore,
     pub(super) journal: Journal,
+    pub(super) locks: LockDesk,
     pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -54,6 +56,10 @@ pub(super) enum Performed {
     Raised(String),
     /// The slave is gone (BUI-13).
     SlaveLost,
+    /// The slave is gone, and it was still waiting for its locks.
+    LostWaiting,
+    /// It was stopped while it was waiting for its locks.
+    StoppedWaiting,
     /// It was interrupted and did not end in time (BUI-12).
     GivenUp,
 }
@@ -107,19 +113,61 @@ impl<'a> StepRun<'a> {
             self.begin(vec![self.name.to_owned()], Vec::new(), &[])
                 .await;
         }
-        self.finish(performed).await
+        let (around, config, user) = (self.around, self.config, self.lock_user());
+        let end = self.finish(performed).await;
+        if !config.locks.is_empty() {
+            around.locks.give_back(around.plan.build, &user).await;
+        }
+        end
     }
 
-    /// Tells that the step has started, with its texts for while it runs and for afterwards, and opens its logs.
+    fn lock_user(&self) -> LockUser {
+        LockUser::Step {
+            index: self.logs.index,
+            name: self.name.into(),
+        }
+    }
+
+    /// Waits for the locks of the step, which counts as started (STP-02). Answers how it ended if it did not get
+    /// them.
+    async fn take_locks(&mut self) -> Option<Performed> {
+        let (around, locks) = (self.around, &self.config.locks);
+        if locks.is_empty() {
+            return None;
+        }
+        let done = vec![self.name.to_owned()];
+        self.begin(waiting_text(locks), done, &[]).await;
+        let (build, user) = (around.plan.build, self.lock_user());
+        match around.locks.take(build, &user, locks, self.controls).await {
+            Waited::Granted => None,
+            Waited::Stopped => {
+                self.interrupted = self.controls.stop_reason.clone();
+                Some(Performed::StoppedWaiting)
+            }
+            Waited::SlaveLost => Some(Performed::LostWaiting),
+        }
+    }
+
+    /// Tells that the step has started, with its texts for while it runs and for afterwards, and opens its logs. If
+    /// it was told already, only the texts are new.
     pub(super) async fn begin(&mut self, doing: Vec<String>, done: Vec<String>, logs: &[&str]) {
         self.done = done;
-        self.has_begun = true;
-        let mut ops = vec![Op::StepStarted {
-            build: self.around.plan.build,
-            index: self.logs.index,
-            name: self.name.to_owned(),
-            text: doing,
-            at: (self.around.clock)(),
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
+        let (build, index) = (self.around.plan.build, self.logs.index);
+        let mut ops = vec![if has_begun {
+            Op::StepText {
+                build,
+                index,
+                text: doing,
+            }
+        } else {
+            Op::StepStarted {
+                build,
+                index,
+                name: self.name.to_owned(),
+                text: doing,
+                at: (self.around.clock)(),
+            }
         }];
         for log in logs {
             ops.extend(self.logs.open(log));
@@ -128,6 +176,9 @@ impl<'a> StepRun<'a> {
     }
 
     async fn perform(&mut self) -> Performed {
+        if let Some(ended) = self.take_locks().await {
+            return ended;
+        }
         match &self.config.kind {
             StepKind::Shell(config) => steps::shell::perform(self, config).await,
         }
@@ -175,6 +226,9 @@ impl<'a> StepRun<'a> {
             Performed::SlaveLost => {
                 return (Results::Retry, done_and(SLAVE_LOST), words(SLAVE_LOST));
             }
+            Performed::LostWaiting => {
+                return (Results::Retry, done_and(LOST_REMOTE), words(LOST_REMOTE));
+            }
             Performed::Ended {
                 result: Results::Retry,
                 detail,
@@ -187,7 +241,7 @@ impl<'a> StepRun<'a> {
                 );
             }
             Performed::Ended { result, detail } => (*result, *detail),
-            Performed::Raised(_) | Performed::GivenUp => {
+            Performed::Raised(_) | Performed::GivenUp | Performed::StoppedWaiting => {
                 let text = vec![self.name.to_owned(), "exception".to_owned()];
                 return (Results::Exception, text, vec![self.name.to_owned()]);
             }
@@ -199,6 +253,7 @@ impl<'a> StepRun<'a> {
 }
 
 const SLAVE_LOST: &[&str] = &["exception", "slave", "lost"];
+const LOST_REMOTE: &[&str] = &["lost", "remote"];
 const INTERRUPTED: &[&str] = &["interrupted"];
 
 /// The words for a result in the text of a step.

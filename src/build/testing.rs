@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Control, Journal, Remote, run};
-use crate::botmaster::{BuildOutcome, BuildPlan};
+use super::{Control, Journal, LockDesk, Remote, run};
+use crate::botmaster::{BuildOutcome, BuildPlan, Input, LockUser};
 use crate::config::checked::{CommandWords, TemplatePart};
 use crate::config::{
     BuilderConfig, FactoryConfig, LogLimits, ShellStepConfig, StepConfig, StepKind, Template,
@@ -31,6 +31,7 @@ pub(super) fn template(text: &str) -> Template {
 pub(super) fn step_config(name: &str) -> StepConfig {
     StepConfig {
         name: name.to_owned(),
+        locks: Vec::new(),
         halt_on_failure: false,
         flunk_on_warnings: false,
         flunk_on_failure: true,
@@ -122,6 +123,9 @@ pub(super) struct Stage {
     control_receiver: Option<mpsc::Receiver<Control>>,
     ops: mpsc::UnboundedReceiver<Op>,
     ops_sender: mpsc::UnboundedSender<Op>,
+    /// What the build has said about locks.
+    pub(super) asked: mpsc::UnboundedReceiver<Input>,
+    asked_sender: mpsc::UnboundedSender<Input>,
     /// Said to the build when it reads its clock for the so-manieth time, counted from 0; it does so at the start and
     /// at the end of each step.
     pub(super) at_tick: Option<(i64, Control)>,
@@ -144,6 +148,7 @@ impl Stage {
         });
         let (control, control_receiver) = mpsc::channel(8);
         let (ops_sender, ops) = mpsc::unbounded_channel();
+        let (asked_sender, asked) = mpsc::unbounded_channel();
         Self {
             plan: Box::new(plan(steps)),
             directory: tempfile::tempdir().unwrap(),
@@ -153,6 +158,8 @@ impl Stage {
             control_receiver: Some(control_receiver),
             ops,
             ops_sender,
+            asked,
+            asked_sender,
             at_tick: None,
         }
     }
@@ -170,6 +177,13 @@ impl Stage {
             {
                 let ops = self.ops_sender.clone();
                 Journal::watched(move |op| drop(ops.send(op)))
+            },
+            {
+                let asked = self.asked_sender.clone();
+                LockDesk::new(move |input| {
+                    drop(asked.send(input));
+                    std::future::ready(())
+                })
             },
             self.control_receiver.take().unwrap(),
             move || {
@@ -207,6 +221,27 @@ impl Stage {
         self.control.send(Control::Stop { reason }).await.unwrap();
     }
 
+    /// The next thing that the build says about locks: what of it wants which, or nothing more.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else comes is wrong"
+    )]
+    pub(super) async fn asks(&mut self) -> (LockUser, Option<Vec<String>>) {
+        match self.asked.recv().await.unwrap() {
+            Input::LocksWanted { user, locks, .. } => {
+                let names = locks.iter().map(|access| access.lock.to_string());
+                (user, Some(names.collect()))
+            }
+            Input::LocksReleased { user, .. } => (user, None),
+            other => panic!("not about locks: {other:?}"),
+        }
+    }
+
+    pub(super) async fn grant(&self, user: LockUser) {
+        let granted = Control::LocksGranted { user };
+        self.control.send(granted).await.unwrap();
+    }
+
     pub(super) async fn lose_slave(&self) {
         let why = "cut".to_owned();
         self.control.send(Control::SlaveLost { why }).await.unwrap();
@@ -235,6 +270,7 @@ impl Stage {
                     assert!(running.is_none(), "one at a time");
                     running = Some((index, name));
                 }
+                Op::StepText { index, .. } => assert_eq!(running.as_ref().unwrap().0, index),
                 Op::LogOpened { step, name, .. } => {
                     assert_eq!(running.as_ref().unwrap().0, step);
                     assert!(!open.contains(&name));
@@ -289,6 +325,7 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
             name: "f".to_owned(),
             steps,
         }),
+        locks: Vec::new(),
         env: BTreeMap::new(),
         tags: Vec::new(),
         description: String::new(),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod locks;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -448,6 +450,7 @@ async fn a_build_whose_own_code_panics_ends_as_exception() {
         Remote::new(|_| unreachable!()),
         crate::logs::LogStore::start(stage.directory.path().to_owned()).unwrap(),
         Journal::watched(move |op| drop(watcher.send(op))),
+        LockDesk::new(|_| std::future::ready(())),
         control,
         || panic!("no clock"),
     );

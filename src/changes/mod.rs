@@ -4,3 +4,4 @@
 //! from it are on disk.
 
 pub mod pb;
+pub mod try_jobdir;

@@ -94,6 +94,32 @@ pub(super) fn load(file: &Path, tell: Tell) -> anyhow::Result<Option<Config>> {
     }
 }
 
+/// Reads a configuration for a master that runs: with its warnings, or all that is wrong with it, as plain text.
+///
+/// # Errors
+/// What is wrong with it, or that it cannot be read.
+pub(super) fn reload(file: &Path) -> Result<(Config, String), String> {
+    let name = file.display().to_string();
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    match config::parse(&text, &name, &machine_zone()) {
+        Ok((config, warnings)) => {
+            let report = ConfigErrors {
+                file: name,
+                text,
+                errors: Vec::new(),
+                warnings,
+            };
+            let shown = match report.warnings.is_empty() {
+                true => String::new(),
+                false => report.render(false),
+            };
+            Ok((config, shown))
+        }
+        Err(errors) => Err(errors.render(false)),
+    }
+}
+
 fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

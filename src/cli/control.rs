@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
+use serde_json::Value;
 
 use super::say;
 use crate::control::socket::{self, Request};
@@ -132,6 +133,13 @@ impl CancelStop {
 }
 
 fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
+    answer(basedir, request)?;
+    say(done);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the master of `basedir`; gives what it says.
+pub(super) fn answer(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
     std::env::set_current_dir(basedir)
         .with_context(|| format!("cannot go to {}", basedir.display()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -139,7 +147,5 @@ fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode
         .build()?;
     runtime
         .block_on(socket::ask(request))
-        .map_err(|error| anyhow!(error))?;
-    say(done);
-    Ok(ExitCode::SUCCESS)
+        .map_err(|error| anyhow!(error))
 }

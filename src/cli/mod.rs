@@ -7,6 +7,7 @@ mod checkconfig;
 mod control;
 mod create_master;
 mod demo;
+mod reconfig;
 mod show;
 mod start;
 mod stop;
@@ -35,6 +36,8 @@ enum Verb {
     Stop(stop::Stop),
     /// Stop a running master and start it again.
     Restart(stop::Restart),
+    /// Have a running master take its changed configuration, or show what that would change.
+    Reconfig(reconfig::Reconfig),
     /// Show all that is wrong with a configuration.
     Checkconfig(checkconfig::CheckConfig),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
@@ -72,6 +75,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Start(verb) => verb.run(),
         Verb::Stop(verb) => verb.run(),
         Verb::Restart(verb) => verb.run(),
+        Verb::Reconfig(verb) => verb.run(),
         Verb::Checkconfig(verb) => verb.run().map(|good| {
             if good {
                 ExitCode::SUCCESS

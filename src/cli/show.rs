@@ -10,12 +10,14 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
+use self::fate::Fate;
 use self::screen::{Screen, Zone};
 use crate::logs::{Channel, LogReader};
 use crate::model::{BuildNumber, BuilderName, ChangeNumber};
 use crate::store::State;
 use crate::store::read::{self, BuildRow, Which};
 
+mod fate;
 mod json;
 mod pages;
 mod screen;
@@ -45,7 +47,7 @@ enum What {
     Slaves,
     /// The newest changes
     Changes,
-    /// One change with everything that is known of it
+    /// One change, what each scheduler made of it and why, and what it is built in
     Change {
         /// Its number
         number: u64,
@@ -166,10 +168,16 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>) -> anyhow::Result<()> {
             let Some(change) = read::change(conn, ChangeNumber(*number))? else {
                 bail!("there is no change {number}");
             };
+            let fate = Fate {
+                decisions: read::decisions(conn, change.number)?,
+                sets: read::sets_of_change(conn, change.number)?,
+                requests: read::requests_of_change(conn, change.number)?,
+            };
             if args.json {
-                return json::lines(screen.out, [json::change(&change)]);
+                return json::lines(screen.out, [json::change_with(&change, &fate)]);
             }
             pages::change(screen, &change)?;
+            fate::page(screen, &fate)?;
         }
         What::Requests { pending, all } => {
             let which = match (pending, all) {

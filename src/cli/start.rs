@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -19,6 +20,9 @@ use crate::daemonize::{self, LogFile, PidFile, Readiness, Rotation, Started};
 
 /// Name of the pid file in the base directory.
 pub(super) const PID_FILE: &str = "buildmaster.pid";
+
+/// Name of the configuration in the base directory.
+const CONFIG_FILE: &str = "master.toml";
 
 /// Name of the program's log in the base directory.
 const LOG_FILE: &str = "buildmaster.log";
@@ -69,9 +73,10 @@ impl Start {
     /// Starts the daemon as a process of its own and waits until it is up.
     fn to_background(&self) -> anyhow::Result<ExitCode> {
         // Checked here as well, so that the errors are shown here, with colours.
-        if checkconfig::load(&self.dir.join("master.toml"), Tell::All)?.is_none() {
+        let Some(config) = checkconfig::load(&self.dir.join("master.toml"), Tell::All)? else {
             return Ok(ExitCode::from(USAGE));
-        }
+        };
+        daemon::check_jobdirs(&config, &self.dir)?;
         let args: [OsString; 3] = ["start".into(), "--in-background".into(), ".".into()];
         match daemonize::spawn(&args, &self.dir, PATIENCE, complain)? {
             Started::Ready(text) if self.quiet => drop(text),
@@ -119,7 +124,7 @@ impl Start {
         } else {
             Tell::All
         };
-        let Some(config) = checkconfig::load(Path::new("master.toml"), tell)? else {
+        let Some(config) = checkconfig::load(Path::new(CONFIG_FILE), tell)? else {
             return Ok(None);
         };
         let pid_file = PidFile::acquire(Path::new(PID_FILE))?;
@@ -173,7 +178,10 @@ impl Start {
                 readiness.ready(&text);
             }
         };
-        let done = runtime.block_on(daemon::run(config, up));
+        let done = {
+            let load: daemon::Load = Arc::new(|| checkconfig::reload(Path::new(CONFIG_FILE)));
+            runtime.block_on(daemon::run(config, load, up))
+        };
         runtime.shutdown_timeout(Duration::from_secs(1));
         match done {
             Ok(()) => Ok(ExitCode::SUCCESS),

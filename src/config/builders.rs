@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::checked::{BuilderConfig, FactoryConfig};
+use super::locks::{Locks, User};
 use super::names::Names;
 use super::reader::{Shape, Table, Value};
 use crate::model::{BuilderName, SlaveName};
@@ -18,6 +19,7 @@ pub(super) static SHAPE: Shape = Shape {
         "slavebuilddir",
         "factory",
         "env",
+        "locks",
         "tags",
         "description",
         "properties",
@@ -43,12 +45,13 @@ pub(super) fn read<'a>(
     root: &mut Table<'a>,
     known: &Known<'a, '_>,
     names: &mut Names<'a>,
+    locks: &mut Locks<'a>,
 ) -> Vec<Arc<BuilderConfig>> {
     let tables = root.take("builders").map(|v| v.tables(&SHAPE));
     let mut builddirs = BTreeMap::new();
     let builders = tables.into_iter().flatten();
     builders
-        .filter_map(|t| read_one(t, known, names, &mut builddirs))
+        .filter_map(|t| read_one(t, known, names, locks, &mut builddirs))
         .map(Arc::new)
         .collect()
 }
@@ -57,6 +60,7 @@ fn read_one<'a>(
     mut table: Table<'a>,
     known: &Known<'a, '_>,
     names: &mut Names<'a>,
+    locks: &mut Locks<'a>,
     builddirs: &mut BTreeMap<String, Value<'a>>,
 ) -> Option<BuilderConfig> {
     let name = names.declare(&mut table);
@@ -77,6 +81,8 @@ fn read_one<'a>(
         check_builddir(dir, value, builddirs);
     }
     let slavebuilddir = table.take("slavebuilddir").and_then(|v| v.name());
+    let user = User::Builder(name.as_ref().map_or("", |(name, _)| name));
+    let locks = locks.read_uses(&mut table, &user);
     let env = table.env();
     let tags = table
         .take("tags")
@@ -99,6 +105,7 @@ fn read_one<'a>(
         slavebuilddir: slavebuilddir.map_or_else(|| builddir.clone(), str::to_owned),
         builddir,
         factory: factory?,
+        locks,
         env,
         tags,
         description: description.unwrap_or_default().to_owned(),

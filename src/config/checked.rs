@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::SchedulerConfig;
+use super::{LockAccess, LockConfig, SchedulerConfig};
 use crate::model::{BuilderName, Properties, Results, SlaveName};
 
 /// A whole configuration.
@@ -27,6 +27,8 @@ pub struct Config {
     pub slaves: Vec<Arc<SlaveConfig>>,
     /// Builders, in the order of the file.
     pub builders: Vec<Arc<BuilderConfig>>,
+    /// Locks, in the order of the file (LCK-01).
+    pub locks: Vec<LockConfig>,
     /// Schedulers, in the order of the file.
     pub schedulers: Vec<Arc<SchedulerConfig>>,
     /// Where changes come from.
@@ -39,6 +41,8 @@ pub struct Config {
     pub keepalive_timeout: Duration,
     /// How long a stopped step may go on (BUI-12): 60 s.
     pub interrupt_grace: Duration,
+    /// How long requests wait for a builder that was removed to come back (BST-09): not at all.
+    pub orphan_request_grace: Duration,
     /// Builds that a request may lose to lost slaves before it ends as EXCEPTION (BUI-14): 5.
     pub max_retries: u32,
     /// Whether a second slave of a connected name replaces the first (`duplicate_slave = "replace"`) instead of being
@@ -118,6 +122,8 @@ pub struct SlaveConfig {
     pub properties: Properties,
     /// Time between keepalives from the master: 1 h.
     pub keepalive_interval: Duration,
+    /// Locks that each build on it holds while it uses the slave (LCK-05).
+    pub locks: Vec<LockAccess>,
     /// Addresses to mail to when it is missing. (Kept for the notifier; there is none yet, so it is refused.)
     pub notify_on_missing: Vec<String>,
 }
@@ -147,6 +153,8 @@ pub struct BuilderConfig {
     pub slavebuilddir: String,
     /// Its steps.
     pub factory: Arc<FactoryConfig>,
+    /// Locks that each of its builds holds (LCK-05).
+    pub locks: Vec<LockAccess>,
     /// Environment of its commands.
     pub env: BTreeMap<String, Option<Template>>,
     /// Labels.
@@ -173,6 +181,8 @@ pub struct FactoryConfig {
 pub struct StepConfig {
     /// Its name before suffixes (BUI-04).
     pub name: String,
+    /// Locks that it holds while it runs (LCK-05).
+    pub locks: Vec<LockAccess>,
     /// Stop the build if it fails.
     pub halt_on_failure: bool,
     /// Its warnings fail the build.

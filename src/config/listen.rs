@@ -44,7 +44,7 @@ impl Value<'_> {
 
 impl Listen {
     /// Whether both cannot be open at the same time. Port 0 is a new port each time.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp(a), Self::Tcp(b)) => {
                 let either = a.ip().is_unspecified() || b.ip().is_unspecified();

@@ -12,7 +12,9 @@ mod builders;
 pub mod calendar;
 mod change_sources;
 pub mod checked;
+pub mod difference;
 mod listen;
+pub mod locks;
 mod names;
 pub mod pattern;
 mod planned;
@@ -35,10 +37,13 @@ pub use checked::{
     BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, Listen, LogLimits,
     Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
+pub use difference::Difference;
+pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{
     ChangeRules, Importance, NightlyConfig, SchedulerConfig, SchedulerKind, TimedBuild, TreeStable,
+    TryJobdirConfig,
 };
 
 use crate::model::Zone;

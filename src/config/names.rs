@@ -60,7 +60,15 @@ impl<'a> Names<'a> {
 
     /// The name that `value` gives, which must be one of these.
     pub(super) fn refer(&self, value: &Value<'a>) -> Option<&'a str> {
-        let name = value.name()?;
+        self.look_up(value.name()?, value, value.span())
+    }
+
+    /// The name that the key of `value` gives, which must be one of these.
+    pub(super) fn refer_by_key(&self, value: &Value<'a>) -> Option<&'a str> {
+        self.look_up(value.key, value, value.key_span.clone())
+    }
+
+    fn look_up(&self, name: &'a str, value: &Value<'a>, span: Range<usize>) -> Option<&'a str> {
         if self.places.contains_key(name) {
             return Some(name);
         }
@@ -76,9 +84,9 @@ impl<'a> Names<'a> {
             value.label, self.noun
         );
         match near {
-            Some(_) => value.sink.error(value.span(), message, help),
+            Some(_) => value.sink.error(span, message, help),
             None if self.is_incomplete => {}
-            None => value.sink.missing(value.span(), message, help),
+            None => value.sink.missing(span, message, help),
         }
         None
     }

@@ -6,7 +6,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::Regex;
 
-use crate::model::Change;
+use crate::model::{Change, FilterField};
 
 /// Which files count: globs to include and exclude, or a regular expression.
 ///
@@ -183,15 +183,34 @@ impl ChangeFilter {
     /// Whether `change` passes; the branch is looked at only if the filter has one.
     #[must_use]
     pub fn passes(&self, change: &Change) -> bool {
+        self.refuses(change).is_none()
+    }
+
+    /// The first field for which `change` does not pass.
+    #[must_use]
+    pub fn refuses(&self, change: &Change) -> Option<FilterField> {
+        use FilterField as Field;
         let all = [
-            (&self.project, Some(change.project.as_str())),
-            (&self.repository, Some(change.repository.as_str())),
-            (&self.category, change.category.as_deref()),
-            (&self.codebase, Some(change.codebase.as_str())),
-            (&self.branch, change.branch.as_deref()),
+            (Field::Project, &self.project, Some(change.project.as_str())),
+            (
+                Field::Repository,
+                &self.repository,
+                Some(change.repository.as_str()),
+            ),
+            (Field::Category, &self.category, change.category.as_deref()),
+            (
+                Field::Codebase,
+                &self.codebase,
+                Some(change.codebase.as_str()),
+            ),
+            (Field::Branch, &self.branch, change.branch.as_deref()),
         ];
-        all.into_iter()
-            .all(|(wanted, text)| wanted.as_ref().is_none_or(|w| w.is_match(text)))
+        let refuses = |wanted: &Option<TextMatch>, text| {
+            wanted.as_ref().is_some_and(|wanted| !wanted.is_match(text))
+        };
+        let mut all = all.into_iter();
+        let refusing = all.find(|(_, wanted, text)| refuses(wanted, *text));
+        refusing.map(|(field, ..)| field)
     }
 }
 
@@ -310,6 +329,8 @@ mod tests {
         filter.branch = Some(TextMatch::one_of(vec![None]));
         assert!(filter.passes(&change));
         change.said.branch = Some("trunk".to_owned());
-        assert!(!filter.passes(&change));
+        assert_eq!(filter.refuses(&change), Some(FilterField::Branch));
+        change.said.category = None;
+        assert_eq!(filter.refuses(&change), Some(FilterField::Category));
     }
 }

@@ -19,7 +19,6 @@ const PLANNED: &[(&str, &[&str])] = &[
     (
         "",
         &[
-            "locks",
             "status",
             "www",
             "prioritize_builders",
@@ -44,7 +43,6 @@ const PLANNED: &[(&str, &[&str])] = &[
             "validation",
             "revlink",
             "user_managers",
-            "orphan_request_grace",
             "ping_extends_on_traffic",
             "merge_compare_properties",
         ],
@@ -52,17 +50,13 @@ const PLANNED: &[(&str, &[&str])] = &[
     ("merge_requests", &["always-same-branch"]),
     ("builders.merge_requests", &["always-same-branch"]),
     ("choose_slaves", &["least-loaded"]),
-    ("slaves", &["locks", "notify_on_missing", "missing_timeout"]),
+    ("slaves", &["notify_on_missing", "missing_timeout"]),
     ("slaves.type", &["command", "docker", "process"]),
-    (
-        "builders",
-        &["locks", "next_slave", "next_build", "can_start_build"],
-    ),
+    ("builders", &["next_slave", "next_build", "can_start_build"]),
     (
         "schedulers",
         &["codebases", "create_absolute_source_stamps", "priority"],
     ),
-    ("schedulers.type", &["Try_Jobdir"]),
     (
         "change_sources.type",
         &[
@@ -82,7 +76,6 @@ const PLANNED: &[(&str, &[&str])] = &[
     (
         "steps",
         &[
-            "locks",
             "do_step_if",
             "hide_step_if",
             "use_progress",

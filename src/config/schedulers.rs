@@ -4,6 +4,7 @@
 pub(super) mod rules;
 mod timed;
 pub(super) mod try_userpass;
+mod trying;
 mod upstream;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::try_userpass::Listeners;
+use self::trying::Jobdirs;
 use self::upstream::Upstreams;
 use super::MachineZone;
 use super::names::Names;
@@ -57,11 +59,14 @@ pub(super) static SHAPE: Shape = Shape {
         "dst_gap",
         "port",
         "userpass",
+        "jobdir",
+        "max_job_size",
+        "poll_interval",
     ],
 };
 
 /// The kinds there are.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "Scheduler",
     "AnyBranch",
     "Dependent",
@@ -69,6 +74,7 @@ const KINDS: [&str; 7] = [
     "Nightly",
     "Triggerable",
     "Try_Userpass",
+    "Try_Jobdir",
 ];
 
 /// What schedulers refer to, and what they make of it.
@@ -91,6 +97,7 @@ pub(super) fn read<'a>(
         names: Names::new("scheduler"),
         builders,
         upstreams: Upstreams::default(),
+        jobdirs: Jobdirs::default(),
         zone,
         listeners,
         try_doors: try_userpass::Doors::default(),
@@ -108,6 +115,7 @@ struct Reader<'a, 'r> {
     names: Names<'a>,
     builders: &'r mut Builders<'a>,
     upstreams: Upstreams<'a>,
+    jobdirs: Jobdirs,
     zone: &'r MachineZone,
     listeners: Listeners<'a, 'r>,
     try_doors: try_userpass::Doors<'a>,
@@ -131,6 +139,7 @@ impl<'a> Reader<'a, '_> {
             "Periodic" => timed::read_periodic(&mut table),
             "Nightly" => timed::read_nightly(&mut table, self.zone),
             "Try_Userpass" => self.try_doors.read(&mut table, self.listeners),
+            "Try_Jobdir" => trying::read_jobdir(&mut table, &mut self.jobdirs),
             _ => Some(SchedulerKind::Triggerable),
         };
         table.finish();

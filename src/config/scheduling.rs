@@ -11,7 +11,7 @@ use crate::model::{BuilderName, Properties, SchedulerName, Zone};
 pub struct SchedulerConfig {
     /// Its name.
     pub name: SchedulerName,
-    /// Its builders, in order, duplicates included (SCB-02).
+    /// Its builders, in order, as they are listed; duplicates make one request (SCB-02).
     pub builders: Vec<BuilderName>,
     /// Properties of its sets, with source "Scheduler".
     pub properties: Properties,

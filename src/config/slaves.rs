@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checked::{SlaveConfig, SlaveKind};
+use super::locks::{Locks, User};
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
@@ -21,20 +22,29 @@ pub(super) static SHAPE: Shape = Shape {
         "max_builds",
         "properties",
         "keepalive_interval",
+        "locks",
     ],
 };
 
 /// Reads all slaves; their names go to `names`, those of slaves that are refused too.
-pub(super) fn read<'a>(root: &mut Table<'a>, names: &mut Names<'a>) -> Vec<Arc<SlaveConfig>> {
+pub(super) fn read<'a>(
+    root: &mut Table<'a>,
+    names: &mut Names<'a>,
+    locks: &mut Locks<'a>,
+) -> Vec<Arc<SlaveConfig>> {
     let tables = root.take("slaves").map(|v| v.tables(&SHAPE));
     let slaves = tables.into_iter().flatten();
     slaves
-        .filter_map(|t| read_one(t, names))
+        .filter_map(|t| read_one(t, names, locks))
         .map(Arc::new)
         .collect()
 }
 
-fn read_one<'a>(mut table: Table<'a>, names: &mut Names<'a>) -> Option<SlaveConfig> {
+fn read_one<'a>(
+    mut table: Table<'a>,
+    names: &mut Names<'a>,
+    locks: &mut Locks<'a>,
+) -> Option<SlaveConfig> {
     let name = names.declare(&mut table);
     if let Some((name, value)) = name.as_ref().filter(|(n, _)| RESERVED.contains(n)) {
         let help = "peers log in under this name for other things; choose another";
@@ -69,6 +79,8 @@ fn read_one<'a>(mut table: Table<'a>, names: &mut Names<'a>) -> Option<SlaveConf
     let properties = table.properties("BuildSlave");
     let keepalive_interval = table.take("keepalive_interval");
     let keepalive_interval = keepalive_interval.and_then(|v| v.duration(SHORTEST..=LONGEST));
+    let user = User::Slave(name.as_ref().map_or("", |(name, _)| name));
+    let locks = locks.read_uses(&mut table, &user);
     table.finish();
     Some(SlaveConfig {
         name: SlaveName::from(name?.0),
@@ -76,6 +88,7 @@ fn read_one<'a>(mut table: Table<'a>, names: &mut Names<'a>) -> Option<SlaveConf
         max_builds,
         properties,
         keepalive_interval: keepalive_interval.unwrap_or(KEEPALIVE_INTERVAL),
+        locks,
         notify_on_missing: Vec::new(),
     })
 }

@@ -145,6 +145,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("categories", "filter"),
     ("passwd", "password"),
     ("lazylogfiles", "lazy_logfiles"),
+    ("maxCountForWorker", "max_count_for_slave"),
     ("factory", "factories"),
 ];
 
@@ -175,6 +176,11 @@ const HINTS: &[(&str, &str, &str)] = &[
         "schedulers",
         "schedulers list their builders: `[[schedulers]]` with `builders = [\"…\"]`",
     ),
+    (
+        "locks",
+        "max_count_for_slave",
+        "only locks of `type = \"slave\"` are counted for each slave by itself",
+    ),
 ];
 
 /// Buildbot's names of kinds of things.
@@ -186,6 +192,9 @@ const VALUE_ALIASES: &[(&str, &str)] = &[
     ("worker", "slave"),
     ("LocalWorker", "local"),
     ("PBChangeSource", "PB"),
+    ("MasterLock", "master"),
+    ("SlaveLock", "slave"),
+    ("WorkerLock", "slave"),
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::checked::{
     CommandWords, FactoryConfig, ShellStepConfig, StepConfig, StepKind, Template,
 };
+use super::locks::{Locks, User};
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table, Value};
@@ -31,6 +32,7 @@ pub(super) static STEP: Shape = Shape {
         "warn_on_warnings",
         "warn_on_failure",
         "always_run",
+        "locks",
         "description",
         "description_done",
         "description_suffix",
@@ -69,6 +71,7 @@ pub(super) static LOG_FILE: Shape = Shape {
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
     names: &mut Names<'a>,
+    locks: &mut Locks<'a>,
 ) -> BTreeMap<&'a str, Arc<FactoryConfig>> {
     let mut factories = BTreeMap::new();
     let entries = root.take("factories").map(|v| v.entries());
@@ -79,10 +82,15 @@ pub(super) fn read<'a>(
         };
         table.label = format!("factory `{name}`").into();
         let steps = table.require("steps", "[{ type = \"ShellCommand\", command = \"…\" }]");
-        let steps = steps.map(|v| v.tables(&STEP)).unwrap_or_default();
+        let tables = steps.map(|v| v.tables(&STEP)).unwrap_or_default();
+        let mut steps = Vec::with_capacity(tables.len());
+        for table in tables {
+            let user = User::Step(name, steps.len());
+            steps.extend(read_step(table, locks, &user));
+        }
         let factory = FactoryConfig {
             name: name.to_owned(),
-            steps: steps.into_iter().filter_map(read_step).collect(),
+            steps,
         };
         factories.insert(name, Arc::new(factory));
         table.finish();
@@ -90,14 +98,20 @@ pub(super) fn read<'a>(
     factories
 }
 
-fn read_step(mut table: Table<'_>) -> Option<StepConfig> {
+fn read_step<'a>(
+    mut table: Table<'a>,
+    locks: &mut Locks<'a>,
+    user: &User<'a>,
+) -> Option<StepConfig> {
     table
         .require("type", "\"ShellCommand\"")?
         .one_of(&["ShellCommand"])?;
     let name = table.take("name").map_or(Some("shell"), |v| v.name());
+    let locks = locks.read_uses(&mut table, user);
     let mut flag = |key, default| table.take(key).and_then(|v| v.flag()).unwrap_or(default);
     let step = StepConfig {
         name: name.unwrap_or_default().to_owned(),
+        locks,
         halt_on_failure: flag("halt_on_failure", false),
         flunk_on_warnings: flag("flunk_on_warnings", false),
         flunk_on_failure: flag("flunk_on_failure", true),

@@ -10,6 +10,7 @@ use super::MachineZone;
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, LogLimits, SlaveKind};
+use super::locks::Locks;
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
@@ -27,6 +28,7 @@ pub(super) static SHAPE: Shape = Shape {
         "slave_port",
         "properties",
         "slaves",
+        "locks",
         "factories",
         "builders",
         "schedulers",
@@ -36,6 +38,7 @@ pub(super) static SHAPE: Shape = Shape {
         "attach_timeout",
         "keepalive_timeout",
         "interrupt_grace",
+        "orphan_request_grace",
         "max_retries",
         "duplicate_slave",
         "choose_slaves",
@@ -54,7 +57,9 @@ pub(super) static LOG_ROTATION: Shape = Shape {
 /// Reads all. What it gives back is of use only if no error was noted.
 pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Config {
     let mut slave_names = Names::new("slave");
-    let slaves = slaves::read(&mut root, &mut slave_names);
+    let mut locks = Locks::read(&mut root);
+    let slaves = slaves::read(&mut root, &mut slave_names, &mut locks);
+    locks.read_counts(&slave_names);
     let slave_port = root.take("slave_port");
     let listens = slave_port
         .as_ref()
@@ -79,7 +84,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let change_sources = change_sources::read(&mut root, &port);
 
     let mut factory_names = Names::new("factory");
-    let factories = steps::read(&mut root, &mut factory_names);
+    let factories = steps::read(&mut root, &mut factory_names, &mut locks);
     let merge_requests = root.take("merge_requests");
     let merge_requests = merge_requests
         .and_then(|v| v.merge_requests())
@@ -91,7 +96,8 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         merge_requests,
     };
     let mut builder_names = Names::new("builder");
-    let builders = builders::read(&mut root, &known, &mut builder_names);
+    let builders = builders::read(&mut root, &known, &mut builder_names, &mut locks);
+    locks.check(&root, &slaves, &builders);
     let mut builder_names = Builders {
         names: builder_names,
         scheduled: BTreeSet::new(),
@@ -115,6 +121,9 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let attach_timeout = time("attach_timeout", 30);
     let keepalive_timeout = time("keepalive_timeout", 30);
     let interrupt_grace = time("interrupt_grace", 60);
+    let orphan_request_grace = root.take("orphan_request_grace");
+    let orphan_request_grace =
+        orphan_request_grace.and_then(|v| v.duration(Duration::ZERO..=LONGEST));
     let max_retries = root.take("max_retries");
     let max_retries = max_retries.and_then(|v| v.integer(0..=u32::MAX));
     let mut choice = |key, known: &[&'static str]| root.take(key).and_then(|v| v.one_of(known));
@@ -143,12 +152,14 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         properties,
         slaves,
         builders,
+        locks: locks.defined,
         schedulers,
         change_sources,
         start_build_timeout,
         attach_timeout,
         keepalive_timeout,
         interrupt_grace,
+        orphan_request_grace: orphan_request_grace.unwrap_or_default(),
         max_retries: max_retries.unwrap_or(5),
         duplicate_slave_replaces: duplicate_slave == Some("replace"),
         choose_slaves_randomly: choose_slaves != Some("first"),

@@ -5,6 +5,7 @@
 //! no writes, changes are refused at this door, so that nobody is told yes or left waiting.
 
 mod news;
+mod reconfigure;
 pub mod socket;
 
 use std::sync::Arc;
@@ -12,12 +13,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::botmaster::Answer;
+use crate::config::Config;
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, TryJob,
 };
 use crate::store::Writer;
 
 pub use news::{News, Newsroom};
+pub use reconfigure::{Reconfigure, Reconfigured};
 
 /// Something asked of the core.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,8 @@ pub enum Ask {
     CancelRequest(RequestId),
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
+    /// Another configuration, read and checked, is to be in force (MAS-03).
+    Reconfigure(Arc<Config>),
     /// Go on after a clean shutdown was asked for (MAS-05).
     CancelShutdown,
 }
@@ -75,6 +80,7 @@ pub struct Control {
     questions: mpsc::Sender<Question>,
     writer: Writer,
     newsroom: Newsroom,
+    reconfigure: mpsc::Sender<Reconfigure>,
 }
 
 impl Control {
@@ -84,11 +90,13 @@ impl Control {
         questions: mpsc::Sender<Question>,
         writer: Writer,
         newsroom: Newsroom,
+        reconfigure: mpsc::Sender<Reconfigure>,
     ) -> Self {
         Self {
             questions,
             writer,
             newsroom,
+            reconfigure,
         }
     }
 
@@ -96,6 +104,12 @@ impl Control {
     #[must_use]
     pub const fn newsroom(&self) -> &Newsroom {
         &self.newsroom
+    }
+
+    /// Whether work can be handed in now: the master does not stop, and can write its state.
+    #[must_use]
+    pub fn takes_work(&self) -> bool {
+        self.writer.is_healthy() && !self.newsroom.is_shutting_down()
     }
 
     /// Hands in a change; changes are numbered in the order of these calls.
@@ -133,8 +147,24 @@ impl Control {
         };
         match self.ask(ask).await? {
             Answer::Set(set) => Ok(set),
-            other => Err(format!("a try job was answered with {other:?}")),
+            other @ (Answer::Change(_) | Answer::Done) => {
+                Err(format!("a try job was answered with {other:?}"))
+            }
         }
+    }
+
+    /// Has the configuration file read again and taken, or with `dry_run` only compared.
+    ///
+    /// # Errors
+    /// Why the configuration stays as it was: all that is wrong with the file, or what could not be opened.
+    pub async fn reconfigure(&self, dry_run: bool) -> Result<Reconfigured, String> {
+        let (answer, done) = oneshot::channel();
+        let request = Reconfigure { dry_run, answer };
+        self.reconfigure
+            .send(request)
+            .await
+            .map_err(|_| stopping())?;
+        done.await.map_err(|_| stopping())?
     }
 
     /// Asks and waits for the answer.

@@ -5,6 +5,7 @@
 //! is durable or on its way to the disk in the same order.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::broadcast;
 
@@ -19,33 +20,59 @@ const KEPT: usize = 4096;
 pub enum News {
     /// The core announced it.
     Event(Event),
-    /// A running build has it remembered: `StepStarted`, `StepFinished`, `LogOpened`, `LogClosed`.
+    /// A running build has it remembered: `StepStarted`, `StepText`, `StepFinished`, `LogOpened`, `LogClosed`.
     Build(Op),
 }
 
 /// Where news are told and heard. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Newsroom(broadcast::Sender<Arc<News>>);
+pub struct Newsroom {
+    listeners: broadcast::Sender<Arc<News>>,
+    /// The last that was told of a shutdown.
+    shutting_down: Arc<AtomicBool>,
+}
 
 impl Newsroom {
     /// One without listeners.
     #[must_use]
     pub fn new() -> Self {
-        Self(broadcast::Sender::new(KEPT))
+        Self {
+            listeners: broadcast::Sender::new(KEPT),
+            shutting_down: Arc::default(),
+        }
     }
 
     /// Tells everybody who listens.
     pub fn tell(&self, news: News) {
-        if self.0.receiver_count() > 0 {
+        if let News::Event(event) = &news {
+            self.note_shutdown(event);
+        }
+        if self.listeners.receiver_count() > 0 {
             // That nobody is left to listen is no failure.
-            drop(self.0.send(Arc::new(news)));
+            drop(self.listeners.send(Arc::new(news)));
         }
     }
 
     /// Listens from now on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Arc<News>> {
-        self.0.subscribe()
+        self.listeners.subscribe()
+    }
+
+    /// Whether the master has been told to stop and takes no work any more; a clean shutdown can be cancelled.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Relaxed)
+    }
+
+    fn note_shutdown(&self, event: &Event) {
+        let (begins, ends) = (
+            matches!(event, Event::ShuttingDown { .. }),
+            matches!(event, Event::ShutdownCancelled),
+        );
+        if begins || ends {
+            self.shutting_down.store(begins, Ordering::Relaxed);
+        }
     }
 }
 

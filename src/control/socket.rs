@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, info_span, warn};
@@ -56,6 +57,12 @@ pub enum Request {
         /// Which builder.
         builder: BuilderName,
     },
+    /// Read the configuration file again, and take it or say what would change.
+    Reconfigure {
+        /// Only say what would change.
+        #[serde(default)]
+        dry_run: bool,
+    },
     /// Go on after a clean shutdown was asked for.
     CancelShutdown,
 }
@@ -68,6 +75,9 @@ pub struct Response {
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
 }
 
 /// Opens the socket in the current directory, in place of one that a killed master left.
@@ -115,7 +125,7 @@ pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
 ///
 /// # Errors
 /// Nobody listens, or the master said no: the text tells which.
-pub async fn ask(request: &Request) -> Result<(), String> {
+pub async fn ask(request: &Request) -> Result<Value, String> {
     let unreachable = |error: io::Error| {
         if matches!(
             error.kind(),
@@ -140,7 +150,7 @@ pub async fn ask(request: &Request) -> Result<(), String> {
     let response: Response = serde_json::from_str(&text)
         .map_err(|_| "the master went away without an answer".to_owned())?;
     match response {
-        Response { ok: true, .. } => Ok(()),
+        Response { ok: true, data, .. } => Ok(data.unwrap_or_default()),
         Response { error, .. } => Err(error.unwrap_or_else(|| "the master refused".to_owned())),
     }
 }
@@ -159,20 +169,8 @@ async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
             return Ok(());
         }
         let response = match serde_json::from_str::<Request>(&line) {
-            Ok(request) => match control.ask(request.into()).await {
-                Ok(_) => Response {
-                    ok: true,
-                    error: None,
-                },
-                Err(error) => Response {
-                    ok: false,
-                    error: Some(error),
-                },
-            },
-            Err(error) => Response {
-                ok: false,
-                error: Some(format!("bad request: {error}")),
-            },
+            Ok(request) => Response::from(answer(request, &control).await),
+            Err(error) => Response::from(Err(format!("bad request: {error}"))),
         };
         let mut text = serde_json::to_vec(&response)?;
         text.push(b'\n');
@@ -180,22 +178,44 @@ async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
     }
 }
 
-impl From<Request> for Ask {
-    fn from(request: Request) -> Self {
-        match request {
-            Request::StopBuild {
-                builder,
-                number,
-                reason,
-            } => Self::StopBuild {
-                builder,
-                number,
-                reason,
+/// Does what is asked; gives what there is to say of it.
+async fn answer(request: Request, control: &Control) -> Result<Option<Value>, String> {
+    let ask = match request {
+        Request::Reconfigure { dry_run } => {
+            let done = control.reconfigure(dry_run).await?;
+            let data = json!({ "changes": done.difference, "warnings": done.warnings });
+            return Ok(Some(data));
+        }
+        Request::StopBuild {
+            builder,
+            number,
+            reason,
+        } => Ask::StopBuild {
+            builder,
+            number,
+            reason,
+        },
+        Request::StopRequest { request, reason } => Ask::StopRequest { request, reason },
+        Request::Cancel { request } => Ask::CancelRequest(request),
+        Request::Ping { builder } => Ask::PingSlaves(builder),
+        Request::CancelShutdown => Ask::CancelShutdown,
+    };
+    control.ask(ask).await.map(|_| None)
+}
+
+impl From<Result<Option<Value>, String>> for Response {
+    fn from(done: Result<Option<Value>, String>) -> Self {
+        match done {
+            Ok(data) => Self {
+                ok: true,
+                error: None,
+                data,
             },
-            Request::StopRequest { request, reason } => Self::StopRequest { request, reason },
-            Request::Cancel { request } => Self::CancelRequest(request),
-            Request::Ping { builder } => Self::PingSlaves(builder),
-            Request::CancelShutdown => Self::CancelShutdown,
+            Err(error) => Self {
+                ok: false,
+                error: Some(error),
+                data: None,
+            },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use crate::botmaster::Event;
+use crate::botmaster::{Event, LockUser};
 
 /// Writes one line about `event`. Texts from outside are escaped, so they cannot forge lines.
 pub(super) fn announce(event: &Event) {
@@ -50,6 +50,22 @@ pub(super) fn announce(event: &Event) {
             requests = start.requests.len(),
             "build started"
         ),
+        Event::LocksAwaited(wait) => info!(
+            builder = %wait.builder,
+            build = wait.number.0,
+            "{wait}"
+        ),
+        Event::LocksGranted {
+            builder,
+            number,
+            user,
+        } => {
+            let step = match user {
+                LockUser::Build => "",
+                LockUser::Step { name, .. } => name,
+            };
+            debug!(%builder, build = number.0, step, "the locks are granted");
+        }
         Event::BuildInterrupted {
             builder,
             number,
@@ -90,6 +106,7 @@ pub(super) fn announce(event: &Event) {
         Event::SlaveHeldBack { slave, delay } => {
             warn!(%slave, delay_ms = delay.as_millis(), "no builds for the slave for a while");
         }
+        Event::Reconfigured => info!("the new configuration is in force"),
         Event::ShuttingDown { clean: true } => info!("no new builds; waiting for those that run"),
         Event::ShuttingDown { clean: false } => info!("no new builds; interrupting those that run"),
         Event::ShutdownCancelled => info!("the shutdown was cancelled"),

@@ -7,8 +7,8 @@ use tracing::info_span;
 
 use super::clock;
 use super::sessions::Happened;
-use crate::botmaster::{BuildOutcome, BuildPlan, Input, SessionId};
-use crate::build::{self, Control, Journal};
+use crate::botmaster::{BuildOutcome, BuildPlan, Input, LockUser, SessionId};
+use crate::build::{self, Control, Journal, LockDesk};
 use crate::control::{News, Newsroom};
 use crate::logs::LogStore;
 use crate::model::{BuildId, Results};
@@ -16,8 +16,9 @@ use crate::net::Tasks;
 use crate::net::slave::SlaveBuilderHandle;
 use crate::store::Writer;
 
-/// Messages that may wait for one build. Nobody stops a build more often than that; what does not
-/// fit repeats what waits already.
+/// Messages that may wait for one build. The core stops a build once and loses its slave once, and each of these
+/// leaves at most one grant of locks behind that nobody waits for any more; a build asks for locks again only when it
+/// has read the answer. So all fit.
 const MESSAGES: usize = 8;
 
 /// The running builds.
@@ -57,12 +58,18 @@ impl Builds {
         let (control, told) = mpsc::channel(MESSAGES);
         let build = plan.build;
         self.running.insert(build, control);
+        let ask = self.tell.clone();
+        let locks = LockDesk::new(move |input| {
+            let ask = ask.clone();
+            // As with the end of the build: nobody listens only when the master is ending.
+            async move { drop(ask.send(Happened::Told(input)).await) }
+        });
         let (journal, logs, tell) = (self.journal.clone(), self.logs.clone(), self.tell.clone());
         let span = info_span!("build", builder = %plan.builder.name, number = plan.number.0);
         self.tasks.spawn(span, async move {
             let outcome = match slave {
                 Some(slave) => {
-                    build::run(plan, slave.into(), logs, journal, told, clock::wall).await
+                    build::run(plan, slave.into(), logs, journal, locks, told, clock::wall).await
                 }
                 None => lost_before_it_began(&plan),
             };
@@ -84,6 +91,11 @@ impl Builds {
     /// Asks a running build to stop.
     pub(super) fn interrupt(&mut self, build: BuildId, reason: String) {
         self.send(build, Control::Stop { reason });
+    }
+
+    /// Tells a running build that it has the locks that it wanted.
+    pub(super) fn grant_locks(&mut self, build: BuildId, user: LockUser) {
+        self.send(build, Control::LocksGranted { user });
     }
 
     /// Tells a running build that its slave is gone.

@@ -10,9 +10,9 @@ use super::builds::Builds;
 use super::clock::Clock;
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
-use super::signals::Signals;
+use super::signals::{Signals, Wish};
 use crate::botmaster::{Answer, BotMaster, Command, Input, ReplyId};
-use crate::control::{Ask, News, Newsroom, Question, Said};
+use crate::control::{Ask, News, Newsroom, Question, Reconfigure, Said};
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::Tasks;
@@ -47,6 +47,7 @@ pub(super) struct Engine {
     happened: mpsc::Receiver<Happened>,
     signals: Signals,
     newsroom: Newsroom,
+    reconfigure: mpsc::Sender<Reconfigure>,
     replies: HashMap<ReplyId, oneshot::Sender<Said>>,
     next_reply: u64,
 }
@@ -57,11 +58,15 @@ enum Event {
     Confirmed,
     Asked(Question),
     LoggedIn(SlaveLogin),
-    Signalled(Input),
+    Signalled(Wish),
     Due,
 }
 
 impl Engine {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts that the daemon is put together from"
+    )]
     pub(super) fn new(
         core: BotMaster,
         clock: Clock,
@@ -71,6 +76,7 @@ impl Engine {
         tasks: Tasks,
         signals: Signals,
         newsroom: Newsroom,
+        reconfigure: mpsc::Sender<Reconfigure>,
     ) -> Self {
         let (tell, happened) = mpsc::channel(HAPPENED);
         Self {
@@ -83,6 +89,7 @@ impl Engine {
             happened,
             signals,
             newsroom,
+            reconfigure,
             replies: HashMap::new(),
             next_reply: 0,
         }
@@ -112,7 +119,11 @@ impl Engine {
                     let input = self.sessions.on_login(login);
                     self.core.handle(self.clock.now(), input);
                 }
-                Event::Signalled(input) => self.core.handle(self.clock.now(), input),
+                Event::Signalled(Wish::Shutdown { clean }) => {
+                    self.core
+                        .handle(self.clock.now(), Input::Shutdown { clean });
+                }
+                Event::Signalled(Wish::Reconfigure) => self.reconfigure(),
                 Event::Due => self.core.handle_timeout(self.clock.now()),
             }
         }
@@ -133,8 +144,20 @@ impl Engine {
             Ok(()) = self.channels.confirmed.changed() => Event::Confirmed,
             Some(question) = self.channels.questions.recv() => Event::Asked(question),
             Some(login) = self.channels.logins.recv() => Event::LoggedIn(login),
-            input = self.signals.next() => Event::Signalled(input),
+            wish = self.signals.next() => Event::Signalled(wish),
             () = sleep => Event::Due,
+        }
+    }
+
+    /// A signal wants it; how it went is in the log.
+    fn reconfigure(&self) {
+        let (answer, _) = oneshot::channel();
+        let request = Reconfigure {
+            dry_run: false,
+            answer,
+        };
+        if self.reconfigure.try_send(request).is_err() {
+            debug!("a reconfiguration is waiting already");
         }
     }
 
@@ -171,6 +194,7 @@ impl Engine {
                 reply,
             },
             Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
+            Ask::Reconfigure(config) => Input::Reconfigured { config, reply },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
             Ask::CancelShutdown => {
                 self.core.handle(self.clock.now(), Input::CancelShutdown);
@@ -203,6 +227,7 @@ impl Engine {
                     self.builds.run(plan, session, slave);
                 }
                 Command::InterruptBuild { build, reason } => self.builds.interrupt(build, reason),
+                Command::GrantLocks { build, user } => self.builds.grant_locks(build, user),
                 Command::SlaveGone { build } => self.builds.slave_gone(build),
                 Command::Announce(event) => {
                     announce(&event);

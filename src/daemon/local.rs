@@ -1,41 +1,77 @@
 //! Slaves inside the master: the native slave over a stream in memory, speaking what every slave speaks.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, info_span};
 
-use super::logins::Doors;
+use super::doors::Doors;
 use crate::buildslave::{self, Connector, Controls, Settings};
+use crate::model::SlaveName;
 use crate::net::{Door, Tasks};
 
-/// Starts the slaves inside the master. Their work is below `slaves/NAME` in the base directory.
-pub(super) fn start(doors: &Doors, tasks: &Tasks) {
-    // Absolute, because it is what the slave tells of itself, and what `builddir` is made of.
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    for (name, password) in &doors.local_passwords {
+/// The slaves that run inside the master. Their work is below `slaves/NAME` in the base directory.
+#[derive(Debug)]
+pub(super) struct Locals {
+    running: BTreeMap<SlaveName, CancellationToken>,
+    tasks: Tasks,
+}
+
+impl Locals {
+    /// None.
+    pub(super) const fn new(tasks: Tasks) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            tasks,
+        }
+    }
+
+    /// Starts those that are configured and do not run, and stops those that run and are not configured.
+    pub(super) fn set(&mut self, doors: &Doors) {
+        self.running.retain(|name, stop| {
+            let stays = doors.locals().contains_key(name);
+            if !stays {
+                stop.cancel();
+            }
+            stays
+        });
+        for (name, password) in doors.locals() {
+            if !self.running.contains_key(name) {
+                let stop = self.start(name, password, doors.local());
+                self.running.insert(name.clone(), stop);
+            }
+        }
+    }
+
+    fn start(&self, name: &SlaveName, password: &str, door: &Arc<Door>) -> CancellationToken {
+        // Absolute, because it is what the slave tells of itself, and what `builddir` is made of.
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let base_dir = here.join("slaves").join(name.as_str());
-        let settings = Settings::new(name.as_str(), password.as_str(), base_dir);
+        let settings = Settings::new(name.as_str(), password, base_dir);
         let (streams, accepted) = mpsc::channel(1);
         let span = info_span!("local slave", slave = %name);
-        tasks.spawn(span.clone(), accept(accepted, Arc::clone(&doors.local)));
+        self.tasks
+            .spawn(span.clone(), accept(accepted, Arc::clone(door)));
         let controls = Controls::default();
-        let stopping = tasks.stopping();
-        tasks.spawn(span, async move {
-            let stop = controls.stop.clone();
+        let stop = controls.stop.clone();
+        let (ends, stopping) = (stop.clone(), self.tasks.stopping());
+        self.tasks.spawn(span, async move {
             let slave = buildslave::run(settings, Connector::Memory(streams), controls, drop);
             tokio::pin!(slave);
             tokio::select! {
                 ended = &mut slave => info!("the local slave has ended: {ended:?}"),
                 () = stopping => {
-                    stop.cancel();
+                    ends.cancel();
                     // It kills what it runs.
                     slave.await;
                 }
             }
         });
+        stop
     }
 }
 

@@ -11,9 +11,12 @@
 mod announce;
 mod builds;
 mod clock;
+mod doors;
 mod engine;
+mod jobdirs;
 mod local;
 mod logins;
+mod reconfigure;
 mod sessions;
 mod signals;
 mod zone;
@@ -37,8 +40,12 @@ use crate::net::Tasks;
 use crate::store::Store;
 
 use clock::Clock;
+use doors::Doors;
 use engine::Engine;
+use reconfigure::Reconfigurer;
 
+pub use jobdirs::check as check_jobdirs;
+pub use reconfigure::Load;
 pub use zone::machine_zone;
 
 /// Questions that may wait for the core; more wait at their askers.
@@ -48,14 +55,16 @@ const QUESTIONS: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the master in the current directory, its base directory, until it is told to stop.
-/// `ready` is called with the addresses it listens on when it is up.
+/// `load` reads the configuration anew when it is to be taken again; `ready` is called with the addresses it listens
+/// on when it is up.
 ///
 /// # Errors
 /// It cannot start: the state is in use, a secret is missing, a port is taken.
-pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Result<()> {
+pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let clock = Clock::new();
     let basedir = Path::new(".");
+    let jobdirs = jobdirs::open(&config)?;
     let (store, recovered) = Store::open(basedir, clock.now().wall)?;
     for (builder, number) in &recovered.interrupted {
         info!(%builder, build = number.0, "the master was killed while this build ran: it is built again");
@@ -73,14 +82,32 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
     let core = BotMaster::new(Arc::clone(&config), recovered, rand::random(), clock.now());
     let newsroom = Newsroom::new();
     let (ask, questions) = mpsc::channel(QUESTIONS);
-    let control = Control::new(ask, writer.clone(), newsroom.clone());
-    let doors = logins::open(&config, &control, &tasks)?;
+    let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
+    let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure.clone());
+    let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
+    let mut doors = Doors::new(logged_in, tasks.clone());
+    let addresses = doors.commit(doors.prepare(&config)?);
+    let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
+    tasks.spawn(
+        info_span!("logins"),
+        logins::receive(
+            to_take_in,
+            slaves,
+            doors.keepalives(),
+            control.clone(),
+            tasks.clone(),
+        ),
+    );
     let listener = socket::listen().context("cannot open the control socket")?;
     tasks.spawn(
         info_span!("control"),
-        socket::serve(listener, control, tasks.clone()),
+        socket::serve(listener, control.clone(), tasks.clone()),
     );
-    local::start(&doors, &tasks);
+    let reconfigurer = Reconfigurer::new(config, load, doors, jobdirs, control, &tasks);
+    tasks.spawn(
+        info_span!("reconfiguration"),
+        reconfigurer.run(reconfigurations, tasks.clone()),
+    );
 
     let mut engine = Engine::new(
         core,
@@ -90,14 +117,15 @@ pub async fn run(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Resul
         engine::Channels {
             confirmed,
             questions,
-            logins: doors.slaves,
+            logins: slave_logins,
         },
         tasks.clone(),
         signals::Signals::new().context("cannot watch for signals")?,
         newsroom,
+        reconfigure,
     );
-    ready(&doors.addresses);
-    info!(addresses = ?doors.addresses, "the master is up");
+    ready(&addresses);
+    info!(?addresses, "the master is up");
     engine.run().await;
 
     tasks.stop();

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{Span, debug, info, info_span};
 
 use super::logins::SlaveLogin;
@@ -51,7 +52,7 @@ struct Session {
     name: SlaveName,
     peer: Peer,
     bot: Luid,
-    keepalive: Keepalive,
+    keepalives: watch::Receiver<Arc<Keepalives>>,
     /// The login, until it is answered.
     login: Option<LoginAnswer>,
     /// The slave, from the time it has told of itself.
@@ -67,6 +68,9 @@ pub(super) struct Keepalive {
     /// How long the answer may take.
     pub(super) timeout: Duration,
 }
+
+/// How each configured slave is checked.
+pub(super) type Keepalives = BTreeMap<SlaveName, Keepalive>;
 
 impl Sessions {
     pub(super) fn new(tell: mpsc::Sender<Happened>, tasks: Tasks) -> Self {
@@ -87,7 +91,7 @@ impl Sessions {
             peer,
             bot,
             answer,
-            keepalive,
+            keepalives,
         } = login;
         let address = peer.address().to_owned();
         let slave = name.clone();
@@ -105,7 +109,7 @@ impl Sessions {
             name,
             peer,
             bot,
-            keepalive,
+            keepalives,
             login,
             handle,
             builders,
@@ -245,6 +249,7 @@ impl Sessions {
             | Command::Reply { .. }
             | Command::RunBuild { .. }
             | Command::InterruptBuild { .. }
+            | Command::GrantLocks { .. }
             | Command::SlaveGone { .. }
             | Command::Announce(_)
             | Command::Exit => debug!("not for a connection"),
@@ -307,10 +312,10 @@ impl Sessions {
         };
         let (avatar, calls) = entry.peer.export(AVATAR_CALLS);
         login.accept(avatar);
-        let (tell, keepalive) = (self.tell.clone(), entry.keepalive);
+        let (tell, keepalives) = (self.tell.clone(), entry.keepalives.clone());
         let span = info_span!("slave", slave = %slave.name);
         self.tasks
-            .spawn(span, attend(session, slave, calls, keepalive, tell));
+            .spawn(span, attend(session, slave, calls, keepalives, tell));
     }
 
     fn handle(&self, session: SessionId) -> Option<SlaveHandle> {
@@ -349,9 +354,14 @@ async fn attend(
     session: SessionId,
     slave: SlaveHandle,
     mut calls: mpsc::Receiver<IncomingCall>,
-    keepalive: Keepalive,
+    keepalives: watch::Receiver<Arc<Keepalives>>,
     tell: mpsc::Sender<Happened>,
 ) {
+    // As it is configured at the time; one that is not configured any more is about to be dropped.
+    let configured = || keepalives.borrow().get(&slave.name).copied();
+    let Some(mut keepalive) = configured() else {
+        return;
+    };
     let mut due = tokio::time::Instant::now() + keepalive.interval;
     // A check runs beside the calls, which must be drained while it waits for its answer.
     let check = tokio::time::sleep_until(due);
@@ -387,6 +397,7 @@ async fn attend(
                     slave.peer.close("it did not answer a keepalive");
                     return;
                 }
+                keepalive = configured().unwrap_or(keepalive);
                 due += keepalive.interval;
                 check.as_mut().reset(due);
             }

@@ -3,9 +3,19 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::botmaster::Input;
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wish {
+    /// Stop, at once or when the running builds have ended.
+    Shutdown {
+        /// Whether to wait.
+        clean: bool,
+    },
+    /// Read the configuration again.
+    Reconfigure,
+}
 
 /// The signals that the master listens to.
 #[derive(Debug)]
@@ -27,25 +37,24 @@ impl Signals {
         })
     }
 
-    /// What the next signal asks of the core. Cancel-safe: a signal stays until it is taken.
-    pub(super) async fn next(&mut self) -> Input {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => {
-                    info!("SIGTERM: stopping");
-                    return Input::Shutdown { clean: false };
-                }
-                _ = self.interrupt.recv() => {
-                    info!("SIGINT: stopping");
-                    return Input::Shutdown { clean: false };
-                }
-                _ = self.clean.recv() => {
-                    info!("SIGUSR1: stopping when the running builds have ended");
-                    return Input::Shutdown { clean: true };
-                }
-                _ = self.hangup.recv() => {
-                    warn!("SIGHUP: this version does not reconfigure while it runs; restart it");
-                }
+    /// What the next signal asks for. Cancel-safe: a signal stays until it is taken.
+    pub(super) async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => {
+                info!("SIGTERM: stopping");
+                Wish::Shutdown { clean: false }
+            }
+            _ = self.interrupt.recv() => {
+                info!("SIGINT: stopping");
+                Wish::Shutdown { clean: false }
+            }
+            _ = self.clean.recv() => {
+                info!("SIGUSR1: stopping when the running builds have ended");
+                Wish::Shutdown { clean: true }
+            }
+            _ = self.hangup.recv() => {
+                info!("SIGHUP: reading the configuration again");
+                Wish::Reconfigure
             }
         }
     }

@@ -109,6 +109,10 @@ name!(
     SlaveName
 );
 name!(
+    /// Name of a lock.
+    LockName
+);
+name!(
     /// Name of a scheduler.
     SchedulerName
 );

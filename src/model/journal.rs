@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Properties,
-    RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
+    Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// One thing to remember.
@@ -20,6 +20,13 @@ use super::{
 pub enum Op {
     /// A change was accepted.
     ChangeAdded(Arc<Change>),
+    /// A change was offered to the schedulers, after it was added.
+    ChangeOffered {
+        /// Which change.
+        change: ChangeNumber,
+        /// What each scheduler made of it, in the order of the configuration.
+        decisions: Vec<(SchedulerName, Decision)>,
+    },
     /// A set was submitted; its requests are queued with the set's submit time.
     SetSubmitted(Arc<BuildSet>),
     /// The last request of a set has finished.
@@ -77,6 +84,15 @@ pub enum Op {
         text: Vec<String>,
         /// When.
         at: Timestamp,
+    },
+    /// What a step does has changed.
+    StepText {
+        /// The build it belongs to.
+        build: BuildId,
+        /// Its position in the build.
+        index: u32,
+        /// What it does now.
+        text: Vec<String>,
     },
     /// A step has ended.
     StepFinished {

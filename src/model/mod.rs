@@ -7,6 +7,7 @@
 pub mod build;
 pub mod buildset;
 pub mod change;
+pub mod decision;
 pub mod ids;
 pub mod journal;
 pub mod properties;
@@ -19,9 +20,10 @@ pub mod zone;
 pub use build::{BuildSummary, StepSummary};
 pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange};
+pub use decision::{Decision, FilterField, Instead};
 pub use ids::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
-    Ticket,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
+    SlaveName, Ticket,
 };
 pub use journal::{Op, Recovered};
 pub use properties::{Properties, Property};

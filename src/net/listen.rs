@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, info, info_span, warn};
 
@@ -47,7 +48,7 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
-/// Listens on all of `addresses` or on none, and lets in who comes through `door`.
+/// Listens on all of `addresses` or on none, and lets in who comes through `door`, until the tasks stop.
 ///
 /// # Errors
 /// One of them cannot be listened on.
@@ -56,25 +57,50 @@ pub fn listen(
     door: &Arc<Door>,
     tasks: &Tasks,
 ) -> Result<Vec<Bound>, ListenError> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let listener = Listener::bind(address).map_err(|source| ListenError {
-            address: match address {
-                Listen::Tcp(address) => address.to_string(),
-                Listen::Unix(path) => path.display().to_string(),
-            },
-            source,
-        })?;
-        listeners.push(listener);
+    let opened: Vec<Opened> = addresses.iter().map(open).collect::<Result<_, _>>()?;
+    let (keep_open, door) = watch::channel(Arc::clone(door));
+    let stopping = tasks.stopping();
+    tasks.spawn(info_span!("door"), async move {
+        stopping.await;
+        drop(keep_open);
+    });
+    let serve = |opened: Opened| opened.serve(door.clone(), tasks);
+    Ok(opened.into_iter().map(serve).collect())
+}
+
+/// An address that is listened on, but where nobody is let in yet.
+#[derive(Debug)]
+pub struct Opened {
+    listener: Listener,
+    bound: Bound,
+}
+
+/// Begins to listen; closed again when the result is dropped.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub fn open(address: &Listen) -> Result<Opened, ListenError> {
+    let (listener, bound) = Listener::bind(address).map_err(|source| ListenError {
+        address: match address {
+            Listen::Tcp(address) => address.to_string(),
+            Listen::Unix(path) => path.display().to_string(),
+        },
+        source,
+    })?;
+    Ok(Opened { listener, bound })
+}
+
+impl Opened {
+    /// Lets in who comes, through whatever door is there at the time, until the tasks stop or the other end of `door` is
+    /// dropped.
+    #[must_use]
+    pub fn serve(self, door: watch::Receiver<Arc<Door>>, tasks: &Tasks) -> Bound {
+        let Self { listener, bound } = self;
+        info!("listening on {bound}");
+        let span = info_span!("listener", address = %bound);
+        tasks.spawn(span, accept_all(listener, door, tasks.clone()));
+        bound
     }
-    let mut bound = Vec::with_capacity(listeners.len());
-    for (listener, address) in listeners {
-        info!("listening on {address}");
-        let span = info_span!("listener", %address);
-        tasks.spawn(span, accept_all(listener, Arc::clone(door), tasks.clone()));
-        bound.push(address);
-    }
-    Ok(bound)
 }
 
 /// Sets what every connection over TCP has: no delay for short messages, and keepalive (SLV-05).
@@ -89,6 +115,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+#[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
     Unix {
@@ -103,6 +130,7 @@ enum Stream {
 }
 
 /// A socket's file, removed with the listener.
+#[derive(Debug)]
 struct SocketFile(PathBuf);
 
 impl Listener {
@@ -141,25 +169,30 @@ impl Listener {
     }
 }
 
-async fn accept_all(listener: Listener, door: Arc<Door>, tasks: Tasks) {
+async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, tasks: Tasks) {
     let mut stopping = std::pin::pin!(tasks.stopping());
     let mut pause = FIRST_PAUSE;
     loop {
         // Accepting is cancel-safe: a connection is either taken or still in the backlog.
         let accepted = tokio::select! {
             () = &mut stopping => return,
+            changed = door.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok(stream) => {
                 pause = FIRST_PAUSE;
+                let door = Arc::clone(&door.borrow());
                 admit(stream, &door);
             }
             Err(error) if is_out_of_resources(&error) => {
                 if pause == FIRST_PAUSE {
                     warn!("cannot accept connections for now: {error}");
                 }
-                door.make_room();
+                door.borrow().make_room();
                 tokio::select! {
                     () = &mut stopping => return,
                     () = sleep(pause) => {}

@@ -20,7 +20,7 @@ use super::lobby::{Lobby, Place};
 use super::peer::Reply;
 use super::throttle::{Throttle, Turn};
 use super::{Peer, Tasks};
-use crate::model::{SchedulerName, SlaveName};
+use crate::model::{BuilderName, SchedulerName, SlaveName};
 use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
 
 /// How long a connection may take to log in.
@@ -50,6 +50,8 @@ pub enum UserKind {
         scheduler: SchedulerName,
         /// The name of the user.
         user: String,
+        /// The builders that may be tried, in the order of the configuration.
+        builders: Arc<[BuilderName]>,
     },
 }
 

@@ -12,11 +12,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::scheduler::{Effect, Scheduler, Stored};
+use super::scheduler::{Scheduler, Stored};
 use super::waiting;
 use super::{Outcome, Part};
 use crate::config::TreeStable;
-use crate::model::{Change, ChangeNumber, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
 
 /// How long an idle sub-scheduler stays (ANY-06).
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
@@ -56,8 +56,15 @@ pub(super) struct Settings<'a> {
 
 impl Settings<'_> {
     fn wants(&self, change: &Change) -> bool {
+        self.check(change).is_ok()
+    }
+
+    fn check(&self, change: &Change) -> Result<(), Decision> {
         let listed = |branches: &[Option<String>]| branches.contains(&change.branch);
-        self.branches.is_none_or(listed) && self.tree_stable.rules.filter.passes(change)
+        if !self.branches.is_none_or(listed) {
+            return Err(Decision::BranchNotListed);
+        }
+        waiting::check_filter(&self.tree_stable.rules, change)
     }
 
     fn key_of(&self, change: &Change) -> Key {
@@ -133,24 +140,24 @@ impl AnyBranch {
         settings: Settings<'_>,
         change: &Arc<Change>,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> (Outcome, Decision) {
         let mut outcome = Outcome::default();
-        if !settings.wants(change) {
-            return outcome;
+        if let Err(why) = settings.check(change) {
+            return (outcome, why);
         }
         let key = Arc::new(settings.key_of(change));
         let sub = self.subs.entry(Arc::clone(&key)).or_default();
-        match sub.scheduler.on_change(settings.tree_stable, change, now) {
-            Effect::Ignored => {}
-            Effect::Waits => outcome.remember(key.part(), sub.scheduler.state()),
-            Effect::Builds => {
-                sub.open_sets += 1;
-                outcome.stamps.push(waiting::stamp_of(change));
-            }
+        let decision = sub.scheduler.on_change(settings.tree_stable, change, now);
+        if decision.keeps() {
+            outcome.remember(key.part(), sub.scheduler.state());
+        }
+        if decision == Decision::BuiltAtOnce {
+            sub.open_sets += 1;
+            outcome.stamps.push(waiting::stamp_of(change));
         }
         outcome.rearm = true;
         self.list(&key, now);
-        outcome
+        (outcome, decision)
     }
 
     /// Lets those act that are due by `now`.

@@ -7,10 +7,10 @@ use super::any_branch::{self, AnyBranch};
 use super::nightly::Nightly;
 use super::periodic::{self, Periodic};
 use super::remembering::{Part, Parts};
-use super::scheduler::{Effect, Scheduler};
+use super::scheduler::Scheduler;
 use super::{Outcome, Start, waiting};
 use crate::config::SchedulerKind;
-use crate::model::{Change, ChangeNumber, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Instead, SourceStamp, Timestamp};
 
 /// The state of a scheduler.
 #[derive(Debug)]
@@ -70,45 +70,60 @@ impl Kind {
         }
     }
 
-    /// There is a new change.
+    /// There is a new change; says what it makes of it.
     pub(super) fn on_change(
         &mut self,
         settings: &SchedulerKind,
         change: &Arc<Change>,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> (Outcome, Decision) {
         let mut outcome = Outcome::default();
-        match (&mut *self, settings) {
-            (Self::Scheduler(it), SchedulerKind::Scheduler { branch, settings })
-                if waiting::wants(branch.as_deref(), &settings.rules, change) =>
-            {
-                match it.on_change(settings, change, now) {
-                    Effect::Ignored => {}
-                    Effect::Builds => outcome.stamps.push(waiting::stamp_of(change)),
-                    Effect::Waits => {
-                        outcome.remember(Part::default(), it.state());
-                        outcome.rearm = true;
-                    }
+        let decision = match (&mut *self, settings) {
+            (Self::Scheduler(it), SchedulerKind::Scheduler { branch, settings }) => {
+                match waiting::check(branch.as_deref(), &settings.rules, change) {
+                    Ok(()) => it.on_change(settings, change, now),
+                    Err(why) => why,
                 }
             }
-            (Self::AnyBranch(it), settings) => {
-                if let Some(settings) = any_branch_of(settings) {
-                    return it.on_change(settings, change, now);
-                }
+            (
+                Self::AnyBranch(it),
+                SchedulerKind::AnyBranch {
+                    branches,
+                    separate_repositories,
+                    settings,
+                },
+            ) => {
+                let settings = any_branch::Settings {
+                    branches: branches.as_deref(),
+                    separate_repositories: *separate_repositories,
+                    tree_stable: settings,
+                };
+                return it.on_change(settings, change, now);
             }
             (Self::Periodic(it), SchedulerKind::Periodic { what, .. }) => {
-                if it.on_change(what, change) {
-                    outcome.remember(Part::default(), it.state());
-                }
+                it.on_change(what, change)
             }
-            (Self::Nightly(it), SchedulerKind::Nightly(config)) => {
-                if it.on_change(config, change) {
-                    outcome.remember(Part::default(), Some(it.state()));
-                }
-            }
-            (Self::Scheduler(_) | Self::Periodic(_) | Self::Nightly(_) | Self::Stateless, _) => {}
+            (Self::Nightly(it), SchedulerKind::Nightly(config)) => it.on_change(config, change),
+            (
+                Self::Scheduler(_)
+                | Self::AnyBranch(_)
+                | Self::Periodic(_)
+                | Self::Nightly(_)
+                | Self::Stateless,
+                settings,
+            ) => Decision::LooksAtNone {
+                instead: instead_of_changes(settings),
+            },
+        };
+        if decision == Decision::BuiltAtOnce {
+            outcome.stamps.push(waiting::stamp_of(change));
         }
-        outcome
+        if decision.keeps() {
+            outcome.states = self.own_state();
+            // The others have their time whatever changes.
+            outcome.rearm = matches!(self, Self::Scheduler(_));
+        }
+        (outcome, decision)
     }
 
     /// It may be due.
@@ -214,6 +229,19 @@ impl Kind {
             Self::AnyBranch(_) | Self::Stateless => return Vec::new(),
         };
         vec![(Part::default(), state)]
+    }
+}
+
+/// What one waits for that has no state of its own.
+const fn instead_of_changes(settings: &SchedulerKind) -> Instead {
+    match settings {
+        SchedulerKind::Dependent { .. } => Instead::Upstream,
+        SchedulerKind::Triggerable => Instead::Trigger,
+        SchedulerKind::TryJobdir(_) | SchedulerKind::TryUserpass(_) => Instead::TryJobs,
+        SchedulerKind::Scheduler { .. }
+        | SchedulerKind::AnyBranch { .. }
+        | SchedulerKind::Periodic { .. }
+        | SchedulerKind::Nightly(_) => Instead::Clock,
     }
 }
 

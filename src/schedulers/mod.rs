@@ -31,7 +31,7 @@ use self::kind::Kind;
 use self::remembering::{Part, Remembered};
 use crate::config::{SchedulerConfig, SchedulerKind};
 use crate::model::{
-    BuilderName, Change, ChangeNumber, Properties, SchedulerName, SourceStamp, Timestamp,
+    BuilderName, Change, ChangeNumber, Decision, Properties, SchedulerName, SourceStamp, Timestamp,
 };
 
 pub use search::{Run, next_run};
@@ -68,6 +68,9 @@ pub struct Effects {
     pub states: Vec<(SchedulerName, Option<Value>)>,
     /// Schedulers whose due time may have changed.
     pub touched: Vec<SchedulerIx>,
+    /// What each scheduler made of the change it was offered, in the order of the configuration; empty after
+    /// other events.
+    pub decisions: Vec<(SchedulerName, Decision)>,
     /// What went wrong, and with which scheduler (CHG-05).
     pub problems: Vec<(SchedulerName, String)>,
 }
@@ -77,7 +80,7 @@ pub struct Effects {
 pub struct Submission {
     /// Who wants it.
     pub scheduler: SchedulerName,
-    /// On which builders, in order, duplicates included (SCB-02).
+    /// On which builders, in order; one that is listed twice gets one request (SCB-02).
     pub builders: Vec<BuilderName>,
     /// What to build.
     pub stamp: Arc<SourceStamp>,
@@ -155,14 +158,21 @@ impl Registry {
         effects
     }
 
-    /// Tells every scheduler of a change.
+    /// Tells every scheduler of a change, and asks each what it makes of it.
     pub fn on_change(&mut self, change: &Arc<Change>, now: Timestamp) -> Effects {
-        let mut effects = Effects::default();
+        let mut effects = Effects {
+            decisions: Vec::with_capacity(self.entries.len()),
+            ..Effects::default()
+        };
         for (ix, entry) in self.entries.iter_mut().enumerate() {
-            if !entry.stopped {
-                let outcome = entry.kind.on_change(&entry.config.kind, change, now);
-                entry.collect(ix, outcome, &mut effects);
+            let name = entry.config.name.clone();
+            if entry.stopped {
+                effects.decisions.push((name, Decision::Stopped));
+                continue;
             }
+            let (outcome, decision) = entry.kind.on_change(&entry.config.kind, change, now);
+            effects.decisions.push((name, decision));
+            entry.collect(ix, outcome, &mut effects);
         }
         effects
     }

@@ -21,7 +21,7 @@ use super::search::{self, Run};
 use super::timed::Gathered;
 use super::waiting::StoredChanges;
 use crate::config::NightlyConfig;
-use crate::model::{Change, ChangeNumber, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
 
 /// The state of one `Nightly`.
 #[derive(Debug)]
@@ -81,9 +81,10 @@ impl Nightly {
         self.gathered.restore(&config.what, &stored.changes, known)
     }
 
-    /// Takes a change into account; says whether there is something new to remember.
-    pub(super) fn on_change(&mut self, config: &NightlyConfig, change: &Arc<Change>) -> bool {
-        self.gathered.on_change(&config.what, change)
+    /// Takes a change into account.
+    pub(super) fn on_change(&mut self, config: &NightlyConfig, change: &Arc<Change>) -> Decision {
+        self.gathered
+            .on_change(&config.what, change, self.next.slot())
     }
 
     /// Runs the slot, or looks for one again, if it is time: what is to be built, if so (NIG-07).

@@ -14,7 +14,7 @@ use super::Start;
 use super::timed::Gathered;
 use super::waiting::StoredChanges;
 use crate::config::TimedBuild;
-use crate::model::{Change, ChangeNumber, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
 
 /// The state of one `Periodic`.
 #[derive(Debug)]
@@ -73,9 +73,9 @@ impl Periodic {
         self.gathered.restore(settings.what, &stored.changes, known)
     }
 
-    /// Takes a change into account; says whether there is something new to remember.
-    pub(super) fn on_change(&mut self, what: &TimedBuild, change: &Arc<Change>) -> bool {
-        self.gathered.on_change(what, change)
+    /// Takes a change into account.
+    pub(super) fn on_change(&mut self, what: &TimedBuild, change: &Arc<Change>) -> Decision {
+        self.gathered.on_change(what, change, Some(self.next))
     }
 
     /// What is to be built, if it is time. When the clock was set back, the grid moves with it.

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::waiting::{self, StoredChanges, Waiting};
 use crate::config::TreeStable;
-use crate::model::{Change, ChangeNumber, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
 
 /// How long a time that is already past is put off (SCH-05).
 const OVERDUE_DELAY: Duration = Duration::from_secs(1);
@@ -58,17 +58,6 @@ pub(super) struct Stored {
     #[serde(flatten)]
     pub(super) changes: StoredChanges,
     pub(super) next: Option<Timestamp>,
-}
-
-/// What a change does to a scheduler that wants it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Effect {
-    /// Nothing.
-    Ignored,
-    /// It waits, and the timer may run.
-    Waits,
-    /// It is built at once, alone.
-    Builds,
 }
 
 impl Scheduler {
@@ -114,16 +103,16 @@ impl Scheduler {
         settings: &TreeStable,
         change: &Arc<Change>,
         now: Timestamp,
-    ) -> Effect {
+    ) -> Decision {
         let important = waiting::is_important(&settings.rules, change);
         if !important && settings.rules.only_important {
-            return Effect::Ignored;
+            return Decision::Dropped;
         }
         let Some(still_for) = settings.tree_stable_timer else {
             // Changes taken over from a time when there was a timer stay with theirs.
             return match important {
-                true => Effect::Builds,
-                false => Effect::Ignored,
+                true => Decision::BuiltAtOnce,
+                false => Decision::Dropped,
             };
         };
         self.changes.add(change, important);
@@ -137,7 +126,12 @@ impl Scheduler {
             let next = self.wait.map_or(still, |w| w.next.max(still));
             self.wait = Some(Wait::until(next, now));
         }
-        Effect::Waits
+        match (important, self.wait) {
+            (true, Some(Wait { due: until, .. })) => Decision::TimerRuns { until },
+            (true, None) | (false, _) => Decision::Remembered {
+                until: self.next_due(),
+            },
+        }
     }
 
     /// What has accumulated, if it is time to build it (SCH-07, SCH-08).

@@ -6,27 +6,38 @@ use std::sync::Arc;
 
 use super::waiting::{self, StoredChanges, Waiting};
 use crate::config::TimedBuild;
-use crate::model::{Change, ChangeNumber, SourceStamp};
+use crate::model::{Change, ChangeNumber, Decision, Instead, SourceStamp, Timestamp};
 
 /// Changes that wait for the time to come; none unless the scheduler builds changes.
 #[derive(Debug, Default)]
 pub(super) struct Gathered(Waiting);
 
 impl Gathered {
-    /// Takes a change into account; says whether it waits now.
-    pub(super) fn on_change(&mut self, what: &TimedBuild, change: &Arc<Change>) -> bool {
+    /// Takes a change into account, which may wait for the next run then, at `at`.
+    pub(super) fn on_change(
+        &mut self,
+        what: &TimedBuild,
+        change: &Arc<Change>,
+        at: Option<Timestamp>,
+    ) -> Decision {
         let Some(rules) = &what.only_if_changed else {
-            return false;
+            let instead = Instead::Clock;
+            return Decision::LooksAtNone { instead };
         };
-        if !waiting::wants(what.branch.as_deref(), rules, change) {
-            return false;
+        if let Err(why) = waiting::check(what.branch.as_deref(), rules, change) {
+            return why;
         }
         let important = waiting::is_important(rules, change);
-        let waits = important || !rules.only_important;
-        if waits {
-            self.0.add(change, important);
+        if !important && rules.only_important {
+            return Decision::Dropped;
         }
-        waits
+        self.0.add(change, important);
+        match important {
+            true => Decision::KeptForRun { at },
+            false => Decision::Remembered {
+                until: at.filter(|_| self.0.has_important()),
+            },
+        }
     }
 
     /// What to build now; a forced build is of the latest if there are no changes that matter.

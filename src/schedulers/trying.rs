@@ -31,14 +31,7 @@ impl Registry {
         }
         let mut submission = entry.submission(Arc::default());
         if !job.builders.is_empty() {
-            // One request a builder, however often it is named (SCB-02).
-            let mut builders: Vec<BuilderName> = Vec::with_capacity(job.builders.len());
-            for builder in &job.builders {
-                if !builders.contains(builder) {
-                    builders.push(builder.clone());
-                }
-            }
-            submission.builders = builders;
+            submission.builders.clone_from(&job.builders);
         }
         submission.reason = reason(&job, user);
         for (name, value) in &job.properties {
@@ -72,7 +65,7 @@ impl Entry {
 
 /// The stamp of a job: nothing of its own but the base and the patch (TRY-04).
 fn stamp(job: TryJob) -> SourceStamp {
-    let some = |text: String| Some(text).filter(|t| !t.is_empty());
+    let some = |text: String| not_empty(Some(text));
     let (who, comment) = (some(job.who), some(job.comment));
     // Without a diff there is nothing to apply, and it merges like any other (TRY-07).
     let patch = (!job.patch.is_empty()).then_some(Patch {
@@ -83,14 +76,19 @@ fn stamp(job: TryJob) -> SourceStamp {
         comment,
     });
     SourceStamp {
-        branch: job.branch,
-        revision: job.base_revision,
+        branch: not_empty(job.branch),
+        revision: not_empty(job.base_revision),
         patch,
         changes: Vec::new(),
         project: job.project,
         repository: job.repository,
         codebase: String::new(),
     }
+}
+
+/// An empty text says no more than none.
+fn not_empty(text: Option<String>) -> Option<String> {
+    text.filter(|t| !t.is_empty())
 }
 
 /// Why the set is built (TRY-05). Who logged in is a fact; who the sender says it is for is a claim.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ChangeRules;
-use crate::model::{Change, ChangeNumber, SourceStamp};
+use crate::model::{Change, ChangeNumber, Decision, SourceStamp};
 
 /// Changes that wait, in order of arrival.
 #[derive(Debug, Default)]
@@ -132,8 +132,27 @@ pub(super) fn gone(missing: &[ChangeNumber]) -> String {
 /// Whether `change` is on `branch`, unless the filter speaks of branches, and passes the filter (SCH-02,
 /// SCH-12). The default branch and an empty name are two (CHG-02).
 pub(super) fn wants(branch: Option<&str>, rules: &ChangeRules, change: &Change) -> bool {
-    let on_branch = rules.filter.branch.is_some() || change.branch.as_deref() == branch;
-    on_branch && rules.filter.passes(change)
+    check(branch, rules, change).is_ok()
+}
+
+/// Why `change` is not wanted, if it is not.
+pub(super) fn check(
+    branch: Option<&str>,
+    rules: &ChangeRules,
+    change: &Change,
+) -> Result<(), Decision> {
+    if rules.filter.branch.is_none() && change.branch.as_deref() != branch {
+        return Err(Decision::OffBranch);
+    }
+    check_filter(rules, change)
+}
+
+/// Why `change` does not pass the filter, if it does not.
+pub(super) fn check_filter(rules: &ChangeRules, change: &Change) -> Result<(), Decision> {
+    match rules.filter.refuses(change) {
+        Some(by) => Err(Decision::Filtered { by }),
+        None => Ok(()),
+    }
 }
 
 /// Whether `change` is important (SCH-03).

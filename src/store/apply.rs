@@ -9,7 +9,8 @@ use rusqlite::{Connection, ErrorCode, named_params, params};
 use super::column::{Json, int};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildSet, BuilderName, Change, ChangeNumber, Op, Results, SlaveName, SourceStamp,
+    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, Results, SchedulerName, SlaveName,
+    SourceStamp,
 };
 
 /// Why an op was not written.
@@ -82,6 +83,9 @@ impl<'a> StoredStamp<'a> {
 fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
     match op {
         Op::ChangeAdded(change) => change_added(conn, change),
+        Op::ChangeOffered { change, decisions } => conn
+            .prepare_cached("INSERT INTO decision (change, schedulers) VALUES (?1, ?2)")?
+            .execute(params![int(change.0), Json(in_runs(decisions))]),
         Op::SetSubmitted(set) => set_submitted(conn, set),
         Op::SetFinished { set, result, at } => conn
             .prepare_cached("UPDATE build_set SET finished_at = ?2, result = ?3 WHERE id = ?1")?
@@ -141,6 +145,9 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![int(build.0), index, name, at.0, Json(text)]),
+        Op::StepText { build, index, text } => conn
+            .prepare_cached("UPDATE step SET text = ?3 WHERE build = ?1 AND position = ?2")?
+            .execute(params![int(build.0), index, Json(text)]),
         Op::StepFinished {
             build,
             index,
@@ -255,6 +262,14 @@ fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
     })
 }
 
+/// Schedulers that came to the same decision one after the other share it: most are not concerned by a change.
+fn in_runs(decisions: &[(SchedulerName, Decision)]) -> Vec<(Decision, Vec<&SchedulerName>)> {
+    decisions
+        .chunk_by(|(_, one), (_, next)| one == next)
+        .filter_map(|run| Some((run.first()?.1, run.iter().map(|(name, _)| name).collect())))
+        .collect()
+}
+
 fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build_set (id, external_id, scheduler, reason, submitted_at, stamp,
@@ -283,6 +298,11 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
             patch.comment,
             patch.body,
         ])?;
+    }
+    let mut insert =
+        conn.prepare_cached("INSERT INTO change_in_set (change, build_set) VALUES (?1, ?2)")?;
+    for change in &set.stamp.changes {
+        insert.execute(params![int(change.number.0), int(set.id.0)])?;
     }
     let mut insert = conn.prepare_cached(
         "INSERT INTO request (id, build_set, builder, submitted_at) VALUES (?1, ?2, ?3, ?4)",

@@ -13,6 +13,12 @@ use crate::model::{
     RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
 };
 
+mod of_change;
+mod of_set;
+
+pub use of_change::{decisions, requests_of_change, sets_of_change};
+pub use of_set::requests_of_set;
+
 /// The state, opened for reading, beside a running master or without one.
 #[derive(Debug)]
 pub struct State {
@@ -255,6 +261,29 @@ pub fn change(conn: &Connection, number: ChangeNumber) -> rusqlite::Result<Optio
         .optional()
 }
 
+/// The newest `limit` sets to which a client has given this id, newest first (BST-10, TJD-11).
+///
+/// # Errors
+/// The state cannot be read.
+pub fn sets_of_client(
+    conn: &Connection,
+    external_id: &str,
+    limit: u32,
+) -> rusqlite::Result<Vec<SetRow>> {
+    let ids: Vec<SetId> = conn
+        .prepare_cached(SETS_OF_CLIENT)?
+        .query_map(params![external_id, limit], |row| {
+            Ok(row.get::<_, Col<_>>(0)?.0)
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    sets(conn, ids)
+}
+
+fn sets(conn: &Connection, ids: Vec<SetId>) -> rusqlite::Result<Vec<SetRow>> {
+    let sets = ids.into_iter().map(|id| build_set(conn, id));
+    sets.filter_map(Result::transpose).collect()
+}
+
 /// Requests: the open ones in the order of the queue, all of them newest first.
 ///
 /// # Errors
@@ -300,26 +329,20 @@ pub fn build_set(conn: &Connection, id: SetId) -> rusqlite::Result<Option<SetRow
     Ok(Some(set))
 }
 
-/// The requests of a set, with the build that serves or served each.
+/// The newest set that `scheduler` made of the try job with this id (TJD-11).
 ///
 /// # Errors
 /// The state cannot be read.
-pub fn requests_of_set(
+pub fn set_of_try_job(
     conn: &Connection,
-    set: SetId,
-) -> rusqlite::Result<Vec<(RequestRow, Option<BuildRow>)>> {
-    let mut select = conn.prepare_cached(REQUESTS_OF_SET)?;
-    let requests = select.query_map([int(set.0)], request_of)?;
-    requests
-        .map(|request| {
-            let request = request?;
-            let build = match request.build {
-                Some(number) => build(conn, &request.builder, number)?,
-                None => None,
-            };
-            Ok((request, build))
+    scheduler: &SchedulerName,
+    job: &str,
+) -> rusqlite::Result<Option<SetId>> {
+    conn.prepare_cached(SET_OF_TRY_JOB)?
+        .query_row((scheduler.as_str(), job), |row| {
+            row.get::<_, Col<_>>(0).map(|id| id.0)
         })
-        .collect()
+        .optional()
 }
 
 /// The newest `limit` builds, of one builder or of all, newest first.
@@ -499,14 +522,13 @@ const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.sub
         r.retries, r.start_count, r.result, r.finished_at
     FROM request r JOIN build_set s ON s.id = r.build_set
     ORDER BY r.id DESC LIMIT ?1";
-const REQUESTS_OF_SET: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at
-    FROM request r JOIN build_set s ON s.id = r.build_set
-    WHERE r.build_set = ?1 ORDER BY r.id";
+const SETS_OF_CLIENT: &str =
+    "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";
 const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,
         properties
     FROM build_set WHERE id = ?1";
+const SET_OF_TRY_JOB: &str = "SELECT id FROM build_set
+    WHERE scheduler = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";
 const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1 ORDER BY id";
 const BUILDS: &str = "SELECT id, builder, number, slave, reason, started_at, finished_at, result,
         text, requests, changes, properties, stop_reason

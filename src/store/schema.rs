@@ -11,7 +11,10 @@ use super::StoreError;
 
 /// The steps to the schema of this program; the first makes it from nothing. A step that has been
 /// released is never changed again.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
@@ -160,6 +163,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::model::{ChangeNumber, SetId, Timestamp};
+    use crate::store::{Store, read};
 
     fn open(dir: &tempfile::TempDir) -> Result<Connection, StoreError> {
         open_for_writing(&dir.path().join("state.sqlite"))
@@ -212,6 +217,64 @@ mod tests {
         assert_eq!(version(&conn).unwrap(), 0);
         drop(conn);
         assert_eq!(version(&open(&dir).unwrap()).unwrap(), known());
+    }
+
+    /// A state as version 1 left it: a change, a set of it that a client named, and one without either.
+    const FILLED_1: &str = r#"
+        INSERT INTO change VALUES (7, 100, 90, NULL, 'zoë', 'fix', 'r7', NULL, '', '', '', NULL, '',
+            NULL, '["a.c"]', '{}');
+        INSERT INTO build_set VALUES (3, 'job', 'try', 'because', 200, NULL, NULL,
+            '{"branch":null,"revision":null,"project":"","repository":"","codebase":"",
+              "changes":[7]}', '{}');
+        INSERT INTO build_set VALUES (4, NULL, NULL, 'because', 200, 300, 0,
+            '{"branch":null,"revision":"r1","project":"","repository":"","codebase":"",
+              "changes":[]}', '{}');
+        INSERT INTO patch VALUES (3, 1, NULL, 'zoë', NULL, x'00ff');
+        INSERT INTO request (id, build_set, builder, submitted_at) VALUES (5, 3, 'b', 200);
+        INSERT INTO scheduler VALUES ('s', '{}');"#;
+
+    #[test]
+    fn a_state_of_version_1_comes_along_with_all_that_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        let mut conn = Connection::open(&path).unwrap();
+        migrate_to(&mut conn, 1, MIGRATIONS[0]).unwrap();
+        conn.execute_batch(FILLED_1).unwrap();
+        drop(conn);
+        let older = open_for_reading(dir.path()).unwrap_err();
+        assert!(matches!(older, StoreError::Older { found: 1, .. }));
+
+        let conn = open(&dir).unwrap();
+        assert_eq!(version(&conn).unwrap(), known());
+        let change = ChangeNumber(7);
+        let ids = |sets: Vec<read::SetRow>| -> Vec<_> { sets.iter().map(|s| s.id).collect() };
+        assert_eq!(read::change(&conn, change).unwrap().unwrap().who, "zoë");
+        assert_eq!(read::decisions(&conn, change).unwrap(), None);
+        assert_eq!(
+            ids(read::sets_of_change(&conn, change).unwrap()),
+            [SetId(3)]
+        );
+        assert_eq!(
+            ids(read::sets_of_client(&conn, "job", 9).unwrap()),
+            [SetId(3)]
+        );
+        assert!(read::build_set(&conn, SetId(4)).unwrap().is_some());
+        drop(conn);
+        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        let patch = recovered.requests[0].stamp.patch.as_ref().unwrap();
+        assert_eq!(patch.body, [0, 255]);
+
+        // What goes takes along what was added for it.
+        let conn = open(&dir).unwrap();
+        conn.execute("INSERT INTO decision VALUES (7, '[]')", [])
+            .unwrap();
+        conn.execute("DELETE FROM build_set WHERE id = 3", [])
+            .unwrap();
+        conn.execute("DELETE FROM change WHERE number = 7", [])
+            .unwrap();
+        let left = "SELECT (SELECT count(*) FROM change_in_set) + (SELECT count(*) FROM decision)";
+        let left: u32 = conn.query_row(left, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0);
     }
 
     #[test]

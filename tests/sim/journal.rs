@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet};
 use buildmaster::model::{
-    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Op, Recovered,
-    RequestId, Results, SchedulerName, SetId,
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision, Op,
+    Recovered, RequestId, Results, SchedulerName, SetId,
 };
 use serde_json::Value;
 
@@ -17,6 +17,8 @@ pub struct Journal {
     pub sets: BTreeMap<SetId, Set>,
     pub requests: BTreeMap<RequestId, Request>,
     pub builds: BTreeMap<BuildId, Build>,
+    /// What the schedulers made of each change.
+    pub decisions: BTreeMap<ChangeNumber, Vec<(SchedulerName, Decision)>>,
     schedulers: BTreeMap<SchedulerName, Value>,
 }
 
@@ -57,6 +59,11 @@ impl Journal {
                 assert!(last.is_none_or(|&l| l < change.number), "change reused");
                 self.changes.insert(change.number, change);
             }
+            Op::ChangeOffered { change, decisions } => {
+                assert!(self.changes.contains_key(&change), "offered, not added");
+                let old = self.decisions.insert(change, decisions);
+                assert_eq!(old, None, "change {change} was offered twice");
+            }
             Op::SetSubmitted(set) => self.add_set(set),
             Op::SetFinished { set, result, .. } => self.finish_set(set, result),
             Op::RequestFinished {
@@ -93,6 +100,7 @@ impl Journal {
                 };
             }
             Op::StepStarted { .. }
+            | Op::StepText { .. }
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),

@@ -62,6 +62,11 @@ impl Reference {
         }
     }
 
+    /// The end has begun, or nearly.
+    pub const fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
     /// An input is about to be handled.
     pub fn on_input(&mut self, now: Mono, input: &Input) {
         match input {
@@ -191,6 +196,7 @@ impl Reference {
                 self.open(*session);
             }
             Command::Reply { .. }
+            | Command::GrantLocks { .. }
             | Command::InterruptBuild { .. }
             | Command::SlaveGone { .. }
             | Command::Exit => {}
@@ -205,7 +211,8 @@ impl Reference {
             if !self.stopping && core.queue_length(&builder.name) > 0 {
                 for slave in &builder.slaves {
                     assert!(
-                        !self.could_start(now, slave, &builder.name),
+                        !self.could_start(now, slave, &builder.name)
+                            || !core.slave_lock_blocks(slave).is_empty(),
                         "BLD-07: {} could start on {slave}",
                         builder.name
                     );

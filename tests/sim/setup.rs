@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use buildmaster::config::calendar::Field;
+use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
-    BuilderConfig, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns, Importance,
-    LogLimits, SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind, TreeStable,
+    BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
+    Importance, LockAccess, LockConfig, LockKind, LockMode, LogLimits, NightlyConfig,
+    SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind, TimedBuild, TreeStable,
 };
-use buildmaster::model::{BuilderName, Properties, SlaveName};
+use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
+
+use crate::world;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
@@ -25,9 +30,12 @@ pub fn config(rng: &mut StdRng) -> Config {
         .map(|n| builder(rng, n, &names))
         .collect();
     let builder_names: Vec<BuilderName> = builders.iter().map(|b| b.name.clone()).collect();
-    let schedulers: Vec<_> = (0..rng.random_range(1..=3))
-        .map(|n| scheduler(rng, n, &builder_names))
-        .collect();
+    let mut schedulers: Vec<Arc<SchedulerConfig>> = Vec::new();
+    for n in 0..rng.random_range(1..=4) {
+        let before = schedulers.iter().filter(|s| !world::takes_jobs(&s.kind));
+        let upstreams: Vec<_> = before.map(|s| s.name.clone()).collect();
+        schedulers.push(scheduler(rng, n, &builder_names, &upstreams));
+    }
     Config {
         title: String::new(),
         title_url: String::new(),
@@ -37,17 +45,76 @@ pub fn config(rng: &mut StdRng) -> Config {
         slaves,
         schedulers,
         builders,
+        locks: (0..LOCKS.len()).map(|n| lock(rng, n)).collect(),
         change_sources: Vec::new(),
         start_build_timeout: Duration::from_secs(10),
         attach_timeout: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(30),
         interrupt_grace: Duration::from_secs(60),
+        orphan_request_grace: Duration::ZERO,
         max_retries: rng.random_range(0..=2),
         duplicate_slave_replaces: rng.random_bool(0.3),
         choose_slaves_randomly: rng.random_bool(0.7),
         logs: LogLimits::default(),
         log_rotation: (0, 0),
     }
+}
+
+/// Slaves use the first two, builders the next three, and steps what comes after those of their builder: so there is no
+/// circle of what is held while something is waited for.
+const LOCKS: [&str; 6] = ["l0", "l1", "l2", "l3", "l4", "l5"];
+
+fn lock(rng: &mut StdRng, n: usize) -> LockConfig {
+    let max_count_for_slave = [("s0".into(), 2)].into();
+    LockConfig {
+        name: LOCKS[n].into(),
+        kind: if rng.random_bool(0.5) {
+            LockKind::Master
+        } else {
+            LockKind::Slave {
+                max_count_for_slave,
+            }
+        },
+        max_count: rng.random_range(1..=2),
+    }
+}
+
+/// None, mostly, or some of `names`.
+fn locks_of(rng: &mut StdRng, names: &[&str]) -> Vec<LockAccess> {
+    if rng.random_bool(0.6) {
+        return Vec::new();
+    }
+    let names: Vec<LockName> = names.iter().map(|&name| name.into()).collect();
+    some_locks(rng, &names)
+}
+
+/// Some of these, in some way.
+pub fn some_locks(rng: &mut StdRng, names: &[LockName]) -> Vec<LockAccess> {
+    let mut locks = Vec::new();
+    for lock in names {
+        if rng.random_bool(0.5) {
+            let exclusive = rng.random_bool(0.4);
+            locks.push(LockAccess {
+                lock: lock.clone(),
+                mode: if exclusive {
+                    LockMode::Exclusive
+                } else {
+                    LockMode::Counting
+                },
+            });
+        }
+    }
+    locks
+}
+
+/// The locks that steps of a builder with these may want.
+pub fn locks_after(own: &[LockAccess]) -> Vec<LockName> {
+    let is_own = |name: &str| own.iter().any(|access| access.lock.as_str() == name);
+    let first = LOCKS
+        .iter()
+        .rposition(|name| is_own(name))
+        .map_or(2, |at| at + 1);
+    LOCKS[first..].iter().map(|&name| name.into()).collect()
 }
 
 fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
@@ -60,6 +127,7 @@ fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
         },
         properties: Properties::new(),
         keepalive_interval: Duration::from_secs(3600),
+        locks: locks_of(rng, &LOCKS[..2]),
         notify_on_missing: Vec::new(),
     })
 }
@@ -80,6 +148,7 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig>
             name: "f".to_owned(),
             steps: Vec::new(),
         }),
+        locks: locks_of(rng, &LOCKS[2..5]),
         env: BTreeMap::new(),
         tags: Vec::new(),
         description: String::new(),
@@ -88,7 +157,12 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig>
     })
 }
 
-fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<SchedulerConfig> {
+fn scheduler(
+    rng: &mut StdRng,
+    n: u32,
+    builders: &[BuilderName],
+    upstreams: &[SchedulerName],
+) -> Arc<SchedulerConfig> {
     let mut its: Vec<_> = builders.to_vec();
     its.retain(|_| rng.random_bool(0.7));
     if rng.random_bool(0.1) && !its.is_empty() {
@@ -114,11 +188,21 @@ fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<Schedule
         },
     };
     // The first is none that waits for another.
-    let kind = match rng.random_range(0..4) {
-        0 if n > 0 => SchedulerKind::Dependent {
-            upstream: format!("sched{}", rng.random_range(0..n)).into(),
+    let kind = match rng.random_range(0..8) {
+        0 | 1 if !upstreams.is_empty() => SchedulerKind::Dependent {
+            upstream: upstreams[rng.random_range(0..upstreams.len())].clone(),
         },
-        1 => SchedulerKind::AnyBranch {
+        2 => SchedulerKind::Periodic {
+            period: Duration::from_secs([60, 250, 3600][rng.random_range(0..3)]),
+            resume: rng.random_bool(0.5),
+            what: timed(rng, settings.rules),
+        },
+        3 => SchedulerKind::Nightly(Box::new(nightly(rng, settings.rules))),
+        4 => SchedulerKind::TryUserpass(TryUserpassConfig {
+            ports: Vec::new(),
+            users: Vec::new(),
+        }),
+        5 => SchedulerKind::AnyBranch {
             branches: rng.random_bool(0.5).then(|| vec![branch(rng)]),
             separate_repositories: rng.random_bool(0.3),
             settings,
@@ -135,6 +219,40 @@ fn scheduler(rng: &mut StdRng, n: u32, builders: &[BuilderName]) -> Arc<Schedule
         reason: None,
         kind,
     })
+}
+
+/// Every minute, every twentieth, or every hour.
+fn nightly(rng: &mut StdRng, rules: ChangeRules) -> NightlyConfig {
+    let minute = match rng.random_range(0..3) {
+        0 => Field::Any,
+        1 => Field::one_of([0, 20, 40]),
+        _ => Field::one_of([0]),
+    };
+    NightlyConfig {
+        calendar: Calendar::new([minute, Field::Any, Field::Any, Field::Any, Field::Any]).unwrap(),
+        force_at: None,
+        zone: Zone::UTC,
+        search_years: 2,
+        repeated_once: false,
+        after_gap: false,
+        what: timed(rng, rules),
+    }
+}
+
+/// In which minutes it runs: those of the hour that can be divided by this.
+pub fn minutes_of(nightly: &NightlyConfig) -> i64 {
+    match nightly.calendar.minute {
+        Field::Any => 1,
+        Field::OneOf(1) => 60,
+        Field::OneOf(_) => 20,
+    }
+}
+
+fn timed(rng: &mut StdRng, rules: ChangeRules) -> TimedBuild {
+    TimedBuild {
+        branch: branch(rng),
+        only_if_changed: rng.random_bool(0.5).then_some(rules),
+    }
 }
 
 /// The default branch, mostly, or another.

@@ -1,7 +1,10 @@
 //! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
 
 mod end;
+mod locks;
 mod shell;
+mod timed;
+mod trying;
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{BotMaster, BuildOutcome, Input, ReplyId, SessionId};
-use buildmaster::config::Config;
+use buildmaster::config::{Config, SchedulerConfig, SchedulerKind};
 use buildmaster::model::{
     BuildId, BuildNumber, ChangeNumber, Mono, NewChange, Now, Op, Properties, RequestId, Results,
-    SchedulerName, SetId, SlaveName, Ticket, Timestamp,
+    SetId, SlaveName, Ticket, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -21,6 +24,10 @@ use rand::{RngExt, SeedableRng};
 use crate::journal::Journal;
 use crate::reference::Reference;
 use crate::setup;
+use locks::LockSide;
+use timed::Clocks;
+use trying::Tried;
+pub use trying::takes_jobs;
 
 /// One history.
 #[derive(Debug)]
@@ -41,14 +48,19 @@ pub struct World {
     waiting: BTreeSet<ReplyId>,
     change_replies: BTreeSet<ReplyId>,
     accepted: BTreeSet<ChangeNumber>,
+    clocks: Clocks,
+    tried: BTreeMap<ReplyId, Tried>,
+    /// Try jobs whose senders were told of their set.
+    taken: BTreeSet<String>,
     exited: bool,
     last_id: u64,
     trace: Option<DefaultHasher>,
     verbose: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct RunningBuild {
+    locks: LockSide,
     interrupted: Option<String>,
     lost: bool,
 }
@@ -62,6 +74,7 @@ impl World {
             wall: Timestamp::from_secs(1_000_000),
         };
         let mut disk = Journal::default();
+        let clocks = Clocks::new(&config, now);
         let core = BotMaster::new(Arc::clone(&config), disk.recover(), seed, now);
         let mut world = Self {
             rng,
@@ -77,6 +90,9 @@ impl World {
             waiting: BTreeSet::new(),
             change_replies: BTreeSet::new(),
             accepted: BTreeSet::new(),
+            clocks,
+            tried: BTreeMap::new(),
+            taken: BTreeSet::new(),
             exited: false,
             last_id: 0,
             trace: tracing.then(DefaultHasher::new),
@@ -98,8 +114,10 @@ impl World {
 
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
-            0..35 => self.answer(),
-            35..45 => self.submit_change(),
+            0..30 => self.answer(),
+            30..35 => self.move_locks(),
+            35..42 => self.submit_change(),
+            42..45 => self.submit_try(),
             45..54 => self.log_in(),
             54..57 => self.lose_slave(),
             57..70 => self.write_some(),
@@ -109,6 +127,7 @@ impl World {
             92..94 => self.stop(),
             94..95 => self.ping(),
             95..96 => self.slave_wants_shutdown(),
+            96..97 if self.rng.random_bool(0.5) => self.set_clock(),
             96..97 => self.repeat_an_answer(),
             97..98 => self.shut_down(),
             98..99 => self.input(Input::CancelShutdown),
@@ -201,8 +220,7 @@ impl World {
 
     fn write(&mut self, count: usize) {
         let mut last = None;
-        for (ticket, ops) in self.unwritten.drain(..count) {
-            self.disk.apply(ops);
+        for ticket in self.write_out(count) {
             last = ticket.or(last);
         }
         if let Some(ticket) = last {
@@ -215,7 +233,10 @@ impl World {
         let Some(at) = self.pick(self.builds.len()) else {
             return;
         };
-        let build = self.builds.keys().nth(at).copied().unwrap();
+        let (&build, it) = self.builds.iter().nth(at).unwrap();
+        if it.locks.waits() {
+            return;
+        }
         let results = [
             Results::Success,
             Results::Success,
@@ -336,18 +357,34 @@ impl World {
     /// Power goes: of what was not confirmed some is on disk.
     fn crash(&mut self) {
         let count = self.rng.random_range(0..=self.unwritten.len());
-        for (_, ops) in self.unwritten.drain(..count) {
-            self.disk.apply(ops);
-        }
+        self.write_out(count);
         self.begin_again();
     }
 
     /// After an orderly exit everything handed in is on disk.
     fn restart(&mut self) {
-        for (_, ops) in self.unwritten.drain(..) {
-            self.disk.apply(ops);
-        }
+        self.write_out(self.unwritten.len());
         self.begin_again();
+    }
+
+    /// Writes the oldest of what was handed in.
+    fn write_out(&mut self, count: usize) -> Vec<Option<Ticket>> {
+        let mut tickets = Vec::with_capacity(count);
+        for (ticket, ops) in self.unwritten.drain(..count) {
+            self.clocks.on_written(&ops);
+            self.disk.apply(ops);
+            tickets.push(ticket);
+        }
+        tickets
+    }
+
+    /// Somebody, or a time server, sets the clock.
+    fn set_clock(&mut self) {
+        let steps = [-7200, -90, -10, 10, 90, 7200];
+        let step = steps[self.rng.random_range(0..steps.len())];
+        self.now.wall = Timestamp(self.now.wall.0 + step * 1_000_000);
+        self.tell(&format!("--- the clock is set by {step} s"));
+        self.advance(Duration::ZERO);
     }
 
     fn begin_again(&mut self) {
@@ -361,6 +398,7 @@ impl World {
         let config = Arc::clone(&self.config);
         self.reference = Reference::new(Arc::clone(&config));
         self.core = BotMaster::new(config, self.disk.recover(), seed, self.now);
+        self.clocks.begin(self.now);
         self.tell("--- begins again");
         self.drain();
     }
@@ -379,11 +417,13 @@ impl World {
             self.restart();
         }
         self.input(Input::CancelShutdown);
-        for _ in 0..3000 {
+        // A clock that was set back by hours makes for many runs of those that run every minute.
+        for _ in 0..30_000 {
             if self.exited {
                 self.restart();
             }
             if self.rest_a_little() {
+                assert!(self.core.has_no_locks_taken(), "LCK-06");
                 return;
             }
         }
@@ -396,7 +436,7 @@ impl World {
         } else if !self.owed.is_empty() {
             let (_, input) = self.owed.remove(0);
             self.input(input);
-        } else if let Some((&build, _)) = self.builds.first_key_value() {
+        } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| !b.locks.waits()) {
             self.finish(build, Results::Success, false);
         } else if let Some(slave) = self.absent_slave() {
             self.log_in_as(slave);
@@ -415,7 +455,13 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        let waiting = |s: &Arc<_>| !self.core.pending_build_times(sched_name(s)).is_empty();
+        let waiting = |s: &Arc<SchedulerConfig>| match &s.kind {
+            SchedulerKind::Periodic { what, .. } => self.owes_changes(&s.name, what),
+            SchedulerKind::Nightly(nightly) => self.owes_changes(&s.name, &nightly.what),
+            // Its times are its upstream's, which may run for ever.
+            SchedulerKind::Dependent { .. } => false,
+            _ => !self.core.pending_build_times(&s.name).is_empty(),
+        };
         self.disk.sets.values().all(|s| s.finished.is_some())
             && !self.config.schedulers.iter().any(waiting)
             && self.waiting.is_empty()
@@ -462,6 +508,8 @@ impl World {
             self.reference.check(self.now.mono, &self.core);
             self.check_requests();
         }
+        let running = !self.exited && !self.reference.is_stopping();
+        self.clocks.check(self.now, running);
     }
 
     /// SLB-01 (e): an open request that is on disk is queued, or in a build.
@@ -506,10 +554,6 @@ impl World {
             eprintln!("{:?} {text}", self.now.mono.0);
         }
     }
-}
-
-fn sched_name(scheduler: &Arc<buildmaster::config::SchedulerConfig>) -> &SchedulerName {
-    &scheduler.name
 }
 
 /// Turns a good answer into a bad one.

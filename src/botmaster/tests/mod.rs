@@ -7,10 +7,13 @@
 )]
 
 mod building;
+mod locks;
+mod reconfiguration;
 mod scale;
 mod scheduling;
 mod slaves;
 mod stopping;
+mod trying;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -55,12 +58,14 @@ fn config(builders: &[(&str, &[&str])]) -> Config {
         properties: Properties::new(),
         slaves: slaves.into_iter().map(slave).collect(),
         builders: builders.iter().map(|b| builder(b.0, b.1)).collect(),
+        locks: Vec::new(),
         schedulers,
         change_sources: Vec::new(),
         start_build_timeout: Duration::from_secs(10),
         attach_timeout: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(30),
         interrupt_grace: Duration::from_secs(60),
+        orphan_request_grace: Duration::ZERO,
         max_retries: 5,
         duplicate_slave_replaces: false,
         choose_slaves_randomly: false,
@@ -76,6 +81,7 @@ fn slave(name: &str) -> Arc<SlaveConfig> {
         max_builds: None,
         properties: Properties::new(),
         keepalive_interval: Duration::from_secs(3600),
+        locks: Vec::new(),
         notify_on_missing: Vec::new(),
     })
 }
@@ -90,6 +96,7 @@ fn builder(name: &str, slaves: &[&str]) -> Arc<BuilderConfig> {
             name: "f".to_owned(),
             steps: Vec::new(),
         }),
+        locks: Vec::new(),
         env: BTreeMap::new(),
         tags: Vec::new(),
         description: String::new(),
@@ -397,12 +404,20 @@ fn short(command: &Command) -> Option<String> {
         Command::RunBuild { session, plan } => {
             format!("run {} {} on {session}", plan.builder.name, plan.number)
         }
+        Command::GrantLocks { build, user } => format!("grant {build} {}", short_user(user)),
         Command::InterruptBuild { build, reason } => format!("interrupt {build}: {reason}"),
         Command::SlaveGone { build } => format!("slave gone {build}"),
         Command::ShutdownSlave { session } => format!("shut down slave {session}"),
         Command::Announce(event) => return short_event(event),
         Command::Exit => "exit".to_owned(),
     })
+}
+
+fn short_user(user: &LockUser) -> &str {
+    match user {
+        LockUser::Build => "build",
+        LockUser::Step { name, .. } => name,
+    }
 }
 
 fn short_op(op: &Op) -> Option<String> {
@@ -420,9 +435,11 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveState {
             slave, connected, ..
         } => format!("slave {slave} {connected}"),
-        Op::BuilderState { .. }
+        Op::ChangeOffered { .. }
+        | Op::BuilderState { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
+        | Op::StepText { .. }
         | Op::StepFinished { .. }
         | Op::LogOpened { .. }
         | Op::LogClosed { .. } => return None,
@@ -445,6 +462,13 @@ fn short_event(event: &Event) -> Option<String> {
             ..
         } => format!("finished {builder} {number} {result}"),
         Event::BuilderState { builder, state } => format!("{builder} is {state}"),
+        Event::Reconfigured => "reconfigured".to_owned(),
+        Event::LocksAwaited(wait) => wait.to_string(),
+        Event::LocksGranted {
+            builder,
+            number,
+            user,
+        } => format!("{builder}/{number} {} has its locks", short_user(user)),
         Event::StartFailed { builder, slave, .. } => format!("start failed {builder} {slave}"),
         Event::SlaveHeldBack { slave, delay } => format!("held back {slave} {delay:?}"),
         Event::SchedulerFailed { .. }

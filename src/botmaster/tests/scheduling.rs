@@ -157,6 +157,68 @@ fn dep_07_a_set_that_was_open_at_a_restart_still_starts_what_waits_for_it() {
     assert_eq!(lines_with(&harness.told(), "write set 4 success, set 5"), 1);
 }
 
+/// A Scheduler on the default branch that waits for a minute.
+fn patient() -> SchedulerConfig {
+    let settings = TreeStable {
+        tree_stable_timer: Some(Duration::from_secs(60)),
+        ..TreeStable::default()
+    };
+    let kind = SchedulerKind::Scheduler {
+        branch: Some("rel".to_owned()),
+        settings,
+    };
+    of_kind("patient", &["b"], kind)
+}
+
+/// What a store gives back that has everything which was handed in.
+fn on_disk(harness: &mut Harness) -> Recovered {
+    let mut disk = Recovered::default();
+    for command in harness.out.drain(..) {
+        let Command::Persist { ops, .. } = command else {
+            continue;
+        };
+        for op in ops {
+            match op {
+                Op::ChangeAdded(change) => {
+                    disk.next.change = change.number.next();
+                    disk.changes.insert(change.number, change);
+                }
+                Op::SchedulerState { scheduler, state } => {
+                    match state {
+                        Some(state) => disk.schedulers.insert(scheduler, state),
+                        None => disk.schedulers.remove(&scheduler),
+                    };
+                }
+                Op::SetSubmitted(set) => panic!("too early: {set:?}"),
+                _ => {}
+            }
+        }
+    }
+    disk
+}
+
+#[test]
+fn mas_07_a_kill_while_a_timer_runs_lets_it_fire_once() {
+    let mut harness = Harness::new(config_with(vec![patient()]));
+    harness.change("rel");
+    harness.pass(20);
+    harness.change("rel");
+    let disk = on_disk(&mut harness);
+    let mut harness = Harness::recovered(config_with(vec![patient()]), disk);
+    // The clock begins where it began before: the second change was twenty seconds later.
+    harness.pass(79);
+    assert_eq!(lines_with(&harness.told(), "write"), 0);
+    harness.pass(1);
+    harness.persisted();
+    assert_eq!(harness.queued("b"), [1]);
+    let request = harness.core.open.request(RequestId(1)).unwrap();
+    let changes = request.request.stamp.changes.iter();
+    assert_eq!(changes.map(|c| c.number.0).collect::<Vec<_>>(), [1, 2]);
+    harness.pass(100_000);
+    harness.persisted();
+    assert_eq!(harness.queued("b"), [1]);
+}
+
 #[test]
 fn sb_06_a_periodic_goes_on_when_a_set_of_its_cannot_be_made() {
     let mut harness = Harness::new(config_with(vec![periodic(&["b", "gone"], 10)]));

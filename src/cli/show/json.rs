@@ -4,8 +4,9 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::model::{Change, Timestamp};
-use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
+use super::fate::Fate;
+use crate::model::{Change, Decision, FilterField, SchedulerName, Timestamp};
+use crate::store::read::{BuildRow, BuilderRow, RequestRow, SetRow, SlaveRow};
 
 /// Writes one value a line.
 pub(super) fn lines(
@@ -61,6 +62,51 @@ pub(super) fn change(change: &Change) -> Value {
         "properties": change.properties,
         "when": secs(change.when),
         "arrived_at": secs(change.arrived_at),
+    })
+}
+
+/// A change with what became of it; `schedulers` is null if that was not written down.
+pub(super) fn change_with(change: &Change, fate: &Fate) -> Value {
+    let mut value = self::change(change);
+    let decisions = fate.decisions.as_ref();
+    value["schedulers"] = json!(decisions.map(|all| all.iter().map(decision).collect::<Vec<_>>()));
+    value["sets"] = json!(fate.sets.iter().map(set).collect::<Vec<_>>());
+    value["requests"] = json!(fate.requests.iter().map(request).collect::<Vec<_>>());
+    value
+}
+
+fn decision((scheduler, decision): &(SchedulerName, Decision)) -> Value {
+    let field = match decision {
+        Decision::Filtered { by } => Some(FilterField::name(*by)),
+        Decision::TimerRuns { .. }
+        | Decision::BuiltAtOnce
+        | Decision::KeptForRun { .. }
+        | Decision::Remembered { .. }
+        | Decision::Dropped
+        | Decision::OffBranch
+        | Decision::BranchNotListed
+        | Decision::LooksAtNone { .. }
+        | Decision::Stopped => None,
+    };
+    json!({
+        "scheduler": scheduler,
+        "decision": decision.name(),
+        "counts": decision.counts(),
+        "at": decision.time().map(secs),
+        "field": field,
+        "why": decision.sentence(|at| format!("{} s since 1970", secs(at))),
+    })
+}
+
+fn set(row: &SetRow) -> Value {
+    json!({
+        "id": row.id,
+        "scheduler": row.scheduler,
+        "external_id": row.external_id,
+        "reason": row.reason,
+        "submitted_at": secs(row.submitted_at),
+        "result": row.finished.map(|(result, _)| result),
+        "finished_at": row.finished.map(|(_, at)| secs(at)),
     })
 }
 

@@ -10,8 +10,8 @@ use super::*;
 use crate::logs::LogStore;
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildSet, Change, NewChange, Op, Properties, RequestId, Results, SetId, SourceStamp,
-    Ticket, Timestamp,
+    BuildId, BuildSet, Change, Decision, FilterField, NewChange, Op, Properties, RequestId,
+    Results, SetId, SourceStamp, Ticket, Timestamp,
 };
 use crate::store::Store;
 
@@ -100,7 +100,7 @@ fn a_state() -> tempfile::TempDir {
     let set = BuildSet {
         id: SetId(1),
         external_id: None,
-        scheduler: None,
+        scheduler: Some("quick".into()),
         stamp: Arc::new(SourceStamp::from_changes(vec![a_change(1)])),
         reason: "scheduler".to_owned(),
         properties: Arc::default(),
@@ -130,6 +130,19 @@ fn a_state() -> tempfile::TempDir {
             state: "building",
         },
         Op::ChangeAdded(a_change(1)),
+        Op::ChangeOffered {
+            change: ChangeNumber(1),
+            decisions: vec![
+                ("quick".into(), Decision::BuiltAtOnce),
+                ("full".into(), Decision::TimerRuns { until: at(60) }),
+                (
+                    "docs".into(),
+                    Decision::Filtered {
+                        by: FilterField::Category,
+                    },
+                ),
+            ],
+        },
         Op::SetSubmitted(Arc::new(set)),
         started(1, 0, 1),
     ];
@@ -238,7 +251,91 @@ fn changes_for_people() {
         src/a.c
       properties
         bug  17  from Change
+      schedulers
+        quick  counted: built at once
+        full   counted: the timer runs until 2011-03-13 07:07:40
+        docs   not counted: the filter refuses its category
+      build sets
+        1  quick  not finished  2011-03-13 07:06:41  quick build 0, quick build 1, full pending
     ");
+}
+
+#[test]
+fn a_change_of_which_nothing_was_written_down_is_shown_as_such() {
+    for (decisions, expected) in [
+        (
+            None,
+            "  schedulers: what they made of it was not written down\n",
+        ),
+        (Some(Vec::new()), "  schedulers: there were none\n"),
+    ] {
+        let mut out = Vec::new();
+        let mut screen = Screen {
+            is_coloured: false,
+            zone: Zone::Utc,
+            out: &mut out,
+        };
+        let (sets, requests) = (Vec::new(), Vec::new());
+        let fate = Fate {
+            decisions,
+            sets,
+            requests,
+        };
+        fate::page(&mut screen, &fate).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert_eq!(shown, format!("{expected}  in no build set yet\n"));
+    }
+}
+
+#[test]
+fn a_change_for_programs_says_what_became_of_it() {
+    let [change] = &json_of("change 1 --json")[..] else {
+        panic!("one line");
+    };
+    let decision = |scheduler, decision, counts, at: Value, field: Value, why| {
+        json!({"scheduler": scheduler, "decision": decision, "counts": counts, "at": at,
+               "field": field, "why": why})
+    };
+    assert_eq!(
+        change["schedulers"],
+        json!([
+            decision(
+                "quick",
+                "built_at_once",
+                true,
+                Value::Null,
+                Value::Null,
+                "counted: built at once"
+            ),
+            decision(
+                "full",
+                "timer_runs",
+                true,
+                json!(1_300_000_060.0),
+                Value::Null,
+                "counted: the timer runs until 1300000060 s since 1970"
+            ),
+            decision(
+                "docs",
+                "filtered",
+                false,
+                Value::Null,
+                json!("category"),
+                "not counted: the filter refuses its category"
+            ),
+        ])
+    );
+    assert_eq!(
+        change["sets"],
+        json!([{"id": 1, "scheduler": "quick", "external_id": null, "reason": "scheduler",
+                "submitted_at": 1_300_000_001.0, "result": null, "finished_at": null}])
+    );
+    let requests = change["requests"].as_array().unwrap().iter();
+    let builds: Vec<_> = requests.map(|r| (&r["builder"], &r["build"])).collect();
+    assert_eq!(
+        json!(builds),
+        json!([["quick", 0], ["quick", 1], ["full", null]])
+    );
 }
 
 #[test]
@@ -349,7 +446,6 @@ fn the_rest_for_programs() {
         "when": 1_299_999_995.0, "arrived_at": 1_300_000_000.0,
     });
     assert_eq!(json_of("changes --json"), std::slice::from_ref(&change));
-    assert_eq!(json_of("change 1 --json"), [change]);
     let requests = json_of("requests --all --json");
     let states: Vec<_> = requests
         .iter()

@@ -5,19 +5,21 @@ use toml::de::DeValue;
 use super::*;
 use crate::config::reader::Shape;
 use crate::config::schedulers::rules;
-use crate::config::{builders, change_sources, schedulers, slaves, steps, toplevel};
+use crate::config::{builders, change_sources, locks, schedulers, slaves, steps, toplevel};
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
 fn shapes() -> Vec<(&'static str, &'static Shape)> {
     vec![
         ("", &toplevel::SHAPE),
         ("log_rotation", &toplevel::LOG_ROTATION),
+        ("locks.*", &locks::SHAPE),
         ("slaves", &slaves::SHAPE),
         ("factories.*", &steps::FACTORY),
         ("factories.*.steps", &steps::STEP),
         ("factories.*.steps.command", &steps::SECRET_WORD),
         ("factories.*.steps.logfiles.*", &steps::LOG_FILE),
         ("builders", &builders::SHAPE),
+        ("builders.locks", &locks::ACCESS),
         ("schedulers", &schedulers::SHAPE),
         ("schedulers.important_files", &rules::IMPORTANT_FILES),
         ("schedulers.filter", &rules::FILTER),
@@ -38,6 +40,7 @@ fn collect(path: &str, value: &DeValue<'_>, keys: &mut BTreeMap<String, BTreeSet
             .insert(key.to_owned());
         let free = [
             "factories",
+            "locks",
             "factories.*.steps.logfiles",
             "schedulers.filter",
         ];
@@ -79,6 +82,7 @@ fn settings_commented_out_in_the_example_are_the_defaults() {
         let config = accept(text);
         Config {
             slaves: Vec::new(),
+            locks: Vec::new(),
             builders: Vec::new(),
             schedulers: Vec::new(),
             change_sources: Vec::new(),
@@ -117,11 +121,8 @@ fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
         messages,
         [
             "`notify_on_missing` of slave `bot-linux` is not available yet",
-            "`locks` is not available yet",
             "`type = \"Git\"` of step is not available yet",
             "`type = \"Compile\"` of step is not available yet",
-            "`locks` of step `test` is not available yet",
-            "`type = \"Try_Jobdir\"` of scheduler `try1` is not available yet",
             "`type = \"Try_Userpass\"` of scheduler `try2` is not available yet",
         ]
     );

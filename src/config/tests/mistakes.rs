@@ -3,6 +3,7 @@ use proptest::prelude::{any, prop_assert, proptest};
 use super::*;
 
 mod keys;
+mod locks;
 mod names;
 mod syntax;
 mod values;

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod any_branch;
+mod decisions;
 mod dependent;
 mod nightly;
 mod periodic;
 mod reconfiguration;
 mod scheduler;
 mod search;
+mod trying;
 
 use std::time::Duration;
 
@@ -36,6 +38,8 @@ struct Harness {
     sets: Vec<ExpectedSet>,
     submissions: Vec<Submission>,
     problems: Vec<String>,
+    /// What was made of the last change.
+    decisions: Vec<Decision>,
     stored: BTreeMap<SchedulerName, Value>,
     changes: BTreeMap<ChangeNumber, Arc<Change>>,
 }
@@ -52,6 +56,7 @@ impl Harness {
             sets: Vec::new(),
             submissions: Vec::new(),
             problems: Vec::new(),
+            decisions: Vec::new(),
             stored: BTreeMap::new(),
             changes: BTreeMap::new(),
         };
@@ -97,7 +102,9 @@ impl Harness {
     fn offer(&mut self, at: f64, change: Arc<Change>) {
         self.changes.insert(change.number, Arc::clone(&change));
         let now = Timestamp::from_secs_f64(at);
-        let effects = self.registry.on_change(&change, now);
+        let mut effects = self.registry.on_change(&change, now);
+        let decisions = std::mem::take(&mut effects.decisions).into_iter();
+        self.decisions = decisions.map(|(_, decision)| decision).collect();
         self.take(effects, at);
     }
 

@@ -126,7 +126,7 @@ mod tests {
         let user = User {
             name: "alice".to_owned(),
             scheduler: "try".into(),
-            builders: Vec::new(),
+            builders: [].into(),
         };
         is_of(&set, &user)
     }

@@ -14,6 +14,7 @@ mod tracked;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -48,7 +49,7 @@ pub struct User {
     /// The scheduler that builds the jobs.
     pub scheduler: SchedulerName,
     /// The builders that may be tried, in the order of the configuration.
-    pub builders: Vec<BuilderName>,
+    pub builders: Arc<[BuilderName]>,
 }
 
 /// Serves a client that has logged in to try something, until it goes away. The state is in `basedir`.

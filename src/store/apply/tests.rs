@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod of_change;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use super::of_change::{DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
 use super::*;
 use crate::store::Store;
 use crate::store::recover::{
@@ -33,6 +34,10 @@ fn every_query_has_its_index() {
         SLAVES,
         CHANGES,
         CHANGE,
+        DECISIONS,
+        REQUESTS_OF_CHANGE,
+        SETS_OF_CHANGE,
+        SETS_OF_CLIENT,
         PENDING_REQUESTS,
         OPEN_REQUESTS,
         ALL_REQUESTS,

@@ -1,7 +1,7 @@
 //! Our master, as an operator handles it.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use rustix::process::Signal;
 use serde::Deserialize;
@@ -154,6 +154,11 @@ impl<'a> Master<'a> {
     /// Its process.
     pub(crate) fn process(&mut self) -> &mut Process {
         self.process.as_mut().unwrap()
+    }
+
+    /// Our program, to be asked about this master.
+    pub(crate) fn program(&self) -> Command {
+        self.sandbox.buildmaster()
     }
 
     /// Its base directory.

@@ -9,6 +9,7 @@ pub(crate) struct Setup {
     slaves: Vec<String>,
     builders: Vec<String>,
     steps: Vec<String>,
+    tables: String,
 }
 
 /// The password of every slave in a [`Setup`].
@@ -45,6 +46,12 @@ impl Setup {
         self
     }
 
+    /// Adds further tables of TOML.
+    pub(crate) fn tables(mut self, toml: &str) -> Self {
+        self.tables.push_str(toml);
+        self
+    }
+
     /// The text of the configuration, with slaves and changes on `port` of the loopback address; 0 lets the system
     /// choose.
     pub(crate) fn toml(&self, port: u16) -> String {
@@ -61,6 +68,7 @@ impl Setup {
              [factories.steps]\nsteps = [\n  {}\n]\n",
             self.steps.join(",\n  ")
         );
+        write!(text, "\n{}\n", self.tables).unwrap();
         for slave in &self.slaves {
             write!(text, "\n[[slaves]]\n{slave}\n").unwrap();
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use buildmaster::botmaster::{Answer, Command, Event, Input};
 
-use super::{RunningBuild, World};
+use super::{LockSide, RunningBuild, World};
 
 impl World {
     pub(super) fn obey(&mut self, command: Command) {
@@ -13,9 +13,13 @@ impl World {
             "after the end: {command:?}"
         );
         match command {
-            Command::Persist { ticket, ops } => self.unwritten.push_back((ticket, ops)),
+            Command::Persist { ticket, ops } => {
+                self.clocks.on_ops(self.now, &ops);
+                self.unwritten.push_back((ticket, ops));
+            }
             Command::Reply { to, result } => {
                 assert!(self.waiting.remove(&to), "answered twice");
+                self.on_try_answered(to, &result);
                 if self.change_replies.remove(&to)
                     && let Ok(answer) = result
                 {
@@ -108,18 +112,27 @@ impl World {
             ),
             Command::RunBuild { plan, .. } => {
                 assert!(self.disk.builds.contains_key(&plan.build), "not durable");
-                let old = self.builds.insert(plan.build, RunningBuild::default());
+                self.check_patch(&plan);
+                let it = RunningBuild {
+                    locks: LockSide::new(&plan),
+                    interrupted: None,
+                    lost: false,
+                };
+                let old = self.builds.insert(plan.build, it);
                 assert!(old.is_none(), "run twice");
             }
+            Command::GrantLocks { build, user } => self.on_grant(build, &user),
             Command::InterruptBuild { build, reason } => {
                 let it = self.builds.get_mut(&build).expect("interrupts what runs");
                 assert_eq!(it.interrupted, None, "interrupted twice");
                 it.interrupted = Some(reason);
+                it.locks.leave();
             }
             Command::SlaveGone { build } => {
                 let it = self.builds.get_mut(&build).expect("tells what runs");
                 assert!(!it.lost, "lost twice");
                 it.lost = true;
+                it.locks.leave();
             }
             Command::Announce(event) => self.hear(&event),
             Command::Exit => self.exited = true,

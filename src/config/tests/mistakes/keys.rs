@@ -31,11 +31,11 @@ change_source = 1"#,
     check(
         "slave_port = 9989",
         r#"slave_port = 9989
-locks = {}
+caches = {}
 buildHorizon = 5
 www = {}
 xyzzy = 1"#,
-        r#"3:1: `locks` is not available yet (this version does not have it; remove it to go on without)
+        r#"3:1: `caches` is not available yet (this version does not have it; remove it to go on without)
 4:1: `buildHorizon` is not available yet (this version does not have it; remove it to go on without)
 5:1: `www` is not available yet (this version does not have it; remove it to go on without)
 6:1: unknown key `xyzzy` (remove it, or see master.toml.example)"#,
@@ -49,10 +49,10 @@ xyzzy = 1"#,
         r#"password = "sekrit""#,
         r#"password = "sekrit"
 notify_on_missing = []
-locks = []
+missing_timeout = 1
 max_bulds = 1"#,
         r#"7:1: `notify_on_missing` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
-8:1: `locks` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
+8:1: `missing_timeout` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
 9:1: unknown key `max_bulds` of slave `bot` (did you mean `max_builds`?)"#,
     );
     check(
@@ -99,15 +99,15 @@ colour = 1"#,
     );
     check(
         r#"command = "make""#,
-        r#"command = "make", haltOnFailure = true, usePTY = 1, maxTime = 1, logEnviron = true, lazylogfiles = true, doStepIf = false, locks = [], comand = 1"#,
+        r#"command = "make", haltOnFailure = true, usePTY = 1, maxTime = 1, logEnviron = true, lazylogfiles = true, doStepIf = false, hideStepIf = false, comand = 1"#,
         r#"9:53: unknown key `haltOnFailure` of step (it is called `halt_on_failure` here)
 9:75: unknown key `usePTY` of step (it is called `use_pty` here)
 9:87: unknown key `maxTime` of step (it is called `max_time` here)
 9:100: unknown key `logEnviron` of step (it is called `log_environ` here)
 9:119: unknown key `lazylogfiles` of step (it is called `lazy_logfiles` here)
 9:140: `doStepIf` of step is not available yet (this version does not have it; remove it to go on without)
-9:158: `locks` of step is not available yet (this version does not have it; remove it to go on without)
-9:170: unknown key `comand` of step (did you mean `command`?)"#,
+9:158: `hideStepIf` of step is not available yet (this version does not have it; remove it to go on without)
+9:178: unknown key `comand` of step (did you mean `command`?)"#,
     );
     check(
         r#"command = "make""#,
@@ -159,11 +159,6 @@ fn kinds_are_known_or_planned_or_near_to_one() {
         "ShellCommand",
         "xyzzy",
         r#"9:19: unknown `type = "xyzzy"` of step (it may be `ShellCommand`)"#,
-    );
-    check(
-        r#""Scheduler""#,
-        r#""Try_Jobdir""#,
-        r#"17:8: `type = "Try_Jobdir"` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)"#,
     );
     check(
         r#""Scheduler""#,

@@ -303,10 +303,40 @@ fn dep_01_upstreams_exist_somewhere_in_the_file_and_do_not_wait_in_a_circle() {
 
 #[test]
 fn scb_07_a_try_scheduler_is_nobodys_upstream() {
-    let text = with_schedulers(&["Dependent a upstream='t'", "Try_Jobdir t "]);
-    assert!(
-        mistakes_of(&text).contains("scheduler `a` cannot wait for `t`, whose builds are tries"),
-        "{}",
-        mistakes_of(&text)
+    let text = with_schedulers(&["Dependent a upstream='t'", "Try_Jobdir t jobdir='j'"]);
+    assert_eq!(
+        mistakes_of(&text),
+        "24:10: scheduler `a` cannot wait for `t`, whose builds are tries (Try_Jobdir) (name a scheduler that builds \
+         what is in the repository)"
     );
+}
+
+#[test]
+fn a_job_directory_has_one_scheduler_and_sensible_limits() {
+    let good = with_schedulers(&[
+        "Try_Jobdir a jobdir='/var/jobs/a'\nmax_job_size='128MiB'\npoll_interval='1s'",
+        "Try_Jobdir b jobdir='/var/jobs'\nmax_job_size=1",
+    ]);
+    assert_eq!(mistakes_of(&good), "accepted");
+    let text = with_schedulers(&[
+        "Try_Jobdir a jobdir='jobs'",
+        "Try_Jobdir b jobdir='./jobs/'",
+        "Try_Jobdir c ",
+        "Try_Jobdir d jobdir=''\nmax_job_size=0\npoll_interval=0",
+        "Try_Jobdir e jobdir='e'\nmax_job_size=134217729\nbranch='trunk'",
+    ]);
+    let mistakes = mistakes_of(&text);
+    let expected = [
+        "the job directory \"./jobs/\" belongs to another scheduler",
+        "scheduler `c` has no `jobdir` (add `jobdir = \"jobdir\"`)",
+        "`jobdir` of scheduler `d` is empty",
+        "`max_job_size` of scheduler `d` is out of range (a size from 1 to 128MiB)",
+        "`poll_interval` of scheduler `d` is out of range",
+        "`max_job_size` of scheduler `e` is out of range",
+        "`branch` of scheduler `e` means nothing here",
+    ];
+    for (line, expected) in mistakes.lines().zip(expected) {
+        assert!(line.contains(expected), "{line}\n{expected}");
+    }
+    assert_eq!(mistakes.lines().count(), expected.len(), "{mistakes}");
 }

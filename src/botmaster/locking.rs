@@ -1,0 +1,172 @@
+//! Locks of builds, steps and slaves (section 16): who asks, who is told, what may start because of it.
+//!
+//! The locks of a slave are taken in the turn in which a build begins on it, and make it unavailable to others
+//! (BLD-04). Those of builders and steps are asked for by the running build and granted with
+//! [`Command::GrantLocks`]. Whatever way a build ends, all that it has or waits for is given back with it (LCK-06).
+
+use std::sync::Arc;
+
+use super::builder::BuilderIx;
+use super::building::Stage;
+use super::locks::{Holder, LockUser, Part, Wants};
+use super::slave::SlaveIx;
+use super::{AttemptId, BotMaster, Command, Event};
+use crate::config::{LockAccess, LockKind};
+use crate::model::{BuildId, LockName, SlaveName};
+
+impl BotMaster {
+    /// Takes the locks of the configuration and their uses by slaves and builders as they are now; holders and
+    /// waiters keep what they have and their places (LCK-09).
+    pub(super) fn define_locks(&mut self) {
+        let granted = self.locks.define(&self.config.locks);
+        let kinds = self.config.locks.iter();
+        let of_slaves = kinds.filter(|lock| matches!(lock.kind, LockKind::Slave { .. }));
+        let of_slaves: Vec<&LockName> = of_slaves.map(|lock| &lock.name).collect();
+        for builder in &mut self.builders {
+            let mut locks = builder.config.locks.iter();
+            builder.locks_on_slaves = locks.any(|l| of_slaves.contains(&&l.lock));
+        }
+        self.slaves_by_lock.clear();
+        for at in 0..self.slaves.len() {
+            let config = Arc::clone(&self.slaves[at].config);
+            let locks = self.resolve(&config.locks, &config.name);
+            for (instance, _) in &locks {
+                let its = self.slaves_by_lock.entry(instance.clone()).or_default();
+                its.push(SlaveIx(at));
+            }
+            self.slaves[at].locks = locks;
+            self.refresh_slave(SlaveIx(at));
+        }
+        self.tell_granted(granted);
+    }
+
+    /// A running build or one of its steps wants locks. If it must wait, that is announced.
+    pub(super) fn on_locks_wanted(&mut self, build: BuildId, user: LockUser, locks: &[LockAccess]) {
+        let Some(&owner) = self.builds.get(&build) else {
+            return;
+        };
+        let Some(slave) = self.attempts.get(&owner).and_then(|attempt| {
+            let runs = matches!(attempt.stage, Stage::Running(..)) && !attempt.slave_gone;
+            runs.then_some(attempt.slave)
+        }) else {
+            // It is being told that its slave is lost, and asks no more.
+            return;
+        };
+        let wants = self.resolve(locks, &self.slave_name(slave));
+        let part = Part::User(user);
+        let holder = Holder { owner, part };
+        let mut granted = self.locks.want(holder.clone(), wants, self.now.wall);
+        if let Some(at) = granted.iter().position(|g| *g == holder) {
+            granted.remove(at);
+            self.send_grant(&holder);
+        } else if let Some(wait) = self.lock_wait(&holder) {
+            self.announce(Event::LocksAwaited(Arc::new(wait)));
+        }
+        self.tell_granted(granted);
+    }
+
+    /// A running build or one of its steps no longer needs or wants its locks.
+    pub(super) fn on_locks_released(&mut self, build: BuildId, user: LockUser) {
+        if let Some(&owner) = self.builds.get(&build) {
+            let part = Part::User(user);
+            let granted = self.locks.release(&Holder { owner, part });
+            self.tell_granted(granted);
+        }
+    }
+
+    /// A build that is being stopped, or has lost its slave, waits no longer (LCK-07). What it asks for afterwards,
+    /// for steps that always run, is another matter.
+    pub(super) fn forget_lock_waiter(&mut self, owner: AttemptId) {
+        let granted = self.locks.forget_waiter(owner);
+        self.tell_granted(granted);
+    }
+
+    /// A build is over, or its start has failed.
+    pub(super) fn release_locks(&mut self, owner: AttemptId) {
+        let granted = self.locks.release_all(owner);
+        self.tell_granted(granted);
+    }
+
+    /// A build begins on a slave, which was available in this turn.
+    pub(super) fn take_slave_locks(&mut self, owner: AttemptId, slave: SlaveIx) {
+        let its = &self.slaves[slave.0].locks;
+        if its.is_empty() {
+            return;
+        }
+        let part = Part::Slave;
+        let taken = self.locks.take(&Holder { owner, part }, its);
+        debug_assert!(taken, "a slave is available only while its locks are free");
+        self.locks_changed();
+    }
+
+    /// Whether a slave takes another build now (BLD-04).
+    pub(super) fn is_available(&self, slave: SlaveIx) -> bool {
+        let it = &self.slaves[slave.0];
+        it.takes_builds() && self.locks.are_free(&it.locks)
+    }
+
+    /// LCK-10: in place of `chosen`, on which a build would have to wait for its locks, one on which it would
+    /// not, if there is one. Where the choice is random, each of those is as likely.
+    pub(super) fn prefer_free_locks(&mut self, chosen: SlaveIx, builder: BuilderIx) -> SlaveIx {
+        let it = &self.builders[builder.0];
+        if !it.locks_on_slaves || self.suits(chosen, builder) {
+            return chosen;
+        }
+        let better = it.pool.iter().filter(|slave| self.suits(*slave, builder));
+        let better = super::pool::Pool::from_iter(better);
+        let randomly = self.config.choose_slaves_randomly;
+        better.choose(&mut self.rng, randomly).unwrap_or(chosen)
+    }
+
+    /// Whether a build could start on this slave and would not have to wait for its locks there.
+    fn suits(&self, slave: SlaveIx, builder: BuilderIx) -> bool {
+        let locks = &self.builders[builder.0].config.locks;
+        let name = &self.slaves[slave.0].config.name;
+        self.is_available(slave) && self.locks.are_free(&self.resolve(locks, name))
+    }
+
+    fn resolve(&self, locks: &[LockAccess], slave: &SlaveName) -> Wants {
+        let locks = locks.iter();
+        locks
+            .map(|access| (self.locks.resolve(&access.lock, slave), access.mode))
+            .collect()
+    }
+
+    fn tell_granted(&mut self, granted: Vec<Holder>) {
+        for holder in granted {
+            if let Some((builder, number)) = self.send_grant(&holder)
+                && let Part::User(user) = holder.part
+            {
+                let builder = self.builder_name(builder);
+                self.announce(Event::LocksGranted {
+                    builder,
+                    number,
+                    user,
+                });
+            }
+        }
+        self.locks_changed();
+    }
+
+    fn send_grant(&mut self, holder: &Holder) -> Option<(BuilderIx, crate::model::BuildNumber)> {
+        let attempt = self.attempts.get(&holder.owner)?;
+        let (Stage::Running(build, number), Part::User(user)) = (&attempt.stage, &holder.part)
+        else {
+            return None;
+        };
+        let (build, number, builder) = (*build, *number, attempt.builder);
+        let user = user.clone();
+        self.send(Command::GrantLocks { build, user });
+        Some((builder, number))
+    }
+
+    /// Looks again at the slaves that need the locks that have changed (LCK-08).
+    fn locks_changed(&mut self) {
+        for instance in self.locks.take_touched() {
+            let its = self.slaves_by_lock.get(&instance);
+            for slave in its.cloned().unwrap_or_default() {
+                self.refresh_slave(slave);
+            }
+        }
+    }
+}

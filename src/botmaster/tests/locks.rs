@@ -1,0 +1,305 @@
+//! Locks of slaves, builders and steps (section 16), from outside.
+
+use super::*;
+use crate::config::{LockAccess, LockConfig, LockKind, LockMode};
+
+fn lock(name: &str, max_count: u32, of_slaves: bool) -> LockConfig {
+    let max_count_for_slave = BTreeMap::new();
+    LockConfig {
+        name: name.into(),
+        kind: if of_slaves {
+            LockKind::Slave {
+                max_count_for_slave,
+            }
+        } else {
+            LockKind::Master
+        },
+        max_count,
+    }
+}
+
+fn counting(name: &str) -> LockAccess {
+    LockAccess {
+        lock: name.into(),
+        mode: LockMode::Counting,
+    }
+}
+
+fn exclusive(name: &str) -> LockAccess {
+    LockAccess {
+        mode: LockMode::Exclusive,
+        ..counting(name)
+    }
+}
+
+fn step() -> LockUser {
+    LockUser::Step {
+        index: 0,
+        name: "test".into(),
+    }
+}
+
+impl Harness {
+    fn wants(&mut self, plan: &BuildPlan, user: LockUser, lock: LockAccess) {
+        let (build, locks) = (plan.build, vec![lock]);
+        self.input(Input::LocksWanted { build, user, locks });
+    }
+
+    fn releases(&mut self, plan: &BuildPlan, user: LockUser) {
+        let build = plan.build;
+        self.input(Input::LocksReleased { build, user });
+    }
+
+    /// The builds that were granted something, with what of them.
+    fn granted(&mut self) -> Vec<(BuildId, LockUser)> {
+        let grants = self.out.drain(..).filter_map(|command| match command {
+            Command::GrantLocks { build, user } => Some((build, user)),
+            _ => None,
+        });
+        grants.collect()
+    }
+
+    fn waits(&self) -> Vec<String> {
+        let waits = self.core.lock_waits();
+        waits.iter().map(ToString::to_string).collect()
+    }
+
+    fn stop_build(&mut self, plan: &BuildPlan) {
+        let reply = self.new_reply();
+        self.input(Input::StopBuild {
+            builder: plan.builder.name.clone(),
+            number: plan.number,
+            reason: "enough".to_owned(),
+            reply,
+        });
+    }
+}
+
+/// Three builders on slaves of their own, each with a build that runs, and the master lock `disk`.
+fn three_builds(max_count: u32) -> (Harness, [Box<BuildPlan>; 3]) {
+    let mut config = config(&[("a", &["s"]), ("b", &["t"]), ("c", &["u"])]);
+    config.locks = vec![lock("disk", max_count, false)];
+    let mut h = Harness::new(config);
+    let plans = [("a", "s"), ("b", "t"), ("c", "u")].map(|(builder, slave)| {
+        h.attach(slave);
+        h.change(builder);
+        h.run()
+    });
+    h.told();
+    (h, plans)
+}
+
+#[test]
+fn lck_03_and_lck_11_waiters_are_seen_with_holders_and_places_and_get_their_turn() {
+    let (mut h, [a, b, c]) = three_builds(2);
+    h.wants(&a, LockUser::Build, counting("disk"));
+    assert_eq!(h.told(), ["grant 1 build"]);
+    h.wants(&b, step(), exclusive("disk"));
+    let waits = "step test of build b/0 waits for lock disk, held by a/0, place 1";
+    assert_eq!(h.told(), [waits]);
+    h.wants(&c, LockUser::Build, counting("disk"));
+    let behind = "build c/0 waits for lock disk, held by a/0, place 2";
+    assert_eq!(h.told(), [behind]);
+    assert_eq!(h.waits(), [waits, behind]);
+    h.releases(&a, LockUser::Build);
+    assert_eq!(h.told(), ["grant 2 test", "b/0 test has its locks"]);
+    let held = "build c/0 waits for lock disk, held by step test of b/0, place 1";
+    assert_eq!(h.waits(), [held]);
+    h.finish(b.build, Results::Success, None);
+    assert_eq!(h.granted(), [(c.build, LockUser::Build)]);
+    assert_eq!(h.waits(), [""; 0]);
+    assert!(!h.core.has_no_locks_taken());
+    h.finish(c.build, Results::Success, None);
+    assert!(h.core.has_no_locks_taken());
+}
+
+#[test]
+fn lck_06_the_stop_of_a_waiting_build_does_not_let_the_next_pass_the_holder() {
+    let (mut h, [a, b, c]) = three_builds(1);
+    for plan in [&a, &b, &c] {
+        h.wants(plan, LockUser::Build, exclusive("disk"));
+    }
+    h.told();
+    h.stop_build(&b);
+    h.releases(&b, LockUser::Build);
+    assert_eq!(h.granted(), []);
+    assert_eq!(h.waits().len(), 1, "LCK-07: it has left the queue");
+    h.finish(b.build, Results::Exception, Some("enough"));
+    assert_eq!(h.granted(), []);
+    h.finish(a.build, Results::Success, None);
+    assert_eq!(h.granted(), [(c.build, LockUser::Build)]);
+}
+
+#[test]
+fn lck_07_a_build_that_loses_its_slave_leaves_the_queue_at_once() {
+    let (mut h, [a, b, c]) = three_builds(2);
+    h.wants(&a, LockUser::Build, counting("disk"));
+    h.wants(&b, LockUser::Build, exclusive("disk"));
+    h.wants(&c, LockUser::Build, counting("disk"));
+    h.told();
+    let (session, why) = (SessionId(2), "cut".to_owned());
+    h.input(Input::SlaveLost { session, why });
+    assert_eq!(h.granted(), [(c.build, LockUser::Build)]);
+    h.wants(&b, step(), counting("disk"));
+    assert_eq!(
+        h.waits(),
+        [""; 0],
+        "it is over, though it does not know yet"
+    );
+}
+
+#[test]
+fn a_stopped_build_gets_locks_for_its_steps_that_always_run() {
+    let (mut h, [a, b, _]) = three_builds(1);
+    h.wants(&a, LockUser::Build, counting("disk"));
+    h.stop_build(&b);
+    h.wants(&b, step(), counting("disk"));
+    h.stop_build(&b);
+    assert_eq!(h.waits().len(), 1);
+    h.told();
+    h.finish(a.build, Results::Success, None);
+    assert_eq!(h.granted(), [(b.build, step())]);
+}
+
+#[test]
+fn what_nobody_knows_gets_no_locks() {
+    let (mut h, [a, ..]) = three_builds(1);
+    h.finish(a.build, Results::Success, None);
+    h.told();
+    h.wants(&a, LockUser::Build, counting("disk"));
+    h.releases(&a, LockUser::Build);
+    assert!(h.told().is_empty() && h.core.has_no_locks_taken());
+}
+
+#[test]
+fn lck_09_a_greater_count_lets_waiters_go_on_and_a_smaller_one_takes_nothing_away() {
+    let (mut h, [a, b, c]) = three_builds(1);
+    for plan in [&a, &b, &c] {
+        h.wants(plan, LockUser::Build, counting("disk"));
+    }
+    h.told();
+    for (max, granted) in [(2, vec![b.build]), (1, vec![])] {
+        let mut config = Config::clone(&h.config);
+        config.locks = vec![lock("disk", max, false)];
+        h.core.config = Arc::new(config);
+        h.core.define_locks();
+        h.drain();
+        let grants: Vec<_> = h.granted().into_iter().map(|(build, _)| build).collect();
+        assert_eq!(grants, granted);
+    }
+    h.finish(a.build, Results::Success, None);
+    assert_eq!(h.granted(), []);
+    h.finish(b.build, Results::Success, None);
+    assert_eq!(h.granted(), [(c.build, LockUser::Build)]);
+}
+
+/// Two builders on slaves of their own that share a lock.
+fn shared_by_slaves() -> Harness {
+    let mut config = config(&[("a", &["s"]), ("b", &["t"])]);
+    config.locks = vec![lock("net", 1, false)];
+    slave_of(&mut config, 0).locks = vec![counting("net")];
+    slave_of(&mut config, 1).locks = vec![exclusive("net")];
+    let mut h = Harness::new(config);
+    h.attach("s");
+    h.attach("t");
+    h.change("a");
+    h.change("b");
+    h
+}
+
+#[test]
+fn bld_04_a_slave_whose_lock_is_taken_takes_no_build_until_it_is_free() {
+    let mut h = shared_by_slaves();
+    assert_eq!(h.queued("b"), [2]);
+    let blocks = h.core.slave_lock_blocks(&"t".into());
+    let text = "lock net, held by a build of a that is starting";
+    assert_eq!(blocks[0].to_string(), text);
+    let a = h.run();
+    assert_eq!(h.queued("b"), [2]);
+    h.finish(a.build, Results::Success, None);
+    assert_eq!(h.queued("b"), [0; 0]);
+    let b = h.run();
+    h.finish(b.build, Results::Success, None);
+    assert!(h.core.has_no_locks_taken());
+}
+
+#[test]
+fn lck_06_a_failed_start_gives_the_locks_of_the_slave_back() {
+    for lost in [true, false] {
+        let mut h = shared_by_slaves();
+        if lost {
+            let (session, why) = (SessionId(1), "cut".to_owned());
+            h.input(Input::SlaveLost { session, why });
+        } else {
+            h.pong(true);
+            h.started(Err("no".to_owned()));
+        }
+        h.told();
+        if lost {
+            assert_eq!(h.queued("a"), [1]);
+            assert_eq!(h.queued("b"), [0; 0], "its turn");
+        } else {
+            assert_eq!(h.queued("b"), [2], "the older one tries again");
+        }
+    }
+}
+
+#[test]
+fn lck_08_a_lock_that_a_build_gives_back_lets_a_slave_take_builds() {
+    let mut config = config(&[("a", &["s"]), ("b", &["t"])]);
+    config.locks = vec![lock("net", 1, false)];
+    slave_of(&mut config, 1).locks = vec![counting("net")];
+    let mut h = Harness::new(config);
+    h.attach("s");
+    h.attach("t");
+    h.change("a");
+    let a = h.run();
+    h.wants(&a, step(), counting("net"));
+    h.change("b");
+    assert_eq!(h.queued("b"), [2]);
+    h.releases(&a, step());
+    assert_eq!(h.queued("b"), [0; 0]);
+    h.wants(&a, step(), counting("net"));
+    let held =
+        "step test of build a/0 waits for lock net, held by a build of b that is starting, place 1";
+    assert_eq!(h.waits(), [held]);
+}
+
+#[test]
+fn lck_10_slaves_on_which_the_builders_locks_are_free_are_preferred() {
+    for with_locks in [true, false] {
+        let mut config = config(&[("a", &["s", "t", "u"]), ("b", &["s"])]);
+        config.choose_slaves_randomly = true;
+        config.locks = vec![lock("disk", 1, true)];
+        if with_locks {
+            builder_of(&mut config, 0).locks = vec![counting("disk")];
+        }
+        let mut h = Harness::new(config);
+        for slave in ["s", "t", "u"] {
+            h.attach(slave);
+        }
+        h.change("b");
+        let b = h.run();
+        h.wants(&b, LockUser::Build, counting("disk"));
+        let mut counts = [0; 4];
+        for _ in 0..100 {
+            h.told();
+            h.change("a");
+            let (session, builder, ping) = h.take_ping().unwrap();
+            counts[usize::try_from(session.0).unwrap()] += 1;
+            let ok = true;
+            h.input(Input::PingAnswered {
+                session,
+                builder,
+                ping,
+                ok,
+            });
+            h.started(Ok(()));
+            h.persisted();
+            let a = h.take_run().unwrap();
+            h.finish(a.build, Results::Success, None);
+        }
+        assert_eq!(counts[1] == 0, with_locks, "{counts:?}");
+        assert!(counts[2] > 20 && counts[3] > 20, "{counts:?}");
+    }
+}

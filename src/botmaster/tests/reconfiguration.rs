@@ -1,0 +1,355 @@
+//! Another configuration comes while the master runs (BRC-01 to BRC-07, SLV-11, SLV-12, MAS-04).
+
+use super::*;
+use crate::model::BuildNumber;
+
+impl Harness {
+    /// Takes another configuration, on record at once.
+    fn reconfigure(&mut self, config: Config) {
+        self.config = Arc::new(config);
+        let (config, reply) = (Arc::clone(&self.config), self.new_reply());
+        self.input(Input::Reconfigured { config, reply });
+        self.persisted();
+    }
+
+    /// The builder list that a slave was last told and has not answered.
+    fn take_list(&mut self) -> Option<(SessionId, Vec<(BuilderName, String)>)> {
+        let is_list = |c: &Command| matches!(c, Command::SendBuilderList { .. });
+        let at = self.out.iter().position(is_list)?;
+        match self.out.remove(at) {
+            Some(Command::SendBuilderList { session, builders }) => Some((session, builders)),
+            _ => None,
+        }
+    }
+
+    /// Answers the builder list that a slave was told, and attaches what is new to it.
+    fn answer_list(&mut self) -> Vec<String> {
+        let (session, builders) = self.take_list().expect("a list was sent");
+        let names: Vec<_> = builders.into_iter().map(|(name, _)| name).collect();
+        let result = Ok(names.clone());
+        self.input(Input::BuilderListAnswered { session, result });
+        for (builder, epoch) in self.attachments_of(session) {
+            let (again, ok) = (builder.clone(), true);
+            self.input(Input::MasterSet {
+                session,
+                builder,
+                epoch,
+                ok,
+            });
+            self.input(Input::Greeted {
+                session,
+                builder: again,
+                epoch,
+                ok,
+            });
+        }
+        names.iter().map(ToString::to_string).collect()
+    }
+}
+
+#[test]
+fn mas_04_the_same_configuration_again_disturbs_nothing() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s", "t"])]));
+    h.attach("s");
+    h.attach("t");
+    h.change("all");
+    h.run();
+    h.told();
+    h.reconfigure(config(&[("a", &["s"]), ("b", &["s", "t"])]));
+    assert_eq!(h.told(), ["reconfigured", "reply 2: done"]);
+}
+
+#[test]
+fn brc_02_a_changed_builder_takes_over_queue_slaves_builds_and_numbers() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    h.attach("s");
+    h.change("b");
+    let first = h.run();
+    h.change("b");
+    h.change("b");
+    assert_eq!(h.queued("b"), [2, 3]);
+    h.told();
+    let mut changed = config(&[("b", &["s", "t"])]);
+    builder_of(&mut changed, 0).factory = Arc::new(FactoryConfig {
+        name: "g".to_owned(),
+        steps: Vec::new(),
+    });
+    h.reconfigure(changed);
+    assert_eq!(h.told(), ["reconfigured", "reply 4: done"]);
+    assert_eq!(h.queued("b"), [2, 3]);
+    assert_eq!(h.state("b"), "building");
+    // The running build has the factory it began with (BRC-03), the next one the new.
+    assert_eq!(first.builder.factory.name, "f");
+    h.finish(first.build, Results::Success, None);
+    let second = h.run();
+    assert_eq!(second.builder.factory.name, "g");
+    assert_eq!(second.number, BuildNumber(1));
+}
+
+#[test]
+fn sb_16_a_start_that_fails_after_the_change_gives_its_request_to_the_new_builder() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let mut changed = config(&[("b", &["s"])]);
+    builder_of(&mut changed, 0).description = "new".to_owned();
+    h.reconfigure(changed);
+    h.pong(false);
+    assert_eq!(h.queued("b"), [1]);
+    h.attach("s");
+    assert_eq!(h.run().builder.description, "new");
+}
+
+#[test]
+fn sb_13_a_builder_that_builds_is_still_building_after_its_change() {
+    let mut h = Harness::new(config(&[("b", &["s"]), ("c", &["t"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    let mut changed = config(&[("b", &["s"]), ("c", &["t"])]);
+    builder_of(&mut changed, 0).description = "new".to_owned();
+    h.reconfigure(changed);
+    h.attach("t");
+    assert_eq!(h.state("b"), "building");
+    assert_eq!(h.core.running(&"b".into()).len(), 1);
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.state("b"), "idle");
+}
+
+#[test]
+fn brc_05_a_build_on_a_slave_that_is_taken_from_its_builder_ends_normally() {
+    let mut h = Harness::new(config(&[("b", &["s"]), ("c", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.change("b");
+    h.told();
+    let mut changed = config(&[("b", &["t"]), ("c", &["s"])]);
+    changed.slaves.push(slave("s"));
+    changed.slaves.dedup_by_key(|s| s.name.clone());
+    h.reconfigure(changed);
+    // The slave is still told of the builder: it would kill what runs otherwise.
+    assert!(h.take_list().is_none());
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.answer_list(), ["c"]);
+    assert!(h.is_told("finished b 0 success"));
+    assert_eq!(h.queued("b"), [2], "it gets no more of them");
+    assert_eq!(h.state("b"), "offline");
+    h.attach("t");
+    h.run();
+}
+
+#[test]
+fn a_build_that_is_being_started_on_a_slave_that_is_taken_away_starts_elsewhere() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    h.attach("s");
+    h.change("b");
+    h.attach("t");
+    let (session, ..) = h.take_ping().unwrap();
+    assert_eq!(session, SessionId(1));
+    let mut changed = config(&[("b", &["t"])]);
+    changed.slaves.push(slave("s"));
+    h.reconfigure(changed);
+    let plan = h.run();
+    assert_eq!(plan.slave.as_str(), "t");
+}
+
+#[test]
+fn brc_06_a_slave_that_attaches_when_the_change_comes_gets_the_new_builders() {
+    for step in 0..3 {
+        let mut h = Harness::new(config(&[("a", &["s"])]));
+        let session = h.log_in("s");
+        if step > 0 {
+            h.describe(session);
+        }
+        if step > 1 {
+            let result = Ok(vec!["a".into()]);
+            h.input(Input::BuilderListAnswered { session, result });
+        }
+        h.reconfigure(config(&[("a", &["s"]), ("b", &["s"])]));
+        match step {
+            0 => h.finish_attach(session),
+            1 => {
+                assert_eq!(h.answer_list(), ["a"]);
+                assert_eq!(h.answer_list(), ["a", "b"]);
+            }
+            _ => {
+                let (builder, epoch) = h.attachments_of(session).pop().unwrap();
+                let (again, ok) = (builder.clone(), true);
+                h.input(Input::MasterSet {
+                    session,
+                    builder,
+                    epoch,
+                    ok,
+                });
+                h.input(Input::Greeted {
+                    session,
+                    builder: again,
+                    epoch,
+                    ok,
+                });
+                h.take_list();
+                assert_eq!(h.answer_list(), ["a", "b"]);
+            }
+        }
+        let states: Vec<_> = h.core.attachments().iter().map(|a| a.state).collect();
+        assert_eq!(states, [AttachmentState::Idle; 2], "at step {step}");
+    }
+}
+
+#[test]
+fn slv_12_a_slave_is_told_only_what_is_new_to_it() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["t"])]));
+    h.attach("s");
+    h.attach("t");
+    h.told();
+    h.reconfigure(config(&[("a", &["s"]), ("b", &["t"]), ("c", &["t"])]));
+    let (session, list) = h.take_list().unwrap();
+    assert_eq!((session, list.len()), (SessionId(2), 2));
+    assert!(h.take_list().is_none());
+}
+
+#[test]
+fn a_new_directory_is_told_when_the_build_in_the_old_one_has_ended() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.told();
+    let mut changed = config(&[("b", &["s"])]);
+    builder_of(&mut changed, 0).slavebuilddir = "elsewhere".to_owned();
+    h.reconfigure(changed);
+    assert!(h.take_list().is_none());
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.take_list().unwrap().1[0].1, "elsewhere");
+}
+
+#[test]
+fn row_19_builds_on_a_slave_that_is_removed_are_built_elsewhere() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.attach("t");
+    h.told();
+    h.reconfigure(config(&[("b", &["t"])]));
+    assert!(h.is_told("drop 1: it was removed from the configuration"));
+    h.finish(plan.build, Results::Retry, None);
+    assert_eq!(h.run().slave.as_str(), "t");
+    let late = h.log_in("s");
+    assert!(h.is_told(&format!("drop {late}: there is no slave of this name")));
+}
+
+#[test]
+fn slv_11_more_builds_at_once_start_without_a_new_connection() {
+    let mut one = config(&[("a", &["s"]), ("b", &["s"])]);
+    slave_of(&mut one, 0).max_builds = Some(1);
+    let mut h = Harness::new(one);
+    h.attach("s");
+    h.change("all");
+    h.run();
+    assert!(h.take_ping().is_none());
+    let mut two = config(&[("a", &["s"]), ("b", &["s"])]);
+    slave_of(&mut two, 0).max_builds = Some(2);
+    h.told();
+    h.reconfigure(two);
+    assert_eq!(h.core.attachments().len(), 2);
+    h.run();
+}
+
+#[test]
+fn bst_09_requests_for_a_removed_builder_end_and_with_them_their_sets() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
+    h.change("b");
+    h.told();
+    h.reconfigure(config(&[("a", &["s"])]));
+    h.pass(0);
+    h.persisted();
+    let told = h.told();
+    assert!(told.contains(&"cancelled 1".to_owned()), "{told:?}");
+    assert!(told.contains(&"set 1 failure".to_owned()), "{told:?}");
+}
+
+#[test]
+fn bst_09_with_grace_they_wait_for_the_return_of_the_builder() {
+    let graceful = |builders: &[(&str, &[&str])]| {
+        let mut config = config(builders);
+        config.orphan_request_grace = Duration::from_secs(60);
+        config
+    };
+    let both: [(&str, &[&str]); 2] = [("a", &["s"]), ("b", &["s"])];
+    let mut h = Harness::new(graceful(&both));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.change("b");
+    h.told();
+    h.reconfigure(graceful(&both[..1]));
+    h.pass(30);
+    // Also one whose build is to be done again.
+    h.finish(plan.build, Results::Retry, None);
+    assert_eq!(h.queued("b"), [1, 2]);
+    h.reconfigure(graceful(&both));
+    assert_eq!(h.answer_list(), ["a"]);
+    assert_eq!(h.answer_list(), ["a", "b"]);
+    h.pass(60);
+    let again = h.run();
+    assert_eq!(
+        (again.number, again.requests[0]),
+        (BuildNumber(1), RequestId(1))
+    );
+}
+
+#[test]
+fn a_builder_that_cannot_be_attached_later_costs_the_slave_its_connection_when_it_is_idle() {
+    let mut h = Harness::new(config(&[("a", &["s"])]));
+    h.attach("s");
+    h.change("a");
+    let plan = h.run();
+    h.reconfigure(config(&[("a", &["s"]), ("b", &["s"])]));
+    let (session, _) = h.take_list().unwrap();
+    let result = Ok(vec!["a".into()]);
+    h.told();
+    h.input(Input::BuilderListAnswered { session, result });
+    assert_eq!(h.told(), [""; 0]);
+    h.finish(plan.build, Results::Success, None);
+    assert!(h.is_told("drop 1: it is to come again and get all its builders"));
+}
+
+#[test]
+fn brc_07_what_can_start_after_the_change_starts() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["t"])]));
+    h.attach("s");
+    h.change("b");
+    h.told();
+    h.reconfigure(config(&[("a", &["s"]), ("b", &["t", "s"])]));
+    h.answer_list();
+    assert_eq!(h.run().slave.as_str(), "s");
+}
+
+#[test]
+fn merging_that_is_switched_on_counts_for_what_waits() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.change("b");
+    h.change("b");
+    let mut merging = config(&[("b", &["s"])]);
+    builder_of(&mut merging, 0).merge_requests = true;
+    h.reconfigure(merging);
+    h.change("b");
+    h.attach("s");
+    assert_eq!(h.run().requests.len(), 3);
+}
+
+#[test]
+fn two_thousand_builders_are_reconfigured_without_an_event_on_the_unchanged() {
+    let names: Vec<String> = (0..2000).map(|n| format!("b{n}")).collect();
+    let slaves: [&str; 2] = ["s", "t"];
+    let builders: Vec<(&str, &[&str])> = names.iter().map(|n| (n.as_str(), &slaves[..])).collect();
+    let mut h = Harness::new(config(&builders));
+    h.attach("s");
+    h.told();
+    let mut changed = config(&builders);
+    builder_of(&mut changed, 1000).description = "new".to_owned();
+    h.reconfigure(changed);
+    assert_eq!(h.told(), ["reconfigured", "reply 1: done"]);
+}

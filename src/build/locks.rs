@@ -1,0 +1,86 @@
+//! Locks of a build and of its steps: asked of the core, waited for, given back (LCK-04, LCK-07, STP-02).
+//!
+//! A build waits for one thing at a time, and gives back, or says that it no longer wants, what it has asked for;
+//! what it still has at its end the core takes back.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::control::Controls;
+use crate::botmaster::{Input, LockUser};
+use crate::config::LockAccess;
+use crate::model::BuildId;
+
+type Sent = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The way to the core, which answers with [`super::Control::LocksGranted`]. Cheap to clone.
+#[derive(Clone)]
+pub struct LockDesk(Arc<dyn Fn(Input) -> Sent + Send + Sync>);
+
+/// How a wait for locks has ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Waited {
+    /// They are there.
+    Granted,
+    /// The build was stopped meanwhile (BUI-10).
+    Stopped,
+    /// The slave was lost meanwhile (BUI-13).
+    SlaveLost,
+}
+
+impl LockDesk {
+    /// What `send` is given must reach the core, in order; it may wait for that.
+    pub fn new<F>(send: impl Fn(Input) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self(Arc::new(move |input| Box::pin(send(input))))
+    }
+
+    /// Waits until `user` has all of `locks`, or the wait is over for another reason; then it has none.
+    pub(super) async fn take(
+        &self,
+        build: BuildId,
+        user: &LockUser,
+        locks: &[LockAccess],
+        controls: &mut Controls,
+    ) -> Waited {
+        if locks.is_empty() {
+            return Waited::Granted;
+        }
+        (self.0)(Input::LocksWanted {
+            build,
+            user: user.clone(),
+            locks: locks.to_vec(),
+        })
+        .await;
+        let waited = controls.granted(user).await;
+        match waited {
+            Waited::Granted => {}
+            Waited::Stopped | Waited::SlaveLost => self.give_back(build, user).await,
+        }
+        waited
+    }
+
+    /// `user` has no use for its locks any more.
+    pub(super) async fn give_back(&self, build: BuildId, user: &LockUser) {
+        let user = user.clone();
+        (self.0)(Input::LocksReleased { build, user }).await;
+    }
+}
+
+impl fmt::Debug for LockDesk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockDesk")
+    }
+}
+
+/// What a step does while it waits.
+pub(super) fn waiting_text(locks: &[LockAccess]) -> Vec<String> {
+    let names: Vec<&str> = locks.iter().map(|access| access.lock.as_str()).collect();
+    let noun = if names.len() == 1 { "lock" } else { "locks" };
+    ["waiting", "for", noun, &names.join(", ")]
+        .map(str::to_owned)
+        .to_vec()
+}

@@ -1,0 +1,304 @@
+//! The watcher of a job directory (TJD-01 to TJD-07).
+//!
+//! A job directory is a maildir: senders write to `tmp/` and rename to `new/`. A job is moved from there to
+//! `cur/` before it is read, and stays there as `cur/NAME`, whatever becomes of it, as the original leaves it. If
+//! it is refused, `cur/NAME.refused` says why; the sender can read it if it can read the directory.
+//!
+//! Names of jobs do not begin with a dot. Until a job is in the state it is therefore called `cur/.NAME`:
+//!
+//! ```text
+//! new/NAME ──taken──► cur/.NAME ──refused──► cur/NAME, cur/NAME.refused
+//!                         │
+//!                         └──durably submitted──► cur/NAME
+//! ```
+//!
+//! What is still called `.NAME` at a start is looked up in the state by its job id. If its set is there, only the
+//! last step is missing. If not, it was not submitted: that is reported, and it is handed in again as
+//! `cur/..NAME`. A job that a second master did not survive is refused, so that none can keep a master from running.
+//!
+//! Invariants: a job is submitted once (TJD-07), also if the master is killed at any moment; nothing in the directory ends
+//! the watcher or holds up other jobs (SB-07); while the master stops or cannot write its state, jobs
+//! stay in `new/`. The directory is locked, so that a second master finds out.
+
+mod maildir;
+
+use std::ffi::{OsStr, OsString};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::event::{EventKind, ModifyKind, RenameMode};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tracing::{debug, info, warn};
+
+use self::maildir::{Maildir, Unsettled};
+use crate::config::TryJobdirConfig;
+use crate::control::Control;
+use crate::model::{SchedulerName, TryJob};
+use crate::protocol::jobfile;
+use crate::store::{State, read};
+
+pub use self::maildir::JobdirError;
+
+/// A job directory that is ready to be watched.
+#[derive(Debug)]
+pub struct JobdirWatcher {
+    scheduler: SchedulerName,
+    maildir: Arc<Maildir>,
+    poll_interval: Duration,
+    basedir: PathBuf,
+}
+
+impl JobdirWatcher {
+    /// Checks the directory of `scheduler`, makes the subdirectories that are missing and locks it. A relative path is
+    /// below `basedir`, where the state is as well.
+    ///
+    /// # Errors
+    /// It does not exist, cannot be used by this process, or is used by another.
+    pub fn open(
+        scheduler: &SchedulerName,
+        config: &TryJobdirConfig,
+        basedir: &Path,
+    ) -> Result<Self, JobdirError> {
+        let path = basedir.join(&config.jobdir);
+        Ok(Self {
+            scheduler: scheduler.clone(),
+            maildir: Arc::new(Maildir::open(path, config.max_job_size)?),
+            poll_interval: config.poll_interval,
+            basedir: basedir.to_owned(),
+        })
+    }
+
+    /// Whether the directory of a scheduler is there.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub fn check(config: &TryJobdirConfig, basedir: &Path) -> Result<(), JobdirError> {
+        maildir::check_exists(&basedir.join(&config.jobdir))
+    }
+
+    /// Hands in jobs until `stopping` ends. A job that is being handed in then is looked up when the directory is
+    /// opened again.
+    pub async fn run(self, control: Control, stopping: impl Future<Output = ()>) {
+        tokio::pin!(stopping);
+        if let Some(advice) = self.maildir.advice() {
+            info!(scheduler = %self.scheduler, "{advice}");
+        }
+        let wake = Arc::new(Notify::new());
+        let mut running = Running {
+            watcher: self,
+            control,
+            complaint: None,
+            is_settled: false,
+        };
+        let mut notifications = None;
+        loop {
+            // Watched before it is looked at, so that nothing falls between.
+            if notifications.is_none() {
+                notifications = running.watcher.notifications(&wake);
+            }
+            let is_readable = tokio::select! {
+                is_readable = running.look() => is_readable,
+                () = &mut stopping => return,
+            };
+            if !is_readable {
+                // It may come back as another directory.
+                notifications = None;
+            }
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(running.watcher.poll_interval) => {}
+                () = &mut stopping => return,
+            }
+        }
+    }
+
+    /// Wakes `wake` when a file appears; without that the slow look finds it.
+    fn notifications(&self, wake: &Arc<Notify>) -> Option<RecommendedWatcher> {
+        let wake = Arc::clone(wake);
+        let tell = move |event: notify::Result<notify::Event>| {
+            // Our own reading and moving away is no news; that something was lost is.
+            if event.is_err() || event.is_ok_and(|event| appears(event.kind)) {
+                wake.notify_one();
+            }
+        };
+        let watching = notify::recommended_watcher(tell).and_then(|mut watcher| {
+            watcher.watch(&self.maildir.new_dir(), RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        watching
+            .inspect_err(|error| {
+                debug!(scheduler = %self.scheduler, "no notification of new jobs: {error}");
+            })
+            .ok()
+    }
+}
+
+fn appears(kind: EventKind) -> bool {
+    use RenameMode::{Any, Both, Other, To};
+    kind.is_create()
+        || matches!(
+            kind,
+            EventKind::Any
+                | EventKind::Other
+                | EventKind::Modify(ModifyKind::Name(Any | Both | Other | To))
+        )
+}
+
+/// The watcher at work.
+#[derive(Debug)]
+struct Running {
+    watcher: JobdirWatcher,
+    control: Control,
+    /// The last thing that was wrong with the directory, so that it is logged once.
+    complaint: Option<String>,
+    /// Whether nothing in `cur/` waits to be looked up.
+    is_settled: bool,
+}
+
+impl Running {
+    /// Hands in all that is there now, oldest first (TJD-04); says whether the directory could be read.
+    async fn look(&mut self) -> bool {
+        if !self.control.takes_work() {
+            return true;
+        }
+        let done = self.take_all().await;
+        match &done {
+            Ok(()) => self.complaint = None,
+            Err(why) if self.complaint.as_ref() == Some(why) => {}
+            Err(why) => {
+                warn!(scheduler = %self.watcher.scheduler, "{why}");
+                self.complaint = Some(why.clone());
+            }
+        }
+        done.is_ok()
+    }
+
+    /// One file that cannot be moved does not hold up the others; the first such failure is returned.
+    async fn take_all(&mut self) -> Result<(), String> {
+        let mut failed = Ok(());
+        if !self.is_settled {
+            let unsettled = self.in_maildir(Maildir::unsettled).await?;
+            self.is_settled = true;
+            for Unsettled { name, is_second } in unsettled {
+                failed = failed.and(self.resume(name, is_second).await);
+            }
+        }
+        for name in self.in_maildir(Maildir::names).await? {
+            if !self.control.takes_work() {
+                break;
+            }
+            let file = name.clone();
+            match self.in_maildir(move |dir| dir.take(&file)).await {
+                Ok(true) => failed = failed.and(self.submit(&name, false).await),
+                // Somebody else has removed it.
+                Ok(false) => {}
+                Err(why) => failed = failed.and(Err(why)),
+            }
+        }
+        failed
+    }
+
+    /// Settles a job that an earlier master took and did not settle.
+    async fn resume(&mut self, name: OsString, is_second: bool) -> Result<(), String> {
+        let job = match self.read(&name, is_second).await {
+            Ok(job) => job,
+            Err(why) => return self.refuse(&name, is_second, why).await,
+        };
+        if self.is_submitted(job.id.clone()).await? {
+            debug!(file = ?name, "the try job had been submitted");
+            return self.settle(&name, is_second).await;
+        }
+        if is_second {
+            let why = "it was not submitted: twice the master ended while it was handed in";
+            return self.refuse(&name, true, why.to_owned()).await;
+        }
+        warn!(
+            scheduler = %self.watcher.scheduler,
+            file = ?name,
+            "the try job was not submitted when the master ended: it is handed in again"
+        );
+        let file = name.clone();
+        self.in_maildir(move |dir| dir.begin_second(&file)).await?;
+        self.submit(&name, true).await
+    }
+
+    /// Hands in a job that has been taken.
+    async fn submit(&mut self, name: &OsStr, is_second: bool) -> Result<(), String> {
+        let job = match self.read(name, is_second).await {
+            Ok(job) => job,
+            Err(why) => return self.refuse(name, is_second, why).await,
+        };
+        let scheduler = &self.watcher.scheduler;
+        match self.control.submit_try(scheduler, job, None).await {
+            Ok(set) => {
+                debug!(file = ?name, set = set.id.0, "the try job is submitted");
+                self.settle(name, is_second).await
+            }
+            // It cannot be known here whether the state has it. It is looked up when the master takes work again.
+            Err(_) if !self.control.takes_work() => {
+                self.is_settled = false;
+                if is_second {
+                    let file = name.to_owned();
+                    self.in_maildir(move |dir| dir.end_second(&file)).await?;
+                }
+                Ok(())
+            }
+            Err(why) => self.refuse(name, is_second, why).await,
+        }
+    }
+
+    /// The job in a file that has been taken. One without an id gets the file's name, by which it can be found.
+    async fn read(&self, name: &OsStr, is_second: bool) -> Result<TryJob, String> {
+        let file = name.to_owned();
+        let bytes = self.in_maildir(move |dir| dir.read(&file, is_second));
+        let mut job = jobfile::decode(&bytes.await?).map_err(|bad| bad.to_string())?;
+        if job.id.is_empty() {
+            job.id = name.to_string_lossy().into_owned();
+        }
+        Ok(job)
+    }
+
+    async fn is_submitted(&self, job: String) -> Result<bool, String> {
+        let (basedir, scheduler) = (self.watcher.basedir.clone(), self.watcher.scheduler.clone());
+        let found = spawn_blocking(move || -> anyhow::Result<bool> {
+            let state = State::open_readonly(&basedir)?;
+            Ok(read::set_of_try_job(&state.conn, &scheduler, &job)?.is_some())
+        });
+        match found.await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(format!("cannot look up try jobs in the state: {error:#}")),
+            Err(error) => Err(format!("cannot look up try jobs in the state: {error}")),
+        }
+    }
+
+    async fn settle(&self, name: &OsStr, is_second: bool) -> Result<(), String> {
+        let file = name.to_owned();
+        self.in_maildir(move |dir| dir.settle(&file, is_second))
+            .await
+    }
+
+    async fn refuse(&self, name: &OsStr, is_second: bool, why: String) -> Result<(), String> {
+        info!(scheduler = %self.watcher.scheduler, file = ?name, "try job refused: {why}");
+        let file = name.to_owned();
+        self.in_maildir(move |dir| dir.refuse(&file, is_second, &why))
+            .await
+    }
+
+    /// Works with files, which may take its time.
+    async fn in_maildir<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Maildir) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let maildir = Arc::clone(&self.watcher.maildir);
+        spawn_blocking(move || work(&maildir))
+            .await
+            .unwrap_or_else(|error| Err(format!("cannot work with the job directory: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests;

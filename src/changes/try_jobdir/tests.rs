@@ -1,0 +1,365 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::botmaster::{Answer, Event};
+use crate::control::{Ask, News, Newsroom, Question, Said};
+use crate::model::{BuildSet, Op, SetId, SourceStamp, Ticket, Timestamp};
+use crate::store::{Store, Writer};
+
+/// Longest job in these tests, in bytes.
+const MAX_JOB_SIZE: u64 = 1000;
+
+/// A job directory with a watcher, a state, and a core that the test plays.
+struct World {
+    dir: TempDir,
+    running: Running,
+    questions: mpsc::Receiver<Question>,
+    newsroom: Newsroom,
+    writer: Writer,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("jobs")).unwrap();
+        let (store, _) = Store::open(dir.path(), Timestamp(0)).unwrap();
+        let writer = store.start(Box::new(|_| ())).unwrap();
+        let (ask, questions) = mpsc::channel(8);
+        let newsroom = Newsroom::new();
+        let (reconfigure, _) = mpsc::channel(1);
+        let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure);
+        Self {
+            running: Running {
+                watcher: open(dir.path()).unwrap(),
+                control,
+                complaint: None,
+                is_settled: false,
+            },
+            dir,
+            questions,
+            newsroom,
+            writer,
+        }
+    }
+
+    /// As a master that starts again after a kill.
+    fn restart(&mut self) {
+        self.running.is_settled = false;
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join("jobs").join(name)
+    }
+
+    /// Drops a job with this id.
+    fn drop_job(&self, name: &str, id: &str) {
+        fs::write(self.path("new").join(name), job_file(id)).unwrap();
+    }
+
+    /// Lets the watcher look once; returns the ids of the jobs that it hands in, which are answered by `answer`.
+    async fn look(&mut self, answer: impl Fn(&str) -> Said) -> Vec<String> {
+        let mut ids = Vec::new();
+        let look = self.running.look();
+        tokio::pin!(look);
+        loop {
+            tokio::select! {
+                _ = &mut look => return ids,
+                Some(Question { ask, answer: to }) = self.questions.recv() => {
+                    let Ask::SubmitTry { job, .. } = ask else { panic!("{ask:?}") };
+                    to.send(answer(&job.id)).unwrap();
+                    ids.push(job.id);
+                }
+            }
+        }
+    }
+
+    /// What is in a part of the directory.
+    fn files(&self, part: &str) -> BTreeSet<String> {
+        let entries = fs::read_dir(self.path(part)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    fn reason(&self, name: &str) -> String {
+        fs::read_to_string(self.path("cur").join(format!("{name}.refused"))).unwrap()
+    }
+}
+
+fn open(basedir: &Path) -> Result<JobdirWatcher, JobdirError> {
+    let config = TryJobdirConfig {
+        jobdir: "jobs".into(),
+        max_job_size: MAX_JOB_SIZE,
+        poll_interval: Duration::from_secs(10),
+    };
+    JobdirWatcher::open(&"try".into(), &config, basedir)
+}
+
+fn job_file(id: &str) -> Vec<u8> {
+    jobfile::encode(&TryJob {
+        id: id.to_owned(),
+        patch: b"d".to_vec(),
+        ..TryJob::default()
+    })
+}
+
+fn accepted(job: &str) -> Said {
+    Ok(Answer::Set(Arc::new(set(job))))
+}
+
+fn set(job: &str) -> BuildSet {
+    BuildSet {
+        id: SetId(1),
+        external_id: Some(job.to_owned()),
+        scheduler: Some("try".into()),
+        stamp: Arc::new(SourceStamp::default()),
+        reason: "'try' job".to_owned(),
+        properties: Arc::default(),
+        submitted_at: Timestamp(0),
+        requests: Vec::new(),
+    }
+}
+
+fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+    names.map(str::to_owned).into()
+}
+
+#[test]
+fn tjd_01_a_missing_directory_is_told_and_missing_parts_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = open(dir.path()).unwrap_err().to_string();
+    let path = dir.path().join("jobs");
+    let path = path.display();
+    assert!(
+        error.contains(&format!("`mkdir {path}/tmp {path}/new {path}/cur`")),
+        "{error}"
+    );
+
+    fs::write(dir.path().join("jobs"), "").unwrap();
+    assert!(matches!(open(dir.path()), Err(JobdirError::NoDirectory(_))));
+    fs::remove_file(dir.path().join("jobs")).unwrap();
+    fs::create_dir_all(dir.path().join("jobs/new")).unwrap();
+    let first = open(dir.path()).unwrap();
+    assert!(dir.path().join("jobs/cur").is_dir() && dir.path().join("jobs/tmp").is_dir());
+    assert!(matches!(open(dir.path()), Err(JobdirError::InUse(_))));
+    drop(first);
+    open(dir.path()).unwrap();
+}
+
+#[test]
+fn the_operator_hears_who_can_hand_in_jobs() {
+    let world = World::new();
+    let advice = |mode: u32| {
+        fs::set_permissions(world.path("new"), fs::Permissions::from_mode(mode)).unwrap();
+        world.running.watcher.maildir.advice().unwrap_or_default()
+    };
+    assert!(advice(0o755).contains("only the user of the master"));
+    assert_eq!(advice(0o2770), "");
+    assert!(advice(0o777).contains("everybody on this machine"));
+}
+
+#[tokio::test]
+async fn tjd_04_jobs_are_handed_in_in_order_of_name() {
+    let mut world = World::new();
+    for name in ["3-a", "1-b", "2-c"] {
+        world.drop_job(name, name);
+    }
+    assert_eq!(world.look(accepted).await, ["1-b", "2-c", "3-a"]);
+    assert_eq!(world.files("cur"), names(["1-b", "2-c", "3-a"]));
+    assert_eq!(world.files("new"), names([]));
+    assert_eq!(world.look(accepted).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn tjd_03_hidden_files_and_directories_are_left_alone() {
+    let mut world = World::new();
+    world.drop_job(".x", "hidden");
+    fs::create_dir(world.path("new/d")).unwrap();
+    world.drop_job("good", "good");
+    assert_eq!(world.look(accepted).await, ["good"]);
+    assert_eq!(world.files("new"), names([".x", "d"]));
+}
+
+#[tokio::test]
+async fn sb_07_nothing_in_the_directory_stops_the_watcher() {
+    let mut world = World::new();
+    let target = world.dir.path().join("target");
+    fs::write(&target, job_file("linked")).unwrap();
+    symlink(&target, world.path("new/1-link")).unwrap();
+    symlink("/nowhere", world.path("new/2-broken")).unwrap();
+    let fifo = world.path("new/3-fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    fs::write(world.path("new/4-empty"), "").unwrap();
+    world.drop_job("5-good", "good");
+
+    assert_eq!(world.look(accepted).await, ["good"]);
+
+    for name in ["1-link", "2-broken", "3-fifo"] {
+        assert_eq!(world.reason(name), "it is no regular file\n", "{name}");
+    }
+    assert_eq!(world.reason("4-empty"), "the file is empty\n");
+    assert_eq!(world.files("new"), names([]));
+    assert_eq!(world.files("tmp"), names([]));
+    assert!(target.exists());
+}
+
+#[tokio::test]
+async fn tjd_10_files_are_read_up_to_the_limit() {
+    let mut world = World::new();
+    let limit = usize::try_from(MAX_JOB_SIZE).unwrap();
+    let padded = |length: usize| {
+        let empty = job_file("").len();
+        let id = "x".repeat(length - empty);
+        // A longer length takes more digits.
+        let file = job_file(&id.split_at(2).1.to_owned());
+        assert_eq!(file.len(), length);
+        file
+    };
+    fs::write(world.path("new/fits"), padded(limit)).unwrap();
+    fs::write(world.path("new/long"), padded(limit + 1)).unwrap();
+    assert_eq!(world.look(accepted).await.len(), 1);
+    assert_eq!(
+        world.reason("long"),
+        "the file is longer than 1000 bytes (`max_job_size` of the scheduler)\n"
+    );
+}
+
+#[tokio::test]
+async fn what_the_core_refuses_is_kept_with_a_reason_that_readers_of_the_directory_can_read() {
+    let mut world = World::new();
+    fs::set_permissions(world.path("cur"), fs::Permissions::from_mode(0o750)).unwrap();
+    world.drop_job("a", "a");
+    world.look(|_| Err("builder x is not one".to_owned())).await;
+    assert_eq!(world.files("cur"), names(["a", "a.refused"]));
+    assert_eq!(world.reason("a"), "builder x is not one\n");
+    let reason = fs::metadata(world.path("cur/a.refused")).unwrap();
+    assert_eq!(reason.permissions().mode() & 0o777, 0o640);
+}
+
+#[tokio::test]
+async fn a_reason_does_not_follow_a_link_that_lies_in_its_place() {
+    let mut world = World::new();
+    let precious = world.dir.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    for part in ["tmp", "cur"] {
+        symlink(&precious, world.path(part).join("a.refused")).unwrap();
+    }
+    fs::write(world.path("new/a"), "junk").unwrap();
+    world.look(accepted).await;
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    assert!(world.reason("a").starts_with("no netstring"));
+}
+
+#[tokio::test]
+async fn a_job_without_an_id_gets_the_name_of_its_file() {
+    let mut world = World::new();
+    world.drop_job("17-abc", "");
+    assert_eq!(world.look(accepted).await, ["17-abc"]);
+}
+
+#[tokio::test]
+async fn names_that_are_too_long_hold_nobody_up() {
+    let mut world = World::new();
+    let (fits, long) = ("a".repeat(240), "b".repeat(241));
+    world.drop_job(&fits, "fits");
+    world.drop_job(&long, "long");
+    world.drop_job("c", "c");
+    assert_eq!(world.look(accepted).await, ["fits", "c"]);
+    assert_eq!(world.files("new"), [long].into());
+    assert!(world.running.complaint.is_some());
+}
+
+#[tokio::test]
+async fn while_the_master_stops_jobs_stay_where_they_are() {
+    let mut world = World::new();
+    let tell = |event| News::Event(event);
+    world
+        .newsroom
+        .tell(tell(Event::ShuttingDown { clean: true }));
+    world.drop_job("a", "a");
+    assert_eq!(world.look(accepted).await, [""; 0]);
+    assert_eq!(world.files("new"), names(["a"]));
+    world.newsroom.tell(tell(Event::ShutdownCancelled));
+    assert_eq!(world.look(accepted).await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_job_that_met_the_shutdown_is_not_refused_but_handed_in_later() {
+    let mut world = World::new();
+    world.drop_job("a", "a");
+    let newsroom = world.newsroom.clone();
+    let stopping = |_: &str| {
+        newsroom.tell(News::Event(Event::ShuttingDown { clean: true }));
+        Err("the master is shutting down".to_owned())
+    };
+    assert_eq!(world.look(stopping).await, ["a"]);
+    assert_eq!(world.files("cur"), names([".a"]));
+    world.newsroom.tell(News::Event(Event::ShutdownCancelled));
+    assert_eq!(world.look(stopping).await, ["a"]);
+    assert_eq!(
+        world.files("cur"),
+        names([".a"]),
+        "it still counts as the first time"
+    );
+    world.newsroom.tell(News::Event(Event::ShutdownCancelled));
+    assert_eq!(world.look(accepted).await, ["a"]);
+    assert_eq!(world.files("cur"), names(["a"]));
+}
+
+#[tokio::test]
+async fn tjd_07_a_job_that_a_killed_master_had_taken_is_handed_in_once_more_at_most() {
+    let mut world = World::new();
+    fs::write(world.path("cur/.lost"), job_file("lost")).unwrap();
+    fs::write(world.path("cur/..fatal"), job_file("fatal")).unwrap();
+    fs::write(world.path("cur/.submitted"), job_file("submitted")).unwrap();
+    fs::write(world.path("cur/done"), job_file("done")).unwrap();
+    fs::write(world.path("cur/.bad"), "junk").unwrap();
+    let op = Op::SetSubmitted(Arc::new(set("submitted")));
+    world.writer.write(Some(Ticket(1)), vec![op]).await;
+    let state = State::open_readonly(world.dir.path()).unwrap();
+    while read::set_of_try_job(&state.conn, &"try".into(), "submitted")
+        .unwrap()
+        .is_none()
+    {
+        tokio::task::yield_now().await;
+    }
+
+    world.restart();
+    assert_eq!(world.look(accepted).await, ["lost"]);
+
+    assert_eq!(
+        world.files("cur"),
+        names([
+            "bad",
+            "bad.refused",
+            "done",
+            "fatal",
+            "fatal.refused",
+            "lost",
+            "submitted"
+        ])
+    );
+    assert!(world.reason("fatal").starts_with("it was not submitted"));
+    world.restart();
+    assert_eq!(world.look(accepted).await, [""; 0]);
+}
+
+#[test]
+fn only_files_that_appear_wake_the_watcher() {
+    use notify::event::{AccessKind, CreateKind, RemoveKind};
+    assert!(appears(EventKind::Create(CreateKind::File)));
+    assert!(appears(EventKind::Modify(ModifyKind::Name(RenameMode::To))));
+    assert!(!appears(EventKind::Modify(ModifyKind::Name(
+        RenameMode::From
+    ))));
+    assert!(!appears(EventKind::Access(AccessKind::Read)));
+    assert!(!appears(EventKind::Remove(RemoveKind::File)));
+}

@@ -1,0 +1,89 @@
+//! `buildmaster reconfig`: a running master takes its changed configuration (MAS-03).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde::Deserialize;
+
+use super::checkconfig::{self, Tell};
+use super::{USAGE, complain, control, say};
+use crate::control::socket::Request;
+
+/// Has a running master take its changed configuration, as a whole or not at all.
+///
+/// Whatever has not changed does not notice. A builder that has changed keeps its queue, its slaves and its running
+/// builds, which end as they began.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Reconfig {
+    /// Only show what would change.
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Say nothing when all goes well.
+    #[arg(long, short)]
+    quiet: bool,
+    /// The base directory.
+    #[arg(value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+/// What the master says.
+#[derive(Debug, Deserialize)]
+struct Done {
+    changes: Vec<Item>,
+    warnings: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Item {
+    what: String,
+    name: String,
+    becomes: String,
+    #[serde(default)]
+    settings: Vec<String>,
+}
+
+impl Reconfig {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        // Checked here as well, so that the errors are shown here, with colours.
+        let file = checkconfig::config_file(&self.dir);
+        if checkconfig::load(&file, Tell::Errors)?.is_none() {
+            complain("the configuration stays as it was");
+            return Ok(ExitCode::from(USAGE));
+        }
+        let request = Request::Reconfigure {
+            dry_run: self.dry_run,
+        };
+        let done: Done = serde_json::from_value(control::answer(&self.dir, &request)?)?;
+        if !done.warnings.is_empty() {
+            complain(&done.warnings);
+        }
+        if self.quiet && !self.dry_run {
+            return Ok(ExitCode::SUCCESS);
+        }
+        for item in &done.changes {
+            say(&item.line());
+        }
+        say(match (done.changes.is_empty(), self.dry_run) {
+            (true, _) => "nothing has changed",
+            (false, true) => "nothing was done: this is what would change",
+            (false, false) => "the new configuration is in force",
+        });
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Item {
+    /// `builder full: changed: slaves, factory`
+    fn line(&self) -> String {
+        let Self {
+            what,
+            name,
+            becomes,
+            settings,
+        } = self;
+        match settings.as_slice() {
+            [] => format!("{what} {name}: {becomes}"),
+            settings => format!("{what} {name}: {becomes}: {}", settings.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! What is different between two configurations: the plan of a reconfiguration, for people (MAS-03).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{
+    BuilderConfig, ChangeSourceConfig, Config, SchedulerConfig, SchedulerKind, SlaveConfig,
+};
+
+/// All differences, in the order in which they take effect; none if both are the same.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Difference(pub Vec<Item>);
+
+/// One difference.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Item {
+    /// What it is about: `slave`, `builder`, `scheduler`, `change source`, `setting`.
+    pub what: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What becomes of it.
+    pub becomes: Becomes,
+    /// Its settings that are other ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<&'static str>,
+}
+
+/// What becomes of a thing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Becomes {
+    /// It is new.
+    Added,
+    /// It goes.
+    Removed,
+    /// It stays with other settings.
+    Changed,
+}
+
+impl Difference {
+    /// What makes `new` out of `old`.
+    #[must_use]
+    pub fn between(old: &Config, new: &Config) -> Self {
+        let mut items = Vec::new();
+        for name in settings(old, new) {
+            items.push(Item {
+                what: "setting",
+                name: name.to_owned(),
+                becomes: Becomes::Changed,
+                settings: Vec::new(),
+            });
+        }
+        compare(
+            "slave",
+            (&old.slaves, &new.slaves),
+            |s| s.name.to_string(),
+            |a, b| slave(a, b),
+            &mut items,
+        );
+        compare(
+            "lock",
+            (&old.locks, &new.locks),
+            |l| l.name.to_string(),
+            |_, _| vec!["counts"],
+            &mut items,
+        );
+        compare(
+            "builder",
+            (&old.builders, &new.builders),
+            |b| b.name.to_string(),
+            |a, b| builder(a, b),
+            &mut items,
+        );
+        compare(
+            "scheduler",
+            (&old.schedulers, &new.schedulers),
+            |s| s.name.to_string(),
+            |a, b| scheduler(a, b),
+            &mut items,
+        );
+        compare(
+            "change source",
+            (&old.change_sources, &new.change_sources),
+            change_source_name,
+            change_source,
+            &mut items,
+        );
+        Self(items)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Item {
+    /// A line for people: `builder full: changed: slaves, factory`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let becomes = match self.becomes {
+            Becomes::Added => "added",
+            Becomes::Removed => "removed",
+            Becomes::Changed => "changed",
+        };
+        write!(f, "{} {}: {becomes}", self.what, self.name)?;
+        if self.settings.is_empty() {
+            return Ok(());
+        }
+        write!(f, ": {}", self.settings.join(", "))
+    }
+}
+
+/// Compares two lists of things with names. Their order is not compared: it decides nothing that runs.
+fn compare<T: PartialEq>(
+    what: &'static str,
+    (old, new): (&[T], &[T]),
+    name: impl Fn(&T) -> String,
+    settings: impl Fn(&T, &T) -> Vec<&'static str>,
+    items: &mut Vec<Item>,
+) {
+    let before: BTreeMap<_, _> = old.iter().map(|it| (name(it), it)).collect();
+    let after: BTreeSet<_> = new.iter().map(&name).collect();
+    let mut push = |name, becomes, settings| {
+        items.push(Item {
+            what,
+            name,
+            becomes,
+            settings,
+        });
+    };
+    for name in before.keys().filter(|name| !after.contains(*name)) {
+        push(name.clone(), Becomes::Removed, Vec::new());
+    }
+    for it in new {
+        match before.get(&name(it)) {
+            None => push(name(it), Becomes::Added, Vec::new()),
+            Some(&was) if was != it => push(name(it), Becomes::Changed, settings(was, it)),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Names of those settings that differ.
+fn differing<const N: usize>(settings: [(&'static str, bool); N]) -> Vec<&'static str> {
+    let differ = settings.into_iter().filter(|&(_, differs)| differs);
+    differ.map(|(name, _)| name).collect()
+}
+
+/// The settings of the whole. Everything is named, so that a new setting is not forgotten here.
+fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
+    let Config {
+        title,
+        title_url,
+        buildbot_url,
+        slave_port,
+        properties,
+        slaves: _,
+        builders: _,
+        schedulers: _,
+        change_sources: _,
+        locks: _,
+        start_build_timeout,
+        attach_timeout,
+        keepalive_timeout,
+        interrupt_grace,
+        orphan_request_grace,
+        max_retries,
+        duplicate_slave_replaces,
+        choose_slaves_randomly,
+        logs,
+        log_rotation,
+    } = a;
+    differing([
+        ("title", *title != b.title),
+        ("title_url", *title_url != b.title_url),
+        ("buildbot_url", *buildbot_url != b.buildbot_url),
+        ("slave_port", *slave_port != b.slave_port),
+        ("properties", *properties != b.properties),
+        (
+            "start_build_timeout",
+            *start_build_timeout != b.start_build_timeout,
+        ),
+        ("attach_timeout", *attach_timeout != b.attach_timeout),
+        (
+            "keepalive_timeout",
+            *keepalive_timeout != b.keepalive_timeout,
+        ),
+        ("interrupt_grace", *interrupt_grace != b.interrupt_grace),
+        (
+            "orphan_request_grace",
+            *orphan_request_grace != b.orphan_request_grace,
+        ),
+        ("max_retries", *max_retries != b.max_retries),
+        (
+            "duplicate_slave",
+            *duplicate_slave_replaces != b.duplicate_slave_replaces,
+        ),
+        (
+            "choose_slaves",
+            *choose_slaves_randomly != b.choose_slaves_randomly,
+        ),
+        ("log_max_size", logs.max_size != b.logs.max_size),
+        (
+            "log_max_tail_size",
+            logs.max_tail_size != b.logs.max_tail_size,
+        ),
+        ("log_rotation", *log_rotation != b.log_rotation),
+    ])
+}
+
+fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
+    let SlaveConfig {
+        name: _,
+        kind,
+        max_builds,
+        properties,
+        keepalive_interval,
+        notify_on_missing,
+        locks,
+    } = a;
+    let same_kind = std::mem::discriminant(kind) == std::mem::discriminant(&b.kind);
+    differing([
+        ("type", !same_kind),
+        ("password", same_kind && *kind != b.kind),
+        ("max_builds", *max_builds != b.max_builds),
+        ("properties", *properties != b.properties),
+        ("locks", *locks != b.locks),
+        (
+            "keepalive_interval",
+            *keepalive_interval != b.keepalive_interval,
+        ),
+        (
+            "notify_on_missing",
+            *notify_on_missing != b.notify_on_missing,
+        ),
+    ])
+}
+
+fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
+    let BuilderConfig {
+        name: _,
+        slaves,
+        builddir,
+        slavebuilddir,
+        factory,
+        env,
+        tags,
+        description,
+        properties,
+        locks,
+        merge_requests,
+    } = a;
+    differing([
+        ("slaves", *slaves != b.slaves),
+        ("builddir", *builddir != b.builddir),
+        ("slavebuilddir", *slavebuilddir != b.slavebuilddir),
+        ("factory", *factory != b.factory),
+        ("env", *env != b.env),
+        ("tags", *tags != b.tags),
+        ("description", *description != b.description),
+        ("properties", *properties != b.properties),
+        ("locks", *locks != b.locks),
+        ("merge_requests", *merge_requests != b.merge_requests),
+    ])
+}
+
+fn scheduler(a: &SchedulerConfig, b: &SchedulerConfig) -> Vec<&'static str> {
+    let SchedulerConfig {
+        name: _,
+        builders,
+        properties,
+        reason,
+        kind,
+    } = a;
+    let same_type = kind.name() == b.kind.name();
+    let upstream = |kind: &SchedulerKind| match kind {
+        SchedulerKind::Dependent { upstream } => Some(upstream.clone()),
+        SchedulerKind::Scheduler { .. }
+        | SchedulerKind::AnyBranch { .. }
+        | SchedulerKind::Periodic { .. }
+        | SchedulerKind::Nightly(_)
+        | SchedulerKind::Triggerable
+        | SchedulerKind::TryJobdir(_)
+        | SchedulerKind::TryUserpass(_) => None,
+    };
+    let same_upstream = upstream(kind) == upstream(&b.kind);
+    differing([
+        ("type", !same_type),
+        ("upstream", same_type && !same_upstream),
+        (
+            "what and when it builds",
+            same_type && same_upstream && *kind != b.kind,
+        ),
+        ("builders", *builders != b.builders),
+        ("properties", *properties != b.properties),
+        ("reason", *reason != b.reason),
+    ])
+}
+
+/// The user is what a sender knows a change source by.
+fn change_source_name(source: &ChangeSourceConfig) -> String {
+    let ChangeSourceConfig::Pb { user, ports, .. } = source;
+    let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+    match ports.as_slice() {
+        [] => user.clone(),
+        ports => format!("{user} at {}", ports.join(", ")),
+    }
+}
+
+fn change_source(a: &ChangeSourceConfig, b: &ChangeSourceConfig) -> Vec<&'static str> {
+    let ChangeSourceConfig::Pb {
+        ports: _,
+        user: _,
+        password,
+        prefix,
+    } = a;
+    let ChangeSourceConfig::Pb {
+        password: other_password,
+        prefix: other_prefix,
+        ..
+    } = b;
+    differing([
+        ("password", password != other_password),
+        ("prefix", prefix != other_prefix),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::config::parse;
+
+    const OLD: &str = r#"
+slave_port = 9989
+[[slaves]]
+name = "s"
+password = "p"
+[[slaves]]
+name = "t"
+type = "local"
+[factories.f]
+steps = [{ type = "ShellCommand", command = "true" }]
+[[builders]]
+name = "b"
+slaves = ["s", "t"]
+factory = "f"
+[[schedulers]]
+type = "Scheduler"
+name = "quick"
+tree_stable_timer = "1m"
+builders = ["b"]
+"#;
+
+    fn read(text: &str) -> Config {
+        let zone = Err("no zone here".to_owned());
+        parse(text, "master.toml", &zone).unwrap().0
+    }
+
+    fn lines(old: &str, new: &str) -> Vec<String> {
+        let difference = Difference::between(&read(old), &read(new));
+        difference.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_same_twice_has_no_difference() {
+        assert!(Difference::between(&read(OLD), &read(OLD)).is_empty());
+    }
+
+    #[test]
+    fn each_difference_is_a_line_that_names_the_thing_and_its_settings() {
+        let new = OLD
+            .replace("9989", "9990")
+            .replace("password = \"p\"", "password = \"q\"\nmax_builds = 2")
+            .replace("command = \"true\"", "command = \"false\"")
+            .replace("\"1m\"", "\"2m\"")
+            .replace("name = \"quick\"", "name = \"slow\"");
+        assert_eq!(
+            lines(OLD, &new),
+            [
+                "setting slave_port: changed",
+                "slave s: changed: password, max_builds",
+                "builder b: changed: factory",
+                "scheduler quick: removed",
+                "scheduler slow: added",
+            ]
+        );
+        let local = OLD.replace("password = \"p\"", "type = \"local\"");
+        assert_eq!(lines(OLD, &local), ["slave s: changed: type"]);
+        let slower = OLD.replace("\"1m\"", "\"2m\"");
+        assert_eq!(
+            lines(OLD, &slower),
+            ["scheduler quick: changed: what and when it builds"]
+        );
+    }
+
+    #[test]
+    fn an_equal_factory_of_another_name_is_a_change_of_it_only() {
+        let new = OLD
+            .replace("factories.f", "factories.g")
+            .replace("factory = \"f\"", "factory = \"g\"");
+        assert_eq!(lines(OLD, &new), ["builder b: changed: factory"]);
+    }
+}

@@ -1,0 +1,23 @@
+//! Asking for another configuration (MAS-03).
+
+use tokio::sync::oneshot;
+
+use crate::config::Difference;
+
+/// Somebody wants the configuration file to be read again.
+#[derive(Debug)]
+pub struct Reconfigure {
+    /// Only say what would change.
+    pub dry_run: bool,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Result<Reconfigured, String>>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reconfigured {
+    /// What has changed, or would.
+    pub difference: Difference,
+    /// What is allowed but strange about the new configuration, as text for people; empty if nothing is.
+    pub warnings: String,
+}

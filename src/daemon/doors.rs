@@ -1,0 +1,300 @@
+//! Who may log in, and where: the ports of the configuration that is in force.
+//!
+//! Invariants: everything that can fail (a password that cannot be read, a port that is taken) fails while another
+//! configuration is prepared, when nothing has changed yet; a port that both configurations have stays open, and
+//! whoever is connected stays connected (TUP-08).
+
+use std::collections::BTreeMap;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::sync::{mpsc, watch};
+
+use super::sessions::{Keepalive, Keepalives};
+use crate::config::{ChangeSourceConfig, Config, Listen, SchedulerKind, Secret, SlaveKind};
+use crate::model::SlaveName;
+use crate::net::listen::{Bound, Opened, open};
+use crate::net::{Directory, Door, Login, Tasks, UserKind};
+
+/// The open doors.
+#[derive(Debug)]
+pub(super) struct Doors {
+    /// One for each set of ports with users of its own.
+    groups: BTreeMap<Group, Arc<Door>>,
+    ports: Vec<Port>,
+    /// For slaves inside the master.
+    local: Arc<Door>,
+    /// The passwords of the slaves inside the master, made for this run.
+    local_passwords: BTreeMap<SlaveName, String>,
+    keepalives: watch::Sender<Arc<Keepalives>>,
+    /// Where those go who have logged in.
+    logins: mpsc::Sender<Login>,
+    tasks: Tasks,
+}
+
+/// What ports have in common that share their users.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Group {
+    /// The slave port.
+    Slaves,
+    /// Ports of their own, as they are written.
+    Own(Vec<String>),
+}
+
+impl Group {
+    fn own(ports: &[Listen]) -> Self {
+        Self::Own(ports.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// A port that is open.
+#[derive(Debug)]
+struct Port {
+    address: Listen,
+    bound: Bound,
+    /// Dropping it closes the port.
+    door: watch::Sender<Arc<Door>>,
+}
+
+/// What a configuration wants, with passwords read.
+#[derive(Debug)]
+struct Wanted {
+    groups: BTreeMap<Group, (Vec<Listen>, Directory)>,
+    locals: Directory,
+    local_passwords: BTreeMap<SlaveName, String>,
+    keepalives: Keepalives,
+}
+
+/// Another configuration's doors, ready to be opened.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    wanted: Wanted,
+    new_ports: Vec<(Listen, Opened)>,
+}
+
+impl Doors {
+    /// Doors that are all closed.
+    pub(super) fn new(logins: mpsc::Sender<Login>, tasks: Tasks) -> Self {
+        Self {
+            groups: BTreeMap::new(),
+            ports: Vec::new(),
+            local: Door::new(Directory::new(), logins.clone(), tasks.clone()),
+            local_passwords: BTreeMap::new(),
+            keepalives: watch::Sender::new(Arc::default()),
+            logins,
+            tasks,
+        }
+    }
+
+    /// Reads the passwords of `config` and opens those of its ports that are not open yet, without letting anybody in.
+    ///
+    /// # Errors
+    /// A password cannot be read, or a port cannot be opened. Nothing has changed.
+    pub(super) fn prepare(&self, config: &Config) -> anyhow::Result<Prepared> {
+        let wanted = self.wanted(config)?;
+        let mut new_ports = Vec::new();
+        for (addresses, _) in wanted.groups.values() {
+            for address in addresses {
+                if self.ports.iter().any(|port| port.address == *address) {
+                    continue;
+                }
+                let opened = open(address).with_context(|| match self.clashing(address) {
+                    Some(other) => format!(
+                        "the master itself listens on {}; stop and start it to change that",
+                        other.bound
+                    ),
+                    None => "a port of the configuration cannot be opened".to_owned(),
+                })?;
+                new_ports.push((address.clone(), opened));
+            }
+        }
+        Ok(Prepared { wanted, new_ports })
+    }
+
+    /// Opens and closes, as it was prepared. Answers with the addresses that are open now, for people.
+    pub(super) fn commit(&mut self, prepared: Prepared) -> Vec<String> {
+        let Prepared { wanted, new_ports } = prepared;
+        let mut new_ports = new_ports;
+        let mut old_ports = std::mem::take(&mut self.ports);
+        let mut old_groups = std::mem::take(&mut self.groups);
+        for (group, (addresses, directory)) in wanted.groups {
+            let door = match old_groups.remove(&group) {
+                Some(door) => {
+                    door.replace_directory(directory);
+                    door
+                }
+                None => Door::new(directory, self.logins.clone(), self.tasks.clone()),
+            };
+            for address in addresses {
+                if let Some(at) = old_ports.iter().position(|port| port.address == address) {
+                    let port = old_ports.swap_remove(at);
+                    port.door.send_replace(Arc::clone(&door));
+                    self.ports.push(port);
+                } else if let Some(at) = new_ports.iter().position(|(new, _)| *new == address) {
+                    let (address, opened) = new_ports.swap_remove(at);
+                    let (cell, door) = watch::channel(Arc::clone(&door));
+                    let bound = opened.serve(door, &self.tasks);
+                    self.ports.push(Port {
+                        address,
+                        bound,
+                        door: cell,
+                    });
+                }
+            }
+            self.groups.insert(group, door);
+        }
+        self.local.replace_directory(wanted.locals);
+        self.local_passwords = wanted.local_passwords;
+        self.keepalives.send_replace(Arc::new(wanted.keepalives));
+        self.ports
+            .iter()
+            .map(|port| port.bound.for_people())
+            .collect()
+    }
+
+    /// The door for slaves inside the master.
+    pub(super) const fn local(&self) -> &Arc<Door> {
+        &self.local
+    }
+
+    /// The slaves inside the master, with their passwords.
+    pub(super) const fn locals(&self) -> &BTreeMap<SlaveName, String> {
+        &self.local_passwords
+    }
+
+    /// How slaves are checked while they are connected, as it is configured.
+    pub(super) fn keepalives(&self) -> watch::Receiver<Arc<Keepalives>> {
+        self.keepalives.subscribe()
+    }
+
+    fn wanted(&self, config: &Config) -> anyhow::Result<Wanted> {
+        let mut slaves = Directory::new();
+        let mut locals = Directory::new();
+        let mut local_passwords = BTreeMap::new();
+        for slave in &config.slaves {
+            let name = slave.name.as_str();
+            let kind = UserKind::Slave(slave.name.clone());
+            match &slave.kind {
+                SlaveKind::Remote { password } => {
+                    let password = read(password).with_context(|| format!("slave \"{name}\""))?;
+                    slaves.insert(name, &password, kind);
+                }
+                SlaveKind::Local => {
+                    let known = self.local_passwords.get(&slave.name).cloned();
+                    let new = || format!("{:032x}", rand::random::<u128>());
+                    let password = known.unwrap_or_else(new);
+                    locals.insert(name, password.as_bytes(), kind);
+                    local_passwords.insert(slave.name.clone(), password);
+                }
+            }
+        }
+        let mut groups = BTreeMap::new();
+        for source in &config.change_sources {
+            let ChangeSourceConfig::Pb {
+                ports,
+                user,
+                password,
+                prefix,
+            } = source;
+            let password = read(password).with_context(|| format!("change source \"{user}\""))?;
+            let kind = UserKind::Change {
+                prefix: prefix.clone(),
+            };
+            if ports.is_empty() {
+                slaves.insert(user, &password, kind);
+            } else {
+                let group = Group::own(ports);
+                let own = groups
+                    .entry(group)
+                    .or_insert_with(|| (present(ports), Directory::new()));
+                own.1.insert(user, &password, kind);
+            }
+        }
+        for scheduler in &config.schedulers {
+            let SchedulerKind::TryUserpass(settings) = &scheduler.kind else {
+                continue;
+            };
+            let directory = if settings.ports == config.slave_port {
+                &mut slaves
+            } else {
+                let group = Group::own(&settings.ports);
+                let own = || (present(&settings.ports), Directory::new());
+                &mut groups.entry(group).or_insert_with(own).1
+            };
+            let builders: Arc<[_]> = scheduler.builders.as_slice().into();
+            for (user, password) in &settings.users {
+                let of = || format!("user \"{user}\" of scheduler \"{}\"", scheduler.name);
+                let password = read(password).with_context(of)?;
+                let kind = UserKind::Try {
+                    scheduler: scheduler.name.clone(),
+                    user: user.clone(),
+                    builders: Arc::clone(&builders),
+                };
+                directory.insert(user, &password, kind);
+            }
+        }
+        groups.insert(Group::Slaves, (present(&config.slave_port), slaves));
+        let timeout = config.keepalive_timeout;
+        let of = |interval| Keepalive { interval, timeout };
+        let keepalives = config.slaves.iter();
+        let keepalives = keepalives.map(|s| (s.name.clone(), of(s.keepalive_interval)));
+        Ok(Wanted {
+            groups,
+            locals,
+            local_passwords,
+            keepalives: keepalives.collect(),
+        })
+    }
+
+    /// An open port that is in the way of `address`.
+    fn clashing(&self, address: &Listen) -> Option<&Port> {
+        self.ports
+            .iter()
+            .find(|port| port.address.overlaps(address))
+    }
+}
+
+impl Bound {
+    fn for_people(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.to_string(),
+            Self::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// The password that `secret` means.
+fn read(secret: &Secret) -> anyhow::Result<Vec<u8>> {
+    let password = match secret {
+        Secret::Inline(password) => password.clone().into_bytes(),
+        Secret::File(path) => {
+            let mut bytes = std::fs::read(path)
+                .with_context(|| format!("cannot read the password file {}", path.display()))?;
+            if bytes.last() == Some(&b'\n') {
+                bytes.pop();
+            }
+            bytes
+        }
+        Secret::Env(name) => match std::env::var(name) {
+            Ok(password) => password.into_bytes(),
+            Err(_) => bail!("the environment variable {name} with the password is not set"),
+        },
+    };
+    if password.is_empty() {
+        bail!("the password is empty");
+    }
+    Ok(password)
+}
+
+/// `ports` without the loopback of IPv6 if this machine has none: a port without an address means
+/// both loopbacks.
+fn present(ports: &[Listen]) -> Vec<Listen> {
+    let loopback = |l: &Listen| matches!(l, Listen::Tcp(a) if a.ip() == Ipv6Addr::LOCALHOST);
+    let has_v6 = std::net::TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).is_ok();
+    ports
+        .iter()
+        .filter(|l| has_v6 || ports.len() == 1 || !loopback(l))
+        .cloned()
+        .collect()
+}

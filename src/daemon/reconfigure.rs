@@ -1,0 +1,110 @@
+//! Another configuration while the master runs: read, checked, prepared, and then taken whole (MAS-03).
+//!
+//! One task owns what is not the core's: the doors, the slaves inside the master, the job directories. Whatever can fail, fails
+//! before the core hears of it: the file is read and checked, passwords are read, new ports are opened. From the
+//! core's answer on nothing can fail, so that a configuration is in force as a whole or not at all. Requests are served
+//! one after the other.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use super::doors::Doors;
+use super::jobdirs::{self, Jobdirs};
+use super::local::Locals;
+use crate::config::{Config, Difference};
+use crate::control::{Ask, Control, Reconfigure, Reconfigured};
+use crate::net::Tasks;
+
+/// Reads and checks the configuration: with its warnings as text, or all that is wrong with it as text.
+pub type Load = Arc<dyn Fn() -> Result<(Config, String), String> + Send + Sync>;
+
+/// Requests that may wait.
+pub(super) const REQUESTS: usize = 16;
+
+/// The owner of what a configuration means outside the core.
+pub(super) struct Reconfigurer {
+    config: Arc<Config>,
+    load: Load,
+    doors: Doors,
+    locals: Locals,
+    jobdirs: Jobdirs,
+    control: Control,
+}
+
+impl Reconfigurer {
+    /// Begins with the first configuration; its doors and job directories are open.
+    pub(super) fn new(
+        config: Arc<Config>,
+        load: Load,
+        doors: Doors,
+        jobdirs: jobdirs::Opened,
+        control: Control,
+        tasks: &Tasks,
+    ) -> Self {
+        let mut locals = Locals::new(tasks.clone());
+        locals.set(&doors);
+        let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
+        Self {
+            config,
+            load,
+            doors,
+            locals,
+            jobdirs,
+            control,
+        }
+    }
+
+    /// Serves requests until nobody can make any, or the master stops.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Reconfigure>, tasks: Tasks) {
+        loop {
+            let request = tokio::select! {
+                request = requests.recv() => request,
+                () = tasks.stopping() => return,
+            };
+            let Some(Reconfigure { dry_run, answer }) = request else {
+                return;
+            };
+            let done = self.reconfigure(dry_run).await;
+            match &done {
+                Err(why) => error!("the configuration stays as it was: {why}"),
+                Ok(done) if !dry_run => {
+                    for item in &done.difference.0 {
+                        info!("reconfigured: {item}");
+                    }
+                }
+                Ok(_) => {}
+            }
+            // Who asked may have gone away.
+            drop(answer.send(done));
+        }
+    }
+
+    async fn reconfigure(&mut self, dry_run: bool) -> Result<Reconfigured, String> {
+        let load = Arc::clone(&self.load);
+        let loaded = tokio::task::spawn_blocking(move || load()).await;
+        let (config, warnings) = loaded.map_err(|error| error.to_string())??;
+        let done = Reconfigured {
+            difference: Difference::between(&self.config, &config),
+            warnings,
+        };
+        if dry_run {
+            return Ok(done);
+        }
+        let config = Arc::new(config);
+        let prepared = self
+            .doors
+            .prepare(&config)
+            .map_err(|error| format!("{error:#}"))?;
+        jobdirs::check(&config, Path::new(".")).map_err(|error| format!("{error:#}"))?;
+        let ask = Ask::Reconfigure(Arc::clone(&config));
+        self.control.ask(ask).await?;
+        self.doors.commit(prepared);
+        self.locals.set(&self.doors);
+        self.jobdirs.set(&config);
+        self.config = config;
+        Ok(done)
+    }
+}

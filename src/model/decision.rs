@@ -1,0 +1,245 @@
+//! What a scheduler made of a change, as it is remembered for people who ask why something was built or not.
+
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// What a scheduler made of a change that it was offered.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It counted, and is built when the timer fires, unless that is moved by other changes (SCH-04).
+    TimerRuns {
+        /// When the timer fires.
+        until: Timestamp,
+    },
+    /// It counted, and is built at once (SCH-12).
+    BuiltAtOnce,
+    /// It counted, and is built by the next run (NIG-12, PER-06).
+    KeptForRun {
+        /// When that is; absent if there is none within the limit (NIG-06).
+        at: Option<Timestamp>,
+    },
+    /// It is unimportant, and goes along with the next that is important (SCH-03, SCH-10).
+    Remembered {
+        /// When that is built, if one waits already.
+        until: Option<Timestamp>,
+    },
+    /// It is unimportant, and the scheduler does not keep such ones (SCH-12).
+    Dropped,
+    /// It is on another branch (SCH-02).
+    OffBranch,
+    /// It is on a branch that the scheduler does not list (ANY-02).
+    BranchNotListed,
+    /// The scheduler's filter does not let it pass (SCH-12).
+    Filtered {
+        /// The first field that the filter refuses.
+        by: FilterField,
+    },
+    /// The scheduler looks at no changes.
+    LooksAtNone {
+        /// What it looks at instead.
+        instead: Instead,
+    },
+    /// The scheduler is stopped (SCH-11).
+    Stopped,
+}
+
+/// A field of a change that filters look at.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterField {
+    /// The project.
+    Project,
+    /// The repository.
+    Repository,
+    /// The category.
+    Category,
+    /// The codebase.
+    Codebase,
+    /// The branch.
+    Branch,
+}
+
+/// What a scheduler waits for that looks at no changes.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instead {
+    /// The successes of another scheduler (DEP-03).
+    Upstream,
+    /// The clock (PER-04, NIG-07).
+    Clock,
+    /// A step of another build.
+    Trigger,
+    /// Try jobs (TRY-01).
+    TryJobs,
+}
+
+impl Decision {
+    /// Whether the change will be, or was, a reason to build.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        match self {
+            Self::TimerRuns { .. } | Self::BuiltAtOnce | Self::KeptForRun { .. } => true,
+            Self::Remembered { .. }
+            | Self::Dropped
+            | Self::OffBranch
+            | Self::BranchNotListed
+            | Self::Filtered { .. }
+            | Self::LooksAtNone { .. }
+            | Self::Stopped => false,
+        }
+    }
+
+    /// Whether the scheduler keeps the change to build it later.
+    #[must_use]
+    pub const fn keeps(self) -> bool {
+        match self {
+            Self::TimerRuns { .. } | Self::KeptForRun { .. } | Self::Remembered { .. } => true,
+            Self::BuiltAtOnce
+            | Self::Dropped
+            | Self::OffBranch
+            | Self::BranchNotListed
+            | Self::Filtered { .. }
+            | Self::LooksAtNone { .. }
+            | Self::Stopped => false,
+        }
+    }
+
+    /// The time that it speaks of.
+    #[must_use]
+    pub const fn time(self) -> Option<Timestamp> {
+        match self {
+            Self::TimerRuns { until } => Some(until),
+            Self::KeptForRun { at: time } | Self::Remembered { until: time } => time,
+            Self::BuiltAtOnce
+            | Self::Dropped
+            | Self::OffBranch
+            | Self::BranchNotListed
+            | Self::Filtered { .. }
+            | Self::LooksAtNone { .. }
+            | Self::Stopped => None,
+        }
+    }
+
+    /// Its name, as programs read it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TimerRuns { .. } => "timer_runs",
+            Self::BuiltAtOnce => "built_at_once",
+            Self::KeptForRun { .. } => "kept_for_run",
+            Self::Remembered { .. } => "remembered",
+            Self::Dropped => "dropped",
+            Self::OffBranch => "off_branch",
+            Self::BranchNotListed => "branch_not_listed",
+            Self::Filtered { .. } => "filtered",
+            Self::LooksAtNone { .. } => "looks_at_none",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// It in words, with times as `show` writes them.
+    pub fn sentence(self, show: impl Fn(Timestamp) -> String) -> String {
+        match self {
+            Self::TimerRuns { until } => {
+                format!("counted: the timer runs until {}", show(until))
+            }
+            Self::BuiltAtOnce => "counted: built at once".to_owned(),
+            Self::KeptForRun { at: Some(at) } => {
+                format!("counted: kept for the run at {}", show(at))
+            }
+            Self::KeptForRun { at: None } => {
+                "counted: kept for the next run, of which no time is known".to_owned()
+            }
+            Self::Remembered { until: Some(at) } => {
+                format!("unimportant: goes along with what is built at {}", show(at))
+            }
+            Self::Remembered { until: None } => {
+                "unimportant: goes along with the next important change".to_owned()
+            }
+            Self::Dropped => "unimportant: not built".to_owned(),
+            Self::OffBranch => "not counted: on another branch".to_owned(),
+            Self::BranchNotListed => "not counted: its branch is not listed".to_owned(),
+            Self::Filtered { by } => {
+                format!("not counted: the filter refuses its {}", by.name())
+            }
+            Self::LooksAtNone { instead } => match instead {
+                Instead::Upstream => "looks at no changes: waits for its upstream",
+                Instead::Clock => "looks at no changes: builds by the clock",
+                Instead::Trigger => "looks at no changes: waits for a Trigger step",
+                Instead::TryJobs => "looks at no changes: waits for try jobs",
+            }
+            .to_owned(),
+            Self::Stopped => "not counted: the scheduler was stopped".to_owned(),
+        }
+    }
+}
+
+impl FilterField {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Repository => "repository",
+            Self::Category => "category",
+            Self::Codebase => "codebase",
+            Self::Branch => "branch",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_stored_form_stays_as_it_is_and_has_the_name_that_programs_read() {
+        let at = Timestamp(5);
+        for (decision, stored) in [
+            (
+                Decision::TimerRuns { until: at },
+                json!({"timer_runs": {"until": 5}}),
+            ),
+            (Decision::BuiltAtOnce, json!("built_at_once")),
+            (
+                Decision::KeptForRun { at: Some(at) },
+                json!({"kept_for_run": {"at": 5}}),
+            ),
+            (
+                Decision::Remembered { until: None },
+                json!({"remembered": {"until": null}}),
+            ),
+            (Decision::Dropped, json!("dropped")),
+            (Decision::OffBranch, json!("off_branch")),
+            (Decision::BranchNotListed, json!("branch_not_listed")),
+            (
+                Decision::Filtered {
+                    by: FilterField::Category,
+                },
+                json!({"filtered": {"by": "category"}}),
+            ),
+            (
+                Decision::LooksAtNone {
+                    instead: Instead::TryJobs,
+                },
+                json!({"looks_at_none": {"instead": "try_jobs"}}),
+            ),
+            (Decision::Stopped, json!("stopped")),
+        ] {
+            assert_eq!(serde_json::to_value(decision).unwrap(), stored);
+            assert_eq!(
+                serde_json::from_value::<Decision>(stored.clone()).unwrap(),
+                decision
+            );
+            let name = stored.as_str().map(str::to_owned);
+            let name = name.or_else(|| stored.as_object()?.keys().next().cloned());
+            assert_eq!(name.as_deref(), Some(decision.name()));
+        }
+    }
+}

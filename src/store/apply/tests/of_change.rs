@@ -1,0 +1,137 @@
+//! What became of a change, and sets that clients look for.
+
+use super::*;
+use crate::model::Decision;
+
+#[test]
+fn what_schedulers_made_of_a_change_is_read_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let until = at(160);
+    let decisions: Vec<(SchedulerName, Decision)> = [
+        ("a", Decision::OffBranch),
+        ("b", Decision::OffBranch),
+        ("c", Decision::TimerRuns { until }),
+        ("d", Decision::OffBranch),
+    ]
+    .map(|(name, decision)| (name.into(), decision))
+    .into();
+    let offered = |change, decisions| Op::ChangeOffered {
+        change: ChangeNumber(change),
+        decisions,
+    };
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(a_change(1)),
+            Op::ChangeAdded(a_change(2)),
+            Op::ChangeAdded(a_change(3)),
+            offered(1, decisions.clone()),
+            offered(2, Vec::new()),
+        ],
+    );
+    let conn = open_state(dir.path());
+    let read = |n| read::decisions(&conn, ChangeNumber(n)).unwrap();
+    assert_eq!(read(1), Some(decisions));
+    assert_eq!(read(2), Some(Vec::new()));
+    assert_eq!(read(3), None);
+    let stored: String = conn
+        .query_row(
+            "SELECT schedulers FROM decision WHERE change = 1",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let expected = r#"[["off_branch",["a","b"]],[{"timer_runs":{"until":160000000}},["c"]],["off_branch",["d"]]]"#;
+    assert_eq!(stored, expected);
+}
+
+#[test]
+fn a_change_is_found_in_its_sets_and_their_builds() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(a_change(1)),
+            Op::ChangeAdded(a_change(2)),
+            Op::SetSubmitted(a_set(
+                1,
+                1,
+                &["quick", "full"],
+                vec![a_change(1), a_change(2)],
+            )),
+            Op::SetSubmitted(a_set(2, 3, &["quick"], vec![a_change(2)])),
+            started(7, "quick", 0, &[1, 3]),
+        ],
+    );
+    let conn = open_state(dir.path());
+    let sets = |n| -> Vec<_> {
+        let sets = read::sets_of_change(&conn, ChangeNumber(n)).unwrap();
+        sets.iter().map(|s| s.id.0).collect()
+    };
+    assert_eq!((sets(1), sets(2), sets(3)), (vec![1], vec![1, 2], vec![]));
+    let requests = read::requests_of_change(&conn, ChangeNumber(2)).unwrap();
+    let requests: Vec<_> = requests
+        .iter()
+        .map(|r| (r.set.0, r.id.0, r.build.map(|b| b.0)))
+        .collect();
+    assert_eq!(requests, [(1, 1, Some(0)), (1, 2, None), (2, 3, Some(0))]);
+}
+
+#[test]
+fn bst_10_tjd_11_a_client_finds_its_set_by_its_own_id_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ops = Vec::new();
+    for (set, id) in [
+        (1, Some("id1")),
+        (2, Some("other")),
+        (3, None),
+        (4, Some("id1")),
+    ] {
+        let mut set = (*a_set(set, set, &["quick"], vec![])).clone();
+        set.external_id = id.map(str::to_owned);
+        ops.push(Op::SetSubmitted(Arc::new(set)));
+    }
+    apply_all(dir.path(), &ops);
+    reopen(dir.path());
+    let conn = open_state(dir.path());
+    let find = |id, limit| -> Vec<_> {
+        let sets = read::sets_of_client(&conn, id, limit).unwrap();
+        sets.iter().map(|s| s.id.0).collect()
+    };
+    assert_eq!(find("id1", 9), [4, 1], "the newest first");
+    assert_eq!(find("id1", 1), [4]);
+    assert_eq!(find("", 9), [0; 0]);
+}
+
+#[test]
+fn a_try_job_is_recovered_with_the_very_same_patch() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut set = (*a_set(1, 1, &["quick"], vec![])).clone();
+    set.stamp = Arc::new(SourceStamp {
+        branch: Some("trunk".to_owned()),
+        patch: Some(Patch {
+            level: 0,
+            body: (0..=255).cycle().take(100_000).collect(),
+            subdir: None,
+            who: Some("zoë".to_owned()),
+            comment: Some("try it".to_owned()),
+        }),
+        project: "p".to_owned(),
+        repository: "r".to_owned(),
+        ..SourceStamp::default()
+    });
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(Arc::new(set.clone())),
+            started(1, "quick", 0, &[1]),
+        ],
+    );
+    // Once after a crash in the middle of its build, once after a stop while it is queued.
+    for _ in 0..2 {
+        let recovered = reopen(dir.path());
+        assert_eq!(queue(&recovered), [(1, "quick", 0, 1)]);
+        assert_eq!(recovered.requests[0].stamp, set.stamp);
+        assert_eq!(*recovered.sets[0].set, set);
+    }
+}

@@ -1,0 +1,236 @@
+//! Try jobs through a job directory: dropped by hand and by real `buildbot tryserver`s, refused, and through kills.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+
+use buildmaster::model::TryJob;
+use buildmaster::protocol::jobfile;
+use serde_json::Value as Json;
+
+use crate::harness::master::ShownRequest;
+use crate::harness::{Build, Master, Sandbox, Setup, peer, run, step, wait_until};
+
+#[test]
+fn jobs_dropped_before_the_start_and_while_it_runs_are_built() {
+    let sandbox = Sandbox::new();
+    let mut master = prepare(&sandbox, "poll_interval = \"1h\"");
+    make_jobdir(&master);
+    drop_job(&master, "1", &job("before"));
+
+    master.run();
+
+    wait_until_handed_in(&master, "1");
+    let build = master.finished_build("full", 0);
+    assert_eq!(build.result.as_deref(), Some("success"));
+    assert_eq!(build.reason.as_deref(), Some("'try' job by user before"));
+
+    // Nobody polls: the system tells that it is there.
+    drop_job(&master, "2", &job("while"));
+    let build = master.finished_build("full", 1);
+    assert_eq!(build.reason.as_deref(), Some("'try' job by user while"));
+    assert!(jobdir(&master).join("cur/1").exists());
+    assert!(jobdir(&master).join("cur/2").exists());
+    assert!(master.terminate().success());
+}
+
+#[test]
+fn sb_07_refused_jobs_have_their_reasons_and_the_good_one_is_built() {
+    let sandbox = Sandbox::new();
+    let mut master = prepare(&sandbox, "max_job_size = \"64k\"");
+    make_jobdir(&master);
+    let refused = refused_cases();
+    assert!(refused.len() > 15);
+    for (name, file) in &refused {
+        drop_file(&master, name, file);
+    }
+    drop_file(&master, "J98", &vec![b'x'; 65_537]);
+    let mut elsewhere = job("elsewhere");
+    elsewhere.builders = vec!["full".into(), "other".into()];
+    drop_job(&master, "J99", &elsewhere);
+    drop_job(&master, "last", &job("good"));
+
+    master.run();
+
+    wait_until_handed_in(&master, "last");
+    let build = master.finished_build("full", 0);
+    assert_eq!(build.reason.as_deref(), Some("'try' job by user good"));
+    // What it printed before has been read by then.
+    master.process().wait_for_line("build finished");
+    for name in refused.keys().map(String::as_str).chain(["J98", "J99"]) {
+        let reason = jobdir(&master).join("cur").join(format!("{name}.refused"));
+        let reason = fs::read_to_string(reason).unwrap();
+        assert!(!reason.trim().is_empty(), "{name}");
+        let line = format!("file=\"{name}\"");
+        let printed = master.process().printed();
+        let lines = printed.lines().filter(|l| l.contains(&line));
+        assert_eq!(lines.count(), 1, "{name} in\n{printed}");
+    }
+    let reason = fs::read_to_string(jobdir(&master).join("cur/J99.refused")).unwrap();
+    assert!(reason.contains("builder other is not one of"), "{reason}");
+    assert_eq!(master.show::<Build>(&["builds", "full"]).len(), 1);
+}
+
+#[test]
+fn tjd_01_a_missing_job_directory_is_told_before_anything_starts() {
+    let sandbox = Sandbox::new();
+    let master = prepare(&sandbox, "");
+    for verb in [["start", "--nodaemon"].as_slice(), &["start"]] {
+        let told = run(sandbox.buildmaster().args(verb).arg(master.dir())).fails_with(1);
+        assert!(
+            told.contains("scheduler \"ssh\"") && told.contains("mkdir"),
+            "{told}"
+        );
+        TcpStream::connect(("127.0.0.1", master.port())).unwrap_err();
+        let log = master.dir().join("buildmaster.log");
+        assert!(!log.exists(), "nothing went to the background");
+    }
+}
+
+#[test]
+fn tjd_07_jobs_that_stream_in_while_the_master_is_killed_are_built_once() {
+    const ROUNDS: usize = 4;
+    const JOBS: usize = 15;
+    let sandbox = Sandbox::new();
+    let mut master = prepare(&sandbox, "");
+    make_jobdir(&master);
+    for round in 0..ROUNDS {
+        master.run();
+        for n in 0..JOBS {
+            let name = format!("{round}-{n:03}");
+            drop_job(&master, &name, &job(&name));
+            // Killed in the middle of things, each time in another place.
+            if n == 5 + 2 * round {
+                let earlier = format!("cur/{round}-{:03}", n - 3);
+                let earlier = jobdir(&master).join(earlier);
+                wait_until("an earlier job to be taken", || earlier.exists());
+            }
+        }
+        master.kill();
+    }
+    master.run();
+
+    wait_until("an empty job directory", || {
+        files_in(&jobdir(&master).join("new")).is_empty()
+            && files_in(&jobdir(&master).join("cur")).len() == ROUNDS * JOBS
+    });
+    wait_until("an empty queue", || {
+        let requests: Vec<ShownRequest> = master.show(&["requests"]);
+        requests.iter().all(ShownRequest::is_over)
+    });
+    let builds: Vec<Build> = master.show(&["builds", "full", "--limit", "1000"]);
+    let mut built: BTreeMap<String, usize> = BTreeMap::new();
+    for build in builds {
+        if build.result.as_deref() == Some("success") {
+            *built.entry(build.reason.unwrap()).or_default() += 1;
+        }
+    }
+    let expected: BTreeMap<String, usize> = (0..ROUNDS)
+        .flat_map(|round| (0..JOBS).map(move |n| format!("{round}-{n:03}")))
+        .map(|name| (format!("'try' job by user {name}"), 1))
+        .collect();
+    assert_eq!(built, expected);
+}
+
+#[test]
+fn real_tryservers_of_0_8_and_4_3_drop_jobs_that_run() {
+    let sandbox = Sandbox::new();
+    let mut master = prepare(&sandbox, "");
+    make_jobdir(&master);
+    master.run();
+    let mut number = 0;
+    for name in ["bb0814", "bb43"] {
+        let Some(bin) = peer(name) else { continue };
+        let file = sandbox.file(name, jobfile::encode(&job(name)));
+        let status = sandbox
+            .command(bin.join("buildbot"))
+            .args(["tryserver", "--jobdir"])
+            .arg(jobdir(&master))
+            .stdin(File::open(file).unwrap())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{name}");
+        wait_until("a job to be handed in", || {
+            files_in(&jobdir(&master).join("cur")).len() > usize::try_from(number).unwrap()
+        });
+        let build = master.finished_build("full", number);
+        assert_eq!(build.reason, Some(format!("'try' job by user {name}")));
+        assert_eq!(build.result.as_deref(), Some("success"));
+        number += 1;
+    }
+}
+
+/// A master with a local slave, a builder `full` and a try scheduler, whose directory is not there yet.
+fn prepare<'a>(sandbox: &'a Sandbox, settings: &str) -> Master<'a> {
+    let steps = [step("ok", &["true"], "")];
+    let setup = Setup::new(&steps).local_slave("here");
+    let master = Master::prepare(sandbox, &setup);
+    let path = master.dir().join("master.toml");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.push_str(&format!(
+        "\n[[schedulers]]\ntype = \"Try_Jobdir\"\nname = \"ssh\"\njobdir = \"jobs\"\nbuilders = [\"full\"]\n{settings}\n"
+    ));
+    fs::write(path, text).unwrap();
+    master
+}
+
+fn jobdir(master: &Master<'_>) -> PathBuf {
+    master.dir().join("jobs")
+}
+
+fn make_jobdir(master: &Master<'_>) {
+    for part in ["tmp", "new", "cur"] {
+        fs::create_dir_all(jobdir(master).join(part)).unwrap();
+    }
+}
+
+/// A job of `who`.
+fn job(who: &str) -> TryJob {
+    TryJob {
+        id: format!("id-{who}"),
+        who: who.to_owned(),
+        patch: b"--- a\n+++ b\n".to_vec(),
+        ..TryJob::default()
+    }
+}
+
+fn drop_job(master: &Master<'_>, name: &str, job: &TryJob) {
+    drop_file(master, name, &jobfile::encode(job));
+}
+
+fn drop_file(master: &Master<'_>, name: &str, bytes: &[u8]) {
+    let draft = jobdir(master).join("tmp").join(name);
+    fs::write(&draft, bytes).unwrap();
+    fs::rename(draft, jobdir(master).join("new").join(name)).unwrap();
+}
+
+/// Waits until a job is in the state.
+fn wait_until_handed_in(master: &Master<'_>, name: &str) {
+    let settled = jobdir(master).join("cur").join(name);
+    wait_until(&format!("job {name} to be handed in"), || settled.exists());
+}
+
+/// The shared cases that are refused, by id.
+fn refused_cases() -> BTreeMap<String, Vec<u8>> {
+    use base64::Engine as _;
+    let cases: Json = serde_json::from_str(include_str!("../data/jobfile-cases.json")).unwrap();
+    let cases = cases["cases"].as_array().unwrap();
+    cases
+        .iter()
+        .filter(|case| case["accept"] == false)
+        .map(|case| {
+            let file = case["file_base64"].as_str().unwrap();
+            let file = base64::engine::general_purpose::STANDARD.decode(file);
+            (case["id"].as_str().unwrap().to_owned(), file.unwrap())
+        })
+        .collect()
+}
+
+fn files_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.'))
+        .collect()
+}
