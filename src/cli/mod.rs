@@ -7,6 +7,7 @@ mod checkconfig;
 mod control;
 mod create_master;
 mod demo;
+mod hash_password;
 mod reconfig;
 mod show;
 mod start;
@@ -52,6 +53,8 @@ enum Verb {
     Ping(control::Ping),
     /// Go on after a clean stop (`stop --clean`) was asked for.
     CancelStop(control::CancelStop),
+    /// Print the hash of a password, which a try user may have in place of it.
+    HashPassword(hash_password::HashPassword),
     /// Watch a change to a small git repository become builds on a local slave.
     Demo(demo::Demo),
 }
@@ -89,6 +92,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Cancel(verb) => verb.run(),
         Verb::Ping(verb) => verb.run(),
         Verb::CancelStop(verb) => verb.run(),
+        Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Demo(verb) => verb.run(),
     };
     done.unwrap_or_else(|error| {

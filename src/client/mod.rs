@@ -10,6 +10,7 @@ mod password;
 pub mod sendchange;
 
 pub use options::{OptionValue, OptionsError, OptionsFile};
+pub use password::ask as ask_password;
 pub use sendchange::sendchange;
 
 /// Why a command did not do its work.

@@ -16,6 +16,7 @@ use crate::config::{ChangeSourceConfig, Config, Listen, SchedulerKind, Secret, S
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Login, Tasks, UserKind};
+use crate::pb::hashed::Hashed;
 
 /// The open doors.
 #[derive(Debug)]
@@ -231,7 +232,13 @@ impl Doors {
                     user: user.clone(),
                     builders: Arc::clone(&builders),
                 };
-                directory.insert(user, &password, kind);
+                if Hashed::looks_like(&password) {
+                    let text = String::from_utf8_lossy(&password);
+                    let hash = Hashed::parse(&text).context("the hash of the password is unusable");
+                    directory.insert_hashed(user, hash.with_context(of)?, kind);
+                } else {
+                    directory.insert(user, &password, kind);
+                }
             }
         }
         groups.insert(Group::Slaves, (present(&config.slave_port), slaves));

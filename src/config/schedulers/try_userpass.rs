@@ -9,6 +9,7 @@ use crate::config::change_sources::SlavePort;
 use crate::config::checked::{ChangeSourceConfig, Listen, Secret};
 use crate::config::reader::{Shape, Table, Value};
 use crate::config::scheduling::{SchedulerKind, TryUserpassConfig};
+use crate::pb::hashed::Hashed;
 
 /// A user in the longer form.
 pub(in crate::config) static USER: Shape = Shape {
@@ -112,6 +113,9 @@ fn read_user<'a>(value: &Value<'a>) -> Option<User<'a>> {
         let name = table.require("user", "\"USER\"");
         let name = name.and_then(|name| Some((user_name(&name)?, name.span())));
         let password = table.password();
+        if let Some(Secret::Inline(text)) = &password {
+            check_hash(value, text);
+        }
         table.finish();
         let (name, place) = name?;
         return Some((name, place, password?));
@@ -131,7 +135,18 @@ fn read_user<'a>(value: &Value<'a>) -> Option<User<'a>> {
         password.error("has an empty password", "choose one");
         return None;
     }
+    check_hash(password, text);
     Some((user, name.span(), Secret::Inline(text.to_owned())))
+}
+
+/// Reports a password that looks like a hash and is none that can be used.
+fn check_hash(value: &Value<'_>, password: &str) {
+    if Hashed::looks_like(password.as_bytes())
+        && let Err(bad) = Hashed::parse(password)
+    {
+        let what = format!("has a hash that cannot be used: {bad}");
+        value.error(&what, "make one with `buildmaster hash-password`");
+    }
 }
 
 fn user_name<'a>(value: &Value<'a>) -> Option<&'a str> {
