@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::*;
 use crate::config::reader::Shape;
-use crate::config::schedulers::rules;
+use crate::config::schedulers::{rules, try_userpass};
 use crate::config::{builders, change_sources, locks, schedulers, slaves, steps, toplevel};
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -21,6 +21,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("builders", &builders::SHAPE),
         ("builders.locks", &locks::ACCESS),
         ("schedulers", &schedulers::SHAPE),
+        ("schedulers.userpass", &try_userpass::USER),
         ("schedulers.important_files", &rules::IMPORTANT_FILES),
         ("schedulers.filter", &rules::FILTER),
         ("schedulers.filter.*", &rules::MATCH),
