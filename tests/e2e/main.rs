@@ -20,3 +20,4 @@ mod masters;
 mod reconfiguration;
 mod slaves;
 mod sweep;
+mod try_userpass;

@@ -11,3 +11,4 @@ mod pb_transcripts;
 mod readme;
 mod sendchange;
 mod tidy;
+mod try_userpass;

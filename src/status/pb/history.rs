@@ -1,18 +1,24 @@
 //! What a try client needs from disk: sets of earlier connections, what it missed, and how long builds take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::warn;
 
 use super::User;
-use crate::model::{BuilderName, SetId};
+use crate::logs::{Channel, LogReader};
+use crate::model::{BuilderName, Results, SetId};
 use crate::store::read::{self, BuildRow, RequestRow, SetRow};
 use crate::store::{State, StoreError};
 
 /// Past builds that say how long the next one takes.
 const COMPARED: u32 = 10;
+
+/// Most bytes of a log that are sent: they become one string of the protocol, in which what is not UTF-8 takes three
+/// times as much.
+pub(super) const MAX_LOG_BYTES: usize = 200 * 1024;
 
 /// A set, its requests and their builds.
 pub(super) type StoredSet = (SetRow, Vec<(RequestRow, Option<BuildRow>)>);
@@ -21,7 +27,16 @@ pub(super) type StoredSet = (SetRow, Vec<(RequestRow, Option<BuildRow>)>);
 #[derive(Debug)]
 pub(super) struct History {
     basedir: PathBuf,
-    typical: BTreeMap<BuilderName, Option<Duration>>,
+    typical: BTreeMap<BuilderName, Typical>,
+}
+
+/// How long things take.
+#[derive(Debug, Default)]
+pub(super) struct Typical {
+    /// A build.
+    pub(super) build: Option<Duration>,
+    /// Its steps, by name.
+    pub(super) steps: BTreeMap<String, Duration>,
 }
 
 impl History {
@@ -42,17 +57,36 @@ impl History {
         self.read(read).await.flatten()
     }
 
-    /// How long a build of `builder` takes, as its last ones did; looked up once.
-    pub(super) async fn typical_time(&mut self, builder: &BuilderName) -> Option<Duration> {
-        if let Some(known) = self.typical.get(builder) {
-            return *known;
+    /// How long a build of `builder` takes and its steps, as the last ones did; looked up once.
+    pub(super) async fn typical(&mut self, builder: &BuilderName) -> &Typical {
+        if !self.typical.contains_key(builder) {
+            let name = builder.clone();
+            let builds = self.read(move |state| read::builds(&state.conn, Some(&name), COMPARED));
+            let typical = Typical::of(&builds.await.unwrap_or_default());
+            self.typical.insert(builder.clone(), typical);
         }
-        let name = builder.clone();
-        let builds = self.read(move |state| read::builds(&state.conn, Some(&name), COMPARED));
-        let builds = builds.await.unwrap_or_default();
-        let typical = median(builds.iter().filter_map(time_taken).collect());
-        self.typical.insert(builder.clone(), typical);
-        typical
+        self.typical.entry(builder.clone()).or_default()
+    }
+
+    /// The text of the log at `path`, of the channels; of one that is too long, the end.
+    pub(super) async fn log(&self, path: &str, channels: &'static [Channel]) -> Option<Vec<u8>> {
+        let path = self.basedir.join(path);
+        let reading = tokio::task::spawn_blocking(move || -> io::Result<Vec<u8>> {
+            let mut end = End::default();
+            LogReader::open(&path)?.copy_to(channels, &mut end)?;
+            Ok(end.into_text())
+        });
+        match reading.await {
+            Ok(Ok(text)) => Some(text),
+            Ok(Err(error)) => {
+                warn!("cannot read a log for a try client: {error}");
+                None
+            }
+            Err(error) => {
+                warn!("reading a log for a try client failed: {error}");
+                None
+            }
+        }
     }
 
     async fn read<T: Send + 'static>(
@@ -95,6 +129,58 @@ pub(super) fn is_of(set: &SetRow, user: &User) -> bool {
     set.scheduler.as_ref() == Some(&user.scheduler) && is_theirs
 }
 
+impl Typical {
+    fn of(builds: &[BuildRow]) -> Self {
+        let good = builds.iter().filter_map(time_taken);
+        let mut steps: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+        for step in builds.iter().flat_map(|build| &build.summary.steps) {
+            let is_good = step.result.is_some_and(Results::is_success_like);
+            if let Some(end) = step.finished_at.filter(|_| is_good) {
+                let times = steps.entry(step.name.clone()).or_default();
+                times.push(end.since(step.started_at));
+            }
+        }
+        let steps = steps.into_iter();
+        let steps = steps.filter_map(|(name, times)| Some((name, median(times)?)));
+        Self {
+            build: median(good.collect()),
+            steps: steps.collect(),
+        }
+    }
+}
+
+/// Keeps the end of what is written.
+#[derive(Debug, Default)]
+struct End {
+    kept: VecDeque<u8>,
+    dropped: usize,
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.kept.extend(bytes);
+        let excess = self.kept.len().saturating_sub(MAX_LOG_BYTES);
+        self.kept.drain(..excess);
+        self.dropped += excess;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl End {
+    fn into_text(self) -> Vec<u8> {
+        let mut text = match self.dropped {
+            0 => Vec::new(),
+            dropped => format!("[{dropped} bytes before this are left out]\n").into_bytes(),
+        };
+        text.extend(self.kept);
+        text
+    }
+}
+
 /// How long a build took that came to its end.
 fn time_taken(build: &BuildRow) -> Option<Duration> {
     let build = &build.summary;
@@ -109,6 +195,8 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::model::{Properties, Timestamp};
 
@@ -140,6 +228,21 @@ mod tests {
         assert!(!is_alices("'try' job from user alice2", "try"));
         assert!(!is_alices("'try' job from user bob by user alice", "try"));
         assert!(!is_alices("'try' job by user alice", "try"));
+    }
+
+    #[test]
+    fn of_a_long_log_the_end_is_kept() {
+        let text_of = |length: usize| {
+            let mut end = End::default();
+            end.write_all(&vec![b'x'; length]).unwrap();
+            end.write_all(b"y").unwrap();
+            String::from_utf8(end.into_text()).unwrap()
+        };
+        assert_eq!(text_of(2), "xxy");
+        assert_eq!(text_of(MAX_LOG_BYTES - 1).len(), MAX_LOG_BYTES);
+        let cut = text_of(MAX_LOG_BYTES + 1);
+        assert!(cut.starts_with("[2 bytes before this are left out]\nxx"));
+        assert!(cut.ends_with("xy"));
     }
 
     #[test]

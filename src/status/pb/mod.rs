@@ -137,6 +137,7 @@ enum Thing {
     Request(RequestId),
     Build(BuildKey),
     Step(BuildKey, usize),
+    Log(BuildKey, usize, usize),
 }
 
 /// Somebody who wants to hear of a build.
@@ -337,10 +338,10 @@ impl Client {
         let watchers = self.watched_builds.get(&key).cloned().unwrap_or_default();
         for Watcher { observer, .. } in watchers {
             let build = self.value_of(Thing::Build(key));
-            // Clients from 0.9 on know no steps.
+            // Clients from 0.9 on know no steps, but ours does.
             let object = match self.style {
-                TextStyle::Bytes => self.value_of(Thing::Step(key, index)),
-                TextStyle::Unicode => Value::None,
+                TextStyle::Unicode if !self.has_extensions => Value::None,
+                TextStyle::Unicode | TextStyle::Bytes => self.value_of(Thing::Step(key, index)),
             };
             let Some(build_state) = self.tracked.build(key) else {
                 return;
@@ -419,7 +420,18 @@ impl Client {
         let build = self.tracked.build(key).filter(|build| !build.is_over)?;
         let started_at = build.started_at?;
         let builder = build.builder.clone();
-        let typical = self.history.typical_time(&builder).await?;
+        let typical = self.history.typical(&builder).await.build?;
+        let left = typical.saturating_sub(now().since(started_at));
+        Some(left.as_secs_f64())
+    }
+
+    /// The same for a step.
+    async fn step_eta(&mut self, key: BuildKey, index: usize) -> Option<f64> {
+        let build = self.tracked.build(key)?;
+        let step = build.steps.get(index).filter(|s| s.finished.is_none())?;
+        let (builder, name, started_at) =
+            (build.builder.clone(), step.name.clone(), step.started_at);
+        let typical = *self.history.typical(&builder).await.steps.get(&name)?;
         let left = typical.saturating_sub(now().since(started_at));
         Some(left.as_secs_f64())
     }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::tracked::{Build, BuildKey, Outcome, Step};
 use super::{Client, MAX_SUBSCRIPTIONS, MAX_WAITING, Thing, VALUE_ERROR, Watcher};
+use crate::logs::Channel;
 use crate::model::{RequestId, Results, SetId, Timestamp};
 use crate::net::{IncomingCall, Reply};
 use crate::pb::{Failure, Luid, Value};
@@ -30,7 +31,8 @@ impl Client {
             Thing::Set(id) => self.on_set(id, &method),
             Thing::Request(id) => self.on_request(id, &method, &args),
             Thing::Build(key) => self.on_build(key, &method, &args).await,
-            Thing::Step(key, index) => self.on_step(key, index, &method),
+            Thing::Step(key, index) => self.on_step(key, index, &method).await,
+            Thing::Log(key, step, index) => self.on_log((key, step, index), &method).await,
         };
         match done {
             Ok(value) => reply.value(value),
@@ -43,7 +45,7 @@ impl Client {
         let is_over = match thing {
             Thing::Set(id) => self.tracked.set(id).map(|set| set.result.is_some()),
             Thing::Build(key) => self.tracked.build(key).map(|build| build.is_over),
-            Thing::Perspective | Thing::Request(_) | Thing::Step(..) => None,
+            Thing::Perspective | Thing::Request(_) | Thing::Step(..) | Thing::Log(..) => None,
         };
         match is_over {
             None => reply.fail(Failure::no_such_method("waitUntilFinished")),
@@ -172,9 +174,14 @@ impl Client {
         Ok(Value::None)
     }
 
-    fn on_step(&mut self, key: BuildKey, index: usize, method: &str) -> Done {
-        if method == "getBuild" {
-            return Ok(self.value_of(Thing::Build(key)));
+    async fn on_step(&mut self, key: BuildKey, index: usize, method: &str) -> Done {
+        match method {
+            "getBuild" => return Ok(self.value_of(Thing::Build(key))),
+            "getETA" => {
+                let eta = self.step_eta(key, index).await;
+                return Ok(eta.map_or(Value::None, Value::Float));
+            }
+            _ => {}
         }
         let build = self.tracked.build(key).ok_or_else(gone)?;
         let step = build.steps.get(index).ok_or_else(gone)?;
@@ -190,10 +197,34 @@ impl Client {
                 step.finished.map_or(Value::None, |(_, r)| result_number(r)),
                 self.texts(&step.text),
             ])),
-            "getETA" => Ok(Value::None),
+            "getLogs" => {
+                let names: Vec<Value> = step.logs.iter().map(|log| self.text(&log.name)).collect();
+                let logs = names.into_iter().enumerate();
+                let logs = logs.map(|(n, name)| (name, self.value_of(Thing::Log(key, index, n))));
+                Ok(Value::Dict(logs.collect()))
+            }
             "getExpectations" => Ok(Value::List(Vec::new())),
             _ => Err(Failure::no_such_method(method)),
         }
+    }
+
+    async fn on_log(&self, (key, step, index): (BuildKey, usize, usize), method: &str) -> Done {
+        let build = self.tracked.build(key).ok_or_else(gone)?;
+        let step = build.steps.get(step).ok_or_else(gone)?;
+        let log = step.logs.get(index).ok_or_else(gone)?;
+        let channels: &'static [Channel] = match method {
+            "getName" => return Ok(self.text(&log.name)),
+            "isFinished" => return Ok(Value::Bool(log.is_finished)),
+            "getText" => &Channel::OUTPUT,
+            "getTextWithHeaders" => &Channel::ALL,
+            _ => return Err(Failure::no_such_method(method)),
+        };
+        let text = self.history.log(&log.path, channels).await;
+        let text = text.ok_or_else(|| Failure::new(VALUE_ERROR, "the log cannot be read"))?;
+        Ok(match self.style {
+            TextStyle::Bytes => Value::bytes(text),
+            TextStyle::Unicode => Value::text(&String::from_utf8_lossy(&text)),
+        })
     }
 
     /// How a step ended, as observers are told: clients up to 0.8 want the text too.

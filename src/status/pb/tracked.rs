@@ -16,7 +16,7 @@ use crate::model::{
     BuildId, BuildNumber, BuildSet, BuilderName, Op, Properties, RequestId, Results, SetId,
     Timestamp,
 };
-use crate::store::read::{BuildRow, RequestRow, SetRow};
+use crate::store::read::{BuildRow, LogRow, RequestRow, SetRow};
 
 /// What a client follows.
 #[derive(Debug, Default)]
@@ -105,6 +105,19 @@ pub(super) struct Step {
     pub(super) finished: Option<(Timestamp, Results)>,
     /// Short text about it.
     pub(super) text: Vec<String>,
+    /// Its logs so far.
+    pub(super) logs: Vec<Log>,
+}
+
+/// A log of a step.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// Its name.
+    pub(super) name: String,
+    /// Its file, relative to the base directory and without suffix.
+    pub(super) path: String,
+    /// Whether it is complete.
+    pub(super) is_finished: bool,
 }
 
 /// Something that clients are to be told.
@@ -265,6 +278,7 @@ impl Tracked {
                         started_at: *at,
                         finished: None,
                         text: text.clone(),
+                        logs: Vec::new(),
                     });
                     notices.push(Notice::StepStarted(key, index));
                 }
@@ -289,8 +303,38 @@ impl Tracked {
                     notices.push(Notice::StepFinished(key, index));
                 }
             }
+            Op::LogOpened {
+                build,
+                step,
+                name,
+                path,
+            } => {
+                if let Some(step) = self.step_mut(*build, *step)
+                    && !step.logs.iter().any(|log| log.name == *name)
+                {
+                    step.logs.push(Log {
+                        name: name.clone(),
+                        path: path.clone(),
+                        is_finished: false,
+                    });
+                }
+            }
+            Op::LogClosed {
+                build, step, name, ..
+            } => {
+                let step = self.step_mut(*build, *step);
+                let mut logs = step.into_iter().flat_map(|step| &mut step.logs);
+                if let Some(log) = logs.find(|log| log.name == *name) {
+                    log.is_finished = true;
+                }
+            }
             _ => {}
         }
+    }
+
+    fn step_mut(&mut self, build: BuildId, index: u32) -> Option<&mut Step> {
+        let build = self.builds.get_mut(&BuildKey::Real(build))?;
+        build.steps.get_mut(usize::try_from(index).ok()?)
     }
 
     fn on_build_started(&mut self, start: &BuildStart, notices: &mut Vec<Notice>) {
@@ -312,11 +356,20 @@ impl Tracked {
     fn restore_build(&mut self, row: BuildRow, notices: &mut Vec<Notice>) {
         let summary = row.summary;
         let key = BuildKey::Real(summary.id);
+        let mut logs = row.logs.into_iter().map(|logs| {
+            let log = |log: LogRow| Log {
+                name: log.name,
+                path: log.path,
+                is_finished: log.size_bytes.is_some(),
+            };
+            logs.into_iter().map(log).collect()
+        });
         let steps = summary.steps.into_iter().map(|step| Step {
             name: step.name,
             started_at: step.started_at,
             finished: step.finished_at.zip(step.result),
             text: step.text,
+            logs: logs.next().unwrap_or_default(),
         });
         let steps: Vec<Step> = steps.collect();
         if let Some(known) = self.builds.get_mut(&key) {

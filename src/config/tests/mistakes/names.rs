@@ -366,7 +366,6 @@ fn tup_01_and_tup_07_try_schedulers_share_ports_but_no_users() {
         "Try_Userpass a port=8031\nuserpass=[['alice', 'pw'], ['alice', 'pw']]",
         "Try_Userpass b port=8031\nuserpass=[['alice', 'pw']]",
         "Try_Userpass c port='127.0.0.1:8031'\nuserpass=[['alice', 'pw']]",
-        "Try_Userpass d port='127.0.0.1:9989'\nuserpass=[['alice', 'pw']]",
         "Try_Userpass e port=9989\nuserpass=[['bot', 'pw']]",
         "Try_Userpass f ",
     ]);
@@ -375,11 +374,16 @@ fn tup_01_and_tup_07_try_schedulers_share_ports_but_no_users() {
         "there are two users `alice` at this port\n\
          there are two users `alice` at this port\n\
          `port` of scheduler `c` shares an address with another Try_Userpass, but not all of them\n\
-         this port is a part of the slave port\n\
          the user `bot` logs in at the slave port, where a slave has this name\n\
          scheduler `f` has no `port`\n\
          scheduler `f` has no `userpass`"
     );
+}
+
+#[test]
+fn a_try_scheduler_has_the_slave_port_as_a_whole_or_not_at_all() {
+    let part = tries(&["Try_Userpass a port='127.0.0.1:9989'\nuserpass=[['alice', 'pw']]"]);
+    assert_eq!(part, "this port is a part of the slave port");
 }
 
 #[test]
