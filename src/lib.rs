@@ -20,6 +20,7 @@
 //! | 7 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `simulate`, `demo` |
 //! | 6 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
 //! | 5 | [`changes`] | what is handed in: the perspective of `sendchange`, job directories |
+//! | 5 | [`status`] | those who follow builds: the status objects of try clients |
 //! | 5 | [`client`] | what developers and hooks run: `sendchange`, `try`, `tryserver` |
 //! | 5 | [`buildslave`] | the native slave, as a program and inside the master |
 //! | 4 | [`control`] | the handle by which the outside asks the core; the control socket |
@@ -99,4 +100,5 @@ pub mod net;
 pub mod pb;
 pub mod protocol;
 pub mod schedulers;
+pub mod status;
 pub mod store;

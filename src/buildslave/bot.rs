@@ -71,6 +71,7 @@ impl Bot {
                 args,
                 kwargs,
                 reply,
+                ..
             } = call;
             match self.call(&method, &args, &kwargs) {
                 Ok(value) => reply.value(value),

@@ -48,6 +48,7 @@ impl Builder {
                 args,
                 kwargs,
                 reply,
+                ..
             } = call;
             match self.call(&method, &args, &kwargs) {
                 Ok(value) => reply.value(value),

@@ -8,6 +8,7 @@ mod columns;
 mod control;
 mod create_master;
 mod demo;
+mod hash_password;
 mod moment;
 mod next_runs;
 mod reconfig;
@@ -58,6 +59,8 @@ enum Verb {
     Ping(control::Ping),
     /// Go on after a clean stop (`stop --clean`) was asked for.
     CancelStop(control::CancelStop),
+    /// Print the hash of a password, which a try user may have in place of it.
+    HashPassword(hash_password::HashPassword),
     /// Watch a change to a small git repository become builds on a local slave.
     Demo(demo::Demo),
 }
@@ -96,6 +99,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Cancel(verb) => verb.run(),
         Verb::Ping(verb) => verb.run(),
         Verb::CancelStop(verb) => verb.run(),
+        Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Demo(verb) => verb.run(),
     };
     done.unwrap_or_else(|error| {

@@ -13,6 +13,7 @@ pub mod tryserver;
 pub mod vc;
 
 pub use options::{OptionValue, OptionsError, OptionsFile};
+pub use password::ask as ask_password;
 pub use sendchange::sendchange;
 
 /// Why a command did not do its work.

@@ -6,7 +6,10 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// Asks for a password without showing it. Nothing if there is no terminal.
-pub(super) fn ask(prompt: &str) -> io::Result<Option<String>> {
+///
+/// # Errors
+/// The terminal cannot be read or written.
+pub fn ask(prompt: &str) -> io::Result<Option<String>> {
     let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
         return Ok(None);
     };

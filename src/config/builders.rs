@@ -29,9 +29,9 @@ pub(super) static SHAPE: Shape = Shape {
 
 /// What builders refer to.
 #[derive(Debug)]
-pub(super) struct Known<'a> {
+pub(super) struct Known<'a, 'n> {
     /// Names of slaves.
-    pub(super) slaves: Names<'a>,
+    pub(super) slaves: &'n Names<'a>,
     /// Names of factories.
     pub(super) factory_names: Names<'a>,
     /// The factories.
@@ -43,7 +43,7 @@ pub(super) struct Known<'a> {
 /// Reads all builders; their names go to `names`.
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
-    known: &Known<'a>,
+    known: &Known<'a, '_>,
     names: &mut Names<'a>,
     locks: &mut Locks<'a>,
 ) -> Vec<Arc<BuilderConfig>> {
@@ -58,7 +58,7 @@ pub(super) fn read<'a>(
 
 fn read_one<'a>(
     mut table: Table<'a>,
-    known: &Known<'a>,
+    known: &Known<'a, '_>,
     names: &mut Names<'a>,
     locks: &mut Locks<'a>,
     builddirs: &mut BTreeMap<String, Value<'a>>,
@@ -114,7 +114,7 @@ fn read_one<'a>(
     })
 }
 
-fn read_slaves<'a>(table: &mut Table<'a>, known: &Known<'a>) -> Vec<SlaveName> {
+fn read_slaves<'a>(table: &mut Table<'a>, known: &Known<'a, '_>) -> Vec<SlaveName> {
     let value = table.require("slaves", "[\"NAME\"]");
     let Some((value, entries)) = value.and_then(|v| Some((v.clone(), v.list()?))) else {
         return Vec::new();

@@ -57,7 +57,6 @@ const PLANNED: &[(&str, &[&str])] = &[
         "schedulers",
         &["codebases", "create_absolute_source_stamps", "priority"],
     ),
-    ("schedulers.type", &["Try_Userpass"]),
     (
         "change_sources.type",
         &[

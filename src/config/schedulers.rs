@@ -3,6 +3,7 @@
 
 pub(super) mod rules;
 mod timed;
+pub(super) mod try_userpass;
 mod trying;
 mod upstream;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::try_userpass::Listeners;
 use self::trying::Jobdirs;
 use self::upstream::Upstreams;
 use super::MachineZone;
@@ -55,6 +57,8 @@ pub(super) static SHAPE: Shape = Shape {
         "search_years",
         "dst_repeat",
         "dst_gap",
+        "port",
+        "userpass",
         "jobdir",
         "max_job_size",
         "poll_interval",
@@ -62,13 +66,14 @@ pub(super) static SHAPE: Shape = Shape {
 };
 
 /// The kinds there are.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "Scheduler",
     "AnyBranch",
     "Dependent",
     "Periodic",
     "Nightly",
     "Triggerable",
+    "Try_Userpass",
     "Try_Jobdir",
 ];
 
@@ -86,6 +91,7 @@ pub(super) fn read<'a>(
     root: &mut Table<'a>,
     builders: &mut Builders<'a>,
     zone: &MachineZone,
+    listeners: Listeners<'a, '_>,
 ) -> Vec<Arc<SchedulerConfig>> {
     let mut reader = Reader {
         names: Names::new("scheduler"),
@@ -93,6 +99,8 @@ pub(super) fn read<'a>(
         upstreams: Upstreams::default(),
         jobdirs: Jobdirs::default(),
         zone,
+        listeners,
+        try_doors: try_userpass::Doors::default(),
     };
     let tables = root.take("schedulers").map(|v| v.tables(&SHAPE));
     let tables = tables.into_iter().flatten();
@@ -109,6 +117,8 @@ struct Reader<'a, 'r> {
     upstreams: Upstreams<'a>,
     jobdirs: Jobdirs,
     zone: &'r MachineZone,
+    listeners: Listeners<'a, 'r>,
+    try_doors: try_userpass::Doors<'a>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -128,6 +138,7 @@ impl<'a> Reader<'a, '_> {
             "Dependent" => self.read_dependent(&mut table, name),
             "Periodic" => timed::read_periodic(&mut table),
             "Nightly" => timed::read_nightly(&mut table, self.zone),
+            "Try_Userpass" => self.try_doors.read(&mut table, self.listeners),
             "Try_Jobdir" => trying::read_jobdir(&mut table, &mut self.jobdirs),
             _ => Some(SchedulerKind::Triggerable),
         };

@@ -14,6 +14,7 @@ use super::locks::Locks;
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
+use super::schedulers::try_userpass::Listeners;
 use super::schedulers::{self, Builders};
 use super::{slaves, steps};
 
@@ -89,7 +90,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         .and_then(|v| v.merge_requests())
         .unwrap_or(true);
     let known = Known {
-        slaves: slave_names,
+        slaves: &slave_names,
         factory_names,
         factories,
         merge_requests,
@@ -101,7 +102,15 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         names: builder_names,
         scheduled: BTreeSet::new(),
     };
-    let schedulers = schedulers::read(&mut root, &mut builder_names, zone);
+    let schedulers = schedulers::read(
+        &mut root,
+        &mut builder_names,
+        zone,
+        Listeners {
+            slave_port: &port,
+            change_sources: &change_sources,
+        },
+    );
     warn_of_idle_builders(&root, &builder_names);
 
     let mut time = |key, default| {

@@ -12,10 +12,11 @@ use anyhow::{Context, bail};
 use tokio::sync::{mpsc, watch};
 
 use super::sessions::{Keepalive, Keepalives};
-use crate::config::{ChangeSourceConfig, Config, Listen, Secret, SlaveKind};
+use crate::config::{ChangeSourceConfig, Config, Listen, SchedulerKind, Secret, SlaveKind};
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Login, Tasks, UserKind};
+use crate::pb::hashed::Hashed;
 
 /// The open doors.
 #[derive(Debug)]
@@ -40,6 +41,12 @@ enum Group {
     Slaves,
     /// Ports of their own, as they are written.
     Own(Vec<String>),
+}
+
+impl Group {
+    fn own(ports: &[Listen]) -> Self {
+        Self::Own(ports.iter().map(ToString::to_string).collect())
+    }
 }
 
 /// A port that is open.
@@ -198,11 +205,40 @@ impl Doors {
             if ports.is_empty() {
                 slaves.insert(user, &password, kind);
             } else {
-                let group = Group::Own(ports.iter().map(ToString::to_string).collect());
+                let group = Group::own(ports);
                 let own = groups
                     .entry(group)
                     .or_insert_with(|| (present(ports), Directory::new()));
                 own.1.insert(user, &password, kind);
+            }
+        }
+        for scheduler in &config.schedulers {
+            let SchedulerKind::TryUserpass(settings) = &scheduler.kind else {
+                continue;
+            };
+            let directory = if settings.ports == config.slave_port {
+                &mut slaves
+            } else {
+                let group = Group::own(&settings.ports);
+                let own = || (present(&settings.ports), Directory::new());
+                &mut groups.entry(group).or_insert_with(own).1
+            };
+            let builders: Arc<[_]> = scheduler.builders.as_slice().into();
+            for (user, password) in &settings.users {
+                let of = || format!("user \"{user}\" of scheduler \"{}\"", scheduler.name);
+                let password = read(password).with_context(of)?;
+                let kind = UserKind::Try {
+                    scheduler: scheduler.name.clone(),
+                    user: user.clone(),
+                    builders: Arc::clone(&builders),
+                };
+                if Hashed::looks_like(&password) {
+                    let text = String::from_utf8_lossy(&password);
+                    let hash = Hashed::parse(&text).context("the hash of the password is unusable");
+                    directory.insert_hashed(user, hash.with_context(of)?, kind);
+                } else {
+                    directory.insert(user, &password, kind);
+                }
             }
         }
         groups.insert(Group::Slaves, (present(&config.slave_port), slaves));

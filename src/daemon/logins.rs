@@ -1,16 +1,17 @@
 //! What becomes of those who have logged in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, info_span};
 
 use super::sessions::Keepalives;
-use crate::changes;
 use crate::control::Control;
 use crate::model::SlaveName;
 use crate::net::{Login, LoginAnswer, Peer, Tasks, UserKind};
 use crate::pb::Luid;
+use crate::{changes, status};
 
 /// Logins that may wait to be taken in; more wait at their connections.
 pub(super) const LOGINS: usize = 64;
@@ -77,6 +78,22 @@ pub(super) async fn receive(
                     span,
                     changes::pb::serve(peer, answer, prefix, control.clone()),
                 );
+            }
+            UserKind::Try {
+                scheduler,
+                user,
+                builders,
+            } => {
+                debug!(peer.addr = peer.address(), ?user, "try client connected");
+                let span = info_span!("try", peer.addr = peer.address(), %scheduler, ?user);
+                let user = status::pb::User {
+                    name: user,
+                    scheduler,
+                    builders,
+                };
+                let serve =
+                    status::pb::serve(peer, answer, user, control.clone(), PathBuf::from("."));
+                tasks.spawn(span, serve);
             }
         }
     }

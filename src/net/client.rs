@@ -5,6 +5,7 @@ use std::io;
 use tokio::net::TcpStream;
 
 use super::{CallError, Peer, Tasks, connection, listen};
+use crate::pb::hashed::Recipe;
 use crate::pb::{Failure, Luid, Target, Value, cred};
 
 /// Why a login did not succeed.
@@ -36,7 +37,8 @@ pub async fn connect_tcp(host: &str, port: u16, tasks: &Tasks) -> io::Result<Pee
 }
 
 /// Logs in and answers with the avatar, the server's object for the user. A slave gives its bot as `mind`
-/// ([`Value::Mine`]), others [`Value::None`].
+/// ([`Value::Mine`]), others [`Value::None`]. Where the server may keep only a hash of the password, its challenge says
+/// so, and it is answered with the hash first (see [`crate::pb::hashed`]).
 ///
 /// # Errors
 /// The login was refused, or the connection is gone.
@@ -55,20 +57,33 @@ pub async fn login(
         _ => None,
     }
     .ok_or_else(|| nonsense("no challenge in the answer to login"))?;
-    let response = cred::response(password, challenge);
-    let answer = peer.call(
-        Target::Object(challenger),
-        "respond",
-        vec![Value::bytes(response), mind],
-        Vec::new(),
-    );
+    let respond = |response: [u8; 16]| {
+        let args = vec![Value::bytes(response), mind.clone()];
+        peer.call(Target::Object(challenger), "respond", args, Vec::new())
+    };
+    if let Some(recipe) = Recipe::of_challenge(challenge) {
+        let password = password.to_vec();
+        let hashed = tokio::task::spawn_blocking(move || recipe.hash(&password)).await;
+        let hashed = hashed.map_err(|error| nonsense(&format!("hashing failed: {error}")))?;
+        let response = cred::response(hashed.text().as_bytes(), challenge);
+        match respond(response).await.map_err(refusal).and_then(avatar_of) {
+            // This user's password may be kept in plain.
+            Err(LoginError::Unauthorized) => {}
+            done => {
+                peer.release(challenger);
+                return done;
+            }
+        }
+    }
+    let answer = respond(cred::response(password, challenge));
     // As real clients do, at once.
     peer.release(challenger);
-    answer
-        .await
-        .map_err(refusal)?
-        .as_theirs()
-        .ok_or_else(|| nonsense("no avatar in the answer to respond"))
+    answer.await.map_err(refusal).and_then(avatar_of)
+}
+
+fn avatar_of(answer: Value) -> Result<Luid, LoginError> {
+    let avatar = answer.as_theirs();
+    avatar.ok_or_else(|| nonsense("no avatar in the answer to respond"))
 }
 
 fn refusal(error: CallError) -> LoginError {

@@ -22,7 +22,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, info_span};
 
 use super::login::{Gate, LOGIN_BYTES, LOGIN_TIME, UserKind, Verdict};
-use super::peer::{Asked, Outgoing, Request};
+use super::peer::{Asked, Exported, Outgoing, Request};
 use super::{IncomingCall, Lost, Peer, Tasks};
 use crate::pb::broker::ProtocolError;
 use crate::pb::{
@@ -73,7 +73,7 @@ pub(super) struct Connection<S> {
     asked: Asked,
     /// What a server's client has to pass; absent when it has, and for clients.
     gate: Option<Box<Gate>>,
-    objects: HashMap<Luid, Option<mpsc::Sender<IncomingCall>>>,
+    objects: HashMap<Luid, Exported>,
     pending: HashMap<RequestNumber, oneshot::Sender<Result<Value, Failure>>>,
     /// Asked before the dialect was settled.
     early: Option<Vec<Outgoing>>,
@@ -300,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let failure = Failure::no_such_method(&String::from_utf8_lossy(&method));
             return self.broker.fail(call, &failure);
         };
-        let Some(calls) = object else {
+        let Some(calls) = &object.calls else {
             return self.broker.answer(call, &Value::None);
         };
         let reply = match self.asked.replies.reply(call) {
@@ -309,6 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(call) => return self.broker.answer(call, &Value::None),
         };
         let incoming = IncomingCall {
+            tag: object.tag,
             method,
             args,
             kwargs,
@@ -321,7 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.blocked = Some(Box::pin(async move { drop(calls.send(incoming).await) }));
             }
             // The owner has gone; the dropped reply answers.
-            Err(mpsc::error::TrySendError::Closed(_incoming)) => *object = None,
+            Err(mpsc::error::TrySendError::Closed(_incoming)) => object.calls = None,
         }
     }
 
@@ -367,13 +368,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let request = self.broker.call(target, method, &args, &kwargs);
                 self.pending.insert(request, answer);
             }
-            Outgoing::Export(luid, calls) => {
+            Outgoing::Export(luid, exported) => {
                 self.broker.export(luid);
-                self.objects.insert(luid, calls);
+                self.objects.insert(luid, exported);
             }
             Outgoing::Retire(luid) => {
                 if let Some(object) = self.objects.get_mut(&luid) {
-                    *object = None;
+                    object.calls = None;
                 }
             }
             Outgoing::Release(luid) => self.broker.release(luid),

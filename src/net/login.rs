@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -20,7 +21,8 @@ use super::lobby::{Lobby, Place};
 use super::peer::Reply;
 use super::throttle::{Throttle, Turn};
 use super::{Peer, Tasks};
-use crate::model::SlaveName;
+use crate::model::{BuilderName, SchedulerName, SlaveName};
+use crate::pb::hashed::Hashed;
 use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
 
 /// How long a connection may take to log in.
@@ -31,7 +33,15 @@ pub const LOGIN_BYTES: usize = 64 * 1024;
 /// Who may log in at one set of listeners, and as what.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct Directory {
-    users: BTreeMap<Vec<u8>, (Vec<u8>, UserKind)>,
+    users: BTreeMap<Vec<u8>, (Password, UserKind)>,
+}
+
+/// What a user has to know.
+#[derive(Clone, Eq, PartialEq)]
+enum Password {
+    Plain(Vec<u8>),
+    /// Only the hash is known here (TUP-02).
+    Hashed(Hashed),
 }
 
 /// What a user is.
@@ -43,6 +53,15 @@ pub enum UserKind {
     Change {
         /// Files outside are dropped from its changes, those inside lose it.
         prefix: Option<String>,
+    },
+    /// A developer who hands in try jobs.
+    Try {
+        /// The scheduler that builds them.
+        scheduler: SchedulerName,
+        /// The name of the user.
+        user: String,
+        /// The builders that may be tried, in the order of the configuration.
+        builders: Arc<[BuilderName]>,
     },
 }
 
@@ -109,12 +128,47 @@ impl Directory {
 
     /// Adds a user, or replaces one of the same name.
     pub fn insert(&mut self, user: &str, password: &[u8], kind: UserKind) {
-        self.users.insert(user.into(), (password.to_vec(), kind));
+        let password = Password::Plain(password.to_vec());
+        self.users.insert(user.into(), (password, kind));
     }
 
-    fn find(&self, user: &[u8]) -> Option<(&[u8], &UserKind)> {
+    /// Adds a user whose password is known by its hash only. Clients that do not know how to hash theirs, which are all
+    /// but this project's own, cannot log in as this user; as others they can.
+    pub fn insert_hashed(&mut self, user: &str, hash: Hashed, kind: UserKind) {
+        let password = Password::Hashed(hash);
+        self.users.insert(user.into(), (password, kind));
+    }
+
+    fn find(&self, user: &[u8]) -> Option<(&Password, &UserKind)> {
         let (password, kind) = self.users.get(user)?;
         Some((password, kind))
+    }
+
+    /// The challenge for `user`. Where somebody has a hash, everybody seems to have one.
+    fn challenge(&self, user: &[u8], random: [u8; 16]) -> Bytes {
+        if let Some((Password::Hashed(hash), _)) = self.find(user) {
+            return hash.recipe().challenge(random);
+        }
+        let mut hashes = self
+            .users
+            .values()
+            .filter_map(|(password, _)| match password {
+                Password::Hashed(hash) => Some(hash),
+                Password::Plain(_) => None,
+            });
+        match hashes.next() {
+            Some(hash) => hash.decoy(user).challenge(random),
+            None => Bytes::copy_from_slice(&random),
+        }
+    }
+}
+
+impl Password {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(password) => password,
+            Self::Hashed(hash) => hash.text().as_bytes(),
+        }
     }
 }
 
@@ -222,7 +276,9 @@ impl Gate {
             Event::Call { .. } => self.peer.next_luid(),
             Event::Negotiated | Event::Answer { .. } | Event::Released(_) => Luid(0),
         };
-        let attempt = self.portal.handle(broker, event, rand::random(), luid)?;
+        let directory = Arc::clone(&lock(&self.door.directory));
+        let challenge = |user: &[u8]| directory.challenge(user, rand::random());
+        let attempt = self.portal.handle(broker, event, challenge, luid)?;
         let now = Instant::now();
         let turn = lock(&self.door.throttle).turn(&attempt.user, self.origin, now, self.deadline);
         let until = match turn {
@@ -245,10 +301,10 @@ impl Gate {
         let directory = Arc::clone(&lock(&self.door.directory));
         // Nobody knows this password; but to find that out takes as long as with any other.
         let (password, kind) = match directory.find(&attempt.user) {
-            Some((password, kind)) => (password, Some(kind)),
-            None => (&b"nobody"[..], None),
+            Some((password, kind)) => (Some(password), Some(kind)),
+            None => (None, None),
         };
-        let knows = attempt.knows(password);
+        let knows = attempt.knows(password.map_or(&b"nobody"[..], Password::bytes));
         let mut throttle = lock(&self.door.throttle);
         match kind.filter(|_| knows) {
             Some(kind) => {
@@ -257,7 +313,13 @@ impl Gate {
             }
             None => {
                 throttle.failed(&attempt.user, self.origin, Instant::now());
-                info!(user = ?attempt.user, "login failed: no such user or wrong password");
+                let note = match password {
+                    Some(Password::Hashed(_)) => {
+                        " (the password is kept as a hash: only this project's own `buildbot try` can log in)"
+                    }
+                    Some(Password::Plain(_)) | None => "",
+                };
+                info!(user = ?attempt.user, "login failed: no such user or wrong password{note}");
                 Verdict::Refuse(attempt)
             }
         }

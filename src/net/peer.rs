@@ -46,6 +46,8 @@ pub struct Lost(pub String);
 /// A call to an object that we export. Must be replied to; dropping the reply answers `None`.
 #[derive(Debug)]
 pub struct IncomingCall {
+    /// What [`Peer::export_to`] was told of the object; 0 for others.
+    pub tag: u64,
     /// Method name.
     pub method: Bytes,
     /// Positional arguments.
@@ -91,13 +93,22 @@ impl Replies {
     }
 }
 
+/// Where the calls of an exported object go.
+#[derive(Debug)]
+pub(super) struct Exported {
+    /// Absent if nobody needs to hear of them.
+    pub(super) calls: Option<mpsc::Sender<IncomingCall>>,
+    /// By which the hearer knows the object.
+    pub(super) tag: u64,
+}
+
 /// What a connection is asked to do. Small, because a queue keeps room for 32 of them even when it is empty.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// Send a request.
     Call(Box<Request>),
     /// Make an object known; without a channel its calls are answered with `None`.
-    Export(Luid, Option<mpsc::Sender<IncomingCall>>),
+    Export(Luid, Exported),
     /// The object has no owner any more, but the peer may still know it.
     Retire(Luid),
     /// Let go of an object of the peer.
@@ -177,16 +188,25 @@ impl Peer {
     #[must_use]
     pub fn export(&self, capacity: usize) -> (Luid, mpsc::Receiver<IncomingCall>) {
         let (sender, calls) = mpsc::channel(capacity);
+        (self.export_to(&sender, 0), calls)
+    }
+
+    /// Exports a new object whose calls arrive on `calls`, where they are told from those of others by `tag`. The
+    /// peer may let go of it at any time, of which the channel does not hear.
+    #[must_use]
+    pub fn export_to(&self, calls: &mpsc::Sender<IncomingCall>, tag: u64) -> Luid {
         let luid = self.next_luid();
-        self.ask(Outgoing::Export(luid, Some(sender)));
-        (luid, calls)
+        let calls = Some(calls.clone());
+        self.ask(Outgoing::Export(luid, Exported { calls, tag }));
+        luid
     }
 
     /// Exports a new object that nobody needs to hear calls of: each is answered with `None`.
     #[must_use]
     pub fn export_inert(&self) -> Luid {
         let luid = self.next_luid();
-        self.ask(Outgoing::Export(luid, None));
+        let (calls, tag) = (None, 0);
+        self.ask(Outgoing::Export(luid, Exported { calls, tag }));
         luid
     }
 

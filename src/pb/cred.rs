@@ -35,7 +35,7 @@ pub fn md5_hex(contents: &[u8]) -> String {
 /// masters allow. Each is an exported object, so [`super::Limits::exports`] bounds their number.
 #[derive(Default)]
 pub struct Portal {
-    challenges: BTreeMap<i64, (Bytes, [u8; 16])>,
+    challenges: BTreeMap<i64, (Bytes, Bytes)>,
 }
 
 /// A login that wants a decision.
@@ -46,7 +46,7 @@ pub struct Attempt {
     pub mind: Value,
     /// To answer with the avatar, or to fail with [`super::Failure::unauthorized`].
     pub call: CallId,
-    challenge: [u8; 16],
+    challenge: Bytes,
     response: Bytes,
 }
 
@@ -57,14 +57,13 @@ impl Portal {
         Self::default()
     }
 
-    /// Handles `event` of a connection that is not logged in. `challenge` are 16 random bytes and
-    /// `luid` a fresh object number, for use if the event is a `login` (then `luid` has been
-    /// exported; otherwise it is unused).
+    /// Handles `event` of a connection that is not logged in. If it is a `login`, `challenge` makes the challenge for a
+    /// user, of 16 random bytes or more, and `luid` is a fresh object number, which has been exported then.
     pub fn handle(
         &mut self,
         broker: &mut Broker,
         event: Event,
-        challenge: [u8; 16],
+        challenge: impl FnOnce(&[u8]) -> Bytes,
         luid: Luid,
     ) -> Option<Attempt> {
         let (call, target, method, args, kwargs) = match event {
@@ -86,9 +85,10 @@ impl Portal {
                 match arguments(args, kwargs, ["username"]) {
                     Some([user]) if call.wants_answer() => {
                         let user = kept_name(&user);
-                        self.challenges.insert(luid.0, (user, challenge));
+                        let challenge = challenge(&user);
+                        self.challenges.insert(luid.0, (user, challenge.clone()));
                         broker.export(luid);
-                        let challenge = Value::bytes(challenge);
+                        let challenge = Value::Bytes(challenge);
                         let answer = Value::Tuple(vec![challenge, Value::Mine(luid)]);
                         broker.answer(call, &answer);
                     }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use crate::pb::Limits;
 
-    const CHALLENGE: [u8; 16] = *b"0123456789abcdef";
+    static CHALLENGE: [u8; 16] = *b"0123456789abcdef";
 
     /// A client and a server that have agreed on a dialect, and the portal.
     struct Session {
@@ -235,7 +235,8 @@ mod tests {
                 }
                 while let Some(event) = self.server.next_event().unwrap() {
                     let luid = Luid(self.next_luid);
-                    attempts.extend(self.portal.handle(&mut self.server, event, CHALLENGE, luid));
+                    let challenge = |_: &[u8]| Bytes::from_static(&CHALLENGE);
+                    attempts.extend(self.portal.handle(&mut self.server, event, challenge, luid));
                     self.next_luid += 1;
                 }
                 for bytes in self.server.take_output() {

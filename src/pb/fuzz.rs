@@ -126,7 +126,8 @@ fn hear(broker: &mut Broker, portal: &mut Portal, next: &mut i64) -> Result<(), 
             );
         }
         let exports = broker.export_count();
-        if let Some(attempt) = portal.handle(broker, event, [7; 16], Luid(*next)) {
+        let challenge = |_: &[u8]| Bytes::from_static(&[7; 16]);
+        if let Some(attempt) = portal.handle(broker, event, challenge, Luid(*next)) {
             broker.fail(attempt.call, &Failure::unauthorized());
         }
         *next += i64::from(broker.export_count() > exports);

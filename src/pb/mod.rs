@@ -14,6 +14,7 @@ pub mod broker;
 pub mod cred;
 pub mod failure;
 pub mod fuzz;
+pub mod hashed;
 pub mod jelly;
 pub mod limits;
 pub mod value;

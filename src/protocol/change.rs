@@ -6,7 +6,7 @@
 use crate::model::{NewChange, Properties, Timestamp};
 use crate::pb::Value;
 
-use super::Malformed;
+use super::{Malformed, TextStyle};
 
 /// Most files of a change.
 pub const MAX_FILES: usize = 10_000;
@@ -262,14 +262,18 @@ fn json(value: &Value, depth: usize, budget: &mut usize) -> Result<serde_json::V
 }
 
 fn properties_value(properties: &Properties) -> Value {
-    let pairs = properties
-        .iter()
-        .map(|(name, property)| (Value::text(name), json_value(&property.value)));
+    let pairs = properties.iter().map(|(name, property)| {
+        (
+            Value::text(name),
+            json_value(&property.value, TextStyle::Unicode),
+        )
+    });
     Value::Dict(pairs.collect())
 }
 
-/// A property's value, texts as unicode.
-pub(super) fn json_value(json: &serde_json::Value) -> Value {
+/// A property's value for a peer.
+#[must_use]
+pub fn json_value(json: &serde_json::Value, style: TextStyle) -> Value {
     use serde_json::Value as Json;
 
     match json {
@@ -279,12 +283,14 @@ pub(super) fn json_value(json: &serde_json::Value) -> Value {
             || Value::Float(number.as_f64().unwrap_or_default()),
             Value::Int,
         ),
-        Json::String(text) => Value::text(text),
-        Json::Array(items) => Value::List(items.iter().map(json_value).collect()),
+        Json::String(text) => style.value(text),
+        Json::Array(items) => {
+            Value::List(items.iter().map(|item| json_value(item, style)).collect())
+        }
         Json::Object(pairs) => Value::Dict(
             pairs
                 .iter()
-                .map(|(key, value)| (Value::text(key), json_value(value)))
+                .map(|(key, value)| (style.value(key), json_value(value, style)))
                 .collect(),
         ),
     }

@@ -101,8 +101,18 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
     };
     Ok(TryCall {
         job,
-        style: style_of(project),
+        style: spelling(args),
     })
+}
+
+/// How the client that calls `try` with `args` spells text; also where they make no other sense. The project is always
+/// a text, if only an empty one, in the forms that have it (PROTOCOL section 6).
+#[must_use]
+pub fn spelling(args: &[Value]) -> TextStyle {
+    match args.get(4).map(Value::unshared) {
+        Some(Value::Text(_)) if args.len() >= 7 => TextStyle::Unicode,
+        Some(_) | None => TextStyle::Bytes,
+    }
 }
 
 /// The arguments of `try` as clients from 0.8.5 to 4.3 give them, with texts spelled in `style`: unicode for masters
@@ -120,13 +130,8 @@ pub fn encode_try(job: &TryJob, style: TextStyle) -> Vec<Value> {
     };
     let builders = job.builders.iter().map(|b| style.value(b.as_str()));
     let builders: Vec<Value> = builders.collect();
-    let properties = job.properties.iter().map(|(name, value)| {
-        let value = match value.as_str() {
-            Some(text) => style.value(text),
-            None => json_value(value),
-        };
-        (style.value(name), value)
-    });
+    let properties = job.properties.iter();
+    let properties = properties.map(|(name, value)| (style.value(name), json_value(value, style)));
     vec![
         or_none(&job.branch),
         or_none(&job.base_revision),
@@ -201,15 +206,6 @@ fn decode_builders(builders: &Value) -> Result<Vec<BuilderName>, Malformed> {
         Ok(BuilderName::from(name.as_str()))
     };
     names.iter().map(name).collect()
-}
-
-/// The project is always a text, if only an empty one, where there is such an argument (PROTOCOL section 6).
-fn style_of(project: &Value) -> TextStyle {
-    if matches!(project.unshared(), Value::Text(_)) {
-        TextStyle::Unicode
-    } else {
-        TextStyle::Bytes
-    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use crate::model::{
 };
 
 mod of_change;
+mod of_set;
 
 pub use of_change::{decisions, requests_of_change, sets_of_change};
+pub use of_set::requests_of_set;
 
 /// The state, opened for reading, beside a running master or without one.
 #[derive(Debug)]

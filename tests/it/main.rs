@@ -11,4 +11,5 @@ mod pb_transcripts;
 mod readme;
 mod sendchange;
 mod tidy;
+mod try_userpass;
 mod try_vc;

@@ -245,7 +245,12 @@ fn play(connection: &Connection) -> (Vec<String>, Option<ProtocolError>) {
         loop {
             match broker.next_event() {
                 Ok(Some(event)) => {
-                    let attempt = portal.handle(&mut broker, event, [0; 16], Luid(luid));
+                    let attempt = portal.handle(
+                        &mut broker,
+                        event,
+                        |_| Bytes::from_static(&[0; 16]),
+                        Luid(luid),
+                    );
                     luid += i64::from(broker.export_count() > 0 && luid == 1);
                     if let Some(attempt) = attempt {
                         assert!(!attempt.knows(b"changepw"));

@@ -51,13 +51,14 @@ const IMPURE: [&str; 10] = [
 ];
 
 /// Modules that may start tasks: they keep track of their ends.
-const SPAWNING: [&str; 9] = [
+const SPAWNING: [&str; 10] = [
     "net",
     "store",
     "logs",
     "build",
     "control",
     "changes",
+    "status",
     "client",
     "buildslave",
     "daemon",

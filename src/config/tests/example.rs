@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::*;
 use crate::config::reader::Shape;
-use crate::config::schedulers::rules;
+use crate::config::schedulers::{rules, try_userpass};
 use crate::config::{builders, change_sources, locks, schedulers, slaves, steps, toplevel};
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -21,6 +21,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("builders", &builders::SHAPE),
         ("builders.locks", &locks::ACCESS),
         ("schedulers", &schedulers::SHAPE),
+        ("schedulers.userpass", &try_userpass::USER),
         ("schedulers.important_files", &rules::IMPORTANT_FILES),
         ("schedulers.filter", &rules::FILTER),
         ("schedulers.filter.*", &rules::MATCH),
@@ -123,7 +124,9 @@ fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
             "`notify_on_missing` of slave `bot-linux` is not available yet",
             "`type = \"Git\"` of step is not available yet",
             "`type = \"Compile\"` of step is not available yet",
-            "`type = \"Try_Userpass\"` of scheduler `try2` is not available yet",
+            // It is cut short in the sample.
+            "`userpass` of scheduler `try2` has a hash that cannot be used: it is not of the form \
+             $argon2id$v=19$m=…,t=…,p=…$SALT$HASH with 32 bytes of hash",
         ]
     );
     assert_eq!(lines(&errors.warnings), "");

@@ -15,6 +15,8 @@ use super::process::PATIENCE;
 pub(crate) struct Client {
     socket: TcpStream,
     broker: Broker,
+    /// The last build that it was told of.
+    build: Option<Luid>,
 }
 
 /// Why a login did not succeed.
@@ -44,6 +46,7 @@ impl Client {
         let mut client = Self {
             socket,
             broker: Broker::client(Limits::LOGGED_IN),
+            build: None,
         };
         while !matches!(client.next_event()?, Event::Negotiated) {}
         Ok(client)
@@ -67,6 +70,32 @@ impl Client {
         let avatar = self.answer_to(request)?.map_err(Refused::Failure)?;
         self.broker.release(challenger);
         Ok(avatar.as_theirs().unwrap())
+    }
+
+    /// Calls an object of the master and waits for the answer.
+    pub(crate) fn ask(
+        &mut self,
+        object: Luid,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Failure> {
+        let request = self.call(Target::Object(object), method, args).unwrap();
+        self.answer_to(request).unwrap()
+    }
+
+    /// Subscribes to a request, and waits for the build that it is told of.
+    pub(crate) fn first_build(&mut self, request: Luid) -> Luid {
+        let observer = Luid(1);
+        self.broker.export(observer);
+        let args = [Value::Mine(observer)];
+        self.call(Target::Object(request), "subscribe", &args)
+            .unwrap();
+        self.build = None;
+        while self.build.is_none() {
+            // The answer comes behind it.
+            self.next_answer().unwrap();
+        }
+        self.build.unwrap()
     }
 
     /// Logs in as a slave without doing anything that a slave does.
@@ -134,7 +163,14 @@ impl Client {
         let mut buffer = [0; 65_536];
         loop {
             match self.broker.next_event().map_err(io::Error::other)? {
-                Some(Event::Call { call, .. }) => self.broker.answer(call, &Value::None),
+                Some(Event::Call {
+                    call, method, args, ..
+                }) => {
+                    if &method[..] == b"newbuild" {
+                        self.build = args[0].as_theirs();
+                    }
+                    self.broker.answer(call, &Value::None);
+                }
                 Some(event) => return Ok(event),
                 None => {
                     self.flush()?;

@@ -340,3 +340,93 @@ fn a_job_directory_has_one_scheduler_and_sensible_limits() {
     }
     assert_eq!(mistakes.lines().count(), expected.len(), "{mistakes}");
 }
+
+/// What is wrong with these Try_Userpass schedulers, without the advice.
+fn tries(schedulers: &[&str]) -> String {
+    let text = with_schedulers(schedulers);
+    let mistakes = mistakes_of(&text);
+    let mistakes = mistakes.lines().map(|line| {
+        let line = line.split_once(": ").map_or(line, |(_, message)| message);
+        line.split_once(" (").map_or(line, |(message, _)| message)
+    });
+    mistakes.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn tup_01_and_tup_07_try_schedulers_share_ports_but_no_users() {
+    let good = tries(&[
+        "Try_Userpass a port=8031\nuserpass=[['alice', 'pw'], ['bob', 'pw']]",
+        "Try_Userpass b port='8031'\nuserpass=[{user='carol', password_file='f'}, {user='dave', password_env='E'}]",
+        "Try_Userpass c port='unix:/run/try'\nuserpass=[['alice', 'pw']]",
+        "Try_Userpass d port=[8032, 'unix:/run/try2']\nuserpass=[['alice', 'pw']]",
+        "Try_Userpass e port=9989\nuserpass=[['alice', 'pw']]\nproperties={a=1}",
+    ]);
+    assert_eq!(good, "accepted");
+    let bad = tries(&[
+        "Try_Userpass a port=8031\nuserpass=[['alice', 'pw'], ['alice', 'pw']]",
+        "Try_Userpass b port=8031\nuserpass=[['alice', 'pw']]",
+        "Try_Userpass c port='127.0.0.1:8031'\nuserpass=[['alice', 'pw']]",
+        "Try_Userpass e port=9989\nuserpass=[['bot', 'pw']]",
+        "Try_Userpass f ",
+    ]);
+    assert_eq!(
+        bad,
+        "there are two users `alice` at this port\n\
+         there are two users `alice` at this port\n\
+         `port` of scheduler `c` shares an address with another Try_Userpass, but not all of them\n\
+         the user `bot` logs in at the slave port, where a slave has this name\n\
+         scheduler `f` has no `port`\n\
+         scheduler `f` has no `userpass`"
+    );
+}
+
+#[test]
+fn a_try_scheduler_has_the_slave_port_as_a_whole_or_not_at_all() {
+    let part = tries(&["Try_Userpass a port='127.0.0.1:9989'\nuserpass=[['alice', 'pw']]"]);
+    assert_eq!(part, "this port is a part of the slave port");
+}
+
+#[test]
+fn tup_02_users_of_a_try_scheduler_have_a_name_and_a_password() {
+    let longest = "x".repeat(256);
+    let names = [
+        format!("Try_Userpass a port=8031\nuserpass=[['{longest}', 'pw']]"),
+        format!("Try_Userpass b port=8032\nuserpass=[['{longest}x', 'pw']]"),
+    ];
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let too_long = "`userpass` of scheduler `b` has a name that is too long";
+    assert_eq!(tries(&names), too_long);
+    for (users, mistake) in [
+        ("'alice'", "must be a list, not a text"),
+        (
+            "['alice', 'pw']",
+            "must be a list of users with passwords, not a text",
+        ),
+        (
+            "[['alice']]",
+            "has an entry that is not a user and a password",
+        ),
+        ("[['alice', 1]]", "must be a text, not a number"),
+        ("[['alice', '']]", "has an empty password"),
+        ("[['', 'pw']]", "is empty"),
+        (
+            "[['a by user b', 'pw']]",
+            "has a name with ` by user ` or `",
+        ),
+        (
+            "[['a', '$argon2id$v=19$m=8']]",
+            "has a hash that cannot be used: it is not of the form",
+        ),
+        (
+            "[['a', '$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHQ$x']]",
+            "has a hash that cannot be used",
+        ),
+    ] {
+        let told = tries(&[&format!("Try_Userpass t port=8031\nuserpass={users}")]);
+        assert!(told.contains(mistake), "{users}: {told}");
+    }
+    let told = tries(&["Try_Userpass t port=8031\nuserpass=[{user='alice'}]"]);
+    assert_eq!(told, "user has no password");
+    let told = tries(&["Try_Userpass t port=8031\nuserpass=[]"]);
+    assert_eq!(told, "accepted\nnobody can log in at scheduler `t`");
+}

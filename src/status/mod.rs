@@ -1,0 +1,5 @@
+//! Those who follow what happens: the status objects of Perspective Broker clients.
+//!
+//! Invariants: who follows cannot slow the master down, and is told nothing that is not on record or on its way there.
+
+pub mod pb;

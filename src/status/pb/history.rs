@@ -1,0 +1,258 @@
+//! What a try client needs from disk: sets of earlier connections, what it missed, and how long builds take.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::User;
+use crate::logs::{Channel, LogReader};
+use crate::model::{BuilderName, Results, SetId};
+use crate::store::read::{self, BuildRow, RequestRow, SetRow};
+use crate::store::{State, StoreError};
+
+/// Past builds that say how long the next one takes.
+const COMPARED: u32 = 10;
+
+/// Most bytes of a log that are sent: they become one string of the protocol, in which what is not UTF-8 takes three
+/// times as much.
+pub(super) const MAX_LOG_BYTES: usize = 200 * 1024;
+
+/// A set, its requests and their builds.
+pub(super) type StoredSet = (SetRow, Vec<(RequestRow, Option<BuildRow>)>);
+
+/// Reads the state, away from the threads that serve connections.
+#[derive(Debug)]
+pub(super) struct History {
+    basedir: PathBuf,
+    typical: BTreeMap<BuilderName, Typical>,
+}
+
+/// How long things take.
+#[derive(Debug, Default)]
+pub(super) struct Typical {
+    /// A build.
+    pub(super) build: Option<Duration>,
+    /// Its steps, by name.
+    pub(super) steps: BTreeMap<String, Duration>,
+}
+
+impl History {
+    pub(super) const fn new(basedir: PathBuf) -> Self {
+        Self {
+            basedir,
+            typical: BTreeMap::new(),
+        }
+    }
+
+    /// A set; absent as well if the state cannot be read, of which the log tells.
+    pub(super) async fn set(&self, id: SetId) -> Option<StoredSet> {
+        let read = move |state: &State| {
+            let set = read::build_set(&state.conn, id)?;
+            let requests = read::requests_of_set(&state.conn, id)?;
+            Ok(set.map(|set| (set, requests)))
+        };
+        self.read(read).await.flatten()
+    }
+
+    /// How long a build of `builder` takes and its steps, as the last ones did; looked up once.
+    pub(super) async fn typical(&mut self, builder: &BuilderName) -> &Typical {
+        if !self.typical.contains_key(builder) {
+            let name = builder.clone();
+            let builds = self.read(move |state| read::builds(&state.conn, Some(&name), COMPARED));
+            let typical = Typical::of(&builds.await.unwrap_or_default());
+            self.typical.insert(builder.clone(), typical);
+        }
+        self.typical.entry(builder.clone()).or_default()
+    }
+
+    /// The text of the log at `path`, of the channels; of one that is too long, the end.
+    pub(super) async fn log(&self, path: &str, channels: &'static [Channel]) -> Option<Vec<u8>> {
+        let path = self.basedir.join(path);
+        let reading = tokio::task::spawn_blocking(move || -> io::Result<Vec<u8>> {
+            let mut end = End::default();
+            LogReader::open(&path)?.copy_to(channels, &mut end)?;
+            Ok(end.into_text())
+        });
+        match reading.await {
+            Ok(Ok(text)) => Some(text),
+            Ok(Err(error)) => {
+                warn!("cannot read a log for a try client: {error}");
+                None
+            }
+            Err(error) => {
+                warn!("reading a log for a try client failed: {error}");
+                None
+            }
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&State) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Option<T> {
+        let basedir = self.basedir.clone();
+        let reading = tokio::task::spawn_blocking(move || -> Result<T, ReadError> {
+            let state = State::open_readonly(&basedir)?;
+            Ok(read(&state)?)
+        });
+        match reading.await {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) => {
+                warn!("cannot read the state for a try client: {error}");
+                None
+            }
+            Err(error) => {
+                warn!("reading the state for a try client failed: {error}");
+                None
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// Whether `user` handed the set in. The reason says who did (TRY-05), and no name can look like another with more text.
+pub(super) fn is_of(set: &SetRow, user: &User) -> bool {
+    let whose = set.reason.strip_prefix("'try' job from user ");
+    let rest = whose.and_then(|reason| reason.strip_prefix(user.name.as_str()));
+    let is_theirs =
+        rest.is_some_and(|r| r.is_empty() || r.starts_with(" by user ") || r.starts_with(" ("));
+    set.scheduler.as_ref() == Some(&user.scheduler) && is_theirs
+}
+
+impl Typical {
+    fn of(builds: &[BuildRow]) -> Self {
+        let good = builds.iter().filter_map(time_taken);
+        let mut steps: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+        for step in builds.iter().flat_map(|build| &build.summary.steps) {
+            let is_good = step.result.is_some_and(Results::is_success_like);
+            if let Some(end) = step.finished_at.filter(|_| is_good) {
+                let times = steps.entry(step.name.clone()).or_default();
+                times.push(end.since(step.started_at));
+            }
+        }
+        let steps = steps.into_iter();
+        let steps = steps.filter_map(|(name, times)| Some((name, median(times)?)));
+        Self {
+            build: median(good.collect()),
+            steps: steps.collect(),
+        }
+    }
+}
+
+/// Keeps the end of what is written.
+#[derive(Debug, Default)]
+struct End {
+    kept: VecDeque<u8>,
+    dropped: usize,
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.kept.extend(bytes);
+        let excess = self.kept.len().saturating_sub(MAX_LOG_BYTES);
+        self.kept.drain(..excess);
+        self.dropped += excess;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl End {
+    fn into_text(self) -> Vec<u8> {
+        let mut text = match self.dropped {
+            0 => Vec::new(),
+            dropped => format!("[{dropped} bytes before this are left out]\n").into_bytes(),
+        };
+        text.extend(self.kept);
+        text
+    }
+}
+
+/// How long a build took that came to its end.
+fn time_taken(build: &BuildRow) -> Option<Duration> {
+    let build = &build.summary;
+    build.result.filter(|result| result.is_success_like())?;
+    Some(build.finished_at?.since(build.started_at))
+}
+
+fn median(mut times: Vec<Duration>) -> Option<Duration> {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::model::{Properties, Timestamp};
+
+    fn is_alices(reason: &str, scheduler: &str) -> bool {
+        let set = SetRow {
+            id: SetId(1),
+            external_id: None,
+            scheduler: Some(scheduler.into()),
+            reason: reason.to_owned(),
+            submitted_at: Timestamp(0),
+            finished: None,
+            properties: Properties::new(),
+            requests: Vec::new(),
+        };
+        let user = User {
+            name: "alice".to_owned(),
+            scheduler: "try".into(),
+            builders: [].into(),
+        };
+        is_of(&set, &user)
+    }
+
+    #[test]
+    fn tup_06_a_set_belongs_to_who_handed_it_in() {
+        assert!(is_alices("'try' job from user alice", "try"));
+        assert!(is_alices("'try' job from user alice by user bob", "try"));
+        assert!(is_alices("'try' job from user alice (please)", "try"));
+        assert!(!is_alices("'try' job from user alice", "try2"));
+        assert!(!is_alices("'try' job from user alice2", "try"));
+        assert!(!is_alices("'try' job from user bob by user alice", "try"));
+        assert!(!is_alices("'try' job by user alice", "try"));
+    }
+
+    #[test]
+    fn of_a_long_log_the_end_is_kept() {
+        let text_of = |length: usize| {
+            let mut end = End::default();
+            end.write_all(&vec![b'x'; length]).unwrap();
+            end.write_all(b"y").unwrap();
+            String::from_utf8(end.into_text()).unwrap()
+        };
+        assert_eq!(text_of(2), "xxy");
+        assert_eq!(text_of(MAX_LOG_BYTES - 1).len(), MAX_LOG_BYTES);
+        let cut = text_of(MAX_LOG_BYTES + 1);
+        assert!(cut.starts_with("[2 bytes before this are left out]\nxx"));
+        assert!(cut.ends_with("xy"));
+    }
+
+    #[test]
+    fn the_typical_time_is_in_the_middle() {
+        let of = |secs: &[u64]| {
+            let times = secs.iter().map(|s| Duration::from_secs(*s)).collect();
+            median(times).map(|time| time.as_secs())
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[5]), Some(5));
+        assert_eq!(of(&[90, 1, 3]), Some(3));
+    }
+}

@@ -1,0 +1,467 @@
+//! The perspective of try clients, and what they follow their builds by (PROTOCOL sections 13 and 14).
+//!
+//! A connection is one task. It takes the calls of all objects of its client from one channel, where each object is
+//! known by a tag, hears all news, and tells its observers without waiting for them. `tracked` is what the client
+//! follows, `objects` the methods of the status objects, `history` what is read from disk.
+//!
+//! Invariants: a client sees the sets that its user handed in and no others. What it is told is the same whether it heard
+//! all news or had to look at the disk. Its sets do not depend on it (TUP-06). Objects and observers go with the
+//! connection. Subscriptions, and parts of a patch that wait for their job, are limited.
+
+mod history;
+mod objects;
+mod tracked;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+use self::history::History;
+use self::tracked::{BuildKey, Notice, Tracked};
+use crate::control::{Control, News};
+use crate::model::{BuilderName, RequestId, SchedulerName, SetId, Timestamp};
+use crate::net::{IncomingCall, LoginAnswer, Peer, Reply};
+use crate::pb::{Failure, Luid, Target, Value};
+use crate::protocol::TextStyle;
+use crate::protocol::try_call::{self, MAX_CHUNK_BYTES, MAX_PATCH_BYTES};
+
+/// Calls that may wait.
+const CALLS: usize = 64;
+/// Most observers that a connection may have subscribed, those of requests and of builds together.
+pub const MAX_SUBSCRIPTIONS: usize = 4096;
+/// Most calls of `waitUntilFinished` that may be open.
+pub const MAX_WAITING: usize = 4096;
+
+/// What a refused job is followed by has a builder of this name.
+pub const REFUSED: &str = "the try job was refused";
+
+/// Who has logged in.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The scheduler that builds the jobs.
+    pub scheduler: SchedulerName,
+    /// The builders that may be tried, in the order of the configuration.
+    pub builders: Arc<[BuilderName]>,
+}
+
+/// Serves a client that has logged in to try something, until it goes away. The state is in `basedir`.
+pub async fn serve(peer: Peer, login: LoginAnswer, user: User, control: Control, basedir: PathBuf) {
+    // From before the first job on, so that nothing of it is missed.
+    let mut news = control.newsroom().listen();
+    let (sender, mut calls) = mpsc::channel(CALLS);
+    let mut client = Client {
+        peer: peer.clone(),
+        sender,
+        control,
+        user,
+        history: History::new(basedir),
+        things: Vec::new(),
+        tags: BTreeMap::new(),
+        tracked: Tracked::default(),
+        style: TextStyle::Bytes,
+        has_extensions: false,
+        chunks: Vec::new(),
+        watchers: BTreeMap::new(),
+        watched_builds: BTreeMap::new(),
+        waiting: Vec::new(),
+    };
+    login.accept(client.refer(Thing::Perspective));
+    let mut lost = std::pin::pin!(peer.lost());
+    loop {
+        let eta = client.next_eta();
+        let eta_due = async {
+            match eta {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = &mut lost => break,
+            Some(call) = calls.recv() => client.on_call(call).await,
+            heard = news.recv() => match heard {
+                Ok(news) => client.on_news(&news),
+                Err(RecvError::Lagged(missed)) => {
+                    debug!(missed, "news were missed: looking at the state");
+                    client.catch_up().await;
+                }
+                // The master is ending, and closes the connection.
+                Err(RecvError::Closed) => break,
+            },
+            () = eta_due => client.tell_etas().await,
+        }
+    }
+    let open = client.tracked.open_sets().len();
+    debug!(open_sets = open, "try client disconnected");
+}
+
+/// A client and what it knows of.
+#[derive(Debug)]
+struct Client {
+    peer: Peer,
+    /// Where the calls of its objects come in.
+    sender: mpsc::Sender<IncomingCall>,
+    control: Control,
+    user: User,
+    history: History,
+    /// What its objects are; their tags are positions in here.
+    things: Vec<Thing>,
+    tags: BTreeMap<Thing, u64>,
+    tracked: Tracked,
+    /// How it spells text, as far as that is known.
+    style: TextStyle,
+    /// Whether it is this project's own (see [`try_call`]).
+    has_extensions: bool,
+    /// Parts of the next job's patch.
+    chunks: Vec<u8>,
+    /// Who wants to hear of new builds.
+    watchers: BTreeMap<RequestId, Vec<Luid>>,
+    /// Who wants to hear of steps.
+    watched_builds: BTreeMap<BuildKey, Vec<Watcher>>,
+    /// Calls that are answered when something is over.
+    waiting: Vec<(Thing, Reply)>,
+}
+
+/// What an object of the client is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Thing {
+    Perspective,
+    Set(SetId),
+    Request(RequestId),
+    Build(BuildKey),
+    Step(BuildKey, usize),
+    Log(BuildKey, usize, usize),
+}
+
+/// Somebody who wants to hear of a build.
+#[derive(Clone, Debug)]
+struct Watcher {
+    observer: Luid,
+    /// How often it wants to hear when the build will be over, and when next.
+    eta: Option<(Duration, Instant)>,
+}
+
+impl Client {
+    /// A reference to `thing`, to be sent. Each has an object of its own, as with real masters, since the client may
+    /// let go of those that it has at any time.
+    fn refer(&mut self, thing: Thing) -> Luid {
+        let things = &mut self.things;
+        let tag = *self.tags.entry(thing).or_insert_with(|| {
+            things.push(thing);
+            u64::try_from(things.len() - 1).expect("memory has fewer places")
+        });
+        self.peer.export_to(&self.sender, tag)
+    }
+
+    fn value_of(&mut self, thing: Thing) -> Value {
+        Value::Mine(self.refer(thing))
+    }
+
+    fn text(&self, text: &str) -> Value {
+        self.style.value(text)
+    }
+
+    async fn on_call(&mut self, call: IncomingCall) {
+        let tag = usize::try_from(call.tag).ok();
+        match tag.and_then(|tag| self.things.get(tag)).copied() {
+            Some(Thing::Perspective) => self.on_perspective(call).await,
+            Some(thing) => self.on_object(thing, call).await,
+            None => call.reply.value(Value::None),
+        }
+    }
+
+    async fn on_perspective(&mut self, call: IncomingCall) {
+        let method = String::from_utf8_lossy(&call.method).into_owned();
+        let IncomingCall { args, reply, .. } = call;
+        match method.as_str() {
+            try_call::TRY => self.on_try(&args, reply).await,
+            try_call::BUILDER_NAMES => {
+                // Which client it is does not show. As text the names are right for all of them, but for what is not
+                // ASCII at those on Python 2.
+                let names = self.user.builders.iter().map(|b| Value::text(b.as_str()));
+                reply.value(Value::List(names.collect()));
+            }
+            try_call::EXTENSIONS => {
+                self.has_extensions = true;
+                self.style = TextStyle::Unicode;
+                let offered = try_call::OFFERED.map(Value::text);
+                reply.value(Value::List(offered.to_vec()));
+            }
+            try_call::PATCH_CHUNK => match self.keep_chunk(args.first()) {
+                Ok(()) => reply.value(Value::None),
+                Err(why) => reply.fail(Failure::new(VALUE_ERROR, why)),
+            },
+            try_call::BUILD_SET => self.on_build_set(args.first(), reply).await,
+            _ => reply.fail(Failure::no_perspective_method(CLASS, &method)),
+        }
+    }
+
+    async fn on_try(&mut self, args: &[Value], reply: Reply) {
+        if !self.has_extensions {
+            self.style = try_call::spelling(args);
+        }
+        match self.submit(args).await {
+            Ok(set) => {
+                let set = self.value_of(Thing::Set(set));
+                reply.value(set);
+            }
+            Err(why) => self.refuse(reply, &why),
+        }
+    }
+
+    async fn submit(&mut self, args: &[Value]) -> Result<SetId, String> {
+        let chunks = std::mem::take(&mut self.chunks);
+        let call = try_call::decode_try(args).map_err(|malformed| malformed.to_string())?;
+        let mut job = call.job;
+        if !chunks.is_empty() {
+            job.patch = [chunks, job.patch].concat();
+            check_patch(job.patch.len())?;
+        }
+        let user = Some(self.user.name.clone());
+        let set = self
+            .control
+            .submit_try(&self.user.scheduler, job, user)
+            .await?;
+        if set.requests.is_empty() {
+            return Err(format!("{} has no builders", self.user.scheduler));
+        }
+        self.tracked.follow(&set);
+        Ok(set.id)
+    }
+
+    /// Says why a job is not built (TUP-04, SB-09). A client of 4.x that gets an exception never ends, and one of 0.8
+    /// ends as if all were well; both understand a build that failed, if they wait for builds at all.
+    fn refuse(&mut self, reply: Reply, why: &str) {
+        info!(scheduler = %self.user.scheduler, user = ?self.user.name, "try job refused: {why}");
+        if self.has_extensions {
+            return reply.fail(Failure::new(VALUE_ERROR, why));
+        }
+        let set = self.tracked.refuse(REFUSED, why);
+        let set = self.value_of(Thing::Set(set));
+        reply.value(set);
+    }
+
+    fn keep_chunk(&mut self, chunk: Option<&Value>) -> Result<(), String> {
+        let chunk = chunk.and_then(Value::as_raw);
+        let chunk = chunk.ok_or("a part of a patch must be a byte string")?;
+        if chunk.len() > MAX_CHUNK_BYTES {
+            return Err(format!(
+                "a part of a patch has at most {MAX_CHUNK_BYTES} bytes"
+            ));
+        }
+        check_patch(self.chunks.len() + chunk.len()).inspect_err(|_| self.chunks = Vec::new())?;
+        self.chunks.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    /// Takes up a set of an earlier connection (TUP-06).
+    async fn on_build_set(&mut self, id: Option<&Value>, reply: Reply) {
+        let number = |value: &Value| value.as_int().or_else(|| value.as_text()?.parse().ok());
+        let id = id.and_then(number).and_then(|id| u64::try_from(id).ok());
+        let Some(id) = id else {
+            let why = "a set is known by its number";
+            return reply.fail(Failure::new(VALUE_ERROR, why));
+        };
+        let id = SetId(id);
+        if self.tracked.set(id).is_none() {
+            let Some((row, requests)) = self.history.set(id).await else {
+                return reply.value(Value::None);
+            };
+            if !history::is_of(&row, &self.user) {
+                return reply.value(Value::None);
+            }
+            let notices = self.tracked.restore(&row, requests);
+            self.tell(notices);
+        }
+        let set = self.value_of(Thing::Set(id));
+        reply.value(set);
+    }
+
+    fn on_news(&mut self, news: &News) {
+        let notices = self.tracked.on_news(news, now());
+        self.tell(notices);
+    }
+
+    /// News were missed: what is on disk counts.
+    async fn catch_up(&mut self) {
+        for set in self.tracked.open_sets() {
+            if let Some((row, requests)) = self.history.set(set).await {
+                let notices = self.tracked.restore(&row, requests);
+                self.tell(notices);
+            }
+        }
+    }
+
+    fn tell(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            match notice {
+                Notice::NewBuild(request, build) => self.tell_new_build(request, build),
+                Notice::StepStarted(build, step) => self.tell_step(build, step, "stepStarted"),
+                Notice::StepFinished(build, step) => self.tell_step(build, step, "stepFinished"),
+                Notice::BuildOver(build) => {
+                    for watcher in self.watched_builds.remove(&build).unwrap_or_default() {
+                        self.peer.release(watcher.observer);
+                    }
+                    self.tell_over(Thing::Build(build));
+                }
+                Notice::SetOver(set) => self.tell_over(Thing::Set(set)),
+            }
+        }
+    }
+
+    fn tell_new_build(&mut self, request: RequestId, build: BuildKey) {
+        let watchers = self.watchers.get(&request).cloned().unwrap_or_default();
+        for observer in watchers {
+            self.send_new_build(observer, build);
+        }
+    }
+
+    fn send_new_build(&mut self, observer: Luid, build: BuildKey) {
+        let Some(builder) = self.tracked.build(build).map(|b| b.builder.clone()) else {
+            return;
+        };
+        let args = vec![
+            self.value_of(Thing::Build(build)),
+            self.text(builder.as_str()),
+        ];
+        self.send(observer, "newbuild", args);
+    }
+
+    fn tell_step(&mut self, key: BuildKey, index: usize, method: &'static str) {
+        let watchers = self.watched_builds.get(&key).cloned().unwrap_or_default();
+        for Watcher { observer, .. } in watchers {
+            let build = self.value_of(Thing::Build(key));
+            // Clients from 0.9 on know no steps, but ours does.
+            let object = match self.style {
+                TextStyle::Unicode if !self.has_extensions => Value::None,
+                TextStyle::Unicode | TextStyle::Bytes => self.value_of(Thing::Step(key, index)),
+            };
+            let Some(build_state) = self.tracked.build(key) else {
+                return;
+            };
+            let Some(step) = build_state.steps.get(index) else {
+                return;
+            };
+            let mut args = vec![
+                self.text(build_state.builder.as_str()),
+                build,
+                self.text(&step.name),
+                object,
+            ];
+            if method == "stepFinished" {
+                args.push(self.step_results(step));
+            }
+            self.send(observer, method, args);
+        }
+    }
+
+    fn tell_over(&mut self, thing: Thing) {
+        let (over, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|(what, _)| *what == thing);
+        self.waiting = waiting;
+        let over: Vec<(Thing, Reply)> = over;
+        for (_, reply) in over {
+            let value = self.value_of(thing);
+            reply.value(value);
+        }
+    }
+
+    /// When the next observer wants to hear when its build will be over.
+    fn next_eta(&self) -> Option<Instant> {
+        let watchers = self.watched_builds.values().flatten();
+        watchers
+            .filter_map(|watcher| Some(watcher.eta.as_ref()?.1))
+            .min()
+    }
+
+    async fn tell_etas(&mut self) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (build, watchers) in &mut self.watched_builds {
+            for watcher in watchers {
+                if let Some((interval, next)) = &mut watcher.eta
+                    && *next <= now
+                {
+                    *next = now + *interval;
+                    due.push((*build, watcher.observer));
+                }
+            }
+        }
+        for (build, observer) in due {
+            self.tell_eta(build, observer).await;
+        }
+    }
+
+    async fn tell_eta(&mut self, key: BuildKey, observer: Luid) {
+        let Some(seconds) = self.eta(key).await else {
+            return;
+        };
+        let Some(builder) = self.tracked.build(key).map(|b| b.builder.clone()) else {
+            return;
+        };
+        let args = vec![
+            self.text(builder.as_str()),
+            self.value_of(Thing::Build(key)),
+            Value::Float(seconds),
+        ];
+        self.send(observer, "buildETAUpdate", args);
+    }
+
+    /// How many seconds the build will probably take from now on; absent without a build to compare with.
+    async fn eta(&mut self, key: BuildKey) -> Option<f64> {
+        let build = self.tracked.build(key).filter(|build| !build.is_over)?;
+        let started_at = build.started_at?;
+        let builder = build.builder.clone();
+        let typical = self.history.typical(&builder).await.build?;
+        let left = typical.saturating_sub(now().since(started_at));
+        Some(left.as_secs_f64())
+    }
+
+    /// The same for a step.
+    async fn step_eta(&mut self, key: BuildKey, index: usize) -> Option<f64> {
+        let build = self.tracked.build(key)?;
+        let step = build.steps.get(index).filter(|s| s.finished.is_none())?;
+        let (builder, name, started_at) =
+            (build.builder.clone(), step.name.clone(), step.started_at);
+        let typical = *self.history.typical(&builder).await.steps.get(&name)?;
+        let left = typical.saturating_sub(now().since(started_at));
+        Some(left.as_secs_f64())
+    }
+
+    /// Calls an observer, whose answer nobody needs.
+    fn send(&self, observer: Luid, method: &'static str, args: Vec<Value>) {
+        drop(
+            self.peer
+                .call(Target::Object(observer), method, args, Vec::new()),
+        );
+    }
+
+    fn subscriptions(&self) -> usize {
+        let requests: usize = self.watchers.values().map(Vec::len).sum();
+        let builds: usize = self.watched_builds.values().map(Vec::len).sum();
+        requests + builds
+    }
+}
+
+fn check_patch(bytes: usize) -> Result<(), String> {
+    if bytes > MAX_PATCH_BYTES {
+        return Err(format!("the patch has more than {MAX_PATCH_BYTES} bytes"));
+    }
+    Ok(())
+}
+
+fn now() -> Timestamp {
+    Timestamp(chrono::Utc::now().timestamp_micros())
+}
+
+/// What real masters call the perspective.
+const CLASS: &str = "Try_Userpass_Perspective";
+const VALUE_ERROR: &str = "builtins.ValueError";

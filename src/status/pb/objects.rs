@@ -1,0 +1,308 @@
+//! The methods of build sets, requests, builds and steps (PROTOCOL sections 13.2 and 14).
+//!
+//! They are those of 0.8, which has more than later versions, but for what Perspective Broker cannot carry. A number
+//! that a client of 0.8 does not know as a result is not sent to it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::tracked::{Build, BuildKey, Outcome, Step};
+use super::{Client, MAX_SUBSCRIPTIONS, MAX_WAITING, Thing, VALUE_ERROR, Watcher};
+use crate::logs::Channel;
+use crate::model::{RequestId, Results, SetId, Timestamp};
+use crate::net::{IncomingCall, Reply};
+use crate::pb::{Failure, Luid, Value};
+use crate::protocol::TextStyle;
+
+/// What a method does.
+type Done = Result<Value, Failure>;
+
+impl Client {
+    /// A call of a status object.
+    pub(super) async fn on_object(&mut self, thing: Thing, call: IncomingCall) {
+        let method = String::from_utf8_lossy(&call.method).into_owned();
+        let IncomingCall { args, reply, .. } = call;
+        if method == "waitUntilFinished" {
+            return self.wait(thing, reply);
+        }
+        let done = match thing {
+            Thing::Perspective => Err(Failure::no_such_method(&method)),
+            Thing::Set(id) => self.on_set(id, &method),
+            Thing::Request(id) => self.on_request(id, &method, &args),
+            Thing::Build(key) => self.on_build(key, &method, &args).await,
+            Thing::Step(key, index) => self.on_step(key, index, &method).await,
+            Thing::Log(key, step, index) => self.on_log((key, step, index), &method).await,
+        };
+        match done {
+            Ok(value) => reply.value(value),
+            Err(failure) => reply.fail(failure),
+        }
+    }
+
+    /// Answers when the thing is over, with the thing.
+    fn wait(&mut self, thing: Thing, reply: Reply) {
+        let is_over = match thing {
+            Thing::Set(id) => self.tracked.set(id).map(|set| set.result.is_some()),
+            Thing::Build(key) => self.tracked.build(key).map(|build| build.is_over),
+            Thing::Perspective | Thing::Request(_) | Thing::Step(..) | Thing::Log(..) => None,
+        };
+        match is_over {
+            None => reply.fail(Failure::no_such_method("waitUntilFinished")),
+            Some(true) => {
+                let value = self.value_of(thing);
+                reply.value(value);
+            }
+            Some(false) if self.waiting.len() >= MAX_WAITING => {
+                let why = format!("more than {MAX_WAITING} calls wait on this connection");
+                reply.fail(Failure::new(VALUE_ERROR, why));
+            }
+            Some(false) => self.waiting.push((thing, reply)),
+        }
+    }
+
+    fn on_set(&mut self, id: SetId, method: &str) -> Done {
+        let set = self.tracked.set(id).ok_or_else(gone)?;
+        match method {
+            "getID" => Ok(number(id.0)),
+            "getReason" => Ok(self.text(&set.reason)),
+            "getBuilderNames" => {
+                let names = set.requests.iter().map(|(_, b)| self.text(b.as_str()));
+                Ok(Value::List(names.collect()))
+            }
+            "getBuildRequests" => {
+                let requests = set.requests.clone();
+                let pair = |(id, builder): (RequestId, crate::model::BuilderName)| {
+                    let name = self.text(builder.as_str());
+                    Value::Tuple(vec![name, self.value_of(Thing::Request(id))])
+                };
+                Ok(Value::List(requests.into_iter().map(pair).collect()))
+            }
+            "isFinished" => Ok(Value::Bool(set.result.is_some())),
+            "getResults" => Ok(set.result.map_or(Value::None, result_number)),
+            _ => Err(Failure::no_such_method(method)),
+        }
+    }
+
+    fn on_request(&mut self, id: RequestId, method: &str, args: &[Value]) -> Done {
+        let request = self.tracked.request(id).ok_or_else(gone)?;
+        match method {
+            "getBuilderName" => Ok(self.text(request.builder.as_str())),
+            "subscribe" => {
+                let build = request.build;
+                let observer = observer(args)?;
+                self.check_subscriptions()?;
+                self.watchers.entry(id).or_default().push(observer);
+                if let Some(build) = build {
+                    self.send_new_build(observer, build);
+                }
+                Ok(Value::None)
+            }
+            "unsubscribe" => {
+                let observer = observer(args)?;
+                let watchers = self.watchers.entry(id).or_default();
+                let before = watchers.len();
+                watchers.retain(|watcher| *watcher != observer);
+                let removed = before - watchers.len();
+                self.release(observer, removed + 1);
+                Ok(Value::None)
+            }
+            _ => Err(Failure::no_such_method(method)),
+        }
+    }
+
+    async fn on_build(&mut self, key: BuildKey, method: &str, args: &[Value]) -> Done {
+        let build = self.tracked.build(key).ok_or_else(gone)?;
+        let outcome = build.outcome.as_ref().filter(|_| build.is_over);
+        match method {
+            "getBuilderName" => Ok(self.text(build.builder.as_str())),
+            "getNumber" => Ok(number(build.number.0)),
+            "getReason" => Ok(self.text(&build.reason)),
+            "getProperties" => Ok(self.properties(build)),
+            "getTimes" => Ok(times(build.started_at, build.finished_at)),
+            "isFinished" => Ok(Value::Bool(build.is_over)),
+            "getResults" => Ok(outcome.map_or(Value::None, |o| self.results(o))),
+            "getText" => {
+                let text = outcome.map(|o| o.text.as_slice()).unwrap_or_default();
+                Ok(self.texts(text))
+            }
+            "getSteps" => {
+                let steps = 0..build.steps.len();
+                let steps = steps.map(|step| self.value_of(Thing::Step(key, step)));
+                Ok(Value::List(steps.collect()))
+            }
+            "getCurrentStep" => {
+                let current = build.steps.iter().rposition(|s| s.finished.is_none());
+                Ok(current.map_or(Value::None, |step| self.value_of(Thing::Step(key, step))))
+            }
+            "getETA" => Ok(self.eta(key).await.map_or(Value::None, Value::Float)),
+            "subscribe" => self.watch_build(key, args).await,
+            "unsubscribe" => {
+                let observer = observer(args)?;
+                let watchers = self.watched_builds.get_mut(&key);
+                let removed = watchers.map_or(0, |watchers| {
+                    let before = watchers.len();
+                    watchers.retain(|watcher| watcher.observer != observer);
+                    before - watchers.len()
+                });
+                self.release(observer, removed + 1);
+                Ok(Value::None)
+            }
+            _ => Err(Failure::no_such_method(method)),
+        }
+    }
+
+    async fn watch_build(&mut self, key: BuildKey, args: &[Value]) -> Done {
+        let observer = observer(args)?;
+        self.check_subscriptions()?;
+        if self.tracked.build(key).is_some_and(|build| build.is_over) {
+            // There is nothing more to tell.
+            self.release(observer, 1);
+            return Ok(Value::None);
+        }
+        let interval = args.get(1).and_then(Value::as_float);
+        let interval = interval.map(|seconds| {
+            let seconds = seconds.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+            Duration::from_secs_f64(seconds)
+        });
+        let eta = interval.map(|interval| (interval, Instant::now() + interval));
+        let watcher = Watcher { observer, eta };
+        self.watched_builds.entry(key).or_default().push(watcher);
+        if interval.is_some() {
+            self.tell_eta(key, observer).await;
+        }
+        Ok(Value::None)
+    }
+
+    async fn on_step(&mut self, key: BuildKey, index: usize, method: &str) -> Done {
+        match method {
+            "getBuild" => return Ok(self.value_of(Thing::Build(key))),
+            "getETA" => {
+                let eta = self.step_eta(key, index).await;
+                return Ok(eta.map_or(Value::None, Value::Float));
+            }
+            _ => {}
+        }
+        let build = self.tracked.build(key).ok_or_else(gone)?;
+        let step = build.steps.get(index).ok_or_else(gone)?;
+        match method {
+            "getName" => Ok(self.text(&step.name)),
+            "getText" => Ok(self.texts(&step.text)),
+            "getTimes" => Ok(times(
+                Some(step.started_at),
+                step.finished.map(|(at, _)| at),
+            )),
+            "isFinished" => Ok(Value::Bool(step.finished.is_some())),
+            "getResults" => Ok(Value::Tuple(vec![
+                step.finished.map_or(Value::None, |(_, r)| result_number(r)),
+                self.texts(&step.text),
+            ])),
+            "getLogs" => {
+                let names: Vec<Value> = step.logs.iter().map(|log| self.text(&log.name)).collect();
+                let logs = names.into_iter().enumerate();
+                let logs = logs.map(|(n, name)| (name, self.value_of(Thing::Log(key, index, n))));
+                Ok(Value::Dict(logs.collect()))
+            }
+            "getExpectations" => Ok(Value::List(Vec::new())),
+            _ => Err(Failure::no_such_method(method)),
+        }
+    }
+
+    async fn on_log(&self, (key, step, index): (BuildKey, usize, usize), method: &str) -> Done {
+        let build = self.tracked.build(key).ok_or_else(gone)?;
+        let step = build.steps.get(step).ok_or_else(gone)?;
+        let log = step.logs.get(index).ok_or_else(gone)?;
+        let channels: &'static [Channel] = match method {
+            "getName" => return Ok(self.text(&log.name)),
+            "isFinished" => return Ok(Value::Bool(log.is_finished)),
+            "getText" => &Channel::OUTPUT,
+            "getTextWithHeaders" => &Channel::ALL,
+            _ => return Err(Failure::no_such_method(method)),
+        };
+        let text = self.history.log(&log.path, channels).await;
+        let text = text.ok_or_else(|| Failure::new(VALUE_ERROR, "the log cannot be read"))?;
+        Ok(match self.style {
+            TextStyle::Bytes => Value::bytes(text),
+            TextStyle::Unicode => Value::text(&String::from_utf8_lossy(&text)),
+        })
+    }
+
+    /// How a step ended, as observers are told: clients up to 0.8 want the text too.
+    pub(super) fn step_results(&self, step: &Step) -> Value {
+        let result = step.finished.map_or(Value::None, |(_, r)| result_number(r));
+        match self.style {
+            TextStyle::Bytes => {
+                let text = match step.finished {
+                    Some((_, Results::Success)) | None => &[][..],
+                    Some(_) => step.text.as_slice(),
+                };
+                Value::Tuple(vec![result, self.texts(text)])
+            }
+            TextStyle::Unicode => result,
+        }
+    }
+
+    fn results(&self, outcome: &Outcome) -> Value {
+        match self.style {
+            TextStyle::Unicode if outcome.is_cancelled => Value::Int(CANCELLED),
+            TextStyle::Unicode | TextStyle::Bytes => result_number(outcome.result),
+        }
+    }
+
+    fn properties(&self, build: &Build) -> Value {
+        let pairs = build.properties.iter().map(|(name, property)| {
+            let value = crate::protocol::change::json_value(&property.value, self.style);
+            let source = self.text(&property.source);
+            (self.text(name), Value::Tuple(vec![value, source]))
+        });
+        Value::Dict(pairs.collect())
+    }
+
+    fn texts(&self, texts: &[String]) -> Value {
+        Value::List(texts.iter().map(|text| self.text(text)).collect())
+    }
+
+    fn check_subscriptions(&self) -> Result<(), Failure> {
+        if self.subscriptions() < MAX_SUBSCRIPTIONS {
+            return Ok(());
+        }
+        let why = format!("more than {MAX_SUBSCRIPTIONS} subscriptions on this connection");
+        Err(Failure::new(VALUE_ERROR, why))
+    }
+
+    /// Gives back an observer as often as it was received.
+    fn release(&self, observer: Luid, times: usize) {
+        for _ in 0..times {
+            self.peer.release(observer);
+        }
+    }
+}
+
+fn observer(args: &[Value]) -> Result<Luid, Failure> {
+    let observer = args.first().and_then(Value::as_theirs);
+    observer.ok_or_else(|| Failure::new(Failure::TYPE_ERROR, "the observer must be an object"))
+}
+
+fn times(start: Option<Timestamp>, end: Option<Timestamp>) -> Value {
+    let seconds = |at: Timestamp| Value::Float(at.as_secs_f64());
+    let time = |at: Option<Timestamp>| at.map_or(Value::None, seconds);
+    Value::Tuple(vec![time(start), time(end)])
+}
+
+fn result_number(result: Results) -> Value {
+    Value::Int(result.number().into())
+}
+
+fn number(number: u64) -> Value {
+    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn gone() -> Failure {
+    Failure::new(VALUE_ERROR, "this is not followed any more")
+}
+
+/// The result "cancelled", which clients know from 0.9 on.
+const CANCELLED: i64 = 6;
+/// Bounds of the time between two estimates, in seconds.
+const SHORTEST_INTERVAL: f64 = 1.0;
+const LONGEST_INTERVAL: f64 = 86_400.0;

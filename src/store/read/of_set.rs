@@ -1,0 +1,34 @@
+//! What became of a set.
+
+use rusqlite::Connection;
+
+use super::super::column::int;
+use super::{BuildRow, RequestRow, build, request_of};
+use crate::model::SetId;
+
+/// The requests of a set, each with the build that serves or served it.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn requests_of_set(
+    conn: &Connection,
+    set: SetId,
+) -> rusqlite::Result<Vec<(RequestRow, Option<BuildRow>)>> {
+    let mut select = conn.prepare_cached(REQUESTS)?;
+    let requests = select.query_map([int(set.0)], request_of)?;
+    let with_build = |request: rusqlite::Result<RequestRow>| {
+        let request = request?;
+        let build = match request.build {
+            Some(number) => build(conn, &request.builder, number)?,
+            None => None,
+        };
+        Ok((request, build))
+    };
+    requests.map(with_build).collect()
+}
+
+const REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        (SELECT b.number FROM build b WHERE b.id = r.build),
+        r.retries, r.start_count, r.result, r.finished_at
+    FROM request r JOIN build_set s ON s.id = r.build_set
+    WHERE r.build_set = ?1 ORDER BY r.id";

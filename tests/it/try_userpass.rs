@@ -1,0 +1,363 @@
+//! The perspective of try clients over a connection in memory, with a core that the test plays.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use buildmaster::botmaster::{Answer, Event};
+use buildmaster::control::{Ask, Control, News, Newsroom, Question};
+use buildmaster::model::journal::BuildStart;
+use buildmaster::model::{
+    BuildId, BuildNumber, BuildSet, Properties, RequestId, Results, SetId, SourceStamp, Timestamp,
+};
+use buildmaster::net::{Directory, Door, IncomingCall, Peer, Tasks, UserKind, client, connection};
+use buildmaster::pb::{Luid, Target, Value};
+use buildmaster::protocol::TextStyle;
+use buildmaster::protocol::try_call::{EXTENSIONS, MAX_CHUNK_BYTES, PATCH_CHUNK, encode_try};
+use buildmaster::status::pb::{self, MAX_SUBSCRIPTIONS, MAX_WAITING, User};
+use buildmaster::store::Store;
+use tokio::sync::mpsc;
+
+/// A client that is logged in, and the master that the test plays.
+struct Scene {
+    peer: Peer,
+    avatar: Luid,
+    newsroom: Newsroom,
+    _dir: tempfile::TempDir,
+}
+
+impl Scene {
+    /// The core answers each job with a set of a request for builder `b`, but refuses those with a comment.
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), Timestamp(0)).unwrap();
+        let writer = store.start(Box::new(|_| {})).unwrap();
+        let newsroom = Newsroom::new();
+        let (ask, mut questions) = mpsc::channel(1);
+        let control = Control::new(ask, writer, newsroom.clone());
+        tokio::spawn(async move {
+            while let Some(Question { ask, answer }) = questions.recv().await {
+                let Ask::SubmitTry { job, .. } = ask else {
+                    panic!("{ask:?}");
+                };
+                let said = match job.comment.as_str() {
+                    "" => Ok(Answer::Set(set())),
+                    why => Err(format!("because: {why}, {} bytes", job.patch.len())),
+                };
+                answer.send(said).unwrap();
+            }
+        });
+
+        let tasks = Tasks::default();
+        let mut directory = Directory::new();
+        let kind = UserKind::Try {
+            scheduler: "try".into(),
+            user: "alice".to_owned(),
+            builders: ["b".into()].into(),
+        };
+        directory.insert("alice", b"pw", kind);
+        let (tell, mut logins) = mpsc::channel(1);
+        let door = Door::new(directory, tell, tasks.clone());
+        let (ours, theirs) = tokio::io::duplex(65_536);
+        door.accept(theirs, "client", None);
+        let basedir = dir.path().to_owned();
+        tokio::spawn(async move {
+            let login = logins.recv().await.unwrap();
+            let user = User {
+                name: "alice".to_owned(),
+                scheduler: "try".into(),
+                builders: ["b".into()].into(),
+            };
+            pb::serve(login.peer, login.answer, user, control, basedir).await;
+        });
+        let peer = connection::connect(ours, "master", &tasks);
+        let avatar = client::login(&peer, "alice", b"pw", Value::None)
+            .await
+            .unwrap();
+        Self {
+            peer,
+            avatar,
+            newsroom,
+            _dir: dir,
+        }
+    }
+
+    async fn try_call(
+        &self,
+        object: Luid,
+        method: &'static str,
+        args: Vec<Value>,
+    ) -> Result<Value, String> {
+        let call = self
+            .peer
+            .call(Target::Object(object), method, args, Vec::new());
+        call.await.map_err(|error| error.to_string())
+    }
+
+    async fn call(&self, object: Luid, method: &'static str, args: Vec<Value>) -> Value {
+        self.try_call(object, method, args).await.unwrap()
+    }
+
+    async fn hand_in(&self, style: TextStyle, comment: &str) -> Result<Luid, String> {
+        let job = buildmaster::model::TryJob {
+            comment: comment.to_owned(),
+            ..Default::default()
+        };
+        let set = self
+            .try_call(self.avatar, "try", encode_try(&job, style))
+            .await?;
+        Ok(set.as_theirs().unwrap())
+    }
+
+    /// The only request of a set, and the name of its builder.
+    async fn request(&self, set: Luid) -> (Value, Luid) {
+        let requests = self.call(set, "getBuildRequests", Vec::new()).await;
+        let pair = requests.as_items().unwrap()[0].as_items().unwrap();
+        (pair[0].clone(), pair[1].as_theirs().unwrap())
+    }
+
+    fn tell(&self, event: Event) {
+        self.newsroom.tell(News::Event(event));
+    }
+
+    fn start_build(&self, number: u64) {
+        self.tell(Event::BuildStarted(Arc::new(BuildStart {
+            build: BuildId(number),
+            builder: "b".into(),
+            number: BuildNumber(number),
+            slave: "s".into(),
+            requests: vec![RequestId(1)],
+            changes: Vec::new(),
+            reason: String::new(),
+            properties: Properties::new(),
+            at: Timestamp(0),
+        })));
+    }
+
+    fn end_build(&self, number: u64, result: Results) {
+        self.tell(Event::BuildFinished {
+            build: BuildId(number),
+            builder: "b".into(),
+            number: BuildNumber(number),
+            result,
+            text: vec!["words".to_owned()],
+        });
+    }
+}
+
+fn set() -> Arc<BuildSet> {
+    Arc::new(BuildSet {
+        id: SetId(1),
+        external_id: None,
+        scheduler: Some("try".into()),
+        stamp: Arc::new(SourceStamp::default()),
+        reason: "'try' job from user alice".to_owned(),
+        properties: Arc::default(),
+        submitted_at: Timestamp(0),
+        requests: vec![(RequestId(1), "b".into())],
+    })
+}
+
+/// The next notification.
+async fn told(calls: &mut mpsc::Receiver<IncomingCall>) -> (String, Vec<Value>) {
+    let call = calls.recv().await.unwrap();
+    call.reply.value(Value::None);
+    (String::from_utf8(call.method.to_vec()).unwrap(), call.args)
+}
+
+#[tokio::test]
+async fn clients_of_either_line_get_the_texts_that_they_can_bear() {
+    for style in [TextStyle::Bytes, TextStyle::Unicode] {
+        let scene = Scene::new().await;
+        let set = scene.hand_in(style, "").await.unwrap();
+        let (builder, request) = scene.request(set).await;
+        assert_eq!(builder, style.value("b"));
+        let (observer, mut notices) = scene.peer.export(8);
+        scene
+            .call(request, "subscribe", vec![Value::Mine(observer)])
+            .await;
+        scene.start_build(1);
+        let (method, args) = told(&mut notices).await;
+        assert_eq!((method.as_str(), &args[1]), ("newbuild", &style.value("b")));
+        let build = args[0].as_theirs().unwrap();
+        let results = scene.call(build, "getResults", Vec::new()).await;
+        assert_eq!(results, Value::None, "it runs");
+        let waiting = scene.peer.call(
+            Target::Object(build),
+            "waitUntilFinished",
+            Vec::new(),
+            Vec::new(),
+        );
+        scene.end_build(1, Results::Warnings);
+        waiting.await.unwrap();
+        assert_eq!(
+            scene.call(build, "getResults", Vec::new()).await,
+            Value::Int(1)
+        );
+        let text = scene.call(build, "getText", Vec::new()).await;
+        assert_eq!(text, Value::List(vec![style.value("words")]));
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_is_repeated_is_followed_by_another() {
+    let scene = Scene::new().await;
+    let set = scene.hand_in(TextStyle::Bytes, "").await.unwrap();
+    let (_, request) = scene.request(set).await;
+    let (observer, mut notices) = scene.peer.export(8);
+    scene.start_build(1);
+    scene
+        .call(request, "subscribe", vec![Value::Mine(observer)])
+        .await;
+    let first = told(&mut notices).await.1[0].as_theirs().unwrap();
+    scene.end_build(1, Results::Retry);
+    scene.start_build(2);
+    let (method, args) = told(&mut notices).await;
+    assert_eq!(method, "newbuild");
+    assert_eq!(
+        scene.call(first, "isFinished", Vec::new()).await,
+        Value::Bool(false)
+    );
+    scene
+        .call(first, "unsubscribe", vec![Value::Mine(observer)])
+        .await;
+    let second = args[0].as_theirs().unwrap();
+    scene.end_build(2, Results::Success);
+    scene.call(second, "waitUntilFinished", Vec::new()).await;
+    assert_eq!(
+        scene.call(second, "getNumber", Vec::new()).await,
+        Value::Int(2)
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_request_ends_and_only_later_clients_hear_the_word() {
+    for (style, result) in [(TextStyle::Bytes, 4), (TextStyle::Unicode, 6)] {
+        let scene = Scene::new().await;
+        let set = scene.hand_in(style, "").await.unwrap();
+        let (_, request) = scene.request(set).await;
+        let (observer, mut notices) = scene.peer.export(8);
+        scene
+            .call(request, "subscribe", vec![Value::Mine(observer)])
+            .await;
+        let request = RequestId(1);
+        let why = "cancelled".to_owned();
+        scene.tell(Event::RequestCancelled { request, why });
+        let result_of_request = Results::Failure;
+        scene.tell(Event::RequestFinished {
+            request,
+            result: result_of_request,
+        });
+        let (_, args) = told(&mut notices).await;
+        let build = args[0].as_theirs().unwrap();
+        scene.call(build, "waitUntilFinished", Vec::new()).await;
+        assert_eq!(
+            scene.call(build, "getResults", Vec::new()).await,
+            Value::Int(result)
+        );
+    }
+}
+
+#[tokio::test]
+async fn sb_09_tup_04_a_refused_job_says_why() {
+    for style in [TextStyle::Bytes, TextStyle::Unicode] {
+        let scene = Scene::new().await;
+        let set = scene.hand_in(style, "no").await.unwrap();
+        let (builder, request) = scene.request(set).await;
+        assert_eq!(builder, style.value(pb::REFUSED));
+        let (observer, mut notices) = scene.peer.export(8);
+        scene
+            .call(request, "subscribe", vec![Value::Mine(observer)])
+            .await;
+        let build = told(&mut notices).await.1[0].as_theirs().unwrap();
+        scene.call(build, "waitUntilFinished", Vec::new()).await;
+        assert_eq!(
+            scene.call(build, "getResults", Vec::new()).await,
+            Value::Int(2)
+        );
+        let text = scene.call(build, "getText", Vec::new()).await;
+        assert_eq!(text, Value::List(vec![style.value("because: no, 0 bytes")]));
+        scene.hand_in(style, "").await.unwrap();
+    }
+    let scene = Scene::new().await;
+    scene.call(scene.avatar, EXTENSIONS, Vec::new()).await;
+    let refused = scene.hand_in(TextStyle::Unicode, "no").await.unwrap_err();
+    assert!(refused.ends_with("because: no, 0 bytes"), "{refused}");
+}
+
+#[tokio::test]
+async fn parts_of_a_patch_are_put_together_up_to_a_limit() {
+    let scene = Scene::new().await;
+    scene.call(scene.avatar, EXTENSIONS, Vec::new()).await;
+    let part = || vec![Value::bytes(vec![0; MAX_CHUNK_BYTES])];
+    for _ in 0..32 {
+        scene.call(scene.avatar, PATCH_CHUNK, part()).await;
+    }
+    let refused = scene.hand_in(TextStyle::Unicode, "size").await.unwrap_err();
+    assert!(
+        refused.ends_with("because: size, 16777216 bytes"),
+        "{refused}"
+    );
+    let refused = scene.hand_in(TextStyle::Unicode, "next").await.unwrap_err();
+    assert!(refused.ends_with("because: next, 0 bytes"), "{refused}");
+    for _ in 0..32 {
+        scene.call(scene.avatar, PATCH_CHUNK, part()).await;
+    }
+    let one = vec![Value::bytes("x")];
+    let refused = scene
+        .try_call(scene.avatar, PATCH_CHUNK, one)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.ends_with("the patch has more than 16777216 bytes"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_client_may_wait_for_is_limited() {
+    let scene = Scene::new().await;
+    let set = scene.hand_in(TextStyle::Unicode, "").await.unwrap();
+    let (_, request) = scene.request(set).await;
+    let observer = || vec![Value::Mine(scene.peer.export_inert())];
+    for _ in 0..MAX_SUBSCRIPTIONS {
+        scene.call(request, "subscribe", observer()).await;
+    }
+    let refused = scene.try_call(request, "subscribe", observer()).await;
+    let why = refused.unwrap_err();
+    assert!(why.contains("more than 4096 subscriptions"), "{why}");
+    let wait = || {
+        scene.peer.call(
+            Target::Object(set),
+            "waitUntilFinished",
+            Vec::new(),
+            Vec::new(),
+        )
+    };
+    let waiting: Vec<_> = (0..MAX_WAITING).map(|_| wait()).collect();
+    let refused = wait().await.unwrap_err().to_string();
+    assert!(refused.contains("more than 4096 calls wait"), "{refused}");
+    let (set, result) = (SetId(1), Results::Success);
+    scene.tell(Event::SetFinished { set, result });
+    for waited in waiting {
+        waited.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_an_object_does_not_have_is_refused_as_real_masters_do() {
+    let scene = Scene::new().await;
+    let refused = scene.try_call(scene.avatar, "addChange", Vec::new()).await;
+    let why = refused.unwrap_err();
+    assert!(
+        why.contains("has no attribute 'perspective_addChange'"),
+        "{why}"
+    );
+    let set = scene.hand_in(TextStyle::Unicode, "").await.unwrap();
+    let refused = scene.try_call(set, "getSourceStamp", Vec::new()).await;
+    let why = refused.unwrap_err();
+    assert!(
+        why.contains("No such method: remote_getSourceStamp"),
+        "{why}"
+    );
+}
