@@ -69,6 +69,7 @@ pub(super) fn shell_config(line: &str) -> ShellStepConfig {
 pub(super) fn shell(step: &mut StepConfig) -> &mut ShellStepConfig {
     match &mut step.kind {
         StepKind::Shell(config) => config,
+        StepKind::Git(_) => panic!("no shell step"),
     }
 }
 

@@ -121,8 +121,6 @@ fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
         messages,
         [
             "`notify_on_missing` of slave `bot-linux` is not available yet",
-            "`type = \"Git\"` of step is not available yet",
-            "`type = \"Compile\"` of step is not available yet",
             "`type = \"Try_Userpass\"` of scheduler `try2` is not available yet",
         ]
     );
