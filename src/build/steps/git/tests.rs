@@ -113,6 +113,7 @@ async fn played(
     let (mut commands, mut written) = (Vec::new(), Vec::new());
     let outcome = loop {
         let command = tokio::select! {
+            biased;
             outcome = &mut build => break outcome,
             command = stage.command() => command,
         };
