@@ -153,12 +153,12 @@ fn kinds_are_known_or_planned_or_near_to_one() {
     check(
         "ShellCommand",
         "Compil",
-        r#"9:19: unknown `type = "Compil"` of step (did you mean `"Trial"`?)"#,
+        r#"9:19: unknown `type = "Compil"` of step (did you mean `"Compile"`?)"#,
     );
     check(
         "ShellCommand",
         "xyzzy",
-        r#"9:19: unknown `type = "xyzzy"` of step (it may be `ShellCommand`)"#,
+        r#"9:19: unknown `type = "xyzzy"` of step (it may be `ShellCommand`, `Configure`, `Compile`, `Test`, `Git`)"#,
     );
     check(
         r#""Scheduler""#,
