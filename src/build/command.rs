@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use super::control::{Disturbance, Watch};
-use super::step::{STDIO, StepLogs, StepRun};
+use super::step::{Performed, STDIO, StepLogs, StepRun};
 use crate::logs::Channel;
 use crate::net::slave::{CommandEnd, CommandEvent, RunningCommand};
 use crate::pb::Failure;
@@ -16,7 +16,12 @@ pub(super) struct Report {
     pub(super) rc: Option<i64>,
     /// Why the slave killed it, if it told that.
     pub(super) failure_reason: Option<String>,
+    /// The beginning of its output, at most [`MAX_COLLECTED_BYTES`].
+    pub(super) output: Vec<u8>,
 }
+
+/// So much of a command's output is at hand when it is over; for the few words that a source step asks for.
+const MAX_COLLECTED_BYTES: usize = 1024;
 
 /// How a command ended.
 #[derive(Debug)]
@@ -43,6 +48,7 @@ impl StepRun<'_> {
         let grace = self.around.plan.interrupt_grace;
         let mut watch = Watch::new(self.controls, interrupt, grace);
         let mut report = Report::default();
+        let is_program = matches!(args, CommandArgs::Shell(_));
         let mut lost = false;
         let end = loop {
             let event = if lost {
@@ -65,7 +71,8 @@ impl StepRun<'_> {
             match event {
                 Some(CommandEvent::Updates(updates, acknowledge)) => {
                     let disturbance = {
-                        let mut storing = pin!(store(&mut self.logs, &mut report, updates));
+                        let mut storing =
+                            pin!(store(&mut self.logs, &mut report, updates, is_program));
                         tokio::select! {
                             biased;
                             () = &mut storing => None,
@@ -99,19 +106,50 @@ impl StepRun<'_> {
         self.has_command = matches!(end, End::GivenUp);
         end
     }
+
+    /// Runs a command as [`StepRun::run_command`] does. Answers what is known of it when it is complete, else how the
+    /// step ended by it.
+    pub(super) async fn complete(&mut self, args: &CommandArgs) -> Result<Report, Performed> {
+        match self.run_command(args).await {
+            End::Complete(report) => Ok(report),
+            End::Failed(failure) => {
+                self.logs.note(format!("\nremoteFailed: {failure}\n")).await;
+                let text = format!("{failure}\n\n{}", failure.traceback);
+                Err(Performed::Raised(text))
+            }
+            End::SlaveLost => Err(Performed::SlaveLost),
+            End::GivenUp => {
+                let grace = self.around.plan.interrupt_grace.as_secs();
+                let note = format!("\nnot ended {grace} seconds after the interrupt, given up\n");
+                self.logs.note(note).await;
+                Err(Performed::GivenUp)
+            }
+        }
+    }
 }
 
-async fn store(logs: &mut StepLogs<'_>, report: &mut Report, updates: Vec<Update>) {
+async fn store(
+    logs: &mut StepLogs<'_>,
+    report: &mut Report,
+    updates: Vec<Update>,
+    is_program: bool,
+) {
     for update in updates {
         match update {
-            Update::Stdout(data) => logs.store(Channel::Stdout, STDIO, data).await,
+            Update::Stdout(data) => {
+                let room = MAX_COLLECTED_BYTES.saturating_sub(report.output.len());
+                report.output.extend(data.iter().take(room));
+                logs.store(Channel::Stdout, STDIO, data).await;
+            }
             Update::Stderr(data) => logs.store(Channel::Stderr, STDIO, data).await,
             Update::Header(data) => logs.store(Channel::Header, STDIO, data).await,
             Update::Log { name, data } => logs.store(Channel::Stdout, &name, data).await,
             Update::Rc(rc) => {
                 report.rc = Some(rc);
-                logs.note(format!("program finished with exit code {rc}\n"))
-                    .await;
+                if is_program {
+                    logs.note(format!("program finished with exit code {rc}\n"))
+                        .await;
+                }
             }
             Update::FailureReason(reason) => report.failure_reason = Some(reason),
             // Times are measured here, and the rest concerns commands of other kinds.

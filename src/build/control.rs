@@ -92,6 +92,40 @@ impl Controls {
         }
         Waited::SlaveLost
     }
+
+    /// Waits for `delay`. A stop that comes meanwhile ends the wait, as does the loss of the slave.
+    pub(super) async fn pause(&mut self, delay: Duration) -> Paused {
+        let mut over = std::pin::pin!(tokio::time::sleep(delay));
+        let mut may_hear = true;
+        while self.lost.is_none() {
+            let control = tokio::select! {
+                biased;
+                control = self.receiver.recv(), if may_hear => control,
+                () = &mut over => return Paused::Over,
+            };
+            match control {
+                Some(Control::Stop { reason }) => {
+                    self.stop_reason.get_or_insert_with(|| reason.clone());
+                    return Paused::Stopped(reason);
+                }
+                Some(control) => self.note(control),
+                // Nobody can say anything any more.
+                None => may_hear = false,
+            }
+        }
+        Paused::SlaveLost
+    }
+}
+
+/// How a pause of a step ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Paused {
+    /// By itself.
+    Over,
+    /// Somebody wants the build stopped, for this reason.
+    Stopped(String),
+    /// The slave is gone.
+    SlaveLost,
 }
 
 /// Why a running command is not waited for any longer.

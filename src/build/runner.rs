@@ -11,6 +11,7 @@ use super::names::unique_names;
 use super::remote::Remote;
 use super::step::{StepRun, Surroundings};
 use crate::botmaster::{BuildOutcome, BuildPlan, LockUser};
+use crate::config::{StepConfig, StepKind};
 use crate::logs::LogStore;
 use crate::model::{Properties, Results, Timestamp};
 
@@ -67,6 +68,14 @@ pub async fn run(
     }
 }
 
+/// Whether a step checks out sources, and applies a patch to them.
+const fn takes_source(step: &StepConfig) -> bool {
+    match step.kind {
+        StepKind::Git(_) => true,
+        StepKind::Shell(_) => false,
+    }
+}
+
 struct RunningBuild {
     remote: Remote,
     controls: Controls,
@@ -82,6 +91,14 @@ impl RunningBuild {
     async fn run_steps(&mut self, around: &Surroundings) {
         let steps = &around.plan.builder.factory.steps;
         let names = unique_names(steps.iter().map(|step| step.name.as_str()));
+        if around.plan.stamp.patch.is_some() && !steps.iter().any(takes_source) {
+            let builder = &around.plan.builder.name;
+            let number = around.plan.number;
+            tracing::warn!(
+                %builder, build = %number,
+                "the build has a patch and no step that checks out sources, so the patch is not applied; add a Git step",
+            );
+        }
         let mut terminates = false;
         self.controls.catch_up();
         if !self.take_locks(around).await {

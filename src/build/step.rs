@@ -181,15 +181,16 @@ impl<'a> StepRun<'a> {
         }
         match &self.config.kind {
             StepKind::Shell(config) => steps::shell::perform(self, config).await,
+            StepKind::Git(config) => steps::git::perform(self, config).await,
         }
     }
 
     async fn finish(mut self, performed: Performed) -> StepEnd {
         if let Performed::Raised(text) = &performed {
-            self.logs.add("err.text", text).await;
+            self.logs.add("err.text", text.as_bytes()).await;
         }
         if let Some(reason) = &self.interrupted {
-            self.logs.add("interrupt", reason).await;
+            self.logs.add("interrupt", reason.as_bytes()).await;
         }
         let (result, text, about) = self.verdict(&performed);
         let contribution = contribution(self.config, result);
@@ -309,12 +310,12 @@ impl<'a> StepLogs<'a> {
     }
 
     /// A whole log at once.
-    async fn add(&mut self, name: &str, text: &str) {
+    pub(super) async fn add(&mut self, name: &str, text: &[u8]) {
         let Some(op) = self.open(name) else {
             return;
         };
         self.around.journal.write(vec![op]).await;
-        let data = Bytes::copy_from_slice(text.as_bytes());
+        let data = Bytes::copy_from_slice(text);
         if let Some(log) = self.open.last_mut() {
             log.append(Channel::Stdout, data).await;
         }

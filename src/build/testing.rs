@@ -69,11 +69,15 @@ pub(super) fn shell_config(line: &str) -> ShellStepConfig {
 pub(super) fn shell(step: &mut StepConfig) -> &mut ShellStepConfig {
     match &mut step.kind {
         StepKind::Shell(config) => config,
+        StepKind::Git(_) => panic!("no shell step"),
     }
 }
 
 /// A command that the build under test has started, seen from the slave.
 pub(super) struct Played {
+    /// What was asked.
+    pub(super) asked: CommandArgs,
+    /// The same if it is a `shell`, else nothing of use.
     pub(super) args: ShellArgs,
     events: mpsc::Sender<CommandEvent>,
     pub(super) interrupts: mpsc::UnboundedReceiver<String>,
@@ -135,11 +139,18 @@ impl Stage {
     pub(super) fn new(steps: Vec<StepConfig>) -> Self {
         let (started, commands) = mpsc::unbounded_channel();
         let remote = Remote::new(move |args: &CommandArgs| {
-            let CommandArgs::Shell(args) = args;
+            let asked = args.clone();
+            let args = match args {
+                CommandArgs::Shell(args) => (**args).clone(),
+                CommandArgs::Stat(_) | CommandArgs::Rmdir(_) | CommandArgs::DownloadFile(_) => {
+                    ShellArgs::words([], "")
+                }
+            };
             let (events_sender, events) = mpsc::channel(4);
             let (interrupt, interrupts) = mpsc::unbounded_channel();
             let played = Played {
-                args: (**args).clone(),
+                asked,
+                args,
                 events: events_sender,
                 interrupts,
             };

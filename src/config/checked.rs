@@ -210,6 +210,48 @@ pub struct StepConfig {
 pub enum StepKind {
     /// `ShellCommand`.
     Shell(Box<ShellStepConfig>),
+    /// `Git`.
+    Git(Box<GitStepConfig>),
+}
+
+/// Settings of `Git` (section 21 of the semantics).
+#[derive(Clone, Debug, PartialEq)]
+pub struct GitStepConfig {
+    /// Where the repository is.
+    pub repourl: Template,
+    /// What is built when the source stamp names no branch; absent is the repository's own default.
+    pub branch: Option<Template>,
+    /// What is done with the tree of the last build (SRC-04).
+    pub mode: GitMode,
+    /// Whether the source stamp is ignored, its patch too (SRC-01).
+    pub always_use_latest: bool,
+    /// Whether submodules are checked out.
+    pub submodules: bool,
+    /// Whether only the latest revision is fetched, where no other is asked for.
+    pub shallow: bool,
+    /// Pause before a failed checkout is tried again, and how often it is (SRC-07).
+    pub retry: Option<(Duration, u32)>,
+    /// Longest time of a command without output: 20 min.
+    pub timeout: Option<Duration>,
+    /// Directory below the builder's: `build`.
+    pub workdir: Template,
+    /// Environment, over the builder's (BUI-16).
+    pub env: BTreeMap<String, Option<Template>>,
+    /// Whether the environment is shown in the log: true.
+    pub log_environ: bool,
+}
+
+/// What is done with the tree of the last build (SRC-04).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GitMode {
+    /// It is updated; what the last build left stays.
+    Incremental,
+    /// It is removed.
+    Clobber,
+    /// It is updated, and all files that are not in the repository are removed.
+    Fresh,
+    /// It is updated, and all files that are neither in the repository nor ignored by it are removed.
+    Clean,
 }
 
 /// Settings of `ShellCommand` (STP-05).

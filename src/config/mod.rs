@@ -34,8 +34,9 @@ use toml::de::DeTable;
 
 pub use calendar::Calendar;
 pub use checked::{
-    BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, Listen, LogLimits,
-    Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
+    BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, GitMode, GitStepConfig,
+    Listen, LogLimits, Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind,
+    Template,
 };
 pub use difference::Difference;
 pub use locks::{LockAccess, LockConfig, LockKind, LockMode};

@@ -14,6 +14,8 @@ use super::reader::{Shape, Table, Value};
 use super::spelling;
 use crate::model::Results;
 
+mod git;
+
 pub(super) static FACTORY: Shape = Shape {
     place: "factories",
     noun: "factory",
@@ -52,6 +54,14 @@ pub(super) static STEP: Shape = Shape {
         "initial_stdin",
         "decode_rc",
         "max_lines",
+        "repourl",
+        "branch",
+        "mode",
+        "method",
+        "always_use_latest",
+        "submodules",
+        "shallow",
+        "retry",
     ],
 };
 
@@ -103,32 +113,110 @@ fn read_step<'a>(
     locks: &mut Locks<'a>,
     user: &User<'a>,
 ) -> Option<StepConfig> {
-    table
-        .require("type", "\"ShellCommand\"")?
-        .one_of(&["ShellCommand"])?;
-    let name = table.take("name").map_or(Some("shell"), |v| v.name());
+    let kind = table.require("type", "\"ShellCommand\"")?;
+    let kind = kind.one_of(&PRESETS.each_ref().map(|preset| preset.kind))?;
+    let preset = PRESETS.iter().find(|preset| preset.kind == kind)?;
+    let name = table.take("name").map_or(Some(preset.name), |v| v.name());
     let locks = locks.read_uses(&mut table, user);
     let mut flag = |key, default| table.take(key).and_then(|v| v.flag()).unwrap_or(default);
     let step = StepConfig {
         name: name.unwrap_or_default().to_owned(),
         locks,
-        halt_on_failure: flag("halt_on_failure", false),
+        halt_on_failure: flag("halt_on_failure", preset.halts),
         flunk_on_warnings: flag("flunk_on_warnings", false),
         flunk_on_failure: flag("flunk_on_failure", true),
         warn_on_warnings: flag("warn_on_warnings", false),
-        warn_on_failure: flag("warn_on_failure", false),
+        warn_on_failure: flag("warn_on_failure", preset.warns),
         always_run: flag("always_run", false),
-        description: templates(&mut table, "description"),
-        description_done: templates(&mut table, "description_done"),
+        description: templates(&mut table, "description").or_else(|| words(preset.doing)),
+        description_done: templates(&mut table, "description_done").or_else(|| words(preset.done)),
         description_suffix: templates(&mut table, "description_suffix"),
-        kind: StepKind::Shell(Box::new(read_shell(&mut table))),
+        kind: if preset.kind == "Git" {
+            StepKind::Git(Box::new(git::read(&mut table)))
+        } else {
+            StepKind::Shell(Box::new(read_shell(&mut table, preset.command)))
+        },
     };
     table.finish();
     Some(step)
 }
 
-fn read_shell(table: &mut Table<'_>) -> ShellStepConfig {
-    let command = table.require("command", "[\"make\", \"all\"]");
+/// What a type of step has where its table says nothing (STP-01).
+struct Preset {
+    kind: &'static str,
+    name: &'static str,
+    /// `halt_on_failure`.
+    halts: bool,
+    /// `warn_on_failure`.
+    warns: bool,
+    /// Words of the command; none: it must be told, or there is none.
+    command: &'static [&'static str],
+    /// `description`; empty: made from the command.
+    doing: &'static str,
+    /// `description_done`.
+    done: &'static str,
+}
+
+static PRESETS: [Preset; 5] = [
+    Preset {
+        kind: "ShellCommand",
+        name: "shell",
+        halts: false,
+        warns: false,
+        command: &[],
+        doing: "",
+        done: "",
+    },
+    Preset {
+        kind: "Configure",
+        name: "configure",
+        halts: true,
+        warns: false,
+        command: &["./configure"],
+        doing: "configuring",
+        done: "configure",
+    },
+    Preset {
+        kind: "Compile",
+        name: "compile",
+        halts: true,
+        warns: false,
+        command: &["make", "all"],
+        doing: "compiling",
+        done: "compile",
+    },
+    Preset {
+        kind: "Test",
+        name: "test",
+        halts: false,
+        warns: true,
+        command: &["make", "test"],
+        doing: "testing",
+        done: "test",
+    },
+    Preset {
+        kind: "Git",
+        name: "git",
+        halts: true,
+        warns: false,
+        command: &[],
+        doing: "updating",
+        done: "update",
+    },
+];
+
+/// A text of a preset.
+fn words(text: &str) -> Option<Vec<Template>> {
+    (!text.is_empty()).then(|| vec![Template::literal(text)])
+}
+
+fn read_shell(table: &mut Table<'_>, default: &[&str]) -> ShellStepConfig {
+    let command = if default.is_empty() {
+        table.require("command", "[\"make\", \"all\"]")
+    } else {
+        table.take("command")
+    };
+    let default = default.iter().map(|word| (Template::literal(*word), None));
     let command = command.and_then(|v| read_command(&v));
     let workdir = table.take("workdir").and_then(|v| v.template());
     let env = table.env();
@@ -151,7 +239,7 @@ fn read_shell(table: &mut Table<'_>) -> ShellStepConfig {
         .map(|v| v.entries())
         .unwrap_or_default();
     ShellStepConfig {
-        command: command.unwrap_or_else(|| CommandWords::Words(Vec::new())),
+        command: command.unwrap_or_else(|| CommandWords::Words(default.collect())),
         workdir: workdir.unwrap_or_else(|| Template::literal("build")),
         env,
         want_stdout,

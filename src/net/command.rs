@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info_span};
 
 use super::slave::{AckReply, Acknowledge, CommandEnd, CommandEvent, RunningCommand};
-use super::{CallError, IncomingCall, Peer};
+use super::{CallError, IncomingCall, Peer, reader};
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::{CommandArgs, SlaveInfo, TextStyle, decode_updates};
 
@@ -31,6 +31,7 @@ pub(super) fn start(
     args: &CommandArgs,
 ) -> RunningCommand {
     let (object, calls) = peer.export(CALLS);
+    let reader = args.content().map(|content| reader::serve(peer, content));
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string();
     let id = slave.style.value(&id);
     let started = peer.call(
@@ -39,8 +40,8 @@ pub(super) fn start(
         vec![
             Value::Mine(object),
             id.clone(),
-            slave.style.value(args.name()),
-            args.to_value(slave),
+            slave.style.value(args.name(slave)),
+            args.to_value(slave, reader),
         ],
         Vec::new(),
     );
@@ -51,6 +52,7 @@ pub(super) fn start(
         builder,
         id,
         style: slave.style,
+        reader,
         calls,
         events: events_in,
         interrupts,
@@ -69,6 +71,8 @@ struct Pump {
     builder: Luid,
     id: Value,
     style: TextStyle,
+    /// What the slave reads from while it runs.
+    reader: Option<Luid>,
     calls: mpsc::Receiver<IncomingCall>,
     events: mpsc::Sender<CommandEvent>,
     interrupts: mpsc::UnboundedReceiver<String>,
@@ -80,6 +84,9 @@ impl Pump {
         self.deliver(CommandEvent::Ended(end)).await;
         // The slave may keep its reference, and py3 ones do so for long (PROTOCOL section 4.3).
         self.peer.retire(object);
+        if let Some(reader) = self.reader {
+            self.peer.retire(reader);
+        }
     }
 
     async fn until_end(&mut self, mut started: Started) -> CommandEnd {

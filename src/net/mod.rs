@@ -20,6 +20,7 @@ pub mod listen;
 mod lobby;
 pub mod login;
 pub mod peer;
+mod reader;
 pub mod slave;
 mod tasks;
 mod throttle;

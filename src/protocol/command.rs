@@ -2,31 +2,54 @@
 
 use bytes::Bytes;
 
-use crate::pb::Value;
+use crate::pb::{Luid, Value};
 
 use super::SlaveInfo;
+use super::files::{DownloadArgs, RmdirArgs, StatArgs};
 
 /// Arguments of a remote command, before they are spelled for a slave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CommandArgs {
     /// `shell`.
     Shell(Box<ShellArgs>),
+    /// `stat`: whether a file or directory is there.
+    Stat(StatArgs),
+    /// `rmdir`: removes a directory with all that is in it, or a file.
+    Rmdir(RmdirArgs),
+    /// `downloadFile`: writes a file on the slave.
+    DownloadFile(DownloadArgs),
 }
 
 impl CommandArgs {
-    /// The command's name on the wire.
+    /// The command's name on the wire. A slave before 0.8.3 has no file commands; it is sent a `shell` that does the
+    /// same, so that all are of use with every slave.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self, slave: &SlaveInfo) -> &'static str {
         match self {
             Self::Shell(_) => "shell",
+            Self::Stat(args) => args.name(slave),
+            Self::Rmdir(args) => args.name(slave),
+            Self::DownloadFile(_) => "downloadFile",
         }
     }
 
-    /// The dictionary of arguments, spelled for `slave`.
+    /// The dictionary of arguments, spelled for `slave`. `reader` is the object that serves [`CommandArgs::content`].
     #[must_use]
-    pub fn to_value(&self, slave: &SlaveInfo) -> Value {
+    pub fn to_value(&self, slave: &SlaveInfo, reader: Option<Luid>) -> Value {
         match self {
             Self::Shell(args) => args.to_value(slave),
+            Self::Stat(args) => args.to_value(slave),
+            Self::Rmdir(args) => args.to_value(slave),
+            Self::DownloadFile(args) => args.to_value(slave, reader),
+        }
+    }
+
+    /// What the slave is to read from an object of the master while the command runs.
+    #[must_use]
+    pub const fn content(&self) -> Option<&Bytes> {
+        match self {
+            Self::DownloadFile(args) => Some(&args.content),
+            Self::Shell(_) | Self::Stat(_) | Self::Rmdir(_) => None,
         }
     }
 }
@@ -63,6 +86,30 @@ pub struct ShellArgs {
     pub log_environ: bool,
     /// Lines of output after which the command is killed (workers from 4.1 on).
     pub max_lines: Option<u64>,
+}
+
+impl ShellArgs {
+    /// Runs `words` in `workdir`, with the slave's own environment and limits.
+    #[must_use]
+    pub fn words<'w>(words: impl IntoIterator<Item = &'w str>, workdir: &str) -> Self {
+        let words = words.into_iter().map(|word| Word::Plain(word.to_owned()));
+        Self {
+            command: ShellCommand::Words(words.collect()),
+            workdir: workdir.to_owned(),
+            env: Vec::new(),
+            initial_stdin: None,
+            want_stdout: true,
+            want_stderr: true,
+            logfiles: Vec::new(),
+            timeout: None,
+            max_time: None,
+            sigterm_time: None,
+            interrupt_signal: None,
+            use_pty: None,
+            log_environ: true,
+            max_lines: None,
+        }
+    }
 }
 
 /// A command: a line for the shell, or words.

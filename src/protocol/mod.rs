@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod command;
+pub mod files;
 pub mod jobfile;
 mod malformed;
 mod shell;

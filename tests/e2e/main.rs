@@ -13,6 +13,7 @@ mod builds;
 mod changes;
 mod configuration;
 mod foresight;
+mod git;
 mod harness;
 mod jobdir;
 mod lifecycle;

@@ -34,7 +34,8 @@ impl Scene {
         let writer = store.start(Box::new(|_| {})).unwrap();
         let newsroom = Newsroom::new();
         let (ask, mut questions) = mpsc::channel(1);
-        let control = Control::new(ask, writer, newsroom.clone());
+        let (reconfigure, _) = mpsc::channel(1);
+        let control = Control::new(ask, writer, newsroom.clone(), reconfigure);
         tokio::spawn(async move {
             while let Some(Question { ask, answer }) = questions.recv().await {
                 let Ask::SubmitTry { job, .. } = ask else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::build::command::{End, Report};
+use crate::build::command::Report;
 use crate::build::render::{Unset, render};
 use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::checked::CommandWords;
@@ -30,22 +30,12 @@ pub(in crate::build) async fn perform(
     }
     step.begin(prepared.doing, prepared.done, &logs).await;
     let args = CommandArgs::Shell(Box::new(prepared.args));
-    match step.run_command(&args).await {
-        End::Complete(report) => Performed::Ended {
+    match step.complete(&args).await {
+        Ok(report) => Performed::Ended {
             result: judge(config, report.rc),
             detail: detail(&report),
         },
-        End::Failed(failure) => {
-            step.logs.note(format!("\nremoteFailed: {failure}\n")).await;
-            Performed::Raised(format!("{failure}\n\n{}", failure.traceback))
-        }
-        End::SlaveLost => Performed::SlaveLost,
-        End::GivenUp => {
-            let grace = step.around.plan.interrupt_grace.as_secs();
-            let note = format!("\nnot ended {grace} seconds after the interrupt, given up\n");
-            step.logs.note(note).await;
-            Performed::GivenUp
-        }
+        Err(ended) => ended,
     }
 }
 
@@ -72,7 +62,7 @@ fn detail(report: &Report) -> &'static [&'static str] {
 /// A property that a setting needs is not set.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {source}")]
-struct Unrenderable {
+pub(super) struct Unrenderable {
     /// Which setting.
     setting: String,
     source: Unset,
@@ -96,7 +86,7 @@ fn prepare(step: &StepRun<'_>, config: &ShellStepConfig) -> Result<Prepared, Unr
     })
 }
 
-fn put_in(
+pub(super) fn put_in(
     template: &Template,
     properties: &Properties,
     what: &str,
@@ -158,7 +148,7 @@ fn arguments(
 }
 
 /// The builder's environment, overridden by the step's (BUI-16), in order of name.
-fn merged_env(
+pub(super) fn merged_env(
     builder: &BTreeMap<String, Option<Template>>,
     step: &BTreeMap<String, Option<Template>>,
     properties: &Properties,
@@ -178,7 +168,7 @@ fn merged_env(
 }
 
 /// What the step does, or, when `done`, what it did: as configured, else from the command (STP-06).
-fn describe(
+pub(super) fn describe(
     config: &StepConfig,
     command: &ShellCommand,
     done: bool,

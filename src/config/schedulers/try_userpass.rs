@@ -29,7 +29,15 @@ pub(in crate::config) struct Listeners<'a, 'n> {
 
 /// The doors that Try_Userpass schedulers have so far, with the names of their users.
 #[derive(Debug, Default)]
-pub(super) struct Doors<'a>(Vec<(Vec<Listen>, BTreeMap<&'a str, Range<usize>>)>);
+pub(super) struct Doors<'a>(Vec<Door<'a>>);
+
+/// The addresses of a door, and its users.
+#[derive(Debug)]
+struct Door<'a> {
+    ports: Vec<Listen>,
+    /// Where each name is.
+    names: BTreeMap<&'a str, Range<usize>>,
+}
 
 /// A user, and where the name is.
 type User<'a> = (&'a str, Range<usize>, Secret);
@@ -80,18 +88,21 @@ impl<'a> Doors<'a> {
         port: &Value<'a>,
         ports: &[Listen],
     ) -> &mut BTreeMap<&'a str, Range<usize>> {
-        let found = self.0.iter().position(|(other, _)| other == ports);
+        let found = self.0.iter().position(|door| door.ports == ports);
         let at = found.unwrap_or_else(|| {
-            if self.0.iter().any(|(other, _)| overlap(other, ports)) {
+            if self.0.iter().any(|door| overlap(&door.ports, ports)) {
                 port.error(
                     "shares an address with another Try_Userpass, but not all of them",
                     "give both the same `port`, or each its own",
                 );
             }
-            self.0.push((ports.to_vec(), BTreeMap::new()));
+            self.0.push(Door {
+                ports: ports.to_vec(),
+                names: BTreeMap::new(),
+            });
             self.0.len() - 1
         });
-        &mut self.0.get_mut(at).expect("it was found or made").1
+        &mut self.0.get_mut(at).expect("it was found or made").names
     }
 }
 

@@ -50,7 +50,9 @@ fn stp_01_and_stp_05_shell_steps_have_their_defaults() {
     assert!(step.flunk_on_failure);
     assert!(!step.halt_on_failure && !step.flunk_on_warnings && !step.warn_on_warnings);
     assert!(!step.warn_on_failure && !step.always_run);
-    let StepKind::Shell(shell) = &step.kind;
+    let StepKind::Shell(shell) = &step.kind else {
+        panic!("{step:?}");
+    };
     assert_eq!(shell.command, CommandWords::Line(Template::literal("make")));
     assert_eq!(shell.workdir, Template::literal("build"));
     assert_eq!(shell.timeout, Some(Duration::from_secs(1200)));
@@ -75,7 +77,9 @@ fn every_setting_of_a_shell_step_is_read() {
     assert!(step.halt_on_failure && !step.flunk_on_failure);
     assert_eq!(step.description.as_ref().unwrap().len(), 2);
     assert_eq!(step.description_done, Some(vec![Template::literal("c")]));
-    let StepKind::Shell(shell) = &step.kind;
+    let StepKind::Shell(shell) = &step.kind else {
+        panic!("{step:?}");
+    };
     let times = (shell.timeout, shell.max_time, shell.sigterm_time);
     let half = Duration::from_millis(500);
     assert_eq!(times, (None, Some(Duration::from_secs(3600)), Some(half)));

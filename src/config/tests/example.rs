@@ -122,8 +122,6 @@ fn the_shared_sample_is_refused_for_nothing_but_what_is_planned() {
         messages,
         [
             "`notify_on_missing` of slave `bot-linux` is not available yet",
-            "`type = \"Git\"` of step is not available yet",
-            "`type = \"Compile\"` of step is not available yet",
             // It is cut short in the sample.
             "`userpass` of scheduler `try2` has a hash that cannot be used: it is not of the form \
              $argon2id$v=19$m=…,t=…,p=…$SALT$HASH with 32 bytes of hash",

@@ -93,7 +93,7 @@ impl Client {
         self.build = None;
         while self.build.is_none() {
             // The answer comes behind it.
-            self.next_answer().unwrap();
+            let _answer = self.next_answer().unwrap();
         }
         self.build.unwrap()
     }

@@ -142,8 +142,8 @@ important_files = { includes = [] }"#,
 fn kinds_are_known_or_planned_or_near_to_one() {
     check(
         "ShellCommand",
-        "Compile",
-        r#"9:19: `type = "Compile"` of step is not available yet (this version does not have it; remove it to go on without)"#,
+        "Trial",
+        r#"9:19: `type = "Trial"` of step is not available yet (this version does not have it; remove it to go on without)"#,
     );
     check(
         "ShellCommand",
@@ -158,7 +158,7 @@ fn kinds_are_known_or_planned_or_near_to_one() {
     check(
         "ShellCommand",
         "xyzzy",
-        r#"9:19: unknown `type = "xyzzy"` of step (it may be `ShellCommand`)"#,
+        r#"9:19: unknown `type = "xyzzy"` of step (it may be `ShellCommand`, `Configure`, `Compile`, `Test`, `Git`)"#,
     );
     check(
         r#""Scheduler""#,

@@ -1,0 +1,196 @@
+//! The patch of a try job: where it goes and what applies it (SRC-05). Pure.
+
+use bytes::Bytes;
+
+use crate::model::Patch;
+
+/// Marks a tree that was patched; in the work directory.
+pub(super) const MARK: &str = ".buildbot-patched";
+
+/// The file that the slave gets.
+const DIFF: &str = ".buildbot-diff";
+
+/// A patch that is to be applied.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct PatchJob {
+    /// Its bytes.
+    pub(super) body: Bytes,
+    /// Where they are put, below the work directory.
+    pub(super) file: String,
+    /// What applies them.
+    pub(super) command: Vec<String>,
+    /// Directory below the work directory that the command runs in, if it is another.
+    pub(super) dir: Option<String>,
+}
+
+impl PatchJob {
+    /// What to do with `patch`; nothing if it is empty.
+    ///
+    /// # Errors
+    /// Its directory is not inside the work directory.
+    pub(super) fn new(patch: &Patch) -> Result<Option<Self>, String> {
+        let dir = inside(patch.subdir.as_deref().unwrap_or(""))?;
+        if patch.body.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let body = Bytes::copy_from_slice(&patch.body);
+        let level = format!("-p{}", patch.level);
+        let mut job = Self {
+            body,
+            file: DIFF.to_owned(),
+            command: Vec::new(),
+            dir: None,
+        };
+        if is_of_git(&patch.body) {
+            let words = ["git", "apply", "--whitespace=nowarn", level.as_str()];
+            job.command.extend(words.map(str::to_owned));
+            job.command
+                .extend(dir.map(|dir| format!("--directory={dir}")));
+            job.command.push(DIFF.to_owned());
+        } else {
+            if let Some(dir) = dir {
+                job.file = format!("{dir}/{DIFF}");
+                job.dir = Some(dir);
+            }
+            let words = ["patch", level.as_str()].into_iter().chain([
+                "--remove-empty-files",
+                "--force",
+                "--forward",
+                "-i",
+                DIFF,
+            ]);
+            job.command.extend(words.map(str::to_owned));
+        }
+        Ok(Some(job))
+    }
+}
+
+/// Whether it is a diff as git makes them. Only git understands the binary ones among them.
+fn is_of_git(body: &[u8]) -> bool {
+    let mut lines = body.split(|byte| *byte == b'\n');
+    lines.any(|line| line.starts_with(b"diff --git "))
+}
+
+/// The directory without detours; nothing if it is the work directory itself (SB-22).
+fn inside(subdir: &str) -> Result<Option<String>, String> {
+    let refused = || {
+        Err(format!(
+            "the directory of the patch, {subdir:?}, is not inside the work directory"
+        ))
+    };
+    // A slave may run on Windows, where there are two separators and letters of drives.
+    if subdir.starts_with(['/', '\\']) || subdir.contains(|c: char| c == ':' || c.is_control()) {
+        return refused();
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in subdir.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                if parts.pop().is_none() {
+                    return refused();
+                }
+            }
+            _ => parts.push(part),
+        }
+    }
+    // It would be taken for an option, or for git's own files.
+    if parts
+        .first()
+        .is_some_and(|first| first.starts_with('-') || first.eq_ignore_ascii_case(".git"))
+    {
+        return refused();
+    }
+    Ok((!parts.is_empty()).then(|| parts.join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn patch(body: &str, subdir: Option<&str>) -> Patch {
+        Patch {
+            level: 2,
+            body: body.into(),
+            subdir: subdir.map(str::to_owned),
+            who: None,
+            comment: None,
+        }
+    }
+
+    fn job(body: &str, subdir: Option<&str>) -> PatchJob {
+        PatchJob::new(&patch(body, subdir)).unwrap().unwrap()
+    }
+
+    const OF_GIT: &str = "diff --git a/f b/f\n--- a/f\n+++ b/f\n";
+    const OF_OTHERS: &str = "Index: f\n--- f\n+++ f\n";
+
+    #[test]
+    fn sb_22_the_directory_of_a_patch_is_inside_the_work_directory() {
+        for (subdir, dir) in [
+            ("", None),
+            (".", None),
+            ("sub", Some("sub")),
+            ("sub/", Some("sub")),
+            ("./a//b", Some("a/b")),
+            ("a/../b", Some("b")),
+            ("..evil", Some("..evil")),
+            ("a\\b", Some("a/b")),
+        ] {
+            assert_eq!(inside(subdir), Ok(dir.map(str::to_owned)), "{subdir}");
+        }
+        for subdir in [
+            "..",
+            "../x",
+            "../build-evil",
+            "a/../../build",
+            "/",
+            "/etc",
+            "\\x",
+            "a\\..\\..\\b",
+            "c:x",
+            "-x",
+            ".git",
+            ".GIT/hooks",
+            "a\nb",
+        ] {
+            assert!(inside(subdir).is_err(), "{subdir}");
+            assert!(PatchJob::new(&patch(OF_GIT, Some(subdir))).is_err());
+        }
+    }
+
+    #[test]
+    fn git_applies_its_own_diffs() {
+        let job = job(OF_GIT, Some("sub"));
+        assert_eq!(job.file, ".buildbot-diff");
+        assert_eq!(job.dir, None);
+        assert_eq!(
+            job.command.join(" "),
+            "git apply --whitespace=nowarn -p2 --directory=sub .buildbot-diff"
+        );
+    }
+
+    #[test]
+    fn patch_applies_other_diffs_where_they_belong() {
+        let whole = job(OF_OTHERS, None);
+        assert_eq!(whole.file, ".buildbot-diff");
+        assert_eq!(whole.dir, None);
+        assert_eq!(
+            whole.command.join(" "),
+            "patch -p2 --remove-empty-files --force --forward -i .buildbot-diff"
+        );
+        let part = job(OF_OTHERS, Some("sub"));
+        assert_eq!(part.file, "sub/.buildbot-diff");
+        assert_eq!(part.dir.as_deref(), Some("sub"));
+        assert_eq!(part.command, whole.command);
+    }
+
+    #[test]
+    fn an_empty_patch_is_not_applied() {
+        for body in ["", "\n \n"] {
+            assert_eq!(PatchJob::new(&patch(body, None)), Ok(None));
+        }
+    }
+}

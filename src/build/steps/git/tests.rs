@@ -1,0 +1,485 @@
+//! Source steps against a played slave: what is run for each mode, stamp and patch.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::*;
+use crate::botmaster::BuildOutcome;
+use crate::build::testing::{Played, Stage, play, step_config, template};
+use crate::config::{StepConfig, StepKind};
+use crate::model::{Patch, SourceStamp};
+use crate::protocol::Update;
+use crate::protocol::command::Word;
+
+const HEAD: &str = "0123456789012345678901234567890123456789";
+const URL: &str = "https://example.org/p.git";
+
+fn git_config() -> GitStepConfig {
+    GitStepConfig {
+        repourl: template(URL),
+        branch: None,
+        mode: GitMode::Incremental,
+        always_use_latest: false,
+        submodules: false,
+        shallow: false,
+        retry: None,
+        timeout: None,
+        workdir: template("build"),
+        env: BTreeMap::new(),
+        log_environ: true,
+    }
+}
+
+fn step_of(config: GitStepConfig) -> StepConfig {
+    StepConfig {
+        halt_on_failure: true,
+        description: Some(vec![template("updating")]),
+        description_done: Some(vec![template("update")]),
+        kind: StepKind::Git(Box::new(config)),
+        ..step_config("git")
+    }
+}
+
+fn stage(config: GitStepConfig, stamp: SourceStamp) -> Stage {
+    let mut stage = Stage::new(vec![step_of(config), step_config("after")]);
+    stage.plan.stamp = Arc::new(stamp);
+    stage
+}
+
+fn patch(body: &[u8], subdir: Option<&str>) -> Patch {
+    Patch {
+        level: 1,
+        body: body.to_vec(),
+        subdir: subdir.map(str::to_owned),
+        who: None,
+        comment: None,
+    }
+}
+
+fn patched(subdir: Option<&str>) -> SourceStamp {
+    SourceStamp {
+        patch: Some(patch(b"--- a/f\n+++ b/f\n\xff\n", subdir)),
+        ..SourceStamp::default()
+    }
+}
+
+/// A command in one line.
+fn shown(args: &CommandArgs) -> String {
+    match args {
+        CommandArgs::Shell(shell) => {
+            let ShellCommand::Words(words) = &shell.command else {
+                panic!("{shell:?}");
+            };
+            let words: Vec<&str> = words
+                .iter()
+                .map(|word| match word {
+                    Word::Plain(word) => word.as_str(),
+                    Word::Obfuscated { .. } => panic!("{word:?}"),
+                })
+                .collect();
+            format!("{}$ {}", shell.workdir, words.join(" "))
+        }
+        CommandArgs::Stat(stat) => format!("stat {}", stat.file),
+        CommandArgs::Rmdir(rmdir) => format!("rmdir {}", rmdir.dir),
+        CommandArgs::DownloadFile(file) => format!("write {}/{}", file.workdir, file.dest),
+    }
+}
+
+async fn succeed(played: Played) {
+    if shown(&played.asked).ends_with("git rev-parse HEAD") {
+        played.print(&format!("{HEAD}\r\n")).await;
+    }
+    played.exit(0).await;
+}
+
+/// Plays a slave on which the commands that begin as one of `failing` says fail, each so often, and all others
+/// succeed. Answers with the commands.
+async fn played(
+    stage: &mut Stage,
+    failing: &[(&str, usize)],
+) -> (BuildOutcome, Vec<String>, Vec<Bytes>) {
+    let build = stage.build();
+    let mut failing: Vec<(String, usize)> = failing
+        .iter()
+        .map(|(command, count)| ((*command).to_owned(), *count))
+        .collect();
+    let mut build = std::pin::pin!(build);
+    let (mut commands, mut written) = (Vec::new(), Vec::new());
+    let outcome = loop {
+        let command = tokio::select! {
+            biased;
+            outcome = &mut build => break outcome,
+            command = stage.command() => command,
+        };
+        if matches!(&command.asked, CommandArgs::Shell(shell) if matches!(shell.command, ShellCommand::Line(_)))
+        {
+            commands.push("after".to_owned());
+            command.exit(0).await;
+            continue;
+        }
+        let line = shown(&command.asked);
+        written.extend(command.asked.content().cloned());
+        let fails = failing
+            .iter_mut()
+            .find(|(start, left)| *left > 0 && line.starts_with(start.as_str()));
+        if let Some((_, left)) = fails {
+            *left -= 1;
+            command.exit(1).await;
+        } else {
+            succeed(command).await;
+        }
+        commands.push(line);
+    };
+    (outcome, commands, written)
+}
+
+const NEW: (&str, usize) = ("stat build/.git", 1);
+const NOT_PATCHED: (&str, usize) = ("stat build/.buildbot-patched", 9);
+
+fn fetch(branch: &str) -> String {
+    format!("build$ git fetch -f -t -- {URL} {branch}")
+}
+
+fn cloned() -> [String; 3] {
+    [
+        "rmdir build".to_owned(),
+        format!("build$ git clone --no-checkout -- {URL} ."),
+        fetch("HEAD"),
+    ]
+}
+
+const CHECKOUT: &str = "build$ git checkout -f --detach FETCH_HEAD --";
+const REV_PARSE: &str = "build$ git rev-parse HEAD";
+
+#[tokio::test(start_paused = true)]
+async fn a_first_build_clones_and_tells_the_revision() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let (outcome, commands, _) = played(&mut stage, &[NEW]).await;
+    assert_eq!(outcome.result, Results::Success);
+    let mut expected = vec!["stat build/.git".to_owned()];
+    expected.extend(cloned());
+    expected.extend([CHECKOUT, REV_PARSE, "after"].map(str::to_owned));
+    assert_eq!(commands, expected);
+    let got = outcome.properties.get("got_revision");
+    assert_eq!(got, Some(&json!(HEAD)));
+    assert_eq!(outcome.properties.get("revision"), None);
+    assert_eq!(
+        stage.steps()[0],
+        ("git".into(), Results::Success, "update".into())
+    );
+    assert_eq!(stage.log("0-git", "patch"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_04_each_mode_treats_a_tree_in_its_own_way() {
+    for (mode, clean) in [
+        (GitMode::Incremental, None),
+        (
+            GitMode::Fresh,
+            Some("build$ git clean -f -f -d -x -e .buildbot-patched"),
+        ),
+        (
+            GitMode::Clean,
+            Some("build$ git clean -f -f -d -e .buildbot-patched"),
+        ),
+    ] {
+        let config = GitStepConfig {
+            mode,
+            ..git_config()
+        };
+        let (outcome, commands, _) =
+            played(&mut stage(config, SourceStamp::default()), &[NOT_PATCHED]).await;
+        assert_eq!(outcome.result, Results::Success);
+        let mut expected = vec!["stat build/.git", "stat build/.buildbot-patched"];
+        expected.extend(clean);
+        let fetch = fetch("HEAD");
+        expected.extend([fetch.as_str(), CHECKOUT, REV_PARSE, "after"]);
+        assert_eq!(commands, expected, "{mode:?}");
+    }
+    let mode = GitMode::Clobber;
+    let config = GitStepConfig {
+        mode,
+        ..git_config()
+    };
+    let (_, commands, _) = played(&mut stage(config, SourceStamp::default()), &[]).await;
+    assert_eq!(commands[..3], cloned());
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_01_the_stamp_says_branch_and_revision() {
+    let given = SourceStamp {
+        branch: Some("rel".to_owned()),
+        revision: Some("abc".to_owned()),
+        ..SourceStamp::default()
+    };
+    let only_branch = SourceStamp {
+        revision: None,
+        ..given.clone()
+    };
+    for (stamp, latest, branch, revision) in [
+        (given.clone(), false, "rel", "abc"),
+        (only_branch, false, "rel", "FETCH_HEAD"),
+        (SourceStamp::default(), false, "main", "FETCH_HEAD"),
+        (
+            SourceStamp {
+                patch: Some(patch(b"x", None)),
+                ..given
+            },
+            true,
+            "main",
+            "FETCH_HEAD",
+        ),
+    ] {
+        let config = GitStepConfig {
+            branch: Some(template("main")),
+            always_use_latest: latest,
+            ..git_config()
+        };
+        let mut stage = stage(config, stamp);
+        let (outcome, commands, written) = played(&mut stage, &[NOT_PATCHED]).await;
+        assert_eq!(outcome.result, Results::Success);
+        let checkout = format!("build$ git checkout -f --detach {revision} --");
+        assert_eq!(commands[2..4], [fetch(branch), checkout]);
+        assert!(written.is_empty(), "no patch is applied");
+        assert_eq!(stage.log("0-git", "patch"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_05_a_patch_is_applied_to_a_tree_that_is_marked_first() {
+    for (subdir, file, dir) in [
+        (None, "build/.buildbot-diff", "build"),
+        (Some("sub"), "build/sub/.buildbot-diff", "build/sub"),
+    ] {
+        let mut stage = stage(git_config(), patched(subdir));
+        let (outcome, commands, written) = played(&mut stage, &[NOT_PATCHED]).await;
+        assert_eq!(outcome.result, Results::Success);
+        let apply =
+            format!("{dir}$ patch -p1 --remove-empty-files --force --forward -i .buildbot-diff");
+        assert_eq!(
+            commands[5..],
+            [
+                "write build/.buildbot-patched".to_owned(),
+                format!("write {file}"),
+                apply,
+                format!("rmdir {file}"),
+                "after".to_owned(),
+            ]
+        );
+        assert_eq!(written[1], patched(subdir).patch.unwrap().body);
+        let path = stage
+            .directory
+            .path()
+            .join("builders/quick/7/0-git/patch.log");
+        assert_eq!(std::fs::read(path).unwrap(), written[1], "src_06");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_05_a_patch_that_does_not_apply_fails_the_build() {
+    let mut stage = stage(git_config(), patched(None));
+    let failing = [NOT_PATCHED, ("build$ patch", 1)];
+    let (outcome, commands, _) = played(&mut stage, &failing).await;
+    assert_eq!(outcome.result, Results::Failure);
+    assert!(
+        commands.last().unwrap().starts_with("build$ patch"),
+        "it halts"
+    );
+    let stdio = stage.log("0-git", "stdio").unwrap();
+    assert!(stdio.contains("the patch cannot be applied"), "{stdio}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sb_22_a_patch_outside_the_work_directory_is_refused() {
+    for subdir in ["../x", "../build-evil", "/etc"] {
+        let mut stage = stage(git_config(), patched(Some(subdir)));
+        let (outcome, commands, _) = played(&mut stage, &[]).await;
+        assert_eq!(outcome.result, Results::Failure);
+        assert!(commands.is_empty(), "{commands:?}");
+        let stdio = stage.log("0-git", "stdio").unwrap();
+        assert!(stdio.contains("not inside the work directory"), "{stdio}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_05_a_tree_that_was_patched_is_cleaned_before_its_next_use() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let (outcome, commands, _) = played(&mut stage, &[]).await;
+    assert_eq!(outcome.result, Results::Success);
+    let fetch = fetch("HEAD");
+    assert_eq!(
+        commands,
+        [
+            "stat build/.git",
+            "stat build/.buildbot-patched",
+            "build$ git clean -f -f -d -x -e .buildbot-patched",
+            &fetch,
+            CHECKOUT,
+            "rmdir build/.buildbot-patched",
+            REV_PARSE,
+            "after",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_07_a_failed_checkout_is_tried_again() {
+    let retrying = || GitStepConfig {
+        retry: Some((Duration::from_secs(1), 2)),
+        ..git_config()
+    };
+    for (failures, result, seconds) in [
+        (0, Results::Success, 0),
+        (2, Results::Success, 2),
+        (3, Results::Failure, 2),
+    ] {
+        let started = Instant::now();
+        let failing = [NOT_PATCHED, ("build$ git fetch", failures)];
+        let mut stage = stage(retrying(), SourceStamp::default());
+        let (outcome, ..) = played(&mut stage, &failing).await;
+        assert_eq!(outcome.result, result, "{failures}");
+        assert_eq!(started.elapsed().as_secs(), seconds, "{failures}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_pause_before_another_try() {
+    let config = GitStepConfig {
+        retry: Some((Duration::from_secs(1000), 2)),
+        ..git_config()
+    };
+    let mut stage = stage(config, SourceStamp::default());
+    let started = Instant::now();
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        for rc in [0, 1, 1] {
+            stage.command().await.exit(rc).await;
+        }
+        stage.stop("enough").await;
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Exception);
+    assert_eq!(outcome.text, ["exception", "interrupted"]);
+    assert!(started.elapsed() < Duration::from_secs(1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_command_is_the_last_one() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let mut stat = stage.command().await;
+        stage.stop("wrong").await;
+        assert_eq!(stat.interrupts.recv().await.unwrap(), "wrong");
+        stat.exit(0).await;
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Exception);
+    assert_eq!(stage.commands_left(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_slave_makes_the_build_a_retry() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let stat = stage.command().await;
+        stage.lose_slave().await;
+        stat.closed().await;
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Retry);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_that_cannot_be_updated_is_made_anew() {
+    let failing = [NOT_PATCHED, ("build$ git checkout", 1)];
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let (outcome, commands, _) = played(&mut stage, &failing).await;
+    assert_eq!(outcome.result, Results::Success);
+    assert_eq!(commands[4..7], cloned());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_is_not_there_does_not_cost_the_tree() {
+    let stamp = SourceStamp {
+        revision: Some("gone".to_owned()),
+        ..SourceStamp::default()
+    };
+    let failing = [
+        NOT_PATCHED,
+        ("build$ git checkout", 1),
+        ("build$ git cat-file -e gone", 1),
+    ];
+    let (outcome, commands, _) = played(&mut stage(git_config(), stamp), &failing).await;
+    assert_eq!(outcome.result, Results::Failure);
+    assert!(
+        !commands.contains(&"rmdir build".to_owned()),
+        "{commands:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_git_would_take_for_options_are_refused() {
+    let stamp = |branch: Option<&str>, revision: Option<&str>| SourceStamp {
+        branch: branch.map(str::to_owned),
+        revision: revision.map(str::to_owned),
+        ..SourceStamp::default()
+    };
+    for stamp in [
+        stamp(Some("--upload-pack=x"), None),
+        stamp(Some("a:refs/heads/b"), None),
+        stamp(Some("a b"), None),
+        stamp(None, Some("--help")),
+    ] {
+        let mut stage = stage(git_config(), stamp);
+        let (outcome, commands, _) = played(&mut stage, &[]).await;
+        assert_eq!(outcome.result, Results::Failure);
+        assert!(commands.is_empty(), "{commands:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn submodules_and_shallow_clones() {
+    let config = GitStepConfig {
+        submodules: true,
+        shallow: true,
+        ..git_config()
+    };
+    let mut stage = stage(config, SourceStamp::default());
+    let (_, commands, _) = played(&mut stage, &[NEW]).await;
+    let clone = format!("build$ git clone --no-checkout --depth 1 -- {URL} .");
+    let fetch = format!("build$ git fetch -f -t --depth 1 -- {URL} HEAD");
+    assert_eq!(commands[2..4], [clone, fetch]);
+    assert_eq!(
+        commands[5..7],
+        [
+            "build$ git submodule sync",
+            "build$ git submodule update --init --recursive --force",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_revision_fails_the_step() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        for rc in [0, 1, 0, 0] {
+            stage.command().await.exit(rc).await;
+        }
+        let rev_parse = stage.command().await;
+        let data = Bytes::from(HEAD.repeat(1000));
+        drop(rev_parse.say(vec![Update::Stdout(data)]).await);
+        rev_parse.exit(0).await;
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Failure);
+    assert_eq!(outcome.properties.get("got_revision"), None);
+}

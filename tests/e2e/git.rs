@@ -1,0 +1,161 @@
+//! Sources from a git repository on real slaves: changes, updates, and try jobs with every kind of patch.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use buildmaster::model::TryJob;
+use buildmaster::protocol::jobfile;
+
+use crate::harness::{Kind, Master, Sandbox, Setup, Slave, run, step};
+
+#[test]
+fn native_slave_checks_out_updates_and_patches() {
+    checks_out_updates_and_patches(Kind::Native);
+}
+
+#[test]
+fn slave_0814_checks_out_updates_and_patches() {
+    checks_out_updates_and_patches(Kind::Slave0814);
+}
+
+#[test]
+fn worker_430_checks_out_updates_and_patches() {
+    checks_out_updates_and_patches(Kind::Worker430);
+}
+
+fn checks_out_updates_and_patches(kind: Kind) {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox);
+    let first = repository.commit("text", b"one\n");
+    let master = prepare(&sandbox, &repository);
+    let Some(slave) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+        return;
+    };
+    master.wait_until_attached("bot");
+
+    // The revision of the change is built, not what has come since.
+    let second = repository.commit("text", b"two\n");
+    master.send_change(&first);
+    assert_eq!(build(&master, 0), format!("{first} one new=no bin=no"));
+    master.send_change(&second);
+    assert_eq!(build(&master, 1), format!("{second} two new=no bin=no"));
+
+    // A diff of git: a text, a new file and a binary one.
+    let patch = repository.diff(|dir| {
+        fs::write(dir.join("text"), "two and a half\n").unwrap();
+        fs::write(dir.join("new"), "new\n").unwrap();
+        fs::write(dir.join("bin"), [0, 159, 146, 150, 0, 255]).unwrap();
+    });
+    drop_job(&master, "git", &second, patch);
+    assert_eq!(
+        build(&master, 2),
+        format!("{second} two and a half new=yes bin=yes")
+    );
+
+    // The next build sees nothing of it.
+    master.send_change(&second);
+    assert_eq!(build(&master, 3), format!("{second} two new=no bin=no"));
+
+    // A diff of another kind.
+    let patch = b"--- a/text\n+++ b/text\n@@ -1 +1 @@\n-one\n+other\n".to_vec();
+    drop_job(&master, "plain", &first, patch.clone());
+    assert_eq!(build(&master, 4), format!("{first} other new=no bin=no"));
+
+    // One that does not apply.
+    drop_job(&master, "bad", &second, patch);
+    let failed = master.finished_build("full", 5);
+    assert_eq!(failed.result.as_deref(), Some("failure"));
+    assert_eq!(failed.ran(), [("git", "failure")]);
+    master.send_change(&first);
+    assert_eq!(build(&master, 6), format!("{first} one new=no bin=no"));
+    drop(slave);
+}
+
+/// What a build that succeeds has in its tree.
+fn build(master: &Master<'_>, number: u64) -> String {
+    let build = master.finished_build("full", number);
+    let log = |step| String::from_utf8_lossy(&master.log("full", number, step)).into_owned();
+    assert_eq!(build.result.as_deref(), Some("success"), "{}", log("git"));
+    let look = log("look");
+    let seen = look
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tree: "));
+    seen.unwrap_or_else(|| panic!("{look}")).to_owned()
+}
+
+/// A master whose builder looks at a tree of the repository, and that takes try jobs.
+fn prepare<'a>(sandbox: &'a Sandbox, repository: &Repository<'_>) -> Master<'a> {
+    let url = repository.dir.to_str().unwrap();
+    let has = |file: &str| format!("$(test -e {file} && echo yes || echo no)");
+    let line = format!(
+        "echo tree: $0 $(cat text) new={} bin={}",
+        has("new"),
+        has("bin")
+    );
+    let steps = [
+        format!("{{ type = \"Git\", repourl = {url:?} }}"),
+        step("look", &["sh", "-c", &line, "%(got_revision)s"], ""),
+    ];
+    let mut master = Master::prepare(sandbox, &Setup::new(&steps).slave("bot"));
+    for part in ["jobs/tmp", "jobs/new", "jobs/cur"] {
+        fs::create_dir_all(master.dir().join(part)).unwrap();
+    }
+    let path = master.dir().join("master.toml");
+    let text = fs::read_to_string(&path).unwrap()
+        + "\n[[schedulers]]\ntype = \"Try_Jobdir\"\nname = \"ssh\"\njobdir = \"jobs\"\nbuilders = [\"full\"]\n";
+    fs::write(path, text).unwrap();
+    master.run();
+    master
+}
+
+fn drop_job(master: &Master<'_>, name: &str, base: &str, patch: Vec<u8>) {
+    let job = TryJob {
+        id: name.to_owned(),
+        base_revision: Some(base.to_owned()),
+        patch_level: 1,
+        patch,
+        ..TryJob::default()
+    };
+    let jobs = master.dir().join("jobs");
+    let draft = jobs.join("tmp").join(name);
+    fs::write(&draft, jobfile::encode(&job)).unwrap();
+    fs::rename(draft, jobs.join("new").join(name)).unwrap();
+}
+
+/// A repository on disk.
+struct Repository<'a> {
+    sandbox: &'a Sandbox,
+    dir: PathBuf,
+}
+
+impl<'a> Repository<'a> {
+    fn new(sandbox: &'a Sandbox) -> Self {
+        let dir = sandbox.private_dir("repository");
+        let repository = Self { sandbox, dir };
+        repository.git(&["init", "-q"]);
+        repository
+    }
+
+    fn git(&self, words: &[&str]) -> String {
+        let mut command = self.sandbox.command("git");
+        let who = ["-c", "user.name=me", "-c", "user.email=me@example.org"];
+        run(command.current_dir(&self.dir).args(who).args(words)).ok()
+    }
+
+    /// Commits a file; answers with the revision.
+    fn commit(&self, file: &str, content: &[u8]) -> String {
+        fs::write(self.dir.join(file), content).unwrap();
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "-q", "-m", file]);
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// The diff of a change that is not committed.
+    fn diff(&self, change: impl FnOnce(&Path)) -> Vec<u8> {
+        change(&self.dir);
+        self.git(&["add", "--all"]);
+        let diff = self.git(&["diff", "--cached", "--binary"]);
+        self.git(&["reset", "-q", "--hard"]);
+        diff.into_bytes()
+    }
+}
