@@ -1,7 +1,7 @@
 //! The source of a try job: base revision and difference of a tree, as `buildbot try` finds them (CLI-03).
 //!
 //! One file for each version control system: the commands that it runs, and pure functions that read their outputs.
-//! [`run`] runs them. Invariants: nothing in the tree is changed; applying the patch at its level to a checkout of the
+//! `run` runs them. Invariants: nothing in the tree is changed; applying the patch at its level to a checkout of the
 //! base revision gives the tree's versioned files; what a person should know and the patch does not tell is a note.
 
 mod bzr;
