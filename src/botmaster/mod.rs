@@ -14,7 +14,7 @@
 //!
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
 //! together, `building` follows the build to its end, `cancelling` cuts it short, `locking` lets it
-//! wait for its locks, `stopping` ends it all. `slavebuilder` is the table of
+//! wait for its locks, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod attach;
@@ -46,6 +46,7 @@ mod stopping;
 mod tests;
 mod timers;
 mod view;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -67,7 +68,7 @@ use self::stopping::Phase;
 use self::timers::{Timer, Timers};
 use crate::config::Config;
 use crate::model::journal::NextNumbers;
-use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket};
+use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket, Timestamp};
 use crate::schedulers::Registry;
 
 pub use command::{Answer, Command};
@@ -78,6 +79,7 @@ pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use view::{AttachmentState, AttachmentView};
+pub use why::{Blocker, BlockerKind};
 
 /// The core of the master.
 #[derive(Debug)]
@@ -89,6 +91,8 @@ pub struct BotMaster {
     timers: Timers,
     ledger: Ledger,
     phase: Phase,
+    /// Since when it is in that phase.
+    phase_since: Timestamp,
     schedulers: Registry,
     builders: Vec<Builder>,
     builders_by_name: HashMap<BuilderName, BuilderIx>,
@@ -130,6 +134,7 @@ impl BotMaster {
             timers: Timers::default(),
             ledger: Ledger::default(),
             phase: Phase::Running,
+            phase_since: now.wall,
             schedulers: Registry::default(),
             builders: Vec::new(),
             builders_by_name: HashMap::new(),

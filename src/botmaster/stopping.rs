@@ -54,6 +54,7 @@ impl BotMaster {
             (Phase::Running | Phase::Draining, false) => self.phase = Phase::Stopping,
             (Phase::Draining, true) | (Phase::Stopping | Phase::Exited, _) => return,
         }
+        self.phase_since = self.now.wall;
         self.announce(Event::ShuttingDown { clean });
         let attempts: Vec<_> = self.attempts.keys().copied().collect();
         for id in attempts {
@@ -82,6 +83,7 @@ impl BotMaster {
     pub(super) fn on_cancel_shutdown(&mut self) {
         if self.phase == Phase::Draining {
             self.phase = Phase::Running;
+            self.phase_since = self.now.wall;
             self.announce(Event::ShutdownCancelled);
             self.arm_schedulers();
         }

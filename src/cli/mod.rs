@@ -15,6 +15,7 @@ mod show;
 mod simulate;
 mod start;
 mod stop;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -48,6 +49,7 @@ enum Verb {
     Simulate(simulate::Simulate),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
     Show(show::ShowArgs),
+    Why(why::Why),
     /// Stop a build.
     StopBuild(control::StopBuild),
     /// Stop the build that a request is in, also before it has a number.
@@ -91,6 +93,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }),
         Verb::Simulate(verb) => verb.run(),
         Verb::Show(verb) => return show::run(&verb),
+        Verb::Why(verb) => verb.run(),
         Verb::StopBuild(verb) => verb.run(),
         Verb::StopRequest(verb) => verb.run(),
         Verb::Cancel(verb) => verb.run(),

@@ -7,6 +7,7 @@
 mod news;
 mod reconfigure;
 pub mod socket;
+mod why;
 
 use std::sync::Arc;
 
@@ -54,6 +55,8 @@ pub enum Ask {
     },
     /// Take a request out of the queue (BRQ-04).
     CancelRequest(RequestId),
+    /// Tell why a request does not run (MAS-10); asks only, and is answered at once.
+    Why(RequestId),
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
     /// Another configuration, read and checked, is to be in force (MAS-03).
@@ -147,7 +150,7 @@ impl Control {
         };
         match self.ask(ask).await? {
             Answer::Set(set) => Ok(set),
-            other @ (Answer::Change(_) | Answer::Done) => {
+            other @ (Answer::Change(_) | Answer::Why(_) | Answer::Done) => {
                 Err(format!("a try job was answered with {other:?}"))
             }
         }

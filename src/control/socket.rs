@@ -63,6 +63,11 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Tell why a request does not run.
+    Why {
+        /// Which request.
+        request: RequestId,
+    },
     /// Go on after a clean shutdown was asked for.
     CancelShutdown,
 }
@@ -185,6 +190,10 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             let done = control.reconfigure(dry_run).await?;
             let data = json!({ "changes": done.difference, "warnings": done.warnings });
             return Ok(Some(data));
+        }
+        Request::Why { request } => {
+            let why = control.why(request).await?;
+            return Ok(Some(json!(why)));
         }
         Request::StopBuild {
             builder,

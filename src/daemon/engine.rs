@@ -196,6 +196,11 @@ impl Engine {
             Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
             Ask::Reconfigure(config) => Input::Reconfigured { config, reply },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
+            Ask::Why(request) => {
+                let why = Answer::Why(self.core.why(request));
+                drop(answer.send(Ok(why)));
+                return;
+            }
             Ask::CancelShutdown => {
                 self.core.handle(self.clock.now(), Input::CancelShutdown);
                 // Whoever asked may have gone away.

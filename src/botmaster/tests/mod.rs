@@ -15,6 +15,7 @@ mod scheduling;
 mod slaves;
 mod stopping;
 mod trying;
+mod why;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -382,6 +383,7 @@ fn short(command: &Command) -> Option<String> {
         Command::Reply { to, result } => match result {
             Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
             Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
+            Ok(Answer::Why(why)) => format!("reply {to}: {why:?}"),
             Ok(Answer::Done) => format!("reply {to}: done"),
             Err(why) => format!("reply {to}: {why}"),
         },
