@@ -13,7 +13,8 @@
 //! - equal seeds and inputs give equal commands.
 //!
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
-//! together, `building` follows the build to its end, `cancelling` cuts it short, `locking` lets it
+//! together, `building` follows the build to its end, `cancelling` cuts it short, people ask for builds by `forcing` and keep
+//! slaves from them by `pausing`, `locking` lets it
 //! wait for its locks, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
@@ -24,6 +25,7 @@ mod buildset;
 mod cancelling;
 mod command;
 mod event;
+mod forcing;
 mod ids;
 mod input;
 mod intake;
@@ -32,6 +34,7 @@ mod lock_view;
 mod locking;
 mod locks;
 mod merging;
+mod pausing;
 mod pinging;
 pub mod plan;
 mod pool;
@@ -67,12 +70,13 @@ use self::slavebuilder::{RoundId, SlaveBuilder};
 use self::stopping::Phase;
 use self::timers::{Timer, Timers};
 use crate::config::Config;
-use crate::model::journal::NextNumbers;
+use crate::model::journal::{NextNumbers, RecoveredSlave};
 use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket, Timestamp};
 use crate::schedulers::Registry;
 
 pub use command::{Answer, Command};
 pub use event::Event;
+pub use forcing::Forced;
 pub use ids::{Epoch, PingId, ReplyId, SessionId};
 pub use input::Input;
 pub use lock_view::{LockBlock, LockHolder, LockWait};
@@ -116,6 +120,8 @@ pub struct BotMaster {
     wakeable: BTreeSet<(RequestKey, SlaveIx)>,
     /// Builders whose big state may have changed.
     touched: BTreeSet<BuilderIx>,
+    /// What the state knew of slaves that have not been configured in this run yet.
+    remembered: BTreeMap<SlaveName, RecoveredSlave>,
     next: NextNumbers,
     next_epoch: u64,
     next_ping: u64,
@@ -150,6 +156,7 @@ impl BotMaster {
             startable: BTreeSet::new(),
             wakeable: BTreeSet::new(),
             touched: BTreeSet::new(),
+            remembered: recovered.slaves.clone(),
             next: recovered.next.clone(),
             next_epoch: 0,
             next_ping: 0,
@@ -238,6 +245,15 @@ impl BotMaster {
                 reason,
                 reply,
             } => self.on_stop_request(request, reason, reply),
+            Input::ForceBuild { forced, reply } => self.on_force(*forced, reply),
+            Input::PauseSlave {
+                slave,
+                by,
+                reason,
+                reply,
+            } => self.on_pause_slave(&slave, by, reason, reply),
+            Input::UnpauseSlave { slave, reply } => self.on_unpause_slave(&slave, reply),
+            Input::EndSlave { slave, reply } => self.on_end_slave(&slave, reply),
             Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
             Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),

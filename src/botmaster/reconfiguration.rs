@@ -99,7 +99,11 @@ impl BotMaster {
             let Some(&ix) = self.slaves_by_name.get(&new.name) else {
                 let ix = SlaveIx(self.slaves.len());
                 self.slaves_by_name.insert(new.name.clone(), ix);
-                let slave = Slave::new(Arc::clone(new), self.now.wall);
+                let mut slave = Slave::new(Arc::clone(new), self.now.wall);
+                if let Some(known) = self.remembered.remove(&new.name) {
+                    slave.seen_at = known.seen_at;
+                    slave.paused = known.paused;
+                }
                 self.slaves.push(slave);
                 continue;
             };

@@ -10,7 +10,7 @@ use super::locks::Wants;
 use super::queue::RequestKey;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
-use crate::model::{BuilderName, Mono, Timestamp};
+use crate::model::{BuilderName, Mono, Pause, Timestamp};
 
 /// Place of a slave in the configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -44,6 +44,8 @@ pub(super) struct Slave {
     pub(super) busy: BTreeSet<BuilderIx>,
     /// Since when it is to be shut down when it is idle (SLV-08).
     pub(super) graceful: Option<Timestamp>,
+    /// Whether people keep it from builds (SLV-09).
+    pub(super) paused: Option<Pause>,
     /// Since when it is not connected, or was not before its present connection.
     pub(super) absent_since: Timestamp,
     /// When it was connected last, also in an earlier run of the master.
@@ -132,6 +134,7 @@ impl Slave {
             leaving: BTreeSet::new(),
             busy: BTreeSet::new(),
             graceful: None,
+            paused: None,
             absent_since: now,
             seen_at: None,
             held_since: None,
@@ -182,7 +185,8 @@ impl Slave {
             .session
             .as_ref()
             .is_some_and(|s| s.phase == Phase::Ready);
-        ready && self.has_room() && self.graceful.is_none() && !self.failures.held
+        let wanted = self.paused.is_none() && self.graceful.is_none();
+        ready && self.has_room() && wanted && !self.failures.held
     }
 
     /// Whether it runs fewer builds than it may (SLV-10).

@@ -140,6 +140,10 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::StopBuild { reply, .. }
         | Input::StopRequest { reply, .. }
         | Input::CancelRequest { reply, .. }
+        | Input::ForceBuild { reply, .. }
+        | Input::PauseSlave { reply, .. }
+        | Input::UnpauseSlave { reply, .. }
+        | Input::EndSlave { reply, .. }
         | Input::PingSlaves { reply, .. }
         | Input::Reconfigured { reply, .. } => Some(*reply),
         Input::SlaveLoggedIn { .. }

@@ -280,6 +280,19 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let mut all = Vec::new();
         all.extend(self.absence(slave, builder));
+        if let Some(pause) = &it.paused {
+            let who = [&pause.by].into_iter().filter(|by| !by.is_empty());
+            let who = who.cloned().collect();
+            let by = if pause.by.is_empty() { "" } else { " by " };
+            let colon = if pause.reason.is_empty() { "" } else { ": " };
+            let rest = format!(
+                "paused{by}{} since {}{colon}{}",
+                pause.by,
+                at(pause.since),
+                pause.reason
+            );
+            all.push(Obstacle::is(BlockerKind::Paused, pause.since, &rest).by(who));
+        }
         if let Some(until) = it.held_until() {
             let since = it.held_since.unwrap_or(self.now.wall);
             let until = self.now.wall + until.since(self.now.mono);

@@ -132,7 +132,7 @@ impl CancelStop {
     }
 }
 
-fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
+pub(super) fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
     answer(basedir, request)?;
     say(done);
     Ok(ExitCode::SUCCESS)

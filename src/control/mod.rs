@@ -4,6 +4,7 @@
 //! Invariants: an answer is given once, and only when what it says is on disk. While the disk takes
 //! no writes, changes are refused at this door, so that nobody is told yes or left waiting.
 
+mod force;
 mod news;
 mod reconfigure;
 pub mod socket;
@@ -13,13 +14,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::botmaster::Answer;
+use crate::botmaster::{Answer, Forced};
 use crate::config::Config;
 use crate::model::{
-    BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, TryJob,
+    BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
 };
 use crate::store::Writer;
 
+pub use force::NO_REASON;
 pub use news::{News, Newsroom};
 pub use reconfigure::{Reconfigure, Reconfigured};
 
@@ -53,6 +55,21 @@ pub enum Ask {
         /// Why.
         reason: String,
     },
+    /// Build something on one builder (BLD-16); answered with its set when that is on disk.
+    Force(Box<Forced>),
+    /// Give a slave no new builds, also after a restart (SLV-09).
+    PauseSlave {
+        /// The slave.
+        slave: SlaveName,
+        /// Who wants it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Give a paused slave builds again.
+    UnpauseSlave(SlaveName),
+    /// Tell a slave to end when it is idle (SLV-08).
+    EndSlave(SlaveName),
     /// Take a request out of the queue (BRQ-04).
     CancelRequest(RequestId),
     /// Tell why a request does not run (MAS-10); asks only, and is answered at once.

@@ -194,6 +194,15 @@ impl Engine {
                 reply,
             },
             Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
+            Ask::Force(forced) => Input::ForceBuild { forced, reply },
+            Ask::PauseSlave { slave, by, reason } => Input::PauseSlave {
+                slave,
+                by,
+                reason,
+                reply,
+            },
+            Ask::UnpauseSlave(slave) => Input::UnpauseSlave { slave, reply },
+            Ask::EndSlave(slave) => Input::EndSlave { slave, reply },
             Ask::Reconfigure(config) => Input::Reconfigured { config, reply },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
             Ask::Why(request) => {

@@ -13,8 +13,10 @@ use crate::model::{
     RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
 };
 
+mod of_build;
 mod of_change;
 
+pub use of_build::stamp_of_request;
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 
 /// The state, opened for reading, beside a running master or without one.

@@ -7,6 +7,7 @@
 )]
 
 mod building;
+mod forcing;
 mod foresight;
 mod locks;
 mod reconfiguration;
@@ -438,6 +439,7 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveState {
             slave, connected, ..
         } => format!("slave {slave} {connected}"),
+        Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }
         | Op::BuilderState { .. }
         | Op::Configured { .. }
@@ -474,7 +476,8 @@ fn short_event(event: &Event) -> Option<String> {
         } => format!("{builder}/{number} {} has its locks", short_user(user)),
         Event::StartFailed { builder, slave, .. } => format!("start failed {builder} {slave}"),
         Event::SlaveHeldBack { slave, delay } => format!("held back {slave} {delay:?}"),
-        Event::SchedulerFailed { .. }
+        Event::SlavePaused { .. }
+        | Event::SchedulerFailed { .. }
         | Event::RequestFinished { .. }
         | Event::BuildInterrupted { .. }
         | Event::SlaveConnected { .. }
