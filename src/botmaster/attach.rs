@@ -237,9 +237,15 @@ impl BotMaster {
 
     pub(super) fn on_slave_wants_shutdown(&mut self, session: SessionId) {
         if let Some(slave) = self.slave_of(session) {
-            self.slaves[slave.0].graceful = true;
-            self.review(slave);
+            self.ask_to_end(slave);
         }
+    }
+
+    /// SLV-08: no new builds; its process is told to end when it has none.
+    pub(super) fn ask_to_end(&mut self, slave: SlaveIx) {
+        let now = self.now.wall;
+        self.slaves[slave.0].graceful.get_or_insert(now);
+        self.review(slave);
     }
 
     /// Closes the slave's connection and forgets it.
@@ -257,12 +263,14 @@ impl BotMaster {
     fn begin_session(&mut self, slave: SlaveIx, session: SessionId, address: String) {
         self.sessions.insert(session, slave);
         let it = &mut self.slaves[slave.0];
-        it.graceful = false;
+        it.graceful = None;
         it.session = Some(Session {
             id: session,
             address,
             phase: Phase::Greeting,
+            since: self.now.wall,
             listed: Vec::new(),
+            listed_at: self.now.wall,
             listing: false,
             stale: false,
         });
@@ -309,6 +317,7 @@ impl BotMaster {
             // Its builds are let end, then it comes again and gets all its builders.
             Some(its) if in_use && its.phase == Phase::Ready => {
                 its.phase = Phase::Rejoining;
+                its.since = self.now.wall;
                 self.leave(slave, builder);
                 self.review(slave);
             }
@@ -326,6 +335,8 @@ impl BotMaster {
         it.leaving.clear();
         it.arbitrating = false;
         it.busy.clear();
+        it.absent_since = self.now.wall;
+        it.seen_at = Some(self.now.wall);
         self.sessions.remove(&session.id);
         self.timers.cancel(Timer::Attach(session.id));
         self.timers.cancel(Timer::Arbitration(slave));

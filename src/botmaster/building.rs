@@ -19,7 +19,7 @@ use super::timers::Timer;
 use super::{AttemptId, BotMaster, BuildOutcome, BuildPlan, Command, Epoch, Event, SessionId};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName,
+    BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName, Timestamp,
 };
 
 /// A build that starts or runs.
@@ -28,8 +28,12 @@ pub(super) struct Attempt {
     pub(super) builder: BuilderIx,
     pub(super) slave: SlaveIx,
     session: Option<SessionId>,
-    requests: Vec<RequestId>,
+    pub(super) requests: Vec<RequestId>,
+    /// When the slave was chosen.
+    pub(super) chosen_at: Timestamp,
     pub(super) stage: Stage,
+    /// Since when it is at that stage; it runs since its start was recorded.
+    pub(super) since: Timestamp,
     /// Its slave is lost: no attachment is to be freed.
     pub(super) slave_gone: bool,
     /// Somebody wants it to stop.
@@ -84,7 +88,9 @@ impl BotMaster {
             slave,
             session,
             requests,
+            chosen_at: self.now.wall,
             stage: Stage::Pinging,
+            since: self.now.wall,
             slave_gone: false,
             stop: None,
         };
@@ -97,6 +103,7 @@ impl BotMaster {
             return;
         };
         attempt.stage = Stage::Starting;
+        attempt.since = self.now.wall;
         let (slave, builder, session) = (attempt.slave, attempt.builder, attempt.session);
         let epoch = self.attachment(slave, builder).map(|a| a.epoch());
         let (Some(session), Some(epoch)) = (session, epoch) else {
@@ -215,6 +222,7 @@ impl BotMaster {
             at: self.now.wall,
         });
         attempt.stage = Stage::Recording(Box::new(plan));
+        attempt.since = self.now.wall;
         self.builds.insert(build, id);
         let effects = vec![
             Effect::Announce(Event::BuildStarted(Arc::clone(&start))),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BuildPlan, Epoch, Event, LockUser, PingId, ReplyId, SessionId};
+use super::{Blocker, BuildPlan, Epoch, Event, LockUser, PingId, ReplyId, SessionId};
 use crate::model::{BuildId, BuildSet, BuilderName, ChangeNumber, Op, Ticket};
 
 /// Something for the shell around the core to do. Commands are carried out in the order in which
@@ -135,6 +135,8 @@ pub enum Answer {
     Change(ChangeNumber),
     /// This set is submitted.
     Set(Arc<BuildSet>),
+    /// This keeps the request from being built; nothing if it is not open.
+    Why(Option<Vec<Blocker>>),
     /// It is done.
     Done,
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{LockUser, LockWait};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuilderName, Change, RequestId, Results, SchedulerName, SetId,
-    SlaveName,
+    BuildId, BuildNumber, BuildSet, BuilderName, Change, Pause, RequestId, Results, SchedulerName,
+    SetId, SlaveName,
 };
 
 /// Something worth telling. What is on record is announced only when it is durable.
@@ -153,6 +153,13 @@ pub enum Event {
         slave: SlaveName,
         /// How long.
         delay: Duration,
+    },
+    /// A slave was paused, or takes builds again.
+    SlavePaused {
+        /// Which slave.
+        slave: SlaveName,
+        /// How it is paused; absent: no longer.
+        pause: Option<Pause>,
     },
     /// Another configuration is in force.
     Reconfigured,

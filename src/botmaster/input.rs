@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{BuildOutcome, Epoch, LockUser, PingId, ReplyId, SessionId};
+use super::{BuildOutcome, Epoch, Forced, LockUser, PingId, ReplyId, SessionId};
 use crate::config::{Config, LockAccess};
 use crate::model::{
     BuildId, BuildNumber, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, Ticket,
@@ -166,6 +166,38 @@ pub enum Input {
         request: RequestId,
         /// Why.
         reason: String,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// Somebody wants a build (BLD-16). Answered with its set when that is durable, or refused.
+    ForceBuild {
+        /// What is wanted.
+        forced: Box<Forced>,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// Somebody wants a slave to get no new builds, also after a restart (SLV-09).
+    PauseSlave {
+        /// The slave.
+        slave: SlaveName,
+        /// Who wants it.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// A paused slave is to get builds again.
+    UnpauseSlave {
+        /// The slave.
+        slave: SlaveName,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
+    /// Somebody wants a slave's process to end when it is idle (SLV-08).
+    EndSlave {
+        /// The slave.
+        slave: SlaveName,
         /// Where the answer goes.
         reply: ReplyId,
     },

@@ -9,13 +9,44 @@ use super::ledger::Effect;
 use super::timers::Timer;
 use super::{Answer, BotMaster, Event, ReplyId};
 use crate::model::{
-    BuildSet, BuilderName, Change, NewChange, Op, RequestId, Results, SchedulerName, TryJob,
+    BuildSet, BuilderName, Change, NewChange, Op, Properties, RequestId, Results, SchedulerName,
+    SourceStamp, TryJob,
 };
 use crate::schedulers::{Effects, SchedulerIx, Submission};
 
 /// A wall-clock time further away than this is looked at again after this, since people and time
 /// servers set clocks (NIG-09).
 const CLOCK_CHECK: Duration = Duration::from_secs(60);
+
+/// A set that is to be made, for a scheduler or for somebody else.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// The scheduler that wants it, if one does.
+    pub(super) scheduler: Option<SchedulerName>,
+    /// On which builders.
+    pub(super) builders: Vec<BuilderName>,
+    /// What to build.
+    pub(super) stamp: Arc<SourceStamp>,
+    /// Why.
+    pub(super) reason: String,
+    /// With which properties.
+    pub(super) properties: Properties,
+    /// The id that a client gave it.
+    pub(super) external_id: Option<String>,
+}
+
+impl From<Submission> for Wanted {
+    fn from(submission: Submission) -> Self {
+        Self {
+            scheduler: Some(submission.scheduler),
+            builders: submission.builders,
+            stamp: submission.stamp,
+            reason: submission.reason,
+            properties: submission.properties,
+            external_id: submission.external_id,
+        }
+    }
+}
 
 impl BotMaster {
     /// A change, what the schedulers make of it and the sets that follow are remembered together;
@@ -61,14 +92,14 @@ impl BotMaster {
             return;
         }
         match self.schedulers.try_submission(scheduler, job, user) {
-            Ok(submission) => self.submit_for(submission, reply),
+            Ok(submission) => self.submit_for(submission.into(), reply),
             Err(why) => self.reply(reply, Err(why)),
         }
     }
 
     /// Submits a set that somebody waits to hear of.
-    fn submit_for(&mut self, submission: Submission, reply: ReplyId) {
-        if let Some(builder) = self.unknown_builder(&submission) {
+    pub(super) fn submit_for(&mut self, submission: Wanted, reply: ReplyId) {
+        if let Some(builder) = self.unknown_builder(&submission.builders) {
             let why = format!("builder {builder} does not exist");
             self.reply(reply, Err(why));
             return;
@@ -167,29 +198,29 @@ impl BotMaster {
         effects: &mut Vec<Effect>,
         queued: &mut Vec<RequestId>,
     ) -> Option<Effects> {
-        if let Some(builder) = self.unknown_builder(&submission) {
+        if let Some(builder) = self.unknown_builder(&submission.builders) {
             // Nothing of the set is made, and the scheduler keeps working (SCB-03).
             let why = format!("builder {builder} does not exist, so that its set is not built");
-            let scheduler = submission.scheduler;
             let now = self.now.wall;
+            let scheduler = submission.scheduler;
             let over = self
                 .schedulers
                 .on_set_finished(&scheduler, &submission.stamp, false, now);
             self.announce(Event::SchedulerFailed { scheduler, why });
             return Some(over);
         }
-        self.make_set(submission, ops, effects, queued).1
+        self.make_set(submission.into(), ops, effects, queued).1
     }
 
-    fn unknown_builder(&self, submission: &Submission) -> Option<BuilderName> {
+    fn unknown_builder(&self, builders: &[BuilderName]) -> Option<BuilderName> {
         let unknown = |b: &&_| self.configured_builder(b).is_none();
-        submission.builders.iter().find(unknown).cloned()
+        builders.iter().find(unknown).cloned()
     }
 
     /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows from that.
     fn make_set(
         &mut self,
-        submission: Submission,
+        submission: Wanted,
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
         queued: &mut Vec<RequestId>,
@@ -206,11 +237,10 @@ impl BotMaster {
                 self.next.request = self.next.request.next();
             }
         }
-        let scheduler = submission.scheduler.clone();
         let set = Arc::new(BuildSet {
             id,
             external_id: submission.external_id,
-            scheduler: Some(submission.scheduler),
+            scheduler: submission.scheduler,
             stamp: submission.stamp,
             reason: submission.reason,
             properties: Arc::new(submission.properties),
@@ -229,10 +259,10 @@ impl BotMaster {
             });
             effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
             let stamp = &set.stamp;
-            let follows = self
-                .schedulers
-                .on_set_finished(&scheduler, stamp, true, now);
-            return (set, Some(follows));
+            let schedulers = &mut self.schedulers;
+            let over = |scheduler| schedulers.on_set_finished(scheduler, stamp, true, now);
+            let follows = set.scheduler.as_ref().map(over);
+            return (set, follows);
         }
         self.open.add(&set, &[]);
         for request in OpenSets::requests_of(&set) {

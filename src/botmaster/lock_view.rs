@@ -84,6 +84,11 @@ impl BotMaster {
         self.describe_wait(self.locks.waiter(holder)?)
     }
 
+    /// What a build or one of its steps waits for, if it waits.
+    pub(super) fn lock_wait_of(&self, owner: AttemptId) -> Option<LockWait> {
+        self.describe_wait(self.locks.waiter_of(owner)?)
+    }
+
     fn describe_wait(&self, seen: Seen<'_>) -> Option<LockWait> {
         let (builder, number) = self.build_of(seen.holder.owner)?;
         let Part::User(user) = &seen.holder.part else {
@@ -130,7 +135,7 @@ impl BotMaster {
         }
     }
 
-    fn build_of(&self, id: AttemptId) -> Option<(BuilderName, Option<BuildNumber>)> {
+    pub(super) fn build_of(&self, id: AttemptId) -> Option<(BuilderName, Option<BuildNumber>)> {
         let attempt = self.attempts.get(&id)?;
         let number = match &attempt.stage {
             Stage::Pinging | Stage::Starting => None,

@@ -264,6 +264,12 @@ impl Locks {
         })
     }
 
+    /// What a part of this build cannot have yet, if one waits; a build waits for one thing at a time.
+    pub(super) fn waiter_of(&self, owner: AttemptId) -> Option<Seen<'_>> {
+        let (holder, _) = of(owner, &self.numbers).next()?;
+        self.waiter(holder)
+    }
+
     /// Who holds a lock.
     pub(super) fn holders(&self, instance: &Instance) -> Vec<&Holder> {
         let state = self.instances.get(instance);

@@ -13,8 +13,9 @@
 //! - equal seeds and inputs give equal commands.
 //!
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
-//! together, `building` follows the build to its end, `cancelling` cuts it short, `locking` lets it
-//! wait for its locks, `stopping` ends it all. `slavebuilder` is the table of
+//! together, `building` follows the build to its end, `cancelling` cuts it short, people ask for builds by `forcing` and keep
+//! slaves from them by `pausing`, `locking` lets it
+//! wait for its locks, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod attach;
@@ -24,6 +25,7 @@ mod buildset;
 mod cancelling;
 mod command;
 mod event;
+mod forcing;
 mod ids;
 mod input;
 mod intake;
@@ -32,6 +34,7 @@ mod lock_view;
 mod locking;
 mod locks;
 mod merging;
+mod pausing;
 mod pinging;
 pub mod plan;
 mod pool;
@@ -46,6 +49,7 @@ mod stopping;
 mod tests;
 mod timers;
 mod view;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -66,18 +70,20 @@ use self::slavebuilder::{RoundId, SlaveBuilder};
 use self::stopping::Phase;
 use self::timers::{Timer, Timers};
 use crate::config::Config;
-use crate::model::journal::NextNumbers;
-use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket};
+use crate::model::journal::{NextNumbers, RecoveredSlave};
+use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket, Timestamp};
 use crate::schedulers::Registry;
 
 pub use command::{Answer, Command};
 pub use event::Event;
+pub use forcing::Forced;
 pub use ids::{Epoch, PingId, ReplyId, SessionId};
 pub use input::Input;
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use view::{AttachmentState, AttachmentView};
+pub use why::{Blocker, BlockerKind};
 
 /// The core of the master.
 #[derive(Debug)]
@@ -89,6 +95,8 @@ pub struct BotMaster {
     timers: Timers,
     ledger: Ledger,
     phase: Phase,
+    /// Since when it is in that phase.
+    phase_since: Timestamp,
     schedulers: Registry,
     builders: Vec<Builder>,
     builders_by_name: HashMap<BuilderName, BuilderIx>,
@@ -112,6 +120,8 @@ pub struct BotMaster {
     wakeable: BTreeSet<(RequestKey, SlaveIx)>,
     /// Builders whose big state may have changed.
     touched: BTreeSet<BuilderIx>,
+    /// What the state knew of slaves that have not been configured in this run yet.
+    remembered: BTreeMap<SlaveName, RecoveredSlave>,
     next: NextNumbers,
     next_epoch: u64,
     next_ping: u64,
@@ -130,6 +140,7 @@ impl BotMaster {
             timers: Timers::default(),
             ledger: Ledger::default(),
             phase: Phase::Running,
+            phase_since: now.wall,
             schedulers: Registry::default(),
             builders: Vec::new(),
             builders_by_name: HashMap::new(),
@@ -145,6 +156,7 @@ impl BotMaster {
             startable: BTreeSet::new(),
             wakeable: BTreeSet::new(),
             touched: BTreeSet::new(),
+            remembered: recovered.slaves.clone(),
             next: recovered.next.clone(),
             next_epoch: 0,
             next_ping: 0,
@@ -233,6 +245,15 @@ impl BotMaster {
                 reason,
                 reply,
             } => self.on_stop_request(request, reason, reply),
+            Input::ForceBuild { forced, reply } => self.on_force(*forced, reply),
+            Input::PauseSlave {
+                slave,
+                by,
+                reason,
+                reply,
+            } => self.on_pause_slave(&slave, by, reason, reply),
+            Input::UnpauseSlave { slave, reply } => self.on_unpause_slave(&slave, reply),
+            Input::EndSlave { slave, reply } => self.on_end_slave(&slave, reply),
             Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
             Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),

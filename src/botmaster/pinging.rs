@@ -104,6 +104,7 @@ impl BotMaster {
         if let Some(delay) = self.slaves[slave.0].on_start_failed(self.now.mono) {
             let deadline = self.now.mono + delay;
             self.timers.set(Timer::HoldBack(slave), deadline);
+            self.slaves[slave.0].held_since = Some(self.now.wall);
             let slave_name = self.slave_name(slave);
             self.announce(Event::SlaveHeldBack {
                 slave: slave_name,

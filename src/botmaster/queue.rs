@@ -99,6 +99,26 @@ impl RequestQueue {
         }
     }
 
+    /// How many requests go before `request`, which is in the queue, and the oldest of them. It goes when the oldest
+    /// goes with which it is merged.
+    pub(super) fn ahead_of(&self, request: &BuildRequest) -> (usize, Option<RequestKey>) {
+        let first = self.bucket_of(request).and_then(|bucket| bucket.first());
+        let key = first.copied().unwrap_or_else(|| key_of(request));
+        let ahead = self.waiting.range(..key).count();
+        (ahead, self.first().filter(|_| ahead > 0))
+    }
+
+    /// The other requests that would share a build with `request`, in queue order.
+    pub(super) fn mates_of(&self, request: &BuildRequest) -> impl Iterator<Item = RequestId> {
+        let bucket = self.bucket_of(request).into_iter().flatten();
+        let own = request.id;
+        bucket.map(|&(_, id)| id).filter(move |&id| id != own)
+    }
+
+    fn bucket_of(&self, request: &BuildRequest) -> Option<&BTreeSet<RequestKey>> {
+        self.buckets.get(&MergeKey::of(&request.stamp)?)
+    }
+
     /// The place of the oldest request.
     pub(super) fn first(&self) -> Option<RequestKey> {
         self.waiting.first().copied()

@@ -99,7 +99,12 @@ impl BotMaster {
             let Some(&ix) = self.slaves_by_name.get(&new.name) else {
                 let ix = SlaveIx(self.slaves.len());
                 self.slaves_by_name.insert(new.name.clone(), ix);
-                self.slaves.push(Slave::new(Arc::clone(new)));
+                let mut slave = Slave::new(Arc::clone(new), self.now.wall);
+                if let Some(known) = self.remembered.remove(&new.name) {
+                    slave.seen_at = known.seen_at;
+                    slave.paused = known.paused;
+                }
+                self.slaves.push(slave);
                 continue;
             };
             let slave = &mut self.slaves[ix.0];
@@ -237,6 +242,7 @@ impl BotMaster {
             return;
         };
         session.listed.clone_from(&builders);
+        session.listed_at = self.now.wall;
         session.listing = true;
         session.stale = stale;
         let (session, is_attached) = (session.id, session.phase == Phase::Ready);

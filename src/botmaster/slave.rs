@@ -10,7 +10,7 @@ use super::locks::Wants;
 use super::queue::RequestKey;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
-use crate::model::{BuilderName, Mono};
+use crate::model::{BuilderName, Mono, Pause, Timestamp};
 
 /// Place of a slave in the configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -42,8 +42,16 @@ pub(super) struct Slave {
     pub(super) leaving: BTreeSet<BuilderIx>,
     /// Those of them that are busy (SLV-10).
     pub(super) busy: BTreeSet<BuilderIx>,
-    /// It is to be shut down when it is idle (SLV-08).
-    pub(super) graceful: bool,
+    /// Since when it is to be shut down when it is idle (SLV-08).
+    pub(super) graceful: Option<Timestamp>,
+    /// Whether people keep it from builds (SLV-09).
+    pub(super) paused: Option<Pause>,
+    /// Since when it is not connected, or was not before its present connection.
+    pub(super) absent_since: Timestamp,
+    /// When it was connected last, also in an earlier run of the master.
+    pub(super) seen_at: Option<Timestamp>,
+    /// When the last start failed for which it is held back.
+    pub(super) held_since: Option<Timestamp>,
     /// The locks that each build on it holds.
     pub(super) locks: Wants,
     /// What it told of itself.
@@ -64,8 +72,12 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) address: String,
     pub(super) phase: Phase,
+    /// When it came, or was told to go.
+    pub(super) since: Timestamp,
     /// The builders, with their directories, that it was told last.
     pub(super) listed: BuilderList,
+    /// When that was.
+    pub(super) listed_at: Timestamp,
     /// Whether it has not answered that list yet.
     pub(super) listing: bool,
     /// Whether that list is to change when a build has ended.
@@ -109,7 +121,8 @@ struct Failures {
 }
 
 impl Slave {
-    pub(super) fn new(config: Arc<SlaveConfig>) -> Self {
+    /// A slave that is not connected; it is known to the master since `now`.
+    pub(super) fn new(config: Arc<SlaveConfig>, now: Timestamp) -> Self {
         Self {
             config,
             configured: true,
@@ -120,7 +133,11 @@ impl Slave {
             slavebuilders: BTreeMap::new(),
             leaving: BTreeSet::new(),
             busy: BTreeSet::new(),
-            graceful: false,
+            graceful: None,
+            paused: None,
+            absent_since: now,
+            seen_at: None,
+            held_since: None,
             locks: Wants::new(),
             info: BTreeMap::new(),
             parked: BTreeSet::new(),
@@ -168,11 +185,19 @@ impl Slave {
             .session
             .as_ref()
             .is_some_and(|s| s.phase == Phase::Ready);
-        let room = self
-            .config
-            .max_builds
-            .is_none_or(|max| u32::try_from(self.busy.len()).is_ok_and(|busy| busy < max));
-        ready && room && !self.graceful && !self.failures.held
+        let wanted = self.paused.is_none() && self.graceful.is_none();
+        ready && self.has_room() && wanted && !self.failures.held
+    }
+
+    /// Whether it runs fewer builds than it may (SLV-10).
+    pub(super) fn has_room(&self) -> bool {
+        let max = self.config.max_builds;
+        max.is_none_or(|max| u32::try_from(self.busy.len()).is_ok_and(|busy| busy < max))
+    }
+
+    /// Until when it is held back, if it is.
+    pub(super) fn held_until(&self) -> Option<Mono> {
+        self.failures.free_at.filter(|_| self.failures.held)
     }
 
     /// Its session, if that is `session`.
@@ -188,15 +213,18 @@ mod tests {
     use crate::model::Properties;
 
     fn slave() -> Slave {
-        Slave::new(Arc::new(SlaveConfig {
-            name: "s".into(),
-            kind: SlaveKind::Local,
-            max_builds: None,
-            properties: Properties::new(),
-            keepalive_interval: Duration::from_secs(3600),
-            locks: Vec::new(),
-            notify_on_missing: Vec::new(),
-        }))
+        Slave::new(
+            Arc::new(SlaveConfig {
+                name: "s".into(),
+                kind: SlaveKind::Local,
+                max_builds: None,
+                properties: Properties::new(),
+                keepalive_interval: Duration::from_secs(3600),
+                locks: Vec::new(),
+                notify_on_missing: Vec::new(),
+            }),
+            Timestamp(0),
+        )
     }
 
     #[test]

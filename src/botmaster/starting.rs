@@ -102,11 +102,12 @@ impl BotMaster {
             return;
         }
         let it = &mut self.slaves[slave.0];
-        if it.graceful
+        if it.graceful.is_some()
             && it.busy.is_empty()
             && let Some(session) = it.session.as_mut().filter(|s| s.phase == Phase::Ready)
         {
             session.phase = Phase::ShuttingDown;
+            session.since = self.now.wall;
             let session = session.id;
             self.send(Command::ShutdownSlave { session });
         }

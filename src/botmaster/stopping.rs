@@ -54,6 +54,7 @@ impl BotMaster {
             (Phase::Running | Phase::Draining, false) => self.phase = Phase::Stopping,
             (Phase::Draining, true) | (Phase::Stopping | Phase::Exited, _) => return,
         }
+        self.phase_since = self.now.wall;
         self.announce(Event::ShuttingDown { clean });
         let attempts: Vec<_> = self.attempts.keys().copied().collect();
         for id in attempts {
@@ -82,6 +83,7 @@ impl BotMaster {
     pub(super) fn on_cancel_shutdown(&mut self) {
         if self.phase == Phase::Draining {
             self.phase = Phase::Running;
+            self.phase_since = self.now.wall;
             self.announce(Event::ShutdownCancelled);
             self.arm_schedulers();
         }
@@ -138,6 +140,10 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::StopBuild { reply, .. }
         | Input::StopRequest { reply, .. }
         | Input::CancelRequest { reply, .. }
+        | Input::ForceBuild { reply, .. }
+        | Input::PauseSlave { reply, .. }
+        | Input::UnpauseSlave { reply, .. }
+        | Input::EndSlave { reply, .. }
         | Input::PingSlaves { reply, .. }
         | Input::Reconfigured { reply, .. } => Some(*reply),
         Input::SlaveLoggedIn { .. }

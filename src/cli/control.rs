@@ -63,10 +63,10 @@ pub(super) struct CancelStop {
 
 /// Which master.
 #[derive(Clone, Debug, clap::Args)]
-struct Master {
+pub(super) struct Master {
     /// The master's base directory.
     #[arg(long, value_name = "DIR", default_value = ".")]
-    basedir: PathBuf,
+    pub(super) basedir: PathBuf,
 }
 
 impl StopBuild {
@@ -132,7 +132,7 @@ impl CancelStop {
     }
 }
 
-fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
+pub(super) fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
     answer(basedir, request)?;
     say(done);
     Ok(ExitCode::SUCCESS)

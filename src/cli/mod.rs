@@ -8,14 +8,17 @@ mod columns;
 mod control;
 mod create_master;
 mod demo;
+mod force;
 mod hash_password;
 mod moment;
 mod next_runs;
+mod pause;
 mod reconfig;
 mod show;
 mod simulate;
 mod start;
 mod stop;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -49,6 +52,17 @@ enum Verb {
     Simulate(simulate::Simulate),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
     Show(show::ShowArgs),
+    Why(why::Why),
+    /// Ask for a build.
+    Force(force::Force),
+    /// Build again what a finished build has built.
+    Rebuild(force::Rebuild),
+    /// Give a slave no new builds, also after a restart.
+    Pause(pause::Pause),
+    /// Give a paused slave builds again.
+    Unpause(pause::Unpause),
+    /// Tell a slave to end when it is idle, and give it no new builds until then.
+    Graceful(pause::Graceful),
     /// Stop a build.
     StopBuild(control::StopBuild),
     /// Stop the build that a request is in, also before it has a number.
@@ -94,6 +108,12 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }),
         Verb::Simulate(verb) => verb.run(),
         Verb::Show(verb) => return show::run(&verb),
+        Verb::Why(verb) => verb.run(),
+        Verb::Force(verb) => verb.run(),
+        Verb::Rebuild(verb) => verb.run(),
+        Verb::Pause(verb) => verb.run(),
+        Verb::Unpause(verb) => verb.run(),
+        Verb::Graceful(verb) => verb.run(),
         Verb::StopBuild(verb) => verb.run(),
         Verb::StopRequest(verb) => verb.run(),
         Verb::Cancel(verb) => verb.run(),

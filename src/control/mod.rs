@@ -4,21 +4,24 @@
 //! Invariants: an answer is given once, and only when what it says is on disk. While the disk takes
 //! no writes, changes are refused at this door, so that nobody is told yes or left waiting.
 
+mod force;
 mod news;
 mod reconfigure;
 pub mod socket;
+mod why;
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::botmaster::Answer;
+use crate::botmaster::{Answer, Forced};
 use crate::config::Config;
 use crate::model::{
-    BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, TryJob,
+    BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
 };
 use crate::store::Writer;
 
+pub use force::NO_REASON;
 pub use news::{News, Newsroom};
 pub use reconfigure::{Reconfigure, Reconfigured};
 
@@ -52,8 +55,25 @@ pub enum Ask {
         /// Why.
         reason: String,
     },
+    /// Build something on one builder (BLD-16); answered with its set when that is on disk.
+    Force(Box<Forced>),
+    /// Give a slave no new builds, also after a restart (SLV-09).
+    PauseSlave {
+        /// The slave.
+        slave: SlaveName,
+        /// Who wants it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Give a paused slave builds again.
+    UnpauseSlave(SlaveName),
+    /// Tell a slave to end when it is idle (SLV-08).
+    EndSlave(SlaveName),
     /// Take a request out of the queue (BRQ-04).
     CancelRequest(RequestId),
+    /// Tell why a request does not run (MAS-10); asks only, and is answered at once.
+    Why(RequestId),
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
     /// Another configuration, read and checked, is to be in force (MAS-03).
@@ -147,7 +167,7 @@ impl Control {
         };
         match self.ask(ask).await? {
             Answer::Set(set) => Ok(set),
-            other @ (Answer::Change(_) | Answer::Done) => {
+            other @ (Answer::Change(_) | Answer::Why(_) | Answer::Done) => {
                 Err(format!("a try job was answered with {other:?}"))
             }
         }

@@ -3,6 +3,7 @@
 //! One JSON object a line, answered by one: `{"command": "stop-build", "builder": "full",
 //! "number": 3, "reason": "wrong branch"}` by `{"ok": true}` or `{"ok": false, "error": "…"}`.
 
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -14,8 +15,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, info_span, warn};
 
-use super::{Ask, Control};
-use crate::model::{BuildNumber, BuilderName, RequestId};
+use super::{Ask, Control, NO_REASON};
+use crate::botmaster::Forced;
+use crate::model::{
+    BuildNumber, BuildSet, BuilderName, Properties, RequestId, SlaveName, SourceStamp,
+};
 use crate::net::Tasks;
 
 /// Name of the socket in the base directory. Programs change to that directory first, because the
@@ -24,6 +28,9 @@ pub const FILE: &str = "control.sock";
 
 /// Longest request in bytes: a reason is a line of text, not a book.
 const MAX_REQUEST_BYTES: u64 = 64 * 1024;
+
+/// The source of properties that come with a forced build.
+const FORCED: &str = "Force";
 
 /// A request over the socket.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -47,6 +54,60 @@ pub enum Request {
         #[serde(default)]
         reason: String,
     },
+    /// Build something on one builder.
+    Force {
+        /// The builder.
+        builder: BuilderName,
+        /// Refuse if no slave is connected to it.
+        #[serde(default)]
+        soon: bool,
+        /// The branch; absent: the default one.
+        #[serde(default)]
+        branch: Option<String>,
+        /// The revision; absent: the latest.
+        #[serde(default)]
+        revision: Option<String>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+        /// Properties of the build.
+        #[serde(default)]
+        properties: BTreeMap<String, Value>,
+        /// Who wants it.
+        #[serde(default)]
+        owner: Option<String>,
+    },
+    /// Build again what a finished build has built.
+    Rebuild {
+        /// The build's builder.
+        builder: BuilderName,
+        /// The build's number.
+        number: BuildNumber,
+        /// Why.
+        #[serde(default = "no_reason")]
+        reason: String,
+    },
+    /// Give a slave no new builds, also after a restart.
+    Pause {
+        /// The slave.
+        slave: SlaveName,
+        /// Who wants it.
+        #[serde(default)]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Give a paused slave builds again.
+    Unpause {
+        /// The slave.
+        slave: SlaveName,
+    },
+    /// Tell a slave to end when it is idle.
+    Graceful {
+        /// The slave.
+        slave: SlaveName,
+    },
     /// Cancel a queued request.
     Cancel {
         /// Which request.
@@ -62,6 +123,11 @@ pub enum Request {
         /// Only say what would change.
         #[serde(default)]
         dry_run: bool,
+    },
+    /// Tell why a request does not run.
+    Why {
+        /// Which request.
+        request: RequestId,
     },
     /// Go on after a clean shutdown was asked for.
     CancelShutdown,
@@ -186,6 +252,54 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             let data = json!({ "changes": done.difference, "warnings": done.warnings });
             return Ok(Some(data));
         }
+        Request::Why { request } => {
+            let why = control.why(request).await?;
+            return Ok(Some(json!(why)));
+        }
+        Request::Force {
+            builder,
+            soon,
+            branch,
+            revision,
+            reason,
+            properties: given,
+            owner,
+        } => {
+            let mut properties = Properties::new();
+            for (name, value) in given {
+                properties.set(name, value, FORCED);
+            }
+            if let Some(owner) = owner {
+                properties.set("owner", owner, FORCED);
+            }
+            let stamp = SourceStamp {
+                branch,
+                revision,
+                ..SourceStamp::default()
+            };
+            let forced = Forced {
+                builder,
+                soon,
+                stamp,
+                reason,
+                properties,
+            };
+            return control
+                .force(forced)
+                .await
+                .map(|set| Some(forced_set(&set)));
+        }
+        Request::Rebuild {
+            builder,
+            number,
+            reason,
+        } => {
+            let set = control.rebuild(builder, number, reason).await?;
+            return Ok(Some(forced_set(&set)));
+        }
+        Request::Pause { slave, by, reason } => Ask::PauseSlave { slave, by, reason },
+        Request::Unpause { slave } => Ask::UnpauseSlave(slave),
+        Request::Graceful { slave } => Ask::EndSlave(slave),
         Request::StopBuild {
             builder,
             number,
@@ -201,6 +315,16 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
         Request::CancelShutdown => Ask::CancelShutdown,
     };
     control.ask(ask).await.map(|_| None)
+}
+
+/// The numbers of a set and of its only request.
+fn forced_set(set: &BuildSet) -> Value {
+    let request = set.requests.first().map(|(request, _)| request);
+    json!({ "set": set.id, "request": request })
+}
+
+fn no_reason() -> String {
+    NO_REASON.to_owned()
 }
 
 impl From<Result<Option<Value>, String>> for Response {

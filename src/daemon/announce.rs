@@ -106,6 +106,11 @@ pub(super) fn announce(event: &Event) {
         Event::SlaveHeldBack { slave, delay } => {
             warn!(%slave, delay_ms = delay.as_millis(), "no builds for the slave for a while");
         }
+        Event::SlavePaused {
+            slave,
+            pause: Some(pause),
+        } => info!(%slave, by = %pause.by, reason = %pause.reason, "the slave is paused"),
+        Event::SlavePaused { slave, pause: None } => info!(%slave, "the slave takes builds again"),
         Event::Reconfigured => info!("the new configuration is in force"),
         Event::ShuttingDown { clean: true } => info!("no new builds; waiting for those that run"),
         Event::ShuttingDown { clean: false } => info!("no new builds; interrupting those that run"),

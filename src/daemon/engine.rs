@@ -194,8 +194,22 @@ impl Engine {
                 reply,
             },
             Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
+            Ask::Force(forced) => Input::ForceBuild { forced, reply },
+            Ask::PauseSlave { slave, by, reason } => Input::PauseSlave {
+                slave,
+                by,
+                reason,
+                reply,
+            },
+            Ask::UnpauseSlave(slave) => Input::UnpauseSlave { slave, reply },
+            Ask::EndSlave(slave) => Input::EndSlave { slave, reply },
             Ask::Reconfigure(config) => Input::Reconfigured { config, reply },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
+            Ask::Why(request) => {
+                let why = Answer::Why(self.core.why(request));
+                drop(answer.send(Ok(why)));
+                return;
+            }
             Ask::CancelShutdown => {
                 self.core.handle(self.clock.now(), Input::CancelShutdown);
                 // Whoever asked may have gone away.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+    Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// One thing to remember.
@@ -147,6 +147,13 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+    /// A slave was paused, or is no longer.
+    SlavePaused {
+        /// Which slave.
+        slave: SlaveName,
+        /// How it is paused; absent: no longer.
+        pause: Option<Pause>,
+    },
     /// The big state of a builder changed: `offline`, `idle` or `building` (BLD-13).
     BuilderState {
         /// Which builder.
@@ -202,6 +209,8 @@ pub struct Recovered {
     /// The changes that schedulers still hold: a scheduler's state refers to them by number, in
     /// arrays under the key `changes` at any depth.
     pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
+    /// The slaves that were known, configured now or not.
+    pub slaves: BTreeMap<SlaveName, RecoveredSlave>,
     /// Builds that the last run of the master left open and that are now ended as RETRY.
     pub interrupted: Vec<(BuilderName, BuildNumber)>,
 }
@@ -231,6 +240,15 @@ impl Default for NextNumbers {
             build_of: BTreeMap::new(),
         }
     }
+}
+
+/// What is known of a slave.
+#[derive(Clone, Debug, Default)]
+pub struct RecoveredSlave {
+    /// When it came or went last.
+    pub seen_at: Option<Timestamp>,
+    /// Whether people keep it from builds (SLV-09).
+    pub paused: Option<Pause>,
 }
 
 /// An unfinished set.

@@ -10,6 +10,7 @@ pub mod change;
 pub mod decision;
 pub mod ids;
 pub mod journal;
+pub mod pause;
 pub mod properties;
 pub mod results;
 pub mod stamp;
@@ -26,6 +27,7 @@ pub use ids::{
     SlaveName, Ticket,
 };
 pub use journal::{Op, Recovered};
+pub use pause::Pause;
 pub use properties::{Properties, Property};
 pub use results::Results;
 pub use stamp::{Patch, SourceStamp};

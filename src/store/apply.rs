@@ -224,6 +224,19 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 info.as_ref().map(Json::<&BTreeMap<_, _>>),
                 at.0,
             ]),
+        Op::SlavePaused { slave, pause } => conn
+            .prepare_cached(
+                "INSERT INTO slave (name, paused_at, paused_by, pause_reason)
+                 VALUES (?1, ?2, coalesce(?3, ''), coalesce(?4, ''))
+                 ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at,
+                     paused_by = excluded.paused_by, pause_reason = excluded.pause_reason",
+            )?
+            .execute(params![
+                slave.as_str(),
+                pause.as_ref().map(|p| p.since.0),
+                pause.as_ref().map(|p| &p.by),
+                pause.as_ref().map(|p| &p.reason),
+            ]),
         Op::BuilderState { builder, state } => conn
             .prepare_cached(
                 "INSERT INTO builder (name, state) VALUES (?1, ?2)

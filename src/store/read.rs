@@ -13,9 +13,11 @@ use crate::model::{
     RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
 };
 
+mod of_build;
 mod of_change;
 mod of_set;
 
+pub use of_build::stamp_of_request;
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 pub use of_set::requests_of_set;
 
@@ -299,6 +301,16 @@ pub fn requests(conn: &Connection, which: Which, limit: u32) -> rusqlite::Result
         .collect()
 }
 
+/// The request with this number.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn request(conn: &Connection, id: RequestId) -> rusqlite::Result<Option<RequestRow>> {
+    conn.prepare_cached(REQUEST)?
+        .query_row([int(id.0)], request_of)
+        .optional()
+}
+
 /// The set with this number (BST-11).
 ///
 /// # Errors
@@ -522,6 +534,10 @@ const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.sub
         r.retries, r.start_count, r.result, r.finished_at
     FROM request r JOIN build_set s ON s.id = r.build_set
     ORDER BY r.id DESC LIMIT ?1";
+const REQUEST: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        (SELECT b.number FROM build b WHERE b.id = r.build),
+        r.retries, r.start_count, r.result, r.finished_at
+    FROM request r JOIN build_set s ON s.id = r.build_set WHERE r.id = ?1";
 const SETS_OF_CLIENT: &str =
     "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";
 const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,

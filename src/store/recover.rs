@@ -10,10 +10,11 @@ use serde_json::Value;
 use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
 use super::read;
-use crate::model::journal::{NextNumbers, RecoveredSet};
+use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
 use crate::model::{
-    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Patch,
-    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp, Timestamp,
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Patch, Pause,
+    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName, SourceStamp,
+    Timestamp,
 };
 
 /// Ends what a killed master left open, in one transaction, and reads what the core must know.
@@ -57,6 +58,7 @@ pub(super) fn recover(
         requests,
         schedulers,
         changes,
+        slaves: slaves(conn)?,
         interrupted,
     })
 }
@@ -121,6 +123,25 @@ fn scheduler_states(conn: &Connection) -> rusqlite::Result<BTreeMap<SchedulerNam
     conn.prepare("SELECT name, state FROM scheduler")?
         .query_map([], |row| {
             Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Json<_>>(1)?.0))
+        })?
+        .collect()
+}
+
+fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSlave>> {
+    conn.prepare("SELECT name, seen_at, paused_at, paused_by, pause_reason FROM slave")?
+        .query_map([], |row| {
+            let (by, reason) = (row.get(3)?, row.get(4)?);
+            let since = row.get::<_, Option<Col<_>>>(2)?;
+            let paused = since.map(|since| Pause {
+                since: since.0,
+                by,
+                reason,
+            });
+            let seen_at = row.get::<_, Option<Col<_>>>(1)?.map(|t| t.0);
+            Ok((
+                row.get::<_, Col<_>>(0)?.0,
+                RecoveredSlave { seen_at, paused },
+            ))
         })?
         .collect()
 }

@@ -14,6 +14,7 @@ use super::StoreError;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -163,7 +164,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::model::{ChangeNumber, SetId, Timestamp};
+    use crate::model::{ChangeNumber, SetId, SlaveName, Timestamp};
     use crate::store::{Store, read};
 
     fn open(dir: &tempfile::TempDir) -> Result<Connection, StoreError> {
@@ -275,6 +276,37 @@ mod tests {
         let left = "SELECT (SELECT count(*) FROM change_in_set) + (SELECT count(*) FROM decision)";
         let left: u32 = conn.query_row(left, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn a_state_of_version_2_comes_along_with_slaves_that_are_not_paused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        let mut conn = Connection::open(&path).unwrap();
+        for (step, sql) in (1..=2).zip(MIGRATIONS) {
+            migrate_to(&mut conn, step, sql).unwrap();
+        }
+        conn.execute_batch(FILLED_1).unwrap();
+        conn.execute_batch(
+            r#"INSERT INTO slave VALUES ('bot', 0, 1, '{"version":"0.8.14"}', 77);
+               INSERT INTO slave VALUES ('new', 1, 0, '{}', NULL);"#,
+        )
+        .unwrap();
+        drop(conn);
+
+        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        assert_eq!(recovered.requests.len(), 1);
+        let seen = |name: &str| recovered.slaves[&SlaveName::from(name)].seen_at;
+        assert_eq!((seen("bot"), seen("new")), (Some(Timestamp(77)), None));
+        assert!(
+            recovered
+                .slaves
+                .values()
+                .all(|slave| slave.paused.is_none())
+        );
+        let conn = open(&dir).unwrap();
+        assert_eq!(version(&conn).unwrap(), known());
+        assert_eq!(read::slaves(&conn).unwrap()[0].info["version"], "0.8.14");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod builds;
 mod changes;
 mod configuration;
+mod control;
 mod foresight;
 mod git;
 mod harness;

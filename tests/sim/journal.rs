@@ -104,7 +104,10 @@ impl Journal {
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),
-            Op::SlaveState { .. } | Op::BuilderState { .. } | Op::Configured { .. } => {}
+            Op::SlaveState { .. }
+            | Op::SlavePaused { .. }
+            | Op::BuilderState { .. }
+            | Op::Configured { .. } => {}
         }
     }
 
@@ -196,6 +199,7 @@ impl Journal {
                     .map(|b| (b.clone(), self.next_number(b)))
                     .collect(),
             },
+            slaves: BTreeMap::new(),
             sets,
             requests,
             schedulers: self.schedulers.clone(),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{LockAccess, LockConfig, LockKind, LockMode};
 
-fn lock(name: &str, max_count: u32, of_slaves: bool) -> LockConfig {
+pub(super) fn lock(name: &str, max_count: u32, of_slaves: bool) -> LockConfig {
     let max_count_for_slave = BTreeMap::new();
     LockConfig {
         name: name.into(),
@@ -25,14 +25,14 @@ fn counting(name: &str) -> LockAccess {
     }
 }
 
-fn exclusive(name: &str) -> LockAccess {
+pub(super) fn exclusive(name: &str) -> LockAccess {
     LockAccess {
         mode: LockMode::Exclusive,
         ..counting(name)
     }
 }
 
-fn step() -> LockUser {
+pub(super) fn step() -> LockUser {
     LockUser::Step {
         index: 0,
         name: "test".into(),
@@ -40,7 +40,7 @@ fn step() -> LockUser {
 }
 
 impl Harness {
-    fn wants(&mut self, plan: &BuildPlan, user: LockUser, lock: LockAccess) {
+    pub(super) fn wants(&mut self, plan: &BuildPlan, user: LockUser, lock: LockAccess) {
         let (build, locks) = (plan.build, vec![lock]);
         self.input(Input::LocksWanted { build, user, locks });
     }

@@ -7,6 +7,7 @@
 )]
 
 mod building;
+mod forcing;
 mod foresight;
 mod locks;
 mod reconfiguration;
@@ -15,6 +16,7 @@ mod scheduling;
 mod slaves;
 mod stopping;
 mod trying;
+mod why;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -382,6 +384,7 @@ fn short(command: &Command) -> Option<String> {
         Command::Reply { to, result } => match result {
             Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
             Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
+            Ok(Answer::Why(why)) => format!("reply {to}: {why:?}"),
             Ok(Answer::Done) => format!("reply {to}: done"),
             Err(why) => format!("reply {to}: {why}"),
         },
@@ -436,6 +439,7 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveState {
             slave, connected, ..
         } => format!("slave {slave} {connected}"),
+        Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }
         | Op::BuilderState { .. }
         | Op::Configured { .. }
@@ -472,7 +476,8 @@ fn short_event(event: &Event) -> Option<String> {
         } => format!("{builder}/{number} {} has its locks", short_user(user)),
         Event::StartFailed { builder, slave, .. } => format!("start failed {builder} {slave}"),
         Event::SlaveHeldBack { slave, delay } => format!("held back {slave} {delay:?}"),
-        Event::SchedulerFailed { .. }
+        Event::SlavePaused { .. }
+        | Event::SchedulerFailed { .. }
         | Event::RequestFinished { .. }
         | Event::BuildInterrupted { .. }
         | Event::SlaveConnected { .. }

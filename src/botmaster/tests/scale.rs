@@ -48,3 +48,36 @@ fn waiting((id, builder): (u64, BuilderName)) -> (RecoveredSet, BuildRequest) {
     let finished = Vec::new();
     (RecoveredSet { set, finished }, request)
 }
+
+/// An answer looks at what is ahead in its own queue and at the slaves of its builder, not at what else waits; with a
+/// look at all pairs of requests this would not end.
+#[test]
+fn why_is_answered_with_ten_thousand_waiting_in_one_queue_and_more_in_others() {
+    let names: Vec<String> = (0..100).map(|n| format!("s{n}")).collect();
+    let slaves: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut config = config(&[("b", &slaves), ("other", &slaves)]);
+    config.schedulers.clear();
+    let builders = (0..).map(|n| {
+        if n < 10_000 {
+            "b".into()
+        } else {
+            "other".into()
+        }
+    });
+    let (sets, requests) = (1..=REQUESTS).zip(builders).map(waiting).unzip();
+    let recovered = Recovered {
+        sets,
+        requests,
+        ..Recovered::default()
+    };
+    let h = Harness::recovered(config, recovered);
+    for id in (1..=10_000).rev().step_by(100) {
+        let why = h.core.why(RequestId(id)).unwrap();
+        assert_eq!(
+            why.len(),
+            if id == 1 { 1 } else { 2 },
+            "equal sentences are one"
+        );
+        assert_eq!(why.last().unwrap().slaves.len(), slaves.len());
+    }
+}

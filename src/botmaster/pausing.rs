@@ -1,0 +1,75 @@
+//! People keep slaves from builds: paused, or to be shut down when idle (SLV-08, SLV-09).
+
+use super::ledger::Effect;
+use super::slave::SlaveIx;
+use super::{Answer, BotMaster, Event, ReplyId};
+use crate::model::{Op, Pause, SlaveName};
+
+impl BotMaster {
+    /// SLV-09: it gets no new builds from now on; who asked is told when that is on disk. A second pause gives another
+    /// reason.
+    pub(super) fn on_pause_slave(
+        &mut self,
+        name: &SlaveName,
+        by: String,
+        reason: String,
+        reply: ReplyId,
+    ) {
+        let Some(slave) = self.slave_for(name, reply) else {
+            return;
+        };
+        let since = self.slaves[slave.0].paused.as_ref().map(|p| p.since);
+        let since = since.unwrap_or(self.now.wall);
+        self.set_paused(slave, Some(Pause { since, by, reason }), reply);
+    }
+
+    /// SLV-09: it takes builds again, at once.
+    pub(super) fn on_unpause_slave(&mut self, name: &SlaveName, reply: ReplyId) {
+        let Some(slave) = self.slave_for(name, reply) else {
+            return;
+        };
+        if self.slaves[slave.0].paused.is_none() {
+            self.reply(reply, Err(format!("slave {name} is not paused")));
+            return;
+        }
+        self.set_paused(slave, None, reply);
+    }
+
+    /// SLV-08: no new builds; its process is told to end when it has none.
+    pub(super) fn on_end_slave(&mut self, name: &SlaveName, reply: ReplyId) {
+        let Some(slave) = self.slave_for(name, reply) else {
+            return;
+        };
+        if self.slaves[slave.0].session.is_none() {
+            self.reply(reply, Err(format!("slave {name} is not connected")));
+            return;
+        }
+        self.ask_to_end(slave);
+        self.reply(reply, Ok(Answer::Done));
+    }
+
+    fn set_paused(&mut self, slave: SlaveIx, pause: Option<Pause>, reply: ReplyId) {
+        self.slaves[slave.0].paused.clone_from(&pause);
+        self.review(slave);
+        let slave = self.slave_name(slave);
+        let ops = vec![Op::SlavePaused {
+            slave: slave.clone(),
+            pause: pause.clone(),
+        }];
+        let effects = vec![
+            Effect::Reply(reply, Ok(Answer::Done)),
+            Effect::Announce(Event::SlavePaused { slave, pause }),
+        ];
+        self.persist_then(ops, effects);
+    }
+
+    /// The configured slave of this name, or an answer that there is none.
+    fn slave_for(&mut self, name: &SlaveName, reply: ReplyId) -> Option<SlaveIx> {
+        let slave = self.slaves_by_name.get(name).copied();
+        let slave = slave.filter(|slave| self.slaves[slave.0].configured);
+        if slave.is_none() {
+            self.reply(reply, Err(format!("there is no slave {name}")));
+        }
+        slave
+    }
+}

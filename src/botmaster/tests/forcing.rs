@@ -1,0 +1,193 @@
+//! People ask for builds and keep slaves from them (BLD-16, SLV-08, SLV-09).
+
+use super::*;
+use crate::model::journal::RecoveredSlave;
+use crate::model::{Pause, SourceStamp};
+
+impl Harness {
+    fn force(&mut self, builder: &str, soon: bool) {
+        let reply = self.new_reply();
+        let mut properties = Properties::new();
+        properties.set("owner", "zoe", "Force");
+        let forced = Box::new(Forced {
+            builder: builder.into(),
+            soon,
+            stamp: SourceStamp {
+                revision: Some("r9".to_owned()),
+                ..SourceStamp::default()
+            },
+            reason: "to see".to_owned(),
+            properties,
+        });
+        self.input(Input::ForceBuild { forced, reply });
+    }
+
+    fn pause(&mut self, slave: &str) {
+        let reply = self.new_reply();
+        self.input(Input::PauseSlave {
+            slave: slave.into(),
+            by: "zoe".to_owned(),
+            reason: "disk".to_owned(),
+            reply,
+        });
+    }
+
+    fn unpause(&mut self, slave: &str) {
+        let (slave, reply) = (slave.into(), self.new_reply());
+        self.input(Input::UnpauseSlave { slave, reply });
+    }
+
+    fn end_slave(&mut self, slave: &str) {
+        let (slave, reply) = (slave.into(), self.new_reply());
+        self.input(Input::EndSlave { slave, reply });
+    }
+}
+
+fn one_slave() -> Harness {
+    Harness::new(config(&[("b", &["s"])]))
+}
+
+#[test]
+fn bld_16_a_forced_build_is_a_set_of_one_request_that_is_durable_before_the_answer() {
+    let mut h = one_slave();
+    h.told();
+    h.force("b", false);
+    assert_eq!(h.told(), ["write set 1"]);
+    h.persisted();
+    assert_eq!(h.told(), ["set 1", "reply 1: set 1", "queued 1"]);
+    h.attach("s");
+    let plan = h.run();
+    assert_eq!(plan.reason, "to see");
+    assert_eq!(plan.stamp.revision.as_deref(), Some("r9"));
+    assert_eq!(plan.properties.get("owner").unwrap(), "zoe");
+    assert_eq!(plan.properties.get("scheduler"), None);
+    h.finish(plan.build, Results::Success, None);
+    assert!(h.is_told("set 1 success"));
+}
+
+#[test]
+fn bld_16_soon_is_refused_without_a_slave() {
+    let mut h = one_slave();
+    h.told();
+    h.force("b", true);
+    assert_eq!(h.told(), ["reply 1: no slave is connected to b"]);
+    h.force("c", false);
+    assert_eq!(h.told(), ["reply 2: there is no builder c"]);
+    h.attach("s");
+    h.told();
+    h.force("b", true);
+    h.persisted();
+    assert!(h.is_told("reply 3: set 1"));
+}
+
+#[test]
+fn nothing_is_forced_while_the_master_stops() {
+    let mut h = one_slave();
+    h.attach("s");
+    h.change("b");
+    h.run();
+    h.input(Input::Shutdown { clean: true });
+    h.told();
+    h.force("b", false);
+    assert!(h.is_told("reply 2: the master is shutting down"));
+}
+
+#[test]
+fn slv_09_a_paused_slave_ends_its_build_and_gets_no_other_until_it_is_unpaused() {
+    let mut h = one_slave();
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.told();
+    h.pause("s");
+    assert_eq!(h.told(), ["write slave s paused true"]);
+    h.persisted();
+    assert_eq!(h.told(), ["reply 2: done"]);
+    h.change("b");
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.queued("b"), [2]);
+    let why = h.core.why(RequestId(2)).unwrap();
+    assert_eq!(
+        why[0].text,
+        "slave s is paused by zoe since 1970-01-12T13:46:40.000Z: disk"
+    );
+    assert_eq!((why.len(), why[0].kind), (1, BlockerKind::Paused));
+    h.told();
+    h.unpause("s");
+    assert_eq!(
+        h.told(),
+        ["write slave s paused false", "b is building", "ping 1 b"]
+    );
+    h.persisted();
+    assert!(h.is_told("reply 4: done"));
+}
+
+#[test]
+fn slv_09_a_pause_outlives_the_master_and_a_reconnection() {
+    let paused = Some(Pause {
+        since: Timestamp::from_secs(500_000),
+        by: String::new(),
+        reason: String::new(),
+    });
+    let known = RecoveredSlave {
+        seen_at: Some(Timestamp::from_secs(900_000)),
+        paused,
+    };
+    let recovered = Recovered {
+        slaves: [("s".into(), known)].into(),
+        ..Recovered::default()
+    };
+    let mut h = Harness::recovered(config(&[("b", &["s"])]), recovered);
+    h.change("b");
+    let texts = |h: &Harness| -> Vec<String> {
+        let why = h.core.why(RequestId(1)).unwrap();
+        why.into_iter().map(|blocker| blocker.text).collect()
+    };
+    let paused = "slave s is paused since 1970-01-06T18:53:20.000Z";
+    let away = "slave s is not connected since the master was started at 1970-01-12T13:46:40.000Z, \
+                and last seen at 1970-01-11T10:00:00.000Z";
+    assert_eq!(texts(&h), [away, paused]);
+    h.attach("s");
+    assert_eq!(texts(&h), [paused]);
+    h.unpause("s");
+    h.run();
+}
+
+#[test]
+fn who_is_not_paused_or_not_known_cannot_be_unpaused() {
+    let mut h = one_slave();
+    h.told();
+    h.unpause("s");
+    h.unpause("x");
+    h.pause("x");
+    assert_eq!(
+        h.told(),
+        [
+            "reply 1: slave s is not paused",
+            "reply 2: there is no slave x",
+            "reply 3: there is no slave x"
+        ]
+    );
+}
+
+#[test]
+fn slv_08_a_slave_ends_when_it_is_idle_and_takes_builds_when_it_comes_again() {
+    let mut h = one_slave();
+    h.told();
+    h.end_slave("s");
+    assert_eq!(h.told(), ["reply 1: slave s is not connected"]);
+    let session = h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.change("b");
+    h.told();
+    h.end_slave("s");
+    assert_eq!(h.told(), ["reply 4: done"]);
+    h.finish(plan.build, Results::Success, None);
+    assert!(h.is_told("shut down slave 1"));
+    assert_eq!(h.queued("b"), [2]);
+    let why = "ended".to_owned();
+    h.input(Input::SlaveLost { session, why });
+    h.attach("s");
+    h.run();
+}

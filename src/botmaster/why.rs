@@ -1,0 +1,508 @@
+//! Why a request does not run (MAS-10): every blocker, as data and as one sentence.
+//!
+//! Invariants: nothing is changed by asking; each sentence is true at the time of the last input; a request that is
+//! queued has at least one blocker, since none waits that could start. An answer costs what is ahead in the queue
+//! of the request's builder, and a look at each of that builder's slaves.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::builder::BuilderIx;
+use super::building::{Attempt, Stage};
+use super::buildset::Place;
+use super::lock_view::LockHolder;
+use super::slave::{self, SlaveIx};
+use super::stopping::Phase;
+use super::{AttemptId, BotMaster};
+use crate::model::{BuildRequest, RequestId, SlaveName, Timestamp};
+
+/// Most names that a sentence gives; the data has all.
+const NAMES_SHOWN: usize = 10;
+
+/// One reason why a request does not run, or what has become of it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Blocker {
+    /// What it is.
+    pub kind: BlockerKind,
+    /// Since when, where that is known.
+    #[serde(serialize_with = "rfc3339", skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Until when, if it ends by itself.
+    #[serde(serialize_with = "rfc3339", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The slaves that it concerns.
+    pub slaves: Vec<SlaveName>,
+    /// Who is in the way: builds, requests, people.
+    pub who: Vec<String>,
+    /// All of it in a sentence.
+    pub text: String,
+}
+
+/// What is in the way of a request.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockerKind {
+    /// It is not on disk yet.
+    NotDurable,
+    /// The master stops and interrupts its builds.
+    ShuttingDown,
+    /// The master waits for its builds and stops then.
+    Draining,
+    /// Its builder was removed from the configuration.
+    BuilderRemoved,
+    /// Older requests of its builder go first.
+    Queue,
+    /// Its builder has no slaves.
+    NoSlave,
+    /// A slave is not connected.
+    NotConnected,
+    /// A slave is being attached.
+    Attaching,
+    /// A slave is pinged because somebody asked for it.
+    Pinging,
+    /// A slave runs another build of this builder.
+    Busy,
+    /// A slave runs as many builds as it may.
+    MaxBuilds,
+    /// A slave is paused.
+    Paused,
+    /// A slave is to be shut down when it is idle.
+    Graceful,
+    /// A slave is held back after failed starts.
+    HeldBack,
+    /// A lock of a slave's own is taken.
+    SlaveLock,
+    /// A slave is to come again when its builds have ended.
+    Rejoining,
+    /// A slave was told to end.
+    ToldToEnd,
+    /// Its build is being started.
+    Starting,
+    /// It is being built.
+    Building,
+    /// Its build waits for a lock.
+    Lock,
+    /// It shares a build with other requests.
+    Merged,
+    /// It has finished.
+    Finished,
+}
+
+/// What keeps one slave from taking a build, without its name, so that equal ones can be told together.
+#[derive(Debug)]
+struct Obstacle {
+    kind: BlockerKind,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    who: Vec<String>,
+    /// The sentence's end after the name of one slave.
+    one: String,
+    /// The same after the names of several.
+    many: String,
+}
+
+impl Blocker {
+    fn new(kind: BlockerKind, since: impl Into<Option<Timestamp>>, text: String) -> Self {
+        Self {
+            kind,
+            since: since.into(),
+            until: None,
+            slaves: Vec::new(),
+            who: Vec::new(),
+            text,
+        }
+    }
+
+    fn by(mut self, who: impl IntoIterator<Item = String>) -> Self {
+        self.who = who.into_iter().collect();
+        self
+    }
+
+    fn on(mut self, slave: SlaveName) -> Self {
+        self.slaves.push(slave);
+        self
+    }
+
+    /// That a request has ended, for those who find it on record.
+    #[must_use]
+    pub fn finished(at: Option<Timestamp>, text: String) -> Self {
+        Self::new(BlockerKind::Finished, at, text)
+    }
+}
+
+impl Obstacle {
+    /// `is` or `are` with `rest`.
+    fn is(kind: BlockerKind, since: impl Into<Option<Timestamp>>, rest: &str) -> Self {
+        Self::new(kind, since, format!("is {rest}"), format!("are {rest}"))
+    }
+
+    fn new(
+        kind: BlockerKind,
+        since: impl Into<Option<Timestamp>>,
+        one: String,
+        many: String,
+    ) -> Self {
+        Self {
+            kind,
+            since: since.into(),
+            until: None,
+            who: Vec::new(),
+            one,
+            many,
+        }
+    }
+
+    fn by(mut self, who: Vec<String>) -> Self {
+        self.who = who;
+        self
+    }
+}
+
+impl BotMaster {
+    /// Every blocker of an open request; nothing if the request is not open, because it has ended or never was.
+    #[must_use]
+    pub fn why(&self, request: RequestId) -> Option<Vec<Blocker>> {
+        let open = self.open.request(request)?;
+        Some(match open.place {
+            Place::Unqueued => {
+                let text = format!(
+                    "request {request} is being written to disk since {}",
+                    at(open.request.submitted_at)
+                );
+                let since = open.request.submitted_at;
+                vec![Blocker::new(BlockerKind::NotDurable, since, text)]
+            }
+            Place::Queued => self.why_queued(&open.request),
+            Place::Starting { attempt, .. } | Place::Building(attempt) => {
+                self.why_in_build(request, attempt)
+            }
+        })
+    }
+
+    fn why_queued(&self, request: &BuildRequest) -> Vec<Blocker> {
+        let mut all = Vec::new();
+        all.extend(self.why_stopping());
+        let Some(&builder) = self.builders_by_name.get(&request.builder) else {
+            return all;
+        };
+        let it = &self.builders[builder.0];
+        let name = &request.builder;
+        if !it.configured {
+            let text = format!(
+                "builder {name} was removed from the configuration; its requests are given up unless it comes back"
+            );
+            all.push(Blocker::new(BlockerKind::BuilderRemoved, None, text));
+            return all;
+        }
+        let (ahead, oldest) = it.queue.ahead_of(request);
+        if let Some((since, first)) = oldest {
+            let them = if ahead == 1 {
+                "request waits"
+            } else {
+                "requests wait"
+            };
+            let text = format!(
+                "{ahead} older {them} for builder {name}, the oldest (request {first}) since {}",
+                at(since)
+            );
+            let blocker = Blocker::new(BlockerKind::Queue, request.submitted_at, text);
+            all.push(blocker.by([format!("request {first}")]));
+        }
+        let mates: Vec<_> = it.queue.mates_of(request).collect();
+        if !mates.is_empty() {
+            let text = format!("it will share a build with {}", requests(&mates));
+            let blocker = Blocker::new(BlockerKind::Merged, None, text);
+            all.push(blocker.by(mates.iter().map(|id| format!("request {id}"))));
+        }
+        if it.slaves.is_empty() {
+            let text = format!("builder {name} has no slaves in the configuration");
+            all.push(Blocker::new(BlockerKind::NoSlave, None, text));
+        }
+        all.extend(self.why_slaves(builder));
+        all
+    }
+
+    fn why_stopping(&self) -> Option<Blocker> {
+        let since = at(self.phase_since);
+        let (kind, text) = match self.phase {
+            Phase::Running => return None,
+            Phase::Draining => (
+                BlockerKind::Draining,
+                format!(
+                    "the master starts no builds since {since}: it stops when those that run have ended"
+                ),
+            ),
+            Phase::Stopping | Phase::Exited => (
+                BlockerKind::ShuttingDown,
+                format!("the master is shutting down since {since}"),
+            ),
+        };
+        Some(Blocker::new(kind, self.phase_since, text))
+    }
+
+    /// What is in the way at the slaves of a builder; those of whom the same is true together.
+    fn why_slaves(&self, builder: BuilderIx) -> Vec<Blocker> {
+        let mut groups: Vec<(Obstacle, Vec<SlaveName>)> = Vec::new();
+        let mut known: BTreeMap<(BlockerKind, String), usize> = BTreeMap::new();
+        for &slave in &self.builders[builder.0].slaves {
+            for obstacle in self.obstacles(slave, builder) {
+                let key = (obstacle.kind, obstacle.one.clone());
+                let place = *known.entry(key).or_insert(groups.len());
+                if place == groups.len() {
+                    groups.push((obstacle, Vec::new()));
+                }
+                groups[place].1.push(self.slave_name(slave));
+            }
+        }
+        let groups = groups.into_iter();
+        groups
+            .map(|(obstacle, slaves)| {
+                let names = slaves.iter().map(ToString::to_string).collect::<Vec<_>>();
+                let text = match names.as_slice() {
+                    [one] => format!("slave {one} {}", obstacle.one),
+                    several => format!("slaves {} {}", list(several), obstacle.many),
+                };
+                Blocker {
+                    kind: obstacle.kind,
+                    since: obstacle.since,
+                    until: obstacle.until,
+                    slaves,
+                    who: obstacle.who,
+                    text,
+                }
+            })
+            .collect()
+    }
+
+    /// BLD-04, one by one.
+    fn obstacles(&self, slave: SlaveIx, builder: BuilderIx) -> Vec<Obstacle> {
+        let it = &self.slaves[slave.0];
+        let mut all = Vec::new();
+        all.extend(self.absence(slave, builder));
+        if let Some(pause) = &it.paused {
+            let who = [&pause.by].into_iter().filter(|by| !by.is_empty());
+            let who = who.cloned().collect();
+            let by = if pause.by.is_empty() { "" } else { " by " };
+            let colon = if pause.reason.is_empty() { "" } else { ": " };
+            let rest = format!(
+                "paused{by}{} since {}{colon}{}",
+                pause.by,
+                at(pause.since),
+                pause.reason
+            );
+            all.push(Obstacle::is(BlockerKind::Paused, pause.since, &rest).by(who));
+        }
+        if let Some(until) = it.held_until() {
+            let since = it.held_since.unwrap_or(self.now.wall);
+            let until = self.now.wall + until.since(self.now.mono);
+            let rest = format!(
+                "held back until {} because starts failed, the last one at {}",
+                at(until),
+                at(since)
+            );
+            let mut obstacle = Obstacle::is(BlockerKind::HeldBack, since, &rest);
+            obstacle.until = Some(until);
+            all.push(obstacle);
+        }
+        if let Some(since) = it.graceful {
+            let rest = format!(
+                "to be shut down when idle and takes no builds since {}",
+                at(since)
+            );
+            all.push(Obstacle::is(BlockerKind::Graceful, since, &rest));
+        }
+        for block in self.slave_lock_blocks(&it.config.name) {
+            let who = block.holders.iter().map(ToString::to_string).collect();
+            let (one, many) = (format!("needs {block}"), format!("need {block}"));
+            all.push(Obstacle::new(BlockerKind::SlaveLock, None, one, many).by(who));
+        }
+        all
+    }
+
+    /// Why a slave cannot take a build of this builder, as far as its connection and its builds go.
+    fn absence(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
+        let it = &self.slaves[slave.0];
+        let Some(session) = &it.session else {
+            return Some(not_connected(it.absent_since, it.seen_at));
+        };
+        let since = session.since;
+        match session.phase {
+            slave::Phase::Greeting | slave::Phase::Listing | slave::Phase::Attaching => {
+                let rest = format!("connected since {} and being attached", at(since));
+                return Some(Obstacle::is(BlockerKind::Attaching, since, &rest));
+            }
+            slave::Phase::Rejoining => {
+                let rest = format!(
+                    "to connect again when idle since {}, because a builder could not be attached",
+                    at(since)
+                );
+                return Some(Obstacle::is(BlockerKind::Rejoining, since, &rest));
+            }
+            slave::Phase::ShuttingDown => {
+                let text = format!("told to end at {}", at(since));
+                let (one, many) = (format!("was {text}"), format!("were {text}"));
+                return Some(Obstacle::new(BlockerKind::ToldToEnd, since, one, many));
+            }
+            slave::Phase::Ready => {}
+        }
+        let attachment = it.slavebuilders.get(&builder);
+        let Some(attachment) = attachment.filter(|a| !a.is_attaching()) else {
+            let since = session.listed_at;
+            let rest = format!("being told of the builder since {}", at(since));
+            return Some(Obstacle::is(BlockerKind::Attaching, since, &rest));
+        };
+        if let Some(attempt) = attachment.attempt().and_then(|id| self.attempts.get(&id)) {
+            let who = self.occupants(slave, [builder]);
+            let since = attempt.chosen_at;
+            let rest = format!("busy with {} since {}", list(&who), at(since));
+            return Some(Obstacle::is(BlockerKind::Busy, since, &rest).by(who));
+        }
+        if attachment.is_pinging() {
+            let rest = "being pinged because somebody asked for it";
+            return Some(Obstacle::is(BlockerKind::Pinging, None, rest));
+        }
+        let max = it.config.max_builds?;
+        if it.has_room() {
+            return None;
+        }
+        let who = self.occupants(slave, it.busy.iter().copied());
+        let builds = it.busy.iter().filter_map(|builder| {
+            let id = it.slavebuilders.get(builder)?.attempt()?;
+            Some(self.attempts.get(&id)?.chosen_at)
+        });
+        let since = builds.max();
+        let when = since.map_or_else(String::new, |since| format!(" since {}", at(since)));
+        let rest = format!("full with {} (max_builds {max}){when}", list(&who));
+        Some(Obstacle::is(BlockerKind::MaxBuilds, since, &rest).by(who))
+    }
+
+    /// What a slave does for these builders.
+    fn occupants(
+        &self,
+        slave: SlaveIx,
+        builders: impl IntoIterator<Item = BuilderIx>,
+    ) -> Vec<String> {
+        let it = &self.slaves[slave.0];
+        let of = |builder| {
+            let attempt = it.slavebuilders.get(&builder).and_then(|a| a.attempt());
+            match attempt.and_then(|id| self.build_of(id)) {
+                Some((builder, number)) => LockHolder {
+                    builder,
+                    number,
+                    user: None,
+                }
+                .to_string(),
+                None => format!("a ping of {}", self.builder_name(builder)),
+            }
+        };
+        builders.into_iter().map(of).collect()
+    }
+
+    fn why_in_build(&self, request: RequestId, id: AttemptId) -> Vec<Blocker> {
+        let Some(attempt) = self.attempts.get(&id) else {
+            return Vec::new();
+        };
+        let mut all = vec![self.describe_attempt(request, attempt)];
+        if let Some(wait) = self.lock_wait_of(id) {
+            for block in &wait.blocks {
+                let text = format!("its build waits for {block}, since {}", at(wait.since));
+                let blocker = Blocker::new(BlockerKind::Lock, wait.since, text);
+                all.push(blocker.by(block.holders.iter().map(ToString::to_string)));
+            }
+        }
+        let others = attempt.requests.iter().copied();
+        let others: Vec<_> = others.filter(|&other| other != request).collect();
+        if !others.is_empty() {
+            let text = format!("it shares this build with {}", requests(&others));
+            let blocker = Blocker::new(BlockerKind::Merged, attempt.chosen_at, text);
+            all.push(blocker.by(others.iter().map(|id| format!("request {id}"))));
+        }
+        all
+    }
+
+    fn describe_attempt(&self, request: RequestId, attempt: &Attempt) -> Blocker {
+        let (slave, since) = (self.slave_name(attempt.slave), attempt.since);
+        let when = at(since);
+        let builder = self.builder_name(attempt.builder);
+        let starting = |what: &str| {
+            let text =
+                format!("request {request} is being started on slave {slave}: {what} {when}");
+            Blocker::new(BlockerKind::Starting, since, text)
+        };
+        let blocker = match &attempt.stage {
+            Stage::Pinging => starting("the slave is pinged since"),
+            Stage::Starting => starting("the slave is asked to start the build since"),
+            Stage::Recording(_) => starting("its start is being written to disk since"),
+            Stage::Running(_, number) => {
+                let text = format!(
+                    "request {request} is being built as {builder}/{number} on slave {slave} since {when}"
+                );
+                let blocker = Blocker::new(BlockerKind::Building, since, text);
+                blocker.by([format!("{builder}/{number}")])
+            }
+        };
+        blocker.on(slave)
+    }
+}
+
+fn not_connected(since: Timestamp, seen: Option<Timestamp>) -> Obstacle {
+    let kind = BlockerKind::NotConnected;
+    match seen {
+        None => Obstacle::new(
+            kind,
+            since,
+            "has never been connected".to_owned(),
+            "have never been connected".to_owned(),
+        ),
+        Some(seen) if seen >= since => {
+            Obstacle::is(kind, since, &format!("not connected since {}", at(since)))
+        }
+        Some(seen) => {
+            let start = at(since);
+            let rest = format!(
+                "not connected since the master was started at {start}, and last seen at {}",
+                at(seen)
+            );
+            Obstacle::is(kind, since, &rest)
+        }
+    }
+}
+
+/// Requests in a sentence.
+fn requests(ids: &[RequestId]) -> String {
+    let noun = if ids.len() == 1 {
+        "request"
+    } else {
+        "requests"
+    };
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    format!("{noun} {}", list(&ids))
+}
+
+/// `a, b and c`, or the first of them and how many more there are.
+fn list(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    let last = format!("{more} more");
+    let mut names: Vec<&str> = names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
+    if more > 0 {
+        names.push(&last);
+    }
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn at(time: Timestamp) -> String {
+    time.to_rfc3339()
+}
+
+#[expect(
+    clippy::ref_option,
+    reason = "the serializer hands over a reference to the field"
+)]
+fn rfc3339<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    time.map(Timestamp::to_rfc3339).serialize(to)
+}

@@ -1,0 +1,107 @@
+//! `buildmaster force` and `rebuild`: builds that people ask for (BLD-16).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::control::{Master, answer};
+use super::say;
+use crate::control::NO_REASON;
+use crate::control::socket::Request;
+use crate::model::BuildNumber;
+
+/// Asks for a build.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Force {
+    #[command(flatten)]
+    master: Master,
+    /// Refuse if no slave is connected to the builder.
+    #[arg(long)]
+    soon: bool,
+    /// The branch; without it the default one.
+    #[arg(long)]
+    branch: Option<String>,
+    /// The revision; without it the latest.
+    #[arg(long)]
+    revision: Option<String>,
+    /// Why; shown with the build.
+    #[arg(long, default_value = "forced from the command line")]
+    reason: String,
+    /// A property of the build; can be given several times.
+    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
+    properties: Vec<(String, String)>,
+    /// Who wants it; the build's property `owner`.
+    #[arg(long)]
+    owner: Option<String>,
+    /// The builder.
+    builder: String,
+}
+
+/// Builds again what a finished build has built.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Rebuild {
+    #[command(flatten)]
+    master: Master,
+    /// Why; shown with the build.
+    #[arg(long, default_value = NO_REASON)]
+    reason: String,
+    /// The build's builder.
+    builder: String,
+    /// The build's number.
+    number: u64,
+}
+
+/// What the master says.
+#[derive(Debug, Deserialize)]
+struct Done {
+    set: u64,
+    request: u64,
+}
+
+impl Force {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let properties = self.properties.into_iter();
+        let properties: BTreeMap<_, _> = properties
+            .map(|(name, value)| (name, Value::String(value)))
+            .collect();
+        let request = Request::Force {
+            builder: self.builder.as_str().into(),
+            soon: self.soon,
+            branch: self.branch,
+            revision: self.revision,
+            reason: self.reason,
+            properties,
+            owner: self.owner,
+        };
+        submit(&self.master.basedir, &request, &self.builder)
+    }
+}
+
+impl Rebuild {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let request = Request::Rebuild {
+            builder: self.builder.as_str().into(),
+            number: BuildNumber(self.number),
+            reason: self.reason,
+        };
+        submit(&self.master.basedir, &request, &self.builder)
+    }
+}
+
+fn submit(basedir: &Path, request: &Request, builder: &str) -> anyhow::Result<ExitCode> {
+    let Done { set, request } = serde_json::from_value(answer(basedir, request)?)?;
+    say(&format!(
+        "request {request} (set {set}) is queued for {builder}"
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write it as NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}

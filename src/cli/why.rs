@@ -1,0 +1,44 @@
+//! `buildmaster why`: what a request waits for (MAS-10).
+
+use std::process::ExitCode;
+
+use serde::Deserialize;
+
+use super::control::{Master, answer};
+use super::say;
+use crate::control::socket::Request;
+use crate::model::RequestId;
+
+/// Tell why a request waits: every blocker, since when, and who is in the way.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Why {
+    #[command(flatten)]
+    master: Master,
+    /// Print one JSON object for each blocker instead of a sentence.
+    #[arg(long)]
+    json: bool,
+    /// The request's number.
+    request: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sentence {
+    text: String,
+}
+
+impl Why {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let request = RequestId(self.request);
+        let blockers = answer(&self.master.basedir, &Request::Why { request })?;
+        let blockers: Vec<serde_json::Value> = serde_json::from_value(blockers)?;
+        for blocker in blockers {
+            if self.json {
+                say(&blocker.to_string());
+            } else {
+                let sentence: Sentence = serde_json::from_value(blocker)?;
+                say(&sentence.text);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

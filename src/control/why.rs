@@ -1,0 +1,52 @@
+//! Why a request does not run: what the core says, or the record of a request that has ended (MAS-10).
+
+use std::path::Path;
+
+use super::{Ask, Control};
+use crate::botmaster::{Answer, Blocker};
+use crate::model::RequestId;
+use crate::store::{State, read};
+
+impl Control {
+    /// Every blocker of a request, or what has become of it.
+    ///
+    /// # Errors
+    /// There is no such request, or nobody can be asked.
+    pub async fn why(&self, request: RequestId) -> Result<Vec<Blocker>, String> {
+        match self.ask(Ask::Why(request)).await? {
+            Answer::Why(Some(blockers)) => return Ok(blockers),
+            Answer::Why(None) | Answer::Change(_) | Answer::Set(_) | Answer::Done => {}
+        }
+        let recorded = tokio::task::spawn_blocking(move || recorded(request));
+        let recorded = recorded.await.map_err(|error| error.to_string())?;
+        recorded.map(|blocker| vec![blocker])
+    }
+}
+
+/// What the state in the current directory, the base directory, knows of a request that is not open.
+fn recorded(id: RequestId) -> Result<Blocker, String> {
+    let state = State::open_readonly(Path::new(".")).map_err(|error| error.to_string())?;
+    let found = read::request(&state.conn, id).map_err(|error| error.to_string())?;
+    let Some(row) = found else {
+        return Err(format!(
+            "there is no request {id}; `buildmaster show requests --all` lists them"
+        ));
+    };
+    let build = row
+        .build
+        .map(|number| format!(" by build {}/{number}", row.builder));
+    let build = build.unwrap_or_default();
+    Ok(match row.finished {
+        Some((result, at)) => {
+            let text = format!(
+                "request {id} has finished with {result} at {}{build}",
+                at.to_rfc3339()
+            );
+            Blocker::finished(Some(at), text)
+        }
+        None => {
+            let text = format!("request {id} has finished{build}; that is being written to disk");
+            Blocker::finished(None, text)
+        }
+    })
+}
