@@ -215,6 +215,7 @@ impl BotMaster {
             reason: submission.reason,
             properties: Arc::new(submission.properties),
             submitted_at: now,
+            priority: submission.priority,
             requests,
         });
         ops.push(Op::SetSubmitted(Arc::clone(&set)));

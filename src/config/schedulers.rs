@@ -28,6 +28,7 @@ pub(super) static SHAPE: Shape = Shape {
         "builders",
         "properties",
         "reason",
+        "priority",
         "branch",
         "branches",
         "separate_repositories",
@@ -122,6 +123,7 @@ impl<'a> Reader<'a, '_> {
         let kind = kind.one_of(&KINDS)?;
         let properties = table.properties("Scheduler");
         let reason = table.take("reason").and_then(|v| read_reason(&v));
+        let priority = table.priority();
         let kind = match kind {
             "Scheduler" => Some(read_scheduler(&mut table)),
             "AnyBranch" => Some(read_any_branch(&mut table)),
@@ -137,6 +139,7 @@ impl<'a> Reader<'a, '_> {
             builders,
             properties,
             reason,
+            priority,
             kind: kind?,
         })
     }
