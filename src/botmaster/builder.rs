@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::AttemptId;
 use super::pool::Pool;
-use super::queue::{RequestKey, RequestQueue};
+use super::queue::{RequestQueue, Turn, turn_of};
 use super::slave::SlaveIx;
 use crate::config::BuilderConfig;
 use crate::model::BuildNumber;
@@ -21,7 +21,7 @@ pub(super) struct Builder {
     /// Whether the configuration has it. One that was removed keeps its place for the builds that still run, and
     /// for its return.
     pub(super) configured: bool,
-    /// Its slaves, each once.
+    /// Its slaves, each once, in the order of its own list.
     pub(super) slaves: Vec<SlaveIx>,
     /// Whether some of its locks are those of slaves, so that slaves differ in them (LCK-10).
     pub(super) locks_on_slaves: bool,
@@ -31,10 +31,10 @@ pub(super) struct Builder {
     pub(super) pool: Pool,
     /// Slaves on which it is idle but which did not take a build when it asked.
     pub(super) parked: BTreeSet<SlaveIx>,
-    /// No slave is parked at a younger request than this.
-    pub(super) parked_bound: Option<RequestKey>,
+    /// No slave is parked at a later turn than this.
+    pub(super) parked_bound: Option<Turn>,
     /// Its place among the builders that have work and somebody to ask.
-    pub(super) startable_at: Option<RequestKey>,
+    pub(super) startable_at: Option<Turn>,
     /// How many slaves are attached (not attaching).
     pub(super) attached: usize,
     /// How many builds are starting or running (the building list).
@@ -49,12 +49,13 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn new(config: Arc<BuilderConfig>, next_number: BuildNumber) -> Self {
+        let queue = RequestQueue::new(config.merging);
         Self {
             config,
             configured: true,
             slaves: Vec::new(),
             locks_on_slaves: false,
-            queue: RequestQueue::default(),
+            queue,
             pool: Pool::default(),
             parked: BTreeSet::new(),
             parked_bound: None,
@@ -65,6 +66,12 @@ impl Builder {
             next_number,
             announced: None,
         }
+    }
+
+    /// The turn of its first request among those of all builders.
+    pub(super) fn first_turn(&self) -> Option<Turn> {
+        let first = self.queue.first()?;
+        Some(turn_of(first, self.config.priority))
     }
 
     /// The big state (BLD-13).

@@ -108,6 +108,7 @@ impl OpenSets {
             reason: Arc::clone(&reason),
             properties: Arc::clone(&set.properties),
             submitted_at: set.submitted_at,
+            priority: set.priority,
             retries: 0,
             start_count: 0,
         })
@@ -172,6 +173,7 @@ mod tests {
             reason: String::new(),
             properties: Arc::default(),
             submitted_at: Timestamp(0),
+            priority: 0,
             requests: ids.clone().map(|id| (id, "b".into())).collect(),
         };
         let mut open = OpenSets::default();

@@ -42,6 +42,7 @@ impl BotMaster {
             reason,
             properties,
             external_id: None,
+            priority: 0,
         };
         self.submit_for(wanted, reply);
     }

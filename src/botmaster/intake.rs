@@ -33,6 +33,8 @@ pub(super) struct Wanted {
     pub(super) properties: Properties,
     /// The id that a client gave it.
     pub(super) external_id: Option<String>,
+    /// How urgent.
+    pub(super) priority: i32,
 }
 
 impl From<Submission> for Wanted {
@@ -44,6 +46,7 @@ impl From<Submission> for Wanted {
             reason: submission.reason,
             properties: submission.properties,
             external_id: submission.external_id,
+            priority: submission.priority,
         }
     }
 }
@@ -245,6 +248,7 @@ impl BotMaster {
             reason: submission.reason,
             properties: Arc::new(submission.properties),
             submitted_at: now,
+            priority: submission.priority,
             requests,
         });
         ops.push(Op::SetSubmitted(Arc::clone(&set)));

@@ -106,7 +106,7 @@ impl BotMaster {
     }
 
     /// LCK-10: in place of `chosen`, on which a build would have to wait for its locks, one on which it would
-    /// not, if there is one. Where the choice is random, each of those is as likely.
+    /// not, if there is one; of several, by the builder's rule for the choice.
     pub(super) fn prefer_free_locks(&mut self, chosen: SlaveIx, builder: BuilderIx) -> SlaveIx {
         let it = &self.builders[builder.0];
         if !it.locks_on_slaves || self.suits(chosen, builder) {
@@ -114,8 +114,9 @@ impl BotMaster {
         }
         let better = it.pool.iter().filter(|slave| self.suits(*slave, builder));
         let better = super::pool::Pool::from_iter(better);
-        let randomly = self.config.choose_slaves_randomly;
-        better.choose(&mut self.rng, randomly).unwrap_or(chosen)
+        let rule = self.config.slave_choice(&it.config);
+        let load = |slave: SlaveIx| self.slaves[slave.0].busy.len();
+        better.choose(&mut self.rng, rule, load).unwrap_or(chosen)
     }
 
     /// Whether a build could start on this slave and would not have to wait for its locks there.

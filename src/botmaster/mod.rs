@@ -4,7 +4,8 @@
 //! be done, [`BotMaster::poll_timeout`] is the one next deadline of every timer there is.
 //!
 //! Invariants:
-//! - after each input no request waits that could start (BLD-07), and the oldest goes first (BRQ-02);
+//! - after each input no request waits that could start (BLD-07), and of those that could, the one that goes
+//!   first is that with the highest priority of its own, then of its builder, then the oldest (BRQ-02, BRQ-09);
 //! - a request is in one place: not yet durable, queued, in a build that starts, or in one with a number;
 //! - what must survive a crash is on disk before it is answered, announced or run;
 //! - a slave is attached to all its builders with its login answered, or it is on its way there with a
@@ -64,7 +65,7 @@ use self::ids::AttemptId;
 use self::ledger::{Effect, Ledger};
 use self::locks::{Instance, Locks};
 use self::pinging::Round;
-use self::queue::RequestKey;
+use self::queue::Turn;
 use self::slave::{Slave, SlaveIx};
 use self::slavebuilder::{RoundId, SlaveBuilder};
 use self::stopping::Phase;
@@ -114,10 +115,10 @@ pub struct BotMaster {
     builds: BTreeMap<BuildId, AttemptId>,
     /// Those who have all slaves of a builder pinged.
     rounds: BTreeMap<RoundId, Round>,
-    /// Builders that have work and a slave to ask, oldest request first.
-    startable: BTreeSet<(RequestKey, BuilderIx)>,
-    /// Slaves that take builds and for which work may be parked, oldest request first.
-    wakeable: BTreeSet<(RequestKey, SlaveIx)>,
+    /// Builders that have work and a slave to ask, in the order of their turns.
+    startable: BTreeSet<(Turn, BuilderIx)>,
+    /// Slaves that take builds and for which work may be parked, in the order of their turns.
+    wakeable: BTreeSet<(Turn, SlaveIx)>,
     /// Builders whose big state may have changed.
     touched: BTreeSet<BuilderIx>,
     /// What the state knew of slaves that have not been configured in this run yet.

@@ -1,67 +1,124 @@
-//! The queue of a builder: requests by age, and by what they can be merged with.
+//! The queue of a builder: requests by priority and age, and by what they can be merged with.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::model::{BuildRequest, RequestId, SourceStamp, Timestamp};
+use crate::config::{MergeRule, Merging};
+use crate::model::{BuildRequest, Properties, RequestId, SourceStamp, Timestamp};
 
-/// The place of a request in every queue: its submit time, then its number (BRQ-02, BRQ-03). A request
-/// that is put back has the same key as before, and so its old place (BLD-10, SB-02).
-pub(super) type RequestKey = (Timestamp, RequestId);
+/// The place of a request in the queue of its builder: its priority, the higher first, then its submit time, then its
+/// number (BRQ-02, BRQ-03, BRQ-09). A request that is put back has the same key as before, and so its old place
+/// (BLD-10, SB-02).
+pub(super) type RequestKey = (Reverse<i32>, Timestamp, RequestId);
+
+/// The place of a request among those of all builders: its own priority, the builder's, its submit time, its number.
+pub(super) type Turn = (Reverse<i32>, Reverse<i32>, Timestamp, RequestId);
 
 /// The place of `request`.
-pub(super) fn key_of(request: &BuildRequest) -> RequestKey {
-    (request.submitted_at, request.id)
+pub(super) const fn key_of(request: &BuildRequest) -> RequestKey {
+    (Reverse(request.priority), request.submitted_at, request.id)
+}
+
+/// The turn of a request of a builder with this priority. Requests of one builder have their turns in the order of
+/// their keys.
+pub(super) const fn turn_of((own, at, id): RequestKey, builder: i32) -> Turn {
+    (own, Reverse(builder), at, id)
 }
 
 /// Requests that wait for one builder.
 ///
-/// SST-05 is an equivalence among stamps without a patch, so requests that can be merged share a
+/// Each rule is an equivalence among stamps without a patch, so requests that can be merged share a
 /// bucket, and merging looks at no others.
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
+    merging: Merging,
     waiting: BTreeSet<RequestKey>,
     buckets: HashMap<MergeKey, BTreeSet<RequestKey>>,
 }
 
-/// What stamps that can be merged have in common. Stamps with a patch have none.
+/// What requests that can be merged have in common.
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct MergeKey {
     branch: Option<String>,
     project: String,
     repository: String,
     codebase: String,
-    /// The revision of stamps without changes; those with changes merge whatever theirs is.
-    revision: Option<Option<String>>,
+    sources: Sources,
+    /// Names and values, where they are compared.
+    properties: Option<String>,
+}
+
+/// What is to be built of a branch, as far as it is compared.
+#[derive(Debug, Eq, Hash, PartialEq)]
+enum Sources {
+    /// It is not compared.
+    Any,
+    /// Some changes; those merge whatever their revisions.
+    Changes,
+    /// This revision.
+    Revision(Option<String>),
 }
 
 impl MergeKey {
-    fn of(stamp: &SourceStamp) -> Option<Self> {
+    /// Requests that merge with no others have none.
+    fn of(request: &BuildRequest, merging: Merging) -> Option<Self> {
+        let stamp = &*request.stamp;
         if stamp.patch.is_some() {
             return None;
         }
+        let sources = match merging.rule {
+            MergeRule::Never => return None,
+            MergeRule::Compatible => Sources::of(stamp),
+            MergeRule::SameBranch => Sources::Any,
+        };
         Some(Self {
             branch: stamp.branch.clone(),
             project: stamp.project.clone(),
             repository: stamp.repository.clone(),
             codebase: stamp.codebase.clone(),
-            revision: stamp.changes.is_empty().then(|| stamp.revision.clone()),
+            sources,
+            properties: merging
+                .compare_properties
+                .then(|| in_words(&request.properties)),
         })
     }
 }
 
-impl RequestQueue {
-    /// Puts `request` at its place; `merging` says whether the builder merges requests at all.
-    pub(super) fn insert(&mut self, request: &BuildRequest, merging: bool) {
-        self.waiting.insert(key_of(request));
-        if merging && let Some(key) = MergeKey::of(&request.stamp) {
-            self.buckets.entry(key).or_default().insert(key_of(request));
+impl Sources {
+    fn of(stamp: &SourceStamp) -> Self {
+        if stamp.changes.is_empty() {
+            Self::Revision(stamp.revision.clone())
+        } else {
+            Self::Changes
         }
+    }
+}
+
+/// Equal for equal names and values; where they come from does not count.
+fn in_words(properties: &Properties) -> String {
+    let values: BTreeMap<_, _> = properties.iter().map(|(n, p)| (n, &p.value)).collect();
+    serde_json::json!(values).to_string()
+}
+
+impl RequestQueue {
+    /// An empty one.
+    pub(super) fn new(merging: Merging) -> Self {
+        Self {
+            merging,
+            ..Self::default()
+        }
+    }
+
+    /// Puts `request` at its place.
+    pub(super) fn insert(&mut self, request: &BuildRequest) {
+        self.waiting.insert(key_of(request));
+        self.put_in_bucket(request);
     }
 
     /// Takes `request` out.
     pub(super) fn remove(&mut self, request: &BuildRequest) {
         self.waiting.remove(&key_of(request));
-        if let Some(key) = MergeKey::of(&request.stamp)
+        if let Some(key) = MergeKey::of(request, self.merging)
             && let Some(bucket) = self.buckets.get_mut(&key)
         {
             bucket.remove(&key_of(request));
@@ -74,32 +131,35 @@ impl RequestQueue {
     /// Takes out all requests that may share a build with `request`, which is in the queue, and
     /// `request` itself; in queue order (BLD-03).
     pub(super) fn take_merged(&mut self, request: &BuildRequest) -> Vec<RequestId> {
-        let bucket = MergeKey::of(&request.stamp).and_then(|key| self.buckets.remove(&key));
-        let Some(bucket) = bucket else {
+        let key = MergeKey::of(request, self.merging);
+        let Some(bucket) = key.and_then(|key| self.buckets.remove(&key)) else {
             self.waiting.remove(&key_of(request));
             return vec![request.id];
         };
         for key in &bucket {
             self.waiting.remove(key);
         }
-        bucket.into_iter().map(|(_, id)| id).collect()
+        bucket.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    /// Makes the buckets anew for a builder that merges from now on, or does not.
+    /// Makes the buckets anew for a builder that merges by another rule from now on; `requests` are all that wait.
     pub(super) fn set_merging<'a>(
         &mut self,
-        merging: bool,
+        merging: Merging,
         requests: impl Iterator<Item = &'a BuildRequest>,
     ) {
+        self.merging = merging;
         self.buckets.clear();
-        for request in requests.filter(|_| merging) {
-            if let Some(key) = MergeKey::of(&request.stamp) {
-                self.buckets.entry(key).or_default().insert(key_of(request));
-            }
+        requests.for_each(|request| self.put_in_bucket(request));
+    }
+
+    fn put_in_bucket(&mut self, request: &BuildRequest) {
+        if let Some(key) = MergeKey::of(request, self.merging) {
+            self.buckets.entry(key).or_default().insert(key_of(request));
         }
     }
 
-    /// How many requests go before `request`, which is in the queue, and the oldest of them. It goes when the oldest
+    /// How many requests go before `request`, which is in the queue, and the first of them. It goes when the first
     /// goes with which it is merged.
     pub(super) fn ahead_of(&self, request: &BuildRequest) -> (usize, Option<RequestKey>) {
         let first = self.bucket_of(request).and_then(|bucket| bucket.first());
@@ -112,14 +172,14 @@ impl RequestQueue {
     pub(super) fn mates_of(&self, request: &BuildRequest) -> impl Iterator<Item = RequestId> {
         let bucket = self.bucket_of(request).into_iter().flatten();
         let own = request.id;
-        bucket.map(|&(_, id)| id).filter(move |&id| id != own)
+        bucket.map(|&(_, _, id)| id).filter(move |&id| id != own)
     }
 
     fn bucket_of(&self, request: &BuildRequest) -> Option<&BTreeSet<RequestKey>> {
-        self.buckets.get(&MergeKey::of(&request.stamp)?)
+        self.buckets.get(&MergeKey::of(request, self.merging)?)
     }
 
-    /// The place of the oldest request.
+    /// The place of the request that goes first.
     pub(super) fn first(&self) -> Option<RequestKey> {
         self.waiting.first().copied()
     }
@@ -129,135 +189,11 @@ impl RequestQueue {
         self.waiting.len()
     }
 
-    /// All, oldest first.
+    /// All, in the order in which they go.
     pub(super) fn iter(&self) -> impl Iterator<Item = RequestKey> {
         self.waiting.iter().copied()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::model::{Change, ChangeNumber, NewChange, Patch, SetId};
-
-    fn request(id: u64, stamp: SourceStamp) -> BuildRequest {
-        BuildRequest {
-            id: RequestId(id),
-            set: SetId(1),
-            builder: "b".into(),
-            stamp: Arc::new(stamp),
-            reason: "".into(),
-            properties: Arc::default(),
-            submitted_at: Timestamp(0),
-            retries: 0,
-            start_count: 0,
-        }
-    }
-
-    fn changes(branch: &str, numbers: &[u64]) -> SourceStamp {
-        let of = |&n| {
-            Arc::new(Change {
-                number: ChangeNumber(n),
-                arrived_at: Timestamp(0),
-                when: Timestamp(0),
-                said: NewChange {
-                    branch: Some(branch.to_owned()),
-                    ..NewChange::default()
-                },
-            })
-        };
-        SourceStamp::from_changes(numbers.iter().map(of).collect())
-    }
-
-    fn revision(revision: Option<&str>) -> SourceStamp {
-        SourceStamp {
-            revision: revision.map(str::to_owned),
-            ..SourceStamp::default()
-        }
-    }
-
-    fn patched() -> SourceStamp {
-        SourceStamp {
-            patch: Some(Patch {
-                level: 1,
-                body: b"x".to_vec(),
-                subdir: None,
-                who: None,
-                comment: None,
-            }),
-            ..revision(Some("r10"))
-        }
-    }
-
-    fn project(project: &str) -> SourceStamp {
-        SourceStamp {
-            project: project.to_owned(),
-            ..SourceStamp::default()
-        }
-    }
-
-    fn merge(a: SourceStamp, b: SourceStamp, expect: bool) {
-        assert_eq!(a.can_merge_with(&b), expect, "{a:?} {b:?}");
-        let (a, b) = (request(1, a), request(2, b));
-        let mut queue = RequestQueue::default();
-        queue.insert(&a, true);
-        queue.insert(&b, true);
-        assert_eq!(queue.take_merged(&a).len(), if expect { 2 } else { 1 });
-        assert_eq!(queue.len(), usize::from(!expect));
-    }
-
-    #[test]
-    fn sst_05_decides_what_is_taken_together() {
-        let r = |text| revision(Some(text));
-        merge(changes("trunk", &[1]), changes("trunk", &[2]), true);
-        merge(changes("trunk", &[1]), changes("rel", &[2]), false);
-        merge(changes("trunk", &[1]), revision(None), false);
-        merge(revision(None), revision(None), true);
-        merge(r("r10"), r("r10"), true);
-        merge(r("r10"), r("r11"), false);
-        merge(r("r10"), revision(None), false);
-        merge(patched(), patched(), false);
-        merge(project("p"), project("q"), false);
-    }
-
-    #[test]
-    fn sst_06_merges_changes_without_duplicates_in_order() {
-        let stamps = [changes("t", &[3]), changes("t", &[1, 3])].map(Arc::new);
-        let merged = SourceStamp::merged(&stamps);
-        let numbers: Vec<u64> = merged.changes.iter().map(|c| c.number.0).collect();
-        assert_eq!(numbers, [1, 3]);
-    }
-
-    #[test]
-    fn nothing_is_merged_where_merging_is_off() {
-        let (a, b) = (request(1, revision(None)), request(2, revision(None)));
-        let mut queue = RequestQueue::default();
-        queue.insert(&a, false);
-        queue.insert(&b, false);
-        assert_eq!(queue.take_merged(&a), [RequestId(1)]);
-        assert_eq!(queue.first(), Some(key_of(&b)));
-    }
-
-    #[test]
-    fn sb_02_requests_put_back_keep_their_places() {
-        let requests = [
-            request(1, changes("t", &[1])),
-            request(2, changes("t", &[2])),
-            request(3, changes("other", &[3])),
-        ];
-        let mut queue = RequestQueue::default();
-        for r in &requests {
-            queue.insert(r, true);
-        }
-        assert_eq!(
-            queue.take_merged(&requests[0]),
-            [RequestId(1), RequestId(2)]
-        );
-        queue.insert(&requests[0], true);
-        queue.insert(&requests[1], true);
-        let order: Vec<u64> = queue.iter().map(|(_, id)| id.0).collect();
-        assert_eq!(order, [1, 2, 3]);
-    }
-}
+mod tests;

@@ -146,15 +146,21 @@ impl BotMaster {
             if it.config == *new {
                 continue;
             }
-            let merging = new.merge_requests;
-            let remerge = it.config.merge_requests != merging;
+            let merging = new.merging;
+            let remerge = it.config.merging != merging;
+            let moves = it.config.priority != new.priority;
             it.config = Arc::clone(new);
             if remerge {
                 let open = &self.open;
                 let waiting: Vec<_> = it.queue.iter().collect();
-                let waiting = waiting.into_iter().filter_map(|(_, id)| open.request(id));
+                let waiting = waiting
+                    .into_iter()
+                    .filter_map(|(_, _, id)| open.request(id));
                 it.queue
                     .set_merging(merging, waiting.map(|open| &open.request));
+            }
+            if moves {
+                self.take_new_turn(ix);
             }
         }
     }
@@ -178,7 +184,11 @@ impl BotMaster {
                     self.slaves[slave.0].builders.push(ix);
                 }
             }
-            self.builders[ix.0].slaves = slaves;
+            let it = &mut self.builders[ix.0];
+            if it.slaves != slaves {
+                it.pool.set_order(&slaves);
+                it.slaves = slaves;
+            }
         }
     }
 
@@ -305,7 +315,7 @@ impl BotMaster {
             "builder {} was removed from the configuration",
             it.config.name
         );
-        let waiting: Vec<_> = it.queue.iter().map(|(_, id)| id).collect();
+        let waiting: Vec<_> = it.queue.iter().map(|(_, _, id)| id).collect();
         let (mut ops, mut effects) = (Vec::new(), Vec::new());
         for &request in &waiting {
             self.unqueue(request);

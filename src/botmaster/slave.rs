@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::SessionId;
 use super::builder::BuilderIx;
 use super::locks::Wants;
-use super::queue::RequestKey;
+use super::queue::Turn;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
 use crate::model::{BuilderName, Mono, Pause, Timestamp};
@@ -57,12 +57,12 @@ pub(super) struct Slave {
     /// What it told of itself.
     pub(super) info: BTreeMap<String, String>,
     /// Idle attachments whose builder has work but found the slave unwilling, by a lower bound of the
-    /// builder's oldest request.
-    pub(super) parked: BTreeSet<(RequestKey, BuilderIx)>,
+    /// turn of the builder's first request.
+    pub(super) parked: BTreeSet<(Turn, BuilderIx)>,
     /// For each of them, that bound.
-    pub(super) parked_at: BTreeMap<BuilderIx, RequestKey>,
+    pub(super) parked_at: BTreeMap<BuilderIx, Turn>,
     /// Its place among the slaves that take builds and have something parked.
-    pub(super) wakeable_at: Option<RequestKey>,
+    pub(super) wakeable_at: Option<Turn>,
     failures: Failures,
 }
 

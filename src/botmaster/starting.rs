@@ -2,20 +2,23 @@
 //!
 //! An attachment that is idle is in the pool of its builder, or, if the slave would not take a build when
 //! the builder asked, parked with the slave. A full slave thus costs nothing while it is full, however many
-//! builders have work for it, and when it has room again it wakes only the builder with the oldest
-//! request. What is parked carries a lower bound of its builder's oldest request, which is put
+//! builders have work for it, and when it has room again it wakes only the builder whose request goes
+//! first. What is parked carries a lower bound of the turn of its builder's first request, which is put
 //! right when it comes up.
+//!
+//! The order of turns is: the priority of the request, the priority of the builder, age, number ([`Turn`]). With equal
+//! priorities, as by default, the oldest request goes first.
 
 use super::builder::BuilderIx;
 use super::buildset::Place;
-use super::queue::{RequestKey, key_of};
+use super::queue::{Turn, key_of, turn_of};
 use super::slave::{Phase, Session, SlaveIx};
 use super::slavebuilder::SlaveBuilder;
 use super::{AttemptId, BotMaster, Command, Event};
 use crate::model::RequestId;
 
 impl BotMaster {
-    /// Starts builds to a fixed point, oldest request first over all builders (BLD-07, SB-15).
+    /// Starts builds to a fixed point, in the order of turns over all builders (BLD-07, SB-15).
     pub(super) fn start_builds(&mut self) {
         if !self.phase.starts_builds() {
             return;
@@ -32,7 +35,7 @@ impl BotMaster {
         }
     }
 
-    /// Puts a request into the queue of its builder, at the place that its age gives it (BLD-10).
+    /// Puts a request into the queue of its builder, at the place that its priority and age give it (BLD-10).
     pub(super) fn enqueue(&mut self, id: RequestId, announce: bool) {
         let Some(open) = self.open.request_mut(id) else {
             return;
@@ -44,7 +47,8 @@ impl BotMaster {
         let key = key_of(&open.request);
         let it = &mut self.builders[builder.0];
         let is_orphan = !it.configured;
-        it.queue.insert(&open.request, it.config.merge_requests);
+        it.queue.insert(&open.request);
+        let turn = turn_of(key, it.config.priority);
         if announce {
             let builder = it.config.name.clone();
             self.announce(Event::RequestQueued {
@@ -52,7 +56,7 @@ impl BotMaster {
                 builder,
             });
         }
-        self.lower_bounds(builder, key);
+        self.lower_bounds(builder, turn);
         self.refresh_builder(builder);
         if is_orphan {
             self.await_return(builder);
@@ -116,17 +120,19 @@ impl BotMaster {
 
     fn try_start(&mut self, builder: BuilderIx) {
         let it = &self.builders[builder.0];
-        let randomly = self.config.choose_slaves_randomly;
-        let chosen = it.pool.choose(&mut self.rng, randomly);
-        let (Some((at, first)), Some(slave)) = (it.queue.first(), chosen) else {
+        let rule = self.config.slave_choice(&it.config);
+        let load = |slave: SlaveIx| self.slaves[slave.0].busy.len();
+        let chosen = it.pool.choose(&mut self.rng, rule, load);
+        let (Some(turn), Some(slave)) = (it.first_turn(), chosen) else {
             self.refresh_builder(builder);
             return;
         };
         let slave = self.prefer_free_locks(slave, builder);
+        let (.., first) = turn;
         if self.is_available(slave) {
             self.begin(slave, builder, first);
         } else {
-            self.park(slave, builder, (at, first));
+            self.park(slave, builder, turn);
         }
     }
 
@@ -161,15 +167,15 @@ impl BotMaster {
         self.send_ping(slave, builder, ping, time);
     }
 
-    /// The slave has room: its builder with the oldest request may ask it again.
+    /// The slave has room: that of its builders whose request goes first may ask it again.
     fn wake(&mut self, slave: SlaveIx) {
         let Some(&(bound, builder)) = self.slaves[slave.0].parked.first() else {
             self.refresh_slave(slave);
             return;
         };
         self.unpark(slave, builder);
-        match self.builders[builder.0].queue.first() {
-            Some(oldest) if oldest > bound => self.park(slave, builder, oldest),
+        match self.builders[builder.0].first_turn() {
+            Some(turn) if turn > bound => self.park(slave, builder, turn),
             Some(_) | None => {
                 self.builders[builder.0].pool.insert(slave);
                 self.refresh_builder(builder);
@@ -178,7 +184,7 @@ impl BotMaster {
         self.refresh_slave(slave);
     }
 
-    fn park(&mut self, slave: SlaveIx, builder: BuilderIx, bound: RequestKey) {
+    fn park(&mut self, slave: SlaveIx, builder: BuilderIx, bound: Turn) {
         let it = &mut self.builders[builder.0];
         it.pool.remove(slave);
         it.parked.insert(slave);
@@ -203,21 +209,29 @@ impl BotMaster {
         }
     }
 
-    /// A request older than what is parked has come back: the bounds must not lie above it.
-    fn lower_bounds(&mut self, builder: BuilderIx, key: RequestKey) {
+    /// The builder's priority is another one.
+    pub(super) fn take_new_turn(&mut self, builder: BuilderIx) {
+        if let Some(turn) = self.builders[builder.0].first_turn() {
+            self.lower_bounds(builder, turn);
+        }
+        self.refresh_builder(builder);
+    }
+
+    /// There is a request whose turn is before what is parked: the bounds must not lie above it.
+    fn lower_bounds(&mut self, builder: BuilderIx, turn: Turn) {
         let it = &mut self.builders[builder.0];
-        if it.queue.first() != Some(key) || it.parked_bound.is_none_or(|bound| bound <= key) {
+        if it.first_turn() != Some(turn) || it.parked_bound.is_none_or(|bound| bound <= turn) {
             return;
         }
-        it.parked_bound = Some(key);
+        it.parked_bound = Some(turn);
         for slave in it.parked.iter().copied().collect::<Vec<_>>() {
             let it = &mut self.slaves[slave.0];
             if let Some(bound) = it.parked_at.get_mut(&builder)
-                && *bound > key
+                && *bound > turn
             {
                 it.parked.remove(&(*bound, builder));
-                *bound = key;
-                it.parked.insert((key, builder));
+                *bound = turn;
+                it.parked.insert((turn, builder));
                 self.refresh_slave(slave);
             }
         }
@@ -225,7 +239,7 @@ impl BotMaster {
 
     fn refresh_builder(&mut self, builder: BuilderIx) {
         let it = &mut self.builders[builder.0];
-        let key = it.queue.first().filter(|_| !it.pool.is_empty());
+        let key = it.first_turn().filter(|_| !it.pool.is_empty());
         let old = std::mem::replace(&mut it.startable_at, key);
         if old != key {
             if let Some(old) = old {

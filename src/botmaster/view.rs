@@ -41,14 +41,14 @@ impl BotMaster {
         Some(self.builders[ix.0].big_state())
     }
 
-    /// The requests that wait for a builder, oldest first.
+    /// The requests that wait for a builder, in the order in which they go.
     #[must_use]
     pub fn queued(&self, builder: &BuilderName) -> Vec<RequestId> {
         let ix = self.builders_by_name.get(builder);
         let queue = ix.map(|ix| &self.builders[ix.0].queue);
         queue
             .into_iter()
-            .flat_map(|q| q.iter().map(|(_, id)| id))
+            .flat_map(|q| q.iter().map(|(_, _, id)| id))
             .collect()
     }
 
@@ -59,11 +59,11 @@ impl BotMaster {
         ix.map_or(0, |ix| self.builders[ix.0].queue.len())
     }
 
-    /// When the oldest request of a builder was submitted (BLD-17).
+    /// When the request of a builder that goes first was submitted (BLD-17).
     #[must_use]
     pub fn oldest_request_time(&self, builder: &BuilderName) -> Option<Timestamp> {
         let ix = self.builders_by_name.get(builder)?;
-        self.builders[ix.0].queue.first().map(|(at, _)| at)
+        self.builders[ix.0].queue.first().map(|(_, at, _)| at)
     }
 
     /// The builds of a builder that have a number and have not ended, with their slaves.

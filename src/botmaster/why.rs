@@ -195,15 +195,15 @@ impl BotMaster {
             all.push(Blocker::new(BlockerKind::BuilderRemoved, None, text));
             return all;
         }
-        let (ahead, oldest) = it.queue.ahead_of(request);
-        if let Some((since, first)) = oldest {
+        let (ahead, next) = it.queue.ahead_of(request);
+        if let Some((_, since, first)) = next {
             let them = if ahead == 1 {
-                "request waits"
+                "request goes"
             } else {
-                "requests wait"
+                "requests go"
             };
             let text = format!(
-                "{ahead} older {them} for builder {name}, the oldest (request {first}) since {}",
+                "{ahead} other {them} first on builder {name}, the next (request {first}) waiting since {}",
                 at(since)
             );
             let blocker = Blocker::new(BlockerKind::Queue, request.submitted_at, text);

@@ -15,7 +15,8 @@ use super::{Control, Journal, LockDesk, Remote, run};
 use crate::botmaster::{BuildOutcome, BuildPlan, Input, LockUser};
 use crate::config::checked::{CommandWords, TemplatePart};
 use crate::config::{
-    BuilderConfig, FactoryConfig, LogLimits, ShellStepConfig, StepConfig, StepKind, Template,
+    BuilderConfig, FactoryConfig, LogLimits, Merging, ShellStepConfig, StepConfig, StepKind,
+    Template,
 };
 use crate::logs::LogStore;
 use crate::model::{BuildId, BuildNumber, Op, Properties, Results, Timestamp};
@@ -341,7 +342,9 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
         tags: Vec::new(),
         description: String::new(),
         properties: Properties::new(),
-        merge_requests: true,
+        merging: Merging::default(),
+        next_slave: None,
+        priority: 0,
     };
     BuildPlan {
         build: BuildId(70),

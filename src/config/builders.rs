@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Merging;
 use super::checked::{BuilderConfig, FactoryConfig};
 use super::locks::{Locks, User};
 use super::names::Names;
@@ -24,6 +25,9 @@ pub(super) static SHAPE: Shape = Shape {
         "description",
         "properties",
         "merge_requests",
+        "merge_compare_properties",
+        "next_slave",
+        "priority",
     ],
 };
 
@@ -36,8 +40,8 @@ pub(super) struct Known<'a, 'n> {
     pub(super) factory_names: Names<'a>,
     /// The factories.
     pub(super) factories: BTreeMap<&'a str, Arc<FactoryConfig>>,
-    /// The global setting.
-    pub(super) merge_requests: bool,
+    /// The global settings.
+    pub(super) merging: Merging,
 }
 
 /// Reads all builders; their names go to `names`.
@@ -95,8 +99,9 @@ fn read_one<'a>(
         .collect();
     let description = table.take("description").and_then(|v| v.text());
     let properties = table.properties("Builder");
-    let merge_requests = table.take("merge_requests");
-    let merge_requests = merge_requests.and_then(|v| v.merge_requests());
+    let merging = table.merging(known.merging);
+    let next_slave = table.take("next_slave").and_then(|v| v.slave_choice());
+    let priority = table.priority();
     table.finish();
     let (builddir, _) = builddir?;
     Some(BuilderConfig {
@@ -110,7 +115,9 @@ fn read_one<'a>(
         tags,
         description: description.unwrap_or_default().to_owned(),
         properties,
-        merge_requests: merge_requests.unwrap_or(known.merge_requests),
+        merging,
+        next_slave,
+        priority,
     })
 }
 
@@ -164,17 +171,4 @@ fn directory_name(name: &str) -> String {
     name.chars()
         .map(|c| if safe(c) { c } else { '_' })
         .collect()
-}
-
-impl Value<'_> {
-    /// Whether compatible requests share a build (BRQ-09): `true` or `"compatible"`, `false` or
-    /// `"never"`.
-    pub(super) fn merge_requests(&self) -> Option<bool> {
-        if self.raw().is_str() {
-            return self
-                .one_of(&["compatible", "never"])
-                .map(|v| v == "compatible");
-        }
-        self.flag()
-    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{LockAccess, LockConfig, SchedulerConfig};
+use super::{LockAccess, LockConfig, Merging, SchedulerConfig, SlaveChoice};
 use crate::model::{BuilderName, Properties, Results, SlaveName};
 
 /// A whole configuration.
@@ -48,8 +48,8 @@ pub struct Config {
     /// Whether a second slave of a connected name replaces the first (`duplicate_slave = "replace"`) instead of being
     /// arbitrated (SLV-04).
     pub duplicate_slave_replaces: bool,
-    /// Whether slaves are chosen at random (default) or in the order of the configuration (BLD-05).
-    pub choose_slaves_randomly: bool,
+    /// Which idle slave gets a build, of builders that do not say it themselves (BLD-05).
+    pub choose_slaves: SlaveChoice,
     /// Limits of step logs (LOG-03).
     pub logs: LogLimits,
     /// How much of the program's own log file is kept: bytes a file, and number of old files.
@@ -61,6 +61,12 @@ impl Config {
     #[must_use]
     pub fn builder(&self, name: &str) -> Option<&Arc<BuilderConfig>> {
         self.builders.iter().find(|b| b.name.as_str() == name)
+    }
+
+    /// Which idle slave gets a build of `builder` (BLD-05).
+    #[must_use]
+    pub fn slave_choice(&self, builder: &BuilderConfig) -> SlaveChoice {
+        builder.next_slave.unwrap_or(self.choose_slaves)
     }
 
     /// The slave of this name; looks through all of them.
@@ -163,8 +169,12 @@ pub struct BuilderConfig {
     pub description: String,
     /// Properties of its builds, with source "Builder".
     pub properties: Properties,
-    /// Whether compatible requests share a build; the builder's own setting or else the global one.
-    pub merge_requests: bool,
+    /// Which requests share a build; the builder's own settings or else the global ones.
+    pub merging: Merging,
+    /// Which idle slave gets a build, if not as for all builders (BLD-05).
+    pub next_slave: Option<SlaveChoice>,
+    /// Of builders whose requests have equal priorities, one with a higher number goes first: 0.
+    pub priority: i32,
 }
 
 /// A list of steps.

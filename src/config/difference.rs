@@ -170,7 +170,7 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
         orphan_request_grace,
         max_retries,
         duplicate_slave_replaces,
-        choose_slaves_randomly,
+        choose_slaves,
         logs,
         log_rotation,
     } = a;
@@ -199,10 +199,7 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
             "duplicate_slave",
             *duplicate_slave_replaces != b.duplicate_slave_replaces,
         ),
-        (
-            "choose_slaves",
-            *choose_slaves_randomly != b.choose_slaves_randomly,
-        ),
+        ("choose_slaves", *choose_slaves != b.choose_slaves),
         ("log_max_size", logs.max_size != b.logs.max_size),
         (
             "log_max_tail_size",
@@ -252,7 +249,9 @@ fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
         description,
         properties,
         locks,
-        merge_requests,
+        merging,
+        next_slave,
+        priority,
     } = a;
     differing([
         ("slaves", *slaves != b.slaves),
@@ -264,7 +263,13 @@ fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
         ("description", *description != b.description),
         ("properties", *properties != b.properties),
         ("locks", *locks != b.locks),
-        ("merge_requests", *merge_requests != b.merge_requests),
+        ("merge_requests", merging.rule != b.merging.rule),
+        (
+            "merge_compare_properties",
+            merging.compare_properties != b.merging.compare_properties,
+        ),
+        ("next_slave", *next_slave != b.next_slave),
+        ("priority", *priority != b.priority),
     ])
 }
 
@@ -274,6 +279,7 @@ fn scheduler(a: &SchedulerConfig, b: &SchedulerConfig) -> Vec<&'static str> {
         builders,
         properties,
         reason,
+        priority,
         kind,
     } = a;
     let same_type = kind.name() == b.kind.name();
@@ -298,6 +304,7 @@ fn scheduler(a: &SchedulerConfig, b: &SchedulerConfig) -> Vec<&'static str> {
         ("builders", *builders != b.builders),
         ("properties", *properties != b.properties),
         ("reason", *reason != b.reason),
+        ("priority", *priority != b.priority),
     ])
 }
 

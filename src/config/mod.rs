@@ -12,6 +12,7 @@ mod builders;
 pub mod calendar;
 mod change_sources;
 pub mod checked;
+pub mod choosing;
 pub mod difference;
 mod listen;
 pub mod locks;
@@ -38,6 +39,7 @@ pub use checked::{
     Listen, LogLimits, Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind,
     Template,
 };
+pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use difference::Difference;
 pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};

@@ -30,6 +30,7 @@ pub(super) static SHAPE: Shape = Shape {
         "builders",
         "properties",
         "reason",
+        "priority",
         "branch",
         "branches",
         "separate_repositories",
@@ -132,6 +133,7 @@ impl<'a> Reader<'a, '_> {
         let kind = kind.one_of(&KINDS)?;
         let properties = table.properties("Scheduler");
         let reason = table.take("reason").and_then(|v| read_reason(&v));
+        let priority = table.priority();
         let kind = match kind {
             "Scheduler" => Some(read_scheduler(&mut table)),
             "AnyBranch" => Some(read_any_branch(&mut table)),
@@ -148,6 +150,7 @@ impl<'a> Reader<'a, '_> {
             builders,
             properties,
             reason,
+            priority,
             kind: kind?,
         })
     }

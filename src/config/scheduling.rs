@@ -17,6 +17,8 @@ pub struct SchedulerConfig {
     pub properties: Properties,
     /// Text of its sets' reasons, with `%(name)s` for its name; absent: kind and name (SCB-12).
     pub reason: Option<String>,
+    /// Of its requests: those with a higher number go before all others (BRQ-09); 0.
+    pub priority: i32,
     /// What it is.
     pub kind: SchedulerKind,
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::MachineZone;
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, LogLimits, SlaveKind};
@@ -16,6 +15,7 @@ use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
 use super::schedulers::try_userpass::Listeners;
 use super::schedulers::{self, Builders};
+use super::{MachineZone, Merging};
 use super::{slaves, steps};
 
 pub(super) static SHAPE: Shape = Shape {
@@ -34,6 +34,7 @@ pub(super) static SHAPE: Shape = Shape {
         "schedulers",
         "change_sources",
         "merge_requests",
+        "merge_compare_properties",
         "start_build_timeout",
         "attach_timeout",
         "keepalive_timeout",
@@ -85,15 +86,12 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
 
     let mut factory_names = Names::new("factory");
     let factories = steps::read(&mut root, &mut factory_names, &mut locks);
-    let merge_requests = root.take("merge_requests");
-    let merge_requests = merge_requests
-        .and_then(|v| v.merge_requests())
-        .unwrap_or(true);
+    let merging = root.merging(Merging::default());
     let known = Known {
         slaves: &slave_names,
         factory_names,
         factories,
-        merge_requests,
+        merging,
     };
     let mut builder_names = Names::new("builder");
     let builders = builders::read(&mut root, &known, &mut builder_names, &mut locks);
@@ -126,9 +124,9 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         orphan_request_grace.and_then(|v| v.duration(Duration::ZERO..=LONGEST));
     let max_retries = root.take("max_retries");
     let max_retries = max_retries.and_then(|v| v.integer(0..=u32::MAX));
-    let mut choice = |key, known: &[&'static str]| root.take(key).and_then(|v| v.one_of(known));
-    let duplicate_slave = choice("duplicate_slave", &["arbitrate", "replace"]);
-    let choose_slaves = choice("choose_slaves", &["random", "first"]);
+    let duplicate_slave = root.take("duplicate_slave");
+    let duplicate_slave = duplicate_slave.and_then(|v| v.one_of(&["arbitrate", "replace"]));
+    let choose_slaves = root.take("choose_slaves").and_then(|v| v.slave_choice());
     let logs = LogLimits {
         max_size: root.take("log_max_size").and_then(|v| v.size()),
         max_tail_size: root.take("log_max_tail_size").and_then(|v| v.size()),
@@ -162,7 +160,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         orphan_request_grace: orphan_request_grace.unwrap_or_default(),
         max_retries: max_retries.unwrap_or(5),
         duplicate_slave_replaces: duplicate_slave == Some("replace"),
-        choose_slaves_randomly: choose_slaves != Some("first"),
+        choose_slaves: choose_slaves.unwrap_or_default(),
         logs,
         log_rotation,
     }

@@ -21,6 +21,8 @@ pub struct BuildSet {
     pub properties: Arc<Properties>,
     /// When it was submitted.
     pub submitted_at: Timestamp,
+    /// How urgent its requests are: those with a higher number go first (BRQ-09); 0 is usual.
+    pub priority: i32,
     /// One request a builder, in the order of the builder list.
     pub requests: Vec<(RequestId, BuilderName)>,
 }
@@ -42,6 +44,8 @@ pub struct BuildRequest {
     pub properties: Arc<Properties>,
     /// When it was queued; never changes again (BRQ-01).
     pub submitted_at: Timestamp,
+    /// The set's priority; never changes either.
+    pub priority: i32,
     /// How many builds of it ended in RETRY because their slave was lost (BUI-14).
     pub retries: u32,
     /// How many builds were started for it (BRQ-06).

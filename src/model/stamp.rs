@@ -78,25 +78,29 @@ impl SourceStamp {
         }
     }
 
-    /// The stamp for a build that serves all of `members`, which can all merge with the first
-    /// (SST-06): all their changes, without duplicates, in number order.
+    /// The stamp for a build that serves all of `members`, which are of one branch without patches (SST-06): all their
+    /// changes, without duplicates, in number order. `members` are in the order of their age, the oldest first.
+    ///
+    /// Where the rule for merging lets stamps through that SST-05 keeps apart, what is built is the newest of what is
+    /// asked for: with changes, the newest of these, also for those who asked for a revision or the latest;
+    /// without, what the youngest member asks for.
     #[must_use]
     pub fn merged(members: &[Arc<Self>]) -> Arc<Self> {
-        let [first, rest @ ..] = members else {
+        let [.., last] = members else {
             return Arc::default();
         };
-        if rest.is_empty() || first.changes.is_empty() {
-            return Arc::clone(first);
+        if members.len() == 1 || members.iter().all(|member| member.changes.is_empty()) {
+            return Arc::clone(last);
         }
         let changes = members
             .iter()
             .flat_map(|m| m.changes.iter().cloned())
             .collect();
         let mut stamp = Self::from_changes(changes);
-        stamp.branch.clone_from(&first.branch);
-        stamp.project.clone_from(&first.project);
-        stamp.repository.clone_from(&first.repository);
-        stamp.codebase.clone_from(&first.codebase);
+        stamp.branch.clone_from(&last.branch);
+        stamp.project.clone_from(&last.project);
+        stamp.repository.clone_from(&last.repository);
+        stamp.codebase.clone_from(&last.codebase);
         Arc::new(stamp)
     }
 

@@ -90,6 +90,8 @@ pub struct Submission {
     pub reason: String,
     /// With which properties (SCB-08).
     pub properties: Properties,
+    /// How urgent its requests are (BRQ-09).
+    pub priority: i32,
     /// The id that a client gave it (TJD-11).
     pub external_id: Option<String>,
 }
@@ -403,6 +405,7 @@ impl Entry {
             reason: self.reason(&stamp),
             stamp,
             properties,
+            priority: config.priority,
             external_id: None,
         }
     }

@@ -286,8 +286,8 @@ fn in_runs(decisions: &[(SchedulerName, Decision)]) -> Vec<(Decision, Vec<&Sched
 fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build_set (id, external_id, scheduler, reason, submitted_at, stamp,
-             properties)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             properties, priority)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         int(set.id.0),
@@ -297,6 +297,7 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
         set.submitted_at.0,
         Json(StoredStamp::of(&set.stamp)),
         Json(&*set.properties),
+        set.priority,
     ])?;
     if let Some(patch) = &set.stamp.patch {
         conn.prepare_cached(

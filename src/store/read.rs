@@ -112,6 +112,10 @@ pub struct RequestRow {
     pub submitted_at: Timestamp,
     /// The build that serves it or served it.
     pub build: Option<BuildNumber>,
+    /// The request whose build that is, if this one was merged into it (BRQ-07).
+    pub merged_into: Option<RequestId>,
+    /// How urgent it is: those with a higher number go first (BRQ-09).
+    pub priority: i32,
     /// How many builds of it lost their slave.
     pub retries: u32,
     /// How many builds were started for it.
@@ -419,8 +423,9 @@ fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
 }
 
 fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
+    let id = row.get::<_, Col<_>>(0)?.0;
     Ok(RequestRow {
-        id: row.get::<_, Col<_>>(0)?.0,
+        id,
         set: row.get::<_, Col<_>>(1)?.0,
         builder: row.get::<_, Col<_>>(2)?.0,
         reason: row.get(3)?,
@@ -429,6 +434,11 @@ fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
         retries: row.get(6)?,
         start_count: row.get(7)?,
         finished: finished(row, 8, 9)?,
+        priority: row.get(10)?,
+        merged_into: row
+            .get::<_, Option<Col<RequestId>>>(11)?
+            .map(|first| first.0)
+            .filter(|&first| first != id),
     })
 }
 
@@ -521,17 +531,20 @@ const CHANGE: &str = "SELECT number, arrived_at, made_at, said_when, who, commen
         branch, project, repository, codebase, category, revlink, src, files, properties
     FROM change WHERE number = ?1";
 const PENDING_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        NULL, r.retries, r.start_count, r.result, r.finished_at
+        NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL
     FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
-    WHERE r.finished_at IS NULL AND r.build IS NULL ORDER BY r.submitted_at, r.id LIMIT ?1";
+    WHERE r.finished_at IS NULL AND r.build IS NULL
+    ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
 const OPEN_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
         (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at
+        r.retries, r.start_count, r.result, r.finished_at, s.priority,
+        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)
     FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
-    WHERE r.finished_at IS NULL ORDER BY r.submitted_at, r.id LIMIT ?1";
+    WHERE r.finished_at IS NULL ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
 const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
         (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at
+        r.retries, r.start_count, r.result, r.finished_at, s.priority,
+        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)
     FROM request r JOIN build_set s ON s.id = r.build_set
     ORDER BY r.id DESC LIMIT ?1";
 const REQUEST: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,

@@ -172,6 +172,7 @@ struct OpenSet {
     submitted_at: Timestamp,
     stamp: StoredStamp<'static>,
     properties: Properties,
+    priority: i32,
     patch: Option<Patch>,
 }
 
@@ -198,6 +199,7 @@ fn open_sets(conn: &Connection) -> rusqlite::Result<Vec<OpenSet>> {
                 submitted_at: row.get::<_, Col<_>>(4)?.0,
                 stamp: row.get::<_, Json<_>>(5)?.0,
                 properties: row.get::<_, Json<_>>(6)?.0,
+                priority: row.get(12)?,
                 patch,
             })
         })?
@@ -259,6 +261,7 @@ fn with_requests(
                 reason: Arc::clone(&reason),
                 properties: Arc::clone(&properties),
                 submitted_at: row.get::<_, Col<_>>(4)?.0,
+                priority: set.priority,
                 retries: row.get(5)?,
                 start_count: row.get(6)?,
             });
@@ -272,6 +275,7 @@ fn with_requests(
                 reason: set.reason,
                 properties,
                 submitted_at: set.submitted_at,
+                priority: set.priority,
                 requests: of_set,
             }),
             finished,
@@ -308,7 +312,7 @@ pub(super) const REQUEUE: &str = "UPDATE request INDEXED BY request_open SET bui
 
 pub(super) const OPEN_SETS: &str =
     "SELECT s.id, s.external_id, s.scheduler, s.reason, s.submitted_at, s.stamp, s.properties,
-         p.level, p.subdir, p.who, p.comment, p.body
+         p.level, p.subdir, p.who, p.comment, p.body, s.priority
      FROM build_set s INDEXED BY build_set_open LEFT JOIN patch p ON p.build_set = s.id
      WHERE s.finished_at IS NULL ORDER BY s.id";
 

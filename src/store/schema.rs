@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -276,6 +277,39 @@ mod tests {
         let left = "SELECT (SELECT count(*) FROM change_in_set) + (SELECT count(*) FROM decision)";
         let left: u32 = conn.query_row(left, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0);
+    }
+
+    /// A set that waits and one that is done, as the version before priorities left them.
+    const FILLED_BEFORE_PRIORITIES: &str = r#"
+        INSERT INTO build_set (id, reason, submitted_at, finished_at, result, stamp, properties) VALUES
+            (3, 'because', 200, NULL, NULL, '{"branch":null,"revision":null,"project":"",
+              "repository":"","codebase":"","changes":[]}', '{}'),
+            (4, 'because', 200, 300, 0, '{"branch":null,"revision":null,"project":"",
+              "repository":"","codebase":"","changes":[]}', '{}');
+        INSERT INTO request (id, build_set, builder, submitted_at) VALUES (5, 3, 'b', 200);"#;
+
+    #[test]
+    fn requests_from_before_there_were_priorities_have_the_usual_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        let mut conn = Connection::open(&path).unwrap();
+        let before = MIGRATIONS
+            .iter()
+            .take_while(|sql| !sql.contains("COLUMN priority"));
+        for (step, sql) in (1..).zip(before) {
+            migrate_to(&mut conn, step, sql).unwrap();
+        }
+        assert!(version(&conn).unwrap() < known());
+        conn.execute_batch(FILLED_BEFORE_PRIORITIES).unwrap();
+        drop(conn);
+        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        let request = &recovered.requests[0];
+        assert_eq!(
+            (request.priority, request.submitted_at),
+            (0, Timestamp(200))
+        );
+        assert_eq!(recovered.sets.len(), 1);
+        assert_eq!(recovered.sets[0].set.priority, 0);
     }
 
     #[test]

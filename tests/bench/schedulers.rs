@@ -94,6 +94,7 @@ fn scheduler(name: &str, kind: SchedulerKind) -> Arc<SchedulerConfig> {
         builders: vec!["b".into()],
         properties: Properties::new(),
         reason: None,
+        priority: 0,
         kind,
     })
 }

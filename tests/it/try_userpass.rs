@@ -155,6 +155,7 @@ fn set() -> Arc<BuildSet> {
         reason: "'try' job from user alice".to_owned(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
+        priority: 0,
         requests: vec![(RequestId(1), "b".into())],
     })
 }

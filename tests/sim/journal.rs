@@ -228,6 +228,7 @@ impl Journal {
             reason: set.reason.as_str().into(),
             properties: Arc::clone(&set.properties),
             submitted_at: set.submitted_at,
+            priority: set.priority,
             retries: request.retries,
             start_count: 0,
         }

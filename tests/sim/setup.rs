@@ -8,8 +8,9 @@ use buildmaster::config::calendar::Field;
 use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
-    Importance, LockAccess, LockConfig, LockKind, LockMode, LogLimits, NightlyConfig,
-    SchedulerConfig, SchedulerKind, SlaveConfig, SlaveKind, TimedBuild, TreeStable,
+    Importance, LockAccess, LockConfig, LockKind, LockMode, LogLimits, MergeRule, Merging,
+    NightlyConfig, SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TimedBuild,
+    TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -54,7 +55,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         orphan_request_grace: Duration::ZERO,
         max_retries: rng.random_range(0..=2),
         duplicate_slave_replaces: rng.random_bool(0.3),
-        choose_slaves_randomly: rng.random_bool(0.7),
+        choose_slaves: slave_choice(rng),
         logs: LogLimits::default(),
         log_rotation: (0, 0),
     }
@@ -153,8 +154,26 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig>
         tags: Vec::new(),
         description: String::new(),
         properties: Properties::new(),
-        merge_requests: rng.random_bool(0.5),
+        merging: Merging {
+            rule: [
+                MergeRule::Compatible,
+                MergeRule::Never,
+                MergeRule::SameBranch,
+            ][rng.random_range(0..3)],
+            compare_properties: rng.random_bool(0.3),
+        },
+        next_slave: rng.random_bool(0.3).then(|| slave_choice(rng)),
+        priority: rng.random_range(-1..=1),
     })
+}
+
+fn slave_choice(rng: &mut StdRng) -> SlaveChoice {
+    let all = [
+        SlaveChoice::Random,
+        SlaveChoice::First,
+        SlaveChoice::LeastLoaded,
+    ];
+    all[rng.random_range(0..all.len())]
 }
 
 fn scheduler(
@@ -217,6 +236,7 @@ fn scheduler(
         builders: its,
         properties: Properties::new(),
         reason: None,
+        priority: rng.random_range(-1..=1),
         kind,
     })
 }

@@ -70,7 +70,7 @@ fn a_change_becomes_a_build_and_nothing_is_seen_before_it_is_durable() {
 #[test]
 fn sb_02_merged_requests_go_back_in_their_old_order() {
     let mut config = config(&[("b", &["s"])]);
-    builder_of(&mut config, 0).merge_requests = true;
+    builder_of(&mut config, 0).merging.rule = MergeRule::Compatible;
     config.schedulers.push(scheduler("all", vec!["b".into()]));
     let mut h = Harness::new(config);
     h.change("b");
@@ -395,7 +395,7 @@ fn prp_01_later_sources_win() {
 #[test]
 fn brq_08_merged_reasons_properties_and_owners() {
     let mut config = config(&[("b", &["s"])]);
-    builder_of(&mut config, 0).merge_requests = true;
+    builder_of(&mut config, 0).merging.rule = MergeRule::Compatible;
     let request = |id: u64, reason: &str, owner: &str| {
         let mut properties = Properties::new();
         properties.set("p", id, "Scheduler");
@@ -412,6 +412,7 @@ fn brq_08_merged_reasons_properties_and_owners() {
                     reason: reason.to_owned(),
                     properties: Arc::default(),
                     submitted_at: Timestamp(0),
+                    priority: 0,
                     requests: vec![(RequestId(id), "b".into())],
                 }),
                 finished: Vec::new(),
@@ -424,6 +425,7 @@ fn brq_08_merged_reasons_properties_and_owners() {
                 reason: reason.into(),
                 properties: Arc::new(properties),
                 submitted_at: Timestamp(0),
+                priority: 0,
                 retries: 0,
                 start_count: 0,
             },

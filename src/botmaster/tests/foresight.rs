@@ -73,6 +73,7 @@ fn schedulers() -> Vec<Arc<SchedulerConfig>> {
         builders: Vec::new(),
         properties: Properties::new(),
         reason: None,
+        priority: 0,
         kind,
     });
     configs.into_iter().map(Arc::new).collect()

@@ -269,7 +269,7 @@ fn lck_08_a_lock_that_a_build_gives_back_lets_a_slave_take_builds() {
 fn lck_10_slaves_on_which_the_builders_locks_are_free_are_preferred() {
     for with_locks in [true, false] {
         let mut config = config(&[("a", &["s", "t", "u"]), ("b", &["s"])]);
-        config.choose_slaves_randomly = true;
+        config.choose_slaves = SlaveChoice::Random;
         config.locks = vec![lock("disk", 1, true)];
         if with_locks {
             builder_of(&mut config, 0).locks = vec![counting("disk")];

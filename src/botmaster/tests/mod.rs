@@ -7,6 +7,7 @@
 )]
 
 mod building;
+mod choosing;
 mod forcing;
 mod foresight;
 mod locks;
@@ -23,8 +24,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    BuilderConfig, FactoryConfig, LogLimits, SchedulerConfig, SchedulerKind, SlaveConfig,
-    SlaveKind, TreeStable,
+    BuilderConfig, FactoryConfig, LogLimits, MergeRule, Merging, SchedulerConfig, SchedulerKind,
+    SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
 };
 use crate::model::{NewChange, Properties, RequestId, Results, Timestamp};
 
@@ -71,7 +72,7 @@ fn config(builders: &[(&str, &[&str])]) -> Config {
         orphan_request_grace: Duration::ZERO,
         max_retries: 5,
         duplicate_slave_replaces: false,
-        choose_slaves_randomly: false,
+        choose_slaves: SlaveChoice::First,
         logs: LogLimits::default(),
         log_rotation: (0, 0),
     }
@@ -104,7 +105,12 @@ fn builder(name: &str, slaves: &[&str]) -> Arc<BuilderConfig> {
         tags: Vec::new(),
         description: String::new(),
         properties: Properties::new(),
-        merge_requests: false,
+        merging: Merging {
+            rule: MergeRule::Never,
+            ..Merging::default()
+        },
+        next_slave: None,
+        priority: 0,
     })
 }
 
@@ -114,6 +120,7 @@ fn scheduler(name: &str, builders: Vec<BuilderName>) -> Arc<SchedulerConfig> {
         builders,
         properties: Properties::new(),
         reason: None,
+        priority: 0,
         kind: SchedulerKind::Scheduler {
             branch: Some(name.to_owned()),
             settings: TreeStable::default(),

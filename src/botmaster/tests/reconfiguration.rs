@@ -5,7 +5,7 @@ use crate::model::BuildNumber;
 
 impl Harness {
     /// Takes another configuration, on record at once.
-    fn reconfigure(&mut self, config: Config) {
+    pub(super) fn reconfigure(&mut self, config: Config) {
         self.config = Arc::new(config);
         let (config, reply) = (Arc::clone(&self.config), self.new_reply());
         self.input(Input::Reconfigured { config, reply });
@@ -338,7 +338,7 @@ fn merging_that_is_switched_on_counts_for_what_waits() {
     h.change("b");
     h.change("b");
     let mut merging = config(&[("b", &["s"])]);
-    builder_of(&mut merging, 0).merge_requests = true;
+    builder_of(&mut merging, 0).merging.rule = MergeRule::Compatible;
     h.reconfigure(merging);
     h.change("b");
     h.attach("s");

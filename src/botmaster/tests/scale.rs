@@ -42,6 +42,7 @@ fn waiting((id, builder): (u64, BuilderName)) -> (RecoveredSet, BuildRequest) {
         reason: String::new(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
+        priority: 0,
         requests: vec![(request, builder)],
     });
     let request = OpenSets::requests_of(&set).next().unwrap();

@@ -19,6 +19,7 @@ fn of_kind(name: &str, builders: &[&str], kind: SchedulerKind) -> SchedulerConfi
         builders: builders.iter().map(|&b| b.into()).collect(),
         properties: Properties::new(),
         reason: None,
+        priority: 0,
         kind,
     }
 }
@@ -123,6 +124,7 @@ fn dep_07_a_set_that_was_open_at_a_restart_still_starts_what_waits_for_it() {
             reason: String::new(),
             properties: Arc::default(),
             submitted_at: Timestamp(0),
+            priority: 0,
             requests: vec![(RequestId(7), "b".into())],
         };
         let requests: Vec<BuildRequest> = match finished.is_empty() {

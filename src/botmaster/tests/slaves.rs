@@ -336,7 +336,7 @@ fn late_answers_of_connections_that_have_gone_change_nothing() {
 #[test]
 fn bld_05_slaves_are_chosen_evenly_at_random() {
     let mut config = config(&[("b", &["s", "t", "u"])]);
-    config.choose_slaves_randomly = true;
+    config.choose_slaves = SlaveChoice::Random;
     let mut h = Harness::new(config);
     for slave in ["s", "t", "u"] {
         h.attach(slave);

@@ -10,13 +10,14 @@ fn try_config(builders: &[&str]) -> Config {
     let mut config = config(&[("a", &["s"]), ("b", &["s"])]);
     slave_of(&mut config, 0).max_builds = Some(1);
     for builder in 0..2 {
-        builder_of(&mut config, builder).merge_requests = true;
+        builder_of(&mut config, builder).merging.rule = MergeRule::Compatible;
     }
     config.schedulers = vec![Arc::new(SchedulerConfig {
         name: "try".into(),
         builders: builders.iter().map(|&b| b.into()).collect(),
         properties: Properties::new(),
         reason: None,
+        priority: 0,
         kind: SchedulerKind::TryUserpass(TryUserpassConfig {
             ports: Vec::new(),
             users: Vec::new(),
@@ -203,6 +204,7 @@ fn a_recovered_try_job_is_built_with_the_very_same_patch() {
         reason: String::new(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
+        priority: 0,
         requests: vec![(RequestId(1), "a".into())],
     };
     let mut recovered = Recovered {

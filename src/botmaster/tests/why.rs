@@ -128,14 +128,14 @@ fn a_busy_slave_and_the_older_ones_in_the_queue_are_named() {
     assert_eq!(
         h.why(3),
         [
-            "1 older request waits for builder b, the oldest (request 2) since 13:46:41.000Z",
+            "1 other request goes first on builder b, the next (request 2) waiting since 13:46:41.000Z",
             busy
         ]
     );
     assert_eq!(
         h.why(4),
         [
-            "2 older requests wait for builder b, the oldest (request 2) since 13:46:41.000Z",
+            "2 other requests go first on builder b, the next (request 2) waiting since 13:46:41.000Z",
             busy
         ]
     );
@@ -249,7 +249,7 @@ fn lck_11_a_build_that_waits_for_a_lock_names_holder_and_place() {
 
 #[test]
 fn requests_that_share_a_build_name_each_other() {
-    let mut h = one_slave(|config| builder_of(config, 0).merge_requests = true);
+    let mut h = one_slave(|config| builder_of(config, 0).merging.rule = MergeRule::Compatible);
     for _ in 0..3 {
         h.change("b");
     }
@@ -323,7 +323,7 @@ fn a_slave_that_somebody_pings_is_not_mistaken_for_a_busy_one() {
 
 #[test]
 fn long_lists_are_cut_in_the_sentence_and_whole_in_the_data() {
-    let mut h = one_slave(|config| builder_of(config, 0).merge_requests = true);
+    let mut h = one_slave(|config| builder_of(config, 0).merging.rule = MergeRule::Compatible);
     for _ in 0..20 {
         h.change("b");
     }

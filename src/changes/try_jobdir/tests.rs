@@ -124,6 +124,7 @@ fn set(job: &str) -> BuildSet {
         reason: "'try' job".to_owned(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
+        priority: 0,
         requests: Vec::new(),
     }
 }

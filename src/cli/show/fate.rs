@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::pages::merged_with;
 use super::screen::{Cell, Colour, Screen};
 use crate::model::{Decision, SchedulerName};
 use crate::store::read::{RequestRow, SetRow};
@@ -69,7 +70,7 @@ fn decisions(
 fn build(request: &RequestRow) -> String {
     let builder = &request.builder;
     match (request.build, request.finished) {
-        (Some(number), _) => format!("{builder} build {number}"),
+        (Some(number), _) => format!("{builder} build {number}{}", merged_with(request)),
         (None, Some((result, _))) => format!("{builder} {result}"),
         (None, None) => format!("{builder} pending"),
     }

@@ -123,6 +123,8 @@ pub(super) fn request(row: &RequestRow) -> Value {
         "reason": row.reason,
         "state": state,
         "build": row.build,
+        "merged_into": row.merged_into,
+        "priority": row.priority,
         "submitted_at": secs(row.submitted_at),
         "retries": row.retries,
         "starts": row.start_count,

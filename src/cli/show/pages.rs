@@ -137,9 +137,10 @@ pub(super) fn requests(screen: &mut Screen<'_>, requests: &[RequestRow]) -> io::
         "request", "builder", "state", "queued", "set", "reason",
     ])];
     for request in requests {
+        let with = merged_with(request);
         let state = match (request.finished, request.build) {
-            (Some((result, _)), _) => result.into(),
-            (None, Some(build)) => Cell::coloured(format!("build {build}"), Colour::Yellow),
+            (Some((result, _)), _) => Cell::coloured(format!("{result}{with}"), Colour::of(result)),
+            (None, Some(build)) => Cell::coloured(format!("build {build}{with}"), Colour::Yellow),
             (None, None) => "pending".into(),
         };
         rows.push(vec![
@@ -152,6 +153,12 @@ pub(super) fn requests(screen: &mut Screen<'_>, requests: &[RequestRow]) -> io::
         ]);
     }
     screen.table(&rows)
+}
+
+/// What is added for a request that was merged into the build of another one (BRQ-07).
+pub(super) fn merged_with(request: &RequestRow) -> String {
+    let first = request.merged_into;
+    first.map_or_else(String::new, |first| format!(", merged with {first}"))
 }
 
 pub(super) fn builds(

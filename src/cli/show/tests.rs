@@ -105,6 +105,7 @@ fn a_state() -> tempfile::TempDir {
         reason: "scheduler".to_owned(),
         properties: Arc::default(),
         submitted_at: at(1),
+        priority: 0,
         requests: vec![
             (RequestId(1), "quick".into()),
             (RequestId(2), "quick".into()),

@@ -14,14 +14,17 @@ fn a_small_configuration_has_the_documented_defaults() {
     assert_eq!(config.interrupt_grace, Duration::from_secs(60));
     assert_eq!(config.max_retries, 5);
     assert!(!config.duplicate_slave_replaces);
-    assert!(config.choose_slaves_randomly);
+    assert_eq!(config.choose_slaves, SlaveChoice::Random);
     assert_eq!(config.logs, LogLimits::default());
     assert_eq!(config.log_rotation, (10_000_000, 10));
     let slave = config.slave("bot").unwrap();
     assert_eq!(slave.max_builds, None);
     assert_eq!(slave.keepalive_interval, Duration::from_secs(3600));
     let builder = config.builder("full").unwrap();
-    assert!(builder.merge_requests);
+    assert_eq!(builder.merging, Merging::default());
+    assert_eq!(builder.merging.rule, MergeRule::Compatible);
+    assert_eq!((builder.next_slave, builder.priority), (None, 0));
+    assert_eq!(config.schedulers[0].priority, 0);
     assert_eq!(
         (builder.builddir.as_str(), builder.slavebuilddir.as_str()),
         ("full", "full")
@@ -198,14 +201,58 @@ fn local_slaves_need_neither_port_nor_password() {
 }
 
 #[test]
+fn brq_09_and_bld_05_rules_of_choice_are_read_for_all_and_for_each() {
+    let read = |all: &str, own: &str| {
+        let own = format!("name = \"full\"\n{own}");
+        let text = SMALL.replace("name = \"full\"", &own);
+        accept(&format!("{all}\n{text}"))
+    };
+    let config = read(
+        "choose_slaves = \"least-loaded\"\nmerge_requests = \"always-same-branch\"\nmerge_compare_properties = true",
+        "next_slave = \"first\"\npriority = 10",
+    );
+    let builder = &config.builders[0];
+    assert_eq!(config.choose_slaves, SlaveChoice::LeastLoaded);
+    assert_eq!(config.slave_choice(builder), SlaveChoice::First);
+    assert_eq!(builder.priority, 10);
+    let merging = Merging {
+        rule: MergeRule::SameBranch,
+        compare_properties: true,
+    };
+    assert_eq!(builder.merging, merging);
+    let config = read(
+        "choose_slaves = \"first\"\nmerge_compare_properties = true",
+        "merge_compare_properties = false\nmerge_requests = \"never\"\npriority = -1_000_000",
+    );
+    let builder = &config.builders[0];
+    assert_eq!(config.slave_choice(builder), SlaveChoice::First);
+    assert_eq!(builder.priority, -1_000_000);
+    let merging = Merging {
+        rule: MergeRule::Never,
+        compare_properties: false,
+    };
+    assert_eq!(builder.merging, merging);
+}
+
+#[test]
+fn brq_09_schedulers_have_priorities() {
+    let text = SMALL.replace(
+        "type = \"Scheduler\"",
+        "type = \"Scheduler\"\npriority = 1_000_000",
+    );
+    assert_eq!(accept(&text).schedulers[0].priority, 1_000_000);
+}
+
+#[test]
 fn global_settings_reach_builders_and_builders_override_them() {
     let global = format!("merge_requests = false\nproperties = {{ team = \"core\" }}\n{SMALL}");
     let config = accept(&global);
-    assert!(!config.builders[0].merge_requests);
+    assert_eq!(config.builders[0].merging.rule, MergeRule::Never);
     let team = config.properties.iter().next().unwrap();
     assert_eq!((team.0, team.1.source.as_str()), ("team", "master.toml"));
     let own = global.replace("name = \"full\"", "name = \"full\"\nmerge_requests = true");
-    assert!(accept(&own).builders[0].merge_requests);
+    let own = accept(&own).builders[0].merging;
+    assert_eq!(own.rule, MergeRule::Compatible);
 }
 
 #[test]

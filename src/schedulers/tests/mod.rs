@@ -190,6 +190,7 @@ fn config_of(name: &str, kind: SchedulerKind) -> SchedulerConfig {
         builders: vec!["b1".into(), "b2".into()],
         properties: Properties::new(),
         reason: None,
+        priority: 0,
         kind,
     }
 }

@@ -64,6 +64,7 @@ pub(in crate::store) fn a_set(
         reason: "because".to_owned(),
         properties: Arc::new(properties),
         submitted_at: at(200),
+        priority: 7,
         requests: (first_request..)
             .map(RequestId)
             .zip(builders.iter().map(|&b| BuilderName::from(b)))

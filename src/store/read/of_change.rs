@@ -54,7 +54,8 @@ pub(super) const DECISIONS: &str = "SELECT schedulers FROM decision WHERE change
 pub(super) const REQUESTS_OF_CHANGE: &str =
     "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
         (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at
+        r.retries, r.start_count, r.result, r.finished_at, s.priority,
+        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)
     FROM change_in_set c JOIN build_set s ON s.id = c.build_set
         JOIN request r ON r.build_set = s.id
     WHERE c.change = ?1 ORDER BY c.build_set, r.id";

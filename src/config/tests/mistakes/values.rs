@@ -59,7 +59,8 @@ log_max_tail_size = -1
 log_rotation = { size = 0, count = 99999 }
 duplicate_slave = "replce"
 choose_slaves = "x"
-merge_requests = "always-same-branch""#,
+merge_requests = "always"
+merge_compare_properties = "yes""#,
         r#"3:21: `keepalive_timeout` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
 4:18: `attach_timeout` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
 5:19: `interrupt_grace` is out of range (a time from 1ms to 3650d)
@@ -69,8 +70,9 @@ merge_requests = "always-same-branch""#,
 9:25: `size` of log_rotation is out of range (at least one byte)
 9:36: `count` of log_rotation is out of range (a number from 0 to 9999)
 10:19: unknown `duplicate_slave = "replce"` (did you mean `"replace"`?)
-11:17: unknown `choose_slaves = "x"` (it may be `random`, `first`)
-12:18: `merge_requests = "always-same-branch"` is not available yet (this version does not have it; remove it to go on without)"#,
+11:17: unknown `choose_slaves = "x"` (it may be `random`, `first`, `least-loaded`)
+12:18: unknown `merge_requests = "always"` (it may be `compatible`, `never`, `always-same-branch`)
+13:28: `merge_compare_properties` must be true or false, not a text (write `true` or `false`, without quotes)"#,
     );
     check(
         r#"command = "make""#,

@@ -21,6 +21,7 @@ fn followed() -> Tracked {
         reason: "'try' job".to_owned(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
+        priority: 0,
         requests: vec![(A, "a".into()), (B, "b".into())],
     });
     tracked
@@ -202,7 +203,9 @@ fn on_disk(
         builder: "a".into(),
         reason: String::new(),
         submitted_at: at,
+        priority: 0,
         build,
+        merged_into: None,
         retries: 0,
         start_count: 0,
         finished: finished.map(|result| (result, at)),
