@@ -32,6 +32,7 @@
 //! | 2 | [`daemonize`] | going to the background, pid files, log files with rotation |
 //! | 1 | [`config`] | **pure**: `master.toml`, checked, with all errors at once |
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
+//! | 0 | [`process_lock`] | one process at a time |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker, login: bytes in, bytes out |
 //! | 0 | [`model`] | **pure**: the domain, and the journal of what must be remembered |
 //!
@@ -98,6 +99,7 @@ pub mod logs;
 pub mod model;
 pub mod net;
 pub mod pb;
+pub mod process_lock;
 pub mod protocol;
 pub mod schedulers;
 pub mod status;

@@ -1,13 +1,14 @@
 //! The pid file: a lock that says whether a program runs, and the number to signal it by.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::FlockOperation;
 use rustix::process::{Pid, Signal};
+
+use crate::process_lock::{self, Claim};
 
 /// The locked pid file of this process; unlocked and removed when dropped.
 #[derive(Debug)]
@@ -63,16 +64,13 @@ impl PidFile {
                 .truncate(false)
                 .open(path)
                 .map_err(fail)?;
-            if !try_lock(&file).map_err(fail)? {
-                return Err(PidFileError::Running(read_pid(&mut file)));
+            if let Claim::Theirs(pid) = process_lock::claim(&mut file).map_err(fail)? {
+                return Err(PidFileError::Running(pid));
             }
             // Its former owner may have removed the file between our opening and our locking it.
             if !is_still_at(&file, path) {
                 continue;
             }
-            file.set_len(0)
-                .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
-                .map_err(fail)?;
             return Ok(Self {
                 path: path.to_owned(),
                 _file: file,
@@ -98,10 +96,10 @@ pub fn running(path: &Path) -> io::Result<Option<u32>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    if try_lock(&file)? {
+    if !process_lock::is_claimed(&file)? {
         return Ok(None);
     }
-    Ok(read_pid(&mut file))
+    Ok(process_lock::holder(&mut file))
 }
 
 /// Signals the program whose pid file is at `path`, and waits for at most `patience` until it has
@@ -137,15 +135,6 @@ pub fn stop(path: &Path, signal: Signal, patience: Duration) -> io::Result<Stopp
 /// How often [`stop`] looks whether the process has ended.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Whether the lock was free; it is then held until the file is closed.
-fn try_lock(file: &File) -> io::Result<bool> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
 fn is_still_at(file: &File, path: &Path) -> bool {
     let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
     match (file.metadata(), fs::metadata(path)) {
@@ -154,16 +143,11 @@ fn is_still_at(file: &File, path: &Path) -> bool {
     }
 }
 
-fn read_pid(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::Read;
 
     use super::*;
 

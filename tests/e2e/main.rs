@@ -23,5 +23,6 @@ mod masters;
 mod reconfiguration;
 mod slaves;
 mod sweep;
+mod timers;
 mod try_client;
 mod try_userpass;

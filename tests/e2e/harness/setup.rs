@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 /// What a test wants in its `master.toml`. All builders run on all slaves and have the same steps; one scheduler
-/// without a timer feeds them.
+/// without a timer feeds them, unless there are others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     slaves: Vec<String>,
     builders: Vec<String>,
     steps: Vec<String>,
     tables: String,
+    schedulers: Option<String>,
 }
 
 /// The password of every slave in a [`Setup`].
@@ -52,6 +53,12 @@ impl Setup {
         self
     }
 
+    /// Has these tables of schedulers in place of the one.
+    pub(crate) fn schedulers(mut self, toml: &str) -> Self {
+        self.schedulers = Some(toml.to_owned());
+        self
+    }
+
     /// The text of the configuration, with slaves and changes on `port` of the loopback address; 0 lets the system
     /// choose.
     pub(crate) fn toml(&self, port: u16) -> String {
@@ -79,10 +86,14 @@ impl Setup {
             )
             .unwrap();
         }
+        let schedulers = self.schedulers.clone().unwrap_or_else(|| {
+            format!(
+                "[[schedulers]]\ntype = \"Scheduler\"\nname = \"quick\"\nbuilders = {builders:?}\n"
+            )
+        });
         write!(
             text,
-            "\n[[schedulers]]\ntype = \"Scheduler\"\nname = \"quick\"\nbuilders = {builders:?}\n\
-             \n[[change_sources]]\ntype = \"PB\"\nuser = \"change\"\npassword = \"changepw\"\n"
+            "\n{schedulers}\n[[change_sources]]\ntype = \"PB\"\nuser = \"change\"\npassword = \"changepw\"\n"
         )
         .unwrap();
         text

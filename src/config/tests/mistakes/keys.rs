@@ -69,7 +69,7 @@ nextSlave = 1
 steps = []"#,
         r#"14:1: unknown key `periodicBuildTime` of builder `full` (use a scheduler of type "Periodic" for this builder)
 15:1: unknown key `category` of builder `full` (it is called `tags` here)
-16:1: `nextSlave` of builder `full` is not available yet (this version does not have it; remove it to go on without)
+16:1: unknown key `nextSlave` of builder `full` (it is called `next_slave` here)
 17:1: unknown key `steps` of builder `full` (put them under `[factories.NAME]`, and write `factory = "NAME"` here)"#,
     );
     check(

@@ -1,0 +1,142 @@
+//! One process at a time, by a lock of the operating system on a file that holds the number of the process.
+//!
+//! The lock ends with the process that holds it, however that ends. The number is only to tell people.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, test_kill_process};
+
+/// Whether a lock was had.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// It is held until the file is closed, and the file has the number of this process.
+    Ours,
+    /// Somebody else has it: this process, where the file says so.
+    Theirs(Option<u32>),
+}
+
+/// Takes the lock on `file`, which is open for reading and writing.
+///
+/// Waits a moment, for one who only asks whether it is held; and longer while the process that the file names is no
+/// more: a process that was killed while it started programs leaves the lock to them, until each has become what it
+/// is to be.
+///
+/// # Errors
+/// The file cannot be locked or written.
+pub fn claim(file: &mut File) -> io::Result<Claim> {
+    let mut attempts = 0;
+    while !try_lock(file)? {
+        let holder = holder(file);
+        attempts += 1;
+        if attempts >= attempts_against(holder) {
+            return Ok(Claim::Theirs(holder));
+        }
+        thread::sleep(BETWEEN_ATTEMPTS);
+    }
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(Claim::Ours)
+}
+
+/// Whether somebody holds the lock on `file` now.
+///
+/// # Errors
+/// The file cannot be locked.
+pub fn is_claimed(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => flock(file, FlockOperation::Unlock)
+            .map(|()| false)
+            .map_err(Into::into),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The process that `file` names.
+pub fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn try_lock(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn attempts_against(holder: Option<u32>) -> u32 {
+    let pid = holder.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+    match pid.map(test_kill_process) {
+        Some(Err(rustix::io::Errno::SRCH)) => ATTEMPTS_AFTER_DEATH,
+        Some(Ok(()) | Err(_)) | None => ATTEMPTS,
+    }
+}
+
+const ATTEMPTS: u32 = 10;
+const ATTEMPTS_AFTER_DEATH: u32 = 1_000;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn open(path: &Path) -> File {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        options.open(path).unwrap()
+    }
+
+    /// The number of a process that is no more.
+    fn of_a_dead() -> u32 {
+        let mut child = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    }
+
+    #[test]
+    fn a_holder_that_lives_is_believed_soon_and_a_dead_one_is_outwaited() {
+        assert_eq!(attempts_against(None), ATTEMPTS);
+        assert_eq!(attempts_against(Some(std::process::id())), ATTEMPTS);
+        assert_eq!(attempts_against(Some(of_a_dead())), ATTEMPTS_AFTER_DEATH);
+    }
+
+    #[test]
+    fn the_lock_is_one_process_s_and_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mut ours = open(&path);
+        assert!(!is_claimed(&ours).unwrap());
+        assert_eq!(claim(&mut ours).unwrap(), Claim::Ours);
+        let mut other = open(&path);
+        assert!(is_claimed(&other).unwrap());
+        let here = Some(std::process::id());
+        assert_eq!(claim(&mut other).unwrap(), Claim::Theirs(here));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_behind_gives_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mut left = open(&path);
+        assert_eq!(claim(&mut left).unwrap(), Claim::Ours);
+        std::fs::write(&path, of_a_dead().to_string()).unwrap();
+        let mut next = open(&path);
+        let next = thread::spawn(move || claim(&mut next));
+        drop(left);
+        assert_eq!(next.join().unwrap().unwrap(), Claim::Ours);
+    }
+}
