@@ -24,6 +24,7 @@ mod buildset;
 mod cancelling;
 mod command;
 mod event;
+mod expecting;
 mod ids;
 mod input;
 mod intake;
@@ -32,6 +33,7 @@ mod lock_view;
 mod locking;
 mod locks;
 mod merging;
+mod names;
 mod pinging;
 pub mod plan;
 mod pool;
@@ -67,7 +69,9 @@ use self::stopping::Phase;
 use self::timers::{Timer, Timers};
 use crate::config::Config;
 use crate::model::journal::NextNumbers;
-use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket};
+use crate::model::{
+    BuildId, BuilderName, Expectations, Mono, Now, Op, Recovered, SlaveName, Ticket,
+};
 use crate::schedulers::Registry;
 
 pub use command::{Answer, Command};
@@ -76,6 +80,7 @@ pub use ids::{Epoch, PingId, ReplyId, SessionId};
 pub use input::Input;
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
+pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use view::{AttachmentState, AttachmentView};
 
@@ -113,6 +118,8 @@ pub struct BotMaster {
     /// Builders whose big state may have changed.
     touched: BTreeSet<BuilderIx>,
     next: NextNumbers,
+    /// What is expected of builders, also of those that may come back (PRG-04).
+    expectations: BTreeMap<BuilderName, Expectations>,
     next_epoch: u64,
     next_ping: u64,
     next_attempt: u64,
@@ -146,6 +153,7 @@ impl BotMaster {
             wakeable: BTreeSet::new(),
             touched: BTreeSet::new(),
             next: recovered.next.clone(),
+            expectations: recovered.expectations.clone(),
             next_epoch: 0,
             next_ping: 0,
             next_attempt: 0,

@@ -1,5 +1,5 @@
-//! The domain: changes, source stamps, build sets, requests, builds, results, properties, time, and
-//! the journal of what must be remembered.
+//! The domain: changes, source stamps, build sets, requests, builds and how long they take, results,
+//! properties, time, and the journal of what must be remembered.
 //!
 //! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
 //! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
@@ -10,6 +10,7 @@ pub mod change;
 pub mod decision;
 pub mod ids;
 pub mod journal;
+pub mod progress;
 pub mod properties;
 pub mod results;
 pub mod stamp;
@@ -26,6 +27,7 @@ pub use ids::{
     SlaveName, Ticket,
 };
 pub use journal::{Op, Recovered};
+pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};
 pub use results::Results;
 pub use stamp::{Patch, SourceStamp};

@@ -12,6 +12,7 @@
 mod builds;
 mod changes;
 mod configuration;
+mod eta;
 mod foresight;
 mod git;
 mod harness;

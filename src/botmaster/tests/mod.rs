@@ -7,6 +7,7 @@
 )]
 
 mod building;
+mod expecting;
 mod foresight;
 mod locks;
 mod reconfiguration;
@@ -343,6 +344,7 @@ impl Harness {
             text: vec![result.as_str().to_owned()],
             stop_reason: stop_reason.map(str::to_owned),
             properties: Properties::new(),
+            took: BTreeMap::new(),
             abandoned_command: false,
         };
         self.input(Input::BuildFinished { build, outcome });
@@ -438,6 +440,7 @@ fn short_op(op: &Op) -> Option<String> {
         } => format!("slave {slave} {connected}"),
         Op::ChangeOffered { .. }
         | Op::BuilderState { .. }
+        | Op::StepsExpected { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
         | Op::StepText { .. }
