@@ -34,7 +34,7 @@
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
 //! | 0 | [`process_lock`] | one process at a time |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker, login: bytes in, bytes out |
-//! | 0 | [`model`] | **pure**: the domain, and the journal of what must be remembered |
+//! | 0 | [`model`] | **pure**: the domain, how long builds will take, and the journal of what must be remembered |
 //!
 //! # Invariants
 //!
@@ -60,7 +60,8 @@
 //! an available slave, pings that slave, tells it `startBuild`, and when it agrees gives the build
 //! its number, durably. Then [`build::run`] runs the steps: each starts a remote command and writes
 //! what it says to its log. The outcome goes back to the core, which ends the build, its requests and, with
-//! the last request, the set in one transaction.
+//! the last request, the set in one transaction. What the steps of a successful build took is what the next build
+//! expects ([`model::progress`]).
 //!
 //! # A slave connects and disconnects
 //!

@@ -7,11 +7,13 @@
 //!           requests go back                        on record, never run
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::builder::BuilderIx;
 use super::buildset::Place;
+use super::expecting;
 use super::ledger::Effect;
 use super::merging::{self, PropertySources};
 use super::slave::SlaveIx;
@@ -210,6 +212,7 @@ impl BotMaster {
             log_limits: self.config.logs,
             interrupt_grace: self.config.interrupt_grace,
         };
+        let forecast = expecting::forecast(&self.expectations, &plan.builder);
         let start = Arc::new(BuildStart {
             build,
             builder: builder.config.name.clone(),
@@ -219,6 +222,7 @@ impl BotMaster {
             changes: plan.stamp.changes.iter().map(|c| c.number).collect(),
             reason: plan.reason.clone(),
             properties: plan.properties.clone(),
+            forecast,
             at: self.now.wall,
         });
         attempt.stage = Stage::Recording(Box::new(plan));
@@ -260,6 +264,7 @@ impl BotMaster {
             text: text.map(str::to_owned).to_vec(),
             stop_reason,
             properties: plan.properties,
+            took: BTreeMap::new(),
             abandoned_command: false,
         };
         self.finish_build(id, plan.build, plan.number, outcome);
@@ -295,6 +300,7 @@ impl BotMaster {
             mut text,
             stop_reason,
             properties,
+            took,
             abandoned_command,
         } = outcome;
         let mut result = match &attempt.stop {
@@ -323,12 +329,21 @@ impl BotMaster {
             result.as_str().clone_into(first);
         }
         let slave = attempt.slave;
+        let learned = match result {
+            Results::Success => self.learn(attempt.builder, took),
+            Results::Warnings
+            | Results::Failure
+            | Results::Skipped
+            | Results::Exception
+            | Results::Retry => None,
+        };
         self.record_end(
             build,
             number,
             &attempt,
             (result, text, stop_reason, properties),
             (retried, &finished),
+            learned,
         );
         if !attempt.slave_gone {
             if let Some(attachment) = self.attachment(slave, attempt.builder) {
@@ -351,6 +366,7 @@ impl BotMaster {
         attempt: &Attempt,
         (result, text, stop_reason, properties): (Results, Vec<String>, Option<String>, Properties),
         (retried, finished): (Vec<RequestId>, &[(RequestId, Results)]),
+        learned: Option<Op>,
     ) {
         let mut ops = vec![Op::BuildFinished {
             build,
@@ -360,6 +376,7 @@ impl BotMaster {
             properties,
             at: self.now.wall,
         }];
+        ops.extend(learned);
         let mut effects = vec![Effect::Announce(Event::BuildFinished {
             build,
             builder: self.builder_name(attempt.builder),

@@ -26,6 +26,7 @@ mod buildset;
 mod cancelling;
 mod command;
 mod event;
+mod expecting;
 mod forcing;
 mod ids;
 mod input;
@@ -35,6 +36,7 @@ mod lock_view;
 mod locking;
 mod locks;
 mod merging;
+mod names;
 mod pausing;
 mod pinging;
 pub mod plan;
@@ -72,7 +74,9 @@ use self::stopping::Phase;
 use self::timers::{Timer, Timers};
 use crate::config::Config;
 use crate::model::journal::{NextNumbers, RecoveredSlave};
-use crate::model::{BuildId, BuilderName, Mono, Now, Op, Recovered, SlaveName, Ticket, Timestamp};
+use crate::model::{
+    BuildId, BuilderName, Expectations, Mono, Now, Op, Recovered, SlaveName, Ticket, Timestamp,
+};
 use crate::schedulers::Registry;
 
 pub use command::{Answer, Command};
@@ -82,6 +86,7 @@ pub use ids::{Epoch, PingId, ReplyId, SessionId};
 pub use input::Input;
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
+pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use view::{AttachmentState, AttachmentView};
 pub use why::{Blocker, BlockerKind};
@@ -124,6 +129,8 @@ pub struct BotMaster {
     /// What the state knew of slaves that have not been configured in this run yet.
     remembered: BTreeMap<SlaveName, RecoveredSlave>,
     next: NextNumbers,
+    /// What is expected of builders, also of those that may come back (PRG-04).
+    expectations: BTreeMap<BuilderName, Expectations>,
     next_epoch: u64,
     next_ping: u64,
     next_attempt: u64,
@@ -159,6 +166,7 @@ impl BotMaster {
             touched: BTreeSet::new(),
             remembered: recovered.slaves.clone(),
             next: recovered.next.clone(),
+            expectations: recovered.expectations.clone(),
             next_epoch: 0,
             next_ping: 0,
             next_attempt: 0,

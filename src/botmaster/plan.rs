@@ -1,11 +1,14 @@
 //! What the core hands to a build and gets back from it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{BuilderConfig, LogLimits};
-use crate::model::{BuildId, BuildNumber, Properties, RequestId, Results, SlaveName, SourceStamp};
+use crate::model::{
+    BuildId, BuildNumber, Effort, Properties, RequestId, Results, SlaveName, SourceStamp,
+};
 
 /// All that a build needs to run, fixed at its start: later reconfigurations do not touch it (BRC-03).
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct BuildOutcome {
     pub stop_reason: Option<String>,
     /// All properties at the end.
     pub properties: Properties,
+    /// Its steps with `use_progress` and what they took; nothing for those that did not run (PRG-03).
+    pub took: BTreeMap<String, Option<Effort>>,
     /// Whether the slave may still run a command that was given up (BUI-12): its connection is then to be dropped.
     pub abandoned_command: bool,
 }

@@ -6,8 +6,7 @@
 //! runs its events are read all the time, and nothing is awaited of the slave but those events; what
 //! it says is acknowledged when the log has taken it.
 //!
-//! Start reading at [`run`], then `step`, `command` and `steps::shell`. Pure parts: `fold`, `render`,
-//! `names`.
+//! Start reading at [`run`], then `step`, `command` and `steps::shell`. Pure parts: `fold`, `render`.
 
 mod command;
 mod control;
@@ -15,7 +14,6 @@ mod fold;
 mod guard;
 mod journal;
 mod locks;
-mod names;
 mod remote;
 mod render;
 mod runner;
@@ -31,7 +29,6 @@ pub use control::Control;
 pub use fold::{Contribution, contribution, headline};
 pub use journal::Journal;
 pub use locks::LockDesk;
-pub use names::unique_names;
 pub use remote::Remote;
 pub use render::{Unset, render};
 pub use runner::run;

@@ -1,5 +1,7 @@
 //! The life of a build: its steps in order, to one outcome (section 17).
 
+use std::collections::BTreeMap;
+
 use tokio::sync::mpsc;
 
 use super::control::{Control, Controls};
@@ -7,13 +9,12 @@ use super::fold::headline;
 use super::guard::caught;
 use super::journal::Journal;
 use super::locks::{LockDesk, Waited};
-use super::names::unique_names;
 use super::remote::Remote;
 use super::step::{StepRun, Surroundings};
-use crate::botmaster::{BuildOutcome, BuildPlan, LockUser};
+use crate::botmaster::{BuildOutcome, BuildPlan, LockUser, unique_names};
 use crate::config::{StepConfig, StepKind};
 use crate::logs::LogStore;
-use crate::model::{Properties, Results, Timestamp};
+use crate::model::{Effort, Properties, Results, Timestamp};
 
 /// Runs a build to its end. There is exactly one outcome, whatever happens: a panic makes it EXCEPTION. What it did is
 /// handed to `journal` before this returns.
@@ -44,6 +45,7 @@ pub async fn run(
         properties,
         result: Results::Success,
         text: Vec::new(),
+        took: BTreeMap::new(),
         has_command: false,
     };
     let text = match caught(Box::pin(build.run_steps(&around))).await {
@@ -64,6 +66,7 @@ pub async fn run(
         text,
         stop_reason: build.controls.stop_reason,
         properties: build.properties,
+        took: build.took,
         abandoned_command: build.has_command && build.controls.lost.is_none(),
     }
 }
@@ -83,6 +86,8 @@ struct RunningBuild {
     result: Results,
     /// Texts of the steps that affected the result.
     text: Vec<String>,
+    /// Its steps and what they took.
+    took: BTreeMap<String, Option<Effort>>,
     /// Whether the slave may still be running a command.
     has_command: bool,
 }
@@ -99,6 +104,11 @@ impl RunningBuild {
                 "the build has a patch and no step that checks out sources, so the patch is not applied; add a Git step",
             );
         }
+        let counting = steps
+            .iter()
+            .zip(&names)
+            .filter(|(step, _)| step.use_progress);
+        self.took = counting.map(|(_, name)| (name.clone(), None)).collect();
         let mut terminates = false;
         self.controls.catch_up();
         if !self.take_locks(around).await {
@@ -130,6 +140,9 @@ impl RunningBuild {
                 self.result = self.result.worse(result);
             }
             self.text.extend(end.build_text);
+            if let Some(took) = self.took.get_mut(name) {
+                *took = Some(end.took);
+            }
             terminates |= end.terminates;
             self.has_command = end.has_command;
             let was_last = usize::try_from(index).is_ok_and(|index| index + 1 == steps.len());

@@ -1,5 +1,7 @@
 //! One step of a build, whatever its kind: its beginning, its logs, its end (STP-02 to STP-04).
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::control::Controls;
@@ -13,7 +15,7 @@ use super::steps;
 use crate::botmaster::{BuildPlan, LockUser};
 use crate::config::{StepConfig, StepKind};
 use crate::logs::{Channel, LogStore, file_name};
-use crate::model::{Op, Properties, Results, Timestamp};
+use crate::model::{Effort, Op, Properties, Results, Timestamp};
 
 /// What all steps of a build share.
 pub(super) struct Surroundings {
@@ -36,6 +38,8 @@ pub(super) struct StepRun<'a> {
     /// What it did, without how it ended.
     done: Vec<String>,
     has_begun: bool,
+    /// When its own work began, after the wait for its locks.
+    working_since: Option<Timestamp>,
     /// Why it was interrupted.
     pub(super) interrupted: Option<String>,
     /// Whether the slave may be running a command of it.
@@ -74,6 +78,8 @@ pub(super) struct StepEnd {
     pub(super) contribution: Option<Results>,
     /// What it adds to the build's text.
     pub(super) build_text: Vec<String>,
+    /// What it took.
+    pub(super) took: Effort,
     /// Whether the slave may still be running a command of it.
     pub(super) has_command: bool,
 }
@@ -98,6 +104,7 @@ impl<'a> StepRun<'a> {
             logs: StepLogs::new(around, index, name),
             done: Vec::new(),
             has_begun: false,
+            working_since: None,
             interrupted: None,
             has_command: false,
         }
@@ -139,7 +146,10 @@ impl<'a> StepRun<'a> {
         self.begin(waiting_text(locks), done, &[]).await;
         let (build, user) = (around.plan.build, self.lock_user());
         match around.locks.take(build, &user, locks, self.controls).await {
-            Waited::Granted => None,
+            Waited::Granted => {
+                self.working_since = Some((around.clock)());
+                None
+            }
             Waited::Stopped => {
                 self.interrupted = self.controls.stop_reason.clone();
                 Some(Performed::StoppedWaiting)
@@ -161,12 +171,14 @@ impl<'a> StepRun<'a> {
                 text: doing,
             }
         } else {
+            let at = (self.around.clock)();
+            self.working_since = Some(at);
             Op::StepStarted {
                 build,
                 index,
                 name: self.name.to_owned(),
                 text: doing,
-                at: (self.around.clock)(),
+                at,
             }
         }];
         for log in logs {
@@ -194,15 +206,17 @@ impl<'a> StepRun<'a> {
         }
         let (result, text, about) = self.verdict(&performed);
         let contribution = contribution(self.config, result);
-        let mut ops = self.logs.close().await;
+        let (mut ops, output) = self.logs.close().await;
+        let at = (self.around.clock)();
         ops.push(Op::StepFinished {
             build: self.around.plan.build,
             index: self.logs.index,
             result,
             text,
-            at: (self.around.clock)(),
+            at,
         });
         self.around.journal.write(ops).await;
+        let secs = at.since(self.working_since.unwrap_or(at)).as_secs_f64();
         StepEnd {
             result,
             terminates: contribution.terminates,
@@ -212,6 +226,7 @@ impl<'a> StepRun<'a> {
             } else {
                 Vec::new()
             },
+            took: Effort { secs, output },
             has_command: self.has_command,
         }
     }
@@ -350,11 +365,16 @@ impl<'a> StepLogs<'a> {
         })
     }
 
-    /// Closes all; returns what is to be remembered of that.
-    async fn close(&mut self) -> Vec<Op> {
+    /// Closes all; returns what is to be remembered of that, and the bytes of output in those that have any.
+    async fn close(&mut self) -> (Vec<Op>, BTreeMap<String, f64>) {
+        let mut output = BTreeMap::new();
         let mut ops = Vec::with_capacity(self.open.len() + 1);
         for log in self.open.drain(..) {
-            let (name, size_bytes) = log.close().await;
+            let (name, size_bytes, output_bytes) = log.close().await;
+            if output_bytes > 0 {
+                #[expect(clippy::cast_precision_loss, reason = "it becomes an estimate")]
+                output.insert(name.clone(), output_bytes as f64);
+            }
             ops.push(Op::LogClosed {
                 build: self.around.plan.build,
                 step: self.index,
@@ -362,7 +382,7 @@ impl<'a> StepLogs<'a> {
                 size_bytes,
             });
         }
-        ops
+        (ops, output)
     }
 }
 

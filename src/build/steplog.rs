@@ -20,6 +20,8 @@ pub(super) struct StepLog {
     output: u64,
     /// Bytes of headers that came from the slave.
     headers: u64,
+    /// Bytes of stdout and stderr that are in the log.
+    kept: u64,
     tail: Tail,
 }
 
@@ -31,6 +33,7 @@ impl StepLog {
             limits,
             output: 0,
             headers: 0,
+            kept: 0,
             tail: Tail::default(),
         }
     }
@@ -42,7 +45,7 @@ impl StepLog {
     /// Takes what the slave sent; returns when the log has it.
     pub(super) async fn append(&mut self, channel: Channel, data: Bytes) {
         let Some(max_size) = self.limits.max_size else {
-            self.sink.append(channel, data).await;
+            self.put(channel, data).await;
             return;
         };
         let (came, limit) = match channel {
@@ -54,13 +57,13 @@ impl StepLog {
         let was_within = *came <= limit;
         *came = came.saturating_add(size);
         if size <= room {
-            self.sink.append(channel, data).await;
+            self.put(channel, data).await;
             return;
         }
         let mut rest = data;
         let kept = rest.split_to(usize::try_from(room).unwrap_or(rest.len()));
         if !kept.is_empty() {
-            self.sink.append(channel, kept).await;
+            self.put(channel, kept).await;
         }
         if channel == Channel::Header {
             return;
@@ -81,18 +84,27 @@ impl StepLog {
         self.sink.append(Channel::Header, text.into()).await;
     }
 
-    /// Appends the kept tail, if there is one, and closes the log; returns its name and the bytes in it.
-    pub(super) async fn close(mut self) -> (String, u64) {
+    /// Appends the kept tail, if there is one, and closes the log; returns its name, the bytes in it, and how
+    /// many of them are output.
+    pub(super) async fn close(mut self) -> (String, u64, u64) {
         let tail = std::mem::take(&mut self.tail);
         if tail.size > 0 {
             self.note(format!("\nFinal {} bytes follow below:\n", tail.size))
                 .await;
             for (channel, data) in tail.pieces {
-                self.sink.append(channel, data.freeze()).await;
+                self.put(channel, data.freeze()).await;
             }
         }
         let size_bytes = self.sink.close().await;
-        (self.name, size_bytes)
+        (self.name, size_bytes, self.kept)
+    }
+
+    async fn put(&mut self, channel: Channel, data: Bytes) {
+        if Channel::OUTPUT.contains(&channel) {
+            let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            self.kept = self.kept.saturating_add(size);
+        }
+        self.sink.append(channel, data).await;
     }
 }
 

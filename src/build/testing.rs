@@ -39,6 +39,7 @@ pub(super) fn step_config(name: &str) -> StepConfig {
         warn_on_warnings: false,
         warn_on_failure: false,
         always_run: false,
+        use_progress: true,
         description: None,
         description_done: None,
         description_suffix: None,

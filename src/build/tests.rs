@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod locks;
+mod took;
 
 use std::time::Duration;
 

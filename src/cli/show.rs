@@ -13,10 +13,11 @@ use clap::{Args, Subcommand};
 use self::fate::Fate;
 use self::screen::{Screen, Zone};
 use crate::logs::{Channel, LogReader};
-use crate::model::{BuildNumber, BuilderName, ChangeNumber};
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, Timestamp};
 use crate::store::State;
 use crate::store::read::{self, BuildRow, Which};
 
+mod eta;
 mod fate;
 mod json;
 mod pages;
@@ -104,7 +105,8 @@ pub(super) fn run(args: &ShowArgs) -> ExitCode {
         zone: Zone::Local,
         out: &mut BufWriter::new(stdout),
     };
-    let shown = show(args, &mut screen).and_then(|()| Ok(screen.out.flush()?));
+    let now = Timestamp(chrono::Utc::now().timestamp_micros());
+    let shown = show(args, &mut screen, now).and_then(|()| Ok(screen.out.flush()?));
     match shown {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads has seen enough.
@@ -124,7 +126,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn show(args: &ShowArgs, screen: &mut Screen<'_>) -> anyhow::Result<()> {
+fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Result<()> {
     let state = State::open_readonly(&args.basedir)?;
     let is_running = state.is_master_running();
     // All that is read below is of one moment.
@@ -133,6 +135,10 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>) -> anyhow::Result<()> {
         .unchecked_transaction()
         .context("cannot read the state")?;
     let conn = &state.conn;
+    let with_left = |row: BuildRow| {
+        let left = eta::left(&row, is_running, state.basedir(), now);
+        (row, left)
+    };
     let limit = match args.limit {
         Some(limit) => limit,
         None if args.json => u32::MAX,
@@ -201,17 +207,19 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>) -> anyhow::Result<()> {
                 check_builder(&state, builder)?;
             }
             let builds = read::builds(conn, builder.as_ref(), limit)?;
+            let builds: Vec<_> = builds.into_iter().map(with_left).collect();
             if args.json {
-                return json::lines(screen.out, builds.iter().map(json::build));
+                let builds = builds.iter().map(|(build, left)| json::build(build, left));
+                return json::lines(screen.out, builds);
             }
             pages::builds(screen, &builds, is_running)?;
         }
         What::Build { builder, number } => {
-            let build = find_build(&state, builder, *number)?;
+            let (build, left) = with_left(find_build(&state, builder, *number)?);
             if args.json {
-                return json::lines(screen.out, [json::build(&build)]);
+                return json::lines(screen.out, [json::build(&build, &left)]);
             }
-            pages::build(screen, &build, is_running)?;
+            pages::build(screen, &build, &left, is_running)?;
         }
         What::Log {
             builder,

@@ -205,6 +205,8 @@ pub struct StepConfig {
     pub warn_on_failure: bool,
     /// Run it even when the build is already ending.
     pub always_run: bool,
+    /// Whether its time counts for when the build is expected to end (PRG-01).
+    pub use_progress: bool,
     /// What it does, while it runs; from the command by default (STP-06).
     pub description: Option<Vec<Template>>,
     /// What it did.

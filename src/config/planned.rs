@@ -74,7 +74,6 @@ const PLANNED: &[(&str, &[&str])] = &[
         &[
             "do_step_if",
             "hide_step_if",
-            "use_progress",
             "progress_metrics",
             "collect_stdout",
             "collect_stderr",

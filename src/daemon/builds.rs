@@ -1,6 +1,6 @@
 //! The builds that run: a task each, with a way to reach it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tokio::sync::mpsc;
 use tracing::info_span;
@@ -122,6 +122,7 @@ fn lost_before_it_began(plan: &BuildPlan) -> BuildOutcome {
         text: vec!["retry".to_owned(), "lost".to_owned(), "slave".to_owned()],
         stop_reason: None,
         properties: plan.properties.clone(),
+        took: BTreeMap::new(),
         abandoned_command: false,
     }
 }

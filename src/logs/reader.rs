@@ -72,6 +72,32 @@ impl LogReader {
         }
     }
 
+    /// How many bytes of `channels` there are up to the present end of the index. Only the index is read.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub fn count(&self, channels: &[Channel]) -> io::Result<u64> {
+        let (mut count, mut from) = (0_u64, 0);
+        let mut index = vec![0; INDEX_BUFFER];
+        loop {
+            let filled = read_at(&self.index, &mut index, from)?;
+            let mut rest = &index[..filled];
+            while let Some((run, taken)) =
+                Run::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
+            {
+                rest = &rest[taken..];
+                if channels.contains(&run.channel) {
+                    count = count.saturating_add(run.length);
+                }
+            }
+            let used = filled - rest.len();
+            if used == 0 {
+                return Ok(count);
+            }
+            from += u64::try_from(used).expect("a buffer is small");
+        }
+    }
+
     fn copy(
         &self,
         (mut position, length): (u64, u64),

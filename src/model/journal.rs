@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+    Expectations, Forecast, Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName,
+    Timestamp,
 };
 
 /// One thing to remember.
@@ -161,6 +162,13 @@ pub enum Op {
         /// Its state.
         state: &'static str,
     },
+    /// What is expected of a builder's steps from now on, and of no others (PRG-03, PRG-04).
+    StepsExpected {
+        /// Which builder.
+        builder: BuilderName,
+        /// All that is expected.
+        expected: Expectations,
+    },
     /// The builders and slaves of the configuration that is now in force, so that what is shown
     /// from disk is what is configured.
     Configured {
@@ -190,6 +198,8 @@ pub struct BuildStart {
     pub reason: String,
     /// Properties at the start.
     pub properties: Properties,
+    /// What is expected of its steps; remembered while it runs (PRG-01).
+    pub forecast: Forecast,
     /// When.
     pub at: Timestamp,
 }
@@ -211,6 +221,8 @@ pub struct Recovered {
     pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
     /// The slaves that were known, configured now or not.
     pub slaves: BTreeMap<SlaveName, RecoveredSlave>,
+    /// What is expected of the steps of each builder, also of those that are no longer configured (PRG-04).
+    pub expectations: BTreeMap<BuilderName, Expectations>,
     /// Builds that the last run of the master left open and that are now ended as RETRY.
     pub interrupted: Vec<(BuilderName, BuildNumber)>,
 }

@@ -1,5 +1,5 @@
-//! The domain: changes, source stamps, build sets, requests, builds, results, properties, time, and
-//! the journal of what must be remembered.
+//! The domain: changes, source stamps, build sets, requests, builds and how long they take, results,
+//! properties, time, and the journal of what must be remembered.
 //!
 //! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
 //! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
@@ -11,6 +11,7 @@ pub mod decision;
 pub mod ids;
 pub mod journal;
 pub mod pause;
+pub mod progress;
 pub mod properties;
 pub mod results;
 pub mod stamp;
@@ -28,6 +29,7 @@ pub use ids::{
 };
 pub use journal::{Op, Recovered};
 pub use pause::Pause;
+pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};
 pub use results::Results;
 pub use stamp::{Patch, SourceStamp};

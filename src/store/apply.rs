@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, ErrorCode, named_params, params};
 
 use super::column::{Json, int};
+use super::expectation;
 use crate::model::journal::BuildStart;
 use crate::model::{
     BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, Results, SchedulerName, SlaveName,
@@ -109,7 +110,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             let changed = conn
                 .prepare_cached(
                     "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
-                         properties = ?6 WHERE id = ?1",
+                         properties = ?6, forecast = NULL WHERE id = ?1",
                 )?
                 .execute(params![
                     int(build.0),
@@ -243,6 +244,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                  ON CONFLICT (name) DO UPDATE SET state = excluded.state",
             )?
             .execute(params![builder.as_str(), state]),
+        Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => configured(conn, builders, slaves),
     }
 }
@@ -335,8 +337,8 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
 fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
-             properties)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             properties, forecast)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         int(start.build.0),
@@ -348,6 +350,7 @@ fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usiz
         Json(&start.requests),
         Json(&start.changes),
         Json(&start.properties),
+        Json(&start.forecast),
     ])?;
     let mut claim = conn.prepare_cached(
         "UPDATE request SET build = ?2, start_count = start_count + 1 WHERE id = ?1",

@@ -12,6 +12,7 @@
 mod apply;
 mod column;
 mod error;
+mod expectation;
 mod lock;
 pub mod read;
 mod recover;

@@ -9,8 +9,8 @@ use super::column::{Col, Json, int};
 use super::lock::Lock;
 use super::{StoreError, schema};
 use crate::model::{
-    BuildId, BuildNumber, BuildSummary, BuilderName, Change, ChangeNumber, NewChange, Properties,
-    RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
+    BuildId, BuildNumber, BuildSummary, BuilderName, Change, ChangeNumber, Forecast, NewChange,
+    Properties, RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
 };
 
 mod of_build;
@@ -154,6 +154,8 @@ pub struct BuildRow {
     pub stop_reason: Option<String>,
     /// Its properties with their sources (PRP-10).
     pub properties: Properties,
+    /// What is expected of its steps, while it runs.
+    pub forecast: Forecast,
     /// The logs of each step.
     pub logs: Vec<Vec<LogRow>>,
 }
@@ -470,6 +472,9 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
         },
         properties: row.get::<_, Json<_>>(11)?.0,
         stop_reason: row.get(12)?,
+        forecast: row
+            .get::<_, Option<Json<_>>>(13)?
+            .map_or_else(Forecast::default, |forecast| forecast.0),
         logs: Vec::new(),
     })
 }
@@ -560,13 +565,13 @@ const SET_OF_TRY_JOB: &str = "SELECT id FROM build_set
     WHERE scheduler = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";
 const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1 ORDER BY id";
 const BUILDS: &str = "SELECT id, builder, number, slave, reason, started_at, finished_at, result,
-        text, requests, changes, properties, stop_reason
+        text, requests, changes, properties, stop_reason, forecast
     FROM build ORDER BY id DESC LIMIT ?1";
 const BUILDS_OF_BUILDER: &str = "SELECT id, builder, number, slave, reason, started_at,
-        finished_at, result, text, requests, changes, properties, stop_reason
+        finished_at, result, text, requests, changes, properties, stop_reason, forecast
     FROM build WHERE builder = ?1 ORDER BY number DESC LIMIT ?2";
 const BUILD: &str = "SELECT id, builder, number, slave, reason, started_at,
-        finished_at, result, text, requests, changes, properties, stop_reason
+        finished_at, result, text, requests, changes, properties, stop_reason, forecast
     FROM build WHERE builder = ?1 AND number = ?2";
 const STEPS: &str = "SELECT position, name, started_at, finished_at, result, text
     FROM step WHERE build = ?1 ORDER BY position";

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
+use super::expectation;
 use super::read;
 use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
 use crate::model::{
@@ -54,6 +55,7 @@ pub(super) fn recover(
     changes.retain(|number, _| held.contains(number));
     Ok(Recovered {
         next: next_numbers(conn)?,
+        expectations: expectation::read(conn)?,
         sets,
         requests,
         schedulers,
@@ -90,7 +92,7 @@ fn end_open_builds(
         .execute(ended)?;
         conn.prepare_cached(
             r#"UPDATE build SET finished_at = ?2, result = ?3,
-                   text = '["retry","master restarted"]'
+                   text = '["retry","master restarted"]', forecast = NULL
                WHERE id = ?1"#,
         )?
         .execute(ended)?;

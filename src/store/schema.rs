@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
+    include_str!("migrations/0005.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -341,6 +342,32 @@ mod tests {
         let conn = open(&dir).unwrap();
         assert_eq!(version(&conn).unwrap(), known());
         assert_eq!(read::slaves(&conn).unwrap()[0].info["version"], "0.8.14");
+    }
+
+    #[test]
+    fn builds_that_were_begun_before_there_were_forecasts_come_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut conn = Connection::open(dir.path().join("state.sqlite")).unwrap();
+        let is_new = |sql: &&str| sql.contains("CREATE TABLE expectation");
+        let before = MIGRATIONS.iter().position(is_new).unwrap();
+        for (step, sql) in (1..).zip(&MIGRATIONS[..before]) {
+            migrate_to(&mut conn, step, sql).unwrap();
+        }
+        conn.execute_batch(
+            "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
+                 properties)
+             VALUES (1, 'b', 0, 's', '', 100, '[]', '[]', '{}')",
+        )
+        .unwrap();
+        drop(conn);
+        let conn = open(&dir).unwrap();
+        let builds = read::builds(&conn, None, 9).unwrap();
+        let forecasts: Vec<_> = builds.iter().map(|build| &build.forecast).collect();
+        assert_eq!(forecasts, [&crate::model::Forecast::default()]);
+        drop(conn);
+        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        assert_eq!(recovered.interrupted.len(), 1);
+        assert!(recovered.expectations.is_empty());
     }
 
     #[test]

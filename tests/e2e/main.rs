@@ -13,6 +13,7 @@ mod builds;
 mod changes;
 mod configuration;
 mod control;
+mod eta;
 mod foresight;
 mod git;
 mod harness;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use buildmaster::botmaster::{Answer, Event};
 use buildmaster::control::{Ask, Control, News, Newsroom, Question};
+use buildmaster::logs::{Channel, LogStore};
 use buildmaster::model::journal::BuildStart;
 use buildmaster::model::{
-    BuildId, BuildNumber, BuildSet, Properties, RequestId, Results, SetId, SourceStamp, Timestamp,
+    BuildId, BuildNumber, BuildSet, Effort, Forecast, Op, Properties, RequestId, Results, SetId,
+    SourceStamp, Timestamp,
 };
 use buildmaster::net::{Directory, Door, IncomingCall, Peer, Tasks, UserKind, client, connection};
 use buildmaster::pb::{Luid, Target, Value};
@@ -23,7 +25,7 @@ struct Scene {
     peer: Peer,
     avatar: Luid,
     newsroom: Newsroom,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Scene {
@@ -79,7 +81,7 @@ impl Scene {
             peer,
             avatar,
             newsroom,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -122,6 +124,10 @@ impl Scene {
     }
 
     fn start_build(&self, number: u64) {
+        self.start_build_of(number, Forecast::default());
+    }
+
+    fn start_build_of(&self, number: u64, forecast: Forecast) {
         self.tell(Event::BuildStarted(Arc::new(BuildStart {
             build: BuildId(number),
             builder: "b".into(),
@@ -131,8 +137,36 @@ impl Scene {
             changes: Vec::new(),
             reason: String::new(),
             properties: Properties::new(),
+            forecast,
             at: Timestamp(0),
         })));
+    }
+
+    /// A step of build 1 begins now.
+    fn start_step(&self, index: u32, name: &str) {
+        self.newsroom.tell(News::Build(Op::StepStarted {
+            build: BuildId(1),
+            index,
+            name: name.to_owned(),
+            text: Vec::new(),
+            at: now(),
+        }));
+    }
+
+    /// The step has printed so many bytes to its log.
+    async fn print(&self, step: u32, bytes: usize) {
+        let path = format!("builders/b/1/{step}/stdio");
+        let logs = LogStore::start(self.dir.path().to_owned()).unwrap();
+        let mut log = logs.create(&path);
+        log.append(Channel::Header, "make all\n".into()).await;
+        log.append(Channel::Stdout, vec![b'x'; bytes].into()).await;
+        log.close().await;
+        self.newsroom.tell(News::Build(Op::LogOpened {
+            build: BuildId(1),
+            step,
+            name: "stdio".to_owned(),
+            path,
+        }));
     }
 
     fn end_build(&self, number: u64, result: Results) {
@@ -144,6 +178,10 @@ impl Scene {
             text: vec!["words".to_owned()],
         });
     }
+}
+
+fn now() -> Timestamp {
+    Timestamp(chrono::Utc::now().timestamp_micros())
 }
 
 fn set() -> Arc<BuildSet> {
@@ -362,4 +400,89 @@ async fn what_an_object_does_not_have_is_refused_as_real_masters_do() {
         why.contains("No such method: remote_getSourceStamp"),
         "{why}"
     );
+}
+
+/// A forecast: seconds and bytes of output of each step, or nothing.
+fn forecast(steps: &[(&str, Option<(f64, f64)>)]) -> Forecast {
+    let steps = steps.iter().map(|(name, expected)| {
+        let effort = expected.map(|(secs, bytes)| Effort {
+            secs,
+            output: [("stdio".to_owned(), bytes)].into(),
+        });
+        ((*name).to_owned(), effort)
+    });
+    Forecast(steps.collect())
+}
+
+#[tokio::test]
+async fn prg_01_clients_are_told_when_build_and_step_will_be_over() {
+    let scene = Scene::new().await;
+    let set = scene.hand_in(TextStyle::Bytes, "").await.unwrap();
+    let (_, request) = scene.request(set).await;
+    let (export, mut calls) = mpsc::channel(8);
+    let observer = || Value::Mine(scene.peer.export_to(&export, 0));
+    scene.call(request, "subscribe", vec![observer()]).await;
+    let expected = forecast(&[
+        ("compile", Some((100.0, 1_000.0))),
+        ("test", Some((50.0, 7.0))),
+    ]);
+    scene.start_build_of(1, expected);
+    let (_, args) = told(&mut calls).await;
+    let build = args[0].as_theirs().unwrap();
+    assert_eq!(
+        scene.call(build, "getETA", Vec::new()).await,
+        Value::Float(150.0)
+    );
+
+    let args = vec![observer(), Value::Int(20)];
+    scene.call(build, "subscribe", args).await;
+    let (method, args) = told(&mut calls).await;
+    assert_eq!(method, "buildETAUpdate");
+    assert_eq!(args[2], Value::Float(150.0));
+
+    scene.start_step(0, "compile");
+    let (method, args) = told(&mut calls).await;
+    assert_eq!(method, "stepStarted");
+    let step = args[3].as_theirs().unwrap();
+    scene.print(0, 250).await;
+    // The log is news like the step: who asks for it waits for that.
+    while scene.call(step, "getLogs", Vec::new()).await == Value::Dict(Vec::new()) {}
+    let eta = |object| scene.call(object, "getETA", Vec::new());
+    assert_eq!(eta(step).await, Value::Float(75.0));
+    assert_eq!(eta(build).await, Value::Float(125.0));
+    let metrics = scene.call(step, "getExpectations", Vec::new()).await;
+    let output = Value::Tuple(vec![
+        Value::bytes("output"),
+        Value::Int(250),
+        Value::Float(1_000.0),
+    ]);
+    assert_eq!(metrics, Value::List(vec![output]));
+
+    scene.end_build(1, Results::Success);
+    while scene.call(build, "isFinished", Vec::new()).await != Value::Bool(true) {}
+    assert_eq!(eta(build).await, Value::None);
+}
+
+#[tokio::test]
+async fn prg_02_of_a_build_with_a_new_step_nothing_is_said() {
+    let scene = Scene::new().await;
+    let set = scene.hand_in(TextStyle::Bytes, "").await.unwrap();
+    let (_, request) = scene.request(set).await;
+    let (export, mut calls) = mpsc::channel(8);
+    let observer = || Value::Mine(scene.peer.export_to(&export, 0));
+    scene.call(request, "subscribe", vec![observer()]).await;
+    scene.start_build_of(
+        1,
+        forecast(&[("compile", Some((100.0, 9.0))), ("new", None)]),
+    );
+    let (_, args) = told(&mut calls).await;
+    let build = args[0].as_theirs().unwrap();
+    let eta = |object| scene.call(object, "getETA", Vec::new());
+    assert_eq!(eta(build).await, Value::None);
+    let args = vec![observer(), Value::Int(20)];
+    scene.call(build, "subscribe", args).await;
+    scene.start_step(0, "new");
+    let (method, args) = told(&mut calls).await;
+    assert_eq!(method, "stepStarted", "and no time before");
+    assert_eq!(eta(args[3].as_theirs().unwrap()).await, Value::None);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet};
 use buildmaster::model::{
-    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision, Op,
-    Recovered, RequestId, Results, SchedulerName, SetId,
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
+    Expectations, Op, Recovered, RequestId, Results, SchedulerName, SetId,
 };
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct Journal {
     /// What the schedulers made of each change.
     pub decisions: BTreeMap<ChangeNumber, Vec<(SchedulerName, Decision)>>,
     schedulers: BTreeMap<SchedulerName, Value>,
+    /// What is expected of the steps of each builder.
+    expectations: BTreeMap<BuilderName, Expectations>,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,9 @@ impl Journal {
             | Op::SlavePaused { .. }
             | Op::BuilderState { .. }
             | Op::Configured { .. } => {}
+            Op::StepsExpected { builder, expected } => {
+                self.expectations.insert(builder, expected);
+            }
         }
     }
 
@@ -204,6 +209,7 @@ impl Journal {
             requests,
             schedulers: self.schedulers.clone(),
             changes: self.changes.clone(),
+            expectations: self.expectations.clone(),
             interrupted,
         }
     }

@@ -262,6 +262,7 @@ impl World {
             text: vec![result.as_str().to_owned()],
             stop_reason: it.interrupted,
             properties: Properties::new(),
+            took: BTreeMap::new(),
             abandoned_command,
         };
         self.input(Input::BuildFinished { build, outcome });

@@ -46,6 +46,7 @@ fn a_change_becomes_a_build_and_nothing_is_seen_before_it_is_durable() {
             text: vec!["failed".to_owned()],
             stop_reason: None,
             properties: Properties::new(),
+            took: BTreeMap::new(),
             abandoned_command: false,
         },
     });

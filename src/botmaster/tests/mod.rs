@@ -8,6 +8,7 @@
 
 mod building;
 mod choosing;
+mod expecting;
 mod forcing;
 mod foresight;
 mod locks;
@@ -352,6 +353,7 @@ impl Harness {
             text: vec![result.as_str().to_owned()],
             stop_reason: stop_reason.map(str::to_owned),
             properties: Properties::new(),
+            took: BTreeMap::new(),
             abandoned_command: false,
         };
         self.input(Input::BuildFinished { build, outcome });
@@ -449,6 +451,7 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }
         | Op::BuilderState { .. }
+        | Op::StepsExpected { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
         | Op::StepText { .. }

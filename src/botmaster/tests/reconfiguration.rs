@@ -23,7 +23,7 @@ impl Harness {
     }
 
     /// Answers the builder list that a slave was told, and attaches what is new to it.
-    fn answer_list(&mut self) -> Vec<String> {
+    pub(super) fn answer_list(&mut self) -> Vec<String> {
         let (session, builders) = self.take_list().expect("a list was sent");
         let names: Vec<_> = builders.into_iter().map(|(name, _)| name).collect();
         let result = Ok(names.clone());

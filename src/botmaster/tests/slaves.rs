@@ -295,6 +295,7 @@ fn a_command_that_was_given_up_costs_the_connection() {
         text: Vec::new(),
         stop_reason: Some("stop".to_owned()),
         properties: Properties::new(),
+        took: BTreeMap::new(),
         abandoned_command: true,
     };
     let build = plan.build;

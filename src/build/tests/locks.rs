@@ -9,7 +9,7 @@ fn lock(name: &str) -> LockAccess {
     }
 }
 
-fn locked(name: &str, locks: &[&str]) -> StepConfig {
+pub(super) fn locked(name: &str, locks: &[&str]) -> StepConfig {
     StepConfig {
         locks: locks.iter().map(|name| lock(name)).collect(),
         ..step_config(name)

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use super::eta::Left;
 use super::fate::Fate;
 use crate::model::{Change, Decision, FilterField, SchedulerName, Timestamp};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SetRow, SlaveRow};
@@ -133,9 +134,10 @@ pub(super) fn request(row: &RequestRow) -> Value {
     })
 }
 
-pub(super) fn build(row: &BuildRow) -> Value {
+/// A build; `remaining` is in seconds, below zero for what is overdue, and null where it is unknown.
+pub(super) fn build(row: &BuildRow, left: &Left) -> Value {
     let build = &row.summary;
-    let steps = build.steps.iter().map(|step| {
+    let steps = build.steps.iter().zip(&left.steps).map(|(step, left)| {
         json!({
             "name": step.name,
             "result": step.result,
@@ -143,6 +145,7 @@ pub(super) fn build(row: &BuildRow) -> Value {
             "logs": step.logs,
             "started_at": secs(step.started_at),
             "finished_at": step.finished_at.map(secs),
+            "remaining": left.map(|left| left.0),
         })
     });
     json!({
@@ -155,6 +158,7 @@ pub(super) fn build(row: &BuildRow) -> Value {
         "stop_reason": row.stop_reason,
         "started_at": secs(build.started_at),
         "finished_at": build.finished_at.map(secs),
+        "remaining": left.build.map(|left| left.0),
         "changes": build.changes,
         "requests": build.requests,
         "properties": row.properties,

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use super::eta::Left;
 use super::screen::{Cell, Colour, Screen, duration, headline, size};
-use crate::model::{BuildSummary, Change, Properties, Results, StepSummary};
+use crate::model::{BuildSummary, Change, Properties, Remaining, Results, StepSummary};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
 
 pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::Result<()> {
@@ -163,7 +164,7 @@ pub(super) fn merged_with(request: &RequestRow) -> String {
 
 pub(super) fn builds(
     screen: &mut Screen<'_>,
-    builds: &[BuildRow],
+    builds: &[(BuildRow, Left)],
     is_running: bool,
 ) -> io::Result<()> {
     if builds.is_empty() {
@@ -172,12 +173,12 @@ pub(super) fn builds(
     let mut rows = vec![heading(&[
         "builder", "build", "result", "started", "took", "slave", "changes", "reason",
     ])];
-    for row in builds {
+    for (row, left) in builds {
         let build = &row.summary;
         rows.push(vec![
             build.builder.as_str().into(),
             build.number.to_string().into(),
-            outcome(build.result, is_running),
+            outcome(build.result, left.build, is_running),
             screen.time(build.started_at).into(),
             took(build).into(),
             build.slave.as_str().into(),
@@ -188,10 +189,18 @@ pub(super) fn builds(
     screen.table(&rows)
 }
 
-pub(super) fn build(screen: &mut Screen<'_>, row: &BuildRow, is_running: bool) -> io::Result<()> {
+pub(super) fn build(
+    screen: &mut Screen<'_>,
+    row: &BuildRow,
+    left: &Left,
+    is_running: bool,
+) -> io::Result<()> {
     let build = &row.summary;
     screen.line(&format!("build {} of {}", build.number, build.builder))?;
-    let mut rows = vec![vec!["  result".into(), outcome(build.result, is_running)]];
+    let mut rows = vec![vec![
+        "  result".into(),
+        outcome(build.result, left.build, is_running),
+    ]];
     let mut field = |name: &str, value: &str| {
         if !value.is_empty() {
             rows.push(vec![format!("  {name}").into(), value.into()]);
@@ -210,16 +219,16 @@ pub(super) fn build(screen: &mut Screen<'_>, row: &BuildRow, is_running: bool) -
     screen.table(&rows)?;
     if !build.steps.is_empty() {
         screen.line("  steps")?;
-        let steps = build.steps.iter().zip(&row.logs);
+        let steps = build.steps.iter().zip(&left.steps).zip(&row.logs);
         let rows: Vec<_> = steps
-            .map(|(step, logs)| {
+            .map(|((step, left), logs)| {
                 let logs = logs.iter().map(|log| match log.size_bytes {
                     Some(bytes) => format!("{} ({})", log.name, size(bytes)),
                     None => log.name.clone(),
                 });
                 vec![
                     format!("    {}", step.name).into(),
-                    outcome(step.result, is_running),
+                    outcome(step.result, *left, is_running),
                     step_took(step).into(),
                     headline(&step.text.join(" ")).into(),
                     join(logs).into(),
@@ -256,12 +265,13 @@ fn heading(names: &[&str]) -> Vec<Cell> {
         .collect()
 }
 
-/// A result; what has none is running, or was when the master was killed.
-fn outcome(result: Option<Results>, is_running: bool) -> Cell {
-    match result {
-        Some(result) => result.into(),
-        None if is_running => Cell::coloured("running", Colour::Yellow),
-        None => Cell::coloured("interrupted", Colour::Magenta),
+/// A result; what has none is running, with so much left, or was when the master was killed.
+fn outcome(result: Option<Results>, left: Option<Remaining>, is_running: bool) -> Cell {
+    match (result, left) {
+        (Some(result), _) => result.into(),
+        (None, Some(left)) => Cell::coloured(format!("running, {left}"), Colour::Yellow),
+        (None, None) if is_running => Cell::coloured("running", Colour::Yellow),
+        (None, None) => Cell::coloured("interrupted", Colour::Magenta),
     }
 }
 

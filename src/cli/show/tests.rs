@@ -10,8 +10,8 @@ use super::*;
 use crate::logs::LogStore;
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildSet, Change, Decision, FilterField, NewChange, Op, Properties, RequestId,
-    Results, SetId, SourceStamp, Ticket, Timestamp,
+    BuildId, BuildSet, Change, Decision, FilterField, Forecast, NewChange, Op, Properties,
+    RequestId, Results, SetId, SourceStamp, Ticket,
 };
 use crate::store::Store;
 
@@ -21,18 +21,18 @@ struct Show {
     args: ShowArgs,
 }
 
-fn at(secs: i64) -> Timestamp {
+pub(super) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(1_300_000_000 + secs)
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
         .block_on(future)
 }
 
-fn a_change(number: u64) -> Arc<Change> {
+pub(super) fn a_change(number: u64) -> Arc<Change> {
     let mut properties = Properties::new();
     properties.set("bug", 17, "Change");
     Arc::new(Change {
@@ -63,6 +63,7 @@ fn started(build: u64, number: u64, request: u64) -> Op {
         changes: vec![ChangeNumber(1)],
         reason: "scheduler".to_owned(),
         properties: properties.clone(),
+        forecast: Forecast::default(),
         at: at(10),
     }))
 }
@@ -180,7 +181,7 @@ fn a_state() -> tempfile::TempDir {
     dir
 }
 
-fn try_shown(dir: &Path, command: &str, is_coloured: bool) -> anyhow::Result<String> {
+pub(super) fn try_shown(dir: &Path, command: &str, is_coloured: bool) -> anyhow::Result<String> {
     let words = ["show", "--basedir", dir.to_str().unwrap()]
         .into_iter()
         .chain(command.split(' '));
@@ -193,6 +194,7 @@ fn try_shown(dir: &Path, command: &str, is_coloured: bool) -> anyhow::Result<Str
             zone: Zone::Utc,
             out: &mut out,
         },
+        at(100),
     )?;
     Ok(String::from_utf8(out)?)
 }
@@ -398,14 +400,17 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
         "stop_reason": null,
         "started_at": 1_300_000_010.0,
         "finished_at": 1_300_000_075.0,
+        "remaining": null,
         "changes": [1],
         "requests": [1],
         "properties": {"buildername": {"value": "quick", "source": "Builder"}},
         "steps": [
             {"name": "compile", "result": "success", "text": ["compile", "done"],
-             "logs": ["stdio"], "started_at": 1_300_000_011.0, "finished_at": 1_300_000_013.0},
+             "logs": ["stdio"], "started_at": 1_300_000_011.0, "finished_at": 1_300_000_013.0,
+             "remaining": null},
             {"name": "test", "result": "failure", "text": ["test", "done"],
-             "logs": ["stdio"], "started_at": 1_300_000_011.0, "finished_at": 1_300_000_013.0},
+             "logs": ["stdio"], "started_at": 1_300_000_011.0, "finished_at": 1_300_000_013.0,
+             "remaining": null},
         ],
     });
     assert_eq!(

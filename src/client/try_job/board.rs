@@ -32,10 +32,10 @@ pub(super) enum State {
     Building {
         /// The current step.
         step: Option<String>,
-        /// When the build is expected to end.
-        build_end: Option<Duration>,
-        /// When the step is expected to end.
-        step_end: Option<Duration>,
+        /// When the build is expected to end, in seconds; before the start when it was overdue by then.
+        build_end: Option<f64>,
+        /// When the step is expected to end, likewise.
+        step_end: Option<f64>,
     },
     /// A build was interrupted; there will be another.
     WaitingAgain,
@@ -127,14 +127,14 @@ impl Board {
     }
 
     /// The running build is expected to end at a time.
-    pub(super) fn build_expected(&mut self, builder: &str, end: Duration) {
+    pub(super) fn build_expected(&mut self, builder: &str, end: f64) {
         if let Some(State::Building { build_end, .. }) = self.state(builder) {
             *build_end = Some(end);
         }
     }
 
     /// A step of the running build is expected to end at a time.
-    pub(super) fn step_expected(&mut self, builder: &str, name: &str, end: Duration) {
+    pub(super) fn step_expected(&mut self, builder: &str, name: &str, end: f64) {
         if let Some(State::Building { step, step_end, .. }) = self.state(builder)
             && step.as_deref() == Some(name)
         {
@@ -240,20 +240,33 @@ impl State {
                 step_end,
             } => {
                 let mut text = step.clone().unwrap_or_else(|| "building".to_owned());
-                let eta = |end: &Option<Duration>| {
-                    end.map(|end| format!("{}s", end.saturating_sub(now).as_secs()))
-                };
-                match (eta(step_end), eta(build_end)) {
-                    (Some(step), Some(build)) => {
-                        text += &format!(" [ETA {build}, step {step}]");
-                    }
-                    (Some(step), None) => text += &format!(" [step ETA {step}]"),
-                    (None, Some(build)) => text += &format!(" [ETA {build}]"),
-                    (None, None) => {}
-                }
+                let left = |end: &Option<f64>| end.map(|end| end - now.as_secs_f64());
+                text += &expectation(left(build_end), left(step_end));
                 (text, Mood::Busy)
             }
             Self::Ended(ending) => (ending.describe(), ending.mood()),
+        }
+    }
+}
+
+/// Says when a build and its step are expected to end, in seconds from now (PRG-05).
+fn expectation(build: Option<f64>, step: Option<f64>) -> String {
+    let say = |secs: f64| {
+        let (whole, is_late) = (secs.trunc().abs(), secs <= -1.0);
+        let text = match is_late {
+            true => format!("overdue by {whole} s"),
+            false => format!("{whole}s"),
+        };
+        (is_late, text)
+    };
+    match (build.map(say), step.map(say)) {
+        (None, None) => String::new(),
+        (None, Some((false, step))) => format!(" [step ETA {step}]"),
+        (None, Some((true, step))) => format!(" [step {step}]"),
+        (Some((is_late, build)), step) => {
+            let eta = if is_late { "" } else { "ETA " };
+            let step = step.map_or_else(String::new, |(_, step)| format!(", step {step}"));
+            format!(" [{eta}{build}{step}]")
         }
     }
 }
@@ -384,14 +397,19 @@ mod tests {
         board.build_started("a");
         assert_eq!(board.lines(at(0))[0].text, "building");
         board.step_started("a", "compile");
-        board.build_expected("a", at(100));
-        board.step_expected("a", "another", at(1));
+        board.build_expected("a", 100.0);
+        board.step_expected("a", "another", 1.0);
         assert_eq!(board.lines(at(40))[0].text, "compile [ETA 60s]");
-        board.step_expected("a", "compile", at(50));
+        board.step_expected("a", "compile", 50.0);
         assert_eq!(board.lines(at(40))[0].text, "compile [ETA 60s, step 10s]");
+        assert_eq!(
+            board.lines(at(60))[0].text,
+            "compile [ETA 40s, step overdue by 10 s]"
+        );
         board.step_finished("a", "compile");
         board.step_started("a", "test");
-        assert_eq!(board.lines(at(140))[0].text, "test [ETA 0s]");
+        assert_eq!(board.lines(at(100))[0].text, "test [ETA 0s]");
+        assert_eq!(board.lines(at(140))[0].text, "test [overdue by 40 s]");
         let ending = Ending {
             result: 2,
             text: "failed test".to_owned(),

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -103,7 +102,7 @@ const WAITING_NOTIFICATIONS: usize = 64;
 const WAITING_ANSWERS: usize = 64;
 /// How often the master is to say when a build is expected to end, in seconds.
 const ETA_INTERVAL_SECS: i64 = 20;
-/// Farthest expectation that is believed, in seconds.
+/// Farthest expectation that is believed, in seconds from now or, of what is overdue, before.
 const MAX_ETA_SECS: f64 = 30.0 * 86_400.0;
 
 /// Builders and their requests.
@@ -339,9 +338,9 @@ pub(super) fn name(value: &Value) -> Option<String> {
     value.as_text().map(|text| super::clean(&text))
 }
 
-fn after(screen: &Screen, secs: f64) -> Option<Duration> {
-    let secs = secs.clamp(0.0, MAX_ETA_SECS);
-    Some(screen.now() + Duration::try_from_secs_f64(secs).ok()?)
+fn after(screen: &Screen, secs: f64) -> Option<f64> {
+    let secs = secs.clamp(-MAX_ETA_SECS, MAX_ETA_SECS);
+    (!secs.is_nan()).then(|| screen.now().as_secs_f64() + secs)
 }
 
 fn trouble(error: CallError) -> Trouble {

@@ -52,7 +52,7 @@ fn stp_01_and_stp_05_shell_steps_have_their_defaults() {
     assert_eq!(step.name, "shell");
     assert!(step.flunk_on_failure);
     assert!(!step.halt_on_failure && !step.flunk_on_warnings && !step.warn_on_warnings);
-    assert!(!step.warn_on_failure && !step.always_run);
+    assert!(!step.warn_on_failure && !step.always_run && step.use_progress);
     let StepKind::Shell(shell) = &step.kind else {
         panic!("{step:?}");
     };

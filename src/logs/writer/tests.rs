@@ -42,6 +42,7 @@ fn read(dir: &Path, path: &str, channels: &[Channel]) -> Vec<u8> {
     let mut reader = LogReader::open(&dir.join(path)).unwrap();
     let copied = reader.copy_to(channels, &mut out).unwrap();
     assert_eq!(copied, u64::try_from(out.len()).unwrap());
+    assert_eq!(reader.count(channels).unwrap(), copied);
     out
 }
 

@@ -1,20 +1,16 @@
-//! What a try client needs from disk: sets of earlier connections, what it missed, and how long builds take.
+//! What a try client needs from disk: sets of earlier connections, what it missed, and logs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use tracing::warn;
 
 use super::User;
 use crate::logs::{Channel, LogReader};
-use crate::model::{BuilderName, Results, SetId};
+use crate::model::SetId;
 use crate::store::read::{self, BuildRow, RequestRow, SetRow};
 use crate::store::{State, StoreError};
-
-/// Past builds that say how long the next one takes.
-const COMPARED: u32 = 10;
 
 /// Most bytes of a log that are sent: they become one string of the protocol, in which what is not UTF-8 takes three
 /// times as much.
@@ -27,24 +23,11 @@ pub(super) type StoredSet = (SetRow, Vec<(RequestRow, Option<BuildRow>)>);
 #[derive(Debug)]
 pub(super) struct History {
     basedir: PathBuf,
-    typical: BTreeMap<BuilderName, Typical>,
-}
-
-/// How long things take.
-#[derive(Debug, Default)]
-pub(super) struct Typical {
-    /// A build.
-    pub(super) build: Option<Duration>,
-    /// Its steps, by name.
-    pub(super) steps: BTreeMap<String, Duration>,
 }
 
 impl History {
     pub(super) const fn new(basedir: PathBuf) -> Self {
-        Self {
-            basedir,
-            typical: BTreeMap::new(),
-        }
+        Self { basedir }
     }
 
     /// A set; absent as well if the state cannot be read, of which the log tells.
@@ -57,15 +40,17 @@ impl History {
         self.read(read).await.flatten()
     }
 
-    /// How long a build of `builder` takes and its steps, as the last ones did; looked up once.
-    pub(super) async fn typical(&mut self, builder: &BuilderName) -> &Typical {
-        if !self.typical.contains_key(builder) {
-            let name = builder.clone();
-            let builds = self.read(move |state| read::builds(&state.conn, Some(&name), COMPARED));
-            let typical = Typical::of(&builds.await.unwrap_or_default());
-            self.typical.insert(builder.clone(), typical);
-        }
-        self.typical.entry(builder.clone()).or_default()
+    /// Bytes of output so far in each of `logs`, which are names and paths; logs that are not there have none.
+    pub(super) async fn output(&self, logs: Vec<(String, String)>) -> Vec<(String, u64)> {
+        let basedir = self.basedir.clone();
+        let counting = tokio::task::spawn_blocking(move || {
+            let count = |path: &str| LogReader::open(&basedir.join(path))?.count(&Channel::OUTPUT);
+            let logs = logs.into_iter();
+            // It is for an estimate: what cannot be read says nothing.
+            logs.map(|(name, path)| (name, count(&path).unwrap_or(0)))
+                .collect()
+        });
+        counting.await.unwrap_or_default()
     }
 
     /// The text of the log at `path`, of the channels; of one that is too long, the end.
@@ -129,26 +114,6 @@ pub(super) fn is_of(set: &SetRow, user: &User) -> bool {
     set.scheduler.as_ref() == Some(&user.scheduler) && is_theirs
 }
 
-impl Typical {
-    fn of(builds: &[BuildRow]) -> Self {
-        let good = builds.iter().filter_map(time_taken);
-        let mut steps: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
-        for step in builds.iter().flat_map(|build| &build.summary.steps) {
-            let is_good = step.result.is_some_and(Results::is_success_like);
-            if let Some(end) = step.finished_at.filter(|_| is_good) {
-                let times = steps.entry(step.name.clone()).or_default();
-                times.push(end.since(step.started_at));
-            }
-        }
-        let steps = steps.into_iter();
-        let steps = steps.filter_map(|(name, times)| Some((name, median(times)?)));
-        Self {
-            build: median(good.collect()),
-            steps: steps.collect(),
-        }
-    }
-}
-
 /// Keeps the end of what is written.
 #[derive(Debug, Default)]
 struct End {
@@ -179,18 +144,6 @@ impl End {
         text.extend(self.kept);
         text
     }
-}
-
-/// How long a build took that came to its end.
-fn time_taken(build: &BuildRow) -> Option<Duration> {
-    let build = &build.summary;
-    build.result.filter(|result| result.is_success_like())?;
-    Some(build.finished_at?.since(build.started_at))
-}
-
-fn median(mut times: Vec<Duration>) -> Option<Duration> {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied()
 }
 
 #[cfg(test)]
@@ -243,16 +196,5 @@ mod tests {
         let cut = text_of(MAX_LOG_BYTES + 1);
         assert!(cut.starts_with("[2 bytes before this are left out]\nxx"));
         assert!(cut.ends_with("xy"));
-    }
-
-    #[test]
-    fn the_typical_time_is_in_the_middle() {
-        let of = |secs: &[u64]| {
-            let times = secs.iter().map(|s| Duration::from_secs(*s)).collect();
-            median(times).map(|time| time.as_secs())
-        };
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&[5]), Some(5));
-        assert_eq!(of(&[90, 1, 3]), Some(3));
     }
 }

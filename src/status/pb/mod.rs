@@ -2,12 +2,14 @@
 //!
 //! A connection is one task. It takes the calls of all objects of its client from one channel, where each object is
 //! known by a tag, hears all news, and tells its observers without waiting for them. `tracked` is what the client
-//! follows, `objects` the methods of the status objects, `history` what is read from disk.
+//! follows, `objects` the methods of the status objects, `history` what is read from disk, `eta` when
+//! things will be over.
 //!
 //! Invariants: a client sees the sets that its user handed in and no others. What it is told is the same whether it heard
 //! all news or had to look at the disk. Its sets do not depend on it (TUP-06). Objects and observers go with the
 //! connection. Subscriptions, and parts of a patch that wait for their job, are limited.
 
+mod eta;
 mod history;
 mod objects;
 mod tracked;
@@ -372,68 +374,6 @@ impl Client {
             let value = self.value_of(thing);
             reply.value(value);
         }
-    }
-
-    /// When the next observer wants to hear when its build will be over.
-    fn next_eta(&self) -> Option<Instant> {
-        let watchers = self.watched_builds.values().flatten();
-        watchers
-            .filter_map(|watcher| Some(watcher.eta.as_ref()?.1))
-            .min()
-    }
-
-    async fn tell_etas(&mut self) {
-        let now = Instant::now();
-        let mut due = Vec::new();
-        for (build, watchers) in &mut self.watched_builds {
-            for watcher in watchers {
-                if let Some((interval, next)) = &mut watcher.eta
-                    && *next <= now
-                {
-                    *next = now + *interval;
-                    due.push((*build, watcher.observer));
-                }
-            }
-        }
-        for (build, observer) in due {
-            self.tell_eta(build, observer).await;
-        }
-    }
-
-    async fn tell_eta(&mut self, key: BuildKey, observer: Luid) {
-        let Some(seconds) = self.eta(key).await else {
-            return;
-        };
-        let Some(builder) = self.tracked.build(key).map(|b| b.builder.clone()) else {
-            return;
-        };
-        let args = vec![
-            self.text(builder.as_str()),
-            self.value_of(Thing::Build(key)),
-            Value::Float(seconds),
-        ];
-        self.send(observer, "buildETAUpdate", args);
-    }
-
-    /// How many seconds the build will probably take from now on; absent without a build to compare with.
-    async fn eta(&mut self, key: BuildKey) -> Option<f64> {
-        let build = self.tracked.build(key).filter(|build| !build.is_over)?;
-        let started_at = build.started_at?;
-        let builder = build.builder.clone();
-        let typical = self.history.typical(&builder).await.build?;
-        let left = typical.saturating_sub(now().since(started_at));
-        Some(left.as_secs_f64())
-    }
-
-    /// The same for a step.
-    async fn step_eta(&mut self, key: BuildKey, index: usize) -> Option<f64> {
-        let build = self.tracked.build(key)?;
-        let step = build.steps.get(index).filter(|s| s.finished.is_none())?;
-        let (builder, name, started_at) =
-            (build.builder.clone(), step.name.clone(), step.started_at);
-        let typical = *self.history.typical(&builder).await.steps.get(&name)?;
-        let left = typical.saturating_sub(now().since(started_at));
-        Some(left.as_secs_f64())
     }
 
     /// Calls an observer, whose answer nobody needs.

@@ -181,6 +181,7 @@ impl Client {
                 let eta = self.step_eta(key, index).await;
                 return Ok(eta.map_or(Value::None, Value::Float));
             }
+            "getExpectations" => return Ok(self.step_expectations(key, index).await),
             _ => {}
         }
         let build = self.tracked.build(key).ok_or_else(gone)?;
@@ -203,7 +204,6 @@ impl Client {
                 let logs = logs.map(|(n, name)| (name, self.value_of(Thing::Log(key, index, n))));
                 Ok(Value::Dict(logs.collect()))
             }
-            "getExpectations" => Ok(Value::List(Vec::new())),
             _ => Err(Failure::no_such_method(method)),
         }
     }

@@ -13,8 +13,8 @@ use crate::botmaster::Event;
 use crate::control::News;
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuilderName, Op, Properties, RequestId, Results, SetId,
-    Timestamp,
+    BuildId, BuildNumber, BuildSet, BuilderName, Forecast, Op, Properties, RequestId, Results,
+    SetId, Timestamp,
 };
 use crate::store::read::{BuildRow, LogRow, RequestRow, SetRow};
 
@@ -80,6 +80,8 @@ pub(super) struct Build {
     pub(super) is_over: bool,
     /// Its steps so far.
     pub(super) steps: Vec<Step>,
+    /// What is expected of them.
+    pub(super) forecast: Forecast,
     requests: Vec<RequestId>,
 }
 
@@ -348,6 +350,7 @@ impl Tracked {
             outcome: None,
             is_over: false,
             steps: Vec::new(),
+            forecast: start.forecast.clone(),
             requests: start.requests.clone(),
         };
         self.add_build(BuildKey::Real(start.build), build, notices);
@@ -387,6 +390,7 @@ impl Tracked {
                 outcome: None,
                 is_over: false,
                 steps,
+                forecast: row.forecast,
                 requests: summary.requests,
             };
             self.add_build(key, build, notices);
@@ -494,6 +498,7 @@ impl Tracked {
             }),
             is_over: true,
             steps: Vec::new(),
+            forecast: Forecast::default(),
             requests: vec![id],
         };
         self.builds.insert(key, build);

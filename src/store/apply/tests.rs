@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
-    BuildId, BuildNumber, BuildSummary, NewChange, Patch, Properties, RequestId, SchedulerName,
-    SetId, StepSummary, Timestamp,
+    BuildId, BuildNumber, BuildSummary, Forecast, NewChange, Patch, Properties, RequestId,
+    SchedulerName, SetId, StepSummary, Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{Store, StoreError, schema};
@@ -84,6 +84,7 @@ pub(in crate::store) fn started(build: u64, builder: &str, number: u64, requests
         changes: vec![ChangeNumber(1)],
         reason: "because".to_owned(),
         properties,
+        forecast: Forecast::default(),
         at: at(300),
     }))
 }

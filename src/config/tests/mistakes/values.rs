@@ -35,6 +35,11 @@ log_rotation = 5"#,
     );
     check(
         r#"command = "make""#,
+        r#"command = "make", use_progress = 1"#,
+        r#"9:68: `use_progress` of step must be true or false, not a number (write `true` or `false`, without quotes)"#,
+    );
+    check(
+        r#"command = "make""#,
         "command = [5]",
         r#"9:46: `command` of step must be a text, not a number (for example `command = "…"`)"#,
     );

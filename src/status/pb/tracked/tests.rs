@@ -45,6 +45,7 @@ fn started(tracked: &mut Tracked, build: u64, requests: &[RequestId]) -> Vec<Not
         changes: Vec::new(),
         reason: String::new(),
         properties: Properties::new(),
+        forecast: Forecast::default(),
         at: Timestamp(5),
     };
     hear(tracked, Event::BuildStarted(Arc::new(start)))
@@ -234,6 +235,7 @@ fn on_disk(
         },
         stop_reason: None,
         properties: Properties::new(),
+        forecast: Forecast::default(),
         logs: Vec::new(),
     });
     let set = SetRow {

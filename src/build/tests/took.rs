@@ -1,0 +1,78 @@
+//! What a build tells of its steps' time and output (PRG-01).
+
+use super::*;
+use crate::model::{Effort, Timestamp};
+
+/// Time in ticks of the stage's clock: microseconds.
+fn effort(ticks: f64, output: &[(&str, f64)]) -> Option<Effort> {
+    let output = output
+        .iter()
+        .map(|(log, bytes)| ((*log).to_owned(), *bytes));
+    Some(Effort {
+        secs: ticks / 1e6,
+        output: output.collect(),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn prg_01_time_and_output_of_each_step_are_told() {
+    let uncounted = StepConfig {
+        use_progress: false,
+        ..step_config("b")
+    };
+    let mut stage = Stage::new(vec![step_config("a"), uncounted, step_config("c")]);
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let first = stage.command().await;
+        let header = Bytes::from_static(b"make all\n");
+        drop(first.say(vec![Update::Header(header)]).await);
+        first.print("four").await;
+        first.exit(0).await;
+        stage.command().await.exit(0).await;
+        stage.command().await.exit(0).await;
+    })
+    .await;
+    let expected = [
+        ("a".to_owned(), effort(1.0, &[("stdio", 4.0)])),
+        ("c".to_owned(), effort(1.0, &[])),
+    ];
+    assert_eq!(outcome.took, expected.into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_step_that_did_not_run_nothing_is_told() {
+    let mut stage = Stage::new(vec![halting("a"), step_config("b")]);
+    let build = stage.build();
+    let (outcome, ()) = play(build, async { stage.command().await.exit(1).await }).await;
+    let expected = [("a".to_owned(), effort(1.0, &[])), ("b".to_owned(), None)];
+    assert_eq!(outcome.took, expected.into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_locks_is_not_part_of_a_steps_time() {
+    let mut stage = Stage::new(vec![locks::locked("a", &["disk"])]);
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let (user, _) = stage.asks().await;
+        stage.grant(user).await;
+        stage.command().await.exit(0).await;
+    })
+    .await;
+    // The clock ticks when the step starts, when it has its locks, and when it ends.
+    assert_eq!(outcome.took, [("a".to_owned(), effort(1.0, &[]))].into());
+    let mut ops = stage.ops().into_iter();
+    assert!(ops.any(|op| matches!(
+        op,
+        Op::StepStarted {
+            at: Timestamp(0),
+            ..
+        }
+    )));
+    assert!(ops.any(|op| matches!(
+        op,
+        Op::StepFinished {
+            at: Timestamp(2),
+            ..
+        }
+    )));
+}
