@@ -535,27 +535,39 @@ const CHANGES: &str = "SELECT number, arrived_at, made_at, said_when, who, comme
 const CHANGE: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties
     FROM change WHERE number = ?1";
+/// What [`request_of`] reads.
+macro_rules! request_columns {
+    () => {
+        "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        (SELECT b.number FROM build b WHERE b.id = r.build),
+        r.retries, r.start_count, r.result, r.finished_at, s.priority,
+        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)"
+    };
+}
+use request_columns;
+
 const PENDING_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
         NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL
     FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
     WHERE r.finished_at IS NULL AND r.build IS NULL
     ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
-const OPEN_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at, s.priority,
-        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)
+const OPEN_REQUESTS: &str = concat!(
+    request_columns!(),
+    "
     FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
-    WHERE r.finished_at IS NULL ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
-const ALL_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at, s.priority,
-        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)
+    WHERE r.finished_at IS NULL ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1"
+);
+const ALL_REQUESTS: &str = concat!(
+    request_columns!(),
+    "
     FROM request r JOIN build_set s ON s.id = r.build_set
-    ORDER BY r.id DESC LIMIT ?1";
-const REQUEST: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at
-    FROM request r JOIN build_set s ON s.id = r.build_set WHERE r.id = ?1";
+    ORDER BY r.id DESC LIMIT ?1"
+);
+const REQUEST: &str = concat!(
+    request_columns!(),
+    "
+    FROM request r JOIN build_set s ON s.id = r.build_set WHERE r.id = ?1"
+);
 const SETS_OF_CLIENT: &str =
     "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";
 const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::super::column::{Col, Json, int};
+use super::request_columns;
 use super::{RequestRow, SetRow, request_of, sets};
 use crate::model::{ChangeNumber, Decision, SchedulerName, SetId};
 
@@ -51,13 +52,12 @@ pub fn sets_of_change(conn: &Connection, change: ChangeNumber) -> rusqlite::Resu
 }
 
 pub(super) const DECISIONS: &str = "SELECT schedulers FROM decision WHERE change = ?1";
-pub(super) const REQUESTS_OF_CHANGE: &str =
-    "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at, s.priority,
-        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)
+pub(super) const REQUESTS_OF_CHANGE: &str = concat!(
+    request_columns!(),
+    "
     FROM change_in_set c JOIN build_set s ON s.id = c.build_set
         JOIN request r ON r.build_set = s.id
-    WHERE c.change = ?1 ORDER BY c.build_set, r.id";
+    WHERE c.change = ?1 ORDER BY c.build_set, r.id"
+);
 pub(super) const SETS_OF_CHANGE: &str =
     "SELECT build_set FROM change_in_set WHERE change = ?1 ORDER BY build_set";

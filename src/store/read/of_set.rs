@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::column::int;
+use super::request_columns;
 use super::{BuildRow, RequestRow, build, request_of};
 use crate::model::SetId;
 
@@ -27,8 +28,9 @@ pub fn requests_of_set(
     requests.map(with_build).collect()
 }
 
-const REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at
+const REQUESTS: &str = concat!(
+    request_columns!(),
+    "
     FROM request r JOIN build_set s ON s.id = r.build_set
-    WHERE r.build_set = ?1 ORDER BY r.id";
+    WHERE r.build_set = ?1 ORDER BY r.id"
+);
