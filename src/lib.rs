@@ -26,7 +26,7 @@
 //! | 4 | [`control`] | the handle by which the outside asks the core; the control socket |
 //! | 4 | [`build`] | runs one build: steps, commands, logs |
 //! | 3 | [`botmaster`] | **pure**: builders, slave-builders, slaves, locks, sets, requests, what starts when |
-//! | 2 | [`schedulers`] | **pure**: the registry and the kinds: Scheduler, AnyBranch, Dependent, Periodic, Nightly |
+//! | 2 | [`schedulers`] | **pure**: the registry and the kinds: Scheduler, AnyBranch, Dependent, Periodic, Nightly, the try schedulers |
 //! | 2 | [`net`] | drives a broker over a stream; logins; slaves as objects |
 //! | 2 | [`store`], [`logs`] | state in SQLite with one writer; step logs as plain files |
 //! | 2 | [`daemonize`] | going to the background, pid files, log files with rotation |

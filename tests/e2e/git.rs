@@ -1,12 +1,11 @@
 //! Sources from a git repository on real slaves: changes, updates, and try jobs with every kind of patch.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use buildmaster::model::TryJob;
 use buildmaster::protocol::jobfile;
 
-use crate::harness::{Kind, Master, Sandbox, Setup, Slave, run, step};
+use crate::harness::{Kind, Master, Repository, Sandbox, Setup, Slave, step};
 
 #[test]
 fn native_slave_checks_out_updates_and_patches() {
@@ -120,42 +119,4 @@ fn drop_job(master: &Master<'_>, name: &str, base: &str, patch: Vec<u8>) {
     let draft = jobs.join("tmp").join(name);
     fs::write(&draft, jobfile::encode(&job)).unwrap();
     fs::rename(draft, jobs.join("new").join(name)).unwrap();
-}
-
-/// A repository on disk.
-struct Repository<'a> {
-    sandbox: &'a Sandbox,
-    dir: PathBuf,
-}
-
-impl<'a> Repository<'a> {
-    fn new(sandbox: &'a Sandbox) -> Self {
-        let dir = sandbox.private_dir("repository");
-        let repository = Self { sandbox, dir };
-        repository.git(&["init", "-q"]);
-        repository
-    }
-
-    fn git(&self, words: &[&str]) -> String {
-        let mut command = self.sandbox.command("git");
-        let who = ["-c", "user.name=me", "-c", "user.email=me@example.org"];
-        run(command.current_dir(&self.dir).args(who).args(words)).ok()
-    }
-
-    /// Commits a file; answers with the revision.
-    fn commit(&self, file: &str, content: &[u8]) -> String {
-        fs::write(self.dir.join(file), content).unwrap();
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "-q", "-m", file]);
-        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
-    }
-
-    /// The diff of a change that is not committed.
-    fn diff(&self, change: impl FnOnce(&Path)) -> Vec<u8> {
-        change(&self.dir);
-        self.git(&["add", "--all"]);
-        let diff = self.git(&["diff", "--cached", "--binary"]);
-        self.git(&["reset", "-q", "--hard"]);
-        diff.into_bytes()
-    }
 }

@@ -26,4 +26,5 @@ mod slaves;
 mod sweep;
 mod timers;
 mod try_client;
+mod try_ours;
 mod try_userpass;

@@ -157,7 +157,7 @@ fn a_diff(sandbox: &Sandbox) -> std::path::PathBuf {
 }
 
 /// A program that notes its arguments, drops the options of ssh and the host, and runs the rest here.
-fn stand_in_for_ssh(sandbox: &Sandbox) -> std::path::PathBuf {
+pub(crate) fn stand_in_for_ssh(sandbox: &Sandbox) -> std::path::PathBuf {
     let script = format!(
         "#!/bin/sh\necho \"$*\" >'{}'\n\
          while :; do case \"$1\" in -l|-p) shift 2;; *) break;; esac; done\nshift\nexec \"$@\"\n",

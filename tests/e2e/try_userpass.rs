@@ -281,7 +281,7 @@ fn said(finished: &Finished) -> String {
     String::from_utf8_lossy(&finished.stdout).into_owned()
 }
 
-fn hash_password(sandbox: &Sandbox, password: &str) -> String {
+pub(crate) fn hash_password(sandbox: &Sandbox, password: &str) -> String {
     let mut command = sandbox.buildmaster();
     command.arg("hash-password");
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
