@@ -204,7 +204,7 @@ async fn stopping_twice_interrupts_a_step_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_before_the_first_step_runs_none_but_the_always_run() {
+async fn sb_24_a_stop_before_the_first_step_runs_none_but_the_always_run() {
     let mut stage = Stage::new(vec![step_config("one"), always("two")]);
     stage.stop("early").await;
     let build = stage.build();
@@ -327,7 +327,7 @@ async fn a_slave_lost_in_a_step_makes_the_build_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slave_lost_between_steps_makes_the_build_retry() {
+async fn sb_24_a_slave_lost_between_steps_runs_no_step_any_more() {
     for at_once in [true, false] {
         let mut stage = Stage::new(vec![step_config("one"), always("two")]);
         let why = "cut".to_owned();

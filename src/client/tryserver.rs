@@ -9,11 +9,12 @@ use std::path::Path;
 
 use super::Failed;
 use super::try_job::job::expand_home;
+use crate::config::TryJobdirConfig;
 use crate::pb::cred;
 use crate::protocol::jobfile;
 
-/// Largest job file that is taken: a patch of 16 MiB and room for the rest of the job.
-pub const MAX_JOB_BYTES: u64 = 17 * 1024 * 1024;
+/// Largest job file that is taken: what a master takes that is told nothing else.
+pub const MAX_JOB_BYTES: u64 = TryJobdirConfig::DEFAULT_JOB_SIZE;
 
 /// Reads a job from `input` to its end and puts it into `jobdir` (where `~` is the home directory), under the name that Buildbot gives it: `now_secs`, the
 /// time in seconds since the epoch, and the MD5 of its contents.

@@ -154,6 +154,11 @@ pub struct TryJobdirConfig {
     pub poll_interval: Duration,
 }
 
+impl TryJobdirConfig {
+    /// Longest job file by default, in bytes (TJD-10).
+    pub const DEFAULT_JOB_SIZE: u64 = 16 << 20;
+}
+
 /// Settings of `Try_Userpass` (TUP-01, TUP-07).
 #[derive(Clone, Debug, PartialEq)]
 pub struct TryUserpassConfig {

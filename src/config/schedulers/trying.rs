@@ -9,9 +9,6 @@ use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
 use crate::config::{SchedulerKind, TryJobdirConfig};
 
-/// Longest job file by default (TJD-10).
-const DEFAULT_JOB_SIZE: u64 = 16 << 20;
-
 /// The longest job file that may be allowed: with its escapes it has to fit into one cell of the state.
 const LARGEST_JOB_SIZE: u64 = 128 << 20;
 
@@ -26,7 +23,9 @@ pub(super) fn read_jobdir(table: &mut Table<'_>, jobdirs: &mut Jobdirs) -> Optio
     let jobdir = table.require("jobdir", "\"jobdir\"");
     let jobdir = jobdir.and_then(|value| jobdirs.declare(&value));
     let size = table.take("max_job_size");
-    let size = size.map_or(Some(DEFAULT_JOB_SIZE), |value| read_size(&value));
+    let size = size.map_or(Some(TryJobdirConfig::DEFAULT_JOB_SIZE), |value| {
+        read_size(&value)
+    });
     let interval = table.take("poll_interval");
     let interval = interval.map_or(Some(DEFAULT_POLL_INTERVAL), |value| {
         value.duration(SHORTEST..=LONGEST)
