@@ -4,6 +4,7 @@ use rustix::process::Signal;
 
 use crate::harness::client::Client;
 use crate::harness::process::PATIENCE;
+use crate::harness::sandbox::Gate;
 use crate::harness::setup::PASSWORD;
 use crate::harness::{Build, Kind, Master, Sandbox, Setup, Slave, shell, wait_until};
 
@@ -35,41 +36,48 @@ fn unknown_slave_is_refused_and_stays_alive() {
 }
 
 #[test]
-fn second_slave_of_a_name_is_turned_away_while_the_first_is_alive() {
-    let sandbox = Sandbox::new();
-    let gate = sandbox.gate("gate");
-    let master = Master::start(&sandbox, &one_step(&gate.command()).slave("bot"));
-    let _first = Slave::native(&sandbox, "bot", master.port());
-    master.wait_until_attached("bot");
-    master.send_change("r1");
-    gate.wait_until_reached(1);
-
-    let mut second = Client::connect(master.port()).unwrap();
-    second.login_as_slave("bot", PASSWORD).unwrap_err();
-
-    gate.open();
-    assert_eq!(result(&master.finished_build("full", 0)), "success");
-    assert_eq!(gate.times_reached(), 1, "the build was not disturbed");
+fn second_native_slave_of_a_name_is_turned_away_while_the_first_is_alive() {
+    second_is_turned_away(Kind::Native);
 }
 
 #[test]
-fn second_slave_of_a_name_takes_over_from_one_that_hangs() {
-    let sandbox = Sandbox::new();
-    let gate = sandbox.gate("gate");
-    let master = Master::start(&sandbox, &one_step(&gate.command()).slave("bot"));
-    let first = Slave::native(&sandbox, "bot", master.port());
-    master.wait_until_attached("bot");
-    master.send_change("r1");
-    gate.wait_until_reached(1);
+fn second_slave_0814_of_a_name_is_turned_away_while_the_first_is_alive() {
+    second_is_turned_away(Kind::Slave0814);
+}
 
-    // It keeps its connection and says nothing any more.
-    first.process.signal(Signal::STOP);
-    let _second = Slave::native(&sandbox, "bot", master.port());
+#[test]
+fn second_worker_430_of_a_name_is_turned_away_while_the_first_is_alive() {
+    second_is_turned_away(Kind::Worker430);
+}
 
-    gate.wait_until_reached(2);
-    gate.open();
-    assert_eq!(result(&master.finished_build("full", 0)), "retry");
-    assert_eq!(result(&master.finished_build("full", 1)), "success");
+#[test]
+fn second_native_slave_of_a_name_takes_over_from_one_that_hangs() {
+    second_takes_over(Kind::Native);
+}
+
+#[test]
+fn second_slave_0814_of_a_name_takes_over_from_one_that_hangs() {
+    second_takes_over(Kind::Slave0814);
+}
+
+#[test]
+fn second_worker_430_of_a_name_takes_over_from_one_that_hangs() {
+    second_takes_over(Kind::Worker430);
+}
+
+#[test]
+fn slv_05_native_slave_that_hangs_is_dropped_and_its_build_goes_to_another() {
+    hung_slave_is_dropped(Kind::Native);
+}
+
+#[test]
+fn slv_05_slave_0814_that_hangs_is_dropped_and_its_build_goes_to_another() {
+    hung_slave_is_dropped(Kind::Slave0814);
+}
+
+#[test]
+fn slv_05_worker_430_that_hangs_is_dropped_and_its_build_goes_to_another() {
+    hung_slave_is_dropped(Kind::Worker430);
 }
 
 #[test]
@@ -88,26 +96,18 @@ fn killed_worker_430_gets_its_build_again_when_it_returns() {
 }
 
 #[test]
-fn build_of_a_lost_slave_goes_to_another() {
-    let sandbox = Sandbox::new();
-    let gate = sandbox.gate("gate");
-    let setup = one_step(&gate.command()).slave("bot").slave("spare");
-    let master = Master::start(&sandbox, &setup);
-    let mut bot = Slave::native(&sandbox, "bot", master.port());
-    master.wait_until_attached("bot");
-    master.send_change("r1");
-    gate.wait_until_reached(1);
-    let _spare = Slave::native(&sandbox, "spare", master.port());
-    master.wait_until_attached("spare");
+fn build_of_a_killed_native_slave_goes_to_another() {
+    build_of_a_killed_slave_goes_to_another(Kind::Native);
+}
 
-    bot.process.kill();
+#[test]
+fn build_of_a_killed_slave_0814_goes_to_another() {
+    build_of_a_killed_slave_goes_to_another(Kind::Slave0814);
+}
 
-    gate.wait_until_reached(2);
-    gate.open();
-    assert_eq!(result(&master.finished_build("full", 0)), "retry");
-    let second = master.finished_build("full", 1);
-    assert_eq!(result(&second), "success");
-    assert_eq!(second.slave.as_deref(), Some("spare"));
+#[test]
+fn build_of_a_killed_worker_430_goes_to_another() {
+    build_of_a_killed_slave_goes_to_another(Kind::Worker430);
 }
 
 #[test]
@@ -162,6 +162,103 @@ fn killed_slave_gets_its_build_again(kind: Kind) {
     let second = master.finished_build("full", 1);
     assert_eq!(result(&second), "success");
     assert_eq!(second.changes(), master.finished_build("full", 0).changes());
+}
+
+fn second_is_turned_away(kind: Kind) {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let master = Master::start(&sandbox, &one_step(&gate.command()).slave("bot"));
+    let Some(_first) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+        return;
+    };
+    master.wait_until_attached("bot");
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+
+    let mut second = Client::connect(master.port()).unwrap();
+    second.login_as_slave("bot", PASSWORD).unwrap_err();
+
+    gate.open();
+    assert_eq!(result(&master.finished_build("full", 0)), "success");
+    assert_eq!(gate.times_reached(), 1, "the build was not disturbed");
+}
+
+fn second_takes_over(kind: Kind) {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let master = Master::start(&sandbox, &one_step(&gate.command()).slave("bot"));
+    let Some(first) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+        return;
+    };
+    master.wait_until_attached("bot");
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+
+    // It keeps its connection and says nothing any more.
+    first.process.signal(Signal::STOP);
+    let _second = Slave::start(kind, &sandbox, "bot", master.port());
+
+    gate.wait_until_reached(2);
+    gate.open();
+    assert_eq!(result(&master.finished_build("full", 0)), "retry");
+    assert_eq!(result(&master.finished_build("full", 1)), "success");
+}
+
+/// Nothing else tells that it is gone: its connection stays.
+fn hung_slave_is_dropped(kind: Kind) {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let setup = one_step(&gate.command()).slave("bot").slave("spare");
+    let mut master = Master::prepare(&sandbox, &setup);
+    let path = master.dir().join("master.toml");
+    let often = "[[slaves]]\nkeepalive_interval = \"1s\"\n";
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("[[slaves]]\n", often);
+    std::fs::write(&path, format!("keepalive_timeout = \"2s\"\n{text}")).unwrap();
+    master.run();
+    let Some(bot) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+        return;
+    };
+    master.wait_until_attached("bot");
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+    let _spare = Slave::native(&sandbox, "spare", master.port());
+    master.wait_until_attached("spare");
+
+    bot.process.signal(Signal::STOP);
+
+    goes_to_the_spare(&master, &gate);
+    assert!(!master.is_attached("bot"));
+}
+
+fn build_of_a_killed_slave_goes_to_another(kind: Kind) {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let setup = one_step(&gate.command()).slave("bot").slave("spare");
+    let master = Master::start(&sandbox, &setup);
+    let Some(mut bot) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+        return;
+    };
+    master.wait_until_attached("bot");
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+    let _spare = Slave::native(&sandbox, "spare", master.port());
+    master.wait_until_attached("spare");
+
+    bot.process.kill();
+
+    goes_to_the_spare(&master, &gate);
+}
+
+/// The build that waits at the gate is built again, once.
+fn goes_to_the_spare(master: &Master<'_>, gate: &Gate) {
+    gate.wait_until_reached(2);
+    gate.open();
+    assert_eq!(result(&master.finished_build("full", 0)), "retry");
+    let second = master.finished_build("full", 1);
+    assert_eq!(result(&second), "success");
+    assert_eq!(second.slave.as_deref(), Some("spare"));
+    assert!(master.build("full", 2).is_none());
 }
 
 fn comes_back_to_a_restarted_master(kind: Kind) {
