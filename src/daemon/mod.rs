@@ -13,6 +13,7 @@ mod builds;
 mod clock;
 mod doors;
 mod engine;
+mod instances;
 mod jobdirs;
 mod local;
 mod logins;

@@ -52,7 +52,7 @@ notify_on_missing = []
 missing_timeout = 1
 max_bulds = 1"#,
         r#"7:1: `notify_on_missing` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
-8:1: `missing_timeout` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
+8:1: `missing_timeout` of slave `bot` means nothing here (it is for slaves of `type = "command"`, `type = "process"`, `type = "docker"`; remove it)
 9:1: unknown key `max_bulds` of slave `bot` (did you mean `max_builds`?)"#,
     );
     check(
@@ -69,7 +69,7 @@ nextSlave = 1
 steps = []"#,
         r#"14:1: unknown key `periodicBuildTime` of builder `full` (use a scheduler of type "Periodic" for this builder)
 15:1: unknown key `category` of builder `full` (it is called `tags` here)
-16:1: `nextSlave` of builder `full` is not available yet (this version does not have it; remove it to go on without)
+16:1: unknown key `nextSlave` of builder `full` (it is called `next_slave` here)
 17:1: unknown key `steps` of builder `full` (put them under `[factories.NAME]`, and write `factory = "NAME"` here)"#,
     );
     check(
@@ -172,8 +172,8 @@ fn kinds_are_known_or_planned_or_near_to_one() {
     );
     check(
         r#"password = "sekrit""#,
-        r#"type = "docker""#,
-        r#"6:8: `type = "docker"` of slave `bot` is not available yet (this version does not have it; remove it to go on without)"#,
+        r#"type = "dcoker""#,
+        r#"6:8: unknown `type = "dcoker"` of slave `bot` (did you mean `"docker"`?)"#,
     );
     check(
         r#"password = "sekrit""#,
