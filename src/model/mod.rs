@@ -26,7 +26,7 @@ pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
     SlaveName, Ticket,
 };
-pub use journal::{Op, Recovered};
+pub use journal::{InstanceRecord, Op, Recovered};
 pub use pause::Pause;
 pub use properties::{Properties, Property};
 pub use results::Results;
