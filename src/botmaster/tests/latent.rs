@@ -402,7 +402,7 @@ fn lat_07_and_slv_125_what_a_killed_master_has_left_is_stopped_before_anything_s
     let mut h = Harness::recovered(other.clone(), left("process"));
     assert_eq!(h.instances(), ["s has left an instance"]);
     other.slaves.push(Arc::clone(&config.slaves[0]));
-    h.reconfigure_to(other);
+    h.reconfigure(other);
     assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
 }
 
@@ -516,8 +516,8 @@ fn lat_10_a_builder_that_was_removed_and_comes_back_is_served_again() {
     less.schedulers.retain(|s| s.name.as_str() == "a");
     less.orphan_request_grace = Duration::from_secs(60);
     let mut h = Harness::new(full.clone());
-    h.reconfigure_to(less);
-    h.reconfigure_to(full);
+    h.reconfigure(less);
+    h.reconfigure(full);
     h.told();
     h.build(1);
 }
@@ -531,7 +531,7 @@ fn row_24_a_reconfiguration_gives_builds_back_and_stops_the_instance() {
     h.told();
     let mut without = full.clone();
     builder_of(&mut without, 0).slaves.remove(0);
-    h.reconfigure_to(without);
+    h.reconfigure(without);
     let told = h.instances();
     assert!(
         told.contains(&"stop instance 1 of s ()".to_owned()),
@@ -547,14 +547,14 @@ fn row_24_a_reconfiguration_gives_builds_back_and_stops_the_instance() {
     h.build(1);
     let mut without = config(&[("a", &["t"]), ("b", &["t"])]);
     make_latent(&mut without, 0, Some(600));
-    h.reconfigure_to(without);
+    h.reconfigure(without);
     let told = h.told();
     assert!(
         told.contains(&"stop instance 1 of s (i)".to_owned()),
         "{told:?}"
     );
     h.instance_stopped("s", 1, Ok(()));
-    h.reconfigure_to(full);
+    h.reconfigure(full);
     assert_eq!(h.instance_state("s").0, InstanceState::Down);
 }
 
@@ -567,7 +567,7 @@ fn another_wait_counts_from_the_reconfiguration_on() {
     h.pass(500);
     let mut other = config;
     make_latent(&mut other, 0, Some(200));
-    h.reconfigure_to(other);
+    h.reconfigure(other);
     h.pass(199);
     assert_eq!(h.instance_state("s").0, InstanceState::Up);
     h.pass(1);
@@ -737,7 +737,7 @@ fn why_tells_what_latent_slaves_do() {
     assert_eq!(
         texts(&h, 2),
         [format!(
-            "slave s is busy with a build of b that is being started since {since}"
+            "slave s is busy with a build of b that is starting since {since}"
         )]
     );
     h.instance_started("s", 1, InstanceStart::Failed("no".to_owned()));

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{debug, info};
 
 /// A command to run.
 #[derive(Debug)]
@@ -142,8 +142,9 @@ async fn end(
 fn signal(child: &Child, signal: Signal) {
     let pid = child.id().and_then(|id| i32::try_from(id).ok());
     if let Some(pid) = pid.and_then(Pid::from_raw) {
-        // It may have ended by itself.
-        drop(kill_process_group(pid, signal));
+        if let Err(error) = kill_process_group(pid, signal) {
+            debug!("it has ended by itself: {error}");
+        }
     }
 }
 
