@@ -37,6 +37,10 @@ impl BotMaster {
             self.refuse(name, session, address, "the master is shutting down");
             return;
         }
+        if let Some(why) = self.uninvited(slave) {
+            self.refuse(name, session, address, why);
+            return;
+        }
         let it = &mut self.slaves[slave.0];
         let Some(old) = it.session.as_ref().map(|s| s.id) else {
             self.begin_session(slave, session, address);
@@ -276,6 +280,7 @@ impl BotMaster {
         });
         let deadline = self.now.mono + ATTACH_TIME;
         self.timers.set(Timer::Attach(session), deadline);
+        self.place_latent(slave);
         self.send(Command::Greet { session });
     }
 
@@ -297,6 +302,7 @@ impl BotMaster {
             slave: slave_name,
             address,
         });
+        self.promote_waiting(slave);
         self.review(slave);
         self.sync_builder_list(slave);
     }
@@ -344,6 +350,7 @@ impl BotMaster {
             self.place(slave, builder);
             self.end_attachment(slave, builder, attachment, why);
         }
+        self.place_latent(slave);
         self.review(slave);
         if session.phase != Phase::Greeting {
             self.persist(vec![Op::SlaveState {
@@ -359,13 +366,20 @@ impl BotMaster {
             why: why.to_owned(),
         });
         if let Some(Contender { id, address }) = self.slaves[slave.0].contender.take() {
-            if self.slaves[slave.0].configured {
+            let unwanted = match self.slaves[slave.0].configured {
+                true => self.uninvited(slave),
+                false => Some("there is no slave of this name"),
+            };
+            let Some(why) = unwanted else {
                 self.begin_session(slave, id, address);
-            } else {
-                self.sessions.remove(&id);
-                let name = self.slave_name(slave);
-                self.refuse(name, id, address, "there is no slave of this name");
-            }
+                return;
+            };
+            self.sessions.remove(&id);
+            let name = self.slave_name(slave);
+            self.refuse(name, id, address, why);
+        }
+        if session.phase.is_attached() {
+            self.on_instance_lost(slave, why);
         }
     }
 

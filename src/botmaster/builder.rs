@@ -29,6 +29,10 @@ pub(super) struct Builder {
     pub(super) queue: RequestQueue,
     /// Slaves on which it is idle, unless they are parked: they may yet refuse.
     pub(super) pool: Pool,
+    /// Latent slaves that could be started for it, unless they are parked. They come after the others (BLD-05).
+    pub(super) latent_pool: Pool,
+    /// How many latent slaves it has, started or not.
+    pub(super) latents: usize,
     /// Slaves on which it is idle but which did not take a build when it asked.
     pub(super) parked: BTreeSet<SlaveIx>,
     /// No slave is parked at a later turn than this.
@@ -57,6 +61,8 @@ impl Builder {
             locks_on_slaves: false,
             queue,
             pool: Pool::default(),
+            latent_pool: Pool::default(),
+            latents: 0,
             parked: BTreeSet::new(),
             parked_bound: None,
             startable_at: None,
@@ -74,9 +80,18 @@ impl Builder {
         Some(turn_of(first, self.config.priority))
     }
 
-    /// The big state (BLD-13).
+    /// The slaves to choose from: those that are there, or else those that could be started (BLD-05).
+    pub(super) fn choice(&self) -> &Pool {
+        if self.pool.is_empty() {
+            &self.latent_pool
+        } else {
+            &self.pool
+        }
+    }
+
+    /// The big state (BLD-13): a latent slave counts as one that is there.
     pub(super) const fn big_state(&self) -> &'static str {
-        if self.attached == 0 {
+        if self.attached == 0 && self.latents == 0 {
             "offline"
         } else if self.building > 0 {
             "building"

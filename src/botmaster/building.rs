@@ -1,6 +1,8 @@
 //! A build from its start to its end (BLD-09 to BLD-14, BUI-10 to BUI-15).
 //!
 //! ```text
+//!  Substantiating (latent slaves)
+//!     v
 //!  Pinging --pong--> Starting --accepted--> Recording --durable--> Running --finished--> over
 //!     |                 |                       |
 //!     +---- failed -----+                       +-- stopped, slave lost meanwhile ------> over
@@ -29,7 +31,7 @@ use crate::model::{
 pub(super) struct Attempt {
     pub(super) builder: BuilderIx,
     pub(super) slave: SlaveIx,
-    session: Option<SessionId>,
+    pub(super) session: Option<SessionId>,
     pub(super) requests: Vec<RequestId>,
     /// When the slave was chosen.
     pub(super) chosen_at: Timestamp,
@@ -45,6 +47,8 @@ pub(super) struct Attempt {
 /// How far a build has come.
 #[derive(Debug)]
 pub(super) enum Stage {
+    /// The slave's instance is being started.
+    Substantiating,
     /// The slave is pinged.
     Pinging,
     /// The slave is asked to start it.
@@ -81,6 +85,7 @@ impl BotMaster {
         slave: SlaveIx,
         builder: BuilderIx,
         requests: Vec<RequestId>,
+        stage: Stage,
     ) {
         self.builders[builder.0].building += 1;
         self.touched.insert(builder);
@@ -91,7 +96,7 @@ impl BotMaster {
             session,
             requests,
             chosen_at: self.now.wall,
-            stage: Stage::Pinging,
+            stage,
             since: self.now.wall,
             slave_gone: false,
             stop: None,
@@ -423,7 +428,7 @@ impl BotMaster {
         };
         attempt.slave_gone = true;
         match attempt.stage {
-            Stage::Pinging | Stage::Starting => self.give_back(id, why),
+            Stage::Substantiating | Stage::Pinging | Stage::Starting => self.give_back(id, why),
             Stage::Recording(_) => {}
             Stage::Running(build, _) => {
                 self.forget_lock_waiter(id);
@@ -435,20 +440,27 @@ impl BotMaster {
     /// A start has come to nothing: the requests get their old places back, except those that somebody
     /// has cancelled or stopped meanwhile (BLD-10, BRQ-05).
     pub(super) fn give_back(&mut self, id: AttemptId, why: &str) {
+        if let Some(attempt) = self.attempts.get(&id) {
+            let (builder, slave) = (
+                self.builder_name(attempt.builder),
+                self.slave_name(attempt.slave),
+            );
+            self.announce(Event::StartFailed {
+                builder,
+                slave,
+                why: why.to_owned(),
+            });
+            self.give_back_quietly(id);
+        }
+    }
+
+    /// The same, when that is no failure (row 22).
+    pub(super) fn give_back_quietly(&mut self, id: AttemptId) {
         let Some(attempt) = self.attempts.remove(&id) else {
             return;
         };
         self.release_locks(id);
         self.leave_building_list(attempt.builder);
-        let (builder, slave) = (
-            self.builder_name(attempt.builder),
-            self.slave_name(attempt.slave),
-        );
-        self.announce(Event::StartFailed {
-            builder,
-            slave,
-            why: why.to_owned(),
-        });
         let mut finished = Vec::new();
         let mut effects = Vec::new();
         for &request in &attempt.requests {

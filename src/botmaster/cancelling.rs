@@ -83,6 +83,7 @@ impl BotMaster {
         }
         attempt.stop = Some(Stop::Asked(reason.clone()));
         match attempt.stage {
+            Stage::Substantiating => self.abort_waiting(id, &reason),
             Stage::Pinging => self.abort_ping(id, &reason),
             Stage::Starting | Stage::Recording(_) => {}
             Stage::Running(build, number) => {

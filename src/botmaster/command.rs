@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Blocker, BuildPlan, Epoch, Event, LockUser, PingId, ReplyId, SessionId};
+use super::{Blocker, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId};
+use crate::config::SlaveConfig;
 use crate::model::{BuildId, BuildSet, BuilderName, ChangeNumber, Op, Ticket};
 
 /// Something for the shell around the core to do. Commands are carried out in the order in which
@@ -121,6 +122,24 @@ pub enum Command {
     ShutdownSlave {
         /// The connection.
         session: SessionId,
+    },
+    /// Start an instance of a latent slave; answered by [`super::Input::InstanceStarted`], unless it is to be stopped
+    /// before.
+    StartInstance {
+        /// Which.
+        instance: InstanceId,
+        /// The slave, and how it is started.
+        slave: Arc<SlaveConfig>,
+    },
+    /// Stop an instance, also one that is being started; answered by [`super::Input::InstanceStopped`]. It may have been
+    /// started by an earlier run of the master.
+    StopInstance {
+        /// Which.
+        instance: InstanceId,
+        /// What its start said of it; empty if it has not come to that as far as the core knows.
+        identity: String,
+        /// The slave, and how its instance is stopped.
+        slave: Arc<SlaveConfig>,
     },
     /// Tell whoever watches.
     Announce(Event),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{LockUser, LockWait};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuilderName, Change, Pause, RequestId, Results, SchedulerName,
-    SetId, SlaveName,
+    BuildId, BuildNumber, BuildSet, BuilderName, Change, InstanceRecord, Pause, RequestId, Results,
+    SchedulerName, SetId, SlaveName,
 };
 
 /// Something worth telling. What is on record is announced only when it is durable.
@@ -153,6 +153,64 @@ pub enum Event {
         slave: SlaveName,
         /// How long.
         delay: Duration,
+    },
+    /// A build has chosen a latent slave, whose instance is being started (row 20).
+    Substantiating {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave.
+        slave: SlaveName,
+    },
+    /// A latent slave has attached, and the build that waited for it goes on (row 21).
+    Substantiated {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave.
+        slave: SlaveName,
+    },
+    /// A build waited for a latent slave in vain (row 23).
+    SubstantiateFailed {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
+    /// The instance of a latent slave is being stopped (row 25).
+    InstanceStopping {
+        /// The slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
+    /// The instance of a latent slave is gone.
+    InstanceStopped {
+        /// The slave.
+        slave: SlaveName,
+    },
+    /// An instance could not be stopped; the slave is not used meanwhile.
+    InstanceStopFailed {
+        /// The slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+        /// When it is tried again.
+        again: Duration,
+    },
+    /// An earlier run of the master has left an instance that this configuration cannot stop.
+    InstanceLeft {
+        /// The slave.
+        slave: SlaveName,
+        /// The kind of slave that it was, and what its start said of it.
+        instance: InstanceRecord,
+    },
+    /// A latent slave without a connection was pinged, which is well (row 28).
+    PingedLatent {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave.
+        slave: SlaveName,
     },
     /// A slave was paused, or takes builds again.
     SlavePaused {

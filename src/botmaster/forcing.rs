@@ -53,7 +53,8 @@ impl BotMaster {
         }
         let builder = self.configured_builder(name);
         let builder = builder.ok_or_else(|| format!("there is no builder {name}"))?;
-        if soon && self.builders[builder.0].attached == 0 {
+        let it = &self.builders[builder.0];
+        if soon && it.attached == 0 && it.latents == 0 {
             return Err(format!("no slave is connected to {name}"));
         }
         Ok(())

@@ -33,6 +33,11 @@ id!(
     PingId
 );
 
+id!(
+    /// One instance of a latent slave; made by the core, never used twice while it runs (section 15).
+    InstanceId
+);
+
 /// One try to start a build, which has no number before the slave has agreed (BLD-11).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct AttemptId(pub(super) u64);

@@ -3,12 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{BuildOutcome, Epoch, Forced, LockUser, PingId, ReplyId, SessionId};
+use super::{BuildOutcome, Epoch, Forced, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::{Config, LockAccess};
 use crate::model::{
     BuildId, BuildNumber, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, Ticket,
     TryJob,
 };
+
+/// How the start of an instance went (LAT-03).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum InstanceStart {
+    /// It is on its way, and is called this.
+    Started(String),
+    /// There is none to be had now, which is no failure (row 22).
+    NotNow,
+    /// It failed; there may be something left of it, which is stopped (row 23).
+    Failed(String),
+}
 
 /// Something that has happened outside, or that somebody asks for.
 ///
@@ -117,6 +128,25 @@ pub enum Input {
         session: SessionId,
         /// Why, for the log.
         why: String,
+    },
+    /// A start of an instance has ended; the answer to [`super::Command::StartInstance`]. The slave may have connected
+    /// before, or may take its time.
+    InstanceStarted {
+        /// The slave.
+        slave: SlaveName,
+        /// Its instance.
+        instance: InstanceId,
+        /// How it went.
+        result: InstanceStart,
+    },
+    /// A stop of an instance has ended; the answer to [`super::Command::StopInstance`].
+    InstanceStopped {
+        /// The slave.
+        slave: SlaveName,
+        /// Its instance.
+        instance: InstanceId,
+        /// Whether it is gone; or why that is not known: it will be stopped again.
+        result: Result<(), String>,
     },
     /// The slave asks to be shut down when it is idle (SLV-08).
     SlaveWantsShutdown {

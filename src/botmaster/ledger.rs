@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Answer, AttemptId, Event, ReplyId};
-use crate::model::{RequestId, Ticket};
+use super::{Answer, AttemptId, Event, InstanceId, ReplyId};
+use crate::model::{RequestId, SlaveName, Ticket};
 
 /// Something that happens when what it stands on is on disk.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) enum Effect {
     Queue(RequestId),
     /// A build whose start is on record runs.
     Run(AttemptId),
+    /// An instance of this slave is started, which is on record now.
+    StartInstance(InstanceId, SlaveName),
 }
 
 /// Tickets that are not confirmed yet, with their effects; confirmed in the order in which they were made.

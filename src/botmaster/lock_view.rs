@@ -138,7 +138,7 @@ impl BotMaster {
     pub(super) fn build_of(&self, id: AttemptId) -> Option<(BuilderName, Option<BuildNumber>)> {
         let attempt = self.attempts.get(&id)?;
         let number = match &attempt.stage {
-            Stage::Pinging | Stage::Starting => None,
+            Stage::Substantiating | Stage::Pinging | Stage::Starting => None,
             Stage::Recording(plan) => Some(plan.number),
             Stage::Running(_, number) => Some(*number),
         };

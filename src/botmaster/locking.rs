@@ -112,7 +112,10 @@ impl BotMaster {
         if !it.locks_on_slaves || self.suits(chosen, builder) {
             return chosen;
         }
-        let better = it.pool.iter().filter(|slave| self.suits(*slave, builder));
+        let better = it
+            .choice()
+            .iter()
+            .filter(|slave| self.suits(*slave, builder));
         let better = super::pool::Pool::from_iter(better);
         let rule = self.config.slave_choice(&it.config);
         let load = |slave: SlaveIx| self.slaves[slave.0].busy.len();

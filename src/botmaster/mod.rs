@@ -16,7 +16,7 @@
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
 //! together, `building` follows the build to its end, `cancelling` cuts it short, people ask for builds by `forcing` and keep
 //! slaves from them by `pausing`, `locking` lets it
-//! wait for its locks, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
+//! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod attach;
@@ -31,6 +31,7 @@ mod forcing;
 mod ids;
 mod input;
 mod intake;
+mod latent;
 mod ledger;
 mod lock_view;
 mod locking;
@@ -48,6 +49,7 @@ mod slave;
 mod slavebuilder;
 mod starting;
 mod stopping;
+mod substantiating;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -82,13 +84,13 @@ use crate::schedulers::Registry;
 pub use command::{Answer, Command};
 pub use event::Event;
 pub use forcing::Forced;
-pub use ids::{Epoch, PingId, ReplyId, SessionId};
-pub use input::Input;
+pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
+pub use input::{Input, InstanceStart};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
-pub use view::{AttachmentState, AttachmentView};
+pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};
 
 /// The core of the master.
@@ -135,6 +137,9 @@ pub struct BotMaster {
     next_ping: u64,
     next_attempt: u64,
     next_round: u64,
+    next_instance: u64,
+    /// Slaves whose instance may be of no use to anybody any more (LAT-09).
+    forsaken: BTreeSet<SlaveIx>,
 }
 
 impl BotMaster {
@@ -171,6 +176,8 @@ impl BotMaster {
             next_ping: 0,
             next_attempt: 0,
             next_round: 0,
+            next_instance: 0,
+            forsaken: BTreeSet::new(),
             config,
         };
         core.configure();
@@ -237,6 +244,16 @@ impl BotMaster {
                 ok,
             } => self.on_build_start_answered(session, &builder, epoch, ok),
             Input::SlaveLost { session, why } => self.on_slave_lost(session, &why),
+            Input::InstanceStarted {
+                slave,
+                instance,
+                result,
+            } => self.on_instance_started(&slave, instance, result),
+            Input::InstanceStopped {
+                slave,
+                instance,
+                result,
+            } => self.on_instance_stopped(&slave, instance, result),
             Input::SlaveWantsShutdown { session } => self.on_slave_wants_shutdown(session),
             Input::BuildFinished { build, outcome } => self.on_build_finished(build, outcome),
             Input::LocksWanted { build, user, locks } => {
@@ -299,6 +316,9 @@ impl BotMaster {
                 }
                 Timer::Arbitration(slave) => self.on_arbitration_timeout(slave),
                 Timer::HoldBack(slave) => self.on_hold_ended(slave),
+                Timer::Missing(slave) => self.on_missing(slave),
+                Timer::InstanceIdle(slave) => self.on_instance_idle(slave),
+                Timer::StopInstance(slave) => self.send_stop(slave),
                 Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
                 Timer::Orphans(builder) => self.on_orphans_due(builder),
                 Timer::Shutdown => self.exit(),
@@ -311,6 +331,7 @@ impl BotMaster {
     /// has nothing left to stop for exits.
     fn settle(&mut self) {
         self.start_builds();
+        self.stop_forsaken();
         while let Some(builder) = self.touched.pop_first() {
             self.tell_big_state(builder);
         }
@@ -357,6 +378,7 @@ impl BotMaster {
                 Effect::Announce(event) => self.announce(event),
                 Effect::Queue(request) => self.enqueue(request, true),
                 Effect::Run(attempt) => self.run(attempt),
+                Effect::StartInstance(instance, slave) => self.start_instance(instance, &slave),
             }
         }
     }

@@ -30,10 +30,21 @@ impl BotMaster {
         self.next_round += 1;
         let round = RoundId(self.next_round);
         let mut waiting = 0;
+        let mut latent = 0;
         for slave in self.builders[builder.0].slaves.clone() {
-            if self.ask_ping(slave, builder, round) {
+            let it = &self.slaves[slave.0];
+            if it.session.is_none() && it.latent.wanted.contains(&builder) {
+                // Row 28.
+                let (builder, slave) = (name.clone(), it.config.name.clone());
+                self.announce(Event::PingedLatent { builder, slave });
+                latent += 1;
+            } else if self.ask_ping(slave, builder, round) {
                 waiting += 1;
             }
+        }
+        if waiting == 0 && latent > 0 {
+            self.reply(reply, Ok(Answer::Done));
+            return;
         }
         if waiting == 0 {
             self.reply(reply, Err(format!("no slave is attached to {name}")));
@@ -101,7 +112,20 @@ impl BotMaster {
 
     /// Holds a slave back on which starts fail again and again.
     pub(super) fn note_failed_start(&mut self, slave: SlaveIx) {
-        if let Some(delay) = self.slaves[slave.0].on_start_failed(self.now.mono) {
+        let delay = self.slaves[slave.0].on_start_failed(self.now.mono);
+        self.hold_back(slave, delay);
+    }
+
+    /// Holds a slave back that cannot be had: its instances cost more than pings, so that it is from the first time on.
+    pub(super) fn note_failed_instance(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0];
+        let delay = it.on_start_failed(self.now.mono);
+        let delay = delay.or_else(|| it.on_start_failed(self.now.mono));
+        self.hold_back(slave, delay);
+    }
+
+    fn hold_back(&mut self, slave: SlaveIx, delay: Option<Duration>) {
+        if let Some(delay) = delay {
             let deadline = self.now.mono + delay;
             self.timers.set(Timer::HoldBack(slave), deadline);
             self.slaves[slave.0].held_since = Some(self.now.wall);

@@ -60,8 +60,7 @@ impl Pool {
         self.list.is_empty()
     }
 
-    /// Chooses one (BLD-05), without taking it out. `load` is how many builds run on a slave. (Latent slaves are to
-    /// come after idle ones here: before the rule, as a first part of what it compares.)
+    /// Chooses one (BLD-05), without taking it out. `load` is how many builds run on a slave.
     pub(super) fn choose(
         &self,
         rng: &mut StdRng,

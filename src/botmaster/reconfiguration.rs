@@ -60,6 +60,7 @@ impl BotMaster {
             self.drop_session(slave, why);
         }
         for slave in (0..self.slaves.len()).map(SlaveIx) {
+            self.lay_out_instance(slave);
             self.part_and_meet(slave);
             self.review(slave);
             self.sync_builder_list(slave);
@@ -100,17 +101,25 @@ impl BotMaster {
                 let ix = SlaveIx(self.slaves.len());
                 self.slaves_by_name.insert(new.name.clone(), ix);
                 let mut slave = Slave::new(Arc::clone(new), self.now.wall);
-                if let Some(known) = self.remembered.remove(&new.name) {
+                let known = self.remembered.remove(&new.name);
+                if let Some(known) = &known {
                     slave.seen_at = known.seen_at;
-                    slave.paused = known.paused;
+                    slave.paused.clone_from(&known.paused);
                 }
+                let instance = known.and_then(|known| known.instance);
                 self.slaves.push(slave);
+                if let Some(instance) = instance {
+                    self.inherit_instance(ix, instance);
+                }
                 continue;
             };
             let slave = &mut self.slaves[ix.0];
-            let kind = std::mem::discriminant(&slave.config.kind);
-            if kind != std::mem::discriminant(&new.kind) {
+            if slave.config.kind.name() != new.kind.name() {
                 dismissed.push((ix, "its kind was changed in the configuration"));
+            }
+            if slave.config.kind != new.kind {
+                // It may be another wait from now on.
+                self.timers.cancel(Timer::InstanceIdle(ix));
             }
             slave.config = Arc::clone(new);
             slave.configured = true;
@@ -187,6 +196,7 @@ impl BotMaster {
             let it = &mut self.builders[ix.0];
             if it.slaves != slaves {
                 it.pool.set_order(&slaves);
+                it.latent_pool.set_order(&slaves);
                 it.slaves = slaves;
             }
         }
@@ -291,7 +301,7 @@ impl BotMaster {
             .and_then(|a| a.attempt())
             .and_then(|id| self.attempts.get(&id));
         attempt.is_some_and(|attempt| match attempt.stage {
-            Stage::Pinging | Stage::Starting => false,
+            Stage::Substantiating | Stage::Pinging | Stage::Starting => false,
             Stage::Recording(_) | Stage::Running(..) => true,
         })
     }

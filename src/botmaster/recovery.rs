@@ -13,6 +13,7 @@ impl BotMaster {
     /// Lays out builders and slaves, none of them connected.
     pub(super) fn configure(&mut self) {
         self.lay_out();
+        self.tell_left_instances();
         let configured = self.configured_op();
         self.persist(vec![configured]);
     }

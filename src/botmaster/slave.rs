@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::SessionId;
 use super::builder::BuilderIx;
+use super::latent::{self, Latent};
 use super::locks::Wants;
 use super::queue::Turn;
 use super::slavebuilder::SlaveBuilder;
@@ -42,6 +43,8 @@ pub(super) struct Slave {
     pub(super) leaving: BTreeSet<BuilderIx>,
     /// Those of them that are busy (SLV-10).
     pub(super) busy: BTreeSet<BuilderIx>,
+    /// Its instance, if it is a latent one.
+    pub(super) latent: Latent,
     /// Since when it is to be shut down when it is idle (SLV-08).
     pub(super) graceful: Option<Timestamp>,
     /// Whether people keep it from builds (SLV-09).
@@ -104,6 +107,16 @@ pub(super) enum Phase {
     ShuttingDown,
 }
 
+impl Phase {
+    /// Whether it has been attached to all its builders.
+    pub(super) const fn is_attached(self) -> bool {
+        match self {
+            Self::Greeting | Self::Listing | Self::Attaching => false,
+            Self::Ready | Self::Rejoining | Self::ShuttingDown => true,
+        }
+    }
+}
+
 /// A connection that may become the slave's.
 #[derive(Debug)]
 pub(super) struct Contender {
@@ -133,6 +146,7 @@ impl Slave {
             slavebuilders: BTreeMap::new(),
             leaving: BTreeSet::new(),
             busy: BTreeSet::new(),
+            latent: Latent::new(now),
             graceful: None,
             paused: None,
             absent_since: now,
@@ -181,12 +195,30 @@ impl Slave {
 
     /// Whether it takes another build, as far as itself is concerned: its locks are another matter (BLD-04).
     pub(super) fn takes_builds(&self) -> bool {
-        let ready = self
-            .session
-            .as_ref()
-            .is_some_and(|s| s.phase == Phase::Ready);
+        let ready = match &self.session {
+            Some(session) => session.phase == Phase::Ready,
+            None => self.is_latent() && self.latent.stage != latent::Stage::Stopping,
+        };
         let wanted = self.paused.is_none() && self.graceful.is_none();
         ready && self.has_room() && wanted && !self.failures.held
+    }
+
+    /// Whether it is started when it is wanted (section 15).
+    pub(super) fn is_latent(&self) -> bool {
+        self.configured && self.config.kind.latent().is_some()
+    }
+
+    /// Whether it is a latent one that is not stopped for want of builds.
+    pub(super) fn never_idles(&self) -> bool {
+        let latent = self.config.kind.latent();
+        latent.is_some_and(|latent| latent.build_wait_timeout.is_none())
+    }
+
+    /// Whether its slave-builder of this builder is LATENT, and no build waits for it there (row 20).
+    pub(super) fn is_latent_for(&self, builder: BuilderIx) -> bool {
+        self.session.is_none()
+            && self.latent.wanted.contains(&builder)
+            && !self.latent.waiting.contains_key(&builder)
     }
 
     /// Whether it runs fewer builds than it may (SLV-10).

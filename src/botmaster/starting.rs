@@ -10,10 +10,12 @@
 //! priorities, as by default, the oldest request goes first.
 
 use super::builder::BuilderIx;
+use super::building::Stage;
 use super::buildset::Place;
 use super::queue::{Turn, key_of, turn_of};
 use super::slave::{Phase, Session, SlaveIx};
 use super::slavebuilder::SlaveBuilder;
+use super::timers::Timer;
 use super::{AttemptId, BotMaster, Command, Event};
 use crate::model::RequestId;
 
@@ -78,8 +80,12 @@ impl BotMaster {
     pub(super) fn place(&mut self, slave: SlaveIx, builder: BuilderIx) {
         let it = &mut self.slaves[slave.0];
         let attachment = it.slavebuilders.get(&builder);
-        let idle = attachment.is_some_and(SlaveBuilder::is_idle);
-        if attachment.is_some_and(SlaveBuilder::is_busy) {
+        let waiting = it.latent.waiting.contains_key(&builder);
+        let idle = match attachment {
+            Some(attachment) => attachment.is_idle() && !waiting,
+            None => it.is_latent_for(builder),
+        };
+        if waiting || attachment.is_some_and(SlaveBuilder::is_busy) {
             it.busy.insert(builder);
         } else {
             it.busy.remove(&builder);
@@ -90,11 +96,37 @@ impl BotMaster {
         }
         if !idle {
             self.unpark(slave, builder);
-            self.builders[builder.0].pool.remove(slave);
+            self.take_from_pool(slave, builder);
         } else if !it.parked_at.contains_key(&builder) {
-            self.builders[builder.0].pool.insert(slave);
+            self.put_into_pool(slave, builder);
         }
         self.refresh_builder(builder);
+    }
+
+    /// The same for all builders for which the slave can be LATENT.
+    pub(super) fn place_latent(&mut self, slave: SlaveIx) {
+        let wanted: Vec<_> = self.slaves[slave.0].latent.wanted.iter().copied().collect();
+        for builder in wanted {
+            self.place(slave, builder);
+        }
+    }
+
+    fn put_into_pool(&mut self, slave: SlaveIx, builder: BuilderIx) {
+        let latent = !self.slaves[slave.0].slavebuilders.contains_key(&builder);
+        let it = &mut self.builders[builder.0];
+        let (its, other) = if latent {
+            (&mut it.latent_pool, &mut it.pool)
+        } else {
+            (&mut it.pool, &mut it.latent_pool)
+        };
+        its.insert(slave);
+        other.remove(slave);
+    }
+
+    fn take_from_pool(&mut self, slave: SlaveIx, builder: BuilderIx) {
+        let it = &mut self.builders[builder.0];
+        it.pool.remove(slave);
+        it.latent_pool.remove(slave);
     }
 
     /// Looks at a slave again whose willingness may have changed.
@@ -115,6 +147,7 @@ impl BotMaster {
             let session = session.id;
             self.send(Command::ShutdownSlave { session });
         }
+        self.review_instance(slave);
         self.refresh_slave(slave);
     }
 
@@ -122,7 +155,7 @@ impl BotMaster {
         let it = &self.builders[builder.0];
         let rule = self.config.slave_choice(&it.config);
         let load = |slave: SlaveIx| self.slaves[slave.0].busy.len();
-        let chosen = it.pool.choose(&mut self.rng, rule, load);
+        let chosen = it.choice().choose(&mut self.rng, rule, load);
         let (Some(turn), Some(slave)) = (it.first_turn(), chosen) else {
             self.refresh_builder(builder);
             return;
@@ -153,13 +186,24 @@ impl BotMaster {
                 };
             }
         }
+        let latent = !self.slaves[slave.0].slavebuilders.contains_key(&builder);
+        self.timers.cancel(Timer::InstanceIdle(slave));
+        if latent {
+            self.add_attempt(attempt, slave, builder, requests, Stage::Substantiating);
+            self.take_slave_locks(attempt, slave);
+            self.substantiate(slave, builder, attempt);
+            self.place(slave, builder);
+            self.refresh_slave(slave);
+            self.tell_big_state(builder);
+            return;
+        }
         let (ping, time) = (self.new_ping(), self.config.start_build_timeout);
         let deadline = self.now.mono + time;
         if let Some(attachment) = self.attachment(slave, builder) {
             let chosen = attachment.on_chosen(attempt, ping, deadline);
             debug_assert!(chosen.is_ok(), "what is in the pool is idle");
         }
-        self.add_attempt(attempt, slave, builder, requests);
+        self.add_attempt(attempt, slave, builder, requests, Stage::Pinging);
         self.take_slave_locks(attempt, slave);
         self.place(slave, builder);
         self.refresh_slave(slave);
@@ -177,7 +221,7 @@ impl BotMaster {
         match self.builders[builder.0].first_turn() {
             Some(turn) if turn > bound => self.park(slave, builder, turn),
             Some(_) | None => {
-                self.builders[builder.0].pool.insert(slave);
+                self.put_into_pool(slave, builder);
                 self.refresh_builder(builder);
             }
         }
@@ -185,8 +229,8 @@ impl BotMaster {
     }
 
     fn park(&mut self, slave: SlaveIx, builder: BuilderIx, bound: Turn) {
+        self.take_from_pool(slave, builder);
         let it = &mut self.builders[builder.0];
-        it.pool.remove(slave);
         it.parked.insert(slave);
         it.parked_bound = it.parked_bound.max(Some(bound));
         let it = &mut self.slaves[slave.0];
@@ -239,7 +283,7 @@ impl BotMaster {
 
     fn refresh_builder(&mut self, builder: BuilderIx) {
         let it = &mut self.builders[builder.0];
-        let key = it.first_turn().filter(|_| !it.pool.is_empty());
+        let key = it.first_turn().filter(|_| !it.choice().is_empty());
         let old = std::mem::replace(&mut it.startable_at, key);
         if old != key {
             if let Some(old) = old {

@@ -63,6 +63,7 @@ impl BotMaster {
             };
             let builder = attempt.builder;
             match attempt.stage {
+                Stage::Substantiating => self.abort_waiting(id, SHUTTING_DOWN),
                 Stage::Pinging => self.abort_ping(id, SHUTTING_DOWN),
                 Stage::Starting => {}
                 Stage::Recording(_) | Stage::Running(..) if clean || attempt.stop.is_some() => {}
@@ -75,6 +76,7 @@ impl BotMaster {
             }
         }
         if !clean {
+            self.stop_instances();
             let deadline = self.now.mono + STOP_TIME;
             self.timers.set(Timer::Shutdown, deadline);
         }
@@ -89,13 +91,16 @@ impl BotMaster {
         }
     }
 
-    /// Exits when no build has a number any more and everything handed in is durable.
+    /// Exits when no build has a number any more, everything handed in is durable, and all instances are stopped (LAT-07).
     pub(super) fn exit_if_over(&mut self) {
         match self.phase {
             Phase::Running | Phase::Exited => {}
             Phase::Draining | Phase::Stopping => {
                 if self.builds.is_empty() && self.ledger.is_empty() {
-                    self.exit();
+                    self.stop_instances();
+                    if self.instances_are_settled() {
+                        self.exit();
+                    }
                 }
             }
         }
@@ -107,6 +112,7 @@ impl BotMaster {
             return;
         }
         self.phase = Phase::Exited;
+        self.abandon_instances();
         self.timers = Timers::default();
         self.touched.clear();
         self.refuse_rounds(SHUTTING_DOWN);
@@ -117,7 +123,10 @@ impl BotMaster {
                         let why = "the master stopped before it could be stored";
                         self.reply(to, Err(why.to_owned()));
                     }
-                    Effect::Announce(_) | Effect::Queue(_) | Effect::Run(_) => {}
+                    Effect::Announce(_)
+                    | Effect::Queue(_)
+                    | Effect::Run(_)
+                    | Effect::StartInstance(..) => {}
                 }
             }
         }
@@ -156,6 +165,8 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::BuildStartAnswered { .. }
         | Input::SlaveLost { .. }
         | Input::SlaveWantsShutdown { .. }
+        | Input::InstanceStarted { .. }
+        | Input::InstanceStopped { .. }
         | Input::BuildFinished { .. }
         | Input::LocksWanted { .. }
         | Input::LocksReleased { .. }

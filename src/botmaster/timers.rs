@@ -22,6 +22,12 @@ pub(super) enum Timer {
     Arbitration(SlaveIx),
     /// A slave may be tried again (BLD-12).
     HoldBack(SlaveIx),
+    /// An instance has not connected in time (LAT-04).
+    Missing(SlaveIx),
+    /// An instance has been idle for long enough (LAT-05).
+    InstanceIdle(SlaveIx),
+    /// An instance that could not be stopped is to be stopped again.
+    StopInstance(SlaveIx),
     /// A scheduler, by its place in the registry, wants to look at the clock.
     Scheduler(usize),
     /// Requests for a builder that was removed have waited long enough for its return (BST-09).

@@ -1,5 +1,6 @@
 //! Looking at the core without touching it: for snapshots, and for tests.
 
+use super::latent::Stage;
 use super::slavebuilder::SlaveBuilder;
 use super::{BotMaster, SessionId};
 use crate::model::{BuildNumber, BuilderName, RequestId, SchedulerName, SlaveName, Timestamp};
@@ -33,7 +34,50 @@ pub enum AttachmentState {
     Building,
 }
 
+/// The instance of a latent slave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InstanceView {
+    /// The slave.
+    pub slave: SlaveName,
+    /// Its state.
+    pub state: InstanceState,
+    /// How many builds wait for it.
+    pub waiting: usize,
+}
+
+/// How far the instance of a latent slave is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum InstanceState {
+    /// There is none.
+    Down,
+    /// It is being started.
+    Starting,
+    /// It was started; it may be attached or not.
+    Up,
+    /// It is being stopped.
+    Stopping,
+}
+
 impl BotMaster {
+    /// The instances of all configured latent slaves, and those of others that are still being stopped.
+    #[must_use]
+    pub fn instances(&self) -> Vec<InstanceView> {
+        let slaves = self.slaves.iter();
+        let latent = slaves.filter(|s| s.is_latent() || s.latent.stage != Stage::Down);
+        latent
+            .map(|slave| InstanceView {
+                slave: slave.config.name.clone(),
+                state: match slave.latent.stage {
+                    Stage::Down => InstanceState::Down,
+                    Stage::Recording | Stage::Starting => InstanceState::Starting,
+                    Stage::Up => InstanceState::Up,
+                    Stage::Stopping => InstanceState::Stopping,
+                },
+                waiting: slave.latent.waiting.len(),
+            })
+            .collect()
+    }
+
     /// The big state of a builder (BLD-13).
     #[must_use]
     pub fn big_state(&self, builder: &BuilderName) -> Option<&'static str> {

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::builder::BuilderIx;
 use super::building::{Attempt, Stage};
 use super::buildset::Place;
+use super::latent;
 use super::lock_view::LockHolder;
 use super::slave::{self, SlaveIx};
 use super::stopping::Phase;
@@ -77,6 +78,8 @@ pub enum BlockerKind {
     Rejoining,
     /// A slave was told to end.
     ToldToEnd,
+    /// A latent slave's instance is being stopped.
+    InstanceStopping,
     /// Its build is being started.
     Starting,
     /// It is being built.
@@ -324,6 +327,9 @@ impl BotMaster {
     fn absence(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
         let it = &self.slaves[slave.0];
         let Some(session) = &it.session else {
+            if it.is_latent() {
+                return self.latent_absence(slave, builder);
+            }
             return Some(not_connected(it.absent_since, it.seen_at));
         };
         let since = session.since;
@@ -352,23 +358,57 @@ impl BotMaster {
             let rest = format!("being told of the builder since {}", at(since));
             return Some(Obstacle::is(BlockerKind::Attaching, since, &rest));
         };
-        if let Some(attempt) = attachment.attempt().and_then(|id| self.attempts.get(&id)) {
-            let who = self.occupants(slave, [builder]);
-            let since = attempt.chosen_at;
-            let rest = format!("busy with {} since {}", list(&who), at(since));
-            return Some(Obstacle::is(BlockerKind::Busy, since, &rest).by(who));
+        if let Some(busy) = self.busy_with(slave, builder) {
+            return Some(busy);
         }
         if attachment.is_pinging() {
             let rest = "being pinged because somebody asked for it";
             return Some(Obstacle::is(BlockerKind::Pinging, None, rest));
         }
+        self.fullness(slave)
+    }
+
+    /// The same for a latent slave without a connection: that alone is no obstacle.
+    fn latent_absence(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
+        let instance = &self.slaves[slave.0].latent;
+        if instance.stage == latent::Stage::Stopping {
+            let since = instance.since;
+            let so_far = match &instance.failed_stops {
+                (0, _) => String::new(),
+                (_, why) => format!("; the last try failed: {why}"),
+            };
+            let rest = format!("stopped since {}{so_far}", at(since));
+            let one = format!("has an instance that is being {rest}");
+            let many = format!("have instances that are being {rest}");
+            return Some(Obstacle::new(
+                BlockerKind::InstanceStopping,
+                since,
+                one,
+                many,
+            ));
+        }
+        self.busy_with(slave, builder)
+            .or_else(|| self.fullness(slave))
+    }
+
+    fn busy_with(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
+        let attempt = self.attempts.get(&self.attempt_on(slave, builder)?)?;
+        let who = self.occupants(slave, [builder]);
+        let since = attempt.chosen_at;
+        let rest = format!("busy with {} since {}", list(&who), at(since));
+        Some(Obstacle::is(BlockerKind::Busy, since, &rest).by(who))
+    }
+
+    /// Whether it runs as many builds as it may.
+    fn fullness(&self, slave: SlaveIx) -> Option<Obstacle> {
+        let it = &self.slaves[slave.0];
         let max = it.config.max_builds?;
         if it.has_room() {
             return None;
         }
         let who = self.occupants(slave, it.busy.iter().copied());
         let builds = it.busy.iter().filter_map(|builder| {
-            let id = it.slavebuilders.get(builder)?.attempt()?;
+            let id = self.attempt_on(slave, *builder)?;
             Some(self.attempts.get(&id)?.chosen_at)
         });
         let since = builds.max();
@@ -383,9 +423,8 @@ impl BotMaster {
         slave: SlaveIx,
         builders: impl IntoIterator<Item = BuilderIx>,
     ) -> Vec<String> {
-        let it = &self.slaves[slave.0];
         let of = |builder| {
-            let attempt = it.slavebuilders.get(&builder).and_then(|a| a.attempt());
+            let attempt = self.attempt_on(slave, builder);
             match attempt.and_then(|id| self.build_of(id)) {
                 Some((builder, number)) => LockHolder {
                     builder,
@@ -431,6 +470,7 @@ impl BotMaster {
             Blocker::new(BlockerKind::Starting, since, text)
         };
         let blocker = match &attempt.stage {
+            Stage::Substantiating => starting("it waits for the slave's instance since"),
             Stage::Pinging => starting("the slave is pinged since"),
             Stage::Starting => starting("the slave is asked to start the build since"),
             Stage::Recording(_) => starting("its start is being written to disk since"),

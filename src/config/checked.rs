@@ -144,6 +144,87 @@ pub enum SlaveKind {
     },
     /// The native slave inside the master; its work is below `slaves/NAME` in the base directory.
     Local,
+    /// An instance that is started when a build wants it, and connects then (section 15).
+    Latent(Box<LatentConfig>),
+}
+
+impl SlaveKind {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Remote { .. } => "slave",
+            Self::Local => "local",
+            Self::Latent(latent) => match latent.kind {
+                InstanceKind::Command { .. } => "command",
+                InstanceKind::Process => "process",
+                InstanceKind::Docker { .. } => "docker",
+            },
+        }
+    }
+
+    /// What latent slaves have; nothing if it is not one.
+    #[must_use]
+    pub fn latent(&self) -> Option<&LatentConfig> {
+        match self {
+            Self::Latent(latent) => Some(latent),
+            Self::Remote { .. } | Self::Local => None,
+        }
+    }
+}
+
+/// What latent slaves have (LAT-01).
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatentConfig {
+    /// How its instance is started and stopped.
+    pub kind: InstanceKind,
+    /// Where the instance finds the master; absent: at the first address of the slave port.
+    pub master: Option<MasterAddress>,
+    /// How long an instance without a build is kept: 10 min; zero: it is stopped after every build; absent: it is
+    /// never stopped for that.
+    pub build_wait_timeout: Option<Duration>,
+    /// How long an instance may take from its start until it has attached: 20 min.
+    pub missing_timeout: Duration,
+    /// How long the command may take that stops it: 1 min.
+    pub stop_timeout: Duration,
+}
+
+/// How an instance is started and stopped (LAT-11).
+#[derive(Clone, Debug, PartialEq)]
+pub enum InstanceKind {
+    /// By two commands.
+    Command {
+        /// The slave's password.
+        password: Secret,
+        /// The program that starts it, and its arguments.
+        start: Vec<String>,
+        /// The program that stops it, and its arguments.
+        stop: Vec<String>,
+    },
+    /// The native slave as a process of its own on this machine, below `instances/NAME` in the base directory.
+    Process,
+    /// A container.
+    Docker {
+        /// The slave's password.
+        password: Secret,
+        /// The program `docker`.
+        docker: String,
+        /// The image.
+        image: String,
+        /// Further arguments of `docker run`, before the image.
+        args: Vec<String>,
+        /// What runs in the container, if not what the image says.
+        command: Vec<String>,
+    },
+}
+
+/// Where slaves find the master.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MasterAddress {
+    /// A name or address.
+    pub host: String,
+    /// A port, if not that of the slave port.
+    pub port: Option<u16>,
 }
 
 /// A builder (BLD-01).

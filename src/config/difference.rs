@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     BuilderConfig, ChangeSourceConfig, Config, SchedulerConfig, SchedulerKind, SlaveConfig,
+    SlaveKind,
 };
 
 /// All differences, in the order in which they take effect; none if both are the same.
@@ -219,10 +220,16 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
         notify_on_missing,
         locks,
     } = a;
-    let same_kind = std::mem::discriminant(kind) == std::mem::discriminant(&b.kind);
+    let same_kind = kind.name() == b.kind.name();
+    let instance = |kind: &SlaveKind| matches!(kind, SlaveKind::Latent(_));
+    let other = if instance(kind) {
+        "instance"
+    } else {
+        "password"
+    };
     differing([
         ("type", !same_kind),
-        ("password", same_kind && *kind != b.kind),
+        (other, same_kind && *kind != b.kind),
         ("max_builds", *max_builds != b.max_builds),
         ("properties", *properties != b.properties),
         ("locks", *locks != b.locks),

@@ -14,6 +14,7 @@ mod change_sources;
 pub mod checked;
 pub mod choosing;
 pub mod difference;
+mod instances;
 mod listen;
 pub mod locks;
 mod names;
@@ -36,8 +37,8 @@ use toml::de::DeTable;
 pub use calendar::Calendar;
 pub use checked::{
     BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, GitMode, GitStepConfig,
-    Listen, LogLimits, Secret, ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind,
-    Template,
+    InstanceKind, LatentConfig, Listen, LogLimits, MasterAddress, Secret, ShellStepConfig,
+    SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use difference::Difference;

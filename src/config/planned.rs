@@ -46,8 +46,7 @@ const PLANNED: &[(&str, &[&str])] = &[
             "ping_extends_on_traffic",
         ],
     ),
-    ("slaves", &["notify_on_missing", "missing_timeout"]),
-    ("slaves.type", &["command", "docker", "process"]),
+    ("slaves", &["notify_on_missing"]),
     ("builders", &["next_build", "can_start_build"]),
     (
         "schedulers",

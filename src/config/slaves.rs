@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checked::{SlaveConfig, SlaveKind};
+use super::instances;
 use super::locks::{Locks, User};
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
@@ -23,6 +24,16 @@ pub(super) static SHAPE: Shape = Shape {
         "properties",
         "keepalive_interval",
         "locks",
+        "build_wait_timeout",
+        "missing_timeout",
+        "stop_timeout",
+        "master",
+        "start",
+        "stop",
+        "image",
+        "docker",
+        "docker_args",
+        "command",
     ],
 };
 
@@ -51,10 +62,11 @@ fn read_one<'a>(
         value.error(&format!("cannot be `{name}`"), help);
     }
     let kind = match table.take("type") {
-        Some(kind) => kind.one_of(&["slave", "local"])?,
+        Some(kind) => kind.one_of(&["slave", "local", "command", "process", "docker"])?,
         None => "slave",
     };
-    let kind = if kind == "local" {
+    let latent = instances::read(&mut table, kind, name.as_ref().map(|(name, _)| *name));
+    let kind = if kind == "local" || kind == "process" {
         if let Some((_, value)) = name
             .as_ref()
             .filter(|(n, _)| n.contains('/') || n.starts_with('.'))
@@ -65,11 +77,23 @@ fn read_one<'a>(
         for key in ["password", "password_file", "password_env"] {
             if let Some(password) = table.take(key) {
                 let message = format!("{} needs no password", table.label);
-                let help = "it is inside the master; remove the password, or `type = \"local\"`";
+                let is = if kind == "local" {
+                    "inside"
+                } else {
+                    "a process of"
+                };
+                let help =
+                    format!("it is {is} the master; remove the password, or `type = \"{kind}\"`");
                 table.sink.error(password.key_span, message, help);
             }
         }
-        Some(SlaveKind::Local)
+        if kind == "local" {
+            Some(SlaveKind::Local)
+        } else {
+            latent
+        }
+    } else if instances::TYPES.contains(&kind) {
+        latent
     } else {
         let password = table.password();
         password.map(|password| SlaveKind::Remote { password })

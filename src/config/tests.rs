@@ -6,6 +6,7 @@ use super::*;
 
 mod accepted;
 mod example;
+mod latent;
 mod mistakes;
 
 /// A small configuration that is right.

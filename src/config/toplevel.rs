@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
-use super::checked::{Config, LogLimits, SlaveKind};
+use super::checked::{Config, Listen, LogLimits, SlaveConfig, SlaveKind};
 use super::locks::Locks;
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
@@ -73,13 +74,26 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         slaves: &slave_names,
     };
     if !port.is_given {
-        let is_remote = |kind: &SlaveKind| matches!(kind, SlaveKind::Remote { .. });
+        let is_remote = |kind: &SlaveKind| *kind != SlaveKind::Local;
         let remote = slaves.iter().find(|s| is_remote(&s.kind));
         if let Some(remote) = remote {
             let place = slave_names.place(remote.name.as_str()).cloned();
             let message = format!("slave `{}` has no port to connect to", remote.name);
             let help = "add `slave_port = 9989` at the top of the file, or `type = \"local\"` to the slave";
             root.sink.missing(place.unwrap_or_default(), message, help);
+        }
+    }
+    let has_tcp = listens.iter().any(|l| matches!(l, Listen::Tcp(_)));
+    if !has_tcp && !listens.is_empty() {
+        let lost = |s: &&Arc<SlaveConfig>| {
+            let address = s.kind.latent().map(|latent| &latent.master);
+            address.is_some_and(|master| master.as_ref().is_none_or(|m| m.port.is_none()))
+        };
+        if let Some(slave) = slaves.iter().find(lost) {
+            let place = slave_names.place(slave.name.as_str()).cloned();
+            let message = format!("slave `{}` has no TCP port to connect to", slave.name);
+            let help = "give `slave_port` a port, or the slave `master = \"HOST:PORT\"`";
+            root.sink.error(place.unwrap_or_default(), message, help);
         }
     }
     let change_sources = change_sources::read(&mut root, &port);

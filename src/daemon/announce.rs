@@ -1,6 +1,6 @@
 //! Events as lines of the program's log.
 
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::botmaster::{Event, LockUser};
 
@@ -106,6 +106,35 @@ pub(super) fn announce(event: &Event) {
         Event::SlaveHeldBack { slave, delay } => {
             warn!(%slave, delay_ms = delay.as_millis(), "no builds for the slave for a while");
         }
+        Event::Substantiating { builder, slave } => {
+            info!(%builder, %slave, "the slave's instance is being started");
+        }
+        Event::Substantiated { builder, slave } => {
+            debug!(%builder, %slave, "the slave's instance has attached");
+        }
+        Event::SubstantiateFailed {
+            builder,
+            slave,
+            why,
+        } => warn!(%builder, %slave, "{}", why.escape_debug()),
+        Event::InstanceStopping { slave, why } => {
+            info!(%slave, "the slave's instance is being stopped: {}", why.escape_debug());
+        }
+        Event::InstanceStopped { slave } => info!(%slave, "the slave's instance is stopped"),
+        Event::InstanceStopFailed { slave, why, again } => error!(
+            %slave,
+            again_ms = again.as_millis(),
+            "the slave's instance could not be stopped: {}",
+            why.escape_debug()
+        ),
+        Event::InstanceLeft { slave, instance } => error!(
+            %slave,
+            instance = ?instance.identity,
+            "an earlier run of the master has left an instance of this slave, which was of `type = {:?}` then and is not \
+             now: stop it yourself, or configure the slave as it was",
+            instance.kind
+        ),
+        Event::PingedLatent { builder, slave } => debug!(%builder, %slave, "ping latent"),
         Event::SlavePaused {
             slave,
             pause: Some(pause),

@@ -11,8 +11,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::sync::{mpsc, watch};
 
+use super::instances::Access;
 use super::sessions::{Keepalive, Keepalives};
-use crate::config::{ChangeSourceConfig, Config, Listen, SchedulerKind, Secret, SlaveKind};
+use crate::config::{
+    ChangeSourceConfig, Config, InstanceKind, Listen, SchedulerKind, Secret, SlaveKind,
+};
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Login, Tasks, UserKind};
@@ -29,6 +32,8 @@ pub(super) struct Doors {
     /// The passwords of the slaves inside the master, made for this run.
     local_passwords: BTreeMap<SlaveName, String>,
     keepalives: watch::Sender<Arc<Keepalives>>,
+    /// What the instances of latent slaves are told.
+    access: watch::Sender<Arc<Access>>,
     /// Where those go who have logged in.
     logins: mpsc::Sender<Login>,
     tasks: Tasks,
@@ -64,6 +69,7 @@ struct Wanted {
     groups: BTreeMap<Group, (Vec<Listen>, Directory)>,
     locals: Directory,
     local_passwords: BTreeMap<SlaveName, String>,
+    instance_passwords: BTreeMap<SlaveName, Vec<u8>>,
     keepalives: Keepalives,
 }
 
@@ -83,6 +89,7 @@ impl Doors {
             local: Door::new(Directory::new(), logins.clone(), tasks.clone()),
             local_passwords: BTreeMap::new(),
             keepalives: watch::Sender::new(Arc::default()),
+            access: watch::Sender::new(Arc::default()),
             logins,
             tasks,
         }
@@ -119,6 +126,8 @@ impl Doors {
         let mut new_ports = new_ports;
         let mut old_ports = std::mem::take(&mut self.ports);
         let mut old_groups = std::mem::take(&mut self.groups);
+        let slave_port = wanted.groups.get(&Group::Slaves);
+        let slave_port = slave_port.map_or_else(Vec::new, |(addresses, _)| addresses.clone());
         for (group, (addresses, directory)) in wanted.groups {
             let door = match old_groups.remove(&group) {
                 Some(door) => {
@@ -148,6 +157,17 @@ impl Doors {
         self.local.replace_directory(wanted.locals);
         self.local_passwords = wanted.local_passwords;
         self.keepalives.send_replace(Arc::new(wanted.keepalives));
+        let address = slave_port.iter().find_map(|address| {
+            let port = self.ports.iter().find(|port| port.address == *address)?;
+            match port.bound {
+                Bound::Tcp(address) => Some(address),
+                Bound::Unix(_) => None,
+            }
+        });
+        self.access.send_replace(Arc::new(Access {
+            passwords: wanted.instance_passwords,
+            address,
+        }));
         self.ports
             .iter()
             .map(|port| port.bound.for_people())
@@ -169,10 +189,17 @@ impl Doors {
         self.keepalives.subscribe()
     }
 
+    /// What the instances of latent slaves are told, as it is configured.
+    pub(super) fn access(&self) -> watch::Receiver<Arc<Access>> {
+        self.access.subscribe()
+    }
+
     fn wanted(&self, config: &Config) -> anyhow::Result<Wanted> {
         let mut slaves = Directory::new();
         let mut locals = Directory::new();
         let mut local_passwords = BTreeMap::new();
+        let mut instance_passwords = BTreeMap::new();
+        let new_password = || format!("{:032x}", rand::random::<u128>());
         for slave in &config.slaves {
             let name = slave.name.as_str();
             let kind = UserKind::Slave(slave.name.clone());
@@ -183,10 +210,23 @@ impl Doors {
                 }
                 SlaveKind::Local => {
                     let known = self.local_passwords.get(&slave.name).cloned();
-                    let new = || format!("{:032x}", rand::random::<u128>());
-                    let password = known.unwrap_or_else(new);
+                    let password = known.unwrap_or_else(new_password);
                     locals.insert(name, password.as_bytes(), kind);
                     local_passwords.insert(slave.name.clone(), password);
+                }
+                SlaveKind::Latent(latent) => {
+                    let password = match &latent.kind {
+                        InstanceKind::Command { password, .. }
+                        | InstanceKind::Docker { password, .. } => {
+                            read(password).with_context(|| format!("slave \"{name}\""))?
+                        }
+                        InstanceKind::Process => {
+                            let known = self.access.borrow().passwords.get(&slave.name).cloned();
+                            known.unwrap_or_else(|| new_password().into_bytes())
+                        }
+                    };
+                    slaves.insert(name, &password, kind);
+                    instance_passwords.insert(slave.name.clone(), password);
                 }
             }
         }
@@ -250,6 +290,7 @@ impl Doors {
             groups,
             locals,
             local_passwords,
+            instance_passwords,
             keepalives: keepalives.collect(),
         })
     }

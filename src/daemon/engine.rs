@@ -1,6 +1,7 @@
 //! The task that owns the core: tells it what happens, does what it wants done.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::debug;
@@ -8,6 +9,7 @@ use tracing::debug;
 use super::announce::announce;
 use super::builds::Builds;
 use super::clock::Clock;
+use super::instances::{Access, Instances};
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
 use super::signals::{Signals, Wish};
@@ -33,6 +35,8 @@ pub(super) struct Channels {
     pub(super) questions: mpsc::Receiver<Question>,
     /// Slaves whose password was right.
     pub(super) logins: mpsc::Receiver<SlaveLogin>,
+    /// What instances of latent slaves are told.
+    pub(super) access: watch::Receiver<Arc<Access>>,
 }
 
 /// The owner of the core.
@@ -43,6 +47,7 @@ pub(super) struct Engine {
     writer: Writer,
     sessions: Sessions,
     builds: Builds,
+    instances: Instances,
     channels: Channels,
     happened: mpsc::Receiver<Happened>,
     signals: Signals,
@@ -83,6 +88,7 @@ impl Engine {
             core,
             clock,
             sessions: Sessions::new(tell.clone(), tasks.clone()),
+            instances: Instances::new(channels.access.clone(), tell.clone(), tasks.clone()),
             builds: Builds::new(tell, tasks, writer.clone(), logs, newsroom.clone()),
             writer,
             channels,
@@ -248,6 +254,12 @@ impl Engine {
                     self.newsroom.tell(News::Event(event));
                 }
                 Command::Exit => exit = true,
+                Command::StartInstance { instance, slave } => self.instances.start(instance, slave),
+                Command::StopInstance {
+                    instance,
+                    identity,
+                    slave,
+                } => self.instances.stop(instance, identity, slave),
                 Command::Greet { .. }
                 | Command::PingSlave { .. }
                 | Command::DropSlave { .. }

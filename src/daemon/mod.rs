@@ -2,7 +2,7 @@
 //!
 //! [`run`] puts the parts together. The task of `engine` owns the core and carries out its commands;
 //! it is the only place that reads a clock for the core. `sessions` holds the connected slaves,
-//! `builds` the running builds, `logins` says who may log in, `announce` writes events to the log.
+//! `builds` the running builds, `instances` those of latent slaves, `logins` says who may log in, `announce` writes events to the log.
 //!
 //! Invariants: control state has one owner, the engine; others send it what happened over bounded
 //! channels. Every task is spawned on the tracker and ends with the token. At a stop the doors
@@ -13,6 +13,7 @@ mod builds;
 mod clock;
 mod doors;
 mod engine;
+mod instances;
 mod jobdirs;
 mod local;
 mod logins;
@@ -88,6 +89,7 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
     let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
     let mut doors = Doors::new(logged_in, tasks.clone());
     let addresses = doors.commit(doors.prepare(&config)?);
+    let access = doors.access();
     let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
     tasks.spawn(
         info_span!("logins"),
@@ -119,6 +121,7 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
             confirmed,
             questions,
             logins: slave_logins,
+            access,
         },
         tasks.clone(),
         signals::Signals::new().context("cannot watch for signals")?,

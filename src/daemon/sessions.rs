@@ -248,6 +248,8 @@ impl Sessions {
             Command::Persist { .. }
             | Command::Reply { .. }
             | Command::RunBuild { .. }
+            | Command::StartInstance { .. }
+            | Command::StopInstance { .. }
             | Command::InterruptBuild { .. }
             | Command::GrantLocks { .. }
             | Command::SlaveGone { .. }

@@ -155,6 +155,13 @@ pub enum Op {
         /// How it is paused; absent: no longer.
         pause: Option<Pause>,
     },
+    /// An instance of a latent slave is about to be started, was started, or is gone (LAT-07).
+    SlaveInstance {
+        /// Which slave.
+        slave: SlaveName,
+        /// The instance; absent: there is none any more.
+        instance: Option<InstanceRecord>,
+    },
     /// The big state of a builder changed: `offline`, `idle` or `building` (BLD-13).
     BuilderState {
         /// Which builder.
@@ -177,6 +184,15 @@ pub enum Op {
         /// Slave names, in the order of the configuration.
         slaves: Vec<SlaveName>,
     },
+}
+
+/// An instance of a latent slave.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct InstanceRecord {
+    /// The type of the slave, whose business it is to stop it.
+    pub kind: String,
+    /// What its start said of it; empty before that.
+    pub identity: String,
 }
 
 /// The start of a build.
@@ -261,6 +277,8 @@ pub struct RecoveredSlave {
     pub seen_at: Option<Timestamp>,
     /// Whether people keep it from builds (SLV-09).
     pub paused: Option<Pause>,
+    /// An instance of it that was not stopped (LAT-07).
+    pub instance: Option<InstanceRecord>,
 }
 
 /// An unfinished set.

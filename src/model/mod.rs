@@ -27,7 +27,7 @@ pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
     SlaveName, Ticket,
 };
-pub use journal::{Op, Recovered};
+pub use journal::{InstanceRecord, Op, Recovered};
 pub use pause::Pause;
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};

@@ -238,6 +238,17 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 pause.as_ref().map(|p| &p.by),
                 pause.as_ref().map(|p| &p.reason),
             ]),
+        Op::SlaveInstance { slave, instance } => conn
+            .prepare_cached(
+                "INSERT INTO slave (name, instance_kind, instance) VALUES (?1, ?2, coalesce(?3, ''))
+                 ON CONFLICT (name) DO UPDATE SET instance_kind = excluded.instance_kind,
+                     instance = excluded.instance",
+            )?
+            .execute(params![
+                slave.as_str(),
+                instance.as_ref().map(|i| &i.kind),
+                instance.as_ref().map(|i| &i.identity),
+            ]),
         Op::BuilderState { builder, state } => conn
             .prepare_cached(
                 "INSERT INTO builder (name, state) VALUES (?1, ?2)

@@ -11,7 +11,7 @@ use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
 use super::expectation;
 use super::read;
-use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
+use crate::model::journal::{InstanceRecord, NextNumbers, RecoveredSet, RecoveredSlave};
 use crate::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Patch, Pause,
     Properties, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName, SourceStamp,
@@ -130,7 +130,7 @@ fn scheduler_states(conn: &Connection) -> rusqlite::Result<BTreeMap<SchedulerNam
 }
 
 fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSlave>> {
-    conn.prepare("SELECT name, seen_at, paused_at, paused_by, pause_reason FROM slave")?
+    conn.prepare("SELECT name, seen_at, paused_at, paused_by, pause_reason, instance_kind, instance FROM slave")?
         .query_map([], |row| {
             let (by, reason) = (row.get(3)?, row.get(4)?);
             let since = row.get::<_, Option<Col<_>>>(2)?;
@@ -140,9 +140,15 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
                 reason,
             });
             let seen_at = row.get::<_, Option<Col<_>>>(1)?.map(|t| t.0);
+            let identity = row.get(6)?;
+            let kind: Option<String> = row.get(5)?;
             Ok((
                 row.get::<_, Col<_>>(0)?.0,
-                RecoveredSlave { seen_at, paused },
+                RecoveredSlave {
+                    seen_at,
+                    paused,
+                    instance: kind.map(|kind| InstanceRecord { kind, identity }),
+                },
             ))
         })?
         .collect()

@@ -18,6 +18,7 @@ mod foresight;
 mod git;
 mod harness;
 mod jobdir;
+mod latent;
 mod lifecycle;
 mod locks;
 mod masters;

@@ -108,6 +108,7 @@ impl Journal {
             | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),
             Op::SlaveState { .. }
             | Op::SlavePaused { .. }
+            | Op::SlaveInstance { .. }
             | Op::BuilderState { .. }
             | Op::Configured { .. } => {}
             Op::StepsExpected { builder, expected } => {

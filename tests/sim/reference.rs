@@ -199,6 +199,8 @@ impl Reference {
             | Command::GrantLocks { .. }
             | Command::InterruptBuild { .. }
             | Command::SlaveGone { .. }
+            | Command::StartInstance { .. }
+            | Command::StopInstance { .. }
             | Command::Exit => {}
         }
     }

@@ -11,6 +11,7 @@ mod choosing;
 mod expecting;
 mod forcing;
 mod foresight;
+mod latent;
 mod locks;
 mod reconfiguration;
 mod scale;
@@ -420,6 +421,14 @@ fn short(command: &Command) -> Option<String> {
         Command::GrantLocks { build, user } => format!("grant {build} {}", short_user(user)),
         Command::InterruptBuild { build, reason } => format!("interrupt {build}: {reason}"),
         Command::SlaveGone { build } => format!("slave gone {build}"),
+        Command::StartInstance { instance, slave } => {
+            format!("start instance {instance} of {}", slave.name)
+        }
+        Command::StopInstance {
+            instance,
+            identity,
+            slave,
+        } => format!("stop instance {instance} of {} ({identity})", slave.name),
         Command::ShutdownSlave { session } => format!("shut down slave {session}"),
         Command::Announce(event) => return short_event(event),
         Command::Exit => "exit".to_owned(),
@@ -448,6 +457,10 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveState {
             slave, connected, ..
         } => format!("slave {slave} {connected}"),
+        Op::SlaveInstance { slave, instance } => match instance {
+            None => format!("slave {slave} has no instance"),
+            Some(instance) => format!("slave {slave} has instance {:?}", instance.identity),
+        },
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }
         | Op::BuilderState { .. }
@@ -486,7 +499,17 @@ fn short_event(event: &Event) -> Option<String> {
         } => format!("{builder}/{number} {} has its locks", short_user(user)),
         Event::StartFailed { builder, slave, .. } => format!("start failed {builder} {slave}"),
         Event::SlaveHeldBack { slave, delay } => format!("held back {slave} {delay:?}"),
+        Event::Substantiating { builder, slave } => format!("substantiating {slave} for {builder}"),
+        Event::Substantiated { builder, slave } => format!("substantiated {slave} for {builder}"),
+        Event::SubstantiateFailed { builder, slave, .. } => {
+            format!("not substantiated {slave} for {builder}")
+        }
+        Event::InstanceStopFailed { slave, again, .. } => format!("{slave} runs on {again:?}"),
+        Event::InstanceLeft { slave, .. } => format!("{slave} has left an instance"),
+        Event::PingedLatent { builder, slave } => format!("ping latent {slave} for {builder}"),
         Event::SlavePaused { .. }
+        | Event::InstanceStopping { .. }
+        | Event::InstanceStopped { .. }
         | Event::SchedulerFailed { .. }
         | Event::RequestFinished { .. }
         | Event::BuildInterrupted { .. }

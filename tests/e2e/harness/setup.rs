@@ -41,6 +41,12 @@ impl Setup {
         self
     }
 
+    /// Adds a slave of another type, with further lines of TOML.
+    pub(crate) fn slave_with(mut self, name: &str, lines: &str) -> Self {
+        self.slaves.push(format!("name = {name:?}\n{lines}"));
+        self
+    }
+
     /// Adds a builder, with further lines of TOML.
     pub(crate) fn builder(mut self, name: &str, lines: &str) -> Self {
         self.builders.push(format!("name = {name:?}\n{lines}"));

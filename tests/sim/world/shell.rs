@@ -134,6 +134,9 @@ impl World {
                 it.lost = true;
                 it.locks.leave();
             }
+            Command::StartInstance { .. } | Command::StopInstance { .. } => {
+                panic!("no slave is latent here")
+            }
             Command::Announce(event) => self.hear(&event),
             Command::Exit => self.exited = true,
             Command::DropSlave { .. } | Command::CompleteLogin { .. } => {}

@@ -52,7 +52,7 @@ notify_on_missing = []
 missing_timeout = 1
 max_bulds = 1"#,
         r#"7:1: `notify_on_missing` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
-8:1: `missing_timeout` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
+8:1: `missing_timeout` of slave `bot` means nothing here (it is for slaves of `type = "command"`, `type = "process"`, `type = "docker"`; remove it)
 9:1: unknown key `max_bulds` of slave `bot` (did you mean `max_builds`?)"#,
     );
     check(
@@ -172,8 +172,8 @@ fn kinds_are_known_or_planned_or_near_to_one() {
     );
     check(
         r#"password = "sekrit""#,
-        r#"type = "docker""#,
-        r#"6:8: `type = "docker"` of slave `bot` is not available yet (this version does not have it; remove it to go on without)"#,
+        r#"type = "dcoker""#,
+        r#"6:8: unknown `type = "dcoker"` of slave `bot` (did you mean `"docker"`?)"#,
     );
     check(
         r#"password = "sekrit""#,

@@ -1,0 +1,451 @@
+//! Latent slaves: their instances are started when builds want them and stopped when none does (section 15).
+//!
+//! A build that has chosen a latent slave waits in [`Latent::waiting`](super::latent::Latent); several may wait for one
+//! instance, which is started once (LAT-02). When the slave is attached to all its builders they go on with the ping, like all builds. Whatever
+//! goes wrong ends in [`BotMaster::stop_instance`], which leaves nothing behind: no waiter, no connection, and an
+//! instance that stays on record until a stop of it has succeeded (LAT-07).
+//!
+//! Nothing here waits for anything: each instance goes its own way (LAT-08).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::builder::BuilderIx;
+use super::building::Stage as BuildStage;
+use super::latent::Stage;
+use super::ledger::Effect;
+use super::slave::SlaveIx;
+use super::timers::Timer;
+use super::{AttemptId, BotMaster, Command, Event, InstanceId, InstanceStart};
+use crate::model::{InstanceRecord, Op, SlaveName};
+
+impl BotMaster {
+    /// Row 20: a build has chosen a latent slave that is not connected.
+    pub(super) fn substantiate(&mut self, slave: SlaveIx, builder: BuilderIx, attempt: AttemptId) {
+        let name = self.slave_name(slave);
+        let id = InstanceId(self.next_instance + 1);
+        let it = &mut self.slaves[slave.0];
+        let Some(timeout) = it.config.kind.latent().map(|l| l.missing_timeout) else {
+            return;
+        };
+        it.latent.waiting.insert(builder, attempt);
+        if !self.timers.is_set(Timer::Missing(slave)) {
+            let deadline = self.now.mono + timeout;
+            self.timers.set(Timer::Missing(slave), deadline);
+        }
+        if it.latent.stage != Stage::Down {
+            return;
+        }
+        self.next_instance = id.0;
+        let config = Arc::clone(&it.config);
+        let kind = config.kind.name();
+        it.latent.begin(id, config, self.now.wall);
+        let builder = self.builder_name(builder);
+        let slave = name.clone();
+        self.announce(Event::Substantiating { builder, slave });
+        let op = instance_op(&name, Some((kind, String::new())));
+        self.persist_then(vec![op], vec![Effect::StartInstance(id, name)]);
+    }
+
+    /// That it is being started is on record.
+    pub(super) fn start_instance(&mut self, id: InstanceId, name: &SlaveName) {
+        let Some(slave) = self.slave_with_instance(name, id, Stage::Recording) else {
+            return;
+        };
+        let it = &mut self.slaves[slave.0].latent;
+        it.enter(Stage::Starting, self.now.wall);
+        if let Some(config) = it.config.clone() {
+            self.send(Command::StartInstance {
+                instance: id,
+                slave: config,
+            });
+        }
+    }
+
+    /// LAT-03, rows 22 and 23.
+    pub(super) fn on_instance_started(
+        &mut self,
+        name: &SlaveName,
+        id: InstanceId,
+        result: InstanceStart,
+    ) {
+        let Some(slave) = self.slave_with_instance(name, id, Stage::Starting) else {
+            return;
+        };
+        match result {
+            InstanceStart::Started(identity) => {
+                let it = &mut self.slaves[slave.0].latent;
+                it.enter(Stage::Up, self.now.wall);
+                it.identity.clone_from(&identity);
+                let kind = it.config.as_ref().map_or("", |config| config.kind.name());
+                self.persist(vec![instance_op(name, Some((kind, identity)))]);
+                self.review(slave);
+            }
+            InstanceStart::NotNow => {
+                self.note_failed_instance(slave);
+                self.on_instance_gone(slave);
+                self.drop_session(slave, "its instance could not be started now");
+                self.dismiss_waiting(slave, None);
+            }
+            InstanceStart::Failed(why) => {
+                self.fail_instance(slave, &format!("its instance could not be started: {why}"));
+            }
+        }
+    }
+
+    /// LAT-04, row 23.
+    pub(super) fn on_missing(&mut self, slave: SlaveIx) {
+        self.fail_instance(slave, "its instance did not connect in time");
+    }
+
+    /// LAT-05, row 25: nothing has wanted it for a while.
+    pub(super) fn on_instance_idle(&mut self, slave: SlaveIx) {
+        if self.slaves[slave.0].busy.is_empty() {
+            self.stop_instance(slave, "no build wants its instance");
+        } else {
+            self.review(slave);
+        }
+    }
+
+    /// A stop has ended, well or not; in the latter case it is tried again.
+    pub(super) fn on_instance_stopped(
+        &mut self,
+        name: &SlaveName,
+        id: InstanceId,
+        result: Result<(), String>,
+    ) {
+        let Some(slave) = self.slave_with_instance(name, id, Stage::Stopping) else {
+            return;
+        };
+        let slave_name = name.clone();
+        match result {
+            Ok(()) => {
+                self.announce(Event::InstanceStopped { slave: slave_name });
+                self.on_instance_gone(slave);
+            }
+            Err(why) => {
+                let pause = self.slaves[slave.0].latent.on_stop_failed(why.clone());
+                let deadline = self.now.mono + pause;
+                self.timers.set(Timer::StopInstance(slave), deadline);
+                self.announce(Event::InstanceStopFailed {
+                    slave: slave_name,
+                    why,
+                    again: pause,
+                });
+            }
+        }
+    }
+
+    /// Tells that an instance is to be stopped, for the first time or again.
+    pub(super) fn send_stop(&mut self, slave: SlaveIx) {
+        let it = &self.slaves[slave.0].latent;
+        if it.stage == Stage::Stopping
+            && let Some(config) = it.config.clone()
+        {
+            self.send(Command::StopInstance {
+                instance: it.id,
+                identity: it.identity.clone(),
+                slave: config,
+            });
+        }
+    }
+
+    /// Ends an instance that is on its way or there, with its connection; who waits for it is given back.
+    pub(super) fn stop_instance(&mut self, slave: SlaveIx, why: &str) {
+        let it = &mut self.slaves[slave.0].latent;
+        match it.stage {
+            Stage::Down | Stage::Stopping => return,
+            Stage::Recording => {
+                self.on_instance_gone(slave);
+                self.drop_session(slave, why);
+            }
+            Stage::Starting | Stage::Up => {
+                it.enter(Stage::Stopping, self.now.wall);
+                self.timers.cancel(Timer::Missing(slave));
+                self.timers.cancel(Timer::InstanceIdle(slave));
+                let slave_name = self.slave_name(slave);
+                self.announce(Event::InstanceStopping {
+                    slave: slave_name,
+                    why: why.to_owned(),
+                });
+                self.drop_session(slave, why);
+                self.send_stop(slave);
+                self.refresh_slave(slave);
+            }
+        }
+        self.dismiss_waiting(slave, Some(why));
+    }
+
+    /// Row 21: the slave is attached; its builds go on. One whose builder it does not have yet tries again.
+    pub(super) fn promote_waiting(&mut self, slave: SlaveIx) {
+        let waiting = std::mem::take(&mut self.slaves[slave.0].latent.waiting);
+        self.timers.cancel(Timer::Missing(slave));
+        let mut waiting: Vec<_> = waiting.into_iter().map(|(b, a)| (a, b)).collect();
+        waiting.sort_unstable();
+        let session = self.slaves[slave.0].session.as_ref().map(|s| s.id);
+        for (attempt, builder) in waiting {
+            let (ping, time) = (self.new_ping(), self.config.start_build_timeout);
+            let deadline = self.now.mono + time;
+            let attachment = self.attachment(slave, builder);
+            let chosen = attachment.map(|a| a.on_chosen(attempt, ping, deadline));
+            if chosen != Some(Ok(())) {
+                self.give_back(attempt, "the slave has not got the builder yet");
+                self.place(slave, builder);
+                continue;
+            }
+            if let Some(attempt) = self.attempts.get_mut(&attempt) {
+                attempt.session = session;
+                attempt.stage = BuildStage::Pinging;
+                attempt.since = self.now.wall;
+            }
+            let (builder_name, slave_name) = (self.builder_name(builder), self.slave_name(slave));
+            self.announce(Event::Substantiated {
+                builder: builder_name,
+                slave: slave_name,
+            });
+            self.place(slave, builder);
+            self.send_ping(slave, builder, ping, time);
+        }
+    }
+
+    /// LAT-09, row 24: a build waits no longer. The instance is forsaken unless another one wants it.
+    pub(super) fn abort_waiting(&mut self, id: AttemptId, why: &str) {
+        let Some((slave, builder)) = self.attempts.get(&id).map(|a| (a.slave, a.builder)) else {
+            return;
+        };
+        self.slaves[slave.0].latent.waiting.remove(&builder);
+        self.give_back(id, why);
+        self.place(slave, builder);
+        self.refresh_slave(slave);
+        self.forsaken.insert(slave);
+    }
+
+    /// Stops instances for which nobody waits any more and which have not attached, when all have had the
+    /// opportunity to choose them.
+    pub(super) fn stop_forsaken(&mut self) {
+        while let Some(slave) = self.forsaken.pop_first() {
+            let it = &self.slaves[slave.0];
+            let attached = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
+            if !it.latent.waiting.is_empty() || attached {
+                continue;
+            }
+            self.timers.cancel(Timer::Missing(slave));
+            if !it.never_idles() || it.latent.stage != Stage::Up {
+                self.stop_instance(slave, "no build waits for its instance any more");
+            }
+        }
+    }
+
+    /// Looks at an instance again whose slave may be idle (LAT-05).
+    pub(super) fn review_instance(&mut self, slave: SlaveIx) {
+        let timer = Timer::InstanceIdle(slave);
+        let it = &self.slaves[slave.0];
+        let wait = it.config.kind.latent().and_then(|l| l.build_wait_timeout);
+        let attached = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
+        if !attached || !it.busy.is_empty() || !it.latent.is_alive() {
+            self.timers.cancel(timer);
+        } else if !self.phase.takes_slaves() {
+            self.stop_instance(slave, "the master is shutting down");
+        } else if let Some(wait) = wait {
+            if wait.is_zero() {
+                self.stop_instance(slave, "its build has ended");
+            } else if !self.timers.is_set(timer) {
+                let deadline = self.now.mono + wait;
+                self.timers.set(timer, deadline);
+            }
+        } else {
+            self.timers.cancel(timer);
+        }
+    }
+
+    /// Row 26: the connection of an instance is gone. It cannot come back, unless it is never stopped.
+    pub(super) fn on_instance_lost(&mut self, slave: SlaveIx, why: &str) {
+        self.timers.cancel(Timer::InstanceIdle(slave));
+        self.slaves[slave.0].graceful = None;
+        if !self.slaves[slave.0].never_idles() {
+            self.stop_instance(slave, &format!("its connection is gone: {why}"));
+        }
+    }
+
+    /// Row 27: why a connection is refused, if it is.
+    pub(super) fn uninvited(&self, slave: SlaveIx) -> Option<&'static str> {
+        let it = &self.slaves[slave.0];
+        match it.latent.stage {
+            Stage::Stopping => Some("its instance is being stopped"),
+            Stage::Recording => Some("the master has not started its instance yet"),
+            Stage::Down if it.config.kind.latent().is_some() && !it.never_idles() => {
+                Some("the master has not started its instance")
+            }
+            Stage::Down | Stage::Starting | Stage::Up => None,
+        }
+    }
+
+    /// LAT-07: an earlier run of the master has left an instance of the slave. It is stopped before another is started.
+    pub(super) fn inherit_instance(&mut self, slave: SlaveIx, instance: InstanceRecord) {
+        let id = InstanceId(self.next_instance + 1);
+        let slave_name = self.slave_name(slave);
+        let it = &mut self.slaves[slave.0];
+        if it.config.kind.name() != instance.kind {
+            self.announce(Event::InstanceLeft {
+                slave: slave_name,
+                instance,
+            });
+            return;
+        }
+        self.next_instance = id.0;
+        let config = Arc::clone(&it.config);
+        let identity = instance.identity;
+        it.latent.inherit(id, identity, config, self.now.wall);
+        self.announce(Event::InstanceStopping {
+            slave: slave_name,
+            why: "an earlier run of the master has left it".to_owned(),
+        });
+        self.send_stop(slave);
+    }
+
+    /// Tells of instances whose slaves are not configured any more. They stay on record, and are stopped if the slave
+    /// comes back.
+    pub(super) fn tell_left_instances(&mut self) {
+        let left = self.remembered.iter();
+        let left = left.filter_map(|(slave, known)| Some((slave.clone(), known.instance.clone()?)));
+        for (slave, instance) in left.collect::<Vec<_>>() {
+            self.announce(Event::InstanceLeft { slave, instance });
+        }
+    }
+
+    /// Brings what a slave can be LATENT for up to the configuration; instances of slaves that are not latent any more,
+    /// or in another way, are stopped (row 24).
+    pub(super) fn lay_out_instance(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0];
+        let is_latent = it.is_latent();
+        let wanted = if is_latent {
+            it.builders.iter().copied().collect()
+        } else {
+            BTreeSet::new()
+        };
+        let was = std::mem::replace(&mut it.latent.wanted, wanted);
+        for builder in was.difference(&it.latent.wanted) {
+            self.builders[builder.0].latents -= 1;
+            self.touched.insert(*builder);
+        }
+        for builder in it.latent.wanted.difference(&was) {
+            self.builders[builder.0].latents += 1;
+            self.touched.insert(*builder);
+        }
+        let kind = it.config.kind.name();
+        let other_kind = it
+            .latent
+            .config
+            .as_ref()
+            .is_some_and(|c| c.kind.name() != kind);
+        let unwanted = it.latent.waiting.iter();
+        let unwanted = unwanted.filter(|(builder, _)| !it.latent.wanted.contains(builder));
+        for attempt in unwanted.map(|(_, &a)| a).collect::<Vec<_>>() {
+            self.abort_waiting(attempt, "the builder has no use for the slave any more");
+        }
+        if !is_latent || other_kind {
+            self.stop_instance(slave, "its configuration has changed");
+        }
+        let wanted = self.slaves[slave.0].latent.wanted.clone();
+        for builder in was.union(&wanted) {
+            self.place(slave, *builder);
+        }
+    }
+
+    /// LAT-07: stops all instances that nothing runs on; the others when their builds have ended.
+    pub(super) fn stop_instances(&mut self) {
+        for slave in (0..self.slaves.len()).map(SlaveIx) {
+            if self.slaves[slave.0].busy.is_empty() {
+                self.stop_instance(slave, "the master is shutting down");
+            }
+        }
+    }
+
+    /// Whether no instance keeps the master from ending.
+    pub(super) fn instances_are_settled(&self) -> bool {
+        self.slaves.iter().all(|slave| slave.latent.is_settled())
+    }
+
+    /// The master ends now: what runs still is told to stop, and found again by the next one if that fails.
+    pub(super) fn abandon_instances(&mut self) {
+        for slave in (0..self.slaves.len()).map(SlaveIx) {
+            let it = &mut self.slaves[slave.0].latent;
+            match it.stage {
+                Stage::Starting | Stage::Up => {
+                    it.enter(Stage::Stopping, self.now.wall);
+                    self.send_stop(slave);
+                }
+                Stage::Down | Stage::Recording | Stage::Stopping => {}
+            }
+        }
+    }
+
+    fn fail_instance(&mut self, slave: SlaveIx, why: &str) {
+        let waiting = self.slaves[slave.0].latent.waiting.keys().copied();
+        for builder in waiting.collect::<Vec<_>>() {
+            let (builder, slave) = (self.builder_name(builder), self.slave_name(slave));
+            self.announce(Event::SubstantiateFailed {
+                builder,
+                slave,
+                why: why.to_owned(),
+            });
+        }
+        self.note_failed_instance(slave);
+        self.stop_instance(slave, why);
+    }
+
+    /// There is no instance any more.
+    fn on_instance_gone(&mut self, slave: SlaveIx) {
+        let it = &mut self.slaves[slave.0].latent;
+        it.enter(Stage::Down, self.now.wall);
+        it.identity.clear();
+        it.config = None;
+        for timer in [Timer::Missing, Timer::InstanceIdle, Timer::StopInstance] {
+            self.timers.cancel(timer(slave));
+        }
+        let op = instance_op(&self.slave_name(slave), None);
+        self.persist(vec![op]);
+        self.refresh_slave(slave);
+    }
+
+    /// Gives the builds back that wait for an instance; without a reason that is no failure (row 22).
+    fn dismiss_waiting(&mut self, slave: SlaveIx, why: Option<&str>) {
+        let waiting = std::mem::take(&mut self.slaves[slave.0].latent.waiting);
+        for (builder, attempt) in waiting {
+            match why {
+                Some(why) => self.give_back(attempt, why),
+                None => self.give_back_quietly(attempt),
+            }
+            self.place(slave, builder);
+        }
+        self.refresh_slave(slave);
+    }
+
+    fn slave_with_instance(
+        &self,
+        name: &SlaveName,
+        id: InstanceId,
+        stage: Stage,
+    ) -> Option<SlaveIx> {
+        let &slave = self.slaves_by_name.get(name)?;
+        let it = &self.slaves[slave.0].latent;
+        (it.id == id && it.stage == stage).then_some(slave)
+    }
+
+    /// The build that starts or runs on a slave for a builder, also one that waits for the instance.
+    pub(super) fn attempt_on(&self, slave: SlaveIx, builder: BuilderIx) -> Option<AttemptId> {
+        let it = &self.slaves[slave.0];
+        let attached = it.slavebuilders.get(&builder).and_then(|a| a.attempt());
+        attached.or_else(|| it.latent.waiting.get(&builder).copied())
+    }
+}
+
+fn instance_op(slave: &SlaveName, instance: Option<(&str, String)>) -> Op {
+    Op::SlaveInstance {
+        slave: slave.clone(),
+        instance: instance.map(|(kind, identity)| InstanceRecord {
+            kind: kind.to_owned(),
+            identity,
+        }),
+    }
+}

@@ -1,0 +1,218 @@
+//! Instances of latent slaves: starts and stops them by commands, and tells the core what came of it (LAT-11).
+//!
+//! Every kind is a pair of commands in the end ([`commands`]), and there is one way of running them ([`run`]). Each
+//! instance has tasks of its own, so that none waits for another (LAT-08).
+//!
+//! Invariants: a stop begins when the start of its instance has ended, whatever its end was, so that a stop never misses
+//! what a start is about to make; a stop knows the identity if the start came to print it. A stop that runs when the
+//! master ends runs on.
+
+mod commands;
+mod run;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{Span, info_span};
+
+use super::sessions::Happened;
+use crate::botmaster::{Input, InstanceId, InstanceStart};
+use crate::config::SlaveConfig;
+use crate::model::SlaveName;
+use crate::net::Tasks;
+use commands::{Pair, Told};
+use run::{Ended, Run, run};
+
+/// What instances are told so that they can connect.
+#[derive(Default)]
+pub(super) struct Access {
+    /// The passwords of the latent slaves.
+    pub(super) passwords: BTreeMap<SlaveName, Vec<u8>>,
+    /// The first address of the slave port.
+    pub(super) address: Option<SocketAddr>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slaves: Vec<_> = self.passwords.keys().collect();
+        f.debug_struct("Access")
+            .field("slaves", &slaves)
+            .field("address", &self.address)
+            .finish()
+    }
+}
+
+/// The instances that this run of the master has started.
+#[derive(Debug)]
+pub(super) struct Instances {
+    started: HashMap<SlaveName, Started>,
+    access: watch::Receiver<Arc<Access>>,
+    tell: mpsc::Sender<Happened>,
+    tasks: Tasks,
+}
+
+#[derive(Debug)]
+struct Started {
+    id: InstanceId,
+    /// Ends the start.
+    cancel: CancellationToken,
+    /// The identity, when the start has ended; empty if it did not come to tell it.
+    identity: watch::Receiver<Option<String>>,
+}
+
+impl Instances {
+    /// None.
+    pub(super) fn new(
+        access: watch::Receiver<Arc<Access>>,
+        tell: mpsc::Sender<Happened>,
+        tasks: Tasks,
+    ) -> Self {
+        Self {
+            started: HashMap::new(),
+            access,
+            tell,
+            tasks,
+        }
+    }
+
+    /// Starts an instance.
+    pub(super) fn start(&mut self, id: InstanceId, slave: Arc<SlaveConfig>) {
+        let cancel = CancellationToken::new();
+        let (said, identity) = watch::channel(None);
+        let started = Started {
+            id,
+            cancel: cancel.clone(),
+            identity,
+        };
+        self.started.insert(slave.name.clone(), started);
+        let (access, tell) = (self.access.clone(), self.tell.clone());
+        self.tasks.spawn(span(&slave, "start"), async move {
+            let (identity, result) = start(&slave, access, cancel).await;
+            said.send_replace(Some(identity));
+            let input = Input::InstanceStarted {
+                slave: slave.name.clone(),
+                instance: id,
+                result,
+            };
+            // Nobody listens any more when the master has ended.
+            drop(tell.send(Happened::Told(input)).await);
+        });
+    }
+
+    /// Stops an instance, which may still be starting, or may be of an earlier run of the master.
+    pub(super) fn stop(&mut self, id: InstanceId, identity: String, slave: Arc<SlaveConfig>) {
+        let started = self.started.get(&slave.name).filter(|s| s.id == id);
+        let started = started.map(|s| (s.cancel.clone(), s.identity.clone()));
+        let (tell, tasks) = (self.tell.clone(), self.tasks.clone());
+        self.tasks.spawn(span(&slave, "stop"), async move {
+            let mut known = identity;
+            if let Some((cancel, mut identity)) = started {
+                cancel.cancel();
+                let ended = identity.wait_for(Option::is_some).await;
+                let said = ended.ok().and_then(|said| said.clone());
+                known = said.filter(|said| !said.is_empty()).unwrap_or(known);
+            }
+            let Some(result) = stop(&slave, known, &tasks).await else {
+                return;
+            };
+            let input = Input::InstanceStopped {
+                slave: slave.name.clone(),
+                instance: id,
+                result,
+            };
+            drop(tell.send(Happened::Told(input)).await);
+        });
+    }
+}
+
+fn span(slave: &SlaveConfig, what: &'static str) -> Span {
+    info_span!("instance", slave = %slave.name, what)
+}
+
+/// Answers with the identity, as far as it is known, also if it failed.
+async fn start(
+    slave: &SlaveConfig,
+    mut access: watch::Receiver<Arc<Access>>,
+    cancel: CancellationToken,
+) -> (String, InstanceStart) {
+    // A slave that has just been configured gets its password a moment later.
+    let known = access.wait_for(|access| access.passwords.contains_key(&slave.name));
+    let known = match tokio::time::timeout(ACCESS_PATIENCE, known).await {
+        Ok(Ok(access)) => Arc::clone(&access),
+        Ok(Err(_)) | Err(_) => {
+            let why = "its password is not known".to_owned();
+            return (String::new(), InstanceStart::Failed(why));
+        }
+    };
+    let told = match Told::of(slave, &known) {
+        Ok(told) => told,
+        Err(why) => return (String::new(), InstanceStart::Failed(why)),
+    };
+    let prepared = commands::prepare(slave, &told).await;
+    let pair = match prepared.and_then(|()| Pair::of(slave)) {
+        Ok(pair) => pair,
+        Err(why) => return (String::new(), InstanceStart::Failed(why)),
+    };
+    if cancel.is_cancelled() {
+        let why = "it was not wanted any more".to_owned();
+        return (String::new(), InstanceStart::Failed(why));
+    }
+    let run = run(Run {
+        words: pair.start,
+        env: told.env(),
+        cancel: Some(cancel),
+        patient: pair.patient,
+        limit: None,
+    });
+    let Ended { code, said, why } = run.await;
+    let result = match code {
+        Some(0) => InstanceStart::Started(said.clone()),
+        Some(NOT_NOW) => InstanceStart::NotNow,
+        Some(_) | None => InstanceStart::Failed(why),
+    };
+    (said, result)
+}
+
+/// Nothing if the master has ended first.
+async fn stop(slave: &SlaveConfig, identity: String, tasks: &Tasks) -> Option<Result<(), String>> {
+    if commands::is_gone(slave).await {
+        return Some(Ok(()));
+    }
+    let limit = slave.kind.latent().map(|latent| latent.stop_timeout);
+    let pair = match Pair::of(slave) {
+        Ok(pair) => pair,
+        Err(why) => return Some(Err(why)),
+    };
+    let gone = pair.gone;
+    let env = vec![
+        ("SLAVE_NAME".into(), slave.name.as_str().into()),
+        ("INSTANCE".into(), identity.into()),
+    ];
+    let run = run(Run {
+        words: pair.stop,
+        env,
+        cancel: None,
+        patient: false,
+        limit,
+    });
+    tokio::pin!(run);
+    let ended = tokio::select! {
+        // The command is begun before this can be ready.
+        biased;
+        ended = &mut run => ended,
+        () = tasks.stopping() => return None,
+    };
+    let is_gone = ended.code == Some(0) || gone.is_some_and(|text| ended.why.contains(text));
+    Some(if is_gone { Ok(()) } else { Err(ended.why) })
+}
+
+/// The exit code of a start command that there is no instance to be had now (`EX_TEMPFAIL`).
+const NOT_NOW: i32 = 75;
+
+/// How long a slave that was just configured may lack its password.
+const ACCESS_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,194 @@
+//! Which commands start and stop the instances of each kind, and what these are told.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+
+use super::Access;
+use crate::buildslave::{BaseDir, NewSlave, Password};
+use crate::config::{InstanceKind, SlaveConfig};
+use crate::model::SlaveName;
+
+/// How instances of a slave are started and stopped.
+#[derive(Debug)]
+pub(super) struct Pair {
+    /// The program that starts one, and its arguments.
+    pub(super) start: Vec<OsString>,
+    /// The program that stops it, and its arguments.
+    pub(super) stop: Vec<OsString>,
+    /// Whether a start that is not wanted any more is let end by itself, because it is short and leaves something
+    /// half done otherwise.
+    pub(super) patient: bool,
+    /// What a stop that failed says if there was nothing to stop.
+    pub(super) gone: Option<&'static str>,
+}
+
+impl Pair {
+    pub(super) fn of(slave: &SlaveConfig) -> Result<Self, String> {
+        let Some(latent) = slave.kind.latent() else {
+            return Err("it is no latent slave".to_owned());
+        };
+        let owned = |words: &[String]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        Ok(match &latent.kind {
+            InstanceKind::Command { start, stop, .. } => Self {
+                start: owned(start),
+                stop: owned(stop),
+                patient: false,
+                gone: None,
+            },
+            InstanceKind::Process => {
+                let program = native_slave()?;
+                let dir = directory(&slave.name).into_os_string();
+                let words = |verb: &str| vec![program.clone(), verb.into(), dir.clone()];
+                Self {
+                    start: words("start"),
+                    stop: words("stop"),
+                    patient: true,
+                    gone: None,
+                }
+            }
+            InstanceKind::Docker {
+                docker,
+                image,
+                args,
+                command,
+                ..
+            } => {
+                let name = format!("buildmaster-{}", slave.name);
+                let label = format!("buildmaster.slave={}", slave.name);
+                let run = ["run", "-d", "--name", &name, "--label", &label];
+                let mut start = vec![OsString::from(docker)];
+                start.extend(run.map(OsString::from));
+                for variable in [NAME, PASSWORD, HOST, PORT] {
+                    // Without a value, so that it is not seen in the list of processes.
+                    start.extend(["-e", variable].map(OsString::from));
+                }
+                start.extend(owned(args));
+                start.push(image.into());
+                start.extend(owned(command));
+                let stop = [docker.as_str(), "rm", "-f", &name];
+                Self {
+                    start,
+                    stop: stop.map(OsString::from).to_vec(),
+                    patient: false,
+                    gone: Some("No such container"),
+                }
+            }
+        })
+    }
+}
+
+/// What an instance is told of its master.
+pub(super) struct Told {
+    name: SlaveName,
+    password: Vec<u8>,
+    host: String,
+    port: u16,
+}
+
+impl Told {
+    pub(super) fn of(slave: &SlaveConfig, access: &Access) -> Result<Self, String> {
+        let master = slave.kind.latent().and_then(|l| l.master.as_ref());
+        let bound = access.address;
+        let port = master.and_then(|m| m.port).or(bound.map(|a| a.port()));
+        let host = master.map(|m| m.host.clone()).or_else(|| {
+            let address = bound?;
+            // What listens everywhere is reached here by the loopback.
+            Some(match address.ip() {
+                ip if !ip.is_unspecified() => ip.to_string(),
+                ip if ip.is_ipv4() => "127.0.0.1".to_owned(),
+                _ => "::1".to_owned(),
+            })
+        });
+        let (Some(host), Some(port)) = (host, port) else {
+            return Err("the slave port has no address that it could connect to".to_owned());
+        };
+        Ok(Self {
+            name: slave.name.clone(),
+            password: access
+                .passwords
+                .get(&slave.name)
+                .cloned()
+                .unwrap_or_default(),
+            host,
+            port,
+        })
+    }
+
+    /// The variables of the start command.
+    pub(super) fn env(&self) -> Vec<(OsString, OsString)> {
+        vec![
+            (NAME.into(), self.name.as_str().into()),
+            (PASSWORD.into(), OsString::from_vec(self.password.clone())),
+            (HOST.into(), (&self.host).into()),
+            (PORT.into(), self.port.to_string().into()),
+        ]
+    }
+}
+
+/// Makes what the start command needs: the base directory of a native slave.
+pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), String> {
+    if !is_process(slave) {
+        return Ok(());
+    }
+    let host = match told.host.contains(':') {
+        true => format!("[{}]", told.host),
+        false => told.host.clone(),
+    };
+    let new = NewSlave {
+        path: directory(&slave.name),
+        master: format!("{host}:{}", told.port),
+        name: slave.name.to_string(),
+        password: Password::Plain(String::from_utf8_lossy(&told.password).into_owned()),
+        keepalive_secs: 600,
+        max_delay_secs: 5,
+        use_pty: false,
+        umask: None,
+        allow_shutdown: None,
+        log_size: Some(10_000_000),
+        log_count: Some(10),
+        force: true,
+    };
+    let made = tokio::task::spawn_blocking(|| BaseDir::create(new)).await;
+    match made {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(format!("cannot make its base directory: {error}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether there is certainly no instance, without asking its stop command: a native slave without a directory.
+pub(super) async fn is_gone(slave: &SlaveConfig) -> bool {
+    let dir = directory(&slave.name);
+    is_process(slave)
+        && tokio::task::spawn_blocking(move || BaseDir::open(&dir).is_err())
+            .await
+            .unwrap_or(false)
+}
+
+fn is_process(slave: &SlaveConfig) -> bool {
+    let latent = slave.kind.latent();
+    latent.is_some_and(|latent| latent.kind == InstanceKind::Process)
+}
+
+/// Absolute, because it is what the slave tells of itself.
+fn directory(slave: &SlaveName) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    here.join("instances").join(slave.as_str())
+}
+
+/// The program beside this one.
+fn native_slave() -> Result<OsString, String> {
+    let this = std::env::current_exe();
+    let this = this.map_err(|error| format!("cannot tell where this program is: {error}"))?;
+    // Of a program that was replaced while it ran, this is the name of the old one.
+    let bytes = this.as_os_str().as_bytes();
+    let bytes = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
+    let this = PathBuf::from(OsString::from_vec(bytes.to_vec()));
+    Ok(this.with_file_name("buildslave").into_os_string())
+}
+
+const NAME: &str = "SLAVE_NAME";
+const PASSWORD: &str = "SLAVE_PASSWORD";
+const HOST: &str = "MASTER_HOST";
+const PORT: &str = "MASTER_PORT";
