@@ -33,6 +33,8 @@ pub(super) struct Attempt {
     pub(super) slave: SlaveIx,
     pub(super) session: Option<SessionId>,
     pub(super) requests: Vec<RequestId>,
+    /// Why the slave was chosen, for people.
+    pub(super) choice: String,
     /// When the slave was chosen.
     pub(super) chosen_at: Timestamp,
     pub(super) stage: Stage,
@@ -85,6 +87,7 @@ impl BotMaster {
         slave: SlaveIx,
         builder: BuilderIx,
         requests: Vec<RequestId>,
+        choice: String,
         stage: Stage,
     ) {
         self.builders[builder.0].building += 1;
@@ -95,6 +98,7 @@ impl BotMaster {
             slave,
             session,
             requests,
+            choice,
             chosen_at: self.now.wall,
             stage,
             since: self.now.wall,
@@ -228,6 +232,7 @@ impl BotMaster {
             reason: plan.reason.clone(),
             properties: plan.properties.clone(),
             forecast,
+            choice: std::mem::take(&mut attempt.choice),
             at: self.now.wall,
         });
         attempt.stage = Stage::Recording(Box::new(plan));

@@ -55,6 +55,11 @@ impl Pool {
         self.sorted.iter().map(|&(_, slave)| slave)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -17,6 +17,7 @@ use super::slave::{Phase, Session, SlaveIx};
 use super::slavebuilder::SlaveBuilder;
 use super::timers::Timer;
 use super::{AttemptId, BotMaster, Command, Event};
+use crate::config::SlaveChoice;
 use crate::model::RequestId;
 
 impl BotMaster {
@@ -160,17 +161,44 @@ impl BotMaster {
             self.refresh_builder(builder);
             return;
         };
-        let slave = self.prefer_free_locks(slave, builder);
+        let preferred = self.prefer_free_locks(slave, builder);
         let (.., first) = turn;
-        if self.is_available(slave) {
-            self.begin(slave, builder, first);
+        if self.is_available(preferred) {
+            let choice = self.reason_of_choice(preferred, builder, rule, preferred != slave);
+            self.begin(preferred, builder, first, choice);
         } else {
-            self.park(slave, builder, turn);
+            self.park(preferred, builder, turn);
+        }
+    }
+
+    /// Why a slave was chosen of those that there are.
+    fn reason_of_choice(
+        &self,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        rule: SlaveChoice,
+        for_locks: bool,
+    ) -> String {
+        let it = &self.builders[builder.0];
+        let slaves = match (it.choice().len(), it.pool.is_empty()) {
+            (1, false) => return "no other slave was idle".to_owned(),
+            (1, true) => return "no slave was idle, and no other could be started".to_owned(),
+            (several, false) => format!("{several} idle slaves"),
+            (several, true) => format!("{several} slaves that could be started, for none was idle"),
+        };
+        match rule {
+            _ if for_locks => format!("one of {slaves}; its locks were free"),
+            SlaveChoice::Random => format!("at random of {slaves}"),
+            SlaveChoice::First => format!("the first of {slaves}"),
+            SlaveChoice::LeastLoaded => {
+                let load = self.slaves[slave.0].busy.len();
+                format!("with the fewest builds ({load}) of {slaves}")
+            }
         }
     }
 
     /// BLD-03 steps 4 to 7, BLD-08: on the building list and in the big state before anything is sent.
-    fn begin(&mut self, slave: SlaveIx, builder: BuilderIx, first: RequestId) {
+    fn begin(&mut self, slave: SlaveIx, builder: BuilderIx, first: RequestId, choice: String) {
         let Some(open) = self.open.request(first) else {
             return;
         };
@@ -189,7 +217,14 @@ impl BotMaster {
         let latent = !self.slaves[slave.0].slavebuilders.contains_key(&builder);
         self.timers.cancel(Timer::InstanceIdle(slave));
         if latent {
-            self.add_attempt(attempt, slave, builder, requests, Stage::Substantiating);
+            self.add_attempt(
+                attempt,
+                slave,
+                builder,
+                requests,
+                choice,
+                Stage::Substantiating,
+            );
             self.take_slave_locks(attempt, slave);
             self.substantiate(slave, builder, attempt);
             self.place(slave, builder);
@@ -203,7 +238,7 @@ impl BotMaster {
             let chosen = attachment.on_chosen(attempt, ping, deadline);
             debug_assert!(chosen.is_ok(), "what is in the pool is idle");
         }
-        self.add_attempt(attempt, slave, builder, requests, Stage::Pinging);
+        self.add_attempt(attempt, slave, builder, requests, choice, Stage::Pinging);
         self.take_slave_locks(attempt, slave);
         self.place(slave, builder);
         self.refresh_slave(slave);

@@ -22,6 +22,7 @@ mod fate;
 mod json;
 mod pages;
 mod screen;
+mod trail;
 
 #[cfg(test)]
 pub(super) use self::json::change as change_as_json;
@@ -216,10 +217,12 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
         }
         What::Build { builder, number } => {
             let (build, left) = with_left(find_build(&state, builder, *number)?);
+            let trail = trail::of_build(conn, &build)?;
             if args.json {
-                return json::lines(screen.out, [json::build(&build, &left)]);
+                return json::lines(screen.out, [json::build_with(&build, &left, &trail)]);
             }
             pages::build(screen, &build, &left, is_running)?;
+            trail::page(screen, &build, &trail)?;
         }
         What::Log {
             builder,

@@ -216,6 +216,8 @@ pub struct BuildStart {
     pub properties: Properties,
     /// What is expected of its steps; remembered while it runs (PRG-01).
     pub forecast: Forecast,
+    /// Why it is that slave, for people (BLD-05).
+    pub choice: String,
     /// When.
     pub at: Timestamp,
 }

@@ -348,8 +348,8 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
 fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
-             properties, forecast)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             properties, forecast, choice)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         int(start.build.0),
@@ -362,6 +362,7 @@ fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usiz
         Json(&start.changes),
         Json(&start.properties),
         Json(&start.forecast),
+        start.choice,
     ])?;
     let mut claim = conn.prepare_cached(
         "UPDATE request SET build = ?2, start_count = start_count + 1 WHERE id = ?1",

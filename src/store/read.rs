@@ -156,6 +156,8 @@ pub struct BuildRow {
     pub properties: Properties,
     /// What is expected of its steps, while it runs.
     pub forecast: Forecast,
+    /// Why it is on that slave, for people; empty if that was not written down.
+    pub choice: String,
     /// The logs of each step.
     pub logs: Vec<Vec<LogRow>>,
 }
@@ -475,6 +477,7 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
         forecast: row
             .get::<_, Option<Json<_>>>(13)?
             .map_or_else(Forecast::default, |forecast| forecast.0),
+        choice: row.get(14)?,
         logs: Vec::new(),
     })
 }
@@ -576,15 +579,19 @@ const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, 
 const SET_OF_TRY_JOB: &str = "SELECT id FROM build_set
     WHERE scheduler = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";
 const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1 ORDER BY id";
-const BUILDS: &str = "SELECT id, builder, number, slave, reason, started_at, finished_at, result,
-        text, requests, changes, properties, stop_reason, forecast
-    FROM build ORDER BY id DESC LIMIT ?1";
-const BUILDS_OF_BUILDER: &str = "SELECT id, builder, number, slave, reason, started_at,
-        finished_at, result, text, requests, changes, properties, stop_reason, forecast
-    FROM build WHERE builder = ?1 ORDER BY number DESC LIMIT ?2";
-const BUILD: &str = "SELECT id, builder, number, slave, reason, started_at,
-        finished_at, result, text, requests, changes, properties, stop_reason, forecast
-    FROM build WHERE builder = ?1 AND number = ?2";
+/// What [`build_of`] reads.
+macro_rules! build_columns {
+    () => {
+        "SELECT id, builder, number, slave, reason, started_at, finished_at, result, text,
+        requests, changes, properties, stop_reason, forecast, choice FROM build"
+    };
+}
+const BUILDS: &str = concat!(build_columns!(), " ORDER BY id DESC LIMIT ?1");
+const BUILDS_OF_BUILDER: &str = concat!(
+    build_columns!(),
+    " WHERE builder = ?1 ORDER BY number DESC LIMIT ?2"
+);
+const BUILD: &str = concat!(build_columns!(), " WHERE builder = ?1 AND number = ?2");
 const STEPS: &str = "SELECT position, name, started_at, finished_at, result, text
     FROM step WHERE build = ?1 ORDER BY position";
 const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1

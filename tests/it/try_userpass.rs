@@ -138,6 +138,7 @@ impl Scene {
             reason: String::new(),
             properties: Properties::new(),
             forecast,
+            choice: "no other slave was idle".to_owned(),
             at: Timestamp(0),
         })));
     }

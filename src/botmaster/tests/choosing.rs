@@ -168,3 +168,29 @@ fn brq_09_a_rule_for_merging_that_is_changed_counts_for_what_waits() {
     h.finish(plan.build, Results::Success, None);
     assert_eq!(h.run().requests.len(), 2);
 }
+
+#[test]
+fn bld_05_a_build_says_why_it_is_on_its_slave() {
+    let choice_of = |rule, attached: &[&str]| {
+        let mut config = config(&[("b", &["s", "t", "u"])]);
+        config.choose_slaves = rule;
+        let mut h = Harness::new(config);
+        for slave in attached {
+            h.attach(slave);
+        }
+        h.change("b");
+        let attempt = h.core.attempts.values().next().unwrap();
+        attempt.choice.clone()
+    };
+    assert_eq!(
+        choice_of(SlaveChoice::Random, &["u"]),
+        "no other slave was idle"
+    );
+    let three = ["s", "t", "u"];
+    let said = choice_of(SlaveChoice::Random, &three);
+    assert_eq!(said, "at random of 3 idle slaves");
+    let said = choice_of(SlaveChoice::First, &three);
+    assert_eq!(said, "the first of 3 idle slaves");
+    let said = choice_of(SlaveChoice::LeastLoaded, &three);
+    assert_eq!(said, "with the fewest builds (0) of 3 idle slaves");
+}

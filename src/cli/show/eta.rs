@@ -105,6 +105,7 @@ mod tests {
                 reason: "scheduler".to_owned(),
                 properties: Properties::new(),
                 forecast: Forecast(forecast.collect()),
+                choice: "no other slave was idle".to_owned(),
                 at: at(10),
             })),
             step(0, "git", at(10)),
@@ -161,6 +162,8 @@ mod tests {
           steps
             git      success                   10.0 s
             compile  running, about 75 s left            stdio
+          how it came about
+            slave bot  chosen: no other slave was idle
         ");
         let of_build: Value =
             serde_json::from_str(&shown(&forecast, "build quick 0 --json")).unwrap();

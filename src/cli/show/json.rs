@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::eta::Left;
 use super::fate::Fate;
+use super::trail::Trail;
 use crate::model::{Change, Decision, FilterField, SchedulerName, Timestamp};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SetRow, SlaveRow};
 
@@ -161,9 +162,26 @@ pub(super) fn build(row: &BuildRow, left: &Left) -> Value {
         "remaining": left.build.map(|left| left.0),
         "changes": build.changes,
         "requests": build.requests,
+        "choice": row.choice,
         "properties": row.properties,
         "steps": steps.collect::<Vec<_>>(),
     })
+}
+
+/// A build and how it came about.
+pub(super) fn build_with(row: &BuildRow, left: &Left, trail: &Trail) -> Value {
+    let mut value = build(row, left);
+    let changes = trail.changes.iter().map(|(number, decisions)| {
+        let schedulers: Vec<_> = decisions.iter().map(decision).collect();
+        json!({"number": number, "schedulers": schedulers})
+    });
+    value["trail"] = json!({
+        "changes": changes.collect::<Vec<_>>(),
+        "sets": trail.sets.values().map(set).collect::<Vec<_>>(),
+        "requests": trail.requests.iter().map(request).collect::<Vec<_>>(),
+        "slave": row.choice,
+    });
+    value
 }
 
 fn secs(at: Timestamp) -> f64 {

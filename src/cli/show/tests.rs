@@ -64,6 +64,7 @@ fn started(build: u64, number: u64, request: u64) -> Op {
         reason: "scheduler".to_owned(),
         properties: properties.clone(),
         forecast: Forecast::default(),
+        choice: "no other slave was idle".to_owned(),
         at: at(10),
     }))
 }
@@ -385,6 +386,11 @@ fn builds_for_people() {
         test     failure  2.0 s  test done     stdio
       properties
         buildername  "quick"  from Builder
+      how it came about
+        change 1    quick counted: built at once
+        set 1       submitted by quick at 2011-03-13 07:06:41
+        request 1   of set 1, waited 9.0 s
+        slave bot1  chosen: no other slave was idle
     "#);
 }
 
@@ -403,6 +409,7 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
         "remaining": null,
         "changes": [1],
         "requests": [1],
+        "choice": "no other slave was idle",
         "properties": {"buildername": {"value": "quick", "source": "Builder"}},
         "steps": [
             {"name": "compile", "result": "success", "text": ["compile", "done"],
@@ -413,10 +420,13 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
              "remaining": null},
         ],
     });
-    assert_eq!(
-        json_of("build quick 0 --json"),
-        std::slice::from_ref(&expected)
-    );
+    let mut build = json_of("build quick 0 --json").remove(0);
+    let trail = build.as_object_mut().unwrap().remove("trail").unwrap();
+    assert_eq!(build, expected);
+    assert_eq!(trail["requests"][0]["id"], 1);
+    assert_eq!(trail["sets"][0]["scheduler"], "quick");
+    assert_eq!(trail["changes"][0]["number"], 1);
+    assert_eq!(trail["slave"], "no other slave was idle");
     let builds = json_of("--json builds");
     assert_eq!(builds.len(), 2);
     assert_eq!(builds[1], expected);

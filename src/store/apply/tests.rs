@@ -85,6 +85,7 @@ pub(in crate::store) fn started(build: u64, builder: &str, number: u64, requests
         reason: "because".to_owned(),
         properties,
         forecast: Forecast::default(),
+        choice: "no other slave was idle".to_owned(),
         at: at(300),
     }))
 }

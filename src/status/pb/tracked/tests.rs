@@ -46,6 +46,7 @@ fn started(tracked: &mut Tracked, build: u64, requests: &[RequestId]) -> Vec<Not
         reason: String::new(),
         properties: Properties::new(),
         forecast: Forecast::default(),
+        choice: "no other slave was idle".to_owned(),
         at: Timestamp(5),
     };
     hear(tracked, Event::BuildStarted(Arc::new(start)))
@@ -236,6 +237,7 @@ fn on_disk(
         stop_reason: None,
         properties: Properties::new(),
         forecast: Forecast::default(),
+        choice: "no other slave was idle".to_owned(),
         logs: Vec::new(),
     });
     let set = SetRow {
