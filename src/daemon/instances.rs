@@ -113,8 +113,13 @@ impl Instances {
             let mut known = identity;
             if let Some((cancel, mut identity)) = started {
                 cancel.cancel();
-                let ended = identity.wait_for(Option::is_some).await;
-                let said = ended.ok().and_then(|said| said.clone());
+                let said = tokio::select! {
+                    ended = identity.wait_for(Option::is_some) => {
+                        ended.ok().and_then(|said| said.clone())
+                    }
+                    // There is no time left to wait for a start that is let end by itself.
+                    () = tasks.stopping() => None,
+                };
                 known = said.filter(|said| !said.is_empty()).unwrap_or(known);
             }
             let Some(result) = stop(&slave, known, &tasks).await else {

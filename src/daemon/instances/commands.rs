@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
 use super::Access;
-use crate::buildslave::{BaseDir, NewSlave, Password};
+use crate::buildslave::{BaseDir, BaseDirError, NewSlave, Password};
 use crate::config::{InstanceKind, SlaveConfig};
 use crate::model::SlaveName;
 
@@ -161,9 +161,11 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
 pub(super) async fn is_gone(slave: &SlaveConfig) -> bool {
     let dir = directory(&slave.name);
     is_process(slave)
-        && tokio::task::spawn_blocking(move || BaseDir::open(&dir).is_err())
-            .await
-            .unwrap_or(false)
+        && tokio::task::spawn_blocking(move || {
+            matches!(BaseDir::open(&dir), Err(BaseDirError::NotASlave(_)))
+        })
+        .await
+        .unwrap_or(false)
 }
 
 fn is_process(slave: &SlaveConfig) -> bool {
