@@ -366,9 +366,10 @@ impl BotMaster {
             why: why.to_owned(),
         });
         if let Some(Contender { id, address }) = self.slaves[slave.0].contender.take() {
-            let unwanted = match self.slaves[slave.0].configured {
-                true => self.uninvited(slave),
-                false => Some("there is no slave of this name"),
+            let unwanted = if self.slaves[slave.0].configured {
+                self.uninvited(slave)
+            } else {
+                Some("there is no slave of this name")
             };
             let Some(why) = unwanted else {
                 self.begin_session(slave, id, address);

@@ -131,9 +131,10 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
     if !is_process(slave) {
         return Ok(());
     }
-    let host = match told.host.contains(':') {
-        true => format!("[{}]", told.host),
-        false => told.host.clone(),
+    let host = if told.host.contains(':') {
+        format!("[{}]", told.host)
+    } else {
+        told.host.clone()
     };
     let new = NewSlave {
         path: directory(&slave.name),
