@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use super::Access;
+use super::{Access, orphans};
 use crate::buildslave::{BaseDir, BaseDirError, NewSlave, Password};
 use crate::config::{InstanceKind, SlaveConfig};
 use crate::model::SlaveName;
@@ -122,6 +122,7 @@ impl Told {
             (PASSWORD.into(), OsString::from_vec(self.password.clone())),
             (HOST.into(), (&self.host).into()),
             (PORT.into(), self.port.to_string().into()),
+            orphans::mark(&self.name),
         ]
     }
 }
