@@ -341,6 +341,10 @@ impl BotMaster {
         it.leaving.clear();
         it.arbitrating = false;
         it.busy.clear();
+        if it.is_latent() {
+            // The instance goes, as it was asked to; the next one is another.
+            it.graceful = None;
+        }
         it.absent_since = self.now.wall;
         it.seen_at = Some(self.now.wall);
         self.sessions.remove(&session.id);
