@@ -72,6 +72,10 @@
 //! When the connection is lost every slave-builder of it goes, whatever it was doing; a running build ends
 //! as RETRY and its requests go back to the front of the queue.
 //!
+//! A latent slave has no connection until a build has chosen it. Then the core puts on record that an instance is being started,
+//! and has [`daemon`] run the command that starts it; the build goes on when the slave has attached. When nobody has wanted it for a while,
+//! it is disconnected and stopped (`botmaster/substantiating.rs`).
+//!
 //! # A reconfiguration
 //!
 //! `buildmaster reconfig` or SIGHUP reaches the one task that owns what is not the core's: doors, job directories, local slaves.
@@ -82,9 +86,9 @@
 //!
 //! # A master stops, or is killed
 //!
-//! At SIGTERM the core takes no more work, running builds are interrupted and end as RETRY, and the
-//! writer commits. After `kill -9` the store finds builds that are still open, ends them as
-//! RETRY and gives their requests back; schedulers resume with the changes they had gathered.
+//! At SIGTERM the core takes no more work, running builds are interrupted and end as RETRY, instances of latent slaves
+//! are stopped, and the writer commits. After `kill -9` the store finds builds that are still open, ends them as
+//! RETRY and gives their requests back; instances that are on record are stopped before others are started; schedulers resume with the changes they had gathered.
 
 pub mod botmaster;
 pub mod build;

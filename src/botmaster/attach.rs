@@ -341,6 +341,10 @@ impl BotMaster {
         it.leaving.clear();
         it.arbitrating = false;
         it.busy.clear();
+        if it.is_latent() {
+            // The instance goes, as it was asked to; the next one is another.
+            it.graceful = None;
+        }
         it.absent_since = self.now.wall;
         it.seen_at = Some(self.now.wall);
         self.sessions.remove(&session.id);
@@ -366,9 +370,10 @@ impl BotMaster {
             why: why.to_owned(),
         });
         if let Some(Contender { id, address }) = self.slaves[slave.0].contender.take() {
-            let unwanted = match self.slaves[slave.0].configured {
-                true => self.uninvited(slave),
-                false => Some("there is no slave of this name"),
+            let unwanted = if self.slaves[slave.0].configured {
+                self.uninvited(slave)
+            } else {
+                Some("there is no slave of this name")
             };
             let Some(why) = unwanted else {
                 self.begin_session(slave, id, address);

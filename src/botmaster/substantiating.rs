@@ -261,7 +261,6 @@ impl BotMaster {
     /// Row 26: the connection of an instance is gone. It cannot come back, unless it is never stopped.
     pub(super) fn on_instance_lost(&mut self, slave: SlaveIx, why: &str) {
         self.timers.cancel(Timer::InstanceIdle(slave));
-        self.slaves[slave.0].graceful = None;
         if !self.slaves[slave.0].never_idles() {
             self.stop_instance(slave, &format!("its connection is gone: {why}"));
         }
@@ -323,6 +322,9 @@ impl BotMaster {
         } else {
             BTreeSet::new()
         };
+        if is_latent && it.session.is_none() {
+            it.graceful = None;
+        }
         let was = std::mem::replace(&mut it.latent.wanted, wanted);
         for builder in was.difference(&it.latent.wanted) {
             self.builders[builder.0].latents -= 1;

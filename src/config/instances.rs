@@ -124,7 +124,7 @@ fn command(table: &mut Table<'_>, key: &'static str) -> Option<Vec<String>> {
 
 fn words(value: &Value<'_>) -> Option<Vec<String>> {
     let entries = value.list()?;
-    let words: Option<Vec<_>> = entries
+    entries
         .iter()
         .map(|entry| {
             let text = entry.text()?;
@@ -134,8 +134,7 @@ fn words(value: &Value<'_>) -> Option<Vec<String>> {
             }
             Some(text.to_owned())
         })
-        .collect();
-    words
+        .collect()
 }
 
 /// A name that a program cannot take for an option.

@@ -4,10 +4,11 @@
 //! instance has tasks of its own, so that none waits for another (LAT-08).
 //!
 //! Invariants: a stop begins when the start of its instance has ended, whatever its end was, so that a stop never misses
-//! what a start is about to make; a stop knows the identity if the start came to print it. A stop that runs when the
+//! what a start is about to make, also if the master was killed that had begun it; a stop knows the identity if the start came to print it. A stop that runs when the
 //! master ends runs on.
 
 mod commands;
+mod orphans;
 mod run;
 
 use std::collections::{BTreeMap, HashMap};
@@ -111,10 +112,18 @@ impl Instances {
         let (tell, tasks) = (self.tell.clone(), self.tasks.clone());
         self.tasks.spawn(span(&slave, "stop"), async move {
             let mut known = identity;
+            if started.is_none() {
+                orphans::end(&slave.name).await;
+            }
             if let Some((cancel, mut identity)) = started {
                 cancel.cancel();
-                let ended = identity.wait_for(Option::is_some).await;
-                let said = ended.ok().and_then(|said| said.clone());
+                let said = tokio::select! {
+                    ended = identity.wait_for(Option::is_some) => {
+                        ended.ok().and_then(|said| said.clone())
+                    }
+                    // There is no time left to wait for a start that is let end by itself.
+                    () = tasks.stopping() => None,
+                };
                 known = said.filter(|said| !said.is_empty()).unwrap_or(known);
             }
             let Some(result) = stop(&slave, known, &tasks).await else {

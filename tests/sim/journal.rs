@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet};
+use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet, RecoveredSlave};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, Op, Recovered, RequestId, Results, SchedulerName, SetId,
+    Expectations, InstanceRecord, Op, Recovered, RequestId, Results, SchedulerName, SetId,
+    SlaveName,
 };
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ pub struct Journal {
     pub builds: BTreeMap<BuildId, Build>,
     /// What the schedulers made of each change.
     pub decisions: BTreeMap<ChangeNumber, Vec<(SchedulerName, Decision)>>,
+    /// Instances of latent slaves that may be there.
+    pub instances: BTreeMap<SlaveName, InstanceRecord>,
     schedulers: BTreeMap<SchedulerName, Value>,
     /// What is expected of the steps of each builder.
     expectations: BTreeMap<BuilderName, Expectations>,
@@ -106,9 +109,12 @@ impl Journal {
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),
+            Op::SlaveInstance { slave, instance } => match instance {
+                Some(instance) => drop(self.instances.insert(slave, instance)),
+                None => drop(self.instances.remove(&slave)),
+            },
             Op::SlaveState { .. }
             | Op::SlavePaused { .. }
-            | Op::SlaveInstance { .. }
             | Op::BuilderState { .. }
             | Op::Configured { .. } => {}
             Op::StepsExpected { builder, expected } => {
@@ -205,7 +211,7 @@ impl Journal {
                     .map(|b| (b.clone(), self.next_number(b)))
                     .collect(),
             },
-            slaves: BTreeMap::new(),
+            slaves: self.recovered_slaves(),
             sets,
             requests,
             schedulers: self.schedulers.clone(),
@@ -213,6 +219,17 @@ impl Journal {
             expectations: self.expectations.clone(),
             interrupted,
         }
+    }
+
+    fn recovered_slaves(&self) -> BTreeMap<SlaveName, RecoveredSlave> {
+        let instances = self.instances.iter();
+        let known = |instance: &InstanceRecord| RecoveredSlave {
+            instance: Some(instance.clone()),
+            ..RecoveredSlave::default()
+        };
+        instances
+            .map(|(slave, i)| (slave.clone(), known(i)))
+            .collect()
     }
 
     fn recovered_set(&self, set: &Set) -> RecoveredSet {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{
-    AttachmentState, BotMaster, Command, Epoch, Event, Input, PingId, SessionId,
+    AttachmentState, BotMaster, Command, Epoch, Event, Input, InstanceState, PingId, SessionId,
 };
 use buildmaster::config::Config;
 use buildmaster::model::{BuildId, BuilderName, Mono, Op, SlaveName};
@@ -213,7 +213,8 @@ impl Reference {
             if !self.stopping && core.queue_length(&builder.name) > 0 {
                 for slave in &builder.slaves {
                     assert!(
-                        !self.could_start(now, slave, &builder.name)
+                        !(self.could_start(now, slave, &builder.name)
+                            || self.could_be_started(now, slave, core))
                             || !core.slave_lock_blocks(slave).is_empty(),
                         "BLD-07: {} could start on {slave}",
                         builder.name
@@ -228,6 +229,7 @@ impl Reference {
         let starting =
             |s: &AttachmentState| matches!(s, AttachmentState::Pinging { starting: true });
         core.attachments().iter().any(|a| starting(&a.state))
+            || core.instances().iter().any(|i| i.waiting > 0)
             || self.attached.values().any(|a| a.state == State::Starting)
     }
 
@@ -261,7 +263,10 @@ impl Reference {
             }
         }
         for slave in &self.config.slaves {
-            let busy = builds.get(&slave.name).copied().unwrap_or(0);
+            let instances = core.instances();
+            let instance = instances.iter().find(|i| i.slave == slave.name);
+            let waiting = instance.map_or(0, |i| u32::try_from(i.waiting).unwrap());
+            let busy = builds.get(&slave.name).copied().unwrap_or(0) + waiting;
             assert!(slave.max_builds.is_none_or(|max| busy <= max), "max_builds");
         }
         for session in self
@@ -281,7 +286,12 @@ impl Reference {
         assert_eq!(core.big_state(builder), self.states.get(builder).copied());
         let mut its = self.attached.iter().filter(|((_, b), _)| b == builder);
         let attached = its.any(|(_, a)| a.state != State::Attaching);
-        assert_eq!(core.big_state(builder) == Some("offline"), !attached);
+        let config = self.config.builder(builder.as_str()).unwrap();
+        let latent = config.slaves.iter().any(|slave| self.is_latent(slave));
+        assert_eq!(
+            core.big_state(builder) == Some("offline"),
+            !attached && !latent
+        );
     }
 
     /// BLD-04, from outside.
@@ -302,6 +312,21 @@ impl Reference {
         let held = self.held_until.get(slave).is_some_and(|&until| now < until);
         let attachment = &self.attached[&(session, builder.clone())];
         attachment.state == State::Idle && !held && config.max_builds.is_none_or(|max| busy < max)
+    }
+
+    fn is_latent(&self, slave: &SlaveName) -> bool {
+        let slave = self.config.slave(slave.as_str()).unwrap();
+        slave.kind.latent().is_some()
+    }
+
+    /// A latent slave of which there is nothing, and which is not held back.
+    fn could_be_started(&self, now: Mono, slave: &SlaveName, core: &BotMaster) -> bool {
+        let held = self.held_until.get(slave).is_some_and(|&until| now < until);
+        let instances = core.instances();
+        let instance = instances.iter().find(|i| i.slave == *slave);
+        let down = instance.is_some_and(|i| i.state == InstanceState::Down);
+        let connected = self.sessions.values().any(|s| s.slave == *slave);
+        down && !connected && !held
     }
 
     fn complete(&mut self, session: SessionId) {

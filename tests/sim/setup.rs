@@ -8,9 +8,9 @@ use buildmaster::config::calendar::Field;
 use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
-    Importance, LockAccess, LockConfig, LockKind, LockMode, LogLimits, MergeRule, Merging,
-    NightlyConfig, SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TimedBuild,
-    TreeStable,
+    Importance, InstanceKind, LatentConfig, LockAccess, LockConfig, LockKind, LockMode, LogLimits,
+    MergeRule, Merging, NightlyConfig, SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig,
+    SlaveKind, TimedBuild, TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -121,7 +121,7 @@ pub fn locks_after(own: &[LockAccess]) -> Vec<LockName> {
 fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
     Arc::new(SlaveConfig {
         name: format!("s{n}").into(),
-        kind: SlaveKind::Local,
+        kind: kind(rng),
         max_builds: match rng.random_range(0..4) {
             0 | 1 => None,
             max => Some(max - 1),
@@ -131,6 +131,22 @@ fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
         locks: locks_of(rng, &LOCKS[..2]),
         notify_on_missing: Vec::new(),
     })
+}
+
+/// One in three is latent.
+fn kind(rng: &mut StdRng) -> SlaveKind {
+    if rng.random_bool(0.67) {
+        return SlaveKind::Local;
+    }
+    let waits = [Some(0), Some(20), Some(600), None];
+    let wait = waits[rng.random_range(0..waits.len())];
+    SlaveKind::Latent(Box::new(LatentConfig {
+        kind: InstanceKind::Process,
+        master: None,
+        build_wait_timeout: wait.map(Duration::from_secs),
+        missing_timeout: Duration::from_secs(if rng.random_bool(0.5) { 20 } else { 1200 }),
+        stop_timeout: Duration::from_secs(60),
+    }))
 }
 
 fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig> {

@@ -1,5 +1,6 @@
 //! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
 
+mod cloud;
 mod end;
 mod locks;
 mod shell;
@@ -24,6 +25,7 @@ use rand::{RngExt, SeedableRng};
 use crate::journal::Journal;
 use crate::reference::Reference;
 use crate::setup;
+use cloud::Cloud;
 use locks::LockSide;
 use timed::Clocks;
 use trying::Tried;
@@ -49,6 +51,8 @@ pub struct World {
     change_replies: BTreeSet<ReplyId>,
     accepted: BTreeSet<ChangeNumber>,
     clocks: Clocks,
+    /// Instances of latent slaves; a crash does not end them.
+    cloud: Cloud,
     tried: BTreeMap<ReplyId, Tried>,
     /// Try jobs whose senders were told of their set.
     taken: BTreeSet<String>,
@@ -91,6 +95,7 @@ impl World {
             change_replies: BTreeSet::new(),
             accepted: BTreeSet::new(),
             clocks,
+            cloud: Cloud::default(),
             tried: BTreeMap::new(),
             taken: BTreeSet::new(),
             exited: false,
@@ -109,12 +114,14 @@ impl World {
         }
         self.rest();
         self.check_end();
+        self.close_cloud();
         self.trace.map_or(0, |t| t.finish())
     }
 
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
-            0..30 => self.answer(),
+            0..26 => self.answer(),
+            26..30 => self.answer_of_cloud(),
             30..35 => self.move_locks(),
             35..42 => self.submit_change(),
             42..45 => self.submit_try(),
@@ -391,6 +398,7 @@ impl World {
     fn begin_again(&mut self) {
         self.unwritten.clear();
         self.owed.clear();
+        self.cloud.forget_answers();
         self.builds.clear();
         self.waiting.clear();
         self.exited = false;
@@ -437,6 +445,8 @@ impl World {
         } else if !self.owed.is_empty() {
             let (_, input) = self.owed.remove(0);
             self.input(input);
+        } else if let Some(input) = self.cloud.good_answer() {
+            self.input(input);
         } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| !b.locks.waits()) {
             self.finish(build, Results::Success, false);
         } else if let Some(slave) = self.absent_slave() {
@@ -476,7 +486,8 @@ impl World {
     fn absent_slave(&self) -> Option<SlaveName> {
         let mut all = self.config.slaves.iter().map(|s| &s.name);
         let present = |name: &SlaveName| self.reference.sessions.values().any(|s| s.slave == *name);
-        all.find(|name| !present(name)).cloned()
+        all.find(|name| !present(name) && self.may_come(name))
+            .cloned()
     }
 
     fn input(&mut self, input: Input) {
@@ -507,6 +518,7 @@ impl World {
         }
         if !self.exited {
             self.reference.check(self.now.mono, &self.core);
+            self.cloud.check(&self.disk);
             self.check_requests();
         }
         let running = !self.exited && !self.reference.is_stopping();

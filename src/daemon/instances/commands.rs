@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use super::Access;
-use crate::buildslave::{BaseDir, NewSlave, Password};
+use super::{Access, orphans};
+use crate::buildslave::{BaseDir, BaseDirError, NewSlave, Password};
 use crate::config::{InstanceKind, SlaveConfig};
 use crate::model::SlaveName;
 
@@ -122,6 +122,7 @@ impl Told {
             (PASSWORD.into(), OsString::from_vec(self.password.clone())),
             (HOST.into(), (&self.host).into()),
             (PORT.into(), self.port.to_string().into()),
+            orphans::mark(&self.name),
         ]
     }
 }
@@ -131,9 +132,10 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
     if !is_process(slave) {
         return Ok(());
     }
-    let host = match told.host.contains(':') {
-        true => format!("[{}]", told.host),
-        false => told.host.clone(),
+    let host = if told.host.contains(':') {
+        format!("[{}]", told.host)
+    } else {
+        told.host.clone()
     };
     let new = NewSlave {
         path: directory(&slave.name),
@@ -161,9 +163,11 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
 pub(super) async fn is_gone(slave: &SlaveConfig) -> bool {
     let dir = directory(&slave.name);
     is_process(slave)
-        && tokio::task::spawn_blocking(move || BaseDir::open(&dir).is_err())
-            .await
-            .unwrap_or(false)
+        && tokio::task::spawn_blocking(move || {
+            matches!(BaseDir::open(&dir), Err(BaseDirError::NotASlave(_)))
+        })
+        .await
+        .unwrap_or(false)
 }
 
 fn is_process(slave: &SlaveConfig) -> bool {

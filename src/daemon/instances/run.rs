@@ -141,10 +141,10 @@ async fn end(
 
 fn signal(child: &Child, signal: Signal) {
     let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    if let Some(pid) = pid.and_then(Pid::from_raw) {
-        if let Err(error) = kill_process_group(pid, signal) {
-            debug!("it has ended by itself: {error}");
-        }
+    if let Some(pid) = pid.and_then(Pid::from_raw)
+        && let Err(error) = kill_process_group(pid, signal)
+    {
+        debug!("it has ended by itself: {error}");
     }
 }
 

@@ -134,9 +134,12 @@ impl World {
                 it.lost = true;
                 it.locks.leave();
             }
-            Command::StartInstance { .. } | Command::StopInstance { .. } => {
-                panic!("no slave is latent here")
+            Command::StartInstance { instance, slave } => {
+                self.cloud.start(instance, slave.name.clone(), &self.disk);
             }
+            Command::StopInstance {
+                instance, slave, ..
+            } => self.cloud.stop(instance, slave.name.clone()),
             Command::Announce(event) => self.hear(&event),
             Command::Exit => self.exited = true,
             Command::DropSlave { .. } | Command::CompleteLogin { .. } => {}

@@ -320,3 +320,17 @@ fn why_tells_what_latent_slaves_do() {
         "{texts:?}"
     );
 }
+
+#[test]
+fn a_slave_that_wants_to_end_while_it_attaches_is_started_again() {
+    let mut h = latent(&[("b", &["s"])], Some(600));
+    h.change("b");
+    h.persisted();
+    let session = h.log_in("s");
+    h.input(Input::SlaveWantsShutdown { session });
+    h.lose(session);
+    h.pass(1200);
+    h.instance_stopped("s", 1, Ok(()));
+    h.pass(1);
+    assert_eq!(h.instance_state("s"), (InstanceState::Starting, 1));
+}
