@@ -119,6 +119,7 @@ impl BotMaster {
         };
         its.phase = Phase::Listing;
         it.info.clone_from(&info);
+        it.missed = false;
         self.persist(vec![Op::SlaveState {
             slave: self.slave_name(slave),
             connected: true,
@@ -350,6 +351,7 @@ impl BotMaster {
         self.sessions.remove(&session.id);
         self.timers.cancel(Timer::Attach(session.id));
         self.timers.cancel(Timer::Arbitration(slave));
+        self.watch_absence(slave);
         for (builder, attachment) in attachments {
             self.place(slave, builder);
             self.end_attachment(slave, builder, attachment, why);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{LockUser, LockWait};
+use super::{Absence, LockUser, LockWait};
 use crate::model::journal::BuildStart;
 use crate::model::{
     BuildId, BuildNumber, BuildSet, BuilderName, Change, InstanceRecord, Pause, RequestId, Results,
@@ -122,6 +122,8 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A slave has been away for long, or its instance cannot be had; it is told once (SLV-07, LAT-04).
+    SlaveMissing(Box<Absence>),
     /// A connection was refused in favour of an older one, or because the master does not want it.
     SlaveRefused {
         /// Which slave.

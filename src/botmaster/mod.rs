@@ -19,6 +19,7 @@
 //! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
+mod absence;
 mod attach;
 mod builder;
 mod building;
@@ -81,6 +82,7 @@ use crate::model::{
 };
 use crate::schedulers::Registry;
 
+pub use absence::Absence;
 pub use command::{Answer, Command};
 pub use event::Event;
 pub use forcing::Forced;
@@ -319,6 +321,7 @@ impl BotMaster {
                 Timer::Missing(slave) => self.on_missing(slave),
                 Timer::InstanceIdle(slave) => self.on_instance_idle(slave),
                 Timer::StopInstance(slave) => self.send_stop(slave),
+                Timer::Absence(slave) => self.on_absent(slave),
                 Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
                 Timer::Orphans(builder) => self.on_orphans_due(builder),
                 Timer::Shutdown => self.exit(),

@@ -64,6 +64,7 @@ impl BotMaster {
             self.part_and_meet(slave);
             self.review(slave);
             self.sync_builder_list(slave);
+            self.watch_absence(slave);
         }
     }
 
@@ -104,6 +105,8 @@ impl BotMaster {
                 let known = self.remembered.remove(&new.name);
                 if let Some(known) = &known {
                     slave.seen_at = known.seen_at;
+                    slave.missed = known.missed;
+                    slave.info.clone_from(&known.info);
                     slave.paused.clone_from(&known.paused);
                 }
                 let instance = known.and_then(|known| known.instance);

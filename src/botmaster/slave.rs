@@ -53,6 +53,8 @@ pub(super) struct Slave {
     pub(super) absent_since: Timestamp,
     /// When it was connected last, also in an earlier run of the master.
     pub(super) seen_at: Option<Timestamp>,
+    /// Whether somebody was told that it is away (SLV-07).
+    pub(super) missed: bool,
     /// When the last start failed for which it is held back.
     pub(super) held_since: Option<Timestamp>,
     /// The locks that each build on it holds.
@@ -134,6 +136,11 @@ struct Failures {
 }
 
 impl Slave {
+    /// Since when it is not connected, as far as is known.
+    pub(super) fn away_since(&self) -> Timestamp {
+        self.seen_at.unwrap_or(self.absent_since)
+    }
+
     /// A slave that is not connected; it is known to the master since `now`.
     pub(super) fn new(config: Arc<SlaveConfig>, now: Timestamp) -> Self {
         Self {
@@ -151,6 +158,7 @@ impl Slave {
             paused: None,
             absent_since: now,
             seen_at: None,
+            missed: false,
             held_since: None,
             locks: Wants::new(),
             info: BTreeMap::new(),
@@ -254,6 +262,7 @@ mod tests {
                 keepalive_interval: Duration::from_secs(3600),
                 locks: Vec::new(),
                 notify_on_missing: Vec::new(),
+                missing_timeout: None,
             }),
             Timestamp(0),
         )

@@ -393,6 +393,7 @@ impl BotMaster {
             });
         }
         self.note_failed_instance(slave);
+        self.tell_of_failed_instance(slave, why);
         self.stop_instance(slave, why);
     }
 

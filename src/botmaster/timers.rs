@@ -28,6 +28,8 @@ pub(super) enum Timer {
     InstanceIdle(SlaveIx),
     /// An instance that could not be stopped is to be stopped again.
     StopInstance(SlaveIx),
+    /// A slave has been away for so long that somebody is to know (SLV-07).
+    Absence(SlaveIx),
     /// A scheduler, by its place in the registry, wants to look at the clock.
     Scheduler(usize),
     /// Requests for a builder that was removed have waited long enough for its return (BST-09).

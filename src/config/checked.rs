@@ -37,6 +37,8 @@ pub struct Config {
     pub start_build_timeout: Duration,
     /// How long a slave may take to answer while its builders are attached (row 1): 30 s.
     pub attach_timeout: Duration,
+    /// How mail is sent.
+    pub mail: MailConfig,
     /// How long a slave may take to answer a keepalive (SLV-05): 30 s.
     pub keepalive_timeout: Duration,
     /// How long a stopped step may go on (BUI-12): 60 s.
@@ -94,6 +96,15 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+/// How mail is sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MailConfig {
+    /// The program that takes a mail on its standard input, with its arguments.
+    pub command: Vec<String>,
+    /// The sender.
+    pub from: String,
+}
+
 /// A password or where it is.
 #[derive(Clone, Eq, PartialEq)]
 pub enum Secret {
@@ -130,8 +141,10 @@ pub struct SlaveConfig {
     pub keepalive_interval: Duration,
     /// Locks that each build on it holds while it uses the slave (LCK-05).
     pub locks: Vec<LockAccess>,
-    /// Addresses to mail to when it is missing. (Kept for the notifier; there is none yet, so it is refused.)
+    /// Addresses to mail to when it is missing (SLV-07).
     pub notify_on_missing: Vec<String>,
+    /// How long it may be away before that: 1 h. Absent for those that do not connect by themselves.
+    pub missing_timeout: Option<Duration>,
 }
 
 /// Kinds of slave.

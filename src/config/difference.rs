@@ -174,6 +174,7 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
         choose_slaves,
         logs,
         log_rotation,
+        mail,
     } = a;
     differing([
         ("title", *title != b.title),
@@ -207,6 +208,8 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
             logs.max_tail_size != b.logs.max_tail_size,
         ),
         ("log_rotation", *log_rotation != b.log_rotation),
+        ("mail_command", mail.command != b.mail.command),
+        ("mail_from", mail.from != b.mail.from),
     ])
 }
 
@@ -218,6 +221,7 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
         properties,
         keepalive_interval,
         notify_on_missing,
+        missing_timeout,
         locks,
     } = a;
     let same_kind = kind.name() == b.kind.name();
@@ -233,6 +237,7 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
         ("max_builds", *max_builds != b.max_builds),
         ("properties", *properties != b.properties),
         ("locks", *locks != b.locks),
+        ("missing_timeout", *missing_timeout != b.missing_timeout),
         (
             "keepalive_interval",
             *keepalive_interval != b.keepalive_interval,

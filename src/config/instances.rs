@@ -30,9 +30,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reads the keys of a slave of type `kind`; nothing if that is no latent one, or if something is wrong.
 pub(super) fn read(table: &mut Table<'_>, kind: &str, name: Option<&str>) -> Option<SlaveKind> {
+    let connects = kind == "slave";
     let kind = TYPES.into_iter().find(|known| *known == kind);
     for (key, of) in KEYS {
-        if !kind.is_some_and(|kind| of.contains(&kind))
+        // What else connects can be missing as well.
+        if !(connects && key == "missing_timeout")
+            && !kind.is_some_and(|kind| of.contains(&kind))
             && let Some(value) = table.take(key)
         {
             let types = of.iter().map(|t| format!("`type = \"{t}\"`"));

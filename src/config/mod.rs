@@ -17,6 +17,7 @@ pub mod difference;
 mod instances;
 mod listen;
 pub mod locks;
+mod mail;
 mod names;
 pub mod pattern;
 mod planned;
@@ -37,8 +38,8 @@ use toml::de::DeTable;
 pub use calendar::Calendar;
 pub use checked::{
     BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, GitMode, GitStepConfig,
-    InstanceKind, LatentConfig, Listen, LogLimits, MasterAddress, Secret, ShellStepConfig,
-    SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
+    InstanceKind, LatentConfig, Listen, LogLimits, MailConfig, MasterAddress, Secret,
+    ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use difference::Difference;

@@ -46,7 +46,6 @@ const PLANNED: &[(&str, &[&str])] = &[
             "ping_extends_on_traffic",
         ],
     ),
-    ("slaves", &["notify_on_missing"]),
     ("builders", &["next_build", "can_start_build"]),
     (
         "schedulers",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::checked::{SlaveConfig, SlaveKind};
 use super::instances;
 use super::locks::{Locks, User};
+use super::mail;
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
@@ -24,6 +25,7 @@ pub(super) static SHAPE: Shape = Shape {
         "properties",
         "keepalive_interval",
         "locks",
+        "notify_on_missing",
         "build_wait_timeout",
         "missing_timeout",
         "stop_timeout",
@@ -98,6 +100,26 @@ fn read_one<'a>(
         let password = table.password();
         password.map(|password| SlaveKind::Remote { password })
     };
+    let connects = matches!(kind, Some(SlaveKind::Remote { .. }));
+    let missing_timeout = if connects {
+        let timeout = table.take("missing_timeout");
+        let timeout = timeout.and_then(|v| v.duration(SHORTEST..=LONGEST));
+        Some(timeout.unwrap_or(MISSING_TIMEOUT))
+    } else {
+        None
+    };
+    let notify_on_missing = match kind {
+        Some(SlaveKind::Local) => None,
+        Some(SlaveKind::Remote { .. } | SlaveKind::Latent(_)) | None => {
+            let addresses = table.take("notify_on_missing");
+            addresses.and_then(|value| mail::addresses(&value))
+        }
+    };
+    if let Some(value) = table.take("notify_on_missing") {
+        let message = format!("{} is never missing", table.label);
+        let help = "it is inside the master; remove `notify_on_missing`";
+        table.sink.error(value.key_span, message, help);
+    }
     let max_builds = table.take("max_builds");
     let max_builds = max_builds.and_then(|v| v.integer(1..=u32::MAX));
     let properties = table.properties("BuildSlave");
@@ -113,11 +135,15 @@ fn read_one<'a>(
         properties,
         keepalive_interval: keepalive_interval.unwrap_or(KEEPALIVE_INTERVAL),
         locks,
-        notify_on_missing: Vec::new(),
+        notify_on_missing: notify_on_missing.unwrap_or_default(),
+        missing_timeout,
     })
 }
 
 /// Names under which clients log in at the slave port (SLV-01).
 const RESERVED: [&str; 4] = ["debug", "change", "status", "statusClient"];
+
+/// How long a slave may be away before somebody is told (SLV-01).
+const MISSING_TIMEOUT: Duration = Duration::from_secs(3600);
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3600);

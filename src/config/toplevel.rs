@@ -11,6 +11,7 @@ use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, Listen, LogLimits, SlaveConfig, SlaveKind};
 use super::locks::Locks;
+use super::mail;
 use super::names::Names;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
@@ -47,6 +48,8 @@ pub(super) static SHAPE: Shape = Shape {
         "log_max_size",
         "log_max_tail_size",
         "log_rotation",
+        "mail_command",
+        "mail_from",
     ],
 };
 
@@ -146,6 +149,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         max_tail_size: root.take("log_max_tail_size").and_then(|v| v.size()),
     };
     let log_rotation = read_log_rotation(&mut root);
+    let mail = mail::read(&mut root);
     let mut text = |key, default: &str| {
         let text = root.take(key).and_then(|v| v.text());
         text.unwrap_or(default).to_owned()
@@ -170,6 +174,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         start_build_timeout,
         attach_timeout,
         keepalive_timeout,
+        mail,
         interrupt_grace,
         orphan_request_grace: orphan_request_grace.unwrap_or_default(),
         max_retries: max_retries.unwrap_or(5),

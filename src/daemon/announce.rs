@@ -36,6 +36,11 @@ pub(super) fn announce(event: &Event) {
         Event::RequestFinished { request, result } => {
             debug!(request = request.0, "request finished: {result}");
         }
+        Event::SlaveMissing(absence) => warn!(
+            slave = %absence.slave,
+            since = absence.since.to_rfc3339(),
+            "the slave is missing"
+        ),
         Event::StartFailed {
             builder,
             slave,

@@ -83,6 +83,10 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
     let tasks = Tasks::new(tracker.clone(), CancellationToken::new());
     let core = BotMaster::new(Arc::clone(&config), recovered, rand::random(), clock.now());
     let newsroom = Newsroom::new();
+    tasks.spawn(
+        info_span!("mail"),
+        crate::status::mail::run(newsroom.clone(), tasks.clone()),
+    );
     let (ask, questions) = mpsc::channel(QUESTIONS);
     let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
     let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure.clone());

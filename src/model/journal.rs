@@ -155,6 +155,13 @@ pub enum Op {
         /// How it is paused; absent: no longer.
         pause: Option<Pause>,
     },
+    /// Somebody was told that a slave is away; over when it has connected (SLV-07).
+    SlaveMissed {
+        /// Which slave.
+        slave: SlaveName,
+        /// When.
+        at: Timestamp,
+    },
     /// An instance of a latent slave is about to be started, was started, or is gone (LAT-07).
     SlaveInstance {
         /// Which slave.
@@ -279,6 +286,10 @@ pub struct RecoveredSlave {
     pub seen_at: Option<Timestamp>,
     /// Whether people keep it from builds (SLV-09).
     pub paused: Option<Pause>,
+    /// Whether somebody was told that it is away (SLV-07).
+    pub missed: bool,
+    /// What it told of itself.
+    pub info: BTreeMap<String, String>,
     /// An instance of it that was not stopped (LAT-07).
     pub instance: Option<InstanceRecord>,
 }

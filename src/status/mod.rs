@@ -1,5 +1,6 @@
-//! Those who follow what happens: the status objects of Perspective Broker clients.
+//! Those who follow what happens: the status objects of Perspective Broker clients, and mail.
 //!
 //! Invariants: who follows cannot slow the master down, and is told nothing that is not on record or on its way there.
 
+pub mod mail;
 pub mod pb;

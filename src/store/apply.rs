@@ -217,7 +217,8 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 "INSERT INTO slave (name, connected, info, seen_at)
                  VALUES (?1, ?2, coalesce(?3, '{}'), ?4)
                  ON CONFLICT (name) DO UPDATE SET connected = excluded.connected,
-                     info = coalesce(?3, info), seen_at = excluded.seen_at",
+                     info = coalesce(?3, info), seen_at = excluded.seen_at,
+                     missed_at = iif(excluded.connected, NULL, missed_at)",
             )?
             .execute(params![
                 slave.as_str(),
@@ -225,6 +226,12 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 info.as_ref().map(Json::<&BTreeMap<_, _>>),
                 at.0,
             ]),
+        Op::SlaveMissed { slave, at } => conn
+            .prepare_cached(
+                "INSERT INTO slave (name, missed_at) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET missed_at = excluded.missed_at",
+            )?
+            .execute(params![slave.as_str(), at.0]),
         Op::SlavePaused { slave, pause } => conn
             .prepare_cached(
                 "INSERT INTO slave (name, paused_at, paused_by, pause_reason)

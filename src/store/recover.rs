@@ -26,8 +26,11 @@ pub(super) fn recover(
 ) -> rusqlite::Result<Recovered> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let interrupted = end_open_builds(&tx, basedir, now)?;
-    // Nobody is connected to a master that is just starting.
-    tx.execute("UPDATE slave SET connected = 0 WHERE connected", [])?;
+    // Nobody is connected to a master that is just starting. Until when those were that are on record is not known.
+    tx.execute(
+        "UPDATE slave SET connected = 0, seen_at = ?1 WHERE connected",
+        [now.0],
+    )?;
     tx.execute(
         "UPDATE builder SET state = 'offline' WHERE state <> 'offline'",
         [],
@@ -130,7 +133,7 @@ fn scheduler_states(conn: &Connection) -> rusqlite::Result<BTreeMap<SchedulerNam
 }
 
 fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSlave>> {
-    conn.prepare("SELECT name, seen_at, paused_at, paused_by, pause_reason, instance_kind, instance FROM slave")?
+    conn.prepare(SLAVES)?
         .query_map([], |row| {
             let (by, reason) = (row.get(3)?, row.get(4)?);
             let since = row.get::<_, Option<Col<_>>>(2)?;
@@ -147,12 +150,18 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
                 RecoveredSlave {
                     seen_at,
                     paused,
+                    missed: row.get(7)?,
+                    info: row.get::<_, Json<_>>(8)?.0,
                     instance: kind.map(|kind| InstanceRecord { kind, identity }),
                 },
             ))
         })?
         .collect()
 }
+
+const SLAVES: &str = "SELECT name, seen_at, paused_at, paused_by, pause_reason, instance_kind,
+        instance, missed_at IS NOT NULL, info
+    FROM slave";
 
 /// Numbers in arrays under the key `changes`, at any depth.
 fn collect_changes(state: &Value, found: &mut BTreeSet<ChangeNumber>) {

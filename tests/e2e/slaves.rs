@@ -125,6 +125,52 @@ fn native_slave_comes_back_after_a_restart_of_the_master() {
     comes_back_to_a_restarted_master(Kind::Native);
 }
 
+#[test]
+fn slv_07_one_mail_is_sent_when_a_slave_stays_away_also_through_a_restart() {
+    let sandbox = Sandbox::new();
+    let mut master = Master::prepare(&sandbox, &one_step("true").slave("bot"));
+    let mails = sandbox.private_dir("mails");
+    let line = format!(
+        "cat > {0}/$$.part && mv {0}/$$.part {0}/$$",
+        mails.display()
+    );
+    let top =
+        format!("mail_command = [\"sh\", \"-c\", {line:?}]\nmail_from = \"ci@example.org\"\n");
+    let wanted =
+        "[[slaves]]\nnotify_on_missing = [\"admin@example.org\"]\nmissing_timeout = \"1s\"\n";
+    let path = master.dir().join("master.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("[[slaves]]\n", wanted);
+    std::fs::write(&path, format!("{top}{text}")).unwrap();
+    let arrived = || {
+        let files = std::fs::read_dir(&mails)
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        files
+            .filter(|file| file.extension().is_none())
+            .collect::<Vec<_>>()
+    };
+
+    master.run();
+    wait_until("the mail", || arrived().len() == 1);
+    let mail = std::fs::read_to_string(&arrived()[0]).unwrap();
+    assert!(
+        mail.starts_with("From: ci@example.org\nTo: admin@example.org\nSubject: End to end: "),
+        "{mail}"
+    );
+    assert!(
+        mail.contains("The build slave bot of End to end has been away since 2"),
+        "{mail}"
+    );
+
+    master.kill();
+    master.run();
+    let slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+    drop(slave);
+    wait_until("another mail", || arrived().len() == 2);
+}
+
 fn refused_then_attached(kind: Kind) {
     let sandbox = Sandbox::new();
     let master = Master::start(&sandbox, &one_step("true").slave("bot"));

@@ -114,6 +114,7 @@ impl Journal {
                 None => drop(self.instances.remove(&slave)),
             },
             Op::SlaveState { .. }
+            | Op::SlaveMissed { .. }
             | Op::SlavePaused { .. }
             | Op::BuilderState { .. }
             | Op::Configured { .. } => {}

@@ -9,8 +9,8 @@ use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
     Importance, InstanceKind, LatentConfig, LockAccess, LockConfig, LockKind, LockMode, LogLimits,
-    MergeRule, Merging, NightlyConfig, SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig,
-    SlaveKind, TimedBuild, TreeStable,
+    MailConfig, MergeRule, Merging, NightlyConfig, SchedulerConfig, SchedulerKind, SlaveChoice,
+    SlaveConfig, SlaveKind, TimedBuild, TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -58,6 +58,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         choose_slaves: slave_choice(rng),
         logs: LogLimits::default(),
         log_rotation: (0, 0),
+        mail: MailConfig::default(),
     }
 }
 
@@ -130,6 +131,7 @@ fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
         keepalive_interval: Duration::from_secs(3600),
         locks: locks_of(rng, &LOCKS[..2]),
         notify_on_missing: Vec::new(),
+        missing_timeout: None,
     })
 }
 

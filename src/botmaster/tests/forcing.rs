@@ -132,7 +132,7 @@ fn slv_09_a_pause_outlives_the_master_and_a_reconnection() {
     let known = RecoveredSlave {
         seen_at: Some(Timestamp::from_secs(900_000)),
         paused,
-        instance: None,
+        ..RecoveredSlave::default()
     };
     let recovered = Recovered {
         slaves: [("s".into(), known)].into(),

@@ -6,6 +6,7 @@
     reason = "a test looks at what it is about"
 )]
 
+mod absence;
 mod building;
 mod choosing;
 mod expecting;
@@ -26,8 +27,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    BuilderConfig, FactoryConfig, LogLimits, MergeRule, Merging, SchedulerConfig, SchedulerKind,
-    SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
+    BuilderConfig, FactoryConfig, LogLimits, MailConfig, MergeRule, Merging, SchedulerConfig,
+    SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
 };
 use crate::model::{NewChange, Properties, RequestId, Results, Timestamp};
 
@@ -77,6 +78,7 @@ fn config(builders: &[(&str, &[&str])]) -> Config {
         choose_slaves: SlaveChoice::First,
         logs: LogLimits::default(),
         log_rotation: (0, 0),
+        mail: MailConfig::default(),
     }
 }
 
@@ -89,6 +91,7 @@ fn slave(name: &str) -> Arc<SlaveConfig> {
         keepalive_interval: Duration::from_secs(3600),
         locks: Vec::new(),
         notify_on_missing: Vec::new(),
+        missing_timeout: None,
     })
 }
 
@@ -461,6 +464,7 @@ fn short_op(op: &Op) -> Option<String> {
             None => format!("slave {slave} has no instance"),
             Some(instance) => format!("slave {slave} has instance {:?}", instance.identity),
         },
+        Op::SlaveMissed { slave, .. } => format!("slave {slave} missed"),
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }
         | Op::BuilderState { .. }
@@ -490,6 +494,7 @@ fn short_event(event: &Event) -> Option<String> {
             ..
         } => format!("finished {builder} {number} {result}"),
         Event::BuilderState { builder, state } => format!("{builder} is {state}"),
+        Event::SlaveMissing(absence) => format!("{} is missing", absence.slave),
         Event::Reconfigured => "reconfigured".to_owned(),
         Event::LocksAwaited(wait) => wait.to_string(),
         Event::LocksGranted {

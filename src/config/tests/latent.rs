@@ -103,7 +103,7 @@ fn what_a_latent_slave_lacks_or_cannot_have_is_told() {
 8:9: `image` of slave `bot` cannot begin with `-` (it would be taken for an option)
 9:15: `docker_args` of slave `bot` must be a list, not a text (for example `docker_args = ["…"]`)
 "##);
-    insta::assert_snapshot!(refused("password = \"x\"\nmissing_timeout = 5"), @r##"7:1: `missing_timeout` of slave `bot` means nothing here (it is for slaves of `type = "command"`, `type = "process"`, `type = "docker"`; remove it)"##);
+    insta::assert_snapshot!(refused("password = \"x\"\nstop_timeout = 5"), @r##"7:1: `stop_timeout` of slave `bot` means nothing here (it is for slaves of `type = "command"`, `type = "process"`, `type = "docker"`; remove it)"##);
     let bad = format!(
         "{}build_wait_timeout = \"x\"\nmissing_timeout = 0\nstop_timeout = false\nmaster = \"ci:0\"",
         PAIR.replace("[\"up\", \"-x\"]", "[\"\"]")

@@ -48,11 +48,11 @@ xyzzy = 1"#,
     check(
         r#"password = "sekrit""#,
         r#"password = "sekrit"
-notify_on_missing = []
-missing_timeout = 1
+notify_on_missing = ["a@b", "nobody"]
+missing_timeout = 0
 max_bulds = 1"#,
-        r#"7:1: `notify_on_missing` of slave `bot` is not available yet (this version does not have it; remove it to go on without)
-8:1: `missing_timeout` of slave `bot` means nothing here (it is for slaves of `type = "command"`, `type = "process"`, `type = "docker"`; remove it)
+        r#"7:29: `notify_on_missing` of slave `bot` is not a mail address (write one such as `admin@example.org`)
+8:19: `missing_timeout` of slave `bot` is out of range (a time from 1ms to 3650d)
 9:1: unknown key `max_bulds` of slave `bot` (did you mean `max_builds`?)"#,
     );
     check(

@@ -1,0 +1,84 @@
+//! Slaves that stay away: somebody is told, once (SLV-07).
+//!
+//! Counted is from when the slave was connected last, also in an earlier run of the master; of one that never was, from
+//! when this master first knew it.
+
+use super::ledger::Effect;
+use super::slave::SlaveIx;
+use super::timers::Timer;
+use super::{BotMaster, Event};
+use crate::config::MailConfig;
+use crate::model::{Op, SlaveName, Timestamp};
+
+/// A slave that is missed, and who is to know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Absence {
+    /// Which slave.
+    pub slave: SlaveName,
+    /// Since when it is away.
+    pub since: Timestamp,
+    /// Why its instance could not be had, if it is a latent slave (LAT-04).
+    pub why: Option<String>,
+    /// Its administrator, as it said itself.
+    pub admin: String,
+    /// Addresses to mail to.
+    pub to: Vec<String>,
+    /// The title of the project.
+    pub project: String,
+    /// How to mail.
+    pub mail: MailConfig,
+}
+
+impl BotMaster {
+    /// Looks anew whether and when somebody is to be told that a slave is away.
+    pub(super) fn watch_absence(&mut self, slave: SlaveIx) {
+        let it = &self.slaves[slave.0];
+        let timer = Timer::Absence(slave);
+        let timeout = it.config.missing_timeout;
+        let (Some(timeout), true) = (timeout, it.configured && it.session.is_none()) else {
+            self.timers.cancel(timer);
+            return;
+        };
+        if it.missed || it.config.notify_on_missing.is_empty() {
+            self.timers.cancel(timer);
+            return;
+        }
+        let left = timeout.saturating_sub(self.now.wall.since(it.away_since()));
+        self.timers.set(timer, self.now.mono + left);
+    }
+
+    /// It has been away for long enough; nobody is told again before it was there.
+    pub(super) fn on_absent(&mut self, slave: SlaveIx) {
+        self.slaves[slave.0].missed = true;
+        let op = Op::SlaveMissed {
+            slave: self.slave_name(slave),
+            at: self.now.wall,
+        };
+        let absence = self.describe_absence(slave, None);
+        self.persist_then(
+            vec![op],
+            vec![Effect::Announce(Event::SlaveMissing(absence))],
+        );
+    }
+
+    /// LAT-04: the instance of a latent slave could not be had.
+    pub(super) fn tell_of_failed_instance(&mut self, slave: SlaveIx, why: &str) {
+        if !self.slaves[slave.0].config.notify_on_missing.is_empty() {
+            let absence = self.describe_absence(slave, Some(why.to_owned()));
+            self.announce(Event::SlaveMissing(absence));
+        }
+    }
+
+    fn describe_absence(&self, slave: SlaveIx, why: Option<String>) -> Box<Absence> {
+        let it = &self.slaves[slave.0];
+        Box::new(Absence {
+            slave: it.config.name.clone(),
+            since: it.away_since(),
+            why,
+            admin: it.info.get("admin").cloned().unwrap_or_default(),
+            to: it.config.notify_on_missing.clone(),
+            project: self.config.title.clone(),
+            mail: self.config.mail.clone(),
+        })
+    }
+}
