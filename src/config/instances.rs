@@ -34,10 +34,9 @@ pub(super) fn read(table: &mut Table<'_>, kind: &str, name: Option<&str>) -> Opt
     let kind = TYPES.into_iter().find(|known| *known == kind);
     for (key, of) in KEYS {
         // What else connects can be missing as well.
-        if !(connects && key == "missing_timeout")
-            && !kind.is_some_and(|kind| of.contains(&kind))
-            && let Some(value) = table.take(key)
-        {
+        let applies =
+            kind.is_some_and(|kind| of.contains(&kind)) || (connects && key == "missing_timeout");
+        if !applies && let Some(value) = table.take(key) {
             let types = of.iter().map(|t| format!("`type = \"{t}\"`"));
             let types = types.collect::<Vec<_>>().join(", ");
             let message = format!("{} means nothing here", reader::of(key, &table.label));
