@@ -281,6 +281,7 @@ impl BotMaster {
         });
         let deadline = self.now.mono + ATTACH_TIME;
         self.timers.set(Timer::Attach(session), deadline);
+        self.watch_absence(slave);
         self.place_latent(slave);
         self.send(Command::Greet { session });
     }

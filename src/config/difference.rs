@@ -237,7 +237,10 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
         ("max_builds", *max_builds != b.max_builds),
         ("properties", *properties != b.properties),
         ("locks", *locks != b.locks),
-        ("missing_timeout", *missing_timeout != b.missing_timeout),
+        (
+            "missing_timeout",
+            same_kind && *missing_timeout != b.missing_timeout,
+        ),
         (
             "keepalive_interval",
             *keepalive_interval != b.keepalive_interval,

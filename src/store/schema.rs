@@ -332,10 +332,10 @@ mod tests {
         .unwrap();
         drop(conn);
 
-        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        let recovered = Store::open(dir.path(), Timestamp(99)).unwrap().1;
         assert_eq!(recovered.requests.len(), 1);
         let seen = |name: &str| recovered.slaves[&SlaveName::from(name)].seen_at;
-        assert_eq!((seen("bot"), seen("new")), (Some(Timestamp(77)), None));
+        assert_eq!((seen("bot"), seen("new")), (Some(Timestamp(99)), None));
         assert!(
             recovered
                 .slaves

@@ -29,6 +29,7 @@ fn slv_07_somebody_is_told_once_for_each_long_absence() {
     let mut h = Harness::new(watched());
     let session = h.attach("s");
     h.pass(2 * HOUR);
+    h.persisted();
     assert!(!is_told(&mut h), "it is here");
     lose(&mut h, session);
     h.pass(HOUR - 1);
