@@ -10,16 +10,18 @@ use super::lock::Lock;
 use super::{StoreError, schema};
 use crate::model::{
     BuildId, BuildNumber, BuildSummary, BuilderName, Change, ChangeNumber, Forecast, NewChange,
-    Properties, RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
+    Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, StepSummary, Timestamp,
 };
 
 mod of_build;
 mod of_change;
 mod of_set;
+mod requests;
 
 pub use of_build::stamp_of_request;
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 pub use of_set::requests_of_set;
+pub use requests::{RequestRow, Which, request, requests};
 
 /// The state, opened for reading, beside a running master or without one.
 #[derive(Debug)]
@@ -80,48 +82,12 @@ pub struct SlaveRow {
     pub connected: bool,
     /// When it last came or went; absent if it never came.
     pub seen_at: Option<Timestamp>,
+    /// Whether people keep it from builds (SLV-09).
+    pub paused: Option<Pause>,
     /// What it told of itself.
     pub info: BTreeMap<String, String>,
     /// The builders that it may build for.
     pub builders: Vec<BuilderName>,
-}
-
-/// Which requests are wanted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Which {
-    /// Those that wait for a build.
-    Pending,
-    /// Those that have not finished.
-    Open,
-    /// All.
-    All,
-}
-
-/// A request.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RequestRow {
-    /// Its number.
-    pub id: RequestId,
-    /// Its set.
-    pub set: SetId,
-    /// The builder it is for.
-    pub builder: BuilderName,
-    /// The set's reason.
-    pub reason: String,
-    /// When it was queued.
-    pub submitted_at: Timestamp,
-    /// The build that serves it or served it.
-    pub build: Option<BuildNumber>,
-    /// The request whose build that is, if this one was merged into it (BRQ-07).
-    pub merged_into: Option<RequestId>,
-    /// How urgent it is: those with a higher number go first (BRQ-09).
-    pub priority: i32,
-    /// How many builds of it lost their slave.
-    pub retries: u32,
-    /// How many builds were started for it.
-    pub start_count: u32,
-    /// Its result, and when it finished.
-    pub finished: Option<(Results, Timestamp)>,
 }
 
 /// A build set (BST-11).
@@ -244,6 +210,14 @@ pub fn slaves(conn: &Connection) -> rusqlite::Result<Vec<SlaveRow>> {
                 connected: row.get(1)?,
                 seen_at: row.get::<_, Option<Col<_>>>(2)?.map(|t| t.0),
                 info: row.get::<_, Json<_>>(3)?.0,
+                paused: match row.get::<_, Option<Col<_>>>(4)? {
+                    Some(since) => Some(Pause {
+                        since: since.0,
+                        by: row.get(5)?,
+                        reason: row.get(6)?,
+                    }),
+                    None => None,
+                },
                 builders: builders_of.remove(&name).unwrap_or_default(),
                 name,
             })
@@ -292,31 +266,6 @@ pub fn sets_of_client(
 fn sets(conn: &Connection, ids: Vec<SetId>) -> rusqlite::Result<Vec<SetRow>> {
     let sets = ids.into_iter().map(|id| build_set(conn, id));
     sets.filter_map(Result::transpose).collect()
-}
-
-/// Requests: the open ones in the order of the queue, all of them newest first.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn requests(conn: &Connection, which: Which, limit: u32) -> rusqlite::Result<Vec<RequestRow>> {
-    let sql = match which {
-        Which::Pending => PENDING_REQUESTS,
-        Which::Open => OPEN_REQUESTS,
-        Which::All => ALL_REQUESTS,
-    };
-    conn.prepare_cached(sql)?
-        .query_map([limit], request_of)?
-        .collect()
-}
-
-/// The request with this number.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn request(conn: &Connection, id: RequestId) -> rusqlite::Result<Option<RequestRow>> {
-    conn.prepare_cached(REQUEST)?
-        .query_row([int(id.0)], request_of)
-        .optional()
 }
 
 /// The set with this number (BST-11).
@@ -426,26 +375,6 @@ fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
     })
 }
 
-fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
-    let id = row.get::<_, Col<_>>(0)?.0;
-    Ok(RequestRow {
-        id,
-        set: row.get::<_, Col<_>>(1)?.0,
-        builder: row.get::<_, Col<_>>(2)?.0,
-        reason: row.get(3)?,
-        submitted_at: row.get::<_, Col<_>>(4)?.0,
-        build: row.get::<_, Option<Col<_>>>(5)?.map(|n| n.0),
-        retries: row.get(6)?,
-        start_count: row.get(7)?,
-        finished: finished(row, 8, 9)?,
-        priority: row.get(10)?,
-        merged_into: row
-            .get::<_, Option<Col<RequestId>>>(11)?
-            .map(|first| first.0)
-            .filter(|&first| first != id),
-    })
-}
-
 fn finished(
     row: &Row<'_>,
     result: usize,
@@ -530,7 +459,8 @@ const BUILDING: &str = "SELECT builder, number, slave FROM build INDEXED BY buil
 const LAST_BUILD: &str = "SELECT number, result, finished_at FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL
     ORDER BY number DESC LIMIT 1";
-const SLAVES: &str = "SELECT name, connected, seen_at, info FROM slave
+const SLAVES: &str = "SELECT name, connected, seen_at, info, paused_at, paused_by, pause_reason
+    FROM slave
     WHERE position IS NOT NULL ORDER BY position";
 const CHANGES: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties
@@ -538,39 +468,6 @@ const CHANGES: &str = "SELECT number, arrived_at, made_at, said_when, who, comme
 const CHANGE: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties
     FROM change WHERE number = ?1";
-/// What [`request_of`] reads.
-macro_rules! request_columns {
-    () => {
-        "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at, s.priority,
-        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)"
-    };
-}
-use request_columns;
-
-const PENDING_REQUESTS: &str = "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL
-    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
-    WHERE r.finished_at IS NULL AND r.build IS NULL
-    ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
-const OPEN_REQUESTS: &str = concat!(
-    request_columns!(),
-    "
-    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
-    WHERE r.finished_at IS NULL ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1"
-);
-const ALL_REQUESTS: &str = concat!(
-    request_columns!(),
-    "
-    FROM request r JOIN build_set s ON s.id = r.build_set
-    ORDER BY r.id DESC LIMIT ?1"
-);
-const REQUEST: &str = concat!(
-    request_columns!(),
-    "
-    FROM request r JOIN build_set s ON s.id = r.build_set WHERE r.id = ?1"
-);
 const SETS_OF_CLIENT: &str =
     "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";
 const SET: &str = "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,

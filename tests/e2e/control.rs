@@ -74,6 +74,8 @@ fn a_pause_outlives_the_master_and_is_what_a_request_waits_for() {
             .any(|line| is_it(line) && line.ends_with(": new disk"))
     };
     assert!(paused(&told(&master, &["why", "1"]).ok()));
+    let slaves = told(&master, &["show", "slaves"]).ok();
+    assert!(slaves.contains("connected, paused by zoe"), "{slaves}");
     let json = told(&master, &["why", "1", "--json"]).ok();
     assert!(json.contains(r#""kind":"paused""#), "{json}");
 

@@ -44,6 +44,9 @@ pub(super) fn slave(row: &SlaveRow) -> Value {
         "last_seen": row.seen_at.map(secs),
         "info": row.info,
         "builders": row.builders,
+        "paused": row.paused.as_ref().map(|pause| json!({
+            "since": secs(pause.since), "by": pause.by, "reason": pause.reason,
+        })),
     })
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use super::eta::Left;
 use super::screen::{Cell, Colour, Screen, duration, headline, size};
-use crate::model::{BuildSummary, Change, Properties, Remaining, Results, StepSummary};
+use crate::model::{BuildSummary, Change, Pause, Properties, Remaining, Results, StepSummary};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
 
 pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::Result<()> {
@@ -56,10 +56,11 @@ pub(super) fn slaves(screen: &mut Screen<'_>, slaves: &[SlaveRow]) -> io::Result
         "builders",
     ])];
     for slave in slaves {
-        let state = if slave.connected {
-            Cell::coloured("connected", Colour::Green)
-        } else {
-            Cell::coloured("offline", Colour::Red)
+        let state = match (&slave.paused, slave.connected) {
+            (None, true) => Cell::coloured("connected", Colour::Green),
+            (Some(pause), true) => Cell::coloured(paused("connected", pause), Colour::Yellow),
+            (None, false) => Cell::coloured("offline", Colour::Red),
+            (Some(pause), false) => Cell::coloured(paused("offline", pause), Colour::Red),
         };
         let seen = match slave.seen_at {
             Some(at) => screen.time(at),
@@ -75,6 +76,13 @@ pub(super) fn slaves(screen: &mut Screen<'_>, slaves: &[SlaveRow]) -> io::Result
         ]);
     }
     screen.table(&rows)
+}
+
+fn paused(state: &str, pause: &Pause) -> String {
+    match pause.by.as_str() {
+        "" => format!("{state}, paused"),
+        by => format!("{state}, paused by {by}"),
+    }
 }
 
 pub(super) fn changes(screen: &mut Screen<'_>, changes: &[Change]) -> io::Result<()> {

@@ -451,7 +451,7 @@ fn the_rest_for_programs() {
         json_of("slaves --json")[0],
         json!({
             "name": "bot1", "connected": false, "last_seen": 1_300_000_002.0,
-            "info": {"version": "0.8.14"}, "builders": ["quick"],
+            "info": {"version": "0.8.14"}, "builders": ["quick"], "paused": null,
         })
     );
     let change = json!({

@@ -517,6 +517,7 @@ fn builders_and_slaves_are_those_of_the_configuration() {
     assert_eq!(
         slaves[1],
         read::SlaveRow {
+            paused: None,
             name: "bot".into(),
             connected: false,
             seen_at: Some(at(20)),

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::super::column::{Col, Json, int};
-use super::request_columns;
-use super::{RequestRow, SetRow, request_of, sets};
+use super::requests::{request_columns, request_of};
+use super::{RequestRow, SetRow, sets};
 use crate::model::{ChangeNumber, Decision, SchedulerName, SetId};
 
 /// What each scheduler made of a change, in the order of the configuration of then; absent if that was not

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::super::column::int;
-use super::request_columns;
-use super::{BuildRow, RequestRow, build, request_of};
+use super::requests::{request_columns, request_of};
+use super::{BuildRow, RequestRow, build};
 use crate::model::SetId;
 
 /// The requests of a set, each with the build that serves or served it.

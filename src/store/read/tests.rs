@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::of_change::{DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
+use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
 use super::*;
 use crate::store::Store;
 use crate::store::recover::{

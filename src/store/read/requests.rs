@@ -1,0 +1,125 @@
+//! Requests, open and ended.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::super::column::{Col, int};
+use super::finished;
+use crate::model::{BuildNumber, BuilderName, RequestId, Results, SetId, Timestamp};
+
+/// Which requests are wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Which {
+    /// Those that wait for a build.
+    Pending,
+    /// Those that have not finished.
+    Open,
+    /// All.
+    All,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestRow {
+    /// Its number.
+    pub id: RequestId,
+    /// Its set.
+    pub set: SetId,
+    /// The builder it is for.
+    pub builder: BuilderName,
+    /// The set's reason.
+    pub reason: String,
+    /// When it was queued.
+    pub submitted_at: Timestamp,
+    /// The build that serves it or served it.
+    pub build: Option<BuildNumber>,
+    /// The request whose build that is, if this one was merged into it (BRQ-07).
+    pub merged_into: Option<RequestId>,
+    /// How urgent it is: those with a higher number go first (BRQ-09).
+    pub priority: i32,
+    /// How many builds of it lost their slave.
+    pub retries: u32,
+    /// How many builds were started for it.
+    pub start_count: u32,
+    /// Its result, and when it finished.
+    pub finished: Option<(Results, Timestamp)>,
+}
+
+/// Requests: the open ones in the order of the queue, all of them newest first.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn requests(conn: &Connection, which: Which, limit: u32) -> rusqlite::Result<Vec<RequestRow>> {
+    let sql = match which {
+        Which::Pending => PENDING_REQUESTS,
+        Which::Open => OPEN_REQUESTS,
+        Which::All => ALL_REQUESTS,
+    };
+    conn.prepare_cached(sql)?
+        .query_map([limit], request_of)?
+        .collect()
+}
+
+/// The request with this number.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn request(conn: &Connection, id: RequestId) -> rusqlite::Result<Option<RequestRow>> {
+    conn.prepare_cached(REQUEST)?
+        .query_row([int(id.0)], request_of)
+        .optional()
+}
+
+pub(super) fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
+    let id = row.get::<_, Col<_>>(0)?.0;
+    Ok(RequestRow {
+        id,
+        set: row.get::<_, Col<_>>(1)?.0,
+        builder: row.get::<_, Col<_>>(2)?.0,
+        reason: row.get(3)?,
+        submitted_at: row.get::<_, Col<_>>(4)?.0,
+        build: row.get::<_, Option<Col<_>>>(5)?.map(|n| n.0),
+        retries: row.get(6)?,
+        start_count: row.get(7)?,
+        finished: finished(row, 8, 9)?,
+        priority: row.get(10)?,
+        merged_into: row
+            .get::<_, Option<Col<RequestId>>>(11)?
+            .map(|first| first.0)
+            .filter(|&first| first != id),
+    })
+}
+
+/// What [`request_of`] reads.
+macro_rules! request_columns {
+    () => {
+        "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        (SELECT b.number FROM build b WHERE b.id = r.build),
+        r.retries, r.start_count, r.result, r.finished_at, s.priority,
+        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)"
+    };
+}
+pub(super) use request_columns;
+
+pub(super) const PENDING_REQUESTS: &str =
+    "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
+        NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL
+    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
+    WHERE r.finished_at IS NULL AND r.build IS NULL
+    ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
+pub(super) const OPEN_REQUESTS: &str = concat!(
+    request_columns!(),
+    "
+    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
+    WHERE r.finished_at IS NULL ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1"
+);
+pub(super) const ALL_REQUESTS: &str = concat!(
+    request_columns!(),
+    "
+    FROM request r JOIN build_set s ON s.id = r.build_set
+    ORDER BY r.id DESC LIMIT ?1"
+);
+pub(super) const REQUEST: &str = concat!(
+    request_columns!(),
+    "
+    FROM request r JOIN build_set s ON s.id = r.build_set WHERE r.id = ?1"
+);
