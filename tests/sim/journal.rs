@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet};
+use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet, RecoveredSlave};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, Op, Recovered, RequestId, Results, SchedulerName, SetId,
+    Expectations, Op, Pause, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName,
 };
 use serde_json::Value;
 
@@ -20,6 +20,12 @@ pub struct Journal {
     /// What the schedulers made of each change.
     pub decisions: BTreeMap<ChangeNumber, Vec<(SchedulerName, Decision)>>,
     schedulers: BTreeMap<SchedulerName, Value>,
+    /// Slaves that are paused.
+    pub paused: BTreeMap<SlaveName, Pause>,
+    /// All reasons for which slaves were ever paused.
+    pub pauses: BTreeSet<String>,
+    /// How often a slave was unpaused.
+    pub unpauses: u32,
     /// What is expected of the steps of each builder.
     expectations: BTreeMap<BuilderName, Expectations>,
 }
@@ -106,10 +112,16 @@ impl Journal {
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),
-            Op::SlaveState { .. }
-            | Op::SlavePaused { .. }
-            | Op::BuilderState { .. }
-            | Op::Configured { .. } => {}
+            Op::SlavePaused { slave, pause } => {
+                if let Some(pause) = pause {
+                    self.pauses.insert(pause.reason.clone());
+                    self.paused.insert(slave, pause);
+                } else {
+                    self.unpauses += 1;
+                    self.paused.remove(&slave);
+                }
+            }
+            Op::SlaveState { .. } | Op::BuilderState { .. } | Op::Configured { .. } => {}
             Op::StepsExpected { builder, expected } => {
                 self.expectations.insert(builder, expected);
             }
@@ -204,7 +216,7 @@ impl Journal {
                     .map(|b| (b.clone(), self.next_number(b)))
                     .collect(),
             },
-            slaves: BTreeMap::new(),
+            slaves: self.paused.iter().map(recovered_slave).collect(),
             sets,
             requests,
             schedulers: self.schedulers.clone(),
@@ -239,6 +251,14 @@ impl Journal {
             start_count: 0,
         }
     }
+}
+
+fn recovered_slave((name, pause): (&SlaveName, &Pause)) -> (SlaveName, RecoveredSlave) {
+    let slave = RecoveredSlave {
+        seen_at: None,
+        paused: Some(pause.clone()),
+    };
+    (name.clone(), slave)
 }
 
 /// The number after the greatest.
