@@ -43,7 +43,13 @@ impl BotMaster {
             return;
         };
         if self.config.duplicate_slave_replaces {
-            self.drop_session(slave, "another connection of its name has replaced it");
+            let why = "another connection of its name has replaced it";
+            // One may wait since before a reconfiguration.
+            if let Some(Contender { id, address }) = it.contender.take() {
+                self.sessions.remove(&id);
+                self.refuse(name, id, address, why);
+            }
+            self.drop_session(slave, why);
             self.begin_session(slave, session, address);
             return;
         }

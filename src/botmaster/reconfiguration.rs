@@ -219,7 +219,8 @@ impl BotMaster {
         }
     }
 
-    /// Tells the slave its builders, if it knows others (SLV-12). One that is being told now is told again afterwards.
+    /// Tells the slave its builders, if it knows others (SLV-12), or lacks one that went and came back while it was
+    /// attached (BRC-06). One that is being told now is told again afterwards.
     pub(super) fn sync_builder_list(&mut self, slave: SlaveIx) {
         let Some(session) = &self.slaves[slave.0].session else {
             return;
@@ -227,9 +228,12 @@ impl BotMaster {
         if session.phase != Phase::Ready || session.listing {
             return;
         }
+        let it = &self.slaves[slave.0];
+        let mut wanted = it.builders.iter();
+        let lacks_one = wanted.any(|builder| !it.slavebuilders.contains_key(builder));
         let in_order = |list: &BuilderList| list.iter().cloned().collect::<BTreeMap<_, _>>();
         let (list, stale) = self.builder_list(slave);
-        if in_order(&session.listed) != in_order(&list) {
+        if lacks_one || in_order(&session.listed) != in_order(&list) {
             self.send_builder_list(slave);
         } else if let Some(session) = &mut self.slaves[slave.0].session {
             session.stale = stale;

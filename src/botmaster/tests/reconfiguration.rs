@@ -358,3 +358,50 @@ fn two_thousand_builders_are_reconfigured_without_an_event_on_the_unchanged() {
     h.reconfigure(changed);
     assert_eq!(h.told(), ["reconfigured", "reply 1: done"]);
 }
+
+#[test]
+fn brc_06_a_builder_that_goes_and_comes_back_while_its_slave_attaches_is_attached() {
+    let both = || config(&[("a", &["s"]), ("b", &["s"])]);
+    let mut h = Harness::new(both());
+    let session = h.log_in("s");
+    h.describe(session);
+    h.take_list();
+    let result = Ok(vec!["a".into(), "b".into()]);
+    h.input(Input::BuilderListAnswered { session, result });
+    h.reconfigure(config(&[("a", &["s"])]));
+    h.reconfigure(both());
+    let (builder, epoch) = h.attachments_of(session).remove(0);
+    let (again, ok) = (builder.clone(), true);
+    h.input(Input::MasterSet {
+        session,
+        builder,
+        epoch,
+        ok,
+    });
+    h.input(Input::Greeted {
+        session,
+        builder: again,
+        epoch,
+        ok,
+    });
+    assert_eq!(h.answer_list(), ["a", "b"]);
+    assert_eq!(h.attachments_of(session).len(), 2);
+}
+
+#[test]
+fn slv_04_when_the_rule_changes_the_newest_connection_replaces_one_that_waits_too() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    let waiting = h.log_in("s");
+    let mut replacing = config(&[("b", &["s"])]);
+    replacing.duplicate_slave_replaces = true;
+    h.reconfigure(replacing);
+    h.told();
+    let newest = h.log_in("s");
+    let told = h.told();
+    let why = "another connection of its name has replaced it";
+    assert!(told.contains(&format!("drop 1: {why}")), "{told:?}");
+    assert!(told.contains(&format!("drop {waiting}: {why}")), "{told:?}");
+    assert!(told.contains(&format!("greet {newest}")), "{told:?}");
+    assert_eq!(h.core.slave_of(waiting), None);
+}
