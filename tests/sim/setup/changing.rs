@@ -27,7 +27,7 @@ fn change_one(rng: &mut StdRng, config: &mut Config) {
     let builders: Vec<BuilderName> = config.builders.iter().map(|b| b.name.clone()).collect();
     let some_builder = rng.random_range(0..builders.len());
     let some_slave = rng.random_range(0..slaves.len());
-    match rng.random_range(0..14) {
+    match rng.random_range(0..15) {
         0 => remove(&mut config.builders, some_builder),
         1 => {
             let is_free = |n: &u32| !builders.contains(&format!("b{n}").into());
