@@ -107,6 +107,10 @@ impl Reference {
             && self.config.slaves.iter().any(|s| s.name == *slave)
     }
 
+    fn is_configured(&self, slave: &SlaveName) -> bool {
+        self.config.slaves.iter().any(|s| s.name == *slave)
+    }
+
     /// Whether people keep it from builds.
     pub fn is_paused(&self, slave: &SlaveName) -> bool {
         self.paused.contains_key(slave)
@@ -192,16 +196,12 @@ impl Reference {
                     it.graceful = self.config.slaves.iter().any(|s| s.name == *slave);
                 }
             }
-            Input::PauseSlave { slave, .. } => {
-                if self.config.slaves.iter().any(|s| s.name == *slave) {
-                    let last = self.last_ping;
-                    self.paused.entry(slave.clone()).or_insert(last);
-                }
+            Input::PauseSlave { slave, .. } if self.is_configured(slave) => {
+                let last = self.last_ping;
+                self.paused.entry(slave.clone()).or_insert(last);
             }
-            Input::UnpauseSlave { slave, .. } => {
-                if self.config.slaves.iter().any(|s| s.name == *slave) {
-                    self.paused.remove(slave);
-                }
+            Input::UnpauseSlave { slave, .. } if self.is_configured(slave) => {
+                self.paused.remove(slave);
             }
             Input::Shutdown { clean } => {
                 self.stopping = true;

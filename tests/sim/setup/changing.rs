@@ -122,7 +122,7 @@ fn remove<T>(from: &mut Vec<T>, at: usize) {
 }
 
 fn number(name: &str) -> u32 {
-    name[name.len() - 1..].parse().unwrap()
+    name.chars().next_back().unwrap().to_digit(10).unwrap()
 }
 
 /// Those that a scheduler at this place may wait for.

@@ -109,7 +109,9 @@ impl World {
         self.let_timers_fire();
         let exists = self.config.builders.iter().any(|b| b.name == builder);
         let offline = self.core.big_state(&builder) == Some("offline");
-        let may_be = exists && !(soon && offline) && !self.reference.is_stopping() && !self.exited;
+        let ends = self.reference.is_stopping() || self.exited;
+        let is_refused = !exists || ends || (soon && offline);
+        let may_be = !is_refused;
         let reply = self.new_reply();
         let asked = Asked::Build {
             builder: builder.clone(),

@@ -151,11 +151,11 @@ impl Clocks {
         for op in ops {
             match op {
                 Op::SetSubmitted(set) => {
-                    if let Some(clock) = self.of(set) {
-                        if let Some(run) = clock.runs.remove(&set.id) {
-                            clock.durable = Some(run);
-                            clock.durable_unsure = false;
-                        }
+                    if let Some(clock) = self.of(set)
+                        && let Some(run) = clock.runs.remove(&set.id)
+                    {
+                        clock.durable = Some(run);
+                        clock.durable_unsure = false;
                     }
                 }
                 // What no set tells: that a Nightly has begun to look for slots, and silent runs.
