@@ -6,7 +6,7 @@ use std::sync::Arc;
 use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet, RecoveredSlave};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, InstanceRecord, Op, Recovered, RequestId, Results, SchedulerName, SetId,
+    Expectations, InstanceRecord, Op, Pause, Recovered, RequestId, Results, SchedulerName, SetId,
     SlaveName,
 };
 use serde_json::Value;
@@ -23,6 +23,12 @@ pub struct Journal {
     /// Instances of latent slaves that may be there.
     pub instances: BTreeMap<SlaveName, InstanceRecord>,
     schedulers: BTreeMap<SchedulerName, Value>,
+    /// Slaves that are paused.
+    pub paused: BTreeMap<SlaveName, Pause>,
+    /// All reasons for which slaves were ever paused.
+    pub pauses: BTreeSet<String>,
+    /// How often a slave was unpaused.
+    pub unpauses: u32,
     /// What is expected of the steps of each builder.
     expectations: BTreeMap<BuilderName, Expectations>,
 }
@@ -109,13 +115,21 @@ impl Journal {
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),
+            Op::SlavePaused { slave, pause } => {
+                if let Some(pause) = pause {
+                    self.pauses.insert(pause.reason.clone());
+                    self.paused.insert(slave, pause);
+                } else {
+                    self.unpauses += 1;
+                    self.paused.remove(&slave);
+                }
+            }
             Op::SlaveInstance { slave, instance } => match instance {
                 Some(instance) => drop(self.instances.insert(slave, instance)),
                 None => drop(self.instances.remove(&slave)),
             },
             Op::SlaveState { .. }
             | Op::SlaveMissed { .. }
-            | Op::SlavePaused { .. }
             | Op::BuilderState { .. }
             | Op::Configured { .. } => {}
             Op::StepsExpected { builder, expected } => {
@@ -223,14 +237,15 @@ impl Journal {
     }
 
     fn recovered_slaves(&self) -> BTreeMap<SlaveName, RecoveredSlave> {
-        let instances = self.instances.iter();
-        let known = |instance: &InstanceRecord| RecoveredSlave {
-            instance: Some(instance.clone()),
-            ..RecoveredSlave::default()
-        };
-        instances
-            .map(|(slave, i)| (slave.clone(), known(i)))
-            .collect()
+        let mut slaves: BTreeMap<SlaveName, RecoveredSlave> = BTreeMap::new();
+        for (slave, instance) in &self.instances {
+            let known = slaves.entry(slave.clone()).or_default();
+            known.instance = Some(instance.clone());
+        }
+        for (slave, pause) in &self.paused {
+            slaves.entry(slave.clone()).or_default().paused = Some(pause.clone());
+        }
+        slaves
     }
 
     fn recovered_set(&self, set: &Set) -> RecoveredSet {

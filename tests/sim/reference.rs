@@ -18,7 +18,13 @@ pub struct Reference {
     attached: BTreeMap<(SessionId, BuilderName), Attachment>,
     held_until: BTreeMap<SlaveName, Mono>,
     states: BTreeMap<BuilderName, &'static str>,
+    /// Slaves that are paused, and the last ping before that.
+    paused: BTreeMap<SlaveName, PingId>,
+    last_ping: PingId,
+    /// What slaves ran when their `max_builds` was changed, or what is left of it.
+    before_change: BTreeMap<SlaveName, u32>,
     stopping: bool,
+    hastened: bool,
 }
 
 /// A connection that the core has not dropped.
@@ -30,6 +36,11 @@ pub struct Session {
     pub greeted: bool,
     pub ready: bool,
     graceful: bool,
+    /// It is to end when its builds have, since a builder could not be attached.
+    rejoining: bool,
+    /// The builders that it was told last, and whether it has not answered that yet.
+    listed: BTreeSet<BuilderName>,
+    listing: bool,
 }
 
 #[derive(Debug)]
@@ -39,6 +50,8 @@ struct Attachment {
     greeting: bool,
     state: State,
     beside: BTreeSet<PingId>,
+    /// The builder has no use for the slave any more (BRC-05).
+    leaving: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,15 +64,67 @@ enum State {
 }
 
 impl Reference {
-    pub fn new(config: Arc<Config>) -> Self {
+    /// A master that begins; these slaves are paused.
+    pub fn new(config: Arc<Config>, paused: impl Iterator<Item = SlaveName>) -> Self {
         Self {
             config,
             sessions: BTreeMap::new(),
             attached: BTreeMap::new(),
             held_until: BTreeMap::new(),
             states: BTreeMap::new(),
+            paused: paused.map(|slave| (slave, PingId(0))).collect(),
+            last_ping: PingId(0),
+            before_change: BTreeMap::new(),
             stopping: false,
+            hastened: false,
         }
+    }
+
+    /// The master is about to take another configuration.
+    pub fn reconfigure(&mut self, config: Arc<Config>, core: &BotMaster) {
+        self.before_change = self.busy(core);
+        self.config = config;
+        let mut attached = std::mem::take(&mut self.attached);
+        attached.retain(|(session, builder), it| {
+            let wanted = self.wants(builder, &self.sessions[session].slave);
+            it.leaving = !wanted && matches!(it.state, State::Building(_));
+            wanted || it.leaving
+        });
+        self.attached = attached;
+        // What comes back is told again.
+        let mut sessions = std::mem::take(&mut self.sessions);
+        for it in sessions.values_mut() {
+            it.listed.retain(|builder| self.wants(builder, &it.slave));
+        }
+        self.sessions = sessions;
+    }
+
+    /// Whether builds of `builder` may run on `slave`.
+    fn wants(&self, builder: &BuilderName, slave: &SlaveName) -> bool {
+        let mut builders = self.config.builders.iter();
+        let its = builders.find(|b| b.name == *builder);
+        its.is_some_and(|b| b.slaves.contains(slave))
+            && self.config.slaves.iter().any(|s| s.name == *slave)
+    }
+
+    fn is_configured(&self, slave: &SlaveName) -> bool {
+        self.config.slaves.iter().any(|s| s.name == *slave)
+    }
+
+    /// Whether people keep it from builds.
+    pub fn is_paused(&self, slave: &SlaveName) -> bool {
+        self.paused.contains_key(slave)
+    }
+
+    /// Whether this is the ping with which a build begins, or may.
+    pub fn is_pinged(&self, session: SessionId, builder: &BuilderName, ping: PingId) -> bool {
+        let it = self.attached.get(&(session, builder.clone()));
+        it.is_some_and(|a| a.state == State::Pinging(ping))
+    }
+
+    /// Whether the end has begun and cannot be put off.
+    pub const fn is_hastened(&self) -> bool {
+        self.hastened
     }
 
     /// The end has begun, or nearly.
@@ -77,6 +142,9 @@ impl Reference {
                     greeted: false,
                     ready: false,
                     graceful: false,
+                    rejoining: false,
+                    listed: BTreeSet::new(),
+                    listing: false,
                 };
                 self.sessions.insert(*session, known);
             }
@@ -117,7 +185,28 @@ impl Reference {
                     it.graceful = it.greeted;
                 }
             }
-            Input::Shutdown { .. } => self.stopping = true,
+            Input::BuilderListAnswered { session, .. } => {
+                if let Some(it) = self.sessions.get_mut(session) {
+                    it.listing = false;
+                }
+            }
+            Input::EndSlave { slave, .. } => {
+                let its = |s: &&mut Session| s.slave == *slave && s.greeted;
+                if let Some(it) = self.sessions.values_mut().find(its) {
+                    it.graceful = self.config.slaves.iter().any(|s| s.name == *slave);
+                }
+            }
+            Input::PauseSlave { slave, .. } if self.is_configured(slave) => {
+                let last = self.last_ping;
+                self.paused.entry(slave.clone()).or_insert(last);
+            }
+            Input::UnpauseSlave { slave, .. } if self.is_configured(slave) => {
+                self.paused.remove(slave);
+            }
+            Input::Shutdown { clean } => {
+                self.stopping = true;
+                self.hastened |= !clean;
+            }
             _ => {}
         }
     }
@@ -134,8 +223,12 @@ impl Reference {
                 assert!(!other, "two connections of {slave}");
                 self.open(*session).greeted = true;
             }
-            Command::PingSlave { session } | Command::SendBuilderList { session, .. } => {
-                assert!(self.open(*session).greeted);
+            Command::PingSlave { session } => assert!(self.open(*session).greeted),
+            Command::SendBuilderList { session, builders } => {
+                let it = self.open(*session);
+                assert!(it.greeted && !it.listing);
+                it.listing = true;
+                it.listed = builders.iter().map(|(name, _)| name.clone()).collect();
             }
             Command::DropSlave { session, .. } => {
                 assert!(self.sessions.contains_key(session), "dropped twice");
@@ -154,6 +247,7 @@ impl Reference {
                     greeting: false,
                     state: State::Attaching,
                     beside: BTreeSet::new(),
+                    leaving: false,
                 };
                 let old = self
                     .attached
@@ -168,6 +262,7 @@ impl Reference {
                 builder,
                 ping,
             } => {
+                self.last_ping = self.last_ping.max(*ping);
                 let it = self.sure(*session, builder);
                 match it.state {
                     State::Attaching | State::Pinging(_) => panic!("no ping is due"),
@@ -206,8 +301,10 @@ impl Reference {
     }
 
     /// All of an input's commands are out: the invariants hold.
-    pub fn check(&self, now: Mono, core: &BotMaster) {
+    pub fn check(&mut self, now: Mono, core: &BotMaster) {
         self.check_attachments(now, core);
+        self.check_max_builds(core);
+        self.check_completeness();
         for builder in &self.config.builders {
             self.check_big_state(core, &builder.name);
             if !self.stopping && core.queue_length(&builder.name) > 0 {
@@ -237,7 +334,6 @@ impl Reference {
     fn check_attachments(&self, now: Mono, core: &BotMaster) {
         let seen = core.attachments();
         assert_eq!(seen.len(), self.attached.len(), "SLB-01 (a)");
-        let mut builds: BTreeMap<&SlaveName, u32> = BTreeMap::new();
         for one in &seen {
             let it = &self.attached[&(one.session, one.builder.clone())];
             let expected = match it.state {
@@ -256,18 +352,14 @@ impl Reference {
                     "SLB-01 (b)"
                 );
             }
-            if let AttachmentState::Building | AttachmentState::Pinging { starting: true } =
-                one.state
+            if one.state == (AttachmentState::Pinging { starting: true })
+                && let State::Pinging(ping) = it.state
+                && let Some(last) = self.paused.get(&one.slave)
+                // A build that waited for its instance goes on.
+                && !self.is_latent(&one.slave)
             {
-                *builds.entry(&one.slave).or_default() += 1;
+                assert!(ping <= *last, "SLV-09: a build begins on {}", one.slave);
             }
-        }
-        for slave in &self.config.slaves {
-            let instances = core.instances();
-            let instance = instances.iter().find(|i| i.slave == slave.name);
-            let waiting = instance.map_or(0, |i| u32::try_from(i.waiting).unwrap());
-            let busy = builds.get(&slave.name).copied().unwrap_or(0) + waiting;
-            assert!(slave.max_builds.is_none_or(|max| busy <= max), "max_builds");
         }
         for session in self
             .sessions
@@ -278,6 +370,50 @@ impl Reference {
                 now.since(session.since) <= Duration::from_secs(130),
                 "SLV-03"
             );
+        }
+    }
+
+    /// SLV-10. What ran already when the limit was lowered goes on.
+    fn check_max_builds(&mut self, core: &BotMaster) {
+        let busy = self.busy(core);
+        let of = |slave: &SlaveName| busy.get(slave).copied().unwrap_or(0);
+        for (slave, allowed) in &mut self.before_change {
+            *allowed = of(slave).min(*allowed);
+        }
+        for slave in &self.config.slaves {
+            let allowed = self.before_change.get(&slave.name).copied().unwrap_or(0);
+            let keeps = |max: u32| of(&slave.name) <= max.max(allowed);
+            assert!(slave.max_builds.is_none_or(keeps), "max_builds");
+        }
+    }
+
+    /// How many builds start or run on each slave.
+    fn busy(&self, core: &BotMaster) -> BTreeMap<SlaveName, u32> {
+        let mut builds = BTreeMap::new();
+        for one in core.attachments() {
+            if let AttachmentState::Building | AttachmentState::Pinging { starting: true } =
+                one.state
+            {
+                *builds.entry(one.slave).or_default() += 1;
+            }
+        }
+        for instance in core.instances() {
+            *builds.entry(instance.slave).or_default() += u32::try_from(instance.waiting).unwrap();
+        }
+        builds
+    }
+
+    /// SLV-12: a slave that is connected and has answered has all its builders.
+    fn check_completeness(&self) {
+        for (&session, it) in &self.sessions {
+            if !it.ready || it.listing || it.rejoining {
+                continue;
+            }
+            for builder in &self.config.builders {
+                let attached = self.attached.contains_key(&(session, builder.name.clone()));
+                let wanted = builder.slaves.contains(&it.slave);
+                assert!(attached || !wanted, "{} lacks {}", it.slave, builder.name);
+            }
         }
     }
 
@@ -296,7 +432,9 @@ impl Reference {
 
     /// BLD-04, from outside.
     fn could_start(&self, now: Mono, slave: &SlaveName, builder: &BuilderName) -> bool {
-        let ready = |(_, s): &(&SessionId, &Session)| s.slave == *slave && s.ready && !s.graceful;
+        let ready = |(_, s): &(&SessionId, &Session)| {
+            s.slave == *slave && s.ready && !s.graceful && !s.rejoining
+        };
         let Some((&session, _)) = self.sessions.iter().find(ready) else {
             return false;
         };
@@ -310,13 +448,15 @@ impl Reference {
         let busy = its.filter(|(_, a)| !matches!(a.state, State::Idle | State::Attaching));
         let busy = u32::try_from(busy.count()).unwrap();
         let held = self.held_until.get(slave).is_some_and(|&until| now < until);
-        let attachment = &self.attached[&(session, builder.clone())];
-        attachment.state == State::Idle && !held && config.max_builds.is_none_or(|max| busy < max)
+        let attachment = self.attached.get(&(session, builder.clone()));
+        let idle = attachment.is_some_and(|a| a.state == State::Idle);
+        let wanted = !held && !self.paused.contains_key(slave);
+        idle && wanted && config.max_builds.is_none_or(|max| busy < max)
     }
 
     fn is_latent(&self, slave: &SlaveName) -> bool {
-        let slave = self.config.slave(slave.as_str()).unwrap();
-        slave.kind.latent().is_some()
+        let slave = self.config.slave(slave.as_str());
+        slave.is_some_and(|slave| slave.kind.latent().is_some())
     }
 
     /// A latent slave of which there is nothing, and which is not held back.
@@ -326,17 +466,21 @@ impl Reference {
         let instance = instances.iter().find(|i| i.slave == *slave);
         let down = instance.is_some_and(|i| i.state == InstanceState::Down);
         let connected = self.sessions.values().any(|s| s.slave == *slave);
-        down && !connected && !held
+        down && !connected && !held && !self.paused.contains_key(slave)
     }
 
     fn complete(&mut self, session: SessionId) {
-        let slave = self.open(session).slave.clone();
+        let (slave, listed) = {
+            let it = self.open(session);
+            (it.slave.clone(), it.listed.clone())
+        };
         for builder in &self.config.builders {
             let its = self.attached.get(&(session, builder.name.clone()));
             let attached = its.is_some_and(|a| a.state != State::Attaching);
-            assert_eq!(
-                attached,
-                builder.slaves.contains(&slave),
+            // What came while it was attached follows with another list.
+            let due = listed.contains(&builder.name);
+            assert!(
+                attached || !due || !builder.slaves.contains(&slave),
                 "SLV-03: login answered before all is attached"
             );
         }
@@ -355,8 +499,11 @@ impl Reference {
                     it.state = State::Building(start.build);
                 }
                 Op::BuildFinished { build, .. } => {
+                    let ended = State::Building(*build);
+                    self.attached
+                        .retain(|_, it| it.state != ended || !it.leaving);
                     for it in self.attached.values_mut() {
-                        if it.state == State::Building(*build) {
+                        if it.state == ended {
                             it.state = State::Idle;
                         }
                     }
@@ -370,6 +517,14 @@ impl Reference {
         match event {
             Event::SlaveHeldBack { slave, delay } => {
                 self.held_until.insert(slave.clone(), now + *delay);
+            }
+            Event::FailedConnect { builder, slave, .. } => {
+                let its = self.sessions.iter_mut();
+                let mut greeted = its.filter(|(_, s)| s.slave == *slave && s.greeted);
+                if let Some((&session, it)) = greeted.next() {
+                    it.rejoining = true;
+                    self.attached.remove(&(session, builder.clone()));
+                }
             }
             Event::BuilderState { builder, state } => {
                 let old = self.states.insert(builder.clone(), state);

@@ -1,5 +1,7 @@
 //! Small random configurations.
 
+mod changing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,17 +20,20 @@ use crate::world;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
+pub use changing::changed;
+
 /// A file that importance rules look for.
 pub const IMPORTANT: &str = "important.c";
 
 /// A configuration of one to four slaves, builders and schedulers.
 pub fn config(rng: &mut StdRng) -> Config {
+    let order = LOCKS;
     let slaves: Vec<_> = (0..rng.random_range(1..=3))
-        .map(|n| slave(rng, n))
+        .map(|n| slave(rng, n, &order))
         .collect();
     let names: Vec<SlaveName> = slaves.iter().map(|s| s.name.clone()).collect();
     let builders: Vec<_> = (0..rng.random_range(1..=3))
-        .map(|n| builder(rng, n, &names))
+        .map(|n| builder(rng, n, &names, &order))
         .collect();
     let builder_names: Vec<BuilderName> = builders.iter().map(|b| b.name.clone()).collect();
     let mut schedulers: Vec<Arc<SchedulerConfig>> = Vec::new();
@@ -52,7 +57,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         attach_timeout: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(30),
         interrupt_grace: Duration::from_secs(60),
-        orphan_request_grace: Duration::ZERO,
+        orphan_request_grace: grace(rng),
         max_retries: rng.random_range(0..=2),
         duplicate_slave_replaces: rng.random_bool(0.3),
         choose_slaves: slave_choice(rng),
@@ -62,9 +67,17 @@ pub fn config(rng: &mut StdRng) -> Config {
     }
 }
 
-/// Slaves use the first two, builders the next three, and steps what comes after those of their builder: so there is no
-/// circle of what is held while something is waited for.
-const LOCKS: [&str; 6] = ["l0", "l1", "l2", "l3", "l4", "l5"];
+/// For how long requests wait for a builder that was removed.
+fn grace(rng: &mut StdRng) -> Duration {
+    Duration::from_secs([0, 30, 600][rng.random_range(0..3)])
+}
+
+/// An order of all locks. Slaves use the first two, builders the next three, and steps what comes after those of their
+/// builder: so one configuration has no circle of what is held while something is waited for. The factories of its
+/// builders are named after its order, so that a build knows that of its configuration.
+type Order = [&'static str; 6];
+
+const LOCKS: Order = ["l0", "l1", "l2", "l3", "l4", "l5"];
 
 fn lock(rng: &mut StdRng, n: usize) -> LockConfig {
     let max_count_for_slave = [("s0".into(), 2)].into();
@@ -109,17 +122,17 @@ pub fn some_locks(rng: &mut StdRng, names: &[LockName]) -> Vec<LockAccess> {
     locks
 }
 
-/// The locks that steps of a builder with these may want.
-pub fn locks_after(own: &[LockAccess]) -> Vec<LockName> {
+/// The locks that steps of a builder may want.
+pub fn locks_after(builder: &BuilderConfig) -> Vec<LockName> {
+    let order: Vec<&str> = builder.factory.name.split(' ').collect();
+    let own = &builder.locks;
     let is_own = |name: &str| own.iter().any(|access| access.lock.as_str() == name);
-    let first = LOCKS
-        .iter()
-        .rposition(|name| is_own(name))
-        .map_or(2, |at| at + 1);
-    LOCKS[first..].iter().map(|&name| name.into()).collect()
+    let last = order.iter().rposition(|name| is_own(name));
+    let first = last.map_or(2, |at| at + 1);
+    order[first..].iter().map(|&name| name.into()).collect()
 }
 
-fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
+fn slave(rng: &mut StdRng, n: u32, order: &Order) -> Arc<SlaveConfig> {
     Arc::new(SlaveConfig {
         name: format!("s{n}").into(),
         kind: kind(rng),
@@ -129,7 +142,7 @@ fn slave(rng: &mut StdRng, n: u32) -> Arc<SlaveConfig> {
         },
         properties: Properties::new(),
         keepalive_interval: Duration::from_secs(3600),
-        locks: locks_of(rng, &LOCKS[..2]),
+        locks: locks_of(rng, &order[..2]),
         notify_on_missing: Vec::new(),
         missing_timeout: None,
     })
@@ -151,7 +164,7 @@ fn kind(rng: &mut StdRng) -> SlaveKind {
     }))
 }
 
-fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig> {
+fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc<BuilderConfig> {
     let name = format!("b{n}");
     let mut its: Vec<_> = slaves.to_vec();
     its.retain(|_| rng.random_bool(0.7));
@@ -164,10 +177,10 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName]) -> Arc<BuilderConfig>
         builddir: name.clone(),
         slavebuilddir: name,
         factory: Arc::new(FactoryConfig {
-            name: "f".to_owned(),
+            name: order.join(" "),
             steps: Vec::new(),
         }),
-        locks: locks_of(rng, &LOCKS[2..5]),
+        locks: locks_of(rng, &order[2..5]),
         env: BTreeMap::new(),
         tags: Vec::new(),
         description: String::new(),

@@ -1,8 +1,10 @@
 //! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
 
+mod asking;
 mod cloud;
 mod end;
 mod locks;
+mod reconfiguring;
 mod shell;
 mod timed;
 mod trying;
@@ -16,8 +18,8 @@ use std::time::Duration;
 use buildmaster::botmaster::{BotMaster, BuildOutcome, Input, ReplyId, SessionId};
 use buildmaster::config::{Config, SchedulerConfig, SchedulerKind};
 use buildmaster::model::{
-    BuildId, BuildNumber, ChangeNumber, Mono, NewChange, Now, Op, Properties, RequestId, Results,
-    SetId, SlaveName, Ticket, Timestamp,
+    BuildId, BuilderName, ChangeNumber, Mono, NewChange, Now, Op, Properties, Results, SetId,
+    SlaveName, Ticket, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -25,8 +27,10 @@ use rand::{RngExt, SeedableRng};
 use crate::journal::Journal;
 use crate::reference::Reference;
 use crate::setup;
+use asking::Asked;
 use cloud::Cloud;
-use locks::LockSide;
+use locks::{Hold, LockSide};
+use reconfiguring::Quiet;
 use timed::Clocks;
 use trying::Tried;
 pub use trying::takes_jobs;
@@ -36,6 +40,10 @@ pub use trying::takes_jobs;
 pub struct World {
     rng: StdRng,
     config: Arc<Config>,
+    /// All configurations that were in force.
+    versions: Vec<Arc<Config>>,
+    /// What must hear nothing of a reconfiguration.
+    quiet: Quiet,
     core: BotMaster,
     now: Now,
     reference: Reference,
@@ -48,8 +56,13 @@ pub struct World {
     owed: Vec<(SessionId, Input)>,
     builds: BTreeMap<BuildId, RunningBuild>,
     waiting: BTreeSet<ReplyId>,
-    change_replies: BTreeSet<ReplyId>,
-    accepted: BTreeSet<ChangeNumber>,
+    asked: BTreeMap<ReplyId, Asked>,
+    unpaused: u32,
+    /// Which configuration was in force when a change came.
+    change_replies: BTreeMap<ReplyId, usize>,
+    accepted: BTreeMap<ChangeNumber, usize>,
+    /// What attachments hold of their slaves' locks when a build begins on them.
+    begun: BTreeMap<(SessionId, BuilderName), Hold>,
     clocks: Clocks,
     /// Instances of latent slaves; a crash does not end them.
     cloud: Cloud,
@@ -82,7 +95,9 @@ impl World {
         let core = BotMaster::new(Arc::clone(&config), disk.recover(), seed, now);
         let mut world = Self {
             rng,
-            reference: Reference::new(Arc::clone(&config)),
+            reference: Reference::new(Arc::clone(&config), std::iter::empty()),
+            versions: vec![Arc::clone(&config)],
+            quiet: Quiet::Nobody,
             config,
             core,
             now,
@@ -92,8 +107,11 @@ impl World {
             owed: Vec::new(),
             builds: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            change_replies: BTreeSet::new(),
-            accepted: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            unpaused: 0,
+            change_replies: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            begun: BTreeMap::new(),
             clocks,
             cloud: Cloud::default(),
             tried: BTreeMap::new(),
@@ -119,7 +137,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.rng.random_range(0..100) {
+        match self.rng.random_range(0..106) {
             0..26 => self.answer(),
             26..30 => self.answer_of_cloud(),
             30..35 => self.move_locks(),
@@ -138,7 +156,10 @@ impl World {
             96..97 => self.repeat_an_answer(),
             97..98 => self.shut_down(),
             98..99 => self.input(Input::CancelShutdown),
-            _ => self.crash(),
+            99..100 => self.crash(),
+            100..102 => self.reconfigure(),
+            102..104 => self.move_people(),
+            _ => self.force(),
         }
         if self.exited && self.rng.random_bool(0.2) {
             self.restart();
@@ -182,7 +203,7 @@ impl World {
             when: Some(Timestamp(self.now.wall.0 + skew * 1_000_000)),
             ..NewChange::default()
         };
-        self.change_replies.insert(reply);
+        self.change_replies.insert(reply, self.versions.len() - 1);
         self.input(Input::ChangeSubmitted { change, reply });
     }
 
@@ -308,55 +329,6 @@ impl World {
         self.drain();
     }
 
-    fn cancel(&mut self) {
-        if let Some(request) = self.some_request() {
-            let reply = self.new_reply();
-            self.input(Input::CancelRequest { request, reply });
-        }
-    }
-
-    fn some_request(&mut self) -> Option<RequestId> {
-        let open = |r: &&crate::journal::Request| r.finished.is_none();
-        let count = self.disk.requests.values().filter(open).count();
-        let at = self.pick(count)?;
-        let mut all = self.disk.requests.iter().filter(|(_, r)| open(r));
-        all.nth(at).map(|(&id, _)| id)
-    }
-
-    fn stop(&mut self) {
-        let reason = "stopped".to_owned();
-        if self.rng.random_bool(0.5) {
-            let Some(request) = self.some_request() else {
-                return;
-            };
-            let reply = self.new_reply();
-            self.input(Input::StopRequest {
-                request,
-                reason,
-                reply,
-            });
-            return;
-        }
-        let at = self.rng.random_range(0..self.config.builders.len());
-        let builder = self.config.builders[at].name.clone();
-        let running = self.core.running(&builder);
-        let number = running.first().map_or(BuildNumber(0), |&(n, _)| n);
-        let reply = self.new_reply();
-        self.input(Input::StopBuild {
-            builder,
-            number,
-            reason,
-            reply,
-        });
-    }
-
-    fn ping(&mut self) {
-        let at = self.rng.random_range(0..self.config.builders.len());
-        let builder = self.config.builders[at].name.clone();
-        let reply = self.new_reply();
-        self.input(Input::PingSlaves { builder, reply });
-    }
-
     fn shut_down(&mut self) {
         let clean = self.rng.random_bool(0.6);
         self.input(Input::Shutdown { clean });
@@ -405,7 +377,10 @@ impl World {
         self.advance_clock_only();
         let seed = self.rng.random_range(0..u64::MAX);
         let config = Arc::clone(&self.config);
-        self.reference = Reference::new(Arc::clone(&config));
+        let paused = self.disk.paused.keys().cloned();
+        self.reference = Reference::new(Arc::clone(&config), paused);
+        self.begun.clear();
+        self.asked.clear();
         self.core = BotMaster::new(config, self.disk.recover(), seed, self.now);
         self.clocks.begin(self.now);
         self.tell("--- begins again");
@@ -451,9 +426,13 @@ impl World {
             self.finish(build, Results::Success, false);
         } else if let Some(slave) = self.absent_slave() {
             self.log_in_as(slave);
+        } else if let Some(slave) = self.paused_slave() {
+            self.put_back(slave);
         } else if self.is_at_rest() {
             return true;
         } else {
+            let stuck = !self.builds.is_empty() && !self.reference.is_starting(&self.core);
+            assert!(!stuck, "LCK-04: builds wait for locks for ever");
             assert!(
                 self.core.poll_timeout().is_some(),
                 "nothing will ever happen: answers wait {:?}, sets {:?}",
@@ -467,8 +446,9 @@ impl World {
 
     fn is_at_rest(&self) -> bool {
         let waiting = |s: &Arc<SchedulerConfig>| match &s.kind {
-            SchedulerKind::Periodic { what, .. } => self.owes_changes(&s.name, what),
-            SchedulerKind::Nightly(nightly) => self.owes_changes(&s.name, &nightly.what),
+            SchedulerKind::Periodic { .. } | SchedulerKind::Nightly(_) => {
+                self.owes_changes(&s.name)
+            }
             // Its times are its upstream's, which may run for ever.
             SchedulerKind::Dependent { .. } => false,
             _ => !self.core.pending_build_times(&s.name).is_empty(),
@@ -483,6 +463,12 @@ impl World {
         open.map(|(&id, _)| id).collect()
     }
 
+    fn paused_slave(&self) -> Option<SlaveName> {
+        let mut all = self.config.slaves.iter().map(|s| &s.name);
+        let is_paused = |name: &&SlaveName| self.reference.is_paused(name);
+        all.find(is_paused).cloned()
+    }
+
     fn absent_slave(&self) -> Option<SlaveName> {
         let mut all = self.config.slaves.iter().map(|s| &s.name);
         let present = |name: &SlaveName| self.reference.sessions.values().any(|s| s.slave == *name);
@@ -490,14 +476,15 @@ impl World {
             .cloned()
     }
 
-    fn input(&mut self, input: Input) {
-        if self
-            .core
-            .poll_timeout()
-            .is_some_and(|at| at <= self.now.mono)
-        {
+    fn let_timers_fire(&mut self) {
+        let due = |at: Mono| at <= self.now.mono;
+        if self.core.poll_timeout().is_some_and(due) {
             self.advance(Duration::ZERO);
         }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.let_timers_fire();
         if self.verbose {
             self.tell(&format!("> {input:?}"));
         }
@@ -513,6 +500,7 @@ impl World {
                 let text = format!("  {command:?}");
                 self.tell(&text);
             }
+            self.quiet.check(&command);
             self.reference.on_command(self.now.mono, &command);
             self.obey(command);
         }
@@ -528,8 +516,10 @@ impl World {
     /// SLB-01 (e): an open request that is on disk is queued, or in a build.
     fn check_requests(&self) {
         let mut queued = BTreeSet::new();
-        for builder in &self.config.builders {
-            for request in self.core.queued(&builder.name) {
+        // Those that were removed may come back.
+        let all = self.versions.iter().flat_map(|c| &c.builders);
+        for builder in all.map(|b| &b.name).collect::<BTreeSet<_>>() {
+            for request in self.core.queued(builder) {
                 assert!(queued.insert(request), "request {request} is queued twice");
             }
         }

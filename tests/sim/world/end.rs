@@ -1,77 +1,84 @@
 //! What must be true of the sets when all is over.
 
+use std::collections::BTreeSet;
+use std::mem::discriminant;
 use std::sync::Arc;
 
-use buildmaster::config::{SchedulerKind, TimedBuild, TreeStable};
+use buildmaster::config::{ChangeRules, SchedulerConfig, SchedulerKind, TimedBuild, TreeStable};
 use buildmaster::model::{Change, ChangeNumber, Decision, Results, SchedulerName, SourceStamp};
 
 use super::World;
 use crate::journal::Set;
 use crate::setup;
 
+/// What a scheduler is to make of a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wish {
+    /// It is built.
+    Build,
+    /// It is built if something that matters is.
+    Keep,
+    /// It is no business of this scheduler.
+    Ignore,
+}
+
 impl World {
-    /// MAS-06: every accepted change is in exactly one finished set of each scheduler that wants it.
+    /// MAS-06: every accepted change is in exactly one finished set of each scheduler that wants it, also if that
+    /// is changed meanwhile (SCB-10).
     pub(super) fn check_end(&self) {
-        for scheduler in &self.config.schedulers {
-            let (branches, settings) = match &scheduler.kind {
-                SchedulerKind::Scheduler { branch, settings } => {
-                    (Some(vec![branch.clone()]), settings)
-                }
-                SchedulerKind::AnyBranch {
-                    branches, settings, ..
-                } => (branches.clone(), settings),
-                SchedulerKind::Dependent { upstream } => {
-                    self.check_dependent(&scheduler.name, upstream);
-                    continue;
-                }
-                SchedulerKind::TryJobdir(_) | SchedulerKind::TryUserpass(_) => {
-                    self.check_try(&scheduler.name);
-                    continue;
-                }
-                SchedulerKind::Periodic { what, .. } => {
-                    self.check_timed(&scheduler.name, what);
-                    continue;
-                }
-                SchedulerKind::Nightly(nightly) => {
-                    self.check_timed(&scheduler.name, &nightly.what);
-                    continue;
-                }
-                SchedulerKind::Triggerable => panic!("no such scheduler is made"),
-            };
-            for number in &self.accepted {
-                self.check_change(*number, &scheduler.name, branches.as_deref(), settings);
+        let all = self.versions.iter().flat_map(|c| &c.schedulers);
+        for name in all.map(|s| &s.name).collect::<BTreeSet<_>>() {
+            for (&number, &version) in &self.accepted {
+                self.check_change(number, name, version);
+            }
+            self.check_try(name);
+            match self.steady(name).map(|s| &s.kind) {
+                Some(SchedulerKind::Dependent { upstream }) => self.check_dependent(name, upstream),
+                Some(SchedulerKind::Periodic { what, .. }) => self.check_timed(name, what),
+                Some(SchedulerKind::Nightly(nightly)) => self.check_timed(name, &nightly.what),
+                _ => {}
             }
         }
     }
 
-    fn check_change(
+    fn check_change(&self, number: ChangeNumber, name: &SchedulerName, version: usize) {
+        let change = self.disk.changes.get(&number).expect("accepted, then lost");
+        let first = self.history(name, version).next().flatten();
+        let wish = first.and_then(|s| wish(change, s));
+        if let Some(wish) = wish {
+            let said = self.decision(number, name);
+            assert_eq!(said.counts(), wish == Wish::Build, "{said:?}");
+            let kept = said.keeps() || said.counts();
+            assert_eq!(kept, wish != Wish::Ignore, "{said:?}");
+        }
+        let times = self.times_built(number, name);
+        // A Dependent may build it for more than one upstream, one after the other.
+        let mut all = self.history(name, version).flatten();
+        if all.all(|s| !matches!(s.kind, SchedulerKind::Dependent { .. })) {
+            assert!(times <= 1, "change {number} and {name}");
+        }
+        match self.lasting_wish(number, name, version) {
+            Some(Wish::Build) => assert_eq!(times, 1, "change {number} and {name}"),
+            Some(Wish::Ignore) => assert_eq!(times, 0, "change {number} and {name}"),
+            Some(Wish::Keep) | None => {}
+        }
+    }
+
+    /// What a scheduler is to make of a change by all the configurations since, if they agree and it stays of one kind.
+    fn lasting_wish(
         &self,
         number: ChangeNumber,
-        scheduler: &SchedulerName,
-        branches: Option<&[Option<String>]>,
-        settings: &TreeStable,
-    ) {
-        let change = self.disk.changes.get(&number).expect("accepted, then lost");
-        let rules = &settings.rules;
-        let important = rules.importance.is_none() || change.files[0] == setup::IMPORTANT;
-        let holds = |stamp: &SourceStamp| stamp.changes.iter().any(|c| c.number == number);
-        let count = self
-            .sets_of(scheduler)
-            .filter(|s| holds(&s.set.stamp))
-            .count();
-        let said = self.decision(number, scheduler);
-        let dropped = !important && (settings.tree_stable_timer.is_none() || rules.only_important);
-        let elsewhere = branches.is_some_and(|b| !b.contains(&change.branch));
-        if elsewhere || dropped {
-            assert_eq!(count, 0, "change {number} is not wanted by {scheduler}");
-            assert!(!said.keeps() && !said.counts(), "{said:?}");
-        } else if important {
-            assert!(said.counts(), "{said:?}");
-            assert_eq!(count, 1, "change {number} and {scheduler}");
-        } else {
-            assert!(count <= 1, "change {number} and {scheduler}");
-            assert!(said.keeps() && !said.counts(), "{said:?}");
-        }
+        name: &SchedulerName,
+        version: usize,
+    ) -> Option<Wish> {
+        let change = self.disk.changes.get(&number)?;
+        let mut all = self.history(name, version);
+        let first = all.next()??;
+        let kind = discriminant(&first.kind);
+        let same = wish(change, first)?;
+        let agrees =
+            |s: &SchedulerConfig| discriminant(&s.kind) == kind && wish(change, s) == Some(same);
+        all.all(|s| s.is_some_and(agrees)).then_some(same)
     }
 
     /// What a scheduler said of an accepted change.
@@ -84,33 +91,16 @@ impl World {
     }
 
     /// Whether a scheduler by the clock has an accepted change that it must build yet.
-    pub(super) fn owes_changes(&self, scheduler: &SchedulerName, what: &TimedBuild) -> bool {
+    pub(super) fn owes_changes(&self, scheduler: &SchedulerName) -> bool {
         let mut accepted = self.accepted.iter();
-        accepted.any(|number| {
-            self.wants(*number, what) == Some(true) && self.times_built(*number, scheduler) == 0
+        accepted.any(|(&number, &version)| {
+            self.lasting_wish(number, scheduler, version) == Some(Wish::Build)
+                && self.times_built(number, scheduler) == 0
         })
     }
 
-    /// NIG-12, PER-06: what builds changes builds each that is important once, and nothing for others alone.
+    /// NIG-12, PER-06: what builds changes builds nothing for unimportant ones alone.
     fn check_timed(&self, scheduler: &SchedulerName, what: &TimedBuild) {
-        for number in &self.accepted {
-            let times = self.times_built(*number, scheduler);
-            let said = self.decision(*number, scheduler);
-            match self.wants(*number, what) {
-                Some(true) => {
-                    assert_eq!(times, 1, "change {number} and {scheduler}");
-                    assert!(said.counts());
-                }
-                Some(false) => {
-                    assert!(times <= 1, "change {number} and {scheduler}");
-                    assert!(said.keeps() && !said.counts());
-                }
-                None => {
-                    assert_eq!(times, 0, "change {number} and {scheduler}");
-                    assert!(!said.keeps() && !said.counts());
-                }
-            }
-        }
         let has_file = |c: &Arc<Change>| c.files[0] == setup::IMPORTANT;
         for set in self.sets_of(scheduler) {
             let stamp = &set.set.stamp;
@@ -120,15 +110,6 @@ impl World {
                 assert!(any && !stamp.changes.is_empty(), "nothing important");
             }
         }
-    }
-
-    /// Whether a change is important to a scheduler by the clock that wants it.
-    fn wants(&self, number: ChangeNumber, what: &TimedBuild) -> Option<bool> {
-        let rules = what.only_if_changed.as_ref()?;
-        let change = &self.disk.changes[&number];
-        let important = rules.importance.is_none() || change.files[0] == setup::IMPORTANT;
-        let wanted = change.branch == what.branch && (important || !rules.only_important);
-        wanted.then_some(important)
     }
 
     fn times_built(&self, number: ChangeNumber, scheduler: &SchedulerName) -> usize {
@@ -154,4 +135,47 @@ impl World {
         let sets = self.disk.sets.values();
         sets.filter(move |s| s.set.scheduler.as_ref() == Some(scheduler))
     }
+}
+
+/// What a scheduler is to make of a change; nothing is given if it looks at none.
+fn wish(change: &Change, scheduler: &SchedulerConfig) -> Option<Wish> {
+    let is_important =
+        |rules: &ChangeRules| rules.importance.is_none() || change.files[0] == setup::IMPORTANT;
+    let timed = |what: &TimedBuild| {
+        let Some(rules) = &what.only_if_changed else {
+            return (false, false);
+        };
+        let important = is_important(rules);
+        let wanted = change.branch == what.branch && (important || !rules.only_important);
+        (wanted, important)
+    };
+    let stable = |settings: &TreeStable, here: bool| {
+        let rules = &settings.rules;
+        let important = is_important(rules);
+        let dropped = settings.tree_stable_timer.is_none() || rules.only_important;
+        (here && (important || !dropped), important)
+    };
+    let (wanted, important) = match &scheduler.kind {
+        SchedulerKind::Scheduler { branch, settings } => stable(settings, change.branch == *branch),
+        SchedulerKind::AnyBranch {
+            branches, settings, ..
+        } => {
+            let branches = branches.as_ref();
+            stable(
+                settings,
+                branches.is_none_or(|b| b.contains(&change.branch)),
+            )
+        }
+        SchedulerKind::Periodic { what, .. } => timed(what),
+        SchedulerKind::Nightly(nightly) => timed(&nightly.what),
+        SchedulerKind::Dependent { .. }
+        | SchedulerKind::TryJobdir(_)
+        | SchedulerKind::TryUserpass(_)
+        | SchedulerKind::Triggerable => return None,
+    };
+    Some(match (wanted, important) {
+        (true, true) => Wish::Build,
+        (true, false) => Wish::Keep,
+        (false, _) => Wish::Ignore,
+    })
 }

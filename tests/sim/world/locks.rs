@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use buildmaster::botmaster::{BuildPlan, Input, LockUser};
-use buildmaster::config::{LockAccess, LockKind, LockMode};
-use buildmaster::model::{BuildId, LockName, SlaveName};
+use buildmaster::botmaster::{BuildPlan, Input, LockUser, SessionId};
+use buildmaster::config::{Config, LockAccess, LockConfig, LockKind, LockMode};
+use buildmaster::model::{BuildId, BuilderName, LockName, SlaveName};
 
 use super::World;
 use crate::setup;
@@ -14,23 +14,33 @@ use crate::setup;
 #[derive(Debug)]
 pub(super) struct LockSide {
     slave: SlaveName,
+    /// What it holds of its slave's locks.
+    of_slave: Hold,
     /// The locks of its builder.
     own: Vec<LockAccess>,
     /// Those that its steps may want.
     of_steps: Vec<LockName>,
     waiting: Option<(LockUser, Vec<LockAccess>)>,
-    held: BTreeMap<LockUser, Vec<LockAccess>>,
+    held: BTreeMap<LockUser, Hold>,
     /// How often it has asked.
     asked: u32,
 }
 
+/// Locks that are held, since when, and under which configuration they were taken (LCK-09).
+#[derive(Debug)]
+pub(super) struct Hold {
+    locks: Vec<LockAccess>,
+    since: u64,
+    config: Arc<Config>,
+}
+
 impl LockSide {
-    pub(super) fn new(plan: &BuildPlan) -> Self {
-        let own = plan.builder.locks.clone();
+    pub(super) fn new(plan: &BuildPlan, of_slave: Hold) -> Self {
         Self {
             slave: plan.slave.clone(),
-            of_steps: setup::locks_after(&own),
-            own,
+            of_slave,
+            of_steps: setup::locks_after(&plan.builder),
+            own: plan.builder.locks.clone(),
             waiting: None,
             held: BTreeMap::new(),
             asked: 0,
@@ -46,10 +56,15 @@ impl LockSide {
         self.waiting = None;
     }
 
-    fn on_grant(&mut self, user: &LockUser) {
+    fn on_grant(&mut self, user: &LockUser, since: u64, config: Arc<Config>) {
         let (whose, locks) = self.waiting.take().expect("granted to one who waits");
         assert_eq!(whose, *user);
-        self.held.insert(whose, locks);
+        let hold = Hold {
+            locks,
+            since,
+            config,
+        };
+        self.held.insert(whose, hold);
     }
 }
 
@@ -87,37 +102,60 @@ impl World {
     }
 
     pub(super) fn on_grant(&mut self, build: BuildId, user: &LockUser) {
+        self.last_id += 1;
+        let (since, config) = (self.last_id, Arc::clone(&self.config));
         let it = self.builds.get_mut(&build).expect("grants to what runs");
-        it.locks.on_grant(user);
+        it.locks.on_grant(user, since, config);
         self.check_locks();
     }
 
-    /// LCK-02: no exclusive lock is held twice, and counts are kept.
+    /// A build may begin there: it has the locks of the slave from now on.
+    pub(super) fn begin_on(&mut self, session: SessionId, builder: BuilderName) {
+        self.last_id += 1;
+        let slave = &self.reference.sessions[&session].slave;
+        let its = self.config.slaves.iter().find(|s| s.name == *slave);
+        let hold = Hold {
+            locks: its.map_or_else(Vec::new, |s| s.locks.clone()),
+            since: self.last_id,
+            config: Arc::clone(&self.config),
+        };
+        self.begun.insert((session, builder), hold);
+    }
+
+    /// LCK-02: no exclusive lock is held twice, and the count is kept that was in force when the last of its holders
+    /// came.
     fn check_locks(&self) {
-        let mut holders: BTreeMap<(&LockName, Option<&SlaveName>), Vec<LockMode>> = BTreeMap::new();
+        type Holders<'a> = Vec<(&'a Hold, LockMode)>;
+        let mut holders: BTreeMap<(&LockName, Option<&SlaveName>), Holders<'_>> = BTreeMap::new();
         for it in self.builds.values() {
-            let slaves = self.config.slaves.iter().map(Arc::as_ref);
-            let of_slave = slaves.filter(|s| s.name == it.locks.slave);
-            let of_slave = of_slave.flat_map(|s| &s.locks);
-            for access in it.locks.held.values().flatten().chain(of_slave) {
-                let defined = self.config.locks.iter().find(|l| l.name == access.lock);
-                let slave = match defined.unwrap().kind {
+            let its = it.locks.held.values().chain([&it.locks.of_slave]);
+            for (hold, access) in its.flat_map(|h| h.locks.iter().map(move |a| (h, a))) {
+                let slave = match hold.defined(&access.lock).kind {
                     LockKind::Master => None,
                     LockKind::Slave { .. } => Some(&it.locks.slave),
                 };
-                let modes = holders.entry((&access.lock, slave)).or_default();
-                modes.push(access.mode);
+                let its = holders.entry((&access.lock, slave)).or_default();
+                its.push((hold, access.mode));
             }
         }
-        for ((lock, slave), modes) in holders {
-            let defined = self.config.locks.iter().find(|l| l.name == *lock).unwrap();
+        for ((lock, slave), its) in holders {
+            let last = its.iter().max_by_key(|(hold, _)| hold.since).unwrap().0;
+            let defined = last.defined(lock);
             let max = slave.map_or(defined.max_count, |s| defined.max_count_on(s));
-            let max = if modes.contains(&LockMode::Exclusive) {
+            let is_exclusive = its.iter().any(|(_, mode)| *mode == LockMode::Exclusive);
+            let max = if is_exclusive {
                 1
             } else {
                 usize::try_from(max).unwrap()
             };
-            assert!(modes.len() <= max, "{lock} {slave:?} is held {modes:?}");
+            assert!(its.len() <= max, "{lock} {slave:?} is held {its:?}");
         }
+    }
+}
+
+impl Hold {
+    fn defined(&self, name: &LockName) -> &LockConfig {
+        let mut locks = self.config.locks.iter();
+        locks.find(|l| l.name == *name).unwrap()
     }
 }

@@ -20,14 +20,15 @@ impl World {
             Command::Reply { to, result } => {
                 assert!(self.waiting.remove(&to), "answered twice");
                 self.on_try_answered(to, &result);
-                if self.change_replies.remove(&to)
+                self.on_asked(to, &result);
+                if let Some(version) = self.change_replies.remove(&to)
                     && let Ok(answer) = result
                 {
                     let Answer::Change(number) = answer else {
                         panic!("a change is answered with its number");
                     };
                     assert!(self.disk.changes.contains_key(&number), "not durable");
-                    self.accepted.insert(number);
+                    self.accepted.insert(number, version);
                 }
             }
             Command::Greet { session } => self.owe(
@@ -81,15 +82,21 @@ impl World {
                 session,
                 builder,
                 ping,
-            } => self.owe(
-                session,
-                Input::PingAnswered {
+            } => {
+                if self.reference.is_pinged(session, &builder, ping) {
+                    self.begin_on(session, builder.clone());
+                }
+                let ok = true;
+                self.owe(
                     session,
-                    builder,
-                    ping,
-                    ok: true,
-                },
-            ),
+                    Input::PingAnswered {
+                        session,
+                        builder,
+                        ping,
+                        ok,
+                    },
+                );
+            }
             Command::StartBuild {
                 session,
                 builder,
@@ -110,11 +117,13 @@ impl World {
                     why: "shut down".to_owned(),
                 },
             ),
-            Command::RunBuild { plan, .. } => {
+            Command::RunBuild { session, plan } => {
                 assert!(self.disk.builds.contains_key(&plan.build), "not durable");
                 self.check_patch(&plan);
+                let begun = (session, plan.builder.name.clone());
+                let of_slave = self.begun.remove(&begun).expect("pinged first");
                 let it = RunningBuild {
-                    locks: LockSide::new(&plan),
+                    locks: LockSide::new(&plan, of_slave),
                     interrupted: None,
                     lost: false,
                 };
@@ -159,7 +168,10 @@ impl World {
             Event::BuildFinished { build, result, .. } => {
                 self.disk.builds[build].finished == Some(*result)
             }
-            Event::SchedulerFailed { .. } => false,
+            // Power went before the state of one that is of another kind now was on disk.
+            Event::SchedulerFailed { why, .. } => {
+                self.versions.len() > 1 && why.contains("stored state is unusable")
+            }
             _ => true,
         };
         assert!(durable, "announced too early, or not to happen: {event:?}");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildmaster::config::{Config, SchedulerKind};
+use buildmaster::config::{Config, SchedulerConfig, SchedulerKind};
 use buildmaster::model::{BuildSet, Now, Op, SchedulerName, SetId, Timestamp};
 use serde_json::Value;
 
@@ -15,7 +15,11 @@ use crate::setup;
 
 /// All schedulers by the clock.
 #[derive(Debug, Default)]
-pub struct Clocks(BTreeMap<SchedulerName, Clock>);
+pub struct Clocks {
+    all: BTreeMap<SchedulerName, Clock>,
+    /// The latest that the clock ever showed: what was done by then is not done again when it is set back.
+    latest: Timestamp,
+}
 
 #[derive(Debug)]
 struct Clock {
@@ -26,6 +30,10 @@ struct Clock {
     durable: Option<Span>,
     /// What each set that is not written yet will leave there.
     runs: BTreeMap<SetId, Span>,
+    /// It was made, or changed, by a reconfiguration, and no run of it is on disk yet: a restart may find anything.
+    durable_unsure: bool,
+    /// It has not run since a reconfiguration, or since a restart that may have found anything.
+    unsure: bool,
     /// Minutes up to here are done: by the last run, or before the start.
     done: Timestamp,
     /// When the next tick of a Periodic is.
@@ -53,43 +61,69 @@ const NOTICES_WITHIN: Duration = Duration::from_secs(62);
 
 impl Clocks {
     pub fn new(config: &Config, now: Now) -> Self {
-        let mut clocks = BTreeMap::new();
+        let mut clocks = Self::default();
         for scheduler in &config.schedulers {
-            let (rule, what) = match &scheduler.kind {
-                SchedulerKind::Periodic {
-                    period,
-                    resume,
-                    what,
-                } => (Rule::Every(*period, *resume), what),
-                SchedulerKind::Nightly(nightly) => {
-                    let rule = Rule::Minutes(setup::minutes_of(nightly));
-                    (rule, &nightly.what)
-                }
-                _ => continue,
-            };
-            let clock = Clock {
-                rule,
-                may_be_silent: what.only_if_changed.is_some(),
-                durable: None,
-                runs: BTreeMap::new(),
-                done: now.wall,
-                next: Span(now.wall, now.wall),
-                earliest: now.wall,
-                late_since: None,
-            };
-            clocks.insert(scheduler.name.clone(), clock);
+            clocks.add(scheduler, now, false);
         }
-        Self(clocks)
+        clocks
+    }
+
+    /// What has not changed goes on as it was (SCB-09); of others it is known only that they will not be late.
+    pub fn reconfigure(&mut self, old: &Config, new: &Config, now: Now) {
+        self.all
+            .retain(|name, _| new.schedulers.iter().any(|s| s.name == *name));
+        for scheduler in &new.schedulers {
+            if !old.schedulers.contains(scheduler) {
+                self.all.remove(&scheduler.name);
+                self.add(scheduler, now, true);
+            }
+        }
+    }
+
+    fn add(&mut self, scheduler: &SchedulerConfig, now: Now, unsure: bool) {
+        let (rule, what) = match &scheduler.kind {
+            SchedulerKind::Periodic {
+                period,
+                resume,
+                what,
+            } => (Rule::Every(*period, *resume), what),
+            SchedulerKind::Nightly(nightly) => {
+                let rule = Rule::Minutes(setup::minutes_of(nightly));
+                (rule, &nightly.what)
+            }
+            _ => return,
+        };
+        let mut clock = Clock {
+            rule,
+            may_be_silent: what.only_if_changed.is_some(),
+            durable: None,
+            runs: BTreeMap::new(),
+            durable_unsure: unsure,
+            unsure,
+            done: now.wall,
+            next: Span(now.wall, now.wall),
+            earliest: now.wall,
+            late_since: None,
+        };
+        if unsure {
+            clock.be_unsure(now, self.latest);
+        }
+        self.all.insert(scheduler.name.clone(), clock);
     }
 
     /// The master starts with what is on disk.
     pub fn begin(&mut self, now: Now) {
-        for clock in self.0.values_mut() {
+        for clock in self.all.values_mut() {
             clock.done = now.wall;
             clock.next = Span(now.wall, now.wall);
             clock.earliest = now.wall;
             clock.late_since = None;
             clock.runs.clear();
+            clock.unsure = false;
+            if clock.durable_unsure {
+                clock.be_unsure(now, self.latest);
+                continue;
+            }
             match (&clock.rule, clock.durable) {
                 (&Rule::Every(period, true), Some(Span(low, high))) => {
                     let next = |last: Timestamp| (last + period).clamp(now.wall, now.wall + period);
@@ -117,13 +151,16 @@ impl Clocks {
         for op in ops {
             match op {
                 Op::SetSubmitted(set) => {
-                    if let Some(clock) = self.of(set) {
-                        clock.durable = clock.runs.remove(&set.id).or(clock.durable);
+                    if let Some(clock) = self.of(set)
+                        && let Some(run) = clock.runs.remove(&set.id)
+                    {
+                        clock.durable = Some(run);
+                        clock.durable_unsure = false;
                     }
                 }
                 // What no set tells: that a Nightly has begun to look for slots, and silent runs.
                 Op::SchedulerState { scheduler, state } => {
-                    if let (Some(clock), Some(state)) = (self.0.get_mut(scheduler), state) {
+                    if let (Some(clock), Some(state)) = (self.all.get_mut(scheduler), state) {
                         clock.on_state(state);
                     }
                 }
@@ -134,7 +171,8 @@ impl Clocks {
 
     /// Time has passed, and the core has done all it wanted.
     pub fn check(&mut self, now: Now, running: bool) {
-        for (name, clock) in &mut self.0 {
+        self.latest = self.latest.max(now.wall);
+        for (name, clock) in &mut self.all {
             clock.earliest = clock.earliest.min(now.wall);
             let late = running && !clock.may_be_silent && clock.must_run(now.wall);
             if !late {
@@ -151,19 +189,30 @@ impl Clocks {
     }
 
     fn of(&mut self, set: &Arc<BuildSet>) -> Option<&mut Clock> {
-        self.0.get_mut(set.scheduler.as_ref()?)
+        self.all.get_mut(set.scheduler.as_ref()?)
     }
 }
 
 impl Clock {
+    /// It may run at any time, but not too late.
+    fn be_unsure(&mut self, now: Now, latest: Timestamp) {
+        self.unsure = true;
+        self.done = latest.max(now.wall);
+        if let Rule::Every(period, _) = self.rule {
+            self.next = Span(now.wall, now.wall + period);
+        }
+    }
+
     fn on_run(&mut self, now: Now, set: &BuildSet) {
         assert_eq!(set.submitted_at, now.wall);
         self.earliest = self.earliest.min(now.wall);
         assert!(
-            self.may_be_silent || set.stamp.changes.is_empty(),
+            self.unsure || self.may_be_silent || set.stamp.changes.is_empty(),
             "PER-04: it builds the latest"
         );
-        assert!(self.may_run(now.wall), "not due: {self:?} {now:?}");
+        let is_due = self.unsure || self.may_run(now.wall);
+        assert!(is_due, "not due: {self:?} {now:?}");
+        self.unsure = false;
         let done = match self.rule {
             Rule::Every(period, _) => {
                 let is_known = self.next.0 == self.next.1 && self.next.0 <= self.earliest + period;
