@@ -123,6 +123,11 @@ impl Latent {
         }
     }
 
+    /// Whether there is no instance.
+    pub(super) const fn is_down(&self) -> bool {
+        matches!(self.stage, Stage::Down)
+    }
+
     /// Whether a master that ends need not wait for it: it is stopped, or a try of that has failed.
     pub(super) const fn is_settled(&self) -> bool {
         match self.stage {

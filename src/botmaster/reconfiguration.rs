@@ -109,11 +109,11 @@ impl BotMaster {
                     slave.info.clone_from(&known.info);
                     slave.paused.clone_from(&known.paused);
                 }
-                let instance = known.and_then(|known| known.instance);
                 self.slaves.push(slave);
-                if let Some(instance) = instance {
-                    self.inherit_instance(ix, instance);
+                if let Some(instance) = known.and_then(|known| known.instance) {
+                    self.left_instances.insert(new.name.clone(), instance);
                 }
+                self.inherit_instance(ix);
                 continue;
             };
             let slave = &mut self.slaves[ix.0];
@@ -126,6 +126,7 @@ impl BotMaster {
             }
             slave.config = Arc::clone(new);
             slave.configured = true;
+            self.inherit_instance(ix);
         }
         dismissed
     }

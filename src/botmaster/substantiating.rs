@@ -279,22 +279,23 @@ impl BotMaster {
         }
     }
 
-    /// LAT-07: an earlier run of the master has left an instance of the slave. It is stopped before another is started.
-    pub(super) fn inherit_instance(&mut self, slave: SlaveIx, instance: InstanceRecord) {
-        let id = InstanceId(self.next_instance + 1);
-        let slave_name = self.slave_name(slave);
+    /// LAT-07: if an earlier run of the master has left an instance of the slave, it is stopped before another is
+    /// started; while the slave is of another kind, nobody knows how.
+    pub(super) fn inherit_instance(&mut self, slave: SlaveIx) {
         let it = &mut self.slaves[slave.0];
-        if it.config.kind.name() != instance.kind {
-            self.announce(Event::InstanceLeft {
-                slave: slave_name,
-                instance,
-            });
+        let slave_name = it.config.name.clone();
+        let kind = it.config.kind.name();
+        let left = self.left_instances.get(&slave_name);
+        if left.is_none_or(|left| left.kind != kind) || !it.latent.is_down() {
             return;
         }
-        self.next_instance = id.0;
+        let Some(left) = self.left_instances.remove(&slave_name) else {
+            return;
+        };
+        self.next_instance += 1;
+        let id = InstanceId(self.next_instance);
         let config = Arc::clone(&it.config);
-        let identity = instance.identity;
-        it.latent.inherit(id, identity, config, self.now.wall);
+        it.latent.inherit(id, left.identity, config, self.now.wall);
         self.announce(Event::InstanceStopping {
             slave: slave_name,
             why: "an earlier run of the master has left it".to_owned(),
@@ -302,12 +303,15 @@ impl BotMaster {
         self.send_stop(slave);
     }
 
-    /// Tells of instances whose slaves are not configured any more. They stay on record, and are stopped if the slave
+    /// Tells of instances whose slaves are not configured any more, or are of another kind. They stay on record, and are stopped if the slave
     /// comes back.
     pub(super) fn tell_left_instances(&mut self) {
-        let left = self.remembered.iter();
-        let left = left.filter_map(|(slave, known)| Some((slave.clone(), known.instance.clone()?)));
-        for (slave, instance) in left.collect::<Vec<_>>() {
+        let unknown = self.remembered.iter();
+        let unknown =
+            unknown.filter_map(|(slave, known)| Some((slave.clone(), known.instance.clone()?)));
+        let of_another_kind = self.left_instances.iter();
+        let of_another_kind = of_another_kind.map(|(slave, left)| (slave.clone(), left.clone()));
+        for (slave, instance) in unknown.chain(of_another_kind).collect::<Vec<_>>() {
             self.announce(Event::InstanceLeft { slave, instance });
         }
     }

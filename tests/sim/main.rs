@@ -58,6 +58,9 @@ fn random_histories_keep_every_promise() {
             });
         }
     });
+    if histories >= HISTORIES {
+        world::rows::check_all_taken();
+    }
 }
 
 fn try_seed(seed: u64) {

@@ -5,6 +5,7 @@ mod cloud;
 mod end;
 mod locks;
 mod reconfiguring;
+pub mod rows;
 mod shell;
 mod timed;
 mod trying;

@@ -6,7 +6,7 @@ use buildmaster::botmaster::{Input, InstanceId, InstanceStart, InstanceState};
 use buildmaster::model::SlaveName;
 use rand::RngExt;
 
-use super::World;
+use super::{World, rows};
 use crate::journal::Journal;
 
 /// The instances that there are, and what is still to be said of them.
@@ -101,7 +101,18 @@ impl World {
         let bad = self.rng.random_bool(0.2);
         let how = if bad { self.rng.random_range(1..3) } else { 0 };
         let input = self.cloud.answer(at, how);
+        let waiting = rows::waiting(&self.core);
+        let is_refusal = matches!(
+            input,
+            Input::InstanceStarted {
+                result: InstanceStart::NotNow,
+                ..
+            }
+        );
         self.input(input);
+        if is_refusal && rows::waiting(&self.core) < waiting {
+            rows::take(22);
+        }
     }
 
     /// Whether a slave could connect: a latent one only from its instance.

@@ -8,7 +8,7 @@ use buildmaster::config::{Config, SchedulerConfig};
 use buildmaster::model::{SchedulerName, SlaveName};
 use rand::RngExt;
 
-use super::World;
+use super::{World, rows};
 use crate::setup;
 
 /// Who must hear nothing while a reconfiguration is handled.
@@ -64,7 +64,11 @@ impl World {
             self.versions.push(Arc::clone(&config));
         }
         let reply = self.new_reply();
+        let waiting = rows::waiting(&self.core);
         self.input(Input::Reconfigured { config, reply });
+        if rows::waiting(&self.core) < waiting {
+            rows::take(24);
+        }
         self.quiet = Quiet::Nobody;
         if self.rng.random_bool(0.1) {
             self.crash();

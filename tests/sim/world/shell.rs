@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use buildmaster::botmaster::{Answer, Command, Event, Input};
 
-use super::{LockSide, RunningBuild, World};
+use super::{LockSide, RunningBuild, World, rows};
 
 impl World {
     pub(super) fn obey(&mut self, command: Command) {
@@ -157,6 +157,10 @@ impl World {
 
     /// What is announced is on disk.
     fn hear(&self, event: &Event) {
+        rows::hear(event, |slave| {
+            let slave = self.config.slave(slave.as_str());
+            slave.is_some_and(|slave| slave.kind.latent().is_some())
+        });
         let durable = match event {
             Event::ChangeAdded(change) => self.disk.changes.contains_key(&change.number),
             Event::SetSubmitted(set) => self.disk.sets.contains_key(&set.id),

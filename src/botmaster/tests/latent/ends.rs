@@ -90,6 +90,13 @@ fn lat_07_and_slv_125_what_a_killed_master_has_left_is_stopped_before_anything_s
     other.slaves.push(Arc::clone(&config.slaves[0]));
     h.reconfigure(other);
     assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
+    // Nor is it forgotten while the slave is of another kind.
+    let mut local = config.clone();
+    slave_of(&mut local, 0).kind = SlaveKind::Local;
+    let mut h = Harness::recovered(local, left("process"));
+    assert_eq!(h.instances(), ["s has left an instance"]);
+    h.reconfigure(config);
+    assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
 }
 
 #[test]
