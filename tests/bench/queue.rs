@@ -1,0 +1,223 @@
+//! What a request costs the core while others wait: `cargo bench --bench queue`.
+
+#![expect(clippy::unwrap_used, reason = "the input is our own")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildmaster::botmaster::{BotMaster, BuildOutcome, Command, Input, SessionId};
+use buildmaster::config::{self, Config};
+use buildmaster::model::journal::RecoveredSet;
+use buildmaster::model::{
+    BuildRequest, BuildSet, BuilderName, Mono, Now, Properties, Recovered, RequestId, Results,
+    SetId, Timestamp, Zone,
+};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+
+const BUILDERS: usize = 200;
+const SLAVES: usize = 20;
+
+const NOW: Now = Now {
+    mono: Mono(Duration::from_secs(1)),
+    wall: Timestamp(1_000_000),
+};
+
+fn main() {
+    divan::main();
+}
+
+/// All that waits for 200 builders is built by 20 slaves, one build each at a time.
+#[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
+fn drained_over_200_builders(bencher: Bencher<'_, '_>, requests: u64) {
+    let config = Arc::new(configuration(1));
+    bencher
+        .counter(ItemsCount::new(requests))
+        .with_inputs(|| BotMaster::new(Arc::clone(&config), waiting(requests), 1, NOW))
+        .bench_values(|core| assert_eq!(drain(core), requests));
+}
+
+/// A builder gets another description; nothing is connected to notice.
+#[divan::bench(args = [200, 2_000])]
+fn one_of_so_many_builders_changes(bencher: Bencher<'_, '_>, builders: usize) {
+    let configs = [1, 2].map(|max| Arc::new(many_builders(builders, max)));
+    let mut core = BotMaster::new(Arc::clone(&configs[0]), Recovered::default(), 1, NOW);
+    while core.next_command().is_some() {}
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn += 1;
+        let reply = buildmaster::botmaster::ReplyId(turn);
+        let config = Arc::clone(&configs[usize::from(turn.is_multiple_of(2))]);
+        core.handle(NOW, Input::Reconfigured { config, reply });
+        while core.next_command().is_some() {}
+    });
+}
+
+fn configuration(max_builds: u32) -> Config {
+    many_builders(BUILDERS, max_builds)
+}
+
+fn many_builders(builders: usize, max_builds: u32) -> Config {
+    let mut text = "[factories.none]\nsteps = []\n".to_owned();
+    let names = |prefix: &str, count: usize| -> Vec<String> {
+        (0..count).map(|n| format!("{prefix}{n}")).collect()
+    };
+    let slaves = names("s", SLAVES);
+    for slave in &slaves {
+        let local =
+            format!("[[slaves]]\nname = {slave:?}\ntype = \"local\"\nmax_builds = {max_builds}\n");
+        text.push_str(&local);
+    }
+    for builder in names("b", builders) {
+        let lines =
+            format!("[[builders]]\nname = {builder:?}\nslaves = {slaves:?}\nfactory = \"none\"\n");
+        text.push_str(&lines);
+    }
+    writeln!(text).unwrap();
+    config::parse(&text, "bench.toml", &Ok(Zone::UTC))
+        .unwrap()
+        .0
+}
+
+fn waiting(requests: u64) -> Recovered {
+    let builders = (0..BUILDERS).map(|n| BuilderName::from(format!("b{n}").as_str()));
+    let builders: Vec<_> = builders.collect();
+    let sets = (1..=requests)
+        .zip(builders.iter().cycle())
+        .map(|(id, builder)| {
+            let set = BuildSet {
+                id: SetId(id),
+                external_id: None,
+                scheduler: None,
+                stamp: Arc::default(),
+                reason: String::new(),
+                properties: Arc::default(),
+                submitted_at: Timestamp(0),
+                priority: 0,
+                requests: vec![(RequestId(id), builder.clone())],
+            };
+            RecoveredSet {
+                set: Arc::new(set),
+                finished: Vec::new(),
+            }
+        });
+    let sets: Vec<_> = sets.collect();
+    let requests = sets.iter().map(|it| BuildRequest {
+        id: it.set.requests[0].0,
+        set: it.set.id,
+        builder: it.set.requests[0].1.clone(),
+        stamp: Arc::clone(&it.set.stamp),
+        reason: "".into(),
+        properties: Arc::clone(&it.set.properties),
+        submitted_at: Timestamp(0),
+        priority: 0,
+        retries: 0,
+        start_count: 0,
+    });
+    Recovered {
+        requests: requests.collect(),
+        sets,
+        ..Recovered::default()
+    }
+}
+
+/// Everybody comes and answers at once, until there is nothing to do; the number of builds.
+fn drain(mut core: BotMaster) -> u64 {
+    let mut inputs: VecDeque<Input> = (0..SLAVES)
+        .map(|n| Input::SlaveLoggedIn {
+            slave: format!("s{n}").as_str().into(),
+            session: SessionId(u64::try_from(n).unwrap()),
+            address: String::new(),
+        })
+        .collect();
+    let mut builds = 0;
+    loop {
+        while let Some(command) = core.next_command() {
+            builds += u64::from(matches!(command, Command::RunBuild { .. }));
+            inputs.extend(answer(command));
+        }
+        let Some(input) = inputs.pop_front() else {
+            return builds;
+        };
+        core.handle(NOW, input);
+    }
+}
+
+fn answer(command: Command) -> Option<Input> {
+    Some(match command {
+        Command::Persist { ticket, .. } => Input::Persisted(ticket?),
+        Command::Greet { session } => Input::SlaveDescribed {
+            session,
+            info: BTreeMap::new(),
+        },
+        Command::SendBuilderList { session, builders } => Input::BuilderListAnswered {
+            session,
+            result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
+        },
+        Command::SetMaster {
+            session,
+            builder,
+            epoch,
+        } => Input::MasterSet {
+            session,
+            builder,
+            epoch,
+            ok: true,
+        },
+        Command::GreetBuilder {
+            session,
+            builder,
+            epoch,
+        } => Input::Greeted {
+            session,
+            builder,
+            epoch,
+            ok: true,
+        },
+        Command::Ping {
+            session,
+            builder,
+            ping,
+        } => Input::PingAnswered {
+            session,
+            builder,
+            ping,
+            ok: true,
+        },
+        Command::StartBuild {
+            session,
+            builder,
+            epoch,
+        } => Input::BuildStartAnswered {
+            session,
+            builder,
+            epoch,
+            ok: Ok(()),
+        },
+        Command::RunBuild { plan, .. } => Input::BuildFinished {
+            build: plan.build,
+            outcome: BuildOutcome {
+                result: Results::Success,
+                text: Vec::new(),
+                stop_reason: None,
+                properties: Properties::new(),
+                took: BTreeMap::new(),
+                abandoned_command: false,
+            },
+        },
+        Command::Reply { .. }
+        | Command::PingSlave { .. }
+        | Command::DropSlave { .. }
+        | Command::CompleteLogin { .. }
+        | Command::GrantLocks { .. }
+        | Command::InterruptBuild { .. }
+        | Command::SlaveGone { .. }
+        | Command::ShutdownSlave { .. }
+        | Command::StartInstance { .. }
+        | Command::StopInstance { .. }
+        | Command::Announce(_)
+        | Command::Exit => return None,
+    })
+}
