@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::checked::{BuilderConfig, SlaveConfig};
+use super::checked::{BuilderConfig, Config, SlaveConfig};
 use super::names::Names;
 use super::reader::{Shape, Table, Value, of};
 use crate::model::{LockName, SlaveName};
@@ -249,7 +249,7 @@ impl<'a> Locks<'a> {
                 }
             }
         }
-        if is_clear && let Some(circle) = circles::find(&self.defined, slaves, builders) {
+        if is_clear && let Some(circle) = circles::find(&[(&self.defined, slaves, builders)]) {
             let place = circle.first().map(|link| {
                 let user = match link.step {
                     Some(step) => User::Step(&link.builder.factory.name, step),
@@ -268,6 +268,14 @@ impl<'a> Locks<'a> {
         let place = self.places.get(&(user.clone(), lock.as_str()));
         place.cloned().unwrap_or_default()
     }
+}
+
+/// How builds of `old` that still run, and those of `new`, could wait for each other's locks for ever; each of the two
+/// configurations is free of that by itself (LCK-04).
+#[must_use]
+pub fn circle_between(old: &Config, new: &Config) -> Option<String> {
+    let users = [old, new].map(|c| (&*c.locks, &*c.slaves, &*c.builders));
+    circles::find(&users).map(|circle| circles::describe(&circle))
 }
 
 fn read_count(value: &Value<'_>) -> Option<u32> {

@@ -107,6 +107,39 @@ fn a_wrong_configuration_changes_nothing_and_says_what_is_wrong() {
 }
 
 #[test]
+fn lck_04_another_order_of_locks_is_refused_while_builds_may_have_the_old_one() {
+    let sandbox = Sandbox::new();
+    let locks = "[locks]\na = { type = \"master\" }\nb = { type = \"master\" }\n";
+    let setup = |on_builder: &str, on_step: &str| {
+        let steps = [shell("work", "true", &format!("locks = [{on_step:?}]"))];
+        Setup::new(&steps)
+            .builder("full", &format!("locks = [{on_builder:?}]"))
+            .local_slave("here")
+            .tables(locks)
+    };
+    let master = Master::start(&sandbox, &setup("a", "b"));
+    write(&master, &setup("b", "a").toml(master.port()));
+    for options in [&["--dry-run"][..], &[]] {
+        let refused = reconfigure(&master, options);
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(refused.stderr.contains("in another order"), "{refused}");
+        assert!(
+            refused.stderr.contains("builds of `full` hold `"),
+            "{refused}"
+        );
+    }
+    // By way of one without them.
+    let without = setup("a", "b").toml(master.port());
+    let without = without
+        .replace("locks = [\"a\"]", "")
+        .replace(", locks = [\"b\"]", "");
+    write(&master, &without);
+    reconfigure(&master, &[]).ok();
+    write(&master, &setup("b", "a").toml(master.port()));
+    reconfigure(&master, &[]).ok();
+}
+
+#[test]
 fn sighup_brings_new_slaves_ports_and_passwords() {
     let sandbox = Sandbox::new();
     let setup = one_step("true").slave("bot");

@@ -26,22 +26,27 @@ pub(super) struct Link<'c> {
 /// A lock; of a slave, if each slave has its own.
 type Node<'c> = (&'c LockName, Option<&'c SlaveName>);
 
-/// A circle, if there is one.
-pub(super) fn find<'c>(
-    locks: &'c [LockConfig],
-    slaves: &'c [Arc<SlaveConfig>],
-    builders: &'c [Arc<BuilderConfig>],
-) -> Option<Vec<Link<'c>>> {
-    let kinds = locks.iter().map(|lock| (&lock.name, &lock.kind));
+/// The locks, slaves and builders of a configuration.
+pub(super) type Users<'c> = (
+    &'c [LockConfig],
+    &'c [Arc<SlaveConfig>],
+    &'c [Arc<BuilderConfig>],
+);
+
+/// A circle, if there is one, where builds of all these configurations run at the same time.
+pub(super) fn find<'c>(configurations: &[Users<'c>]) -> Option<Vec<Link<'c>>> {
+    let locks = configurations.iter().flat_map(|&(locks, ..)| locks);
     let mut graph = Graph {
-        kinds: kinds.collect(),
+        kinds: locks.map(|lock| (&lock.name, &lock.kind)).collect(),
         links: BTreeMap::new(),
     };
-    let slaves: BTreeMap<_, _> = slaves.iter().map(|s| (&s.name, &**s)).collect();
-    for builder in builders {
-        for name in &builder.slaves {
-            if let Some(slave) = slaves.get(name) {
-                graph.add(builder, slave);
+    for &(_, slaves, builders) in configurations {
+        let slaves: BTreeMap<_, _> = slaves.iter().map(|s| (&s.name, &**s)).collect();
+        for builder in builders {
+            for name in &builder.slaves {
+                if let Some(slave) = slaves.get(name) {
+                    graph.add(builder, slave);
+                }
             }
         }
     }
