@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use buildmaster::botmaster::{Command, Event, Input, SessionId};
-use buildmaster::config::{Config, SchedulerConfig};
+use buildmaster::config::{Config, SchedulerConfig, circle_between};
 use buildmaster::model::{SchedulerName, SlaveName};
 use rand::RngExt;
 
@@ -51,6 +51,10 @@ impl World {
             setup::changed(&mut self.rng, &self.config)
         };
         let config = Arc::new(config);
+        if circle_between(&self.config, &config).is_some() {
+            // It does not come to the core.
+            return;
+        }
         self.let_timers_fire();
         if !self.exited && !self.reference.is_hastened() {
             self.quiet = if config == self.config {
@@ -86,7 +90,7 @@ impl World {
             list
         };
         let same = |slave: &SlaveName| {
-            let kind = |config: &Config| config.slave(slave.as_str()).map(|s| s.kind.name());
+            let kind = |config: &Config| config.slave(slave.as_str()).map(|s| s.kind.clone());
             let remains = new.slaves.iter().any(|s| s.name == *slave);
             remains
                 && kind(&self.config) == kind(new)
