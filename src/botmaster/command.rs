@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{Blocker, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::SlaveConfig;
-use crate::model::{BuildId, BuildSet, BuilderName, ChangeNumber, Op, Ticket};
+use crate::model::{
+    BuildId, BuildSet, BuilderName, ChangeNumber, InstanceRecord, Op, SlaveName, Ticket,
+};
 
 /// Something for the shell around the core to do. Commands are carried out in the order in which
 /// they are given; none is waited for, their outcomes come back as inputs.
@@ -136,10 +138,10 @@ pub enum Command {
     StopInstance {
         /// Which.
         instance: InstanceId,
-        /// What its start said of it; empty if it has not come to that as far as the core knows.
-        identity: String,
-        /// The slave, and how its instance is stopped.
-        slave: Arc<SlaveConfig>,
+        /// Its slave, which the configuration may not have any more.
+        slave: SlaveName,
+        /// How it is stopped, and what its start said of it, as far as the core knows.
+        record: InstanceRecord,
     },
     /// Tell whoever watches.
     Announce(Event),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Absence, LockUser, LockWait};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuilderName, Change, InstanceRecord, Pause, RequestId, Results,
-    SchedulerName, SetId, SlaveName,
+    BuildId, BuildNumber, BuildSet, BuilderName, Change, Pause, RequestId, Results, SchedulerName,
+    SetId, SlaveName,
 };
 
 /// Something worth telling. What is on record is announced only when it is durable.
@@ -199,13 +199,6 @@ pub enum Event {
         why: String,
         /// When it is tried again.
         again: Duration,
-    },
-    /// An earlier run of the master has left an instance that this configuration cannot stop.
-    InstanceLeft {
-        /// The slave.
-        slave: SlaveName,
-        /// The kind of slave that it was, and what its start said of it.
-        instance: InstanceRecord,
     },
     /// A latent slave without a connection was pinged, which is well (row 28).
     PingedLatent {

@@ -16,13 +16,11 @@
 //! of it has succeeded; an answer about another instance changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::BuilderIx;
 use super::{AttemptId, InstanceId};
-use crate::config::SlaveConfig;
-use crate::model::Timestamp;
+use crate::model::{InstanceRecord, InstanceStop, Timestamp};
 
 /// The longest time between two tries to stop an instance.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -35,10 +33,8 @@ pub(super) struct Latent {
     pub(super) since: Timestamp,
     /// Which instance; answers about others are void.
     pub(super) id: InstanceId,
-    /// What its start command said of it; empty if that is not known.
-    pub(super) identity: String,
-    /// The configuration by which it was started, and is to be stopped.
-    pub(super) config: Option<Arc<SlaveConfig>>,
+    /// What is on record of it, or about to be; absent while it is down.
+    pub(super) record: Option<InstanceRecord>,
     /// The builds that wait for it (row 20).
     pub(super) waiting: BTreeMap<BuilderIx, AttemptId>,
     /// The builders for which the slave can be LATENT.
@@ -69,8 +65,7 @@ impl Latent {
             stage: Stage::Down,
             since: now,
             id: InstanceId(0),
-            identity: String::new(),
-            config: None,
+            record: None,
             waiting: BTreeMap::new(),
             wanted: BTreeSet::new(),
             failed_stops: (0, String::new()),
@@ -78,24 +73,17 @@ impl Latent {
     }
 
     /// Another instance is wanted: it is to be put on record.
-    pub(super) fn begin(&mut self, id: InstanceId, config: Arc<SlaveConfig>, now: Timestamp) {
+    pub(super) fn begin(&mut self, id: InstanceId, stop: InstanceStop, now: Timestamp) {
         self.id = id;
-        self.identity.clear();
-        self.config = Some(config);
+        let identity = String::new();
+        self.record = Some(InstanceRecord { identity, stop });
         self.enter(Stage::Recording, now);
     }
 
     /// An instance of an earlier run of the master is to be stopped.
-    pub(super) fn inherit(
-        &mut self,
-        id: InstanceId,
-        identity: String,
-        config: Arc<SlaveConfig>,
-        now: Timestamp,
-    ) {
+    pub(super) fn inherit(&mut self, id: InstanceId, record: InstanceRecord, now: Timestamp) {
         self.id = id;
-        self.identity = identity;
-        self.config = Some(config);
+        self.record = Some(record);
         self.enter(Stage::Stopping, now);
     }
 
@@ -104,6 +92,16 @@ impl Latent {
         self.stage = stage;
         self.since = now;
         self.failed_stops = (0, String::new());
+    }
+
+    /// The configuration says how instances are stopped now. Answers whether that concerns this one.
+    pub(super) fn take_stop(&mut self, stop: &InstanceStop) -> bool {
+        let its = self.record.as_mut().map(|record| &mut record.stop);
+        let Some(its) = its.filter(|its| its.means.is_type_of(&stop.means) && *its != stop) else {
+            return false;
+        };
+        its.clone_from(stop);
+        true
     }
 
     /// A try to stop it has failed: how long to wait before the next.
@@ -121,11 +119,6 @@ impl Latent {
             Stage::Recording | Stage::Starting | Stage::Up => true,
             Stage::Down | Stage::Stopping => false,
         }
-    }
-
-    /// Whether there is no instance.
-    pub(super) const fn is_down(&self) -> bool {
-        matches!(self.stage, Stage::Down)
     }
 
     /// Whether a master that ends need not wait for it: it is stopped, or a try of that has failed.

@@ -78,8 +78,7 @@ use self::timers::{Timer, Timers};
 use crate::config::Config;
 use crate::model::journal::{NextNumbers, RecoveredSlave};
 use crate::model::{
-    BuildId, BuilderName, Expectations, InstanceRecord, Mono, Now, Op, Recovered, SlaveName,
-    Ticket, Timestamp,
+    BuildId, BuilderName, Expectations, Mono, Now, Op, Recovered, SlaveName, Ticket, Timestamp,
 };
 use crate::schedulers::Registry;
 
@@ -134,7 +133,6 @@ pub struct BotMaster {
     /// What the state knew of slaves that have not been configured in this run yet.
     remembered: BTreeMap<SlaveName, RecoveredSlave>,
     /// Instances that earlier runs have left, of slaves that were not of that kind in this run.
-    left_instances: BTreeMap<SlaveName, InstanceRecord>,
     next: NextNumbers,
     /// What is expected of builders, also of those that may come back (PRG-04).
     expectations: BTreeMap<BuilderName, Expectations>,
@@ -175,7 +173,6 @@ impl BotMaster {
             wakeable: BTreeSet::new(),
             touched: BTreeSet::new(),
             remembered: recovered.slaves.clone(),
-            left_instances: BTreeMap::new(),
             next: recovered.next.clone(),
             expectations: recovered.expectations.clone(),
             next_epoch: 0,

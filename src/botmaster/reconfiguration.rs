@@ -17,7 +17,7 @@ use super::ledger::Effect;
 use super::slave::{BuilderList, Phase, Slave, SlaveIx};
 use super::timers::Timer;
 use super::{Answer, BotMaster, Command, Event, ReplyId};
-use crate::config::Config;
+use crate::config::{Config, SlaveConfig};
 use crate::model::{BuilderName, Op, Results};
 
 impl BotMaster {
@@ -99,21 +99,7 @@ impl BotMaster {
         }
         for new in &config.slaves {
             let Some(&ix) = self.slaves_by_name.get(&new.name) else {
-                let ix = SlaveIx(self.slaves.len());
-                self.slaves_by_name.insert(new.name.clone(), ix);
-                let mut slave = Slave::new(Arc::clone(new), self.now.wall);
-                let known = self.remembered.remove(&new.name);
-                if let Some(known) = &known {
-                    slave.seen_at = known.seen_at;
-                    slave.missed = known.missed;
-                    slave.info.clone_from(&known.info);
-                    slave.paused.clone_from(&known.paused);
-                }
-                self.slaves.push(slave);
-                if let Some(instance) = known.and_then(|known| known.instance) {
-                    self.left_instances.insert(new.name.clone(), instance);
-                }
-                self.inherit_instance(ix);
+                self.add_slave(Arc::clone(new));
                 continue;
             };
             let slave = &mut self.slaves[ix.0];
@@ -126,9 +112,25 @@ impl BotMaster {
             }
             slave.config = Arc::clone(new);
             slave.configured = true;
-            self.inherit_instance(ix);
         }
         dismissed
+    }
+
+    /// A slave that this run of the master has not had yet, with what an earlier one knew of it.
+    pub(super) fn add_slave(&mut self, config: Arc<SlaveConfig>) -> SlaveIx {
+        let ix = SlaveIx(self.slaves.len());
+        self.slaves_by_name.insert(config.name.clone(), ix);
+        let known = self.remembered.remove(&config.name).unwrap_or_default();
+        let mut slave = Slave::new(config, self.now.wall);
+        slave.seen_at = known.seen_at;
+        slave.missed = known.missed;
+        slave.info = known.info;
+        slave.paused = known.paused;
+        self.slaves.push(slave);
+        if let Some(instance) = known.instance {
+            self.inherit_instance(ix, instance);
+        }
+        ix
     }
 
     fn lay_out_builders(&mut self) {

@@ -1,11 +1,13 @@
 //! The core's beginning: the configuration laid out, and what the state knew taken up (MAS-06).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::BotMaster;
 use super::buildset::{Origin, set_result};
 use super::event::Event;
 use super::ledger::Effect;
+use crate::config::SlaveConfig;
 use crate::model::{Op, Recovered, Results};
 use crate::schedulers::Registry;
 
@@ -13,9 +15,19 @@ impl BotMaster {
     /// Lays out builders and slaves, none of them connected.
     pub(super) fn configure(&mut self) {
         self.lay_out();
-        self.tell_left_instances();
+        self.take_up_removed_slaves();
         let configured = self.configured_op();
         self.persist(vec![configured]);
+    }
+
+    /// Slaves that are not configured any more, but have an instance still: it is stopped (LAT-07).
+    fn take_up_removed_slaves(&mut self) {
+        let remembered = self.remembered.iter();
+        let running = remembered.filter(|(_, known)| known.instance.is_some());
+        for name in running.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            let slave = self.add_slave(Arc::new(SlaveConfig::removed(name)));
+            self.slaves[slave.0].configured = false;
+        }
     }
 
     /// Queues the open requests at their old places and lets the schedulers go on (SCH-11).

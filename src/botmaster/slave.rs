@@ -11,7 +11,7 @@ use super::locks::Wants;
 use super::queue::Turn;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
-use crate::model::{BuilderName, Mono, Pause, Timestamp};
+use crate::model::{BuilderName, Mono, Op, Pause, Timestamp};
 
 /// Place of a slave in the configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -209,6 +209,14 @@ impl Slave {
         };
         let wanted = self.paused.is_none() && self.graceful.is_none();
         ready && self.has_room() && wanted && !self.failures.held
+    }
+
+    /// What is to be remembered of its instance.
+    pub(super) fn instance_op(&self) -> Op {
+        Op::SlaveInstance {
+            slave: self.config.name.clone(),
+            instance: self.latent.record.clone(),
+        }
     }
 
     /// Whether it is started when it is wanted (section 15).

@@ -17,7 +17,8 @@ use super::ledger::Effect;
 use super::slave::SlaveIx;
 use super::timers::Timer;
 use super::{AttemptId, BotMaster, Command, Event, InstanceId, InstanceStart};
-use crate::model::{InstanceRecord, Op, SlaveName};
+use crate::config::LatentConfig;
+use crate::model::{InstanceRecord, SlaveName};
 
 impl BotMaster {
     /// Row 20: a build has chosen a latent slave that is not connected.
@@ -25,25 +26,23 @@ impl BotMaster {
         let name = self.slave_name(slave);
         let id = InstanceId(self.next_instance + 1);
         let it = &mut self.slaves[slave.0];
-        let Some(timeout) = it.config.kind.latent().map(|l| l.missing_timeout) else {
+        let Some(latent) = it.config.kind.latent() else {
             return;
         };
         it.latent.waiting.insert(builder, attempt);
         if !self.timers.is_set(Timer::Missing(slave)) {
-            let deadline = self.now.mono + timeout;
+            let deadline = self.now.mono + latent.missing_timeout;
             self.timers.set(Timer::Missing(slave), deadline);
         }
         if it.latent.stage != Stage::Down {
             return;
         }
         self.next_instance = id.0;
-        let config = Arc::clone(&it.config);
-        let kind = config.kind.name();
-        it.latent.begin(id, config, self.now.wall);
+        it.latent.begin(id, latent.stop(), self.now.wall);
+        let op = it.instance_op();
         let builder = self.builder_name(builder);
         let slave = name.clone();
         self.announce(Event::Substantiating { builder, slave });
-        let op = instance_op(&name, Some((kind, String::new())));
         self.persist_then(vec![op], vec![Effect::StartInstance(id, name)]);
     }
 
@@ -52,14 +51,11 @@ impl BotMaster {
         let Some(slave) = self.slave_with_instance(name, id, Stage::Recording) else {
             return;
         };
-        let it = &mut self.slaves[slave.0].latent;
-        it.enter(Stage::Starting, self.now.wall);
-        if let Some(config) = it.config.clone() {
-            self.send(Command::StartInstance {
-                instance: id,
-                slave: config,
-            });
-        }
+        let it = &mut self.slaves[slave.0];
+        it.latent.enter(Stage::Starting, self.now.wall);
+        let slave = Arc::clone(&it.config);
+        let instance = id;
+        self.send(Command::StartInstance { instance, slave });
     }
 
     /// LAT-03, rows 22 and 23.
@@ -74,11 +70,13 @@ impl BotMaster {
         };
         match result {
             InstanceStart::Started(identity) => {
-                let it = &mut self.slaves[slave.0].latent;
-                it.enter(Stage::Up, self.now.wall);
-                it.identity.clone_from(&identity);
-                let kind = it.config.as_ref().map_or("", |config| config.kind.name());
-                self.persist(vec![instance_op(name, Some((kind, identity)))]);
+                let it = &mut self.slaves[slave.0];
+                it.latent.enter(Stage::Up, self.now.wall);
+                if let Some(record) = &mut it.latent.record {
+                    record.identity = identity;
+                }
+                let op = it.instance_op();
+                self.persist(vec![op]);
                 self.review(slave);
             }
             InstanceStart::NotNow => {
@@ -138,14 +136,15 @@ impl BotMaster {
 
     /// Tells that an instance is to be stopped, for the first time or again.
     pub(super) fn send_stop(&mut self, slave: SlaveIx) {
-        let it = &self.slaves[slave.0].latent;
-        if it.stage == Stage::Stopping
-            && let Some(config) = it.config.clone()
+        let it = &self.slaves[slave.0];
+        if it.latent.stage == Stage::Stopping
+            && let Some(record) = it.latent.record.clone()
         {
+            let (instance, slave) = (it.latent.id, it.config.name.clone());
             self.send(Command::StopInstance {
-                instance: it.id,
-                identity: it.identity.clone(),
-                slave: config,
+                instance,
+                slave,
+                record,
             });
         }
     }
@@ -266,54 +265,36 @@ impl BotMaster {
         }
     }
 
-    /// Row 27: why a connection is refused, if it is.
+    /// Row 27: why a connection is refused, if it is. A slave that is not latent any more need not wait for a stop that fails.
     pub(super) fn uninvited(&self, slave: SlaveIx) -> Option<&'static str> {
         let it = &self.slaves[slave.0];
         match it.latent.stage {
-            Stage::Stopping => Some("its instance is being stopped"),
+            Stage::Stopping if it.is_latent() || !it.latent.is_settled() => {
+                Some("its instance is being stopped")
+            }
             Stage::Recording => Some("the master has not started its instance yet"),
             Stage::Down if it.config.kind.latent().is_some() && !it.never_idles() => {
                 Some("the master has not started its instance")
             }
-            Stage::Down | Stage::Starting | Stage::Up => None,
+            Stage::Down | Stage::Starting | Stage::Up | Stage::Stopping => None,
         }
     }
 
-    /// LAT-07: if an earlier run of the master has left an instance of the slave, it is stopped before another is
-    /// started; while the slave is of another kind, nobody knows how.
-    pub(super) fn inherit_instance(&mut self, slave: SlaveIx) {
-        let it = &mut self.slaves[slave.0];
-        let slave_name = it.config.name.clone();
-        let kind = it.config.kind.name();
-        let left = self.left_instances.get(&slave_name);
-        if left.is_none_or(|left| left.kind != kind) || !it.latent.is_down() {
-            return;
-        }
-        let Some(left) = self.left_instances.remove(&slave_name) else {
-            return;
-        };
+    /// LAT-07: an instance that an earlier run of the master has left is stopped before another is started.
+    pub(super) fn inherit_instance(&mut self, slave: SlaveIx, record: InstanceRecord) {
         self.next_instance += 1;
         let id = InstanceId(self.next_instance);
-        let config = Arc::clone(&it.config);
-        it.latent.inherit(id, left.identity, config, self.now.wall);
+        let it = &mut self.slaves[slave.0];
+        it.latent.inherit(id, record, self.now.wall);
+        if let Some(latent) = it.config.kind.latent() {
+            it.latent.take_stop(&latent.stop());
+        }
+        let slave_name = it.config.name.clone();
         self.announce(Event::InstanceStopping {
             slave: slave_name,
             why: "an earlier run of the master has left it".to_owned(),
         });
         self.send_stop(slave);
-    }
-
-    /// Tells of instances whose slaves are not configured any more, or are of another kind. They stay on record, and are stopped if the slave
-    /// comes back.
-    pub(super) fn tell_left_instances(&mut self) {
-        let unknown = self.remembered.iter();
-        let unknown =
-            unknown.filter_map(|(slave, known)| Some((slave.clone(), known.instance.clone()?)));
-        let of_another_kind = self.left_instances.iter();
-        let of_another_kind = of_another_kind.map(|(slave, left)| (slave.clone(), left.clone()));
-        for (slave, instance) in unknown.chain(of_another_kind).collect::<Vec<_>>() {
-            self.announce(Event::InstanceLeft { slave, instance });
-        }
     }
 
     /// Brings what a slave can be LATENT for up to the configuration; instances of slaves that are not latent any more,
@@ -338,18 +319,22 @@ impl BotMaster {
             self.builders[builder.0].latents += 1;
             self.touched.insert(*builder);
         }
-        let kind = it.config.kind.name();
-        let other_kind = it
-            .latent
-            .config
-            .as_ref()
-            .is_some_and(|c| c.kind.name() != kind);
+        let stop = it.config.kind.latent().map(LatentConfig::stop);
+        let is_other = it.latent.record.as_ref().is_some_and(|record| {
+            let stop = stop.as_ref();
+            stop.is_none_or(|stop| !record.stop.means.is_type_of(&stop.means))
+        });
+        let op = stop.and_then(|stop| it.latent.take_stop(&stop).then(|| it.instance_op()));
+        if let Some(op) = op {
+            self.persist(vec![op]);
+        }
+        let it = &self.slaves[slave.0];
         let unwanted = it.latent.waiting.iter();
         let unwanted = unwanted.filter(|(builder, _)| !it.latent.wanted.contains(builder));
         for attempt in unwanted.map(|(_, &a)| a).collect::<Vec<_>>() {
             self.abort_waiting(attempt, "the builder has no use for the slave any more");
         }
-        if !is_latent || other_kind {
+        if !is_latent || is_other {
             self.stop_instance(slave, "its configuration has changed");
         }
         let wanted = self.slaves[slave.0].latent.wanted.clone();
@@ -403,14 +388,13 @@ impl BotMaster {
 
     /// There is no instance any more.
     fn on_instance_gone(&mut self, slave: SlaveIx) {
-        let it = &mut self.slaves[slave.0].latent;
-        it.enter(Stage::Down, self.now.wall);
-        it.identity.clear();
-        it.config = None;
+        let it = &mut self.slaves[slave.0];
+        it.latent.enter(Stage::Down, self.now.wall);
+        it.latent.record = None;
+        let op = it.instance_op();
         for timer in [Timer::Missing, Timer::InstanceIdle, Timer::StopInstance] {
             self.timers.cancel(timer(slave));
         }
-        let op = instance_op(&self.slave_name(slave), None);
         self.persist(vec![op]);
         self.refresh_slave(slave);
     }
@@ -444,15 +428,5 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let attached = it.slavebuilders.get(&builder).and_then(|a| a.attempt());
         attached.or_else(|| it.latent.waiting.get(&builder).copied())
-    }
-}
-
-fn instance_op(slave: &SlaveName, instance: Option<(&str, String)>) -> Op {
-    Op::SlaveInstance {
-        slave: slave.clone(),
-        instance: instance.map(|(kind, identity)| InstanceRecord {
-            kind: kind.to_owned(),
-            identity,
-        }),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{LockAccess, LockConfig, Merging, SchedulerConfig, SlaveChoice};
-use crate::model::{BuilderName, Properties, Results, SlaveName};
+use crate::model::{BuilderName, InstanceStop, Properties, Results, SlaveName, StopMeans};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,6 +147,23 @@ pub struct SlaveConfig {
     pub missing_timeout: Option<Duration>,
 }
 
+impl SlaveConfig {
+    /// Of a slave that the configuration does not have any more, and of which no more is known than its name.
+    #[must_use]
+    pub fn removed(name: SlaveName) -> Self {
+        Self {
+            name,
+            kind: SlaveKind::Local,
+            max_builds: None,
+            properties: Properties::default(),
+            keepalive_interval: Duration::from_secs(3600),
+            locks: Vec::new(),
+            notify_on_missing: Vec::new(),
+            missing_timeout: None,
+        }
+    }
+}
+
 /// Kinds of slave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SlaveKind {
@@ -200,6 +217,26 @@ pub struct LatentConfig {
     pub missing_timeout: Duration,
     /// How long the command may take that stops it: 1 min.
     pub stop_timeout: Duration,
+}
+
+impl LatentConfig {
+    /// How its instance is stopped.
+    #[must_use]
+    pub fn stop(&self) -> InstanceStop {
+        let means = match &self.kind {
+            InstanceKind::Command { stop, .. } => StopMeans::Command {
+                words: stop.clone(),
+            },
+            InstanceKind::Process => StopMeans::Process,
+            InstanceKind::Docker { docker, .. } => StopMeans::Docker {
+                program: docker.clone(),
+            },
+        };
+        InstanceStop {
+            means,
+            limit: self.stop_timeout,
+        }
+    }
 }
 
 /// How an instance is started and stopped (LAT-11).

@@ -132,13 +132,6 @@ pub(super) fn announce(event: &Event) {
             "the slave's instance could not be stopped: {}",
             why.escape_debug()
         ),
-        Event::InstanceLeft { slave, instance } => error!(
-            %slave,
-            instance = ?instance.identity,
-            "an earlier run of the master has left an instance of this slave, which was of `type = {:?}` then and is not \
-             now: stop it yourself, or configure the slave as it was",
-            instance.kind
-        ),
         Event::PingedLatent { builder, slave } => debug!(%builder, %slave, "ping latent"),
         Event::SlavePaused {
             slave,

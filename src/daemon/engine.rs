@@ -257,9 +257,9 @@ impl Engine {
                 Command::StartInstance { instance, slave } => self.instances.start(instance, slave),
                 Command::StopInstance {
                     instance,
-                    identity,
                     slave,
-                } => self.instances.stop(instance, identity, slave),
+                    record,
+                } => self.instances.stop(instance, slave, record),
                 Command::Greet { .. }
                 | Command::PingSlave { .. }
                 | Command::DropSlave { .. }

@@ -24,9 +24,9 @@ use tracing::{Span, info_span};
 use super::sessions::Happened;
 use crate::botmaster::{Input, InstanceId, InstanceStart};
 use crate::config::SlaveConfig;
-use crate::model::SlaveName;
+use crate::model::{InstanceRecord, InstanceStop, SlaveName};
 use crate::net::Tasks;
-use commands::{Pair, Told};
+use commands::Told;
 use run::{Ended, Run, run};
 
 /// What instances are told so that they can connect.
@@ -92,7 +92,7 @@ impl Instances {
         };
         self.started.insert(slave.name.clone(), started);
         let (access, tell) = (self.access.clone(), self.tell.clone());
-        self.tasks.spawn(span(&slave, "start"), async move {
+        self.tasks.spawn(span(&slave.name, "start"), async move {
             let (identity, result) = start(&slave, access, cancel).await;
             said.send_replace(Some(identity));
             let input = Input::InstanceStarted {
@@ -106,14 +106,14 @@ impl Instances {
     }
 
     /// Stops an instance, which may still be starting, or may be of an earlier run of the master.
-    pub(super) fn stop(&mut self, id: InstanceId, identity: String, slave: Arc<SlaveConfig>) {
-        let started = self.started.get(&slave.name).filter(|s| s.id == id);
+    pub(super) fn stop(&mut self, id: InstanceId, slave: SlaveName, record: InstanceRecord) {
+        let started = self.started.get(&slave).filter(|s| s.id == id);
         let started = started.map(|s| (s.cancel.clone(), s.identity.clone()));
         let (tell, tasks) = (self.tell.clone(), self.tasks.clone());
         self.tasks.spawn(span(&slave, "stop"), async move {
-            let mut known = identity;
+            let mut known = record.identity;
             if started.is_none() {
-                orphans::end(&slave.name).await;
+                orphans::end(&slave).await;
             }
             if let Some((cancel, mut identity)) = started {
                 cancel.cancel();
@@ -126,11 +126,11 @@ impl Instances {
                 };
                 known = said.filter(|said| !said.is_empty()).unwrap_or(known);
             }
-            let Some(result) = stop(&slave, known, &tasks).await else {
+            let Some(result) = stop(&slave, known, &record.stop, &tasks).await else {
                 return;
             };
             let input = Input::InstanceStopped {
-                slave: slave.name.clone(),
+                slave,
                 instance: id,
                 result,
             };
@@ -139,8 +139,8 @@ impl Instances {
     }
 }
 
-fn span(slave: &SlaveConfig, what: &'static str) -> Span {
-    info_span!("instance", slave = %slave.name, what)
+fn span(slave: &SlaveName, what: &'static str) -> Span {
+    info_span!("instance", %slave, what)
 }
 
 /// Answers with the identity, as far as it is known, also if it failed.
@@ -163,8 +163,9 @@ async fn start(
         Err(why) => return (String::new(), InstanceStart::Failed(why)),
     };
     let prepared = commands::prepare(slave, &told).await;
-    let pair = match prepared.and_then(|()| Pair::of(slave)) {
-        Ok(pair) => pair,
+    let words = prepared.and_then(|()| commands::start_words(slave));
+    let (words, patient) = match words {
+        Ok(known) => known,
         Err(why) => return (String::new(), InstanceStart::Failed(why)),
     };
     if cancel.is_cancelled() {
@@ -172,10 +173,10 @@ async fn start(
         return (String::new(), InstanceStart::Failed(why));
     }
     let run = run(Run {
-        words: pair.start,
+        words,
         env: told.env(),
         cancel: Some(cancel),
-        patient: pair.patient,
+        patient,
         limit: None,
     });
     let Ended { code, said, why } = run.await;
@@ -188,26 +189,29 @@ async fn start(
 }
 
 /// Nothing if the master has ended first.
-async fn stop(slave: &SlaveConfig, identity: String, tasks: &Tasks) -> Option<Result<(), String>> {
-    if commands::is_gone(slave).await {
+async fn stop(
+    slave: &SlaveName,
+    identity: String,
+    by: &InstanceStop,
+    tasks: &Tasks,
+) -> Option<Result<(), String>> {
+    if commands::is_gone(slave, &by.means).await {
         return Some(Ok(()));
     }
-    let limit = slave.kind.latent().map(|latent| latent.stop_timeout);
-    let pair = match Pair::of(slave) {
-        Ok(pair) => pair,
+    let words = match commands::stop_words(slave, &by.means) {
+        Ok(words) => words,
         Err(why) => return Some(Err(why)),
     };
-    let gone = pair.gone;
     let env = vec![
-        ("SLAVE_NAME".into(), slave.name.as_str().into()),
+        ("SLAVE_NAME".into(), slave.as_str().into()),
         ("INSTANCE".into(), identity.into()),
     ];
     let run = run(Run {
-        words: pair.stop,
+        words,
         env,
         cancel: None,
         patient: false,
-        limit,
+        limit: Some(by.limit),
     });
     tokio::pin!(run);
     let ended = tokio::select! {
@@ -216,7 +220,7 @@ async fn stop(slave: &SlaveConfig, identity: String, tasks: &Tasks) -> Option<Re
         ended = &mut run => ended,
         () = tasks.stopping() => return None,
     };
-    let is_gone = ended.code == Some(0) || gone.is_some_and(|text| ended.why.contains(text));
+    let is_gone = ended.code == Some(0) || commands::tells_gone(&by.means, &ended.why);
     Some(if is_gone { Ok(()) } else { Err(ended.why) })
 }
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, Forecast, Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName,
-    Timestamp,
+    Expectations, Forecast, InstanceRecord, Pause, Properties, RequestId, Results, SchedulerName,
+    SetId, SlaveName, Timestamp,
 };
 
 /// One thing to remember.
@@ -191,15 +191,6 @@ pub enum Op {
         /// Slave names, in the order of the configuration.
         slaves: Vec<SlaveName>,
     },
-}
-
-/// An instance of a latent slave.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct InstanceRecord {
-    /// The type of the slave, whose business it is to stop it.
-    pub kind: String,
-    /// What its start said of it; empty before that.
-    pub identity: String,
 }
 
 /// The start of a build.

@@ -9,6 +9,7 @@ pub mod buildset;
 pub mod change;
 pub mod decision;
 pub mod ids;
+pub mod instance;
 pub mod journal;
 pub mod pause;
 pub mod progress;
@@ -27,7 +28,8 @@ pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
     SlaveName, Ticket,
 };
-pub use journal::{InstanceRecord, Op, Recovered};
+pub use instance::{InstanceRecord, InstanceStop, StopMeans};
+pub use journal::{Op, Recovered};
 pub use pause::Pause;
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};

@@ -247,13 +247,13 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             ]),
         Op::SlaveInstance { slave, instance } => conn
             .prepare_cached(
-                "INSERT INTO slave (name, instance_kind, instance) VALUES (?1, ?2, coalesce(?3, ''))
-                 ON CONFLICT (name) DO UPDATE SET instance_kind = excluded.instance_kind,
+                "INSERT INTO slave (name, instance_stop, instance) VALUES (?1, ?2, coalesce(?3, ''))
+                 ON CONFLICT (name) DO UPDATE SET instance_stop = excluded.instance_stop,
                      instance = excluded.instance",
             )?
             .execute(params![
                 slave.as_str(),
-                instance.as_ref().map(|i| &i.kind),
+                instance.as_ref().map(|i| Json(&i.stop)),
                 instance.as_ref().map(|i| &i.identity),
             ]),
         Op::BuilderState { builder, state } => conn

@@ -11,11 +11,11 @@ use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
 use super::expectation;
 use super::read;
-use crate::model::journal::{InstanceRecord, NextNumbers, RecoveredSet, RecoveredSlave};
+use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
 use crate::model::{
-    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Patch, Pause,
-    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName, SourceStamp,
-    Timestamp,
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber,
+    InstanceRecord, Patch, Pause, Properties, Recovered, RequestId, Results, SchedulerName, SetId,
+    SlaveName, SourceStamp, Timestamp,
 };
 
 /// Ends what a killed master left open, in one transaction, and reads what the core must know.
@@ -144,7 +144,7 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
             });
             let seen_at = row.get::<_, Option<Col<_>>>(1)?.map(|t| t.0);
             let identity = row.get(6)?;
-            let kind: Option<String> = row.get(5)?;
+            let stop: Option<Json<_>> = row.get(5)?;
             Ok((
                 row.get::<_, Col<_>>(0)?.0,
                 RecoveredSlave {
@@ -152,14 +152,14 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
                     paused,
                     missed: row.get(7)?,
                     info: row.get::<_, Json<_>>(8)?.0,
-                    instance: kind.map(|kind| InstanceRecord { kind, identity }),
+                    instance: stop.map(|Json(stop)| InstanceRecord { identity, stop }),
                 },
             ))
         })?
         .collect()
 }
 
-const SLAVES: &str = "SELECT name, seen_at, paused_at, paused_by, pause_reason, instance_kind,
+const SLAVES: &str = "SELECT name, seen_at, paused_at, paused_by, pause_reason, instance_stop,
         instance, missed_at IS NOT NULL, info
     FROM slave";
 

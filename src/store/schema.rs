@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006.sql"),
     include_str!("migrations/0007.sql"),
     include_str!("migrations/0008.sql"),
+    include_str!("migrations/0009.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -169,7 +170,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::model::{ChangeNumber, SetId, SlaveName, Timestamp};
+    use crate::model::{
+        ChangeNumber, InstanceRecord, InstanceStop, SetId, SlaveName, StopMeans, Timestamp,
+    };
     use crate::store::{Store, read};
 
     fn open(dir: &tempfile::TempDir) -> Result<Connection, StoreError> {
@@ -283,6 +286,17 @@ mod tests {
         assert_eq!(left, 0);
     }
 
+    /// A state without the migration that has these words, and those after it.
+    fn open_before(dir: &tempfile::TempDir, words: &str) -> Connection {
+        let mut conn = Connection::open(dir.path().join("state.sqlite")).unwrap();
+        let is_it = |sql: &&str| sql.contains(words);
+        let before = MIGRATIONS.iter().position(is_it).unwrap();
+        for (step, sql) in (1..).zip(&MIGRATIONS[..before]) {
+            migrate_to(&mut conn, step, sql).unwrap();
+        }
+        conn
+    }
+
     /// A set that waits and one that is done, as the version before priorities left them.
     const FILLED_BEFORE_PRIORITIES: &str = r#"
         INSERT INTO build_set (id, reason, submitted_at, finished_at, result, stamp, properties) VALUES
@@ -295,14 +309,7 @@ mod tests {
     #[test]
     fn requests_from_before_there_were_priorities_have_the_usual_one() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.sqlite");
-        let mut conn = Connection::open(&path).unwrap();
-        let before = MIGRATIONS
-            .iter()
-            .take_while(|sql| !sql.contains("COLUMN priority"));
-        for (step, sql) in (1..).zip(before) {
-            migrate_to(&mut conn, step, sql).unwrap();
-        }
+        let conn = open_before(&dir, "COLUMN priority");
         assert!(version(&conn).unwrap() < known());
         conn.execute_batch(FILLED_BEFORE_PRIORITIES).unwrap();
         drop(conn);
@@ -350,12 +357,7 @@ mod tests {
     #[test]
     fn builds_that_were_begun_before_there_were_forecasts_come_along() {
         let dir = tempfile::tempdir().unwrap();
-        let mut conn = Connection::open(dir.path().join("state.sqlite")).unwrap();
-        let is_new = |sql: &&str| sql.contains("CREATE TABLE expectation");
-        let before = MIGRATIONS.iter().position(is_new).unwrap();
-        for (step, sql) in (1..).zip(&MIGRATIONS[..before]) {
-            migrate_to(&mut conn, step, sql).unwrap();
-        }
+        let conn = open_before(&dir, "CREATE TABLE expectation");
         conn.execute_batch(
             "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
                  properties)
@@ -371,6 +373,32 @@ mod tests {
         let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
         assert_eq!(recovered.interrupted.len(), 1);
         assert!(recovered.expectations.is_empty());
+    }
+
+    #[test]
+    fn instances_from_before_it_was_written_how_to_stop_them_come_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = open_before(&dir, "COLUMN instance_stop");
+        conn.execute_batch(
+            "INSERT INTO slave (name, instance_kind, instance) VALUES
+                 ('cloud', 'command', 'i-1'), ('box', 'docker', 'c0ffee'), ('here', 'process', ''),
+                 ('plain', NULL, '')",
+        )
+        .unwrap();
+        drop(conn);
+        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        let of = |slave: &str| recovered.slaves[&SlaveName::from(slave)].instance.clone();
+        let left = |identity: &str, means| {
+            let (identity, limit) = (identity.to_owned(), Duration::from_secs(60));
+            let stop = InstanceStop { means, limit };
+            Some(InstanceRecord { identity, stop })
+        };
+        let words = Vec::new();
+        assert_eq!(of("cloud"), left("i-1", StopMeans::Command { words }));
+        let program = "docker".to_owned();
+        assert_eq!(of("box"), left("c0ffee", StopMeans::Docker { program }));
+        assert_eq!(of("here"), left("", StopMeans::Process));
+        assert_eq!(of("plain"), None);
     }
 
     #[test]

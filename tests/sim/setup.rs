@@ -11,8 +11,8 @@ use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
     Importance, InstanceKind, LatentConfig, LockAccess, LockConfig, LockKind, LockMode, LogLimits,
-    MailConfig, MergeRule, Merging, NightlyConfig, SchedulerConfig, SchedulerKind, SlaveChoice,
-    SlaveConfig, SlaveKind, TimedBuild, TreeStable,
+    MailConfig, MergeRule, Merging, NightlyConfig, SchedulerConfig, SchedulerKind, Secret,
+    SlaveChoice, SlaveConfig, SlaveKind, TimedBuild, TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -156,12 +156,24 @@ fn kind(rng: &mut StdRng) -> SlaveKind {
     let waits = [Some(0), Some(20), Some(600), None];
     let wait = waits[rng.random_range(0..waits.len())];
     SlaveKind::Latent(Box::new(LatentConfig {
-        kind: InstanceKind::Process,
+        kind: instance_kind(rng),
         master: None,
         build_wait_timeout: wait.map(Duration::from_secs),
         missing_timeout: Duration::from_secs(if rng.random_bool(0.5) { 20 } else { 1200 }),
         stop_timeout: Duration::from_secs(60),
     }))
+}
+
+fn instance_kind(rng: &mut StdRng) -> InstanceKind {
+    if rng.random_bool(0.5) {
+        return InstanceKind::Process;
+    }
+    let words = |rng: &mut StdRng| vec![["x", "y"][rng.random_range(0..2)].to_owned()];
+    InstanceKind::Command {
+        password: Secret::Inline(String::new()),
+        start: words(rng),
+        stop: words(rng),
+    }
 }
 
 fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc<BuilderConfig> {

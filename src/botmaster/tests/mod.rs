@@ -429,9 +429,9 @@ fn short(command: &Command) -> Option<String> {
         }
         Command::StopInstance {
             instance,
-            identity,
             slave,
-        } => format!("stop instance {instance} of {} ({identity})", slave.name),
+            record,
+        } => format!("stop instance {instance} of {slave} ({})", record.identity),
         Command::ShutdownSlave { session } => format!("shut down slave {session}"),
         Command::Announce(event) => return short_event(event),
         Command::Exit => "exit".to_owned(),
@@ -510,7 +510,6 @@ fn short_event(event: &Event) -> Option<String> {
             format!("not substantiated {slave} for {builder}")
         }
         Event::InstanceStopFailed { slave, again, .. } => format!("{slave} runs on {again:?}"),
-        Event::InstanceLeft { slave, .. } => format!("{slave} has left an instance"),
         Event::PingedLatent { builder, slave } => format!("ping latent {slave} for {builder}"),
         Event::SlavePaused { .. }
         | Event::InstanceStopping { .. }

@@ -7,74 +7,62 @@ use std::path::PathBuf;
 use super::{Access, orphans};
 use crate::buildslave::{BaseDir, BaseDirError, NewSlave, Password};
 use crate::config::{InstanceKind, SlaveConfig};
-use crate::model::SlaveName;
+use crate::model::{SlaveName, StopMeans};
 
-/// How instances of a slave are started and stopped.
-#[derive(Debug)]
-pub(super) struct Pair {
-    /// The program that starts one, and its arguments.
-    pub(super) start: Vec<OsString>,
-    /// The program that stops it, and its arguments.
-    pub(super) stop: Vec<OsString>,
-    /// Whether a start that is not wanted any more is let end by itself, because it is short and leaves something
-    /// half done otherwise.
-    pub(super) patient: bool,
-    /// What a stop that failed says if there was nothing to stop.
-    pub(super) gone: Option<&'static str>,
+/// The program that starts an instance of a slave, with its arguments, and whether one that is not wanted any more is
+/// let end by itself, because it is short and leaves something half done otherwise.
+pub(super) fn start_words(slave: &SlaveConfig) -> Result<(Vec<OsString>, bool), String> {
+    let Some(latent) = slave.kind.latent() else {
+        return Err("it is no latent slave".to_owned());
+    };
+    Ok(match &latent.kind {
+        InstanceKind::Command { start, .. } => (owned(start), false),
+        InstanceKind::Process => (native_slave("start", &slave.name)?, true),
+        InstanceKind::Docker {
+            docker,
+            image,
+            args,
+            command,
+            ..
+        } => {
+            let name = container(&slave.name);
+            let label = format!("buildmaster.slave={}", slave.name);
+            let run = ["run", "-d", "--name", &name, "--label", &label];
+            let mut start = vec![OsString::from(docker)];
+            start.extend(run.map(OsString::from));
+            for variable in [NAME, PASSWORD, HOST, PORT] {
+                // Without a value, so that it is not seen in the list of processes.
+                start.extend(["-e", variable].map(OsString::from));
+            }
+            start.extend(owned(args));
+            start.push(image.into());
+            start.extend(owned(command));
+            (start, false)
+        }
+    })
 }
 
-impl Pair {
-    pub(super) fn of(slave: &SlaveConfig) -> Result<Self, String> {
-        let Some(latent) = slave.kind.latent() else {
-            return Err("it is no latent slave".to_owned());
-        };
-        let owned = |words: &[String]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        Ok(match &latent.kind {
-            InstanceKind::Command { start, stop, .. } => Self {
-                start: owned(start),
-                stop: owned(stop),
-                patient: false,
-                gone: None,
-            },
-            InstanceKind::Process => {
-                let program = native_slave()?;
-                let dir = directory(&slave.name).into_os_string();
-                let words = |verb: &str| vec![program.clone(), verb.into(), dir.clone()];
-                Self {
-                    start: words("start"),
-                    stop: words("stop"),
-                    patient: true,
-                    gone: None,
-                }
-            }
-            InstanceKind::Docker {
-                docker,
-                image,
-                args,
-                command,
-                ..
-            } => {
-                let name = format!("buildmaster-{}", slave.name);
-                let label = format!("buildmaster.slave={}", slave.name);
-                let run = ["run", "-d", "--name", &name, "--label", &label];
-                let mut start = vec![OsString::from(docker)];
-                start.extend(run.map(OsString::from));
-                for variable in [NAME, PASSWORD, HOST, PORT] {
-                    // Without a value, so that it is not seen in the list of processes.
-                    start.extend(["-e", variable].map(OsString::from));
-                }
-                start.extend(owned(args));
-                start.push(image.into());
-                start.extend(owned(command));
-                let stop = [docker.as_str(), "rm", "-f", &name];
-                Self {
-                    start,
-                    stop: stop.map(OsString::from).to_vec(),
-                    patient: false,
-                    gone: Some("No such container"),
-                }
-            }
-        })
+/// The program that stops an instance of a slave, with its arguments.
+pub(super) fn stop_words(slave: &SlaveName, by: &StopMeans) -> Result<Vec<OsString>, String> {
+    Ok(match by {
+        StopMeans::Command { words } if words.is_empty() => {
+            let why = "it is not on record how: give its slave `type = \"command\"` again";
+            return Err(why.to_owned());
+        }
+        StopMeans::Command { words } => owned(words),
+        StopMeans::Process => native_slave("stop", slave)?,
+        StopMeans::Docker { program } => {
+            let stop = [program.as_str(), "rm", "-f", &container(slave)];
+            stop.map(OsString::from).to_vec()
+        }
+    })
+}
+
+/// Whether what a failed stop said means that there was nothing to stop.
+pub(super) fn tells_gone(by: &StopMeans, said: &str) -> bool {
+    match by {
+        StopMeans::Command { .. } | StopMeans::Process => false,
+        StopMeans::Docker { .. } => said.contains("No such container"),
     }
 }
 
@@ -129,7 +117,8 @@ impl Told {
 
 /// Makes what the start command needs: the base directory of a native slave.
 pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), String> {
-    if !is_process(slave) {
+    let latent = slave.kind.latent();
+    if latent.is_none_or(|latent| latent.kind != InstanceKind::Process) {
         return Ok(());
     }
     let host = if told.host.contains(':') {
@@ -160,19 +149,14 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
 }
 
 /// Whether there is certainly no instance, without asking its stop command: a native slave without a directory.
-pub(super) async fn is_gone(slave: &SlaveConfig) -> bool {
-    let dir = directory(&slave.name);
-    is_process(slave)
+pub(super) async fn is_gone(slave: &SlaveName, by: &StopMeans) -> bool {
+    let dir = directory(slave);
+    *by == StopMeans::Process
         && tokio::task::spawn_blocking(move || {
             matches!(BaseDir::open(&dir), Err(BaseDirError::NotASlave(_)))
         })
         .await
         .unwrap_or(false)
-}
-
-fn is_process(slave: &SlaveConfig) -> bool {
-    let latent = slave.kind.latent();
-    latent.is_some_and(|latent| latent.kind == InstanceKind::Process)
 }
 
 /// Absolute, because it is what the slave tells of itself.
@@ -181,15 +165,25 @@ fn directory(slave: &SlaveName) -> PathBuf {
     here.join("instances").join(slave.as_str())
 }
 
-/// The program beside this one.
-fn native_slave() -> Result<OsString, String> {
+/// The name of the container of a slave.
+fn container(slave: &SlaveName) -> String {
+    format!("buildmaster-{slave}")
+}
+
+/// The program beside this one, and what it is to do with the slave.
+fn native_slave(verb: &str, slave: &SlaveName) -> Result<Vec<OsString>, String> {
     let this = std::env::current_exe();
     let this = this.map_err(|error| format!("cannot tell where this program is: {error}"))?;
     // Of a program that was replaced while it ran, this is the name of the old one.
     let bytes = this.as_os_str().as_bytes();
     let bytes = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
     let this = PathBuf::from(OsString::from_vec(bytes.to_vec()));
-    Ok(this.with_file_name("buildslave").into_os_string())
+    let program = this.with_file_name("buildslave").into_os_string();
+    Ok(vec![program, verb.into(), directory(slave).into()])
+}
+
+fn owned(words: &[String]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
 }
 
 const NAME: &str = "SLAVE_NAME";

@@ -4,14 +4,15 @@ mod of_change;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
-    BuildId, BuildNumber, BuildSummary, Forecast, NewChange, Patch, Properties, RequestId,
-    SchedulerName, SetId, StepSummary, Timestamp,
+    BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, NewChange, Patch,
+    Properties, RequestId, SchedulerName, SetId, StepSummary, StopMeans, Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{Store, StoreError, schema};
@@ -525,6 +526,40 @@ fn builders_and_slaves_are_those_of_the_configuration() {
             builders: vec!["zeta".into(), "alpha".into()],
         }
     );
+}
+
+#[test]
+fn lat_07_instances_are_on_record_until_they_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = |slave: &str, of: Option<(&str, StopMeans)>| Op::SlaveInstance {
+        slave: slave.into(),
+        instance: of.map(|(identity, means)| {
+            let (identity, limit) = (identity.to_owned(), Duration::from_millis(1500));
+            let stop = InstanceStop { means, limit };
+            InstanceRecord { identity, stop }
+        }),
+    };
+    let words = vec!["stop it".to_owned(), "\u{1}é".to_owned()];
+    let command = StopMeans::Command { words };
+    let program = "podman".to_owned();
+    let docker = StopMeans::Docker { program };
+    let ops = [
+        instance("a", Some(("", command.clone()))),
+        instance("a", Some(("i-1", command))),
+        instance("b", Some(("", docker))),
+        instance("c", Some(("", StopMeans::Process))),
+        instance("d", Some(("x", StopMeans::Process))),
+        instance("d", None),
+    ];
+    apply_all(dir.path(), &ops);
+    let recovered = reopen(dir.path()).slaves;
+    let there = recovered.into_iter();
+    let there = there.map(|(slave, known)| Op::SlaveInstance {
+        slave,
+        instance: known.instance,
+    });
+    let [_, a, b, c, _, d] = ops;
+    assert_eq!(there.collect::<Vec<_>>(), [a, b, c, d]);
 }
 
 #[test]

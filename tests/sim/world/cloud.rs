@@ -1,18 +1,19 @@
 //! Where the instances of latent slaves run: they outlive the master, and none may be lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use buildmaster::botmaster::{Input, InstanceId, InstanceStart, InstanceState};
-use buildmaster::model::SlaveName;
+use buildmaster::config::SlaveConfig;
+use buildmaster::model::{SlaveName, StopMeans};
 use rand::RngExt;
 
 use super::{World, rows};
 use crate::journal::Journal;
 
-/// The instances that there are, and what is still to be said of them.
+/// The instances that there are, and what stops them, and what is still to be said of them.
 #[derive(Debug, Default)]
 pub struct Cloud {
-    there: BTreeSet<SlaveName>,
+    there: BTreeMap<SlaveName, StopMeans>,
     /// Those that could not be stopped the last time, for which a stop of the master does not wait.
     stop_failed: BTreeSet<SlaveName>,
     owed: Vec<(Owed, InstanceId, SlaveName)>,
@@ -26,13 +27,21 @@ enum Owed {
 
 impl Cloud {
     /// The instance is there as soon as its start begins.
-    pub fn start(&mut self, id: InstanceId, slave: SlaveName, disk: &Journal) {
-        assert!(disk.instances.contains_key(&slave), "started, not durable");
-        assert!(self.there.insert(slave.clone()), "two instances of {slave}");
-        self.owed.push((Owed::Started, id, slave));
+    pub fn start(&mut self, id: InstanceId, slave: &SlaveConfig, disk: &Journal) {
+        let name = slave.name.clone();
+        assert!(disk.instances.contains_key(&name), "started, not durable");
+        let latent = slave.kind.latent().expect("only those are started");
+        let other = self.there.insert(name.clone(), latent.stop().means);
+        assert_eq!(other, None, "two instances of {name}");
+        self.owed.push((Owed::Started, id, name));
     }
 
-    pub fn stop(&mut self, id: InstanceId, slave: SlaveName) {
+    pub fn stop(&mut self, id: InstanceId, slave: SlaveName, means: &StopMeans) {
+        let its = self.there.get(&slave);
+        assert!(
+            its.is_none_or(|its| its.is_type_of(means)),
+            "{slave} is not stopped by these"
+        );
         // A start that has not ended is ended by the stop.
         self.owed.retain(|(_, _, other)| *other != slave);
         self.owed.push((Owed::Stopped, id, slave));
@@ -45,7 +54,7 @@ impl Cloud {
 
     /// Whatever is there is on record (LAT-07).
     pub fn check(&self, disk: &Journal) {
-        for slave in &self.there {
+        for slave in self.there.keys() {
             assert!(disk.instances.contains_key(slave), "{slave} is lost");
         }
     }
@@ -128,7 +137,7 @@ impl World {
             InstanceState::Starting | InstanceState::Up => true,
             InstanceState::Down | InstanceState::Stopping => false,
         };
-        self.cloud.there.contains(slave) && its.is_some_and(is_up)
+        self.cloud.there.contains_key(slave) && its.is_some_and(is_up)
     }
 
     /// LAT-07: after an orderly end there is no instance.
@@ -152,14 +161,8 @@ impl World {
         self.write_out(self.unwritten.len());
         self.cloud.check(&self.disk);
         let failed = &self.cloud.stop_failed;
-        // How to stop one of a slave that is not latent any more, only the master knew that was killed.
-        let is_latent = |slave: &&SlaveName| {
-            let slave = self.config.slave(slave.as_str());
-            slave.is_some_and(|slave| slave.kind.latent().is_some())
-        };
-        let mut left = self.cloud.there.iter().filter(is_latent);
         assert!(
-            left.all(|slave| failed.contains(slave)),
+            self.cloud.there.keys().all(|slave| failed.contains(slave)),
             "instances are left"
         );
     }

@@ -144,11 +144,13 @@ impl World {
                 it.locks.leave();
             }
             Command::StartInstance { instance, slave } => {
-                self.cloud.start(instance, slave.name.clone(), &self.disk);
+                self.cloud.start(instance, &slave, &self.disk);
             }
             Command::StopInstance {
-                instance, slave, ..
-            } => self.cloud.stop(instance, slave.name.clone()),
+                instance,
+                slave,
+                record,
+            } => self.cloud.stop(instance, slave, &record.stop.means),
             Command::Announce(event) => self.hear(&event),
             Command::Exit => self.exited = true,
             Command::DropSlave { .. } | Command::CompleteLogin { .. } => {}

@@ -1,8 +1,9 @@
 //! How instances of latent slaves end: by stops, losses and crashes.
 
 use super::*;
-use crate::model::InstanceRecord;
+use crate::config::Secret;
 use crate::model::journal::RecoveredSlave;
+use crate::model::{InstanceRecord, InstanceStop, StopMeans};
 
 #[test]
 fn lat_07_a_stop_of_the_master_stops_all_instances_before_it_ends() {
@@ -57,46 +58,121 @@ fn a_clean_stop_does_not_wait_for_an_instance_that_cannot_be_stopped() {
     assert!(h.is_told("exit"));
 }
 
+/// A killed master has left an instance of slave s, which these stop.
+fn left(means: StopMeans) -> Recovered {
+    let (identity, limit) = ("old".to_owned(), Duration::from_secs(9));
+    let stop = InstanceStop { means, limit };
+    let instance = InstanceRecord { identity, stop };
+    let known = RecoveredSlave {
+        instance: Some(instance),
+        ..RecoveredSlave::default()
+    };
+    Recovered {
+        slaves: [("s".into(), known)].into(),
+        ..Recovered::default()
+    }
+}
+
+fn docker() -> StopMeans {
+    let program = "podman".to_owned();
+    StopMeans::Docker { program }
+}
+
+impl Harness {
+    /// How instances were told to stop.
+    fn stops(&mut self) -> Vec<InstanceStop> {
+        let stop = |command: &Command| match command {
+            Command::StopInstance { record, .. } => Some(record.stop.clone()),
+            _ => None,
+        };
+        self.out.iter().filter_map(stop).collect()
+    }
+}
+
 #[test]
 fn lat_07_and_slv_125_what_a_killed_master_has_left_is_stopped_before_anything_starts() {
-    let left = |kind: &str| {
-        let instance = InstanceRecord {
-            kind: kind.to_owned(),
-            identity: "old".to_owned(),
-        };
-        let known = RecoveredSlave {
-            instance: Some(instance),
-            ..RecoveredSlave::default()
-        };
-        Recovered {
-            slaves: [("s".into(), known)].into(),
-            ..Recovered::default()
-        }
-    };
     let config = latent_config(&[("b", &["s"])], Some(600));
-    let mut h = Harness::recovered(config.clone(), left("process"));
-    assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
-    h.change("b");
-    h.persisted();
-    assert_eq!(h.instances(), [""; 0]);
-    h.instance_stopped("s", 1, Ok(()));
-    assert!(h.is_told("start instance 2 of s"));
-    // What this configuration cannot stop is told, and stays on record.
-    let mut h = Harness::recovered(config.clone(), left("docker"));
-    assert_eq!(h.instances(), ["s has left an instance"]);
-    let mut other = self::config(&[("b", &["t"])]);
-    let mut h = Harness::recovered(other.clone(), left("process"));
-    assert_eq!(h.instances(), ["s has left an instance"]);
-    other.slaves.push(Arc::clone(&config.slaves[0]));
-    h.reconfigure(other);
-    assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
-    // Nor is it forgotten while the slave is of another kind.
+    for means in [StopMeans::Process, docker()] {
+        let mut h = Harness::recovered(config.clone(), left(means));
+        assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
+        h.change("b");
+        h.persisted();
+        assert_eq!(h.instances(), [""; 0]);
+        h.instance_stopped("s", 1, Ok(()));
+        assert!(h.is_told("start instance 2 of s"));
+    }
+}
+
+#[test]
+fn lat_07_what_a_killed_master_has_left_is_stopped_whatever_has_become_of_its_slave() {
+    let config = latent_config(&[("b", &["s"])], Some(600));
     let mut local = config.clone();
     slave_of(&mut local, 0).kind = SlaveKind::Local;
-    let mut h = Harness::recovered(local, left("process"));
-    assert_eq!(h.instances(), ["s has left an instance"]);
-    h.reconfigure(config);
+    let without = self::config(&[("b", &["t"])]);
+    for config in [&local, &without] {
+        let mut h = Harness::recovered(config.clone(), left(docker()));
+        assert_eq!(h.stops()[0].means, docker());
+        assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
+        h.instance_stopped("s", 1, Ok(()));
+        assert!(h.is_told("note slave s has no instance"));
+        assert_eq!(h.core.instances(), []);
+    }
+    // It comes back before that.
+    let mut h = Harness::recovered(without.clone(), left(docker()));
+    let mut again = without;
+    again.slaves.push(Arc::clone(&config.slaves[0]));
+    h.reconfigure(again);
     assert_eq!(h.instances(), ["stop instance 1 of s (old)"]);
+    assert_eq!(h.instance_state("s"), (InstanceState::Stopping, 0));
+}
+
+#[test]
+fn instances_are_stopped_as_the_configuration_says_now_if_their_type_is_the_same() {
+    let by = |stop: &str| {
+        let mut config = latent_config(&[("b", &["s"])], Some(600));
+        if let SlaveKind::Latent(latent) = &mut slave_of(&mut config, 0).kind {
+            latent.kind = InstanceKind::Command {
+                password: Secret::Inline("p".to_owned()),
+                start: vec!["start".to_owned()],
+                stop: vec![stop.to_owned()],
+            };
+        }
+        config
+    };
+    let words = |h: &mut Harness| match h.stops().pop().unwrap().means {
+        StopMeans::Command { words } => words.concat(),
+        StopMeans::Process | StopMeans::Docker { .. } => panic!("not by a command"),
+    };
+    // At the start of the master, and while it runs.
+    let old = vec!["broken".to_owned()];
+    let mut h = Harness::recovered(by("mended"), left(StopMeans::Command { words: old }));
+    assert_eq!(words(&mut h), "mended");
+    h.instance_stopped("s", 1, Err("no"));
+    h.told();
+    h.reconfigure(by("better"));
+    assert!(h.is_told("note slave s has instance \"old\""));
+    h.pass(1);
+    assert_eq!(words(&mut h), "better");
+    // By another type it is not stopped, but as it was started.
+    h.instance_stopped("s", 1, Err("no"));
+    h.told();
+    h.reconfigure(latent_config(&[("b", &["s"])], Some(600)));
+    h.pass(2);
+    assert_eq!(words(&mut h), "better");
+}
+
+#[test]
+fn a_slave_that_is_not_latent_any_more_connects_although_its_instance_cannot_be_stopped() {
+    let mut local = latent_config(&[("b", &["s"])], Some(600));
+    slave_of(&mut local, 0).kind = SlaveKind::Local;
+    let mut h = Harness::recovered(local, left(docker()));
+    let session = h.log_in("s");
+    assert!(h.is_told(&format!("drop {session}: its instance is being stopped")));
+    h.instance_stopped("s", 1, Err("no docker here"));
+    h.attach("s");
+    h.change("b");
+    h.persisted();
+    h.run();
 }
 
 #[test]
