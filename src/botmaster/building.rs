@@ -21,6 +21,7 @@ use super::merging::{self, PropertySources};
 use super::slave::SlaveIx;
 use super::timers::Timer;
 use super::{AttemptId, BotMaster, BuildOutcome, BuildPlan, Command, Epoch, Event, SessionId};
+use crate::config::{BuilderConfig, SlaveConfig};
 use crate::model::journal::BuildStart;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName, Timestamp,
@@ -33,6 +34,8 @@ pub(super) struct Attempt {
     pub(super) slave: SlaveIx,
     pub(super) session: Option<SessionId>,
     pub(super) requests: Vec<RequestId>,
+    /// The builder and the slave as they were when their locks were taken or looked up.
+    pub(super) configs: (Arc<BuilderConfig>, Arc<SlaveConfig>),
     /// Why the slave was chosen, for people.
     pub(super) choice: String,
     /// When the slave was chosen.
@@ -98,6 +101,10 @@ impl BotMaster {
             slave,
             session,
             requests,
+            configs: (
+                Arc::clone(&self.builders[builder.0].config),
+                Arc::clone(&self.slaves[slave.0].config),
+            ),
             choice,
             chosen_at: self.now.wall,
             stage,
@@ -235,6 +242,7 @@ impl BotMaster {
             choice: std::mem::take(&mut attempt.choice),
             at: self.now.wall,
         });
+        attempt.configs.0 = Arc::clone(&builder.config);
         attempt.stage = Stage::Recording(Box::new(plan));
         attempt.since = self.now.wall;
         self.builds.insert(build, id);

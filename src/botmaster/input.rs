@@ -247,11 +247,14 @@ pub enum Input {
     },
     /// Everything up to and including this ticket is on disk.
     Persisted(Ticket),
-    /// There is another configuration, read and checked; from now on it is the one in force (MAS-03).
+    /// There is another configuration, read and checked; from now on it is the one in force (MAS-03), unless builds that
+    /// run have locks that are of another type now, or could wait with new ones for ever (LCK-04, LCK-09).
     Reconfigured {
         /// The configuration.
         config: Arc<Config>,
-        /// Where it is told that it is in force.
+        /// Only tell whether it would be taken.
+        dry_run: bool,
+        /// Where it is told that it is in force, or why it is not.
         reply: ReplyId,
     },
     /// Stop: with `clean` running builds are waited for, else they are interrupted and will be

@@ -11,7 +11,7 @@ use super::building::Stage;
 use super::locks::{Holder, LockUser, Part, Wants};
 use super::slave::SlaveIx;
 use super::{AttemptId, BotMaster, Command, Event};
-use crate::config::{LockAccess, LockKind};
+use crate::config::{self, Config, LockAccess, LockConfig, LockKind};
 use crate::model::{BuildId, LockName, SlaveName};
 
 impl BotMaster {
@@ -38,6 +38,38 @@ impl BotMaster {
             self.refresh_slave(SlaveIx(at));
         }
         self.tell_granted(granted);
+    }
+
+    /// Why the locks of another configuration cannot be taken over while these builds run: they hold one that has
+    /// another type now, so that it would not be the same one (LCK-09), or take locks in another order (LCK-04).
+    pub(super) fn refuse_locks(&self, new: &Config) -> Option<String> {
+        let in_use = |lock: &&LockConfig| self.locks.has_other_kind(lock);
+        if let Some(lock) = new.locks.iter().find(in_use) {
+            return Some(format!(
+                "lock `{}` has another type now, and builds hold or want it: try again when they have ended, or give it \
+                 another name",
+                lock.name
+            ));
+        }
+        let running: Vec<_> = self
+            .attempts
+            .values()
+            .map(|attempt| {
+                let (builder, slave) = &attempt.configs;
+                let begun = matches!(attempt.stage, Stage::Recording(_) | Stage::Running(..));
+                // What has not begun yet takes the locks of its builder as that will be then.
+                let later = new
+                    .builders
+                    .iter()
+                    .find(|b| !begun && b.name == builder.name);
+                (&**later.unwrap_or(builder), &**slave)
+            })
+            .collect();
+        let circle = config::circle_with(&running, new)?;
+        Some(format!(
+            "locks are taken in another order than by builds that run, and {circle}; try again when they have ended, \
+             or stop them"
+        ))
     }
 
     /// A running build or one of its steps wants locks. If it must wait, that is announced.

@@ -129,6 +129,17 @@ impl Locks {
         self.grant(known)
     }
 
+    /// Whether somebody holds or wants a lock that is of another type in this configuration.
+    pub(super) fn has_other_kind(&self, new: &LockConfig) -> bool {
+        let kind = |lock: &LockConfig| std::mem::discriminant(&lock.kind);
+        let known = self.defined.get(&new.name);
+        known.is_some_and(|known| kind(known) != kind(new))
+            && self
+                .instances
+                .keys()
+                .any(|instance| instance.lock == new.name)
+    }
+
     /// The lock that is meant by `name` in a build on `slave`.
     pub(super) fn resolve(&self, name: &LockName, slave: &SlaveName) -> Instance {
         let kind = self.defined.get(name).map(|lock| &lock.kind);

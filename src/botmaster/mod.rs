@@ -286,7 +286,11 @@ impl BotMaster {
             Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
             Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),
-            Input::Reconfigured { config, reply } => self.on_reconfigured(config, reply),
+            Input::Reconfigured {
+                config,
+                dry_run,
+                reply,
+            } => self.on_reconfigured(config, dry_run, reply),
             Input::Shutdown { clean } => self.on_shutdown(clean),
             Input::CancelShutdown => self.on_cancel_shutdown(),
         }

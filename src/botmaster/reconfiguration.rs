@@ -21,10 +21,19 @@ use crate::config::{Config, SlaveConfig};
 use crate::model::{BuilderName, Op, Results};
 
 impl BotMaster {
-    /// The configuration is in force when this returns; who asked is told when that is on record.
-    pub(super) fn on_reconfigured(&mut self, config: Arc<Config>, reply: ReplyId) {
+    /// The configuration is in force when this returns, if nothing speaks against it; who asked is told when that is
+    /// on record.
+    pub(super) fn on_reconfigured(&mut self, config: Arc<Config>, dry_run: bool, reply: ReplyId) {
         if !self.phase.takes_slaves() {
             self.reply(reply, Err("the master is shutting down".to_owned()));
+            return;
+        }
+        if let Some(why) = self.refuse_locks(&config) {
+            self.reply(reply, Err(why));
+            return;
+        }
+        if dry_run {
+            self.reply(reply, Ok(Answer::Done));
             return;
         }
         let mut effects = vec![

@@ -249,7 +249,7 @@ impl<'a> Locks<'a> {
                 }
             }
         }
-        if is_clear && let Some(circle) = circles::find(&[(&self.defined, slaves, builders)]) {
+        if is_clear && let Some(circle) = circles::find(&self.defined, pairs(slaves, builders)) {
             let place = circle.first().map(|link| {
                 let user = match link.step {
                     Some(step) => User::Step(&link.builder.factory.name, step),
@@ -270,12 +270,25 @@ impl<'a> Locks<'a> {
     }
 }
 
-/// How builds of `old` that still run, and those of `new`, could wait for each other's locks for ever; each of the two
-/// configurations is free of that by itself (LCK-04).
+/// How builds that run, each begun by a builder and on a slave as these were then, and those of `new` could wait for
+/// each other's locks for ever, although `new` is free of that by itself (LCK-04).
 #[must_use]
-pub fn circle_between(old: &Config, new: &Config) -> Option<String> {
-    let users = [old, new].map(|c| (&*c.locks, &*c.slaves, &*c.builders));
-    circles::find(&users).map(|circle| circles::describe(&circle))
+pub fn circle_with(running: &[(&BuilderConfig, &SlaveConfig)], new: &Config) -> Option<String> {
+    let builds = pairs(&new.slaves, &new.builders).chain(running.iter().copied());
+    circles::find(&new.locks, builds).map(|circle| circles::describe(&circle))
+}
+
+/// Each builder with each of its slaves.
+fn pairs<'c>(
+    slaves: &'c [Arc<SlaveConfig>],
+    builders: &'c [Arc<BuilderConfig>],
+) -> impl Iterator<Item = (&'c BuilderConfig, &'c SlaveConfig)> {
+    let slaves: BTreeMap<_, _> = slaves.iter().map(|s| (&s.name, &**s)).collect();
+    builders.iter().flat_map(move |builder| {
+        let its = builder.slaves.iter().filter_map(|name| slaves.get(name));
+        let its = its.map(|slave| (&**builder, *slave));
+        its.collect::<Vec<_>>()
+    })
 }
 
 fn read_count(value: &Value<'_>) -> Option<u32> {

@@ -43,7 +43,7 @@ pub use checked::{
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use difference::Difference;
-pub use locks::{LockAccess, LockConfig, LockKind, LockMode, circle_between};
+pub use locks::{LockAccess, LockConfig, LockKind, LockMode, circle_with};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{

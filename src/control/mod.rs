@@ -77,7 +77,12 @@ pub enum Ask {
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
     /// Another configuration, read and checked, is to be in force (MAS-03).
-    Reconfigure(Arc<Config>),
+    Reconfigure {
+        /// The configuration.
+        config: Arc<Config>,
+        /// Only tell whether it would be taken.
+        dry_run: bool,
+    },
     /// Go on after a clean shutdown was asked for (MAS-05).
     CancelShutdown,
 }

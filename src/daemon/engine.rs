@@ -209,7 +209,11 @@ impl Engine {
             },
             Ask::UnpauseSlave(slave) => Input::UnpauseSlave { slave, reply },
             Ask::EndSlave(slave) => Input::EndSlave { slave, reply },
-            Ask::Reconfigure(config) => Input::Reconfigured { config, reply },
+            Ask::Reconfigure { config, dry_run } => Input::Reconfigured {
+                config,
+                dry_run,
+                reply,
+            },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
             Ask::Why(request) => {
                 let why = Answer::Why(self.core.why(request));

@@ -14,7 +14,7 @@ use tracing::{error, info};
 use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
-use crate::config::{Config, Difference, circle_between};
+use crate::config::{Config, Difference};
 use crate::control::{Ask, Control, Reconfigure, Reconfigured};
 use crate::net::Tasks;
 
@@ -86,26 +86,24 @@ impl Reconfigurer {
         let load = Arc::clone(&self.load);
         let loaded = tokio::task::spawn_blocking(move || load()).await;
         let (config, warnings) = loaded.map_err(|error| error.to_string())??;
-        if let Some(circle) = circle_between(&self.config, &config) {
-            return Err(format!(
-                "locks are taken in another order than by builds that may be running: {circle}; restart the master, \
-                 or go by way of a configuration that does not use these locks"
-            ));
-        }
         let done = Reconfigured {
             difference: Difference::between(&self.config, &config),
             warnings,
         };
-        if dry_run {
-            return Ok(done);
-        }
         let config = Arc::new(config);
+        if dry_run {
+            let ask = Ask::Reconfigure { config, dry_run };
+            return self.control.ask(ask).await.map(|_| done);
+        }
         let prepared = self
             .doors
             .prepare(&config)
             .map_err(|error| format!("{error:#}"))?;
         jobdirs::check(&config, Path::new(".")).map_err(|error| format!("{error:#}"))?;
-        let ask = Ask::Reconfigure(Arc::clone(&config));
+        let ask = Ask::Reconfigure {
+            config: Arc::clone(&config),
+            dry_run,
+        };
         self.control.ask(ask).await?;
         self.doors.commit(prepared);
         self.locals.set(&self.doors);

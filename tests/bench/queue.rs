@@ -50,7 +50,14 @@ fn one_of_so_many_builders_changes(bencher: Bencher<'_, '_>, builders: usize) {
         turn += 1;
         let reply = buildmaster::botmaster::ReplyId(turn);
         let config = Arc::clone(&configs[usize::from(turn.is_multiple_of(2))]);
-        core.handle(NOW, Input::Reconfigured { config, reply });
+        core.handle(
+            NOW,
+            Input::Reconfigured {
+                config,
+                dry_run: false,
+                reply,
+            },
+        );
         while core.next_command().is_some() {}
     });
 }

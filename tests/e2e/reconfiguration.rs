@@ -107,35 +107,42 @@ fn a_wrong_configuration_changes_nothing_and_says_what_is_wrong() {
 }
 
 #[test]
-fn lck_04_another_order_of_locks_is_refused_while_builds_may_have_the_old_one() {
+fn lck_04_another_order_of_locks_waits_for_the_builds_that_have_the_old_one() {
     let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
     let locks = "[locks]\na = { type = \"master\" }\nb = { type = \"master\" }\n";
     let setup = |on_builder: &str, on_step: &str| {
-        let steps = [shell("work", "true", &format!("locks = [{on_step:?}]"))];
-        Setup::new(&steps)
-            .builder("full", &format!("locks = [{on_builder:?}]"))
+        let first = shell("hold", &gate.command(), "");
+        let then = shell("work", "true", &format!("locks = [{on_step}]"));
+        Setup::new(&[first, then])
+            .builder("full", &format!("locks = [{on_builder}]"))
             .local_slave("here")
             .tables(locks)
     };
-    let master = Master::start(&sandbox, &setup("a", "b"));
-    write(&master, &setup("b", "a").toml(master.port()));
-    for options in [&["--dry-run"][..], &[]] {
-        let refused = reconfigure(&master, options);
-        assert_eq!(refused.code, Some(1), "{refused}");
-        assert!(refused.stderr.contains("in another order"), "{refused}");
-        assert!(
-            refused.stderr.contains("builds of `full` hold `"),
-            "{refused}"
-        );
+    let master = Master::start(&sandbox, &setup("\"a\"", "\"b\""));
+    let turned = setup("\"b\"", "\"a\"").toml(master.port());
+    master.wait_until_attached("here");
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+    // By way of one without them neither.
+    for between in [None, Some(setup("", ""))] {
+        if let Some(between) = between {
+            write(&master, &between.toml(master.port()));
+            reconfigure(&master, &[]).ok();
+        }
+        write(&master, &turned);
+        for options in [&["--dry-run"][..], &[]] {
+            let refused = reconfigure(&master, options);
+            assert_eq!(refused.code, Some(1), "{refused}");
+            let why = "builds of `full` hold `a` while their step `work` waits for `b`";
+            assert!(refused.stderr.contains(why), "{refused}");
+        }
     }
-    // By way of one without them.
-    let without = setup("a", "b").toml(master.port());
-    let without = without
-        .replace("locks = [\"a\"]", "")
-        .replace(", locks = [\"b\"]", "");
-    write(&master, &without);
-    reconfigure(&master, &[]).ok();
-    write(&master, &setup("b", "a").toml(master.port()));
+    gate.open();
+    assert_eq!(
+        master.finished_build("full", 0).result.as_deref(),
+        Some("success")
+    );
     reconfigure(&master, &[]).ok();
 }
 

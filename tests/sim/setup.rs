@@ -10,9 +10,10 @@ use buildmaster::config::calendar::Field;
 use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
-    Importance, InstanceKind, LatentConfig, LockAccess, LockConfig, LockKind, LockMode, LogLimits,
-    MailConfig, MergeRule, Merging, NightlyConfig, SchedulerConfig, SchedulerKind, Secret,
-    SlaveChoice, SlaveConfig, SlaveKind, TimedBuild, TreeStable,
+    GitMode, GitStepConfig, Importance, InstanceKind, LatentConfig, LockAccess, LockConfig,
+    LockKind, LockMode, LogLimits, MailConfig, MergeRule, Merging, NightlyConfig, SchedulerConfig,
+    SchedulerKind, Secret, SlaveChoice, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
+    TimedBuild, TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -122,14 +123,53 @@ pub fn some_locks(rng: &mut StdRng, names: &[LockName]) -> Vec<LockAccess> {
     locks
 }
 
+/// One step stands for all: it names the locks that any of them may want, which are those after the builder's `own`.
+fn factory(order: &Order, own: &[LockAccess]) -> Arc<FactoryConfig> {
+    let is_own = |name: &&str| own.iter().any(|access| access.lock.as_str() == *name);
+    let last = order.iter().rposition(is_own);
+    let first = last.map_or(2, |at| at + 1);
+    let access = |name: &&str| LockAccess {
+        lock: (*name).into(),
+        mode: LockMode::Counting,
+    };
+    let step = StepConfig {
+        name: String::new(),
+        locks: order[first..].iter().map(access).collect(),
+        halt_on_failure: true,
+        flunk_on_warnings: false,
+        flunk_on_failure: true,
+        warn_on_warnings: false,
+        warn_on_failure: false,
+        always_run: false,
+        use_progress: true,
+        description: None,
+        description_done: None,
+        description_suffix: None,
+        kind: StepKind::Git(Box::new(GitStepConfig {
+            repourl: Template::literal(""),
+            branch: None,
+            mode: GitMode::Incremental,
+            always_use_latest: false,
+            submodules: false,
+            shallow: false,
+            retry: None,
+            timeout: None,
+            workdir: Template::literal("build"),
+            env: BTreeMap::new(),
+            log_environ: true,
+        })),
+    };
+    Arc::new(FactoryConfig {
+        name: order.join(" "),
+        steps: vec![step],
+    })
+}
+
 /// The locks that steps of a builder may want.
 pub fn locks_after(builder: &BuilderConfig) -> Vec<LockName> {
-    let order: Vec<&str> = builder.factory.name.split(' ').collect();
-    let own = &builder.locks;
-    let is_own = |name: &str| own.iter().any(|access| access.lock.as_str() == name);
-    let last = order.iter().rposition(|name| is_own(name));
-    let first = last.map_or(2, |at| at + 1);
-    order[first..].iter().map(|&name| name.into()).collect()
+    let steps = &builder.factory.steps;
+    let locks = steps.iter().flat_map(|step| &step.locks);
+    locks.map(|access| access.lock.clone()).collect()
 }
 
 fn slave(rng: &mut StdRng, n: u32, order: &Order) -> Arc<SlaveConfig> {
@@ -183,16 +223,14 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
     if its.is_empty() {
         its.push(slaves[rng.random_range(0..slaves.len())].clone());
     }
+    let locks = locks_of(rng, &order[2..5]);
     Arc::new(BuilderConfig {
         name: name.as_str().into(),
         slaves: its,
         builddir: name.clone(),
         slavebuilddir: name,
-        factory: Arc::new(FactoryConfig {
-            name: order.join(" "),
-            steps: Vec::new(),
-        }),
-        locks: locks_of(rng, &order[2..5]),
+        factory: factory(order, &locks),
+        locks,
         env: BTreeMap::new(),
         tags: Vec::new(),
         description: String::new(),

@@ -58,6 +58,8 @@ pub struct World {
     builds: BTreeMap<BuildId, RunningBuild>,
     waiting: BTreeSet<ReplyId>,
     asked: BTreeMap<ReplyId, Asked>,
+    /// What was answered with an error.
+    refused: BTreeSet<ReplyId>,
     unpaused: u32,
     /// Which configuration was in force when a change came.
     change_replies: BTreeMap<ReplyId, usize>,
@@ -109,6 +111,7 @@ impl World {
             builds: BTreeMap::new(),
             waiting: BTreeSet::new(),
             asked: BTreeMap::new(),
+            refused: BTreeSet::new(),
             unpaused: 0,
             change_replies: BTreeMap::new(),
             accepted: BTreeMap::new(),

@@ -75,6 +75,81 @@ impl Harness {
     }
 }
 
+impl Harness {
+    /// What is answered to another configuration, and to the question whether it would be taken, which is the same.
+    fn offer(&mut self, config: &Config) -> String {
+        let [asked, taken] = [true, false].map(|dry_run| {
+            let reply = self.new_reply();
+            let config = Arc::new(config.clone());
+            self.input(Input::Reconfigured {
+                config,
+                dry_run,
+                reply,
+            });
+            self.persisted();
+            let start = format!("reply {reply}: ");
+            let mut told = self.out.iter().filter_map(short);
+            let answer = told.find_map(|line| line.strip_prefix(&start).map(str::to_owned));
+            answer.unwrap()
+        });
+        assert_eq!(asked, taken);
+        taken
+    }
+}
+
+/// Builder b on slave s; builds hold one lock with their slave, and another one on top of it.
+fn nested(of_slave: &str, of_builder: &str) -> Config {
+    let mut config = config(&[("b", &["s"])]);
+    config.locks = vec![lock("x", 1, false), lock("y", 1, false)];
+    let access = |name: &str| (!name.is_empty()).then(|| exclusive(name));
+    slave_of(&mut config, 0).locks = access(of_slave).into_iter().collect();
+    let builder = Arc::make_mut(&mut config.builders[0]);
+    builder.locks = access(of_builder).into_iter().collect();
+    config
+}
+
+#[test]
+fn lck_04_no_configuration_turns_round_the_order_of_locks_of_a_build_that_runs() {
+    let refusal = "locks are taken in another order than by builds that run, and builds could wait for each other's \
+                   locks for ever: builds of `b` on slave `s` hold `x` while they wait for `y`, and builds of `b` on \
+                   slave `s` hold `y` while they wait for `x`; try again when they have ended, or stop them";
+    let mut h = Harness::new(nested("x", "y"));
+    h.attach("s");
+    h.change("b");
+    h.persisted();
+    // It has the locks of its slave; those of its builder it would take as they are then.
+    let alone = h.offer(&nested("y", "x"));
+    assert!(
+        alone.contains("on slave `s` hold `x` while they wait for `x`"),
+        "{alone}"
+    );
+    let plan = h.run();
+    assert_eq!(h.offer(&nested("y", "x")), refusal);
+    // Not by a detour either.
+    assert_eq!(h.offer(&nested("", "")), "done");
+    assert_eq!(h.offer(&nested("y", "x")), refusal);
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.offer(&nested("y", "x")), "done");
+}
+
+#[test]
+fn lck_09_a_lock_that_is_held_keeps_its_type() {
+    let mut h = Harness::new(nested("x", ""));
+    h.attach("s");
+    h.change("b");
+    h.persisted();
+    let plan = h.run();
+    let mut other = nested("x", "");
+    other.locks[0] = lock("x", 1, true);
+    assert!(h.offer(&other).starts_with("lock `x` has another type now"));
+    other.locks[1] = lock("y", 1, true);
+    other.locks[0] = lock("x", 7, false);
+    assert_eq!(h.offer(&other), "done", "nobody has y");
+    other.locks[0] = lock("x", 1, true);
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.offer(&other), "done");
+}
+
 /// Three builders on slaves of their own, each with a build that runs, and the master lock `disk`.
 fn three_builds(max_count: u32) -> (Harness, [Box<BuildPlan>; 3]) {
     let mut config = config(&[("a", &["s"]), ("b", &["t"]), ("c", &["u"])]);

@@ -8,7 +8,11 @@ impl Harness {
     pub(super) fn reconfigure(&mut self, config: Config) {
         self.config = Arc::new(config);
         let (config, reply) = (Arc::clone(&self.config), self.new_reply());
-        self.input(Input::Reconfigured { config, reply });
+        self.input(Input::Reconfigured {
+            config,
+            dry_run: false,
+            reply,
+        });
         self.persisted();
     }
 

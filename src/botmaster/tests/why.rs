@@ -306,7 +306,11 @@ fn a_builder_that_was_removed_is_the_only_reason() {
     without.orphan_request_grace = Duration::from_secs(60);
     let reply = h.new_reply();
     let config = Arc::new(without);
-    h.input(Input::Reconfigured { config, reply });
+    h.input(Input::Reconfigured {
+        config,
+        dry_run: false,
+        reply,
+    });
     assert_eq!(h.kinds(1), [BlockerKind::BuilderRemoved]);
 }
 

@@ -5,7 +5,6 @@
 //! only along a circle of "is held while … is waited for", and without one they never do.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::{LockAccess, LockConfig, LockKind};
 use crate::config::checked::{BuilderConfig, SlaveConfig};
@@ -26,29 +25,17 @@ pub(super) struct Link<'c> {
 /// A lock; of a slave, if each slave has its own.
 type Node<'c> = (&'c LockName, Option<&'c SlaveName>);
 
-/// The locks, slaves and builders of a configuration.
-pub(super) type Users<'c> = (
-    &'c [LockConfig],
-    &'c [Arc<SlaveConfig>],
-    &'c [Arc<BuilderConfig>],
-);
-
-/// A circle, if there is one, where builds of all these configurations run at the same time.
-pub(super) fn find<'c>(configurations: &[Users<'c>]) -> Option<Vec<Link<'c>>> {
-    let locks = configurations.iter().flat_map(|&(locks, ..)| locks);
+/// A circle, if there is one, where builds of these builders on these slaves run at the same time.
+pub(super) fn find<'c>(
+    locks: &'c [LockConfig],
+    builds: impl Iterator<Item = (&'c BuilderConfig, &'c SlaveConfig)>,
+) -> Option<Vec<Link<'c>>> {
     let mut graph = Graph {
-        kinds: locks.map(|lock| (&lock.name, &lock.kind)).collect(),
+        kinds: locks.iter().map(|lock| (&lock.name, &lock.kind)).collect(),
         links: BTreeMap::new(),
     };
-    for &(_, slaves, builders) in configurations {
-        let slaves: BTreeMap<_, _> = slaves.iter().map(|s| (&s.name, &**s)).collect();
-        for builder in builders {
-            for name in &builder.slaves {
-                if let Some(slave) = slaves.get(name) {
-                    graph.add(builder, slave);
-                }
-            }
-        }
+    for (builder, slave) in builds {
+        graph.add(builder, slave);
     }
     graph.circle()
 }

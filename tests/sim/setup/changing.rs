@@ -8,7 +8,9 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use super::{LOCKS, Order, builder, grace, locks_of, scheduler, slave, slave_choice};
+use super::{
+    LOCKS, Order, builder, factory, grace, lock, locks_of, scheduler, slave, slave_choice,
+};
 use crate::world;
 
 /// What a person may make of `old` at one time.
@@ -80,6 +82,9 @@ fn change_one(rng: &mut StdRng, config: &mut Config) {
         }
         12 => {
             let at = rng.random_range(0..config.locks.len());
+            if rng.random_bool(0.3) {
+                config.locks[at] = lock(rng, at);
+            }
             config.locks[at].max_count = rng.random_range(1..=3);
         }
         13 => {
@@ -102,7 +107,7 @@ fn reorder_locks(rng: &mut StdRng, config: &mut Config) {
     for builder in &mut config.builders {
         let it = Arc::make_mut(builder);
         it.locks = locks_of(rng, &order[2..5]);
-        Arc::make_mut(&mut it.factory).name = order.join(" ");
+        it.factory = factory(&order, &it.locks);
     }
 }
 

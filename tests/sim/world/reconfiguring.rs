@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use buildmaster::botmaster::{Command, Event, Input, SessionId};
-use buildmaster::config::{Config, SchedulerConfig, circle_between};
+use buildmaster::config::{Config, SchedulerConfig};
 use buildmaster::model::{SchedulerName, SlaveName};
 use rand::RngExt;
 
@@ -51,12 +51,16 @@ impl World {
             setup::changed(&mut self.rng, &self.config)
         };
         let config = Arc::new(config);
-        if circle_between(&self.config, &config).is_some() {
-            // It does not come to the core.
-            return;
-        }
         self.let_timers_fire();
-        if !self.exited && !self.reference.is_hastened() {
+        let reply = self.new_reply();
+        self.quiet = Quiet::All;
+        self.input(Input::Reconfigured {
+            config: Arc::clone(&config),
+            dry_run: true,
+            reply,
+        });
+        let is_refused = self.refused.remove(&reply);
+        if !is_refused && !self.exited && !self.reference.is_hastened() {
             self.quiet = if config == self.config {
                 Quiet::All
             } else {
@@ -69,7 +73,12 @@ impl World {
         }
         let reply = self.new_reply();
         let waiting = rows::waiting(&self.core);
-        self.input(Input::Reconfigured { config, reply });
+        self.input(Input::Reconfigured {
+            config,
+            dry_run: false,
+            reply,
+        });
+        assert_eq!(self.refused.remove(&reply), is_refused);
         if rows::waiting(&self.core) < waiting {
             rows::take(24);
         }

@@ -19,6 +19,9 @@ impl World {
             }
             Command::Reply { to, result } => {
                 assert!(self.waiting.remove(&to), "answered twice");
+                if result.is_err() {
+                    self.refused.insert(to);
+                }
                 self.on_try_answered(to, &result);
                 self.on_asked(to, &result);
                 if let Some(version) = self.change_replies.remove(&to)
