@@ -3,7 +3,7 @@
 //! The model follows the sets as they are handed in and, for what must survive, as they are written. It looks
 //! for slots minute by minute and knows nothing of how the core finds or remembers them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ struct Clock {
     earliest: Timestamp,
     /// Since when it is late.
     late_since: Option<Now>,
+    /// The last tick that the scheduler told of.
+    tick: Option<Timestamp>,
 }
 
 /// A time, known or between two: where a set clock was noticed is not known to the microsecond.
@@ -104,6 +106,7 @@ impl Clocks {
             next: Span(now.wall, now.wall),
             earliest: now.wall,
             late_since: None,
+            tick: None,
         };
         if unsure {
             clock.be_unsure(now, self.latest);
@@ -137,11 +140,20 @@ impl Clocks {
 
     /// The core hands something in.
     pub fn on_ops(&mut self, now: Now, ops: &[Op]) {
+        let mut built = BTreeSet::new();
         for op in ops {
             if let Op::SetSubmitted(set) = op
                 && let Some(clock) = self.of(set)
             {
                 clock.on_run(now, set);
+                built.extend(&set.scheduler);
+            }
+        }
+        for op in ops {
+            if let Op::SchedulerState { scheduler, state } = op
+                && let (Some(clock), Some(state)) = (self.all.get_mut(scheduler), state)
+            {
+                clock.on_tick(now, state, built.contains(scheduler));
             }
         }
     }
@@ -235,6 +247,23 @@ impl Clock {
         self.done = now.wall;
         self.earliest = now.wall;
         self.late_since = None;
+    }
+
+    /// What no set tells: a run that had nothing to build. The next tick is counted from it.
+    fn on_tick(&mut self, now: Now, state: &Value, has_built: bool) {
+        let Rule::Every(period, _) = self.rule else {
+            return;
+        };
+        let tick = state.get("last").and_then(Value::as_i64).map(Timestamp);
+        let Some(tick) = tick.filter(|_| self.may_be_silent && tick != self.tick) else {
+            return;
+        };
+        self.tick = Some(tick);
+        if !has_built && !self.unsure {
+            self.next = Span(tick + period, tick + period);
+            self.done = now.wall;
+            self.earliest = now.wall;
+        }
     }
 
     fn on_state(&mut self, state: &Value) {
