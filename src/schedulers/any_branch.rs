@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::remembering;
 use super::scheduler::{Scheduler, Stored};
 use super::waiting;
 use super::{Outcome, Part};
@@ -101,12 +101,12 @@ impl AnyBranch {
         let mut stored = BTreeMap::new();
         let mut problems = Vec::new();
         for part in parts {
-            match Stored::deserialize(part) {
+            match remembering::read::<Stored>(part) {
                 Ok(part) => {
                     let changes = part.changes.iter();
                     stored.extend(changes.map(|(n, important)| (n, (important, part.next))));
                 }
-                Err(e) => problems.push(format!("a part of its stored state is unusable: {e}")),
+                Err(why) => problems.push(why),
             }
         }
         let mut missing = Vec::new();

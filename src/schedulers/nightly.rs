@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::remembering;
 use super::search::{self, Run};
 use super::timed::Gathered;
 use super::waiting::StoredChanges;
@@ -68,8 +69,7 @@ impl Nightly {
         known: &BTreeMap<ChangeNumber, Arc<Change>>,
         now: Timestamp,
     ) -> Result<(), String> {
-        let stored =
-            Stored::deserialize(state).map_err(|e| format!("its stored state is unusable: {e}"))?;
+        let stored: Stored = remembering::read(state)?;
         let from = stored.searched_from;
         let next = Next::after(config, from);
         if stored.next.is_some() && next.slot() == stored.next {

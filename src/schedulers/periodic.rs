@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Start;
+use super::remembering;
 use super::timed::Gathered;
 use super::waiting::StoredChanges;
 use crate::config::TimedBuild;
@@ -60,8 +61,7 @@ impl Periodic {
         known: &BTreeMap<ChangeNumber, Arc<Change>>,
         start: Start,
     ) -> Result<(), String> {
-        let stored =
-            Stored::deserialize(state).map_err(|e| format!("its stored state is unusable: {e}"))?;
+        let stored: Stored = remembering::read(state)?;
         if let Some(last) = stored.last
             && (settings.resume || start == Start::Reconfigured)
         {

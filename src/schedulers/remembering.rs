@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Effects;
@@ -61,6 +62,16 @@ impl Parts {
         let names = self.0.into_keys().map(|part| (part.under(name), None));
         effects.states.extend(names);
     }
+}
+
+/// Reads what a scheduler has stored.
+pub(super) fn read<T: DeserializeOwned>(state: &Value) -> Result<T, String> {
+    T::deserialize(state).map_err(|error| {
+        format!(
+            "what is stored under its name is not usable ({error}), as after a change of its `type` while the master \
+             was not running: it begins anew"
+        )
+    })
 }
 
 impl Remembered {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::remembering;
 use super::waiting::{self, StoredChanges, Waiting};
 use crate::config::TreeStable;
 use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
@@ -69,8 +70,7 @@ impl Scheduler {
         wanted: impl Fn(&Change) -> bool,
         now: Timestamp,
     ) -> Result<(), String> {
-        let stored =
-            Stored::deserialize(state).map_err(|e| format!("its stored state is unusable: {e}"))?;
+        let stored: Stored = remembering::read(state)?;
         let missing = self.changes.restore(&stored.changes, known, wanted);
         if self.changes.has_important() {
             self.wait = Some(Wait::until(stored.next.unwrap_or(now), now));

@@ -179,7 +179,7 @@ impl World {
             }
             // Power went before the state of one that is of another kind now was on disk.
             Event::SchedulerFailed { why, .. } => {
-                self.versions.len() > 1 && why.contains("stored state is unusable")
+                self.versions.len() > 1 && why.contains("stored under its name is not usable")
             }
             _ => true,
         };
