@@ -85,7 +85,7 @@ impl Difference {
         compare(
             "change source",
             (&old.change_sources, &new.change_sources),
-            change_source_name,
+            ChangeSourceConfig::name,
             change_source,
             &mut items,
         );
@@ -321,16 +321,6 @@ fn scheduler(a: &SchedulerConfig, b: &SchedulerConfig) -> Vec<&'static str> {
         ("reason", *reason != b.reason),
         ("priority", *priority != b.priority),
     ])
-}
-
-/// The user is what a sender knows a change source by.
-fn change_source_name(source: &ChangeSourceConfig) -> String {
-    let ChangeSourceConfig::Pb { user, ports, .. } = source;
-    let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
-    match ports.as_slice() {
-        [] => user.clone(),
-        ports => format!("{user} at {}", ports.join(", ")),
-    }
 }
 
 fn change_source(a: &ChangeSourceConfig, b: &ChangeSourceConfig) -> Vec<&'static str> {

@@ -17,6 +17,7 @@ mod instances;
 mod jobdirs;
 mod local;
 mod logins;
+mod passwords;
 mod reconfigure;
 mod sessions;
 mod signals;
