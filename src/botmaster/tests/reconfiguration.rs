@@ -91,6 +91,46 @@ fn brc_02_a_changed_builder_takes_over_queue_slaves_builds_and_numbers() {
 }
 
 #[test]
+fn brc_02_no_build_gets_the_place_of_anothers_logs_whoever_has_the_directory() {
+    let named = |dirs: [&str; 2]| {
+        let mut config = config(&[("a", &["s"]), ("b", &["t"])]);
+        for (at, dir) in dirs.into_iter().enumerate() {
+            builder_of(&mut config, at).builddir = dir.to_owned();
+        }
+        config
+    };
+    let build = |h: &mut Harness, builder: &str| {
+        h.change(builder);
+        let plan = h.run();
+        h.finish(plan.build, Results::Success, None);
+        plan.log_dir.display().to_string()
+    };
+    let mut h = Harness::new(named(["one", "two"]));
+    h.attach("s");
+    h.attach("t");
+    assert_eq!(build(&mut h, "a"), "builders/one/0");
+    assert_eq!(build(&mut h, "a"), "builders/one/1");
+    h.change("b");
+    let running = h.run();
+    assert_eq!(running.log_dir.display().to_string(), "builders/two/0");
+    // They exchange their directories while a build runs.
+    h.reconfigure(named(["two", "one"]));
+    assert_eq!(build(&mut h, "a"), "builders/two/2");
+    h.finish(running.build, Results::Success, None);
+    assert_eq!(build(&mut h, "b"), "builders/one/2");
+    // Another one takes over a directory, in another run of the master.
+    let recovered = Recovered {
+        next: h.core.next.clone(),
+        ..Recovered::default()
+    };
+    let mut other = config(&[("c", &["s"])]);
+    builder_of(&mut other, 0).builddir = "two".to_owned();
+    let mut h = Harness::recovered(other, recovered);
+    h.attach("s");
+    assert_eq!(build(&mut h, "c"), "builders/two/3");
+}
+
+#[test]
 fn sb_16_a_start_that_fails_after_the_change_gives_its_request_to_the_new_builder() {
     let mut h = Harness::new(config(&[("b", &["s"])]));
     h.attach("s");
