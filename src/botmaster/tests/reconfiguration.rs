@@ -60,7 +60,23 @@ fn mas_04_the_same_configuration_again_disturbs_nothing() {
     h.run();
     h.told();
     h.reconfigure(config(&[("a", &["s"]), ("b", &["s", "t"])]));
-    assert_eq!(h.told(), ["reconfigured", "reply 2: done"]);
+    assert_eq!(h.told(), ["reply 2: done", "reconfigured"]);
+}
+
+#[test]
+fn mas_03_who_asked_is_answered_when_it_is_in_force_whatever_the_disk_does() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.told();
+    let (config, reply) = (Arc::new(config(&[("c", &["s"])])), h.new_reply());
+    h.input(Input::Reconfigured {
+        config,
+        dry_run: false,
+        reply,
+    });
+    assert!(h.is_told("reply 1: done"));
+    assert!(!h.is_told("reconfigured"));
+    h.persisted();
+    assert!(h.is_told("reconfigured"));
 }
 
 #[test]
@@ -79,7 +95,7 @@ fn brc_02_a_changed_builder_takes_over_queue_slaves_builds_and_numbers() {
         steps: Vec::new(),
     });
     h.reconfigure(changed);
-    assert_eq!(h.told(), ["reconfigured", "reply 4: done"]);
+    assert_eq!(h.told(), ["reply 4: done", "reconfigured"]);
     assert_eq!(h.queued("b"), [2, 3]);
     assert_eq!(h.state("b"), "building");
     // The running build has the factory it began with (BRC-03), the next one the new.
@@ -400,7 +416,7 @@ fn two_thousand_builders_are_reconfigured_without_an_event_on_the_unchanged() {
     let mut changed = config(&builders);
     builder_of(&mut changed, 1000).description = "new".to_owned();
     h.reconfigure(changed);
-    assert_eq!(h.told(), ["reconfigured", "reply 1: done"]);
+    assert_eq!(h.told(), ["reply 1: done", "reconfigured"]);
 }
 
 #[test]
