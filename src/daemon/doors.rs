@@ -130,6 +130,14 @@ impl Doors {
         Ok(Prepared { wanted, new_ports })
     }
 
+    /// Who has another password in what was prepared: what it is, and its name.
+    pub(super) fn other_passwords<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+    ) -> impl Iterator<Item = (&'static str, &'a str)> {
+        prepared.wanted.passwords.changed_since(&self.passwords)
+    }
+
     /// Opens and closes, as it was prepared. Answers with the addresses that are open now, for people.
     pub(super) fn commit(&mut self, prepared: Prepared) -> Vec<String> {
         let Prepared { wanted, new_ports } = prepared;
