@@ -189,8 +189,12 @@ impl BotMaster {
         let build = self.next.build;
         self.next.build = build.next();
         let builder = &mut self.builders[attempt.builder.0];
-        let number = builder.next_number;
+        // Whoever else had or has this directory: no log of a build is ever in the place of another's.
+        let dir = builder.config.builddir.clone();
+        let in_dir = self.next.build_in.entry(dir).or_default();
+        let number = builder.next_number.max(*in_dir);
         builder.next_number = number.next();
+        *in_dir = number.next();
         builder.numbered.insert(number, id);
         let slave = &self.slaves[attempt.slave.0];
         for &request in &attempt.requests {
@@ -233,6 +237,7 @@ impl BotMaster {
             build,
             builder: builder.config.name.clone(),
             number,
+            builddir: builder.config.builddir.clone(),
             slave: plan.slave.clone(),
             requests: plan.requests.clone(),
             changes: plan.stamp.changes.iter().map(|c| c.number).collect(),

@@ -78,8 +78,15 @@ impl PropertySources<'_> {
     /// The builder's directory on the slave, spelled the slave's way (SLV-13).
     fn directory(&self) -> Option<String> {
         let base = self.slave_info.get("basedir")?;
+        let own = &self.builder.slavebuilddir;
         let windows = self.slave_info.get("system").is_some_and(|s| s == "nt");
-        let separator = if windows { '\\' } else { '/' };
-        Some(format!("{base}{separator}{}", self.builder.slavebuilddir))
+        let (separator, own) = if windows {
+            ("\\", own.replace('/', "\\"))
+        } else {
+            ("/", own.clone())
+        };
+        let ends = base.ends_with('/') || windows && base.ends_with('\\');
+        let separator = if ends { "" } else { separator };
+        Some(format!("{base}{separator}{own}"))
     }
 }

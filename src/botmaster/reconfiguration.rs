@@ -21,8 +21,8 @@ use crate::config::{Config, SlaveConfig};
 use crate::model::{BuilderName, Op, Results};
 
 impl BotMaster {
-    /// The configuration is in force when this returns, if nothing speaks against it; who asked is told when that is
-    /// on record.
+    /// The configuration is in force when this returns, if nothing speaks against it. Who asked is told at once, not
+    /// when that is on record: what is outside the core must follow, also while the disk takes no writes.
     pub(super) fn on_reconfigured(&mut self, config: Arc<Config>, dry_run: bool, reply: ReplyId) {
         if !self.phase.takes_slaves() {
             self.reply(reply, Err("the master is shutting down".to_owned()));
@@ -36,10 +36,8 @@ impl BotMaster {
             self.reply(reply, Ok(Answer::Done));
             return;
         }
-        let mut effects = vec![
-            Effect::Announce(Event::Reconfigured),
-            Effect::Reply(reply, Ok(Answer::Done)),
-        ];
+        self.reply(reply, Ok(Answer::Done));
+        let mut effects = vec![Effect::Announce(Event::Reconfigured)];
         if *self.config == *config {
             self.perform(effects);
             return;

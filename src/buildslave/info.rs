@@ -34,8 +34,8 @@ pub(super) fn spell(style: TextStyle, raw: &[u8]) -> Value {
 pub(super) fn slave_info(settings: &Settings, style: TextStyle) -> Vec<(Value, Value)> {
     let text = |text: &str| style.value(text);
     let mut info = info_files(&settings.base_dir, style);
-    let environ = settings
-        .environment
+    let environment = settings.environment.borrow();
+    let environ = environment
         .iter()
         .map(|(k, v)| (spell(style, k.as_bytes()), spell(style, v.as_bytes())))
         .collect();

@@ -31,5 +31,7 @@ mod settings;
 mod slave;
 
 pub use base_dir::{AllowShutdown, BaseDir, BaseDirError, NewSlave, Password};
-pub use settings::{Connector, Settings};
+pub use settings::{
+    Connector, Environment, INSTANCE_VARIABLE, PASSWORD_VARIABLE, Settings, own_environment,
+};
 pub use slave::{Controls, Ended, Event, run};

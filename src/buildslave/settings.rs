@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+
+/// The variables of an environment.
+pub type Environment = BTreeMap<OsString, OsString>;
 
 /// What a slave needs to know, beside where its master is.
 #[derive(Clone)]
@@ -24,8 +28,8 @@ pub struct Settings {
     pub max_delay: Duration,
     /// Whether commands run on a pseudo terminal when their master leaves it to the slave.
     pub use_pty: bool,
-    /// The environment that commands start from.
-    pub environment: BTreeMap<OsString, OsString>,
+    /// The environment that commands start from, as it is at their start.
+    pub environment: watch::Receiver<Arc<Environment>>,
     /// The program that runs a command on a pseudo terminal: one whose `main` calls
     /// [`super::pty::maybe_exec`] first. Normally this very program.
     pub pty_helper: PathBuf,
@@ -46,11 +50,25 @@ impl Settings {
             keepalive: Some(DEFAULT_KEEPALIVE),
             max_delay: DEFAULT_MAX_DELAY,
             use_pty: false,
-            environment: std::env::vars_os().collect(),
+            environment: watch::channel(Arc::new(own_environment())).1,
             pty_helper: super::pty::this_program(),
         }
     }
 }
+
+/// This process's environment, without what only a process that starts an instance of a slave is to know: commands
+/// print their environment in logs, and what they leave running is not part of the start.
+#[must_use]
+pub fn own_environment() -> Environment {
+    let own = std::env::vars_os();
+    own.filter(|(name, _)| name != PASSWORD_VARIABLE && name != INSTANCE_VARIABLE)
+        .collect()
+}
+
+/// The variable in which a master tells an instance of a latent slave its password.
+pub const PASSWORD_VARIABLE: &str = "SLAVE_PASSWORD";
+/// The variable by which a master knows what belongs to the start of an instance.
+pub const INSTANCE_VARIABLE: &str = "BUILDMASTER_INSTANCE";
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -41,7 +41,7 @@ use crate::model::{SchedulerName, TryJob};
 use crate::protocol::jobfile;
 use crate::store::{State, read};
 
-pub use self::maildir::JobdirError;
+pub use self::maildir::{JobdirError, Lock};
 
 /// A job directory that is ready to be watched.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ pub struct JobdirWatcher {
 
 impl JobdirWatcher {
     /// Checks the directory of `scheduler`, makes the subdirectories that are missing and locks it. A relative path is
-    /// below `basedir`, where the state is as well.
+    /// below `basedir`, where the state is as well. A lock of one of those that are `leaving` is taken over from there:
+    /// this one must not run before that one has ended.
     ///
     /// # Errors
     /// It does not exist, cannot be used by this process, or is used by another.
@@ -62,14 +63,22 @@ impl JobdirWatcher {
         scheduler: &SchedulerName,
         config: &TryJobdirConfig,
         basedir: &Path,
+        leaving: &mut Vec<Lock>,
     ) -> Result<Self, JobdirError> {
         let path = basedir.join(&config.jobdir);
+        let maildir = Maildir::open(path, config.max_job_size, leaving)?;
         Ok(Self {
             scheduler: scheduler.clone(),
-            maildir: Arc::new(Maildir::open(path, config.max_job_size)?),
+            maildir: Arc::new(maildir),
             poll_interval: config.poll_interval,
             basedir: basedir.to_owned(),
         })
+    }
+
+    /// The lock on the directory.
+    #[must_use]
+    pub fn lock(&self) -> Lock {
+        self.maildir.lock().clone()
     }
 
     /// Whether the directory of a scheduler is there.

@@ -15,7 +15,9 @@ use crate::control::socket::Request;
 /// builds, which end as they began.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Reconfig {
-    /// Only show what would change.
+    /// Only show what would change
+    ///
+    /// All that could fail is tried: passwords are read, ports and job directories are opened, and let go again.
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// Say nothing when all goes well.

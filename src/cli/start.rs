@@ -16,7 +16,7 @@ use super::checkconfig::{self, Tell};
 use super::{USAGE, complain, say};
 use crate::config::Config;
 use crate::daemon;
-use crate::daemonize::{self, LogFile, PidFile, Readiness, Rotation, Started};
+use crate::daemonize::{self, LogFile, PidFile, Readiness, Started};
 
 /// Name of the pid file in the base directory.
 pub(super) const PID_FILE: &str = "buildmaster.pid";
@@ -136,18 +136,15 @@ impl Start {
         config: Config,
         readiness: Readiness,
     ) -> anyhow::Result<ExitCode> {
-        if self.in_background {
-            let (size_bytes, keep) = config.log_rotation;
-            let rotation = Rotation {
-                size_bytes: Some(size_bytes),
-                keep: Some(keep),
-            };
-            let log = LogFile::open(Path::new(LOG_FILE), rotation)
+        let log = if self.in_background {
+            let log = LogFile::open(Path::new(LOG_FILE), daemon::rotation(&config))
                 .with_context(|| format!("cannot write {LOG_FILE}"))?;
-            log_to(log, false);
+            log_to(log.clone(), false);
+            Some(log)
         } else {
             log_to(std::io::stderr, std::io::stderr().is_terminal());
-        }
+            None
+        };
         if let Ok(meta) = std::fs::metadata(".")
             && meta.permissions().mode() & 0o077 != 0
         {
@@ -180,7 +177,7 @@ impl Start {
         };
         let done = {
             let load: daemon::Load = Arc::new(|| checkconfig::reload(Path::new(CONFIG_FILE)));
-            runtime.block_on(daemon::run(config, load, up))
+            runtime.block_on(daemon::run(config, load, log, up))
         };
         let deadline = done.as_ref().map_or_else(|_| Instant::now(), |by| *by);
         runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));

@@ -506,3 +506,16 @@ pub enum ChangeSourceConfig {
         prefix: Option<String>,
     },
 }
+
+impl ChangeSourceConfig {
+    /// What it is called: by its user, which is what a sender knows it by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let Self::Pb { user, ports, .. } = self;
+        let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+        match ports.as_slice() {
+            [] => user.clone(),
+            ports => format!("{user} at {}", ports.join(", ")),
+        }
+    }
+}

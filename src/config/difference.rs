@@ -6,8 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{
-    BuilderConfig, ChangeSourceConfig, Config, SchedulerConfig, SchedulerKind, SlaveConfig,
-    SlaveKind,
+    BuilderConfig, ChangeSourceConfig, Config, LockConfig, LockKind, SchedulerConfig,
+    SchedulerKind, SlaveConfig, SlaveKind,
 };
 
 /// All differences, in the order in which they take effect; none if both are the same.
@@ -65,7 +65,7 @@ impl Difference {
             "lock",
             (&old.locks, &new.locks),
             |l| l.name.to_string(),
-            |_, _| vec!["counts"],
+            lock,
             &mut items,
         );
         compare(
@@ -85,11 +85,26 @@ impl Difference {
         compare(
             "change source",
             (&old.change_sources, &new.change_sources),
-            change_source_name,
+            ChangeSourceConfig::name,
             change_source,
             &mut items,
         );
         Self(items)
+    }
+
+    /// Adds what cannot be seen in the configurations: that there is another password where they say that it is.
+    pub fn add_password(&mut self, what: &'static str, name: &str) {
+        let of = |item: &&mut Item| item.what == what && item.name == name;
+        match self.0.iter_mut().find(of) {
+            Some(item) if item.settings.contains(&PASSWORD) => {}
+            Some(item) => item.settings.push(PASSWORD),
+            None => self.0.push(Item {
+                what,
+                name: name.to_owned(),
+                becomes: Becomes::Changed,
+                settings: vec![PASSWORD],
+            }),
+        }
     }
 
     /// Whether there is none.
@@ -144,6 +159,8 @@ fn compare<T: PartialEq>(
         }
     }
 }
+
+const PASSWORD: &str = "password";
 
 /// Names of those settings that differ.
 fn differing<const N: usize>(settings: [(&'static str, bool); N]) -> Vec<&'static str> {
@@ -226,11 +243,7 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
     } = a;
     let same_kind = kind.name() == b.kind.name();
     let instance = |kind: &SlaveKind| matches!(kind, SlaveKind::Latent(_));
-    let other = if instance(kind) {
-        "instance"
-    } else {
-        "password"
-    };
+    let other = if instance(kind) { "instance" } else { PASSWORD };
     differing([
         ("type", !same_kind),
         (other, same_kind && *kind != b.kind),
@@ -249,6 +262,27 @@ fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
             "notify_on_missing",
             *notify_on_missing != b.notify_on_missing,
         ),
+    ])
+}
+
+fn lock(a: &LockConfig, b: &LockConfig) -> Vec<&'static str> {
+    let LockConfig {
+        name: _,
+        kind,
+        max_count,
+    } = a;
+    let for_slaves = |kind: &LockKind| match kind {
+        LockKind::Master => None,
+        LockKind::Slave {
+            max_count_for_slave,
+        } => Some(max_count_for_slave.clone()),
+    };
+    let (own, its) = (for_slaves(kind), for_slaves(&b.kind));
+    let same_type = own.is_some() == its.is_some();
+    differing([
+        ("type", !same_type),
+        ("max_count", *max_count != b.max_count),
+        ("max_count_for_slave", same_type && own != its),
     ])
 }
 
@@ -323,16 +357,6 @@ fn scheduler(a: &SchedulerConfig, b: &SchedulerConfig) -> Vec<&'static str> {
     ])
 }
 
-/// The user is what a sender knows a change source by.
-fn change_source_name(source: &ChangeSourceConfig) -> String {
-    let ChangeSourceConfig::Pb { user, ports, .. } = source;
-    let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
-    match ports.as_slice() {
-        [] => user.clone(),
-        ports => format!("{user} at {}", ports.join(", ")),
-    }
-}
-
 fn change_source(a: &ChangeSourceConfig, b: &ChangeSourceConfig) -> Vec<&'static str> {
     let ChangeSourceConfig::Pb {
         ports: _,
@@ -346,7 +370,7 @@ fn change_source(a: &ChangeSourceConfig, b: &ChangeSourceConfig) -> Vec<&'static
         ..
     } = b;
     differing([
-        ("password", password != other_password),
+        (PASSWORD, password != other_password),
         ("prefix", prefix != other_prefix),
     ])
 }
@@ -418,6 +442,39 @@ builders = ["b"]
         assert_eq!(
             lines(OLD, &slower),
             ["scheduler quick: changed: what and when it builds"]
+        );
+    }
+
+    #[test]
+    fn of_a_lock_it_is_said_what_is_another() {
+        let with = |lock: &str| format!("{OLD}[locks]\nl = {{ {lock} }}\n");
+        let old = with("type = \"slave\"");
+        for (new, expected) in [
+            ("type = \"master\"", "type"),
+            ("type = \"slave\", max_count = 2", "max_count"),
+            (
+                "type = \"slave\", max_count_for_slave = { s = 2 }",
+                "max_count_for_slave",
+            ),
+        ] {
+            let expected = format!("lock l: changed: {expected}");
+            assert_eq!(lines(&old, &with(new)), [expected]);
+        }
+    }
+
+    #[test]
+    fn another_password_is_told_once_whether_its_place_is_another_or_its_content() {
+        let new = OLD.replace("password = \"p\"", "password = \"q\"");
+        let mut difference = Difference::between(&read(OLD), &read(&new));
+        difference.add_password("slave", "s");
+        difference.add_password("change source", "change");
+        let lines: Vec<_> = difference.0.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "slave s: changed: password",
+                "change source change: changed: password"
+            ]
         );
     }
 

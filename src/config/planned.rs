@@ -3,21 +3,46 @@
 
 /// Advice on `name`, a key or a value of `place`, if it is planned.
 pub(super) fn find(place: &str, name: &str) -> Option<&'static str> {
-    names(place).any(|n| n == name).then_some(ADVICE)
+    let (_, advice, _) = rows(place).find(|(_, _, names)| names.contains(&name))?;
+    Some(advice)
 }
 
 /// What is planned for `place`.
 pub(super) fn names(place: &str) -> impl Iterator<Item = &'static str> {
-    let rows = PLANNED.iter().filter(move |(p, _)| *p == place);
-    rows.flat_map(|(_, names)| names.iter().copied())
+    rows(place).flat_map(|(_, _, names)| names.iter().copied())
 }
+
+fn rows(place: &str) -> impl Iterator<Item = &'static Row> {
+    PLANNED.iter().filter(move |(its, _, _)| *its == place)
+}
+
+/// A place, what to do without, and names there.
+type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const ADVICE: &str = "this version does not have it; remove it to go on without";
 
 /// Keys by the place of their table, values by the place of their key.
-const PLANNED: &[(&str, &[&str])] = &[
+const PLANNED: &[Row] = &[
+    (
+        "slaves.type",
+        "start and stop its instances by two commands of yours, with `type = \"command\"`",
+        &[
+            "ec2",
+            "libvirt",
+            "openstack",
+            "EC2LatentBuildSlave",
+            "LibVirtSlave",
+            "OpenStackLatentBuildSlave",
+        ],
+    ),
+    (
+        "schedulers.type",
+        "remove it: `buildmaster force BUILDER` builds whenever you want",
+        &["ForceScheduler"],
+    ),
     (
         "",
+        ADVICE,
         &[
             "status",
             "www",
@@ -46,13 +71,15 @@ const PLANNED: &[(&str, &[&str])] = &[
             "ping_extends_on_traffic",
         ],
     ),
-    ("builders", &["next_build", "can_start_build"]),
+    ("builders", ADVICE, &["next_build", "can_start_build"]),
     (
         "schedulers",
+        ADVICE,
         &["codebases", "create_absolute_source_stamps"],
     ),
     (
         "change_sources.type",
+        ADVICE,
         &[
             "GitPoller",
             "SVNPoller",
@@ -69,6 +96,7 @@ const PLANNED: &[(&str, &[&str])] = &[
     ),
     (
         "steps",
+        ADVICE,
         &[
             "do_step_if",
             "hide_step_if",
@@ -80,6 +108,7 @@ const PLANNED: &[(&str, &[&str])] = &[
     ),
     (
         "steps.type",
+        ADVICE,
         &[
             "Arch",
             "Assert",

@@ -1,9 +1,9 @@
 //! The handle by which everything outside the core asks it for something: change sources, the
 //! control socket, later the web.
 //!
-//! Invariants: an answer is given once, and only when what it says is on disk. While the disk takes
-//! no writes, work is refused at this door, so that nobody is told yes or left waiting; while it is only slow, work
-//! waits here.
+//! Invariants: an answer is given once, and only when what it says is on disk, except that a configuration is in force
+//! before that. While the disk takes no writes, work is refused at this door, so that nobody is told yes or left waiting;
+//! while it is only slow, work waits here.
 
 mod force;
 mod news;
@@ -77,7 +77,7 @@ pub enum Ask {
     Why(RequestId),
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
-    /// Another configuration, read and checked, is to be in force (MAS-03).
+    /// Another configuration, read and checked, is to be in force (MAS-03); answered when it is.
     Reconfigure {
         /// The configuration.
         config: Arc<Config>,

@@ -5,17 +5,18 @@
 //! whoever is connected stays connected (TUP-08).
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 
 use super::instances::Access;
+use super::passwords::Passwords;
 use super::sessions::{Keepalive, Keepalives};
-use crate::config::{
-    ChangeSourceConfig, Config, InstanceKind, Listen, SchedulerKind, Secret, SlaveKind,
-};
+use crate::buildslave::{Environment, own_environment};
+use crate::config::{ChangeSourceConfig, Config, InstanceKind, Listen, SchedulerKind, SlaveKind};
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Login, Tasks, UserKind};
@@ -31,7 +32,12 @@ pub(super) struct Doors {
     local: Arc<Door>,
     /// The passwords of the slaves inside the master, made for this run.
     local_passwords: BTreeMap<SlaveName, String>,
+    /// Those that the configuration names.
+    passwords: Passwords,
     keepalives: watch::Sender<Arc<Keepalives>>,
+    /// This process's environment without the variables in which this configuration, or one before it in this run, has
+    /// passwords.
+    environment: watch::Sender<Arc<Environment>>,
     /// What the instances of latent slaves are told.
     access: watch::Sender<Arc<Access>>,
     /// Where those go who have logged in.
@@ -71,6 +77,8 @@ struct Wanted {
     local_passwords: BTreeMap<SlaveName, String>,
     instance_passwords: BTreeMap<SlaveName, Vec<u8>>,
     keepalives: Keepalives,
+    environment: Environment,
+    passwords: Passwords,
 }
 
 /// Another configuration's doors, ready to be opened.
@@ -88,7 +96,9 @@ impl Doors {
             ports: Vec::new(),
             local: Door::new(Directory::new(), logins.clone(), tasks.clone()),
             local_passwords: BTreeMap::new(),
+            passwords: Passwords::default(),
             keepalives: watch::Sender::new(Arc::default()),
+            environment: watch::Sender::new(Arc::new(own_environment())),
             access: watch::Sender::new(Arc::default()),
             logins,
             tasks,
@@ -118,6 +128,14 @@ impl Doors {
             }
         }
         Ok(Prepared { wanted, new_ports })
+    }
+
+    /// Who has another password in what was prepared: what it is, and its name.
+    pub(super) fn other_passwords<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+    ) -> impl Iterator<Item = (&'static str, &'a str)> {
+        prepared.wanted.passwords.changed_since(&self.passwords)
     }
 
     /// Opens and closes, as it was prepared. Answers with the addresses that are open now, for people.
@@ -154,9 +172,12 @@ impl Doors {
             }
             self.groups.insert(group, door);
         }
+        self.passwords = wanted.passwords;
         self.local.replace_directory(wanted.locals);
         self.local_passwords = wanted.local_passwords;
         self.keepalives.send_replace(Arc::new(wanted.keepalives));
+        let environment = Arc::new(wanted.environment);
+        self.environment.send_replace(Arc::clone(&environment));
         let address = slave_port.iter().find_map(|address| {
             let port = self.ports.iter().find(|port| port.address == *address)?;
             match port.bound {
@@ -165,6 +186,7 @@ impl Doors {
             }
         });
         self.access.send_replace(Arc::new(Access {
+            environment,
             passwords: wanted.instance_passwords,
             address,
         }));
@@ -189,12 +211,18 @@ impl Doors {
         self.keepalives.subscribe()
     }
 
+    /// What local slaves start commands with.
+    pub(super) fn environment(&self) -> watch::Receiver<Arc<Environment>> {
+        self.environment.subscribe()
+    }
+
     /// What the instances of latent slaves are told, as it is configured.
     pub(super) fn access(&self) -> watch::Receiver<Arc<Access>> {
         self.access.subscribe()
     }
 
     fn wanted(&self, config: &Config) -> anyhow::Result<Wanted> {
+        let mut passwords = Passwords::default();
         let mut slaves = Directory::new();
         let mut locals = Directory::new();
         let mut local_passwords = BTreeMap::new();
@@ -205,7 +233,7 @@ impl Doors {
             let kind = UserKind::Slave(slave.name.clone());
             match &slave.kind {
                 SlaveKind::Remote { password } => {
-                    let password = read(password).with_context(|| format!("slave \"{name}\""))?;
+                    let password = passwords.read("slave", name, password)?;
                     slaves.insert(name, &password, kind);
                 }
                 SlaveKind::Local => {
@@ -218,7 +246,7 @@ impl Doors {
                     let password = match &latent.kind {
                         InstanceKind::Command { password, .. }
                         | InstanceKind::Docker { password, .. } => {
-                            read(password).with_context(|| format!("slave \"{name}\""))?
+                            passwords.read("slave", name, password)?
                         }
                         InstanceKind::Process => {
                             let known = self.access.borrow().passwords.get(&slave.name).cloned();
@@ -238,7 +266,7 @@ impl Doors {
                 password,
                 prefix,
             } = source;
-            let password = read(password).with_context(|| format!("change source \"{user}\""))?;
+            let password = passwords.read("change source", &source.name(), password)?;
             let kind = UserKind::Change {
                 prefix: prefix.clone(),
             };
@@ -265,8 +293,8 @@ impl Doors {
             };
             let builders: Arc<[_]> = scheduler.builders.as_slice().into();
             for (user, password) in &settings.users {
-                let of = || format!("user \"{user}\" of scheduler \"{}\"", scheduler.name);
-                let password = read(password).with_context(of)?;
+                let name = scheduler.name.as_str();
+                let password = passwords.read_of_user(user, "scheduler", name, password)?;
                 let kind = UserKind::Try {
                     scheduler: scheduler.name.clone(),
                     user: user.clone(),
@@ -275,6 +303,7 @@ impl Doors {
                 if Hashed::looks_like(&password) {
                     let text = String::from_utf8_lossy(&password);
                     let hash = Hashed::parse(&text).context("the hash of the password is unusable");
+                    let of = || format!("user \"{user}\" of scheduler \"{name}\"");
                     directory.insert_hashed(user, hash.with_context(of)?, kind);
                 } else {
                     directory.insert(user, &password, kind);
@@ -282,6 +311,10 @@ impl Doors {
             }
         }
         groups.insert(Group::Slaves, (present(&config.slave_port), slaves));
+        let mut environment = Environment::clone(&self.environment.borrow());
+        for variable in passwords.variables() {
+            environment.remove(OsStr::new(variable));
+        }
         let timeout = config.keepalive_timeout;
         let of = |interval| Keepalive { interval, timeout };
         let keepalives = config.slaves.iter();
@@ -292,6 +325,8 @@ impl Doors {
             local_passwords,
             instance_passwords,
             keepalives: keepalives.collect(),
+            environment,
+            passwords,
         })
     }
 
@@ -310,29 +345,6 @@ impl Bound {
             Self::Unix(path) => path.display().to_string(),
         }
     }
-}
-
-/// The password that `secret` means.
-fn read(secret: &Secret) -> anyhow::Result<Vec<u8>> {
-    let password = match secret {
-        Secret::Inline(password) => password.clone().into_bytes(),
-        Secret::File(path) => {
-            let mut bytes = std::fs::read(path)
-                .with_context(|| format!("cannot read the password file {}", path.display()))?;
-            if bytes.last() == Some(&b'\n') {
-                bytes.pop();
-            }
-            bytes
-        }
-        Secret::Env(name) => match std::env::var(name) {
-            Ok(password) => password.into_bytes(),
-            Err(_) => bail!("the environment variable {name} with the password is not set"),
-        },
-    };
-    if password.is_empty() {
-        bail!("the password is empty");
-    }
-    Ok(password)
 }
 
 /// `ports` without the loopback of IPv6 if this machine has none: a port without an address means

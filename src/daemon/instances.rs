@@ -12,6 +12,7 @@ mod orphans;
 mod run;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tracing::{Span, info_span};
 
 use super::sessions::Happened;
 use crate::botmaster::{Input, InstanceId, InstanceStart};
+use crate::buildslave::Environment;
 use crate::config::SlaveConfig;
 use crate::model::{InstanceRecord, InstanceStop, SlaveName};
 use crate::net::Tasks;
@@ -32,6 +34,8 @@ use run::{Ended, Run, run};
 /// What instances are told so that they can connect.
 #[derive(Default)]
 pub(super) struct Access {
+    /// What the commands that start and stop them find in their environment beside what is meant for them.
+    pub(super) environment: Arc<Environment>,
     /// The passwords of the latent slaves.
     pub(super) passwords: BTreeMap<SlaveName, Vec<u8>>,
     /// The first address of the slave port.
@@ -109,7 +113,8 @@ impl Instances {
     pub(super) fn stop(&mut self, id: InstanceId, slave: SlaveName, record: InstanceRecord) {
         let started = self.started.get(&slave).filter(|s| s.id == id);
         let started = started.map(|s| (s.cancel.clone(), s.identity.clone()));
-        let (tell, tasks) = (self.tell.clone(), self.tasks.clone());
+        let (access, tell) = (self.access.clone(), self.tell.clone());
+        let tasks = self.tasks.clone();
         self.tasks.spawn(span(&slave, "stop"), async move {
             let mut known = record.identity;
             if started.is_none() {
@@ -126,7 +131,9 @@ impl Instances {
                 };
                 known = said.filter(|said| !said.is_empty()).unwrap_or(known);
             }
-            let Some(result) = stop(&slave, known, &record.stop, &tasks).await else {
+            let environment = Arc::clone(&access.borrow().environment);
+            let stopped = stop(&slave, known, &record.stop, &environment, &tasks).await;
+            let Some(result) = stopped else {
                 return;
             };
             let input = Input::InstanceStopped {
@@ -174,7 +181,7 @@ async fn start(
     }
     let run = run(Run {
         words,
-        env: told.env(),
+        env: with(&known.environment, told.env(slave)),
         cancel: Some(cancel),
         patient,
         limit: None,
@@ -193,6 +200,7 @@ async fn stop(
     slave: &SlaveName,
     identity: String,
     by: &InstanceStop,
+    environment: &Environment,
     tasks: &Tasks,
 ) -> Option<Result<(), String>> {
     if commands::is_gone(slave, &by.means).await {
@@ -202,10 +210,11 @@ async fn stop(
         Ok(words) => words,
         Err(why) => return Some(Err(why)),
     };
-    let env = vec![
+    let its = [
         ("SLAVE_NAME".into(), slave.as_str().into()),
         ("INSTANCE".into(), identity.into()),
     ];
+    let env = with(environment, its);
     let run = run(Run {
         words,
         env,
@@ -222,6 +231,15 @@ async fn stop(
     };
     let is_gone = ended.code == Some(0) || commands::tells_gone(&by.means, &ended.why);
     Some(if is_gone { Ok(()) } else { Err(ended.why) })
+}
+
+fn with(
+    environment: &Environment,
+    its: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Environment {
+    let mut environment = environment.clone();
+    environment.extend(its);
+    environment
 }
 
 /// The exit code of a start command that there is no instance to be had now (`EX_TEMPFAIL`).

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info_span};
+use tracing::info_span;
 
-use crate::changes::try_jobdir::JobdirWatcher;
+use crate::changes::try_jobdir::{JobdirWatcher, Lock};
 use crate::config::{Config, SchedulerKind, TryJobdirConfig};
 use crate::control::Control;
 use crate::model::SchedulerName;
@@ -36,6 +36,7 @@ pub(super) struct Jobdirs {
 #[derive(Debug)]
 struct Watched {
     config: TryJobdirConfig,
+    lock: Lock,
     stop: CancellationToken,
     /// Ends when the directory is not watched any more.
     ended: oneshot::Receiver<()>,
@@ -49,11 +50,18 @@ pub(super) type Opened = Vec<(TryJobdirConfig, SchedulerName, JobdirWatcher)>;
 /// # Errors
 /// One is missing, or cannot be used.
 pub(super) fn open(config: &Config) -> anyhow::Result<Opened> {
-    let mut opened = Vec::new();
-    for (name, jobdir) in configured(config) {
-        let watcher = JobdirWatcher::open(name, jobdir, Path::new("."));
+    open_all(owned(configured(config)), Vec::new())
+}
+
+fn open_all(
+    wanted: Vec<(SchedulerName, TryJobdirConfig)>,
+    mut leaving: Vec<Lock>,
+) -> anyhow::Result<Opened> {
+    let mut opened = Vec::with_capacity(wanted.len());
+    for (name, jobdir) in wanted {
+        let watcher = JobdirWatcher::open(&name, &jobdir, Path::new("."), &mut leaving);
         let watcher = watcher.with_context(|| format!("scheduler \"{name}\""))?;
-        opened.push((jobdir.clone(), name.clone(), watcher));
+        opened.push((jobdir, name, watcher));
     }
     Ok(opened)
 }
@@ -66,66 +74,67 @@ impl Jobdirs {
             control,
             tasks,
         };
-        for (config, name, watcher) in opened {
-            jobdirs.watch(name, config, async { Some(watcher) });
+        let (_, is_free) = watch::channel(());
+        for opened in opened {
+            jobdirs.watch(opened, is_free.clone());
         }
         jobdirs
     }
 
-    /// Watches what `config` has; a directory whose settings are the same does not notice. One that is lost between the
-    /// check and this is told of in the log.
-    pub(super) fn set(&mut self, config: &Config) {
+    /// Opens those directories of `config` that are not watched with the same settings already.
+    ///
+    /// # Errors
+    /// One is missing, or cannot be used. Nothing has changed.
+    pub(super) async fn prepare(&self, config: &Config) -> anyhow::Result<Opened> {
         let wanted: BTreeMap<_, _> = configured(config).collect();
-        let mut gone = Vec::new();
-        let watched = std::mem::take(&mut self.watched);
-        for (name, watched) in watched {
-            if wanted.get(&name).is_some_and(|w| **w == watched.config) {
-                self.watched.insert(name, watched);
-            } else {
-                watched.stop.cancel();
-                gone.push(watched.ended);
-            }
-        }
-        // One scheduler may take over the directory of another, which is locked until that has let go of it.
-        let (all_gone, is_free) = tokio::sync::watch::channel(());
-        self.tasks.spawn(info_span!("jobdirs"), async move {
-            for ended in gone {
+        let stays = |name: &SchedulerName| self.stays(name, wanted.get(name).copied());
+        let new = wanted.iter().filter(|(name, _)| !stays(name));
+        let new = owned(new.map(|(&name, &jobdir)| (name, jobdir)));
+        // One scheduler may take over the directory of another.
+        let leaving = self.watched.iter().filter(|(name, _)| !stays(name));
+        let leaving = leaving.map(|(_, watched)| watched.lock.clone()).collect();
+        tokio::task::spawn_blocking(move || open_all(new, leaving)).await?
+    }
+
+    /// Watches what was opened, when all has ended that `config` does not have. A directory whose settings are the same does
+    /// not notice.
+    pub(super) fn commit(&mut self, config: &Config, opened: Opened) {
+        let wanted: BTreeMap<_, _> = configured(config).collect();
+        let (all_gone, is_free) = watch::channel(());
+        let is_gone = |name: &SchedulerName, watched: &mut Watched| {
+            wanted.get(name).is_none_or(|w| **w != watched.config)
+        };
+        for (_, watched) in self.watched.extract_if(.., is_gone) {
+            watched.stop.cancel();
+            let all_gone = all_gone.clone();
+            self.tasks.spawn(info_span!("jobdirs"), async move {
                 // It ends by being dropped.
-                drop(ended.await);
-            }
-            drop(all_gone);
-        });
-        for (name, jobdir) in wanted {
-            if self.watched.contains_key(name) {
-                continue;
-            }
-            let (scheduler, settings, mut is_free) =
-                (name.clone(), jobdir.clone(), is_free.clone());
-            self.watch(name.clone(), jobdir.clone(), async move {
-                while is_free.changed().await.is_ok() {}
-                let opened = tokio::task::spawn_blocking(move || {
-                    JobdirWatcher::open(&scheduler, &settings, Path::new("."))
-                });
-                match opened.await {
-                    Ok(Ok(watcher)) => return Some(watcher),
-                    Ok(Err(why)) => error!("a job directory is not watched: {why}"),
-                    Err(why) => error!("a job directory is not watched: {why}"),
-                }
-                None
+                drop(watched.ended.await);
+                drop(all_gone);
             });
+        }
+        drop(all_gone);
+        for opened in opened {
+            self.watch(opened, is_free.clone());
         }
     }
 
+    fn stays(&self, name: &SchedulerName, wanted: Option<&TryJobdirConfig>) -> bool {
+        let watched = self.watched.get(name);
+        watched.is_some_and(|watched| Some(&watched.config) == wanted)
+    }
+
+    /// Watches a directory when the other end of `is_free` is gone.
     fn watch(
         &mut self,
-        name: SchedulerName,
-        config: TryJobdirConfig,
-        watcher: impl Future<Output = Option<JobdirWatcher>> + Send + 'static,
+        (config, name, watcher): (TryJobdirConfig, SchedulerName, JobdirWatcher),
+        mut is_free: watch::Receiver<()>,
     ) {
         let stop = CancellationToken::new();
         let (ends, ended) = oneshot::channel();
         let (asked, stopping) = (stop.clone(), self.tasks.stopping());
         let control = self.control.clone();
+        let lock = watcher.lock();
         self.tasks.spawn(info_span!("jobdir"), async move {
             let stopping = async {
                 tokio::select! {
@@ -133,18 +142,25 @@ impl Jobdirs {
                     () = stopping => {}
                 }
             };
-            if let Some(watcher) = watcher.await {
-                watcher.run(control, stopping).await;
-            }
+            while is_free.changed().await.is_ok() {}
+            watcher.run(control, stopping).await;
             drop(ends);
         });
         let watched = Watched {
             config,
+            lock,
             stop,
             ended,
         };
         self.watched.insert(name, watched);
     }
+}
+
+fn owned<'a>(
+    configured: impl Iterator<Item = (&'a SchedulerName, &'a TryJobdirConfig)>,
+) -> Vec<(SchedulerName, TryJobdirConfig)> {
+    let owned = configured.map(|(name, jobdir)| (name.clone(), jobdir.clone()));
+    owned.collect()
 }
 
 fn configured(config: &Config) -> impl Iterator<Item = (&SchedulerName, &TryJobdirConfig)> {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, info_span};
 
 use super::doors::Doors;
-use crate::buildslave::{self, Connector, Controls, Settings};
+use crate::buildslave::{self, Connector, Controls, Environment, Settings};
 use crate::model::SlaveName;
 use crate::net::{Door, Tasks};
 
@@ -41,17 +41,26 @@ impl Locals {
         });
         for (name, password) in doors.locals() {
             if !self.running.contains_key(name) {
-                let stop = self.start(name, password, doors.local());
+                let stop = self.start(name, password, doors.environment(), doors.local());
                 self.running.insert(name.clone(), stop);
             }
         }
     }
 
-    fn start(&self, name: &SlaveName, password: &str, door: &Arc<Door>) -> CancellationToken {
+    fn start(
+        &self,
+        name: &SlaveName,
+        password: &str,
+        environment: watch::Receiver<Arc<Environment>>,
+        door: &Arc<Door>,
+    ) -> CancellationToken {
         // Absolute, because it is what the slave tells of itself, and what `builddir` is made of.
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let base_dir = here.join("slaves").join(name.as_str());
-        let settings = Settings::new(name.as_str(), password, base_dir);
+        let settings = Settings {
+            environment,
+            ..Settings::new(name.as_str(), password, base_dir)
+        };
         let (streams, accepted) = mpsc::channel(1);
         let span = info_span!("local slave", slave = %name);
         self.tasks

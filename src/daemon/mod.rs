@@ -17,6 +17,7 @@ mod instances;
 mod jobdirs;
 mod local;
 mod logins;
+mod passwords;
 mod reconfigure;
 mod sessions;
 mod signals;
@@ -35,6 +36,7 @@ use tracing::{error, info, info_span, warn};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::config::Config;
 use crate::control::{Control, Newsroom, socket};
+use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::Tasks;
@@ -47,7 +49,7 @@ use reconfigure::Reconfigurer;
 
 pub use clock::wall;
 pub use jobdirs::check as check_jobdirs;
-pub use reconfigure::Load;
+pub use reconfigure::{Load, rotation};
 pub use zone::machine_zone;
 
 /// Questions that may wait for the core; more wait at their askers.
@@ -66,14 +68,15 @@ const COMMIT_TIME: Duration = Duration::from_millis(500);
 const _: () = assert!(STOP_TIME.as_millis() + END_TIME.as_millis() < LONGEST_STOP.as_millis());
 
 /// Runs the master in the current directory, its base directory, until it is told to stop.
-/// `load` reads the configuration anew when it is to be taken again; `ready` is called with the addresses it listens
-/// on when it is up. Returns by when the process is to end.
+/// `load` reads the configuration anew when it is to be taken again; `log` is the program's own log, if it is a file;
+/// `ready` is called with the addresses it listens on when it is up. Returns by when the process is to end.
 ///
 /// # Errors
 /// It cannot start: the state is in use, a secret is missing, a port is taken.
 pub async fn run(
     config: Config,
     load: Load,
+    log: Option<LogFile>,
     ready: impl FnOnce(&[String]),
 ) -> anyhow::Result<Instant> {
     let config = Arc::new(config);
@@ -123,7 +126,7 @@ pub async fn run(
         info_span!("control"),
         socket::serve(listener, control.clone(), tasks.clone()),
     );
-    let reconfigurer = Reconfigurer::new(config, load, doors, jobdirs, control, &tasks);
+    let reconfigurer = Reconfigurer::new(config, load, doors, jobdirs, log, control, &tasks);
     tasks.spawn(
         info_span!("reconfiguration"),
         reconfigurer.run(reconfigurations, tasks.clone()),

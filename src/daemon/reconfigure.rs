@@ -1,11 +1,11 @@
 //! Another configuration while the master runs: read, checked, prepared, and then taken whole (MAS-03).
 //!
 //! One task owns what is not the core's: the doors, the slaves inside the master, the job directories. Whatever can fail, fails
-//! before the core hears of it: the file is read and checked, passwords are read, new ports are opened. From the
-//! core's answer on nothing can fail, so that a configuration is in force as a whole or not at all. Requests are served
-//! one after the other.
+//! before the core hears of it: the file is read and checked, passwords are read, new ports and job directories are
+//! opened. From the core's answer on, which waits for nothing, nothing can fail, so that a configuration is in force as a
+//! whole or not at all. A dry run goes the same way up to there and asks the core only. Requests are served one after the
+//! other.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
 use crate::config::{Config, Difference};
 use crate::control::{Ask, Control, Reconfigure, Reconfigured};
+use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
 
 /// Reads and checks the configuration: with its warnings as text, or all that is wrong with it as text.
@@ -31,7 +32,19 @@ pub(super) struct Reconfigurer {
     doors: Doors,
     locals: Locals,
     jobdirs: Jobdirs,
+    /// The program's own log, if it is a file.
+    log: Option<LogFile>,
     control: Control,
+}
+
+/// When the program's own log is set aside.
+#[must_use]
+pub fn rotation(config: &Config) -> Rotation {
+    let (size_bytes, keep) = config.log_rotation;
+    Rotation {
+        size_bytes: Some(size_bytes),
+        keep: Some(keep),
+    }
 }
 
 impl Reconfigurer {
@@ -41,6 +54,7 @@ impl Reconfigurer {
         load: Load,
         doors: Doors,
         jobdirs: jobdirs::Opened,
+        log: Option<LogFile>,
         control: Control,
         tasks: &Tasks,
     ) -> Self {
@@ -53,6 +67,7 @@ impl Reconfigurer {
             doors,
             locals,
             jobdirs,
+            log,
             control,
         }
     }
@@ -86,29 +101,31 @@ impl Reconfigurer {
         let load = Arc::clone(&self.load);
         let loaded = tokio::task::spawn_blocking(move || load()).await;
         let (config, warnings) = loaded.map_err(|error| error.to_string())??;
-        let done = Reconfigured {
-            difference: Difference::between(&self.config, &config),
-            warnings,
-        };
         let config = Arc::new(config);
-        if dry_run {
-            let ask = Ask::Reconfigure { config, dry_run };
-            return self.control.ask(ask).await.map(|_| done);
+        let text = |error: anyhow::Error| format!("{error:#}");
+        let doors = self.doors.prepare(&config).map_err(text)?;
+        let jobdirs = self.jobdirs.prepare(&config).await.map_err(text)?;
+        let mut difference = Difference::between(&self.config, &config);
+        for (what, name) in self.doors.other_passwords(&doors) {
+            difference.add_password(what, name);
         }
-        let prepared = self
-            .doors
-            .prepare(&config)
-            .map_err(|error| format!("{error:#}"))?;
-        jobdirs::check(&config, Path::new(".")).map_err(|error| format!("{error:#}"))?;
         let ask = Ask::Reconfigure {
             config: Arc::clone(&config),
             dry_run,
         };
         self.control.ask(ask).await?;
-        self.doors.commit(prepared);
-        self.locals.set(&self.doors);
-        self.jobdirs.set(&config);
-        self.config = config;
-        Ok(done)
+        if !dry_run {
+            self.doors.commit(doors);
+            self.locals.set(&self.doors);
+            self.jobdirs.commit(&config, jobdirs);
+            if let Some(log) = &self.log {
+                log.rotate_by(rotation(&config));
+            }
+            self.config = config;
+        }
+        Ok(Reconfigured {
+            difference,
+            warnings,
+        })
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -351,26 +352,35 @@ impl Sessions {
 /// Calls of a slave's perspective that may wait.
 const AVATAR_CALLS: usize = 4;
 
+/// Why a connection ends that a check found dead.
+const UNANSWERED: &str = "it did not answer a keepalive";
+
 /// Serves a slave's perspective, and checks from time to time that the slave is still there.
 async fn attend(
     session: SessionId,
     slave: SlaveHandle,
     mut calls: mpsc::Receiver<IncomingCall>,
-    keepalives: watch::Receiver<Arc<Keepalives>>,
+    mut keepalives: watch::Receiver<Arc<Keepalives>>,
     tell: mpsc::Sender<Happened>,
 ) {
     // As it is configured at the time; one that is not configured any more is about to be dropped.
-    let configured = || keepalives.borrow().get(&slave.name).copied();
-    let Some(mut keepalive) = configured() else {
+    let configured = |now: &watch::Ref<'_, Arc<Keepalives>>| now.get(&slave.name).copied();
+    let Some(mut keepalive) = configured(&keepalives.borrow_and_update()) else {
         return;
     };
-    let mut due = tokio::time::Instant::now() + keepalive.interval;
+    // When the last check began, or this.
+    let mut last = tokio::time::Instant::now();
     // A check runs beside the calls, which must be drained while it waits for its answer.
-    let check = tokio::time::sleep_until(due);
-    tokio::pin!(check);
-    let mut asked = None;
+    let mut asked: Option<Pin<Box<dyn Future<Output = bool> + Send>>> = None;
     loop {
+        let limit = match asked {
+            Some(_) => keepalive.timeout,
+            None => keepalive.interval,
+        };
         tokio::select! {
+            Ok(()) = keepalives.changed() => {
+                keepalive = configured(&keepalives.borrow_and_update()).unwrap_or(keepalive);
+            }
             call = calls.recv() => {
                 let Some(call) = call else { return };
                 match &call.method[..] {
@@ -386,22 +396,21 @@ async fn attend(
                     }
                 }
             }
-            () = &mut check, if asked.is_none() => {
-                let slave = slave.clone();
-                asked = Some(Box::pin(async move {
-                    let print = slave.print("keepalive");
-                    tokio::time::timeout(keepalive.timeout, print).await.is_ok_and(|r| r.is_ok())
-                }));
-            }
             alive = async { asked.as_mut().expect("guarded").await }, if asked.is_some() => {
                 asked = None;
                 if !alive {
-                    slave.peer.close("it did not answer a keepalive");
+                    slave.peer.close(UNANSWERED);
                     return;
                 }
-                keepalive = configured().unwrap_or(keepalive);
-                due += keepalive.interval;
-                check.as_mut().reset(due);
+            }
+            () = tokio::time::sleep_until(last + limit) => {
+                if asked.is_some() {
+                    slave.peer.close(UNANSWERED);
+                    return;
+                }
+                last = tokio::time::Instant::now();
+                let slave = slave.clone();
+                asked = Some(Box::pin(async move { slave.print("keepalive").await.is_ok() }));
             }
             _ = slave.peer.lost() => return,
         }

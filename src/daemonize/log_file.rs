@@ -46,6 +46,12 @@ impl LogFile {
         }))))
     }
 
+    /// Is set aside in another way from now on.
+    pub fn rotate_by(&self, rotation: Rotation) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.rotation = rotation;
+    }
+
     /// Opens the file anew by its name, for those who let another program rotate it.
     ///
     /// # Errors
@@ -189,10 +195,17 @@ mod tests {
         };
         let mut log = LogFile::open(&path, rotation).unwrap();
         log.write_all(b"new\n").unwrap();
-        assert_eq!(fs::read_to_string(path).unwrap(), "new\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
         assert_eq!(
             fs::read_to_string(dir.path().join("log.1")).unwrap(),
             "old\n"
         );
+        // Never again.
+        log.rotate_by(Rotation {
+            size_bytes: None,
+            keep: None,
+        });
+        log.write_all(b"more\n").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "new\nmore\n");
     }
 }

@@ -202,6 +202,8 @@ pub struct BuildStart {
     pub builder: BuilderName,
     /// Its number within the builder.
     pub number: BuildNumber,
+    /// The builder's directory; no other build ever had this number in it.
+    pub builddir: String,
     /// The slave it runs on.
     pub slave: SlaveName,
     /// The requests it answers for, in queue order.
@@ -256,6 +258,8 @@ pub struct NextNumbers {
     pub build: BuildId,
     /// Next build of each builder that has had one.
     pub build_of: BTreeMap<BuilderName, BuildNumber>,
+    /// Next build in each directory of a builder: it may be that of another one by now.
+    pub build_in: BTreeMap<String, BuildNumber>,
 }
 
 impl Default for NextNumbers {
@@ -266,6 +270,7 @@ impl Default for NextNumbers {
             request: RequestId(1),
             build: BuildId(1),
             build_of: BTreeMap::new(),
+            build_in: BTreeMap::new(),
         }
     }
 }

@@ -371,6 +371,11 @@ fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usiz
         Json(&start.forecast),
         start.choice,
     ])?;
+    conn.prepare_cached(
+        "INSERT INTO spent_dirs (builddir, next) VALUES (?1, ?2)
+         ON CONFLICT (builddir) DO UPDATE SET next = max(next, excluded.next)",
+    )?
+    .execute(params![start.builddir, int(start.number.next().0)])?;
     let mut claim = conn.prepare_cached(
         "UPDATE request SET build = ?2, start_count = start_count + 1 WHERE id = ?1",
     )?;

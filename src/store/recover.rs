@@ -310,6 +310,7 @@ fn next_numbers(conn: &Connection) -> rusqlite::Result<NextNumbers> {
             request: row.get::<_, Col<_>>(2)?.0,
             build: row.get::<_, Col<_>>(3)?.0,
             build_of: BTreeMap::new(),
+            build_in: BTreeMap::new(),
         })
     })?;
     let build_of = conn
@@ -318,7 +319,15 @@ fn next_numbers(conn: &Connection) -> rusqlite::Result<NextNumbers> {
             Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Col<_>>(1)?.0))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(NextNumbers { build_of, ..next })
+    let build_in = conn
+        .prepare("SELECT builddir, next FROM spent_dirs")?
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, Col<_>>(1)?.0)))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(NextNumbers {
+        build_of,
+        build_in,
+        ..next
+    })
 }
 
 pub(super) const OPEN_BUILDS: &str = "SELECT id, builder, number FROM build INDEXED BY build_open

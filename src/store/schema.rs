@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007.sql"),
     include_str!("migrations/0008.sql"),
     include_str!("migrations/0009.sql"),
+    include_str!("migrations/0010.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -241,6 +242,43 @@ mod tests {
         INSERT INTO patch VALUES (3, 1, NULL, 'zoë', NULL, x'00ff');
         INSERT INTO request (id, build_set, builder, submitted_at) VALUES (5, 3, 'b', 200);
         INSERT INTO scheduler VALUES ('s', '{}');"#;
+
+    #[test]
+    fn numbers_of_old_states_are_counted_by_directory_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.sqlite");
+        let mut conn = Connection::open(&path).unwrap();
+        for (step, sql) in (1..).zip(&MIGRATIONS[..9]) {
+            migrate_to(&mut conn, step, sql).unwrap();
+        }
+        for (build, builder, number, path) in [
+            (1, "full", 9, "builders/dir/9/0-x/stdio"),
+            (2, "full", 10, "builders/dir/10/0-x/stdio"),
+            (3, "other", 0, "builders/other/0/0-x/stdio"),
+        ] {
+            conn.execute(
+                "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
+                     properties) VALUES (?1, ?2, ?3, 's', '', 0, '[]', '[]', '{}')",
+                (build, builder, number),
+            )
+            .unwrap();
+            conn.execute(
+                "INSERT INTO step VALUES (?1, 0, 'x', 0, 0, 0, '[]')",
+                [build],
+            )
+            .unwrap();
+            conn.execute(
+                "INSERT INTO log VALUES (?1, 0, 0, 'stdio', ?2, 0)",
+                (build, path),
+            )
+            .unwrap();
+        }
+        drop(conn);
+        let (_store, recovered) = Store::open(dir.path(), Timestamp(0)).unwrap();
+        let next: Vec<_> = recovered.next.build_in.iter().collect();
+        let next: Vec<_> = next.iter().map(|(dir, n)| (dir.as_str(), n.0)).collect();
+        assert_eq!(next, [("dir", 11), ("other", 1)]);
+    }
 
     #[test]
     fn a_state_of_version_1_comes_along_with_all_that_is_in_it() {

@@ -23,6 +23,7 @@ mod lifecycle;
 mod locks;
 mod masters;
 mod reconfiguration;
+mod secrets;
 mod slaves;
 mod sweep;
 mod timers;

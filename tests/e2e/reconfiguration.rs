@@ -1,11 +1,19 @@
 //! Another configuration comes while the master runs: what has changed changes, and nothing else notices.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
+use rusqlite::Connection;
+use rustix::fs::FlockOperation;
 use rustix::process::Signal;
 
 use crate::harness::process::wait_for;
-use crate::harness::{Build, Finished, Master, Sandbox, Setup, Slave, run, shell, wait_until};
+use crate::harness::setup::PASSWORD;
+use crate::harness::{
+    Build, Finished, Master, Sandbox, Setup, Slave, free_port, run, shell, wait_until,
+};
 
 #[test]
 fn fifty_running_builds_do_not_notice_that_everything_around_them_changes() {
@@ -85,7 +93,7 @@ fn a_wrong_configuration_changes_nothing_and_says_what_is_wrong() {
         .wait_for_line("the configuration stays as it was");
 
     // A port that somebody else has.
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     write(&master, &setup.toml(port));
     let refused = reconfigure(&master, &[]);
@@ -154,7 +162,7 @@ fn sighup_brings_new_slaves_ports_and_passwords() {
     let old = Slave::native(&sandbox, "bot", master.port());
     master.wait_until_attached("bot");
 
-    let second = crate::harness::free_port();
+    let second = free_port();
     let setup = one_step("true").slave("new");
     let text = setup.toml(master.port()).replace(
         &format!("slave_port = \"tcp:{}:interface=127.0.0.1\"", master.port()),
@@ -204,6 +212,189 @@ fn requests_for_a_builder_that_is_taken_out_end() {
     assert_eq!(build.result.as_deref(), Some("success"));
 }
 
+/// MAS-03: whatever cannot be had is told, in a dry run too, and nothing has changed; when it is there, it is taken.
+#[test]
+fn mas_03_what_cannot_be_opened_leaves_the_old_configuration_whole() {
+    let sandbox = Sandbox::new();
+    let setup = one_step("true").slave("bot");
+    let old_jobs = sandbox.private_dir("old-jobs");
+    let jobs = sandbox.path("jobs");
+    let secret = sandbox.path("secret");
+    let schedulers = |jobdir: &Path, more: &str| {
+        format!(
+            "[[schedulers]]\ntype = \"Scheduler\"\nname = \"quick\"\nbuilders = [\"full\"]\n\
+             [[schedulers]]\ntype = \"Try_Jobdir\"\nname = \"try\"\njobdir = {jobdir:?}\nbuilders = [\"full\"]\n{more}"
+        )
+    };
+    let first = setup.clone().schedulers(&schedulers(&old_jobs, ""));
+    let master = Master::start(&sandbox, &first);
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+
+    let try_port = free_port();
+    let userpass = format!(
+        "[[schedulers]]\ntype = \"Try_Userpass\"\nname = \"try-pb\"\nport = {try_port}\nbuilders = [\"full\"]\n\
+         userpass = [{{ user = \"alice\", password_file = {secret:?} }}]\n"
+    );
+    let second = setup
+        .slave_with("new", &format!("password_file = {secret:?}"))
+        .schedulers(&schedulers(&jobs, &userpass));
+    write(&master, &second.toml(master.port()));
+    let taken = TcpListener::bind(("127.0.0.1", try_port)).unwrap();
+    let refused = |why: &str| {
+        for options in [&["--dry-run"][..], &[]] {
+            let refused = reconfigure(&master, options);
+            assert_eq!(refused.code, Some(1), "{refused}");
+            assert!(refused.stderr.contains(why), "{why} is not in {refused}");
+        }
+        assert!(master.is_attached("bot"));
+        let job = format!("r{}", fs::read_dir(old_jobs.join("cur")).unwrap().count());
+        drop_job(&old_jobs, &job);
+        wait_until("a job in the old directory", || {
+            old_jobs.join("cur").join(&job).exists()
+        });
+    };
+    refused("cannot read the password file");
+    fs::create_dir(&secret).unwrap();
+    refused("cannot read the password file");
+    fs::remove_dir(&secret).unwrap();
+    fs::write(&secret, "hush-hush\n").unwrap();
+    refused(&format!("127.0.0.1:{try_port}"));
+    drop(taken);
+    refused("mkdir");
+    fs::write(&jobs, "").unwrap();
+    refused("is no directory");
+    fs::remove_file(&jobs).unwrap();
+    fs::create_dir_all(jobs.join("new")).unwrap();
+    // Somebody else has it: for the superuser no directory is unwritable.
+    let watched = fs::File::open(&jobs).unwrap();
+    rustix::fs::flock(&watched, FlockOperation::LockExclusive).unwrap();
+    refused("is watched by another");
+    drop(watched);
+    if rustix::process::geteuid().as_raw() != 0 {
+        let mode = |mode| fs::set_permissions(jobs.join("new"), fs::Permissions::from_mode(mode));
+        mode(0o500).unwrap();
+        refused("may not read and write");
+        mode(0o700).unwrap();
+    }
+
+    let plan = reconfigure(&master, &["--dry-run"]).ok();
+    let done = reconfigure(&master, &[]).ok();
+    for line in ["slave new: added", "scheduler try-pb: added"] {
+        assert!(plan.contains(line) && done.contains(line), "{plan}{done}");
+    }
+    drop_job(&jobs, "last");
+    wait_until("a job in the new directory", || {
+        jobs.join("cur/last").exists()
+    });
+    TcpStream::connect(("127.0.0.1", try_port)).unwrap();
+
+    // The same directory with other settings, by another scheduler.
+    let again = second.toml(master.port());
+    let again = again.replace("name = \"try\"", "name = \"other\"\nmax_job_size = \"64k\"");
+    write(&master, &again);
+    reconfigure(&master, &[]).ok();
+    drop_job(&jobs, "after");
+    wait_until("a job in the same directory", || {
+        jobs.join("cur/after").exists()
+    });
+}
+
+#[test]
+fn another_password_in_the_same_file_is_told_of_and_counts() {
+    let sandbox = Sandbox::new();
+    let secret = sandbox.file("secret", "wrong\n");
+    let setup = one_step("true").slave_with("bot", &format!("password_file = {secret:?}"));
+    let master = Master::start(&sandbox, &setup);
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    fs::write(&secret, format!("{PASSWORD}\n")).unwrap();
+    let done = reconfigure(&master, &[]).ok();
+    assert!(done.contains("slave bot: changed: password"), "{done}");
+    assert!(!done.contains(PASSWORD), "{done}");
+    master.wait_until_attached("bot");
+    assert_eq!(reconfigure(&master, &[]).ok().trim(), "nothing has changed");
+}
+
+/// What the core has taken, everything else has.
+#[test]
+fn mas_03_ports_follow_the_core_while_the_disk_takes_no_writes() {
+    let sandbox = Sandbox::new();
+    let setup = one_step("true").slave("bot");
+    let master = Master::start(&sandbox, &setup);
+    let (one, other) = (master.port(), free_port());
+    let port = |port: u16| format!("\"tcp:{port}:interface=127.0.0.1\"");
+    let both = format!("[{}, {}]", port(one), port(other));
+    let new = setup.slave("new").toml(one).replace(&port(one), &both);
+    let disk = Connection::open(master.dir().join("state.sqlite")).unwrap();
+    disk.execute_batch("BEGIN IMMEDIATE").unwrap();
+    write(&master, &new);
+    let done = reconfigure(&master, &[]).ok();
+    assert!(done.contains("the new configuration is in force"), "{done}");
+    TcpStream::connect(("127.0.0.1", other)).unwrap();
+    drop(disk);
+    let _slave = Slave::native(&sandbox, "new", other);
+    master.wait_until_attached("new");
+}
+
+/// SLV-05: a slave that is connected is checked as it is configured now.
+#[test]
+fn slv_05_a_shorter_keepalive_counts_at_once() {
+    let sandbox = Sandbox::new();
+    let slave = |more: &str| {
+        let lines = format!("password = {PASSWORD:?}\n{more}");
+        one_step("true").slave_with("bot", &lines)
+    };
+    let master = Master::start(&sandbox, &slave(""));
+    let bot = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+    bot.process.signal(Signal::STOP);
+    let text = slave("keepalive_interval = \"1s\"").toml(master.port());
+    write(&master, &format!("keepalive_timeout = \"1s\"\n{text}"));
+    reconfigure(&master, &[]).ok();
+    master.wait_until_detached("bot");
+    bot.process.signal(Signal::CONT);
+    master.wait_until_attached("bot");
+}
+
+/// MAS-06: a builder that takes over the directory of another overwrites nothing of it, also after a restart.
+#[test]
+fn logs_of_a_builder_stay_when_another_gets_its_directory() {
+    let sandbox = Sandbox::new();
+    let builder = |name: &str, dir: &str, says: &str| {
+        let lines = format!("builddir = {dir:?}");
+        one_step(&format!("echo {says}"))
+            .local_slave("here")
+            .builder(name, &lines)
+    };
+    let mut master = Master::start(&sandbox, &builder("full", "dir", "first"));
+    let build = |master: &Master<'_>, name: &str, number: u64| {
+        master.send_change("r");
+        master.finished_build(name, number);
+    };
+    build(&master, "full", 0);
+    write(
+        &master,
+        &builder("complete", "dir", "second").toml(master.port()),
+    );
+    reconfigure(&master, &[]).ok();
+    build(&master, "complete", 1);
+    assert!(master.terminate().success());
+    write(
+        &master,
+        &builder("whole", "dir", "third").toml(master.port()),
+    );
+    master.run();
+    build(&master, "whole", 2);
+    for (name, number, says) in [
+        ("full", 0, "first"),
+        ("complete", 1, "second"),
+        ("whole", 2, "third"),
+    ] {
+        let log = master.log(name, number, "only");
+        assert_eq!(String::from_utf8_lossy(&log), format!("{says}\n"));
+    }
+}
+
 const BUILDS: usize = 50;
 
 fn one_step(line: &str) -> Setup {
@@ -220,4 +411,11 @@ fn reconfigure(master: &Master<'_>, options: &[&str]) -> Finished {
         .arg("reconfig")
         .args(options)
         .arg(master.dir()))
+}
+
+/// A job as a client leaves it; what is in it does not matter here.
+fn drop_job(jobdir: &Path, name: &str) {
+    let draft = jobdir.join("tmp").join(name);
+    fs::write(&draft, "no job at all").unwrap();
+    fs::rename(draft, jobdir.join("new").join(name)).unwrap();
 }

@@ -132,6 +132,7 @@ impl Scene {
             build: BuildId(number),
             builder: "b".into(),
             number: BuildNumber(number),
+            builddir: "b".to_owned(),
             slave: "s".into(),
             requests: vec![RequestId(1)],
             changes: Vec::new(),

@@ -172,11 +172,14 @@ impl Journal {
     fn start_build(&mut self, start: Arc<BuildStart>) {
         let last = self.builds.keys().next_back();
         assert!(last.is_none_or(|&l| l < start.build), "build id reused");
+        let next_in_dir = self.next_number(|b| b.builddir == start.builddir);
         assert_eq!(
             start.number,
-            self.next_number(&start.builder),
-            "build numbers of {} have a gap or are reused",
-            start.builder
+            self.next_number(|b| b.builder == start.builder)
+                .max(next_in_dir),
+            "build numbers of {} in {} have a gap or are reused",
+            start.builder,
+            start.builddir
         );
         for request in &start.requests {
             let it = self.requests.get_mut(request).expect("known request");
@@ -192,8 +195,8 @@ impl Journal {
         self.builds.insert(start.build, Build { start, finished });
     }
 
-    fn next_number(&self, builder: &BuilderName) -> BuildNumber {
-        let its = self.builds.values().filter(|b| b.start.builder == *builder);
+    fn next_number(&self, which: impl Fn(&BuildStart) -> bool) -> BuildNumber {
+        let its = self.builds.values().filter(|b| which(&b.start));
         its.map(|b| b.start.number.next()).max().unwrap_or_default()
     }
 
@@ -214,7 +217,9 @@ impl Journal {
         let open = self.requests.iter().filter(|(_, r)| r.finished.is_none());
         let mut requests: Vec<_> = open.map(|(&id, r)| self.recovered_request(id, r)).collect();
         requests.sort_by_key(|r| (r.submitted_at, r.id));
-        let builders: BTreeSet<_> = self.builds.values().map(|b| &b.start.builder).collect();
+        let starts = || self.builds.values().map(|b| &b.start);
+        let builders: BTreeSet<_> = starts().map(|s| &s.builder).collect();
+        let dirs: BTreeSet<_> = starts().map(|s| &s.builddir).collect();
         Recovered {
             next: NextNumbers {
                 change: next(self.changes.keys().map(|n| n.0)).map(ChangeNumber),
@@ -223,7 +228,11 @@ impl Journal {
                 build: next(self.builds.keys().map(|n| n.0)).map(BuildId),
                 build_of: builders
                     .into_iter()
-                    .map(|b| (b.clone(), self.next_number(b)))
+                    .map(|b| (b.clone(), self.next_number(|s| s.builder == *b)))
+                    .collect(),
+                build_in: dirs
+                    .into_iter()
+                    .map(|d| (d.clone(), self.next_number(|s| s.builddir == *d)))
                     .collect(),
             },
             slaves: self.recovered_slaves(),

@@ -394,6 +394,28 @@ fn prp_01_later_sources_win() {
 }
 
 #[test]
+fn slv_13_prp_01_the_directory_is_spelled_the_way_of_the_slaves_system() {
+    for (system, basedir, slavebuilddir, expected) in [
+        ("posix", "/home/s", "a/b", "/home/s/a/b"),
+        ("posix", "/", "b", "/b"),
+        ("nt", "C:\\slave", "b", "C:\\slave\\b"),
+        ("nt", "C:\\slave", "a/b", "C:\\slave\\a\\b"),
+        ("nt", "C:\\", "b", "C:\\b"),
+    ] {
+        let mut config = config(&[("b", &["s"])]);
+        builder_of(&mut config, 0).slavebuilddir = slavebuilddir.to_owned();
+        let mut h = Harness::new(config);
+        let session = h.log_in("s");
+        h.finish_attach_of(session, basedir, system);
+        h.change("b");
+        let plan = h.run();
+        for property in ["builddir", "workdir"] {
+            assert_eq!(plan.properties.get(property), Some(&expected.into()));
+        }
+    }
+}
+
+#[test]
 fn brq_08_merged_reasons_properties_and_owners() {
     let mut config = config(&[("b", &["s"])]);
     builder_of(&mut config, 0).merging.rule = MergeRule::Compatible;

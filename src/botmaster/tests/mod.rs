@@ -239,7 +239,11 @@ impl Harness {
     }
 
     fn describe(&mut self, session: SessionId) {
-        let info = [("basedir", "/home/s"), ("system", "posix")];
+        self.describe_as(session, "/home/s", "posix");
+    }
+
+    fn describe_as(&mut self, session: SessionId, basedir: &str, system: &str) {
+        let info = [("basedir", basedir), ("system", system)];
         let info = info.map(|(k, v)| (k.to_owned(), v.to_owned()));
         self.input(Input::SlaveDescribed {
             session,
@@ -255,7 +259,11 @@ impl Harness {
     }
 
     fn finish_attach(&mut self, session: SessionId) {
-        self.describe(session);
+        self.finish_attach_of(session, "/home/s", "posix");
+    }
+
+    fn finish_attach_of(&mut self, session: SessionId, basedir: &str, system: &str) {
+        self.describe_as(session, basedir, system);
         let builders = self.config.builders.iter().map(|b| b.name.clone());
         let result = Ok(builders.collect());
         self.input(Input::BuilderListAnswered { session, result });

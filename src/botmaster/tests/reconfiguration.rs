@@ -60,7 +60,23 @@ fn mas_04_the_same_configuration_again_disturbs_nothing() {
     h.run();
     h.told();
     h.reconfigure(config(&[("a", &["s"]), ("b", &["s", "t"])]));
-    assert_eq!(h.told(), ["reconfigured", "reply 2: done"]);
+    assert_eq!(h.told(), ["reply 2: done", "reconfigured"]);
+}
+
+#[test]
+fn mas_03_who_asked_is_answered_when_it_is_in_force_whatever_the_disk_does() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.told();
+    let (config, reply) = (Arc::new(config(&[("c", &["s"])])), h.new_reply());
+    h.input(Input::Reconfigured {
+        config,
+        dry_run: false,
+        reply,
+    });
+    assert!(h.is_told("reply 1: done"));
+    assert!(!h.is_told("reconfigured"));
+    h.persisted();
+    assert!(h.is_told("reconfigured"));
 }
 
 #[test]
@@ -79,7 +95,7 @@ fn brc_02_a_changed_builder_takes_over_queue_slaves_builds_and_numbers() {
         steps: Vec::new(),
     });
     h.reconfigure(changed);
-    assert_eq!(h.told(), ["reconfigured", "reply 4: done"]);
+    assert_eq!(h.told(), ["reply 4: done", "reconfigured"]);
     assert_eq!(h.queued("b"), [2, 3]);
     assert_eq!(h.state("b"), "building");
     // The running build has the factory it began with (BRC-03), the next one the new.
@@ -88,6 +104,46 @@ fn brc_02_a_changed_builder_takes_over_queue_slaves_builds_and_numbers() {
     let second = h.run();
     assert_eq!(second.builder.factory.name, "g");
     assert_eq!(second.number, BuildNumber(1));
+}
+
+#[test]
+fn brc_02_no_build_gets_the_place_of_anothers_logs_whoever_has_the_directory() {
+    let named = |dirs: [&str; 2]| {
+        let mut config = config(&[("a", &["s"]), ("b", &["t"])]);
+        for (at, dir) in dirs.into_iter().enumerate() {
+            builder_of(&mut config, at).builddir = dir.to_owned();
+        }
+        config
+    };
+    let build = |h: &mut Harness, builder: &str| {
+        h.change(builder);
+        let plan = h.run();
+        h.finish(plan.build, Results::Success, None);
+        plan.log_dir.display().to_string()
+    };
+    let mut h = Harness::new(named(["one", "two"]));
+    h.attach("s");
+    h.attach("t");
+    assert_eq!(build(&mut h, "a"), "builders/one/0");
+    assert_eq!(build(&mut h, "a"), "builders/one/1");
+    h.change("b");
+    let running = h.run();
+    assert_eq!(running.log_dir.display().to_string(), "builders/two/0");
+    // They exchange their directories while a build runs.
+    h.reconfigure(named(["two", "one"]));
+    assert_eq!(build(&mut h, "a"), "builders/two/2");
+    h.finish(running.build, Results::Success, None);
+    assert_eq!(build(&mut h, "b"), "builders/one/2");
+    // Another one takes over a directory, in another run of the master.
+    let recovered = Recovered {
+        next: h.core.next.clone(),
+        ..Recovered::default()
+    };
+    let mut other = config(&[("c", &["s"])]);
+    builder_of(&mut other, 0).builddir = "two".to_owned();
+    let mut h = Harness::recovered(other, recovered);
+    h.attach("s");
+    assert_eq!(build(&mut h, "c"), "builders/two/3");
 }
 
 #[test]
@@ -360,7 +416,7 @@ fn two_thousand_builders_are_reconfigured_without_an_event_on_the_unchanged() {
     let mut changed = config(&builders);
     builder_of(&mut changed, 1000).description = "new".to_owned();
     h.reconfigure(changed);
-    assert_eq!(h.told(), ["reconfigured", "reply 1: done"]);
+    assert_eq!(h.told(), ["reply 1: done", "reconfigured"]);
 }
 
 #[test]

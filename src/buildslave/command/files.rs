@@ -9,6 +9,7 @@ use super::args::{Args, path, under};
 use super::process::{self, Kill, RunSpec};
 use super::shell::Program;
 use super::{Context, glob};
+use crate::buildslave::Environment;
 use crate::buildslave::info::spell;
 use crate::pb::{Failure, Value};
 use crate::protocol::{TextStyle, Update};
@@ -225,7 +226,7 @@ async fn copy_dir(
 
 /// Runs a program of the system in the builder's directory; its exit status.
 async fn program(argv: &[&[u8]], limits: Limits, context: &mut Context) -> Result<i64, Failure> {
-    let mut environment = context.settings.environment.clone();
+    let mut environment = Environment::clone(&context.settings.environment.borrow());
     environment.insert("PWD".into(), context.dir.clone().into_os_string());
     let spec = RunSpec {
         program: Program::words(argv.iter().copied()),

@@ -3,7 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::shell::{Environment, LogFileArg, Program};
+use super::shell::{LogFileArg, Program};
+use crate::buildslave::Environment;
 
 /// The header of a command: what is run, where and how.
 pub(super) struct Header<'a> {

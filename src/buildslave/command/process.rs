@@ -30,9 +30,9 @@ use super::args::RUNTIME_ERROR;
 use super::follow::Followed;
 use super::header::{Header, shown_argv};
 use super::outlet::Outlet;
-use super::shell::{Environment, LogFileArg, Program, duration};
+use super::shell::{LogFileArg, Program, duration};
 use super::{Context, Stop, files};
-use crate::buildslave::pty;
+use crate::buildslave::{Environment, pty};
 use crate::pb::Failure;
 use crate::protocol::Update;
 

@@ -1,6 +1,5 @@
 //! `shell`: runs a program (PROTOCOL section 10.2).
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -11,10 +10,8 @@ use bytes::Bytes;
 use super::args::{Args, RUNTIME_ERROR, os, path, under};
 use super::process::{self, Kill, RunSpec};
 use super::{Context, files};
+use crate::buildslave::Environment;
 use crate::pb::{Failure, Value};
-
-/// A program and its environment, sorted.
-pub(super) type Environment = BTreeMap<OsString, OsString>;
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +135,7 @@ impl Shell {
             let why = format!("{}: {}", files::strerror(&error), workdir.display());
             return Err(Failure::new("builtins.OSError", why));
         }
-        let mut environment = environment(&context.settings.environment, &self.env)?;
+        let mut environment = environment(&context.settings.environment.borrow(), &self.env)?;
         environment.insert("PWD".into(), workdir.clone().into_os_string());
         let wants_pty = self.use_pty.unwrap_or(context.settings.use_pty);
         if self.use_pty == Some(true) && self.initial_stdin.is_some() {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::{Command, Context, Outlet, Stop, StopSignal};
-use crate::buildslave::Settings;
+use crate::buildslave::{Environment, Settings};
 use crate::pb::{Failure, Value};
 use crate::protocol::{TextStyle, Update};
 
@@ -41,7 +41,9 @@ impl Running {
         let args = Value::Dict(args.collect());
         let command = Command::parse(name, &args).unwrap();
         let mut settings = Settings::new("s", "p", dir);
-        settings.environment.insert("BASE".into(), "base".into());
+        let mut environment = Environment::clone(&settings.environment.borrow());
+        environment.insert("BASE".into(), "base".into());
+        settings.environment = watch::channel(Arc::new(environment)).1;
         let (outlet, queue) = Outlet::new();
         let (stop, signal) = StopSignal::new();
         let context = Context {

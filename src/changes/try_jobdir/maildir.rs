@@ -4,8 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Access, FlockOperation, OFlags};
 use rustix::io::Errno;
@@ -51,8 +52,44 @@ const LONGEST_NAME: usize = 240;
 pub(super) struct Maildir {
     path: PathBuf,
     max_job_size: u64,
-    /// Holds the lock.
-    _lock: File,
+    lock: Lock,
+}
+
+/// The lock on a directory, for whoever watches it.
+#[derive(Clone, Debug)]
+pub struct Lock(Arc<File>);
+
+impl Lock {
+    /// Locks it; or shares a lock that somebody has on it who is about to go, and whose watching must have ended before
+    /// that of another begins.
+    fn take(path: &Path, leaving: &mut Vec<Self>) -> Result<Self, JobdirError> {
+        let failed = |source: io::Error| JobdirError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let dir = match File::open(path) {
+            Ok(dir) => dir,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(JobdirError::NotAllowed(path.to_owned()));
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let own = dir.metadata().map_err(failed)?;
+        let is_same = |other: &Self| {
+            let its = other.0.metadata();
+            its.is_ok_and(|its| (its.dev(), its.ino()) == (own.dev(), own.ino()))
+        };
+        if let Some(at) = leaving.iter().position(is_same) {
+            return Ok(leaving.swap_remove(at));
+        }
+        // Some network file systems have no locks; then there is none.
+        if rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)
+            == Err(Errno::WOULDBLOCK)
+        {
+            return Err(JobdirError::InUse(path.to_owned()));
+        }
+        Ok(Self(Arc::new(dir)))
+    }
 }
 
 /// A job in `cur/` of which it is not known whether it was submitted.
@@ -80,25 +117,13 @@ pub(super) fn check_exists(path: &Path) -> Result<(), JobdirError> {
 }
 
 impl Maildir {
-    pub(super) fn open(path: PathBuf, max_job_size: u64) -> Result<Self, JobdirError> {
+    pub(super) fn open(
+        path: PathBuf,
+        max_job_size: u64,
+        leaving: &mut Vec<Lock>,
+    ) -> Result<Self, JobdirError> {
         check_exists(&path)?;
-        let failed = |path: &Path, source: io::Error| JobdirError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let lock = match File::open(&path) {
-            Ok(dir) => dir,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(JobdirError::NotAllowed(path));
-            }
-            Err(error) => return Err(failed(&path, error)),
-        };
-        // Some network file systems have no locks; then there is none.
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            == Err(Errno::WOULDBLOCK)
-        {
-            return Err(JobdirError::InUse(path));
-        }
+        let lock = Lock::take(&path, leaving)?;
         for name in ["tmp", "new", "cur"] {
             let part = path.join(name);
             match fs::create_dir(&part) {
@@ -107,7 +132,7 @@ impl Maildir {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     return Err(JobdirError::NotAllowed(path));
                 }
-                Err(error) => return Err(failed(&part, error)),
+                Err(source) => return Err(JobdirError::Io { path: part, source }),
             }
             if !part.is_dir() {
                 return Err(JobdirError::NoDirectory(part));
@@ -120,8 +145,13 @@ impl Maildir {
         Ok(Self {
             path,
             max_job_size,
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// The lock on it.
+    pub(super) const fn lock(&self) -> &Lock {
+        &self.lock
     }
 
     /// What an operator may want to know about who can hand in jobs.

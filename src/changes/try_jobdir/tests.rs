@@ -95,12 +95,16 @@ impl World {
 }
 
 fn open(basedir: &Path) -> Result<JobdirWatcher, JobdirError> {
+    open_after(basedir, &mut Vec::new())
+}
+
+fn open_after(basedir: &Path, leaving: &mut Vec<Lock>) -> Result<JobdirWatcher, JobdirError> {
     let config = TryJobdirConfig {
         jobdir: "jobs".into(),
         max_job_size: MAX_JOB_SIZE,
         poll_interval: Duration::from_secs(10),
     };
-    JobdirWatcher::open(&"try".into(), &config, basedir)
+    JobdirWatcher::open(&"try".into(), &config, basedir, leaving)
 }
 
 fn job_file(id: &str) -> Vec<u8> {
@@ -151,7 +155,16 @@ fn tjd_01_a_missing_directory_is_told_and_missing_parts_are_made() {
     let first = open(dir.path()).unwrap();
     assert!(dir.path().join("jobs/cur").is_dir() && dir.path().join("jobs/tmp").is_dir());
     assert!(matches!(open(dir.path()), Err(JobdirError::InUse(_))));
-    drop(first);
+    // One that leaves hands it over, to one only.
+    let mut leaving = vec![first.lock()];
+    let second = open_after(dir.path(), &mut leaving).unwrap();
+    assert!(matches!(
+        open_after(dir.path(), &mut leaving),
+        Err(JobdirError::InUse(_))
+    ));
+    drop((first, leaving));
+    assert!(matches!(open(dir.path()), Err(JobdirError::InUse(_))));
+    drop(second);
     open(dir.path()).unwrap();
 }
 

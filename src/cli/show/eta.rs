@@ -99,6 +99,7 @@ mod tests {
                 build: BuildId(1),
                 builder: "quick".into(),
                 number: BuildNumber(0),
+                builddir: "quick".to_owned(),
                 slave: "bot".into(),
                 requests: vec![],
                 changes: vec![],

@@ -58,6 +58,7 @@ fn started(build: u64, number: u64, request: u64) -> Op {
         build: BuildId(build),
         builder: "quick".into(),
         number: BuildNumber(number),
+        builddir: "quick".to_owned(),
         slave: "bot1".into(),
         requests: vec![RequestId(request)],
         changes: vec![ChangeNumber(1)],

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
 use super::{Access, orphans};
-use crate::buildslave::{BaseDir, BaseDirError, NewSlave, Password};
+use crate::buildslave::{BaseDir, BaseDirError, NewSlave, PASSWORD_VARIABLE, Password};
 use crate::config::{InstanceKind, SlaveConfig};
 use crate::model::{SlaveName, StopMeans};
 
@@ -30,7 +30,7 @@ pub(super) fn start_words(slave: &SlaveConfig) -> Result<(Vec<OsString>, bool), 
             let run = ["run", "-d", "--name", &name, "--label", &label];
             let mut start = vec![OsString::from(docker)];
             start.extend(run.map(OsString::from));
-            for variable in [NAME, PASSWORD, HOST, PORT] {
+            for variable in [NAME, PASSWORD_VARIABLE, HOST, PORT] {
                 // Without a value, so that it is not seen in the list of processes.
                 start.extend(["-e", variable].map(OsString::from));
             }
@@ -103,22 +103,25 @@ impl Told {
         })
     }
 
-    /// The variables of the start command.
-    pub(super) fn env(&self) -> Vec<(OsString, OsString)> {
-        vec![
+    /// The variables of the start command. A native slave has the password in its directory.
+    pub(super) fn env(&self, slave: &SlaveConfig) -> Vec<(OsString, OsString)> {
+        let mut env = vec![
             (NAME.into(), self.name.as_str().into()),
-            (PASSWORD.into(), OsString::from_vec(self.password.clone())),
             (HOST.into(), (&self.host).into()),
             (PORT.into(), self.port.to_string().into()),
             orphans::mark(&self.name),
-        ]
+        ];
+        if !is_process(slave) {
+            let password = OsString::from_vec(self.password.clone());
+            env.push((PASSWORD_VARIABLE.into(), password));
+        }
+        env
     }
 }
 
 /// Makes what the start command needs: the base directory of a native slave.
 pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), String> {
-    let latent = slave.kind.latent();
-    if latent.is_none_or(|latent| latent.kind != InstanceKind::Process) {
+    if !is_process(slave) {
         return Ok(());
     }
     let host = if told.host.contains(':') {
@@ -146,6 +149,11 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
         Ok(Err(error)) => Err(format!("cannot make its base directory: {error}")),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn is_process(slave: &SlaveConfig) -> bool {
+    let latent = slave.kind.latent();
+    latent.is_some_and(|latent| latent.kind == InstanceKind::Process)
 }
 
 /// Whether there is certainly no instance, without asking its stop command: a native slave without a directory.
@@ -187,6 +195,5 @@ fn owned(words: &[String]) -> Vec<OsString> {
 }
 
 const NAME: &str = "SLAVE_NAME";
-const PASSWORD: &str = "SLAVE_PASSWORD";
 const HOST: &str = "MASTER_HOST";
 const PORT: &str = "MASTER_PORT";

@@ -2,12 +2,13 @@
 //! after the next master has stopped what there was.
 //!
 //! Every process that a start command has become or made is known by a variable in its environment, which names
-//! the master's directory and the slave. It is looked at through a handle of the process, so that no other process of the same
+//! the master's directory and the slave; the native slave does not pass it on to what it runs, and ends that itself. It is looked at through a handle of the process, so that no other process of the same
 //! number can be meant. Where there is no `/proc`, nothing is found.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::buildslave::INSTANCE_VARIABLE;
 use crate::model::SlaveName;
 
 /// The variable, and what it is for a slave of the master in the current directory.
@@ -16,7 +17,7 @@ pub(super) fn mark(slave: &SlaveName) -> (OsString, OsString) {
     let mut value = here.into_os_string();
     value.push(":");
     value.push(slave.as_str());
-    (MARK.into(), value)
+    (INSTANCE_VARIABLE.into(), value)
 }
 
 /// Ends all processes that have the mark of a slave, with SIGTERM and then with SIGKILL.
@@ -92,7 +93,6 @@ mod found {
     }
 }
 
-const MARK: &str = "BUILDMASTER_INSTANCE";
 /// How often processes are looked for: in the second half of this they are killed.
 const TURNS: u32 = 40;
 /// The pause between two looks.

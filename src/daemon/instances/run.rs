@@ -10,13 +10,15 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use crate::buildslave::Environment;
+
 /// A command to run.
 #[derive(Debug)]
 pub(super) struct Run {
     /// The program and its arguments.
     pub(super) words: Vec<OsString>,
-    /// What it has in its environment beyond the master's own.
-    pub(super) env: Vec<(OsString, OsString)>,
+    /// Its environment.
+    pub(super) env: Environment,
     /// Ends it.
     pub(super) cancel: Option<CancellationToken>,
     /// It is not ended by a signal, whatever happens.
@@ -43,6 +45,7 @@ pub(super) async fn run(run: Run) -> Ended {
     let shown = program.to_string_lossy().into_owned();
     let child = Command::new(&program)
         .args(words)
+        .env_clear()
         .envs(run.env)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

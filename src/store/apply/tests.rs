@@ -80,6 +80,7 @@ pub(in crate::store) fn started(build: u64, builder: &str, number: u64, requests
         build: BuildId(build),
         builder: builder.into(),
         number: BuildNumber(number),
+        builddir: builder.to_owned(),
         slave: "bot".into(),
         requests: requests.iter().copied().map(RequestId).collect(),
         changes: vec![ChangeNumber(1)],

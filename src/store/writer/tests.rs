@@ -337,6 +337,8 @@ fn numbers_are_never_used_twice_also_when_everything_was_deleted() {
         .map(|(b, n)| (b.as_str(), n.0))
         .collect();
     assert_eq!(of, [("alpha", 4), ("full", 1), ("quick", 42)]);
+    let mut its_dirs = before.build_of.iter();
+    assert!(its_dirs.all(|(b, n)| before.build_in[b.as_str()] == *n));
     let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
     conn.execute_batch("DELETE FROM build; DELETE FROM build_set; DELETE FROM change;")
         .unwrap();

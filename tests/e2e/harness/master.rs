@@ -128,7 +128,13 @@ impl<'a> Master<'a> {
 
     /// Starts it in the foreground and waits until it is up.
     pub(crate) fn run(&mut self) {
+        self.run_with(&[]);
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) fn run_with(&mut self, env: &[(&str, &str)]) {
         let mut command = self.sandbox.buildmaster();
+        command.envs(env.iter().copied());
         command.args(["start", "--nodaemon"]).arg(&self.dir);
         let process = Process::start("buildmaster", &mut command);
         let line = process.wait_for_line(RUNNING);

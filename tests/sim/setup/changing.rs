@@ -1,5 +1,6 @@
 //! Another configuration, made of the one in force.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use buildmaster::config::{BuilderConfig, Config, SchedulerKind};
@@ -44,6 +45,11 @@ fn change_one(rng: &mut StdRng, config: &mut Config) {
         4 => {
             let it = Arc::make_mut(&mut config.builders[some_builder]);
             it.slavebuilddir.push('x');
+            // Two builders exchange the directories of their logs.
+            let dir = it.builddir.clone();
+            let first = Arc::make_mut(&mut config.builders[0]);
+            let dir = std::mem::replace(&mut first.builddir, dir);
+            Arc::make_mut(&mut config.builders[some_builder]).builddir = dir;
         }
         5 => remove(&mut config.slaves, some_slave),
         6 => {
@@ -149,6 +155,12 @@ fn tidy(rng: &mut StdRng, config: &mut Config) {
             if its.is_empty() {
                 its.push(slaves[rng.random_range(0..slaves.len())].clone());
             }
+        }
+    }
+    let mut dirs = BTreeSet::new();
+    for builder in &mut config.builders {
+        while !dirs.insert(builder.builddir.clone()) {
+            Arc::make_mut(builder).builddir.push('x');
         }
     }
     let builders: Vec<BuilderName> = config.builders.iter().map(|b| b.name.clone()).collect();

@@ -1,9 +1,13 @@
 use super::*;
+use crate::buildslave::own_environment;
 
 fn shell(script: &str) -> Run {
     Run {
         words: ["sh", "-c", script].map(OsString::from).to_vec(),
-        env: vec![("SAID".into(), "hello".into())],
+        env: [("SAID".into(), "hello".into())]
+            .into_iter()
+            .chain(own_environment())
+            .collect(),
         cancel: None,
         patient: false,
         limit: None,

@@ -40,6 +40,7 @@ fn started(tracked: &mut Tracked, build: u64, requests: &[RequestId]) -> Vec<Not
         build: BuildId(build),
         builder: "a".into(),
         number: BuildNumber(build),
+        builddir: "a".to_owned(),
         slave: SlaveName::from("s"),
         requests: requests.to_vec(),
         changes: Vec::new(),

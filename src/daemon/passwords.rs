@@ -1,0 +1,105 @@
+//! The passwords of a configuration, read from where it says that they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::{Context, bail};
+
+use crate::config::Secret;
+
+/// Whose password it is: what it is, and its name, as in a [`crate::config::Difference`], and the user if there are several.
+type Owner = (&'static str, String, Option<String>);
+
+/// What has been read.
+#[derive(Default)]
+pub(super) struct Passwords {
+    of: BTreeMap<Owner, Vec<u8>>,
+    variables: BTreeSet<String>,
+}
+
+impl Passwords {
+    /// Reads the password of what has only one.
+    ///
+    /// # Errors
+    /// It cannot be read, or is empty.
+    pub(super) fn read(
+        &mut self,
+        what: &'static str,
+        name: &str,
+        secret: &Secret,
+    ) -> anyhow::Result<Vec<u8>> {
+        let password = self.note((what, name.to_owned(), None), secret);
+        password.with_context(|| format!("{what} \"{name}\""))
+    }
+
+    /// Reads the password of one of several users.
+    ///
+    /// # Errors
+    /// It cannot be read, or is empty.
+    pub(super) fn read_of_user(
+        &mut self,
+        user: &str,
+        what: &'static str,
+        name: &str,
+        secret: &Secret,
+    ) -> anyhow::Result<Vec<u8>> {
+        let owner = (what, name.to_owned(), Some(user.to_owned()));
+        let password = self.note(owner, secret);
+        password.with_context(|| format!("user \"{user}\" of {what} \"{name}\""))
+    }
+
+    fn note(&mut self, owner: Owner, secret: &Secret) -> anyhow::Result<Vec<u8>> {
+        if let Secret::Env(name) = secret {
+            self.variables.insert(name.clone());
+        }
+        let password = read(secret)?;
+        self.of.insert(owner, password.clone());
+        Ok(password)
+    }
+
+    /// The variables of the environment that have some of them.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
+    }
+
+    /// Who has another password than in `old`: what it is, and its name. Who is new has not.
+    pub(super) fn changed_since<'a>(
+        &'a self,
+        old: &'a Self,
+    ) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.of.iter().filter_map(|(owner, password)| {
+            let was = old.of.get(owner)?;
+            (was != password).then_some((owner.0, owner.1.as_str()))
+        })
+    }
+}
+
+impl fmt::Debug for Passwords {
+    /// Without the passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.of.keys()).finish()
+    }
+}
+
+/// The password that `secret` means.
+fn read(secret: &Secret) -> anyhow::Result<Vec<u8>> {
+    let password = match secret {
+        Secret::Inline(password) => password.clone().into_bytes(),
+        Secret::File(path) => {
+            let mut bytes = std::fs::read(path)
+                .with_context(|| format!("cannot read the password file {}", path.display()))?;
+            if bytes.last() == Some(&b'\n') {
+                bytes.pop();
+            }
+            bytes
+        }
+        Secret::Env(name) => match std::env::var(name) {
+            Ok(password) => password.into_bytes(),
+            Err(_) => bail!("the environment variable {name} with the password is not set"),
+        },
+    };
+    if password.is_empty() {
+        bail!("the password is empty");
+    }
+    Ok(password)
+}
