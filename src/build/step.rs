@@ -150,8 +150,8 @@ impl<'a> StepRun<'a> {
                 self.working_since = Some((around.clock)());
                 None
             }
-            Waited::Stopped => {
-                self.interrupted = self.controls.stop_reason.clone();
+            Waited::Stopped(reason) => {
+                self.interrupted = Some(reason);
                 Some(Performed::StoppedWaiting)
             }
             Waited::SlaveLost => Some(Performed::LostWaiting),

@@ -122,6 +122,57 @@ async fn lck_07_a_stop_ends_the_wait_of_a_step() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lck_07_another_stop_ends_the_wait_of_a_step_that_always_runs() {
+    let mut cleaning = locked("clean", &["cpu"]);
+    cleaning.always_run = true;
+    let mut stage = Stage::new(vec![step_config("one"), cleaning, always("last")]);
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let mut one = stage.command().await;
+        stage.stop("enough").await;
+        one.interrupts.recv().await.unwrap();
+        one.exit(-1).await;
+        stage.asks().await;
+        stage.stop("really").await;
+        assert_eq!(stage.asks().await, (step(1, "clean"), None));
+        stage.command().await.exit(0).await;
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Exception);
+    assert_eq!(outcome.stop_reason.as_deref(), Some("enough"));
+    assert_eq!(
+        stage.steps(),
+        [
+            ended("one", Results::Exception, "'one' interrupted"),
+            ended("clean", Results::Exception, "clean interrupted"),
+            ended("last", Results::Success, "'last'"),
+        ]
+    );
+    assert_eq!(stage.log("1-clean", "interrupt").as_deref(), Some("really"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bui_12_another_stop_ends_a_step_that_always_runs_within_the_grace() {
+    let mut stage = Stage::new(vec![step_config("one"), always("clean")]);
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let one = stage.command().await;
+        stage.stop("enough").await;
+        one.exit(-1).await;
+        let mut clean = stage.command().await;
+        tokio::time::sleep(Duration::from_secs(100_000)).await;
+        stage.stop("really").await;
+        let asked = Instant::now();
+        assert_eq!(clean.interrupts.recv().await.as_deref(), Some("really"));
+        clean.closed().await;
+        assert_eq!(asked.elapsed(), Duration::from_secs(60));
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Exception);
+    assert!(outcome.abandoned_command);
+}
+
+#[tokio::test(start_paused = true)]
 async fn bui_13_a_slave_lost_during_a_wait_for_locks_makes_it_a_retry() {
     let mut stage = stage(vec![always("one")]);
     let build = stage.build();
