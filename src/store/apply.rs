@@ -10,7 +10,7 @@ use super::column::{Json, int};
 use super::expectation;
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, Results, SchedulerName, SlaveName,
+    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, SchedulerName, SlaveName,
     SourceStamp,
 };
 
@@ -94,11 +94,19 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::RequestFinished {
             request,
             result,
+            why,
             at,
         } => conn
-            .prepare_cached("UPDATE request SET finished_at = ?2, result = ?3 WHERE id = ?1")?
-            .execute(params![int(request.0), at.0, result.number()]),
+            .prepare_cached(
+                "UPDATE request SET finished_at = ?2, result = ?3, why = ?4 WHERE id = ?1",
+            )?
+            .execute(params![int(request.0), at.0, result.number(), why]),
         Op::BuildStarted(start) => build_started(conn, start),
+        Op::BuildStopped { build, reason } => conn
+            .prepare_cached(
+                "UPDATE build SET stop_reason = coalesce(stop_reason, ?2) WHERE id = ?1",
+            )?
+            .execute(params![int(build.0), reason]),
         Op::BuildFinished {
             build,
             result,
@@ -106,33 +114,21 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             stop_reason,
             properties,
             at,
-        } => {
-            let changed = conn
-                .prepare_cached(
-                    "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
-                         properties = ?6, forecast = NULL WHERE id = ?1",
-                )?
-                .execute(params![
-                    int(build.0),
-                    at.0,
-                    result.number(),
-                    Json(text),
-                    stop_reason,
-                    Json(properties),
-                ])?;
-            if *result == Results::Retry {
-                conn.prepare_cached(
-                    "UPDATE request SET build = NULL
-                     WHERE id IN (SELECT value FROM json_each(
-                             (SELECT requests FROM build WHERE id = ?1)))
-                         AND build = ?1 AND finished_at IS NULL",
-                )?
-                .execute(params![int(build.0)])?;
-            }
-            Ok(changed)
-        }
+        } => conn
+            .prepare_cached(
+                "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
+                     properties = ?6, forecast = NULL WHERE id = ?1",
+            )?
+            .execute(params![
+                int(build.0),
+                at.0,
+                result.number(),
+                Json(text),
+                stop_reason,
+                Json(properties),
+            ]),
         Op::RequestRetries { request, retries } => conn
-            .prepare_cached("UPDATE request SET retries = ?2 WHERE id = ?1")?
+            .prepare_cached("UPDATE request SET retries = ?2, build = NULL WHERE id = ?1")?
             .execute(params![int(request.0), retries]),
         Op::StepStarted {
             build,

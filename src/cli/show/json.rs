@@ -135,6 +135,7 @@ pub(super) fn request(row: &RequestRow) -> Value {
         "starts": row.start_count,
         "result": row.finished.map(|(result, _)| result),
         "finished_at": row.finished.map(|(_, at)| secs(at)),
+        "why": row.why,
     })
 }
 

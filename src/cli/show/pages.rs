@@ -148,7 +148,11 @@ pub(super) fn requests(screen: &mut Screen<'_>, requests: &[RequestRow]) -> io::
     for request in requests {
         let with = merged_with(request);
         let state = match (request.finished, request.build) {
-            (Some((result, _)), _) => Cell::coloured(format!("{result}{with}"), Colour::of(result)),
+            (Some((result, _)), _) => {
+                let why = request.why.iter().map(|why| format!(", {why}"));
+                let why: String = why.collect();
+                Cell::coloured(format!("{result}{with}{why}"), Colour::of(result))
+            }
             (None, Some(build)) => Cell::coloured(format!("build {build}{with}"), Colour::Yellow),
             (None, None) => "pending".into(),
         };

@@ -171,6 +171,7 @@ fn a_state() -> tempfile::TempDir {
         Op::RequestFinished {
             request: RequestId(1),
             result: Results::Failure,
+            why: None,
             at: at(75),
         },
         started(2, 1, 2),

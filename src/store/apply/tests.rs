@@ -12,7 +12,7 @@ use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
     BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, NewChange, Patch,
-    Properties, RequestId, SchedulerName, SetId, StepSummary, StopMeans, Timestamp,
+    Properties, RequestId, Results, SchedulerName, SetId, StepSummary, StopMeans, Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{Store, StoreError, schema};
@@ -108,6 +108,7 @@ pub(in crate::store) fn request_finished(request: u64, result: Results) -> Op {
     Op::RequestFinished {
         request: RequestId(request),
         result,
+        why: None,
         at: at(400),
     }
 }
@@ -406,9 +407,9 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
         &[
             Op::SetSubmitted(a_set(1, 1, &["quick", "quick", "quick"], vec![])),
             started(7, "quick", 0, &[1, 2]),
-            // Cancelled while it was being built.
-            request_finished(2, Results::Exception),
             finished(7, Results::Retry),
+            // It has no retries left.
+            request_finished(2, Results::Exception),
             Op::RequestRetries {
                 request: RequestId(1),
                 retries: 3,
@@ -419,6 +420,8 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
     let pending = read::requests(&conn, Which::Pending, 9).unwrap();
     let pending: Vec<_> = pending.iter().map(|r| (r.id.0, r.retries)).collect();
     assert_eq!(pending, [(1, 3), (3, 0)]);
+    let over = read::request(&conn, RequestId(2)).unwrap().unwrap();
+    assert_eq!(over.build, Some(BuildNumber(0)), "BRQ-07: it is known by which build it ended");
     drop(conn);
     assert_eq!(
         queue(&reopen(dir.path())),

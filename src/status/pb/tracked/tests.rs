@@ -211,6 +211,7 @@ fn on_disk(
         retries: 0,
         start_count: 0,
         finished: finished.map(|result| (result, at)),
+        why: None,
     };
     let build = build.map(|(id, result)| BuildRow {
         summary: BuildSummary {
