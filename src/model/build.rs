@@ -42,6 +42,8 @@ pub struct StepSummary {
     pub name: String,
     /// When it started.
     pub started_at: Timestamp,
+    /// When its own work began; absent while it waits for its locks.
+    pub working_since: Option<Timestamp>,
     /// When it ended; absent while it runs.
     pub finished_at: Option<Timestamp>,
     /// Its result; absent while it runs.

@@ -93,6 +93,17 @@ pub enum Op {
         name: String,
         /// What it does.
         text: Vec<String>,
+        /// Whether it has to wait for its locks before it does anything else (STP-02).
+        waits: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// A step that waited for its locks has them; its own work begins.
+    StepHasLocks {
+        /// The build it belongs to.
+        build: BuildId,
+        /// Its position in the build.
+        index: u32,
         /// When.
         at: Timestamp,
     },

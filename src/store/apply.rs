@@ -135,13 +135,17 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             index,
             name,
             text,
+            waits,
             at,
         } => conn
             .prepare_cached(
-                "INSERT INTO step (build, position, name, started_at, text)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO step (build, position, name, started_at, text, working_since)
+                 VALUES (?1, ?2, ?3, ?4, ?5, iif(?6, NULL, ?4))",
             )?
-            .execute(params![int(build.0), index, name, at.0, Json(text)]),
+            .execute(params![int(build.0), index, name, at.0, Json(text), waits]),
+        Op::StepHasLocks { build, index, at } => conn
+            .prepare_cached("UPDATE step SET working_since = ?3 WHERE build = ?1 AND position = ?2")?
+            .execute(params![int(build.0), index, at.0]),
         Op::StepText { build, index, text } => conn
             .prepare_cached("UPDATE step SET text = ?3 WHERE build = ?1 AND position = ?2")?
             .execute(params![int(build.0), index, Json(text)]),

@@ -425,6 +425,7 @@ fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildR
             finished_at: row.get::<_, Option<Col<_>>>(3)?.map(|t| t.0),
             result: row.get::<_, Option<Col<_>>>(4)?.map(|r| r.0),
             text: row.get::<_, Json<_>>(5)?.0,
+            working_since: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
             logs: Vec::new(),
         });
     }
@@ -489,7 +490,7 @@ const BUILDS_OF_BUILDER: &str = concat!(
     " WHERE builder = ?1 ORDER BY number DESC LIMIT ?2"
 );
 const BUILD: &str = concat!(build_columns!(), " WHERE builder = ?1 AND number = ?2");
-const STEPS: &str = "SELECT position, name, started_at, finished_at, result, text
+const STEPS: &str = "SELECT position, name, started_at, finished_at, result, text, working_since
     FROM step WHERE build = ?1 ORDER BY position";
 const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1
     ORDER BY step, position";

@@ -150,6 +150,7 @@ impl Scene {
             index,
             name: name.to_owned(),
             text: Vec::new(),
+            waits: false,
             at: now(),
         }));
     }

@@ -105,7 +105,10 @@ impl Journal {
             }
             Op::RequestRetries { request, retries } => {
                 let it = self.requests.get_mut(&request).unwrap();
-                assert_eq!(it.finished, None, "request {request} is retried after its end");
+                assert_eq!(
+                    it.finished, None,
+                    "request {request} is retried after its end"
+                );
                 it.retries = retries;
                 it.build = None;
             }
@@ -116,6 +119,7 @@ impl Journal {
                 };
             }
             Op::StepStarted { .. }
+            | Op::StepHasLocks { .. }
             | Op::StepText { .. }
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }

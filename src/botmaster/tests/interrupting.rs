@@ -108,10 +108,7 @@ fn bui_10_a_stop_is_answered_when_it_outlasts_a_kill() {
         ["interrupt 1: wrong branch", "write build id 1 stopped"]
     );
     h.persisted();
-    assert_eq!(
-        h.told(),
-        ["reply 2: done", "b 0 is stopped: wrong branch"]
-    );
+    assert_eq!(h.told(), ["reply 2: done", "b 0 is stopped: wrong branch"]);
     h.finish(build, Results::Exception, Some(REASON));
     assert!(h.is_told("finished b 0 exception"));
 }

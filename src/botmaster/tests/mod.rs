@@ -473,6 +473,7 @@ fn short_op(op: &Op) -> Option<String> {
         | Op::StepsExpected { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
+        | Op::StepHasLocks { .. }
         | Op::StepText { .. }
         | Op::StepFinished { .. }
         | Op::LogOpened { .. }

@@ -67,7 +67,7 @@ async fn stp_02_a_step_is_started_waits_for_its_locks_runs_and_gives_them_back()
         let one = stage.command().await;
         let ops = stage.ops();
         assert!(
-            matches!(&ops[..], [Op::StepText { text, .. }, Op::LogOpened { .. }]
+            matches!(&ops[..], [Op::StepHasLocks { .. }, Op::StepText { text, .. }, Op::LogOpened { .. }]
                 if text.join(" ") == "'one'"),
             "{ops:?}"
         );

@@ -76,6 +76,7 @@ fn step(index: u32, name: &str, result: Results) -> [Op; 3] {
             index,
             name: name.to_owned(),
             text: vec![],
+            waits: false,
             at: at(11),
         },
         Op::LogOpened {

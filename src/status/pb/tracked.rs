@@ -103,6 +103,8 @@ pub(super) struct Step {
     pub(super) name: String,
     /// When it started.
     pub(super) started_at: Timestamp,
+    /// When its own work began; absent while it waits for its locks.
+    pub(super) working_since: Option<Timestamp>,
     /// When it ended, and how.
     pub(super) finished: Option<(Timestamp, Results)>,
     /// Short text about it.
@@ -267,6 +269,7 @@ impl Tracked {
                 index,
                 name,
                 text,
+                waits,
                 at,
             } => {
                 let key = BuildKey::Real(*build);
@@ -278,11 +281,17 @@ impl Tracked {
                     build.steps.push(Step {
                         name: name.clone(),
                         started_at: *at,
+                        working_since: (!waits).then_some(*at),
                         finished: None,
                         text: text.clone(),
                         logs: Vec::new(),
                     });
                     notices.push(Notice::StepStarted(key, index));
+                }
+            }
+            Op::StepHasLocks { build, index, at } => {
+                if let Some(step) = self.step_mut(*build, *index) {
+                    step.working_since = Some(*at);
                 }
             }
             Op::StepFinished {
@@ -370,6 +379,7 @@ impl Tracked {
         let steps = summary.steps.into_iter().map(|step| Step {
             name: step.name,
             started_at: step.started_at,
+            working_since: step.working_since,
             finished: step.finished_at.zip(step.result),
             text: step.text,
             logs: logs.next().unwrap_or_default(),

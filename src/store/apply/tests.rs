@@ -119,6 +119,7 @@ pub(in crate::store) fn step_started(build: u64, index: u32, name: &str) -> Op {
         index,
         name: name.to_owned(),
         text: vec!["compiling".to_owned()],
+        waits: true,
         at: at(310),
     }
 }
@@ -278,6 +279,11 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
             Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
             started(7, "quick", 0, &[1]),
             step_started(7, 0, "compile"),
+            Op::StepHasLocks {
+                build: BuildId(7),
+                index: 0,
+                at: at(315),
+            },
             log_opened(7, 0, "stdio"),
             log_opened(7, 0, "config.log"),
             Op::LogClosed {
@@ -303,6 +309,7 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
     let step = |name: &str, done: Option<i64>, result, text: &[&str], logs: &[&str]| StepSummary {
         name: name.to_owned(),
         started_at: at(310),
+        working_since: done.map(|_| at(315)),
         finished_at: done.map(at),
         result,
         text: text.iter().map(|&t| t.to_owned()).collect(),
@@ -421,7 +428,11 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
     let pending: Vec<_> = pending.iter().map(|r| (r.id.0, r.retries)).collect();
     assert_eq!(pending, [(1, 3), (3, 0)]);
     let over = read::request(&conn, RequestId(2)).unwrap().unwrap();
-    assert_eq!(over.build, Some(BuildNumber(0)), "BRQ-07: it is known by which build it ended");
+    assert_eq!(
+        over.build,
+        Some(BuildNumber(0)),
+        "BRQ-07: it is known by which build it ended"
+    );
     drop(conn);
     assert_eq!(
         queue(&reopen(dir.path())),
