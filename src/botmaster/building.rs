@@ -255,6 +255,7 @@ impl BotMaster {
             slave: plan.slave.clone(),
             requests: plan.requests.clone(),
             changes: plan.stamp.changes.iter().map(|c| c.number).collect(),
+            blamelist: plan.stamp.blamelist(),
             reason: plan.reason.clone(),
             properties: plan.properties.clone(),
             forecast,

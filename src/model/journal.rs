@@ -229,6 +229,8 @@ pub struct BuildStart {
     pub requests: Vec<RequestId>,
     /// The changes of its merged stamp.
     pub changes: Vec<ChangeNumber>,
+    /// Who is to blame for that (BUI-09).
+    pub blamelist: Vec<String>,
     /// Why it runs (BRQ-08).
     pub reason: String,
     /// Properties at the start.

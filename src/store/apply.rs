@@ -355,8 +355,8 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
 fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
-             properties, forecast, choice)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             properties, forecast, choice, blamelist)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         int(start.build.0),
@@ -370,6 +370,7 @@ fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usiz
         Json(&start.properties),
         Json(&start.forecast),
         start.choice,
+        Json(&start.blamelist),
     ])?;
     let mut claim = conn.prepare_cached(
         "UPDATE request SET build = ?2, start_count = start_count + 1 WHERE id = ?1",

@@ -18,7 +18,7 @@ mod of_change;
 mod of_set;
 mod requests;
 
-pub use of_build::stamp_of_request;
+pub use of_build::{builds_before, stamp_of_request};
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 pub use of_set::requests_of_set;
 pub use requests::{RequestRow, Which, request, requests};
@@ -399,6 +399,7 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
             text: row.get::<_, Json<_>>(8)?.0,
             requests: row.get::<_, Json<_>>(9)?.0,
             changes: row.get::<_, Json<_>>(10)?.0,
+            blamelist: row.get::<_, Json<_>>(15)?.0,
             steps: Vec::new(),
         },
         properties: row.get::<_, Json<_>>(11)?.0,
@@ -481,7 +482,7 @@ const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1
 macro_rules! build_columns {
     () => {
         "SELECT id, builder, number, slave, reason, started_at, finished_at, result, text,
-        requests, changes, properties, stop_reason, forecast, choice FROM build"
+        requests, changes, properties, stop_reason, forecast, choice, blamelist FROM build"
     };
 }
 const BUILDS: &str = concat!(build_columns!(), " ORDER BY id DESC LIMIT ?1");

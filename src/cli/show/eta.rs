@@ -114,6 +114,7 @@ mod tests {
                 slave: "bot".into(),
                 requests: vec![],
                 changes: vec![],
+                blamelist: vec![],
                 reason: "scheduler".to_owned(),
                 properties: Properties::new(),
                 forecast: Forecast(forecast.collect()),

@@ -68,6 +68,8 @@ pub(super) struct Build {
     pub(super) number: BuildNumber,
     /// Why.
     pub(super) reason: String,
+    /// Who is to blame (BUI-09).
+    pub(super) blamelist: Vec<String>,
     /// Its properties at the start.
     pub(super) properties: Properties,
     /// When it started.
@@ -353,6 +355,7 @@ impl Tracked {
             builder: start.builder.clone(),
             number: start.number,
             reason: start.reason.clone(),
+            blamelist: start.blamelist.clone(),
             properties: start.properties.clone(),
             started_at: Some(start.at),
             finished_at: None,
@@ -394,6 +397,7 @@ impl Tracked {
                 builder: summary.builder,
                 number: summary.number,
                 reason: summary.reason,
+                blamelist: summary.blamelist,
                 properties: row.properties,
                 started_at: Some(summary.started_at),
                 finished_at: summary.finished_at,
@@ -498,6 +502,7 @@ impl Tracked {
             builder: builder.unwrap_or_else(|| BuilderName::from("")),
             number: BuildNumber(0),
             reason: String::new(),
+            blamelist: Vec::new(),
             properties: Properties::new(),
             started_at: None,
             finished_at: None,
