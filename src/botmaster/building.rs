@@ -27,6 +27,9 @@ use crate::model::{
     BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName, Timestamp,
 };
 
+/// A request that ends for good: its result, and why, if no build of it says so.
+pub(super) type Ended = (RequestId, Results, Option<String>);
+
 /// A build that starts or runs.
 #[derive(Debug)]
 pub(super) struct Attempt {
@@ -64,13 +67,36 @@ pub(super) enum Stage {
     Running(BuildId, BuildNumber),
 }
 
-/// Why a build is being stopped; the first reason counts.
+/// Why a build is being stopped; the first reason counts, but what people want comes before a stop of the master.
 #[derive(Clone, Debug)]
 pub(super) enum Stop {
     /// Somebody asked for it: it ends as EXCEPTION (BUI-10).
     Asked(String),
     /// The master stops: it will be built again (MAS-05).
     Shutdown,
+}
+
+impl Attempt {
+    /// The build, when it has its numbers.
+    pub(super) fn build(&self) -> Option<(BuildId, BuildNumber)> {
+        match &self.stage {
+            Stage::Substantiating | Stage::Pinging | Stage::Starting => None,
+            Stage::Recording(plan) => Some((plan.build, plan.number)),
+            Stage::Running(build, number) => Some((*build, *number)),
+        }
+    }
+
+    /// What must be remembered of a build that people have stopped, so that it is not built again after a crash.
+    pub(super) fn stop_op(&self) -> Option<Op> {
+        let (build, _) = self.build()?;
+        match &self.stop {
+            Some(Stop::Asked(reason)) => {
+                let reason = reason.clone();
+                Some(Op::BuildStopped { build, reason })
+            }
+            Some(Stop::Shutdown) | None => None,
+        }
+    }
 }
 
 impl Stop {
@@ -241,6 +267,7 @@ impl BotMaster {
             slave: plan.slave.clone(),
             requests: plan.requests.clone(),
             changes: plan.stamp.changes.iter().map(|c| c.number).collect(),
+            blamelist: plan.stamp.blamelist(),
             reason: plan.reason.clone(),
             properties: plan.properties.clone(),
             forecast,
@@ -255,7 +282,9 @@ impl BotMaster {
             Effect::Announce(Event::BuildStarted(Arc::clone(&start))),
             Effect::Run(id),
         ];
-        self.persist_then(vec![Op::BuildStarted(start)], effects);
+        let stopped = attempt.stop_op();
+        let ops = [Op::BuildStarted(start)].into_iter().chain(stopped);
+        self.persist_then(ops.collect(), effects);
     }
 
     /// Its start is on record: it runs, unless something came between; then it ends on record as well.
@@ -326,6 +355,12 @@ impl BotMaster {
             took,
             abandoned_command,
         } = outcome;
+        let stop_reason = match &attempt.stop {
+            Some(Stop::Asked(reason)) if stop_reason.is_some() || as_it_ended == Results::Retry => {
+                Some(reason.clone())
+            }
+            Some(Stop::Asked(_) | Stop::Shutdown) | None => stop_reason,
+        };
         let mut result = match &attempt.stop {
             Some(Stop::Shutdown) if stop_reason.is_some() => Results::Retry,
             Some(Stop::Asked(_)) if as_it_ended == Results::Retry => Results::Exception,
@@ -335,11 +370,11 @@ impl BotMaster {
         let mut finished = Vec::new();
         for &request in &attempt.requests {
             if result != Results::Retry {
-                finished.push((request, result));
+                finished.push((request, result, None));
             } else if self.may_retry(request, &attempt) {
                 retried.push(request);
             } else {
-                finished.push((request, Results::Exception));
+                finished.push((request, Results::Exception, None));
             }
         }
         if result == Results::Retry && retried.is_empty() {
@@ -365,7 +400,7 @@ impl BotMaster {
             number,
             &attempt,
             (result, text, stop_reason, properties),
-            (retried, &finished),
+            (retried, finished),
             learned,
         );
         if !attempt.slave_gone {
@@ -388,7 +423,7 @@ impl BotMaster {
         number: BuildNumber,
         attempt: &Attempt,
         (result, text, stop_reason, properties): (Results, Vec<String>, Option<String>, Properties),
-        (retried, finished): (Vec<RequestId>, &[(RequestId, Results)]),
+        (retried, finished): (Vec<RequestId>, Vec<Ended>),
         learned: Option<Op>,
     ) {
         let mut ops = vec![Op::BuildFinished {
@@ -407,7 +442,9 @@ impl BotMaster {
             result,
             text,
         })];
-        self.finish_requests(finished, &mut ops, &mut effects);
+        for ended in finished {
+            self.finish_request(ended, &mut ops, &mut effects);
+        }
         for request in retried {
             if let Some(open) = self.open.request(request) {
                 ops.push(Op::RequestRetries {
@@ -463,11 +500,13 @@ impl BotMaster {
                 self.builder_name(attempt.builder),
                 self.slave_name(attempt.slave),
             );
-            self.announce(Event::StartFailed {
-                builder,
-                slave,
-                why: why.to_owned(),
-            });
+            if attempt.stop.is_none() {
+                self.announce(Event::StartFailed {
+                    builder,
+                    slave,
+                    why: why.to_owned(),
+                });
+            }
             self.give_back_quietly(id);
         }
     }
@@ -479,61 +518,63 @@ impl BotMaster {
         };
         self.release_locks(id);
         self.leave_building_list(attempt.builder);
-        let mut finished = Vec::new();
-        let mut effects = Vec::new();
+        let (mut ops, mut effects) = (Vec::new(), Vec::new());
         for &request in &attempt.requests {
             let place = self.open.request(request).map(|open| open.place);
-            if attempt.stop.is_some() {
-                finished.push((request, Results::Exception));
-            } else if matches!(
-                place,
-                Some(Place::Starting {
-                    cancelled: true,
-                    ..
-                })
-            ) {
-                finished.push((request, Results::Failure));
-                effects.push(Effect::Announce(Event::RequestCancelled {
-                    request,
-                    why: "cancelled while its build was being started".to_owned(),
-                }));
-            } else {
-                self.enqueue(request, true);
-            }
+            let ended = match (&attempt.stop, place) {
+                (Some(Stop::Asked(reason)), _) => {
+                    let why = format!("stopped before its build began: {reason}");
+                    (request, Results::Exception, Some(why))
+                }
+                (
+                    _,
+                    Some(Place::Starting {
+                        cancelled: true, ..
+                    }),
+                ) => {
+                    let why = "cancelled while its build was being started".to_owned();
+                    (request, Results::Failure, Some(why))
+                }
+                _ => {
+                    self.enqueue(request, true);
+                    continue;
+                }
+            };
+            self.finish_request(ended, &mut ops, &mut effects);
         }
-        let mut ops = Vec::new();
-        self.finish_requests(&finished, &mut ops, &mut effects);
         self.persist_then(ops, effects);
     }
 
-    /// Ends requests for good: on record, in their sets, and told when durable (BST-02 to BST-05). What others
-    /// build because a set has succeeded is on record with it (DEP-07).
-    pub(super) fn finish_requests(
+    /// Ends a request for good: on record, in its set, and told when durable (BST-02 to BST-05). What others
+    /// build because the set has succeeded is on record with it (DEP-07).
+    pub(super) fn finish_request(
         &mut self,
-        finished: &[(RequestId, Results)],
+        (request, result, why): Ended,
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
     ) {
         let at = self.now.wall;
-        for &(request, result) in finished {
-            let Some((set, progress, origin)) = self.open.finish(request, result) else {
-                continue;
-            };
-            ops.push(Op::RequestFinished {
-                request,
-                result,
-                at,
-            });
-            effects.push(Effect::Announce(Event::RequestFinished { request, result }));
-            if progress.first_failure {
-                effects.push(Effect::Announce(Event::FirstFailure { set }));
-            }
-            if let Some(result) = progress.finished {
-                ops.push(Op::SetFinished { set, result, at });
-                effects.push(Effect::Announce(Event::SetFinished { set, result }));
-                if let Some(origin) = origin {
-                    self.tell_set_finished(&origin, result, ops, effects);
-                }
+        let Some((set, progress, origin)) = self.open.finish(request, result) else {
+            return;
+        };
+        if let Some(why) = why.clone() {
+            effects.push(Effect::Announce(Event::RequestCancelled { request, why }));
+        }
+        ops.push(Op::RequestFinished {
+            request,
+            result,
+            why,
+            at,
+        });
+        effects.push(Effect::Announce(Event::RequestFinished { request, result }));
+        if progress.first_failure {
+            effects.push(Effect::Announce(Event::FirstFailure { set }));
+        }
+        if let Some(result) = progress.finished {
+            ops.push(Op::SetFinished { set, result, at });
+            effects.push(Effect::Announce(Event::SetFinished { set, result }));
+            if let Some(origin) = origin {
+                self.tell_set_finished(&origin, result, ops, effects);
             }
         }
     }

@@ -1,11 +1,10 @@
 //! People stop builds and cancel requests (BUI-10, BUI-11, BRQ-04, BRQ-05).
 
-use super::builder::BuilderIx;
 use super::building::{Stage, Stop};
 use super::buildset::Place;
 use super::ledger::Effect;
 use super::{Answer, AttemptId, BotMaster, Command, Event, ReplyId};
-use crate::model::{BuildId, BuildNumber, BuilderName, RequestId, Results};
+use crate::model::{BuildNumber, BuilderName, RequestId, Results};
 
 impl BotMaster {
     /// BUI-10, by number.
@@ -17,28 +16,24 @@ impl BotMaster {
         reply: ReplyId,
     ) {
         let ix = self.builders_by_name.get(builder);
-        let result = match ix.map(|b| self.builders[b.0].numbered.get(&number).copied()) {
-            None => Err(format!("there is no builder {builder}")),
-            Some(None) => Err(format!("build {number} of {builder} is not running")),
-            Some(Some(attempt)) => {
-                self.stop_attempt(attempt, reason);
-                Ok(Answer::Done)
-            }
+        let refusal = match ix.map(|b| self.builders[b.0].numbered.get(&number).copied()) {
+            None => format!("there is no builder {builder}"),
+            Some(None) => format!("build {number} of {builder} is not running"),
+            Some(Some(attempt)) => return self.stop_attempt(attempt, reason, reply),
         };
-        self.reply(reply, result);
+        self.reply(reply, Err(refusal));
     }
 
     /// BUI-10, by a request, so that builds without a number can be stopped.
     pub(super) fn on_stop_request(&mut self, request: RequestId, reason: String, reply: ReplyId) {
-        let result = match self.open.request(request).map(|open| open.place) {
-            None | Some(Place::Unqueued) => Err(format!("request {request} is not open")),
-            Some(Place::Queued) => Err(format!("request {request} is not being built")),
+        let refusal = match self.open.request(request).map(|open| open.place) {
+            None | Some(Place::Unqueued) => format!("request {request} is not open"),
+            Some(Place::Queued) => format!("request {request} is not being built"),
             Some(Place::Starting { attempt, .. } | Place::Building(attempt)) => {
-                self.stop_attempt(attempt, reason);
-                Ok(Answer::Done)
+                return self.stop_attempt(attempt, reason, reply);
             }
         };
-        self.reply(reply, result);
+        self.reply(reply, Err(refusal));
     }
 
     /// BRQ-04: works while the request is queued. Later it counts only if the start fails (BRQ-05).
@@ -61,36 +56,38 @@ impl BotMaster {
             Place::Queued => {
                 self.unqueue(request);
                 let mut ops = Vec::new();
-                let mut effects = vec![
-                    Effect::Reply(reply, Ok(Answer::Done)),
-                    Effect::Announce(Event::RequestCancelled {
-                        request,
-                        why: "cancelled".to_owned(),
-                    }),
-                ];
-                self.finish_requests(&[(request, Results::Failure)], &mut ops, &mut effects);
+                let mut effects = vec![Effect::Reply(reply, Ok(Answer::Done))];
+                let ended = (request, Results::Failure, Some("cancelled".to_owned()));
+                self.finish_request(ended, &mut ops, &mut effects);
                 self.persist_then(ops, effects);
             }
         }
     }
 
-    fn stop_attempt(&mut self, id: AttemptId, reason: String) {
-        let Some(attempt) = self.attempts.get_mut(&id) else {
-            return;
-        };
-        if attempt.stop.is_some() {
-            return;
-        }
-        attempt.stop = Some(Stop::Asked(reason.clone()));
-        match attempt.stage {
-            Stage::Substantiating => self.abort_waiting(id, &reason),
-            Stage::Pinging => self.abort_ping(id, &reason),
-            Stage::Starting | Stage::Recording(_) => {}
-            Stage::Running(build, number) => {
-                let builder = attempt.builder;
-                self.interrupt(build, number, builder, reason);
+    /// Stops a build; answered when that outlasts a kill of the master. The first reason that people give counts. Each
+    /// stop interrupts what the build is doing by then, so that a step that always runs can be stopped as well.
+    fn stop_attempt(&mut self, id: AttemptId, reason: String, reply: ReplyId) {
+        let mut ops = Vec::new();
+        let mut effects = vec![Effect::Reply(reply, Ok(Answer::Done))];
+        let of = self.build_of(id);
+        if let (Some((builder, number)), Some(attempt)) = (of, self.attempts.get_mut(&id)) {
+            if !matches!(attempt.stop, Some(Stop::Asked(_))) {
+                attempt.stop = Some(Stop::Asked(reason.clone()));
+            }
+            ops.extend(attempt.stop_op());
+            effects.push(Effect::Announce(Event::BuildInterrupted {
+                builder,
+                number,
+                reason: reason.clone(),
+            }));
+            match attempt.stage {
+                Stage::Substantiating => self.abort_waiting(id, &reason),
+                Stage::Pinging => self.abort_ping(id, &reason),
+                Stage::Starting | Stage::Recording(_) => {}
+                Stage::Running(..) => self.interrupt(id, reason),
             }
         }
+        self.persist_then(ops, effects);
     }
 
     /// Gives a build up whose slave is being pinged; the ping goes on for itself.
@@ -106,25 +103,11 @@ impl BotMaster {
         self.give_back(id, why);
     }
 
-    pub(super) fn interrupt(
-        &mut self,
-        build: BuildId,
-        number: BuildNumber,
-        builder: BuilderIx,
-        reason: String,
-    ) {
-        if let Some(&id) = self.builds.get(&build) {
+    /// Tells a build that runs to stop what it is doing; it waits for no locks any more (LCK-07).
+    pub(super) fn interrupt(&mut self, id: AttemptId, reason: String) {
+        if let Some(&Stage::Running(build, _)) = self.attempts.get(&id).map(|a| &a.stage) {
             self.forget_lock_waiter(id);
+            self.send(Command::InterruptBuild { build, reason });
         }
-        let builder = self.builder_name(builder);
-        self.send(Command::InterruptBuild {
-            build,
-            reason: reason.clone(),
-        });
-        self.announce(Event::BuildInterrupted {
-            builder,
-            number,
-            reason,
-        });
     }
 }

@@ -43,7 +43,7 @@ pub enum Event {
         /// Its builder.
         builder: BuilderName,
     },
-    /// A request was cancelled.
+    /// A request ends that no build answers for: it was cancelled, or stopped before its build began.
     RequestCancelled {
         /// Which request.
         request: RequestId,
@@ -79,12 +79,12 @@ pub enum Event {
         /// What of it.
         user: LockUser,
     },
-    /// A build is being stopped.
+    /// A build is being stopped, maybe again (BUI-10).
     BuildInterrupted {
         /// Its builder.
         builder: BuilderName,
-        /// Its number.
-        number: BuildNumber,
+        /// Its number; absent while it is being prepared.
+        number: Option<BuildNumber>,
         /// Why.
         reason: String,
     },

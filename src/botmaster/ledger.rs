@@ -35,6 +35,17 @@ impl Ledger {
         self.last
     }
 
+    /// Lets `effects` happen with those of the last ticket; gives them back if nothing waits.
+    pub(super) fn join(&mut self, effects: Vec<Effect>) -> Option<Vec<Effect>> {
+        match self.open.back_mut() {
+            Some((_, its)) => {
+                its.extend(effects);
+                None
+            }
+            None => Some(effects),
+        }
+    }
+
     /// The effects of the oldest ticket, if it is confirmed by `upto`.
     pub(super) fn confirm(&mut self, upto: Ticket) -> Option<Vec<Effect>> {
         if self.open.front()?.0 > upto {

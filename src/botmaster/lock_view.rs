@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::building::Stage;
 use super::locks::{Holder, Instance, LockUser, Part, Seen};
 use super::{AttemptId, BotMaster};
 use crate::config::LockMode;
@@ -137,11 +136,7 @@ impl BotMaster {
 
     pub(super) fn build_of(&self, id: AttemptId) -> Option<(BuilderName, Option<BuildNumber>)> {
         let attempt = self.attempts.get(&id)?;
-        let number = match &attempt.stage {
-            Stage::Substantiating | Stage::Pinging | Stage::Starting => None,
-            Stage::Recording(plan) => Some(plan.number),
-            Stage::Running(_, number) => Some(*number),
-        };
+        let number = attempt.build().map(|(_, number)| number);
         Some((self.builder_name(attempt.builder), number))
     }
 }

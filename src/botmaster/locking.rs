@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::builder::BuilderIx;
 use super::building::Stage;
 use super::locks::{Holder, LockUser, Part, Wants};
+use super::pool::Pool;
 use super::slave::SlaveIx;
 use super::{AttemptId, BotMaster, Command, Event};
 use crate::config::{self, Config, LockAccess, LockConfig, LockKind};
@@ -138,20 +139,21 @@ impl BotMaster {
     }
 
     /// LCK-10: in place of `chosen`, on which a build would have to wait for its locks, one on which it would
-    /// not, if there is one; of several, by the builder's rule for the choice.
+    /// not, if there is one, be it one that has to be started; of several, by the builder's rule for the choice.
     pub(super) fn prefer_free_locks(&mut self, chosen: SlaveIx, builder: BuilderIx) -> SlaveIx {
         let it = &self.builders[builder.0];
         if !it.locks_on_slaves || self.suits(chosen, builder) {
             return chosen;
         }
-        let better = it
-            .choice()
-            .iter()
-            .filter(|slave| self.suits(*slave, builder));
-        let better = super::pool::Pool::from_iter(better);
         let rule = self.config.slave_choice(&it.config);
         let load = |slave: SlaveIx| self.slaves[slave.0].busy.len();
-        better.choose(&mut self.rng, rule, load).unwrap_or(chosen)
+        let pools = [&it.pool, &it.latent_pool].map(|pool| {
+            let better = pool.iter().filter(|slave| self.suits(*slave, builder));
+            Pool::from_iter(better)
+        });
+        let better = pools.iter().find(|pool| !pool.is_empty());
+        let better = better.and_then(|pool| pool.choose(&mut self.rng, rule, load));
+        better.unwrap_or(chosen)
     }
 
     /// Whether a build could start on this slave and would not have to wait for its locks there.

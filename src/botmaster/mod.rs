@@ -364,10 +364,12 @@ impl BotMaster {
         self.send(Command::Persist { ticket: None, ops });
     }
 
-    /// Remembers `ops`; then `effects` happen.
+    /// Remembers `ops`; then, when all that was handed in so far is on disk, `effects` happen.
     fn persist_then(&mut self, ops: Vec<Op>, effects: Vec<Effect>) {
         if ops.is_empty() {
-            self.perform(effects);
+            if let Some(effects) = self.ledger.join(effects) {
+                self.perform(effects);
+            }
             return;
         }
         let ticket = Some(self.ledger.open(effects));

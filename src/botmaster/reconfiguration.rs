@@ -344,13 +344,11 @@ impl BotMaster {
         );
         let waiting: Vec<_> = it.queue.iter().map(|(_, _, id)| id).collect();
         let (mut ops, mut effects) = (Vec::new(), Vec::new());
-        for &request in &waiting {
+        for request in waiting {
             self.unqueue(request);
-            let why = why.clone();
-            effects.push(Effect::Announce(Event::RequestCancelled { request, why }));
+            let ended = (request, Results::Failure, Some(why.clone()));
+            self.finish_request(ended, &mut ops, &mut effects);
         }
-        let failed: Vec<_> = waiting.iter().map(|&r| (r, Results::Failure)).collect();
-        self.finish_requests(&failed, &mut ops, &mut effects);
         self.persist_then(ops, effects);
     }
 }

@@ -71,18 +71,16 @@ impl BotMaster {
             let known = self.builders_by_name.contains_key(&request.builder);
             if !known {
                 let why = format!("builder {} is no longer configured", request.builder);
-                effects.push(Effect::Announce(Event::RequestCancelled {
-                    request: id,
-                    why,
-                }));
-                orphans.push((id, Results::Failure));
+                orphans.push((id, Results::Failure, Some(why)));
             }
             self.open.add_request(request);
             if known {
                 self.enqueue(id, true);
             }
         }
-        self.finish_requests(&orphans, &mut ops, &mut effects);
+        for orphan in orphans {
+            self.finish_request(orphan, &mut ops, &mut effects);
+        }
         self.persist_then(ops, effects);
     }
 }

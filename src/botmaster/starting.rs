@@ -113,7 +113,7 @@ impl BotMaster {
     }
 
     fn put_into_pool(&mut self, slave: SlaveIx, builder: BuilderIx) {
-        let latent = !self.slaves[slave.0].slavebuilders.contains_key(&builder);
+        let latent = self.is_latent_choice(slave, builder);
         let it = &mut self.builders[builder.0];
         let (its, other) = if latent {
             (&mut it.latent_pool, &mut it.pool)
@@ -180,6 +180,10 @@ impl BotMaster {
         for_locks: bool,
     ) -> String {
         let it = &self.builders[builder.0];
+        if for_locks && !it.pool.is_empty() && self.is_latent_choice(slave, builder) {
+            return "to be started, for its locks were free, unlike those of the idle slaves"
+                .to_owned();
+        }
         let slaves = match (it.choice().len(), it.pool.is_empty()) {
             (1, false) => return "no other slave was idle".to_owned(),
             (1, true) => return "no slave was idle, and no other could be started".to_owned(),
@@ -195,6 +199,11 @@ impl BotMaster {
                 format!("with the fewest builds ({load}) of {slaves}")
             }
         }
+    }
+
+    /// Whether a slave that is in a pool of the builder has to be started.
+    fn is_latent_choice(&self, slave: SlaveIx, builder: BuilderIx) -> bool {
+        !self.slaves[slave.0].slavebuilders.contains_key(&builder)
     }
 
     /// BLD-03 steps 4 to 7, BLD-08: on the building list and in the big state before anything is sent.
@@ -214,7 +223,7 @@ impl BotMaster {
                 };
             }
         }
-        let latent = !self.slaves[slave.0].slavebuilders.contains_key(&builder);
+        let latent = self.is_latent_choice(slave, builder);
         self.timers.cancel(Timer::InstanceIdle(slave));
         if latent {
             self.add_attempt(

@@ -61,17 +61,24 @@ impl BotMaster {
             let Some(attempt) = self.attempts.get_mut(&id) else {
                 continue;
             };
-            let builder = attempt.builder;
             match attempt.stage {
                 Stage::Substantiating => self.abort_waiting(id, SHUTTING_DOWN),
                 Stage::Pinging => self.abort_ping(id, SHUTTING_DOWN),
                 Stage::Starting => {}
-                Stage::Recording(_) | Stage::Running(..) if clean || attempt.stop.is_some() => {}
-                Stage::Recording(_) => attempt.stop = Some(Stop::Shutdown),
-                Stage::Running(build, number) => {
-                    attempt.stop = Some(Stop::Shutdown);
+                Stage::Recording(_) | Stage::Running(..) if clean => {}
+                Stage::Recording(_) | Stage::Running(..) => {
+                    let stop = attempt.stop.get_or_insert(Stop::Shutdown);
                     let reason = Stop::Shutdown.reason().to_owned();
-                    self.interrupt(build, number, builder, reason);
+                    if matches!(stop, Stop::Shutdown)
+                        && let Some((builder, number)) = self.build_of(id)
+                    {
+                        self.announce(Event::BuildInterrupted {
+                            builder,
+                            number,
+                            reason: reason.clone(),
+                        });
+                    }
+                    self.interrupt(id, reason);
                 }
             }
         }

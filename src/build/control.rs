@@ -13,7 +13,7 @@ use crate::botmaster::LockUser;
 /// Something that the core tells a running build.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Control {
-    /// Somebody wants it stopped (BUI-10).
+    /// Somebody wants it stopped (BUI-10); again, if what it is doing now was begun after it was told.
     Stop {
         /// Why (BUI-11).
         reason: String,
@@ -30,7 +30,7 @@ pub enum Control {
     },
 }
 
-/// What a build has been told so far. The first reason counts; being told twice is harmless.
+/// What a build has been told so far. The first reason counts; to be told twice ends at most what it is doing by then.
 #[derive(Debug)]
 pub(super) struct Controls {
     receiver: mpsc::Receiver<Control>,
@@ -83,9 +83,9 @@ impl Controls {
             };
             match control {
                 Control::LocksGranted { user: whose } if whose == *user => return Waited::Granted,
-                Control::Stop { .. } => {
-                    self.note(control);
-                    return Waited::Stopped;
+                Control::Stop { reason } => {
+                    self.stop_reason.get_or_insert_with(|| reason.clone());
+                    return Waited::Stopped(reason);
                 }
                 Control::SlaveLost { .. } | Control::LocksGranted { .. } => self.note(control),
             }

@@ -19,12 +19,12 @@ type Sent = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct LockDesk(Arc<dyn Fn(Input) -> Sent + Send + Sync>);
 
 /// How a wait for locks has ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Waited {
     /// They are there.
     Granted,
-    /// The build was stopped meanwhile (BUI-10).
-    Stopped,
+    /// The build was stopped meanwhile, for this reason (BUI-10).
+    Stopped(String),
     /// The slave was lost meanwhile (BUI-13).
     SlaveLost,
 }
@@ -58,7 +58,7 @@ impl LockDesk {
         let waited = controls.granted(user).await;
         match waited {
             Waited::Granted => {}
-            Waited::Stopped | Waited::SlaveLost => self.give_back(build, user).await,
+            Waited::Stopped(_) | Waited::SlaveLost => self.give_back(build, user).await,
         }
         waited
     }

@@ -167,7 +167,7 @@ impl RunningBuild {
             .take(build, &LockUser::Build, locks, &mut self.controls);
         match wait.await {
             Waited::Granted => true,
-            Waited::Stopped => {
+            Waited::Stopped(_) => {
                 self.text.push("interrupted".to_owned());
                 true
             }

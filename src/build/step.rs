@@ -147,11 +147,14 @@ impl<'a> StepRun<'a> {
         let (build, user) = (around.plan.build, self.lock_user());
         match around.locks.take(build, &user, locks, self.controls).await {
             Waited::Granted => {
-                self.working_since = Some((around.clock)());
+                let (index, at) = (self.logs.index, (around.clock)());
+                self.working_since = Some(at);
+                let op = Op::StepHasLocks { build, index, at };
+                around.journal.write(vec![op]).await;
                 None
             }
-            Waited::Stopped => {
-                self.interrupted = self.controls.stop_reason.clone();
+            Waited::Stopped(reason) => {
+                self.interrupted = Some(reason);
                 Some(Performed::StoppedWaiting)
             }
             Waited::SlaveLost => Some(Performed::LostWaiting),
@@ -172,12 +175,15 @@ impl<'a> StepRun<'a> {
             }
         } else {
             let at = (self.around.clock)();
-            self.working_since = Some(at);
+            // One with locks begins with the wait for them.
+            let waits = !self.config.locks.is_empty();
+            self.working_since = (!waits).then_some(at);
             Op::StepStarted {
                 build,
                 index,
                 name: self.name.to_owned(),
                 text: doing,
+                waits,
                 at,
             }
         }];

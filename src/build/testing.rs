@@ -283,7 +283,9 @@ impl Stage {
                     assert!(running.is_none(), "one at a time");
                     running = Some((index, name));
                 }
-                Op::StepText { index, .. } => assert_eq!(running.as_ref().unwrap().0, index),
+                Op::StepHasLocks { index, .. } | Op::StepText { index, .. } => {
+                    assert_eq!(running.as_ref().unwrap().0, index);
+                }
                 Op::LogOpened { step, name, .. } => {
                     assert_eq!(running.as_ref().unwrap().0, step);
                     assert!(!open.contains(&name));

@@ -553,6 +553,7 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
                 index: 0,
                 name: "one".to_owned(),
                 text: vec!["'one'".to_owned()],
+                waits: false,
                 at: crate::model::Timestamp(0),
             },
             opened("stdio"),

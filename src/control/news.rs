@@ -20,7 +20,7 @@ const KEPT: usize = 4096;
 pub enum News {
     /// The core announced it.
     Event(Event),
-    /// A running build has it remembered: `StepStarted`, `StepText`, `StepFinished`, `LogOpened`, `LogClosed`.
+    /// A running build has it remembered: `StepStarted`, `StepHasLocks`, `StepText`, `StepFinished`, `LogOpened`, `LogClosed`.
     Build(Op),
 }
 

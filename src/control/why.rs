@@ -38,9 +38,11 @@ fn recorded(id: RequestId) -> Result<Blocker, String> {
     let build = build.unwrap_or_default();
     Ok(match row.finished {
         Some((result, at)) => {
+            let why = row.why.map(|why| format!(": {why}"));
             let text = format!(
-                "request {id} has finished with {result} at {}{build}",
-                at.to_rfc3339()
+                "request {id} has finished with {result} at {}{build}{}",
+                at.to_rfc3339(),
+                why.unwrap_or_default()
             );
             Blocker::finished(Some(at), text)
         }

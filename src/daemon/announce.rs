@@ -76,7 +76,8 @@ pub(super) fn announce(event: &Event) {
             number,
             reason,
         } => {
-            info!(%builder, build = number.0, reason = ?reason, "build is being stopped");
+            let build = number.map(|number| number.0);
+            info!(%builder, build, reason = ?reason, "build is being stopped");
         }
         Event::BuildFinished {
             builder,

@@ -16,10 +16,13 @@ use crate::net::Tasks;
 use crate::net::slave::SlaveBuilderHandle;
 use crate::store::Writer;
 
-/// Messages that may wait for one build. The core stops a build once and loses its slave once, and each of these
-/// leaves at most one grant of locks behind that nobody waits for any more; a build asks for locks again only when it
-/// has read the answer. So all fit.
+/// Messages that may wait for one build: [`STOPS`], the loss of its slave, which comes once, a grant of locks that nobody
+/// waits for any more, and one that the build waits for: it asks for locks again only when it has read what came before.
+/// So all fit.
 const MESSAGES: usize = 8;
+
+/// Stops among them. People may stop a build as often as they like; of stops that were not read, some are as good as all.
+const STOPS: usize = 4;
 
 /// The running builds.
 #[derive(Debug)]
@@ -88,9 +91,12 @@ impl Builds {
         self.running.remove(&build);
     }
 
-    /// Asks a running build to stop.
+    /// Asks a running build to stop what it is doing.
     pub(super) fn interrupt(&mut self, build: BuildId, reason: String) {
-        self.send(build, Control::Stop { reason });
+        let control = self.running.get(&build);
+        if control.is_some_and(|control| MESSAGES - control.capacity() < STOPS) {
+            self.send(build, Control::Stop { reason });
+        }
     }
 
     /// Tells a running build that it has the locks that it wanted.

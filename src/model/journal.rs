@@ -39,19 +39,29 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
-    /// A request has finished, by a build or by being cancelled.
+    /// A request has finished, by a build or without one.
     RequestFinished {
         /// Which request.
         request: RequestId,
         /// Its result.
         result: Results,
+        /// Why it ended, if no build says so: somebody cancelled it, or stopped it before its build began (BUI-11).
+        why: Option<String>,
         /// When.
         at: Timestamp,
     },
     /// A build has started; its requests are no longer queued.
     BuildStarted(Arc<BuildStart>),
-    /// A build has ended. With [`Results::Retry`] its requests are queued again, with their old
-    /// submit times, and each request's `retries` becomes what is given here.
+    /// Somebody has stopped a build that has not ended; the first reason counts. Should the master be killed before
+    /// the build ends, it is not built again (BUI-10).
+    BuildStopped {
+        /// Which build.
+        build: BuildId,
+        /// Why (BUI-11).
+        reason: String,
+    },
+    /// A build has ended. Its requests are finished, or queued again with [`Op::RequestRetries`], in the same
+    /// transaction.
     BuildFinished {
         /// Which build.
         build: BuildId,
@@ -66,7 +76,7 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
-    /// Sets the number of retries of requests that go back to the queue (BUI-14).
+    /// A request goes back from its build to the queue, with its old submit time (BUI-13, BUI-14).
     RequestRetries {
         /// Which request.
         request: RequestId,
@@ -83,6 +93,17 @@ pub enum Op {
         name: String,
         /// What it does.
         text: Vec<String>,
+        /// Whether it has to wait for its locks before it does anything else (STP-02).
+        waits: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// A step that waited for its locks has them; its own work begins.
+    StepHasLocks {
+        /// The build it belongs to.
+        build: BuildId,
+        /// Its position in the build.
+        index: u32,
         /// When.
         at: Timestamp,
     },
@@ -210,6 +231,8 @@ pub struct BuildStart {
     pub requests: Vec<RequestId>,
     /// The changes of its merged stamp.
     pub changes: Vec<ChangeNumber>,
+    /// Who is to blame for that (BUI-09).
+    pub blamelist: Vec<String>,
     /// Why it runs (BRQ-08).
     pub reason: String,
     /// Properties at the start.
@@ -223,7 +246,8 @@ pub struct BuildStart {
 }
 
 /// What the state knew when the master started. Builds that were open have already been ended as
-/// RETRY in the state, and their requests are in `requests`, so the core only has to queue them.
+/// RETRY in the state, and their requests are in `requests`, so the core only has to queue them; but those that
+/// somebody had stopped as EXCEPTION, and their requests with them.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// The next free numbers.

@@ -76,8 +76,8 @@ pub struct Forecast(pub BTreeMap<String, Option<Effort>>);
 pub struct StepState<'a> {
     /// Its name.
     pub name: &'a str,
-    /// When it started.
-    pub started_at: Timestamp,
+    /// When its own work began; absent while it waits for its locks, the time for which does not count.
+    pub working_since: Option<Timestamp>,
     /// Whether it has ended.
     pub is_over: bool,
     /// Bytes of output in its logs so far, by their names; not needed when it is over.
@@ -116,7 +116,8 @@ impl Forecast {
             (so_far > 0 && *bytes > 0.0).then(|| so_far as f64 / bytes)
         });
         let (count, sum) = shares.fold((0.0, 0.0), |(n, sum), share| (n + 1.0, sum + share));
-        let elapsed = now.since(step.started_at).as_secs_f64();
+        let worked = step.working_since.map(|since| now.since(since));
+        let elapsed = worked.unwrap_or_default().as_secs_f64();
         Some(Remaining(if count > 0.0 {
             expected.secs * (1.0 - (sum / count).clamp(0.0, 1.0))
         } else {
@@ -183,7 +184,7 @@ mod tests {
     fn begun<'a>(name: &'a str, output: &[(&'a str, u64)]) -> StepState<'a> {
         StepState {
             name,
-            started_at: at(0),
+            working_since: Some(at(0)),
             is_over: false,
             output: output.iter().copied().collect(),
         }
@@ -223,6 +224,27 @@ mod tests {
         near(left(loud(), &[], 30), 70.0);
         near(left(loud(), &[("stdio", 0)], 30), 70.0);
         near(left(loud(), &[("other", 10)], 30), 70.0);
+    }
+
+    #[test]
+    fn prg_01_the_wait_for_locks_does_not_count() {
+        let [hundred, ten] = [100.0, 10.0].map(|secs| Some(effort(secs, &[])));
+        let forecast = forecast(&[("s", hundred), ("next", ten)]);
+        for (working_since, now, left) in [
+            (None, 300, 100.0),
+            (Some(at(300)), 300, 100.0),
+            (Some(at(300)), 340, 60.0),
+            (Some(at(300)), 430, -30.0),
+        ] {
+            let step = StepState {
+                working_since,
+                ..begun("s", &[])
+            };
+            let found = forecast.of_step(&step, at(now)).unwrap().0;
+            assert!((found - left).abs() < 1e-9, "{found} at {now}");
+            let of_build = forecast.of_build(&[step], at(now)).unwrap().0;
+            assert!((of_build - left - 10.0).abs() < 1e-9, "{of_build} at {now}");
+        }
     }
 
     #[test]

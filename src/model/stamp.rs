@@ -1,5 +1,6 @@
 //! Source stamps: which version of the tree to build (section 2).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -104,11 +105,57 @@ impl SourceStamp {
         Arc::new(stamp)
     }
 
+    /// Who is to blame for what is built: who made its changes and its patch; sorted, each once (BUI-09).
+    #[must_use]
+    pub fn blamelist(&self) -> Vec<String> {
+        let authors = self.patch.iter().filter_map(|patch| patch.who.as_deref());
+        let who = self.changes.iter().map(|change| change.who.as_str());
+        let all: BTreeSet<_> = who.chain(authors).filter(|who| !who.is_empty()).collect();
+        all.into_iter().map(str::to_owned).collect()
+    }
+
     /// The revision to build as the stamp tells it: its own, else that of the newest change (SRC-02).
     #[must_use]
     pub fn revision_to_build(&self) -> Option<&str> {
         self.revision
             .as_deref()
             .or_else(|| self.changes.last()?.revision.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChangeNumber, NewChange, Timestamp};
+
+    fn by(who: &str) -> Arc<Change> {
+        let said = NewChange {
+            who: who.to_owned(),
+            ..NewChange::default()
+        };
+        Arc::new(Change {
+            number: ChangeNumber(1),
+            arrived_at: Timestamp(0),
+            when: Timestamp(0),
+            said,
+        })
+    }
+
+    #[test]
+    fn bui_09_the_blamelist_is_who_made_the_changes_and_the_patch() {
+        let mut stamp = SourceStamp {
+            changes: ["bob", "ann", "bob", ""].map(by).into(),
+            ..SourceStamp::default()
+        };
+        assert_eq!(stamp.blamelist(), ["ann", "bob"]);
+        stamp.patch = Some(Patch {
+            level: 0,
+            body: Vec::new(),
+            subdir: None,
+            who: Some("cid".to_owned()),
+            comment: None,
+        });
+        assert_eq!(stamp.blamelist(), ["ann", "bob", "cid"]);
+        assert!(SourceStamp::default().blamelist().is_empty());
     }
 }

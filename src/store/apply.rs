@@ -10,7 +10,7 @@ use super::column::{Json, int};
 use super::expectation;
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, Results, SchedulerName, SlaveName,
+    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, SchedulerName, SlaveName,
     SourceStamp,
 };
 
@@ -94,11 +94,19 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::RequestFinished {
             request,
             result,
+            why,
             at,
         } => conn
-            .prepare_cached("UPDATE request SET finished_at = ?2, result = ?3 WHERE id = ?1")?
-            .execute(params![int(request.0), at.0, result.number()]),
+            .prepare_cached(
+                "UPDATE request SET finished_at = ?2, result = ?3, why = ?4 WHERE id = ?1",
+            )?
+            .execute(params![int(request.0), at.0, result.number(), why]),
         Op::BuildStarted(start) => build_started(conn, start),
+        Op::BuildStopped { build, reason } => conn
+            .prepare_cached(
+                "UPDATE build SET stop_reason = coalesce(stop_reason, ?2) WHERE id = ?1",
+            )?
+            .execute(params![int(build.0), reason]),
         Op::BuildFinished {
             build,
             result,
@@ -106,46 +114,38 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             stop_reason,
             properties,
             at,
-        } => {
-            let changed = conn
-                .prepare_cached(
-                    "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
-                         properties = ?6, forecast = NULL WHERE id = ?1",
-                )?
-                .execute(params![
-                    int(build.0),
-                    at.0,
-                    result.number(),
-                    Json(text),
-                    stop_reason,
-                    Json(properties),
-                ])?;
-            if *result == Results::Retry {
-                conn.prepare_cached(
-                    "UPDATE request SET build = NULL
-                     WHERE id IN (SELECT value FROM json_each(
-                             (SELECT requests FROM build WHERE id = ?1)))
-                         AND build = ?1 AND finished_at IS NULL",
-                )?
-                .execute(params![int(build.0)])?;
-            }
-            Ok(changed)
-        }
+        } => conn
+            .prepare_cached(
+                "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
+                     properties = ?6, forecast = NULL WHERE id = ?1",
+            )?
+            .execute(params![
+                int(build.0),
+                at.0,
+                result.number(),
+                Json(text),
+                stop_reason,
+                Json(properties),
+            ]),
         Op::RequestRetries { request, retries } => conn
-            .prepare_cached("UPDATE request SET retries = ?2 WHERE id = ?1")?
+            .prepare_cached("UPDATE request SET retries = ?2, build = NULL WHERE id = ?1")?
             .execute(params![int(request.0), retries]),
         Op::StepStarted {
             build,
             index,
             name,
             text,
+            waits,
             at,
         } => conn
             .prepare_cached(
-                "INSERT INTO step (build, position, name, started_at, text)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO step (build, position, name, started_at, text, working_since)
+                 VALUES (?1, ?2, ?3, ?4, ?5, iif(?6, NULL, ?4))",
             )?
-            .execute(params![int(build.0), index, name, at.0, Json(text)]),
+            .execute(params![int(build.0), index, name, at.0, Json(text), waits]),
+        Op::StepHasLocks { build, index, at } => conn
+            .prepare_cached("UPDATE step SET working_since = ?3 WHERE build = ?1 AND position = ?2")?
+            .execute(params![int(build.0), index, at.0]),
         Op::StepText { build, index, text } => conn
             .prepare_cached("UPDATE step SET text = ?3 WHERE build = ?1 AND position = ?2")?
             .execute(params![int(build.0), index, Json(text)]),
@@ -355,8 +355,8 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
 fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
-             properties, forecast, choice)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             properties, forecast, choice, blamelist)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         int(start.build.0),
@@ -370,6 +370,7 @@ fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usiz
         Json(&start.properties),
         Json(&start.forecast),
         start.choice,
+        Json(&start.blamelist),
     ])?;
     conn.prepare_cached(
         "INSERT INTO spent_dirs (builddir, next) VALUES (?1, ?2)

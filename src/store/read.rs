@@ -18,7 +18,7 @@ mod of_change;
 mod of_set;
 mod requests;
 
-pub use of_build::stamp_of_request;
+pub use of_build::{builds_before, stamp_of_request};
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 pub use of_set::requests_of_set;
 pub use requests::{RequestRow, Which, request, requests};
@@ -399,6 +399,7 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
             text: row.get::<_, Json<_>>(8)?.0,
             requests: row.get::<_, Json<_>>(9)?.0,
             changes: row.get::<_, Json<_>>(10)?.0,
+            blamelist: row.get::<_, Json<_>>(15)?.0,
             steps: Vec::new(),
         },
         properties: row.get::<_, Json<_>>(11)?.0,
@@ -425,6 +426,7 @@ fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildR
             finished_at: row.get::<_, Option<Col<_>>>(3)?.map(|t| t.0),
             result: row.get::<_, Option<Col<_>>>(4)?.map(|r| r.0),
             text: row.get::<_, Json<_>>(5)?.0,
+            working_since: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
             logs: Vec::new(),
         });
     }
@@ -480,7 +482,7 @@ const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1
 macro_rules! build_columns {
     () => {
         "SELECT id, builder, number, slave, reason, started_at, finished_at, result, text,
-        requests, changes, properties, stop_reason, forecast, choice FROM build"
+        requests, changes, properties, stop_reason, forecast, choice, blamelist FROM build"
     };
 }
 const BUILDS: &str = concat!(build_columns!(), " ORDER BY id DESC LIMIT ?1");
@@ -489,7 +491,7 @@ const BUILDS_OF_BUILDER: &str = concat!(
     " WHERE builder = ?1 ORDER BY number DESC LIMIT ?2"
 );
 const BUILD: &str = concat!(build_columns!(), " WHERE builder = ?1 AND number = ?2");
-const STEPS: &str = "SELECT position, name, started_at, finished_at, result, text
+const STEPS: &str = "SELECT position, name, started_at, finished_at, result, text, working_since
     FROM step WHERE build = ?1 ORDER BY position";
 const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1
     ORDER BY step, position";

@@ -73,20 +73,25 @@ fn end_open_builds(
     basedir: &Path,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<(BuilderName, BuildNumber)>> {
-    let open: Vec<(BuildId, BuilderName, BuildNumber)> = conn
+    let open: Vec<(BuildId, BuilderName, BuildNumber, bool)> = conn
         .prepare(OPEN_BUILDS)?
         .query_map([], |row| {
             Ok((
                 row.get::<_, Col<_>>(0)?.0,
                 row.get::<_, Col<_>>(1)?.0,
                 row.get::<_, Col<_>>(2)?.0,
+                row.get(3)?,
             ))
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut interrupted = Vec::new();
-    for (build, builder, number) in open {
+    for (build, builder, number, is_stopped) in open {
         close_open_logs(conn, basedir, build)?;
-        let ended = params![int(build.0), now.0, Results::Retry.number()];
+        let (result, text) = match is_stopped {
+            true => (Results::Exception, r#"["exception","interrupted"]"#),
+            false => (Results::Retry, r#"["retry","master restarted"]"#),
+        };
+        let ended = params![int(build.0), now.0, result.number()];
         conn.prepare_cached(
             "UPDATE step SET finished_at = ?2, result = ?3,
                  text = json_insert(text, '$[#]', 'master restarted')
@@ -94,12 +99,16 @@ fn end_open_builds(
         )?
         .execute(ended)?;
         conn.prepare_cached(
-            r#"UPDATE build SET finished_at = ?2, result = ?3,
-                   text = '["retry","master restarted"]', forecast = NULL
-               WHERE id = ?1"#,
+            "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, forecast = NULL
+             WHERE id = ?1",
         )?
-        .execute(ended)?;
-        interrupted.push((builder, number));
+        .execute(params![int(build.0), now.0, result.number(), text])?;
+        if is_stopped {
+            // What people have stopped is not built again (BUI-10).
+            conn.prepare_cached(END_REQUESTS)?.execute(ended)?;
+        } else {
+            interrupted.push((builder, number));
+        }
     }
     // With their old submit times, and without counting it as the slave's fault (BUI-14).
     conn.execute(REQUEUE, [])?;
@@ -330,8 +339,13 @@ fn next_numbers(conn: &Connection) -> rusqlite::Result<NextNumbers> {
     })
 }
 
-pub(super) const OPEN_BUILDS: &str = "SELECT id, builder, number FROM build INDEXED BY build_open
+pub(super) const OPEN_BUILDS: &str =
+    "SELECT id, builder, number, stop_reason IS NOT NULL FROM build INDEXED BY build_open
      WHERE finished_at IS NULL ORDER BY id";
+
+pub(super) const END_REQUESTS: &str = "UPDATE request SET finished_at = ?2, result = ?3
+     WHERE id IN (SELECT value FROM json_each((SELECT requests FROM build WHERE id = ?1)))
+         AND build = ?1 AND finished_at IS NULL";
 
 pub(super) const REQUEUE: &str = "UPDATE request INDEXED BY request_open SET build = NULL
      WHERE finished_at IS NULL AND build IS NOT NULL";

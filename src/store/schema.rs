@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008.sql"),
     include_str!("migrations/0009.sql"),
     include_str!("migrations/0010.sql"),
+    include_str!("migrations/0011.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -411,6 +412,38 @@ mod tests {
         let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
         assert_eq!(recovered.interrupted.len(), 1);
         assert!(recovered.expectations.is_empty());
+    }
+
+    #[test]
+    fn builds_from_before_there_were_blamelists_get_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = open_before(&dir, "COLUMN blamelist");
+        conn.execute_batch(
+            r#"INSERT INTO change (number, arrived_at, made_at, who, comments, project, repository,
+                   codebase, revlink, files, properties)
+               VALUES (1, 0, 0, 'bob', '', '', '', '', '', '[]', '{}'),
+                   (2, 0, 0, 'ann', '', '', '', '', '', '[]', '{}'),
+                   (3, 0, 0, 'bob', '', '', '', '', '', '[]', '{}');
+               INSERT INTO build_set (id, reason, submitted_at, stamp, properties)
+               VALUES (3, 'because', 200, '{"branch":null,"revision":null,"project":"",
+                   "repository":"","codebase":"","changes":[]}', '{}');
+               INSERT INTO patch VALUES (3, 1, NULL, 'cid', NULL, x'00ff');
+               INSERT INTO request (id, build_set, builder, submitted_at) VALUES (5, 3, 'b', 200);
+               INSERT INTO build (id, builder, number, slave, reason, started_at, requests,
+                   changes, properties)
+               VALUES (1, 'b', 0, 's', '', 100, '[5]', '[1,2,3]', '{}'),
+                   (2, 'b', 1, 's', '', 100, '[]', '[]', '{}');
+               INSERT INTO step VALUES (1, 0, 'compile', 110, NULL, NULL, '[]');"#,
+        )
+        .unwrap();
+        drop(conn);
+        let conn = open(&dir).unwrap();
+        let builds = read::builds(&conn, None, 9).unwrap();
+        let blamed: Vec<_> = builds.iter().map(|b| &b.summary.blamelist[..]).collect();
+        let [ann, bob, cid] = ["ann", "bob", "cid"].map(str::to_owned);
+        assert_eq!(blamed, [&[][..], &[ann, bob, cid]]);
+        let step = &builds[1].summary.steps[0];
+        assert_eq!(step.working_since, Some(Timestamp(110)));
     }
 
     #[test]

@@ -46,6 +46,36 @@ fn stopped_build_ends_as_exception_and_still_runs_what_always_runs() {
 }
 
 #[test]
+fn stopped_build_is_not_built_again_when_the_master_is_killed_while_it_cleans_up() {
+    let sandbox = Sandbox::new();
+    let (gate, cleanup) = (sandbox.gate("gate"), sandbox.gate("cleanup"));
+    let steps = [
+        waiting(&gate.command()),
+        shell("clean", &cleanup.command(), "always_run = true"),
+    ];
+    let mut master = Master::start(&sandbox, &Setup::new(&steps).local_slave("here"));
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+    run(sandbox
+        .buildmaster()
+        .args(["stop-build", "full", "0", "--reason", "wrong branch"])
+        .arg("--basedir")
+        .arg(master.dir()))
+    .ok();
+    cleanup.wait_until_reached(1);
+
+    master.kill();
+    gate.open();
+    cleanup.open();
+    master.run();
+
+    assert_eq!(result(&master.finished_build("full", 0)), "exception");
+    let open: Vec<ShownRequest> = master.show(&["requests"]);
+    assert!(open.is_empty(), "{open:?}");
+    assert!(master.build("full", 1).is_none());
+}
+
+#[test]
 fn stopping_a_build_that_is_not_there_is_an_error() {
     let sandbox = Sandbox::new();
     let master = Master::start(&sandbox, &one_step("true").local_slave("here"));

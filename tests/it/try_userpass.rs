@@ -136,6 +136,7 @@ impl Scene {
             slave: "s".into(),
             requests: vec![RequestId(1)],
             changes: Vec::new(),
+            blamelist: vec!["ann".to_owned(), "bob".to_owned()],
             reason: String::new(),
             properties: Properties::new(),
             forecast,
@@ -151,6 +152,7 @@ impl Scene {
             index,
             name: name.to_owned(),
             text: Vec::new(),
+            waits: false,
             at: now(),
         }));
     }
@@ -434,6 +436,12 @@ async fn prg_01_clients_are_told_when_build_and_step_will_be_over() {
     assert_eq!(
         scene.call(build, "getETA", Vec::new()).await,
         Value::Float(150.0)
+    );
+
+    assert_eq!(
+        scene.call(build, "getResponsibleUsers", Vec::new()).await,
+        Value::List(["ann", "bob"].map(Value::bytes).into()),
+        "BUI-09"
     );
 
     let args = vec![observer(), Value::Int(20)];

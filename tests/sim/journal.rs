@@ -53,6 +53,8 @@ pub struct Request {
 pub struct Build {
     pub start: Arc<BuildStart>,
     pub finished: Option<Results>,
+    /// Why somebody has stopped it.
+    pub stopped: Option<String>,
 }
 
 impl Journal {
@@ -82,7 +84,7 @@ impl Journal {
             } => {
                 let it = self.requests.get_mut(&request).expect("known request");
                 assert_eq!(it.finished, None, "request {request} finished twice");
-                let build = it.build.take().and_then(|b| self.builds.get(&b));
+                let build = it.build.and_then(|b| self.builds.get(&b));
                 assert!(
                     build.is_none_or(|b| b.finished.is_some()),
                     "request {request} finished inside a running build"
@@ -95,14 +97,20 @@ impl Journal {
                 let it = self.builds.get_mut(&build).expect("known build");
                 assert_eq!(it.finished, None, "build {build} ended twice");
                 it.finished = Some(result);
-                if result == Results::Retry {
-                    for request in it.start.requests.clone() {
-                        self.requests.get_mut(&request).unwrap().build = None;
-                    }
-                }
+            }
+            Op::BuildStopped { build, reason } => {
+                let it = self.builds.get_mut(&build).expect("known build");
+                assert_eq!(it.finished, None, "build {build} is stopped after its end");
+                it.stopped.get_or_insert(reason);
             }
             Op::RequestRetries { request, retries } => {
-                self.requests.get_mut(&request).unwrap().retries = retries;
+                let it = self.requests.get_mut(&request).unwrap();
+                assert_eq!(
+                    it.finished, None,
+                    "request {request} is retried after its end"
+                );
+                it.retries = retries;
+                it.build = None;
             }
             Op::SchedulerState { scheduler, state } => {
                 match state {
@@ -111,6 +119,7 @@ impl Journal {
                 };
             }
             Op::StepStarted { .. }
+            | Op::StepHasLocks { .. }
             | Op::StepText { .. }
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
@@ -191,8 +200,12 @@ impl Journal {
             assert_eq!(it.builder, start.builder);
             it.build = Some(start.build);
         }
-        let finished = None;
-        self.builds.insert(start.build, Build { start, finished });
+        let build = Build {
+            start,
+            finished: None,
+            stopped: None,
+        };
+        self.builds.insert(build.start.build, build);
     }
 
     fn next_number(&self, which: impl Fn(&BuildStart) -> bool) -> BuildNumber {
@@ -200,16 +213,28 @@ impl Journal {
         its.map(|b| b.start.number.next()).max().unwrap_or_default()
     }
 
-    /// What a master finds that starts now; ends open builds as RETRY.
+    /// What a master finds that starts now; ends open builds as RETRY, or as EXCEPTION if they were stopped.
     pub fn recover(&mut self) -> Recovered {
         let mut interrupted = Vec::new();
         for build in self.builds.values_mut() {
-            if build.finished.is_none() {
-                build.finished = Some(Results::Retry);
-                interrupted.push((build.start.builder.clone(), build.start.number));
-                for request in &build.start.requests {
-                    self.requests.get_mut(request).unwrap().build = None;
+            if build.finished.is_some() {
+                continue;
+            }
+            let result = match build.stopped {
+                Some(_) => Results::Exception,
+                None => Results::Retry,
+            };
+            build.finished = Some(result);
+            for request in &build.start.requests {
+                let it = self.requests.get_mut(request).expect("known request");
+                if result == Results::Retry {
+                    it.build = None;
+                } else {
+                    it.finished = Some(result);
                 }
+            }
+            if result == Results::Retry {
+                interrupted.push((build.start.builder.clone(), build.start.number));
             }
         }
         let open = self.sets.values().filter(|s| s.finished.is_none());

@@ -282,75 +282,24 @@ fn bui_14_a_build_that_kills_its_slaves_ends_as_exception() {
 }
 
 #[test]
-fn bui_10_a_build_is_stopped_by_number_or_while_it_is_prepared() {
-    let mut h = Harness::new(config(&[("b", &["s"])]));
-    h.attach("s");
-    h.change("b");
-    let reason = "wrong branch".to_owned();
-    let reply = h.new_reply();
-    h.input(Input::StopRequest {
-        request: RequestId(1),
-        reason: reason.clone(),
-        reply,
-    });
-    h.persisted();
-    assert!(h.is_told("set 1 failure"));
-    h.input(Input::PingAnswered {
-        session: SessionId(1),
-        builder: "b".into(),
-        ping: PingId(1),
-        ok: true,
-    });
-    assert_eq!(h.told(), [""; 0], "the ping ends for itself");
-
-    h.change("b");
-    let plan = h.run();
-    h.told();
+fn bui_14_of_merged_requests_each_has_its_own_retries() {
+    let mut config = config(&[("b", &["s"])]);
+    builder_of(&mut config, 0).merging.rule = MergeRule::Compatible;
+    config.max_retries = 1;
+    let mut h = Harness::new(config);
     for _ in 0..2 {
-        let (builder, reply) = ("b".into(), h.new_reply());
-        h.input(Input::StopBuild {
-            builder,
-            number: plan.number,
-            reason: reason.clone(),
-            reply,
-        });
+        // The second request joins in the second build.
+        h.change("b");
+        let session = h.attach("s");
+        let plan = h.run();
+        h.told();
+        let why = "cut".to_owned();
+        h.input(Input::SlaveLost { session, why });
+        h.finish(plan.build, Results::Retry, None);
     }
-    assert_eq!(
-        h.told(),
-        [
-            "interrupt 1: wrong branch",
-            "reply 4: done",
-            "reply 5: done"
-        ]
-    );
-    h.finish(plan.build, Results::Exception, Some("wrong branch"));
-    assert!(h.is_told("finished b 0 exception"));
-}
-
-#[test]
-fn a_build_stopped_while_its_start_is_written_is_on_record_and_never_runs() {
-    let mut h = Harness::new(config(&[("b", &["s"])]));
-    h.attach("s");
-    h.change("b");
-    h.pong(true);
-    h.started(Ok(()));
-    let reply = h.new_reply();
-    h.input(Input::StopBuild {
-        builder: "b".into(),
-        number: BuildNumber(0),
-        reason: "no".to_owned(),
-        reply,
-    });
-    h.told();
-    h.persisted();
-    assert_eq!(
-        h.told(),
-        [
-            "started b 0",
-            "write build id 1 exception, request 1 exception, set 1 failure",
-            "b is idle"
-        ]
-    );
+    let written = "write build id 2 retry, request 1 exception, set 1 failure, request 2 retries 1";
+    assert!(h.is_told(written));
+    assert_eq!(h.queued("b"), [2]);
 }
 
 #[test]

@@ -419,6 +419,38 @@ fn row_28_a_latent_slave_answers_pings_without_being_there() {
 }
 
 #[test]
+fn lck_10_a_slave_that_can_be_started_is_preferred_to_a_wait_for_the_locks_of_an_idle_one() {
+    let mut config = config(&[("a", &["s", "t"]), ("b", &["s"])]);
+    make_latent(&mut config, 1, Some(600));
+    config.locks = vec![locks::lock("disk", 1, true)];
+    let uses = || vec![locks::exclusive("disk")];
+    builder_of(&mut config, 0).locks = uses();
+    let mut h = Harness::new(config);
+    h.attach("s");
+    h.change("b");
+    let b = h.run();
+    h.wants(&b, LockUser::Build, locks::exclusive("disk"));
+    h.change("a");
+    h.persisted();
+    assert!(h.is_told("substantiating t for a"));
+    let attempt = h.core.attempts.values().next_back().unwrap();
+    assert_eq!(
+        attempt.choice,
+        "to be started, for its locks were free, unlike those of the idle slaves"
+    );
+
+    // While nobody has the lock, the slave that is there is taken; and when no slave is left it is waited for.
+    h.finish(b.build, Results::Success, None);
+    h.change("a");
+    let a = h.run();
+    assert_eq!(a.slave.as_str(), "s");
+    h.wants(&a, LockUser::Build, locks::exclusive("disk"));
+    h.told();
+    h.change("a");
+    assert_eq!(h.queued("a").len(), 1);
+}
+
+#[test]
 fn bld_05_slaves_that_are_there_are_chosen_before_latent_ones() {
     let mut config = config(&[("b", &["s", "t"])]);
     make_latent(&mut config, 0, Some(600));

@@ -229,11 +229,24 @@ fn a_stopped_build_gets_locks_for_its_steps_that_always_run() {
     h.wants(&a, LockUser::Build, counting("disk"));
     h.stop_build(&b);
     h.wants(&b, step(), counting("disk"));
-    h.stop_build(&b);
     assert_eq!(h.waits().len(), 1);
     h.told();
     h.finish(a.build, Results::Success, None);
     assert_eq!(h.granted(), [(b.build, step())]);
+}
+
+#[test]
+fn lck_07_another_stop_ends_the_wait_of_a_step_that_always_runs() {
+    let (mut h, [a, b, c]) = three_builds(1);
+    h.wants(&a, LockUser::Build, counting("disk"));
+    h.stop_build(&b);
+    h.wants(&b, step(), exclusive("disk"));
+    h.wants(&c, step(), exclusive("disk"));
+    h.stop_build(&b);
+    assert_eq!(h.waits().len(), 1);
+    h.told();
+    h.finish(a.build, Results::Success, None);
+    assert_eq!(h.granted(), [(c.build, step())]);
 }
 
 #[test]

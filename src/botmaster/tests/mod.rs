@@ -12,6 +12,7 @@ mod choosing;
 mod expecting;
 mod forcing;
 mod foresight;
+mod interrupting;
 mod latent;
 mod locks;
 mod reconfiguration;
@@ -463,6 +464,7 @@ fn short_op(op: &Op) -> Option<String> {
         } => format!("request {request} {result}"),
         Op::BuildStarted(start) => format!("build {} started", start.number),
         Op::BuildFinished { build, result, .. } => format!("build id {build} {result}"),
+        Op::BuildStopped { build, .. } => format!("build id {build} stopped"),
         Op::RequestRetries { request, retries } => format!("request {request} retries {retries}"),
         Op::SchedulerState { scheduler, .. } => format!("scheduler {scheduler}"),
         Op::SlaveState {
@@ -479,6 +481,7 @@ fn short_op(op: &Op) -> Option<String> {
         | Op::StepsExpected { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
+        | Op::StepHasLocks { .. }
         | Op::StepText { .. }
         | Op::StepFinished { .. }
         | Op::LogOpened { .. }
@@ -494,6 +497,14 @@ fn short_event(event: &Event) -> Option<String> {
         Event::SetFinished { set, result } => format!("set {set} {result}"),
         Event::RequestQueued { request, .. } => format!("queued {request}"),
         Event::RequestCancelled { request, .. } => format!("cancelled {request}"),
+        Event::BuildInterrupted {
+            builder,
+            number,
+            reason,
+        } => match number {
+            Some(number) => format!("{builder} {number} is stopped: {reason}"),
+            None => format!("a build of {builder} is stopped: {reason}"),
+        },
         Event::BuildStarted(start) => format!("started {} {}", start.builder, start.number),
         Event::BuildFinished {
             builder,
@@ -524,7 +535,6 @@ fn short_event(event: &Event) -> Option<String> {
         | Event::InstanceStopped { .. }
         | Event::SchedulerFailed { .. }
         | Event::RequestFinished { .. }
-        | Event::BuildInterrupted { .. }
         | Event::SlaveConnected { .. }
         | Event::SlaveLost { .. }
         | Event::SlaveRefused { .. }

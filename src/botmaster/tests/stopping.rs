@@ -11,11 +11,16 @@ fn building() -> (Harness, BuildId) {
     (h, plan.build)
 }
 
+const INTERRUPTED: [&str; 2] = [
+    "b 0 is stopped: master shutdown",
+    "interrupt 1: master shutdown",
+];
+
 #[test]
 fn mas_05_a_stop_interrupts_builds_and_keeps_their_requests() {
     let (mut h, build) = building();
     h.input(Input::Shutdown { clean: false });
-    assert_eq!(h.told(), ["interrupt 1: master shutdown"]);
+    assert_eq!(h.told(), INTERRUPTED);
     h.submit("b");
     assert_eq!(h.told(), ["reply 2: the master is shutting down"]);
     h.finish(build, Results::Exception, Some("master shutdown"));
@@ -119,7 +124,7 @@ fn a_stop_hastens_a_clean_one() {
     let (mut h, _) = building();
     h.input(Input::Shutdown { clean: true });
     h.input(Input::Shutdown { clean: false });
-    assert_eq!(h.told(), ["interrupt 1: master shutdown"]);
+    assert_eq!(h.told(), INTERRUPTED);
     h.input(Input::CancelShutdown);
     h.pass(3);
     assert_eq!(h.told(), ["exit"]);

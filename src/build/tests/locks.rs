@@ -67,7 +67,7 @@ async fn stp_02_a_step_is_started_waits_for_its_locks_runs_and_gives_them_back()
         let one = stage.command().await;
         let ops = stage.ops();
         assert!(
-            matches!(&ops[..], [Op::StepText { text, .. }, Op::LogOpened { .. }]
+            matches!(&ops[..], [Op::StepHasLocks { .. }, Op::StepText { text, .. }, Op::LogOpened { .. }]
                 if text.join(" ") == "'one'"),
             "{ops:?}"
         );
@@ -119,6 +119,57 @@ async fn lck_07_a_stop_ends_the_wait_of_a_step() {
     let last = ended("last", Results::Success, "'last'");
     assert_eq!(stage.steps(), [interrupted, last]);
     assert_eq!(stage.log("0-one", "interrupt").as_deref(), Some("enough"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lck_07_another_stop_ends_the_wait_of_a_step_that_always_runs() {
+    let mut cleaning = locked("clean", &["cpu"]);
+    cleaning.always_run = true;
+    let mut stage = Stage::new(vec![step_config("one"), cleaning, always("last")]);
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let mut one = stage.command().await;
+        stage.stop("enough").await;
+        one.interrupts.recv().await.unwrap();
+        one.exit(-1).await;
+        stage.asks().await;
+        stage.stop("really").await;
+        assert_eq!(stage.asks().await, (step(1, "clean"), None));
+        stage.command().await.exit(0).await;
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Exception);
+    assert_eq!(outcome.stop_reason.as_deref(), Some("enough"));
+    assert_eq!(
+        stage.steps(),
+        [
+            ended("one", Results::Exception, "'one' interrupted"),
+            ended("clean", Results::Exception, "clean interrupted"),
+            ended("last", Results::Success, "'last'"),
+        ]
+    );
+    assert_eq!(stage.log("1-clean", "interrupt").as_deref(), Some("really"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bui_12_another_stop_ends_a_step_that_always_runs_within_the_grace() {
+    let mut stage = Stage::new(vec![step_config("one"), always("clean")]);
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        let one = stage.command().await;
+        stage.stop("enough").await;
+        one.exit(-1).await;
+        let mut clean = stage.command().await;
+        tokio::time::sleep(Duration::from_secs(100_000)).await;
+        stage.stop("really").await;
+        let asked = Instant::now();
+        assert_eq!(clean.interrupts.recv().await.as_deref(), Some("really"));
+        clean.closed().await;
+        assert_eq!(asked.elapsed(), Duration::from_secs(60));
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Exception);
+    assert!(outcome.abandoned_command);
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,6 +65,14 @@ async fn the_wait_for_locks_is_not_part_of_a_steps_time() {
         op,
         Op::StepStarted {
             at: Timestamp(0),
+            waits: true,
+            ..
+        }
+    )));
+    assert!(ops.any(|op| matches!(
+        op,
+        Op::StepHasLocks {
+            at: Timestamp(1),
             ..
         }
     )));

@@ -49,7 +49,7 @@ fn state<'a>(step: &'a StepSummary, logs: &'a [LogRow], basedir: &Path) -> StepS
     let output = logs.filter_map(|log| Some((log.name.as_str(), count(&log.path).ok()?)));
     StepState {
         name: &step.name,
-        started_at: step.started_at,
+        working_since: step.working_since,
         is_over,
         output: output.collect::<BTreeMap<_, _>>(),
     }
@@ -66,7 +66,9 @@ mod tests {
     use super::super::tests::{a_change, at, block_on, try_shown};
     use crate::logs::{Channel, LogStore};
     use crate::model::journal::BuildStart;
-    use crate::model::{BuildId, BuildNumber, Effort, Forecast, Op, Properties, Results, Ticket};
+    use crate::model::{
+        BuildId, BuildNumber, Effort, Forecast, Op, Properties, Results, Ticket, Timestamp,
+    };
     use crate::store::Store;
 
     /// A step is expected to take so many seconds and to print so many bytes.
@@ -78,6 +80,15 @@ mod tests {
     /// What is shown of build 0 of builder `quick`, at 100 s, beside a running master: its steps are expected to take
     /// this, one is over, and step `compile` started at 20 s and has printed 250 bytes.
     fn shown(forecast: &[(&str, Option<Effort>)], what: &str) -> String {
+        shown_waiting(forecast, None, what)
+    }
+
+    /// The same if `compile` had to wait for its locks, until then if it has them.
+    fn shown_waiting(
+        forecast: &[(&str, Option<Effort>)],
+        wait: Option<Option<Timestamp>>,
+        what: &str,
+    ) -> String {
         let dir = tempfile::tempdir().unwrap();
         let forecast = forecast.iter().cloned();
         let forecast = forecast.map(|(step, effort)| (step.to_owned(), effort));
@@ -86,10 +97,11 @@ mod tests {
             index,
             name: name.to_owned(),
             text: vec![],
+            waits: index == 1 && wait.is_some(),
             at,
         };
         let path = "builders/quick/0/1-compile/stdio".to_owned();
-        let ops = vec![
+        let mut ops = vec![
             Op::Configured {
                 builders: vec![("quick".into(), vec!["bot".into()])],
                 slaves: vec!["bot".into()],
@@ -103,6 +115,7 @@ mod tests {
                 slave: "bot".into(),
                 requests: vec![],
                 changes: vec![],
+                blamelist: vec![],
                 reason: "scheduler".to_owned(),
                 properties: Properties::new(),
                 forecast: Forecast(forecast.collect()),
@@ -125,6 +138,10 @@ mod tests {
                 path: path.clone(),
             },
         ];
+        if let Some(Some(at)) = wait {
+            let (build, index) = (BuildId(1), 1);
+            ops.push(Op::StepHasLocks { build, index, at });
+        }
         let logs = LogStore::start(dir.path().to_owned()).unwrap();
         let (store, _) = Store::open(dir.path(), at(0)).unwrap();
         let (confirm, confirmed) = std::sync::mpsc::channel();
@@ -182,6 +199,19 @@ mod tests {
         });
         let shown = shown(&[("git", silent.clone()), ("compile", silent)], "builds");
         assert!(shown.contains("running, overdue by 30 s "), "{shown}");
+    }
+
+    #[test]
+    fn prg_01_the_wait_for_locks_is_no_part_of_what_a_step_has_done() {
+        let silent = Some(Effort {
+            secs: 50.0,
+            ..Effort::default()
+        });
+        let forecast = [("git", silent.clone()), ("compile", silent)];
+        for (granted, left) in [(None, "about 50 s left"), (Some(at(80)), "about 30 s left")] {
+            let of_build = shown_waiting(&forecast, Some(granted), "build quick 0");
+            assert_eq!(of_build.matches(left).count(), 2, "{of_build}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::eta::Left;
 use super::fate::Fate;
 use super::trail::Trail;
-use crate::model::{Change, Decision, FilterField, SchedulerName, Timestamp};
+use crate::model::{Change, Decision, FilterField, SchedulerName, Timestamp, interested_users};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SetRow, SlaveRow};
 
 /// Writes one value a line.
@@ -135,6 +135,7 @@ pub(super) fn request(row: &RequestRow) -> Value {
         "starts": row.start_count,
         "result": row.finished.map(|(result, _)| result),
         "finished_at": row.finished.map(|(_, at)| secs(at)),
+        "why": row.why,
     })
 }
 
@@ -164,6 +165,8 @@ pub(super) fn build(row: &BuildRow, left: &Left) -> Value {
         "finished_at": build.finished_at.map(secs),
         "remaining": left.build.map(|left| left.0),
         "changes": build.changes,
+        "blamelist": build.blamelist,
+        "interested_users": interested_users(&build.blamelist, &row.properties),
         "requests": build.requests,
         "choice": row.choice,
         "properties": row.properties,
@@ -178,10 +181,13 @@ pub(super) fn build_with(row: &BuildRow, left: &Left, trail: &Trail) -> Value {
         let schedulers: Vec<_> = decisions.iter().map(decision).collect();
         json!({"number": number, "schedulers": schedulers})
     });
+    let again = trail.again_after.iter();
+    let again = again.map(|(number, why)| json!({"number": number, "why": why}));
     value["trail"] = json!({
         "changes": changes.collect::<Vec<_>>(),
         "sets": trail.sets.values().map(set).collect::<Vec<_>>(),
         "requests": trail.requests.iter().map(request).collect::<Vec<_>>(),
+        "again_after": again.collect::<Vec<_>>(),
         "slave": row.choice,
     });
     value

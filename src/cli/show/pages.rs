@@ -4,7 +4,9 @@ use std::io;
 
 use super::eta::Left;
 use super::screen::{Cell, Colour, Screen, duration, headline, size};
-use crate::model::{BuildSummary, Change, Pause, Properties, Remaining, Results, StepSummary};
+use crate::model::{
+    BuildSummary, Change, Pause, Properties, Remaining, Results, StepSummary, interested_users,
+};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
 
 pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::Result<()> {
@@ -148,7 +150,11 @@ pub(super) fn requests(screen: &mut Screen<'_>, requests: &[RequestRow]) -> io::
     for request in requests {
         let with = merged_with(request);
         let state = match (request.finished, request.build) {
-            (Some((result, _)), _) => Cell::coloured(format!("{result}{with}"), Colour::of(result)),
+            (Some((result, _)), _) => {
+                let why = request.why.iter().map(|why| format!(", {why}"));
+                let why: String = why.collect();
+                Cell::coloured(format!("{result}{with}{why}"), Colour::of(result))
+            }
             (None, Some(build)) => Cell::coloured(format!("build {build}{with}"), Colour::Yellow),
             (None, None) => "pending".into(),
         };
@@ -223,6 +229,11 @@ pub(super) fn build(
         field("ended", &format!("{} ({})", screen.time(at), took(build)));
     }
     field("changes", &join(&build.changes));
+    field("blamelist", &join(&build.blamelist));
+    let interested = interested_users(&build.blamelist, &row.properties);
+    if interested != build.blamelist {
+        field("interested", &join(&interested));
+    }
     field("requests", &join(&build.requests));
     screen.table(&rows)?;
     if !build.steps.is_empty() {

@@ -62,6 +62,7 @@ fn started(build: u64, number: u64, request: u64) -> Op {
         slave: "bot1".into(),
         requests: vec![RequestId(request)],
         changes: vec![ChangeNumber(1)],
+        blamelist: vec!["zoë".to_owned()],
         reason: "scheduler".to_owned(),
         properties: properties.clone(),
         forecast: Forecast::default(),
@@ -77,6 +78,7 @@ fn step(index: u32, name: &str, result: Results) -> [Op; 3] {
             index,
             name: name.to_owned(),
             text: vec![],
+            waits: false,
             at: at(11),
         },
         Op::LogOpened {
@@ -172,6 +174,7 @@ fn a_state() -> tempfile::TempDir {
         Op::RequestFinished {
             request: RequestId(1),
             result: Results::Failure,
+            why: None,
             at: at(75),
         },
         started(2, 1, 2),
@@ -374,14 +377,15 @@ fn builds_for_people() {
     );
     insta::assert_snapshot!(shown("build quick 0"), @r#"
     build 0 of quick
-      result    failure
-      text      failed test
-      reason    scheduler
-      slave     bot1
-      started   2011-03-13 07:06:50
-      ended     2011-03-13 07:07:55 (1 min 5 s)
-      changes   1
-      requests  1
+      result     failure
+      text       failed test
+      reason     scheduler
+      slave      bot1
+      started    2011-03-13 07:06:50
+      ended      2011-03-13 07:07:55 (1 min 5 s)
+      changes    1
+      blamelist  zoë
+      requests   1
       steps
         compile  success  2.0 s  compile done  stdio (19 KiB)
         test     failure  2.0 s  test done     stdio
@@ -409,6 +413,8 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
         "finished_at": 1_300_000_075.0,
         "remaining": null,
         "changes": [1],
+        "blamelist": ["zoë"],
+        "interested_users": ["zoë"],
         "requests": [1],
         "choice": "no other slave was idle",
         "properties": {"buildername": {"value": "quick", "source": "Builder"}},
@@ -435,6 +441,72 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
     assert_eq!(builds[0]["finished_at"], Value::Null);
     assert_eq!(json_of("builds quick --json --limit 1"), builds[..1]);
     assert_eq!(json_of("builds full --json"), [] as [Value; 0]);
+}
+
+/// What is shown when the master was killed, has started again, and has written this.
+fn shown_after(ops: &[Op], command: &str) -> String {
+    let dir = a_state();
+    let (store, _) = Store::open(dir.path(), at(80)).unwrap();
+    let writer = store.start(Box::new(|_| {})).unwrap();
+    block_on(async {
+        writer.write(Some(Ticket(1)), ops.to_vec()).await;
+        writer.close().await;
+    });
+    try_shown(dir.path(), command, false).unwrap()
+}
+
+#[test]
+fn a_build_in_place_of_one_that_was_interrupted_says_so() {
+    let again = [started(3, 2, 2)];
+    let shown = shown_after(&again, "build quick 2");
+    let marked = "    built again  because build 1 was interrupted: master restarted\n";
+    assert!(shown.contains(marked), "{shown}");
+    let shown = shown_after(&again, "build quick 2 --json");
+    let build: Value = serde_json::from_str(&shown).unwrap();
+    let before = json!([{"number": 1, "why": "master restarted"}]);
+    assert_eq!(build["trail"]["again_after"], before);
+    for first in ["build quick 0", "build quick 1"] {
+        let shown = shown_after(&again, first);
+        assert!(!shown.contains("built again"), "{shown}");
+    }
+}
+
+#[test]
+fn bui_11_and_bui_09_a_stopped_build_shows_the_reason_and_who_is_interested() {
+    let mut properties = Properties::new();
+    properties.set("owner", "dee", "Force");
+    let ended = Op::BuildFinished {
+        build: BuildId(3),
+        result: Results::Exception,
+        text: vec!["exception".to_owned(), "interrupted".to_owned()],
+        stop_reason: Some("wrong branch".to_owned()),
+        properties,
+        at: at(90),
+    };
+    let shown = shown_after(&[started(3, 2, 2), ended], "build quick 2");
+    for line in [
+        "  stopped     wrong branch\n",
+        "  blamelist   zoë\n",
+        "  interested  dee, zoë\n",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+}
+
+#[test]
+fn bui_11_a_request_that_ended_without_a_build_shows_why() {
+    let why = "stopped before its build began: wrong branch";
+    let ended = [Op::RequestFinished {
+        request: RequestId(3),
+        result: Results::Exception,
+        why: Some(why.to_owned()),
+        at: at(90),
+    }];
+    let shown = shown_after(&ended, "requests --all --limit 1");
+    assert!(shown.contains(&format!("  exception, {why}  ")), "{shown}");
+    let shown = shown_after(&ended, "requests --all --limit 1 --json");
+    let request: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(request["why"], json!(why));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io;
 use rusqlite::Connection;
 
 use super::screen::{Screen, duration};
-use crate::model::{ChangeNumber, Decision, SchedulerName, SetId};
+use crate::model::{BuildNumber, ChangeNumber, Decision, SchedulerName, SetId};
 use crate::store::read::{self, BuildRow, RequestRow, SetRow};
 
 /// How a build came about, as far as it was written down.
@@ -19,11 +19,16 @@ pub(super) struct Trail {
     pub(super) sets: BTreeMap<SetId, SetRow>,
     /// Its requests, in the order of the queue.
     pub(super) requests: Vec<RequestRow>,
+    /// The earlier builds of its requests that were cut short, and by what.
+    pub(super) again_after: Vec<(BuildNumber, String)>,
 }
 
 /// Follows a build back.
 pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Trail> {
-    let mut trail = Trail::default();
+    let mut trail = Trail {
+        again_after: read::builds_before(conn, &row.summary)?,
+        ..Trail::default()
+    };
     for &id in &row.summary.requests {
         let Some(request) = read::request(conn, id)? else {
             continue;
@@ -76,6 +81,10 @@ pub(super) fn page(screen: &mut Screen<'_>, row: &BuildRow, trail: &Trail) -> io
         };
         let text = format!("of set {}, waited {waited}{merged}", request.set);
         rows.push((format!("request {}", request.id), text));
+    }
+    for (number, why) in &trail.again_after {
+        let text = format!("because build {number} was interrupted: {why}");
+        rows.push(("built again".to_owned(), text));
     }
     if !row.choice.is_empty() {
         let slave = format!("slave {}", row.summary.slave);

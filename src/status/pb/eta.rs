@@ -118,7 +118,7 @@ fn state<'a>(step: &'a Step, output: &'a [(String, u64)]) -> StepState<'a> {
     let output = output.iter().map(|(log, bytes)| (log.as_str(), *bytes));
     StepState {
         name: &step.name,
-        started_at: step.started_at,
+        working_since: step.working_since,
         is_over: step.finished.is_some(),
         output: output.collect::<BTreeMap<_, _>>(),
     }

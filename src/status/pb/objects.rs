@@ -118,6 +118,7 @@ impl Client {
             "getBuilderName" => Ok(self.text(build.builder.as_str())),
             "getNumber" => Ok(number(build.number.0)),
             "getReason" => Ok(self.text(&build.reason)),
+            "getResponsibleUsers" => Ok(self.texts(&build.blamelist)),
             "getProperties" => Ok(self.properties(build)),
             "getTimes" => Ok(times(build.started_at, build.finished_at)),
             "isFinished" => Ok(Value::Bool(build.is_over)),

@@ -68,6 +68,8 @@ pub(super) struct Build {
     pub(super) number: BuildNumber,
     /// Why.
     pub(super) reason: String,
+    /// Who is to blame (BUI-09).
+    pub(super) blamelist: Vec<String>,
     /// Its properties at the start.
     pub(super) properties: Properties,
     /// When it started.
@@ -103,6 +105,8 @@ pub(super) struct Step {
     pub(super) name: String,
     /// When it started.
     pub(super) started_at: Timestamp,
+    /// When its own work began; absent while it waits for its locks.
+    pub(super) working_since: Option<Timestamp>,
     /// When it ended, and how.
     pub(super) finished: Option<(Timestamp, Results)>,
     /// Short text about it.
@@ -267,6 +271,7 @@ impl Tracked {
                 index,
                 name,
                 text,
+                waits,
                 at,
             } => {
                 let key = BuildKey::Real(*build);
@@ -278,11 +283,17 @@ impl Tracked {
                     build.steps.push(Step {
                         name: name.clone(),
                         started_at: *at,
+                        working_since: (!waits).then_some(*at),
                         finished: None,
                         text: text.clone(),
                         logs: Vec::new(),
                     });
                     notices.push(Notice::StepStarted(key, index));
+                }
+            }
+            Op::StepHasLocks { build, index, at } => {
+                if let Some(step) = self.step_mut(*build, *index) {
+                    step.working_since = Some(*at);
                 }
             }
             Op::StepFinished {
@@ -344,6 +355,7 @@ impl Tracked {
             builder: start.builder.clone(),
             number: start.number,
             reason: start.reason.clone(),
+            blamelist: start.blamelist.clone(),
             properties: start.properties.clone(),
             started_at: Some(start.at),
             finished_at: None,
@@ -370,6 +382,7 @@ impl Tracked {
         let steps = summary.steps.into_iter().map(|step| Step {
             name: step.name,
             started_at: step.started_at,
+            working_since: step.working_since,
             finished: step.finished_at.zip(step.result),
             text: step.text,
             logs: logs.next().unwrap_or_default(),
@@ -384,6 +397,7 @@ impl Tracked {
                 builder: summary.builder,
                 number: summary.number,
                 reason: summary.reason,
+                blamelist: summary.blamelist,
                 properties: row.properties,
                 started_at: Some(summary.started_at),
                 finished_at: summary.finished_at,
@@ -488,6 +502,7 @@ impl Tracked {
             builder: builder.unwrap_or_else(|| BuilderName::from("")),
             number: BuildNumber(0),
             reason: String::new(),
+            blamelist: Vec::new(),
             properties: Properties::new(),
             started_at: None,
             finished_at: None,

@@ -12,7 +12,7 @@ use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
     BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, NewChange, Patch,
-    Properties, RequestId, SchedulerName, SetId, StepSummary, StopMeans, Timestamp,
+    Properties, RequestId, Results, SchedulerName, SetId, StepSummary, StopMeans, Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{Store, StoreError, schema};
@@ -84,6 +84,7 @@ pub(in crate::store) fn started(build: u64, builder: &str, number: u64, requests
         slave: "bot".into(),
         requests: requests.iter().copied().map(RequestId).collect(),
         changes: vec![ChangeNumber(1)],
+        blamelist: vec!["zoë".to_owned()],
         reason: "because".to_owned(),
         properties,
         forecast: Forecast::default(),
@@ -109,6 +110,7 @@ pub(in crate::store) fn request_finished(request: u64, result: Results) -> Op {
     Op::RequestFinished {
         request: RequestId(request),
         result,
+        why: None,
         at: at(400),
     }
 }
@@ -119,6 +121,7 @@ pub(in crate::store) fn step_started(build: u64, index: u32, name: &str) -> Op {
         index,
         name: name.to_owned(),
         text: vec!["compiling".to_owned()],
+        waits: true,
         at: at(310),
     }
 }
@@ -278,6 +281,11 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
             Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
             started(7, "quick", 0, &[1]),
             step_started(7, 0, "compile"),
+            Op::StepHasLocks {
+                build: BuildId(7),
+                index: 0,
+                at: at(315),
+            },
             log_opened(7, 0, "stdio"),
             log_opened(7, 0, "config.log"),
             Op::LogClosed {
@@ -303,6 +311,7 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
     let step = |name: &str, done: Option<i64>, result, text: &[&str], logs: &[&str]| StepSummary {
         name: name.to_owned(),
         started_at: at(310),
+        working_since: done.map(|_| at(315)),
         finished_at: done.map(at),
         result,
         text: text.iter().map(|&t| t.to_owned()).collect(),
@@ -318,6 +327,7 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
             requests: vec![RequestId(1)],
             reason: "because".to_owned(),
             changes: vec![ChangeNumber(1)],
+            blamelist: vec!["zoë".to_owned()],
             started_at: at(300),
             finished_at: None,
             result: None,
@@ -407,9 +417,9 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
         &[
             Op::SetSubmitted(a_set(1, 1, &["quick", "quick", "quick"], vec![])),
             started(7, "quick", 0, &[1, 2]),
-            // Cancelled while it was being built.
-            request_finished(2, Results::Exception),
             finished(7, Results::Retry),
+            // It has no retries left.
+            request_finished(2, Results::Exception),
             Op::RequestRetries {
                 request: RequestId(1),
                 retries: 3,
@@ -420,6 +430,12 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
     let pending = read::requests(&conn, Which::Pending, 9).unwrap();
     let pending: Vec<_> = pending.iter().map(|r| (r.id.0, r.retries)).collect();
     assert_eq!(pending, [(1, 3), (3, 0)]);
+    let over = read::request(&conn, RequestId(2)).unwrap().unwrap();
+    assert_eq!(
+        over.build,
+        Some(BuildNumber(0)),
+        "BRQ-07: it is known by which build it ended"
+    );
     drop(conn);
     assert_eq!(
         queue(&reopen(dir.path())),

@@ -1,10 +1,10 @@
-//! What a build was made of, for one that is to be like it.
+//! What a build was made of, for one that is to be like it, and which builds it is made in place of.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::apply::StoredStamp;
-use super::super::column::{Json, int};
-use crate::model::{Patch, RequestId, SourceStamp};
+use super::super::column::{Col, Json, int};
+use crate::model::{BuildNumber, BuildSummary, Patch, RequestId, Results, SourceStamp};
 
 /// The stamp that a request asked for, with its patch and without its changes.
 ///
@@ -39,6 +39,41 @@ pub fn stamp_of_request(
         })
         .optional()
 }
+
+/// The earlier builds of the requests of `build` that were to be built again, in order of number, with what cut each
+/// of them short.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn builds_before(
+    conn: &Connection,
+    build: &BuildSummary,
+) -> rusqlite::Result<Vec<(BuildNumber, String)>> {
+    let of = params![
+        build.builder.as_str(),
+        int(build.number.0),
+        Results::Retry.number(),
+        Json(&build.requests),
+    ];
+    conn.prepare_cached(BUILDS_BEFORE)?
+        .query_map(of, |row| {
+            let text: Vec<String> = row.get::<_, Json<_>>(1)?.0;
+            let stopped: Option<String> = row.get(2)?;
+            // The first word is that it is to be built again.
+            let why = || text.get(1..).unwrap_or_default().join(" ");
+            Ok((row.get::<_, Col<_>>(0)?.0, stopped.unwrap_or_else(why)))
+        })?
+        .collect()
+}
+
+/// Requests that were built once only have none; so that they are not looked for in vain, that is looked at first.
+pub(super) const BUILDS_BEFORE: &str = "SELECT b.number, b.text, b.stop_reason FROM build b
+    WHERE EXISTS (SELECT 1 FROM json_each(?4) mine JOIN request r ON r.id = mine.value
+            WHERE r.start_count > 1)
+        AND b.builder = ?1 AND b.number < ?2 AND b.result = ?3
+        AND EXISTS (SELECT 1 FROM json_each(b.requests) its JOIN json_each(?4) mine
+            ON mine.value = its.value)
+    ORDER BY b.number";
 
 pub(super) const STAMP_OF_REQUEST: &str =
     "SELECT s.stamp, p.level, p.subdir, p.who, p.comment, p.body

@@ -42,6 +42,8 @@ pub struct RequestRow {
     pub start_count: u32,
     /// Its result, and when it finished.
     pub finished: Option<(Results, Timestamp)>,
+    /// Why it finished, if no build says so (BUI-11).
+    pub why: Option<String>,
 }
 
 /// Requests: the open ones in the order of the queue, all of them newest first.
@@ -86,6 +88,7 @@ pub(super) fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
             .get::<_, Option<Col<RequestId>>>(11)?
             .map(|first| first.0)
             .filter(|&first| first != id),
+        why: row.get(12)?,
     })
 }
 
@@ -95,14 +98,14 @@ macro_rules! request_columns {
         "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
         (SELECT b.number FROM build b WHERE b.id = r.build),
         r.retries, r.start_count, r.result, r.finished_at, s.priority,
-        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build)"
+        (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build), r.why"
     };
 }
 pub(super) use request_columns;
 
 pub(super) const PENDING_REQUESTS: &str =
     "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL
+        NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL, NULL
     FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
     WHERE r.finished_at IS NULL AND r.build IS NULL
     ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";

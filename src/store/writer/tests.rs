@@ -313,6 +313,41 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
 }
 
 #[test]
+fn bui_10_a_build_that_was_stopped_before_the_kill_is_not_built_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let stopped = |reason: &str| Op::BuildStopped {
+        build: crate::model::BuildId(1),
+        reason: reason.to_owned(),
+    };
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(a_set(1, 1, &["quick", "full"], vec![])),
+            started(1, "quick", 0, &[1]),
+            step_started(1, 0, "clean"),
+            stopped("wrong branch"),
+            stopped("too slow"),
+        ],
+    );
+    let recovered = reopen(dir.path());
+    assert!(recovered.interrupted.is_empty());
+    assert_eq!(queue(&recovered), [(2, "full", 0, 0)]);
+    let ended = (crate::model::RequestId(1), Results::Exception);
+    assert_eq!(recovered.sets[0].finished, [ended]);
+
+    let state = State::open_readonly(dir.path()).unwrap();
+    let build = read::build(&state.conn, &"quick".into(), BuildNumber(0))
+        .unwrap()
+        .unwrap();
+    assert_eq!(build.summary.result, Some(Results::Exception));
+    assert_eq!(build.summary.text, ["exception", "interrupted"]);
+    assert_eq!(build.stop_reason.as_deref(), Some("wrong branch"));
+    assert_eq!(build.summary.steps[0].result, Some(Results::Exception));
+    let request = read::request(&state.conn, crate::model::RequestId(1)).unwrap();
+    assert_eq!(request.unwrap().build, Some(BuildNumber(0)));
+}
+
+#[test]
 fn numbers_are_never_used_twice_also_when_everything_was_deleted() {
     let dir = tempfile::tempdir().unwrap();
     apply_all(

@@ -44,6 +44,7 @@ fn started(tracked: &mut Tracked, build: u64, requests: &[RequestId]) -> Vec<Not
         slave: SlaveName::from("s"),
         requests: requests.to_vec(),
         changes: Vec::new(),
+        blamelist: Vec::new(),
         reason: String::new(),
         properties: Properties::new(),
         forecast: Forecast::default(),
@@ -80,8 +81,41 @@ fn step(build: u64, index: u32) -> News {
         index,
         name: format!("step {index}"),
         text: Vec::new(),
+        waits: false,
         at: Timestamp(6),
     })
+}
+
+#[test]
+fn prg_01_a_step_that_waits_for_its_locks_does_not_work_yet() {
+    let mut tracked = followed();
+    started(&mut tracked, 7, &[A]);
+    let News::Build(Op::StepStarted {
+        build,
+        index,
+        name,
+        text,
+        at,
+        ..
+    }) = step(7, 0)
+    else {
+        panic!("a step");
+    };
+    let waits = true;
+    let op = Op::StepStarted {
+        build,
+        index,
+        name,
+        text,
+        waits,
+        at,
+    };
+    tracked.on_news(&News::Build(op), at);
+    let since = |tracked: &Tracked| tracked.build(real(7)).unwrap().steps[0].working_since;
+    assert_eq!(since(&tracked), None);
+    let at = Timestamp(8);
+    tracked.on_news(&News::Build(Op::StepHasLocks { build, index, at }), at);
+    assert_eq!(since(&tracked), Some(at));
 }
 
 fn step_end(build: u64, index: u32) -> News {
@@ -212,6 +246,7 @@ fn on_disk(
         retries: 0,
         start_count: 0,
         finished: finished.map(|result| (result, at)),
+        why: None,
     };
     let build = build.map(|(id, result)| BuildRow {
         summary: BuildSummary {
@@ -222,6 +257,7 @@ fn on_disk(
             requests: vec![A],
             reason: String::new(),
             changes: Vec::new(),
+            blamelist: Vec::new(),
             started_at: at,
             finished_at: result.map(|_| at),
             result,
@@ -229,6 +265,7 @@ fn on_disk(
             steps: vec![StepSummary {
                 name: "step".to_owned(),
                 started_at: at,
+                working_since: Some(at),
                 finished_at: None,
                 result: None,
                 text: Vec::new(),
