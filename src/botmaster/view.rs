@@ -103,13 +103,6 @@ impl BotMaster {
         ix.map_or(0, |ix| self.builders[ix.0].queue.len())
     }
 
-    /// When the request of a builder that goes first was submitted (BLD-17).
-    #[must_use]
-    pub fn oldest_request_time(&self, builder: &BuilderName) -> Option<Timestamp> {
-        let ix = self.builders_by_name.get(builder)?;
-        self.builders[ix.0].queue.first().map(|(_, at, _)| at)
-    }
-
     /// The builds of a builder that have a number and have not ended, with their slaves.
     #[must_use]
     pub fn running(&self, builder: &BuilderName) -> Vec<(BuildNumber, SlaveName)> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -135,6 +135,19 @@ pub(super) struct Stage {
     /// Said to the build when it reads its clock for the so-manieth time, counted from 0; it does so at the start and
     /// at the end of each step.
     pub(super) at_tick: Option<(i64, Control)>,
+    /// The journal fails at its so-manieth op, counted from 0.
+    pub(super) op_fails: Option<usize>,
+    /// What is said about locks fails for the so-manieth time, counted from 0.
+    pub(super) asking_fails: Option<usize>,
+}
+
+/// Fails at the so-manieth call.
+fn failing_at(at: Option<usize>) -> impl Fn() + Send + Sync + 'static {
+    let calls = AtomicUsize::new(0);
+    move || {
+        let call = calls.fetch_add(1, Ordering::Relaxed);
+        assert!(Some(call) != at, "broken on purpose");
+    }
 }
 
 impl Stage {
@@ -174,6 +187,8 @@ impl Stage {
             asked,
             asked_sender,
             at_tick: None,
+            op_fails: None,
+            asking_fails: None,
         }
     }
 
@@ -189,11 +204,17 @@ impl Stage {
             logs,
             {
                 let ops = self.ops_sender.clone();
-                Journal::watched(move |op| drop(ops.send(op)))
+                let may_fail = failing_at(self.op_fails);
+                Journal::watched(move |op| {
+                    may_fail();
+                    drop(ops.send(op));
+                })
             },
             {
                 let asked = self.asked_sender.clone();
+                let may_fail = failing_at(self.asking_fails);
                 LockDesk::new(move |input| {
+                    may_fail();
                     drop(asked.send(input));
                     std::future::ready(())
                 })
@@ -218,6 +239,24 @@ impl Stage {
     /// The next command that the build starts.
     pub(super) async fn command(&mut self) -> Played {
         self.commands.recv().await.unwrap()
+    }
+
+    /// Where the logs of the build are.
+    pub(super) fn log_directory(&self) -> PathBuf {
+        self.directory.path().join(&self.plan.log_dir)
+    }
+
+    /// Plays the build to its end: all commands succeed, and all locks are free.
+    pub(super) async fn play_out(&mut self) -> BuildOutcome {
+        let mut build = std::pin::pin!(self.build());
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut build => return outcome,
+                Some(command) = self.commands.recv() => command.exit(0).await,
+                Some(Input::LocksWanted { user, .. }) = self.asked.recv() => self.grant(user).await,
+            }
+        }
     }
 
     /// Commands that were started and not taken.

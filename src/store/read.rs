@@ -67,6 +67,8 @@ pub struct BuilderRow {
     pub slaves: Vec<SlaveName>,
     /// How many requests wait for it.
     pub pending: u64,
+    /// When the oldest of these was submitted (BLD-17).
+    pub pending_since: Option<Timestamp>,
     /// Builds that run, by number.
     pub building: Vec<(BuildNumber, SlaveName)>,
     /// The last build that has ended, its result and when.
@@ -144,9 +146,12 @@ pub struct LogRow {
 /// # Errors
 /// The state cannot be read.
 pub fn builders(conn: &Connection) -> rusqlite::Result<Vec<BuilderRow>> {
-    let mut pending: BTreeMap<String, u64> = conn
+    let mut pending: BTreeMap<String, (u64, Timestamp)> = conn
         .prepare_cached(PENDING)?
-        .query_map([], |row| Ok((row.get(0)?, row.get::<_, u32>(1)?.into())))?
+        .query_map([], |row| {
+            let count = row.get::<_, u32>(1)?.into();
+            Ok((row.get(0)?, (count, row.get::<_, Col<_>>(2)?.0)))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     let mut building: BTreeMap<String, Vec<_>> = BTreeMap::new();
     let mut select = conn.prepare_cached(BUILDING)?;
@@ -161,10 +166,12 @@ pub fn builders(conn: &Connection) -> rusqlite::Result<Vec<BuilderRow>> {
     conn.prepare_cached(BUILDERS)?
         .query_map([], |row| {
             let name: BuilderName = row.get::<_, Col<_>>(0)?.0;
+            let pending = pending.remove(name.as_str());
             Ok(BuilderRow {
                 state: row.get(1)?,
                 slaves: row.get::<_, Json<_>>(2)?.0,
-                pending: pending.remove(name.as_str()).unwrap_or(0),
+                pending: pending.map_or(0, |(count, _)| count),
+                pending_since: pending.map(|(_, since)| since),
                 building: building.remove(name.as_str()).unwrap_or_default(),
                 last: last
                     .query_row([name.as_str()], |row| {
@@ -454,7 +461,8 @@ const BUILDERS: &str =
 const BUILDER_NAMES: &str = "SELECT name FROM builder
     WHERE position IS NOT NULL OR EXISTS (SELECT 1 FROM build b WHERE b.builder = name)
     ORDER BY name";
-const PENDING: &str = "SELECT builder, count(*) FROM request INDEXED BY request_open
+const PENDING: &str =
+    "SELECT builder, count(*), min(submitted_at) FROM request INDEXED BY request_open
     WHERE finished_at IS NULL AND build IS NULL GROUP BY builder";
 const BUILDING: &str = "SELECT builder, number, slave FROM build INDEXED BY build_open
     WHERE finished_at IS NULL ORDER BY builder, id";

@@ -18,6 +18,11 @@ struct Cloud {
 impl Cloud {
     /// A cloud whose instances are native slaves; before one is there, `first` is done.
     fn new(sandbox: &Sandbox, first: &str) -> Self {
+        Self::with_stop(sandbox, first, "")
+    }
+
+    /// The same; before one is stopped, `before_stop` is done.
+    fn with_stop(sandbox: &Sandbox, first: &str, before_stop: &str) -> Self {
         let dir = sandbox.private_dir("cloud");
         let buildslave = sandbox.buildslave();
         let buildslave = Path::new(buildslave.get_program()).display();
@@ -39,7 +44,8 @@ impl Cloud {
             sandbox,
             "stop",
             &format!(
-                "echo \"stop ($INSTANCE)\"\n\
+                "echo \"stop ($INSTANCE)\" >>'{cloud}.stops'\n\
+                 {before_stop}\n\
                  for dir in '{cloud}'/$SLAVE_NAME.*; do\n\
                  [ -d \"$dir\" ] || continue\n\
                  [ -z \"$INSTANCE\" ] || [ \"$INSTANCE\" = \"$dir\" ] || continue\n\
@@ -64,6 +70,13 @@ impl Cloud {
         fs::read_dir(&self.dir).unwrap().count()
     }
 
+    /// What its stop command was called for, in order.
+    fn stops(&self) -> Vec<String> {
+        let stops = fs::read_to_string(self.dir.with_extension("stops"));
+        let stops = stops.unwrap_or_default();
+        stops.lines().map(str::to_owned).collect()
+    }
+
     /// How many were started.
     fn starts(&self) -> usize {
         let starts = fs::read_to_string(self.dir.with_extension("starts"));
@@ -80,6 +93,9 @@ fn script(sandbox: &Sandbox, name: &str, text: &str) -> PathBuf {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     path
 }
+
+/// A stop without the name of an instance.
+const NO_NAME: &str = "stop ()";
 
 fn one_step() -> Setup {
     Setup::new(&[shell("test", "echo done", "")])
@@ -200,6 +216,84 @@ fn lat_03_an_instance_that_cannot_be_had_now_is_asked_for_again() {
     assert_eq!(result(&master.finished_build("full", 0)), "success");
     assert_eq!(cloud.starts(), 2);
     cloud.wait_for_instances(0);
+    assert!(
+        !cloud.stops().contains(&NO_NAME.to_owned()),
+        "there was nothing to stop"
+    );
+}
+
+#[test]
+fn lat_11_what_a_start_that_failed_has_left_is_stopped_before_the_next_one() {
+    let sandbox = Sandbox::new();
+    let again = sandbox.path("again");
+    let once = format!(
+        "[ -e '{again}' ] || {{ touch '{again}'; echo no room >&2; exit 1; }}",
+        again = again.display()
+    );
+    let cloud = Cloud::new(&sandbox, &once);
+    let setup = one_step().slave_with("cloud", &cloud.slave("build_wait_timeout = 0"));
+    let master = Master::start(&sandbox, &setup);
+
+    master.send_change("r1");
+
+    assert_eq!(result(&master.finished_build("full", 0)), "success");
+    assert_eq!(cloud.starts(), 2);
+    assert_eq!(cloud.stops()[0], NO_NAME);
+    cloud.wait_for_instances(0);
+}
+
+#[test]
+fn lat_11_a_stop_that_fails_is_tried_again_before_the_slave_is_used() {
+    let sandbox = Sandbox::new();
+    let again = sandbox.path("again");
+    let once = format!(
+        "[ -e '{again}' ] || {{ touch '{again}'; exit 1; }}",
+        again = again.display()
+    );
+    let cloud = Cloud::with_stop(&sandbox, "", &once);
+    let setup = one_step().slave_with("cloud", &cloud.slave("build_wait_timeout = 0"));
+    let master = Master::start(&sandbox, &setup);
+
+    for number in 0..2 {
+        master.send_change("r1");
+        assert_eq!(result(&master.finished_build("full", number)), "success");
+    }
+
+    cloud.wait_for_instances(0);
+    let stops = cloud.stops();
+    assert_eq!(stops.len(), 3, "{stops:?}");
+    assert_eq!(stops[0], stops[1]);
+}
+
+#[test]
+fn lat_11_a_container_that_docker_does_not_know_is_gone() {
+    let sandbox = Sandbox::new();
+    let cloud = Cloud::new(&sandbox, "");
+    let docker = script(
+        &sandbox,
+        "docker",
+        &format!(
+            "case $1 in\n\
+             run) exec '{}' ;;\n\
+             rm) '{}'; echo \"Error: No such container: $3\" >&2; exit 1 ;;\n\
+             esac\n",
+            cloud.start.display(),
+            cloud.stop.display(),
+        ),
+    );
+    let slave = format!(
+        "type = \"docker\"\npassword = \"sekrit\"\nimage = \"example/slave:1\"\ndocker = {docker:?}\n\
+         build_wait_timeout = 0"
+    );
+    let master = Master::start(&sandbox, &one_step().slave_with("box", &slave));
+
+    for number in 0..2 {
+        master.send_change("r1");
+        assert_eq!(result(&master.finished_build("full", number)), "success");
+    }
+
+    cloud.wait_for_instances(0);
+    assert_eq!(cloud.stops().len(), 2, "none is tried again");
 }
 
 #[test]

@@ -79,12 +79,18 @@ fn sb_02_merged_requests_go_back_in_their_old_order() {
     h.change("b");
     h.pass(1);
     h.change("all");
-    let before = h.core.oldest_request_time(&"b".into());
+    let submitted = |h: &Harness| {
+        let requests = (1..=4).filter_map(|id| h.core.open.request(RequestId(id)));
+        requests
+            .map(|open| open.request.submitted_at)
+            .collect::<Vec<_>>()
+    };
+    let before = submitted(&h);
     h.attach("s");
     assert_eq!(h.queued("b"), [3, 4]);
     h.pong(false);
     assert_eq!(h.queued("b"), [1, 2, 3, 4]);
-    assert_eq!(h.core.oldest_request_time(&"b".into()), before);
+    assert_eq!(submitted(&h), before);
 }
 
 #[test]
@@ -279,6 +285,82 @@ fn bui_14_a_build_that_kills_its_slaves_ends_as_exception() {
         "{told:?}"
     );
     assert!(told.contains(&"set 1 failure".to_owned()));
+}
+
+#[test]
+fn bui_02_a_build_is_on_record_as_it_will_be_then_told_then_runs_and_only_then_takes_locks() {
+    let mut config = config(&[("b", &["s"])]);
+    config.locks = vec![locks::lock("disk", 1, true)];
+    let mut h = Harness::new(config);
+    let session = h.attach("s");
+    h.change("b");
+    h.pong(true);
+    h.started(Ok(()));
+    let start = h.out.iter().find_map(|command| match command {
+        Command::Persist { ops, .. } => ops.iter().find_map(|op| match op {
+            Op::BuildStarted(start) => Some(Arc::clone(start)),
+            _ => None,
+        }),
+        _ => None,
+    });
+    let start = start.unwrap();
+    assert_eq!(start.slave.as_str(), "s");
+    assert_eq!(start.properties.get("slavename"), Some(&"s".into()));
+    assert_eq!(start.properties.get("buildnumber"), Some(&0.into()));
+    let told = h.told();
+    assert_eq!(told.last().unwrap(), "write build 0 started");
+    assert!(!told.contains(&"started b 0".to_owned()), "{told:?}");
+    h.persisted();
+    let plan = h.out.iter().find_map(|command| match command {
+        Command::RunBuild { plan, .. } => Some(plan.clone()),
+        _ => None,
+    });
+    let plan = plan.unwrap();
+    assert_eq!(plan.properties, start.properties);
+    assert_eq!(h.told(), ["started b 0", "run b 0 on 1"]);
+    // Its locks are those of its slave, whose connection is watched.
+    h.wants(&plan, LockUser::Build, locks::exclusive("disk"));
+    h.wants(&plan, locks::step(), locks::exclusive("disk"));
+    let waits = "step test of build b/0 waits for lock disk of slave s, held by b/0, place 1";
+    assert_eq!(h.told(), ["grant 1 build", waits]);
+    let why = "cut".to_owned();
+    h.input(Input::SlaveLost { session, why });
+    assert!(h.is_told("slave gone 1"));
+}
+
+#[test]
+fn bui_03_after_a_build_that_could_not_be_made_the_next_one_runs() {
+    for abandoned_command in [false, true] {
+        let mut h = Harness::new(config(&[("b", &["s"])]));
+        h.attach("s");
+        h.change("b");
+        h.change("b");
+        let plan = h.run();
+        h.told();
+        // What a build's own code that panics comes to.
+        let outcome = BuildOutcome {
+            result: Results::Exception,
+            text: ["build", "exception"].map(str::to_owned).into(),
+            stop_reason: None,
+            properties: Properties::new(),
+            took: BTreeMap::new(),
+            abandoned_command,
+        };
+        let build = plan.build;
+        h.input(Input::BuildFinished { build, outcome });
+        h.persisted();
+        let told: Vec<_> = h.out.iter().filter_map(short).collect();
+        for line in ["finished b 0 exception", "set 1 failure"] {
+            assert!(told.contains(&line.to_owned()), "{told:?}");
+        }
+        if abandoned_command {
+            let dropped = "drop 1: a command on it was given up".to_owned();
+            assert!(told.contains(&dropped), "{told:?}");
+            h.out.clear();
+            h.attach("s");
+        }
+        assert_eq!(h.run().number, BuildNumber(1));
+    }
 }
 
 #[test]

@@ -52,6 +52,24 @@ impl Harness {
 }
 
 #[test]
+fn sb_05_a_builder_of_which_only_the_environment_changes_builds_with_the_new_one() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    assert!(plan.builder.env.is_empty());
+    let mut other = config(&[("b", &["s"])]);
+    let value = crate::config::Template(Vec::new());
+    let env = [("CC".to_owned(), Some(value))].into();
+    builder_of(&mut other, 0).env = env;
+    h.reconfigure(other);
+    h.finish(plan.build, Results::Success, None);
+    h.change("b");
+    let plan = h.run();
+    assert_eq!(plan.builder.env.keys().collect::<Vec<_>>(), ["CC"]);
+}
+
+#[test]
 fn mas_04_the_same_configuration_again_disturbs_nothing() {
     let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s", "t"])]));
     h.attach("s");

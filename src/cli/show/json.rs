@@ -28,6 +28,7 @@ pub(super) fn builder(row: &BuilderRow) -> Value {
         "state": row.state,
         "slaves": row.slaves,
         "pending": row.pending,
+        "pending_since": row.pending_since.map(secs),
         "building": building
             .map(|(number, slave)| json!({"number": number, "slave": slave}))
             .collect::<Vec<_>>(),

@@ -38,7 +38,11 @@ pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::
         rows.push(vec![
             builder.name.as_str().into(),
             state,
-            builder.pending.to_string().into(),
+            match builder.pending_since {
+                Some(since) => format!("{} since {}", builder.pending, screen.time(since)),
+                None => builder.pending.to_string(),
+            }
+            .into(),
             last,
             join(&builder.slaves).into(),
         ]);

@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod ends;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -223,10 +225,19 @@ fn json_of(command: &str) -> Vec<Value> {
 #[test]
 fn builders_for_people() {
     insta::assert_snapshot!(shown("builders"), @r"
-    BUILDER  STATE    PENDING  LAST BUILD  SLAVES
-    quick    offline  0        0 failure   bot1, bot2
-    full     offline  1        none        bot2
+    BUILDER  STATE    PENDING                      LAST BUILD  SLAVES
+    quick    offline  0                            0 failure   bot1, bot2
+    full     offline  1 since 2011-03-13 07:06:41  none        bot2
     ");
+}
+
+#[test]
+fn bld_17_a_builder_tells_since_when_its_oldest_request_waits() {
+    let since: Vec<_> = json_of("builders --json")
+        .iter()
+        .map(|builder| builder["pending_since"].clone())
+        .collect();
+    assert_eq!(since, [Value::Null, json!(1_300_000_001.0)]);
 }
 
 #[test]
@@ -443,72 +454,6 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
     assert_eq!(json_of("builds full --json"), [] as [Value; 0]);
 }
 
-/// What is shown when the master was killed, has started again, and has written this.
-fn shown_after(ops: &[Op], command: &str) -> String {
-    let dir = a_state();
-    let (store, _) = Store::open(dir.path(), at(80)).unwrap();
-    let writer = store.start(Box::new(|_| {})).unwrap();
-    block_on(async {
-        writer.write(Some(Ticket(1)), ops.to_vec()).await;
-        writer.close().await;
-    });
-    try_shown(dir.path(), command, false).unwrap()
-}
-
-#[test]
-fn a_build_in_place_of_one_that_was_interrupted_says_so() {
-    let again = [started(3, 2, 2)];
-    let shown = shown_after(&again, "build quick 2");
-    let marked = "    built again  because build 1 was interrupted: master restarted\n";
-    assert!(shown.contains(marked), "{shown}");
-    let shown = shown_after(&again, "build quick 2 --json");
-    let build: Value = serde_json::from_str(&shown).unwrap();
-    let before = json!([{"number": 1, "why": "master restarted"}]);
-    assert_eq!(build["trail"]["again_after"], before);
-    for first in ["build quick 0", "build quick 1"] {
-        let shown = shown_after(&again, first);
-        assert!(!shown.contains("built again"), "{shown}");
-    }
-}
-
-#[test]
-fn bui_11_and_bui_09_a_stopped_build_shows_the_reason_and_who_is_interested() {
-    let mut properties = Properties::new();
-    properties.set("owner", "dee", "Force");
-    let ended = Op::BuildFinished {
-        build: BuildId(3),
-        result: Results::Exception,
-        text: vec!["exception".to_owned(), "interrupted".to_owned()],
-        stop_reason: Some("wrong branch".to_owned()),
-        properties,
-        at: at(90),
-    };
-    let shown = shown_after(&[started(3, 2, 2), ended], "build quick 2");
-    for line in [
-        "  stopped     wrong branch\n",
-        "  blamelist   zoë\n",
-        "  interested  dee, zoë\n",
-    ] {
-        assert!(shown.contains(line), "{shown}");
-    }
-}
-
-#[test]
-fn bui_11_a_request_that_ended_without_a_build_shows_why() {
-    let why = "stopped before its build began: wrong branch";
-    let ended = [Op::RequestFinished {
-        request: RequestId(3),
-        result: Results::Exception,
-        why: Some(why.to_owned()),
-        at: at(90),
-    }];
-    let shown = shown_after(&ended, "requests --all --limit 1");
-    assert!(shown.contains(&format!("  exception, {why}  ")), "{shown}");
-    let shown = shown_after(&ended, "requests --all --limit 1 --json");
-    let request: Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(request["why"], json!(why));
-}
-
 #[test]
 fn the_rest_for_programs() {
     // No master is running: nobody is connected, nothing goes on.
@@ -516,6 +461,7 @@ fn the_rest_for_programs() {
         json_of("builders --json")[0],
         json!({
             "name": "quick", "state": "offline", "slaves": ["bot1", "bot2"], "pending": 0,
+            "pending_since": null,
             "building": [{"number": 1, "slave": "bot1"}],
             "last": {"number": 0, "result": "failure", "finished_at": 1_300_000_075.0},
         })
@@ -546,16 +492,6 @@ fn the_rest_for_programs() {
         json!([1, "finished", 0, "failure"]),
     ];
     assert_eq!(json!(states), json!(expected));
-}
-
-#[test]
-fn a_running_master_is_noticed() {
-    let dir = a_state();
-    let shown = |what| try_shown(dir.path(), what, false).unwrap();
-    assert!(shown("builds").contains("interrupted"));
-    let (_store, _) = Store::open(dir.path(), at(100)).unwrap();
-    assert!(shown("builds").contains("retry"));
-    assert!(shown("slaves").contains("offline"));
 }
 
 #[test]

@@ -95,6 +95,8 @@ fn all_cases_of_scheduler_and_any_branch() {
 fn sb_01_the_first_important_change_sets_the_time() {
     let mut harness = Harness::new(config(Some(60)));
     harness.change(100.0, 1, Some(-500.0), None, "important");
+    // Were the time that is not set 0, it would count as later.
+    assert_eq!(harness.pending("quick"), [-440.0]);
     assert_eq!(harness.sets(1000.0), [(101.0, vec![1])]);
 }
 

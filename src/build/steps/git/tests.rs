@@ -158,6 +158,28 @@ const CHECKOUT: &str = "build$ git checkout -f --detach FETCH_HEAD --";
 const REV_PARSE: &str = "build$ git rev-parse HEAD";
 
 #[tokio::test(start_paused = true)]
+async fn bui_16_git_gets_the_environment_of_the_builder() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let env = [("A".to_owned(), Some(template("1")))];
+    Arc::make_mut(&mut stage.plan.builder).env = env.into();
+    let build = stage.build();
+    let (_, ()) = play(build, async {
+        let clone = loop {
+            let played = stage.command().await;
+            match &played.asked {
+                CommandArgs::Shell(_) => break played,
+                CommandArgs::Stat(_) => played.exit(1).await,
+                CommandArgs::Rmdir(_) | CommandArgs::DownloadFile(_) => played.exit(0).await,
+            }
+        };
+        let sent = [("A".to_owned(), Some("1".to_owned()))];
+        assert_eq!(clone.args.env, sent);
+        clone.exit(1).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_first_build_clones_and_tells_the_revision() {
     let mut stage = stage(git_config(), SourceStamp::default());
     let (outcome, commands, _) = played(&mut stage, &[NEW]).await;

@@ -128,6 +128,33 @@ fn the_environment_of_the_step_overrides_that_of_the_builder() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn bui_16_the_environment_of_the_builder_is_sent_with_that_of_the_step() {
+    let env = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), Some(template(value))))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let mut step = step_config("make");
+    shell(&mut step).env = env(&[("B", "2")]);
+    let mut stage = Stage::new(vec![step]);
+    std::sync::Arc::make_mut(&mut stage.plan.builder).env = env(&[("A", "1"), ("B", "1")]);
+    let build = stage.build();
+    let (_, sent) = play(build, async {
+        let played = stage.command().await;
+        let sent = played.args.env.clone();
+        played.exit(0).await;
+        sent
+    })
+    .await;
+    let sent: Vec<_> = sent
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_deref()))
+        .collect();
+    assert_eq!(sent, [("A", Some("1")), ("B", Some("2"))]);
+}
+
 #[test]
 fn an_unset_property_names_the_setting() {
     let mut config = shell_config("make");

@@ -1,0 +1,175 @@
+//! Builds: their steps, their logs, their ends.
+
+use super::*;
+
+#[test]
+fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(a_change(1)),
+            Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
+            started(7, "quick", 0, &[1]),
+            step_started(7, 0, "compile"),
+            Op::StepHasLocks {
+                build: BuildId(7),
+                index: 0,
+                at: at(315),
+            },
+            log_opened(7, 0, "stdio"),
+            log_opened(7, 0, "config.log"),
+            Op::LogClosed {
+                build: BuildId(7),
+                step: 0,
+                name: "stdio".to_owned(),
+                size_bytes: 1234,
+            },
+            Op::StepFinished {
+                build: BuildId(7),
+                index: 0,
+                result: Results::Warnings,
+                text: vec!["compile".to_owned(), "warnings".to_owned()],
+                at: at(320),
+            },
+            step_started(7, 1, "test"),
+        ],
+    );
+    let conn = open_state(dir.path());
+    let build = read::build(&conn, &"quick".into(), BuildNumber(0))
+        .unwrap()
+        .unwrap();
+    let step = |name: &str, done: Option<i64>, result, text: &[&str], logs: &[&str]| StepSummary {
+        name: name.to_owned(),
+        started_at: at(310),
+        working_since: done.map(|_| at(315)),
+        finished_at: done.map(at),
+        result,
+        text: text.iter().map(|&t| t.to_owned()).collect(),
+        logs: logs.iter().map(|&l| l.to_owned()).collect(),
+    };
+    assert_eq!(
+        build.summary,
+        BuildSummary {
+            id: BuildId(7),
+            builder: "quick".into(),
+            number: BuildNumber(0),
+            slave: "bot".into(),
+            requests: vec![RequestId(1)],
+            reason: "because".to_owned(),
+            changes: vec![ChangeNumber(1)],
+            blamelist: vec!["zoë".to_owned()],
+            started_at: at(300),
+            finished_at: None,
+            result: None,
+            text: vec![],
+            steps: vec![
+                step(
+                    "compile",
+                    Some(320),
+                    Some(Results::Warnings),
+                    &["compile", "warnings"],
+                    &["stdio", "config.log"],
+                ),
+                step("test", None, None, &["compiling"], &[]),
+            ],
+        }
+    );
+    let logs: Vec<_> = build.logs[0]
+        .iter()
+        .map(|l| (l.name.as_str(), l.path.as_str(), l.size_bytes))
+        .collect();
+    assert_eq!(
+        logs,
+        [
+            ("stdio", "builders/quick/7/0-compile/stdio", Some(1234)),
+            ("config.log", "builders/quick/7/0-compile/config.log", None),
+        ]
+    );
+    assert_eq!(build.properties.get("buildnumber"), Some(&json!(0)));
+    assert_eq!(
+        read::builds(&conn, None, 9).unwrap(),
+        std::slice::from_ref(&build)
+    );
+    assert_eq!(
+        read::builds(&conn, Some(&"quick".into()), 9).unwrap(),
+        [build]
+    );
+    assert_eq!(read::builds(&conn, Some(&"full".into()), 9).unwrap(), []);
+}
+
+#[test]
+fn a_finished_build_keeps_its_result_and_the_reason_of_its_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let Op::BuildFinished {
+        build,
+        text,
+        properties,
+        at,
+        ..
+    } = finished(7, Results::Exception)
+    else {
+        unreachable!("that is what it makes")
+    };
+    let stopped = Op::BuildFinished {
+        build,
+        result: Results::Exception,
+        text,
+        stop_reason: Some("wrong branch".to_owned()),
+        properties: properties.clone(),
+        at,
+    };
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(a_set(1, 1, &["quick"], vec![])),
+            started(7, "quick", 0, &[1]),
+            stopped,
+            request_finished(1, Results::Exception),
+        ],
+    );
+    let conn = open_state(dir.path());
+    let row = &read::builds(&conn, None, 1).unwrap()[0];
+    assert_eq!(row.summary.result, Some(Results::Exception));
+    assert_eq!(row.summary.finished_at, Some(at));
+    assert_eq!(row.stop_reason.as_deref(), Some("wrong branch"));
+    assert_eq!(row.properties, properties);
+    let request = &read::requests(&conn, Which::All, 9).unwrap()[0];
+    assert_eq!(request.build, Some(BuildNumber(0)));
+    assert_eq!(request.finished, Some((Results::Exception, at)));
+    assert_eq!(read::requests(&conn, Which::Open, 9).unwrap(), []);
+}
+
+#[test]
+fn a_retried_build_gives_its_open_requests_back_with_their_count() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(a_set(1, 1, &["quick", "quick", "quick"], vec![])),
+            started(7, "quick", 0, &[1, 2]),
+            finished(7, Results::Retry),
+            // It has no retries left.
+            request_finished(2, Results::Exception),
+            Op::RequestRetries {
+                request: RequestId(1),
+                retries: 3,
+            },
+        ],
+    );
+    let conn = open_state(dir.path());
+    let pending = read::requests(&conn, Which::Pending, 9).unwrap();
+    let pending: Vec<_> = pending.iter().map(|r| (r.id.0, r.retries)).collect();
+    assert_eq!(pending, [(1, 3), (3, 0)]);
+    let over = read::request(&conn, RequestId(2)).unwrap().unwrap();
+    assert_eq!(
+        over.build,
+        Some(BuildNumber(0)),
+        "BRQ-07: it is known by which build it ended"
+    );
+    drop(conn);
+    assert_eq!(
+        queue(&reopen(dir.path())),
+        [(1, "quick", 3, 1), (3, "quick", 0, 0)]
+    );
+}
