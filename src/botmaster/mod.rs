@@ -283,6 +283,7 @@ impl BotMaster {
             } => self.on_pause_slave(&slave, by, reason, reply),
             Input::UnpauseSlave { slave, reply } => self.on_unpause_slave(&slave, reply),
             Input::EndSlave { slave, reply } => self.on_end_slave(&slave, reply),
+            Input::KeepSlave { slave, reply } => self.on_keep_slave(&slave, reply),
             Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
             Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),
@@ -310,6 +311,7 @@ impl BotMaster {
         while let Some(timer) = self.timers.pop_due(now.mono) {
             match timer {
                 Timer::Attach(session) => self.on_attach_timeout(session),
+                Timer::Ending(session) => self.on_end_ignored(session),
                 Timer::Handshake(slave, builder, epoch) => {
                     self.on_handshake_timeout(slave, builder, epoch);
                 }

@@ -153,6 +153,7 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::PauseSlave { reply, .. }
         | Input::UnpauseSlave { reply, .. }
         | Input::EndSlave { reply, .. }
+        | Input::KeepSlave { reply, .. }
         | Input::PingSlaves { reply, .. }
         | Input::Reconfigured { reply, .. } => Some(*reply),
         Input::SlaveLoggedIn { .. }

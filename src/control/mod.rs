@@ -70,6 +70,8 @@ pub enum Ask {
     UnpauseSlave(SlaveName),
     /// Tell a slave to end when it is idle (SLV-08).
     EndSlave(SlaveName),
+    /// Take that back, as long as it is not too late.
+    KeepSlave(SlaveName),
     /// Take a request out of the queue (BRQ-04).
     CancelRequest(RequestId),
     /// Tell why a request does not run (MAS-10); asks only, and is answered at once.

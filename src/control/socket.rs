@@ -107,6 +107,9 @@ pub enum Request {
     Graceful {
         /// The slave.
         slave: SlaveName,
+        /// Take that back.
+        #[serde(default)]
+        cancel: bool,
     },
     /// Cancel a queued request.
     Cancel {
@@ -299,7 +302,8 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
         }
         Request::Pause { slave, by, reason } => Ask::PauseSlave { slave, by, reason },
         Request::Unpause { slave } => Ask::UnpauseSlave(slave),
-        Request::Graceful { slave } => Ask::EndSlave(slave),
+        Request::Graceful { slave, cancel } if cancel => Ask::KeepSlave(slave),
+        Request::Graceful { slave, .. } => Ask::EndSlave(slave),
         Request::StopBuild {
             builder,
             number,

@@ -209,6 +209,7 @@ impl Engine {
             },
             Ask::UnpauseSlave(slave) => Input::UnpauseSlave { slave, reply },
             Ask::EndSlave(slave) => Input::EndSlave { slave, reply },
+            Ask::KeepSlave(slave) => Input::KeepSlave { slave, reply },
             Ask::Reconfigure(config) => Input::Reconfigured { config, reply },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
             Ask::Why(request) => {

@@ -103,6 +103,28 @@ fn soon_is_refused_without_a_slave_and_the_request_says_who_is_missing() {
     });
 }
 
+#[test]
+fn slv_08_a_local_slave_stays_down_until_graceful_is_taken_back() {
+    let sandbox = Sandbox::new();
+    let master = Master::start(&sandbox, &echo().local_slave("one"));
+    master.wait_until_attached("one");
+    let early = told(&master, &["graceful", "one", "--cancel"]).fails_with(1);
+    assert!(early.contains("slave one is not told to end"), "{early}");
+
+    for number in 0..2 {
+        told(&master, &["graceful", "one"]).ok();
+        master.wait_until_detached("one");
+        told(&master, &["force", "full"]).ok();
+        told(&master, &["reconfig"]).ok();
+        assert!(!master.is_attached("one"), "only people bring it back");
+        told(&master, &["graceful", "one", "--cancel"]).ok();
+        assert_eq!(
+            master.finished_build("full", number).result.as_deref(),
+            Some("success")
+        );
+    }
+}
+
 /// A step that prints what the build is of.
 fn echo() -> Setup {
     let line = "echo %(prop:branch)s %(prop:revision)s %(prop:mood)s %(prop:owner)s";

@@ -196,6 +196,12 @@ impl Reference {
                     it.graceful = self.config.slaves.iter().any(|s| s.name == *slave);
                 }
             }
+            Input::KeepSlave { slave, .. } if self.is_configured(slave) => {
+                let its = |s: &&mut Session| s.slave == *slave && s.greeted;
+                if let Some(it) = self.sessions.values_mut().find(its) {
+                    it.graceful = false;
+                }
+            }
             Input::PauseSlave { slave, .. } if self.is_configured(slave) => {
                 let last = self.last_ping;
                 self.paused.entry(slave.clone()).or_insert(last);

@@ -512,6 +512,7 @@ fn short_event(event: &Event) -> Option<String> {
         Event::InstanceStopFailed { slave, again, .. } => format!("{slave} runs on {again:?}"),
         Event::PingedLatent { builder, slave } => format!("ping latent {slave} for {builder}"),
         Event::SlavePaused { .. }
+        | Event::SlaveGraceful { .. }
         | Event::InstanceStopping { .. }
         | Event::InstanceStopped { .. }
         | Event::SchedulerFailed { .. }

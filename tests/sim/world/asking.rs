@@ -75,7 +75,7 @@ impl World {
     pub(super) fn move_people(&mut self) {
         let at = self.rng.random_range(0..self.config.slaves.len());
         let slave = self.config.slaves[at].name.clone();
-        match self.rng.random_range(0..5) {
+        match self.rng.random_range(0..6) {
             0 | 1 => {
                 let reply = self.new_reply();
                 let reason = format!("reason {reply}");
@@ -89,9 +89,13 @@ impl World {
                 });
             }
             2 | 3 => self.put_back(slave),
-            _ => {
+            4 => {
                 let reply = self.new_reply();
                 self.input(Input::EndSlave { slave, reply });
+            }
+            _ => {
+                let reply = self.new_reply();
+                self.input(Input::KeepSlave { slave, reply });
             }
         }
     }
