@@ -268,5 +268,8 @@ pub enum Input {
         clean: bool,
     },
     /// Go on after all; only a clean shutdown can be cancelled.
-    CancelShutdown,
+    CancelShutdown {
+        /// Where it is told whether that was possible.
+        reply: ReplyId,
+    },
 }

@@ -289,7 +289,7 @@ impl BotMaster {
             Input::Persisted(ticket) => self.on_persisted(ticket),
             Input::Reconfigured { config, reply } => self.on_reconfigured(config, reply),
             Input::Shutdown { clean } => self.on_shutdown(clean),
-            Input::CancelShutdown => self.on_cancel_shutdown(),
+            Input::CancelShutdown { reply } => self.on_cancel_shutdown(reply),
         }
         self.settle();
     }

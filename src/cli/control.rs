@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use serde_json::Value;
 
-use super::say;
+use super::{say, within};
 use crate::control::socket::{self, Request};
 use crate::model::{BuildNumber, RequestId};
 
@@ -54,11 +54,11 @@ pub(super) struct Ping {
     builder: String,
 }
 
-/// Goes on after a clean stop was asked for.
+/// Goes on after a clean stop was asked for; fails if the master does not stop, or is ending already.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CancelStop {
     #[command(flatten)]
-    master: Master,
+    dir: BaseDir,
 }
 
 /// Which master.
@@ -67,6 +67,25 @@ pub(super) struct Master {
     /// The master's base directory.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) basedir: PathBuf,
+}
+
+/// Which master, for the verbs that need nothing else: its directory, as with Buildbot, or `--basedir`, as everywhere.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct BaseDir {
+    /// The base directory [default: .]
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    basedir: Option<PathBuf>,
+}
+
+impl BaseDir {
+    /// The directory.
+    pub(super) fn path(&self) -> &Path {
+        let given = self.dir.as_deref().or(self.basedir.as_deref());
+        given.unwrap_or(Path::new("."))
+    }
 }
 
 impl StopBuild {
@@ -125,7 +144,7 @@ impl Ping {
 impl CancelStop {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         ask(
-            &self.master.basedir,
+            self.dir.path(),
             &Request::CancelShutdown,
             "the master goes on",
         )
@@ -140,12 +159,20 @@ pub(super) fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Resu
 
 /// Asks the master of `basedir`; gives what it says.
 pub(super) fn answer(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
-    std::env::set_current_dir(basedir)
-        .with_context(|| format!("cannot go to {}", basedir.display()))?;
+    reach(basedir, socket::ask(request))
+}
+
+/// Asks the master of `basedir` for something that it does not answer if all goes well, because it ends.
+pub(super) fn await_end(basedir: &Path, request: &Request) -> anyhow::Result<()> {
+    reach(basedir, socket::ask_until_end(request)).map(drop)
+}
+
+/// Talks to the master of `basedir`, from there: the path of a socket must be short.
+fn reach<T>(basedir: &Path, talk: impl Future<Output = Result<T, String>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime
-        .block_on(socket::ask(request))
-        .map_err(|error| anyhow!(error))
+    within(basedir, || {
+        runtime.block_on(talk).map_err(|error| anyhow!(error))
+    })
 }

@@ -12,9 +12,10 @@ mod why;
 
 use std::sync::Arc;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::botmaster::{Answer, Forced};
+use crate::botmaster::{Answer, Event, Forced};
 use crate::config::Config;
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
@@ -80,7 +81,9 @@ pub enum Ask {
     PingSlaves(BuilderName),
     /// Another configuration, read and checked, is to be in force (MAS-03).
     Reconfigure(Arc<Config>),
-    /// Go on after a clean shutdown was asked for (MAS-05).
+    /// Stop when the running builds have ended (MAS-05).
+    CleanShutdown,
+    /// Go on after that was asked for.
     CancelShutdown,
 }
 
@@ -187,6 +190,24 @@ impl Control {
             .await
             .map_err(|_| stopping())?;
         done.await.map_err(|_| stopping())?
+    }
+
+    /// Has the master end when the running builds have. Returns only if that comes to nothing, and says why.
+    pub async fn clean_shutdown(&self) -> String {
+        let mut news = self.newsroom.listen();
+        if let Err(why) = self.ask(Ask::CleanShutdown).await {
+            return why;
+        }
+        loop {
+            match news.recv().await {
+                Ok(news) if *news != News::Event(Event::ShutdownCancelled) => {}
+                Err(RecvError::Lagged(_)) if self.newsroom.is_shutting_down() => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    return "the clean stop was cancelled: the master goes on".to_owned();
+                }
+                Err(RecvError::Closed) => return stopping(),
+            }
+        }
     }
 
     /// Asks and waits for the answer.

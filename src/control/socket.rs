@@ -132,6 +132,9 @@ pub enum Request {
         /// Which request.
         request: RequestId,
     },
+    /// Stop when the running builds have ended. Answered only if that comes to nothing; else the connection ends with
+    /// the master.
+    CleanShutdown,
     /// Go on after a clean shutdown was asked for.
     CancelShutdown,
 }
@@ -195,6 +198,15 @@ pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
 /// # Errors
 /// Nobody listens, or the master said no: the text tells which.
 pub async fn ask(request: &Request) -> Result<Value, String> {
+    let answer = ask_until_end(request).await?;
+    answer.ok_or_else(|| "the master went away without an answer".to_owned())
+}
+
+/// The same, with nothing as the answer if the master ends instead of giving one.
+///
+/// # Errors
+/// As for [`ask`].
+pub async fn ask_until_end(request: &Request) -> Result<Option<Value>, String> {
     let unreachable = |error: io::Error| {
         if matches!(
             error.kind(),
@@ -212,14 +224,16 @@ pub async fn ask(request: &Request) -> Result<Value, String> {
     line.push(b'\n');
     stream.write_all(&line).await.map_err(unreachable)?;
     let mut text = String::new();
-    BufReader::new(stream)
-        .read_line(&mut text)
-        .await
-        .map_err(unreachable)?;
-    let response: Response = serde_json::from_str(&text)
-        .map_err(|_| "the master went away without an answer".to_owned())?;
+    match BufReader::new(stream).read_line(&mut text).await {
+        Ok(_) if text.ends_with('\n') => {}
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+        Err(error) => return Err(unreachable(error)),
+    }
+    let response: Response =
+        serde_json::from_str(&text).map_err(|error| format!("bad answer: {error}"))?;
     match response {
-        Response { ok: true, data, .. } => Ok(data.unwrap_or_default()),
+        Response { ok: true, data, .. } => Ok(Some(data.unwrap_or_default())),
         Response { error, .. } => Err(error.unwrap_or_else(|| "the master refused".to_owned())),
     }
 }
@@ -255,6 +269,7 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             let data = json!({ "changes": done.difference, "warnings": done.warnings });
             return Ok(Some(data));
         }
+        Request::CleanShutdown => return Err(control.clean_shutdown().await),
         Request::Why { request } => {
             let why = control.why(request).await?;
             return Ok(Some(json!(why)));

@@ -217,12 +217,15 @@ impl Engine {
                 drop(answer.send(Ok(why)));
                 return;
             }
-            Ask::CancelShutdown => {
-                self.core.handle(self.clock.now(), Input::CancelShutdown);
+            Ask::CleanShutdown => {
+                let clean = true;
+                self.core
+                    .handle(self.clock.now(), Input::Shutdown { clean });
                 // Whoever asked may have gone away.
                 drop(answer.send(Ok(Answer::Done)));
                 return;
             }
+            Ask::CancelShutdown => Input::CancelShutdown { reply },
         };
         self.next_reply += 1;
         self.replies.insert(reply, answer);

@@ -46,6 +46,7 @@ use engine::Engine;
 use reconfigure::Reconfigurer;
 
 pub use clock::wall;
+pub use doors::check_secrets;
 pub use jobdirs::check as check_jobdirs;
 pub use reconfigure::Load;
 pub use zone::machine_zone;

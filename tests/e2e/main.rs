@@ -24,6 +24,7 @@ mod locks;
 mod masters;
 mod reconfiguration;
 mod slaves;
+mod stopping;
 mod sweep;
 mod timers;
 mod try_client;

@@ -212,6 +212,11 @@ impl Harness {
         ReplyId(self.replies)
     }
 
+    fn cancel_shutdown(&mut self) {
+        let reply = self.new_reply();
+        self.input(Input::CancelShutdown { reply });
+    }
+
     /// A change on `branch`, durable at once.
     fn change(&mut self, branch: &str) {
         self.submit(branch);

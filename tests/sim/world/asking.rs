@@ -100,6 +100,11 @@ impl World {
         }
     }
 
+    pub(super) fn cancel_shutdown(&mut self) {
+        let reply = self.new_reply();
+        self.input(Input::CancelShutdown { reply });
+    }
+
     pub(super) fn put_back(&mut self, slave: SlaveName) {
         let reply = self.new_reply();
         self.asked.insert(reply, Asked::Unpause);
