@@ -58,7 +58,7 @@ pub enum Request {
     Force {
         /// The builder.
         builder: BuilderName,
-        /// Refuse if no slave is connected to it.
+        /// Refuse if no slave is connected to it and none can be started.
         #[serde(default)]
         soon: bool,
         /// The branch; absent: the default one.
@@ -67,6 +67,18 @@ pub enum Request {
         /// The revision; absent: the latest.
         #[serde(default)]
         revision: Option<String>,
+        /// The project.
+        #[serde(default)]
+        project: String,
+        /// The repository.
+        #[serde(default)]
+        repository: String,
+        /// The codebase.
+        #[serde(default)]
+        codebase: String,
+        /// How urgent it is: those with a higher number go first.
+        #[serde(default)]
+        priority: i32,
         /// Why.
         #[serde(default)]
         reason: String,
@@ -279,6 +291,10 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             soon,
             branch,
             revision,
+            project,
+            repository,
+            codebase,
+            priority,
             reason,
             properties: given,
             owner,
@@ -293,7 +309,11 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             let stamp = SourceStamp {
                 branch,
                 revision,
-                ..SourceStamp::default()
+                patch: None,
+                changes: Vec::new(),
+                project,
+                repository,
+                codebase,
             };
             let forced = Forced {
                 builder,
@@ -301,6 +321,7 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
                 stamp,
                 reason,
                 properties,
+                priority,
             };
             return control
                 .force(forced)

@@ -18,6 +18,7 @@ impl Harness {
             },
             reason: "to see".to_owned(),
             properties,
+            priority: 0,
         });
         self.input(Input::ForceBuild { forced, reply });
     }

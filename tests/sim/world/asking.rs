@@ -138,6 +138,7 @@ impl World {
             stamp,
             reason: "because".to_owned(),
             properties: Properties::new(),
+            priority: self.rng.random_range(-1..2),
         };
         let forced = Box::new(forced);
         self.input(Input::ForceBuild { forced, reply });
