@@ -91,6 +91,7 @@ pub use input::{Input, InstanceStart};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
+pub use pinging::Pinged;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};

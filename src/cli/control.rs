@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::columns::join;
 use super::{say, within};
 use crate::control::socket::{self, Request};
 use crate::model::{BuildNumber, RequestId};
@@ -133,12 +135,43 @@ impl Cancel {
 
 impl Ping {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let done = format!("all slaves of {} answer", self.builder);
         let request = Request::Ping {
-            builder: self.builder.into(),
+            builder: self.builder.as_str().into(),
         };
-        ask(&self.master.basedir, &request, &done)
+        let pinged = serde_json::from_value(answer(&self.master.basedir, &request)?)?;
+        say(&sentence(&self.builder, &pinged));
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What the master says of a ping.
+#[derive(Debug, Default, Deserialize)]
+struct Pinged {
+    answered: Vec<String>,
+    away: Vec<String>,
+    down: Vec<String>,
+}
+
+/// `of the 3 slaves of full 1 answers; not connected: two; latent and not started: three`
+fn sentence(builder: &str, pinged: &Pinged) -> String {
+    let Pinged {
+        answered,
+        away,
+        down,
+    } = pinged;
+    let slaves = answered.len() + away.len() + down.len();
+    let mut text = match (answered.len(), slaves) {
+        (1, 1) => format!("the only slave of {builder} answers"),
+        (all, slaves) if all == slaves => format!("all {all} slaves of {builder} answer"),
+        (1, _) => format!("of the {slaves} slaves of {builder} 1 answers"),
+        (some, _) => format!("of the {slaves} slaves of {builder} {some} answer"),
+    };
+    for (what, names) in [("not connected", away), ("latent and not started", down)] {
+        if !names.is_empty() {
+            text += &format!("; {what}: {}", join(names));
+        }
+    }
+    text
 }
 
 impl CancelStop {

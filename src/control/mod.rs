@@ -172,9 +172,7 @@ impl Control {
         };
         match self.ask(ask).await? {
             Answer::Set(set) => Ok(set),
-            other @ (Answer::Change(_) | Answer::Why(_) | Answer::Done) => {
-                Err(format!("a try job was answered with {other:?}"))
-            }
+            other => Err(format!("a try job was answered with {other:?}")),
         }
     }
 

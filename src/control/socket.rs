@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, info_span, warn};
 
 use super::{Ask, Control, NO_REASON};
-use crate::botmaster::Forced;
+use crate::botmaster::{Answer, Forced};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, RequestId, SlaveName, SourceStamp,
 };
@@ -351,7 +351,12 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
         },
         Request::StopRequest { request, reason } => Ask::StopRequest { request, reason },
         Request::Cancel { request } => Ask::CancelRequest(request),
-        Request::Ping { builder } => Ask::PingSlaves(builder),
+        Request::Ping { builder } => {
+            return match control.ask(Ask::PingSlaves(builder)).await? {
+                Answer::Pinged(pinged) => Ok(Some(json!(pinged))),
+                other => Err(format!("a ping was answered with {other:?}")),
+            };
+        }
         Request::CancelShutdown => Ask::CancelShutdown,
     };
     control.ask(ask).await.map(|_| None)

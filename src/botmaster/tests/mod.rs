@@ -403,6 +403,12 @@ fn short(command: &Command) -> Option<String> {
             Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
             Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
             Ok(Answer::Why(why)) => format!("reply {to}: {why:?}"),
+            Ok(Answer::Pinged(pinged)) => format!(
+                "reply {to}: {} answered, {} away, {} down",
+                pinged.answered.len(),
+                pinged.away.len(),
+                pinged.down.len()
+            ),
             Ok(Answer::Done) => format!("reply {to}: done"),
             Err(why) => format!("reply {to}: {why}"),
         },
