@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Ask, Control};
+use super::{Ask, Control, odd};
 use crate::botmaster::{Answer, Forced};
 use crate::model::{BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp};
 use crate::store::{State, read};
@@ -34,10 +34,10 @@ impl Control {
                 "property name {bad:?} is not allowed: use letters, digits and _ . - / ~ :"
             ));
         }
-        match self.ask(Ask::Force(Box::new(forced))).await? {
-            Answer::Set(set) => Ok(set),
-            other => Err(format!("a forced build was answered with {other:?}")),
-        }
+        let Answer::Set(set) = self.ask(Ask::Force(Box::new(forced))).await? else {
+            return Err(odd());
+        };
+        Ok(set)
     }
 
     /// Asks for a build of what a finished build has built, as [`Control::force`] does.
