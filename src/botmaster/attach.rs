@@ -254,9 +254,28 @@ impl BotMaster {
 
     /// SLV-08: no new builds; its process is told to end when it has none.
     pub(super) fn ask_to_end(&mut self, slave: SlaveIx) {
-        let now = self.now.wall;
-        self.slaves[slave.0].graceful.get_or_insert(now);
+        self.set_graceful(slave, true);
         self.review(slave);
+    }
+
+    /// Marks it as to be shut down when it is idle, or no longer.
+    pub(super) fn set_graceful(&mut self, slave: SlaveIx, graceful: bool) {
+        let it = &mut self.slaves[slave.0];
+        if it.graceful.is_some() != graceful {
+            it.graceful = graceful.then_some(self.now.wall);
+            let slave = self.slave_name(slave);
+            self.announce(Event::SlaveGraceful { slave, graceful });
+        }
+    }
+
+    /// It was told to end and is still connected: whatever it does, it is not what it was told.
+    pub(super) fn on_end_ignored(&mut self, session: SessionId) {
+        if let Some(slave) = self.slave_of(session) {
+            self.drop_session(
+                slave,
+                "it did not end within 60 seconds after it was told to",
+            );
+        }
     }
 
     /// Closes the slave's connection and forgets it.
@@ -273,8 +292,8 @@ impl BotMaster {
 
     fn begin_session(&mut self, slave: SlaveIx, session: SessionId, address: String) {
         self.sessions.insert(session, slave);
+        self.set_graceful(slave, false);
         let it = &mut self.slaves[slave.0];
-        it.graceful = None;
         it.session = Some(Session {
             id: session,
             address,
@@ -349,14 +368,15 @@ impl BotMaster {
         it.leaving.clear();
         it.arbitrating = false;
         it.busy.clear();
-        if it.is_latent() {
-            // The instance goes, as it was asked to; the next one is another.
-            it.graceful = None;
-        }
         it.absent_since = self.now.wall;
         it.seen_at = Some(self.now.wall);
+        if it.is_latent() {
+            // The instance goes, as it was asked to; the next one is another.
+            self.set_graceful(slave, false);
+        }
         self.sessions.remove(&session.id);
         self.timers.cancel(Timer::Attach(session.id));
+        self.timers.cancel(Timer::Ending(session.id));
         self.timers.cancel(Timer::Arbitration(slave));
         self.watch_absence(slave);
         for (builder, attachment) in attachments {

@@ -28,7 +28,9 @@ impl BotMaster {
     pub(super) fn on_stop_request(&mut self, request: RequestId, reason: String, reply: ReplyId) {
         let refusal = match self.open.request(request).map(|open| open.place) {
             None | Some(Place::Unqueued) => format!("request {request} is not open"),
-            Some(Place::Queued) => format!("request {request} is not being built"),
+            Some(Place::Queued) => format!(
+                "request {request} is not being built: `buildmaster cancel {request}` takes it out of the queue"
+            ),
             Some(Place::Starting { attempt, .. } | Place::Building(attempt)) => {
                 return self.stop_attempt(attempt, reason, reply);
             }
@@ -48,10 +50,17 @@ impl BotMaster {
             }
             Place::Starting { cancelled, .. } => {
                 *cancelled = true;
-                self.reply(reply, Err(format!("request {request} is being started")));
+                let why = format!(
+                    "request {request} is being started: it is given up only if that fails; \
+                     `buildmaster stop-request {request}` stops it now"
+                );
+                self.reply(reply, Err(why));
             }
             Place::Building(_) => {
-                self.reply(reply, Err(format!("request {request} is being built")));
+                let why = format!(
+                    "request {request} is being built: `buildmaster stop-request {request}` stops its build"
+                );
+                self.reply(reply, Err(why));
             }
             Place::Queued => {
                 self.unqueue(request);

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Blocker, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId};
+use super::{
+    Blocker, BuildPlan, Epoch, Event, InstanceId, Live, LockUser, PingId, Pinged, ReplyId,
+    SessionId,
+};
 use crate::config::SlaveConfig;
 use crate::model::{
     BuildId, BuildSet, BuilderName, ChangeNumber, InstanceRecord, Op, SlaveName, Ticket,
@@ -158,6 +161,10 @@ pub enum Answer {
     Set(Arc<BuildSet>),
     /// This keeps the request from being built; nothing if it is not open.
     Why(Option<Vec<Blocker>>),
+    /// This is known beyond what is on disk.
+    Live(Box<Live>),
+    /// The slaves of a builder were pinged, and all that are connected have answered.
+    Pinged(Pinged),
     /// It is done.
     Done,
 }

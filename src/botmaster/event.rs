@@ -214,6 +214,13 @@ pub enum Event {
         /// How it is paused; absent: no longer.
         pause: Option<Pause>,
     },
+    /// A slave is to be shut down when it is idle, or no longer (SLV-08).
+    SlaveGraceful {
+        /// Which slave.
+        slave: SlaveName,
+        /// Whether it is.
+        graceful: bool,
+    },
     /// Another configuration is in force.
     Reconfigured,
     /// The master stops.

@@ -11,7 +11,7 @@ use crate::model::{BuilderName, Properties, SourceStamp};
 pub struct Forced {
     /// On which builder.
     pub builder: BuilderName,
-    /// Whether it is to be refused if no slave is connected.
+    /// Whether it is to be refused if no slave is connected and none can be started.
     pub soon: bool,
     /// What to build.
     pub stamp: SourceStamp,
@@ -19,6 +19,8 @@ pub struct Forced {
     pub reason: String,
     /// With which properties.
     pub properties: Properties,
+    /// How urgent it is (BRQ-09); 0 is usual.
+    pub priority: i32,
 }
 
 impl BotMaster {
@@ -30,6 +32,7 @@ impl BotMaster {
             stamp,
             reason,
             properties,
+            priority,
         } = forced;
         if let Err(why) = self.may_force(&builder, soon) {
             self.reply(reply, Err(why));
@@ -42,7 +45,7 @@ impl BotMaster {
             reason,
             properties,
             external_id: None,
-            priority: 0,
+            priority,
         };
         self.submit_for(wanted, reply);
     }

@@ -231,6 +231,13 @@ pub enum Input {
         /// Where the answer goes.
         reply: ReplyId,
     },
+    /// A slave that was told to end when it is idle is to stay, or to be started again if it is inside the master.
+    KeepSlave {
+        /// The slave.
+        slave: SlaveName,
+        /// Where the answer goes.
+        reply: ReplyId,
+    },
     /// Somebody wants a queued request to be given up (BRQ-04).
     CancelRequest {
         /// The request.
@@ -264,5 +271,8 @@ pub enum Input {
         clean: bool,
     },
     /// Go on after all; only a clean shutdown can be cancelled.
-    CancelShutdown,
+    CancelShutdown {
+        /// Where it is told whether that was possible.
+        reply: ReplyId,
+    },
 }

@@ -16,7 +16,8 @@
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
 //! together, `building` follows the build to its end, `cancelling` cuts it short, people ask for builds by `forcing` and keep
 //! slaves from them by `pausing`, `locking` lets it
-//! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
+//! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a
+//! request waits for, `live` what else is not on disk. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod absence;
@@ -34,6 +35,7 @@ mod input;
 mod intake;
 mod latent;
 mod ledger;
+mod live;
 mod lock_view;
 mod locking;
 mod locks;
@@ -88,9 +90,11 @@ pub use event::Event;
 pub use forcing::Forced;
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
 pub use input::{Input, InstanceStart};
+pub use live::{Live, LiveSlave, Starting};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
+pub use pinging::Pinged;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use stopping::STOP_TIME;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
@@ -284,6 +288,7 @@ impl BotMaster {
             } => self.on_pause_slave(&slave, by, reason, reply),
             Input::UnpauseSlave { slave, reply } => self.on_unpause_slave(&slave, reply),
             Input::EndSlave { slave, reply } => self.on_end_slave(&slave, reply),
+            Input::KeepSlave { slave, reply } => self.on_keep_slave(&slave, reply),
             Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
             Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),
@@ -293,7 +298,7 @@ impl BotMaster {
                 reply,
             } => self.on_reconfigured(config, dry_run, reply),
             Input::Shutdown { clean } => self.on_shutdown(clean),
-            Input::CancelShutdown => self.on_cancel_shutdown(),
+            Input::CancelShutdown { reply } => self.on_cancel_shutdown(reply),
         }
         self.settle();
     }
@@ -315,6 +320,7 @@ impl BotMaster {
         while let Some(timer) = self.timers.pop_due(now.mono) {
             match timer {
                 Timer::Attach(session) => self.on_attach_timeout(session),
+                Timer::Ending(session) => self.on_end_ignored(session),
                 Timer::Handshake(slave, builder, epoch) => {
                     self.on_handshake_timeout(slave, builder, epoch);
                 }

@@ -1,8 +1,9 @@
 //! People keep slaves from builds: paused, or to be shut down when idle (SLV-08, SLV-09).
 
 use super::ledger::Effect;
-use super::slave::SlaveIx;
+use super::slave::{Phase, SlaveIx};
 use super::{Answer, BotMaster, Event, ReplyId};
+use crate::config::SlaveKind;
 use crate::model::{Op, Pause, SlaveName};
 
 impl BotMaster {
@@ -28,8 +29,15 @@ impl BotMaster {
         let Some(slave) = self.slave_for(name, reply) else {
             return;
         };
-        if self.slaves[slave.0].paused.is_none() {
-            self.reply(reply, Err(format!("slave {name} is not paused")));
+        let it = &self.slaves[slave.0];
+        if it.paused.is_none() {
+            let hint = match it.graceful {
+                None => String::new(),
+                Some(_) => {
+                    format!(" but to end: `buildmaster graceful {name} --cancel` takes that back")
+                }
+            };
+            self.reply(reply, Err(format!("slave {name} is not paused{hint}")));
             return;
         }
         self.set_paused(slave, None, reply);
@@ -45,6 +53,32 @@ impl BotMaster {
             return;
         }
         self.ask_to_end(slave);
+        self.reply(reply, Ok(Answer::Done));
+    }
+
+    /// Takes SLV-08 back, as long as that is not too late. One inside the master that has ended is started again.
+    pub(super) fn on_keep_slave(&mut self, name: &SlaveName, reply: ReplyId) {
+        let Some(slave) = self.slave_for(name, reply) else {
+            return;
+        };
+        let it = &self.slaves[slave.0];
+        let phase = it.session.as_ref().map(|session| session.phase);
+        let has_ended = matches!(phase, None | Some(Phase::ShuttingDown));
+        let refused = if it.graceful.is_none() {
+            Some(format!("slave {name} is not told to end"))
+        } else if has_ended && it.config.kind != SlaveKind::Local {
+            Some(format!(
+                "it is too late: slave {name} was told to end; it takes builds when it is started again"
+            ))
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            self.reply(reply, Err(why));
+            return;
+        }
+        self.set_graceful(slave, false);
+        self.review(slave);
         self.reply(reply, Ok(Answer::Done));
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::builder::BuilderIx;
 use super::slave::SlaveIx;
 use super::slavebuilder::{PingAsked, RoundId};
@@ -12,12 +14,24 @@ use crate::model::{BuilderName, SlaveName};
 /// How long a ping by control may take (BLD-16).
 const CONTROL_PING_TIME: Duration = Duration::from_secs(30);
 
+/// What a round of pings has found, beside slaves that did not answer.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Pinged {
+    /// Those that have answered.
+    pub answered: Vec<SlaveName>,
+    /// Those that are not attached, so that they were not asked.
+    pub away: Vec<SlaveName>,
+    /// Latent ones that are not attached, as it should be while no build wants them.
+    pub down: Vec<SlaveName>,
+}
+
 /// Somebody has all slaves of a builder pinged.
 #[derive(Debug)]
 pub(super) struct Round {
     reply: ReplyId,
     waiting: usize,
     failed: Option<SlaveName>,
+    pinged: Pinged,
 }
 
 impl BotMaster {
@@ -30,24 +44,26 @@ impl BotMaster {
         self.next_round += 1;
         let round = RoundId(self.next_round);
         let mut waiting = 0;
-        let mut latent = 0;
+        let mut pinged = Pinged::default();
         for slave in self.builders[builder.0].slaves.clone() {
             let it = &self.slaves[slave.0];
             if it.session.is_none() && it.latent.wanted.contains(&builder) {
                 // Row 28.
                 let (builder, slave) = (name.clone(), it.config.name.clone());
+                pinged.down.push(slave.clone());
                 self.announce(Event::PingedLatent { builder, slave });
-                latent += 1;
             } else if self.ask_ping(slave, builder, round) {
                 waiting += 1;
+            } else {
+                pinged.away.push(self.slave_name(slave));
             }
         }
-        if waiting == 0 && latent > 0 {
-            self.reply(reply, Ok(Answer::Done));
-            return;
-        }
         if waiting == 0 {
-            self.reply(reply, Err(format!("no slave is attached to {name}")));
+            let result = match pinged.down.is_empty() {
+                true => Err(format!("no slave is attached to {name}")),
+                false => Ok(Answer::Pinged(pinged)),
+            };
+            self.reply(reply, result);
             return;
         }
         let failed = None;
@@ -57,6 +73,7 @@ impl BotMaster {
                 reply,
                 waiting,
                 failed,
+                pinged,
             },
         );
     }
@@ -144,21 +161,25 @@ impl BotMaster {
 
     /// One of the slaves of a round has answered, or never will.
     pub(super) fn tell_round(&mut self, id: RoundId, slave: SlaveIx, ok: bool) {
-        let slave_name = (!ok).then(|| self.slave_name(slave));
+        let slave = self.slave_name(slave);
         let Some(round) = self.rounds.get_mut(&id) else {
             return;
         };
         round.waiting -= 1;
-        round.failed = round.failed.take().or(slave_name);
+        if ok {
+            round.pinged.answered.push(slave);
+        } else {
+            round.failed.get_or_insert(slave);
+        }
         if round.waiting > 0 {
             return;
         }
-        if let Some(Round { reply, failed, .. }) = self.rounds.remove(&id) {
-            let result = match failed {
-                None => Ok(Answer::Done),
+        if let Some(round) = self.rounds.remove(&id) {
+            let result = match round.failed {
+                None => Ok(Answer::Pinged(round.pinged)),
                 Some(slave) => Err(format!("slave {slave} did not answer")),
             };
-            self.reply(reply, result);
+            self.reply(round.reply, result);
         }
     }
 

@@ -9,6 +9,8 @@
 //! The order of turns is: the priority of the request, the priority of the builder, age, number ([`Turn`]). With equal
 //! priorities, as by default, the oldest request goes first.
 
+use std::time::Duration;
+
 use super::builder::BuilderIx;
 use super::building::Stage;
 use super::buildset::Place;
@@ -19,6 +21,9 @@ use super::timers::Timer;
 use super::{AttemptId, BotMaster, Command, Event};
 use crate::config::SlaveChoice;
 use crate::model::RequestId;
+
+/// How long a slave may take to end its process when it is told to.
+const END_TIME: Duration = Duration::from_secs(60);
 
 impl BotMaster {
     /// Starts builds to a fixed point, in the order of turns over all builders (BLD-07, SB-15).
@@ -146,6 +151,8 @@ impl BotMaster {
             session.phase = Phase::ShuttingDown;
             session.since = self.now.wall;
             let session = session.id;
+            let deadline = self.now.mono + END_TIME;
+            self.timers.set(Timer::Ending(session), deadline);
             self.send(Command::ShutdownSlave { session });
         }
         self.review_instance(slave);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::building::{Stage, Stop};
 use super::ledger::Effect;
 use super::timers::{Timer, Timers};
-use super::{BotMaster, Command, Event, Input, ReplyId};
+use super::{Answer, BotMaster, Command, Event, Input, ReplyId};
 use crate::model::Ticket;
 
 /// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take at most five seconds
@@ -89,13 +89,21 @@ impl BotMaster {
         }
     }
 
-    pub(super) fn on_cancel_shutdown(&mut self) {
-        if self.phase == Phase::Draining {
-            self.phase = Phase::Running;
-            self.phase_since = self.now.wall;
-            self.announce(Event::ShutdownCancelled);
-            self.arm_schedulers();
-        }
+    pub(super) fn on_cancel_shutdown(&mut self, reply: ReplyId) {
+        let result = match self.phase {
+            Phase::Running => Err("the master is not shutting down".to_owned()),
+            Phase::Stopping | Phase::Exited => {
+                Err("it is too late: the master is ending".to_owned())
+            }
+            Phase::Draining => {
+                self.phase = Phase::Running;
+                self.phase_since = self.now.wall;
+                self.announce(Event::ShutdownCancelled);
+                self.arm_schedulers();
+                Ok(Answer::Done)
+            }
+        };
+        self.reply(reply, result);
     }
 
     /// Exits when no build has a number any more, everything handed in is durable, and all instances are stopped (LAT-07).
@@ -160,7 +168,9 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::PauseSlave { reply, .. }
         | Input::UnpauseSlave { reply, .. }
         | Input::EndSlave { reply, .. }
+        | Input::KeepSlave { reply, .. }
         | Input::PingSlaves { reply, .. }
+        | Input::CancelShutdown { reply }
         | Input::Reconfigured { reply, .. } => Some(*reply),
         Input::SlaveLoggedIn { .. }
         | Input::OldSlaveAnswered { .. }
@@ -178,7 +188,6 @@ fn reply_of(input: &Input) -> Option<ReplyId> {
         | Input::LocksWanted { .. }
         | Input::LocksReleased { .. }
         | Input::Persisted(_)
-        | Input::Shutdown { .. }
-        | Input::CancelShutdown => None,
+        | Input::Shutdown { .. } => None,
     }
 }

@@ -307,10 +307,11 @@ impl BotMaster {
         } else {
             BTreeSet::new()
         };
-        if is_latent && it.session.is_none() {
-            it.graceful = None;
-        }
         let was = std::mem::replace(&mut it.latent.wanted, wanted);
+        if is_latent && it.session.is_none() {
+            self.set_graceful(slave, false);
+        }
+        let it = &self.slaves[slave.0];
         for builder in was.difference(&it.latent.wanted) {
             self.builders[builder.0].latents -= 1;
             self.touched.insert(*builder);
@@ -319,6 +320,7 @@ impl BotMaster {
             self.builders[builder.0].latents += 1;
             self.touched.insert(*builder);
         }
+        let it = &mut self.slaves[slave.0];
         let stop = it.config.kind.latent().map(LatentConfig::stop);
         let is_other = it.latent.record.as_ref().is_some_and(|record| {
             let stop = stop.as_ref();

@@ -12,6 +12,8 @@ use crate::model::Mono;
 pub(super) enum Timer {
     /// A connection has not attached in time (SLV-03).
     Attach(SessionId),
+    /// A slave that was told to end is still connected (SLV-08).
+    Ending(SessionId),
     /// A builder has not attached in time (row 5).
     Handshake(SlaveIx, BuilderIx, Epoch),
     /// A ping was not answered in time (row 11).

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::say;
+use super::columns::join;
+use super::{say, within};
 use crate::control::socket::{self, Request};
 use crate::model::{BuildNumber, RequestId};
 
@@ -54,11 +57,11 @@ pub(super) struct Ping {
     builder: String,
 }
 
-/// Goes on after a clean stop was asked for.
+/// Goes on after a clean stop was asked for; fails if the master does not stop, or is ending already.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CancelStop {
     #[command(flatten)]
-    master: Master,
+    dir: BaseDir,
 }
 
 /// Which master.
@@ -67,6 +70,25 @@ pub(super) struct Master {
     /// The master's base directory.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) basedir: PathBuf,
+}
+
+/// Which master, for the verbs that need nothing else: its directory, as with Buildbot, or `--basedir`, as everywhere.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct BaseDir {
+    /// The base directory [default: .]
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    basedir: Option<PathBuf>,
+}
+
+impl BaseDir {
+    /// The directory.
+    pub(super) fn path(&self) -> &Path {
+        let given = self.dir.as_deref().or(self.basedir.as_deref());
+        given.unwrap_or(Path::new("."))
+    }
 }
 
 impl StopBuild {
@@ -114,18 +136,49 @@ impl Cancel {
 
 impl Ping {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let done = format!("all slaves of {} answer", self.builder);
         let request = Request::Ping {
-            builder: self.builder.into(),
+            builder: self.builder.as_str().into(),
         };
-        ask(&self.master.basedir, &request, &done)
+        let pinged = serde_json::from_value(answer(&self.master.basedir, &request)?)?;
+        say(&sentence(&self.builder, &pinged));
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What the master says of a ping.
+#[derive(Debug, Default, Deserialize)]
+struct Pinged {
+    answered: Vec<String>,
+    away: Vec<String>,
+    down: Vec<String>,
+}
+
+/// `of the 3 slaves of full 1 answers; not connected: two; latent and not started: three`
+fn sentence(builder: &str, pinged: &Pinged) -> String {
+    let Pinged {
+        answered,
+        away,
+        down,
+    } = pinged;
+    let slaves = answered.len() + away.len() + down.len();
+    let mut text = match (answered.len(), slaves) {
+        (1, 1) => format!("the only slave of {builder} answers"),
+        (all, slaves) if all == slaves => format!("all {all} slaves of {builder} answer"),
+        (1, _) => format!("of the {slaves} slaves of {builder} 1 answers"),
+        (some, _) => format!("of the {slaves} slaves of {builder} {some} answer"),
+    };
+    for (what, names) in [("not connected", away), ("latent and not started", down)] {
+        if !names.is_empty() {
+            text += &format!("; {what}: {}", join(names));
+        }
+    }
+    text
 }
 
 impl CancelStop {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         ask(
-            &self.master.basedir,
+            self.dir.path(),
             &Request::CancelShutdown,
             "the master goes on",
         )
@@ -140,12 +193,31 @@ pub(super) fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Resu
 
 /// Asks the master of `basedir`; gives what it says.
 pub(super) fn answer(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
-    std::env::set_current_dir(basedir)
-        .with_context(|| format!("cannot go to {}", basedir.display()))?;
+    reach(basedir, socket::ask(request))
+}
+
+/// The same, of a master that can answer at once; one that does not is not waited for.
+pub(super) fn answer_soon(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
+    reach(basedir, async {
+        let answer = tokio::time::timeout(SOON, socket::ask(request)).await;
+        answer.unwrap_or_else(|_| Err("the master runs and does not answer".to_owned()))
+    })
+}
+
+/// How long an answer may take that needs nothing but a look.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Asks the master of `basedir` for something that it does not answer if all goes well, because it ends.
+pub(super) fn await_end(basedir: &Path, request: &Request) -> anyhow::Result<()> {
+    reach(basedir, socket::ask_until_end(request)).map(drop)
+}
+
+/// Talks to the master of `basedir`, from there: the path of a socket must be short.
+fn reach<T>(basedir: &Path, talk: impl Future<Output = Result<T, String>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime
-        .block_on(socket::ask(request))
-        .map_err(|error| anyhow!(error))
+    within(basedir, || {
+        runtime.block_on(talk).map_err(|error| anyhow!(error))
+    })
 }

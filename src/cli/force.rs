@@ -18,7 +18,7 @@ use crate::model::BuildNumber;
 pub(super) struct Force {
     #[command(flatten)]
     master: Master,
-    /// Refuse if no slave is connected to the builder.
+    /// Refuse if no slave is connected to the builder and no latent one could be started.
     #[arg(long)]
     soon: bool,
     /// The branch; without it the default one.
@@ -27,6 +27,23 @@ pub(super) struct Force {
     /// The revision; without it the latest.
     #[arg(long)]
     revision: Option<String>,
+    /// The project, where builds of several are told apart.
+    #[arg(long, default_value = "")]
+    project: String,
+    /// The repository; otherwise that of the builder's steps.
+    #[arg(long, default_value = "")]
+    repository: String,
+    /// The codebase, where builds have several.
+    #[arg(long, default_value = "")]
+    codebase: String,
+    /// How urgent it is: those with a higher number go first.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    priority: i32,
     /// Why; shown with the build.
     #[arg(long, default_value = "forced from the command line")]
     reason: String,
@@ -72,6 +89,10 @@ impl Force {
             soon: self.soon,
             branch: self.branch,
             revision: self.revision,
+            project: self.project,
+            repository: self.repository,
+            codebase: self.codebase,
+            priority: self.priority,
             reason: self.reason,
             properties,
             owner: self.owner,

@@ -22,6 +22,7 @@ mod why;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -126,6 +127,21 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         complain(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Does `work` with `dir` as the current directory, and comes back.
+///
+/// # Errors
+/// One cannot go there or back, or what `work` says.
+fn within<T>(dir: &Path, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let go = |to: &Path| {
+        std::env::set_current_dir(to).with_context(|| format!("cannot go to {}", to.display()))
+    };
+    let here = std::env::current_dir().context("cannot tell the current directory")?;
+    go(dir)?;
+    let done = work();
+    go(&here)?;
+    done
 }
 
 /// Prints what a person asked for; a reader that has gone away is not an error.

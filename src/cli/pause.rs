@@ -30,10 +30,16 @@ pub(super) struct Unpause {
 }
 
 /// Has a slave's process end when it is idle.
+///
+/// It takes builds again when it has connected again. A slave inside the master (`type = "local"`) stays down until
+/// that is taken back, or the master is restarted.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Graceful {
     #[command(flatten)]
     master: Master,
+    /// Take it back: a slave that has not been told to end yet stays, and one inside the master is started again.
+    #[arg(long)]
+    cancel: bool,
     /// The slave.
     slave: String,
 }
@@ -62,9 +68,13 @@ impl Unpause {
 
 impl Graceful {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let done = format!("slave {} ends when it is idle", self.slave);
+        let done = match self.cancel {
+            false => format!("slave {} ends when it is idle", self.slave),
+            true => format!("slave {} need not end any more", self.slave),
+        };
         let request = Request::Graceful {
             slave: self.slave.into(),
+            cancel: self.cancel,
         };
         ask(&self.master.basedir, &request, &done)
     }

@@ -1,11 +1,11 @@
 //! `buildmaster reconfig`: a running master takes its changed configuration (MAS-03).
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Deserialize;
 
 use super::checkconfig::{self, Tell};
+use super::control::BaseDir;
 use super::{USAGE, complain, control, say};
 use crate::control::socket::Request;
 
@@ -23,9 +23,8 @@ pub(super) struct Reconfig {
     /// Say nothing when all goes well.
     #[arg(long, short)]
     quiet: bool,
-    /// The base directory.
-    #[arg(value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    dir: BaseDir,
 }
 
 /// What the master says.
@@ -47,7 +46,7 @@ struct Item {
 impl Reconfig {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         // Checked here as well, so that the errors are shown here, with colours.
-        let file = checkconfig::config_file(&self.dir);
+        let file = checkconfig::config_file(self.dir.path());
         if checkconfig::load(&file, Tell::Errors)?.is_none() {
             complain("the configuration stays as it was");
             return Ok(ExitCode::from(USAGE));
@@ -55,7 +54,7 @@ impl Reconfig {
         let request = Request::Reconfigure {
             dry_run: self.dry_run,
         };
-        let done: Done = serde_json::from_value(control::answer(&self.dir, &request)?)?;
+        let done: Done = serde_json::from_value(control::answer(self.dir.path(), &request)?)?;
         if !done.warnings.is_empty() {
             complain(&done.warnings);
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::checkconfig::{self, Tell};
-use super::{USAGE, complain, say};
+use super::control::BaseDir;
+use super::{USAGE, complain, say, within};
 use crate::config::Config;
 use crate::daemon;
 use crate::daemonize::{self, LogFile, PidFile, Readiness, Started};
@@ -42,14 +43,13 @@ pub(super) struct Start {
     /// Set by `start` for the process in the background.
     #[arg(long, hide = true)]
     in_background: bool,
-    /// The base directory.
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub(super) dir: PathBuf,
+    #[command(flatten)]
+    pub(super) dir: BaseDir,
 }
 
 impl Start {
     /// For `restart`.
-    pub(super) fn of(dir: PathBuf, quiet: bool, nodaemon: bool) -> Self {
+    pub(super) fn of(dir: BaseDir, quiet: bool, nodaemon: bool) -> Self {
         Self {
             quiet,
             nodaemon,
@@ -59,10 +59,7 @@ impl Start {
     }
 
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let dir = self.dir.display();
-        if !self.dir.is_dir() {
-            bail!("there is no directory {dir} (`buildmaster create-master {dir}` makes one)");
-        }
+        self.check_dir()?;
         if self.in_background || self.nodaemon {
             self.serve()
         } else {
@@ -70,21 +67,44 @@ impl Start {
         }
     }
 
+    fn check_dir(&self) -> anyhow::Result<()> {
+        let dir = self.dir.path();
+        if !dir.is_dir() {
+            let dir = dir.display();
+            bail!("there is no directory {dir} (`buildmaster create-master {dir}` makes one)");
+        }
+        Ok(())
+    }
+
+    /// Looks for what would keep the master from starting, and shows it; says whether there is nothing.
+    pub(super) fn check(&self, tell: Tell) -> anyhow::Result<bool> {
+        self.check_dir()?;
+        let dir = self.dir.path();
+        let Some(config) = checkconfig::load(&dir.join(CONFIG_FILE), tell)? else {
+            return Ok(false);
+        };
+        within(dir, || {
+            daemon::check_secrets(&config)?;
+            daemon::check_jobdirs(&config, Path::new("."))
+        })?;
+        Ok(true)
+    }
+
     /// Starts the daemon as a process of its own and waits until it is up.
     fn to_background(&self) -> anyhow::Result<ExitCode> {
         // Checked here as well, so that the errors are shown here, with colours.
-        let Some(config) = checkconfig::load(&self.dir.join("master.toml"), Tell::All)? else {
+        if !self.check(Tell::All)? {
             return Ok(ExitCode::from(USAGE));
-        };
-        daemon::check_jobdirs(&config, &self.dir)?;
+        }
+        let dir = self.dir.path();
         let args: [OsString; 3] = ["start".into(), "--in-background".into(), ".".into()];
-        match daemonize::spawn(&args, &self.dir, PATIENCE, complain)? {
+        match daemonize::spawn(&args, dir, PATIENCE, complain)? {
             Started::Ready(text) if self.quiet => drop(text),
             Started::Ready(text) => say(&text),
             Started::StillStarting => bail!(
                 "the master was not up after {} s; {} tells what it does",
                 PATIENCE.as_secs(),
-                self.dir.join(LOG_FILE).display()
+                dir.join(LOG_FILE).display()
             ),
         }
         Ok(ExitCode::SUCCESS)
@@ -117,8 +137,9 @@ impl Start {
 
     /// Goes to the base directory, takes the pid file and reads the configuration.
     fn prepare(&self) -> anyhow::Result<Option<(Config, PidFile)>> {
-        let dir = self.dir.display();
-        std::env::set_current_dir(&self.dir).with_context(|| format!("cannot go to {dir}"))?;
+        let dir = self.dir.path();
+        std::env::set_current_dir(dir)
+            .with_context(|| format!("cannot go to {}", dir.display()))?;
         let tell = if self.in_background {
             Tell::Errors
         } else {

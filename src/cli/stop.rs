@@ -1,21 +1,21 @@
 //! `buildmaster stop` and `restart`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::Signal;
 
-use super::say;
+use super::checkconfig::Tell;
+use super::control::{self, BaseDir};
 use super::start::{PID_FILE, Start};
+use super::{USAGE, complain, say};
+use crate::control::socket::Request;
 use crate::daemonize::{self, Stopped};
 
 /// How long a stop may take; the master itself gives up on everything within five seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a clean stop is waited for: running builds may take hours.
-const CLEAN_PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Stops a running master.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,15 +23,14 @@ pub(super) struct Stop {
     /// Say nothing when all goes well.
     #[arg(long, short)]
     quiet: bool,
-    /// Start no more builds, and wait until the running ones have ended.
+    /// Start no more builds, and wait until the running ones have ended, or `cancel-stop` takes it back.
     #[arg(long)]
     clean: bool,
-    /// The base directory.
-    #[arg(value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    dir: BaseDir,
 }
 
-/// Stops a running master and starts it again.
+/// Stops a running master and starts it again, unless its configuration is wrong.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Restart {
     #[command(flatten)]
@@ -46,20 +45,20 @@ impl Stop {
         if self.stop()? {
             return Ok(ExitCode::SUCCESS);
         }
-        bail!("no master runs in {}", self.dir.display())
+        bail!("no master runs in {}", self.dir.path().display())
     }
 
     /// Stops the master; says whether one ran.
     fn stop(&self) -> anyhow::Result<bool> {
-        let (signal, patience) = if self.clean {
-            (Signal::USR1, CLEAN_PATIENCE)
+        let dir = self.dir.path();
+        let pid_file: &Path = &dir.join(PID_FILE);
+        let stopped = if self.clean {
+            drain(dir, pid_file)?
         } else {
-            (Signal::TERM, PATIENCE)
+            daemonize::stop(pid_file, Signal::TERM, PATIENCE)
+                .with_context(|| format!("cannot stop the master of {}", dir.display()))?
         };
-        let pid_file: &Path = &self.dir.join(PID_FILE);
-        match daemonize::stop(pid_file, signal, patience)
-            .with_context(|| format!("cannot stop the master of {}", self.dir.display()))?
-        {
+        match stopped {
             Stopped::Ended(_) => {
                 if !self.quiet {
                     say("buildmaster has stopped");
@@ -68,18 +67,39 @@ impl Stop {
             }
             Stopped::StillRunning(pid) => bail!(
                 "the master (process {pid}) still runs {} s after it was told to stop",
-                patience.as_secs()
+                PATIENCE.as_secs()
             ),
             Stopped::NotRunning => Ok(false),
         }
     }
 }
 
+/// Has the master end when its builds have, however long that takes.
+///
+/// # Errors
+/// It cannot be asked, or somebody has taken the stop back.
+fn drain(dir: &Path, pid_file: &Path) -> anyhow::Result<Stopped> {
+    let Some(pid) = daemonize::running(pid_file)? else {
+        return Ok(Stopped::NotRunning);
+    };
+    control::await_end(dir, &Request::CleanShutdown)?;
+    Ok(daemonize::await_end(pid_file, pid, PATIENCE)?)
+}
+
 impl Restart {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        if !self.stop.stop()? && !self.stop.quiet {
+        let Self { stop, nodaemon } = self;
+        let start = Start::of(stop.dir.clone(), stop.quiet, *nodaemon);
+        let errors = start.check(Tell::Errors);
+        if !matches!(errors, Ok(true)) {
+            complain("nothing was stopped: a master could not start with this configuration");
+        }
+        if !errors? {
+            return Ok(ExitCode::from(USAGE));
+        }
+        if !stop.stop()? && !stop.quiet {
             say("no master was running; starting one");
         }
-        Start::of(self.stop.dir.clone(), self.stop.quiet, self.nodaemon).run()
+        start.run()
     }
 }

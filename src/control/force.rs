@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Ask, Control};
+use serde_json::Value;
+
+use super::{Ask, Control, odd};
 use crate::botmaster::{Answer, Forced};
 use crate::model::{BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp};
-use crate::store::read::BuildRow;
 use crate::store::{State, read};
 
 /// The reason of a rebuild for which nobody gave one.
@@ -31,12 +32,10 @@ impl Control {
                 "property name {bad:?} is not allowed: use letters, digits and _ . - / ~ :"
             ));
         }
-        match self.ask(Ask::Force(Box::new(forced))).await? {
-            Answer::Set(set) => Ok(set),
-            other @ (Answer::Change(_) | Answer::Why(_) | Answer::Done) => {
-                Err(format!("a forced build was answered with {other:?}"))
-            }
-        }
+        let Answer::Set(set) = self.ask(Ask::Force(Box::new(forced))).await? else {
+            return Err(odd());
+        };
+        Ok(set)
     }
 
     /// Asks for a build of what a finished build has built, as [`Control::force`] does.
@@ -65,7 +64,9 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
     if build.summary.finished_at.is_none() {
         return Err(format!("build {number} of {builder} has not finished"));
     }
-    let stamp = absolute_stamp(&state, &build).map_err(|error| error.to_string())?;
+    let wishes = read::wishes(&state.conn, &build.summary.requests);
+    let (stamps, priority) = wishes.map_err(|error| error.to_string())?;
+    let stamp = absolute(&SourceStamp::merged(&stamps), &build.properties);
     let given = |property: &Property| {
         !property.runtime && !SET_FOR_EACH_BUILD.contains(&property.source.as_str())
     };
@@ -87,33 +88,32 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
             reason
         },
         properties,
+        priority,
     })
 }
 
-/// SST-07: what was built, by revision. It has no changes: a stamp with changes is merged with others whatever its
-/// revision is (SST-05), and a rebuild is to build that revision.
-fn absolute_stamp(state: &State, build: &BuildRow) -> rusqlite::Result<SourceStamp> {
-    let conn = &state.conn;
-    let mut stamp = SourceStamp::default();
-    if let Some(&first) = build.summary.requests.first()
-        && let Some(found) = read::stamp_of_request(conn, first)?
-    {
-        stamp = found;
+/// SST-07: what was built of `merged`, by revision: that which a step found out, else that with which the build began. It
+/// has no changes: a stamp with changes is merged with others whatever its revision is (SST-05), and a rebuild is to
+/// build that revision.
+fn absolute(merged: &SourceStamp, properties: &Properties) -> SourceStamp {
+    let said = |name: &str, is_so: fn(&Property) -> bool| {
+        let mut all = properties.iter();
+        let (_, property) = all.find(|(its, property)| *its == name && is_so(property))?;
+        match &property.value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
+    };
+    let got = said("got_revision", |property| property.runtime);
+    let began_with = said("revision", |property| property.source == "Build");
+    let asked_for = merged.revision_to_build().map(ToOwned::to_owned);
+    SourceStamp {
+        revision: got.or(began_with).or(asked_for),
+        changes: Vec::new(),
+        ..merged.clone()
     }
-    let got = build
-        .properties
-        .get("got_revision")
-        .map(|got| match got.as_str() {
-            Some(text) => text.to_owned(),
-            None => got.to_string(),
-        });
-    if got.is_some() {
-        stamp.revision = got;
-    } else if stamp.revision.is_none()
-        && let Some(&newest) = build.summary.changes.last()
-    {
-        let change = read::change(conn, newest)?;
-        stamp.revision = change.and_then(|change| change.said.revision);
-    }
-    Ok(stamp)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,9 +13,10 @@ mod why;
 
 use std::sync::Arc;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::botmaster::{Answer, Forced};
+use crate::botmaster::{Answer, Event, Forced};
 use crate::config::Config;
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
@@ -71,10 +72,14 @@ pub enum Ask {
     UnpauseSlave(SlaveName),
     /// Tell a slave to end when it is idle (SLV-08).
     EndSlave(SlaveName),
+    /// Take that back, as long as it is not too late.
+    KeepSlave(SlaveName),
     /// Take a request out of the queue (BRQ-04).
     CancelRequest(RequestId),
     /// Tell why a request does not run (MAS-10); asks only, and is answered at once.
     Why(RequestId),
+    /// Tell what is known beyond what is on disk; asks only, and is answered at once.
+    Live,
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
     /// Another configuration, read and checked, is to be in force (MAS-03); answered when it is.
@@ -84,7 +89,9 @@ pub enum Ask {
         /// Only tell whether it would be taken.
         dry_run: bool,
     },
-    /// Go on after a clean shutdown was asked for (MAS-05).
+    /// Stop when the running builds have ended (MAS-05).
+    CleanShutdown,
+    /// Go on after that was asked for.
     CancelShutdown,
 }
 
@@ -163,12 +170,10 @@ impl Control {
             job: Box::new(job),
             user,
         };
-        match self.ask(ask).await? {
-            Answer::Set(set) => Ok(set),
-            other @ (Answer::Change(_) | Answer::Why(_) | Answer::Done) => {
-                Err(format!("a try job was answered with {other:?}"))
-            }
-        }
+        let Answer::Set(set) = self.ask(ask).await? else {
+            return Err(odd());
+        };
+        Ok(set)
     }
 
     /// Has the configuration file read again and taken, or with `dry_run` only compared.
@@ -183,6 +188,24 @@ impl Control {
             .await
             .map_err(|_| stopping())?;
         done.await.map_err(|_| stopping())?
+    }
+
+    /// Has the master end when the running builds have. Returns only if that comes to nothing, and says why.
+    pub async fn clean_shutdown(&self) -> String {
+        let mut news = self.newsroom.listen();
+        if let Err(why) = self.ask(Ask::CleanShutdown).await {
+            return why;
+        }
+        loop {
+            match news.recv().await {
+                Ok(news) if *news != News::Event(Event::ShutdownCancelled) => {}
+                Err(RecvError::Lagged(_)) if self.newsroom.is_shutting_down() => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    return "the clean stop was cancelled: the master goes on".to_owned();
+                }
+                Err(RecvError::Closed) => return stopping(),
+            }
+        }
     }
 
     /// Asks and waits for the answer.
@@ -227,6 +250,11 @@ impl Pending {
     pub async fn answer(self) -> Said {
         self.0.await.map_err(|_| stopping())?
     }
+}
+
+/// The core has answered something else than what was asked.
+fn odd() -> String {
+    "the master answered another question".to_owned()
 }
 
 fn stopping() -> String {

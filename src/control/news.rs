@@ -4,13 +4,14 @@
 //! slow loses the oldest news, is told how many, and looks at the state instead. What is on record is told only when it
 //! is durable or on its way to the disk in the same order.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::botmaster::Event;
-use crate::model::Op;
+use crate::model::{Op, SlaveName};
 
 /// News kept for those who are behind.
 const KEPT: usize = 4096;
@@ -30,6 +31,8 @@ pub struct Newsroom {
     listeners: broadcast::Sender<Arc<News>>,
     /// The last that was told of a shutdown.
     shutting_down: Arc<AtomicBool>,
+    /// The slaves that are to end when they are idle.
+    graceful: Arc<watch::Sender<BTreeSet<SlaveName>>>,
 }
 
 impl Newsroom {
@@ -39,13 +42,14 @@ impl Newsroom {
         Self {
             listeners: broadcast::Sender::new(KEPT),
             shutting_down: Arc::default(),
+            graceful: Arc::default(),
         }
     }
 
     /// Tells everybody who listens.
     pub fn tell(&self, news: News) {
         if let News::Event(event) = &news {
-            self.note_shutdown(event);
+            self.note(event);
         }
         if self.listeners.receiver_count() > 0 {
             // That nobody is left to listen is no failure.
@@ -65,7 +69,19 @@ impl Newsroom {
         self.shutting_down.load(Ordering::Relaxed)
     }
 
-    fn note_shutdown(&self, event: &Event) {
+    /// The slaves that are to be shut down when they are idle, or were, and have not come again (SLV-08).
+    #[must_use]
+    pub fn graceful(&self) -> watch::Receiver<BTreeSet<SlaveName>> {
+        self.graceful.subscribe()
+    }
+
+    fn note(&self, event: &Event) {
+        if let Event::SlaveGraceful { slave, graceful } = event {
+            self.graceful.send_modify(|all| match graceful {
+                true => drop(all.insert(slave.clone())),
+                false => drop(all.remove(slave)),
+            });
+        }
         let (begins, ends) = (
             matches!(event, Event::ShuttingDown { .. }),
             matches!(event, Event::ShutdownCancelled),

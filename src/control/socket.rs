@@ -15,8 +15,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, info_span, warn};
 
-use super::{Ask, Control, NO_REASON};
-use crate::botmaster::Forced;
+use super::{Ask, Control, NO_REASON, odd};
+use crate::botmaster::{Answer, Forced};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, RequestId, SlaveName, SourceStamp,
 };
@@ -58,7 +58,7 @@ pub enum Request {
     Force {
         /// The builder.
         builder: BuilderName,
-        /// Refuse if no slave is connected to it.
+        /// Refuse if no slave is connected to it and none can be started.
         #[serde(default)]
         soon: bool,
         /// The branch; absent: the default one.
@@ -67,6 +67,18 @@ pub enum Request {
         /// The revision; absent: the latest.
         #[serde(default)]
         revision: Option<String>,
+        /// The project.
+        #[serde(default)]
+        project: String,
+        /// The repository.
+        #[serde(default)]
+        repository: String,
+        /// The codebase.
+        #[serde(default)]
+        codebase: String,
+        /// How urgent it is: those with a higher number go first.
+        #[serde(default)]
+        priority: i32,
         /// Why.
         #[serde(default)]
         reason: String,
@@ -107,6 +119,9 @@ pub enum Request {
     Graceful {
         /// The slave.
         slave: SlaveName,
+        /// Take that back.
+        #[serde(default)]
+        cancel: bool,
     },
     /// Cancel a queued request.
     Cancel {
@@ -124,11 +139,16 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Tell what is known beyond what is on disk.
+    Live,
     /// Tell why a request does not run.
     Why {
         /// Which request.
         request: RequestId,
     },
+    /// Stop when the running builds have ended. Answered only if that comes to nothing; else the connection ends with
+    /// the master.
+    CleanShutdown,
     /// Go on after a clean shutdown was asked for.
     CancelShutdown,
 }
@@ -192,6 +212,15 @@ pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
 /// # Errors
 /// Nobody listens, or the master said no: the text tells which.
 pub async fn ask(request: &Request) -> Result<Value, String> {
+    let answer = ask_until_end(request).await?;
+    answer.ok_or_else(|| "the master went away without an answer".to_owned())
+}
+
+/// The same, with nothing as the answer if the master ends instead of giving one.
+///
+/// # Errors
+/// As for [`ask`].
+pub async fn ask_until_end(request: &Request) -> Result<Option<Value>, String> {
     let unreachable = |error: io::Error| {
         if matches!(
             error.kind(),
@@ -209,14 +238,16 @@ pub async fn ask(request: &Request) -> Result<Value, String> {
     line.push(b'\n');
     stream.write_all(&line).await.map_err(unreachable)?;
     let mut text = String::new();
-    BufReader::new(stream)
-        .read_line(&mut text)
-        .await
-        .map_err(unreachable)?;
-    let response: Response = serde_json::from_str(&text)
-        .map_err(|_| "the master went away without an answer".to_owned())?;
+    match BufReader::new(stream).read_line(&mut text).await {
+        Ok(_) if text.ends_with('\n') => {}
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+        Err(error) => return Err(unreachable(error)),
+    }
+    let response: Response =
+        serde_json::from_str(&text).map_err(|error| format!("bad answer: {error}"))?;
     match response {
-        Response { ok: true, data, .. } => Ok(data.unwrap_or_default()),
+        Response { ok: true, data, .. } => Ok(Some(data.unwrap_or_default())),
         Response { error, .. } => Err(error.unwrap_or_else(|| "the master refused".to_owned())),
     }
 }
@@ -252,6 +283,7 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             let data = json!({ "changes": done.difference, "warnings": done.warnings });
             return Ok(Some(data));
         }
+        Request::CleanShutdown => return Err(control.clean_shutdown().await),
         Request::Why { request } => {
             let why = control.why(request).await?;
             return Ok(Some(json!(why)));
@@ -261,6 +293,10 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             soon,
             branch,
             revision,
+            project,
+            repository,
+            codebase,
+            priority,
             reason,
             properties: given,
             owner,
@@ -275,7 +311,11 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             let stamp = SourceStamp {
                 branch,
                 revision,
-                ..SourceStamp::default()
+                patch: None,
+                changes: Vec::new(),
+                project,
+                repository,
+                codebase,
             };
             let forced = Forced {
                 builder,
@@ -283,6 +323,7 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
                 stamp,
                 reason,
                 properties,
+                priority,
             };
             return control
                 .force(forced)
@@ -299,7 +340,8 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
         }
         Request::Pause { slave, by, reason } => Ask::PauseSlave { slave, by, reason },
         Request::Unpause { slave } => Ask::UnpauseSlave(slave),
-        Request::Graceful { slave } => Ask::EndSlave(slave),
+        Request::Graceful { slave, cancel } if cancel => Ask::KeepSlave(slave),
+        Request::Graceful { slave, .. } => Ask::EndSlave(slave),
         Request::StopBuild {
             builder,
             number,
@@ -311,7 +353,18 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
         },
         Request::StopRequest { request, reason } => Ask::StopRequest { request, reason },
         Request::Cancel { request } => Ask::CancelRequest(request),
-        Request::Ping { builder } => Ask::PingSlaves(builder),
+        Request::Ping { builder } => {
+            let Answer::Pinged(pinged) = control.ask(Ask::PingSlaves(builder)).await? else {
+                return Err(odd());
+            };
+            return Ok(Some(json!(pinged)));
+        }
+        Request::Live => {
+            let Answer::Live(live) = control.ask(Ask::Live).await? else {
+                return Err(odd());
+            };
+            return Ok(Some(json!(live)));
+        }
         Request::CancelShutdown => Ask::CancelShutdown,
     };
     control.ask(ask).await.map(|_| None)

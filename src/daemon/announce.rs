@@ -139,6 +139,14 @@ pub(super) fn announce(event: &Event) {
             pause: Some(pause),
         } => info!(%slave, by = %pause.by, reason = %pause.reason, "the slave is paused"),
         Event::SlavePaused { slave, pause: None } => info!(%slave, "the slave takes builds again"),
+        Event::SlaveGraceful {
+            slave,
+            graceful: true,
+        } => info!(%slave, "the slave is told to end when it is idle"),
+        Event::SlaveGraceful {
+            slave,
+            graceful: false,
+        } => info!(%slave, "the slave need not end any more"),
         Event::Reconfigured => info!("the new configuration is in force"),
         Event::ShuttingDown { clean: true } => info!("no new builds; waiting for those that run"),
         Event::ShuttingDown { clean: false } => info!("no new builds; interrupting those that run"),

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::instances::Access;
 use super::passwords::Passwords;
@@ -345,6 +347,16 @@ impl Bound {
             Self::Unix(path) => path.display().to_string(),
         }
     }
+}
+
+/// Finds out whether all passwords of `config` can be read, from the current directory, the base directory.
+///
+/// # Errors
+/// Which cannot, and why.
+pub fn check_secrets(config: &Config) -> anyhow::Result<()> {
+    let (logins, _) = mpsc::channel(1);
+    let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
+    Doors::new(logins, tasks).wanted(config).map(drop)
 }
 
 /// `ports` without the loopback of IPv6 if this machine has none: a port without an address means

@@ -228,6 +228,7 @@ impl Engine {
             },
             Ask::UnpauseSlave(slave) => Input::UnpauseSlave { slave, reply },
             Ask::EndSlave(slave) => Input::EndSlave { slave, reply },
+            Ask::KeepSlave(slave) => Input::KeepSlave { slave, reply },
             Ask::Reconfigure { config, dry_run } => Input::Reconfigured {
                 config,
                 dry_run,
@@ -239,12 +240,20 @@ impl Engine {
                 drop(answer.send(Ok(why)));
                 return;
             }
-            Ask::CancelShutdown => {
-                self.core.handle(self.clock.now(), Input::CancelShutdown);
+            Ask::Live => {
+                let live = Answer::Live(Box::new(self.core.live()));
+                drop(answer.send(Ok(live)));
+                return;
+            }
+            Ask::CleanShutdown => {
+                let clean = true;
+                self.core
+                    .handle(self.clock.now(), Input::Shutdown { clean });
                 // Whoever asked may have gone away.
                 drop(answer.send(Ok(Answer::Done)));
                 return;
             }
+            Ask::CancelShutdown => Input::CancelShutdown { reply },
         };
         self.next_reply += 1;
         self.replies.insert(reply, answer);

@@ -1,6 +1,8 @@
 //! Slaves inside the master: the native slave over a stream in memory, speaking what every slave speaks.
+//!
+//! One that was told to end (SLV-08) stays down until that is taken back: nobody else could start it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, info_span};
 
 use super::doors::Doors;
-use crate::buildslave::{self, Connector, Controls, Environment, Settings};
+use crate::buildslave::{self, Connector, Controls, Ended, Environment, Settings};
 use crate::model::SlaveName;
 use crate::net::{Door, Tasks};
 
@@ -18,14 +20,17 @@ use crate::net::{Door, Tasks};
 #[derive(Debug)]
 pub(super) struct Locals {
     running: BTreeMap<SlaveName, CancellationToken>,
+    /// Those that are to end, or have, and are to stay down.
+    graceful: watch::Receiver<BTreeSet<SlaveName>>,
     tasks: Tasks,
 }
 
 impl Locals {
     /// None.
-    pub(super) const fn new(tasks: Tasks) -> Self {
+    pub(super) const fn new(tasks: Tasks, graceful: watch::Receiver<BTreeSet<SlaveName>>) -> Self {
         Self {
             running: BTreeMap::new(),
+            graceful,
             tasks,
         }
     }
@@ -65,22 +70,54 @@ impl Locals {
         let span = info_span!("local slave", slave = %name);
         self.tasks
             .spawn(span.clone(), accept(accepted, Arc::clone(door)));
-        let controls = Controls::default();
-        let stop = controls.stop.clone();
+        let stop = CancellationToken::new();
         let (ends, stopping) = (stop.clone(), self.tasks.stopping());
+        let lives = live(
+            settings,
+            Connector::Memory(streams),
+            stop.clone(),
+            name.clone(),
+            self.graceful.clone(),
+        );
         self.tasks.spawn(span, async move {
-            let slave = buildslave::run(settings, Connector::Memory(streams), controls, drop);
-            tokio::pin!(slave);
+            tokio::pin!(lives);
             tokio::select! {
-                ended = &mut slave => info!("the local slave has ended: {ended:?}"),
+                () = &mut lives => {}
                 () = stopping => {
                     ends.cancel();
                     // It kills what it runs.
-                    slave.await;
+                    lives.await;
                 }
             }
         });
         stop
+    }
+}
+
+/// Runs a slave until `stop`; one that was told to end by the master begins again when it is not to end any more.
+async fn live(
+    settings: Settings,
+    connector: Connector,
+    stop: CancellationToken,
+    name: SlaveName,
+    mut graceful: watch::Receiver<BTreeSet<SlaveName>>,
+) {
+    loop {
+        let controls = Controls {
+            stop: stop.clone(),
+            ..Controls::default()
+        };
+        let ended = buildslave::run(settings.clone(), connector.clone(), controls, drop).await;
+        info!("the local slave has ended: {ended:?}");
+        if ended == Ended::Stopped {
+            return;
+        }
+        tokio::select! {
+            kept = graceful.wait_for(|all| !all.contains(&name)) => if kept.is_err() {
+                return;
+            },
+            () = stop.cancelled() => return,
+        }
     }
 }
 

@@ -48,6 +48,7 @@ use engine::Engine;
 use reconfigure::Reconfigurer;
 
 pub use clock::wall;
+pub use doors::check_secrets;
 pub use jobdirs::check as check_jobdirs;
 pub use reconfigure::{Load, rotation};
 pub use zone::machine_zone;

@@ -58,7 +58,7 @@ impl Reconfigurer {
         control: Control,
         tasks: &Tasks,
     ) -> Self {
-        let mut locals = Locals::new(tasks.clone());
+        let mut locals = Locals::new(tasks.clone(), control.newsroom().graceful());
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {

@@ -16,5 +16,5 @@ mod pid_file;
 mod readiness;
 
 pub use log_file::{LogFile, Rotation};
-pub use pid_file::{PidFile, PidFileError, Stopped, running, stop};
+pub use pid_file::{PidFile, PidFileError, Stopped, await_end, running, stop};
 pub use readiness::{Readiness, SpawnError, Started, spawn};

@@ -119,6 +119,14 @@ pub fn stop(path: &Path, signal: Signal, patience: Duration) -> io::Result<Stopp
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
         Err(error) => return Err(error.into()),
     }
+    await_end(path, number, patience)
+}
+
+/// Waits for at most `patience` until the process `number`, which holds the pid file at `path`, has ended.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn await_end(path: &Path, number: u32, patience: Duration) -> io::Result<Stopped> {
     let deadline = Instant::now() + patience;
     loop {
         if running(path)? != Some(number) {
@@ -132,7 +140,7 @@ pub fn stop(path: &Path, signal: Signal, patience: Duration) -> io::Result<Stopp
     }
 }
 
-/// How often [`stop`] looks whether the process has ended.
+/// How often [`await_end`] looks whether the process has ended.
 const POLL: Duration = Duration::from_millis(20);
 
 fn is_still_at(file: &File, path: &Path) -> bool {

@@ -18,7 +18,7 @@ mod of_change;
 mod of_set;
 mod requests;
 
-pub use of_build::{builds_before, stamp_of_request};
+pub use of_build::{builds_before, wishes};
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 pub use of_set::requests_of_set;
 pub use requests::{RequestRow, Which, request, requests};

@@ -25,6 +25,7 @@ mod masters;
 mod reconfiguration;
 mod secrets;
 mod slaves;
+mod stopping;
 mod sweep;
 mod timers;
 mod try_client;

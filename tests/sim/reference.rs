@@ -36,6 +36,8 @@ pub struct Session {
     pub greeted: bool,
     pub ready: bool,
     graceful: bool,
+    /// When it was told to end its process.
+    told: Option<Mono>,
     /// It is to end when its builds have, since a builder could not be attached.
     rejoining: bool,
     /// The builders that it was told last, and whether it has not answered that yet.
@@ -142,6 +144,7 @@ impl Reference {
                     greeted: false,
                     ready: false,
                     graceful: false,
+                    told: None,
                     rejoining: false,
                     listed: BTreeSet::new(),
                     listing: false,
@@ -194,6 +197,13 @@ impl Reference {
                 let its = |s: &&mut Session| s.slave == *slave && s.greeted;
                 if let Some(it) = self.sessions.values_mut().find(its) {
                     it.graceful = self.config.slaves.iter().any(|s| s.name == *slave);
+                }
+            }
+            Input::KeepSlave { slave, .. } if self.is_configured(slave) => {
+                let its = |s: &&mut Session| s.slave == *slave && s.greeted;
+                // It is too late for one that was told to end.
+                if let Some(it) = self.sessions.values_mut().find(its) {
+                    it.graceful &= it.told.is_some();
                 }
             }
             Input::PauseSlave { slave, .. } if self.is_configured(slave) => {
@@ -284,6 +294,7 @@ impl Reference {
                 let it = self.open(*session);
                 assert!(it.graceful, "nobody asked for it");
                 it.ready = false;
+                it.told = Some(now);
             }
             Command::Persist { ops, .. } => self.on_ops(ops),
             Command::Announce(event) => self.on_event(now, event),
@@ -360,6 +371,9 @@ impl Reference {
             {
                 assert!(ping <= *last, "SLV-09: a build begins on {}", one.slave);
             }
+        }
+        for told in self.sessions.values().filter_map(|s| s.told) {
+            assert!(now.since(told) <= Duration::from_secs(60), "SLV-08");
         }
         for session in self
             .sessions

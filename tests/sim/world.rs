@@ -159,7 +159,7 @@ impl World {
             96..97 if self.rng.random_bool(0.5) => self.set_clock(),
             96..97 => self.repeat_an_answer(),
             97..98 => self.shut_down(),
-            98..99 => self.input(Input::CancelShutdown),
+            98..99 => self.cancel_shutdown(),
             99..100 => self.crash(),
             100..102 => self.reconfigure(),
             102..104 => self.move_people(),
@@ -404,7 +404,7 @@ impl World {
         if self.exited {
             self.restart();
         }
-        self.input(Input::CancelShutdown);
+        self.cancel_shutdown();
         // A clock that was set back by hours makes for many runs of those that run every minute.
         for _ in 0..30_000 {
             if self.exited {

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::model::journal::RecoveredSlave;
-use crate::model::{Pause, SourceStamp};
+use crate::model::{BuildNumber, Pause, SourceStamp};
 
 impl Harness {
-    fn force(&mut self, builder: &str, soon: bool) {
+    pub(super) fn force(&mut self, builder: &str, soon: bool) {
         let reply = self.new_reply();
         let mut properties = Properties::new();
         properties.set("owner", "zoe", "Force");
@@ -18,6 +18,7 @@ impl Harness {
             },
             reason: "to see".to_owned(),
             properties,
+            priority: 0,
         });
         self.input(Input::ForceBuild { forced, reply });
     }
@@ -40,6 +41,11 @@ impl Harness {
     fn end_slave(&mut self, slave: &str) {
         let (slave, reply) = (slave.into(), self.new_reply());
         self.input(Input::EndSlave { slave, reply });
+    }
+
+    fn keep_slave(&mut self, slave: &str) {
+        let (slave, reply) = (slave.into(), self.new_reply());
+        self.input(Input::KeepSlave { slave, reply });
     }
 }
 
@@ -191,4 +197,68 @@ fn slv_08_a_slave_ends_when_it_is_idle_and_takes_builds_when_it_comes_again() {
     h.input(Input::SlaveLost { session, why });
     h.attach("s");
     h.run();
+}
+
+#[test]
+fn slv_08_a_slave_that_has_not_ended_can_be_kept_and_takes_builds_at_once() {
+    let mut h = one_slave();
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    h.change("b");
+    h.end_slave("s");
+    h.told();
+    h.unpause("s");
+    h.keep_slave("s");
+    h.keep_slave("s");
+    assert_eq!(
+        h.told(),
+        [
+            "reply 4: slave s is not paused but to end: `buildmaster graceful s --cancel` takes that back",
+            "reply 5: done",
+            "reply 6: slave s is not told to end"
+        ]
+    );
+    h.finish(plan.build, Results::Success, None);
+    assert_eq!(h.run().number, BuildNumber(1));
+}
+
+#[test]
+fn slv_08_one_that_was_told_to_end_can_be_kept_only_if_the_master_can_start_it() {
+    let remote = SlaveKind::Remote {
+        password: crate::config::Secret::Inline("x".to_owned()),
+    };
+    let too_late =
+        "it is too late: slave s was told to end; it takes builds when it is started again";
+    for (kind, said) in [(SlaveKind::Local, "done"), (remote, too_late)] {
+        let mut config = config(&[("b", &["s"])]);
+        slave_of(&mut config, 0).kind = kind;
+        let mut h = Harness::new(config);
+        let session = h.attach("s");
+        h.end_slave("s");
+        let why = "ended".to_owned();
+        h.input(Input::SlaveLost { session, why });
+        h.told();
+        h.keep_slave("s");
+        assert_eq!(h.told(), [format!("reply 2: {said}")]);
+    }
+}
+
+#[test]
+fn slv_08_a_slave_that_ignores_that_it_is_to_end_is_dropped_after_a_minute() {
+    let mut h = one_slave();
+    h.attach("s");
+    h.end_slave("s");
+    h.told();
+    h.pass(59);
+    assert_eq!(h.told(), [""; 0]);
+    h.pass(1);
+    assert_eq!(
+        h.told(),
+        [
+            "drop 1: it did not end within 60 seconds after it was told to",
+            "note slave s false",
+            "b is offline"
+        ]
+    );
 }

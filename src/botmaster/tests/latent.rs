@@ -408,6 +408,15 @@ fn another_wait_counts_from_the_reconfiguration_on() {
 }
 
 #[test]
+fn bld_16_soon_is_fine_with_a_latent_slave_that_could_be_started() {
+    let mut h = latent(&[("b", &["s"])], Some(600));
+    h.force("b", true);
+    h.persisted();
+    assert!(h.is_told("reply 1: set 1"));
+    assert_eq!(h.instance_state("s").0, InstanceState::Starting);
+}
+
+#[test]
 fn row_28_a_latent_slave_answers_pings_without_being_there() {
     let mut h = latent(&[("b", &["s"])], Some(600));
     h.told();
@@ -415,7 +424,10 @@ fn row_28_a_latent_slave_answers_pings_without_being_there() {
         builder: "b".into(),
         reply: ReplyId(9),
     });
-    assert_eq!(h.told(), ["ping latent s for b", "reply 9: done"]);
+    assert_eq!(
+        h.told(),
+        ["ping latent s for b", "reply 9: 0 answered, 0 away, 1 down"]
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod forcing;
 mod foresight;
 mod interrupting;
 mod latent;
+mod live;
 mod locks;
 mod reconfiguration;
 mod scale;
@@ -213,6 +214,11 @@ impl Harness {
         ReplyId(self.replies)
     }
 
+    fn cancel_shutdown(&mut self) {
+        let reply = self.new_reply();
+        self.input(Input::CancelShutdown { reply });
+    }
+
     /// A change on `branch`, durable at once.
     fn change(&mut self, branch: &str) {
         self.submit(branch);
@@ -407,6 +413,13 @@ fn short(command: &Command) -> Option<String> {
             Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
             Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
             Ok(Answer::Why(why)) => format!("reply {to}: {why:?}"),
+            Ok(Answer::Live(live)) => format!("reply {to}: {live:?}"),
+            Ok(Answer::Pinged(pinged)) => format!(
+                "reply {to}: {} answered, {} away, {} down",
+                pinged.answered.len(),
+                pinged.away.len(),
+                pinged.down.len()
+            ),
             Ok(Answer::Done) => format!("reply {to}: done"),
             Err(why) => format!("reply {to}: {why}"),
         },
@@ -531,6 +544,7 @@ fn short_event(event: &Event) -> Option<String> {
         Event::InstanceStopFailed { slave, again, .. } => format!("{slave} runs on {again:?}"),
         Event::PingedLatent { builder, slave } => format!("ping latent {slave} for {builder}"),
         Event::SlavePaused { .. }
+        | Event::SlaveGraceful { .. }
         | Event::InstanceStopping { .. }
         | Event::InstanceStopped { .. }
         | Event::SchedulerFailed { .. }

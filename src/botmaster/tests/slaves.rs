@@ -272,7 +272,7 @@ fn bld_16_pinging_all_slaves_is_true_only_if_all_answer() {
     ping_slaves(&mut h);
     h.pong(true);
     h.pong(true);
-    assert_eq!(h.told(), ["reply 2: done"]);
+    assert_eq!(h.told(), ["reply 2: 2 answered, 0 away, 0 down"]);
     ping_slaves(&mut h);
     h.pong(true);
     h.pass(29);

@@ -99,7 +99,7 @@ fn a_cancelled_clean_shutdown_lets_work_go_on() {
     h.input(Input::Shutdown { clean: true });
     h.attach("t");
     assert_eq!(h.queued("c"), [2], "nothing new starts");
-    h.input(Input::CancelShutdown);
+    h.cancel_shutdown();
     assert_eq!(h.queued("c"), [0; 0]);
 }
 
@@ -115,7 +115,7 @@ fn a_build_that_was_being_started_goes_back_to_the_queue() {
     assert_eq!(h.queued("c"), [2]);
     h.pong(true);
     assert_eq!(h.queued("c"), [2]);
-    h.input(Input::CancelShutdown);
+    h.cancel_shutdown();
     assert_eq!(h.queued("c"), [0; 0]);
 }
 
@@ -125,7 +125,24 @@ fn a_stop_hastens_a_clean_one() {
     h.input(Input::Shutdown { clean: true });
     h.input(Input::Shutdown { clean: false });
     assert_eq!(h.told(), INTERRUPTED);
-    h.input(Input::CancelShutdown);
     h.pass(3);
     assert_eq!(h.told(), ["exit"]);
+}
+
+#[test]
+fn mas_05_only_a_clean_shutdown_that_is_under_way_can_be_cancelled() {
+    let (mut h, build) = building();
+    h.cancel_shutdown();
+    assert_eq!(h.told(), ["reply 2: the master is not shutting down"]);
+    h.input(Input::Shutdown { clean: true });
+    h.cancel_shutdown();
+    assert_eq!(h.told(), ["reply 3: done"]);
+    h.input(Input::Shutdown { clean: false });
+    h.told();
+    h.cancel_shutdown();
+    assert_eq!(h.told(), ["reply 4: it is too late: the master is ending"]);
+    h.finish(build, Results::Exception, Some("master shutdown"));
+    assert!(h.is_told("exit"));
+    h.cancel_shutdown();
+    assert_eq!(h.told(), ["reply 5: the master is shutting down"]);
 }

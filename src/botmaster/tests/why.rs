@@ -280,7 +280,7 @@ fn a_master_that_stops_says_so_before_all_else() {
     h.input(Input::Shutdown { clean: true });
     h.change("b");
     assert_eq!(h.why(2), [""; 0], "changes are refused by now");
-    h.input(Input::CancelShutdown);
+    h.cancel_shutdown();
     h.change("a");
     h.pass(1);
     h.input(Input::Shutdown { clean: true });

@@ -1,20 +1,42 @@
 //! What a build was made of, for one that is to be like it, and which builds it is made in place of.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::apply::StoredStamp;
 use super::super::column::{Col, Json, int};
+use super::change;
 use crate::model::{BuildNumber, BuildSummary, Patch, RequestId, Results, SourceStamp};
 
-/// The stamp that a request asked for, with its patch and without its changes.
+/// What the requests of a build asked for: the stamp of each, those of the oldest request first, and the priority of
+/// the most urgent one. Changes that are no longer known are missing from the stamps.
 ///
 /// # Errors
 /// The state cannot be read.
-pub fn stamp_of_request(
+pub fn wishes(
+    conn: &Connection,
+    requests: &[RequestId],
+) -> rusqlite::Result<(Vec<Arc<SourceStamp>>, i32)> {
+    let mut wishes = Vec::with_capacity(requests.len());
+    for &request in requests {
+        wishes.extend(
+            wish(conn, request)?.map(|(at, stamp, priority)| (at, request, stamp, priority)),
+        );
+    }
+    wishes.sort_by_key(|&(at, request, ..)| (at, request));
+    let priority = wishes.iter().map(|&(.., priority)| priority).max();
+    let stamps = wishes.into_iter().map(|(_, _, stamp, _)| Arc::new(stamp));
+    Ok((stamps.collect(), priority.unwrap_or_default()))
+}
+
+/// When a request was made, what it asked for and how urgent it was.
+fn wish(
     conn: &Connection,
     request: RequestId,
-) -> rusqlite::Result<Option<SourceStamp>> {
-    conn.prepare_cached(STAMP_OF_REQUEST)?
+) -> rusqlite::Result<Option<(i64, SourceStamp, i32)>> {
+    let found = conn
+        .prepare_cached(WISH)?
         .query_row([int(request.0)], |row| {
             let stamp: StoredStamp<'static> = row.get::<_, Json<_>>(0)?.0;
             let patch = match row.get::<_, Option<u32>>(1)? {
@@ -27,17 +49,26 @@ pub fn stamp_of_request(
                     body: row.get(5)?,
                 }),
             };
-            Ok(SourceStamp {
-                branch: stamp.branch.map(Into::into),
-                revision: stamp.revision.map(Into::into),
-                patch,
-                changes: Vec::new(),
-                project: stamp.project.into(),
-                repository: stamp.repository.into(),
-                codebase: stamp.codebase.into(),
-            })
+            Ok((row.get(6)?, stamp, patch, row.get(7)?))
         })
-        .optional()
+        .optional()?;
+    let Some((at, stamp, patch, priority)) = found else {
+        return Ok(None);
+    };
+    let mut changes = Vec::with_capacity(stamp.changes.len());
+    for number in stamp.changes {
+        changes.extend(change(conn, number)?.map(Arc::new));
+    }
+    let stamp = SourceStamp {
+        branch: stamp.branch.map(Into::into),
+        revision: stamp.revision.map(Into::into),
+        patch,
+        changes,
+        project: stamp.project.into(),
+        repository: stamp.repository.into(),
+        codebase: stamp.codebase.into(),
+    };
+    Ok(Some((at, stamp, priority)))
 }
 
 /// The earlier builds of the requests of `build` that were to be built again, in order of number, with what cut each
@@ -75,8 +106,8 @@ pub(super) const BUILDS_BEFORE: &str = "SELECT b.number, b.text, b.stop_reason F
             ON mine.value = its.value)
     ORDER BY b.number";
 
-pub(super) const STAMP_OF_REQUEST: &str =
-    "SELECT s.stamp, p.level, p.subdir, p.who, p.comment, p.body
+pub(super) const WISH: &str =
+    "SELECT s.stamp, p.level, p.subdir, p.who, p.comment, p.body, r.submitted_at, s.priority
     FROM request r JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE r.id = ?1";

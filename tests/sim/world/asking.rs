@@ -75,7 +75,7 @@ impl World {
     pub(super) fn move_people(&mut self) {
         let at = self.rng.random_range(0..self.config.slaves.len());
         let slave = self.config.slaves[at].name.clone();
-        match self.rng.random_range(0..5) {
+        match self.rng.random_range(0..6) {
             0 | 1 => {
                 let reply = self.new_reply();
                 let reason = format!("reason {reply}");
@@ -89,11 +89,20 @@ impl World {
                 });
             }
             2 | 3 => self.put_back(slave),
-            _ => {
+            4 => {
                 let reply = self.new_reply();
                 self.input(Input::EndSlave { slave, reply });
             }
+            _ => {
+                let reply = self.new_reply();
+                self.input(Input::KeepSlave { slave, reply });
+            }
         }
+    }
+
+    pub(super) fn cancel_shutdown(&mut self) {
+        let reply = self.new_reply();
+        self.input(Input::CancelShutdown { reply });
     }
 
     pub(super) fn put_back(&mut self, slave: SlaveName) {
@@ -129,6 +138,7 @@ impl World {
             stamp,
             reason: "because".to_owned(),
             properties: Properties::new(),
+            priority: self.rng.random_range(-1..2),
         };
         let forced = Box::new(forced);
         self.input(Input::ForceBuild { forced, reply });

@@ -315,7 +315,7 @@ fn row_27_nothing_connects_that_was_not_started() {
     assert!(refused(&mut h), "not on record");
     h.persisted();
     h.input(Input::Shutdown { clean: true });
-    h.input(Input::CancelShutdown);
+    h.cancel_shutdown();
     assert!(refused(&mut h), "stopping");
     let mut h = latent(&[("b", &["s"])], NEVER);
     h.change("b");

@@ -1,0 +1,63 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::model::{Change, ChangeNumber, NewChange, Patch, Timestamp};
+
+fn change(number: u64) -> Arc<Change> {
+    Arc::new(Change {
+        number: ChangeNumber(number),
+        arrived_at: Timestamp(0),
+        when: Timestamp(0),
+        said: NewChange {
+            branch: Some("rel".to_owned()),
+            revision: Some(format!("r{number}")),
+            ..NewChange::default()
+        },
+    })
+}
+
+#[test]
+fn sst_07_a_rebuild_is_of_the_revision_that_was_got_with_branch_and_patch() {
+    let stamp = SourceStamp {
+        branch: Some("rel".to_owned()),
+        patch: Some(Patch {
+            level: 1,
+            body: b"diff".to_vec(),
+            subdir: None,
+            who: None,
+            comment: None,
+        }),
+        ..SourceStamp::default()
+    };
+    let mut properties = Properties::new();
+    properties.set("revision", Value::Null, "Build");
+    assert_eq!(absolute(&stamp, &properties), stamp);
+    // Not that one: somebody has only wished for it.
+    properties.set("got_revision", "r8", "Force");
+    assert_eq!(absolute(&stamp, &properties), stamp);
+    properties.set_runtime("got_revision", "r9", "git");
+    let again = absolute(&stamp, &properties);
+    assert_eq!(again.revision.as_deref(), Some("r9"));
+    assert_eq!((again.branch, again.patch), (stamp.branch, stamp.patch));
+}
+
+#[test]
+fn sst_07_a_merged_build_is_built_again_at_the_newest_change() {
+    let of = |numbers: &[u64]| {
+        let changes = numbers.iter().map(|&number| change(number)).collect();
+        Arc::new(SourceStamp::from_changes(changes))
+    };
+    let merged = SourceStamp::merged(&[of(&[3]), of(&[1, 3, 4])]);
+    let again = absolute(&merged, &Properties::new());
+    assert_eq!(again.revision.as_deref(), Some("r4"));
+    assert_eq!(again.branch.as_deref(), Some("rel"));
+    assert_eq!(again.changes, []);
+}
+
+#[test]
+fn a_build_whose_changes_are_forgotten_is_built_again_as_it_began() {
+    let mut properties = Properties::new();
+    properties.set("revision", "r7", "Build");
+    let again = absolute(&SourceStamp::default(), &properties);
+    assert_eq!(again.revision.unwrap(), "r7");
+}
