@@ -88,7 +88,7 @@
 //!
 //! At SIGTERM the core takes no more work, running builds are interrupted and end as RETRY, instances of latent slaves
 //! are stopped, and the writer commits. After `kill -9` the store finds builds that are still open, ends them as
-//! RETRY and gives their requests back; instances that are on record are stopped before others are started; schedulers resume with the changes they had gathered.
+//! RETRY and gives their requests back, or as EXCEPTION if people had stopped them; instances that are on record are stopped before others are started; schedulers resume with the changes they had gathered.
 
 pub mod botmaster;
 pub mod build;

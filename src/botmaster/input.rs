@@ -178,7 +178,7 @@ pub enum Input {
         /// What of it.
         user: LockUser,
     },
-    /// Somebody wants a numbered build to stop (BUI-10). Stopping twice is harmless.
+    /// Somebody wants a numbered build to stop (BUI-10). When it is stopped again, what it does by then is interrupted.
     StopBuild {
         /// Its builder.
         builder: BuilderName,

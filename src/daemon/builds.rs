@@ -93,8 +93,7 @@ impl Builds {
 
     /// Asks a running build to stop what it is doing.
     pub(super) fn interrupt(&mut self, build: BuildId, reason: String) {
-        let control = self.running.get(&build);
-        if control.is_some_and(|control| MESSAGES - control.capacity() < STOPS) {
+        if self.running.get(&build).is_some_and(takes_stop) {
             self.send(build, Control::Stop { reason });
         }
     }
@@ -122,6 +121,11 @@ impl Builds {
     }
 }
 
+/// Whether there is room for a stop beside what must not be lost.
+fn takes_stop(control: &mpsc::Sender<Control>) -> bool {
+    MESSAGES - control.capacity() < STOPS
+}
+
 fn lost_before_it_began(plan: &BuildPlan) -> BuildOutcome {
     BuildOutcome {
         result: Results::Retry,
@@ -130,5 +134,30 @@ fn lost_before_it_began(plan: &BuildPlan) -> BuildOutcome {
         properties: plan.properties.clone(),
         took: BTreeMap::new(),
         abandoned_command: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_often_a_build_is_stopped_there_is_room_for_what_must_not_be_lost() {
+        let (control, _told) = mpsc::channel(MESSAGES);
+        let stop = || Control::Stop {
+            reason: String::new(),
+        };
+        for _ in 0..STOPS {
+            assert!(takes_stop(&control));
+            assert!(control.try_send(stop()).is_ok());
+        }
+        assert!(!takes_stop(&control));
+        let lost = Control::SlaveLost { why: String::new() };
+        let granted = || Control::LocksGranted {
+            user: LockUser::Build,
+        };
+        for message in [lost, granted(), granted()] {
+            assert!(control.try_send(message).is_ok());
+        }
     }
 }

@@ -65,9 +65,9 @@ pub struct StepSummary {
 pub fn interested_users(blamelist: &[String], properties: &Properties) -> Vec<String> {
     let owners = ["owner", "owners"].into_iter();
     let owners = owners.filter_map(|name| properties.get(name));
-    let owners = owners.flat_map(|value| match value {
-        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
-        one => Vec::from_iter(one.as_str()),
+    let owners = owners.flat_map(|value| match value.as_array() {
+        Some(all) => all.iter().filter_map(Value::as_str).collect(),
+        None => Vec::from_iter(value.as_str()),
     });
     let blamed = blamelist.iter().map(String::as_str);
     let all: BTreeSet<_> = blamed.chain(owners).collect();

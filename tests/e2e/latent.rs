@@ -97,6 +97,13 @@ fn script(sandbox: &Sandbox, name: &str, text: &str) -> PathBuf {
 /// A stop without the name of an instance.
 const NO_NAME: &str = "stop ()";
 
+/// What does `what` the first time only.
+fn once(sandbox: &Sandbox, what: &str) -> String {
+    let done = sandbox.path("done-once");
+    let done = done.display();
+    format!("[ -e '{done}' ] || {{ touch '{done}'; {what}; }}")
+}
+
 fn one_step() -> Setup {
     Setup::new(&[shell("test", "echo done", "")])
 }
@@ -185,7 +192,7 @@ fn lat_09_a_build_that_waits_for_its_instance_is_stopped_at_once() {
 
     run(master
         .program()
-        .args(["stop-request", "1", "--basedir"])
+        .args(["stop-request", "1", "--reason", "enough", "--basedir"])
         .arg(master.dir()))
     .ok();
 
@@ -197,17 +204,21 @@ fn lat_09_a_build_that_waits_for_its_instance_is_stopped_at_once() {
             .all(crate::harness::master::ShownRequest::is_over)
     });
     assert!(master.build("full", 0).is_none());
+    let why = run(master
+        .program()
+        .args(["why", "1", "--basedir"])
+        .arg(master.dir()))
+    .ok();
+    assert!(
+        why.contains(": stopped before its build began: enough"),
+        "{why}"
+    );
 }
 
 #[test]
 fn lat_03_an_instance_that_cannot_be_had_now_is_asked_for_again() {
     let sandbox = Sandbox::new();
-    let again = sandbox.path("again");
-    let once = format!(
-        "[ -e '{again}' ] || {{ touch '{again}'; rmdir \"$dir\"; exit 75; }}",
-        again = again.display()
-    );
-    let cloud = Cloud::new(&sandbox, &once);
+    let cloud = Cloud::new(&sandbox, &once(&sandbox, "rmdir \"$dir\"; exit 75"));
     let setup = one_step().slave_with("cloud", &cloud.slave("build_wait_timeout = 0"));
     let master = Master::start(&sandbox, &setup);
 
@@ -225,12 +236,7 @@ fn lat_03_an_instance_that_cannot_be_had_now_is_asked_for_again() {
 #[test]
 fn lat_11_what_a_start_that_failed_has_left_is_stopped_before_the_next_one() {
     let sandbox = Sandbox::new();
-    let again = sandbox.path("again");
-    let once = format!(
-        "[ -e '{again}' ] || {{ touch '{again}'; echo no room >&2; exit 1; }}",
-        again = again.display()
-    );
-    let cloud = Cloud::new(&sandbox, &once);
+    let cloud = Cloud::new(&sandbox, &once(&sandbox, "exit 1"));
     let setup = one_step().slave_with("cloud", &cloud.slave("build_wait_timeout = 0"));
     let master = Master::start(&sandbox, &setup);
 
@@ -245,12 +251,7 @@ fn lat_11_what_a_start_that_failed_has_left_is_stopped_before_the_next_one() {
 #[test]
 fn lat_11_a_stop_that_fails_is_tried_again_before_the_slave_is_used() {
     let sandbox = Sandbox::new();
-    let again = sandbox.path("again");
-    let once = format!(
-        "[ -e '{again}' ] || {{ touch '{again}'; exit 1; }}",
-        again = again.display()
-    );
-    let cloud = Cloud::with_stop(&sandbox, "", &once);
+    let cloud = Cloud::with_stop(&sandbox, "", &once(&sandbox, "exit 1"));
     let setup = one_step().slave_with("cloud", &cloud.slave("build_wait_timeout = 0"));
     let master = Master::start(&sandbox, &setup);
 

@@ -13,6 +13,15 @@ use crate::harness::master::{RUNNING, ShownChange, ShownRequest};
 use crate::harness::process::PATIENCE;
 use crate::harness::{Build, Master, Process, Sandbox, Setup, Slave, run, shell, wait_until};
 
+fn stop_build(sandbox: &Sandbox, master: &Master<'_>) {
+    run(sandbox
+        .buildmaster()
+        .args(["stop-build", "full", "0", "--reason", "wrong branch"])
+        .arg("--basedir")
+        .arg(master.dir()))
+    .ok();
+}
+
 #[test]
 fn stopped_build_ends_as_exception_and_still_runs_what_always_runs() {
     let sandbox = Sandbox::new();
@@ -27,12 +36,7 @@ fn stopped_build_ends_as_exception_and_still_runs_what_always_runs() {
     master.send_change("r1");
     gate.wait_until_reached(1);
 
-    run(sandbox
-        .buildmaster()
-        .args(["stop-build", "full", "0", "--reason", "wrong branch"])
-        .arg("--basedir")
-        .arg(master.dir()))
-    .ok();
+    stop_build(&sandbox, &master);
 
     let build = master.finished_build("full", 0);
     assert_eq!(result(&build), "exception");
@@ -56,12 +60,7 @@ fn stopped_build_is_not_built_again_when_the_master_is_killed_while_it_cleans_up
     let mut master = Master::start(&sandbox, &Setup::new(&steps).local_slave("here"));
     master.send_change("r1");
     gate.wait_until_reached(1);
-    run(sandbox
-        .buildmaster()
-        .args(["stop-build", "full", "0", "--reason", "wrong branch"])
-        .arg("--basedir")
-        .arg(master.dir()))
-    .ok();
+    stop_build(&sandbox, &master);
     cleanup.wait_until_reached(1);
 
     master.kill();
@@ -73,6 +72,27 @@ fn stopped_build_is_not_built_again_when_the_master_is_killed_while_it_cleans_up
     let open: Vec<ShownRequest> = master.show(&["requests"]);
     assert!(open.is_empty(), "{open:?}");
     assert!(master.build("full", 1).is_none());
+}
+
+#[test]
+fn build_that_is_stopped_again_leaves_also_what_always_runs() {
+    let sandbox = Sandbox::new();
+    let (gate, cleanup) = (sandbox.gate("gate"), sandbox.gate("cleanup"));
+    let steps = [
+        waiting(&gate.command()),
+        shell("clean", &cleanup.command(), "always_run = true"),
+    ];
+    let master = Master::start(&sandbox, &Setup::new(&steps).local_slave("here"));
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+    stop_build(&sandbox, &master);
+    cleanup.wait_until_reached(1);
+
+    stop_build(&sandbox, &master);
+
+    let build = master.finished_build("full", 0);
+    assert_eq!(result(&build), "exception");
+    assert_eq!(build.ran().last(), Some(&("clean", "exception")));
 }
 
 #[test]

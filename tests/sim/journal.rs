@@ -96,6 +96,8 @@ impl Journal {
             Op::BuildFinished { build, result, .. } => {
                 let it = self.builds.get_mut(&build).expect("known build");
                 assert_eq!(it.finished, None, "build {build} ended twice");
+                let again = result == Results::Retry && it.stopped.is_some();
+                assert!(!again, "build {build} was stopped and is to be built again");
                 it.finished = Some(result);
             }
             Op::BuildStopped { build, reason } => {

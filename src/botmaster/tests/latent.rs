@@ -435,8 +435,7 @@ fn lck_10_a_slave_that_can_be_started_is_preferred_to_a_wait_for_the_locks_of_an
     let mut config = config(&[("a", &["s", "t"]), ("b", &["s"])]);
     make_latent(&mut config, 1, Some(600));
     config.locks = vec![locks::lock("disk", 1, true)];
-    let uses = || vec![locks::exclusive("disk")];
-    builder_of(&mut config, 0).locks = uses();
+    builder_of(&mut config, 0).locks = vec![locks::exclusive("disk")];
     let mut h = Harness::new(config);
     h.attach("s");
     h.change("b");

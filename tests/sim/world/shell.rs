@@ -136,8 +136,8 @@ impl World {
             Command::GrantLocks { build, user } => self.on_grant(build, &user),
             Command::InterruptBuild { build, reason } => {
                 let it = self.builds.get_mut(&build).expect("interrupts what runs");
-                assert_eq!(it.interrupted, None, "interrupted twice");
-                it.interrupted = Some(reason);
+                // The first reason counts; what it does by then is left each time.
+                it.interrupted.get_or_insert(reason);
                 it.locks.leave();
             }
             Command::SlaveGone { build } => {
