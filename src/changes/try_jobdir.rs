@@ -32,6 +32,7 @@ use notify::event::{EventKind, ModifyKind, RenameMode};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::maildir::{Maildir, Unsettled};
@@ -90,8 +91,14 @@ impl JobdirWatcher {
     }
 
     /// Hands in jobs until `stopping` ends. A job that is being handed in then is looked up when the directory is
-    /// opened again.
-    pub async fn run(self, control: Control, stopping: impl Future<Output = ()>) {
+    /// opened again, by another master. To let another watcher of this one have the directory, it is told to be
+    /// `leaving`: then it ends after that job, since what becomes of it may not be on disk yet.
+    pub async fn run(
+        self,
+        control: Control,
+        stopping: impl Future<Output = ()>,
+        leaving: CancellationToken,
+    ) {
         tokio::pin!(stopping);
         if let Some(advice) = self.maildir.advice() {
             info!(scheduler = %self.scheduler, "{advice}");
@@ -100,11 +107,12 @@ impl JobdirWatcher {
         let mut running = Running {
             watcher: self,
             control,
+            leaving,
             complaint: None,
             is_settled: false,
         };
         let mut notifications = None;
-        loop {
+        while !running.leaving.is_cancelled() {
             // Watched before it is looked at, so that nothing falls between.
             if notifications.is_none() {
                 notifications = running.watcher.notifications(&wake);
@@ -120,6 +128,7 @@ impl JobdirWatcher {
             tokio::select! {
                 () = wake.notified() => {}
                 () = tokio::time::sleep(running.watcher.poll_interval) => {}
+                () = running.leaving.cancelled() => {}
                 () = &mut stopping => return,
             }
         }
@@ -162,6 +171,7 @@ fn appears(kind: EventKind) -> bool {
 struct Running {
     watcher: JobdirWatcher,
     control: Control,
+    leaving: CancellationToken,
     /// The last thing that was wrong with the directory, so that it is logged once.
     complaint: Option<String>,
     /// Whether nothing in `cur/` waits to be looked up.
@@ -171,7 +181,7 @@ struct Running {
 impl Running {
     /// Hands in all that is there now, oldest first (TJD-04); says whether the directory could be read.
     async fn look(&mut self) -> bool {
-        if !self.control.takes_work() {
+        if !self.goes_on() {
             return true;
         }
         let done = self.take_all().await;
@@ -186,6 +196,11 @@ impl Running {
         done.is_ok()
     }
 
+    /// Whether more jobs can be taken.
+    fn goes_on(&self) -> bool {
+        self.control.takes_work() && !self.leaving.is_cancelled()
+    }
+
     /// One file that cannot be moved does not hold up the others; the first such failure is returned.
     async fn take_all(&mut self) -> Result<(), String> {
         let mut failed = Ok(());
@@ -193,11 +208,14 @@ impl Running {
             let unsettled = self.in_maildir(Maildir::unsettled).await?;
             self.is_settled = true;
             for Unsettled { name, is_second } in unsettled {
+                if self.leaving.is_cancelled() {
+                    break;
+                }
                 failed = failed.and(self.resume(name, is_second).await);
             }
         }
         for name in self.in_maildir(Maildir::names).await? {
-            if !self.control.takes_work() {
+            if !self.goes_on() {
                 break;
             }
             let file = name.clone();

@@ -132,18 +132,12 @@ impl Jobdirs {
     ) {
         let stop = CancellationToken::new();
         let (ends, ended) = oneshot::channel();
-        let (asked, stopping) = (stop.clone(), self.tasks.stopping());
+        let (leaving, stopping) = (stop.clone(), self.tasks.stopping());
         let control = self.control.clone();
         let lock = watcher.lock();
         self.tasks.spawn(info_span!("jobdir"), async move {
-            let stopping = async {
-                tokio::select! {
-                    () = asked.cancelled() => {}
-                    () = stopping => {}
-                }
-            };
             while is_free.changed().await.is_ok() {}
-            watcher.run(control, stopping).await;
+            watcher.run(control, stopping, leaving).await;
             drop(ends);
         });
         let watched = Watched {

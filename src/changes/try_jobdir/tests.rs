@@ -40,6 +40,7 @@ impl World {
             running: Running {
                 watcher: open(dir.path()).unwrap(),
                 control,
+                leaving: CancellationToken::new(),
                 complaint: None,
                 is_settled: false,
             },
@@ -190,6 +191,21 @@ async fn tjd_04_jobs_are_handed_in_in_order_of_name() {
     assert_eq!(world.files("cur"), names(["1-b", "2-c", "3-a"]));
     assert_eq!(world.files("new"), names([]));
     assert_eq!(world.look(accepted).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn tjd_07_a_watcher_that_leaves_ends_the_job_that_it_has_begun_and_no_other() {
+    let mut world = World::new();
+    world.drop_job("1", "one");
+    world.drop_job("2", "two");
+    let leaving = world.running.leaving.clone();
+    let handed_in = world.look(|job| {
+        leaving.cancel();
+        accepted(job)
+    });
+    assert_eq!(handed_in.await, ["one"]);
+    assert_eq!(world.files("cur"), names(["1"]));
+    assert_eq!(world.files("new"), names(["2"]));
 }
 
 #[tokio::test]
