@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Blocker, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, Pinged, ReplyId, SessionId,
+    Blocker, BuildPlan, Epoch, Event, InstanceId, Live, LockUser, PingId, Pinged, ReplyId,
+    SessionId,
 };
 use crate::config::SlaveConfig;
 use crate::model::{
@@ -160,6 +161,8 @@ pub enum Answer {
     Set(Arc<BuildSet>),
     /// This keeps the request from being built; nothing if it is not open.
     Why(Option<Vec<Blocker>>),
+    /// This is known beyond what is on disk.
+    Live(Box<Live>),
     /// The slaves of a builder were pinged, and all that are connected have answered.
     Pinged(Pinged),
     /// It is done.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::building::Stage;
 use super::locks::{Holder, Instance, LockUser, Part, Seen};
 use super::{AttemptId, BotMaster};
@@ -9,7 +11,7 @@ use crate::config::LockMode;
 use crate::model::{BuildNumber, BuilderName, LockName, SlaveName, Timestamp};
 
 /// A running build, or a step of one, that waits for locks.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LockWait {
     /// The builder.
     pub builder: BuilderName,
@@ -24,7 +26,7 @@ pub struct LockWait {
 }
 
 /// A lock that somebody cannot have yet.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LockBlock {
     /// Which lock.
     pub lock: LockName,
@@ -39,7 +41,7 @@ pub struct LockBlock {
 }
 
 /// Who holds a lock.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LockHolder {
     /// The builder.
     pub builder: BuilderName,

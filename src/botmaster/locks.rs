@@ -20,6 +20,8 @@ mod claims;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::AttemptId;
 use crate::config::{LockConfig, LockKind, LockMode};
 use crate::model::{LockName, SlaveName, Timestamp};
@@ -33,7 +35,7 @@ pub(super) struct Instance {
 }
 
 /// What of a running build takes locks.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum LockUser {
     /// The build, for all its steps.
     Build,

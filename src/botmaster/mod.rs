@@ -16,7 +16,8 @@
 //! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
 //! together, `building` follows the build to its end, `cancelling` cuts it short, people ask for builds by `forcing` and keep
 //! slaves from them by `pausing`, `locking` lets it
-//! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a request waits for. `slavebuilder` is the table of
+//! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a
+//! request waits for, `live` what else is not on disk. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
 mod absence;
@@ -34,6 +35,7 @@ mod input;
 mod intake;
 mod latent;
 mod ledger;
+mod live;
 mod lock_view;
 mod locking;
 mod locks;
@@ -88,6 +90,7 @@ pub use event::Event;
 pub use forcing::Forced;
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
 pub use input::{Input, InstanceStart};
+pub use live::{Live, LiveSlave, Starting};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;

@@ -29,8 +29,15 @@ impl BotMaster {
         let Some(slave) = self.slave_for(name, reply) else {
             return;
         };
-        if self.slaves[slave.0].paused.is_none() {
-            self.reply(reply, Err(format!("slave {name} is not paused")));
+        let it = &self.slaves[slave.0];
+        if it.paused.is_none() {
+            let hint = match it.graceful {
+                None => String::new(),
+                Some(_) => {
+                    format!(" but to end: `buildmaster graceful {name} --cancel` takes that back")
+                }
+            };
+            self.reply(reply, Err(format!("slave {name} is not paused{hint}")));
             return;
         }
         self.set_paused(slave, None, reply);

@@ -1,5 +1,7 @@
 //! Looking at the core without touching it: for snapshots, and for tests.
 
+use serde::{Deserialize, Serialize};
+
 use super::latent::Stage;
 use super::slavebuilder::SlaveBuilder;
 use super::{BotMaster, SessionId};
@@ -46,7 +48,7 @@ pub struct InstanceView {
 }
 
 /// How far the instance of a latent slave is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum InstanceState {
     /// There is none.
     Down,
@@ -58,6 +60,17 @@ pub enum InstanceState {
     Stopping,
 }
 
+impl From<Stage> for InstanceState {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Down => Self::Down,
+            Stage::Recording | Stage::Starting => Self::Starting,
+            Stage::Up => Self::Up,
+            Stage::Stopping => Self::Stopping,
+        }
+    }
+}
+
 impl BotMaster {
     /// The instances of all configured latent slaves, and those of others that are still being stopped.
     #[must_use]
@@ -67,12 +80,7 @@ impl BotMaster {
         latent
             .map(|slave| InstanceView {
                 slave: slave.config.name.clone(),
-                state: match slave.latent.stage {
-                    Stage::Down => InstanceState::Down,
-                    Stage::Recording | Stage::Starting => InstanceState::Starting,
-                    Stage::Up => InstanceState::Up,
-                    Stage::Stopping => InstanceState::Stopping,
-                },
+                state: slave.latent.stage.into(),
                 waiting: slave.latent.waiting.len(),
             })
             .collect()

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use serde::Deserialize;
@@ -194,6 +195,17 @@ pub(super) fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Resu
 pub(super) fn answer(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
     reach(basedir, socket::ask(request))
 }
+
+/// The same, of a master that can answer at once; one that does not is not waited for.
+pub(super) fn answer_soon(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
+    reach(basedir, async {
+        let answer = tokio::time::timeout(SOON, socket::ask(request)).await;
+        answer.unwrap_or_else(|_| Err("the master runs and does not answer".to_owned()))
+    })
+}
+
+/// How long an answer may take that needs nothing but a look.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Asks the master of `basedir` for something that it does not answer if all goes well, because it ends.
 pub(super) fn await_end(basedir: &Path, request: &Request) -> anyhow::Result<()> {

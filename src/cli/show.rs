@@ -1,7 +1,7 @@
 //! `buildmaster show`: the state on disk, for people and, with `--json`, for programs.
 //!
-//! It reads beside a running master and without one, and never writes. What is shown of one
-//! command is one moment of the state.
+//! It reads beside a running master and without one, and never writes; what only a running master knows, it is asked
+//! for (`live`). What is shown of one command is one moment of the state.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use crate::store::read::{self, BuildRow, Which};
 mod eta;
 mod fate;
 mod json;
+mod live;
 mod pages;
 mod screen;
 mod trail;
@@ -58,15 +59,17 @@ enum What {
         /// Its number
         number: u64,
     },
-    /// Requests that have not finished, in the order of the queue
+    /// Requests that have not finished, in the order in which they go
     Requests {
-        /// Only those that wait for a build
+        /// Only those that wait: no build is being started for them yet
         #[arg(long, conflicts_with = "all")]
         pending: bool,
         /// Finished ones too, the newest first
         #[arg(long)]
         all: bool,
     },
+    /// Builds and steps that wait for locks, who holds these, and whose turn it is
+    Locks,
     /// The newest builds
     Builds {
         /// Only those of this builder
@@ -153,6 +156,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
                     "offline".clone_into(&mut builder.state);
                 }
             }
+            live::look(&args.basedir, is_running).correct_pending(&mut builders);
             if args.json {
                 return json::lines(screen.out, builders.iter().map(json::builder));
             }
@@ -163,10 +167,13 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             for slave in &mut slaves {
                 slave.connected &= is_running;
             }
+            let live = live::look(&args.basedir, is_running).slaves;
             if args.json {
-                return json::lines(screen.out, slaves.iter().map(json::slave));
+                let slaves = slaves.iter();
+                let slaves = slaves.map(|slave| json::slave(slave, live.get(&slave.name)));
+                return json::lines(screen.out, slaves);
             }
-            pages::slaves(screen, &slaves)?;
+            pages::slaves(screen, &slaves, &live)?;
         }
         What::Changes => {
             let changes = read::changes(conn, limit)?;
@@ -196,11 +203,34 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
                 (false, true) => Which::All,
                 (false, false) => Which::Open,
             };
-            let requests = read::requests(conn, which, limit)?;
+            let live = live::look(&args.basedir, is_running);
+            let requests = if which == Which::All {
+                read::requests(conn, which, limit)?
+            } else {
+                // Which of them come first depends on what is not on disk.
+                let priorities = live::priorities(&live, &args.basedir, is_running);
+                let mut requests = read::requests(conn, which, u32::MAX)?;
+                requests.retain(|row| which == Which::Open || !live.is_starting(row));
+                live::put_in_order(&mut requests, &priorities);
+                requests.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                requests
+            };
             if args.json {
-                return json::lines(screen.out, requests.iter().map(json::request));
+                let requests = requests.iter();
+                return json::lines(screen.out, requests.map(|row| live.request(row)));
             }
-            pages::requests(screen, &requests)?;
+            pages::requests(screen, &requests, &live)?;
+        }
+        What::Locks => {
+            let waits = if is_running {
+                live::ask(&args.basedir)?.locks
+            } else {
+                Vec::new()
+            };
+            if args.json {
+                return json::lines(screen.out, waits.iter().map(live::lock_wait));
+            }
+            live::locks(screen, &waits)?;
         }
         What::Builds { builder } => {
             let builder = builder.as_deref().map(BuilderName::from);

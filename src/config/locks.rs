@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::checked::{BuilderConfig, Config, SlaveConfig};
 use super::names::Names;
 use super::reader::{Shape, Table, Value, of};
@@ -62,7 +64,8 @@ pub struct LockAccess {
 }
 
 /// Ways to hold a lock (LCK-02).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LockMode {
     /// Together with others, up to the lock's `max_count`.
     Counting,

@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::{Ask, Control};
+use super::{Ask, Control, odd};
 use crate::botmaster::{Answer, Forced};
 use crate::model::{BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp};
 use crate::store::{State, read};
@@ -34,10 +32,10 @@ impl Control {
                 "property name {bad:?} is not allowed: use letters, digits and _ . - / ~ :"
             ));
         }
-        match self.ask(Ask::Force(Box::new(forced))).await? {
-            Answer::Set(set) => Ok(set),
-            other => Err(format!("a forced build was answered with {other:?}")),
-        }
+        let Answer::Set(set) = self.ask(Ask::Force(Box::new(forced))).await? else {
+            return Err(odd());
+        };
+        Ok(set)
     }
 
     /// Asks for a build of what a finished build has built, as [`Control::force`] does.
@@ -101,11 +99,9 @@ fn absolute(merged: &SourceStamp, properties: &Properties) -> SourceStamp {
     let said = |name: &str, is_so: fn(&Property) -> bool| {
         let mut all = properties.iter();
         let (_, property) = all.find(|(its, property)| *its == name && is_so(property))?;
-        match &property.value {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
+        let value = Some(&property.value).filter(|value| !value.is_null())?;
+        let text = value.as_str().map(ToOwned::to_owned);
+        Some(text.unwrap_or_else(|| value.to_string()))
     };
     let got = said("got_revision", |property| property.runtime);
     let began_with = said("revision", |property| property.source == "Build");

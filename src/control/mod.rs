@@ -77,6 +77,8 @@ pub enum Ask {
     CancelRequest(RequestId),
     /// Tell why a request does not run (MAS-10); asks only, and is answered at once.
     Why(RequestId),
+    /// Tell what is known beyond what is on disk; asks only, and is answered at once.
+    Live,
     /// Ping all slaves of a builder (BLD-16).
     PingSlaves(BuilderName),
     /// Another configuration, read and checked, is to be in force (MAS-03).
@@ -170,10 +172,10 @@ impl Control {
             job: Box::new(job),
             user,
         };
-        match self.ask(ask).await? {
-            Answer::Set(set) => Ok(set),
-            other => Err(format!("a try job was answered with {other:?}")),
-        }
+        let Answer::Set(set) = self.ask(ask).await? else {
+            return Err(odd());
+        };
+        Ok(set)
     }
 
     /// Has the configuration file read again and taken, or with `dry_run` only compared.
@@ -239,6 +241,11 @@ impl Pending {
     pub async fn answer(self) -> Said {
         self.0.await.map_err(|_| stopping())?
     }
+}
+
+/// The core has answered something else than what was asked.
+fn odd() -> String {
+    "the master answered another question".to_owned()
 }
 
 fn stopping() -> String {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, info_span, warn};
 
-use super::{Ask, Control, NO_REASON};
+use super::{Ask, Control, NO_REASON, odd};
 use crate::botmaster::{Answer, Forced};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, RequestId, SlaveName, SourceStamp,
@@ -139,6 +139,8 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Tell what is known beyond what is on disk.
+    Live,
     /// Tell why a request does not run.
     Why {
         /// Which request.
@@ -352,10 +354,16 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
         Request::StopRequest { request, reason } => Ask::StopRequest { request, reason },
         Request::Cancel { request } => Ask::CancelRequest(request),
         Request::Ping { builder } => {
-            return match control.ask(Ask::PingSlaves(builder)).await? {
-                Answer::Pinged(pinged) => Ok(Some(json!(pinged))),
-                other => Err(format!("a ping was answered with {other:?}")),
+            let Answer::Pinged(pinged) = control.ask(Ask::PingSlaves(builder)).await? else {
+                return Err(odd());
             };
+            return Ok(Some(json!(pinged)));
+        }
+        Request::Live => {
+            let Answer::Live(live) = control.ask(Ask::Live).await? else {
+                return Err(odd());
+            };
+            return Ok(Some(json!(live)));
         }
         Request::CancelShutdown => Ask::CancelShutdown,
     };

@@ -13,9 +13,8 @@ impl Control {
     /// # Errors
     /// There is no such request, or nobody can be asked.
     pub async fn why(&self, request: RequestId) -> Result<Vec<Blocker>, String> {
-        match self.ask(Ask::Why(request)).await? {
-            Answer::Why(Some(blockers)) => return Ok(blockers),
-            Answer::Why(None) | Answer::Change(_) | Answer::Set(_) | Answer::Done => {}
+        if let Answer::Why(Some(blockers)) = self.ask(Ask::Why(request)).await? {
+            return Ok(blockers);
         }
         let recorded = tokio::task::spawn_blocking(move || recorded(request));
         let recorded = recorded.await.map_err(|error| error.to_string())?;

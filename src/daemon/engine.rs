@@ -217,6 +217,11 @@ impl Engine {
                 drop(answer.send(Ok(why)));
                 return;
             }
+            Ask::Live => {
+                let live = Answer::Live(Box::new(self.core.live()));
+                drop(answer.send(Ok(live)));
+                return;
+            }
             Ask::CleanShutdown => {
                 let clean = true;
                 self.core

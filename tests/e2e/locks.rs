@@ -23,8 +23,13 @@ fn builds_with_an_exclusive_lock_never_overlap() {
     }
 
     master.send_change("r1");
-    let (_, waiting) = wait_until_one_waits(&mut master, &gate);
+    let (holding, waiting) = wait_until_one_waits(&mut master, &gate);
 
+    let waits = master.show::<serde_json::Value>(&["locks"]);
+    let lock = &waits[0]["locks"][0];
+    assert_eq!((&waits[0]["builder"], waits.len()), (&waiting.into(), 1));
+    assert_eq!((&lock["lock"], &lock["place"]), (&"disk".into(), &1.into()));
+    assert_eq!(lock["holders"][0]["builder"], holding);
     let shown = master.build(waiting, 0).unwrap();
     assert!(!shown.is_finished() && shown.steps.is_empty(), "{shown:?}");
     assert_eq!(gate.times_reached(), 1);

@@ -5,7 +5,7 @@ use crate::model::journal::RecoveredSlave;
 use crate::model::{BuildNumber, Pause, SourceStamp};
 
 impl Harness {
-    fn force(&mut self, builder: &str, soon: bool) {
+    pub(super) fn force(&mut self, builder: &str, soon: bool) {
         let reply = self.new_reply();
         let mut properties = Properties::new();
         properties.set("owner", "zoe", "Force");
@@ -208,11 +208,16 @@ fn slv_08_a_slave_that_has_not_ended_can_be_kept_and_takes_builds_at_once() {
     h.change("b");
     h.end_slave("s");
     h.told();
+    h.unpause("s");
     h.keep_slave("s");
     h.keep_slave("s");
     assert_eq!(
         h.told(),
-        ["reply 4: done", "reply 5: slave s is not told to end"]
+        [
+            "reply 4: slave s is not paused but to end: `buildmaster graceful s --cancel` takes that back",
+            "reply 5: done",
+            "reply 6: slave s is not told to end"
+        ]
     );
     h.finish(plan.build, Results::Success, None);
     assert_eq!(h.run().number, BuildNumber(1));

@@ -13,6 +13,7 @@ mod expecting;
 mod forcing;
 mod foresight;
 mod latent;
+mod live;
 mod locks;
 mod reconfiguration;
 mod scale;
@@ -403,6 +404,7 @@ fn short(command: &Command) -> Option<String> {
             Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
             Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
             Ok(Answer::Why(why)) => format!("reply {to}: {why:?}"),
+            Ok(Answer::Live(live)) => format!("reply {to}: {live:?}"),
             Ok(Answer::Pinged(pinged)) => format!(
                 "reply {to}: {} answered, {} away, {} down",
                 pinged.answered.len(),

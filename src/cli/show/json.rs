@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::eta::Left;
 use super::fate::Fate;
+use super::live;
 use super::trail::Trail;
+use crate::botmaster::LiveSlave;
 use crate::model::{Change, Decision, FilterField, SchedulerName, Timestamp};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SetRow, SlaveRow};
 
@@ -37,8 +39,8 @@ pub(super) fn builder(row: &BuilderRow) -> Value {
     })
 }
 
-pub(super) fn slave(row: &SlaveRow) -> Value {
-    json!({
+pub(super) fn slave(row: &SlaveRow, live: Option<&LiveSlave>) -> Value {
+    let mut value = json!({
         "name": row.name,
         "connected": row.connected,
         "last_seen": row.seen_at.map(secs),
@@ -47,7 +49,9 @@ pub(super) fn slave(row: &SlaveRow) -> Value {
         "paused": row.paused.as_ref().map(|pause| json!({
             "since": secs(pause.since), "by": pause.by, "reason": pause.reason,
         })),
-    })
+    });
+    live::add_to_slave(&mut value, live);
+    value
 }
 
 pub(in crate::cli) fn change(change: &Change) -> Value {
@@ -187,6 +191,6 @@ pub(super) fn build_with(row: &BuildRow, left: &Left, trail: &Trail) -> Value {
     value
 }
 
-fn secs(at: Timestamp) -> f64 {
+pub(super) fn secs(at: Timestamp) -> f64 {
     at.as_secs_f64()
 }

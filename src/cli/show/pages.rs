@@ -1,10 +1,13 @@
 //! What is shown to people.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::eta::Left;
+use super::live;
 use super::screen::{Cell, Colour, Screen, duration, headline, size};
-use crate::model::{BuildSummary, Change, Pause, Properties, Remaining, Results, StepSummary};
+use crate::botmaster::{Live, LiveSlave};
+use crate::model::{BuildSummary, Change, Properties, Remaining, Results, SlaveName, StepSummary};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
 
 pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::Result<()> {
@@ -44,7 +47,11 @@ pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::
     screen.table(&rows)
 }
 
-pub(super) fn slaves(screen: &mut Screen<'_>, slaves: &[SlaveRow]) -> io::Result<()> {
+pub(super) fn slaves(
+    screen: &mut Screen<'_>,
+    slaves: &[SlaveRow],
+    live: &BTreeMap<SlaveName, LiveSlave>,
+) -> io::Result<()> {
     if slaves.is_empty() {
         return screen.line("no slaves yet: they appear when the master has been started");
     }
@@ -56,12 +63,7 @@ pub(super) fn slaves(screen: &mut Screen<'_>, slaves: &[SlaveRow]) -> io::Result
         "builders",
     ])];
     for slave in slaves {
-        let state = match (&slave.paused, slave.connected) {
-            (None, true) => Cell::coloured("connected", Colour::Green),
-            (Some(pause), true) => Cell::coloured(paused("connected", pause), Colour::Yellow),
-            (None, false) => Cell::coloured("offline", Colour::Red),
-            (Some(pause), false) => Cell::coloured(paused("offline", pause), Colour::Red),
-        };
+        let state = live::state_of(screen, slave, live.get(&slave.name));
         let seen = match slave.seen_at {
             Some(at) => screen.time(at),
             None => "never".to_owned(),
@@ -76,13 +78,6 @@ pub(super) fn slaves(screen: &mut Screen<'_>, slaves: &[SlaveRow]) -> io::Result
         ]);
     }
     screen.table(&rows)
-}
-
-fn paused(state: &str, pause: &Pause) -> String {
-    match pause.by.as_str() {
-        "" => format!("{state}, paused"),
-        by => format!("{state}, paused by {by}"),
-    }
 }
 
 pub(super) fn changes(screen: &mut Screen<'_>, changes: &[Change]) -> io::Result<()> {
@@ -138,7 +133,11 @@ pub(super) fn change(screen: &mut Screen<'_>, change: &Change) -> io::Result<()>
     properties(screen, &change.properties)
 }
 
-pub(super) fn requests(screen: &mut Screen<'_>, requests: &[RequestRow]) -> io::Result<()> {
+pub(super) fn requests(
+    screen: &mut Screen<'_>,
+    requests: &[RequestRow],
+    live: &Live,
+) -> io::Result<()> {
     if requests.is_empty() {
         return screen.line("no requests");
     }
@@ -150,6 +149,7 @@ pub(super) fn requests(screen: &mut Screen<'_>, requests: &[RequestRow]) -> io::
         let state = match (request.finished, request.build) {
             (Some((result, _)), _) => Cell::coloured(format!("{result}{with}"), Colour::of(result)),
             (None, Some(build)) => Cell::coloured(format!("build {build}{with}"), Colour::Yellow),
+            (None, None) if live.is_starting(request) => Cell::coloured("starting", Colour::Yellow),
             (None, None) => "pending".into(),
         };
         rows.push(vec![
@@ -266,7 +266,7 @@ fn properties(screen: &mut Screen<'_>, properties: &Properties) -> io::Result<()
     screen.table(&rows)
 }
 
-fn heading(names: &[&str]) -> Vec<Cell> {
+pub(super) fn heading(names: &[&str]) -> Vec<Cell> {
     names
         .iter()
         .map(|name| name.to_uppercase().into())
@@ -293,7 +293,7 @@ fn step_took(step: &StepSummary) -> String {
     finished.map(duration).unwrap_or_default()
 }
 
-fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+pub(super) fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
     items.join(", ")
 }

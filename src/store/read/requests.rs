@@ -44,7 +44,8 @@ pub struct RequestRow {
     pub finished: Option<(Results, Timestamp)>,
 }
 
-/// Requests: the open ones in the order of the queue, all of them newest first.
+/// Requests: the open ones by their own priority and age, all of them newest first. The priorities of builders, by
+/// which those of several builders go as well, are not on disk.
 ///
 /// # Errors
 /// The state cannot be read.

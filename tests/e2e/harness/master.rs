@@ -76,7 +76,7 @@ pub(crate) struct ShownRequest {
 impl ShownRequest {
     /// Whether it needs nothing more.
     pub(crate) fn is_over(&self) -> bool {
-        !["pending", "waiting", "queued", "claimed", "building"].contains(&self.state.as_str())
+        !["pending", "starting", "building"].contains(&self.state.as_str())
     }
 }
 

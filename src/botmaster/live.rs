@@ -1,0 +1,93 @@
+//! What a running master knows of itself beyond what is on disk, for those who look at it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::building::Stage;
+use super::slave::{Phase, Session, Slave};
+use super::{BotMaster, InstanceState, LockWait};
+use crate::model::{BuilderName, RequestId, SlaveName, Timestamp};
+
+/// One moment of a running master. What is on disk is not in it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Live {
+    /// The priorities of the configured builders (BRQ-09).
+    pub priorities: BTreeMap<BuilderName, i32>,
+    /// The configured slaves.
+    pub slaves: BTreeMap<SlaveName, LiveSlave>,
+    /// The requests whose build is being started: they wait no longer (BLD-03), and their build has no number yet.
+    pub starting: BTreeMap<RequestId, Starting>,
+    /// Every build and step that waits for locks, in order of arrival (LCK-11).
+    pub locks: Vec<LockWait>,
+}
+
+/// What keeps a slave from builds that is not on disk, and its instance.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LiveSlave {
+    /// Since when it is to be shut down when it is idle (SLV-08).
+    pub graceful_since: Option<Timestamp>,
+    /// When its process was told to end.
+    pub told_to_end_at: Option<Timestamp>,
+    /// Until when it is held back, because starts on it failed (BLD-12).
+    pub held_until: Option<Timestamp>,
+    /// The state of its instance and since when it is that, if it is a latent one.
+    pub instance: Option<(InstanceState, Timestamp)>,
+}
+
+/// A build that is being started.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Starting {
+    /// Its builder.
+    pub builder: BuilderName,
+    /// The slave that was chosen.
+    pub slave: SlaveName,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl BotMaster {
+    /// What there is to see now.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        let builders = self.builders.iter().filter(|builder| builder.configured);
+        let slaves = self.slaves.iter().filter(|slave| slave.configured);
+        let starting = self.attempts.values().flat_map(|attempt| {
+            let starts = match attempt.stage {
+                Stage::Substantiating | Stage::Pinging | Stage::Starting | Stage::Recording(_) => {
+                    attempt.requests.as_slice()
+                }
+                Stage::Running(..) => &[],
+            };
+            let starting = Starting {
+                builder: self.builder_name(attempt.builder),
+                slave: self.slave_name(attempt.slave),
+                since: attempt.chosen_at,
+            };
+            starts.iter().map(move |&id| (id, starting.clone()))
+        });
+        Live {
+            priorities: builders
+                .map(|builder| (builder.config.name.clone(), builder.config.priority))
+                .collect(),
+            slaves: slaves
+                .map(|slave| (slave.config.name.clone(), self.live_slave(slave)))
+                .collect(),
+            starting: starting.collect(),
+            locks: self.lock_waits(),
+        }
+    }
+
+    fn live_slave(&self, slave: &Slave) -> LiveSlave {
+        let told = |session: &&Session| session.phase == Phase::ShuttingDown;
+        let held = slave.held_until();
+        LiveSlave {
+            graceful_since: slave.graceful,
+            told_to_end_at: slave.session.as_ref().filter(told).map(|s| s.since),
+            held_until: held.map(|until| self.now.wall + until.since(self.now.mono)),
+            instance: slave
+                .is_latent()
+                .then(|| (slave.latent.stage.into(), slave.latent.since)),
+        }
+    }
+}
