@@ -1,6 +1,7 @@
 //! What people ask of a running master: builds, pauses, and why a request waits.
 
-use crate::harness::{Finished, Master, Sandbox, Setup, run, shell, wait_until};
+use crate::harness::process::PATIENCE;
+use crate::harness::{Finished, Kind, Master, Sandbox, Setup, Slave, run, shell, wait_until};
 
 #[test]
 fn a_forced_build_has_what_was_asked_for_and_a_rebuild_has_it_again() {
@@ -123,6 +124,150 @@ fn slv_08_a_local_slave_stays_down_until_graceful_is_taken_back() {
             Some("success")
         );
     }
+}
+
+#[test]
+fn sst_07_a_rebuild_of_a_merged_build_builds_what_that_one_built() {
+    let sandbox = Sandbox::new();
+    let setup = echo().builder("full", "merge_requests = \"always-same-branch\"");
+    let master = Master::start(&sandbox, &setup.local_slave("one"));
+    told(&master, &["pause", "one"]).ok();
+    for revision in ["r1", "r2"] {
+        told(&master, &["force", "full", "--revision", revision]).ok();
+    }
+    told(&master, &["unpause", "one"]).ok();
+    assert_eq!(revision_of(&master, 0), "r2");
+
+    told(&master, &["rebuild", "full", "0"]).ok();
+    assert_eq!(revision_of(&master, 1), "r2");
+}
+
+#[test]
+fn brq_09_a_forced_build_may_go_first_and_a_rebuild_has_its_priority() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let timeout = format!("timeout = {}", PATIENCE.as_secs());
+    let setup = Setup::new(&[shell("work", &gate.command(), &timeout)]);
+    let master = Master::start(&sandbox, &setup.local_slave("one"));
+    told(&master, &["pause", "one"]).ok();
+    let force = |revision: &str, priority: &str| {
+        let words = ["force", "full", "--revision", revision];
+        told(&master, &[&words[..], &["--priority", priority]].concat()).ok()
+    };
+    force("r1", "-1");
+    force("r2", "5");
+    assert_eq!(waiting(&master), [2, 1]);
+
+    told(&master, &["unpause", "one"]).ok();
+    gate.wait_until_reached(1);
+    let running = told(&master, &["rebuild", "full", "0"]).fails_with(1);
+    assert!(running.contains("has not finished"), "{running}");
+    let late = told(&master, &["cancel", "2"]).fails_with(1);
+    assert!(late.contains("`buildmaster stop-request 2`"), "{late}");
+    told(&master, &["stop-request", "2"]).ok();
+    let stopped = master.finished_build("full", 0);
+    assert_eq!(stopped.result.as_deref(), Some("exception"));
+    // The other one is at the gate now, and this one goes before what is forced afterwards.
+    gate.wait_until_reached(2);
+    force("r3", "0");
+    told(&master, &["rebuild", "full", "0"]).ok();
+    assert_eq!(waiting(&master), [4, 3]);
+}
+
+#[test]
+fn brq_04_a_cancelled_request_is_not_built() {
+    let sandbox = Sandbox::new();
+    let master = Master::start(&sandbox, &echo().local_slave("one"));
+    told(&master, &["pause", "one"]).ok();
+    told(&master, &["force", "full", "--revision", "r1"]).ok();
+    told(&master, &["force", "full", "--revision", "r2"]).ok();
+
+    assert_eq!(
+        told(&master, &["cancel", "1"]).ok(),
+        "request 1 is cancelled\n"
+    );
+    let again = told(&master, &["cancel", "1"]).fails_with(1);
+    assert!(again.contains("request 1 is not open"), "{again}");
+    let waits = told(&master, &["stop-request", "2"]).fails_with(1);
+    assert!(waits.contains("`buildmaster cancel 2`"), "{waits}");
+    told(&master, &["unpause", "one"]).ok();
+
+    assert_eq!(revision_of(&master, 0), "r2");
+    assert_eq!(master.show::<serde_json::Value>(&["builds"]).len(), 1);
+}
+
+#[test]
+fn bld_16_a_ping_tells_of_each_slave() {
+    let sandbox = Sandbox::new();
+    let setup = echo().local_slave("one").slave("away");
+    let cloud = "type = \"command\"\npassword = \"x\"\nstart = [\"true\"]\nstop = [\"true\"]";
+    let master = Master::start(&sandbox, &setup.slave_with("cloud", cloud));
+    master.wait_until_attached("one");
+
+    let said = told(&master, &["ping", "full"]).ok();
+    let expected =
+        "of the 3 slaves of full 1 answers; not connected: away; latent and not started: cloud\n";
+    assert_eq!(said, expected);
+    let none = told(&master, &["ping", "empty"]).fails_with(1);
+    assert!(none.contains("there is no builder empty"), "{none}");
+    let slaves = told(&master, &["show", "slaves"]).ok();
+    let cloud = slaves.lines().find(|line| line.starts_with("cloud"));
+    assert!(cloud.unwrap().contains("not started"), "{slaves}");
+    told(&master, &["force", "full", "--soon"]).ok();
+}
+
+#[test]
+fn slv_08_show_tells_who_is_to_end_and_that_it_was_taken_back() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let timeout = format!("timeout = {}", PATIENCE.as_secs());
+    let setup = Setup::new(&[shell("work", &gate.command(), &timeout)]);
+    let master = Master::start(&sandbox, &setup.local_slave("one"));
+    told(&master, &["force", "full"]).ok();
+    gate.wait_until_reached(1);
+
+    let shown = || master.show::<serde_json::Value>(&["slaves"])[0]["graceful_since"].clone();
+    told(&master, &["graceful", "one"]).ok();
+    let slaves = told(&master, &["show", "slaves"]).ok();
+    assert!(slaves.contains("connected, ends when idle"), "{slaves}");
+    assert!(shown().is_number());
+    told(&master, &["graceful", "one", "--cancel"]).ok();
+    assert!(shown().is_null());
+}
+
+#[test]
+fn slv_08_a_slave_that_was_told_to_end_ends_and_takes_builds_when_it_is_started_again() {
+    let sandbox = Sandbox::new();
+    let master = Master::start(&sandbox, &echo().slave("bot"));
+    let early = told(&master, &["graceful", "bot"]).fails_with(1);
+    assert!(early.contains("slave bot is not connected"), "{early}");
+    let mut slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+
+    told(&master, &["graceful", "bot"]).ok();
+    assert!(slave.process.wait().success());
+    master.wait_until_detached("bot");
+    let late = told(&master, &["graceful", "bot", "--cancel"]).fails_with(1);
+    assert!(late.contains("it is too late"), "{late}");
+    told(&master, &["force", "full"]).ok();
+    let _again = Slave::restart(Kind::Native, &sandbox, slave.dir.clone());
+
+    let build = master.finished_build("full", 0);
+    assert_eq!(build.result.as_deref(), Some("success"));
+}
+
+/// The open requests, in the order in which they are shown.
+fn waiting(master: &Master<'_>) -> Vec<u64> {
+    let requests = master.show::<serde_json::Value>(&["requests", "--pending"]);
+    let ids = requests.iter().map(|request| request["id"].as_u64());
+    ids.map(|id| id.unwrap()).collect()
+}
+
+/// What a finished build has printed as its revision.
+fn revision_of(master: &Master<'_>, number: u64) -> String {
+    master.finished_build("full", number);
+    let printed = text(&master.log("full", number, "echo"));
+    printed.split_whitespace().next().unwrap().to_owned()
 }
 
 /// A step that prints what the build is of.
