@@ -1,7 +1,7 @@
 //! `buildmaster show`: the state on disk, for people and, with `--json`, for programs.
 //!
-//! It reads beside a running master and without one, and never writes. What is shown of one
-//! command is one moment of the state.
+//! It reads beside a running master and without one, and never writes; what only a running master knows, it is asked
+//! for (`live`). What is shown of one command is one moment of the state.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;

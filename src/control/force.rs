@@ -99,11 +99,9 @@ fn absolute(merged: &SourceStamp, properties: &Properties) -> SourceStamp {
     let said = |name: &str, is_so: fn(&Property) -> bool| {
         let mut all = properties.iter();
         let (_, property) = all.find(|(its, property)| *its == name && is_so(property))?;
-        match &property.value {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
+        let value = Some(&property.value).filter(|value| !value.is_null())?;
+        let text = value.as_str().map(ToOwned::to_owned);
+        Some(text.unwrap_or_else(|| value.to_string()))
     };
     let got = said("got_revision", |property| property.runtime);
     let began_with = said("revision", |property| property.source == "Build");

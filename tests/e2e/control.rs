@@ -1,7 +1,7 @@
 //! What people ask of a running master: builds, pauses, and why a request waits.
 
 use crate::harness::process::PATIENCE;
-use crate::harness::{Finished, Master, Sandbox, Setup, run, shell, wait_until};
+use crate::harness::{Finished, Kind, Master, Sandbox, Setup, Slave, run, shell, wait_until};
 
 #[test]
 fn a_forced_build_has_what_was_asked_for_and_a_rebuild_has_it_again() {
@@ -233,6 +233,27 @@ fn slv_08_show_tells_who_is_to_end_and_that_it_was_taken_back() {
     assert!(shown().is_number());
     told(&master, &["graceful", "one", "--cancel"]).ok();
     assert!(shown().is_null());
+}
+
+#[test]
+fn slv_08_a_slave_that_was_told_to_end_ends_and_takes_builds_when_it_is_started_again() {
+    let sandbox = Sandbox::new();
+    let master = Master::start(&sandbox, &echo().slave("bot"));
+    let early = told(&master, &["graceful", "bot"]).fails_with(1);
+    assert!(early.contains("slave bot is not connected"), "{early}");
+    let mut slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+
+    told(&master, &["graceful", "bot"]).ok();
+    assert!(slave.process.wait().success());
+    master.wait_until_detached("bot");
+    let late = told(&master, &["graceful", "bot", "--cancel"]).fails_with(1);
+    assert!(late.contains("it is too late"), "{late}");
+    told(&master, &["force", "full"]).ok();
+    let _again = Slave::restart(Kind::Native, &sandbox, slave.dir.clone());
+
+    let build = master.finished_build("full", 0);
+    assert_eq!(build.result.as_deref(), Some("success"));
 }
 
 /// The open requests, in the order in which they are shown.

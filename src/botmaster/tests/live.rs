@@ -1,7 +1,6 @@
 //! What is known beyond what is on disk.
 
 use super::*;
-use crate::model::SlaveName;
 
 fn starting(h: &Harness) -> Vec<(u64, String)> {
     let live = h.core.live();
@@ -28,7 +27,7 @@ fn what_keeps_a_slave_from_builds_has_its_times() {
     let mut config = config(&[("b", &["s"])]);
     builder_of(&mut config, 0).priority = 3;
     let mut h = Harness::new(config);
-    let slave = |h: &Harness| h.core.live().slaves[&SlaveName::from("s")].clone();
+    let slave = |h: &Harness| h.core.live().slaves["s"].clone();
     assert_eq!(h.core.live().priorities, [("b".into(), 3)].into());
     assert_eq!(slave(&h), LiveSlave::default());
     h.attach("s");

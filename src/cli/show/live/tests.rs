@@ -155,6 +155,16 @@ fn bld_03_a_request_whose_build_is_being_started_waits_no_longer() {
     ");
     assert_eq!(live.request(&rows[0])["state"], "starting");
     assert_eq!(live.request(&rows[1])["state"], "pending");
+    let mut builders = ["a", "b"].map(|name| BuilderRow {
+        name: name.into(),
+        state: "idle".to_owned(),
+        slaves: Vec::new(),
+        pending: 2,
+        building: Vec::new(),
+        last: None,
+    });
+    live.correct_pending(&mut builders);
+    assert_eq!(builders.map(|builder| builder.pending), [1, 2]);
 }
 
 #[test]
