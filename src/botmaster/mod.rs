@@ -92,6 +92,7 @@ pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
+pub use stopping::STOP_TIME;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};
 

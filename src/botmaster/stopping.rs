@@ -10,7 +10,7 @@ use crate::model::Ticket;
 
 /// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take at most five seconds
 /// (PROMISES).
-const STOP_TIME: Duration = Duration::from_secs(3);
+pub const STOP_TIME: Duration = Duration::from_secs(3);
 
 const SHUTTING_DOWN: &str = "the master is shutting down";
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
@@ -182,9 +182,10 @@ impl Start {
             let load: daemon::Load = Arc::new(|| checkconfig::reload(Path::new(CONFIG_FILE)));
             runtime.block_on(daemon::run(config, load, up))
         };
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        let deadline = done.as_ref().map_or_else(|_| Instant::now(), |by| *by);
+        runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
         match done {
-            Ok(()) => Ok(ExitCode::SUCCESS),
+            Ok(_) => Ok(ExitCode::SUCCESS),
             Err(error) => {
                 tracing::error!("cannot start: {error:#}");
                 match readiness.take() {

@@ -11,7 +11,7 @@ use super::say;
 use super::start::{PID_FILE, Start};
 use crate::daemonize::{self, Stopped};
 
-/// How long a stop may take; the master itself gives up on everything after five seconds.
+/// How long a stop may take; the master itself gives up on everything within five seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a clean stop is waited for: running builds may take hours.

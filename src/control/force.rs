@@ -21,9 +21,7 @@ impl Control {
     /// # Errors
     /// Why it is not built.
     pub async fn force(&self, forced: Forced) -> Result<Arc<BuildSet>, String> {
-        if !self.writer.is_healthy() {
-            return Err("nothing was forced: the master cannot write its state".to_owned());
-        }
+        self.admit("nothing was forced").await?;
         let names = forced.properties.iter().map(|(name, _)| name);
         if let Some(bad) = names
             .into_iter()

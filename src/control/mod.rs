@@ -2,7 +2,8 @@
 //! control socket, later the web.
 //!
 //! Invariants: an answer is given once, and only when what it says is on disk. While the disk takes
-//! no writes, changes are refused at this door, so that nobody is told yes or left waiting.
+//! no writes, work is refused at this door, so that nobody is told yes or left waiting; while it is only slow, work
+//! waits here.
 
 mod force;
 mod news;
@@ -137,11 +138,7 @@ impl Control {
     /// # Errors
     /// Why the change cannot be accepted now.
     pub async fn submit_change(&self, change: NewChange) -> Result<Pending, String> {
-        if !self.writer.is_healthy() {
-            return Err(
-                "the change was not accepted: the master cannot write its state".to_owned(),
-            );
-        }
+        self.admit("the change was not accepted").await?;
         self.begin(Ask::SubmitChange(Box::new(change))).await
     }
 
@@ -155,11 +152,7 @@ impl Control {
         job: TryJob,
         user: Option<String>,
     ) -> Result<Arc<BuildSet>, String> {
-        if !self.writer.is_healthy() {
-            return Err(
-                "the try job was not accepted: the master cannot write its state".to_owned(),
-            );
-        }
+        self.admit("the try job was not accepted").await?;
         let ask = Ask::SubmitTry {
             scheduler: scheduler.clone(),
             job: Box::new(job),
@@ -193,6 +186,17 @@ impl Control {
     /// Why it was not done.
     pub async fn ask(&self, ask: Ask) -> Said {
         self.begin(ask).await?.answer().await
+    }
+
+    /// Lets work in as far as the state can take it; `otherwise` is what becomes of it if not.
+    async fn admit(&self, otherwise: &str) -> Result<(), String> {
+        if !self.writer.is_healthy() {
+            return Err(format!("{otherwise}: the master cannot write its state"));
+        }
+        tokio::select! {
+            () = self.writer.room() => Ok(()),
+            () = self.questions.closed() => Err(stopping()),
+        }
     }
 
     async fn begin(&self, ask: Ask) -> Result<Pending, String> {

@@ -1,4 +1,8 @@
 //! The task that owns the core: tells it what happens, does what it wants done.
+//!
+//! Invariants: it waits for nothing but the next event, least of all for the disk, so that signals, deadlines and
+//! whoever asks are served whatever the disk does. While the writer is far behind, nobody new is let in: slaves wait here, changes
+//! and wishes for builds at [`crate::control`]. What those can cause who are in already is bounded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -104,7 +108,7 @@ impl Engine {
     /// Runs until the core wants to end.
     pub(super) async fn run(&mut self) {
         let mut batch = Vec::with_capacity(BATCH);
-        while !self.carry_out().await {
+        while !self.carry_out() {
             match self.next_event(&mut batch).await {
                 Event::Happened => {
                     for happened in batch.drain(..) {
@@ -133,6 +137,16 @@ impl Engine {
                 Event::Due => self.core.handle_timeout(self.clock.now()),
             }
         }
+        self.turn_away();
+    }
+
+    /// Nobody is heard any more: those who wait to be, or for an answer, are told that the master stops.
+    fn turn_away(&mut self) {
+        self.channels.questions.close();
+        while self.channels.questions.try_recv().is_ok() {}
+        self.happened.close();
+        while self.happened.try_recv().is_ok() {}
+        self.replies.clear();
     }
 
     /// Waits for the next event. What has happened is taken in batches. Every branch is
@@ -145,11 +159,16 @@ impl Engine {
                 None => std::future::pending().await,
             }
         };
+        let (writer, logins) = (&self.writer, &mut self.channels.logins);
+        let login = async {
+            writer.room().await;
+            logins.recv().await
+        };
         tokio::select! {
             _ = self.happened.recv_many(batch, BATCH) => Event::Happened,
             Ok(()) = self.channels.confirmed.changed() => Event::Confirmed,
             Some(question) = self.channels.questions.recv() => Event::Asked(question),
-            Some(login) = self.channels.logins.recv() => Event::LoggedIn(login),
+            Some(login) = login => Event::LoggedIn(login),
             wish = self.signals.next() => Event::Signalled(wish),
             () = sleep => Event::Due,
         }
@@ -229,11 +248,11 @@ impl Engine {
     }
 
     /// Does all that the core wants done now; says whether the core wants to end.
-    async fn carry_out(&mut self) -> bool {
+    fn carry_out(&mut self) -> bool {
         let mut exit = false;
         while let Some(command) = self.core.next_command() {
             match command {
-                Command::Persist { ticket, ops } => self.writer.write(ticket, ops).await,
+                Command::Persist { ticket, ops } => self.writer.hand_in(ticket, ops),
                 Command::Reply { to, result } => {
                     // Whoever asked may have gone away; what was done stays done.
                     if let Some(answer) = self.replies.remove(&to)

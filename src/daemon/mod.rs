@@ -24,7 +24,7 @@ mod zone;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, info_span, warn};
 
-use crate::botmaster::BotMaster;
+use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::config::Config;
 use crate::control::{Control, Newsroom, socket};
 use crate::logs::LogStore;
@@ -53,16 +53,29 @@ pub use zone::machine_zone;
 /// Questions that may wait for the core; more wait at their askers.
 const QUESTIONS: usize = 1024;
 
-/// How long tasks may take to end after the core has ended.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the process may live after it was told to stop (PROMISES).
+const LONGEST_STOP: Duration = Duration::from_secs(5);
+
+/// How long all may take that comes after the end of the core: tasks, the last commit, the runtime. None of them knows
+/// how long the others take, so all have one deadline.
+const END_TIME: Duration = Duration::from_millis(1_500);
+
+/// What of that is kept for the last commit.
+const COMMIT_TIME: Duration = Duration::from_millis(500);
+
+const _: () = assert!(STOP_TIME.as_millis() + END_TIME.as_millis() < LONGEST_STOP.as_millis());
 
 /// Runs the master in the current directory, its base directory, until it is told to stop.
 /// `load` reads the configuration anew when it is to be taken again; `ready` is called with the addresses it listens
-/// on when it is up.
+/// on when it is up. Returns by when the process is to end.
 ///
 /// # Errors
 /// It cannot start: the state is in use, a secret is missing, a port is taken.
-pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    load: Load,
+    ready: impl FnOnce(&[String]),
+) -> anyhow::Result<Instant> {
     let config = Arc::new(config);
     let clock = Clock::new();
     let basedir = Path::new(".");
@@ -136,15 +149,16 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
     info!(?addresses, "the master is up");
     engine.run().await;
 
+    let deadline = tokio::time::Instant::now() + END_TIME;
     tasks.stop();
-    if tokio::time::timeout(PATIENCE, tasks.finished())
+    if tokio::time::timeout_at(deadline - COMMIT_TIME, tasks.finished())
         .await
         .is_err()
     {
         warn!(tasks = tracker.len(), "some tasks did not end in time");
     }
     drop(engine);
-    if tokio::time::timeout(PATIENCE, writer.close())
+    if tokio::time::timeout_at(deadline, writer.close())
         .await
         .is_err()
     {
@@ -157,5 +171,5 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
         Err(error) => warn!("cannot remove {}: {error}", socket::FILE),
     }
     info!("the master has stopped");
-    Ok(())
+    Ok(deadline.into_std())
 }

@@ -3,11 +3,12 @@
 //! One thread owns the connection. It takes everything that waits, writes it in one transaction
 //! and confirms the last ticket after the commit. While the disk refuses, it keeps the same
 //! transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and those who
-//! hand in more wait once `MAX_WAITING_OPS` are waiting.
+//! hand in more wait once `MAX_WAITING_OPS` are waiting. The core alone never waits: it may go beyond the limit, and
+//! instead nobody new is let in to it until there is [room](Writer::room) again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,6 +59,7 @@ impl Store {
         let (inbox, waiting) = mpsc::channel();
         let shared = Arc::new(Shared {
             room: Semaphore::new(MAX_WAITING_OPS),
+            beyond: AtomicUsize::new(0),
             is_healthy: AtomicBool::new(true),
         });
         let thread = WriterThread {
@@ -90,6 +92,23 @@ impl Writer {
         let write = Write { ticket, ops };
         let room = self.shared.room.acquire_many(write.weight()).await;
         room.expect("the semaphore is never closed").forget();
+        self.send(write);
+    }
+
+    /// Hands in ops as [`Writer::write`] does, but at once, also while the writer is far behind.
+    pub fn hand_in(&self, ticket: Option<Ticket>, ops: Vec<Op>) {
+        let write = Write { ticket, ops };
+        self.shared.take_room(write.size());
+        self.send(write);
+    }
+
+    /// Waits while the writer is far behind. Cancel-safe.
+    pub async fn room(&self) {
+        let room = self.shared.room.acquire().await;
+        drop(room.expect("the semaphore is never closed"));
+    }
+
+    fn send(&self, write: Write) {
         if self.inbox.send(Message::Write(write)).is_err() {
             error!("something is written to the state after it was closed");
         }
@@ -117,7 +136,26 @@ impl Writer {
 struct Shared {
     /// One permit an op.
     room: Semaphore,
+    /// Permits that were taken although there were none; those that come back settle this first.
+    beyond: AtomicUsize,
     is_healthy: AtomicBool,
+}
+
+impl Shared {
+    /// Takes permits, whether they are there or not.
+    fn take_room(&self, permits: usize) {
+        let taken = self.room.forget_permits(permits);
+        self.beyond.fetch_add(permits - taken, Ordering::Relaxed);
+    }
+
+    fn give_room(&self, permits: usize) {
+        let settle = |beyond: usize| Some(beyond.saturating_sub(permits));
+        let beyond = self
+            .beyond
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, settle)
+            .unwrap_or_default();
+        self.room.add_permits(permits.saturating_sub(beyond));
+    }
 }
 
 #[derive(Debug)]
@@ -135,9 +173,12 @@ struct Write {
 
 impl Write {
     /// Permits that it needs: one an op, at least one, and never more than there are.
+    fn size(&self) -> usize {
+        self.ops.len().clamp(1, MAX_WAITING_OPS)
+    }
+
     fn weight(&self) -> u32 {
-        u32::try_from(self.ops.len().clamp(1, MAX_WAITING_OPS))
-            .expect("the limit is a small number")
+        u32::try_from(self.size()).expect("the limit is a small number")
     }
 }
 
@@ -246,8 +287,7 @@ impl WriterThread {
         }
         for write in batch.drain(..) {
             self.since_checkpoint += write.ops.len();
-            let weight = usize::try_from(write.weight()).expect("it was a usize");
-            self.shared.room.add_permits(weight);
+            self.shared.give_room(write.size());
         }
     }
 

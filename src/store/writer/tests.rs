@@ -179,6 +179,32 @@ fn while_the_disk_refuses_nothing_is_confirmed_or_lost() {
     assert_eq!(run.changes(), (1..=next).collect::<Vec<_>>());
 }
 
+/// MAS-05: the core must hear of signals also while the disk takes nothing.
+#[test]
+fn the_core_hands_in_without_waiting_and_others_wait_until_that_is_written_too() {
+    let run = Running::new();
+    let other = Connection::open(run.dir.path().join(Store::FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let beyond = u64::try_from(MAX_WAITING_OPS).unwrap() + 10;
+    for n in 1..=beyond {
+        let change = vec![Op::ChangeAdded(a_change(n))];
+        run.writer.hand_in(Some(Ticket(n)), change);
+    }
+    let mut room = Box::pin(run.writer.room());
+    block_on(std::future::poll_fn(|cx| {
+        assert!(room.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    }));
+    other.execute_batch("COMMIT").unwrap();
+    block_on(room);
+    run.wait_for(beyond);
+    assert_eq!(run.changes(), (1..=beyond).collect::<Vec<_>>());
+    block_on(run.writer.clone().close());
+    let shared = &run.writer.shared;
+    assert_eq!(shared.room.available_permits(), MAX_WAITING_OPS);
+    assert_eq!(shared.beyond.load(Ordering::Relaxed), 0);
+}
+
 #[test]
 fn a_full_disk_leaves_nothing_of_the_batch_and_the_same_batch_works_later() {
     let dir = tempfile::tempdir().unwrap();
