@@ -1,8 +1,8 @@
-//! The kill sweep: changes as fast as the master takes them, slaves attached, and SIGKILL at random moments.
+//! The sweeps: changes as fast as the master takes them, slaves attached, and SIGKILL or SIGTERM at random moments.
 //!
 //! What is checked at the end: every acknowledged change was built to its end exactly once by each builder, whether
-//! requests are merged or not; no build number was used twice and no finished build changed afterwards; no command
-//! ran more often than there are builds that could have run it.
+//! requests are merged or not, and none that was refused; no build number was used twice and no finished build changed
+//! afterwards; no command ran more often than there are builds that could have run it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,14 +23,21 @@ use crate::harness::{Build, Master, Sandbox, Setup, Slave, is_slow, shell, wait_
 
 #[test]
 fn no_acknowledged_change_is_lost_or_built_twice_however_often_the_master_is_killed() {
-    let size = if is_slow() { LONG } else { USUAL };
-    let seed =
-        std::env::var("SEED").map_or_else(|_| rand::rng().random(), |seed| seed.parse().unwrap());
-    eprintln!("the seed of this kill sweep is {seed}; SEED={seed} repeats its choices");
-    sweep(size, StdRng::seed_from_u64(seed));
+    sweep(if is_slow() { LONG } else { USUAL }, |master| master.kill());
 }
 
-fn sweep(size: Size, mut rng: StdRng) {
+#[test]
+fn no_acknowledged_change_is_lost_or_built_twice_however_often_the_master_is_stopped() {
+    let size = if is_slow() { LONG_STOPS } else { STOPS };
+    sweep(size, |master| assert!(master.terminate().success()));
+}
+
+/// Ends the master again and again by `end`.
+fn sweep(size: Size, end: impl Fn(&mut Master<'_>)) {
+    let seed =
+        std::env::var("SEED").map_or_else(|_| rand::rng().random(), |seed| seed.parse().unwrap());
+    eprintln!("the seed of this sweep is {seed}; SEED={seed} repeats its choices");
+    let mut rng = StdRng::seed_from_u64(seed);
     let sandbox = Sandbox::new();
     let executions = sandbox.path("executions");
     let line = format!(
@@ -52,14 +59,14 @@ fn sweep(size: Size, mut rng: StdRng) {
                 scope.spawn(move || send_all(sender, size.changes / SENDERS, port, acknowledged))
             })
             .collect();
-        for kill in 0..size.kills {
+        for number in 0..size.ends {
             // Spread over the time in which changes come in, and once or twice over what is left to build.
             wait_for_count(
                 &acknowledged,
-                size.changes * kill / size.kills.saturating_sub(1).max(1),
+                size.changes * number / size.ends.saturating_sub(1).max(1),
             );
             thread::sleep(Duration::from_millis(rng.random_range(0..300)));
-            master.kill();
+            end(&mut master);
             if rng.random_ratio(1, 2) {
                 seen.look_at(&master);
             }
@@ -83,19 +90,29 @@ fn sweep(size: Size, mut rng: StdRng) {
 #[derive(Clone, Copy, Debug)]
 struct Size {
     changes: usize,
-    kills: usize,
+    ends: usize,
     slaves: usize,
 }
 
 const USUAL: Size = Size {
     changes: 1_000,
-    kills: 20,
+    ends: 20,
     slaves: 20,
 };
 const LONG: Size = Size {
     changes: 10_000,
-    kills: 200,
+    ends: 200,
     slaves: 20,
+};
+const STOPS: Size = Size {
+    changes: 400,
+    ends: 5,
+    slaves: 8,
+};
+const LONG_STOPS: Size = Size {
+    changes: 4_000,
+    ends: 50,
+    slaves: 8,
 };
 const SENDERS: usize = 4;
 
@@ -103,7 +120,14 @@ const SENDERS: usize = 4;
 #[derive(Debug)]
 struct Sent {
     revision: String,
-    acknowledged: bool,
+    /// What the master said to it, if it said anything.
+    answer: Option<Answer>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Answer {
+    Acknowledged,
+    Refused,
 }
 
 /// One builder keeps a build for every change; the other merges what waits.
@@ -123,12 +147,13 @@ const EACH: &str = "each";
 const MERGED: &str = "merged";
 
 /// Sends `count` changes over one connection after another, several on the way at a time, until all of them are
-/// acknowledged. One whose connection broke is sent anew as another change: nobody knows what became of it.
+/// acknowledged. One whose connection broke is sent anew as another change: nobody knows what became of it. So is one
+/// that a master refused because it is stopping.
 fn send_all(sender: usize, count: usize, port: u16, acknowledged: &AtomicUsize) -> Vec<Sent> {
     let mut sent = Vec::new();
     let mut done = 0;
     while done < count {
-        // An error is the master's death; what was not acknowledged by then stays so.
+        // An error is the end of the master; what was not acknowledged by then stays so.
         drop(send_some(
             sender,
             count,
@@ -160,14 +185,22 @@ fn send_some(
             let revision = format!("s{sender}-{}", sent.len());
             sent.push(Sent {
                 revision: revision.clone(),
-                acknowledged: false,
+                answer: None,
             });
             let request = client.send_change(avatar, &format!("sender {sender}"), &revision)?;
             on_the_way.insert(request, sent.len() - 1);
         }
         let (request, answer) = client.next_answer()?;
-        answer.unwrap_or_else(|failure| panic!("a change was not taken: {failure}"));
-        sent[on_the_way.remove(&request).unwrap()].acknowledged = true;
+        let change = &mut sent[on_the_way.remove(&request).unwrap()];
+        if let Err(failure) = answer {
+            let why = failure.to_string();
+            if !why.contains("stopped before it could be stored") {
+                assert!(why.contains("shutting down"), "not taken: {why}");
+                change.answer = Some(Answer::Refused);
+            }
+            return Err(io::Error::other(why));
+        }
+        change.answer = Some(Answer::Acknowledged);
         *done += 1;
         acknowledged.fetch_add(1, Ordering::Relaxed);
     }
@@ -255,7 +288,7 @@ impl Seen {
     }
 }
 
-/// Every acknowledged change is there, none is there twice; returns their numbers by revision.
+/// Every acknowledged change is there, no refused one is, none is there twice; returns their numbers by revision.
 fn check_changes(master: &Master<'_>, sent: &[Sent]) -> BTreeMap<String, u64> {
     let mut numbers = BTreeMap::new();
     for change in master.show::<ShownChange>(&["changes"]) {
@@ -263,10 +296,14 @@ fn check_changes(master: &Master<'_>, sent: &[Sent]) -> BTreeMap<String, u64> {
         let known = numbers.insert(revision, change.number);
         assert_eq!(known, None, "a change that was sent once is there twice");
     }
-    let acknowledged = || sent.iter().filter(|change| change.acknowledged);
-    assert!(acknowledged().count() > 0);
-    for change in acknowledged() {
-        assert!(numbers.contains_key(&change.revision), "{change:?} is lost");
+    assert!(!numbers.is_empty());
+    for change in sent {
+        let is_there = numbers.contains_key(&change.revision);
+        let ought_to_be = match change.answer {
+            Some(answer) => answer == Answer::Acknowledged,
+            None => is_there,
+        };
+        assert_eq!(is_there, ought_to_be, "{change:?}");
     }
     numbers
 }
