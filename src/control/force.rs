@@ -60,12 +60,22 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
     let state = State::open_readonly(Path::new(".")).map_err(|error| error.to_string())?;
     let found = read::build(&state.conn, &builder, number).map_err(|error| error.to_string())?;
     let Some(build) = found else {
-        return Err(format!("there is no build {number} of {builder}"));
+        let is_gone = read::was_build(&state.conn, &builder, number).is_ok_and(|gone| gone);
+        return Err(match is_gone {
+            true => format!("build {number} of {builder} was removed, as build_horizon says"),
+            false => format!("there is no build {number} of {builder}"),
+        });
     };
     if build.summary.finished_at.is_none() {
         return Err(format!("build {number} of {builder} has not finished"));
     }
     let stamp = absolute_stamp(&state, &build).map_err(|error| error.to_string())?;
+    let Some(stamp) = stamp else {
+        return Err(format!(
+            "what build {number} of {builder} has built is not known any more: its change or its build set was removed, \
+             as the horizons say; force a build of the revision that you want"
+        ));
+    };
     let given = |property: &Property| {
         !property.runtime && !SET_FOR_EACH_BUILD.contains(&property.source.as_str())
     };
@@ -91,13 +101,14 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
 }
 
 /// SST-07: what was built, by revision. It has no changes: a stamp with changes is merged with others whatever its
-/// revision is (SST-05), and a rebuild is to build that revision.
-fn absolute_stamp(state: &State, build: &BuildRow) -> rusqlite::Result<SourceStamp> {
+/// revision is (SST-05), and a rebuild is to build that revision. Nothing, if only what has gone knew it.
+fn absolute_stamp(state: &State, build: &BuildRow) -> rusqlite::Result<Option<SourceStamp>> {
     let conn = &state.conn;
     let mut stamp = SourceStamp::default();
-    if let Some(&first) = build.summary.requests.first()
-        && let Some(found) = read::stamp_of_request(conn, first)?
-    {
+    if let Some(&first) = build.summary.requests.first() {
+        let Some(found) = read::stamp_of_request(conn, first)? else {
+            return Ok(None);
+        };
         stamp = found;
     }
     let got = build
@@ -112,8 +123,10 @@ fn absolute_stamp(state: &State, build: &BuildRow) -> rusqlite::Result<SourceSta
     } else if stamp.revision.is_none()
         && let Some(&newest) = build.summary.changes.last()
     {
-        let change = read::change(conn, newest)?;
-        stamp.revision = change.and_then(|change| change.said.revision);
+        let Some(change) = read::change(conn, newest)? else {
+            return Ok(None);
+        };
+        stamp.revision = change.said.revision;
     }
-    Ok(stamp)
+    Ok(Some(stamp))
 }

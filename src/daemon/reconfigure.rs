@@ -8,13 +8,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
-use crate::config::{Config, Difference, circle_between};
+use crate::config::{Config, Difference, Horizons, circle_between};
 use crate::control::{Ask, Control, Reconfigure, Reconfigured};
 use crate::net::Tasks;
 
@@ -31,6 +31,7 @@ pub(super) struct Reconfigurer {
     doors: Doors,
     locals: Locals,
     jobdirs: Jobdirs,
+    horizons: watch::Sender<Horizons>,
     control: Control,
 }
 
@@ -48,6 +49,7 @@ impl Reconfigurer {
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {
+            horizons: watch::Sender::new(config.horizons),
             config,
             load,
             doors,
@@ -55,6 +57,11 @@ impl Reconfigurer {
             jobdirs,
             control,
         }
+    }
+
+    /// How much of the past is kept, as it is configured.
+    pub(super) fn horizons(&self) -> watch::Receiver<Horizons> {
+        self.horizons.subscribe()
     }
 
     /// Serves requests until nobody can make any, or the master stops.
@@ -110,6 +117,7 @@ impl Reconfigurer {
         self.doors.commit(prepared);
         self.locals.set(&self.doors);
         self.jobdirs.set(&config);
+        self.horizons.send_replace(config.horizons);
         self.config = config;
         Ok(done)
     }

@@ -184,6 +184,9 @@ pub(super) fn build_with(row: &BuildRow, left: &Left, trail: &Trail) -> Value {
         "requests": trail.requests.iter().map(request).collect::<Vec<_>>(),
         "slave": row.choice,
     });
+    if trail.logs_are_gone {
+        value["logs_removed"] = json!(true);
+    }
     value
 }
 

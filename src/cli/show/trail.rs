@@ -19,11 +19,16 @@ pub(super) struct Trail {
     pub(super) sets: BTreeMap<SetId, SetRow>,
     /// Its requests, in the order of the queue.
     pub(super) requests: Vec<RequestRow>,
+    /// Whether its logs were removed (MAS-08).
+    pub(super) logs_are_gone: bool,
 }
 
 /// Follows a build back.
 pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Trail> {
-    let mut trail = Trail::default();
+    let mut trail = Trail {
+        logs_are_gone: read::are_logs_gone(conn, row.summary.id)?,
+        ..Trail::default()
+    };
     for &id in &row.summary.requests {
         let Some(request) = read::request(conn, id)? else {
             continue;
@@ -48,6 +53,9 @@ pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Tr
 
 /// Prints it below a build.
 pub(super) fn page(screen: &mut Screen<'_>, row: &BuildRow, trail: &Trail) -> io::Result<()> {
+    if trail.logs_are_gone {
+        screen.line("  logs were removed, as log_horizon says")?;
+    }
     let started = row.summary.started_at;
     let mut rows = Vec::new();
     for (number, decisions) in &trail.changes {
