@@ -89,6 +89,8 @@
 //! At SIGTERM the core takes no more work, running builds are interrupted and end as RETRY, instances of latent slaves
 //! are stopped, and the writer commits. After `kill -9` the store finds builds that are still open, ends them as
 //! RETRY and gives their requests back, or as EXCEPTION if people had stopped them; instances that are on record are stopped before others are started; schedulers resume with the changes they had gathered.
+//!
+//! What is beyond a horizon of the configuration is taken away in the background, a page at a time ([`store::prune`]).
 
 pub mod botmaster;
 pub mod build;

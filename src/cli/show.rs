@@ -183,13 +183,18 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             pages::changes(screen, &changes)?;
         }
         What::Change { number } => {
-            let Some(change) = read::change(conn, ChangeNumber(*number))? else {
+            let wanted = ChangeNumber(*number);
+            let Some(change) = read::change(conn, wanted)? else {
+                if read::was_change(conn, wanted)? {
+                    bail!("change {number} was removed, as change_horizon says");
+                }
                 bail!("there is no change {number}");
             };
             let fate = Fate {
                 decisions: read::decisions(conn, change.number)?,
                 sets: read::sets_of_change(conn, change.number)?,
                 requests: read::requests_of_change(conn, change.number)?,
+                some_have_gone: read::were_sets(conn)?,
             };
             if args.json {
                 return json::lines(screen.out, [json::change_with(&change, &fate)]);
@@ -262,6 +267,9 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             headers,
         } => {
             let build = find_build(&state, builder, *number)?;
+            if read::are_logs_gone(conn, build.summary.id)? {
+                bail!("the logs of build {number} of {builder} were removed, as log_horizon says");
+            }
             let path = state.basedir().join(find_log(&build, step, log)?);
             let channels: &[Channel] = if *headers {
                 &Channel::ALL
@@ -281,6 +289,9 @@ fn find_build(state: &State, builder: &str, number: u64) -> anyhow::Result<Build
     check_builder(state, &builder)?;
     match read::build(&state.conn, &builder, BuildNumber(number))? {
         Some(build) => Ok(build),
+        None if read::was_build(&state.conn, &builder, BuildNumber(number))? => {
+            bail!("build {number} of {builder} was removed, as build_horizon says")
+        }
         None => match read::builds(&state.conn, Some(&builder), 1)?.first() {
             Some(last) => bail!(
                 "there is no build {number} of {builder}; its last one is {}",

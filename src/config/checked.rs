@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{LockAccess, LockConfig, Merging, SchedulerConfig, SlaveChoice};
+use super::{Horizons, LockAccess, LockConfig, Merging, SchedulerConfig, SlaveChoice};
 use crate::model::{BuilderName, InstanceStop, Properties, Results, SlaveName, StopMeans};
 
 /// A whole configuration.
@@ -56,6 +56,8 @@ pub struct Config {
     pub logs: LogLimits,
     /// How much of the program's own log file is kept: bytes a file, and number of old files.
     pub log_rotation: (u64, u32),
+    /// How much of the past is kept (MAS-08): all.
+    pub horizons: Horizons,
 }
 
 impl Config {

@@ -191,6 +191,7 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
         choose_slaves,
         logs,
         log_rotation,
+        horizons,
         mail,
     } = a;
     differing([
@@ -225,6 +226,9 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
             logs.max_tail_size != b.logs.max_tail_size,
         ),
         ("log_rotation", *log_rotation != b.log_rotation),
+        ("build_horizon", horizons.builds != b.horizons.builds),
+        ("log_horizon", horizons.logs != b.horizons.logs),
+        ("change_horizon", horizons.changes != b.horizons.changes),
         ("mail_command", mail.command != b.mail.command),
         ("mail_from", mail.from != b.mail.from),
     ])

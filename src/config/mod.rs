@@ -14,6 +14,7 @@ mod change_sources;
 pub mod checked;
 pub mod choosing;
 pub mod difference;
+pub mod horizons;
 mod instances;
 mod listen;
 pub mod locks;
@@ -43,6 +44,7 @@ pub use checked::{
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use difference::Difference;
+pub use horizons::{Horizon, Horizons};
 pub use locks::{LockAccess, LockConfig, LockKind, LockMode, circle_with};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, Listen, LogLimits, SlaveConfig, SlaveKind};
+use super::horizons;
 use super::locks::Locks;
 use super::mail;
 use super::names::Names;
@@ -48,6 +49,9 @@ pub(super) static SHAPE: Shape = Shape {
         "log_max_size",
         "log_max_tail_size",
         "log_rotation",
+        "build_horizon",
+        "log_horizon",
+        "change_horizon",
         "mail_command",
         "mail_from",
     ],
@@ -149,6 +153,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         max_tail_size: root.take("log_max_tail_size").and_then(|v| v.size()),
     };
     let log_rotation = read_log_rotation(&mut root);
+    let horizons = horizons::read(&mut root);
     let mail = mail::read(&mut root);
     let mut text = |key, default: &str| {
         let text = root.take(key).and_then(|v| v.text());
@@ -182,6 +187,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         choose_slaves: choose_slaves.unwrap_or_default(),
         logs,
         log_rotation,
+        horizons,
     }
 }
 

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{Ask, Control, odd};
 use crate::botmaster::{Answer, Forced};
 use crate::model::{BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp};
@@ -59,13 +57,24 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
     let state = State::open_readonly(Path::new(".")).map_err(|error| error.to_string())?;
     let found = read::build(&state.conn, &builder, number).map_err(|error| error.to_string())?;
     let Some(build) = found else {
-        return Err(format!("there is no build {number} of {builder}"));
+        let is_gone = read::was_build(&state.conn, &builder, number).is_ok_and(|gone| gone);
+        return Err(match is_gone {
+            true => format!("build {number} of {builder} was removed, as build_horizon says"),
+            false => format!("there is no build {number} of {builder}"),
+        });
     };
     if build.summary.finished_at.is_none() {
         return Err(format!("build {number} of {builder} has not finished"));
     }
-    let wishes = read::wishes(&state.conn, &build.summary.requests);
+    let requests = &build.summary.requests;
+    let wishes = read::wishes(&state.conn, requests);
     let (stamps, priority) = wishes.map_err(|error| error.to_string())?;
+    if stamps.is_empty() && !requests.is_empty() {
+        return Err(format!(
+            "what build {number} of {builder} has built is not known any more: its build sets were removed, as the \
+             horizons say; force a build of the revision that you want"
+        ));
+    }
     let stamp = absolute(&SourceStamp::merged(&stamps), &build.properties);
     let given = |property: &Property| {
         !property.runtime && !SET_FOR_EACH_BUILD.contains(&property.source.as_str())

@@ -27,6 +27,11 @@ fn recorded(id: RequestId) -> Result<Blocker, String> {
     let state = State::open_readonly(Path::new(".")).map_err(|error| error.to_string())?;
     let found = read::request(&state.conn, id).map_err(|error| error.to_string())?;
     let Some(row) = found else {
+        if read::was_request(&state.conn, id).is_ok_and(|gone| gone) {
+            return Err(format!(
+                "request {id} has finished and was removed, as build_horizon says"
+            ));
+        }
         return Err(format!(
             "there is no request {id}; `buildmaster show requests --all` lists them"
         ));

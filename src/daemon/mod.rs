@@ -2,7 +2,8 @@
 //!
 //! [`run`] puts the parts together. The task of `engine` owns the core and carries out its commands;
 //! it is the only place that reads a clock for the core. `sessions` holds the connected slaves,
-//! `builds` the running builds, `instances` those of latent slaves, `logins` says who may log in, `announce` writes events to the log.
+//! `builds` the running builds, `instances` those of latent slaves, `logins` says who may log in, `announce` writes events to the log,
+//! `pruning` takes away what is old.
 //!
 //! Invariants: control state has one owner, the engine; others send it what happened over bounded
 //! channels. Every task is spawned on the tracker and ends with the token. At a stop the doors
@@ -18,6 +19,7 @@ mod jobdirs;
 mod local;
 mod logins;
 mod passwords;
+mod pruning;
 mod reconfigure;
 mod sessions;
 mod signals;
@@ -45,6 +47,7 @@ use crate::store::Store;
 use clock::Clock;
 use doors::Doors;
 use engine::Engine;
+use pruning::Pruner;
 use reconfigure::Reconfigurer;
 
 pub use clock::wall;
@@ -128,6 +131,12 @@ pub async fn run(
         socket::serve(listener, control.clone(), tasks.clone()),
     );
     let reconfigurer = Reconfigurer::new(config, load, doors, jobdirs, log, control, &tasks);
+    let pruner = Pruner::open(basedir, writer.clone())?;
+    let (horizons, news) = (reconfigurer.horizons(), newsroom.listen());
+    tasks.spawn(
+        info_span!("pruning"),
+        pruning::run(pruner, horizons, news, tasks.clone()),
+    );
     tasks.spawn(
         info_span!("reconfiguration"),
         reconfigurer.run(reconfigurations, tasks.clone()),

@@ -8,13 +8,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
-use crate::config::{Config, Difference};
+use crate::config::{Config, Difference, Horizons};
 use crate::control::{Ask, Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
@@ -34,6 +34,7 @@ pub(super) struct Reconfigurer {
     jobdirs: Jobdirs,
     /// The program's own log, if it is a file.
     log: Option<LogFile>,
+    horizons: watch::Sender<Horizons>,
     control: Control,
 }
 
@@ -62,6 +63,7 @@ impl Reconfigurer {
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {
+            horizons: watch::Sender::new(config.horizons),
             config,
             load,
             doors,
@@ -70,6 +72,11 @@ impl Reconfigurer {
             log,
             control,
         }
+    }
+
+    /// How much of the past is kept, as it is configured.
+    pub(super) fn horizons(&self) -> watch::Receiver<Horizons> {
+        self.horizons.subscribe()
     }
 
     /// Serves requests until nobody can make any, or the master stops.
@@ -121,6 +128,7 @@ impl Reconfigurer {
             if let Some(log) = &self.log {
                 log.rotate_by(rotation(&config));
             }
+            self.horizons.send_replace(config.horizons);
             self.config = config;
         }
         Ok(Reconfigured {

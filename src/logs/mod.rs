@@ -16,10 +16,12 @@
 mod index;
 mod name;
 pub mod reader;
+mod remove;
 pub mod writer;
 
 pub use name::file_name;
 pub use reader::LogReader;
+pub use remove::remove;
 pub use writer::{LogSink, LogStore};
 
 /// A channel of a log (LOG-02). The numbers are those Buildbot's status clients know.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -15,6 +15,7 @@ use tracing::{error, warn};
 
 use super::Channel;
 use super::index::Run;
+use super::remove::check;
 
 /// Makes logs, all written by one thread. Cheap to clone; the thread ends when the last clone and
 /// the last sink are gone.
@@ -350,17 +351,7 @@ impl Log {
 
 impl Files {
     fn open(basedir: &Path, path: &str, is_new: bool) -> io::Result<Self> {
-        let relative = Path::new(path);
-        let stays_below = relative
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        if !stays_below || path.is_empty() {
-            return Err(io::Error::new(
-                ErrorKind::InvalidInput,
-                "it would not be below the base directory",
-            ));
-        }
-        let base = basedir.join(relative);
+        let base = basedir.join(check(path)?);
         // What is there already belongs to a build whose number the state has forgotten; only an
         // older copy of the state that was put back does that.
         let open = |suffix| {

@@ -212,6 +212,24 @@ pub enum Op {
         /// Slave names, in the order of the configuration.
         slaves: Vec<SlaveName>,
     },
+    /// What is beyond a horizon has gone (MAS-08).
+    Pruned(Pruned),
+}
+
+/// What has gone, or goes with this, because it is beyond a horizon. Nothing that is open needs it; its numbers are never used again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pruned {
+    /// Finished builds with their steps and logs, and finished sets of which no build is left.
+    Builds(Vec<BuildId>),
+    /// The logs of finished builds.
+    Logs(Vec<BuildId>),
+    /// Finished sets; those of which a build is left stay.
+    Sets(Vec<SetId>),
+    /// Changes.
+    Changes(Vec<ChangeNumber>),
+    /// Directories of logs, relative to the base directory, which the state has forgotten: now they are not on the disk
+    /// any more either.
+    LogDirs(Vec<String>),
 }
 
 /// The start of a build.

@@ -29,7 +29,7 @@ pub use ids::{
     SlaveName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
-pub use journal::{Op, Recovered};
+pub use journal::{Op, Pruned, Recovered};
 pub use pause::Pause;
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};

@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, named_params, params};
 
 use super::column::{Json, int};
 use super::expectation;
+use super::prune;
 use crate::model::journal::BuildStart;
 use crate::model::{
     BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, SchedulerName, SlaveName,
@@ -264,6 +265,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             .execute(params![builder.as_str(), state]),
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => configured(conn, builders, slaves),
+        Op::Pruned(pruned) => prune::write(conn, pruned),
     }
 }
 

@@ -7,13 +7,14 @@
 //! a pid file, says "already running". SQL is static text next to its function.
 //!
 //! Start reading at `migrations/0001.sql`, then `apply` (what each op writes), `recover` (what a
-//! start reads and repairs) and [`writer`].
+//! start reads and repairs), [`writer`], and [`prune`] for what goes again.
 
 mod apply;
 mod column;
 mod error;
 mod expectation;
 mod lock;
+pub mod prune;
 pub mod read;
 mod recover;
 mod schema;

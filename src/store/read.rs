@@ -16,11 +16,13 @@ use crate::model::{
 mod of_build;
 mod of_change;
 mod of_set;
+mod pruned;
 mod requests;
 
 pub use of_build::{builds_before, wishes};
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 pub use of_set::requests_of_set;
+pub use pruned::{are_logs_gone, was_build, was_change, was_request, were_sets};
 pub use requests::{RequestRow, Which, request, requests};
 
 /// The state, opened for reading, beside a running master or without one.
@@ -505,4 +507,4 @@ const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1
     ORDER BY step, position";
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -133,7 +133,9 @@ fn close_open_logs(conn: &Connection, basedir: &Path, build: BuildId) -> rusqlit
     Ok(())
 }
 
-fn scheduler_states(conn: &Connection) -> rusqlite::Result<BTreeMap<SchedulerName, Value>> {
+pub(super) fn scheduler_states(
+    conn: &Connection,
+) -> rusqlite::Result<BTreeMap<SchedulerName, Value>> {
     conn.prepare("SELECT name, state FROM scheduler")?
         .query_map([], |row| {
             Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Json<_>>(1)?.0))
@@ -173,7 +175,7 @@ const SLAVES: &str = "SELECT name, seen_at, paused_at, paused_by, pause_reason, 
     FROM slave";
 
 /// Numbers in arrays under the key `changes`, at any depth.
-fn collect_changes(state: &Value, found: &mut BTreeSet<ChangeNumber>) {
+pub(super) fn collect_changes(state: &Value, found: &mut BTreeSet<ChangeNumber>) {
     match state {
         Value::Array(items) => items.iter().for_each(|item| collect_changes(item, found)),
         Value::Object(fields) => {

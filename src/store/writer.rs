@@ -89,15 +89,24 @@ impl Writer {
     ///
     /// Cancel-safe: nothing is written if it is dropped while waiting.
     pub async fn write(&self, ticket: Option<Ticket>, ops: Vec<Op>) {
-        let write = Write { ticket, ops };
-        let room = self.shared.room.acquire_many(write.weight()).await;
-        room.expect("the semaphore is never closed").forget();
-        self.send(write);
+        self.send_when_there_is_room(Write::new(ticket, ops)).await;
+    }
+
+    /// Hands in ops as [`Writer::write`] does without a ticket, and waits until they are committed.
+    ///
+    /// Cancel-safe: they are written as a whole or not at all.
+    pub async fn write_and_wait(&self, ops: Vec<Op>) {
+        let (done, is_done) = oneshot::channel();
+        let mut write = Write::new(None, ops);
+        write.done = Some(done);
+        self.send_when_there_is_room(write).await;
+        // An error says that the state is closed.
+        is_done.await.unwrap_or_default();
     }
 
     /// Hands in ops as [`Writer::write`] does, but at once, also while the writer is far behind.
     pub fn hand_in(&self, ticket: Option<Ticket>, ops: Vec<Op>) {
-        let write = Write { ticket, ops };
+        let write = Write::new(ticket, ops);
         self.shared.take_room(write.size());
         self.send(write);
     }
@@ -106,6 +115,12 @@ impl Writer {
     pub async fn room(&self) {
         let room = self.shared.room.acquire().await;
         drop(room.expect("the semaphore is never closed"));
+    }
+
+    async fn send_when_there_is_room(&self, write: Write) {
+        let room = self.shared.room.acquire_many(write.weight()).await;
+        room.expect("the semaphore is never closed").forget();
+        self.send(write);
     }
 
     fn send(&self, write: Write) {
@@ -169,9 +184,16 @@ enum Message {
 struct Write {
     ticket: Option<Ticket>,
     ops: Vec<Op>,
+    /// Who waits for the commit.
+    done: Option<oneshot::Sender<()>>,
 }
 
 impl Write {
+    fn new(ticket: Option<Ticket>, ops: Vec<Op>) -> Self {
+        let done = None;
+        Self { ticket, ops, done }
+    }
+
     /// Permits that it needs: one an op, at least one, and never more than there are.
     fn size(&self) -> usize {
         self.ops.len().clamp(1, MAX_WAITING_OPS)
@@ -288,6 +310,10 @@ impl WriterThread {
         for write in batch.drain(..) {
             self.since_checkpoint += write.ops.len();
             self.shared.give_room(write.size());
+            if let Some(done) = write.done {
+                // Whoever waited may have gone away.
+                done.send(()).unwrap_or_default();
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a request costs the core while others wait: `cargo bench --bench queue`.
+//! What requests, changes of the configuration and slaves cost the core where there are many: `cargo bench --bench queue`.
 
 #![expect(clippy::unwrap_used, reason = "the input is our own")]
 
@@ -36,13 +36,23 @@ fn drained_over_200_builders(bencher: Bencher<'_, '_>, requests: u64) {
     bencher
         .counter(ItemsCount::new(requests))
         .with_inputs(|| BotMaster::new(Arc::clone(&config), waiting(requests), 1, NOW))
-        .bench_values(|core| assert_eq!(drain(core), requests));
+        .bench_values(|core| assert_eq!(drain(core, SLAVES).builds, requests));
+}
+
+/// SLV-14: they all come at once, each for ten builders, and nobody makes them wait.
+#[divan::bench(args = [100, 1_000], sample_count = 10, sample_size = 1)]
+fn so_many_slaves_attach_to_10_builders(bencher: Bencher<'_, '_>, slaves: usize) {
+    let config = Arc::new(many_builders(10, slaves, 1));
+    bencher
+        .counter(ItemsCount::new(slaves))
+        .with_inputs(|| BotMaster::new(Arc::clone(&config), Recovered::default(), 1, NOW))
+        .bench_values(|core| assert_eq!(drain(core, slaves).logins, slaves));
 }
 
 /// All slaves take another number of builds at once; the builders stay as they are, and nobody is connected.
 #[divan::bench(args = [200, 2_000])]
 fn one_of_so_many_builders_changes(bencher: Bencher<'_, '_>, builders: usize) {
-    let configs = [1, 2].map(|max| Arc::new(many_builders(builders, max)));
+    let configs = [1, 2].map(|max| Arc::new(many_builders(builders, SLAVES, max)));
     let mut core = BotMaster::new(Arc::clone(&configs[0]), Recovered::default(), 1, NOW);
     while core.next_command().is_some() {}
     let mut turn = 0;
@@ -63,15 +73,15 @@ fn one_of_so_many_builders_changes(bencher: Bencher<'_, '_>, builders: usize) {
 }
 
 fn configuration(max_builds: u32) -> Config {
-    many_builders(BUILDERS, max_builds)
+    many_builders(BUILDERS, SLAVES, max_builds)
 }
 
-fn many_builders(builders: usize, max_builds: u32) -> Config {
+fn many_builders(builders: usize, slaves: usize, max_builds: u32) -> Config {
     let mut text = "merge_requests = false\n[factories.none]\nsteps = []\n".to_owned();
     let names = |prefix: &str, count: usize| -> Vec<String> {
         (0..count).map(|n| format!("{prefix}{n}")).collect()
     };
-    let slaves = names("s", SLAVES);
+    let slaves = names("s", slaves);
     for slave in &slaves {
         let local =
             format!("[[slaves]]\nname = {slave:?}\ntype = \"local\"\nmax_builds = {max_builds}\n");
@@ -130,23 +140,33 @@ fn waiting(requests: u64) -> Recovered {
     }
 }
 
-/// Everybody comes and answers at once, until there is nothing to do; the number of builds.
-fn drain(mut core: BotMaster) -> u64 {
-    let mut inputs: VecDeque<Input> = (0..SLAVES)
+/// What the core did.
+#[derive(Default)]
+struct Done {
+    /// Builds that ran.
+    builds: u64,
+    /// Slaves that were told that they are attached.
+    logins: usize,
+}
+
+/// Everybody comes and answers at once, until there is nothing to do.
+fn drain(mut core: BotMaster, slaves: usize) -> Done {
+    let mut inputs: VecDeque<Input> = (0..slaves)
         .map(|n| Input::SlaveLoggedIn {
             slave: format!("s{n}").as_str().into(),
             session: SessionId(u64::try_from(n).unwrap()),
             address: String::new(),
         })
         .collect();
-    let mut builds = 0;
+    let mut done = Done::default();
     loop {
         while let Some(command) = core.next_command() {
-            builds += u64::from(matches!(command, Command::RunBuild { .. }));
+            done.builds += u64::from(matches!(command, Command::RunBuild { .. }));
+            done.logins += usize::from(matches!(command, Command::CompleteLogin { .. }));
             inputs.extend(answer(command));
         }
         let Some(input) = inputs.pop_front() else {
-            return builds;
+            return done;
         };
         core.handle(NOW, input);
     }

@@ -150,8 +150,8 @@ fn mas_05_a_master_whose_disk_takes_no_writes_answers_and_stops() {
         }
     }
     let mut why = master.program();
-    let unknown = run(why.args(["why", "99", "--basedir"]).arg(master.dir()));
-    assert!(unknown.stderr.contains("no request 99"), "{unknown}");
+    let unknown = run(why.args(["why", "123456", "--basedir"]).arg(master.dir()));
+    assert!(unknown.stderr.contains("no request 123456"), "{unknown}");
     assert!(master.terminate().success());
 
     drop(disk);
@@ -277,11 +277,11 @@ fn daemon_starts_restarts_and_stops() {
     verb("restart").ok();
     let second = DaemonGuard(pid());
     assert_ne!(second.0, first);
-    assert!(!is_alive(first));
+    wait_until_ended(first);
     assert_eq!(result(&master.build("full", 0).unwrap()), "success");
 
     verb("stop").ok();
-    assert!(!is_alive(second.0));
+    wait_until_ended(second.0);
     assert!(!pid_file.exists());
     let stopped = verb("stop");
     assert_ne!(stopped.code, Some(0), "{stopped}");
@@ -373,6 +373,11 @@ fn demo_shows_a_green_build_and_ends_by_itself() {
 
     assert!(shown.contains("success"), "{shown}");
     assert!(shown.contains(dir.to_str().unwrap()), "{shown}");
+}
+
+/// A daemon gives its pid file back as the last thing that it does.
+fn wait_until_ended(pid: Option<Pid>) {
+    wait_until("the end of the daemon", || !is_alive(pid));
 }
 
 /// Whether a process runs. One that has ended may be known for a while yet, until whoever inherited it looks.

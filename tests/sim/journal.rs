@@ -125,7 +125,8 @@ impl Journal {
             | Op::StepText { .. }
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
-            | Op::LogClosed { .. } => panic!("the core knows nothing of steps"),
+            | Op::LogClosed { .. }
+            | Op::Pruned(_) => panic!("the core knows nothing of steps, nor of what goes"),
             Op::SlavePaused { slave, pause } => {
                 if let Some(pause) = pause {
                     self.pauses.insert(pause.reason.clone());

@@ -10,10 +10,10 @@ use buildmaster::config::calendar::Field;
 use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
-    GitMode, GitStepConfig, Importance, InstanceKind, LatentConfig, LockAccess, LockConfig,
-    LockKind, LockMode, LogLimits, MailConfig, MergeRule, Merging, NightlyConfig, SchedulerConfig,
-    SchedulerKind, Secret, SlaveChoice, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
-    TimedBuild, TreeStable,
+    GitMode, GitStepConfig, Horizons, Importance, InstanceKind, LatentConfig, LockAccess,
+    LockConfig, LockKind, LockMode, LogLimits, MailConfig, MergeRule, Merging, NightlyConfig,
+    SchedulerConfig, SchedulerKind, Secret, SlaveChoice, SlaveConfig, SlaveKind, StepConfig,
+    StepKind, Template, TimedBuild, TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -64,6 +64,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         choose_slaves: slave_choice(rng),
         logs: LogLimits::default(),
         log_rotation: (0, 0),
+        horizons: Horizons::default(),
         mail: MailConfig::default(),
     }
 }

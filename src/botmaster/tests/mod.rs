@@ -29,8 +29,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    BuilderConfig, FactoryConfig, LogLimits, MailConfig, MergeRule, Merging, SchedulerConfig,
-    SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
+    BuilderConfig, FactoryConfig, Horizons, LogLimits, MailConfig, MergeRule, Merging,
+    SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
 };
 use crate::model::{NewChange, Properties, RequestId, Results, Timestamp};
 
@@ -80,6 +80,7 @@ fn config(builders: &[(&str, &[&str])]) -> Config {
         choose_slaves: SlaveChoice::First,
         logs: LogLimits::default(),
         log_rotation: (0, 0),
+        horizons: Horizons::default(),
         mail: MailConfig::default(),
     }
 }
@@ -493,6 +494,7 @@ fn short_op(op: &Op) -> Option<String> {
         | Op::BuilderState { .. }
         | Op::StepsExpected { .. }
         | Op::Configured { .. }
+        | Op::Pruned(_)
         | Op::StepStarted { .. }
         | Op::StepHasLocks { .. }
         | Op::StepText { .. }

@@ -15,12 +15,17 @@ pub(super) struct Fate {
     pub(super) sets: Vec<SetRow>,
     /// The requests of these.
     pub(super) requests: Vec<RequestRow>,
+    /// Whether old sets have been removed, of whatever change.
+    pub(super) some_have_gone: bool,
 }
 
 pub(super) fn page(screen: &mut Screen<'_>, fate: &Fate) -> io::Result<()> {
     decisions(screen, fate.decisions.as_deref())?;
     if fate.sets.is_empty() {
-        return screen.line("  in no build set yet");
+        return screen.line(match fate.some_have_gone {
+            true => "  in no build set, or in one that was removed, as build_horizon says",
+            false => "  in no build set yet",
+        });
     }
     screen.line("  build sets")?;
     let mut rows = Vec::new();

@@ -195,6 +195,9 @@ pub(super) fn build_with(row: &BuildRow, left: &Left, trail: &Trail) -> Value {
         "again_after": again.collect::<Vec<_>>(),
         "slave": row.choice,
     });
+    if trail.logs_are_gone {
+        value["logs_removed"] = json!(true);
+    }
     value
 }
 

@@ -299,6 +299,7 @@ fn a_change_of_which_nothing_was_written_down_is_shown_as_such() {
             decisions,
             sets,
             requests,
+            some_have_gone: false,
         };
         fate::page(&mut screen, &fate).unwrap();
         let shown = String::from_utf8(out).unwrap();

@@ -21,12 +21,15 @@ pub(super) struct Trail {
     pub(super) requests: Vec<RequestRow>,
     /// The earlier builds of its requests that were cut short, and by what.
     pub(super) again_after: Vec<(BuildNumber, String)>,
+    /// Whether its logs were removed (MAS-08).
+    pub(super) logs_are_gone: bool,
 }
 
 /// Follows a build back.
 pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Trail> {
     let mut trail = Trail {
         again_after: read::builds_before(conn, &row.summary)?,
+        logs_are_gone: read::are_logs_gone(conn, row.summary.id)?,
         ..Trail::default()
     };
     for &id in &row.summary.requests {
@@ -53,6 +56,9 @@ pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Tr
 
 /// Prints it below a build.
 pub(super) fn page(screen: &mut Screen<'_>, row: &BuildRow, trail: &Trail) -> io::Result<()> {
+    if trail.logs_are_gone {
+        screen.line("  logs were removed, as log_horizon says")?;
+    }
     let started = row.summary.started_at;
     let mut rows = Vec::new();
     for (number, decisions) in &trail.changes {

@@ -17,6 +17,7 @@ fn a_small_configuration_has_the_documented_defaults() {
     assert_eq!(config.choose_slaves, SlaveChoice::Random);
     assert_eq!(config.logs, LogLimits::default());
     assert_eq!(config.log_rotation, (10_000_000, 10));
+    assert_eq!(config.horizons, Horizons::default());
     let slave = config.slave("bot").unwrap();
     assert_eq!(slave.max_builds, None);
     assert_eq!(slave.keepalive_interval, Duration::from_secs(3600));
@@ -43,6 +44,35 @@ fn a_small_configuration_has_the_documented_defaults() {
         },
     };
     assert_eq!(config.schedulers[0].kind, kind);
+}
+
+#[test]
+fn mas_08_horizons_are_numbers_or_times_or_both() {
+    let horizons = |lines: &str| accept(&format!("{lines}\n{SMALL}")).horizons;
+    let kept = horizons(
+        "build_horizon = { count = 100, age = \"90d\" }\nlog_horizon = 100\nchange_horizon = \"1h30m\"",
+    );
+    let day = Duration::from_secs(86_400);
+    assert_eq!(
+        kept,
+        Horizons {
+            builds: Horizon {
+                count: Some(100),
+                age: Some(90 * day)
+            },
+            logs: Horizon {
+                count: Some(100),
+                age: None
+            },
+            changes: Horizon {
+                count: None,
+                age: Some(Duration::from_secs(5400))
+            },
+        }
+    );
+    // Nothing can be said of these two.
+    horizons("build_horizon = \"1d\"\nlog_horizon = 100");
+    horizons("log_horizon = 1");
 }
 
 #[test]

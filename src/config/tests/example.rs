@@ -5,13 +5,16 @@ use toml::de::DeValue;
 use super::*;
 use crate::config::reader::Shape;
 use crate::config::schedulers::{rules, try_userpass};
-use crate::config::{builders, change_sources, locks, schedulers, slaves, steps, toplevel};
+use crate::config::{
+    builders, change_sources, horizons, locks, schedulers, slaves, steps, toplevel,
+};
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
 fn shapes() -> Vec<(&'static str, &'static Shape)> {
     vec![
         ("", &toplevel::SHAPE),
         ("log_rotation", &toplevel::LOG_ROTATION),
+        ("build_horizon", &horizons::SHAPE),
         ("locks.*", &locks::SHAPE),
         ("slaves", &slaves::SHAPE),
         ("factories.*", &steps::FACTORY),

@@ -10,7 +10,7 @@ use crate::store::recover::{
 };
 
 /// How SQLite means to run `sql`.
-fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+pub(in crate::store) fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     let sql = format!("EXPLAIN QUERY PLAN {sql}");
     let mut statement = conn.prepare(&sql).unwrap();
     let unbound = statement.parameter_count();

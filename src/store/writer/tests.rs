@@ -219,10 +219,7 @@ fn a_full_disk_leaves_nothing_of_the_batch_and_the_same_batch_works_later() {
     };
     limit(pages);
     let batch: Vec<_> = (1..200)
-        .map(|n| Write {
-            ticket: Some(Ticket(n)),
-            ops: change_and_set(n),
-        })
+        .map(|n| Write::new(Some(Ticket(n)), change_and_set(n)))
         .collect();
     let error = write_all(conn, &batch).unwrap_err();
     assert_eq!(

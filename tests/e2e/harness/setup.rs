@@ -9,6 +9,7 @@ pub(crate) struct Setup {
     slaves: Vec<String>,
     builders: Vec<String>,
     steps: Vec<String>,
+    settings: String,
     tables: String,
     schedulers: Option<String>,
 }
@@ -53,6 +54,12 @@ impl Setup {
         self
     }
 
+    /// Adds settings of the whole, as lines of TOML.
+    pub(crate) fn settings(mut self, toml: &str) -> Self {
+        self.settings.push_str(toml);
+        self
+    }
+
     /// Adds further tables of TOML.
     pub(crate) fn tables(mut self, toml: &str) -> Self {
         self.tables.push_str(toml);
@@ -74,11 +81,12 @@ impl Setup {
         let slaves: Vec<&str> = self.slaves.iter().map(|lines| name_in(lines)).collect();
         let builders: Vec<&str> = self.builders.iter().map(|lines| name_in(lines)).collect();
         let mut text = format!(
-            "title = \"End to end\"\n\
+            "{}title = \"End to end\"\n\
              title_url = \"http://localhost/\"\n\
              buildbot_url = \"http://localhost/\"\n\
              slave_port = \"tcp:{port}:interface=127.0.0.1\"\n\n\
              [factories.steps]\nsteps = [\n  {}\n]\n",
+            self.settings,
             self.steps.join(",\n  ")
         );
         write!(text, "\n{}\n", self.tables).unwrap();

@@ -32,11 +32,11 @@ change_source = 1"#,
         "slave_port = 9989",
         r#"slave_port = 9989
 caches = {}
-buildHorizon = 5
+eventHorizon = 5
 www = {}
 xyzzy = 1"#,
         r#"3:1: `caches` is not available yet (this version does not have it; remove it to go on without)
-4:1: `buildHorizon` is not available yet (this version does not have it; remove it to go on without)
+4:1: `eventHorizon` is not available yet (this version does not have it; remove it to go on without)
 5:1: `www` is not available yet (this version does not have it; remove it to go on without)
 6:1: unknown key `xyzzy` (remove it, or see master.toml.example)"#,
     );

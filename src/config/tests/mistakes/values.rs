@@ -289,3 +289,32 @@ fn any_02_an_empty_list_of_branches_is_allowed_with_a_warning() {
             .contains("a scheduler has either `branches` or a filter on the branch")
     );
 }
+
+#[test]
+fn mas_02_horizons_must_be_possible_and_consistent() {
+    check(
+        "slave_port = 9989",
+        r#"slave_port = 9989
+change_horizon = 0
+build_horizon = { count = "5", age = 5, size = 1 }
+log_horizon = false"#,
+        r#"3:18: `change_horizon` is out of range (a number from 1 to 4294967295)
+4:27: `count` of horizon must be a whole number, not a text (write a number without quotes or fraction)
+4:38: `age` of horizon must be a time, not a number (a text such as "90d", "12h")
+4:41: unknown key `size` of horizon (its keys are `count`, `age`)
+5:15: `log_horizon` must be a number, a time or a table, not `false` (how many of the newest are kept, such as 100, or how long, such as "90d", or both: { count = 100, age = "90d" })"#,
+    );
+    let inconsistent = "`log_horizon` keeps logs beyond `build_horizon` (logs go with their builds at the latest: give \
+        `log_horizon` less, or leave it out)";
+    for (build, log) in [
+        ("100", "101"),
+        ("\"1d\"", "\"25h\""),
+        ("{ count = 5, age = \"1d\" }", "{ count = 5, age = \"2d\" }"),
+    ] {
+        check(
+            "slave_port = 9989",
+            &format!("slave_port = 9989\nbuild_horizon = {build}\nlog_horizon = {log}"),
+            &format!("4:15: {inconsistent}"),
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! Takes away what is beyond the horizons, in the background (MAS-08): after builds have ended, and from time to time, because
+//! things grow old.
+//!
+//! Invariants: it looks at the state by a connection of its own, and writes through the writer like everybody, a page at a
+//! time, waiting for each; it looks at next to nothing of what is within the horizons. It may be cut off at any point: the
+//! next look finds what is left to be done, also of an earlier run of the master.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use super::clock::wall;
+use crate::botmaster::Event;
+use crate::config::{Horizon, Horizons};
+use crate::control::News;
+use crate::logs;
+use crate::model::{BuilderName, Op, Pruned, Timestamp};
+use crate::net::Tasks;
+use crate::store::prune::{self, Limits, Page, What};
+use crate::store::{State, StoreError, Writer, read};
+
+/// How long builds that have ended wait for others: they end in swarms.
+const GATHERING: Duration = Duration::from_secs(1);
+
+/// How often it is looked for what has grown old.
+const EVERY: Duration = Duration::from_secs(3600);
+
+/// Prunes the state.
+#[derive(Debug)]
+pub(super) struct Pruner {
+    state: Arc<Mutex<State>>,
+    writer: Writer,
+}
+
+/// The builders of whose builds something may have come beyond the horizon.
+enum Which {
+    All,
+    These(BTreeSet<BuilderName>),
+}
+
+/// Prunes until the master stops.
+pub(super) async fn run(
+    pruner: Pruner,
+    mut horizons: watch::Receiver<Horizons>,
+    mut news: broadcast::Receiver<Arc<News>>,
+    tasks: Tasks,
+) {
+    let work = async {
+        let mut which = Which::All;
+        loop {
+            let now = *horizons.borrow_and_update();
+            if let Err(error) = pruner.prune(&now, which).await {
+                warn!("cannot take away what is beyond the horizons: {error:#}");
+            }
+            which = next(&mut horizons, &mut news).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = tasks.stopping() => {}
+    }
+}
+
+/// Waits until there may be something beyond the horizons.
+async fn next(
+    horizons: &mut watch::Receiver<Horizons>,
+    news: &mut broadcast::Receiver<Arc<News>>,
+) -> Which {
+    let mut which = Which::All;
+    let mut due = Instant::now() + EVERY;
+    loop {
+        let news = tokio::select! {
+            news = news.recv() => news,
+            Ok(()) = horizons.changed() => return Which::All,
+            () = sleep_until(due) => return which,
+        };
+        let ended = match news.as_deref() {
+            Ok(News::Event(Event::BuildFinished { builder, .. })) => Some(builder.clone()),
+            Ok(News::Event(Event::ChangeAdded(_))) => None,
+            Ok(News::Event(_) | News::Build(_)) => continue,
+            Err(RecvError::Lagged(_)) => return Which::All,
+            // The master is ending.
+            Err(RecvError::Closed) => std::future::pending().await,
+        };
+        match &mut which {
+            Which::These(builders) => builders.extend(ended),
+            Which::All => {
+                which = Which::These(ended.into_iter().collect());
+                due = due.min(Instant::now() + GATHERING);
+            }
+        }
+    }
+}
+
+impl Pruner {
+    /// Prunes the state in `basedir` through `writer`.
+    pub(super) fn open(basedir: &Path, writer: Writer) -> Result<Self, StoreError> {
+        let state = Arc::new(Mutex::new(State::open_readonly(basedir)?));
+        Ok(Self { state, writer })
+    }
+
+    async fn prune(&self, horizons: &Horizons, which: Which) -> anyhow::Result<()> {
+        self.remove_log_dirs().await?;
+        let now = wall();
+        if horizons.builds.is_set() || horizons.logs.is_set() {
+            let builders = match which {
+                Which::These(builders) => builders,
+                Which::All => {
+                    let names = self.read(|state| Ok(read::builder_names(&state.conn)?));
+                    names.await?.into_iter().collect()
+                }
+            };
+            for builder in builders {
+                self.prune_builder(&builder, horizons, now).await?;
+            }
+        }
+        if horizons.changes.is_set() {
+            let limits = limits(horizons.changes, now);
+            self.walk(move |conn, from| prune::changes(conn, &limits, from))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn prune_builder(
+        &self,
+        builder: &BuilderName,
+        horizons: &Horizons,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        for (what, horizon) in [(What::Builds, horizons.builds), (What::Logs, horizons.logs)] {
+            if horizon.is_set() {
+                let (limits, of) = (limits(horizon, now), builder.clone());
+                self.walk(move |conn, from| prune::builds(conn, &of, what, &limits, from))
+                    .await?;
+            }
+        }
+        if horizons.builds.is_set() {
+            let (limits, of) = (limits(horizons.builds, now), builder.clone());
+            self.walk(move |conn, _| prune::unbuilt_sets(conn, &of, &limits))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes away what `page` finds, until there are no more pages.
+    async fn walk(
+        &self,
+        page: impl Fn(&Connection, u64) -> rusqlite::Result<Page> + Clone + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let page = page.clone();
+            let found = self.read(move |state| Ok(page(&state.conn, from)?)).await?;
+            next = found.next;
+            if let Some(pruned) = found.found {
+                self.write(pruned).await;
+                self.remove_log_dirs().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the logs from the disk that the state has forgotten. What cannot be removed is tried again at the next
+    /// look.
+    async fn remove_log_dirs(&self) -> anyhow::Result<()> {
+        let mut after = String::new();
+        loop {
+            let removed = self.read(move |state| {
+                let dirs = prune::log_dirs(&state.conn, &after)?;
+                let last = dirs.last().map(|(dir, _)| dir.clone());
+                let gone = dirs
+                    .into_iter()
+                    .filter(|(dir, is_used)| *is_used || remove(state.basedir(), dir));
+                let gone: Vec<_> = gone.map(|(dir, _)| dir).collect();
+                Ok((gone, last))
+            });
+            let (gone, last) = removed.await?;
+            if !gone.is_empty() {
+                self.write(Pruned::LogDirs(gone)).await;
+            }
+            match last {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn write(&self, pruned: Pruned) {
+        self.writer.write_and_wait(vec![Op::Pruned(pruned)]).await;
+    }
+
+    /// Does what takes time with the state and the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let state = Arc::clone(&self.state);
+        let look = move || look(&state.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(look).await?
+    }
+}
+
+fn remove(basedir: &Path, dir: &str) -> bool {
+    let removed = logs::remove(basedir, dir);
+    if let Err(error) = &removed {
+        warn!("cannot remove the logs in {dir}: {error}");
+    }
+    removed.is_ok()
+}
+
+/// Where a horizon is now.
+fn limits(horizon: Horizon, now: Timestamp) -> Limits {
+    Limits {
+        count: horizon.count,
+        since: horizon.age.map(|age| now - age),
+    }
+}

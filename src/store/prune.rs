@@ -1,0 +1,358 @@
+//! What goes because it is beyond a horizon (MAS-08): how it is found, and what [`Op::Pruned`](crate::model::Op::Pruned)
+//! writes.
+//!
+//! It is found from the oldest on, a page at a time: one page is one transaction, so that no other write waits
+//! for long. What is found may go whatever happens until it does: a build that has ended, a set that has finished and a change
+//! that no scheduler and no open set has will never be needed again. The last build of a builder that has ended always stays.
+//!
+//! Rows go first. The directories of their logs are noted in the same transaction, and crossed out when they are gone
+//! from the disk, so that none is forgotten when the master is killed in between.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::column::{Col, Json, int};
+use super::recover::{collect_changes, scheduler_states};
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Pruned, RequestId, SetId, Timestamp,
+};
+
+/// Where a horizon is now. What is beyond either limit goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// So many of the newest stay.
+    pub count: Option<u32>,
+    /// What is older goes.
+    pub since: Option<Timestamp>,
+}
+
+impl Limits {
+    /// The first number within the count, if `newest` is the last one.
+    fn first(&self, newest: u64) -> u64 {
+        let beyond = |count| (newest + 1).saturating_sub(u64::from(count));
+        self.count.map_or(0, beyond)
+    }
+
+    fn has_passed(&self, at: Timestamp) -> bool {
+        self.since.is_some_and(|since| at < since)
+    }
+}
+
+/// What of builds is looked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum What {
+    /// Builds.
+    Builds,
+    /// Builds that still have their logs.
+    Logs,
+}
+
+/// What was found in one go.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// What may go.
+    pub found: Option<Pruned>,
+    /// The number at which to go on; absent at the end of what is beyond.
+    pub next: Option<u64>,
+}
+
+/// Builds of `builder` that may go, or whose logs may, from the number `from` on.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn builds(
+    conn: &Connection,
+    builder: &BuilderName,
+    what: What,
+    limits: &Limits,
+    from: u64,
+) -> rusqlite::Result<Page> {
+    let newest = number(conn, NEWEST_BUILD, builder)?;
+    let last = number(conn, LAST_ENDED_BUILD, builder)?;
+    let first = limits.first(newest.unwrap_or_default());
+    let sql = match what {
+        What::Builds => BUILDS,
+        What::Logs => BUILDS_WITH_LOGS,
+    };
+    let mut found = Vec::new();
+    let next = walk(
+        conn,
+        sql,
+        params![builder.as_str(), int(from), int(PAGE)],
+        |id, number, ended| {
+            let Some(ended) = ended else {
+                // It runs; those after it may have ended long ago.
+                return Ok(true);
+            };
+            if number >= first && !limits.has_passed(ended) {
+                return Ok(false);
+            }
+            if Some(number) != last && !is_there(conn, OPEN_SET_OF_BUILD, id)? {
+                found.push(BuildId(id));
+            }
+            Ok(true)
+        },
+    )?;
+    let found = (!found.is_empty()).then_some(match what {
+        What::Builds => Pruned::Builds(found),
+        What::Logs => Pruned::Logs(found),
+    });
+    Ok(Page { found, next })
+}
+
+/// Sets with requests of `builder` that ended without a build and are older than those of the builds that stay.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn unbuilt_sets(
+    conn: &Connection,
+    builder: &BuilderName,
+    limits: &Limits,
+) -> rusqlite::Result<Page> {
+    let newest = number(conn, NEWEST_BUILD, builder)?;
+    let first = limits.first(newest.unwrap_or_default());
+    let begin: Option<i64> = match first {
+        0 => None,
+        _ => conn
+            .prepare_cached(BEGIN_OF_BUILD)?
+            .query_row((builder.as_str(), int(first)), |row| row.get(0))
+            .optional()?,
+    };
+    let Some(before) = begin.max(limits.since.map(|since| since.0)) else {
+        return Ok(Page::default());
+    };
+    let sets: Vec<SetId> = conn
+        .prepare_cached(UNBUILT_SETS)?
+        .query_map(params![builder.as_str(), before, int(PAGE)], |row| {
+            Ok(row.get::<_, Col<_>>(0)?.0)
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    // Those that are found are gone when the next page is looked for.
+    let next = (!sets.is_empty()).then_some(0);
+    let found = next.map(|_| Pruned::Sets(sets));
+    Ok(Page { found, next })
+}
+
+/// Changes that may go, from the number `from` on (CHG-07).
+///
+/// # Errors
+/// The state cannot be read.
+pub fn changes(conn: &Connection, limits: &Limits, from: u64) -> rusqlite::Result<Page> {
+    let newest = conn.prepare_cached(NEWEST_CHANGE)?.query_row([], maybe)?;
+    let first = limits.first(newest.unwrap_or_default());
+    let mut held: Option<BTreeSet<ChangeNumber>> = None;
+    let mut found = Vec::new();
+    let next = walk(
+        conn,
+        CHANGES,
+        params![int(from), int(PAGE)],
+        |_, number, arrived| {
+            if number >= first && arrived.is_none_or(|at| !limits.has_passed(at)) {
+                return Ok(false);
+            }
+            if held.is_none() {
+                held = Some(held_changes(conn)?);
+            }
+            let is_held = |number| held.as_ref().is_some_and(|held| held.contains(number));
+            let number = ChangeNumber(number);
+            if !is_held(&number) && !is_there(conn, OPEN_SET_OF_CHANGE, number.0)? {
+                found.push(number);
+            }
+            Ok(true)
+        },
+    )?;
+    let found = (!found.is_empty()).then_some(Pruned::Changes(found));
+    Ok(Page { found, next })
+}
+
+/// Directories of logs that the state has forgotten, after the one of this name, and whether another build has its
+/// logs there meanwhile: a builder may have the directory that another one had before.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn log_dirs(conn: &Connection, after: &str) -> rusqlite::Result<Vec<(String, bool)>> {
+    let dirs: Vec<String> = conn
+        .prepare_cached(LOG_DIRS)?
+        .query_map(params![after, int(PAGE)], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut is_used = conn.prepare_cached(USER_OF_LOG_DIR)?;
+    let with_use = |dir: String| {
+        let number = Path::new(&dir).file_name().and_then(|name| name.to_str());
+        let number = number.and_then(|name| name.parse::<i64>().ok());
+        let used = is_used.exists(params![number, dir])?;
+        Ok((dir, used))
+    };
+    dirs.into_iter().map(with_use).collect()
+}
+
+/// Takes what has gone out of the state. It may have gone before.
+pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usize> {
+    match pruned {
+        Pruned::Builds(builds) => {
+            for &build in builds {
+                note_log_dirs(conn, build)?;
+                remove_build(conn, build)?;
+            }
+        }
+        Pruned::Logs(builds) => {
+            for &build in builds {
+                note_log_dirs(conn, build)?;
+                for sql in [REMOVE_LOGS, MARK_LOGS] {
+                    conn.prepare_cached(sql)?.execute([int(build.0)])?;
+                }
+            }
+        }
+        Pruned::Sets(sets) => {
+            for &set in sets {
+                remove_set(conn, set)?;
+            }
+        }
+        Pruned::Changes(changes) => {
+            let mut remove = conn.prepare_cached("DELETE FROM change WHERE number = ?1")?;
+            for change in changes {
+                remove.execute([int(change.0)])?;
+            }
+        }
+        Pruned::LogDirs(dirs) => {
+            let mut remove = conn.prepare_cached("DELETE FROM pruned_log_dir WHERE path = ?1")?;
+            for dir in dirs {
+                remove.execute([dir])?;
+            }
+        }
+    }
+    Ok(1)
+}
+
+fn note_log_dirs(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
+    let mut note =
+        conn.prepare_cached("INSERT OR IGNORE INTO pruned_log_dir (path) VALUES (?1)")?;
+    let mut select = conn.prepare_cached("SELECT path FROM log WHERE build = ?1")?;
+    let mut rows = select.query([int(build.0)])?;
+    while let Some(row) = rows.next()? {
+        let path: String = row.get(0)?;
+        // The directory of the build has one for each step, and that the logs.
+        let dir = Path::new(&path).ancestors().nth(2);
+        if let Some(dir) = dir.and_then(Path::to_str).filter(|dir| !dir.is_empty()) {
+            note.execute([dir])?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_build(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
+    let requests: Option<Json<Vec<RequestId>>> = conn
+        .prepare_cached("DELETE FROM build WHERE id = ?1 RETURNING requests")?
+        .query_row([int(build.0)], |row| row.get(0))
+        .optional()?;
+    let mut sets = BTreeSet::new();
+    let mut set_of = conn.prepare_cached("SELECT build_set FROM request WHERE id = ?1")?;
+    for request in requests.map(|requests| requests.0).unwrap_or_default() {
+        let set: Option<Col<SetId>> = set_of
+            .query_row([int(request.0)], |row| row.get(0))
+            .optional()?;
+        sets.extend(set.map(|set| set.0));
+    }
+    sets.into_iter().try_for_each(|set| remove_set(conn, set))
+}
+
+/// Removes a set that has finished and of which no build is left.
+fn remove_set(conn: &Connection, set: SetId) -> rusqlite::Result<()> {
+    conn.prepare_cached(REMOVE_SET)?
+        .execute([int(set.0)])
+        .map(drop)
+}
+
+/// Looks at a page of rows (id, number, time); ends early when `look` says that nothing more is beyond. Returns the number
+/// at which to go on.
+fn walk(
+    conn: &Connection,
+    sql: &str,
+    page: impl Params,
+    mut look: impl FnMut(u64, u64, Option<Timestamp>) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<Option<u64>> {
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query(page)?;
+    let (mut seen, mut next) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let (id, number) = (whole(row, 0)?, whole(row, 1)?);
+        let at = row.get::<_, Option<Col<_>>>(2)?.map(|at| at.0);
+        if !look(id, number, at)? {
+            return Ok(None);
+        }
+        (seen, next) = (seen + 1, number + 1);
+    }
+    Ok((seen == PAGE).then_some(next))
+}
+
+fn held_changes(conn: &Connection) -> rusqlite::Result<BTreeSet<ChangeNumber>> {
+    let mut held = BTreeSet::new();
+    for state in scheduler_states(conn)?.values() {
+        collect_changes(state, &mut held);
+    }
+    Ok(held)
+}
+
+fn number(conn: &Connection, sql: &str, builder: &BuilderName) -> rusqlite::Result<Option<u64>> {
+    conn.prepare_cached(sql)?
+        .query_row([builder.as_str()], maybe)
+}
+
+fn maybe(row: &Row<'_>) -> rusqlite::Result<Option<u64>> {
+    Ok(row.get::<_, Option<Col<BuildNumber>>>(0)?.map(|n| n.0.0))
+}
+
+fn whole(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, Col<BuildNumber>>(column)?.0.0)
+}
+
+fn is_there(conn: &Connection, sql: &str, id: u64) -> rusqlite::Result<bool> {
+    conn.prepare_cached(sql)?.exists([int(id)])
+}
+
+/// Most that goes in one transaction, of builds with their steps or of whatever else.
+const PAGE: u64 = 16;
+
+const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
+/// What `show builders` shows.
+const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
+    WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL
+    ORDER BY number DESC LIMIT 1)";
+const BEGIN_OF_BUILD: &str =
+    "SELECT started_at FROM build WHERE builder = ?1 AND number >= ?2 ORDER BY number LIMIT 1";
+const NEWEST_CHANGE: &str = "SELECT max(number) FROM change";
+const BUILDS: &str = "SELECT id, number, finished_at FROM build
+    WHERE builder = ?1 AND number >= ?2 ORDER BY number LIMIT ?3";
+const BUILDS_WITH_LOGS: &str =
+    "SELECT id, number, finished_at FROM build INDEXED BY build_with_logs
+    WHERE logs_pruned = 0 AND builder = ?1 AND number >= ?2 ORDER BY number LIMIT ?3";
+const CHANGES: &str = "SELECT number, number, arrived_at FROM change
+    WHERE number >= ?1 ORDER BY number LIMIT ?2";
+const OPEN_SET_OF_BUILD: &str = "SELECT 1
+    FROM build b CROSS JOIN json_each(b.requests) j CROSS JOIN request r ON r.id = j.value
+        CROSS JOIN build_set s ON s.id = r.build_set
+    WHERE b.id = ?1 AND s.finished_at IS NULL";
+const OPEN_SET_OF_CHANGE: &str = "SELECT 1
+    FROM change_in_set c CROSS JOIN build_set s ON s.id = c.build_set
+    WHERE c.change = ?1 AND s.finished_at IS NULL";
+const UNBUILT_SETS: &str = "SELECT DISTINCT r.build_set
+    FROM request r INDEXED BY request_unbuilt CROSS JOIN build_set s ON s.id = r.build_set
+    WHERE r.build IS NULL AND r.finished_at IS NOT NULL AND r.builder = ?1 AND r.submitted_at < ?2
+        AND s.finished_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM request o JOIN build b ON b.id = o.build
+            WHERE o.build_set = s.id)
+    LIMIT ?3";
+const LOG_DIRS: &str = "SELECT path FROM pruned_log_dir WHERE path > ?1 ORDER BY path LIMIT ?2";
+const USER_OF_LOG_DIR: &str = "SELECT 1
+    FROM builder x CROSS JOIN build b ON b.builder = x.name AND b.number = ?1
+        CROSS JOIN log l ON l.build = b.id
+    WHERE substr(l.path, 1, length(?2) + 1) = ?2 || '/'";
+const REMOVE_LOGS: &str = "DELETE FROM log WHERE build = ?1";
+const MARK_LOGS: &str = "UPDATE build SET logs_pruned = 1 WHERE id = ?1";
+const REMOVE_SET: &str = "DELETE FROM build_set WHERE id = ?1 AND finished_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM request r JOIN build b ON b.id = r.build
+        WHERE r.build_set = build_set.id)";
+
+#[cfg(test)]
+mod tests;
