@@ -85,7 +85,7 @@ pub async fn run(config: Config, load: Load, ready: impl FnOnce(&[String])) -> a
     let newsroom = Newsroom::new();
     tasks.spawn(
         info_span!("mail"),
-        crate::status::mail::run(newsroom.clone(), tasks.clone()),
+        crate::status::mail::run(newsroom.listen(), tasks.clone()),
     );
     let (ask, questions) = mpsc::channel(QUESTIONS);
     let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
