@@ -469,6 +469,9 @@ impl BotMaster {
         let mut finished = Vec::new();
         let mut effects = Vec::new();
         for &request in &attempt.requests {
+        let mut ops = vec![Op::StartFailed {
+            requests: attempt.requests.clone(),
+        }];
             let place = self.open.request(request).map(|open| open.place);
             if attempt.stop.is_some() {
                 finished.push((request, Results::Exception));
@@ -488,7 +491,6 @@ impl BotMaster {
                 self.enqueue(request, true);
             }
         }
-        let mut ops = Vec::new();
         self.finish_requests(&finished, &mut ops, &mut effects);
         self.persist_then(ops, effects);
     }

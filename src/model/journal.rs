@@ -66,6 +66,11 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+    /// A build of these was to start and did not; that counts as a start of each (BRQ-06).
+    StartFailed {
+        /// Which requests.
+        requests: Vec<RequestId>,
+    },
     /// Sets the number of retries of requests that go back to the queue (BUI-14).
     RequestRetries {
         /// Which request.

@@ -44,6 +44,8 @@ pub struct Request {
     pub set: SetId,
     pub builder: BuilderName,
     pub retries: u32,
+    /// How often a build of it was to start.
+    pub start_count: u32,
     pub finished: Option<Results>,
     /// The build it is in.
     pub build: Option<BuildId>,
@@ -101,6 +103,11 @@ impl Journal {
                     }
                 }
             }
+            Op::StartFailed { requests } => {
+                for request in requests {
+                    self.requests.get_mut(&request).unwrap().start_count += 1;
+                }
+            }
             Op::RequestRetries { request, retries } => {
                 self.requests.get_mut(&request).unwrap().retries = retries;
             }
@@ -148,6 +155,7 @@ impl Journal {
                 set: set.id,
                 builder: builder.clone(),
                 retries: 0,
+                start_count: 0,
                 finished: None,
                 build: None,
             };
@@ -186,6 +194,7 @@ impl Journal {
             );
             assert_eq!(it.build, None, "request {request} is in two builds");
             assert_eq!(it.builder, start.builder);
+            it.start_count += 1;
             it.build = Some(start.build);
         }
         let finished = None;
@@ -270,7 +279,7 @@ impl Journal {
             submitted_at: set.submitted_at,
             priority: set.priority,
             retries: request.retries,
-            start_count: 0,
+            start_count: request.start_count,
         }
     }
 }

@@ -221,7 +221,7 @@ fn brq_02_the_oldest_request_of_all_builders_goes_first() {
 }
 
 #[test]
-fn bld_11_no_number_is_spent_on_starts_that_fail() {
+fn bld_11_brq_06_starts_that_fail_are_counted_and_have_no_number() {
     let mut h = Harness::new(config(&[("b", &["s"])]));
     h.attach("s");
     h.change("b");
@@ -230,6 +230,11 @@ fn bld_11_no_number_is_spent_on_starts_that_fail() {
         h.started(Err("no".to_owned()));
         h.pass(2);
     }
+    let on_record = h.out.iter().filter(|command| match command {
+        Command::Persist { ops, .. } => ops.iter().any(|op| matches!(op, Op::StartFailed { .. })),
+        _ => false,
+    });
+    assert_eq!(on_record.count(), 3);
     let plan = h.run();
     assert_eq!(plan.number, BuildNumber(0));
     let open = h.core.open.request(RequestId(1)).unwrap();

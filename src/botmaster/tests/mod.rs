@@ -469,6 +469,7 @@ fn short_op(op: &Op) -> Option<String> {
         Op::ChangeOffered { .. }
         | Op::BuilderState { .. }
         | Op::StepsExpected { .. }
+        | Op::StartFailed { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
         | Op::StepText { .. }
