@@ -437,7 +437,8 @@ impl BotMaster {
             Stage::Recording(_) => {}
             Stage::Running(build, _) => {
                 self.forget_lock_waiter(id);
-                self.send(Command::SlaveGone { build });
+                let why = why.to_owned();
+                self.send(Command::SlaveGone { build, why });
             }
         }
     }

@@ -423,7 +423,7 @@ fn short(command: &Command) -> Option<String> {
         }
         Command::GrantLocks { build, user } => format!("grant {build} {}", short_user(user)),
         Command::InterruptBuild { build, reason } => format!("interrupt {build}: {reason}"),
-        Command::SlaveGone { build } => format!("slave gone {build}"),
+        Command::SlaveGone { build, .. } => format!("slave gone {build}"),
         Command::StartInstance { instance, slave } => {
             format!("start instance {instance} of {}", slave.name)
         }
