@@ -16,8 +16,8 @@ use super::building::Stage;
 use super::ledger::Effect;
 use super::slave::{BuilderList, Phase, Slave, SlaveIx};
 use super::timers::Timer;
-use super::{Answer, BotMaster, Command, Event, ReplyId};
-use crate::config::{Config, SlaveConfig};
+use super::{Answer, BotMaster, BuilderPoint, Command, Event, ReplyId};
+use crate::config::{BuilderConfig, Config, SlaveConfig};
 use crate::model::{BuilderName, Op, Results};
 
 impl BotMaster {
@@ -133,6 +133,16 @@ impl BotMaster {
         ix
     }
 
+    /// A builder that this run of the master has not had yet.
+    pub(super) fn add_builder(&mut self, config: Arc<BuilderConfig>) -> BuilderIx {
+        let ix = BuilderIx(self.builders.len());
+        self.builders_by_name.insert(config.name.clone(), ix);
+        let number = self.next.build_of.get(&config.name).copied();
+        let builder = Builder::new(config, number.unwrap_or_default());
+        self.builders.push(builder);
+        ix
+    }
+
     fn lay_out_builders(&mut self) {
         let config = Arc::clone(&self.config);
         let kept: BTreeSet<_> = config.builders.iter().map(|b| &b.name).collect();
@@ -148,16 +158,13 @@ impl BotMaster {
         }
         for new in &config.builders {
             let Some(&ix) = self.builders_by_name.get(&new.name) else {
-                let ix = BuilderIx(self.builders.len());
-                self.builders_by_name.insert(new.name.clone(), ix);
-                let number = self.next.build_of.get(&new.name).copied();
-                let number = number.unwrap_or_default();
-                self.builders.push(Builder::new(Arc::clone(new), number));
+                let ix = self.add_builder(Arc::clone(new));
                 self.touched.insert(ix);
                 continue;
             };
             let it = &mut self.builders[ix.0];
             it.configured = true;
+            self.timers.cancel(Timer::Orphans(ix));
             if it.config == *new {
                 continue;
             }
