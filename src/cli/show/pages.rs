@@ -63,6 +63,7 @@ pub(super) fn slaves(screen: &mut Screen<'_>, slaves: &[SlaveRow]) -> io::Result
             (Some(pause), false) => Cell::coloured(paused("offline", pause), Colour::Red),
         };
         let seen = match slave.seen_at {
+            Some(at) if slave.connected => format!("since {}", screen.time(at)),
             Some(at) => screen.time(at),
             None => "never".to_owned(),
         };
