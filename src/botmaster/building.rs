@@ -159,8 +159,9 @@ impl BotMaster {
             }
             Ok(()) => self.give_back(id, "the master is shutting down"),
             Err(why) => {
-                self.note_failed_start(slave);
-                self.give_back(id, &format!("the slave refused it: {why}"));
+                let why = format!("the slave refused it: {why}");
+                self.note_failed_start(slave, &why);
+                self.give_back(id, &why);
             }
         }
         self.place(slave, builder);
@@ -169,8 +170,9 @@ impl BotMaster {
 
     pub(super) fn on_start_timeout(&mut self, slave: SlaveIx, builder: BuilderIx, epoch: Epoch) {
         if self.starting_on(slave, builder, epoch).is_some() {
-            self.note_failed_start(slave);
-            self.drop_session(slave, "it did not say whether it starts a build");
+            let why = "it did not say whether it starts a build";
+            self.note_failed_start(slave, why);
+            self.drop_session(slave, why);
         }
     }
 
@@ -467,12 +469,12 @@ impl BotMaster {
         };
         self.release_locks(id);
         self.leave_building_list(attempt.builder);
-        let mut finished = Vec::new();
-        let mut effects = Vec::new();
-        for &request in &attempt.requests {
         let mut ops = vec![Op::StartFailed {
             requests: attempt.requests.clone(),
         }];
+        let mut finished = Vec::new();
+        let mut effects = Vec::new();
+        for &request in &attempt.requests {
             let place = self.open.request(request).map(|open| open.place);
             if attempt.stop.is_some() {
                 finished.push((request, Results::Exception));

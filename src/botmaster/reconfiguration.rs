@@ -184,6 +184,7 @@ impl BotMaster {
             if moves {
                 self.take_new_turn(ix);
             }
+            self.point(ix, None, BuilderPoint::ConfigUpdated);
         }
     }
 
@@ -220,6 +221,12 @@ impl BotMaster {
         let it = &mut self.slaves[slave.0];
         let wanted: BTreeSet<_> = it.builders.iter().copied().collect();
         it.leaving.retain(|builder| !wanted.contains(builder));
+        if let Some(session) = &mut it.session {
+            let is_as_told =
+                |b: &BuilderIx, dir: &str| self.builders[b.0].config.slavebuilddir == dir;
+            let failed = &mut session.failed;
+            failed.retain(|b, failed| wanted.contains(b) && is_as_told(b, &failed.dir));
+        }
         let unwanted = it.slavebuilders.keys().filter(|b| !wanted.contains(b));
         for builder in unwanted.copied().collect::<Vec<_>>() {
             if self.runs(slave, builder) {
@@ -232,13 +239,21 @@ impl BotMaster {
 
     /// Rows 19 and BRC-05: the attachment ends; a build that was being started there is started elsewhere.
     pub(super) fn leave(&mut self, slave: SlaveIx, builder: BuilderIx) {
+        self.detach(
+            slave,
+            builder,
+            "the builder has no use for the slave any more",
+        );
+        self.sync_builder_list(slave);
+    }
+
+    /// Ends an attachment without telling the slave.
+    pub(super) fn detach(&mut self, slave: SlaveIx, builder: BuilderIx, why: &str) {
         let it = &mut self.slaves[slave.0];
         it.leaving.remove(&builder);
         if let Some(attachment) = it.slavebuilders.remove(&builder) {
             self.place(slave, builder);
-            let why = "the builder has no use for the slave any more";
             self.end_attachment(slave, builder, attachment, why);
-            self.sync_builder_list(slave);
         }
     }
 
@@ -252,8 +267,8 @@ impl BotMaster {
             return;
         }
         let it = &self.slaves[slave.0];
-        let mut wanted = it.builders.iter();
-        let lacks_one = wanted.any(|builder| !it.slavebuilders.contains_key(builder));
+        let told = self.to_be_told(slave);
+        let lacks_one = told.iter().any(|b| !it.slavebuilders.contains_key(b));
         let in_order = |list: &BuilderList| list.iter().cloned().collect::<BTreeMap<_, _>>();
         let (list, stale) = self.builder_list(slave);
         if lacks_one || in_order(&session.listed) != in_order(&list) {
@@ -295,9 +310,10 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let told = it.session.iter().flat_map(|s| &s.listed);
         let told: BTreeMap<_, _> = told.map(|(name, dir)| (name, dir)).collect();
-        let mut list = BuilderList::with_capacity(it.builders.len());
+        let asked = self.to_be_told(slave);
+        let mut list = BuilderList::with_capacity(asked.len());
         let mut stale = false;
-        for &builder in it.builders.iter().chain(&it.leaving) {
+        for &builder in asked.iter().chain(&it.leaving) {
             let config = &self.builders[builder.0].config;
             let dir = match told.get(&config.name) {
                 Some(&told) if *told != config.slavebuilddir && self.runs(slave, builder) => {

@@ -13,7 +13,9 @@ mod expecting;
 mod forcing;
 mod foresight;
 mod latent;
+mod listing;
 mod locks;
+mod points;
 mod reconfiguration;
 mod scale;
 mod scheduling;
@@ -467,9 +469,9 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveMissed { slave, .. } => format!("slave {slave} missed"),
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }
+        | Op::StartFailed { .. }
         | Op::BuilderState { .. }
         | Op::StepsExpected { .. }
-        | Op::StartFailed { .. }
         | Op::Configured { .. }
         | Op::StepStarted { .. }
         | Op::StepText { .. }
@@ -523,6 +525,8 @@ fn short_event(event: &Event) -> Option<String> {
         | Event::SlaveRefused { .. }
         | Event::FailedConnect { .. }
         | Event::PingFailed { .. }
+        | Event::SlaveRejoins { .. }
+        | Event::OnBuilder { .. }
         | Event::ShuttingDown { .. }
         | Event::ShutdownCancelled => return None,
     })

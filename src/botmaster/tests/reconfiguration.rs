@@ -13,7 +13,7 @@ impl Harness {
     }
 
     /// The builder list that a slave was last told and has not answered.
-    fn take_list(&mut self) -> Option<(SessionId, Vec<(BuilderName, String)>)> {
+    pub(super) fn take_list(&mut self) -> Option<(SessionId, Vec<(BuilderName, String)>)> {
         let is_list = |c: &Command| matches!(c, Command::SendBuilderList { .. });
         let at = self.out.iter().position(is_list)?;
         match self.out.remove(at) {
