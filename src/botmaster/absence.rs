@@ -1,7 +1,7 @@
 //! Slaves that stay away: somebody is told, once (SLV-07).
 //!
-//! Counted is from when the slave was connected last, also in an earlier run of the master; of one that never was, from
-//! when this master first knew it.
+//! Counted is from when the slave was attached last, also in an earlier run of the master; of one that never was, from
+//! when this master first knew it. A connection over which it is not attached changes nothing.
 
 use super::ledger::Effect;
 use super::slave::SlaveIx;
@@ -35,7 +35,8 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let timer = Timer::Absence(slave);
         let timeout = it.config.missing_timeout;
-        let (Some(timeout), true) = (timeout, it.configured && it.session.is_none()) else {
+        let is_here = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
+        let (Some(timeout), true) = (timeout, it.configured && !is_here) else {
             self.timers.cancel(timer);
             return;
         };
@@ -47,26 +48,31 @@ impl BotMaster {
         self.timers.set(timer, self.now.mono + left);
     }
 
-    /// It has been away for long enough; nobody is told again before it was there.
+    /// It has been away for long enough.
     pub(super) fn on_absent(&mut self, slave: SlaveIx) {
+        self.tell_missing(slave, None);
+    }
+
+    /// LAT-04: the instance of a latent slave could not be had.
+    pub(super) fn tell_of_failed_instance(&mut self, slave: SlaveIx, why: &str) {
+        let it = &self.slaves[slave.0];
+        if !it.missed && !it.config.notify_on_missing.is_empty() {
+            self.tell_missing(slave, Some(why.to_owned()));
+        }
+    }
+
+    /// Nobody is told again before it was attached.
+    fn tell_missing(&mut self, slave: SlaveIx, why: Option<String>) {
         self.slaves[slave.0].missed = true;
         let op = Op::SlaveMissed {
             slave: self.slave_name(slave),
             at: self.now.wall,
         };
-        let absence = self.describe_absence(slave, None);
+        let absence = self.describe_absence(slave, why);
         self.persist_then(
             vec![op],
             vec![Effect::Announce(Event::SlaveMissing(absence))],
         );
-    }
-
-    /// LAT-04: the instance of a latent slave could not be had.
-    pub(super) fn tell_of_failed_instance(&mut self, slave: SlaveIx, why: &str) {
-        if !self.slaves[slave.0].config.notify_on_missing.is_empty() {
-            let absence = self.describe_absence(slave, Some(why.to_owned()));
-            self.announce(Event::SlaveMissing(absence));
-        }
     }
 
     fn describe_absence(&self, slave: SlaveIx, why: Option<String>) -> Box<Absence> {

@@ -1,13 +1,14 @@
 //! Slaves come and go: arbitration, the attach sequence, loss (sections 13 and 14).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::builder::BuilderIx;
+use super::building::Stage;
 use super::slave::{Contender, Phase, Session, SlaveIx};
 use super::slavebuilder::{Handshake, SlaveBuilder, Unexpected};
 use super::timers::Timer;
-use super::{BotMaster, Command, Epoch, Event, SessionId};
+use super::{BotMaster, BuilderPoint, Command, Epoch, Event, SessionId};
 use crate::model::{BuilderName, Op, SlaveName};
 
 /// How long a slave may take from its login to the answer of it (SLV-03).
@@ -105,9 +106,17 @@ impl BotMaster {
     }
 
     pub(super) fn on_attach_timeout(&mut self, session: SessionId) {
-        if let Some(slave) = self.slave_of(session) {
-            self.drop_session(slave, "it was not attached within 60 seconds");
-        }
+        let Some(slave) = self.slave_of(session) else {
+            return;
+        };
+        let it = &self.slaves[slave.0];
+        let is_attached = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
+        let why = if is_attached {
+            "it did not answer its list of builders"
+        } else {
+            "it was not attached within 60 seconds"
+        };
+        self.come_again(slave, why);
     }
 
     pub(super) fn on_slave_described(
@@ -124,72 +133,8 @@ impl BotMaster {
             return;
         };
         its.phase = Phase::Listing;
-        it.info.clone_from(&info);
-        it.missed = false;
-        self.persist(vec![Op::SlaveState {
-            slave: self.slave_name(slave),
-            connected: true,
-            info: Some(info),
-            at: self.now.wall,
-        }]);
+        it.info = info;
         self.send_builder_list(slave);
-    }
-
-    /// Rows 1 and 2. A builder for which the slave made no object fails to attach.
-    pub(super) fn on_builder_list_answered(
-        &mut self,
-        session: SessionId,
-        result: Result<Vec<BuilderName>, String>,
-    ) {
-        let Some(slave) = self.slave_of(session) else {
-            return;
-        };
-        let Some(its) = self.slaves[slave.0].session_if(session) else {
-            return;
-        };
-        if !std::mem::take(&mut its.listing) {
-            return;
-        }
-        match its.phase {
-            Phase::Listing => its.phase = Phase::Attaching,
-            Phase::Ready => self.timers.cancel(Timer::Attach(session)),
-            Phase::Greeting | Phase::Attaching | Phase::Rejoining | Phase::ShuttingDown => {}
-        }
-        let listed = its.listed.clone();
-        let made: BTreeSet<BuilderName> = match result {
-            Ok(made) => made.into_iter().collect(),
-            Err(why) => {
-                self.drop_session(slave, &format!("it refused its builders: {why}"));
-                return;
-            }
-        };
-        for (name, _) in listed {
-            let Some(&builder) = self.builders_by_name.get(&name) else {
-                continue;
-            };
-            // It may have been taken from the slave since it was listed.
-            let wanted = self.slaves[slave.0].builders.contains(&builder);
-            if !wanted || self.attachment(slave, builder).is_some() {
-                continue;
-            }
-            if !made.contains(&name) {
-                self.fail_attach(slave, builder, "the slave made no object for it");
-                return;
-            }
-            let epoch = self.new_epoch();
-            let attachments = &mut self.slaves[slave.0].slavebuilders;
-            attachments.insert(builder, SlaveBuilder::new(epoch));
-            let deadline = self.now.mono + self.config.attach_timeout;
-            let timer = Timer::Handshake(slave, builder, epoch);
-            self.timers.set(timer, deadline);
-            self.send(Command::SetMaster {
-                session,
-                builder: name,
-                epoch,
-            });
-        }
-        self.complete_login(slave);
-        self.sync_builder_list(slave);
     }
 
     /// Rows 3 to 5.
@@ -219,10 +164,15 @@ impl BotMaster {
                 self.timers.cancel(Timer::Handshake(slave, builder, epoch));
                 self.builders[builder.0].attached += 1;
                 self.touched.insert(builder);
+                self.point(builder, Some(slave), BuilderPoint::Connected);
+                let its = self.slaves[slave.0].session.as_mut();
+                if let Some(its) = its.filter(|s| s.failed.is_empty()) {
+                    its.retries = 0;
+                }
                 self.place(slave, builder);
                 self.complete_login(slave);
             }
-            Handshake::Failed => self.fail_attach(slave, builder, "the slave refused it"),
+            Handshake::Failed => self.fail_attach(slave, &[builder], "the slave refused it"),
         }
     }
 
@@ -234,12 +184,13 @@ impl BotMaster {
     ) {
         let attachment = self.attachment(slave, builder);
         if attachment.is_some_and(|a| a.on_handshake_timeout(epoch).is_ok()) {
-            self.fail_attach(slave, builder, "the slave did not answer");
+            self.fail_attach(slave, &[builder], "the slave did not answer");
         }
     }
 
     pub(super) fn on_slave_lost(&mut self, session: SessionId, why: &str) {
         if let Some(slave) = self.slave_of(session) {
+            self.note_lost_start(slave, why);
             self.end_session(slave, why);
         } else if let Some(slave) = self.sessions.remove(&session) {
             self.slaves[slave.0].contender = None;
@@ -278,6 +229,22 @@ impl BotMaster {
         }
     }
 
+    /// BLD-12: a connection that breaks while a build is being started on it is a failed start, like a slave that refuses.
+    fn note_lost_start(&mut self, slave: SlaveIx, why: &str) {
+        let it = &self.slaves[slave.0];
+        let attempts = it.slavebuilders.values().filter_map(SlaveBuilder::attempt);
+        let mut stages = attempts.filter_map(|id| self.attempts.get(&id).map(|a| &a.stage));
+        if !stages.any(|stage| matches!(stage, Stage::Pinging | Stage::Starting)) {
+            return;
+        }
+        let why = format!("its connection was lost when a build was to start: {why}");
+        if it.is_latent() {
+            self.note_failed_instance(slave, &why);
+        } else {
+            self.note_failed_start(slave, &why);
+        }
+    }
+
     /// Closes the slave's connection and forgets it.
     pub(super) fn drop_session(&mut self, slave: SlaveIx, why: &str) {
         if let Some(session) = self.slaves[slave.0].session.as_ref().map(|s| s.id) {
@@ -294,25 +261,16 @@ impl BotMaster {
         self.sessions.insert(session, slave);
         self.set_graceful(slave, false);
         let it = &mut self.slaves[slave.0];
-        it.session = Some(Session {
-            id: session,
-            address,
-            phase: Phase::Greeting,
-            since: self.now.wall,
-            listed: Vec::new(),
-            listed_at: self.now.wall,
-            listing: false,
-            stale: false,
-        });
+        it.session = Some(Session::new(session, address, self.now.wall));
         let deadline = self.now.mono + ATTACH_TIME;
         self.timers.set(Timer::Attach(session), deadline);
-        self.watch_absence(slave);
         self.place_latent(slave);
         self.send(Command::Greet { session });
     }
 
-    /// The login is answered when every builder is attached; only then does the slave take builds.
-    fn complete_login(&mut self, slave: SlaveIx) {
+    /// The login is answered when every builder is attached that can be; only then does the slave take builds, and is
+    /// no longer missed.
+    pub(super) fn complete_login(&mut self, slave: SlaveIx) {
         let it = &mut self.slaves[slave.0];
         let Some(its) = it.session.as_mut().filter(|s| s.phase == Phase::Attaching) else {
             return;
@@ -322,7 +280,16 @@ impl BotMaster {
         }
         its.phase = Phase::Ready;
         let (session, address) = (its.id, its.address.clone());
+        it.missed = false;
+        let info = Some(it.info.clone());
         self.timers.cancel(Timer::Attach(session));
+        self.watch_absence(slave);
+        self.persist(vec![Op::SlaveState {
+            slave: self.slave_name(slave),
+            connected: true,
+            info,
+            at: self.now.wall,
+        }]);
         self.send(Command::CompleteLogin { session });
         let slave_name = self.slave_name(slave);
         self.announce(Event::SlaveConnected {
@@ -332,30 +299,6 @@ impl BotMaster {
         self.promote_waiting(slave);
         self.review(slave);
         self.sync_builder_list(slave);
-    }
-
-    /// Row 5. While the slave attaches it is all or nothing: a slave that lacks a builder for no visible
-    /// reason is worse than one that comes again (SLV-03).
-    fn fail_attach(&mut self, slave: SlaveIx, builder: BuilderIx, why: &str) {
-        let (builder_name, slave_name) = (self.builder_name(builder), self.slave_name(slave));
-        let dropped_because = format!("builder {builder_name} could not be attached: {why}");
-        self.announce(Event::FailedConnect {
-            builder: builder_name,
-            slave: slave_name,
-            why: why.to_owned(),
-        });
-        let it = &mut self.slaves[slave.0];
-        let in_use = !it.busy.is_empty();
-        match it.session.as_mut() {
-            // Its builds are let end, then it comes again and gets all its builders.
-            Some(its) if in_use && its.phase == Phase::Ready => {
-                its.phase = Phase::Rejoining;
-                its.since = self.now.wall;
-                self.leave(slave, builder);
-                self.review(slave);
-            }
-            Some(_) | None => self.drop_session(slave, &dropped_because),
-        }
     }
 
     /// Rows 6, 12, 18 and 19 for all its builders; then the one that has waited may come.
@@ -368,8 +311,11 @@ impl BotMaster {
         it.leaving.clear();
         it.arbitrating = false;
         it.busy.clear();
-        it.absent_since = self.now.wall;
-        it.seen_at = Some(self.now.wall);
+        let was_attached = session.phase.is_attached();
+        if was_attached {
+            it.absent_since = self.now.wall;
+            it.seen_at = Some(self.now.wall);
+        }
         if it.is_latent() {
             // The instance goes, as it was asked to; the next one is another.
             self.set_graceful(slave, false);
@@ -377,6 +323,7 @@ impl BotMaster {
         self.sessions.remove(&session.id);
         self.timers.cancel(Timer::Attach(session.id));
         self.timers.cancel(Timer::Ending(session.id));
+        self.timers.cancel(Timer::Reattach(slave));
         self.timers.cancel(Timer::Arbitration(slave));
         self.watch_absence(slave);
         for (builder, attachment) in attachments {
@@ -385,7 +332,7 @@ impl BotMaster {
         }
         self.place_latent(slave);
         self.review(slave);
-        if session.phase != Phase::Greeting {
+        if was_attached {
             self.persist(vec![Op::SlaveState {
                 slave: self.slave_name(slave),
                 connected: false,
@@ -412,7 +359,7 @@ impl BotMaster {
             let name = self.slave_name(slave);
             self.refuse(name, id, address, why);
         }
-        if session.phase.is_attached() {
+        if was_attached {
             self.on_instance_lost(slave, why);
         }
     }
@@ -435,6 +382,10 @@ impl BotMaster {
         if gone.was_attached {
             self.builders[builder.0].attached -= 1;
             self.touched.insert(builder);
+        }
+        // One that could not be attached was never connected (row 5).
+        if gone.was_attached || self.slaves[slave.0].session.is_none() {
+            self.point(builder, Some(slave), BuilderPoint::Disconnected);
         }
         for round in gone.rounds {
             self.tell_round(round, slave, false);

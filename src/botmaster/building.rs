@@ -192,8 +192,9 @@ impl BotMaster {
             }
             Ok(()) => self.give_back(id, "the master is shutting down"),
             Err(why) => {
-                self.note_failed_start(slave);
-                self.give_back(id, &format!("the slave refused it: {why}"));
+                let why = format!("the slave refused it: {why}");
+                self.note_failed_start(slave, &why);
+                self.give_back(id, &why);
             }
         }
         self.place(slave, builder);
@@ -202,8 +203,9 @@ impl BotMaster {
 
     pub(super) fn on_start_timeout(&mut self, slave: SlaveIx, builder: BuilderIx, epoch: Epoch) {
         if self.starting_on(slave, builder, epoch).is_some() {
-            self.note_failed_start(slave);
-            self.drop_session(slave, "it did not say whether it starts a build");
+            let why = "it did not say whether it starts a build";
+            self.note_failed_start(slave, why);
+            self.drop_session(slave, why);
         }
     }
 
@@ -487,7 +489,8 @@ impl BotMaster {
             Stage::Recording(_) => {}
             Stage::Running(build, _) => {
                 self.forget_lock_waiter(id);
-                self.send(Command::SlaveGone { build });
+                let why = why.to_owned();
+                self.send(Command::SlaveGone { build, why });
             }
         }
     }
@@ -518,7 +521,10 @@ impl BotMaster {
         };
         self.release_locks(id);
         self.leave_building_list(attempt.builder);
-        let (mut ops, mut effects) = (Vec::new(), Vec::new());
+        let mut ops = vec![Op::StartFailed {
+            requests: attempt.requests.clone(),
+        }];
+        let mut effects = Vec::new();
         for &request in &attempt.requests {
             let place = self.open.request(request).map(|open| open.place);
             let ended = match (&attempt.stop, place) {

@@ -122,6 +122,8 @@ pub enum Command {
     SlaveGone {
         /// Which.
         build: BuildId,
+        /// Why.
+        why: String,
     },
     /// Tell the slave's process to end (SLV-08).
     ShutdownSlave {

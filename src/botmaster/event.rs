@@ -142,6 +142,22 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A slave is to connect again when its builds have ended, for something about its builders went wrong.
+    SlaveRejoins {
+        /// Which slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
+    /// Something about a builder that passes (BLD-15).
+    OnBuilder {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave that it is about, if it is about one.
+        slave: Option<SlaveName>,
+        /// What it is.
+        what: BuilderPoint,
+    },
     /// A slave did not answer a ping (row 11).
     PingFailed {
         /// The builder.
@@ -230,4 +246,42 @@ pub enum Event {
     },
     /// A clean shutdown was cancelled.
     ShutdownCancelled,
+}
+
+/// What passes at a builder; what concerns builds is told by events of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BuilderPoint {
+    /// A slave was attached to it (row 4).
+    Connected,
+    /// A slave is attached to it no longer, or not going to be (rows 6, 12, 18 and 19).
+    Disconnected,
+    /// A latent slave can be started for it.
+    LatentAdded,
+    /// A latent slave cannot be started for it any more, or not now because that failed (row 23).
+    LatentRemoved,
+    /// Somebody has a slave pinged (row 8).
+    Pinging,
+    /// The slave has answered (row 10).
+    PingSucceeded,
+    /// Somebody wants its slaves pinged, and it has none (BLD-16).
+    NoSlaveToPing,
+    /// It is another one by a new configuration.
+    ConfigUpdated,
+}
+
+impl BuilderPoint {
+    /// In words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connect",
+            Self::Disconnected => "disconnect",
+            Self::LatentAdded => "added latent",
+            Self::LatentRemoved => "removing latent",
+            Self::Pinging => "pinging",
+            Self::PingSucceeded => "ping success",
+            Self::NoSlaveToPing => "ping / no slave",
+            Self::ConfigUpdated => "config updated",
+        }
+    }
 }

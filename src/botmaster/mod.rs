@@ -8,12 +8,12 @@
 //!   first is that with the highest priority of its own, then of its builder, then the oldest (BRQ-02, BRQ-09);
 //! - a request is in one place: not yet durable, queued, in a build that starts, or in one with a number;
 //! - what must survive a crash is on disk before it is answered, announced or run;
-//! - a slave is attached to all its builders with its login answered, or it is on its way there with a
-//!   deadline, or it is not connected (SLV-03);
+//! - a slave is attached to its builders with its login answered, or it is on its way there with a deadline, or it is
+//!   not connected (SLV-03); a builder that alone cannot be attached is tried again at a time that is known (row 5);
 //! - an input costs a logarithm of what there is, and looks only at what it touches;
 //! - equal seeds and inputs give equal commands.
 //!
-//! Where to read: a change comes in by `intake`, a slave by `attach`; `starting` brings the two
+//! Where to read: a change comes in by `intake`, a slave by `attach`, which tells it its builders by `listing`; `starting` brings the two
 //! together, `building` follows the build to its end, `cancelling` cuts it short, people ask for builds by `forcing` and keep
 //! slaves from them by `pausing`, `locking` lets it
 //! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a
@@ -35,6 +35,7 @@ mod input;
 mod intake;
 mod latent;
 mod ledger;
+mod listing;
 mod live;
 mod lock_view;
 mod locking;
@@ -86,7 +87,7 @@ use crate::schedulers::Registry;
 
 pub use absence::Absence;
 pub use command::{Answer, Command};
-pub use event::Event;
+pub use event::{BuilderPoint, Event};
 pub use forcing::Forced;
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
 pub use input::{Input, InstanceStart};
@@ -324,6 +325,7 @@ impl BotMaster {
                 Timer::Handshake(slave, builder, epoch) => {
                     self.on_handshake_timeout(slave, builder, epoch);
                 }
+                Timer::Reattach(slave) => self.on_reattach_due(slave),
                 Timer::Ping(slave, builder, ping) => self.on_ping_failed(slave, builder, ping),
                 Timer::StartBuild(slave, builder, epoch) => {
                     self.on_start_timeout(slave, builder, epoch);
@@ -359,6 +361,17 @@ impl BotMaster {
 
     fn announce(&mut self, event: Event) {
         self.send(Command::Announce(event));
+    }
+
+    /// Announces something about a builder that passes (BLD-15).
+    fn point(&mut self, builder: BuilderIx, slave: Option<SlaveIx>, what: BuilderPoint) {
+        let builder = self.builder_name(builder);
+        let slave = slave.map(|slave| self.slave_name(slave));
+        self.announce(Event::OnBuilder {
+            builder,
+            slave,
+            what,
+        });
     }
 
     fn reply(&mut self, to: ReplyId, result: Result<Answer, String>) {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::builder::BuilderIx;
-use super::slave::SlaveIx;
+use super::slave::{Failure, SlaveIx};
 use super::slavebuilder::{PingAsked, RoundId};
 use super::timers::Timer;
-use super::{Answer, BotMaster, Command, Event, PingId, ReplyId, SessionId};
+use super::{Answer, BotMaster, BuilderPoint, Command, Event, PingId, ReplyId, SessionId};
 use crate::model::{BuilderName, SlaveName};
 
 /// How long a ping by control may take (BLD-16).
@@ -59,6 +59,7 @@ impl BotMaster {
             }
         }
         if waiting == 0 {
+            self.point(builder, None, BuilderPoint::NoSlaveToPing);
             let result = match pinged.down.is_empty() {
                 true => Err(format!("no slave is attached to {name}")),
                 false => Ok(Answer::Pinged(pinged)),
@@ -98,6 +99,9 @@ impl BotMaster {
             return;
         };
         self.timers.cancel(Timer::Ping(slave, builder, ping));
+        if !answered.rounds.is_empty() {
+            self.point(builder, Some(slave), BuilderPoint::PingSucceeded);
+        }
         for round in answered.rounds {
             self.tell_round(round, slave, true);
         }
@@ -123,29 +127,40 @@ impl BotMaster {
             builder,
             slave: slave_name,
         });
-        self.note_failed_start(slave);
-        self.drop_session(slave, "it did not answer a ping");
+        let why = "it did not answer a ping";
+        self.note_failed_start(slave, why);
+        self.drop_session(slave, why);
     }
 
     /// Holds a slave back on which starts fail again and again.
-    pub(super) fn note_failed_start(&mut self, slave: SlaveIx) {
+    pub(super) fn note_failed_start(&mut self, slave: SlaveIx, why: &str) {
         let delay = self.slaves[slave.0].on_start_failed(self.now.mono);
-        self.hold_back(slave, delay);
+        self.hold_back(slave, delay, why, false);
+    }
+
+    /// The same for one that cannot be attached (row 5): it is not even let in.
+    pub(super) fn note_failed_attach(&mut self, slave: SlaveIx, why: &str) {
+        let delay = self.slaves[slave.0].on_start_failed(self.now.mono);
+        self.hold_back(slave, delay, why, true);
     }
 
     /// Holds a slave back that cannot be had: its instances cost more than pings, so that it is from the first time on.
-    pub(super) fn note_failed_instance(&mut self, slave: SlaveIx) {
+    pub(super) fn note_failed_instance(&mut self, slave: SlaveIx, why: &str) {
         let it = &mut self.slaves[slave.0];
         let delay = it.on_start_failed(self.now.mono);
         let delay = delay.or_else(|| it.on_start_failed(self.now.mono));
-        self.hold_back(slave, delay);
+        self.hold_back(slave, delay, why, false);
     }
 
-    fn hold_back(&mut self, slave: SlaveIx, delay: Option<Duration>) {
+    fn hold_back(&mut self, slave: SlaveIx, delay: Option<Duration>, why: &str, attaching: bool) {
+        self.slaves[slave.0].last_failure = Some(Failure {
+            at: self.now.wall,
+            why: why.to_owned(),
+            attaching,
+        });
         if let Some(delay) = delay {
             let deadline = self.now.mono + delay;
             self.timers.set(Timer::HoldBack(slave), deadline);
-            self.slaves[slave.0].held_since = Some(self.now.wall);
             let slave_name = self.slave_name(slave);
             self.announce(Event::SlaveHeldBack {
                 slave: slave_name,
@@ -194,12 +209,15 @@ impl BotMaster {
     fn ask_ping(&mut self, slave: SlaveIx, builder: BuilderIx, round: RoundId) -> bool {
         let (ping, deadline) = (self.new_ping(), self.now.mono + CONTROL_PING_TIME);
         let attachment = self.attachment(slave, builder);
-        match attachment.map(|a| a.on_ping_asked(round, ping, deadline)) {
-            None | Some(Err(_)) => return false,
-            Some(Ok(PingAsked::Joined(ping, deadline))) => {
+        let Some(Ok(asked)) = attachment.map(|a| a.on_ping_asked(round, ping, deadline)) else {
+            return false;
+        };
+        self.point(builder, Some(slave), BuilderPoint::Pinging);
+        match asked {
+            PingAsked::Joined(ping, deadline) => {
                 self.timers.set(Timer::Ping(slave, builder, ping), deadline);
             }
-            Some(Ok(PingAsked::Send)) => {
+            PingAsked::Send => {
                 self.send_ping(slave, builder, ping, CONTROL_PING_TIME);
                 self.place(slave, builder);
             }

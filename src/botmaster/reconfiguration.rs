@@ -16,8 +16,8 @@ use super::building::Stage;
 use super::ledger::Effect;
 use super::slave::{BuilderList, Phase, Slave, SlaveIx};
 use super::timers::Timer;
-use super::{Answer, BotMaster, Command, Event, ReplyId};
-use crate::config::{Config, SlaveConfig};
+use super::{Answer, BotMaster, BuilderPoint, Command, Event, ReplyId};
+use crate::config::{BuilderConfig, Config, SlaveConfig};
 use crate::model::{BuilderName, Op, Results};
 
 impl BotMaster {
@@ -140,6 +140,16 @@ impl BotMaster {
         ix
     }
 
+    /// A builder that this run of the master has not had yet.
+    pub(super) fn add_builder(&mut self, config: Arc<BuilderConfig>) -> BuilderIx {
+        let ix = BuilderIx(self.builders.len());
+        self.builders_by_name.insert(config.name.clone(), ix);
+        let number = self.next.build_of.get(&config.name).copied();
+        let builder = Builder::new(config, number.unwrap_or_default());
+        self.builders.push(builder);
+        ix
+    }
+
     fn lay_out_builders(&mut self) {
         let config = Arc::clone(&self.config);
         let kept: BTreeSet<_> = config.builders.iter().map(|b| &b.name).collect();
@@ -155,16 +165,13 @@ impl BotMaster {
         }
         for new in &config.builders {
             let Some(&ix) = self.builders_by_name.get(&new.name) else {
-                let ix = BuilderIx(self.builders.len());
-                self.builders_by_name.insert(new.name.clone(), ix);
-                let number = self.next.build_of.get(&new.name).copied();
-                let number = number.unwrap_or_default();
-                self.builders.push(Builder::new(Arc::clone(new), number));
+                let ix = self.add_builder(Arc::clone(new));
                 self.touched.insert(ix);
                 continue;
             };
             let it = &mut self.builders[ix.0];
             it.configured = true;
+            self.timers.cancel(Timer::Orphans(ix));
             if it.config == *new {
                 continue;
             }
@@ -184,6 +191,7 @@ impl BotMaster {
             if moves {
                 self.take_new_turn(ix);
             }
+            self.point(ix, None, BuilderPoint::ConfigUpdated);
         }
     }
 
@@ -220,6 +228,12 @@ impl BotMaster {
         let it = &mut self.slaves[slave.0];
         let wanted: BTreeSet<_> = it.builders.iter().copied().collect();
         it.leaving.retain(|builder| !wanted.contains(builder));
+        if let Some(session) = &mut it.session {
+            let is_as_told =
+                |b: &BuilderIx, dir: &str| self.builders[b.0].config.slavebuilddir == dir;
+            let failed = &mut session.failed;
+            failed.retain(|b, failed| wanted.contains(b) && is_as_told(b, &failed.dir));
+        }
         let unwanted = it.slavebuilders.keys().filter(|b| !wanted.contains(b));
         for builder in unwanted.copied().collect::<Vec<_>>() {
             if self.runs(slave, builder) {
@@ -232,13 +246,21 @@ impl BotMaster {
 
     /// Rows 19 and BRC-05: the attachment ends; a build that was being started there is started elsewhere.
     pub(super) fn leave(&mut self, slave: SlaveIx, builder: BuilderIx) {
+        self.detach(
+            slave,
+            builder,
+            "the builder has no use for the slave any more",
+        );
+        self.sync_builder_list(slave);
+    }
+
+    /// Ends an attachment without telling the slave.
+    pub(super) fn detach(&mut self, slave: SlaveIx, builder: BuilderIx, why: &str) {
         let it = &mut self.slaves[slave.0];
         it.leaving.remove(&builder);
         if let Some(attachment) = it.slavebuilders.remove(&builder) {
             self.place(slave, builder);
-            let why = "the builder has no use for the slave any more";
             self.end_attachment(slave, builder, attachment, why);
-            self.sync_builder_list(slave);
         }
     }
 
@@ -252,8 +274,8 @@ impl BotMaster {
             return;
         }
         let it = &self.slaves[slave.0];
-        let mut wanted = it.builders.iter();
-        let lacks_one = wanted.any(|builder| !it.slavebuilders.contains_key(builder));
+        let told = self.to_be_told(slave);
+        let lacks_one = told.iter().any(|b| !it.slavebuilders.contains_key(b));
         let in_order = |list: &BuilderList| list.iter().cloned().collect::<BTreeMap<_, _>>();
         let (list, stale) = self.builder_list(slave);
         if lacks_one || in_order(&session.listed) != in_order(&list) {
@@ -295,9 +317,10 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let told = it.session.iter().flat_map(|s| &s.listed);
         let told: BTreeMap<_, _> = told.map(|(name, dir)| (name, dir)).collect();
-        let mut list = BuilderList::with_capacity(it.builders.len());
+        let asked = self.to_be_told(slave);
+        let mut list = BuilderList::with_capacity(asked.len());
         let mut stale = false;
-        for &builder in it.builders.iter().chain(&it.leaving) {
+        for &builder in asked.iter().chain(&it.leaving) {
             let config = &self.builders[builder.0].config;
             let dir = match told.get(&config.name) {
                 Some(&told) if *told != config.slavebuilddir && self.runs(slave, builder) => {

@@ -7,8 +7,8 @@ use super::BotMaster;
 use super::buildset::{Origin, set_result};
 use super::event::Event;
 use super::ledger::Effect;
-use crate::config::SlaveConfig;
-use crate::model::{Op, Recovered, Results};
+use crate::config::{BuilderConfig, SlaveConfig};
+use crate::model::{Op, Recovered};
 use crate::schedulers::Registry;
 
 impl BotMaster {
@@ -65,21 +65,16 @@ impl BotMaster {
             effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
             self.tell_set_finished(&Origin::of(&it.set), result, &mut ops, &mut effects);
         }
-        let mut orphans = Vec::new();
         for request in recovered.requests {
             let id = request.id;
-            let known = self.builders_by_name.contains_key(&request.builder);
-            if !known {
-                let why = format!("builder {} is no longer configured", request.builder);
-                orphans.push((id, Results::Failure, Some(why)));
+            if !self.builders_by_name.contains_key(&request.builder) {
+                // It may come back (BST-09).
+                let builder = BuilderConfig::removed(request.builder.clone());
+                let ix = self.add_builder(Arc::new(builder));
+                self.builders[ix.0].configured = false;
             }
             self.open.add_request(request);
-            if known {
-                self.enqueue(id, true);
-            }
-        }
-        for orphan in orphans {
-            self.finish_request(orphan, &mut ops, &mut effects);
+            self.enqueue(id, true);
         }
         self.persist_then(ops, effects);
     }

@@ -23,6 +23,9 @@ const FAILURE_MEMORY: Duration = Duration::from_secs(60);
 /// The longest time a slave is held back (BLD-12).
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
+/// The longest time between two tries to attach a builder to a slave that is connected (row 5).
+const LONGEST_RETRY: Duration = Duration::from_secs(600);
+
 /// One configured slave. Invariant: every slave-builder belongs to the present session.
 #[derive(Debug)]
 pub(super) struct Slave {
@@ -55,8 +58,8 @@ pub(super) struct Slave {
     pub(super) seen_at: Option<Timestamp>,
     /// Whether somebody was told that it is away (SLV-07).
     pub(super) missed: bool,
-    /// When the last start failed for which it is held back.
-    pub(super) held_since: Option<Timestamp>,
+    /// What counted last against it (BLD-12).
+    pub(super) last_failure: Option<Failure>,
     /// The locks that each build on it holds.
     pub(super) locks: Wants,
     /// What it told of itself.
@@ -87,6 +90,52 @@ pub(super) struct Session {
     pub(super) listing: bool,
     /// Whether that list is to change when a build has ended.
     pub(super) stale: bool,
+    /// The builders that could not be attached, until they are tried again (row 5).
+    pub(super) failed: BTreeMap<BuilderIx, FailedAttach>,
+    /// When that is.
+    pub(super) retry_at: Option<Mono>,
+    /// How often that has been.
+    pub(super) retries: u32,
+    /// Whether it has refused several new builders at once, so that it is told of one after the other.
+    pub(super) one_by_one: bool,
+}
+
+/// Why a builder is not attached to a slave that is connected.
+#[derive(Debug)]
+pub(super) struct FailedAttach {
+    /// The directory that the slave was told.
+    pub(super) dir: String,
+    /// What went wrong.
+    pub(super) why: String,
+    /// When.
+    pub(super) at: Timestamp,
+}
+
+impl Session {
+    /// One that has just come.
+    pub(super) const fn new(id: SessionId, address: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            address,
+            phase: Phase::Greeting,
+            since: now,
+            listed: Vec::new(),
+            listed_at: now,
+            listing: false,
+            stale: false,
+            failed: BTreeMap::new(),
+            retry_at: None,
+            retries: 0,
+            one_by_one: false,
+        }
+    }
+
+    /// How long to wait before what could not be attached is tried again.
+    pub(super) fn next_retry(&mut self) -> Duration {
+        let pause = Duration::from_secs(1 << self.retries.min(10)).min(LONGEST_RETRY);
+        self.retries = self.retries.saturating_add(1);
+        pause
+    }
 }
 
 /// What a slave is told of its builders: names and directories.
@@ -103,7 +152,7 @@ pub(super) enum Phase {
     Attaching,
     /// All are attached, its login is answered.
     Ready,
-    /// A builder that came later could not be attached: the connection ends when its builds have.
+    /// Something about its builders went wrong: the connection ends when its builds have.
     Rejoining,
     /// It was told to end its process.
     ShuttingDown,
@@ -126,7 +175,16 @@ pub(super) struct Contender {
     pub(super) address: String,
 }
 
-/// Failed starts in a row (BLD-12).
+/// Something that counts against a slave.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) at: Timestamp,
+    pub(super) why: String,
+    /// Whether it could not even be attached, so that it is not let in while it is held back.
+    pub(super) attaching: bool,
+}
+
+/// Failures in a row (BLD-12).
 #[derive(Debug, Default)]
 struct Failures {
     in_a_row: u32,
@@ -159,7 +217,7 @@ impl Slave {
             absent_since: now,
             seen_at: None,
             missed: false,
-            held_since: None,
+            last_failure: None,
             locks: Wants::new(),
             info: BTreeMap::new(),
             parked: BTreeSet::new(),
@@ -246,6 +304,12 @@ impl Slave {
     /// Until when it is held back, if it is.
     pub(super) fn held_until(&self) -> Option<Mono> {
         self.failures.free_at.filter(|_| self.failures.held)
+    }
+
+    /// Whether it is not let in for a while.
+    pub(super) fn is_shut_out(&self) -> bool {
+        let last = self.last_failure.as_ref();
+        self.failures.held && last.is_some_and(|failure| failure.attaching)
     }
 
     /// Its session, if that is `session`.

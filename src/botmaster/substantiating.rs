@@ -16,7 +16,7 @@ use super::latent::Stage;
 use super::ledger::Effect;
 use super::slave::SlaveIx;
 use super::timers::Timer;
-use super::{AttemptId, BotMaster, Command, Event, InstanceId, InstanceStart};
+use super::{AttemptId, BotMaster, BuilderPoint, Command, Event, InstanceId, InstanceStart};
 use crate::config::LatentConfig;
 use crate::model::{InstanceRecord, SlaveName};
 
@@ -80,9 +80,10 @@ impl BotMaster {
                 self.review(slave);
             }
             InstanceStart::NotNow => {
-                self.note_failed_instance(slave);
+                let why = "its instance could not be started now";
+                self.note_failed_instance(slave, why);
                 self.on_instance_gone(slave);
-                self.drop_session(slave, "its instance could not be started now");
+                self.drop_session(slave, why);
                 self.dismiss_waiting(slave, None);
             }
             InstanceStart::Failed(why) => {
@@ -265,9 +266,12 @@ impl BotMaster {
         }
     }
 
-    /// Row 27: why a connection is refused, if it is. A slave that is not latent any more need not wait for a stop that fails.
+    /// Row 27, BLD-12: why a connection is refused, if it is. A slave that is not latent any more need not wait for a stop that fails.
     pub(super) fn uninvited(&self, slave: SlaveIx) -> Option<&'static str> {
         let it = &self.slaves[slave.0];
+        if it.is_shut_out() {
+            return Some("it could not be attached, and is to try again later");
+        }
         match it.latent.stage {
             Stage::Stopping if it.is_latent() || !it.latent.is_settled() => {
                 Some("its instance is being stopped")
@@ -302,23 +306,24 @@ impl BotMaster {
     pub(super) fn lay_out_instance(&mut self, slave: SlaveIx) {
         let it = &mut self.slaves[slave.0];
         let is_latent = it.is_latent();
-        let wanted = if is_latent {
+        let wanted: BTreeSet<_> = if is_latent {
             it.builders.iter().copied().collect()
         } else {
             BTreeSet::new()
         };
-        let was = std::mem::replace(&mut it.latent.wanted, wanted);
+        let was = std::mem::replace(&mut it.latent.wanted, wanted.clone());
         if is_latent && it.session.is_none() {
             self.set_graceful(slave, false);
         }
-        let it = &self.slaves[slave.0];
-        for builder in was.difference(&it.latent.wanted) {
+        for &builder in was.difference(&wanted) {
             self.builders[builder.0].latents -= 1;
-            self.touched.insert(*builder);
+            self.touched.insert(builder);
+            self.point(builder, Some(slave), BuilderPoint::LatentRemoved);
         }
-        for builder in it.latent.wanted.difference(&was) {
+        for &builder in wanted.difference(&was) {
             self.builders[builder.0].latents += 1;
-            self.touched.insert(*builder);
+            self.touched.insert(builder);
+            self.point(builder, Some(slave), BuilderPoint::LatentAdded);
         }
         let it = &mut self.slaves[slave.0];
         let stop = it.config.kind.latent().map(LatentConfig::stop);
@@ -339,7 +344,6 @@ impl BotMaster {
         if !is_latent || is_other {
             self.stop_instance(slave, "its configuration has changed");
         }
-        let wanted = self.slaves[slave.0].latent.wanted.clone();
         for builder in was.union(&wanted) {
             self.place(slave, *builder);
         }
@@ -376,6 +380,7 @@ impl BotMaster {
     fn fail_instance(&mut self, slave: SlaveIx, why: &str) {
         let waiting = self.slaves[slave.0].latent.waiting.keys().copied();
         for builder in waiting.collect::<Vec<_>>() {
+            self.point(builder, Some(slave), BuilderPoint::LatentRemoved);
             let (builder, slave) = (self.builder_name(builder), self.slave_name(slave));
             self.announce(Event::SubstantiateFailed {
                 builder,
@@ -383,7 +388,7 @@ impl BotMaster {
                 why: why.to_owned(),
             });
         }
-        self.note_failed_instance(slave);
+        self.note_failed_instance(slave, why);
         self.tell_of_failed_instance(slave, why);
         self.stop_instance(slave, why);
     }

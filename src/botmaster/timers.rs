@@ -10,12 +10,14 @@ use crate::model::Mono;
 /// What a deadline is for; each has at most one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Timer {
-    /// A connection has not attached in time (SLV-03).
+    /// A connection has not attached, or has not answered its list of builders, in time (SLV-03).
     Attach(SessionId),
     /// A slave that was told to end is still connected (SLV-08).
     Ending(SessionId),
     /// A builder has not attached in time (row 5).
     Handshake(SlaveIx, BuilderIx, Epoch),
+    /// Builders that could not be attached are to be tried again (row 5).
+    Reattach(SlaveIx),
     /// A ping was not answered in time (row 11).
     Ping(SlaveIx, BuilderIx, PingId),
     /// A slave has not said whether it starts the build.

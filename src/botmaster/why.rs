@@ -74,6 +74,8 @@ pub enum BlockerKind {
     HeldBack,
     /// A lock of a slave's own is taken.
     SlaveLock,
+    /// A slave could not be attached to the builder, which is tried again.
+    NotAttached,
     /// A slave is to come again when its builds have ended.
     Rejoining,
     /// A slave was told to end.
@@ -296,13 +298,14 @@ impl BotMaster {
             );
             all.push(Obstacle::is(BlockerKind::Paused, pause.since, &rest).by(who));
         }
-        if let Some(until) = it.held_until() {
-            let since = it.held_since.unwrap_or(self.now.wall);
+        if let (Some(until), Some(failure)) = (it.held_until(), &it.last_failure) {
             let until = self.now.wall + until.since(self.now.mono);
+            let since = failure.at;
             let rest = format!(
-                "held back until {} because starts failed, the last one at {}",
+                "held back until {} after a failure at {}: {}",
                 at(until),
-                at(since)
+                at(since),
+                failure.why
             );
             let mut obstacle = Obstacle::is(BlockerKind::HeldBack, since, &rest);
             obstacle.until = Some(until);
@@ -340,7 +343,7 @@ impl BotMaster {
             }
             slave::Phase::Rejoining => {
                 let rest = format!(
-                    "to connect again when idle since {}, because a builder could not be attached",
+                    "to connect again when idle since {}, because something about its builders failed",
                     at(since)
                 );
                 return Some(Obstacle::is(BlockerKind::Rejoining, since, &rest));
@@ -351,6 +354,20 @@ impl BotMaster {
                 return Some(Obstacle::new(BlockerKind::ToldToEnd, since, one, many));
             }
             slave::Phase::Ready => {}
+        }
+        if let Some(failed) = session.failed.get(&builder) {
+            let again = session.retry_at.unwrap_or(self.now.mono);
+            let again = self.now.wall + again.since(self.now.mono);
+            let text = format!(
+                "could not be attached to the builder at {}, which is tried again at {}: {}",
+                at(failed.at),
+                at(again),
+                failed.why
+            );
+            let kind = BlockerKind::NotAttached;
+            let mut obstacle = Obstacle::new(kind, failed.at, text.clone(), text);
+            obstacle.until = Some(again);
+            return Some(obstacle);
         }
         let attachment = it.slavebuilders.get(&builder);
         let Some(attachment) = attachment.filter(|a| !a.is_attaching()) else {

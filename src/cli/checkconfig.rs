@@ -10,6 +10,7 @@ use super::{complain, moment, say, write_out};
 use crate::config::{self, Config, ConfigErrors};
 use crate::daemon::{machine_zone, wall};
 use crate::model::Timestamp;
+use crate::status::mail;
 
 /// Checks a configuration.
 #[derive(Clone, Debug, clap::Args)]
@@ -132,6 +133,11 @@ pub(super) fn load(file: &Path, tell: Tell) -> anyhow::Result<Option<Config>> {
                 };
                 complain(&report.render(colours));
             }
+            if tell == Tell::All
+                && let Some(complaint) = mail_complaint(&config, file)
+            {
+                complain(&complaint);
+            }
             Ok(Some(config))
         }
         Err(errors) => {
@@ -157,14 +163,21 @@ pub(super) fn reload(file: &Path) -> Result<(Config, String), String> {
                 errors: Vec::new(),
                 warnings,
             };
-            let shown = match report.warnings.is_empty() {
+            let mut shown = match report.warnings.is_empty() {
                 true => String::new(),
                 false => report.render(false),
             };
+            shown.extend(mail_complaint(&config, file));
             Ok((config, shown))
         }
         Err(errors) => Err(errors.render(false)),
     }
+}
+
+/// What is wrong with how it mails, as far as that can be seen here.
+fn mail_complaint(config: &Config, file: &Path) -> Option<String> {
+    let dir = file.parent().unwrap_or(Path::new("."));
+    mail::complaint(config, dir).map(|complaint| format!("warning: {complaint}"))
 }
 
 fn count(n: usize, what: &str) -> String {

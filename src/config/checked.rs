@@ -310,6 +310,32 @@ pub struct BuilderConfig {
     pub priority: i32,
 }
 
+impl BuilderConfig {
+    /// A builder that is not configured any more, but for which requests wait still.
+    #[must_use]
+    pub fn removed(name: BuilderName) -> Self {
+        let dir = name.as_str().to_owned();
+        Self {
+            name,
+            slaves: Vec::new(),
+            builddir: dir.clone(),
+            slavebuilddir: dir,
+            factory: Arc::new(FactoryConfig {
+                name: String::new(),
+                steps: Vec::new(),
+            }),
+            locks: Vec::new(),
+            env: BTreeMap::new(),
+            tags: Vec::new(),
+            description: String::new(),
+            properties: Properties::new(),
+            merging: Merging::default(),
+            next_slave: None,
+            priority: 0,
+        }
+    }
+}
+
 /// A list of steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FactoryConfig {

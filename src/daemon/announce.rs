@@ -106,6 +106,21 @@ pub(super) fn announce(event: &Event) {
         } => {
             warn!(%builder, %slave, "the builder could not be attached: {why}");
         }
+        Event::SlaveRejoins { slave, why } => warn!(
+            %slave,
+            "the slave is to connect again when its builds have ended: {}",
+            why.escape_debug()
+        ),
+        Event::OnBuilder {
+            builder,
+            slave: Some(slave),
+            what,
+        } => debug!(%builder, %slave, "{}", what.as_str()),
+        Event::OnBuilder {
+            builder,
+            slave: None,
+            what,
+        } => debug!(%builder, "{}", what.as_str()),
         Event::PingFailed { builder, slave } => {
             warn!(%builder, %slave, "the slave did not answer a ping");
         }

@@ -104,13 +104,8 @@ impl Builds {
     }
 
     /// Tells a running build that its slave is gone.
-    pub(super) fn slave_gone(&mut self, build: BuildId) {
-        self.send(
-            build,
-            Control::SlaveLost {
-                why: "the connection was lost".to_owned(),
-            },
-        );
+    pub(super) fn slave_gone(&mut self, build: BuildId, why: String) {
+        self.send(build, Control::SlaveLost { why });
     }
 
     fn send(&self, build: BuildId, message: Control) {

@@ -280,7 +280,7 @@ impl Engine {
                 }
                 Command::InterruptBuild { build, reason } => self.builds.interrupt(build, reason),
                 Command::GrantLocks { build, user } => self.builds.grant_locks(build, user),
-                Command::SlaveGone { build } => self.builds.slave_gone(build),
+                Command::SlaveGone { build, why } => self.builds.slave_gone(build, why),
                 Command::Announce(event) => {
                     announce(&event);
                     self.newsroom.tell(News::Event(event));

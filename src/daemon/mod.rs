@@ -105,7 +105,7 @@ pub async fn run(
     let newsroom = Newsroom::new();
     tasks.spawn(
         info_span!("mail"),
-        crate::status::mail::run(newsroom.clone(), tasks.clone()),
+        crate::status::mail::run(newsroom.listen(), tasks.clone()),
     );
     let (ask, questions) = mpsc::channel(QUESTIONS);
     let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);

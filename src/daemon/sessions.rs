@@ -146,8 +146,10 @@ impl Sessions {
                     result: Ok(names),
                 })
             }
+            // The loss is told for itself.
+            Happened::Listed(_, Err(CallError::Lost)) => None,
             Happened::Listed(session, Err(error)) => {
-                let result = Err(error.to_string());
+                let result = Err(error.headline());
                 Some(Input::BuilderListAnswered { session, result })
             }
             Happened::Abandoned(session) => {
@@ -237,7 +239,7 @@ impl Sessions {
                 epoch,
             } => {
                 self.call(session, builder, |builder, slave| async move {
-                    let ok = slave.start_build().await.map_err(|error| error.to_string());
+                    let ok = slave.start_build().await.map_err(|error| error.headline());
                     Input::BuildStartAnswered {
                         session,
                         builder,

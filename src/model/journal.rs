@@ -76,6 +76,11 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+    /// A build of these was to start and did not; that counts as a start of each (BRQ-06).
+    StartFailed {
+        /// Which requests.
+        requests: Vec<RequestId>,
+    },
     /// A request goes back from its build to the queue, with its old submit time (BUI-13, BUI-14).
     RequestRetries {
         /// Which request.

@@ -10,6 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Tasks;
 use crate::pb::{CallId, Failure, Luid, Target, Value};
 
+/// Most characters of a [`CallError::headline`].
+const LONGEST_HEADLINE: usize = 300;
+
 /// Calls objects of the other side and exports objects to it. Cheap to clone. The connection is closed when the last
 /// clone is gone and every call of the peer that was taken has its reply.
 #[derive(Clone, Debug)]
@@ -37,6 +40,16 @@ pub enum CallError {
     /// The connection is gone.
     #[error("connection lost")]
     Lost,
+}
+
+impl CallError {
+    /// What went wrong in one line of bounded length: exceptions are texts of the peer.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let text = self.to_string();
+        let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        plain.take(LONGEST_HEADLINE).collect()
+    }
 }
 
 /// The connection is gone, and why.
@@ -306,5 +319,19 @@ impl Drop for Reply {
                     .send(Outgoing::Answer(Box::new((call, Value::None)))),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_is_one_line_of_bounded_length() {
+        let said = |text: &str| CallError::Remote(Failure::new("E", text)).headline();
+        assert_eq!(said("no\nroom\x1b[2J"), "E: no room [2J");
+        let most = "x".repeat(LONGEST_HEADLINE - 3);
+        assert_eq!(said(&most), format!("E: {most}"));
+        assert_eq!(said(&format!("{most}y")), format!("E: {most}"));
     }
 }

@@ -56,7 +56,8 @@ impl SlaveHandle {
         })
     }
 
-    /// Tells the slave its builders, with their directories; answers with the slave's object for each.
+    /// Tells the slave its builders, with their directories; answers with the slave's object for each for which it has
+    /// made one.
     ///
     /// # Errors
     /// The slave's exception, a malformed answer, or the connection is gone.
@@ -89,10 +90,9 @@ impl SlaveHandle {
         let mut handles = Vec::with_capacity(builders.len());
         for (name, _) in builders {
             let is_it = |key: &Value| key.as_raw().is_some_and(|k| k == name.as_str().as_bytes());
-            let Some(index) = objects.iter().position(|(key, _)| is_it(key)) else {
-                return Err(malformed(&format!("setBuilderList: no object for {name}")));
-            };
-            handles.push((name.clone(), objects.swap_remove(index).1));
+            if let Some(index) = objects.iter().position(|(key, _)| is_it(key)) {
+                handles.push((name.clone(), objects.swap_remove(index).1));
+            }
         }
         *self.lock_any_builder() = handles.first().map(|(_, builder)| builder.0.object);
         Ok(handles)

@@ -1,28 +1,46 @@
 //! Mail about slaves that are missed (SLV-07, LAT-04).
 //!
-//! A mail is given to a program, as `sendmail` takes it, which has a queue of its own; so nothing is kept here. A program
-//! that fails is told of in the log.
+//! A mail is given to a program, as `sendmail` takes it, which has a queue of its own. One that it does not take is kept
+//! while the master runs, and given to it again after growing pauses (STA-04).
 
 use std::fmt::Write as _;
+use std::future::Future;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::Semaphore;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::{error, info, info_span, warn};
 
 use crate::botmaster::{Absence, Event};
-use crate::config::MailConfig;
-use crate::control::{News, Newsroom};
+use crate::config::{Config, MailConfig};
+use crate::control::News;
 use crate::net::Tasks;
 
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Mails that may wait to be sent; more are given up, with a line in the log.
+const MOST_WAITING: usize = 1000;
+
+/// Programs that run at once.
+const MOST_AT_ONCE: usize = 4;
+
+/// The pause after the first try; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
 /// Mails for as long as the master runs.
-pub async fn run(newsroom: Newsroom, tasks: Tasks) {
-    let mut news = newsroom.listen();
+pub async fn run(mut news: Receiver<Arc<News>>, tasks: Tasks) {
+    let waiting = Arc::new(Semaphore::new(MOST_WAITING));
+    let at_once = Arc::new(Semaphore::new(MOST_AT_ONCE));
     loop {
         let heard = tokio::select! {
             heard = news.recv() => heard,
@@ -31,12 +49,25 @@ pub async fn run(newsroom: Newsroom, tasks: Tasks) {
         match heard.as_deref() {
             Ok(News::Event(Event::SlaveMissing(absence))) => {
                 let slave = absence.slave.as_str().to_owned();
+                let Ok(place) = Arc::clone(&waiting).try_acquire_owned() else {
+                    error!(
+                        slave,
+                        "nobody is mailed that the slave is missing: {MOST_WAITING} mails wait already"
+                    );
+                    continue;
+                };
                 let (mail, text) = (absence.mail.clone(), letter(absence));
+                let (at_once, stopping) = (Arc::clone(&at_once), tasks.stopping());
                 tasks.spawn(info_span!("mail", slave), async move {
-                    match send(&mail, &text).await {
-                        Ok(()) => info!("mailed that the slave is missing"),
-                        Err(why) => error!("cannot mail that the slave is missing: {why}"),
+                    let attempt = || async {
+                        let _turn = at_once.acquire().await;
+                        send(&mail, &text).await
+                    };
+                    tokio::select! {
+                        () = deliver(attempt) => info!("mailed that the slave is missing"),
+                        () = stopping => warn!("the master stops: nobody is mailed that the slave is missing"),
                     }
+                    drop(place);
                 });
             }
             Ok(_) => {}
@@ -48,6 +79,44 @@ pub async fn run(newsroom: Newsroom, tasks: Tasks) {
             }
             Err(RecvError::Closed) => return,
         }
+    }
+}
+
+/// What is wrong with how `config` mails, as far as that can be seen before: relative programs are below `basedir`.
+#[must_use]
+pub fn complaint(config: &Config, basedir: &Path) -> Option<String> {
+    let program = config.mail.command.first()?;
+    let mut slaves = config.slaves.iter();
+    let is_there = if program.contains('/') {
+        is_program(&basedir.join(program))
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| is_program(&dir.join(program)))
+    };
+    let is_wanted = slaves.any(|slave| !slave.notify_on_missing.is_empty());
+    (is_wanted && !is_there).then(|| {
+        format!(
+            "there is no program {program}: nobody will be mailed that a slave is missing; install one that takes mail as \
+             sendmail does, or name one with `mail_command`"
+        )
+    })
+}
+
+fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Tries until it succeeds.
+async fn deliver<F: Future<Output = Result<(), String>>>(mut attempt: impl FnMut() -> F) {
+    let mut pause = FIRST_PAUSE;
+    while let Err(why) = attempt().await {
+        error!(
+            again_s = pause.as_secs(),
+            "cannot mail that the slave is missing: {why}"
+        );
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -119,6 +188,34 @@ async fn send(mail: &MailConfig, text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::model::Timestamp;
+
+    #[tokio::test(start_paused = true)]
+    async fn sta_04_a_mail_that_cannot_be_sent_for_ten_minutes_arrives_after() {
+        let begin = tokio::time::Instant::now();
+        let mut tries = 0;
+        deliver(|| {
+            tries += 1;
+            let is_up = begin.elapsed() >= Duration::from_secs(600);
+            let result = is_up.then_some(()).ok_or_else(|| "down".to_owned());
+            std::future::ready(result)
+        })
+        .await;
+        // After 10, 30, 70, 150, 310 and 630 seconds.
+        assert_eq!((tries, begin.elapsed().as_secs()), (7, 630));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_ten_minutes() {
+        let begin = tokio::time::Instant::now();
+        let mut at = Vec::new();
+        deliver(|| {
+            at.push(begin.elapsed().as_secs());
+            let result = (at.len() == 10).then_some(());
+            std::future::ready(result.ok_or_else(String::new))
+        })
+        .await;
+        assert_eq!(at, [0, 10, 30, 70, 150, 310, 630, 1230, 1830, 2430]);
+    }
 
     #[test]
     fn slv_07_the_mail_has_what_is_known_and_no_headers_of_others() {

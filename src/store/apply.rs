@@ -128,6 +128,13 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 stop_reason,
                 Json(properties),
             ]),
+        Op::StartFailed { requests } => {
+            let mut count = conn.prepare_cached(
+                "UPDATE request SET start_count = start_count + 1 WHERE id = ?1",
+            )?;
+            let counted = requests.iter().map(|r| count.execute([int(r.0)]));
+            counted.sum()
+        }
         Op::RequestRetries { request, retries } => conn
             .prepare_cached("UPDATE request SET retries = ?2, build = NULL WHERE id = ?1")?
             .execute(params![int(request.0), retries]),

@@ -6,7 +6,7 @@ use crate::harness::client::Client;
 use crate::harness::process::PATIENCE;
 use crate::harness::sandbox::Gate;
 use crate::harness::setup::PASSWORD;
-use crate::harness::{Build, Kind, Master, Sandbox, Setup, Slave, shell, wait_until};
+use crate::harness::{Build, Kind, Master, Sandbox, Setup, Slave, run, shell, wait_until};
 
 #[test]
 fn slave_0814_with_a_wrong_password_is_refused_and_with_the_right_one_attaches() {
@@ -126,6 +126,40 @@ fn native_slave_comes_back_after_a_restart_of_the_master() {
 }
 
 #[test]
+fn row_5_a_builder_whose_directory_a_native_slave_cannot_make_disturbs_nobody() {
+    builder_without_directory_disturbs_nobody(Kind::Native);
+}
+
+#[test]
+fn row_5_a_builder_whose_directory_slave_0814_cannot_make_disturbs_nobody() {
+    builder_without_directory_disturbs_nobody(Kind::Slave0814);
+}
+
+#[test]
+fn row_5_a_builder_whose_directory_worker_430_cannot_make_disturbs_nobody() {
+    builder_without_directory_disturbs_nobody(Kind::Worker430);
+}
+
+#[test]
+fn bld_12_a_slave_that_takes_no_builder_is_sent_away_and_why_tells_of_it() {
+    let sandbox = Sandbox::new();
+    let mut master = Master::start(&sandbox, &one_step("true").slave("bot"));
+    master.send_change("r1");
+    let refusal = "it could not be attached, and is to try again later";
+    wait_until("the reason why it is held back", || {
+        // It answers everything, but with nothing.
+        let mut useless = Client::connect(master.port()).unwrap();
+        useless.login_as_slave("bot", PASSWORD).unwrap_err();
+        let mut why = master.program();
+        why.args(["why", "1", "--basedir"]).arg(master.dir());
+        let why = run(&mut why).ok();
+        let is_held = why.contains("slave bot is held back until")
+            && why.contains("no builder could be attached");
+        is_held && master.process().printed().contains(refusal)
+    });
+}
+
+#[test]
 fn slv_07_one_mail_is_sent_when_a_slave_stays_away_also_through_a_restart() {
     let sandbox = Sandbox::new();
     let mut master = Master::prepare(&sandbox, &one_step("true").slave("bot"));
@@ -173,11 +207,17 @@ fn slv_07_one_mail_is_sent_when_a_slave_stays_away_also_through_a_restart() {
 
 fn refused_then_attached(kind: Kind) {
     let sandbox = Sandbox::new();
-    let master = Master::start(&sandbox, &one_step("true").slave("bot"));
+    let mut master = Master::start(&sandbox, &one_step("true").slave("bot"));
     let Some(mut wrong) = Slave::start_with(kind, &sandbox, "bot", master.port(), "guess") else {
         return;
     };
     wait_until("the refusal", || says_refused(&wrong));
+    // SLV-06
+    let line = master.process().wait_for_line("login failed");
+    assert!(
+        line.contains("\"bot\"") && line.contains("127.0.0.1:"),
+        "{line}"
+    );
     assert!(!master.is_attached("bot"));
     assert!(wrong.process.is_running(), "a refusal is no end");
     wrong.process.kill();
@@ -187,6 +227,45 @@ fn refused_then_attached(kind: Kind) {
     master.wait_until_attached("bot");
     master.send_change("r1");
     assert_eq!(result(&master.finished_build("full", 0)), "success");
+}
+
+fn builder_without_directory_disturbs_nobody(kind: Kind) {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let setup = one_step(&gate.command()).slave("bot").builder("full", "");
+    let mut master = Master::start(&sandbox, &setup);
+    let Some(mut slave) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+        return;
+    };
+    master.wait_until_attached("bot");
+    master.send_change("r1");
+    gate.wait_until_reached(1);
+
+    // Where the directory would be is a file.
+    let obstacle = slave.dir.join("blocked");
+    std::fs::write(&obstacle, "").unwrap();
+    let setup = setup.builder("bad", "slavebuilddir = \"blocked\"");
+    std::fs::write(master.dir().join("master.toml"), setup.toml(master.port())).unwrap();
+    run(master.program().arg("reconfig").arg(master.dir())).ok();
+    master.process().wait_for_line("could not be attached");
+    gate.open();
+    assert_eq!(result(&master.finished_build("full", 0)), "success");
+    master.send_change("r2");
+    assert_eq!(result(&master.finished_build("full", 1)), "success");
+
+    // The same when the slave comes with it.
+    slave.process.kill();
+    master.wait_until_detached("bot");
+    let slave = Slave::restart(kind, &sandbox, slave.dir.clone());
+    master.send_change("r3");
+    assert_eq!(result(&master.finished_build("full", 2)), "success");
+    assert!(master.build("bad", 0).is_none());
+    // A slave of Buildbot takes a builder that has failed only when it is started again.
+    if kind == Kind::Native {
+        std::fs::remove_file(&obstacle).unwrap();
+        assert_eq!(result(&master.finished_build("bad", 0)), "success");
+    }
+    drop(slave);
 }
 
 fn killed_slave_gets_its_build_again(kind: Kind) {

@@ -44,6 +44,8 @@ pub struct Request {
     pub set: SetId,
     pub builder: BuilderName,
     pub retries: u32,
+    /// How often a build of it was to start.
+    pub start_count: u32,
     pub finished: Option<Results>,
     /// The build it is in.
     pub build: Option<BuildId>,
@@ -105,6 +107,11 @@ impl Journal {
                 assert_eq!(it.finished, None, "build {build} is stopped after its end");
                 it.stopped.get_or_insert(reason);
             }
+            Op::StartFailed { requests } => {
+                for request in requests {
+                    self.requests.get_mut(&request).unwrap().start_count += 1;
+                }
+            }
             Op::RequestRetries { request, retries } => {
                 let it = self.requests.get_mut(&request).unwrap();
                 assert_eq!(
@@ -160,6 +167,7 @@ impl Journal {
                 set: set.id,
                 builder: builder.clone(),
                 retries: 0,
+                start_count: 0,
                 finished: None,
                 build: None,
             };
@@ -201,6 +209,7 @@ impl Journal {
             );
             assert_eq!(it.build, None, "request {request} is in two builds");
             assert_eq!(it.builder, start.builder);
+            it.start_count += 1;
             it.build = Some(start.build);
         }
         let build = Build {
@@ -307,7 +316,7 @@ impl Journal {
             submitted_at: set.submitted_at,
             priority: set.priority,
             retries: request.retries,
-            start_count: 0,
+            start_count: request.start_count,
         }
     }
 }

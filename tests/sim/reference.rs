@@ -38,8 +38,10 @@ pub struct Session {
     graceful: bool,
     /// When it was told to end its process.
     told: Option<Mono>,
-    /// It is to end when its builds have, since a builder could not be attached.
+    /// It is to end when its builds have, since something about its builders went wrong.
     rejoining: bool,
+    /// Builders that could not be attached, until they are tried again.
+    failed: BTreeSet<BuilderName>,
     /// The builders that it was told last, and whether it has not answered that yet.
     listed: BTreeSet<BuilderName>,
     listing: bool,
@@ -97,6 +99,7 @@ impl Reference {
         let mut sessions = std::mem::take(&mut self.sessions);
         for it in sessions.values_mut() {
             it.listed.retain(|builder| self.wants(builder, &it.slave));
+            it.failed.retain(|builder| self.wants(builder, &it.slave));
         }
         self.sessions = sessions;
     }
@@ -111,6 +114,11 @@ impl Reference {
 
     fn is_configured(&self, slave: &SlaveName) -> bool {
         self.config.slaves.iter().any(|s| s.name == *slave)
+    }
+
+    /// Whether it gets no builds for a while, or is not even let in.
+    pub fn is_held(&self, slave: &SlaveName, now: Mono) -> bool {
+        self.held_until.get(slave).is_some_and(|&until| now < until)
     }
 
     /// Whether people keep it from builds.
@@ -146,6 +154,7 @@ impl Reference {
                     graceful: false,
                     told: None,
                     rejoining: false,
+                    failed: BTreeSet::new(),
                     listed: BTreeSet::new(),
                     listing: false,
                 };
@@ -239,6 +248,7 @@ impl Reference {
                 assert!(it.greeted && !it.listing);
                 it.listing = true;
                 it.listed = builders.iter().map(|(name, _)| name.clone()).collect();
+                it.failed.retain(|builder| !it.listed.contains(builder));
             }
             Command::DropSlave { session, .. } => {
                 assert!(self.sessions.contains_key(session), "dropped twice");
@@ -425,7 +435,8 @@ impl Reference {
             }
             for builder in &self.config.builders {
                 let attached = self.attached.contains_key(&(session, builder.name.clone()));
-                let wanted = builder.slaves.contains(&it.slave);
+                let failed = it.failed.contains(&builder.name);
+                let wanted = builder.slaves.contains(&it.slave) && !failed;
                 assert!(attached || !wanted, "{} lacks {}", it.slave, builder.name);
             }
         }
@@ -461,7 +472,7 @@ impl Reference {
         let its = self.attached.iter().filter(|((s, _), _)| *s == session);
         let busy = its.filter(|(_, a)| !matches!(a.state, State::Idle | State::Attaching));
         let busy = u32::try_from(busy.count()).unwrap();
-        let held = self.held_until.get(slave).is_some_and(|&until| now < until);
+        let held = self.is_held(slave, now);
         let attachment = self.attached.get(&(session, builder.clone()));
         let idle = attachment.is_some_and(|a| a.state == State::Idle);
         let wanted = !held && !self.paused.contains_key(slave);
@@ -475,7 +486,7 @@ impl Reference {
 
     /// A latent slave of which there is nothing, and which is not held back.
     fn could_be_started(&self, now: Mono, slave: &SlaveName, core: &BotMaster) -> bool {
-        let held = self.held_until.get(slave).is_some_and(|&until| now < until);
+        let held = self.is_held(slave, now);
         let instances = core.instances();
         let instance = instances.iter().find(|i| i.slave == *slave);
         let down = instance.is_some_and(|i| i.state == InstanceState::Down);
@@ -484,15 +495,15 @@ impl Reference {
     }
 
     fn complete(&mut self, session: SessionId) {
-        let (slave, listed) = {
+        let (slave, listed, failed) = {
             let it = self.open(session);
-            (it.slave.clone(), it.listed.clone())
+            (it.slave.clone(), it.listed.clone(), it.failed.clone())
         };
         for builder in &self.config.builders {
             let its = self.attached.get(&(session, builder.name.clone()));
             let attached = its.is_some_and(|a| a.state != State::Attaching);
             // What came while it was attached follows with another list.
-            let due = listed.contains(&builder.name);
+            let due = listed.contains(&builder.name) && !failed.contains(&builder.name);
             assert!(
                 attached || !due || !builder.slaves.contains(&slave),
                 "SLV-03: login answered before all is attached"
@@ -536,9 +547,14 @@ impl Reference {
                 let its = self.sessions.iter_mut();
                 let mut greeted = its.filter(|(_, s)| s.slave == *slave && s.greeted);
                 if let Some((&session, it)) = greeted.next() {
-                    it.rejoining = true;
+                    it.failed.insert(builder.clone());
                     self.attached.remove(&(session, builder.clone()));
                 }
+            }
+            Event::SlaveRejoins { slave, .. } => {
+                let mut its = self.sessions.values_mut();
+                let it = its.find(|s| s.slave == *slave && s.greeted);
+                it.expect("it is connected").rejoining = true;
             }
             Event::BuilderState { builder, state } => {
                 let old = self.states.insert(builder.clone(), state);

@@ -50,6 +50,32 @@ fn slv_07_somebody_is_told_once_for_each_long_absence() {
 }
 
 #[test]
+fn slv_07_a_connection_that_is_never_attached_is_no_return() {
+    let mut h = Harness::new(watched());
+    let session = h.attach("s");
+    lose(&mut h, session);
+    let mut told = 0;
+    for minute in 1..=80 {
+        // In the last hour it is told once, however far the connections come.
+        let session = h.log_in("s");
+        if minute % 2 == 0 {
+            h.describe(session);
+        }
+        h.pass(30);
+        lose(&mut h, session);
+        h.pass(30);
+        h.persisted();
+        told += u32::from(is_told(&mut h));
+        assert_eq!(told, u32::from(minute >= 60), "{minute}");
+    }
+    let session = h.attach("s");
+    lose(&mut h, session);
+    h.pass(HOUR);
+    h.persisted();
+    assert!(is_told(&mut h), "another absence");
+}
+
+#[test]
 fn slv_07_one_that_never_came_is_missed_and_one_without_addresses_is_not() {
     let mut h = Harness::new(watched());
     h.pass(HOUR);

@@ -227,7 +227,7 @@ fn brq_02_the_oldest_request_of_all_builders_goes_first() {
 }
 
 #[test]
-fn bld_11_no_number_is_spent_on_starts_that_fail() {
+fn bld_11_brq_06_starts_that_fail_are_counted_and_have_no_number() {
     let mut h = Harness::new(config(&[("b", &["s"])]));
     h.attach("s");
     h.change("b");
@@ -236,6 +236,11 @@ fn bld_11_no_number_is_spent_on_starts_that_fail() {
         h.started(Err("no".to_owned()));
         h.pass(2);
     }
+    let on_record = h.out.iter().filter(|command| match command {
+        Command::Persist { ops, .. } => ops.iter().any(|op| matches!(op, Op::StartFailed { .. })),
+        _ => false,
+    });
+    assert_eq!(on_record.count(), 3);
     let plan = h.run();
     assert_eq!(plan.number, BuildNumber(0));
     let open = h.core.open.request(RequestId(1)).unwrap();
@@ -513,9 +518,47 @@ fn brq_08_merged_reasons_properties_and_owners() {
 }
 
 #[test]
-fn bst_09_requests_of_builders_that_are_gone_are_cancelled_at_the_start() {
-    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
-    h.change("all");
+fn bst_09_requests_of_builders_that_are_gone_at_the_start_have_their_grace_as_well() {
+    for grace in [0, 60] {
+        let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
+        h.change("all");
+        let requests = OpenSets::requests_of(&set_of(&h)).collect::<Vec<_>>();
+        let recovered = Recovered {
+            sets: vec![RecoveredSet {
+                set: set_of(&h),
+                finished: Vec::new(),
+            }],
+            requests,
+            ..Recovered::default()
+        };
+        let mut without = config(&[("a", &["s"])]);
+        without.orphan_request_grace = Duration::from_secs(grace);
+        let mut h = Harness::recovered(without, recovered.clone());
+        if grace > 0 {
+            h.pass(grace - 1);
+            assert!(!h.is_told("write request 2 failure"));
+            assert_eq!(h.queued("b"), [2]);
+        }
+        h.pass(grace.min(1));
+        h.persisted();
+        assert!(h.is_told("write request 2 failure"));
+        assert_eq!(h.queued("a"), [1]);
+        h.attach("s");
+        let plan = h.run();
+        h.finish(plan.build, Results::Success, None);
+        assert!(h.is_told("set 1 failure"));
+    }
+}
+
+#[test]
+fn bst_09_a_builder_that_is_back_in_time_after_a_restart_builds_its_requests() {
+    let both = || {
+        let mut both = config(&[("a", &["s"]), ("b", &["s"])]);
+        both.orphan_request_grace = Duration::from_secs(60);
+        both
+    };
+    let mut h = Harness::new(both());
+    h.change("b");
     let requests = OpenSets::requests_of(&set_of(&h)).collect::<Vec<_>>();
     let recovered = Recovered {
         sets: vec![RecoveredSet {
@@ -525,13 +568,14 @@ fn bst_09_requests_of_builders_that_are_gone_are_cancelled_at_the_start() {
         requests,
         ..Recovered::default()
     };
-    let mut h = Harness::recovered(config(&[("a", &["s"])]), recovered);
-    assert_eq!(h.queued("a"), [1]);
-    assert!(h.is_told("write request 2 failure"));
+    let mut without = both();
+    without.builders.pop();
+    let mut h = Harness::recovered(without, recovered);
+    h.pass(59);
+    h.reconfigure(both());
+    h.pass(100);
     h.attach("s");
-    let plan = h.run();
-    h.finish(plan.build, Results::Success, None);
-    assert!(h.is_told("set 1 failure"));
+    assert_eq!(h.run().requests, [RequestId(1)]);
 }
 
 fn set_of(h: &Harness) -> Arc<BuildSet> {

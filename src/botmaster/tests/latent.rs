@@ -8,7 +8,7 @@ use crate::config::{InstanceKind, LatentConfig};
 const NEVER: Option<u64> = None;
 
 /// Makes the slave at `at` a latent one, whose instance is stopped after `wait` seconds without a build.
-fn make_latent(config: &mut Config, at: usize, wait: Option<u64>) {
+pub(super) fn make_latent(config: &mut Config, at: usize, wait: Option<u64>) {
     slave_of(config, at).kind = SlaveKind::Latent(Box::new(LatentConfig {
         kind: InstanceKind::Process,
         master: None,
@@ -239,6 +239,83 @@ fn bld_12_an_instance_that_never_comes_up_is_tried_ten_times_in_two_minutes_at_m
                 h.instance_started("s", id, InstanceStart::Failed("no".to_owned()));
                 h.instance_stopped("s", id, Ok(()));
             }
+        }
+        h.pass(1);
+    }
+    assert!((2..=10).contains(&starts), "{starts}");
+}
+
+#[test]
+fn lat_04_and_slv_07_somebody_is_told_once_until_an_instance_has_attached_again() {
+    let mut config = latent_config(&[("b", &["s"])], Some(600));
+    slave_of(&mut config, 0).notify_on_missing = vec!["admin@example.org".to_owned()];
+    let mut h = Harness::new(config);
+    h.change("b");
+    let mut told = 0;
+    let mut fail = |h: &mut Harness, id: u64, connects: bool| {
+        h.persisted();
+        if connects {
+            // It tells of itself and is lost, which is no return.
+            let session = h.log_in("s");
+            h.describe(session);
+            h.lose(session);
+        }
+        h.instance_started("s", id, InstanceStart::Failed("no".to_owned()));
+        h.instance_stopped("s", id, Ok(()));
+        let mails = h.told();
+        told += mails.iter().filter(|line| *line == "s is missing").count();
+        h.pass(60);
+        told
+    };
+    for id in 1..=5 {
+        assert_eq!(fail(&mut h, id, id % 2 == 0), 1, "{id}");
+    }
+    h.persisted();
+    h.up("s", 6);
+    let session = h.attach("s");
+    let plan = h.run();
+    h.lose(session);
+    h.finish(plan.build, Results::Retry, None);
+    h.instance_stopped("s", 6, Ok(()));
+    for id in 7..=9 {
+        assert_eq!(fail(&mut h, id, false), 2, "{id}");
+    }
+}
+
+#[test]
+fn lat_04_that_somebody_was_told_survives_a_restart() {
+    let mut config = latent_config(&[("b", &["s"])], Some(600));
+    slave_of(&mut config, 0).notify_on_missing = vec!["admin@example.org".to_owned()];
+    let known = RecoveredSlave {
+        missed: true,
+        ..Default::default()
+    };
+    let recovered = Recovered {
+        slaves: [("s".into(), known)].into(),
+        ..Recovered::default()
+    };
+    let mut h = Harness::recovered(config, recovered);
+    h.change("b");
+    h.persisted();
+    h.instance_started("s", 1, InstanceStart::Failed("no".to_owned()));
+    h.persisted();
+    assert!(!h.is_told("s is missing"));
+}
+
+#[test]
+fn bld_12_an_instance_that_hangs_up_when_it_is_pinged_is_started_ever_less() {
+    let mut h = latent(&[("b", &["s"])], Some(600));
+    h.change("b");
+    let mut starts = 0;
+    for _ in 0..120 {
+        h.persisted();
+        while h.instance_state("s").0 == InstanceState::Starting {
+            starts += 1;
+            h.up("s", starts);
+            let session = h.attach("s");
+            assert!(h.take_ping().is_some());
+            h.lose(session);
+            h.instance_stopped("s", starts, Ok(()));
         }
         h.pass(1);
     }

@@ -14,8 +14,10 @@ mod forcing;
 mod foresight;
 mod interrupting;
 mod latent;
+mod listing;
 mod live;
 mod locks;
+mod points;
 mod reconfiguration;
 mod scale;
 mod scheduling;
@@ -446,7 +448,7 @@ fn short(command: &Command) -> Option<String> {
         }
         Command::GrantLocks { build, user } => format!("grant {build} {}", short_user(user)),
         Command::InterruptBuild { build, reason } => format!("interrupt {build}: {reason}"),
-        Command::SlaveGone { build } => format!("slave gone {build}"),
+        Command::SlaveGone { build, .. } => format!("slave gone {build}"),
         Command::StartInstance { instance, slave } => {
             format!("start instance {instance} of {}", slave.name)
         }
@@ -491,6 +493,7 @@ fn short_op(op: &Op) -> Option<String> {
         Op::SlaveMissed { slave, .. } => format!("slave {slave} missed"),
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }
+        | Op::StartFailed { .. }
         | Op::BuilderState { .. }
         | Op::StepsExpected { .. }
         | Op::Configured { .. }
@@ -556,6 +559,8 @@ fn short_event(event: &Event) -> Option<String> {
         | Event::SlaveRefused { .. }
         | Event::FailedConnect { .. }
         | Event::PingFailed { .. }
+        | Event::SlaveRejoins { .. }
+        | Event::OnBuilder { .. }
         | Event::ShuttingDown { .. }
         | Event::ShutdownCancelled => return None,
     })

@@ -17,7 +17,7 @@ impl Harness {
     }
 
     /// The builder list that a slave was last told and has not answered.
-    fn take_list(&mut self) -> Option<(SessionId, Vec<(BuilderName, String)>)> {
+    pub(super) fn take_list(&mut self) -> Option<(SessionId, Vec<(BuilderName, String)>)> {
         let is_list = |c: &Command| matches!(c, Command::SendBuilderList { .. });
         let at = self.out.iter().position(is_list)?;
         match self.out.remove(at) {
@@ -384,19 +384,27 @@ fn bst_09_with_grace_they_wait_for_the_return_of_the_builder() {
 }
 
 #[test]
-fn a_builder_that_cannot_be_attached_later_costs_the_slave_its_connection_when_it_is_idle() {
-    let mut h = Harness::new(config(&[("a", &["s"])]));
-    h.attach("s");
-    h.change("a");
-    let plan = h.run();
-    h.reconfigure(config(&[("a", &["s"]), ("b", &["s"])]));
-    let (session, _) = h.take_list().unwrap();
-    let result = Ok(vec!["a".into()]);
+fn bst_09_the_grace_counts_from_the_last_removal() {
+    let graceful = |builders: &[(&str, &[&str])]| {
+        let mut config = config(builders);
+        config.orphan_request_grace = Duration::from_secs(3600);
+        config
+    };
+    let both: [(&str, &[&str]); 2] = [("a", &["s"]), ("b", &["s"])];
+    let mut h = Harness::new(graceful(&both));
+    h.change("b");
+    h.reconfigure(graceful(&both[..1]));
+    h.pass(50 * 60);
+    h.reconfigure(graceful(&both));
+    h.pass(5 * 60);
+    h.reconfigure(graceful(&both[..1]));
     h.told();
-    h.input(Input::BuilderListAnswered { session, result });
-    assert_eq!(h.told(), [""; 0]);
-    h.finish(plan.build, Results::Success, None);
-    assert!(h.is_told("drop 1: it is to come again and get all its builders"));
+    h.pass(59 * 60);
+    assert_eq!(h.queued("b"), [1], "five minutes after the first removal");
+    h.pass(60);
+    h.persisted();
+    assert!(h.is_told("set 1 failure"));
+    assert_eq!(h.queued("b"), [0; 0]);
 }
 
 #[test]

@@ -11,13 +11,13 @@ fn slv_02_the_login_is_answered_when_all_builders_are_attached() {
         h.told(),
         [
             "greet 1",
-            "note slave s true",
             "list 1",
             "set master 1 a",
             "set master 1 b",
             "greet 1 a",
             "a is idle",
             "greet 1 b",
+            "note slave s true",
             "welcome 1",
             "b is idle"
         ]
@@ -42,22 +42,29 @@ enum Fault {
 }
 
 #[test]
-fn sb_18_whatever_goes_wrong_while_attaching_nothing_is_left_behind() {
+fn sb_18_slv_03_whatever_goes_wrong_while_attaching_the_slave_has_all_its_builders_in_the_end() {
     for fault in [Fault::Error, Fault::Silence, Fault::Loss] {
         for step in 0..4 {
             let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
-            h.change("b");
             let session = h.log_in("s");
             attach_with_fault(&mut h, session, step, fault);
-            if matches!(fault, Fault::Silence) {
-                h.pass(60);
+            if step != 1 || matches!(fault, Fault::Silence) {
+                h.told();
             }
-            assert_eq!(h.core.attachments(), [], "{fault:?} at {step}");
-            assert_eq!((h.state("a"), h.state("b")), ("offline", "offline"));
-            assert_eq!(h.queued("b"), [1]);
-            h.told();
-            h.attach("s");
-            assert!(h.is_told("welcome 2"), "{fault:?} at {step}");
+            for _ in 0..60 {
+                while h.has_list() {
+                    h.answer_list();
+                }
+                h.pass(1);
+            }
+            if h.core.slave_of(session).is_none() {
+                assert_eq!(h.core.attachments(), [], "{fault:?} at {step}");
+                assert_eq!((h.state("a"), h.state("b")), ("offline", "offline"));
+                h.attach("s");
+            }
+            assert_eq!(h.core.attachments().len(), 2, "{fault:?} at {step}");
+            h.change("b");
+            h.run();
         }
     }
 }
@@ -212,6 +219,77 @@ fn bld_12_a_slave_that_never_answers_pings_is_tried_ever_less() {
 }
 
 #[test]
+fn bld_12_a_slave_that_hangs_up_whenever_a_build_is_to_start_is_tried_ever_less() {
+    for is_pinged in [true, false] {
+        let mut h = Harness::new(config(&[("b", &["s"])]));
+        h.change("b");
+        let mut attempts = 0;
+        for _ in 0..120 {
+            if h.core.attachments().is_empty() {
+                h.attach("s");
+            }
+            while h.begin_start(is_pinged) {
+                attempts += 1;
+                h.lose_slave();
+                h.attach("s");
+            }
+            h.pass(1);
+        }
+        assert!((5..=10).contains(&attempts), "{attempts}");
+        assert_eq!(h.queued("b"), [1]);
+    }
+}
+
+impl Harness {
+    /// Lets the start of a build come to the ping, or to the question after it; whether there is one.
+    fn begin_start(&mut self, is_pinged: bool) -> bool {
+        let Some((session, builder, ping)) = self.take_ping() else {
+            return false;
+        };
+        let ok = true;
+        if !is_pinged {
+            self.input(Input::PingAnswered {
+                session,
+                builder,
+                ping,
+                ok,
+            });
+        }
+        true
+    }
+
+    /// The last connection breaks.
+    fn lose_slave(&mut self) {
+        let (session, why) = (SessionId(self.sessions), "crashed".to_owned());
+        self.input(Input::SlaveLost { session, why });
+    }
+}
+
+#[test]
+fn a_slave_that_is_lost_after_its_build_has_begun_is_not_held_back() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.change("b");
+    for _ in 0..2 {
+        h.attach("s");
+        let plan = h.run();
+        h.told();
+        h.input(Input::SlaveLost {
+            session: SessionId(h.sessions),
+            why: "crashed".to_owned(),
+        });
+        let gone = h.out.iter().find_map(|command| match command {
+            Command::SlaveGone { build, why } => Some((*build, why.clone())),
+            _ => None,
+        });
+        // Row 19: the build is told why.
+        assert_eq!(gone, Some((plan.build, "crashed".to_owned())));
+        h.finish(plan.build, Results::Retry, None);
+    }
+    h.attach("s");
+    assert!(h.take_ping().is_some());
+}
+
+#[test]
 fn another_slave_takes_the_build_while_one_is_held_back() {
     let mut h = Harness::new(config(&[("b", &["s", "t"])]));
     h.attach("s");
@@ -312,6 +390,76 @@ fn a_slave_that_never_says_whether_it_starts_is_dropped() {
     h.pass(30);
     assert_eq!(h.queued("b"), [1]);
     assert_eq!(h.state("b"), "offline");
+}
+
+/// Pongs and start answers of a connection, an attachment and a ping that are gone.
+#[test]
+fn sb_23_late_pongs_and_start_answers_change_nothing() {
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    let first = h.attach("s");
+    h.change("b");
+    let (_, builder, ping) = h.take_ping().unwrap();
+    h.lose_slave();
+    let second = h.attach("s");
+    let (_, again, new_ping) = h.take_ping().unwrap();
+    h.told();
+    let late = |session, ping| Input::PingAnswered {
+        session,
+        builder: builder.clone(),
+        ping,
+        ok: true,
+    };
+    h.input(late(first, ping));
+    h.input(late(second, ping));
+    assert_eq!(h.told(), [""; 0], "it is pinged still");
+    h.input(Input::PingAnswered {
+        session: second,
+        builder: again,
+        ping: new_ping,
+        ok: true,
+    });
+    assert_eq!(h.told(), ["start 2 b"]);
+    let started = |session, epoch, ok: Result<(), String>| Input::BuildStartAnswered {
+        session,
+        builder: builder.clone(),
+        epoch,
+        ok,
+    };
+    h.input(started(first, Epoch(1), Ok(())));
+    h.input(started(second, Epoch(1), Err("no".to_owned())));
+    assert_eq!(h.told(), [""; 0], "it is asked still");
+    h.input(started(second, Epoch(2), Ok(())));
+    h.persisted();
+    assert!(h.take_run().is_some());
+    // The same once more, as if it were said twice.
+    h.told();
+    h.input(started(second, Epoch(2), Err("no".to_owned())));
+    h.input(late(second, new_ping));
+    assert_eq!(h.told(), [""; 0]);
+    assert_eq!(h.core.running(&builder).len(), 1);
+}
+
+#[test]
+fn sb_15_after_a_start_that_fails_the_request_is_tried_again_without_another_event() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    h.attach("s");
+    h.attach("t");
+    h.change("b");
+    h.pong(true);
+    h.told();
+    h.out.clear();
+    let busy = h.core.attachments();
+    let starting = busy.iter().find(|a| a.state == AttachmentState::Building);
+    let session = starting.unwrap().session;
+    let (builder, epoch) = h.attachments_of(session).pop().unwrap();
+    h.input(Input::BuildStartAnswered {
+        session,
+        builder,
+        epoch,
+        ok: Err("no".to_owned()),
+    });
+    assert!(h.take_ping().is_some());
+    assert_eq!(h.queued("b"), [0; 0]);
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn a_slave_that_is_held_back_says_until_when() {
     assert_eq!(
         h.why(1),
         [
-            "slave s is held back until 13:46:41.000Z because starts failed, the last one at 13:46:40.000Z"
+            "slave s is held back until 13:46:41.000Z after a failure at 13:46:40.000Z: the slave refused it: no"
         ]
     );
     let why = h.core.why(RequestId(1)).unwrap();

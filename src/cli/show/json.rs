@@ -44,6 +44,7 @@ pub(super) fn slave(row: &SlaveRow, live: Option<&LiveSlave>) -> Value {
     let mut value = json!({
         "name": row.name,
         "connected": row.connected,
+        "connected_since": row.seen_at.filter(|_| row.connected).map(secs),
         "last_seen": row.seen_at.map(secs),
         "info": row.info,
         "builders": row.builders,

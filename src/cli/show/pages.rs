@@ -71,6 +71,7 @@ pub(super) fn slaves(
     for slave in slaves {
         let state = live::state_of(screen, slave, live.get(&slave.name));
         let seen = match slave.seen_at {
+            Some(at) if slave.connected => format!("since {}", screen.time(at)),
             Some(at) => screen.time(at),
             None => "never".to_owned(),
         };

@@ -273,6 +273,27 @@ fn bst_11_a_set_is_shown_before_during_and_after() {
 }
 
 #[test]
+fn brq_06_starts_that_fail_count_like_those_that_succeed() {
+    let dir = tempfile::tempdir().unwrap();
+    let failed = |requests: &[u64]| Op::StartFailed {
+        requests: requests.iter().map(|&id| RequestId(id)).collect(),
+    };
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(a_set(1, 1, &["quick", "quick"], vec![])),
+            failed(&[1, 2]),
+            failed(&[1]),
+            started(7, "quick", 0, &[1]),
+        ],
+    );
+    assert_eq!(
+        queue(&reopen(dir.path())),
+        [(1, "quick", 0, 3), (2, "quick", 0, 1)]
+    );
+}
+
+#[test]
 fn scheduler_states_come_back_with_the_changes_they_hold() {
     let dir = tempfile::tempdir().unwrap();
     let state = |name: &str, state: Option<Value>| Op::SchedulerState {

@@ -126,6 +126,9 @@ impl World {
 
     /// Whether a slave could connect: a latent one only from its instance.
     pub(super) fn may_come(&self, slave: &SlaveName) -> bool {
+        if self.reference.is_held(slave, self.now.mono) {
+            return false;
+        }
         let config = self.config.slave(slave.as_str());
         let instances = self.core.instances();
         let its = instances.iter().find(|i| i.slave == *slave);

@@ -140,7 +140,7 @@ impl World {
                 it.interrupted.get_or_insert(reason);
                 it.locks.leave();
             }
-            Command::SlaveGone { build } => {
+            Command::SlaveGone { build, .. } => {
                 let it = self.builds.get_mut(&build).expect("tells what runs");
                 assert!(!it.lost, "lost twice");
                 it.lost = true;

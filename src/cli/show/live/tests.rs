@@ -160,6 +160,7 @@ fn bld_03_a_request_whose_build_is_being_started_waits_no_longer() {
         state: "idle".to_owned(),
         slaves: Vec::new(),
         pending: 2,
+        pending_since: None,
         building: Vec::new(),
         last: None,
     });
