@@ -170,8 +170,10 @@ impl BotMaster {
                 continue;
             };
             let it = &mut self.builders[ix.0];
-            it.configured = true;
-            self.timers.cancel(Timer::Orphans(ix));
+            if !std::mem::replace(&mut it.configured, true) {
+                self.timers.cancel(Timer::Orphans(ix));
+                self.touched.insert(ix);
+            }
             if it.config == *new {
                 continue;
             }

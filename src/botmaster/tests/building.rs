@@ -572,7 +572,9 @@ fn bst_09_a_builder_that_is_back_in_time_after_a_restart_builds_its_requests() {
     without.builders.pop();
     let mut h = Harness::recovered(without, recovered);
     h.pass(59);
+    h.told();
     h.reconfigure(both());
+    assert!(h.is_told("b is offline"));
     h.pass(100);
     h.attach("s");
     assert_eq!(h.run().requests, [RequestId(1)]);
