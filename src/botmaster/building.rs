@@ -50,6 +50,8 @@ pub(super) struct Attempt {
     pub(super) slave_gone: bool,
     /// Somebody wants it to stop.
     pub(super) stop: Option<Stop>,
+    /// What happens when its start is on record, or that it has come to nothing.
+    pub(super) when_started: Vec<Effect>,
 }
 
 /// How far a build has come.
@@ -137,6 +139,7 @@ impl BotMaster {
             since: self.now.wall,
             slave_gone: false,
             stop: None,
+            when_started: Vec::new(),
         };
         self.attempts.insert(id, attempt);
     }
@@ -280,10 +283,11 @@ impl BotMaster {
         attempt.stage = Stage::Recording(Box::new(plan));
         attempt.since = self.now.wall;
         self.builds.insert(build, id);
-        let effects = vec![
+        let mut effects = vec![
             Effect::Announce(Event::BuildStarted(Arc::clone(&start))),
             Effect::Run(id),
         ];
+        effects.append(&mut attempt.when_started);
         let stopped = attempt.stop_op();
         let ops = [Op::BuildStarted(start)].into_iter().chain(stopped);
         self.persist_then(ops.collect(), effects);
@@ -548,6 +552,7 @@ impl BotMaster {
             };
             self.finish_request(ended, &mut ops, &mut effects);
         }
+        effects.extend(attempt.when_started);
         self.persist_then(ops, effects);
     }
 

@@ -92,7 +92,11 @@ impl BotMaster {
             match attempt.stage {
                 Stage::Substantiating => self.abort_waiting(id, &reason),
                 Stage::Pinging => self.abort_ping(id, &reason),
-                Stage::Starting | Stage::Recording(_) => {}
+                Stage::Starting => {
+                    attempt.when_started.append(&mut effects);
+                    return;
+                }
+                Stage::Recording(_) => {}
                 Stage::Running(..) => self.interrupt(id, reason),
             }
         }

@@ -131,21 +131,30 @@ impl BotMaster {
         self.timers = Timers::default();
         self.touched.clear();
         self.refuse_rounds(SHUTTING_DOWN);
+        let starting = self.attempts.values_mut();
+        let waiting = starting.flat_map(|attempt| std::mem::take(&mut attempt.when_started));
+        let waiting = waiting.collect();
+        self.give_up(waiting);
         while let Some(effects) = self.ledger.confirm(Ticket(u64::MAX)) {
-            for effect in effects {
-                match effect {
-                    Effect::Reply(to, _) => {
-                        let why = "the master stopped before it could be stored";
-                        self.reply(to, Err(why.to_owned()));
-                    }
-                    Effect::Announce(_)
-                    | Effect::Queue(_)
-                    | Effect::Run(_)
-                    | Effect::StartInstance(..) => {}
-                }
-            }
+            self.give_up(effects);
         }
         self.send(Command::Exit);
+    }
+
+    /// Those who wait for an answer are told that what they want was not stored.
+    fn give_up(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Reply(to, _) => {
+                    let why = "the master stopped before it could be stored";
+                    self.reply(to, Err(why.to_owned()));
+                }
+                Effect::Announce(_)
+                | Effect::Queue(_)
+                | Effect::Run(_)
+                | Effect::StartInstance(..) => {}
+            }
+        }
     }
 
     /// After the end everybody who asks is told so.

@@ -187,8 +187,39 @@ fn a_build_stopped_before_its_slave_agreed_is_on_record_as_stopped() {
     let mut h = asked();
     h.pong(true);
     h.stop_request(1);
-    h.started(Ok(()));
-    assert!(h.is_told("write build 0 started, build id 1 stopped"));
     h.persisted();
-    assert!(h.is_told("write build id 1 exception, request 1 exception, set 1 failure"));
+    h.started(Ok(()));
+    let told = h.told();
+    assert!(!told.contains(&"reply 2: done".to_owned()), "{told:?}");
+    assert_eq!(
+        told.last().unwrap(),
+        "write build 0 started, build id 1 stopped"
+    );
+    h.persisted();
+    assert_eq!(
+        h.told(),
+        [
+            "started b 0",
+            "write build id 1 exception, request 1 exception, set 1 failure",
+            "reply 2: done",
+            "a build of b is stopped: wrong branch",
+            "b is idle",
+        ]
+    );
+}
+
+#[test]
+fn a_stop_that_nobody_could_write_down_before_the_master_ended_is_answered_so() {
+    let mut h = asked();
+    h.pong(true);
+    h.stop_request(1);
+    h.told();
+    h.input(Input::Shutdown { clean: false });
+    assert_eq!(
+        h.told(),
+        [
+            "reply 2: the master stopped before it could be stored",
+            "exit"
+        ]
+    );
 }
