@@ -80,6 +80,7 @@ fn bld_15_every_point_event_of_one_run() {
         reason: "enough".to_owned(),
         reply,
     });
+    h.persisted();
     assert_eq!(h.points(), ["b/0: interrupt, enough"]);
     h.finish(plan.build, Results::Exception, Some("enough"));
 
