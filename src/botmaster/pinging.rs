@@ -59,10 +59,11 @@ impl BotMaster {
             }
         }
         if waiting == 0 {
-            self.point(builder, None, BuilderPoint::NoSlaveToPing);
-            let result = match pinged.down.is_empty() {
-                true => Err(format!("no slave is attached to {name}")),
-                false => Ok(Answer::Pinged(pinged)),
+            let result = if pinged.down.is_empty() {
+                self.point(builder, None, BuilderPoint::NoSlaveToPing);
+                Err(format!("no slave is attached to {name}"))
+            } else {
+                Ok(Answer::Pinged(pinged))
             };
             self.reply(reply, result);
             return;
