@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::attempt::Stage;
 use super::builder::BuilderIx;
-use super::building::Stage;
 use super::slave::{Contender, Phase, Session, SlaveIx};
 use super::slavebuilder::{Handshake, SlaveBuilder, Unexpected};
 use super::timers::Timer;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::attempt::{Attempt, Stage, Stop};
 use super::builder::BuilderIx;
 use super::buildset::Place;
 use super::expecting;
@@ -21,95 +22,13 @@ use super::merging::{self, PropertySources};
 use super::slave::SlaveIx;
 use super::timers::Timer;
 use super::{AttemptId, BotMaster, BuildOutcome, BuildPlan, Command, Epoch, Event, SessionId};
-use crate::config::{BuilderConfig, SlaveConfig};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName, Timestamp,
+    BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName,
 };
 
 /// A request that ends for good: its result, and why, if no build of it says so.
 pub(super) type Ended = (RequestId, Results, Option<String>);
-
-/// A build that starts or runs.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    pub(super) builder: BuilderIx,
-    pub(super) slave: SlaveIx,
-    pub(super) session: Option<SessionId>,
-    pub(super) requests: Vec<RequestId>,
-    /// The builder and the slave as they were when their locks were taken or looked up.
-    pub(super) configs: (Arc<BuilderConfig>, Arc<SlaveConfig>),
-    /// Why the slave was chosen, for people.
-    pub(super) choice: String,
-    /// When the slave was chosen.
-    pub(super) chosen_at: Timestamp,
-    pub(super) stage: Stage,
-    /// Since when it is at that stage; it runs since its start was recorded.
-    pub(super) since: Timestamp,
-    /// Its slave is lost: no attachment is to be freed.
-    pub(super) slave_gone: bool,
-    /// Somebody wants it to stop.
-    pub(super) stop: Option<Stop>,
-    /// What happens when its start is on record, or that it has come to nothing.
-    pub(super) when_started: Vec<Effect>,
-}
-
-/// How far a build has come.
-#[derive(Debug)]
-pub(super) enum Stage {
-    /// The slave's instance is being started.
-    Substantiating,
-    /// The slave is pinged.
-    Pinging,
-    /// The slave is asked to start it.
-    Starting,
-    /// Its start is being written.
-    Recording(Box<BuildPlan>),
-    /// It runs.
-    Running(BuildId, BuildNumber),
-}
-
-/// Why a build is being stopped; the first reason counts, but what people want comes before a stop of the master.
-#[derive(Clone, Debug)]
-pub(super) enum Stop {
-    /// Somebody asked for it: it ends as EXCEPTION (BUI-10).
-    Asked(String),
-    /// The master stops: it will be built again (MAS-05).
-    Shutdown,
-}
-
-impl Attempt {
-    /// The build, when it has its numbers.
-    pub(super) fn build(&self) -> Option<(BuildId, BuildNumber)> {
-        match &self.stage {
-            Stage::Substantiating | Stage::Pinging | Stage::Starting => None,
-            Stage::Recording(plan) => Some((plan.build, plan.number)),
-            Stage::Running(build, number) => Some((*build, *number)),
-        }
-    }
-
-    /// What must be remembered of a build that people have stopped, so that it is not built again after a crash.
-    pub(super) fn stop_op(&self) -> Option<Op> {
-        let (build, _) = self.build()?;
-        match &self.stop {
-            Some(Stop::Asked(reason)) => {
-                let reason = reason.clone();
-                Some(Op::BuildStopped { build, reason })
-            }
-            Some(Stop::Shutdown) | None => None,
-        }
-    }
-}
-
-impl Stop {
-    /// The reason for people.
-    pub(super) fn reason(&self) -> &str {
-        match self {
-            Self::Asked(reason) => reason,
-            Self::Shutdown => "master shutdown",
-        }
-    }
-}
 
 impl BotMaster {
     pub(super) fn add_attempt(

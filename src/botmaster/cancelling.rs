@@ -1,6 +1,6 @@
 //! People stop builds and cancel requests (BUI-10, BUI-11, BRQ-04, BRQ-05).
 
-use super::building::{Stage, Stop};
+use super::attempt::{Stage, Stop};
 use super::buildset::Place;
 use super::ledger::Effect;
 use super::{Answer, AttemptId, BotMaster, Command, Event, ReplyId};

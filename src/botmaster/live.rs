@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::building::Stage;
+use super::attempt::Stage;
 use super::slave::{Phase, Session, Slave};
 use super::{BotMaster, InstanceState, LockWait};
 use crate::model::{BuilderName, RequestId, SlaveName, Timestamp};

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::attempt::Stage;
 use super::builder::BuilderIx;
-use super::building::Stage;
 use super::locks::{Holder, LockUser, Part, Wants};
 use super::pool::Pool;
 use super::slave::SlaveIx;

@@ -22,6 +22,7 @@
 
 mod absence;
 mod attach;
+mod attempt;
 mod builder;
 mod building;
 mod buildset;
@@ -66,8 +67,8 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use self::attempt::Attempt;
 use self::builder::{Builder, BuilderIx};
-use self::building::Attempt;
 use self::buildset::OpenSets;
 use self::ids::AttemptId;
 use self::ledger::{Effect, Ledger};

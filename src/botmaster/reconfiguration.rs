@@ -11,8 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::attempt::Stage;
 use super::builder::{Builder, BuilderIx};
-use super::building::Stage;
 use super::ledger::Effect;
 use super::slave::{BuilderList, Phase, Slave, SlaveIx};
 use super::timers::Timer;

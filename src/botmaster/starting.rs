@@ -11,8 +11,8 @@
 
 use std::time::Duration;
 
+use super::attempt::Stage;
 use super::builder::BuilderIx;
-use super::building::Stage;
 use super::buildset::Place;
 use super::queue::{Turn, key_of, turn_of};
 use super::slave::{Phase, Session, SlaveIx};

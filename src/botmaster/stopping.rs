@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::building::{Stage, Stop};
+use super::attempt::{Stage, Stop};
 use super::ledger::Effect;
 use super::timers::{Timer, Timers};
 use super::{Answer, BotMaster, Command, Event, Input, ReplyId};

@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::attempt::Stage as BuildStage;
 use super::builder::BuilderIx;
-use super::building::Stage as BuildStage;
 use super::latent::Stage;
 use super::ledger::Effect;
 use super::slave::SlaveIx;

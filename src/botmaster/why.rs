@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use super::attempt::{Attempt, Stage};
 use super::builder::BuilderIx;
-use super::building::{Attempt, Stage};
 use super::buildset::Place;
 use super::latent;
 use super::lock_view::LockHolder;

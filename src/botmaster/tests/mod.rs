@@ -18,6 +18,7 @@ mod listing;
 mod live;
 mod locks;
 mod points;
+mod properties;
 mod reconfiguration;
 mod scale;
 mod scheduling;

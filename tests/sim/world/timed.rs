@@ -123,6 +123,8 @@ impl Clocks {
             clock.late_since = None;
             clock.runs.clear();
             clock.unsure = false;
+            // What is told of it again is no other tick.
+            clock.tick = clock.durable.map(|Span(tick, _)| tick);
             if clock.durable_unsure {
                 clock.be_unsure(now, self.latest);
                 continue;

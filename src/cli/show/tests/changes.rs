@@ -1,0 +1,112 @@
+//! Changes, and what became of them.
+
+use super::*;
+
+#[test]
+fn changes_for_people() {
+    insta::assert_snapshot!(shown("changes"), @r"
+    CHANGE  ARRIVED              WHO  BRANCH  REVISION  COMMENTS
+    1       2011-03-13 07:06:40  zoë  trunk   r1        fix�[2J it
+    ");
+    insta::assert_snapshot!(shown("change 1"), @r"
+    change 1
+      who       zoë
+      arrived   2011-03-13 07:06:40
+      made      2011-03-13 07:06:35
+      branch    trunk
+      revision  r1
+      comments
+        fix�[2J it
+
+        really
+      files
+        src/a.c
+      properties
+        bug  17  from Change
+      schedulers
+        quick  counted: built at once
+        full   counted: the timer runs until 2011-03-13 07:07:40
+        docs   not counted: the filter refuses its category
+      build sets
+        1  quick  not finished  2011-03-13 07:06:41  quick build 0, quick build 1, full pending
+    ");
+}
+
+#[test]
+fn a_change_of_which_nothing_was_written_down_is_shown_as_such() {
+    for (decisions, expected) in [
+        (
+            None,
+            "  schedulers: what they made of it was not written down\n",
+        ),
+        (Some(Vec::new()), "  schedulers: there were none\n"),
+    ] {
+        let mut out = Vec::new();
+        let mut screen = Screen {
+            is_coloured: false,
+            zone: Zone::Utc,
+            out: &mut out,
+        };
+        let (sets, requests) = (Vec::new(), Vec::new());
+        let fate = Fate {
+            decisions,
+            sets,
+            requests,
+            some_have_gone: false,
+        };
+        fate::page(&mut screen, &fate).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert_eq!(shown, format!("{expected}  in no build set yet\n"));
+    }
+}
+
+#[test]
+fn a_change_for_programs_says_what_became_of_it() {
+    let [change] = &json_of("change 1 --json")[..] else {
+        panic!("one line");
+    };
+    let decision = |scheduler, decision, counts, at: Value, field: Value, why| {
+        json!({"scheduler": scheduler, "decision": decision, "counts": counts, "at": at,
+               "field": field, "why": why})
+    };
+    assert_eq!(
+        change["schedulers"],
+        json!([
+            decision(
+                "quick",
+                "built_at_once",
+                true,
+                Value::Null,
+                Value::Null,
+                "counted: built at once"
+            ),
+            decision(
+                "full",
+                "timer_runs",
+                true,
+                json!(1_300_000_060.0),
+                Value::Null,
+                "counted: the timer runs until 1300000060 s since 1970"
+            ),
+            decision(
+                "docs",
+                "filtered",
+                false,
+                Value::Null,
+                json!("category"),
+                "not counted: the filter refuses its category"
+            ),
+        ])
+    );
+    assert_eq!(
+        change["sets"],
+        json!([{"id": 1, "scheduler": "quick", "external_id": null, "reason": "scheduler",
+                "submitted_at": 1_300_000_001.0, "result": null, "finished_at": null}])
+    );
+    let requests = change["requests"].as_array().unwrap().iter();
+    let builds: Vec<_> = requests.map(|r| (&r["builder"], &r["build"])).collect();
+    assert_eq!(
+        json!(builds),
+        json!([["quick", 0], ["quick", 1], ["full", null]])
+    );
+}
