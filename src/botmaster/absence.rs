@@ -35,8 +35,7 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let timer = Timer::Absence(slave);
         let timeout = it.config.missing_timeout;
-        let is_here = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
-        let (Some(timeout), true) = (timeout, it.configured && !is_here) else {
+        let (Some(timeout), true) = (timeout, it.configured && !it.is_attached()) else {
             self.timers.cancel(timer);
             return;
         };

@@ -109,9 +109,7 @@ impl BotMaster {
         let Some(slave) = self.slave_of(session) else {
             return;
         };
-        let it = &self.slaves[slave.0];
-        let is_attached = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
-        let why = if is_attached {
+        let why = if self.slaves[slave.0].is_attached() {
             "it did not answer its list of builders"
         } else {
             "it was not attached within 60 seconds"

@@ -277,6 +277,12 @@ impl Slave {
         }
     }
 
+    /// Whether it is connected and has been attached to its builders.
+    pub(super) fn is_attached(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.phase.is_attached())
+    }
+
     /// Whether it is started when it is wanted (section 15).
     pub(super) fn is_latent(&self) -> bool {
         self.configured && self.config.kind.latent().is_some()

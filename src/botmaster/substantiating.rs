@@ -225,8 +225,7 @@ impl BotMaster {
     pub(super) fn stop_forsaken(&mut self) {
         while let Some(slave) = self.forsaken.pop_first() {
             let it = &self.slaves[slave.0];
-            let attached = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
-            if !it.latent.waiting.is_empty() || attached {
+            if !it.latent.waiting.is_empty() || it.is_attached() {
                 continue;
             }
             self.timers.cancel(Timer::Missing(slave));
@@ -241,8 +240,7 @@ impl BotMaster {
         let timer = Timer::InstanceIdle(slave);
         let it = &self.slaves[slave.0];
         let wait = it.config.kind.latent().and_then(|l| l.build_wait_timeout);
-        let attached = it.session.as_ref().is_some_and(|s| s.phase.is_attached());
-        if !attached || !it.busy.is_empty() || !it.latent.is_alive() {
+        if !it.is_attached() || !it.busy.is_empty() || !it.latent.is_alive() {
             self.timers.cancel(timer);
         } else if !self.phase.takes_slaves() {
             self.stop_instance(slave, "the master is shutting down");
