@@ -268,17 +268,24 @@ fn bld_10_an_unanswered_ping_fails_after_ten_seconds() {
     );
 }
 
+impl Harness {
+    /// The slave comes, is given a build, and is lost.
+    fn cut_short(&mut self) {
+        let session = self.attach("s");
+        let plan = self.run();
+        self.told();
+        let why = "cut".to_owned();
+        self.input(Input::SlaveLost { session, why });
+        self.finish(plan.build, Results::Retry, None);
+    }
+}
+
 #[test]
 fn bui_14_a_build_that_kills_its_slaves_ends_as_exception() {
     let mut h = Harness::new(config(&[("b", &["s"])]));
     h.change("b");
     for round in 0..6 {
-        let session = h.attach("s");
-        let plan = h.run();
-        h.told();
-        let why = "cut".to_owned();
-        h.input(Input::SlaveLost { session, why });
-        h.finish(plan.build, Results::Retry, None);
+        h.cut_short();
         if round < 5 {
             assert_eq!(h.queued("b"), [1], "retry {round}");
         }
@@ -377,12 +384,7 @@ fn bui_14_of_merged_requests_each_has_its_own_retries() {
     for _ in 0..2 {
         // The second request joins in the second build.
         h.change("b");
-        let session = h.attach("s");
-        let plan = h.run();
-        h.told();
-        let why = "cut".to_owned();
-        h.input(Input::SlaveLost { session, why });
-        h.finish(plan.build, Results::Retry, None);
+        h.cut_short();
     }
     let written = "write build id 2 retry, request 1 exception, set 1 failure, request 2 retries 1";
     assert!(h.is_told(written));
