@@ -69,7 +69,7 @@ pub(super) fn priorities(
     if is_running {
         return live.priorities.clone();
     }
-    let config = checkconfig::reload(&basedir.join("master.toml"));
+    let config = checkconfig::reload(&checkconfig::config_file(basedir));
     let builders = config.map_or_else(|_| Vec::new(), |(config, _)| config.builders);
     let builders = builders.iter();
     builders.map(|it| (it.name.clone(), it.priority)).collect()
