@@ -277,17 +277,24 @@ impl<'a> Locks<'a> {
 /// each other's locks for ever, although `new` is free of that by itself (LCK-04).
 #[must_use]
 pub fn circle_with(running: &[(&BuilderConfig, &SlaveConfig)], new: &Config) -> Option<String> {
+    if running.is_empty() {
+        return None;
+    }
     let builds = pairs(&new.slaves, &new.builders).chain(running.iter().copied());
     circles::find(&new.locks, builds).map(|circle| circles::describe(&circle))
 }
 
-/// Each builder with each of its slaves.
+/// Each builder whose builds wait for locks, with each of its slaves.
 fn pairs<'c>(
     slaves: &'c [Arc<SlaveConfig>],
     builders: &'c [Arc<BuilderConfig>],
 ) -> impl Iterator<Item = (&'c BuilderConfig, &'c SlaveConfig)> {
     let slaves: BTreeMap<_, _> = slaves.iter().map(|s| (&s.name, &**s)).collect();
-    builders.iter().flat_map(move |builder| {
+    let waits = |builder: &&Arc<BuilderConfig>| {
+        let mut steps = builder.factory.steps.iter();
+        !builder.locks.is_empty() || steps.any(|step| !step.locks.is_empty())
+    };
+    builders.iter().filter(waits).flat_map(move |builder| {
         let its = builder.slaves.iter().filter_map(|name| slaves.get(name));
         let its = its.map(|slave| (&**builder, *slave));
         its.collect::<Vec<_>>()
