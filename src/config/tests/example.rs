@@ -116,6 +116,135 @@ fn the_example_shows_every_key_there_is() {
     }
 }
 
+/// A setting of the example on one line, and what its comments say of its default.
+#[derive(Debug)]
+struct Stated<'t> {
+    /// Index of its line.
+    line: usize,
+    key: &'t str,
+    default: Statement<'t>,
+}
+
+#[derive(Debug)]
+enum Statement<'t> {
+    /// It has to be there.
+    Required,
+    /// It has this value where it is not there; none: it has no value then.
+    Default(Option<&'t str>),
+}
+
+/// What the comments above a setting and behind it say of its default.
+fn statement<'t>(comments: &[&'t str]) -> Option<Statement<'t>> {
+    let default = comments.iter().find_map(|comment| {
+        let (_, rest) = comment.split_once("(default: ")?;
+        Some(rest.trim_end().trim_end_matches(')'))
+    });
+    match default {
+        Some(none) if none.starts_with("none") => Some(Statement::Default(None)),
+        // What stands behind a comma or semicolon explains the value.
+        Some(value) if value.starts_with(['[', '{', '"']) => {
+            let end = value.rfind([']', '}', '"'])?;
+            Some(Statement::Default(value.get(..=end)))
+        }
+        Some(value) => Some(Statement::Default(value.split([';', ',']).next())),
+        None => {
+            let is_required = comments.iter().any(|c| c.contains("(required"));
+            is_required.then_some(Statement::Required)
+        }
+    }
+}
+
+/// The settings whose comments state a default, line by line.
+fn stated(example: &str) -> Vec<Stated<'_>> {
+    let mut comments = Vec::new();
+    let mut found = Vec::new();
+    for (line, text) in example.lines().enumerate() {
+        if text.starts_with("# ") {
+            comments.push(text);
+            continue;
+        }
+        let (setting, behind) = text.split_once("  # ").unwrap_or((text, ""));
+        comments.push(behind);
+        let key = setting.trim_start_matches('#').split_once(" = ");
+        let key = key
+            .map(|(key, _)| key)
+            .filter(|key| !key.contains([' ', '{']));
+        if let (Some(key), Some(default)) = (key, statement(&comments)) {
+            found.push(Stated { line, key, default });
+        }
+        comments.clear();
+    }
+    found
+}
+
+#[test]
+fn the_defaults_stated_in_the_example_are_those_of_the_program() {
+    let all = with_all_settings(EXAMPLE);
+    let parsed = |text: &str| parse(text, "master.toml", &Ok(Zone::UTC)).map(|(config, _)| config);
+    let lines: Vec<&str> = all.lines().collect();
+    let with_line = |at: usize, replacement: &str| {
+        let mut lines = lines.clone();
+        lines[at] = replacement;
+        // A list that goes on over further lines goes with its first.
+        if EXAMPLE.lines().nth(at).is_some_and(|l| l.ends_with("= [")) {
+            let end = lines[at..].iter().position(|l| *l == "]").unwrap();
+            lines[at + 1..=at + end].fill("");
+        }
+        parsed(&lines.join("\n"))
+    };
+    let messages = |errors: ConfigErrors| {
+        let messages = errors.errors.into_iter().map(|e| e.message);
+        messages.collect::<Vec<_>>()
+    };
+    for Stated { line, key, default } in stated(EXAMPLE) {
+        let without = with_line(line, "");
+        match default {
+            Statement::Required => assert!(without.is_err(), "{key} on line {} is not", line + 1),
+            Statement::Default(None) => drop(without.unwrap_or_else(|e| panic!("{key}: {e}"))),
+            // Both may be refused, for something else that belongs to it, but alike.
+            Statement::Default(Some(value)) => {
+                let with = with_line(line, &format!("{key} = {value}"));
+                let (with, without) = (with.map_err(messages), without.map_err(messages));
+                assert!(with == without, "{key} on line {} is not {value}", line + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_example_states_the_default_of_every_key() {
+    // Tables of tables, keys of inline tables, which their own line explains, and where nothing stands for a default.
+    let exempt = [
+        "slaves",
+        "locks",
+        "factories",
+        "builders",
+        "schedulers",
+        "change_sources",
+        "properties",
+        "env",
+        "logfiles",
+        "decode_rc",
+    ];
+    let inline = [
+        "log_rotation",
+        "build_horizon",
+        "factories.*.steps.command",
+        "factories.*.steps.logfiles.*",
+        "builders.locks",
+        "schedulers.userpass",
+        "schedulers.important_files",
+        "schedulers.filter",
+        "schedulers.filter.*",
+    ];
+    let stated: BTreeSet<&str> = stated(EXAMPLE).iter().map(|s| s.key).collect();
+    for (path, shape) in shapes().iter().filter(|(path, _)| !inline.contains(path)) {
+        let keys = shape.keys.iter().filter(|key| !exempt.contains(*key));
+        let missing: Vec<_> = keys.filter(|key| !stated.contains(**key)).collect();
+        assert_eq!(missing, [""; 0].iter().collect::<Vec<_>>(), "of `{path}`");
+    }
+}
+
 #[test]
 fn the_shared_sample_is_refused_for_nothing_but_its_cut_hash() {
     let sample = include_str!("../../../tests/data/master.sample.toml");
