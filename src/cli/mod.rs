@@ -3,6 +3,8 @@
 //! Invariants: what a person asked for goes to standard output, complaints to standard error; the
 //! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or configuration.
 
+mod buildbot;
+mod buildslave;
 mod checkconfig;
 mod columns;
 mod control;
@@ -80,19 +82,17 @@ enum Verb {
     Demo(demo::Demo),
 }
 
+pub use buildbot::buildbot;
+pub use buildslave::buildslave;
+
 /// Exit code for a wrong command line or configuration.
 const USAGE: u8 = 2;
 
 /// The program `buildmaster`.
 pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match parse::<Cli>(args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help asked for is not a mistake; clap knows the stream and the code.
-            let code = error.exit_code();
-            drop(error.print());
-            return ExitCode::from(u8::try_from(code).unwrap_or(USAGE));
-        }
+        Err(code) => return code,
     };
     let done = match cli.verb {
         Verb::CreateMaster(verb) => verb.run().map(|()| ExitCode::SUCCESS),
@@ -126,6 +126,16 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     done.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}"));
         ExitCode::FAILURE
+    })
+}
+
+/// Reads a command line; what is wrong with it, or the help that was asked for, is printed.
+fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitCode> {
+    T::try_parse_from(args).map_err(|error| {
+        // Help that was asked for is not a mistake; clap knows the stream and the exit code.
+        let code = error.exit_code();
+        drop(error.print());
+        ExitCode::from(u8::try_from(code).unwrap_or(USAGE))
     })
 }
 

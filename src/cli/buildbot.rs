@@ -1,0 +1,193 @@
+//! `buildbot`: what developers and version-control hooks run.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::client::sendchange::Given;
+use crate::client::tryserver::tryserver;
+use crate::client::{Failed, OptionsFile, sendchange, try_job};
+use crate::net::Tasks;
+
+/// Tells a build master of changes, and has it try them.
+#[derive(Debug, Parser)]
+#[command(name = "buildbot", version, infer_long_args = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell a build master of a change.
+    ///
+    /// Options that are not given are taken from .buildbot/options, which is looked for in the current directory, those
+    /// above it and the home directory: master, who, branch, category and vc.
+    #[command(infer_long_args = true)]
+    Sendchange(Box<SendchangeArguments>),
+    /// Have a build master build what is in your working tree, before it is committed.
+    ///
+    /// Options that are not given are taken from .buildbot/options, which is looked for in the current directory, those
+    /// above it and the home directory: try_connect, try_master, try_username, try_password and so on.
+    ///
+    /// Exit code: 0 if the job was taken and, with --wait, every build succeeded; 1 if not; 2 if the call was wrong, or
+    /// the master refused the login or the job.
+    #[command(infer_long_args = true)]
+    Try(Box<try_job::Given>),
+    /// Put a try job from standard input into a job directory; what buildbot try starts through ssh.
+    Tryserver(TryserverArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct TryserverArguments {
+    /// The job directory.
+    #[arg(long, value_name = "DIR")]
+    jobdir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct SendchangeArguments {
+    /// Address of the build master.
+    #[arg(short, long, value_name = "HOST:PORT")]
+    master: Option<OsString>,
+    /// User and password; with a user alone the password is asked for [default: change:changepw].
+    #[arg(short, long, value_name = "USER:PASSWORD")]
+    auth: Option<OsString>,
+    /// Author of the change.
+    #[arg(short = 'W', long)]
+    who: Option<OsString>,
+    /// Repository of the change.
+    #[arg(short = 'R', long)]
+    repository: Option<OsString>,
+    /// Version control system: cvs, svn, darcs, hg, bzr, git, mtn or p4.
+    #[arg(short = 's', long)]
+    vc: Option<OsString>,
+    /// Project of the change.
+    #[arg(short = 'P', long)]
+    project: Option<OsString>,
+    /// Branch of the change; without it the default branch.
+    #[arg(short, long)]
+    branch: Option<OsString>,
+    /// Category of the change.
+    #[arg(short = 'C', long)]
+    category: Option<OsString>,
+    /// Codebase of the change.
+    #[arg(long)]
+    codebase: Option<OsString>,
+    /// Revision of the change.
+    #[arg(short, long)]
+    revision: Option<OsString>,
+    /// File that has the revision in it.
+    #[arg(long = "revision_file", alias = "revision-file", value_name = "FILE")]
+    revision_file: Option<OsString>,
+    /// Property of the change; may be repeated.
+    #[arg(short, long = "property", value_name = "NAME:VALUE")]
+    properties: Vec<OsString>,
+    /// Commit message.
+    #[arg(short, long)]
+    comments: Option<OsString>,
+    /// File that has the commit message in it; - is standard input.
+    #[arg(short = 'F', long, value_name = "FILE")]
+    logfile: Option<OsString>,
+    /// When the change was made, in seconds since 1970.
+    #[arg(short, long, value_name = "SECONDS", allow_negative_numbers = true)]
+    when: Option<OsString>,
+    /// Link to the revision.
+    #[arg(short = 'l', long, value_name = "URL")]
+    revlink: Option<OsString>,
+    /// Encoding of all these: utf8, latin-1 or ascii [default: utf8].
+    #[arg(short, long)]
+    encoding: Option<String>,
+    /// Files that changed.
+    files: Vec<OsString>,
+}
+
+/// The program `buildbot`.
+pub fn buildbot(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match super::parse::<Arguments>(args) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let done = match arguments.command {
+        Command::Sendchange(arguments) => run_sendchange(*arguments),
+        Command::Try(given) => run_try(*given),
+        Command::Tryserver(TryserverArguments { jobdir }) => run_tryserver(&jobdir),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failed) => {
+            writeln!(io::stderr(), "buildbot: {failed}").ok();
+            ExitCode::from(failed.exit_code())
+        }
+    }
+}
+
+fn run_sendchange(arguments: SendchangeArguments) -> Result<u8, Failed> {
+    let options = find_options(&current_dir()?)?;
+    let prepared = Given::from(arguments).prepare(&options)?;
+    block_on(async |tasks| sendchange(&prepared, &tasks).await)?;
+    // Who does not listen has still sent the change.
+    writeln!(io::stdout(), "change sent successfully").ok();
+    Ok(0)
+}
+
+fn run_try(given: try_job::Given) -> Result<u8, Failed> {
+    let here = current_dir()?;
+    let settings = given.prepare(&find_options(&here)?)?;
+    block_on(async |tasks| try_job::run(&settings, &here, &tasks).await)
+}
+
+fn run_tryserver(jobdir: &Path) -> Result<u8, Failed> {
+    tryserver(jobdir, &mut io::stdin().lock(), try_job::now_secs()?)?;
+    Ok(0)
+}
+
+fn current_dir() -> Result<PathBuf, Failed> {
+    std::env::current_dir().map_err(|e| Failed::Usage(e.to_string()))
+}
+
+fn find_options(here: &Path) -> Result<OptionsFile, Failed> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let uid = rustix::process::getuid().as_raw();
+    OptionsFile::find(here, home.as_deref(), uid, &mut io::stderr())
+        .map_err(|e| Failed::Usage(e.to_string()))
+}
+
+fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> Result<T, Failed>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failed::NotDone(e.to_string()))?;
+    let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
+    runtime.block_on(work(tasks))
+}
+
+impl From<SendchangeArguments> for Given {
+    fn from(arguments: SendchangeArguments) -> Self {
+        Self {
+            master: arguments.master,
+            auth: arguments.auth,
+            who: arguments.who,
+            repository: arguments.repository,
+            vc: arguments.vc,
+            project: arguments.project,
+            branch: arguments.branch,
+            category: arguments.category,
+            codebase: arguments.codebase,
+            revision: arguments.revision,
+            revision_file: arguments.revision_file,
+            properties: arguments.properties,
+            comments: arguments.comments,
+            logfile: arguments.logfile,
+            when: arguments.when,
+            revlink: arguments.revlink,
+            encoding: arguments.encoding,
+            files: arguments.files,
+        }
+    }
+}
