@@ -7,11 +7,13 @@ mod buildbot;
 mod buildslave;
 mod checkconfig;
 mod columns;
+mod completions;
 mod control;
 mod create_master;
 mod demo;
 mod force;
 mod hash_password;
+mod man;
 mod moment;
 mod next_runs;
 mod pause;
@@ -28,7 +30,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory, Parser, Subcommand};
 
 /// A continuous-integration master to which every Buildbot slave connects.
 #[derive(Clone, Debug, Parser)]
@@ -80,6 +82,8 @@ enum Verb {
     HashPassword(hash_password::HashPassword),
     /// Watch a change to a small git repository become builds on a local slave.
     Demo(demo::Demo),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 pub use buildbot::buildbot;
@@ -122,11 +126,22 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::CancelStop(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Demo(verb) => verb.run(),
+        Verb::Completions(verb) => verb.run(),
+        Verb::Man(verb) => verb.run(),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// The command lines of all programs, that of `buildmaster` first.
+fn program_commands() -> [Command; 3] {
+    [
+        Cli::command(),
+        buildbot::Arguments::command(),
+        buildslave::Cli::command(),
+    ]
 }
 
 /// Reads a command line; what is wrong with it, or the help that was asked for, is printed.

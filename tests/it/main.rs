@@ -2,6 +2,7 @@
 
 mod buildslave;
 mod buildslave_program;
+mod command_lines;
 mod net;
 mod pb_corpus;
 mod pb_golden;
