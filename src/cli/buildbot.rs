@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::complain;
 use crate::client::sendchange::Given;
 use crate::client::tryserver::tryserver;
 use crate::client::{Failed, OptionsFile, sendchange, try_job};
@@ -18,6 +19,9 @@ use crate::net::Tasks;
 #[derive(Debug, Parser)]
 #[command(name = "buildbot", version, infer_long_args = true)]
 pub(super) struct Arguments {
+    /// Accepted for Buildbot's sake.
+    #[arg(long, hide = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -58,8 +62,8 @@ struct SendchangeArguments {
     /// User and password; with a user alone the password is asked for [default: change:changepw].
     #[arg(short, long, value_name = "USER:PASSWORD")]
     auth: Option<OsString>,
-    /// Author of the change.
-    #[arg(short = 'W', long)]
+    /// Author of the change; --username, as Buildbot 0.7 called it, is the same.
+    #[arg(short = 'W', long, alias = "username", short_alias = 'u')]
     who: Option<OsString>,
     /// Repository of the change.
     #[arg(short = 'R', long)]
@@ -80,7 +84,7 @@ struct SendchangeArguments {
     #[arg(long)]
     codebase: Option<OsString>,
     /// Revision of the change.
-    #[arg(short, long)]
+    #[arg(short, long, alias = "revision_number", short_alias = 'n')]
     revision: Option<OsString>,
     /// File that has the revision in it.
     #[arg(long = "revision_file", alias = "revision-file", value_name = "FILE")]
@@ -95,7 +99,7 @@ struct SendchangeArguments {
     #[arg(short = 'F', long, value_name = "FILE")]
     logfile: Option<OsString>,
     /// When the change was made, in seconds since 1970.
-    #[arg(short, long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(short, long, value_name = "SECONDS")]
     when: Option<OsString>,
     /// Link to the revision.
     #[arg(short = 'l', long, value_name = "URL")]
@@ -103,7 +107,13 @@ struct SendchangeArguments {
     /// Encoding of all these: utf8, latin-1 or ascii [default: utf8].
     #[arg(short, long)]
     encoding: Option<String>,
-    /// Files that changed.
+    /// File with the names of more files that changed, one a line or separated by NUL characters; - is standard
+    /// input.
+    #[arg(long, value_name = "FILE")]
+    files_from: Option<OsString>,
+    /// Files that changed. Whatever follows the first of them is a file name too, also if it begins with a dash; a
+    /// first one that does needs -- before it.
+    #[arg(trailing_var_arg = true)]
     files: Vec<OsString>,
 }
 
@@ -128,12 +138,34 @@ pub fn buildbot(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_sendchange(arguments: SendchangeArguments) -> Result<u8, Failed> {
+    for option in options_among(&arguments.files) {
+        complain(&format!(
+            "buildbot: '{option}' follows the name of a file, so it is sent as one too; options stand before the files"
+        ));
+    }
     let options = find_options(&current_dir()?)?;
     let prepared = Given::from(arguments).prepare(&options)?;
     block_on(async |tasks| sendchange(&prepared, &tasks).await)?;
     // Who does not listen has still sent the change.
     writeln!(io::stdout(), "change sent successfully").ok();
     Ok(0)
+}
+
+/// Which of the files are called like options of `sendchange`.
+fn options_among(files: &[OsString]) -> Vec<String> {
+    let program = super::arguments::command::<Arguments>();
+    let sendchange = program.find_subcommand("sendchange");
+    let names: Vec<String> = sendchange
+        .into_iter()
+        .flat_map(|command| command.get_opts())
+        .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+        .collect();
+    let given = files.iter().skip(1).filter_map(|file| file.to_str());
+    given
+        .map(|file| file.split_once('=').map_or(file, |(name, _)| name))
+        .filter(|name| names.iter().any(|known| known == name))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn run_try(given: try_job::Given) -> Result<u8, Failed> {
@@ -187,6 +219,7 @@ impl From<SendchangeArguments> for Given {
             when: arguments.when,
             revlink: arguments.revlink,
             encoding: arguments.encoding,
+            files_from: arguments.files_from,
             files: arguments.files,
         }
     }

@@ -25,8 +25,7 @@ pub(super) struct CheckConfig {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..=MOST_RUNS),
-        allow_negative_numbers = true
+        value_parser = clap::value_parser!(u32).range(1..=MOST_RUNS)
     )]
     next: Option<u32>,
     /// List the runs from this time on: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z [default: now]
@@ -34,8 +33,7 @@ pub(super) struct CheckConfig {
         long,
         value_name = "TIME",
         requires = "next",
-        value_parser = moment::parse,
-        allow_negative_numbers = true
+        value_parser = moment::parse
     )]
     from: Option<Timestamp>,
     /// List the runs for programs, one JSON object a line: `scheduler`, `at` in seconds since 1970, `builders`

@@ -37,12 +37,7 @@ pub(super) struct Force {
     #[arg(long, default_value = "")]
     codebase: String,
     /// How urgent it is: those with a higher number go first.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 0,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     priority: i32,
     /// Why; shown with the build.
     #[arg(long, default_value = "forced from the command line")]

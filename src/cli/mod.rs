@@ -3,6 +3,7 @@
 //! Invariants: what a person asked for goes to standard output, complaints to standard error; the
 //! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or configuration.
 
+mod arguments;
 mod buildbot;
 mod buildslave;
 mod checkconfig;
@@ -30,7 +31,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Command, CommandFactory, Parser, Subcommand};
+use clap::{Command, Parser, Subcommand};
 
 /// A continuous-integration master to which every Buildbot slave connects.
 #[derive(Clone, Debug, Parser)]
@@ -136,17 +137,18 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The command lines of all programs, that of `buildmaster` first.
-fn program_commands() -> [Command; 3] {
+#[must_use]
+pub fn program_commands() -> [Command; 3] {
     [
-        Cli::command(),
-        buildbot::Arguments::command(),
-        buildslave::Cli::command(),
+        arguments::command::<Cli>(),
+        arguments::command::<buildbot::Arguments>(),
+        arguments::command::<buildslave::Cli>(),
     ]
 }
 
 /// Reads a command line; what is wrong with it, or the help that was asked for, is printed.
 fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitCode> {
-    T::try_parse_from(args).map_err(|error| {
+    arguments::parse(args).map_err(|error| {
         // Help that was asked for is not a mistake; clap knows the stream and the exit code.
         let code = error.exit_code();
         drop(error.print());

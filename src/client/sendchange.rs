@@ -53,6 +53,8 @@ pub struct Given {
     pub revlink: Option<OsString>,
     /// Encoding of all these texts.
     pub encoding: Option<String>,
+    /// File with the names of more files, one a line or separated by NUL characters, `-` for standard input.
+    pub files_from: Option<OsString>,
     /// Files of the change.
     pub files: Vec<OsString>,
 }
@@ -114,7 +116,11 @@ impl Given {
             })
         };
         let master = or_option(self.master, "master")?;
-        let who = or_option(self.who, "who")?;
+        // Buildbot 0.7 called it so.
+        let who = match or_option(self.who, "who")? {
+            Some(who) => Some(who),
+            None => or_option(None, "username")?,
+        };
         let src = or_option(self.vc, "vc")?.filter(|vc| !vc.is_empty());
         if let Some(vc) = &src
             && !VCS.contains(&vc.as_str())
@@ -132,14 +138,26 @@ impl Given {
                 Some(revision)
             }
         };
+        let is_stdin = |file: &Option<OsString>| file.as_deref() == Some(OsStr::new("-"));
+        if is_stdin(&self.logfile) && is_stdin(&self.files_from) {
+            return Err(usage(
+                "--logfile and --files-from cannot both be read from standard input",
+            ));
+        }
         let comments = match (maybe(self.comments), self.logfile) {
             (Some(comments), _) if !comments.is_empty() => comments,
             (_, Some(file)) if !file.is_empty() => encoding.decode(&read("--logfile", &file)?),
             _ => String::new(),
         };
+        let mut files: Vec<String> = self.files.iter().map(|file| text(file)).collect();
+        if let Some(list) = self.files_from.filter(|file| !file.is_empty()) {
+            files.extend(
+                file_names(&read("--files-from", &list)?).map(|name| encoding.decode(name)),
+            );
+        }
         let change = NewChange {
             who: required(who, "who")?,
-            files: self.files.iter().map(|file| text(file)).collect(),
+            files,
             comments,
             revision,
             branch: or_option(self.branch, "branch")?,
@@ -178,13 +196,24 @@ fn usage(text: impl Into<String>) -> Failed {
 }
 
 fn read(option: &str, file: &OsStr) -> Result<Vec<u8>, Failed> {
-    let read = if option == "--logfile" && file == "-" {
+    let read = if option != "--revision_file" && file == "-" {
         let mut bytes = Vec::new();
         io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
         std::fs::read(Path::new(file))
     };
     read.map_err(|e| usage(format!("{option}: cannot read {}: {e}", file.display())))
+}
+
+/// The names in a list of files.
+fn file_names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let separator = if list.contains(&0) { 0 } else { b'\n' };
+    list.split(move |byte| *byte == separator)
+        .map(move |name| match separator {
+            0 => name,
+            _ => name.strip_suffix(b"\r").unwrap_or(name),
+        })
+        .filter(|name| !name.is_empty())
 }
 
 /// Seconds since the epoch; an empty text is none.

@@ -4,6 +4,7 @@ mod buildslave;
 mod buildslave_program;
 mod command_lines;
 mod net;
+mod options;
 mod pb_corpus;
 mod pb_golden;
 mod pb_properties;

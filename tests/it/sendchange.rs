@@ -86,6 +86,41 @@ async fn a_change_arrives_with_what_the_options_file_adds() {
 }
 
 #[tokio::test]
+async fn texts_that_begin_with_a_dash_arrive() {
+    let directory = tempfile::tempdir().unwrap();
+    let (address, mut changes) = master().await;
+    let arguments = [
+        "sendchange",
+        "-m",
+        "elsewhere:1",
+        "-m",
+        &address,
+        "--auth",
+        "me:pw",
+        "--username",
+        "-anon- <a@example.org>",
+        "--comments",
+        "first",
+        "--comments",
+        "-- ",
+        "a",
+        "-b",
+        "--who",
+    ];
+    let output = run(directory.path(), &arguments).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("'--who' follows the name of a file"),
+        "{told}"
+    );
+    let change = changes.recv().await.unwrap();
+    assert_eq!(change.who, "-anon- <a@example.org>");
+    assert_eq!(change.comments, "-- ");
+    assert_eq!(change.files, ["a", "-b", "--who"]);
+}
+
+#[tokio::test]
 async fn a_refused_login_exits_with_1() {
     let directory = tempfile::tempdir().unwrap();
     let (address, _changes) = master().await;

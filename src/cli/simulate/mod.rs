@@ -48,10 +48,10 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "FILE")]
     changes: PathBuf,
     /// When the schedulers start: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = moment::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     from: Timestamp,
     /// The last moment that counts, in the same forms
-    #[arg(long, value_name = "TIME", value_parser = moment::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     until: Timestamp,
     /// Print for programs, one JSON object a line
     #[arg(long)]

@@ -121,6 +121,42 @@ fn files_are_read_for_message_and_revision() {
 }
 
 #[test]
+fn more_files_are_read_from_a_list() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("list");
+    for (list, names) in [
+        (&b"b\nc d\n-e\n"[..], &["a", "b", "c d", "-e"][..]),
+        (b"b\r\nc", &["a", "b", "c"]),
+        (b"b\nc\0d\0", &["a", "b\nc", "d"]),
+        (b"", &["a"]),
+    ] {
+        std::fs::write(&path, list).unwrap();
+        let prepared = prepare(Given {
+            files: vec!["a".into()],
+            files_from: Some(path.clone().into_os_string()),
+            ..given()
+        });
+        assert_eq!(prepared.unwrap().change.files, names);
+    }
+    let refused = prepare(Given {
+        logfile: Some("-".into()),
+        files_from: Some("-".into()),
+        ..given()
+    });
+    let text = refused.unwrap_err();
+    assert!(text.contains("--logfile and --files-from"), "{text}");
+}
+
+#[test]
+fn the_user_of_an_old_options_file_is_the_author() {
+    let options = "master = 'm:1'\nusername = 'old'\n";
+    let prepared = prepare_with(Given::default(), options).unwrap();
+    assert_eq!(prepared.change.who, "old");
+    let prepared = prepare_with(given(), options).unwrap();
+    assert_eq!(prepared.change.who, "bob");
+}
+
+#[test]
 fn the_options_file_says_what_the_command_line_does_not() {
     let options = "master = 'm:1'\nwho = 'w'\nbranch = 'b'\ncategory = 'c'\nvc = 'hg'\n";
     let prepared = prepare_with(Given::default(), options).unwrap();

@@ -16,7 +16,7 @@ pub struct Given {
     #[arg(short, long)]
     pub connect: Option<String>,
     /// Host of the build master (ssh).
-    #[arg(long)]
+    #[arg(long, alias = "tryhost")]
     pub host: Option<String>,
     /// Port of the ssh server (ssh).
     #[arg(long)]
@@ -25,7 +25,7 @@ pub struct Given {
     #[arg(long, value_name = "COMMAND")]
     pub ssh: Option<String>,
     /// Job directory on the master's machine (ssh).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "trydir", value_name = "DIR")]
     pub jobdir: Option<String>,
     /// The program buildbot on the master's machine (ssh) [default: buildbot].
     #[arg(long, value_name = "PROGRAM")]
@@ -73,10 +73,10 @@ pub struct Given {
     #[arg(short = 'D', long, value_name = "NAME=VALUE")]
     pub property: Vec<String>,
     /// File at the top of the working tree, by which the top is found (svn and cvs).
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "try-topfile", value_name = "NAME")]
     pub topfile: Option<String>,
     /// Top of the working tree (svn and cvs).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "try-topdir", value_name = "DIR")]
     pub topdir: Option<PathBuf>,
     /// Wait until the builds have finished; the exit code tells how they went (pb).
     #[arg(long)]
