@@ -23,6 +23,7 @@ mod show;
 mod simulate;
 mod start;
 mod stop;
+mod systemd_unit;
 mod why;
 
 use std::ffi::OsString;
@@ -81,6 +82,7 @@ enum Verb {
     CancelStop(control::CancelStop),
     /// Print the hash of a password, which a try user may have in place of it.
     HashPassword(hash_password::HashPassword),
+    SystemdUnit(systemd_unit::SystemdUnit),
     /// Watch a change to a small git repository become builds on a local slave.
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -126,6 +128,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Ping(verb) => verb.run(),
         Verb::CancelStop(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::SystemdUnit(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Demo(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),

@@ -9,6 +9,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use sd_notify::NotifyState;
+
 /// What a background process said before the one that started it stopped listening.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Started {
@@ -116,8 +118,10 @@ impl Readiness {
         self.say(NOTE, text);
     }
 
-    /// The program is up: says so, and lets go of the terminal.
+    /// The program is up: says so, also to a service manager that waits for it, and lets go of the terminal.
     pub fn ready(mut self, text: &str) {
+        // Fails where there is no service manager any more; the program is up all the same.
+        sd_notify::notify(&[NotifyState::Ready]).ok();
         self.say(READY, text);
         self.detach();
     }

@@ -25,6 +25,7 @@ mod masters;
 mod pruning;
 mod reconfiguration;
 mod secrets;
+mod service;
 mod slaves;
 mod stopping;
 mod sweep;
