@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use buildmaster::config::Listen;
 use buildmaster::model::SlaveName;
 use buildmaster::net::slave::{CommandEvent, SlaveHandle};
-use buildmaster::net::{Directory, Door, Tasks, UserKind, listen};
+use buildmaster::net::{Directory, Door, Gatekeeper, Tasks, UserKind, listen};
 use buildmaster::protocol::command::{CommandArgs, ShellArgs, ShellCommand};
 use tokio::sync::mpsc;
 
@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     directory.insert(&name, password.as_bytes(), slave);
     let (logins_in, mut logins) = mpsc::channel(16);
     let tasks = Tasks::default();
-    let door = Door::new(directory, logins_in, tasks.clone());
+    let door = Door::new(directory, logins_in, Gatekeeper::new(&[]), tasks.clone());
     let address = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     listen::listen(&[address], &door, &tasks)?;
 

@@ -21,7 +21,7 @@ use crate::buildslave::{Environment, own_environment};
 use crate::config::{ChangeSourceConfig, Config, InstanceKind, Listen, SchedulerKind, SlaveKind};
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
-use crate::net::{Directory, Door, Login, Tasks, UserKind};
+use crate::net::{Directory, Door, Gatekeeper, Login, Tasks, UserKind};
 use crate::pb::hashed::Hashed;
 
 /// The open doors.
@@ -44,6 +44,7 @@ pub(super) struct Doors {
     access: watch::Sender<Arc<Access>>,
     /// Where those go who have logged in.
     logins: mpsc::Sender<Login>,
+    gatekeeper: Arc<Gatekeeper>,
     tasks: Tasks,
 }
 
@@ -92,17 +93,28 @@ pub(super) struct Prepared {
 
 impl Doors {
     /// Doors that are all closed.
-    pub(super) fn new(logins: mpsc::Sender<Login>, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        logins: mpsc::Sender<Login>,
+        gatekeeper: Arc<Gatekeeper>,
+        tasks: Tasks,
+    ) -> Self {
+        let local = Door::new(
+            Directory::new(),
+            logins.clone(),
+            Arc::clone(&gatekeeper),
+            tasks.clone(),
+        );
         Self {
             groups: BTreeMap::new(),
             ports: Vec::new(),
-            local: Door::new(Directory::new(), logins.clone(), tasks.clone()),
+            local,
             local_passwords: BTreeMap::new(),
             passwords: Passwords::default(),
             keepalives: watch::Sender::new(Arc::default()),
             environment: watch::Sender::new(Arc::new(own_environment())),
             access: watch::Sender::new(Arc::default()),
             logins,
+            gatekeeper,
             tasks,
         }
     }
@@ -154,7 +166,15 @@ impl Doors {
                     door.replace_directory(directory);
                     door
                 }
-                None => Door::new(directory, self.logins.clone(), self.tasks.clone()),
+                None => {
+                    let gatekeeper = Arc::clone(&self.gatekeeper);
+                    Door::new(
+                        directory,
+                        self.logins.clone(),
+                        gatekeeper,
+                        self.tasks.clone(),
+                    )
+                }
             };
             for address in addresses {
                 if let Some(at) = old_ports.iter().position(|port| port.address == address) {
@@ -356,7 +376,9 @@ impl Bound {
 pub fn check_secrets(config: &Config) -> anyhow::Result<()> {
     let (logins, _) = mpsc::channel(1);
     let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
-    Doors::new(logins, tasks).wanted(config).map(drop)
+    Doors::new(logins, Gatekeeper::new(&[]), tasks)
+        .wanted(config)
+        .map(drop)
 }
 
 /// `ports` without the loopback of IPv6 if this machine has none: a port without an address means

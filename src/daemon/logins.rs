@@ -6,11 +6,13 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, info_span};
 
+use super::clock::wall;
 use super::sessions::Keepalives;
 use crate::control::Control;
-use crate::model::SlaveName;
+use crate::model::{Op, SlaveName};
 use crate::net::{Login, LoginAnswer, Peer, Tasks, UserKind};
 use crate::pb::Luid;
+use crate::store::Writer;
 use crate::{changes, status};
 
 /// Logins that may wait to be taken in; more wait at their connections.
@@ -37,6 +39,7 @@ pub(super) async fn receive(
     slaves: mpsc::Sender<SlaveLogin>,
     keepalives: watch::Receiver<Arc<Keepalives>>,
     control: Control,
+    writer: Writer,
     tasks: Tasks,
 ) {
     loop {
@@ -49,10 +52,16 @@ pub(super) async fn receive(
             peer,
             mind,
             answer,
+            record,
         }) = login
         else {
             return;
         };
+        if let Some(record) = record {
+            let at = wall();
+            // Nobody waits for it: without it, a user who mistypes after a restart may wait a little.
+            writer.hand_in(None, vec![Op::LoginKnown { record, at }]);
+        }
         match kind {
             UserKind::Slave(name) => {
                 let Some(bot) = mind else {

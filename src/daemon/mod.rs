@@ -41,7 +41,7 @@ use crate::control::{Control, Newsroom, socket};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::Ticket;
-use crate::net::Tasks;
+use crate::net::{Gatekeeper, Tasks};
 use crate::store::Store;
 
 use clock::Clock;
@@ -101,6 +101,7 @@ pub async fn run(
 
     let tracker = TaskTracker::new();
     let tasks = Tasks::new(tracker.clone(), CancellationToken::new());
+    let gatekeeper = Gatekeeper::new(&recovered.known_logins);
     let core = BotMaster::new(Arc::clone(&config), recovered, rand::random(), clock.now());
     let newsroom = Newsroom::new();
     tasks.spawn(
@@ -111,7 +112,7 @@ pub async fn run(
     let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
     let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure.clone());
     let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
-    let mut doors = Doors::new(logged_in, tasks.clone());
+    let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
     let addresses = doors.commit(doors.prepare(&config)?);
     let access = doors.access();
     let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
@@ -122,6 +123,7 @@ pub async fn run(
             slaves,
             doors.keepalives(),
             control.clone(),
+            writer.clone(),
             tasks.clone(),
         ),
     );

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, Forecast, InstanceRecord, Pause, Properties, RequestId, Results, SchedulerName,
-    SetId, SlaveName, Timestamp,
+    Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, Pause, Properties, RequestId,
+    Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// One thing to remember.
@@ -188,6 +188,13 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+    /// A user has logged in from a network that is not on record, or not lately.
+    LoginKnown {
+        /// The login.
+        record: LoginRecord,
+        /// When.
+        at: Timestamp,
+    },
     /// An instance of a latent slave is about to be started, was started, or is gone (LAT-07).
     SlaveInstance {
         /// Which slave.
@@ -288,6 +295,8 @@ pub struct Recovered {
     pub slaves: BTreeMap<SlaveName, RecoveredSlave>,
     /// What is expected of the steps of each builder, also of those that are no longer configured (PRG-04).
     pub expectations: BTreeMap<BuilderName, Expectations>,
+    /// Users and the networks they have logged in from, the oldest record first.
+    pub known_logins: Vec<KnownLogin>,
     /// Builds that the last run of the master left open and that are now ended as RETRY.
     pub interrupted: Vec<(BuilderName, BuildNumber)>,
 }

@@ -328,7 +328,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn on_verdict(&mut self, verdict: Verdict) {
         match verdict {
-            Verdict::Wait(until) => self.blocked = Some(Box::pin(sleep_until(until))),
+            Verdict::RefuseAt(until) => self.blocked = Some(Box::pin(sleep_until(until))),
             Verdict::Refuse(attempt) => self.broker.fail(attempt.call, &Failure::unauthorized()),
             Verdict::Enter(kind, attempt) => self.enter(kind, attempt),
         }

@@ -17,11 +17,10 @@ use tokio::time::Instant;
 use tracing::{info, info_span};
 
 use super::connection::Connection;
-use super::lobby::{Lobby, Place};
+use super::lobby::Place;
 use super::peer::Reply;
-use super::throttle::{Throttle, Turn};
-use super::{Peer, Tasks};
-use crate::model::{BuilderName, SchedulerName, SlaveName};
+use super::{Gatekeeper, Peer, Tasks};
+use crate::model::{BuilderName, LoginRecord, SchedulerName, SlaveName};
 use crate::pb::hashed::Hashed;
 use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
 
@@ -76,6 +75,8 @@ pub struct Login {
     pub mind: Option<Luid>,
     /// To answer the login with.
     pub answer: LoginAnswer,
+    /// What is to be put on record of it, so that it is known after a restart.
+    pub record: Option<LoginRecord>,
 }
 
 /// The answer that a [`Login`] waits for. Dropping it drops the connection, which every kind of peer survives.
@@ -88,8 +89,7 @@ pub struct LoginAnswer {
 /// Lets connections in: the listeners of one set share it.
 pub struct Door {
     directory: Mutex<Arc<Directory>>,
-    throttle: Mutex<Throttle>,
-    lobby: Arc<Lobby>,
+    gatekeeper: Arc<Gatekeeper>,
     /// Bounded: a login waits for its turn.
     logins: mpsc::Sender<Login>,
     tasks: Tasks,
@@ -103,16 +103,18 @@ pub(super) struct Gate {
     peer: Peer,
     origin: Option<IpAddr>,
     received: usize,
-    /// An attempt whose turn has not come.
+    /// An attempt with a wrong password, which the client does not hear of yet.
     waiting: Option<Attempt>,
+    /// What is to be put on record of a login.
+    record: Option<LoginRecord>,
     /// When its time is up.
     pub(super) deadline: Instant,
 }
 
 /// What becomes of an attempt to log in.
 pub(super) enum Verdict {
-    /// It is to be judged later.
-    Wait(Instant),
+    /// It was wrong, and is to be refused at this time.
+    RefuseAt(Instant),
     /// It was wrong.
     Refuse(Attempt),
     /// It was right.
@@ -209,11 +211,15 @@ impl Drop for LoginAnswer {
 impl Door {
     /// A door for the users of `directory`. Those who prove to be one of them are sent to `logins`.
     #[must_use]
-    pub fn new(directory: Directory, logins: mpsc::Sender<Login>, tasks: Tasks) -> Arc<Self> {
+    pub fn new(
+        directory: Directory,
+        logins: mpsc::Sender<Login>,
+        gatekeeper: Arc<Gatekeeper>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
         Arc::new(Self {
             directory: Mutex::new(Arc::new(directory)),
-            throttle: Mutex::default(),
-            lobby: Lobby::new(),
+            gatekeeper,
             logins,
             tasks,
         })
@@ -233,11 +239,12 @@ impl Door {
         let gate = Gate {
             door: Arc::clone(self),
             portal: Portal::new(),
-            place: self.lobby.enter(origin),
+            place: self.gatekeeper.enter_lobby(origin),
             peer,
             origin,
             received: 0,
             waiting: None,
+            record: None,
             deadline: Instant::now() + LOGIN_TIME,
         };
         let broker = Broker::server(Limits::BEFORE_LOGIN);
@@ -248,7 +255,7 @@ impl Door {
 
     /// Makes room when descriptors have run out.
     pub(super) fn make_room(&self) -> bool {
-        self.lobby.evict()
+        self.gatekeeper.make_room()
     }
 }
 
@@ -279,25 +286,16 @@ impl Gate {
         let directory = Arc::clone(&lock(&self.door.directory));
         let challenge = |user: &[u8]| directory.challenge(user, rand::random());
         let attempt = self.portal.handle(broker, event, challenge, luid)?;
-        let now = Instant::now();
-        let turn = lock(&self.door.throttle).turn(&attempt.user, self.origin, now, self.deadline);
-        let until = match turn {
-            Turn::Now => return Some(self.judge(attempt)),
-            Turn::At(at) => at,
-            Turn::Never => self.deadline,
-        };
-        info!(user = ?attempt.user, "login has to wait after failed ones");
-        self.waiting = Some(attempt);
-        Some(Verdict::Wait(until))
-    }
-
-    /// Judges the attempt that had to wait.
-    pub(super) fn on_turn(&mut self) -> Option<Verdict> {
-        let attempt = self.waiting.take()?;
         Some(self.judge(attempt))
     }
 
-    fn judge(&self, attempt: Attempt) -> Verdict {
+    /// Refuses the attempt that had to wait for it.
+    pub(super) fn on_turn(&mut self) -> Option<Verdict> {
+        self.waiting.take().map(Verdict::Refuse)
+    }
+
+    /// A right password is good at once, whatever others have tried; a wrong one may have to wait for its answer.
+    fn judge(&mut self, attempt: Attempt) -> Verdict {
         let directory = Arc::clone(&lock(&self.door.directory));
         // Nobody knows this password; but to find that out takes as long as with any other.
         let (password, kind) = match directory.find(&attempt.user) {
@@ -305,24 +303,24 @@ impl Gate {
             None => (None, None),
         };
         let knows = attempt.knows(password.map_or(&b"nobody"[..], Password::bytes));
-        let mut throttle = lock(&self.door.throttle);
-        match kind.filter(|_| knows) {
-            Some(kind) => {
-                throttle.succeeded(&attempt.user, self.origin);
-                Verdict::Enter(kind.clone(), attempt)
-            }
-            None => {
-                throttle.failed(&attempt.user, self.origin, Instant::now());
-                let note = match password {
-                    Some(Password::Hashed(_)) => {
-                        " (the password is kept as a hash: only this project's own `buildbot try` can log in)"
-                    }
-                    Some(Password::Plain(_)) | None => "",
-                };
-                info!(user = ?attempt.user, "login failed: no such user or wrong password{note}");
-                Verdict::Refuse(attempt)
-            }
+        let gatekeeper = &self.door.gatekeeper;
+        if let Some(kind) = kind.filter(|_| knows) {
+            self.record = gatekeeper.succeeded(&attempt.user, self.origin);
+            return Verdict::Enter(kind.clone(), attempt);
         }
+        let note = match password {
+            Some(Password::Hashed(_)) => {
+                " (the password is kept as a hash: only this project's own `buildbot try` can log in)"
+            }
+            Some(Password::Plain(_)) | None => "",
+        };
+        info!(user = ?attempt.user, "login failed: no such user or wrong password{note}");
+        let told_at = gatekeeper.failed(&attempt.user, self.origin, self.deadline);
+        if told_at <= Instant::now() {
+            return Verdict::Refuse(attempt);
+        }
+        self.waiting = Some(attempt);
+        Verdict::RefuseAt(told_at)
     }
 
     /// Hands the connection over to who takes logins.
@@ -336,6 +334,7 @@ impl Gate {
                 peer: self.peer.clone(),
             },
             peer: self.peer,
+            record: self.record,
         };
         (login, self.door.logins.clone())
     }

@@ -16,6 +16,8 @@
 pub mod client;
 mod command;
 pub mod connection;
+mod gatekeeper;
+mod known;
 pub mod listen;
 mod lobby;
 pub mod login;
@@ -25,6 +27,7 @@ pub mod slave;
 mod tasks;
 mod throttle;
 
+pub use gatekeeper::Gatekeeper;
 pub use login::{Directory, Door, Login, LoginAnswer, UserKind};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply};
 pub use tasks::Tasks;

@@ -1,17 +1,21 @@
 //! Slows down those who guess passwords, and nobody else (PROMISES: strangers lock nobody out).
 //!
-//! Failed logins are counted for the user name and for the address. After five the next attempt of either has to wait
-//! for one second, and twice as long for each failure more, up to a minute. Attempts that wait take their turns, so that
-//! many connections guess no faster than one. A name and address that have logged in together before are counted only
-//! by themselves: a stranger who guesses at a slave's name, or shares its address, does not keep it out.
+//! A right password is accepted at once, whatever others have tried. A wrong one is answered late: failed logins are
+//! counted for the user name and for the address, after five the answer to the next waits for one second, and for twice
+//! as long after each failure more, up to a minute. Answers take their turns, so that many connections learn no faster
+//! than one. A name and address that have logged in together before are counted only by themselves: whoever mistypes
+//! there does not wait for what strangers did.
 //!
-//! Invariant: both tables are bounded, whatever is sent.
+//! Invariant: the table is bounded, whatever is sent.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::known::{Known, network};
+use crate::model::LoginRecord;
 
 /// Failures that cost nothing: people mistype.
 const FREE_FAILURES: u32 = 5;
@@ -23,26 +27,12 @@ const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// Most names and addresses that are watched.
 const MAX_RECORDS: usize = 4_096;
-/// Most pairs of name and address that are known to be good.
-const MAX_KNOWN: usize = 16_384;
 
 /// Counts failed logins.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     records: BTreeMap<Key, Record>,
-    known: BTreeSet<(Box<[u8]>, Option<IpAddr>)>,
-    known_in_order: VecDeque<(Box<[u8]>, Option<IpAddr>)>,
-}
-
-/// When an attempt may be judged.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Turn {
-    /// At once.
-    Now,
-    /// At that time.
-    At(Instant),
-    /// Not before the connection's own time is up.
-    Never,
+    known: Known,
 }
 
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -56,40 +46,34 @@ enum Key {
 struct Record {
     failures: u32,
     last_failure: Instant,
-    /// The next attempt is judged at this time at the earliest.
+    /// The next failure is answered at this time at the earliest.
     free_at: Instant,
 }
 
 impl Throttle {
-    /// Takes a turn for an attempt of `user` from `address` whose connection ends at `limit`.
-    pub(super) fn turn(
+    /// Nobody has failed yet, and these have logged in before.
+    pub(super) const fn new(known: Known) -> Self {
+        let records = BTreeMap::new();
+        Self { records, known }
+    }
+
+    /// The password was wrong: answers when that may be said, on a connection that ends at `limit`. From `limit` on
+    /// it is not said at all.
+    pub(super) fn failed(
         &mut self,
         user: &[u8],
         address: Option<IpAddr>,
         now: Instant,
         limit: Instant,
-    ) -> Turn {
-        let keys = self.keys(user, address);
+    ) -> Instant {
         self.forget(now);
+        let keys = self.keys(user, address);
         let records = keys.iter().filter_map(|key| self.records.get(key));
-        let at = records.map(|r| r.free_at).max().unwrap_or(now);
-        if at <= now {
-            return Turn::Now;
-        }
-        if at >= limit {
-            return Turn::Never;
-        }
-        for key in &keys {
-            if let Some(record) = self.records.get_mut(key) {
-                record.free_at = record.free_at.max(at + record.delay());
-            }
-        }
-        Turn::At(at)
-    }
-
-    /// The attempt was wrong.
-    pub(super) fn failed(&mut self, user: &[u8], address: Option<IpAddr>, now: Instant) {
-        for key in self.keys(user, address) {
+        let at = records
+            .map(|r| r.free_at)
+            .max()
+            .map_or(now, |at| at.max(now));
+        for key in keys {
             if !self.records.contains_key(&key) && self.records.len() >= MAX_RECORDS {
                 self.forget_least();
             }
@@ -100,32 +84,33 @@ impl Throttle {
             });
             record.failures = record.failures.saturating_add(1);
             record.last_failure = now;
-            record.free_at = record.free_at.max(now + record.delay());
-        }
-    }
-
-    /// The attempt was right: this name is known at this address from now on.
-    pub(super) fn succeeded(&mut self, user: &[u8], address: Option<IpAddr>) {
-        let pair: (Box<[u8]>, _) = (user.into(), address.map(network));
-        self.records.remove(&Key::Pair(pair.0.clone(), pair.1));
-        if self.known.insert(pair.clone()) {
-            self.known_in_order.push_back(pair);
-            if self.known_in_order.len() > MAX_KNOWN
-                && let Some(oldest) = self.known_in_order.pop_front()
-            {
-                self.known.remove(&oldest);
+            // A turn that nobody takes delays nobody else.
+            if at < limit {
+                record.free_at = record.free_at.max(at + record.delay());
             }
         }
+        at.min(limit)
+    }
+
+    /// The password was right: this name is known at this address from now on. Answers with what is to be put on record.
+    pub(super) fn succeeded(
+        &mut self,
+        user: &[u8],
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<LoginRecord> {
+        let network = address.map(network);
+        self.records.remove(&Key::Pair(user.into(), network));
+        self.known.add(user, network, now)
     }
 
     fn keys(&self, user: &[u8], address: Option<IpAddr>) -> Vec<Key> {
-        let address = address.map(network);
-        let pair = (Box::from(user), address);
-        if self.known.contains(&pair) {
-            return vec![Key::Pair(pair.0, pair.1)];
+        let network = address.map(network);
+        if self.known.contains(user, network) {
+            return vec![Key::Pair(user.into(), network)];
         }
-        let mut keys = vec![Key::User(pair.0)];
-        keys.extend(address.map(Key::Address));
+        let mut keys = vec![Key::User(user.into())];
+        keys.extend(network.map(Key::Address));
         keys
     }
 
@@ -157,17 +142,6 @@ impl Record {
     }
 }
 
-/// What one person has: an IPv4 address, or the first half of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,69 +163,61 @@ mod tests {
             }
         }
 
-        fn fail(&mut self, user: &str, address: Option<IpAddr>, times: u32) {
-            for _ in 0..times {
-                self.throttle.failed(user.as_bytes(), address, self.now);
-            }
-        }
-
-        fn wait(&mut self, user: &str, address: Option<IpAddr>) -> Option<Duration> {
+        /// Fails that often, and answers how many seconds the last of the answers takes.
+        fn fail(&mut self, user: &str, address: Option<IpAddr>, times: u32) -> u64 {
             let limit = self.now + LIMIT;
-            match self
-                .throttle
-                .turn(user.as_bytes(), address, self.now, limit)
-            {
-                Turn::Now => Some(Duration::ZERO),
-                Turn::At(at) => Some(at - self.now),
-                Turn::Never => None,
+            let mut at = self.now;
+            for _ in 0..times {
+                let user = user.as_bytes();
+                at = self.throttle.failed(user, address, self.now, limit);
             }
+            (at - self.now).as_secs()
         }
     }
 
     #[test]
     fn five_failures_are_free_and_then_delays_double_to_a_minute() {
         let mut case = Case::new();
-        case.fail("u", None, 4);
-        assert_eq!(case.wait("u", None), Some(Duration::ZERO));
-        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
-            case.fail("u", None, 1);
-            let wait = (seconds < 30).then(|| Duration::from_secs(seconds));
-            assert_eq!(case.wait("u", None), wait);
-            case.now += Duration::from_secs(seconds * 2);
+        assert_eq!(case.fail("u", None, 5), 0);
+        // From the tenth on, one answer a minute comes before the end of its connection.
+        for seconds in [1, 2, 4, 8, 16, 30, 2, 30, 30, 0, 30, 30, 0] {
+            let told = case.fail("u", None, 1);
+            assert_eq!(told, seconds);
+            case.now += Duration::from_secs(told);
         }
     }
 
     #[test]
-    fn waiting_attempts_take_turns() {
+    fn answers_take_turns_and_those_that_are_too_late_hold_up_nobody() {
         let mut case = Case::new();
-        case.fail("u", None, 7);
-        let waits = [4, 8, 12, 16, 20, 24, 28].map(|s| Some(Duration::from_secs(s)));
-        for wait in waits {
-            assert_eq!(case.wait("u", None), wait);
-        }
-        assert_eq!(case.wait("u", None), None);
-        assert_eq!(case.wait("u", None), None);
+        assert_eq!(case.fail("u", None, 5), 0);
+        let told: Vec<u64> = (0..7).map(|_| case.fail("u", None, 1)).collect();
+        assert_eq!(told, [1, 3, 7, 15, 30, 30, 30]);
+        assert_eq!(case.fail("u", None, 1_000), 30);
+        case.now += Duration::from_secs(60);
+        assert_eq!(case.fail("u", None, 1), 0);
     }
 
     #[test]
     fn name_and_address_count_each() {
         let mut case = Case::new();
         case.fail("u", HERE, 5);
-        assert_eq!(case.wait("u", THERE), Some(Duration::from_secs(1)));
-        assert_eq!(case.wait("v", HERE), Some(Duration::from_secs(1)));
-        assert_eq!(case.wait("v", THERE), Some(Duration::ZERO));
+        assert_eq!(case.fail("u", THERE, 1), 1);
+        let mut case = Case::new();
+        case.fail("u", HERE, 5);
+        assert_eq!(case.fail("v", HERE, 1), 1);
+        assert_eq!(case.fail("w", THERE, 1), 0);
     }
 
     #[test]
-    fn a_known_slave_is_not_kept_out_by_who_guesses_at_its_name() {
+    fn a_known_user_who_mistypes_does_not_wait_for_what_strangers_did() {
         let mut case = Case::new();
-        case.throttle.succeeded(b"u", HERE);
+        case.throttle.succeeded(b"u", HERE, case.now);
         case.fail("u", THERE, 20);
         case.fail("x", HERE, 20);
-        assert_eq!(case.wait("u", HERE), Some(Duration::ZERO));
-        assert_eq!(case.wait("u", THERE), None);
-        case.fail("u", HERE, 5);
-        assert_eq!(case.wait("u", HERE), Some(Duration::from_secs(1)));
+        assert_eq!(case.fail("u", HERE, 5), 0);
+        assert_eq!(case.fail("u", HERE, 1), 1);
+        assert_eq!(case.fail("u", THERE, 1), 30);
     }
 
     #[test]
@@ -259,32 +225,17 @@ mod tests {
         let mut case = Case::new();
         case.fail("u", HERE, 20);
         case.now += FORGET_AFTER;
-        assert_eq!(case.wait("u", HERE), Some(Duration::ZERO));
-        case.fail("u", HERE, 1);
-        assert_eq!(case.wait("u", HERE), Some(Duration::ZERO));
+        assert_eq!(case.fail("u", HERE, 5), 0);
     }
 
     #[test]
-    fn an_ipv6_network_counts_as_one_and_mapped_addresses_as_ipv4() {
-        let v6 = |text: &str| text.parse::<IpAddr>().map(network).ok();
-        assert_eq!(v6("2001:db8::1"), v6("2001:db8::ffff:2"));
-        assert_ne!(v6("2001:db8::1"), v6("2001:db8:0:1::1"));
-        assert_eq!(v6("::ffff:127.0.0.1"), HERE);
-    }
-
-    #[test]
-    fn the_tables_are_bounded_and_keep_the_worst() {
+    fn the_table_is_bounded_and_keeps_the_worst() {
         let mut case = Case::new();
-        case.fail("bad", None, 9);
+        case.fail("bad", None, 8);
         for n in 0..=MAX_RECORDS {
             case.fail(&n.to_string(), None, 1);
         }
         assert_eq!(case.throttle.records.len(), MAX_RECORDS);
-        assert_eq!(case.wait("bad", None), Some(Duration::from_secs(16)));
-        for n in 0..=MAX_KNOWN {
-            case.throttle.succeeded(n.to_string().as_bytes(), None);
-        }
-        assert_eq!(case.throttle.known.len(), MAX_KNOWN);
-        assert_eq!(case.throttle.known_in_order.len(), MAX_KNOWN);
+        assert_eq!(case.fail("bad", None, 1), 15);
     }
 }

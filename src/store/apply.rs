@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, named_params, params};
 
 use super::column::{Json, int};
 use super::expectation;
+use super::known_login;
 use super::prune;
 use crate::model::journal::BuildStart;
 use crate::model::{
@@ -253,6 +254,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 pause.as_ref().map(|p| &p.by),
                 pause.as_ref().map(|p| &p.reason),
             ]),
+        Op::LoginKnown { record, at } => known_login::write(conn, record, *at),
         Op::SlaveInstance { slave, instance } => conn
             .prepare_cached(
                 "INSERT INTO slave (name, instance_stop, instance) VALUES (?1, ?2, coalesce(?3, ''))

@@ -13,6 +13,7 @@ mod apply;
 mod column;
 mod error;
 mod expectation;
+mod known_login;
 mod lock;
 pub mod prune;
 pub mod read;

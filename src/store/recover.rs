@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
 use super::expectation;
+use super::known_login;
 use super::read;
 use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
 use crate::model::{
@@ -35,6 +36,7 @@ pub(super) fn recover(
         "UPDATE builder SET state = 'offline' WHERE state <> 'offline'",
         [],
     )?;
+    let known_logins = known_login::recover(&tx)?;
     tx.commit()?;
 
     let schedulers = scheduler_states(conn)?;
@@ -64,6 +66,7 @@ pub(super) fn recover(
         schedulers,
         changes,
         slaves: slaves(conn)?,
+        known_logins,
         interrupted,
     })
 }

@@ -28,6 +28,7 @@ mod secrets;
 mod service;
 mod slaves;
 mod stopping;
+mod strangers;
 mod sweep;
 mod timers;
 mod try_client;

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use buildmaster::buildslave::{Connector, Controls, Ended, Event, Settings, run};
 use buildmaster::model::SlaveName;
-use buildmaster::net::{CallError, Directory, Door, IncomingCall, Login, Peer, Tasks, UserKind};
+use buildmaster::net::{
+    CallError, Directory, Door, Gatekeeper, IncomingCall, Login, Peer, Tasks, UserKind,
+};
 use buildmaster::pb::{Failure, Luid, Target, Value};
 use buildmaster::protocol::{Update, decode_updates};
 use tokio::io::DuplexStream;
@@ -86,7 +88,7 @@ impl World {
             slave: tokio::spawn(slave),
             events,
             streams,
-            door: Door::new(directory, to_logins, Tasks::default()),
+            door: Door::new(directory, to_logins, Gatekeeper::new(&[]), Tasks::default()),
             logins,
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use buildmaster::model::NewChange;
-use buildmaster::net::{Directory, Door, Tasks, UserKind};
+use buildmaster::net::{Directory, Door, Gatekeeper, Tasks, UserKind};
 use buildmaster::pb::Value;
 use buildmaster::protocol::change::decode_change;
 use tokio::net::TcpListener;
@@ -32,7 +32,7 @@ async fn master() -> (String, mpsc::Receiver<NewChange>) {
     let mut directory = Directory::new();
     directory.insert("me", b"pw", UserKind::Change { prefix: None });
     let (logins_sender, mut logins) = mpsc::channel(1);
-    let door = Door::new(directory, logins_sender, tasks);
+    let door = Door::new(directory, logins_sender, Gatekeeper::new(&[]), tasks);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (changes_sender, changes) = mpsc::channel(8);

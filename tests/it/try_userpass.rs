@@ -12,7 +12,9 @@ use buildmaster::model::{
     BuildId, BuildNumber, BuildSet, Effort, Forecast, Op, Properties, RequestId, Results, SetId,
     SourceStamp, Timestamp,
 };
-use buildmaster::net::{Directory, Door, IncomingCall, Peer, Tasks, UserKind, client, connection};
+use buildmaster::net::{
+    Directory, Door, Gatekeeper, IncomingCall, Peer, Tasks, UserKind, client, connection,
+};
 use buildmaster::pb::{Luid, Target, Value};
 use buildmaster::protocol::TextStyle;
 use buildmaster::protocol::try_call::{EXTENSIONS, MAX_CHUNK_BYTES, PATCH_CHUNK, encode_try};
@@ -60,7 +62,7 @@ impl Scene {
         };
         directory.insert("alice", b"pw", kind);
         let (tell, mut logins) = mpsc::channel(1);
-        let door = Door::new(directory, tell, tasks.clone());
+        let door = Door::new(directory, tell, Gatekeeper::new(&[]), tasks.clone());
         let (ours, theirs) = tokio::io::duplex(65_536);
         door.accept(theirs, "client", None);
         let basedir = dir.path().to_owned();

@@ -133,7 +133,10 @@ impl Journal {
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. }
-            | Op::Pruned(_) => panic!("the core knows nothing of steps, nor of what goes"),
+            | Op::LoginKnown { .. }
+            | Op::Pruned(_) => {
+                panic!("the core knows nothing of steps, of logins, nor of what goes")
+            }
             Op::SlavePaused { slave, pause } => {
                 if let Some(pause) = pause {
                     self.pauses.insert(pause.reason.clone());
@@ -278,6 +281,7 @@ impl Journal {
             schedulers: self.schedulers.clone(),
             changes: self.changes.clone(),
             expectations: self.expectations.clone(),
+            known_logins: Vec::new(),
             interrupted,
         }
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::net::{Directory, Door, UserKind, connection};
+use crate::net::{Directory, Door, Gatekeeper, UserKind, connection};
 use crate::pb::Failure;
 use crate::protocol::change::decode_change;
 
@@ -290,7 +290,12 @@ async fn sent_to(
     let kind = UserKind::Change { prefix: None };
     directory.insert("change", password.as_bytes(), kind);
     let (logins_sender, mut logins) = mpsc::channel(1);
-    let door = Door::new(directory, logins_sender, tasks.clone());
+    let door = Door::new(
+        directory,
+        logins_sender,
+        Gatekeeper::new(&[]),
+        tasks.clone(),
+    );
     let (ours, theirs) = tokio::io::duplex(4096);
     door.accept(theirs, "client", None);
     let peer = connection::connect(ours, "master", &tasks);

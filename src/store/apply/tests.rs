@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
-    BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, NewChange, Patch,
-    Properties, RequestId, Results, SchedulerName, SetId, StepSummary, StopMeans, Timestamp,
+    BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, KnownLogin,
+    LoginRecord, NewChange, Patch, Properties, RequestId, Results, SchedulerName, SetId,
+    StepSummary, StopMeans, Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{Store, StoreError, schema};
@@ -395,6 +396,30 @@ fn builders_and_slaves_are_those_of_the_configuration() {
             builders: vec!["zeta".into(), "alpha".into()],
         }
     );
+}
+
+#[test]
+fn known_logins_are_kept_in_the_order_of_their_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let login = |user: &str, network: &str| KnownLogin {
+        user: user.to_owned(),
+        network: network.parse().unwrap(),
+    };
+    let known = |login, forgotten, secs| Op::LoginKnown {
+        record: LoginRecord { login, forgotten },
+        at: at(secs),
+    };
+    let (v4, v6) = (login("bot", "10.0.0.1"), login("zoë", "2001:db8::"));
+    let ops = [
+        known(v4.clone(), None, 1),
+        known(login("bot", "10.0.0.2"), None, 2),
+        known(v6.clone(), None, 3),
+        known(v4.clone(), None, 4),
+        known(login("x", "10.0.0.3"), Some(login("bot", "10.0.0.2")), 5),
+    ];
+    apply_all(dir.path(), &ops);
+    let recovered = reopen(dir.path()).known_logins;
+    assert_eq!(recovered, [v6, v4, login("x", "10.0.0.3")]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ async fn the_oldest_silent_connection_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_five_failures_the_next_attempts_wait() {
+async fn after_five_failures_the_answers_to_wrong_passwords_are_late() {
     let mut server = Server::new();
     let mut waits = Vec::new();
     for _ in 0..9 {
@@ -135,31 +135,73 @@ async fn after_five_failures_the_next_attempts_wait() {
         waits.push(begun.elapsed().as_secs());
     }
     assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 4, 8]);
-    let begun = Instant::now();
-    assert!(attempt(&mut server, "s2", b"pw").await.is_ok());
-    assert_eq!(begun.elapsed().as_secs(), 16);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slave_that_was_here_before_does_not_wait_for_strangers() {
+async fn a_right_password_is_good_at_once_whatever_others_have_tried() {
     let mut server = Server::new();
-    assert!(attempt(&mut server, "s2", b"pw").await.is_ok());
-    for _ in 0..8 {
-        assert!(attempt(&mut server, "s1", b"wrong").await.is_err());
-    }
+    let guessers: Vec<_> = (0..40)
+        .map(|n| {
+            let peer = server.connect(HERE);
+            let user = ["s1", "s2", "change"][n % 3];
+            tokio::spawn(async move {
+                loop {
+                    let guess = client::login(&peer, user, b"wrong", Value::None).await;
+                    if matches!(guess, Err(LoginError::Lost)) {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(10)).await;
     let begun = Instant::now();
-    assert!(attempt(&mut server, "s2", b"pw").await.is_ok());
-    assert_eq!(begun.elapsed().as_secs(), 0);
+    for user in ["s1", "s2", "change"] {
+        assert!(attempt(&mut server, user, b"pw").await.is_ok());
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    for guesser in guessers {
+        guesser.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_waits_too_long_ends_with_its_connection() {
+async fn an_answer_that_would_be_too_late_is_the_end_of_the_connection() {
     let mut server = Server::new();
     for _ in 0..10 {
         assert!(attempt(&mut server, "s1", b"wrong").await.is_err());
     }
-    let lost = attempt(&mut server, "s1", b"pw").await;
+    let begun = Instant::now();
+    let lost = attempt(&mut server, "s1", b"wrong").await;
     assert_eq!(lost, Err("connection lost".to_owned()));
+    assert_eq!(begun.elapsed(), LOGIN_TIME);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_get_no_more_attempts_by_trying_several_ports() {
+    let mut server = Server::new();
+    for _ in 0..5 {
+        assert!(attempt(&mut server, "s1", b"wrong").await.is_err());
+    }
+    let mut second_port = server.second_port();
+    let begun = Instant::now();
+    assert!(attempt(&mut second_port, "s1", b"wrong").await.is_err());
+    assert_eq!(begun.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_login_from_an_address_is_to_be_put_on_record() {
+    let mut server = Server::new();
+    for expected in [Some("s1"), None] {
+        let peer = server.connect(HERE);
+        let logging_in = client::login(&peer, "s1", b"pw", Value::None);
+        let login = tokio::select! {
+            _ = logging_in => unreachable!("nobody answers"),
+            login = server.logins.recv() => login.unwrap(),
+        };
+        let user = login.record.map(|record| record.login.user);
+        assert_eq!(user.as_deref(), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use buildmaster::model::SlaveName;
 use buildmaster::net::{
-    Directory, Door, IncomingCall, Login, Peer, Tasks, UserKind, client, connection,
+    Directory, Door, Gatekeeper, IncomingCall, Login, Peer, Tasks, UserKind, client, connection,
 };
 use buildmaster::pb::{Luid, Target, Value};
 use tokio::sync::mpsc;
@@ -22,11 +22,21 @@ use tokio::sync::mpsc;
 struct Server {
     door: Arc<Door>,
     logins: mpsc::Receiver<Login>,
+    gatekeeper: Arc<Gatekeeper>,
     tasks: Tasks,
 }
 
 impl Server {
     fn new() -> Self {
+        Self::of(Gatekeeper::new(&[]))
+    }
+
+    /// Another port of the same program.
+    fn second_port(&self) -> Self {
+        Self::of(Arc::clone(&self.gatekeeper))
+    }
+
+    fn of(gatekeeper: Arc<Gatekeeper>) -> Self {
         let mut directory = Directory::new();
         for name in ["s1", "s2"] {
             directory.insert(name, b"pw", UserKind::Slave(SlaveName::from(name)));
@@ -36,8 +46,9 @@ impl Server {
         let (logins_in, logins) = mpsc::channel(4);
         let tasks = Tasks::default();
         Self {
-            door: Door::new(directory, logins_in, tasks.clone()),
+            door: Door::new(directory, logins_in, Arc::clone(&gatekeeper), tasks.clone()),
             logins,
+            gatekeeper,
             tasks,
         }
     }
