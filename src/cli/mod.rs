@@ -4,6 +4,7 @@
 //! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or configuration.
 
 mod arguments;
+mod backup;
 mod buildbot;
 mod buildslave;
 mod checkconfig;
@@ -82,6 +83,7 @@ enum Verb {
     CancelStop(control::CancelStop),
     /// Print the hash of a password, which a try user may have in place of it.
     HashPassword(hash_password::HashPassword),
+    Backup(backup::Backup),
     SystemdUnit(systemd_unit::SystemdUnit),
     /// Watch a change to a small git repository become builds on a local slave.
     Demo(demo::Demo),
@@ -128,6 +130,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Ping(verb) => verb.run(),
         Verb::CancelStop(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::SystemdUnit(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Demo(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),

@@ -1,6 +1,10 @@
 //! Reading the state: plain functions on a read-only connection, for `show` and later the pages.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -49,6 +53,38 @@ impl State {
     #[must_use]
     pub fn is_master_running(&self) -> bool {
         Lock::is_taken(&self.basedir)
+    }
+
+    /// Copies the state of this moment into a new file, readable by its owner only. A master that runs goes on.
+    ///
+    /// # Errors
+    /// The file exists or cannot be written, or the state cannot be read.
+    pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file);
+        made.map_err(|source| StoreError::Io {
+            path: file.to_owned(),
+            source,
+        })?;
+        let name = file.as_os_str().as_bytes();
+        let name = std::str::from_utf8(name).map_err(|_| StoreError::Io {
+            path: file.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidFilename, "the name is not UTF-8"),
+        })?;
+        let copied = self.conn.execute("VACUUM INTO ?1", [name]);
+        copied.map_err(|source| {
+            // Half a copy is worse than none.
+            fs::remove_file(file).ok();
+            schema::refused(file, source)
+        })?;
+        let synced = File::open(file).and_then(|copy| copy.sync_all());
+        synced.map_err(|source| StoreError::Io {
+            path: file.to_owned(),
+            source,
+        })
     }
 
     /// The base directory.

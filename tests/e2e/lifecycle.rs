@@ -422,3 +422,33 @@ const LONGEST_STOP: Duration = Duration::from_secs(5);
 /// change takes several places.
 const SENDERS: usize = 40;
 const AT_ONCE: usize = 64;
+
+#[test]
+fn backup_of_a_running_master_is_the_state_of_another() {
+    let sandbox = Sandbox::new();
+    let setup = Setup::new(&[shell("greet", "echo hello", "")]).local_slave("here");
+    let mut master = Master::start(&sandbox, &setup);
+    master.send_change("r1");
+    let build = master.finished_build("full", 0);
+    let copy = sandbox.path("copy.sqlite");
+    let backup = || {
+        let mut command = sandbox.buildmaster();
+        command.args(["backup", "--basedir"]).arg(master.dir());
+        run(command.arg(&copy))
+    };
+
+    backup().ok();
+    let again = backup().fails_with(1);
+
+    assert!(again.contains("copy.sqlite"), "{again}");
+    let mode = fs::metadata(&copy).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    master.send_change("r2");
+    master.finished_build("full", 1);
+    master.terminate();
+    let state = master.dir().join("state.sqlite");
+    fs::rename(&copy, state).unwrap();
+    master.run();
+    assert_eq!(master.build("full", 0), Some(build));
+    assert_eq!(master.build("full", 1), None);
+}
