@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::base_dir::AllowShutdown;
 use super::{BaseDir, Controls, Ended, Event, Settings, run};
-use crate::daemonize::{LogFile, PidFile, Readiness};
+use crate::daemonize::{Format, LogFile, LogOutput, PidFile, Readiness};
 
 /// Runs the slave of a base directory until it is told to end, by a signal or by its master.
 ///
@@ -49,12 +49,11 @@ fn prepare(base: &BaseDir) -> anyhow::Result<(LogFile, Settings, PidFile)> {
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_target(false)
-        .with_writer(log.clone())
-        .init();
+    let format = Format {
+        colours: false,
+        target: false,
+    };
+    LogOutput::new(log.clone()).install(filter, format);
     Ok((log, settings, pid_file))
 }
 

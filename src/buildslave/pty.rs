@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,7 @@ pub fn maybe_exec() {
     }
     let error = exec(args);
     // Seen in the step's log, through the terminal.
-    #[expect(clippy::print_stderr, reason = "the command's own standard error")]
-    {
-        eprintln!("{error}");
-    }
+    writeln!(io::stderr(), "{error}").ok();
     #[expect(clippy::exit, reason = "the place of the command's own exit")]
     std::process::exit(1)
 }

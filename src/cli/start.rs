@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::checkconfig::{self, Tell};
 use super::control::BaseDir;
 use super::{USAGE, complain, say, within};
 use crate::config::Config;
 use crate::daemon;
-use crate::daemonize::{self, LogFile, PidFile, Readiness, Started};
+use crate::daemonize::{self, Format, LogFile, LogOutput, PidFile, Readiness, Started, Stderr};
 
 /// Name of the pid file in the base directory.
 pub(super) const PID_FILE: &str = "buildmaster.pid";
@@ -163,7 +162,7 @@ impl Start {
             log_to(log.clone(), false);
             Some(log)
         } else {
-            log_to(std::io::stderr, std::io::stderr().is_terminal());
+            log_to(Stderr::default(), std::io::stderr().is_terminal());
             None
         };
         if let Ok(meta) = std::fs::metadata(".")
@@ -221,17 +220,9 @@ impl Start {
 /// Threads for connections and builds. The core is one task; more threads only cost memory.
 const WORKERS: usize = 2;
 
-fn log_to<W>(writer: W, colours: bool)
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
+fn log_to(writer: impl std::io::Write + Send + 'static, colours: bool) {
     let filter =
         EnvFilter::try_from_env("BUILDMASTER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(writer)
-        .finish();
-    // A second daemon in one process, as in tests, keeps the first one's log.
-    drop(tracing::subscriber::set_global_default(subscriber));
+    let target = true;
+    LogOutput::new(writer).install(filter, Format { colours, target });
 }

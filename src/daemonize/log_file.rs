@@ -5,8 +5,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing_subscriber::fmt::MakeWriter;
-
 /// When a log file is set aside, and how many are kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rotation {
@@ -29,6 +27,8 @@ struct Inner {
     rotation: Rotation,
     file: File,
     size: u64,
+    /// Whether the last line is not whole yet.
+    is_in_line: bool,
 }
 
 impl LogFile {
@@ -43,6 +43,7 @@ impl LogFile {
             rotation,
             file,
             size,
+            is_in_line: false,
         }))))
     }
 
@@ -66,27 +67,21 @@ impl LogFile {
 impl Write for LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.rotation.size_bytes.is_some_and(|n| inner.size >= n) {
+        let is_large = inner.rotation.size_bytes.is_some_and(|n| inner.size >= n);
+        if is_large && !inner.is_in_line {
             // A log that cannot be rotated is worth more than none.
             inner.rotate().ok();
         }
-        inner.file.write_all(line)?;
+        let written = inner.file.write(line)?;
         inner.size = inner
             .size
-            .saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
-        Ok(line.len())
+            .saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+        inner.is_in_line = written < line.len();
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for LogFile {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
 

@@ -12,9 +12,11 @@
 //! not inherit it.
 
 mod log_file;
+mod log_output;
 mod pid_file;
 mod readiness;
 
 pub use log_file::{LogFile, Rotation};
+pub use log_output::{Format, LogOutput, Stderr};
 pub use pid_file::{PidFile, PidFileError, Stopped, await_end, running, stop};
 pub use readiness::{Readiness, SpawnError, Started, spawn};

@@ -22,6 +22,7 @@ mod latent;
 mod lifecycle;
 mod locks;
 mod masters;
+mod output;
 mod pruning;
 mod reconfiguration;
 mod secrets;

@@ -1,0 +1,267 @@
+//! Where a program's log goes, whatever happens to it.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt as lines};
+
+/// Takes the lines of a log. Cheap to clone.
+///
+/// Writing never fails and never ends the program: a line that cannot be written, because the disk is full or nobody
+/// reads any more, is dropped and counted. When writing works again, a line says how many are missing.
+#[derive(Debug)]
+pub struct LogOutput<W>(Arc<Mutex<Inner<W>>>);
+
+#[derive(Debug)]
+struct Inner<W> {
+    out: W,
+    lost: Option<Lost>,
+}
+
+/// What could not be written since it worked last.
+#[derive(Debug)]
+struct Lost {
+    lines: u64,
+    /// The first reason.
+    why: String,
+    /// Whether a line was cut.
+    is_cut: bool,
+}
+
+impl<W: Write> LogOutput<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self(Arc::new(Mutex::new(Inner { out, lost: None })))
+    }
+}
+
+impl<W: Write + Send + 'static> LogOutput<W> {
+    /// Sends the log of this process here, as lines that `filter` lets through. A process has one log: a second call
+    /// changes nothing.
+    pub fn install(self, filter: EnvFilter, format: Format) {
+        let subscriber = lines()
+            .with_env_filter(filter)
+            .with_ansi(format.colours)
+            .with_target(format.target)
+            // It would complain to standard error, and panic if that cannot be written either.
+            .log_internal_errors(false)
+            .with_writer(self)
+            .finish();
+        subscriber.try_init().ok();
+    }
+}
+
+/// How lines of a log look.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// Whether they are coloured.
+    pub colours: bool,
+    /// Whether they name the part of the program that they come from.
+    pub target: bool,
+}
+
+impl<W> Clone for LogOutput<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W: Write> Write for LogOutput<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.line(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a, W: Write> MakeWriter<'a> for LogOutput<W> {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl<W: Write> Inner<W> {
+    fn line(&mut self, line: &[u8]) {
+        if let Some(lost) = &self.lost {
+            let note = lost.to_string();
+            match write_all(&mut self.out, note.as_bytes()) {
+                Ok(()) => self.lost = None,
+                Err((_, written)) => {
+                    self.lose(written > 0, None);
+                    return;
+                }
+            }
+        }
+        if let Err((error, written)) = write_all(&mut self.out, line) {
+            self.lose(written > 0, Some(&error));
+        }
+    }
+
+    fn lose(&mut self, is_cut: bool, error: Option<&io::Error>) {
+        let lost = self.lost.get_or_insert_with(|| Lost {
+            lines: 0,
+            why: error.map_or_else(String::new, io::Error::to_string),
+            is_cut: false,
+        });
+        lost.lines += 1;
+        lost.is_cut |= is_cut;
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lines, why, is_cut } = self;
+        let begin = if *is_cut { "\n" } else { "" };
+        let noun = if *lines == 1 { "line is" } else { "lines are" };
+        writeln!(
+            f,
+            "{begin}{lines} {noun} missing here, which could not be written: {why}"
+        )
+    }
+}
+
+/// Writes all of `text`; on an error tells how many bytes of it were written.
+fn write_all(out: &mut impl Write, text: &[u8]) -> Result<(), (io::Error, usize)> {
+    let mut written = 0;
+    while let Some(rest) = text.get(written..).filter(|rest| !rest.is_empty()) {
+        match out.write(rest) {
+            Ok(0) => return Err((ErrorKind::WriteZero.into(), written)),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err((error, written)),
+        }
+    }
+    Ok(())
+}
+
+/// Standard error, which a reader that has stopped reading cannot hold up: after a short wait writing fails.
+#[derive(Debug, Default)]
+pub struct Stderr {
+    /// Whether the reader has stopped reading; then it is not waited for.
+    is_stalled: bool,
+}
+
+impl Write for Stderr {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let stderr = io::stderr().lock();
+        let patience = if self.is_stalled {
+            Duration::ZERO
+        } else {
+            READER_PATIENCE
+        };
+        self.is_stalled = !takes_bytes(stderr.as_fd(), patience)?;
+        if self.is_stalled {
+            let why = "the reader of this log does not read";
+            return Err(io::Error::new(ErrorKind::WouldBlock, why));
+        }
+        let at_once = text.get(..PIPE_BYTES).unwrap_or(text);
+        Ok(rustix::io::write(&stderr, at_once)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether some bytes can be written without waiting, now or within `patience`.
+fn takes_bytes(fd: BorrowedFd<'_>, patience: Duration) -> io::Result<bool> {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+    let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
+    match poll(&mut fds, Some(&patience)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How long a full pipe or a halted terminal is waited for.
+const READER_PATIENCE: Duration = Duration::from_millis(100);
+/// So many bytes a pipe that takes any takes at once (`PIPE_BUF`).
+const PIPE_BYTES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// Takes so many bytes of each write, or fails.
+    #[derive(Default)]
+    struct Disk {
+        text: String,
+        takes: VecDeque<Option<usize>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let takes = self.takes.pop_front().unwrap_or(Some(usize::MAX));
+            let count = takes.ok_or(ErrorKind::StorageFull)?.min(text.len());
+            self.text += std::str::from_utf8(&text[..count]).unwrap();
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(takes: &[Option<usize>], lines: &[&str]) -> String {
+        let takes = takes.iter().copied().collect();
+        let text = String::new();
+        let mut log = LogOutput::new(Disk { text, takes });
+        for line in lines {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        let inner = log.0.lock().unwrap();
+        inner.out.text.clone()
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted_and_told_when_writing_works_again() {
+        assert_eq!(written(&[None], &["a\n"]), "");
+        assert_eq!(
+            written(&[None, None, None], &["a\n", "b\n", "c\n", "d\n", "e\n"]),
+            "3 lines are missing here, which could not be written: no storage space\nd\ne\n"
+        );
+        assert_eq!(
+            written(&[None], &["a\n", "b\n"]),
+            "1 line is missing here, which could not be written: no storage space\nb\n"
+        );
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_ended() {
+        assert_eq!(
+            written(&[Some(2), None], &["abc\n", "d\n"]),
+            "ab\n1 line is missing here, which could not be written: no storage space\nd\n"
+        );
+        assert_eq!(written(&[Some(1), Some(2)], &["abc\n"]), "abc\n");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_takes_no_more_when_it_is_full() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        assert!(takes_bytes(writer.as_fd(), Duration::ZERO).unwrap());
+        while takes_bytes(writer.as_fd(), Duration::ZERO).unwrap() {
+            writer.write_all(&[b'x'; PIPE_BYTES]).unwrap();
+        }
+        drop(reader);
+        assert!(takes_bytes(writer.as_fd(), Duration::ZERO).unwrap());
+        let error = writer.write(b"x").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+}
