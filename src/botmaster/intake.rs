@@ -9,8 +9,8 @@ use super::ledger::Effect;
 use super::timers::Timer;
 use super::{Answer, BotMaster, Event, ReplyId};
 use crate::model::{
-    BuildSet, BuilderName, Change, NewChange, Op, Properties, RequestId, Results, SchedulerName,
-    SourceStamp, TryJob,
+    BuildSet, BuilderName, Change, NewChange, Op, PatchBody, Properties, RequestId, Results,
+    SchedulerName, SourceStamp, TryJob,
 };
 use crate::schedulers::{Effects, SchedulerIx, Submission};
 
@@ -240,11 +240,18 @@ impl BotMaster {
                 self.next.request = self.next.request.next();
             }
         }
+        let mut stamp = submission.stamp;
+        let mut diff = None;
+        if stamp.patch.is_some()
+            && let Some(patch) = &mut Arc::make_mut(&mut stamp).patch
+        {
+            diff = Some(std::mem::replace(&mut patch.body, PatchBody::Kept(id)));
+        }
         let set = Arc::new(BuildSet {
             id,
             external_id: submission.external_id,
             scheduler: submission.scheduler,
-            stamp: submission.stamp,
+            stamp,
             reason: submission.reason,
             properties: Arc::new(submission.properties),
             submitted_at: now,
@@ -252,6 +259,7 @@ impl BotMaster {
             requests,
         });
         ops.push(Op::SetSubmitted(Arc::clone(&set)));
+        ops.extend(diff.map(|body| Op::PatchKept { set: id, body }));
         effects.push(Effect::Announce(Event::SetSubmitted(Arc::clone(&set))));
         if set.requests.is_empty() {
             // BST-07, SB-14.

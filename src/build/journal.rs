@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::Op;
-use crate::store::Writer;
+use bytes::Bytes;
+
+use crate::model::{Op, Patch, PatchBody, SetId};
+use crate::store::{Writer, read};
 
 /// Takes the ops of a running build, in order. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +43,35 @@ impl Journal {
         state.write(None, ops).await;
         told.into_iter().for_each(|op| (self.told)(op));
     }
+}
+
+impl Journal {
+    /// The diff of `patch`, which the state has.
+    pub(super) async fn diff(&self, patch: &Patch) -> Result<Bytes, String> {
+        let set = match &patch.body {
+            PatchBody::Given(diff) => return Ok(diff.clone()),
+            PatchBody::Kept(set) => *set,
+        };
+        let Some(state) = self.state.clone() else {
+            return Err(lost(set));
+        };
+        let read = tokio::task::spawn_blocking(move || {
+            let state = state.open_readonly().map_err(|error| error.to_string())?;
+            let diff = read::diff(&state.conn, set).map_err(|error| error.to_string())?;
+            diff.filter(|diff| !diff.is_empty())
+                .map(Bytes::from)
+                .ok_or_else(|| lost(set))
+        });
+        let unreadable = |error: String| format!("cannot read the patch of the build: {error}");
+        read.await
+            .map_err(|error| error.to_string())
+            .flatten()
+            .map_err(unreadable)
+    }
+}
+
+fn lost(set: SetId) -> String {
+    format!("the state has no patch of build set {set}")
 }
 
 impl fmt::Debug for Journal {

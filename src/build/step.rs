@@ -205,10 +205,10 @@ impl<'a> StepRun<'a> {
 
     async fn finish(mut self, performed: Performed) -> StepEnd {
         if let Performed::Raised(text) = &performed {
-            self.logs.add("err.text", text.as_bytes()).await;
+            self.logs.add("err.text", text.clone().into()).await;
         }
         if let Some(reason) = &self.interrupted {
-            self.logs.add("interrupt", reason.as_bytes()).await;
+            self.logs.add("interrupt", reason.clone().into()).await;
         }
         let (result, text, about) = self.verdict(&performed);
         let contribution = contribution(self.config, result);
@@ -331,14 +331,13 @@ impl<'a> StepLogs<'a> {
     }
 
     /// A whole log at once.
-    pub(super) async fn add(&mut self, name: &str, text: &[u8]) {
+    pub(super) async fn add(&mut self, name: &str, text: Bytes) {
         let Some(op) = self.open(name) else {
             return;
         };
         self.around.journal.write(vec![op]).await;
-        let data = Bytes::copy_from_slice(text);
         if let Some(log) = self.open.last_mut() {
-            log.append(Channel::Stdout, data).await;
+            log.append(Channel::Stdout, text).await;
         }
     }
 

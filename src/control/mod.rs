@@ -14,13 +14,14 @@ mod why;
 use std::sync::Arc;
 
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::botmaster::{Answer, Event, Forced};
 use crate::config::Config;
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
 };
+use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::Writer;
 
 pub use force::NO_REASON;
@@ -114,12 +115,14 @@ pub struct Control {
     writer: Writer,
     newsroom: Newsroom,
     reconfigure: mpsc::Sender<Reconfigure>,
+    /// Kibibytes of patches that may be on their way to the state.
+    patches: Arc<Semaphore>,
 }
 
 impl Control {
     /// A handle that sends its questions to `questions`.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         questions: mpsc::Sender<Question>,
         writer: Writer,
         newsroom: Newsroom,
@@ -130,6 +133,7 @@ impl Control {
             writer,
             newsroom,
             reconfigure,
+            patches: Arc::new(Semaphore::new(PATCHES_KIB)),
         }
     }
 
@@ -152,6 +156,14 @@ impl Control {
     pub async fn submit_change(&self, change: NewChange) -> Result<Pending, String> {
         self.admit("the change was not accepted").await?;
         self.begin(Ask::SubmitChange(Box::new(change))).await
+    }
+
+    /// Waits until a patch of so many bytes may be in memory; to be kept until its job is answered.
+    pub async fn room_for_patch(&self, size_bytes: usize) -> OwnedSemaphorePermit {
+        let kib = size_bytes.div_ceil(1024).min(PATCHES_KIB);
+        let kib = u32::try_from(kib).expect("the limit is a small number");
+        let room = Arc::clone(&self.patches).acquire_many_owned(kib).await;
+        room.expect("the semaphore is never closed")
     }
 
     /// Hands in a try job for `scheduler`; `user` is who has logged in for that. Answered with its set.
@@ -251,6 +263,9 @@ impl Pending {
         self.0.await.map_err(|_| stopping())?
     }
 }
+
+/// What all patches that are on their way from their senders to the state may take in memory: two of the largest.
+const PATCHES_KIB: usize = 2 * MAX_PATCH_BYTES / 1024;
 
 /// The core has answered something else than what was asked.
 fn odd() -> String {

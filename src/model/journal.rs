@@ -12,8 +12,7 @@ use serde_json::Value;
 
 use super::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, Pause, Properties, RequestId,
-    Results, SchedulerName, SetId, SlaveName, Timestamp,
+    Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody, Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// One thing to remember.
@@ -30,6 +29,13 @@ pub enum Op {
     },
     /// A set was submitted; its requests are queued with the set's submit time.
     SetSubmitted(Arc<BuildSet>),
+    /// The diff of the patch of a set, which was submitted in the same transaction.
+    PatchKept {
+        /// Which set.
+        set: SetId,
+        /// The diff, or the set whose diff is copied.
+        body: PatchBody,
+    },
     /// The last request of a set has finished.
     SetFinished {
         /// Which set.

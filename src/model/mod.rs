@@ -36,7 +36,7 @@ pub use pause::Pause;
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};
 pub use results::Results;
-pub use stamp::{Patch, SourceStamp};
+pub use stamp::{Patch, PatchBody, SourceStamp};
 pub use time::{Mono, Now, Timestamp};
 pub use try_job::TryJob;
 pub use zone::Zone;

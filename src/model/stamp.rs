@@ -1,25 +1,45 @@
 //! Source stamps: which version of the tree to build (section 2).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use bytes::Bytes;
 
-use super::Change;
+use super::{Change, SetId};
 
 /// A patch to apply after checkout (SST-01).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Patch {
     /// How many leading path components `patch -p` strips.
     pub level: u32,
-    /// The diff; bytes, not text (TJD-10).
-    pub body: Vec<u8>,
+    /// The diff, or where it is.
+    pub body: PatchBody,
     /// Directory below the work directory to apply it in.
     pub subdir: Option<String>,
     /// Who made it, as the sender says.
     pub who: Option<String>,
     /// What the sender says about it.
     pub comment: Option<String>,
+}
+
+/// A diff; bytes, not text (TJD-10). Diffs are large and queues long: only one that is on its way into the state is in
+/// memory.
+#[derive(Clone, Eq, PartialEq)]
+pub enum PatchBody {
+    /// Of a build set that is being submitted.
+    Given(Bytes),
+    /// In the state, with this build set. Whoever needs the diff reads it there.
+    Kept(SetId),
+}
+
+impl fmt::Debug for PatchBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(diff) => write!(f, "Given({} bytes)", diff.len()),
+            Self::Kept(set) => write!(f, "Kept({set})"),
+        }
+    }
 }
 
 /// What to build. See SST-02 for what the combinations of fields mean.
@@ -150,7 +170,7 @@ mod tests {
         assert_eq!(stamp.blamelist(), ["ann", "bob"]);
         stamp.patch = Some(Patch {
             level: 0,
-            body: Vec::new(),
+            body: PatchBody::Kept(SetId(1)),
             subdir: None,
             who: Some("cid".to_owned()),
             comment: None,

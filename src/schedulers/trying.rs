@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Entry, Registry, Submission};
 use crate::config::SchedulerKind;
-use crate::model::{BuilderName, Patch, SchedulerName, SourceStamp, TryJob};
+use crate::model::{BuilderName, Patch, PatchBody, SchedulerName, SourceStamp, TryJob};
 
 impl Registry {
     /// The set that the try scheduler `name` makes of `job`; `user` is who has logged in to hand it in.
@@ -70,7 +70,7 @@ fn stamp(job: TryJob) -> SourceStamp {
     // Without a diff there is nothing to apply, and it merges like any other (TRY-07).
     let patch = (!job.patch.is_empty()).then_some(Patch {
         level: job.patch_level,
-        body: job.patch,
+        body: PatchBody::Given(job.patch.into()),
         subdir: None,
         who,
         comment,

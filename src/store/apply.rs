@@ -12,8 +12,8 @@ use super::known_login;
 use super::prune;
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, SchedulerName, SlaveName,
-    SourceStamp,
+    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, PatchBody, SchedulerName, SetId,
+    SlaveName, SourceStamp,
 };
 
 /// Why an op was not written.
@@ -90,6 +90,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             .prepare_cached("INSERT INTO decision (change, schedulers) VALUES (?1, ?2)")?
             .execute(params![int(change.0), Json(in_runs(decisions))]),
         Op::SetSubmitted(set) => set_submitted(conn, set),
+        Op::PatchKept { set, body } => patch_kept(conn, *set, body),
         Op::SetFinished { set, result, at } => conn
             .prepare_cached("UPDATE build_set SET finished_at = ?2, result = ?3 WHERE id = ?1")?
             .execute(params![int(set.0), at.0, result.number()]),
@@ -333,7 +334,7 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
     if let Some(patch) = &set.stamp.patch {
         conn.prepare_cached(
             "INSERT INTO patch (build_set, level, subdir, who, comment, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+             VALUES (?1, ?2, ?3, ?4, ?5, x'')",
         )?
         .execute(params![
             int(set.id.0),
@@ -341,7 +342,6 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
             patch.subdir,
             patch.who,
             patch.comment,
-            patch.body,
         ])?;
     }
     let mut insert =
@@ -361,6 +361,23 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
         ])?;
     }
     Ok(1)
+}
+
+/// Copies the diff of another set within the file, since that set may be pruned before this one. If it is pruned already,
+/// the diff stays empty, which no diff is; a build that needs it fails.
+fn patch_kept(conn: &Connection, set: SetId, body: &PatchBody) -> rusqlite::Result<usize> {
+    match body {
+        PatchBody::Given(diff) => conn
+            .prepare_cached("UPDATE patch SET body = ?2 WHERE build_set = ?1")?
+            .execute(params![int(set.0), &diff[..]]),
+        PatchBody::Kept(other) => conn
+            .prepare_cached(
+                "UPDATE patch SET body =
+                     coalesce((SELECT body FROM patch WHERE build_set = ?2), x'')
+                 WHERE build_set = ?1",
+            )?
+            .execute(params![int(set.0), int(other.0)]),
+    }
 }
 
 fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {

@@ -23,7 +23,7 @@ mod of_set;
 mod pruned;
 mod requests;
 
-pub use of_build::{builds_before, wishes};
+pub use of_build::{builds_before, diff, wishes};
 pub use of_change::{decisions, requests_of_change, sets_of_change};
 pub use of_set::requests_of_set;
 pub use pruned::{are_logs_gone, was_build, was_change, was_request, were_sets};

@@ -15,8 +15,8 @@ use super::read;
 use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
 use crate::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber,
-    InstanceRecord, Patch, Pause, Properties, Recovered, RequestId, Results, SchedulerName, SetId,
-    SlaveName, SourceStamp, Timestamp,
+    InstanceRecord, Patch, PatchBody, Pause, Properties, Recovered, RequestId, Results,
+    SchedulerName, SetId, SlaveName, SourceStamp, Timestamp,
 };
 
 /// Ends what a killed master left open, in one transaction, and reads what the core must know.
@@ -210,6 +210,7 @@ struct OpenSet {
 fn open_sets(conn: &Connection) -> rusqlite::Result<Vec<OpenSet>> {
     conn.prepare(OPEN_SETS)?
         .query_map([], |row| {
+            let id: SetId = row.get::<_, Col<_>>(0)?.0;
             let has_patch = row.get::<_, Option<u32>>(7)?;
             let patch = has_patch
                 .map(|level| -> rusqlite::Result<_> {
@@ -218,19 +219,19 @@ fn open_sets(conn: &Connection) -> rusqlite::Result<Vec<OpenSet>> {
                         subdir: row.get(8)?,
                         who: row.get(9)?,
                         comment: row.get(10)?,
-                        body: row.get(11)?,
+                        body: PatchBody::Kept(id),
                     })
                 })
                 .transpose()?;
             Ok(OpenSet {
-                id: row.get::<_, Col<_>>(0)?.0,
+                id,
                 external_id: row.get(1)?,
                 scheduler: row.get::<_, Option<Col<_>>>(2)?.map(|s| s.0),
                 reason: row.get(3)?,
                 submitted_at: row.get::<_, Col<_>>(4)?.0,
                 stamp: row.get::<_, Json<_>>(5)?.0,
                 properties: row.get::<_, Json<_>>(6)?.0,
-                priority: row.get(12)?,
+                priority: row.get(11)?,
                 patch,
             })
         })?
@@ -357,7 +358,7 @@ pub(super) const REQUEUE: &str = "UPDATE request INDEXED BY request_open SET bui
 
 pub(super) const OPEN_SETS: &str =
     "SELECT s.id, s.external_id, s.scheduler, s.reason, s.submitted_at, s.stamp, s.properties,
-         p.level, p.subdir, p.who, p.comment, p.body, s.priority
+         p.level, p.subdir, p.who, p.comment, s.priority
      FROM build_set s INDEXED BY build_set_open LEFT JOIN patch p ON p.build_set = s.id
      WHERE s.finished_at IS NULL ORDER BY s.id";
 

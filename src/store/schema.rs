@@ -175,7 +175,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        ChangeNumber, InstanceRecord, InstanceStop, SetId, SlaveName, StopMeans, Timestamp,
+        ChangeNumber, InstanceRecord, InstanceStop, PatchBody, SetId, SlaveName, StopMeans,
+        Timestamp,
     };
     use crate::store::{Store, read};
 
@@ -312,7 +313,9 @@ mod tests {
         drop(conn);
         let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
         let patch = recovered.requests[0].stamp.patch.as_ref().unwrap();
-        assert_eq!(patch.body, [0, 255]);
+        assert_eq!(patch.body, PatchBody::Kept(SetId(3)));
+        let diff = read::diff(&open(&dir).unwrap(), SetId(3)).unwrap();
+        assert_eq!(diff.unwrap(), [0, 255]);
 
         // What goes takes along what was added for it.
         let conn = open(&dir).unwrap();

@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use super::apply::{Refusal, apply};
 use super::lock::Lock;
 use super::recover::recover;
-use super::{StoreError, schema};
+use super::{State, StoreError, schema};
 use crate::model::{Op, Recovered, Ticket, Timestamp};
 
 /// The state, opened for writing by the one master that runs on it.
@@ -62,6 +62,8 @@ impl Store {
             beyond: AtomicUsize::new(0),
             is_healthy: AtomicBool::new(true),
         });
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let dir = Arc::from(dir);
         let thread = WriterThread {
             store: self,
             waiting,
@@ -72,7 +74,7 @@ impl Store {
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || thread.run())?;
-        Ok(Writer { inbox, shared })
+        Ok(Writer { inbox, shared, dir })
     }
 }
 
@@ -81,9 +83,19 @@ impl Store {
 pub struct Writer {
     inbox: mpsc::Sender<Message>,
     shared: Arc<Shared>,
+    /// Where the state is.
+    dir: Arc<Path>,
 }
 
 impl Writer {
+    /// The state for reading what is committed.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open_readonly(&self) -> Result<State, StoreError> {
+        State::open_readonly(&self.dir)
+    }
+
     /// Hands in ops in order; waits while the writer is far behind. With a ticket the ops are committed soon and then
     /// confirmed; without, within a tenth of a second or with the next ticket.
     ///

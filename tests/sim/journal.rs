@@ -6,9 +6,10 @@ use std::sync::Arc;
 use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet, RecoveredSlave};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, InstanceRecord, Op, Pause, Recovered, RequestId, Results, SchedulerName, SetId,
-    SlaveName,
+    Expectations, InstanceRecord, Op, PatchBody, Pause, Recovered, RequestId, Results,
+    SchedulerName, SetId, SlaveName,
 };
+use bytes::Bytes;
 use serde_json::Value;
 
 /// Everything that is on disk.
@@ -20,6 +21,8 @@ pub struct Journal {
     pub builds: BTreeMap<BuildId, Build>,
     /// What the schedulers made of each change.
     pub decisions: BTreeMap<ChangeNumber, Vec<(SchedulerName, Decision)>>,
+    /// The diff of each set that has a patch.
+    pub diffs: BTreeMap<SetId, Bytes>,
     /// Instances of latent slaves that may be there.
     pub instances: BTreeMap<SlaveName, InstanceRecord>,
     schedulers: BTreeMap<SchedulerName, Value>,
@@ -80,6 +83,7 @@ impl Journal {
                 assert_eq!(old, None, "change {change} was offered twice");
             }
             Op::SetSubmitted(set) => self.add_set(set),
+            Op::PatchKept { set, body } => self.keep_diff(set, body),
             Op::SetFinished { set, result, .. } => self.finish_set(set, result),
             Op::RequestFinished {
                 request, result, ..
@@ -178,6 +182,17 @@ impl Journal {
         }
         let finished = None;
         self.sets.insert(set.id, Set { set, finished });
+    }
+
+    fn keep_diff(&mut self, id: SetId, body: PatchBody) {
+        let patch = self.sets[&id].set.stamp.patch.as_ref();
+        assert_eq!(patch.unwrap().body, PatchBody::Kept(id));
+        let diff = match body {
+            PatchBody::Given(diff) => diff,
+            PatchBody::Kept(other) => self.diffs[&other].clone(),
+        };
+        let old = self.diffs.insert(id, diff);
+        assert_eq!(old, None, "set {id} has two patches");
     }
 
     fn finish_set(&mut self, id: SetId, result: Results) {

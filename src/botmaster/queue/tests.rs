@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{Change, ChangeNumber, NewChange, Patch, SetId};
+use crate::model::{Change, ChangeNumber, NewChange, Patch, PatchBody, SetId};
 
 fn request(id: u64, stamp: SourceStamp) -> BuildRequest {
     BuildRequest {
@@ -44,7 +44,7 @@ fn patched() -> SourceStamp {
     SourceStamp {
         patch: Some(Patch {
             level: 1,
-            body: b"x".to_vec(),
+            body: PatchBody::Kept(SetId(1)),
             subdir: None,
             who: None,
             comment: None,

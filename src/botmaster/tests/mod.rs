@@ -475,6 +475,7 @@ fn short_op(op: &Op) -> Option<String> {
     Some(match op {
         Op::ChangeAdded(change) => format!("change {}", change.number),
         Op::SetSubmitted(set) => format!("set {}", set.id),
+        Op::PatchKept { set, body } => format!("patch of set {set}: {body:?}"),
         Op::SetFinished { set, result, .. } => format!("set {set} {result}"),
         Op::RequestFinished {
             request, result, ..

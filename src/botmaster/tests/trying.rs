@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::scheduling::{TryJobdirConfig, TryUserpassConfig};
 use crate::model::journal::RecoveredSet;
-use crate::model::{BuildSet, Decision, Instead, Patch, SetId, SourceStamp, TryJob};
+use crate::model::{BuildSet, Decision, Instead, Patch, PatchBody, SetId, SourceStamp, TryJob};
 
 /// A slave with builders a and b, and a try scheduler for `builders`.
 fn try_config(builders: &[&str]) -> Config {
@@ -62,7 +62,10 @@ fn a_try_job_is_answered_with_its_set_when_that_is_durable() {
     harness.persisted();
     harness.told();
     harness.hand_in("try", job(&["b"]));
-    assert_eq!(harness.told(), ["write set 1"]);
+    assert_eq!(
+        harness.told(),
+        ["write set 1, patch of set 1: Given(4 bytes)"]
+    );
     assert_eq!(harness.queued("b"), [0; 0]);
     harness.persisted();
     let Answer::Set(set) = harness.answer().unwrap() else {
@@ -142,7 +145,10 @@ fn sb_14_bst_07_a_scheduler_without_builders_makes_a_set_that_is_over_at_once() 
     harness.persisted();
     harness.told();
     harness.hand_in("try", job(&[]));
-    assert_eq!(harness.told(), ["write set 1, set 1 success"]);
+    assert_eq!(
+        harness.told(),
+        ["write set 1, patch of set 1: Given(4 bytes), set 1 success"]
+    );
     harness.persisted();
     assert!(matches!(harness.answer(), Ok(Answer::Set(set)) if set.requests.is_empty()));
     assert!(harness.is_told("set 1 success"));
@@ -179,7 +185,7 @@ fn try_07_two_equal_jobs_are_two_builds_with_their_patch() {
         let plan = harness.run();
         assert_eq!(plan.requests, [RequestId(request)]);
         let patch = plan.stamp.patch.as_ref().unwrap();
-        assert_eq!(patch.body, b"diff");
+        assert_eq!(patch.body, PatchBody::Kept(SetId(request)));
         harness.finish(plan.build, Results::Success, None);
     }
 }
@@ -189,7 +195,7 @@ fn a_recovered_try_job_is_built_with_the_very_same_patch() {
     let stamp = Arc::new(SourceStamp {
         patch: Some(Patch {
             level: 1,
-            body: (0..=255).collect(),
+            body: PatchBody::Kept(SetId(1)),
             subdir: None,
             who: Some("alice".to_owned()),
             comment: None,

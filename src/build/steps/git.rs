@@ -12,6 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use self::patch::PatchJob;
@@ -20,7 +21,7 @@ use crate::build::command::Report;
 use crate::build::control::Paused;
 use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::checked::{GitMode, GitStepConfig};
-use crate::model::Results;
+use crate::model::{Patch, Results};
 use crate::protocol::CommandArgs;
 use crate::protocol::command::{ShellArgs, ShellCommand};
 use crate::protocol::files::{DownloadArgs, RmdirArgs, StatArgs};
@@ -105,22 +106,34 @@ impl Git<'_, '_> {
         let plan = &self.step.around.plan;
         let patch = plan.stamp.patch.as_ref();
         let patch = patch.filter(|_| !self.config.always_use_latest);
-        if let Some(patch) = patch {
-            self.step.logs.add("patch", &patch.body).await;
-        }
-        let patch = match patch.map(PatchJob::new).transpose() {
-            Ok(patch) => patch,
-            Err(problem) => return Err(self.refuse(&problem).await),
+        let patch = match patch {
+            Some(patch) => self.prepare(patch).await?,
+            None => None,
         };
         if let Some(problem) = improper(&self.job) {
             return Err(self.refuse(&problem).await);
         }
         self.obtain().await?;
         self.tell_revision().await?;
-        if let Some(patch) = patch.flatten() {
+        if let Some(patch) = patch {
             self.apply(&patch).await?;
         }
         Ok(())
+    }
+
+    /// Puts the diff into a log and finds out how it is applied. The diff is let go of, since the checkout may take long.
+    async fn prepare(&mut self, patch: &Patch) -> Result<Option<PatchJob>, Performed> {
+        let diff = self.diff(patch).await?;
+        self.step.logs.add("patch", diff.clone()).await;
+        match PatchJob::new(patch, &diff) {
+            Ok(job) => Ok(job),
+            Err(problem) => Err(self.refuse(&problem).await),
+        }
+    }
+
+    async fn diff(&self, patch: &Patch) -> Result<Bytes, Performed> {
+        let diff = self.step.around.journal.diff(patch).await;
+        diff.map_err(|problem| Performed::Raised(format!("{problem}\n")))
     }
 
     /// The revision that is asked for, in the work directory (SRC-07).
@@ -297,9 +310,12 @@ impl Git<'_, '_> {
 
     /// Marks the tree, and applies the patch to it (SRC-05).
     async fn apply(&mut self, patch: &PatchJob) -> Result<(), Performed> {
-        let mark = bytes::Bytes::from_static(b"patched\n");
+        let mark = Bytes::from_static(b"patched\n");
         self.write(patch::MARK, mark).await?;
-        self.write(&patch.file, patch.body.clone()).await?;
+        if let Some(of) = &self.step.around.plan.stamp.patch {
+            let diff = self.diff(of).await?;
+            self.write(&patch.file, diff).await?;
+        }
         let dir = match &patch.dir {
             Some(dir) => format!("{}/{dir}", self.job.workdir),
             None => self.job.workdir.clone(),
@@ -335,7 +351,7 @@ impl Git<'_, '_> {
     }
 
     /// Writes a file in the work directory.
-    async fn write(&mut self, name: &str, content: bytes::Bytes) -> Result<(), Performed> {
+    async fn write(&mut self, name: &str, content: Bytes) -> Result<(), Performed> {
         let args = CommandArgs::DownloadFile(DownloadArgs {
             dest: name.to_owned(),
             workdir: self.job.workdir.clone(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::model::{Change, ChangeNumber, NewChange, Patch, Timestamp};
+use crate::model::{Change, ChangeNumber, NewChange, Patch, PatchBody, SetId, Timestamp};
 
 fn change(number: u64) -> Arc<Change> {
     Arc::new(Change {
@@ -24,7 +24,7 @@ fn sst_07_a_rebuild_is_of_the_revision_that_was_got_with_branch_and_patch() {
         branch: Some("rel".to_owned()),
         patch: Some(Patch {
             level: 1,
-            body: b"diff".to_vec(),
+            body: PatchBody::Kept(SetId(1)),
             subdir: None,
             who: None,
             comment: None,

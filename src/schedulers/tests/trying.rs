@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::scheduling::{TryJobdirConfig, TryUserpassConfig};
-use crate::model::{Patch, TryJob};
+use crate::model::{Patch, PatchBody, TryJob};
 
 fn jobdir() -> SchedulerKind {
     SchedulerKind::TryJobdir(TryJobdirConfig {
@@ -93,7 +93,7 @@ fn try_04_the_stamp_is_base_and_patch_without_changes() {
         revision: Some("r1".to_owned()),
         patch: Some(Patch {
             level: 1,
-            body: vec![0, 255],
+            body: PatchBody::Given(vec![0, 255].into()),
             subdir: None,
             who: Some("zo\u{eb}".to_owned()),
             comment: Some("mend it".to_owned()),

@@ -7,12 +7,13 @@
 //!
 //! Invariants: a client sees the sets that its user handed in and no others. What it is told is the same whether it heard
 //! all news or had to look at the disk. Its sets do not depend on it (TUP-06). Objects and observers go with the
-//! connection. Subscriptions, and parts of a patch that wait for their job, are limited.
+//! connection. Subscriptions are limited. Parts of a patch that wait for their job are on disk (`upload`).
 
 mod eta;
 mod history;
 mod objects;
 mod tracked;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,12 +27,13 @@ use tracing::{debug, info};
 
 use self::history::History;
 use self::tracked::{BuildKey, Notice, Tracked};
+use self::upload::Upload;
 use crate::control::{Control, News};
 use crate::model::{BuilderName, RequestId, SchedulerName, SetId, Timestamp};
 use crate::net::{IncomingCall, LoginAnswer, Peer, Reply};
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::TextStyle;
-use crate::protocol::try_call::{self, MAX_CHUNK_BYTES, MAX_PATCH_BYTES};
+use crate::protocol::try_call::{self, MAX_CHUNK_BYTES};
 
 /// Calls that may wait.
 const CALLS: usize = 64;
@@ -64,13 +66,13 @@ pub async fn serve(peer: Peer, login: LoginAnswer, user: User, control: Control,
         sender,
         control,
         user,
+        upload: Upload::new(basedir.clone()),
         history: History::new(basedir),
         things: Vec::new(),
         tags: BTreeMap::new(),
         tracked: Tracked::default(),
         style: TextStyle::Bytes,
         has_extensions: false,
-        chunks: Vec::new(),
         watchers: BTreeMap::new(),
         watched_builds: BTreeMap::new(),
         waiting: Vec::new(),
@@ -122,7 +124,7 @@ struct Client {
     /// Whether it is this project's own (see [`try_call`]).
     has_extensions: bool,
     /// Parts of the next job's patch.
-    chunks: Vec<u8>,
+    upload: Upload,
     /// Who wants to hear of new builds.
     watchers: BTreeMap<RequestId, Vec<Luid>>,
     /// Who wants to hear of steps.
@@ -196,7 +198,7 @@ impl Client {
                 let offered = try_call::OFFERED.map(Value::text);
                 reply.value(Value::List(offered.to_vec()));
             }
-            try_call::PATCH_CHUNK => match self.keep_chunk(args.first()) {
+            try_call::PATCH_CHUNK => match self.keep_chunk(args.first()).await {
                 Ok(()) => reply.value(Value::None),
                 Err(why) => reply.fail(Failure::new(VALUE_ERROR, why)),
             },
@@ -219,13 +221,14 @@ impl Client {
     }
 
     async fn submit(&mut self, args: &[Value]) -> Result<SetId, String> {
-        let chunks = std::mem::take(&mut self.chunks);
-        let call = try_call::decode_try(args).map_err(|malformed| malformed.to_string())?;
+        let call = try_call::decode_try(args).map_err(|malformed| {
+            self.upload.clear();
+            malformed.to_string()
+        })?;
         let mut job = call.job;
-        if !chunks.is_empty() {
-            job.patch = [chunks, job.patch].concat();
-            check_patch(job.patch.len())?;
-        }
+        let size_bytes = self.upload.size_bytes() + job.patch.len();
+        let _room = self.control.room_for_patch(size_bytes).await;
+        job.patch = self.upload.take_before(job.patch).await?;
         let user = Some(self.user.name.clone());
         let set = self
             .control
@@ -250,7 +253,7 @@ impl Client {
         reply.value(set);
     }
 
-    fn keep_chunk(&mut self, chunk: Option<&Value>) -> Result<(), String> {
+    async fn keep_chunk(&mut self, chunk: Option<&Value>) -> Result<(), String> {
         let chunk = chunk.and_then(Value::as_raw);
         let chunk = chunk.ok_or("a part of a patch must be a byte string")?;
         if chunk.len() > MAX_CHUNK_BYTES {
@@ -258,9 +261,7 @@ impl Client {
                 "a part of a patch has at most {MAX_CHUNK_BYTES} bytes"
             ));
         }
-        check_patch(self.chunks.len() + chunk.len()).inspect_err(|_| self.chunks = Vec::new())?;
-        self.chunks.extend_from_slice(chunk);
-        Ok(())
+        self.upload.push(chunk.clone()).await
     }
 
     /// Takes up a set of an earlier connection (TUP-06).
@@ -389,13 +390,6 @@ impl Client {
         let builds: usize = self.watched_builds.values().map(Vec::len).sum();
         requests + builds
     }
-}
-
-fn check_patch(bytes: usize) -> Result<(), String> {
-    if bytes > MAX_PATCH_BYTES {
-        return Err(format!("the patch has more than {MAX_PATCH_BYTES} bytes"));
-    }
-    Ok(())
 }
 
 fn now() -> Timestamp {

@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
-    BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, KnownLogin,
-    LoginRecord, NewChange, Patch, Properties, RequestId, Results, SchedulerName, SetId,
-    StepSummary, StopMeans, Timestamp,
+    BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, KnownLogin, LoginRecord, NewChange, Patch, PatchBody, Properties, RequestId, Results, SchedulerName, SetId, StepSummary, StopMeans, Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{Store, StoreError, schema};
@@ -204,7 +202,7 @@ fn an_open_set_comes_back_whole_with_its_changes_and_patch() {
         revision: Some("abc".to_owned()),
         patch: Some(Patch {
             level: 1,
-            body: (0..=255).collect(),
+            body: PatchBody::Kept(SetId(2)),
             subdir: Some("sub".to_owned()),
             who: None,
             comment: Some("try it".to_owned()),

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::apply::StoredStamp;
 use super::super::column::{Col, Json, int};
 use super::change;
-use crate::model::{BuildNumber, BuildSummary, Patch, RequestId, Results, SourceStamp};
+use crate::model::{
+    BuildNumber, BuildSummary, Patch, PatchBody, RequestId, Results, SetId, SourceStamp,
+};
 
 /// What the requests of a build asked for: the stamp of each, those of the oldest request first, and the priority of
 /// the most urgent one. Changes that are no longer known are missing from the stamps.
@@ -46,7 +48,7 @@ fn wish(
                     subdir: row.get(2)?,
                     who: row.get(3)?,
                     comment: row.get(4)?,
-                    body: row.get(5)?,
+                    body: PatchBody::Kept(row.get::<_, Col<_>>(5)?.0),
                 }),
             };
             Ok((row.get(6)?, stamp, patch, row.get(7)?))
@@ -69,6 +71,17 @@ fn wish(
         codebase: stamp.codebase.into(),
     };
     Ok(Some((at, stamp, priority)))
+}
+
+/// The diff of the patch of a build set; nothing if the set has no patch, or is gone. Where that set was to have a copy of
+/// a diff that was gone by then, the diff is empty.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn diff(conn: &Connection, set: SetId) -> rusqlite::Result<Option<Vec<u8>>> {
+    conn.prepare_cached("SELECT body FROM patch WHERE build_set = ?1")?
+        .query_row([int(set.0)], |row| row.get(0))
+        .optional()
 }
 
 /// The earlier builds of the requests of `build` that were to be built again, in order of number, with what cut each
@@ -107,7 +120,7 @@ pub(super) const BUILDS_BEFORE: &str = "SELECT b.number, b.text, b.stop_reason F
     ORDER BY b.number";
 
 pub(super) const WISH: &str =
-    "SELECT s.stamp, p.level, p.subdir, p.who, p.comment, p.body, r.submitted_at, s.priority
+    "SELECT s.stamp, p.level, p.subdir, p.who, p.comment, s.id, r.submitted_at, s.priority
     FROM request r JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE r.id = ?1";

@@ -88,6 +88,7 @@ impl World {
         let patches = sets.iter().filter(|s| s.set.stamp.patch.is_some()).count();
         assert!(patches == 0 || sets.len() == 1, "merged with a patch");
         assert_eq!(plan.stamp.patch, sets[0].set.stamp.patch);
+        assert!(patches == 0 || self.disk.diffs.contains_key(&sets[0].set.id));
     }
 
     /// Every job that was taken is one finished set with its patch, and no other is more than one.
@@ -99,8 +100,7 @@ impl World {
                 continue;
             };
             assert!(found.insert(id), "{id} was made twice");
-            let patch = set.set.stamp.patch.as_ref().unwrap();
-            assert_eq!(patch.body, id.as_bytes());
+            assert_eq!(self.disk.diffs[&set.set.id], id.as_bytes());
             assert!(set.finished.is_some());
         }
         for tried in self.tried.values().filter(|t| t.scheduler == *scheduler) {

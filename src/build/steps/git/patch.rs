@@ -1,7 +1,5 @@
 //! The patch of a try job: where it goes and what applies it (SRC-05). Pure.
 
-use bytes::Bytes;
-
 use crate::model::Patch;
 
 /// Marks a tree that was patched; in the work directory.
@@ -13,35 +11,31 @@ const DIFF: &str = ".buildbot-diff";
 /// A patch that is to be applied.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct PatchJob {
-    /// Its bytes.
-    pub(super) body: Bytes,
-    /// Where they are put, below the work directory.
+    /// Where the diff is put, below the work directory.
     pub(super) file: String,
-    /// What applies them.
+    /// What applies it.
     pub(super) command: Vec<String>,
     /// Directory below the work directory that the command runs in, if it is another.
     pub(super) dir: Option<String>,
 }
 
 impl PatchJob {
-    /// What to do with `patch`; nothing if it is empty.
+    /// What to do with `patch`, which is `diff`; nothing if that is blank.
     ///
     /// # Errors
     /// Its directory is not inside the work directory.
-    pub(super) fn new(patch: &Patch) -> Result<Option<Self>, String> {
+    pub(super) fn new(patch: &Patch, diff: &[u8]) -> Result<Option<Self>, String> {
         let dir = inside(patch.subdir.as_deref().unwrap_or(""))?;
-        if patch.body.trim_ascii().is_empty() {
+        if diff.trim_ascii().is_empty() {
             return Ok(None);
         }
-        let body = Bytes::copy_from_slice(&patch.body);
         let level = format!("-p{}", patch.level);
         let mut job = Self {
-            body,
             file: DIFF.to_owned(),
             command: Vec::new(),
             dir: None,
         };
-        if is_of_git(&patch.body) {
+        if is_of_git(diff) {
             let words = ["git", "apply", "--whitespace=nowarn", level.as_str()];
             job.command.extend(words.map(str::to_owned));
             job.command
@@ -66,8 +60,8 @@ impl PatchJob {
 }
 
 /// Whether it is a diff as git makes them. Only git understands the binary ones among them.
-fn is_of_git(body: &[u8]) -> bool {
-    let mut lines = body.split(|byte| *byte == b'\n');
+fn is_of_git(diff: &[u8]) -> bool {
+    let mut lines = diff.split(|byte| *byte == b'\n');
     lines.any(|line| line.starts_with(b"diff --git "))
 }
 
@@ -109,11 +103,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::model::{PatchBody, SetId};
 
-    fn patch(body: &str, subdir: Option<&str>) -> Patch {
+    fn patch(subdir: Option<&str>) -> Patch {
         Patch {
             level: 2,
-            body: body.into(),
+            body: PatchBody::Kept(SetId(1)),
             subdir: subdir.map(str::to_owned),
             who: None,
             comment: None,
@@ -121,7 +116,9 @@ mod tests {
     }
 
     fn job(body: &str, subdir: Option<&str>) -> PatchJob {
-        PatchJob::new(&patch(body, subdir)).unwrap().unwrap()
+        PatchJob::new(&patch(subdir), body.as_bytes())
+            .unwrap()
+            .unwrap()
     }
 
     const OF_GIT: &str = "diff --git a/f b/f\n--- a/f\n+++ b/f\n";
@@ -157,7 +154,7 @@ mod tests {
             "a\nb",
         ] {
             assert!(inside(subdir).is_err(), "{subdir}");
-            assert!(PatchJob::new(&patch(OF_GIT, Some(subdir))).is_err());
+            assert!(PatchJob::new(&patch(Some(subdir)), OF_GIT.as_bytes()).is_err());
         }
     }
 
@@ -190,7 +187,7 @@ mod tests {
     #[test]
     fn an_empty_patch_is_not_applied() {
         for body in ["", "\n \n"] {
-            assert_eq!(PatchJob::new(&patch(body, None)), Ok(None));
+            assert_eq!(PatchJob::new(&patch(None), body.as_bytes()), Ok(None));
         }
     }
 }

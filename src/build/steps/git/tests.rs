@@ -13,7 +13,7 @@ use super::*;
 use crate::botmaster::BuildOutcome;
 use crate::build::testing::{Played, Stage, play, step_config, template};
 use crate::config::{StepConfig, StepKind};
-use crate::model::{Patch, SourceStamp};
+use crate::model::{Patch, PatchBody, SourceStamp};
 use crate::protocol::Update;
 use crate::protocol::command::Word;
 
@@ -55,16 +55,19 @@ fn stage(config: GitStepConfig, stamp: SourceStamp) -> Stage {
 fn patch(body: &[u8], subdir: Option<&str>) -> Patch {
     Patch {
         level: 1,
-        body: body.to_vec(),
+        body: PatchBody::Given(Bytes::copy_from_slice(body)),
         subdir: subdir.map(str::to_owned),
         who: None,
         comment: None,
     }
 }
 
+/// As others than git make them.
+const DIFF: &[u8] = b"--- a/f\n+++ b/f\n\xff\n";
+
 fn patched(subdir: Option<&str>) -> SourceStamp {
     SourceStamp {
-        patch: Some(patch(b"--- a/f\n+++ b/f\n\xff\n", subdir)),
+        patch: Some(patch(DIFF, subdir)),
         ..SourceStamp::default()
     }
 }
@@ -294,7 +297,7 @@ async fn src_05_a_patch_is_applied_to_a_tree_that_is_marked_first() {
                 "after".to_owned(),
             ]
         );
-        assert_eq!(written[1], patched(subdir).patch.unwrap().body);
+        assert_eq!(written[1], DIFF);
         let path = stage
             .directory
             .path()

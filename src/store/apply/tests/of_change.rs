@@ -1,5 +1,7 @@
 //! What became of a change, and sets that clients look for.
 
+use bytes::Bytes;
+
 use super::*;
 use crate::model::Decision;
 
@@ -106,12 +108,13 @@ fn bst_10_tjd_11_a_client_finds_its_set_by_its_own_id_also_after_a_restart() {
 #[test]
 fn a_try_job_is_recovered_with_the_very_same_patch() {
     let dir = tempfile::tempdir().unwrap();
+    let diff: Bytes = (0..=255).cycle().take(100_000).collect();
     let mut set = (*a_set(1, 1, &["quick"], vec![])).clone();
     set.stamp = Arc::new(SourceStamp {
         branch: Some("trunk".to_owned()),
         patch: Some(Patch {
             level: 0,
-            body: (0..=255).cycle().take(100_000).collect(),
+            body: PatchBody::Kept(SetId(1)),
             subdir: None,
             who: Some("zoë".to_owned()),
             comment: Some("try it".to_owned()),
@@ -124,6 +127,7 @@ fn a_try_job_is_recovered_with_the_very_same_patch() {
         dir.path(),
         &[
             Op::SetSubmitted(Arc::new(set.clone())),
+            kept(1, PatchBody::Given(diff.clone())),
             started(1, "quick", 0, &[1]),
         ],
     );
@@ -133,5 +137,48 @@ fn a_try_job_is_recovered_with_the_very_same_patch() {
         assert_eq!(queue(&recovered), [(1, "quick", 0, 1)]);
         assert_eq!(recovered.requests[0].stamp, set.stamp);
         assert_eq!(*recovered.sets[0].set, set);
+        let kept = read::diff(&open_state(dir.path()), SetId(1)).unwrap();
+        assert_eq!(kept.unwrap(), diff);
     }
+}
+
+fn kept(set: u64, body: PatchBody) -> Op {
+    let set = SetId(set);
+    Op::PatchKept { set, body }
+}
+
+#[test]
+fn a_rebuild_has_a_copy_of_the_diff_which_outlives_the_set_it_is_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = |id: u64| {
+        let mut set = (*a_set(id, id, &["quick"], vec![])).clone();
+        set.stamp = Arc::new(SourceStamp {
+            patch: Some(Patch {
+                level: 1,
+                body: PatchBody::Kept(SetId(id)),
+                subdir: None,
+                who: None,
+                comment: None,
+            }),
+            ..SourceStamp::default()
+        });
+        Op::SetSubmitted(Arc::new(set))
+    };
+    let ops = [
+        set(1),
+        kept(1, PatchBody::Given(Bytes::from_static(b"diff"))),
+        set(2),
+        kept(2, PatchBody::Kept(SetId(1))),
+        // What it is from is gone.
+        set(3),
+        kept(3, PatchBody::Kept(SetId(9))),
+    ];
+    apply_all(dir.path(), &ops);
+    let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
+    conn.execute("DELETE FROM build_set WHERE id = 1", [])
+        .unwrap();
+    let diff = |set| read::diff(&conn, SetId(set)).unwrap();
+    assert_eq!(diff(1), None);
+    assert_eq!(diff(2).unwrap(), b"diff");
+    assert_eq!(diff(3).unwrap(), b"");
 }
