@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody, Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+    Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody, Pause, Properties,
+    RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// One thing to remember.

@@ -124,12 +124,13 @@ impl Pump {
             method,
             args,
             reply,
+            room,
             ..
         } = call;
         match (method.as_ref(), args.as_slice()) {
             (b"update", [list, ..]) => match decode_updates(list) {
                 Ok(updates) => {
-                    let acknowledge = Acknowledge(Some(AckReply::Slave(reply)));
+                    let acknowledge = Acknowledge(Some(AckReply::Slave(reply, room)));
                     self.deliver(CommandEvent::Updates(updates, acknowledge))
                         .await;
                 }

@@ -6,23 +6,25 @@
 //! Invariants: no read buffer is held while there is nothing to read; what is not yet written is bounded, else the
 //! connection is dropped; a burst of one peer is decoded a few messages at a time, with the other tasks in between.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, info_span};
 
+use super::budget::{NoRoom, Room, SMALL, STEP, Share};
 use super::login::{Gate, LOGIN_BYTES, LOGIN_TIME, UserKind, Verdict};
 use super::peer::{Asked, Exported, Outgoing, Request};
+use super::unsent::Unsent;
 use super::{IncomingCall, Lost, Peer, Tasks};
 use crate::pb::broker::ProtocolError;
 use crate::pb::{
@@ -45,8 +47,6 @@ const MAX_READ_BYTES: usize = 128 * 1024;
 const READ_BYTES_BEFORE_LOGIN: usize = 2 * 1024;
 /// A shorter read is copied out of the buffer, so that few bytes do not hold a large one.
 const COPY_BELOW: usize = 4 * 1024;
-/// Most slices of one write.
-const MAX_SLICES: usize = 64;
 /// How long a connection that is being closed may take to write what waits.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
@@ -77,13 +77,15 @@ pub(super) struct Connection<S> {
     pending: HashMap<RequestNumber, oneshot::Sender<Result<Value, Failure>>>,
     /// Asked before the dialect was settled.
     early: Option<Vec<Outgoing>>,
-    /// What reading waits for: room in a channel, or a turn to log in.
-    blocked: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What reading waits for: room in a channel or in memory, or a turn to log in.
+    blocked: Option<Pin<Box<dyn Future<Output = Unblocked> + Send>>>,
+    /// Where room in memory comes from; absent for clients, and before the login.
+    share: Option<Share>,
+    /// Room of the message that is arriving, if it is large.
+    room: Option<Room>,
     /// Whether the broker may have more to decode.
     undecoded: bool,
-    unsent: VecDeque<Bytes>,
-    unsent_bytes: usize,
-    needs_flush: bool,
+    unsent: Unsent,
     buffer: BytesMut,
     read_bytes: usize,
     /// Why it is to be closed once all is written.
@@ -104,11 +106,19 @@ enum Wake {
     /// The turn of the broker to go on decoding.
     Decode,
     /// What reading waited for is there.
-    Unblocked,
+    Unblocked(Unblocked),
     /// All is written.
     Written,
     /// The tasks are to stop.
     Stop,
+}
+
+/// What reading waited for.
+enum Unblocked {
+    /// Something that was to be handed on, or a time.
+    Done,
+    /// Room in memory.
+    Room(Result<Room, NoRoom>),
 }
 
 /// Why a connection ended.
@@ -122,6 +132,8 @@ enum End {
     Protocol(#[from] ProtocolError),
     #[error("{0}")]
     Closed(String),
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     #[error("the peer does not read: {0} bytes unsent")]
     Unsent(usize),
     #[error("no login within {} s", LOGIN_TIME.as_secs())]
@@ -143,10 +155,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             pending: HashMap::new(),
             early: Some(Vec::new()),
             blocked: None,
+            share: None,
+            room: None,
             undecoded: false,
-            unsent: VecDeque::new(),
-            unsent_bytes: 0,
-            needs_flush: false,
+            unsent: Unsent::default(),
             buffer: BytesMut::new(),
             read_bytes: READ_BYTES,
             closing: None,
@@ -215,8 +227,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.undecoded = true;
             }
             Wake::Decode => {}
-            Wake::Unblocked => {
+            Wake::Unblocked(unblocked) => {
                 self.blocked = None;
+                if let Unblocked::Room(room) = unblocked {
+                    self.room = Some(room?);
+                }
                 if let Some(verdict) = self.gate.as_mut().and_then(|gate| gate.on_turn()) {
                     self.on_verdict(verdict);
                 }
@@ -239,6 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let Some(event) = self.broker.next_event()? else {
                 self.undecoded = false;
+                self.reserve();
                 return Ok(());
             };
             self.on_event(event);
@@ -248,6 +264,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.undecoded = true;
         Ok(())
+    }
+
+    /// Takes room for a large message that is arriving, before more of it is read.
+    fn reserve(&mut self) {
+        let has = SMALL + self.room.as_ref().map_or(0, Room::bytes);
+        let more = self.broker.partial_bytes().saturating_sub(has);
+        if let (Some(share), true) = (&self.share, more > 0) {
+            let grown = share
+                .clone()
+                .grow(self.room.take(), more.next_multiple_of(STEP));
+            self.blocked = Some(Box::pin(async move { Unblocked::Room(grown.await) }));
+        }
     }
 
     fn on_event(&mut self, event: Event) {
@@ -308,18 +336,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // The handles are gone and the connection is about to close.
             Err(call) => return self.broker.answer(call, &Value::None),
         };
-        let incoming = IncomingCall {
+        let mut incoming = IncomingCall {
             tag: object.tag,
             method,
             args,
             kwargs,
             reply,
+            room: self.room.take(),
         };
+        let mut waits_for = None;
+        if let (Some(share), None) = (&self.share, &incoming.room) {
+            let bytes = self.broker.message_bytes();
+            incoming.room = share.try_take(bytes);
+            waits_for = incoming.room.is_none().then(|| share.clone().take(bytes));
+        }
+        if let Some(room) = waits_for {
+            let calls = calls.clone();
+            self.blocked = Some(Box::pin(async move {
+                incoming.room = Some(room.await);
+                drop(calls.send(incoming).await);
+                Unblocked::Done
+            }));
+            return;
+        }
         match calls.try_send(incoming) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(incoming)) => {
                 let calls = calls.clone();
-                self.blocked = Some(Box::pin(async move { drop(calls.send(incoming).await) }));
+                self.blocked = Some(Box::pin(async move {
+                    drop(calls.send(incoming).await);
+                    Unblocked::Done
+                }));
             }
             // The owner has gone; the dropped reply answers.
             Err(mpsc::error::TrySendError::Closed(_incoming)) => object.calls = None,
@@ -328,7 +375,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn on_verdict(&mut self, verdict: Verdict) {
         match verdict {
-            Verdict::RefuseAt(until) => self.blocked = Some(Box::pin(sleep_until(until))),
+            Verdict::RefuseAt(until) => self.wait_until(until),
             Verdict::Refuse(attempt) => self.broker.fail(attempt.call, &Failure::unauthorized()),
             Verdict::Enter(kind, attempt) => self.enter(kind, attempt),
         }
@@ -341,11 +388,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         self.deadline = None;
         self.read_bytes = READ_BYTES;
-        self.broker.set_limits(Limits::LOGGED_IN);
-        let (login, logins) = gate.enter(kind, attempt);
+        self.broker.set_limits(match kind {
+            UserKind::Slave(_) => Limits::SLAVE,
+            UserKind::Change { .. } | UserKind::Try { .. } => Limits::LOGGED_IN,
+        });
+        let (login, logins, share) = gate.enter(kind, attempt);
+        self.share = Some(share);
         if let Err(mpsc::error::TrySendError::Full(login)) = logins.try_send(login) {
-            self.blocked = Some(Box::pin(async move { drop(logins.send(login).await) }));
+            self.blocked = Some(Box::pin(async move {
+                drop(logins.send(login).await);
+                Unblocked::Done
+            }));
         }
+    }
+
+    fn wait_until(&mut self, until: Instant) {
+        self.blocked = Some(Box::pin(async move {
+            sleep_until(until).await;
+            Unblocked::Done
+        }));
     }
 
     fn on_asked(&mut self, asked: Option<Outgoing>) {
@@ -394,14 +455,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn collect_output(&mut self) {
         for piece in self.broker.take_output() {
-            self.unsent_bytes += piece.len();
-            self.needs_flush = true;
-            self.unsent.push_back(piece);
+            self.unsent.push(piece);
         }
     }
 
     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wake, End>> {
-        if self.poll_write(cx)?.is_ready() && self.closing.is_some() {
+        if self.unsent.poll_write(&mut self.stream, cx)?.is_ready() && self.closing.is_some() {
             return Poll::Ready(Ok(Wake::Written));
         }
         self.poll_limits(cx)?;
@@ -434,8 +493,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => MAX_UNSENT,
             Some(_) => MAX_UNSENT_BEFORE_LOGIN,
         };
-        if self.unsent_bytes > max_unsent {
-            return Err(End::Unsent(self.unsent_bytes));
+        if self.unsent.bytes() > max_unsent {
+            return Err(End::Unsent(self.unsent.bytes()));
         }
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
@@ -452,7 +511,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wake, End>> {
         if let Some(blocked) = &mut self.blocked {
-            return blocked.as_mut().poll(cx).map(|()| Ok(Wake::Unblocked));
+            return blocked
+                .as_mut()
+                .poll(cx)
+                .map(|unblocked| Ok(Wake::Unblocked(unblocked)));
         }
         if self.undecoded {
             return Poll::Ready(Ok(Wake::Decode));
@@ -484,47 +546,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let data = Bytes::copy_from_slice(&self.buffer);
         self.buffer.clear();
         Poll::Ready(Ok(data))
-    }
-
-    /// Writes what waits; ready when nothing does.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        while !self.unsent.is_empty() {
-            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            for (slice, piece) in slices.iter_mut().zip(&self.unsent) {
-                *slice = IoSlice::new(piece);
-            }
-            let filled = slices.get(..self.unsent.len()).unwrap_or(&slices);
-            let write = Pin::new(&mut self.stream).poll_write_vectored(cx, filled);
-            let Poll::Ready(written) = write else {
-                return Poll::Pending;
-            };
-            let written = written?;
-            if written == 0 {
-                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
-            }
-            self.forget_written(written);
-        }
-        if self.needs_flush {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(flushed) => flushed?,
-                Poll::Pending => return Poll::Pending,
-            }
-            self.needs_flush = false;
-            self.unsent.shrink_to(MAX_SLICES);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn forget_written(&mut self, mut written: usize) {
-        self.unsent_bytes -= written;
-        while let Some(first) = self.unsent.front_mut() {
-            if written < first.len() {
-                first.advance(written);
-                return;
-            }
-            written -= first.len();
-            self.unsent.pop_front();
-        }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{info, info_span};
 
+use super::budget::Share;
 use super::connection::Connection;
 use super::lobby::Place;
 use super::peer::Reply;
@@ -324,7 +325,12 @@ impl Gate {
     }
 
     /// Hands the connection over to who takes logins.
-    pub(super) fn enter(self, kind: UserKind, attempt: Attempt) -> (Login, mpsc::Sender<Login>) {
+    pub(super) fn enter(
+        self,
+        kind: UserKind,
+        attempt: Attempt,
+    ) -> (Login, mpsc::Sender<Login>, Share) {
+        let share = self.door.tasks.budget().share(&attempt.user, &kind);
         let reply = self.peer.reply(attempt.call);
         let login = Login {
             kind,
@@ -336,7 +342,7 @@ impl Gate {
             peer: self.peer,
             record: self.record,
         };
-        (login, self.door.logins.clone())
+        (login, self.door.logins.clone(), share)
     }
 }
 

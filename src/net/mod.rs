@@ -8,11 +8,12 @@
 //! Clients use [`client`]. A slave that has logged in is driven by a [`slave::SlaveHandle`].
 //!
 //! Invariants: a full channel of an exported object stops the reading of its connection, so that
-//! a slow disk makes the slave wait and nothing grows without bound; therefore whoever owns such a
+//! a slow disk makes the slave wait; so does using up the memory that its messages may take (`budget`). Therefore whoever owns such a
 //! channel must never await an answer of the same connection without also draining the channel.
 //! What is written waits in the broker, bounded; a peer that does not read is dropped. Who has not
 //! logged in gets little time, few bytes and a place that is taken from him when others come.
 
+mod budget;
 pub mod client;
 mod command;
 pub mod connection;
@@ -26,7 +27,9 @@ mod reader;
 pub mod slave;
 mod tasks;
 mod throttle;
+mod unsent;
 
+pub use budget::Room;
 pub use gatekeeper::Gatekeeper;
 pub use login::{Directory, Door, Login, LoginAnswer, UserKind};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply};

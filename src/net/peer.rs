@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Tasks;
+use super::{Room, Tasks};
 use crate::pb::{CallId, Failure, Luid, Target, Value};
 
 /// Most characters of a [`CallError::headline`].
@@ -69,6 +69,8 @@ pub struct IncomingCall {
     pub kwargs: Vec<(Value, Value)>,
     /// To answer it with.
     pub reply: Reply,
+    /// The memory that it takes, to be dropped when it is done with.
+    pub room: Option<Room>,
 }
 
 /// The answer that an [`IncomingCall`] waits for.

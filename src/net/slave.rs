@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{CallError, Peer, Reply, command};
+use super::{CallError, Peer, Reply, Room, command};
 use crate::model::{BuilderName, SlaveName};
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::{CommandArgs, SlaveInfo, Update};
@@ -257,8 +257,8 @@ pub struct Acknowledge(pub Option<AckReply>);
 /// Where an acknowledgement goes.
 #[derive(Debug)]
 pub enum AckReply {
-    /// To the slave.
-    Slave(Reply),
+    /// To the slave. The memory that the updates took is given back.
+    Slave(Reply, Option<Room>),
     /// To a test.
     Test(oneshot::Sender<()>),
 }
@@ -274,7 +274,7 @@ impl Drop for Acknowledge {
     fn drop(&mut self) {
         match self.0.take() {
             // The highest number of the updates, which is 0 in every version (PROTOCOL section 9.3).
-            Some(AckReply::Slave(reply)) => reply.value(Value::Int(0)),
+            Some(AckReply::Slave(reply, _room)) => reply.value(Value::Int(0)),
             // A test that does not wait for it has dropped the other end.
             Some(AckReply::Test(stored)) => drop(stored.send(())),
             None => {}

@@ -1,23 +1,32 @@
 //! Where the tasks of this floor run, and how they are told to stop.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
+
+use super::budget::Budget;
 
 /// Spawns tasks so that none is forgotten: each has a span, is tracked, and hears of the stop. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    budget: Arc<Budget>,
 }
 
 impl Tasks {
     /// Tasks that `tracker` waits for and `stop` stops.
     #[must_use]
-    pub const fn new(tracker: TaskTracker, stop: CancellationToken) -> Self {
-        Self { tracker, stop }
+    pub fn new(tracker: TaskTracker, stop: CancellationToken) -> Self {
+        let budget = Arc::default();
+        Self {
+            tracker,
+            stop,
+            budget,
+        }
     }
 
     /// Tasks that the same tracker waits for, and that can be stopped alone.
@@ -26,6 +35,7 @@ impl Tasks {
         Self {
             tracker: self.tracker.clone(),
             stop: self.stop.child_token(),
+            budget: Arc::clone(&self.budget),
         }
     }
 
@@ -35,6 +45,11 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         self.tracker.spawn(future.instrument(span));
+    }
+
+    /// The memory that all connections share.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Tells all tasks to end.

@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     string_bytes: 1024,
     list_items: 64,
     depth: 16,
+    part_bytes: usize::MAX,
     message_bytes: 8 * 1024,
     expanded_values: 256,
     unanswered_calls: 8,

@@ -11,6 +11,8 @@ pub struct Limits {
     pub depth: usize,
     /// Most bytes of one top-level message, strings and list slots together, counted as memory.
     pub message_bytes: usize,
+    /// An `update` that is larger is handed on in parts while it arrives, and has no limit as a whole.
+    pub part_bytes: usize,
     /// Most values that `dereference` may make one message stand for.
     pub expanded_values: usize,
     /// Most calls of the peer that wait for our answer.
@@ -26,6 +28,7 @@ impl Limits {
         list_items: 64,
         depth: 16,
         message_bytes: 16 * 1024,
+        part_bytes: usize::MAX,
         expanded_values: 256,
         unanswered_calls: 8,
         exports: 64,
@@ -37,8 +40,16 @@ impl Limits {
         list_items: 640 * 1024,
         depth: 256,
         message_bytes: 32 * 1024 * 1024,
+        part_bytes: usize::MAX,
         expanded_values: 1_000_000,
         unanswered_calls: 65_536,
         exports: 16_384,
+    };
+
+    /// Of a slave after login: what it says that is large are updates, which come in parts.
+    pub const SLAVE: Self = Self {
+        message_bytes: 4 * 1024 * 1024,
+        part_bytes: 512 * 1024,
+        ..Self::LOGGED_IN
     };
 }

@@ -21,6 +21,10 @@ pub struct Decoder {
     tokens: Vec<Token>,
     /// What it counts.
     cost: usize,
+    /// What the last expression counted that was handed out.
+    last_cost: usize,
+    /// Whether the expression is known not to come in parts.
+    is_one: bool,
 }
 
 /// A token of which the end is not here yet.
@@ -68,13 +72,52 @@ impl Decoder {
         limits: &Limits,
         vocabulary: bool,
     ) -> Result<Option<Vec<Token>>, BananaError> {
+        self.next_or_part(limits, vocabulary, 0, |_| None)
+    }
+
+    /// As [`Decoder::next`], but of a large expression a part may come first: each time that an element is complete, with
+    /// `depth` lists open around it, and the expression so far counts more than [`Limits::part_bytes`], `take` may
+    /// take elements out of its tokens.
+    ///
+    /// # Errors
+    /// As for [`Decoder::next`].
+    pub fn next_or_part(
+        &mut self,
+        limits: &Limits,
+        vocabulary: bool,
+        depth: usize,
+        take: impl Fn(&mut Vec<Token>) -> Option<Vec<Token>>,
+    ) -> Result<Option<Vec<Token>>, BananaError> {
         while let Some(token) = self.token(limits, vocabulary)? {
             if self.place(token) {
-                self.cost = 0;
+                self.last_cost = mem::take(&mut self.cost);
+                self.is_one = false;
                 return Ok(Some(mem::take(&mut self.tokens)));
+            }
+            if self.cost > limits.part_bytes && self.open.len() == depth && !self.is_one {
+                let before = cost(&self.tokens);
+                if let Some(part) = take(&mut self.tokens) {
+                    self.last_cost = cost(&part);
+                    let taken = before.saturating_sub(cost(&self.tokens));
+                    self.cost = self.cost.saturating_sub(taken);
+                    return Ok(Some(part));
+                }
+                self.is_one = true;
             }
         }
         Ok(None)
+    }
+
+    /// What the expression counts of which the beginning was decoded.
+    #[must_use]
+    pub const fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// What the expression counted that was decoded last.
+    #[must_use]
+    pub const fn last_cost(&self) -> usize {
+        self.last_cost
     }
 
     /// Keeps the allocation of an expression for the next one, unless it is large.
@@ -339,6 +382,15 @@ impl Header {
             digits,
         }
     }
+}
+
+/// What `tokens` count.
+fn cost(tokens: &[Token]) -> usize {
+    let strings = tokens.iter().map(|token| match token {
+        Token::Bytes(bytes) => bytes.len(),
+        Token::List(_) | Token::Int(_) | Token::BigInt { .. } | Token::Float(_) => 0,
+    });
+    tokens.len() * TOKEN_COST + strings.sum::<usize>()
 }
 
 /// The digits of an integer that is no `i64`, though it may be a `u64`.

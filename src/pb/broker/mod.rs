@@ -6,6 +6,7 @@
 //! answered with an exception.
 
 mod exports;
+mod parts;
 mod receive;
 mod send;
 
@@ -224,6 +225,18 @@ impl Broker {
     #[must_use]
     pub fn input_len(&self) -> usize {
         self.decoder.buffered()
+    }
+
+    /// What the message takes in memory of which the beginning was received.
+    #[must_use]
+    pub const fn partial_bytes(&self) -> usize {
+        self.decoder.cost()
+    }
+
+    /// What the message took in memory that was decoded last.
+    #[must_use]
+    pub const fn message_bytes(&self) -> usize {
+        self.decoder.last_cost()
     }
 
     /// How many objects the peer can call.

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     Broker, CallId, DIALECTS, Echo, Event, NONE, PB, Phase, ProtocolError, RequestNumber, Target,
-    VERSION,
+    VERSION, parts,
 };
 use crate::pb::banana::{Encoder, Token, Word};
 use crate::pb::jelly::{Refused, Unjellier};
@@ -19,7 +19,10 @@ impl Broker {
     /// event into the queue.
     pub(super) fn decode_message(&mut self) -> Result<bool, ProtocolError> {
         let vocabulary = self.phase == Phase::Settled { vocabulary: true };
-        let Some(mut tokens) = self.decoder.next(&self.limits, vocabulary)? else {
+        let Some(mut tokens) =
+            self.decoder
+                .next_or_part(&self.limits, vocabulary, parts::DEPTH, parts::take)?
+        else {
             return Ok(false);
         };
         let mut message = tokens.drain(..);

@@ -343,3 +343,80 @@ async fn nonsense_from_a_slave_is_answered_with_an_error() {
     let answer = play.call(object, "frobnicate", Value::None).await;
     assert!(matches!(answer, Err(CallError::Remote(f)) if f.is(Failure::NO_SUCH_METHOD)));
 }
+
+/// An update with so many pieces of output of so many bytes; each begins with its number.
+fn output(pieces: usize, bytes: usize) -> Value {
+    let piece = |number: usize| {
+        let mut data = vec![b'x'; bytes];
+        data[..8].copy_from_slice(format!("{number:08}").as_bytes());
+        Update::Stdout(data.into())
+    };
+    let pieces: Vec<Update> = (0..pieces).map(piece).collect();
+    encode_updates(&pieces, TextStyle::Bytes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_update_comes_in_parts_and_is_acknowledged_when_all_are_stored() {
+    const PIECES: usize = 24;
+    const BYTES: usize = 512 * 1024;
+
+    let mut play = Play::new(Kind::Slave).await;
+    let (_builder, mut command, start) = play.command().await;
+    let object = command_object(&start);
+    let updated = play.call(object, "update", output(PIECES, BYTES));
+    let mut updated = std::pin::pin!(updated);
+    let mut next = 0;
+    while next < PIECES {
+        let event = tokio::select! {
+            biased;
+            _ = &mut updated => panic!("acknowledged too early"),
+            event = command.events.recv() => event,
+        };
+        let Some(CommandEvent::Updates(updates, acknowledge)) = event else {
+            panic!("no update");
+        };
+        assert!(updates.len() * BYTES <= 2 * 1024 * 1024);
+        for update in updates {
+            let Update::Stdout(data) = update else {
+                panic!("{update:?}");
+            };
+            assert_eq!(data.len(), BYTES);
+            assert_eq!(data[..8], *format!("{next:08}").as_bytes());
+            next += 1;
+        }
+        acknowledge.stored();
+    }
+    assert_eq!(updated.await.unwrap(), Value::Int(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slave_is_not_read_when_its_output_takes_its_share_of_memory() {
+    const PIECES: usize = 2;
+    const BYTES: usize = 512 * 1024;
+    const UPDATES: usize = 14;
+
+    let mut play = Play::new(Kind::Slave).await;
+    let (_builder, mut command, start) = play.command().await;
+    let object = command_object(&start);
+    let updates: Vec<Called> = (0..UPDATES)
+        .map(|_| play.call(object, "update", output(PIECES, BYTES)))
+        .collect();
+    // However long it lasts, what nobody has taken waits with the slave.
+    tokio::time::sleep(std::time::Duration::from_secs(3_600)).await;
+    let waiting = command.events.len();
+    let (mut taken, mut all) = (0, 0);
+    while all < UPDATES * PIECES {
+        let Some(CommandEvent::Updates(pieces, _)) = command.events.recv().await else {
+            panic!("an update is lost");
+        };
+        if taken < waiting {
+            taken += 1;
+            assert!((all + pieces.len()) * BYTES <= 4 * 1024 * 1024);
+        }
+        all += pieces.len();
+    }
+    assert!(waiting > 0);
+    for update in updates {
+        assert_eq!(update.await.unwrap(), Value::Int(0));
+    }
+}
