@@ -33,6 +33,7 @@
 //! | 1 | [`config`] | **pure**: `master.toml`, checked, with all errors at once |
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
 //! | 0 | [`process_lock`] | one process at a time |
+//! | 0 | [`directory`] | directories held open as descriptors: nothing in them is reached through links |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker, login: bytes in, bytes out |
 //! | 0 | [`model`] | **pure**: the domain, how long builds will take, and the journal of what must be remembered |
 //!
@@ -102,6 +103,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod daemonize;
+pub mod directory;
 pub mod logs;
 pub mod model;
 pub mod net;

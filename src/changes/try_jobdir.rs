@@ -35,9 +35,10 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::maildir::{Maildir, Unsettled};
+use self::maildir::{Maildir, Taken, Unsettled};
 use crate::config::TryJobdirConfig;
 use crate::control::Control;
+use crate::directory::Identity;
 use crate::model::{SchedulerName, TryJob};
 use crate::protocol::jobfile;
 use crate::store::{State, read};
@@ -110,6 +111,8 @@ impl JobdirWatcher {
             leaving,
             complaint: None,
             is_settled: false,
+            arriving: None,
+            watched: None,
         };
         let mut notifications = None;
         while !running.leaving.is_cancelled() {
@@ -124,6 +127,9 @@ impl JobdirWatcher {
             if !is_readable {
                 // It may come back as another directory.
                 notifications = None;
+            } else if running.is_elsewhere() {
+                notifications = None;
+                continue;
             }
             tokio::select! {
                 () = wake.notified() => {}
@@ -176,15 +182,27 @@ struct Running {
     complaint: Option<String>,
     /// Whether nothing in `cur/` waits to be looked up.
     is_settled: bool,
+    /// The directory in which jobs arrived at the last look, and that of the look before, which is being watched.
+    arriving: Option<Identity>,
+    watched: Option<Identity>,
 }
 
 impl Running {
+    /// Whether jobs arrive in another directory than at the look before.
+    fn is_elsewhere(&mut self) -> bool {
+        let was = std::mem::replace(&mut self.watched, self.arriving);
+        was.is_some() && was != self.arriving
+    }
+
     /// Hands in all that is there now, oldest first (TJD-04); says whether the directory could be read.
     async fn look(&mut self) -> bool {
         if !self.goes_on() {
             return true;
         }
-        let done = self.take_all().await;
+        let (is_readable, done) = match self.arrived().await {
+            Ok(names) => (true, self.take_all(names).await),
+            Err(why) => (false, Err(why)),
+        };
         match &done {
             Ok(()) => self.complaint = None,
             Err(why) if self.complaint.as_ref() == Some(why) => {}
@@ -193,7 +211,7 @@ impl Running {
                 self.complaint = Some(why.clone());
             }
         }
-        done.is_ok()
+        is_readable
     }
 
     /// Whether more jobs can be taken.
@@ -201,8 +219,19 @@ impl Running {
         self.control.takes_work() && !self.leaving.is_cancelled()
     }
 
+    /// The names of the jobs that are there now. It fails if it must not be touched as it is.
+    async fn arrived(&mut self) -> Result<Vec<OsString>, String> {
+        let arrived = self.in_maildir(|dir| {
+            let arriving = dir.check().map_err(|error| error.to_string())?;
+            Ok((arriving, dir.names()?))
+        });
+        let (arriving, names) = arrived.await?;
+        self.arriving = arriving;
+        Ok(names)
+    }
+
     /// One file that cannot be moved does not hold up the others; the first such failure is returned.
-    async fn take_all(&mut self) -> Result<(), String> {
+    async fn take_all(&mut self, names: Vec<OsString>) -> Result<(), String> {
         let mut failed = Ok(());
         if !self.is_settled {
             let unsettled = self.in_maildir(Maildir::unsettled).await?;
@@ -214,15 +243,15 @@ impl Running {
                 failed = failed.and(self.resume(name, is_second).await);
             }
         }
-        for name in self.in_maildir(Maildir::names).await? {
+        for name in names {
             if !self.goes_on() {
                 break;
             }
             let file = name.clone();
             match self.in_maildir(move |dir| dir.take(&file)).await {
-                Ok(true) => failed = failed.and(self.submit(&name, false).await),
-                // Somebody else has removed it.
-                Ok(false) => {}
+                Ok(Taken::Job) => failed = failed.and(self.submit(&name, false).await),
+                Ok(Taken::Refused { cut, why }) => self.tell_refusal(&cut, &why),
+                Ok(Taken::Gone) => {}
                 Err(why) => failed = failed.and(Err(why)),
             }
         }
@@ -309,10 +338,14 @@ impl Running {
     }
 
     async fn refuse(&self, name: &OsStr, is_second: bool, why: String) -> Result<(), String> {
-        info!(scheduler = %self.watcher.scheduler, file = ?name, "try job refused: {why}");
+        self.tell_refusal(name, &why);
         let file = name.to_owned();
         self.in_maildir(move |dir| dir.refuse(&file, is_second, &why))
             .await
+    }
+
+    fn tell_refusal(&self, name: &OsStr, why: &str) {
+        info!(scheduler = %self.watcher.scheduler, file = ?name, "try job refused: {why}");
     }
 
     /// Works with files, which may take its time.

@@ -43,6 +43,8 @@ impl World {
                 leaving: CancellationToken::new(),
                 complaint: None,
                 is_settled: false,
+                arriving: None,
+                watched: None,
             },
             dir,
             questions,
@@ -296,15 +298,139 @@ async fn a_job_without_an_id_gets_the_name_of_its_file() {
 }
 
 #[tokio::test]
-async fn names_that_are_too_long_hold_nobody_up() {
+async fn names_that_are_too_long_are_refused_and_hold_nobody_up() {
     let mut world = World::new();
     let (fits, long) = ("a".repeat(240), "b".repeat(241));
-    world.drop_job(&fits, "fits");
-    world.drop_job(&long, "long");
+    let longest = "b".repeat(255);
+    for (name, id) in [(&fits, "fits"), (&long, "long"), (&longest, "longest")] {
+        world.drop_job(name, id);
+    }
     world.drop_job("c", "c");
     assert_eq!(world.look(accepted).await, ["fits", "c"]);
-    assert_eq!(world.files("new"), [long].into());
+    assert_eq!(world.files("new"), names([]));
+    assert_eq!(world.running.complaint, None);
+    let refused: Vec<_> = world.files("cur").into_iter().collect();
+    let (cut, reason) = ("b".repeat(200) + "~", ".refused");
+    let refused: Vec<_> = refused
+        .iter()
+        .filter(|name| name.starts_with(&cut))
+        .collect();
+    assert_eq!(refused.len(), 4, "{refused:?}");
+    let (reasons, jobs): (Vec<_>, Vec<_>) =
+        refused.into_iter().partition(|name| name.ends_with(reason));
+    let mut told = reasons.iter().map(|name| {
+        let name = name.strip_suffix(reason).unwrap();
+        assert!(jobs.contains(&&name.to_owned()));
+        world.reason(name)
+    });
+    assert!(told.all(|reason| reason.ends_with(" bytes long, and may have 240\n")));
+    world.restart();
+    assert_eq!(world.look(accepted).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_moved_does_not_make_others_wait_for_the_next_poll() {
+    let mut world = World::new();
+    // A directory in the place that the job is moved to.
+    fs::create_dir_all(world.path("cur/.stuck/x")).unwrap();
+    world.drop_job("stuck", "stuck");
+    world.running.is_settled = true;
+    let look = world.running.look();
+    assert!(look.await, "the directory is watched on");
+    assert!(world.running.complaint.take().unwrap().contains("stuck"));
+    assert_eq!(world.files("new"), names(["stuck"]));
+    world.drop_job("good", "good");
+    assert_eq!(world.look(accepted).await, ["good"]);
+}
+
+/// What lies in a base directory, by name, with its text.
+fn contents(dir: &Path) -> BTreeSet<(String, String)> {
+    let entries = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.is_file());
+    files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_link_in_place_of_a_part_is_refused_and_leads_nowhere() {
+    for part in ["new", "cur", "tmp"] {
+        let mut world = World::new();
+        let base = world.dir.path().join("base");
+        fs::create_dir(&base).unwrap();
+        fs::write(base.join("master.toml"), "title = \"ours\"").unwrap();
+        let before = contents(&base);
+        world.drop_job("master.toml", "theirs");
+        fs::rename(world.path(part), world.path("away")).unwrap();
+        symlink(&base, world.path(part)).unwrap();
+
+        assert_eq!(world.look(accepted).await, [""; 0], "{part}");
+
+        let complaint = world.running.complaint.clone().unwrap();
+        let link = world.path(part);
+        let link = format!("{} is a symbolic link", link.display());
+        assert!(complaint.starts_with(&link), "{complaint}");
+        assert_eq!(contents(&base), before, "{part}");
+        // Nor when the master starts.
+        let error = open_after(world.dir.path(), &mut vec![world.running.watcher.lock()]);
+        assert!(matches!(error, Err(JobdirError::Link(_))), "{error:?}");
+        // It goes on when there is a directory again.
+        fs::remove_file(world.path(part)).unwrap();
+        fs::rename(world.path("away"), world.path(part)).unwrap();
+        assert_eq!(world.look(accepted).await, ["theirs"]);
+        assert_eq!(world.running.complaint, None);
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_becomes_a_link_in_the_middle_of_a_job_leads_nowhere() {
+    for part in ["new", "cur", "tmp"] {
+        let mut world = World::new();
+        let base = world.dir.path().join("base");
+        fs::create_dir(&base).unwrap();
+        fs::write(base.join(".1"), "precious").unwrap();
+        let before = contents(&base);
+        world.drop_job("1", "one");
+        world.drop_job("2", "two");
+        let (was, away) = (world.path(part), world.path("away"));
+        let target = base.clone();
+        // After the job was taken and read, and before it is settled or refused.
+        world
+            .look(move |_| {
+                if !away.exists() {
+                    fs::rename(&was, &away).unwrap();
+                    symlink(&target, &was).unwrap();
+                }
+                Err("builder x is not one".to_owned())
+            })
+            .await;
+        assert_eq!(contents(&base), before, "{part}");
+        assert!(world.running.complaint.is_some(), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_is_made_anew_is_found_again() {
+    let mut world = World::new();
+    world.drop_job("a", "a");
+    assert_eq!(world.look(accepted).await, ["a"]);
+    assert!(!world.running.is_elsewhere());
+    fs::rename(world.dir.path().join("jobs"), world.dir.path().join("old")).unwrap();
+    assert_eq!(world.look(accepted).await, [""; 0]);
     assert!(world.running.complaint.is_some());
+    fs::create_dir_all(world.path("new")).unwrap();
+    world.drop_job("b", "b");
+    assert_eq!(world.look(accepted).await, ["b"]);
+    assert!(world.running.is_elsewhere(), "it is watched anew");
+    assert_eq!(world.look(accepted).await, [""; 0]);
+    assert!(!world.running.is_elsewhere());
+    // The lock is on the new one.
+    assert!(matches!(open(world.dir.path()), Err(JobdirError::InUse(_))));
 }
 
 #[tokio::test]
