@@ -3,13 +3,16 @@
 //! It is what `buildbot try --connect=ssh` starts at the other end. A job appears in `new` whole or not at all: it is
 //! written beside it, brought to the disk, and then renamed.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::Failed;
 use super::try_job::job::expand_home;
 use crate::config::TryJobdirConfig;
+use crate::directory::{self, Directory};
 use crate::pb::cred;
 use crate::protocol::jobfile;
 
@@ -19,25 +22,13 @@ pub const MAX_JOB_BYTES: u64 = TryJobdirConfig::DEFAULT_JOB_SIZE;
 /// Reads a job from `input` to its end and puts it into `jobdir` (where `~` is the home directory), under the name that Buildbot gives it: `now_secs`, the
 /// time in seconds since the epoch, and the MD5 of its contents.
 ///
+/// The directory belongs to others, so that it is held while it is worked in, and no link in it is followed.
+///
 /// # Errors
 /// `jobdir` is not a job directory, the job is empty or too large, or the disk does not take it.
 pub fn tryserver(jobdir: &Path, input: &mut dyn Read, now_secs: u64) -> Result<(), Failed> {
     let jobdir = &expand_home(jobdir);
-    let shown = jobdir.display();
-    if !jobdir.is_dir() {
-        return Err(Failed::Usage(format!(
-            "tryserver: there is no directory {shown} on this machine; give the job directory of the master's \
-             Try_Jobdir scheduler as --jobdir"
-        )));
-    }
-    for part in ["tmp", "new"] {
-        if !jobdir.join(part).is_dir() {
-            return Err(Failed::Usage(format!(
-                "tryserver: {shown} is no job directory, for it has no directory '{part}'; the master makes it when \
-                 its Try_Jobdir scheduler starts"
-            )));
-        }
-    }
+    let (tmp, new) = parts(jobdir)?;
     let mut job = Vec::new();
     let mut limited = input.take(MAX_JOB_BYTES + 1);
     limited
@@ -58,22 +49,65 @@ pub fn tryserver(jobdir: &Path, input: &mut dyn Read, now_secs: u64) -> Result<(
         )));
     }
     let name = format!("{now_secs}-{}", cred::md5_hex(&job));
-    let written = jobdir.join("tmp").join(&name);
-    let put = write_durably(&written, &job)
-        .and_then(|()| fs::rename(&written, jobdir.join("new").join(&name)))
-        .and_then(|()| File::open(jobdir.join("new"))?.sync_all());
+    // Another job of this second with the same contents has a draft of its own.
+    let draft = format!("{name}-{}", std::process::id());
+    let (name, draft) = (OsStr::new(&name), OsStr::new(&draft));
+    let put = tmp
+        .create(draft, 0o666)
+        .and_then(|file| write_durably(file, &new, &job))
+        .and_then(|()| tmp.rename(draft, &new, name))
+        .and_then(|()| new.sync());
     put.map_err(|e| {
         // If it cannot be removed either, the master ignores what lies in tmp.
-        fs::remove_file(&written).ok();
-        not_done(format!("cannot put the job into {shown}: {e}"))
+        tmp.remove_file(draft).ok();
+        not_done(format!("cannot put the job into {}: {e}", jobdir.display()))
     })
 }
 
-fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+/// The directories `tmp` and `new` of a job directory.
+fn parts(jobdir: &Path) -> Result<(Directory, Directory), Failed> {
+    let shown = jobdir.display();
+    let dir = Directory::open(jobdir).map_err(|error| {
+        let why = if directory::is_about_link(&error) {
+            error.to_string()
+        } else {
+            format!("there is no directory {shown} on this machine")
+        };
+        Failed::Usage(format!(
+            "tryserver: {why}; give the job directory of the master's Try_Jobdir scheduler as --jobdir"
+        ))
+    })?;
+    let part = |name: &str| {
+        dir.directory(OsStr::new(name)).map_err(|error| {
+            Failed::Usage(if directory::is_about_link(&error) {
+                format!(
+                    "tryserver: {shown}/{name} is a symbolic link, and the job could end up anywhere; tell the \
+                     owner of the job directory"
+                )
+            } else {
+                format!(
+                    "tryserver: {shown} is no job directory, for it has no directory '{name}'; the master makes it \
+                     when its Try_Jobdir scheduler starts"
+                )
+            })
+        })
+    };
+    Ok((part("tmp")?, part("new")?))
+}
+
+/// In a directory that gives its files to a group, the group may read the job whatever the sender's umask is: the
+/// master reads it as one of the group.
+fn write_durably(mut file: File, new: &Directory, contents: &[u8]) -> io::Result<()> {
+    if new.mode()? & SET_GROUP != 0 {
+        let mode = file.metadata()?.permissions().mode();
+        file.set_permissions(Permissions::from_mode(mode | 0o040))?;
+    }
     file.write_all(contents)?;
     file.sync_all()
 }
+
+/// The bit of a directory whose files get its group.
+const SET_GROUP: u32 = 0o2000;
 
 fn not_done(why: impl std::fmt::Display) -> Failed {
     Failed::NotDone(format!("tryserver: {why}"))
@@ -82,6 +116,9 @@ fn not_done(why: impl std::fmt::Display) -> Failed {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::model::TryJob;
@@ -132,6 +169,38 @@ mod tests {
         fs::create_dir(dir.path().join("tmp")).unwrap();
         let error = tryserver(dir.path(), &mut &b"x"[..], 0).unwrap_err();
         assert!(error.to_string().contains("no directory 'new'"), "{error}");
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_part_is_refused_and_leads_nowhere() {
+        for part in ["tmp", "new"] {
+            let dir = jobdir();
+            let home = tempfile::tempdir().unwrap();
+            fs::remove_dir(dir.path().join(part)).unwrap();
+            symlink(home.path(), dir.path().join(part)).unwrap();
+            let error = tryserver(dir.path(), &mut job(3).as_slice(), 0).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let link = format!("{part} is a symbolic link");
+            assert!(error.to_string().contains(&link), "{error}");
+            assert!(names(home.path()).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_group_that_shares_the_directory_may_read_the_job() {
+        let dir = jobdir();
+        let sent_with = |mode: u32| {
+            fs::set_permissions(dir.path().join("new"), Permissions::from_mode(mode)).unwrap();
+            let file = dir.path().join("tmp/file");
+            fs::write(&file, "").unwrap();
+            // As a umask of 077 makes it.
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+            let open = File::options().write(true).open(&file).unwrap();
+            write_durably(open, &parts(dir.path()).unwrap().1, b"x").unwrap();
+            file.metadata().unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(sent_with(0o2770), 0o640);
+        assert_eq!(sent_with(0o700), 0o600);
     }
 
     #[test]
