@@ -270,14 +270,19 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             if read::are_logs_gone(conn, build.summary.id)? {
                 bail!("the logs of build {number} of {builder} were removed, as log_horizon says");
             }
-            let path = state.basedir().join(find_log(&build, step, log)?);
+            let path = find_log(&build, step, log)?;
             let channels: &[Channel] = if *headers {
                 &Channel::ALL
             } else {
                 &Channel::OUTPUT
             };
-            let doing = || format!("cannot read the log {}.log", path.display());
-            let mut reader = LogReader::open(&path).with_context(doing)?;
+            let doing = || {
+                format!(
+                    "cannot read the log {}.log",
+                    state.basedir().join(path).display()
+                )
+            };
+            let mut reader = LogReader::open(state.basedir(), path).with_context(doing)?;
             reader.copy_to(channels, screen.out).with_context(doing)?;
         }
     }

@@ -15,6 +15,7 @@
 
 mod index;
 mod name;
+mod place;
 pub mod reader;
 mod remove;
 pub mod writer;

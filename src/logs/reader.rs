@@ -7,7 +7,9 @@ use std::path::Path;
 
 use super::Channel;
 use super::index::Run;
+use super::place;
 use super::writer::{DATA, INDEX, with_suffix};
+use crate::directory::Directory;
 
 /// A log on disk.
 #[derive(Debug)]
@@ -21,14 +23,19 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// Opens the log at `path` (with the base directory, without suffix).
+    /// Opens the log at `path`, which is relative to `basedir` and without suffix.
     ///
     /// # Errors
     /// There is no such log, or it cannot be read.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(basedir: &Path, path: &str) -> io::Result<Self> {
+        let path = Path::new(path);
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(place::outside());
+        };
+        let dir = place::open(&Directory::open(basedir)?, dir, false)?;
         Ok(Self {
-            data: File::open(with_suffix(path, DATA))?,
-            index: File::open(with_suffix(path, INDEX))?,
+            data: dir.read(&with_suffix(name, DATA))?,
+            index: dir.read(&with_suffix(name, INDEX))?,
             next_run: 0,
             position: 0,
         })

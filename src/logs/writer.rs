@@ -1,7 +1,8 @@
 //! Writing logs.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use tracing::{error, warn};
 
 use super::Channel;
 use super::index::Run;
-use super::remove::check;
+use super::place;
+use crate::directory::Directory;
 
 /// Makes logs, all written by one thread. Cheap to clone; the thread ends when the last clone and
 /// the last sink are gone.
@@ -30,8 +32,9 @@ impl LogStore {
     /// Starts the writer for logs below `basedir`.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// There is no such directory, or the thread cannot be started.
     pub fn start(basedir: PathBuf) -> io::Result<Self> {
+        let basedir = Directory::open(&basedir)?;
         let (inbox, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES));
         let thread = WriterThread {
@@ -157,7 +160,7 @@ fn weight(data: &Bytes) -> u32 {
 }
 
 struct WriterThread {
-    basedir: PathBuf,
+    basedir: Directory,
     waiting: mpsc::Receiver<Message>,
     room: Arc<Semaphore>,
     logs: BTreeMap<u64, Log>,
@@ -288,7 +291,7 @@ impl Log {
         }
     }
 
-    fn flush(&mut self, basedir: &Path) {
+    fn flush(&mut self, basedir: &Directory) {
         if let Err(e) = self.try_flush(basedir) {
             error!(
                 "cannot write the log {:?}: {e}; the build goes on without the rest of it",
@@ -304,7 +307,7 @@ impl Log {
         }
     }
 
-    fn try_flush(&mut self, basedir: &Path) -> io::Result<()> {
+    fn try_flush(&mut self, basedir: &Directory) -> io::Result<()> {
         if self.state == State::Broken || (self.state == State::Made && self.waiting.is_empty()) {
             return Ok(());
         }
@@ -350,37 +353,38 @@ impl Log {
 }
 
 impl Files {
-    fn open(basedir: &Path, path: &str, is_new: bool) -> io::Result<Self> {
-        let base = basedir.join(check(path)?);
-        // What is there already belongs to a build whose number the state has forgotten; only an
-        // older copy of the state that was put back does that.
+    fn open(basedir: &Directory, path: &str, is_new: bool) -> io::Result<Self> {
+        let path = Path::new(path);
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(place::outside());
+        };
+        let dir = place::open(basedir, dir, is_new)?;
         let open = |suffix| {
-            File::options()
-                .write(true)
-                .append(!is_new)
-                .create(is_new)
-                .truncate(is_new)
-                .open(with_suffix(&base, suffix))
-        };
-        let index = match open(INDEX) {
-            Err(e) if is_new && e.kind() == ErrorKind::NotFound => {
-                if let Some(dir) = base.parent() {
-                    fs::create_dir_all(dir)?;
-                }
-                open(INDEX)?
+            let name = with_suffix(name, suffix);
+            if !is_new {
+                return dir.append(&name);
             }
-            opened => opened?,
+            match dir.create(&name, 0o666) {
+                // It belongs to a build whose number the state has forgotten, because an older copy of the state was
+                // put back.
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                    dir.set_aside(&name)?;
+                    dir.create(&name, 0o666)
+                }
+                made => made,
+            }
         };
+        let index = open(INDEX)?;
         let data = open(DATA)?;
         Ok(Self { data, index })
     }
 }
 
-/// The path with a suffix after its own dots.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
+/// The name with a suffix after its own dots.
+pub(super) fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
+    let mut name = name.to_owned();
+    name.push(suffix);
+    name
 }
 
 /// Writes the chunks without copying them; returns how many bytes went out.

@@ -74,9 +74,7 @@ impl Follower {
             for log in build.logs.get(index).into_iter().flatten() {
                 let tail = match shown.logs.entry((index, log.name.clone())) {
                     Entry::Occupied(tail) => tail.into_mut(),
-                    Entry::Vacant(place) => {
-                        place.insert(Tail::open(&self.basedir.join(&log.path))?)
-                    }
+                    Entry::Vacant(place) => place.insert(Tail::open(&self.basedir, &log.path)?),
                 };
                 self.show_log(tail)?;
             }
@@ -158,9 +156,9 @@ struct Tail {
 }
 
 impl Tail {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let log = LogReader::open(path)
-            .with_context(|| format!("cannot read the log {}", path.display()))?;
+    fn open(basedir: &Path, path: &str) -> anyhow::Result<Self> {
+        let log = LogReader::open(basedir, path)
+            .with_context(|| format!("cannot read the log {path}"))?;
         Ok(Self {
             log,
             text: Vec::new(),

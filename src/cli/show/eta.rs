@@ -44,7 +44,7 @@ pub(super) fn left(row: &BuildRow, is_running: bool, basedir: &Path, now: Timest
 fn state<'a>(step: &'a StepSummary, logs: &'a [LogRow], basedir: &Path) -> StepState<'a> {
     let is_over = step.finished_at.is_some();
     // It is for an estimate: what cannot be read says nothing.
-    let count = |path: &str| LogReader::open(&basedir.join(path))?.count(&Channel::OUTPUT);
+    let count = |path: &str| LogReader::open(basedir, path)?.count(&Channel::OUTPUT);
     let logs = logs.iter().filter(|_| !is_over);
     let output = logs.filter_map(|log| Some((log.name.as_str(), count(&log.path).ok()?)));
     StepState {

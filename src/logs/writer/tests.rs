@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::fs;
 use std::future::Future;
 use std::os::unix::fs::symlink;
 use std::pin::pin;
@@ -39,7 +40,7 @@ fn write(dir: &Path, path: &str, chunks: &[(Channel, &[u8])]) -> u64 {
 
 fn read(dir: &Path, path: &str, channels: &[Channel]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut reader = LogReader::open(&dir.join(path)).unwrap();
+    let mut reader = LogReader::open(dir, path).unwrap();
     let copied = reader.copy_to(channels, &mut out).unwrap();
     assert_eq!(copied, u64::try_from(out.len()).unwrap());
     assert_eq!(reader.count(channels).unwrap(), copied);
@@ -83,7 +84,6 @@ fn a_log_can_be_read_before_anything_was_written() {
 #[test]
 fn a_reader_follows_a_log_that_grows() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("log");
     let store = LogStore::start(dir.path().to_owned()).unwrap();
     let mut sink = store.create("log");
     let mut seen = Vec::new();
@@ -94,7 +94,7 @@ fn a_reader_follows_a_log_that_grows() {
         while seen.len() < enough {
             match &mut reader {
                 // Until the thread has made it.
-                None => reader = LogReader::open(&path).ok(),
+                None => reader = LogReader::open(dir.path(), "log").ok(),
                 Some(reader) => {
                     reader.copy_to(&Channel::OUTPUT, &mut seen).unwrap();
                 }
@@ -120,7 +120,7 @@ fn what_is_left_of_a_damaged_log_is_read_and_the_damage_told() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "log", &[(Channel::Stdout, b"whole")]);
     fs::write(dir.path().join("log.log"), b"who").unwrap();
-    let mut reader = LogReader::open(&dir.path().join("log")).unwrap();
+    let mut reader = LogReader::open(dir.path(), "log").unwrap();
     let mut out = Vec::new();
     let error = reader.copy_to(&Channel::ALL, &mut out).unwrap_err();
     assert_eq!(
@@ -128,7 +128,7 @@ fn what_is_left_of_a_damaged_log_is_read_and_the_damage_told() {
         (&b"who"[..], ErrorKind::UnexpectedEof)
     );
     fs::write(dir.path().join("log.idx"), [0x03]).unwrap();
-    let mut reader = LogReader::open(&dir.path().join("log")).unwrap();
+    let mut reader = LogReader::open(dir.path(), "log").unwrap();
     let error = reader.copy_to(&Channel::ALL, &mut out).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
 }
@@ -153,18 +153,58 @@ fn a_log_that_cannot_be_written_does_not_stop_the_build() {
     let chunks = [(Channel::Stdout, &data[..]); 32];
     assert_eq!(write(dir.path(), "file/log", &chunks), 0);
     // A full disk.
-    symlink("/dev/full", dir.path().join("log.log")).unwrap();
-    assert_eq!(write(dir.path(), "log", &chunks), 0);
+    let basedir = Directory::open(dir.path()).unwrap();
+    let mut log = Log::new("log".to_owned(), Arc::new(Semaphore::new(0)));
+    log.flush(&basedir);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    log.files.as_mut().unwrap().data = full;
+    log.waiting.push((Channel::Stdout, Bytes::from(data)));
+    log.flush(&basedir);
+    assert_eq!((log.state, log.size), (State::Broken, 0));
     assert_eq!(read(dir.path(), "log", &Channel::ALL), b"");
 }
 
 #[test]
-fn an_old_file_of_the_same_name_is_replaced() {
+fn an_old_file_of_the_same_name_is_kept_under_another() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), "log", &[(Channel::Stderr, b"older and longer")]);
-    write(dir.path(), "log", &[(Channel::Stdout, b"new")]);
+    for text in [&b"first"[..], b"second and longer", b"new"] {
+        write(dir.path(), "log", &[(Channel::Stdout, text)]);
+    }
     assert_eq!(read(dir.path(), "log", &[Channel::Stdout]), b"new");
-    assert_eq!(fs::read(dir.path().join("log.log")).unwrap(), b"new");
+    let file = |name| fs::read(dir.path().join(name)).unwrap();
+    assert_eq!(file("log.log"), b"new");
+    assert_eq!(file("log.log.1"), b"first");
+    assert_eq!(file("log.log.2"), b"second and longer");
+}
+
+#[test]
+fn no_link_leads_a_log_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let precious = elsewhere.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    fs::create_dir(dir.path().join("builders")).unwrap();
+    symlink(elsewhere.path(), dir.path().join("builders/linked")).unwrap();
+    assert_eq!(
+        write(
+            dir.path(),
+            "builders/linked/0/stdio",
+            &[(Channel::Stdout, b"x")]
+        ),
+        0
+    );
+    symlink(&precious, dir.path().join("builders/stdio.log")).unwrap();
+    assert_eq!(
+        write(dir.path(), "builders/stdio", &[(Channel::Stdout, b"x")]),
+        1
+    );
+    assert_eq!(read(dir.path(), "builders/stdio", &Channel::ALL), b"x");
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    // Nor a reader.
+    fs::remove_file(dir.path().join("builders/stdio.log")).unwrap();
+    symlink(&precious, dir.path().join("builders/stdio.log")).unwrap();
+    assert!(LogReader::open(dir.path(), "builders/stdio").is_err());
 }
 
 #[test]

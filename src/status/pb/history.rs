@@ -44,7 +44,7 @@ impl History {
     pub(super) async fn output(&self, logs: Vec<(String, String)>) -> Vec<(String, u64)> {
         let basedir = self.basedir.clone();
         let counting = tokio::task::spawn_blocking(move || {
-            let count = |path: &str| LogReader::open(&basedir.join(path))?.count(&Channel::OUTPUT);
+            let count = |path: &str| LogReader::open(&basedir, path)?.count(&Channel::OUTPUT);
             let logs = logs.into_iter();
             // It is for an estimate: what cannot be read says nothing.
             logs.map(|(name, path)| (name, count(&path).unwrap_or(0)))
@@ -55,10 +55,10 @@ impl History {
 
     /// The text of the log at `path`, of the channels; of one that is too long, the end.
     pub(super) async fn log(&self, path: &str, channels: &'static [Channel]) -> Option<Vec<u8>> {
-        let path = self.basedir.join(path);
+        let (basedir, path) = (self.basedir.clone(), path.to_owned());
         let reading = tokio::task::spawn_blocking(move || -> io::Result<Vec<u8>> {
             let mut end = End::default();
-            LogReader::open(&path)?.copy_to(channels, &mut end)?;
+            LogReader::open(&basedir, &path)?.copy_to(channels, &mut end)?;
             Ok(end.into_text())
         });
         match reading.await {
