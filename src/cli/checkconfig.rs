@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::next_runs::{self, Asked, MOST_RUNS};
-use super::{complain, moment, say, write_out};
+use super::{complain, moment, say, within, write_out};
 use crate::config::{self, Config, ConfigErrors};
-use crate::daemon::{machine_zone, wall};
+use crate::daemon::{self, machine_zone, wall};
 use crate::model::Timestamp;
 use crate::status::mail;
 
@@ -54,6 +54,13 @@ impl CheckConfig {
         let Some(config) = load(&file, Tell::All)? else {
             return Ok(false);
         };
+        if daemon::is_in_base_directory(&file) {
+            let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+            within(dir.unwrap_or(Path::new(".")), || {
+                tell_exposed(&config);
+                Ok(())
+            })?;
+        }
         if !self.quiet && !self.json {
             say(&format!(
                 "{}: good: {}, {}, {}",
@@ -86,6 +93,13 @@ impl CheckConfig {
             }
             Ok(())
         })
+    }
+}
+
+/// Shows what others can do to the master whose base directory is the current one.
+pub(super) fn tell_exposed(config: &Config) {
+    for exposed in daemon::exposed(config) {
+        complain(&format!("warning: {exposed}"));
     }
 }
 

@@ -84,7 +84,11 @@ impl Start {
         };
         within(dir, || {
             daemon::check_secrets(&config)?;
-            daemon::check_jobdirs(&config, Path::new("."))
+            daemon::check_jobdirs(&config, Path::new("."))?;
+            if tell == Tell::All {
+                checkconfig::tell_exposed(&config);
+            }
+            Ok(())
         })?;
         Ok(true)
     }
@@ -166,11 +170,14 @@ impl Start {
             None
         };
         if let Ok(meta) = std::fs::metadata(".")
-            && meta.permissions().mode() & 0o077 != 0
+            && meta.permissions().mode() & 0o055 != 0
         {
             tracing::warn!(
                 "others can read this base directory: `chmod 700` it, it has passwords and logs"
             );
+        }
+        for exposed in daemon::exposed(&config) {
+            tracing::warn!("{exposed}");
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)

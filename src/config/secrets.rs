@@ -2,9 +2,41 @@
 
 use std::path::PathBuf;
 
-use super::checked::Secret;
+use super::checked::{ChangeSourceConfig, Config, InstanceKind, Secret, SlaveKind};
 use super::reader::{Table, Value};
+use super::scheduling::SchedulerKind;
 use crate::model::Properties;
+
+impl Config {
+    /// All passwords of slaves, change sources and users.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let slaves = self.slaves.iter().filter_map(|slave| match &slave.kind {
+            SlaveKind::Remote { password } => Some(password),
+            SlaveKind::Latent(latent) => match &latent.kind {
+                InstanceKind::Command { password, .. } | InstanceKind::Docker { password, .. } => {
+                    Some(password)
+                }
+                InstanceKind::Process => None,
+            },
+            SlaveKind::Local => None,
+        });
+        let sources = self.change_sources.iter();
+        let sources = sources.map(|ChangeSourceConfig::Pb { password, .. }| password);
+        let users = self.schedulers.iter().flat_map(|s| match &s.kind {
+            SchedulerKind::TryUserpass(config) => config.users.as_slice(),
+            SchedulerKind::Scheduler { .. }
+            | SchedulerKind::AnyBranch { .. }
+            | SchedulerKind::Dependent { .. }
+            | SchedulerKind::Periodic { .. }
+            | SchedulerKind::Nightly(_)
+            | SchedulerKind::Triggerable
+            | SchedulerKind::TryJobdir(_) => &[],
+        });
+        slaves
+            .chain(sources)
+            .chain(users.map(|(_, password)| password))
+    }
+}
 
 impl Value<'_> {
     /// A table of properties, which get `source` (PRP-02, PRP-03).

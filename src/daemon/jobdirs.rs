@@ -1,7 +1,7 @@
 //! The job directories of the try schedulers.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
@@ -23,6 +23,11 @@ pub fn check(config: &Config, basedir: &Path) -> anyhow::Result<()> {
         JobdirWatcher::check(jobdir, basedir).with_context(|| format!("scheduler \"{name}\""))?;
     }
     Ok(())
+}
+
+/// The job directories of `config`, with their schedulers.
+pub(super) fn paths(config: &Config) -> impl Iterator<Item = (&SchedulerName, PathBuf)> {
+    configured(config).map(|(name, jobdir)| (name, jobdir.jobdir.clone()))
 }
 
 /// The directories that are watched. The base directory is the current one.

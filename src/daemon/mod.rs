@@ -14,6 +14,7 @@ mod builds;
 mod clock;
 mod doors;
 mod engine;
+mod exposure;
 mod instances;
 mod jobdirs;
 mod local;
@@ -52,6 +53,7 @@ use reconfigure::Reconfigurer;
 
 pub use clock::wall;
 pub use doors::check_secrets;
+pub use exposure::{exposed, is_in_base_directory};
 pub use jobdirs::check as check_jobdirs;
 pub use reconfigure::{Load, rotation};
 pub use zone::machine_zone;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use buildmaster::model::TryJob;
@@ -86,6 +87,109 @@ fn tjd_01_a_missing_job_directory_is_told_before_anything_starts() {
         let log = master.dir().join("buildmaster.log");
         assert!(!log.exists(), "nothing went to the background");
     }
+}
+
+#[test]
+fn a_developer_who_can_replace_parts_of_the_directory_does_not_reach_the_base_directory() {
+    for part in ["new", "cur", "tmp"] {
+        let sandbox = Sandbox::new();
+        let mut master = prepare(&sandbox, "poll_interval = \"50ms\"");
+        make_jobdir(&master);
+        let config = fs::read_to_string(master.dir().join("master.toml")).unwrap();
+        master.run();
+        drop_job(&master, "1", &job("before"));
+        wait_until_handed_in(&master, "1");
+
+        // The base directory in place of the part, and a job that is called as one of its files.
+        let (was, away) = (jobdir(&master).join(part), jobdir(&master).join("away"));
+        fs::rename(&was, &away).unwrap();
+        symlink("..", &was).unwrap();
+        if part != "tmp" && part != "new" {
+            drop_file(&master, "master.toml", b"title = \"theirs\"");
+        }
+        master
+            .process()
+            .wait_for_line("is a symbolic link, which the master does not follow");
+        assert_eq!(
+            fs::read_to_string(master.dir().join("master.toml")).unwrap(),
+            config
+        );
+        assert!(master.dir().join("state.sqlite").exists());
+
+        // It goes on when the directory is back.
+        fs::remove_file(&was).unwrap();
+        fs::rename(&away, &was).unwrap();
+        drop_job(&master, "2", &job("after"));
+        wait_until_handed_in(&master, "2");
+        assert!(master.terminate().success());
+
+        // Neither does a master that starts with a link.
+        fs::rename(&was, &away).unwrap();
+        symlink("..", &was).unwrap();
+        let start = ["start", "--nodaemon"];
+        let told = run(sandbox.buildmaster().args(start).arg(master.dir())).fails_with(1);
+        assert!(
+            told.contains(&format!("jobs/{part} is a symbolic link")),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn an_over_long_name_is_refused_and_delays_nobody() {
+    let sandbox = Sandbox::new();
+    let mut master = prepare(&sandbox, "poll_interval = \"1h\"");
+    make_jobdir(&master);
+    master.run();
+    let long = "x".repeat(250);
+    drop_job(&master, &long, &job("long"));
+    drop_job(&master, "1", &job("first"));
+    wait_until_handed_in(&master, "1");
+    // Nobody polls: the directory is still watched.
+    drop_job(&master, "2", &job("second"));
+    wait_until_handed_in(&master, "2");
+    let reasons = files_in(&jobdir(&master).join("cur"));
+    let reason = reasons
+        .iter()
+        .find(|name| name.ends_with(".refused"))
+        .unwrap();
+    let reason = fs::read_to_string(jobdir(&master).join("cur").join(reason)).unwrap();
+    assert!(reason.contains("is 250 bytes long"), "{reason}");
+    assert!(files_in(&jobdir(&master).join("new")).is_empty());
+    assert!(master.terminate().success());
+}
+
+#[test]
+fn what_others_can_write_is_warned_of() {
+    let sandbox = Sandbox::new();
+    let mut master = prepare(&sandbox, "");
+    make_jobdir(&master);
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    open(&jobdir(&master), 0o2770).unwrap();
+    open(master.dir(), 0o770).unwrap();
+    let checked = sandbox
+        .buildmaster()
+        .arg("checkconfig")
+        .arg(master.dir())
+        .output()
+        .unwrap();
+    assert!(checked.status.success());
+    let told = String::from_utf8(checked.stderr).unwrap();
+    for warning in [
+        "warning: the base directory ",
+        "warning: the job directory of scheduler \"ssh\", ",
+    ] {
+        let line = told.lines().find(|line| line.starts_with(warning));
+        assert!(
+            line.unwrap().contains("can be written by its group"),
+            "{told}"
+        );
+    }
+    master.run();
+    for what in ["the base directory ", "the job directory of scheduler"] {
+        master.process().wait_for_line(what);
+    }
+    assert!(master.terminate().success());
 }
 
 #[test]
