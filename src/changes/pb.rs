@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, info};
 
 use crate::control::{Control, Pending};
-use crate::net::{IncomingCall, LoginAnswer, Peer, Reply};
+use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
 use crate::pb::{Failure, Value};
 use crate::protocol::change::decode_change;
 
@@ -14,21 +14,33 @@ const CALLS: usize = 16;
 /// Changes of one connection that may wait for the disk; more wait at the sender.
 const IN_FLIGHT: usize = 64;
 
-/// Serves a client that has logged in as a change source, until it goes away. Changes are handed in
-/// in the order in which they came, and answered as they become durable.
-pub async fn serve(peer: Peer, login: LoginAnswer, prefix: Option<String>, control: Control) {
+/// Serves a client that has logged in as a change source, until it goes away or is idle for too long. Changes are handed
+/// in in the order in which they came, and answered as they become durable.
+pub async fn serve(
+    peer: Peer,
+    login: LoginAnswer,
+    activity: Activity,
+    prefix: Option<String>,
+    control: Control,
+) {
     let (avatar, mut calls) = peer.export(CALLS);
     login.accept(avatar);
     let mut waiting = JoinSet::new();
     loop {
+        activity.set_busy(!waiting.is_empty());
         tokio::select! {
             call = calls.recv(), if waiting.len() < IN_FLIGHT => {
                 let Some(call) = call else { break };
+                activity.touch();
                 if let Some((pending, reply)) = on_call(call, prefix.as_deref(), &control).await {
                     waiting.spawn(answer(pending, reply));
                 }
             }
             _ = waiting.join_next(), if !waiting.is_empty() => {}
+            limit = activity.idled_out() => {
+                peer.close(&idle_for(limit));
+                break;
+            }
         }
     }
     // The sender may be gone, but its changes are not: they only lose their answers.

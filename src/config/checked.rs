@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clients::ClientLimits;
 use super::{Horizons, LockAccess, LockConfig, Merging, SchedulerConfig, SlaveChoice};
 use crate::model::{BuilderName, InstanceStop, Properties, Results, SlaveName, StopMeans};
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// How long a slave may take to answer a keepalive (SLV-05): 30 s.
     pub keepalive_timeout: Duration,
+    /// Limits of connections that are not those of slaves.
+    pub clients: ClientLimits,
     /// How long a stopped step may go on (BUI-12): 60 s.
     pub interrupt_grace: Duration,
     /// How long requests wait for a builder that was removed to come back (BST-09): not at all.

@@ -184,6 +184,7 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
         start_build_timeout,
         attach_timeout,
         keepalive_timeout,
+        clients,
         interrupt_grace,
         orphan_request_grace,
         max_retries,
@@ -208,6 +209,11 @@ fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
         (
             "keepalive_timeout",
             *keepalive_timeout != b.keepalive_timeout,
+        ),
+        ("client_idle_timeout", clients.idle != b.clients.idle),
+        (
+            "max_client_connections",
+            clients.connections != b.clients.connections,
         ),
         ("interrupt_grace", *interrupt_grace != b.interrupt_grace),
         (

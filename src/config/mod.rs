@@ -13,6 +13,7 @@ pub mod calendar;
 mod change_sources;
 pub mod checked;
 pub mod choosing;
+mod clients;
 pub mod difference;
 pub mod horizons;
 mod instances;
@@ -43,6 +44,7 @@ pub use checked::{
     ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
+pub use clients::ClientLimits;
 pub use difference::Difference;
 pub use horizons::{Horizon, Horizons};
 pub use locks::{LockAccess, LockConfig, LockKind, LockMode, circle_with};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
 use super::checked::{Config, Listen, LogLimits, SlaveConfig, SlaveKind};
+use super::clients;
 use super::horizons;
 use super::locks::Locks;
 use super::mail;
@@ -41,6 +42,8 @@ pub(super) static SHAPE: Shape = Shape {
         "start_build_timeout",
         "attach_timeout",
         "keepalive_timeout",
+        "client_idle_timeout",
+        "max_client_connections",
         "interrupt_grace",
         "orphan_request_grace",
         "max_retries",
@@ -153,6 +156,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         max_tail_size: root.take("log_max_tail_size").and_then(|v| v.size()),
     };
     let log_rotation = read_log_rotation(&mut root);
+    let clients = clients::read(&mut root);
     let horizons = horizons::read(&mut root);
     let mail = mail::read(&mut root);
     let mut text = |key, default: &str| {
@@ -179,6 +183,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         start_build_timeout,
         attach_timeout,
         keepalive_timeout,
+        clients,
         mail,
         interrupt_grace,
         orphan_request_grace: orphan_request_grace.unwrap_or_default(),

@@ -18,7 +18,9 @@ use super::instances::Access;
 use super::passwords::Passwords;
 use super::sessions::{Keepalive, Keepalives};
 use crate::buildslave::{Environment, own_environment};
-use crate::config::{ChangeSourceConfig, Config, InstanceKind, Listen, SchedulerKind, SlaveKind};
+use crate::config::{
+    ChangeSourceConfig, ClientLimits, Config, InstanceKind, Listen, SchedulerKind, SlaveKind,
+};
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Gatekeeper, Login, Tasks, UserKind};
@@ -80,6 +82,7 @@ struct Wanted {
     local_passwords: BTreeMap<SlaveName, String>,
     instance_passwords: BTreeMap<SlaveName, Vec<u8>>,
     keepalives: Keepalives,
+    clients: ClientLimits,
     environment: Environment,
     passwords: Passwords,
 }
@@ -198,6 +201,7 @@ impl Doors {
         self.local.replace_directory(wanted.locals);
         self.local_passwords = wanted.local_passwords;
         self.keepalives.send_replace(Arc::new(wanted.keepalives));
+        self.gatekeeper.set_client_limits(wanted.clients);
         let environment = Arc::new(wanted.environment);
         self.environment.send_replace(Arc::clone(&environment));
         let address = slave_port.iter().find_map(|address| {
@@ -347,6 +351,7 @@ impl Doors {
             local_passwords,
             instance_passwords,
             keepalives: keepalives.collect(),
+            clients: config.clients,
             environment,
             passwords,
         })

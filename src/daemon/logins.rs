@@ -53,6 +53,7 @@ pub(super) async fn receive(
             mind,
             answer,
             record,
+            activity,
         }) = login
         else {
             return;
@@ -85,7 +86,7 @@ pub(super) async fn receive(
                 let span = info_span!("changes", peer.addr = peer.address());
                 tasks.spawn(
                     span,
-                    changes::pb::serve(peer, answer, prefix, control.clone()),
+                    changes::pb::serve(peer, answer, activity, prefix, control.clone()),
                 );
             }
             UserKind::Try {
@@ -100,8 +101,14 @@ pub(super) async fn receive(
                     scheduler,
                     builders,
                 };
-                let serve =
-                    status::pb::serve(peer, answer, user, control.clone(), PathBuf::from("."));
+                let serve = status::pb::serve(
+                    peer,
+                    answer,
+                    activity,
+                    user,
+                    control.clone(),
+                    PathBuf::from("."),
+                );
                 tasks.spawn(span, serve);
             }
         }

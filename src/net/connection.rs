@@ -22,14 +22,13 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, info_span};
 
 use super::budget::{NoRoom, Room, SMALL, STEP, Share};
-use super::login::{Gate, LOGIN_BYTES, LOGIN_TIME, UserKind, Verdict};
+use super::clients::Visit;
+use super::login::{Admitted, Entered, Gate, LOGIN_BYTES, LOGIN_TIME, UserKind, Verdict};
 use super::peer::{Asked, Exported, Outgoing, Request};
 use super::unsent::Unsent;
 use super::{IncomingCall, Lost, Peer, Tasks};
 use crate::pb::broker::ProtocolError;
-use crate::pb::{
-    Attempt, Broker, CallId, Event, Failure, Limits, Luid, RequestNumber, Target, Value,
-};
+use crate::pb::{Broker, CallId, Event, Failure, Limits, Luid, RequestNumber, Target, Value};
 
 /// Messages that are handled before other tasks have a turn.
 const BUDGET: usize = 64;
@@ -73,6 +72,8 @@ pub(super) struct Connection<S> {
     asked: Asked,
     /// What a server's client has to pass; absent when it has, and for clients.
     gate: Option<Box<Gate>>,
+    /// The place of a server's client that has passed.
+    visit: Option<Visit>,
     objects: HashMap<Luid, Exported>,
     pending: HashMap<RequestNumber, oneshot::Sender<Result<Value, Failure>>>,
     /// Asked before the dialect was settled.
@@ -142,6 +143,8 @@ enum End {
     TooMuch,
     #[error("no login yet, and others want to connect")]
     Evicted,
+    #[error("idle, and others want to connect")]
+    MadeRoom,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -151,6 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             broker,
             asked,
             gate: None,
+            visit: None,
             objects: HashMap::new(),
             pending: HashMap::new(),
             early: Some(Vec::new()),
@@ -377,23 +381,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match verdict {
             Verdict::RefuseAt(until) => self.wait_until(until),
             Verdict::Refuse(attempt) => self.broker.fail(attempt.call, &Failure::unauthorized()),
-            Verdict::Enter(kind, attempt) => self.enter(kind, attempt),
+            Verdict::Enter(admitted) => self.enter(*admitted),
+            Verdict::TurnAway(why) => self.close(why),
         }
     }
 
     /// The client is logged in: it has no limits but those of everybody, and belongs to who takes logins.
-    fn enter(&mut self, kind: UserKind, attempt: Attempt) {
+    fn enter(&mut self, admitted: Admitted) {
         let Some(gate) = self.gate.take() else {
             return;
         };
         self.deadline = None;
         self.read_bytes = READ_BYTES;
-        self.broker.set_limits(match kind {
+        let Entered {
+            visit,
+            share,
+            login,
+            logins,
+        } = gate.enter(admitted);
+        self.broker.set_limits(match login.kind {
             UserKind::Slave(_) => Limits::SLAVE,
             UserKind::Change { .. } | UserKind::Try { .. } => Limits::LOGGED_IN,
         });
-        let (login, logins, share) = gate.enter(kind, attempt);
         self.share = Some(share);
+        self.visit = Some(visit);
         if let Err(mpsc::error::TrySendError::Full(login)) = logins.try_send(login) {
             self.blocked = Some(Box::pin(async move {
                 drop(logins.send(login).await);
@@ -505,6 +516,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && pin!(gate.leave()).poll(cx).is_ready()
         {
             return Err(End::Evicted);
+        }
+        if let Some(visit) = &mut self.visit
+            && pin!(&mut visit.leave).poll(cx).is_ready()
+        {
+            return Err(End::MadeRoom);
         }
         Ok(())
     }

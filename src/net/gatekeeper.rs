@@ -1,4 +1,4 @@
-//! What all doors share: the lobby and the count of failed logins.
+//! What all doors share: the lobby, the count of failed logins, and the places of those who have logged in.
 //!
 //! Invariant: strangers get no more by trying several ports.
 
@@ -8,15 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::UserKind;
+use super::clients::{Activity, Clients, Visit};
 use super::known::Known;
 use super::lobby::{Lobby, Place};
 use super::throttle::Throttle;
+use crate::config::ClientLimits;
 use crate::model::{KnownLogin, LoginRecord};
 
 /// Watches those who come through the doors of one process.
 pub struct Gatekeeper {
     throttle: Mutex<Throttle>,
     lobby: Arc<Lobby>,
+    clients: Arc<Clients>,
 }
 
 impl Gatekeeper {
@@ -26,6 +30,7 @@ impl Gatekeeper {
         Arc::new(Self {
             throttle: Mutex::new(Throttle::new(Known::recovered(known))),
             lobby: Lobby::new(),
+            clients: Clients::new(),
         })
     }
 
@@ -34,9 +39,27 @@ impl Gatekeeper {
         self.lobby.enter(origin)
     }
 
+    /// Other limits for clients from now on; those that are there stay.
+    pub fn set_client_limits(&self, limits: ClientLimits) {
+        self.clients.set_limits(limits);
+    }
+
     /// Makes room when descriptors have run out.
     pub(super) fn make_room(&self) -> bool {
-        self.lobby.evict()
+        self.lobby.evict() || self.clients.evict()
+    }
+
+    /// Gives a place to a connection that has logged in.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    pub(super) fn admit(
+        &self,
+        user: &[u8],
+        kind: &UserKind,
+        origin: Option<IpAddr>,
+    ) -> Result<(Visit, Activity), String> {
+        self.clients.enter(user, kind, origin, Instant::now())
     }
 
     /// A password was wrong: answers when the client may hear of that, on a connection that ends at `limit`.

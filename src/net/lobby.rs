@@ -46,9 +46,7 @@ pub(super) struct Place {
 impl Lobby {
     /// A lobby that takes at most a quarter of the descriptors that the process may have.
     pub(super) fn new() -> Arc<Self> {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let quarter = limit.map_or(CAPACITY, |n| usize::try_from(n / 4).unwrap_or(CAPACITY));
-        Self::with_capacity(quarter.clamp(1, CAPACITY))
+        Self::with_capacity(quarter_of_descriptors(CAPACITY))
     }
 
     pub(super) fn with_capacity(capacity: usize) -> Arc<Self> {
@@ -114,6 +112,13 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.lobby.guests().waiting.remove(&self.number);
     }
+}
+
+/// A quarter of the descriptors that the process may have, at least one and at most so many.
+pub(super) fn quarter_of_descriptors(at_most: usize) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let quarter = limit.map_or(at_most, |n| usize::try_from(n / 4).unwrap_or(at_most));
+    quarter.clamp(1, at_most)
 }
 
 #[cfg(test)]

@@ -17,10 +17,11 @@ use tokio::time::Instant;
 use tracing::{info, info_span};
 
 use super::budget::Share;
+use super::clients::Visit;
 use super::connection::Connection;
 use super::lobby::Place;
 use super::peer::Reply;
-use super::{Gatekeeper, Peer, Tasks};
+use super::{Activity, Gatekeeper, Peer, Tasks};
 use crate::model::{BuilderName, LoginRecord, SchedulerName, SlaveName};
 use crate::pb::hashed::Hashed;
 use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
@@ -78,6 +79,8 @@ pub struct Login {
     pub answer: LoginAnswer,
     /// What is to be put on record of it, so that it is known after a restart.
     pub record: Option<LoginRecord>,
+    /// To tell whether the connection is in use.
+    pub activity: Activity,
 }
 
 /// The answer that a [`Login`] waits for. Dropping it drops the connection, which every kind of peer survives.
@@ -106,8 +109,6 @@ pub(super) struct Gate {
     received: usize,
     /// An attempt with a wrong password, which the client does not hear of yet.
     waiting: Option<Attempt>,
-    /// What is to be put on record of a login.
-    record: Option<LoginRecord>,
     /// When its time is up.
     pub(super) deadline: Instant,
 }
@@ -119,7 +120,30 @@ pub(super) enum Verdict {
     /// It was wrong.
     Refuse(Attempt),
     /// It was right.
-    Enter(UserKind, Attempt),
+    Enter(Box<Admitted>),
+    /// It was right, but there is no place for another connection.
+    TurnAway(String),
+}
+
+/// A client that gave the right password and has a place.
+pub(super) struct Admitted {
+    kind: UserKind,
+    attempt: Attempt,
+    record: Option<LoginRecord>,
+    visit: Visit,
+    activity: Activity,
+}
+
+/// What a connection is from its login on.
+pub(super) struct Entered {
+    /// Its place.
+    pub(super) visit: Visit,
+    /// Its share of the memory.
+    pub(super) share: Share,
+    /// The login, for who takes logins.
+    pub(super) login: Login,
+    /// Where that goes.
+    pub(super) logins: mpsc::Sender<Login>,
 }
 
 impl Directory {
@@ -245,7 +269,6 @@ impl Door {
             origin,
             received: 0,
             waiting: None,
-            record: None,
             deadline: Instant::now() + LOGIN_TIME,
         };
         let broker = Broker::server(Limits::BEFORE_LOGIN);
@@ -306,8 +329,20 @@ impl Gate {
         let knows = attempt.knows(password.map_or(&b"nobody"[..], Password::bytes));
         let gatekeeper = &self.door.gatekeeper;
         if let Some(kind) = kind.filter(|_| knows) {
-            self.record = gatekeeper.succeeded(&attempt.user, self.origin);
-            return Verdict::Enter(kind.clone(), attempt);
+            let record = gatekeeper.succeeded(&attempt.user, self.origin);
+            return match gatekeeper.admit(&attempt.user, kind, self.origin) {
+                Ok((visit, activity)) => Verdict::Enter(Box::new(Admitted {
+                    kind: kind.clone(),
+                    attempt,
+                    record,
+                    visit,
+                    activity,
+                })),
+                Err(why) => {
+                    info!(user = ?attempt.user, "login rejected: {why}");
+                    Verdict::TurnAway(why)
+                }
+            };
         }
         let note = match password {
             Some(Password::Hashed(_)) => {
@@ -325,11 +360,14 @@ impl Gate {
     }
 
     /// Hands the connection over to who takes logins.
-    pub(super) fn enter(
-        self,
-        kind: UserKind,
-        attempt: Attempt,
-    ) -> (Login, mpsc::Sender<Login>, Share) {
+    pub(super) fn enter(self, admitted: Admitted) -> Entered {
+        let Admitted {
+            kind,
+            attempt,
+            record,
+            visit,
+            activity,
+        } = admitted;
         let share = self.door.tasks.budget().share(&attempt.user, &kind);
         let reply = self.peer.reply(attempt.call);
         let login = Login {
@@ -340,9 +378,15 @@ impl Gate {
                 peer: self.peer.clone(),
             },
             peer: self.peer,
-            record: self.record,
+            record,
+            activity,
         };
-        (login, self.door.logins.clone(), share)
+        Entered {
+            visit,
+            share,
+            login,
+            logins: self.door.logins.clone(),
+        }
     }
 }
 

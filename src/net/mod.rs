@@ -11,10 +11,12 @@
 //! a slow disk makes the slave wait; so does using up the memory that its messages may take (`budget`). Therefore whoever owns such a
 //! channel must never await an answer of the same connection without also draining the channel.
 //! What is written waits in the broker, bounded; a peer that does not read is dropped. Who has not
-//! logged in gets little time, few bytes and a place that is taken from him when others come.
+//! logged in gets little time, few bytes and a place that is taken from him when others come. Clients that have logged in
+//! have limits by user and address, and an idle one leaves when others come.
 
 mod budget;
 pub mod client;
+mod clients;
 mod command;
 pub mod connection;
 mod gatekeeper;
@@ -30,6 +32,7 @@ mod throttle;
 mod unsent;
 
 pub use budget::Room;
+pub use clients::{Activity, idle_for};
 pub use gatekeeper::Gatekeeper;
 pub use login::{Directory, Door, Login, LoginAnswer, UserKind};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply};

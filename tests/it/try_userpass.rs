@@ -73,7 +73,15 @@ impl Scene {
                 scheduler: "try".into(),
                 builders: ["b".into()].into(),
             };
-            pb::serve(login.peer, login.answer, user, control, basedir).await;
+            pb::serve(
+                login.peer,
+                login.answer,
+                login.activity,
+                user,
+                control,
+                basedir,
+            )
+            .await;
         });
         let peer = connection::connect(ours, "master", &tasks);
         let avatar = client::login(&peer, "alice", b"pw", Value::None)

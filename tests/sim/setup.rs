@@ -9,11 +9,11 @@ use std::time::Duration;
 use buildmaster::config::calendar::Field;
 use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
-    BuilderConfig, Calendar, ChangeFilter, ChangeRules, Config, FactoryConfig, FilePatterns,
-    GitMode, GitStepConfig, Horizons, Importance, InstanceKind, LatentConfig, LockAccess,
-    LockConfig, LockKind, LockMode, LogLimits, MailConfig, MergeRule, Merging, NightlyConfig,
-    SchedulerConfig, SchedulerKind, Secret, SlaveChoice, SlaveConfig, SlaveKind, StepConfig,
-    StepKind, Template, TimedBuild, TreeStable,
+    BuilderConfig, Calendar, ChangeFilter, ChangeRules, ClientLimits, Config, FactoryConfig,
+    FilePatterns, GitMode, GitStepConfig, Horizons, Importance, InstanceKind, LatentConfig,
+    LockAccess, LockConfig, LockKind, LockMode, LogLimits, MailConfig, MergeRule, Merging,
+    NightlyConfig, SchedulerConfig, SchedulerKind, Secret, SlaveChoice, SlaveConfig, SlaveKind,
+    StepConfig, StepKind, Template, TimedBuild, TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -57,6 +57,7 @@ pub fn config(rng: &mut StdRng) -> Config {
         start_build_timeout: Duration::from_secs(10),
         attach_timeout: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(30),
+        clients: ClientLimits::default(),
         interrupt_grace: Duration::from_secs(60),
         orphan_request_grace: grace(rng),
         max_retries: rng.random_range(0..=2),

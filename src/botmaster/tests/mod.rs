@@ -32,8 +32,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{
-    BuilderConfig, FactoryConfig, Horizons, LogLimits, MailConfig, MergeRule, Merging,
-    SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
+    BuilderConfig, ClientLimits, FactoryConfig, Horizons, LogLimits, MailConfig, MergeRule,
+    Merging, SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
 };
 use crate::model::{NewChange, Properties, RequestId, Results, Timestamp};
 
@@ -76,6 +76,7 @@ fn config(builders: &[(&str, &[&str])]) -> Config {
         start_build_timeout: Duration::from_secs(10),
         attach_timeout: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(30),
+        clients: ClientLimits::default(),
         interrupt_grace: Duration::from_secs(60),
         orphan_request_grace: Duration::ZERO,
         max_retries: 5,

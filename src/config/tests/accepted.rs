@@ -11,6 +11,7 @@ fn a_small_configuration_has_the_documented_defaults() {
     assert_eq!(config.start_build_timeout, Duration::from_secs(10));
     assert_eq!(config.attach_timeout, Duration::from_secs(30));
     assert_eq!(config.keepalive_timeout, Duration::from_secs(30));
+    assert_eq!(config.clients, ClientLimits::default());
     assert_eq!(config.interrupt_grace, Duration::from_secs(60));
     assert_eq!(config.max_retries, 5);
     assert!(!config.duplicate_slave_replaces);
@@ -44,6 +45,16 @@ fn a_small_configuration_has_the_documented_defaults() {
         },
     };
     assert_eq!(config.schedulers[0].kind, kind);
+}
+
+#[test]
+fn limits_of_clients_are_a_number_and_a_time() {
+    let lines = "max_client_connections = 7\nclient_idle_timeout = \"90s\"\n";
+    let limits = ClientLimits {
+        connections: 7,
+        idle: Duration::from_secs(90),
+    };
+    assert_eq!(accept(&format!("{lines}{SMALL}")).clients, limits);
 }
 
 #[test]

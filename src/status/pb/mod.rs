@@ -30,7 +30,7 @@ use self::tracked::{BuildKey, Notice, Tracked};
 use self::upload::Upload;
 use crate::control::{Control, News};
 use crate::model::{BuilderName, RequestId, SchedulerName, SetId, Timestamp};
-use crate::net::{IncomingCall, LoginAnswer, Peer, Reply};
+use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::TextStyle;
 use crate::protocol::try_call::{self, MAX_CHUNK_BYTES};
@@ -56,8 +56,16 @@ pub struct User {
     pub builders: Arc<[BuilderName]>,
 }
 
-/// Serves a client that has logged in to try something, until it goes away. The state is in `basedir`.
-pub async fn serve(peer: Peer, login: LoginAnswer, user: User, control: Control, basedir: PathBuf) {
+/// Serves a client that has logged in to try something, until it goes away or has had nothing to wait for for too long.
+/// The state is in `basedir`.
+pub async fn serve(
+    peer: Peer,
+    login: LoginAnswer,
+    activity: Activity,
+    user: User,
+    control: Control,
+    basedir: PathBuf,
+) {
     // From before the first job on, so that nothing of it is missed.
     let mut news = control.newsroom().listen();
     let (sender, mut calls) = mpsc::channel(CALLS);
@@ -80,6 +88,7 @@ pub async fn serve(peer: Peer, login: LoginAnswer, user: User, control: Control,
     login.accept(client.refer(Thing::Perspective));
     let mut lost = std::pin::pin!(peer.lost());
     loop {
+        activity.set_busy(client.waits());
         let eta = client.next_eta();
         let eta_due = async {
             match eta {
@@ -89,7 +98,14 @@ pub async fn serve(peer: Peer, login: LoginAnswer, user: User, control: Control,
         };
         tokio::select! {
             _ = &mut lost => break,
-            Some(call) = calls.recv() => client.on_call(call).await,
+            Some(call) = calls.recv() => {
+                activity.touch();
+                client.on_call(call).await;
+            }
+            limit = activity.idled_out() => {
+                peer.close(&idle_for(limit));
+                break;
+            }
             heard = news.recv() => match heard {
                 Ok(news) => client.on_news(&news),
                 Err(RecvError::Lagged(missed)) => {
@@ -383,6 +399,11 @@ impl Client {
             self.peer
                 .call(Target::Object(observer), method, args, Vec::new()),
         );
+    }
+
+    /// Whether something is yet to be told: one of its sets, or a call, is open.
+    fn waits(&self) -> bool {
+        self.tracked.has_open_set() || !self.waiting.is_empty()
     }
 
     fn subscriptions(&self) -> usize {

@@ -170,6 +170,10 @@ impl Tracked {
         open.map(|(id, _)| *id).collect()
     }
 
+    pub(super) fn has_open_set(&self) -> bool {
+        self.sets.values().any(|set| set.result.is_none())
+    }
+
     pub(super) fn set(&self, id: SetId) -> Option<&Set> {
         self.sets.get(&id)
     }

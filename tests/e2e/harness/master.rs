@@ -135,6 +135,18 @@ impl<'a> Master<'a> {
     pub(crate) fn run_with(&mut self, env: &[(&str, &str)]) {
         let mut command = self.sandbox.buildmaster();
         command.envs(env.iter().copied());
+        self.run_as(command);
+    }
+
+    /// The same, with at most so many open files.
+    pub(crate) fn run_with_open_files(&mut self, most: u32) {
+        let mut command = self.sandbox.command("sh");
+        let line = format!("ulimit -n {most} && exec \"$@\"");
+        command.args(["-c", &line, "sh", env!("CARGO_BIN_EXE_buildmaster")]);
+        self.run_as(command);
+    }
+
+    fn run_as(&mut self, mut command: Command) {
         command.args(["start", "--nodaemon"]).arg(&self.dir);
         let process = Process::start("buildmaster", &mut command);
         let line = process.wait_for_line(RUNNING);
