@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::attempt::Stage;
 use super::slave::{Phase, Session, Slave};
 use super::{BotMaster, InstanceState, LockWait};
-use crate::model::{BuilderName, RequestId, SlaveName, Timestamp};
+use crate::model::{BuilderName, Refusal, RequestId, SlaveName, Timestamp};
 
 /// One moment of a running master. What is on disk is not in it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -20,6 +20,8 @@ pub struct Live {
     pub starting: BTreeMap<RequestId, Starting>,
     /// Every build and step that waits for locks, in order of arrival (LCK-11).
     pub locks: Vec<LockWait>,
+    /// Connections that were refused, the latest first: not the core's to know, and added to its answer.
+    pub refusals: Vec<Refusal>,
 }
 
 /// What keeps a slave from builds that is not on disk, and its instance.
@@ -33,6 +35,8 @@ pub struct LiveSlave {
     pub held_until: Option<Timestamp>,
     /// The state of its instance and since when it is that, if it is a latent one.
     pub instance: Option<(InstanceState, Timestamp)>,
+    /// When something was heard over its connection last: not the core's to know, and added to its answer.
+    pub heard_at: Option<Timestamp>,
 }
 
 /// A build that is being started.
@@ -75,6 +79,7 @@ impl BotMaster {
                 .collect(),
             starting: starting.collect(),
             locks: self.lock_waits(),
+            refusals: Vec::new(),
         }
     }
 
@@ -88,6 +93,7 @@ impl BotMaster {
             instance: slave
                 .is_latent()
                 .then(|| (slave.latent.stage.into(), slave.latent.since)),
+            heard_at: None,
         }
     }
 }

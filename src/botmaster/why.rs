@@ -4,10 +4,13 @@
 //! queued has at least one blocker, since none waits that could start. An answer costs what is ahead in the queue
 //! of the request's builder, and a look at each of that builder's slaves.
 
+mod absent;
+
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use self::absent::{Refused, not_connected, told};
 use super::attempt::{Attempt, Stage};
 use super::builder::BuilderIx;
 use super::buildset::Place;
@@ -16,7 +19,7 @@ use super::lock_view::LockHolder;
 use super::slave::{self, SlaveIx};
 use super::stopping::Phase;
 use super::{AttemptId, BotMaster};
-use crate::model::{BuildRequest, RequestId, SlaveName, Timestamp};
+use crate::model::{BuildRequest, Refusal, RequestId, SlaveName, Timestamp};
 
 /// Most names that a sentence gives; the data has all.
 const NAMES_SHOWN: usize = 10;
@@ -58,6 +61,8 @@ pub enum BlockerKind {
     NoSlave,
     /// A slave is not connected.
     NotConnected,
+    /// A slave is not connected, and was refused.
+    Refused,
     /// A slave is being attached.
     Attaching,
     /// A slave is pinged because somebody asked for it.
@@ -166,8 +171,10 @@ impl Obstacle {
 
 impl BotMaster {
     /// Every blocker of an open request; nothing if the request is not open, because it has ended or never was.
+    /// `refusals` are the connections that were refused, the latest first.
     #[must_use]
-    pub fn why(&self, request: RequestId) -> Option<Vec<Blocker>> {
+    pub fn why(&self, request: RequestId, refusals: &[Refusal]) -> Option<Vec<Blocker>> {
+        let refused = &self.refused(refusals);
         let open = self.open.request(request)?;
         Some(match open.place {
             Place::Unqueued => {
@@ -178,14 +185,14 @@ impl BotMaster {
                 let since = open.request.submitted_at;
                 vec![Blocker::new(BlockerKind::NotDurable, since, text)]
             }
-            Place::Queued => self.why_queued(&open.request),
+            Place::Queued => self.why_queued(&open.request, refused),
             Place::Starting { attempt, .. } | Place::Building(attempt) => {
-                self.why_in_build(request, attempt)
+                self.why_in_build(request, attempt, refused)
             }
         })
     }
 
-    fn why_queued(&self, request: &BuildRequest) -> Vec<Blocker> {
+    fn why_queued(&self, request: &BuildRequest, refused: &Refused<'_>) -> Vec<Blocker> {
         let mut all = Vec::new();
         all.extend(self.why_stopping());
         let Some(&builder) = self.builders_by_name.get(&request.builder) else {
@@ -224,7 +231,7 @@ impl BotMaster {
             let text = format!("builder {name} has no slaves in the configuration");
             all.push(Blocker::new(BlockerKind::NoSlave, None, text));
         }
-        all.extend(self.why_slaves(builder));
+        all.extend(self.why_slaves(builder, refused));
         all
     }
 
@@ -247,11 +254,11 @@ impl BotMaster {
     }
 
     /// What is in the way at the slaves of a builder; those of whom the same is true together.
-    fn why_slaves(&self, builder: BuilderIx) -> Vec<Blocker> {
+    fn why_slaves(&self, builder: BuilderIx, refused: &Refused<'_>) -> Vec<Blocker> {
         let mut groups: Vec<(Obstacle, Vec<SlaveName>)> = Vec::new();
         let mut known: BTreeMap<(BlockerKind, String), usize> = BTreeMap::new();
         for &slave in &self.builders[builder.0].slaves {
-            for obstacle in self.obstacles(slave, builder) {
+            for obstacle in self.obstacles(slave, builder, refused) {
                 let key = (obstacle.kind, obstacle.one.clone());
                 let place = *known.entry(key).or_insert(groups.len());
                 if place == groups.len() {
@@ -281,10 +288,15 @@ impl BotMaster {
     }
 
     /// BLD-04, one by one.
-    fn obstacles(&self, slave: SlaveIx, builder: BuilderIx) -> Vec<Obstacle> {
+    fn obstacles(
+        &self,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        refused: &Refused<'_>,
+    ) -> Vec<Obstacle> {
         let it = &self.slaves[slave.0];
         let mut all = Vec::new();
-        all.extend(self.absence(slave, builder));
+        all.extend(self.absence(slave, builder, refused));
         if let Some(pause) = &it.paused {
             let who = [&pause.by].into_iter().filter(|by| !by.is_empty());
             let who = who.cloned().collect();
@@ -327,13 +339,19 @@ impl BotMaster {
     }
 
     /// Why a slave cannot take a build of this builder, as far as its connection and its builds go.
-    fn absence(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
+    fn absence(
+        &self,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        refused: &Refused<'_>,
+    ) -> Option<Obstacle> {
         let it = &self.slaves[slave.0];
         let Some(session) = &it.session else {
             if it.is_latent() {
                 return self.latent_absence(slave, builder);
             }
-            return Some(not_connected(it.absent_since, it.seen_at));
+            let absence = not_connected(it.absent_since, it.seen_at);
+            return Some(refused.explain(&it.config.name, absence));
         };
         let since = session.since;
         match session.phase {
@@ -455,11 +473,16 @@ impl BotMaster {
         builders.into_iter().map(of).collect()
     }
 
-    fn why_in_build(&self, request: RequestId, id: AttemptId) -> Vec<Blocker> {
+    fn why_in_build(
+        &self,
+        request: RequestId,
+        id: AttemptId,
+        refused: &Refused<'_>,
+    ) -> Vec<Blocker> {
         let Some(attempt) = self.attempts.get(&id) else {
             return Vec::new();
         };
-        let mut all = vec![self.describe_attempt(request, attempt)];
+        let mut all = vec![self.describe_attempt(request, attempt, refused)];
         if let Some(wait) = self.lock_wait_of(id) {
             for block in &wait.blocks {
                 let text = format!("its build waits for {block}, since {}", at(wait.since));
@@ -477,7 +500,12 @@ impl BotMaster {
         all
     }
 
-    fn describe_attempt(&self, request: RequestId, attempt: &Attempt) -> Blocker {
+    fn describe_attempt(
+        &self,
+        request: RequestId,
+        attempt: &Attempt,
+        refused: &Refused<'_>,
+    ) -> Blocker {
         let (slave, since) = (self.slave_name(attempt.slave), attempt.since);
         let when = at(since);
         let builder = self.builder_name(attempt.builder);
@@ -487,7 +515,13 @@ impl BotMaster {
             Blocker::new(BlockerKind::Starting, since, text)
         };
         let blocker = match &attempt.stage {
-            Stage::Substantiating => starting("it waits for the slave's instance since"),
+            Stage::Substantiating => {
+                let mut blocker = starting("it waits for the slave's instance since");
+                if let Some(refusal) = refused.of(&slave) {
+                    blocker.text = format!("{}; its {}", blocker.text, told(refusal));
+                }
+                blocker
+            }
             Stage::Pinging => starting("the slave is pinged since"),
             Stage::Starting => starting("the slave is asked to start the build since"),
             Stage::Recording(_) => starting("its start is being written to disk since"),
@@ -500,29 +534,6 @@ impl BotMaster {
             }
         };
         blocker.on(slave)
-    }
-}
-
-fn not_connected(since: Timestamp, seen: Option<Timestamp>) -> Obstacle {
-    let kind = BlockerKind::NotConnected;
-    match seen {
-        None => Obstacle::new(
-            kind,
-            since,
-            "has never been connected".to_owned(),
-            "have never been connected".to_owned(),
-        ),
-        Some(seen) if seen >= since => {
-            Obstacle::is(kind, since, &format!("not connected since {}", at(since)))
-        }
-        Some(seen) => {
-            let start = at(since);
-            let rest = format!(
-                "not connected since the master was started at {start}, and last seen at {}",
-                at(seen)
-            );
-            Obstacle::is(kind, since, &rest)
-        }
     }
 }
 

@@ -22,6 +22,7 @@ mod fate;
 mod json;
 mod live;
 mod pages;
+mod refused;
 mod screen;
 mod trail;
 
@@ -167,13 +168,17 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             for slave in &mut slaves {
                 slave.connected &= is_running;
             }
-            let live = live::look(&args.basedir, is_running).slaves;
+            let live = live::look(&args.basedir, is_running);
             if args.json {
-                let slaves = slaves.iter();
-                let slaves = slaves.map(|slave| json::slave(slave, live.get(&slave.name)));
-                return json::lines(screen.out, slaves);
+                let values = slaves.iter().map(|slave| {
+                    let mut value = json::slave(slave, live.slaves.get(&slave.name));
+                    refused::add_to_slave(&mut value, slave, &slaves, &live.refusals);
+                    value
+                });
+                return json::lines(screen.out, values);
             }
-            pages::slaves(screen, &slaves, &live)?;
+            pages::slaves(screen, &slaves, &live.slaves)?;
+            refused::page(screen, &live.refusals)?;
         }
         What::Changes => {
             let changes = read::changes(conn, limit)?;

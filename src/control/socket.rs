@@ -8,11 +8,13 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{Instant, timeout};
 use tracing::{debug, info_span, warn};
 
 use super::{Ask, Control, NO_REASON, odd};
@@ -28,6 +30,12 @@ pub const FILE: &str = "control.sock";
 
 /// Longest request in bytes: a reason is a line of text, not a book.
 const MAX_REQUEST_BYTES: u64 = 64 * 1024;
+
+/// How long a connection may take until it has sent its next request.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+
+/// That no connection can be accepted is logged at most once in this time.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
 
 /// The source of properties that come with a forced build.
 const FORCED: &str = "Force";
@@ -182,6 +190,7 @@ pub fn listen() -> io::Result<UnixListener> {
 
 /// Serves the socket until `stop`.
 pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
+    let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -200,8 +209,11 @@ pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
                 });
             }
             Err(error) => {
-                warn!("control socket: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                if warned.is_none_or(|at| at.elapsed() >= WARN_AGAIN) {
+                    warn!("cannot accept connections to the control socket: {error}");
+                    warned = Some(Instant::now());
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
@@ -257,12 +269,12 @@ async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
     let mut read = BufReader::new(read);
     loop {
         let mut line = String::new();
-        if (&mut read)
-            .take(MAX_REQUEST_BYTES)
-            .read_line(&mut line)
-            .await?
-            == 0
-        {
+        let mut request = (&mut read).take(MAX_REQUEST_BYTES);
+        let Ok(len) = timeout(REQUEST_TIME, request.read_line(&mut line)).await else {
+            // Nobody asks anything: the descriptor is for those who do.
+            return Ok(());
+        };
+        if len? == 0 {
             return Ok(());
         }
         let response = match serde_json::from_str::<Request>(&line) {

@@ -97,7 +97,7 @@ pub(super) fn announce(event: &Event) {
             address,
             why,
         } => {
-            warn!(%slave, peer.addr = %address, "slave refused: {why}");
+            debug!(%slave, peer.addr = %address, "slave refused: {why}");
         }
         Event::FailedConnect {
             builder,

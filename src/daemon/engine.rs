@@ -12,16 +12,16 @@ use tracing::debug;
 
 use super::announce::announce;
 use super::builds::Builds;
-use super::clock::Clock;
+use super::clock::{Clock, wall};
 use super::instances::{Access, Instances};
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
 use super::signals::{Signals, Wish};
-use crate::botmaster::{Answer, BotMaster, Command, Input, ReplyId};
+use crate::botmaster::{self, Answer, BotMaster, Command, Input, ReplyId};
 use crate::control::{Ask, News, Newsroom, Question, Reconfigure, Said};
 use crate::logs::LogStore;
 use crate::model::Ticket;
-use crate::net::Tasks;
+use crate::net::{Refusals, Refused, Tasks};
 use crate::store::Writer;
 
 /// Most things taken in before what they cause is carried out.
@@ -41,6 +41,8 @@ pub(super) struct Channels {
     pub(super) logins: mpsc::Receiver<SlaveLogin>,
     /// What instances of latent slaves are told.
     pub(super) access: watch::Receiver<Arc<Access>>,
+    /// Who was refused at the doors.
+    pub(super) refusals: Arc<Refusals>,
 }
 
 /// The owner of the core.
@@ -91,7 +93,7 @@ impl Engine {
         Self {
             core,
             clock,
-            sessions: Sessions::new(tell.clone(), tasks.clone()),
+            sessions: Sessions::new(tell.clone(), writer.clone(), tasks.clone()),
             instances: Instances::new(channels.access.clone(), tell.clone(), tasks.clone()),
             builds: Builds::new(tell, tasks, writer.clone(), logs, newsroom.clone()),
             writer,
@@ -236,13 +238,16 @@ impl Engine {
             },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
             Ask::Why(request) => {
-                let why = Answer::Why(self.core.why(request));
+                let refusals = self.channels.refusals.list(wall());
+                let why = Answer::Why(self.core.why(request, &refusals));
                 drop(answer.send(Ok(why)));
                 return;
             }
             Ask::Live => {
-                let live = Answer::Live(Box::new(self.core.live()));
-                drop(answer.send(Ok(live)));
+                let mut live = self.core.live();
+                live.refusals = self.channels.refusals.list(wall());
+                self.sessions.add_heard(&mut live, wall());
+                drop(answer.send(Ok(Answer::Live(Box::new(live)))));
                 return;
             }
             Ask::CleanShutdown => {
@@ -258,6 +263,22 @@ impl Engine {
         self.next_reply += 1;
         self.replies.insert(reply, answer);
         self.core.handle(self.clock.now(), input);
+    }
+
+    /// Keeps in mind whom the core refuses, until a slave of that name is attached.
+    fn note_refusal(&self, event: &botmaster::Event) {
+        if let botmaster::Event::SlaveRefused {
+            slave,
+            address,
+            why,
+        } = event
+        {
+            let who = Refused::Slave(slave.clone());
+            self.channels.refusals.note(who, address, why);
+        }
+        if let botmaster::Event::SlaveConnected { slave, .. } = event {
+            self.channels.refusals.forget(slave);
+        }
     }
 
     /// Does all that the core wants done now; says whether the core wants to end.
@@ -283,6 +304,7 @@ impl Engine {
                 Command::SlaveGone { build, why } => self.builds.slave_gone(build, why),
                 Command::Announce(event) => {
                     announce(&event);
+                    self.note_refusal(&event);
                     self.newsroom.tell(News::Event(event));
                 }
                 Command::Exit => exit = true,

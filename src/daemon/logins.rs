@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, info_span};
+use tracing::{debug, info_span};
 
 use super::clock::wall;
 use super::sessions::Keepalives;
 use crate::control::Control;
 use crate::model::{Op, SlaveName};
-use crate::net::{Login, LoginAnswer, Peer, Tasks, UserKind};
+use crate::net::{Login, LoginAnswer, Peer, Refusals, Refused, Tasks, UserKind};
 use crate::pb::Luid;
 use crate::store::Writer;
 use crate::{changes, status};
@@ -40,6 +40,7 @@ pub(super) async fn receive(
     keepalives: watch::Receiver<Arc<Keepalives>>,
     control: Control,
     writer: Writer,
+    refusals: Arc<Refusals>,
     tasks: Tasks,
 ) {
     loop {
@@ -66,8 +67,9 @@ pub(super) async fn receive(
         match kind {
             UserKind::Slave(name) => {
                 let Some(bot) = mind else {
-                    info!(slave = %name, peer.addr = peer.address(), "a slave without a bot: dropped");
-                    peer.close("a slave must bring its bot");
+                    let why = "the slave brought no object to be driven by";
+                    refusals.note(Refused::Slave(name), peer.address(), why);
+                    peer.close(why);
                     continue;
                 };
                 let login = SlaveLogin {

@@ -114,6 +114,11 @@ pub async fn run(
     let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
     let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure.clone());
     let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
+    let refusals = Arc::clone(gatekeeper.refusals());
+    tasks.spawn(
+        info_span!("refusals"),
+        Arc::clone(&refusals).log_folded(tasks.clone()),
+    );
     let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
     let addresses = doors.commit(doors.prepare(&config)?);
     let access = doors.access();
@@ -126,6 +131,7 @@ pub async fn run(
             doors.keepalives(),
             control.clone(),
             writer.clone(),
+            Arc::clone(&refusals),
             tasks.clone(),
         ),
     );
@@ -156,6 +162,7 @@ pub async fn run(
             questions,
             logins: slave_logins,
             access,
+            refusals,
         },
         tasks.clone(),
         signals::Signals::new().context("cannot watch for signals")?,

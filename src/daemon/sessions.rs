@@ -12,12 +12,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tracing::{Span, debug, info, info_span};
 
+use super::clock::wall;
 use super::logins::SlaveLogin;
-use crate::botmaster::{Command, Input, SessionId};
-use crate::model::{BuilderName, SlaveName};
+use crate::botmaster::{Command, Input, Live, SessionId};
+use crate::model::{BuilderName, Op, SlaveName, Timestamp};
 use crate::net::slave::{SlaveBuilderHandle, SlaveHandle};
 use crate::net::{CallError, IncomingCall, LoginAnswer, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
+use crate::store::Writer;
 
 /// What the tasks around the engine tell it.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub(super) struct Sessions {
     by_id: HashMap<SessionId, Session>,
     next: u64,
     tell: mpsc::Sender<Happened>,
+    writer: Writer,
     tasks: Tasks,
 }
 
@@ -74,11 +77,12 @@ pub(super) struct Keepalive {
 pub(super) type Keepalives = BTreeMap<SlaveName, Keepalive>;
 
 impl Sessions {
-    pub(super) fn new(tell: mpsc::Sender<Happened>, tasks: Tasks) -> Self {
+    pub(super) fn new(tell: mpsc::Sender<Happened>, writer: Writer, tasks: Tasks) -> Self {
         Self {
             by_id: HashMap::new(),
             next: 1,
             tell,
+            writer,
             tasks,
         }
     }
@@ -120,6 +124,20 @@ impl Sessions {
             slave,
             session,
             address,
+        }
+    }
+
+    /// Adds when something was heard of the slaves last.
+    #[expect(
+        clippy::iter_over_hash_type,
+        reason = "the order does not change the result"
+    )]
+    pub(super) fn add_heard(&self, live: &mut Live, wall: Timestamp) {
+        for session in self.by_id.values() {
+            if let Some(slave) = live.slaves.get_mut(&session.name) {
+                let heard_at = heard_at(&session.peer, wall);
+                slave.heard_at = slave.heard_at.max(Some(heard_at));
+            }
         }
     }
 
@@ -319,6 +337,8 @@ impl Sessions {
         login.accept(avatar);
         let (tell, keepalives) = (self.tell.clone(), entry.keepalives.clone());
         let span = info_span!("slave", slave = %slave.name);
+        let record = record_heard(slave.name.clone(), slave.peer.clone(), self.writer.clone());
+        self.tasks.spawn(span.clone(), record);
         self.tasks
             .spawn(span, attend(session, slave, calls, keepalives, tell));
     }
@@ -350,6 +370,30 @@ impl Sessions {
         });
     }
 }
+
+/// Puts on record when something was heard of a slave last: from time to time, and at the end of its connection.
+async fn record_heard(slave: SlaveName, peer: Peer, writer: Writer) {
+    let record = || {
+        let (slave, at) = (slave.clone(), heard_at(&peer, wall()));
+        writer.hand_in(None, vec![Op::SlaveHeard { slave, at }]);
+    };
+    let mut lost = std::pin::pin!(peer.lost());
+    loop {
+        record();
+        tokio::select! {
+            _ = &mut lost => return record(),
+            () = tokio::time::sleep(RECORD_HEARD) => {}
+        }
+    }
+}
+
+fn heard_at(peer: &Peer, wall: Timestamp) -> Timestamp {
+    let micros = i64::try_from(peer.silent_for().as_micros()).unwrap_or(i64::MAX);
+    Timestamp(wall.0.saturating_sub(micros))
+}
+
+/// A master that is killed forgets at most what it heard in this time.
+const RECORD_HEARD: Duration = Duration::from_secs(300);
 
 /// Calls of a slave's perspective that may wait.
 const AVATAR_CALLS: usize = 4;

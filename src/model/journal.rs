@@ -195,6 +195,13 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
+    /// Something was heard of a slave that is connected, or was.
+    SlaveHeard {
+        /// Which slave.
+        slave: SlaveName,
+        /// When.
+        at: Timestamp,
+    },
     /// A user has logged in from a network that is not on record, or not lately.
     LoginKnown {
         /// The login.

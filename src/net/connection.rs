@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,11 +22,11 @@ use tracing::{debug, info, info_span};
 
 use super::budget::{NoRoom, Room, SMALL, STEP, Share};
 use super::clients::Visit;
-use super::login::{Admitted, Entered, Gate, LOGIN_BYTES, LOGIN_TIME, UserKind, Verdict};
+use super::end::End;
+use super::login::{Admitted, Entered, Gate, UserKind, Verdict};
 use super::peer::{Asked, Exported, Outgoing, Request};
 use super::unsent::Unsent;
 use super::{IncomingCall, Lost, Peer, Tasks};
-use crate::pb::broker::ProtocolError;
 use crate::pb::{Broker, CallId, Event, Failure, Limits, Luid, RequestNumber, Target, Value};
 
 /// Messages that are handled before other tasks have a turn.
@@ -122,31 +121,6 @@ enum Unblocked {
     Room(Result<Room, NoRoom>),
 }
 
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum End {
-    #[error("closed by the peer")]
-    Eof,
-    #[error("connection failed: {0}")]
-    Io(#[from] io::Error),
-    #[error("the peer broke the protocol: {0}")]
-    Protocol(#[from] ProtocolError),
-    #[error("{0}")]
-    Closed(String),
-    #[error(transparent)]
-    NoRoom(#[from] NoRoom),
-    #[error("the peer does not read: {0} bytes unsent")]
-    Unsent(usize),
-    #[error("no login within {} s", LOGIN_TIME.as_secs())]
-    TooSlow,
-    #[error("more than {LOGIN_BYTES} bytes before login")]
-    TooMuch,
-    #[error("no login yet, and others want to connect")]
-    Evicted,
-    #[error("idle, and others want to connect")]
-    MadeRoom,
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn new(stream: S, broker: Broker, asked: Asked, tasks: &Tasks) -> Box<Self> {
         Box::new(Self {
@@ -186,10 +160,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        if self.gate.is_some() {
-            debug!("connection ended: {end}");
-        } else {
-            info!("connection ended: {end}");
+        match &mut self.gate {
+            Some(gate) => end.note_refusal(gate),
+            None if end.is_fault() => info!("connection ended: {end}"),
+            None => debug!("connection ended: {end}"),
+        }
+        if matches!(end, End::Eof) {
+            self.asked.heard.note();
         }
         let lost = Lost(end.to_string());
         self.asked.tell_lost.send_replace(Some(lost));
@@ -222,13 +199,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
             Wake::Received(data) => {
+                self.asked.heard.note();
                 if let Some(gate) = &mut self.gate
                     && !gate.may_send(data.len())
                 {
                     return Err(End::TooMuch);
                 }
-                self.broker.receive(data)?;
-                self.undecoded = true;
+                let data = match &mut self.gate {
+                    Some(gate) => gate.begin(data).map_err(End::Foreign)?,
+                    None => Some(data),
+                };
+                if let Some(data) = data {
+                    self.broker.receive(data)?;
+                    self.undecoded = true;
+                }
             }
             Wake::Decode => {}
             Wake::Unblocked(unblocked) => {

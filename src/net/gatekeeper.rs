@@ -1,4 +1,5 @@
-//! What all doors share: the lobby, the count of failed logins, and the places of those who have logged in.
+//! What all doors share: the lobby, the count of failed logins, the places of those who have logged in, and who was
+//! refused.
 //!
 //! Invariant: strangers get no more by trying several ports.
 
@@ -8,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::UserKind;
 use super::clients::{Activity, Clients, Visit};
 use super::known::Known;
 use super::lobby::{Lobby, Place};
 use super::throttle::Throttle;
+use super::{Refusals, UserKind};
 use crate::config::ClientLimits;
 use crate::model::{KnownLogin, LoginRecord};
 
@@ -21,6 +22,7 @@ pub struct Gatekeeper {
     throttle: Mutex<Throttle>,
     lobby: Arc<Lobby>,
     clients: Arc<Clients>,
+    refusals: Arc<Refusals>,
 }
 
 impl Gatekeeper {
@@ -31,6 +33,7 @@ impl Gatekeeper {
             throttle: Mutex::new(Throttle::new(Known::recovered(known))),
             lobby: Lobby::new(),
             clients: Clients::new(),
+            refusals: Refusals::new(),
         })
     }
 
@@ -42,6 +45,12 @@ impl Gatekeeper {
     /// Other limits for clients from now on; those that are there stay.
     pub fn set_client_limits(&self, limits: ClientLimits) {
         self.clients.set_limits(limits);
+    }
+
+    /// Who was refused.
+    #[must_use]
+    pub const fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
     }
 
     /// Makes room when descriptors have run out.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, info_span, warn};
 
 use super::Tasks;
@@ -27,6 +27,9 @@ const KEEPALIVE_COUNT: u32 = 4;
 /// How long to wait when the system has no descriptor for a new connection; doubles up to a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// That the system has no descriptor is logged at most once in this time.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
 
 /// Where we listen: with the port that the system chose if none was asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -172,6 +175,7 @@ impl Listener {
 async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, tasks: Tasks) {
     let mut stopping = std::pin::pin!(tasks.stopping());
     let mut pause = FIRST_PAUSE;
+    let mut warned: Option<Instant> = None;
     loop {
         // Accepting is cancel-safe: a connection is either taken or still in the backlog.
         let accepted = tokio::select! {
@@ -189,8 +193,9 @@ async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, ta
                 admit(stream, &door);
             }
             Err(error) if is_out_of_resources(&error) => {
-                if pause == FIRST_PAUSE {
+                if warned.is_none_or(|at| at.elapsed() >= WARN_AGAIN) {
                     warn!("cannot accept connections for now: {error}");
+                    warned = Some(Instant::now());
                 }
                 door.borrow().make_room();
                 tokio::select! {

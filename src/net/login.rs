@@ -14,15 +14,16 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::{info, info_span};
+use tracing::info_span;
 
 use super::budget::Share;
 use super::clients::Visit;
 use super::connection::Connection;
 use super::lobby::Place;
 use super::peer::Reply;
-use super::{Activity, Gatekeeper, Peer, Tasks};
+use super::{Activity, Gatekeeper, Peer, Refused, Tasks};
 use crate::model::{BuilderName, LoginRecord, SchedulerName, SlaveName};
+use crate::pb::foreign::{Beginning, Foreign, recognize};
 use crate::pb::hashed::Hashed;
 use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
 
@@ -107,6 +108,10 @@ pub(super) struct Gate {
     peer: Peer,
     origin: Option<IpAddr>,
     received: usize,
+    /// What came first, until it shows what the client speaks.
+    beginning: Option<Vec<u8>>,
+    /// Whether it is known that the client was refused.
+    is_noted: bool,
     /// An attempt with a wrong password, which the client does not hear of yet.
     waiting: Option<Attempt>,
     /// When its time is up.
@@ -268,6 +273,8 @@ impl Door {
             peer,
             origin,
             received: 0,
+            beginning: Some(Vec::new()),
+            is_noted: false,
             waiting: None,
             deadline: Instant::now() + LOGIN_TIME,
         };
@@ -294,6 +301,53 @@ impl Gate {
     pub(super) const fn may_send(&mut self, bytes: usize) -> bool {
         self.received = self.received.saturating_add(bytes);
         self.received <= LOGIN_BYTES
+    }
+
+    /// Takes what was received; gives what is to be decoded, unless it is too early to tell what the client speaks.
+    ///
+    /// # Errors
+    /// It speaks something else.
+    pub(super) fn begin(&mut self, data: Bytes) -> Result<Option<Bytes>, Foreign> {
+        let Some(mut seen) = self.beginning.take() else {
+            return Ok(Some(data));
+        };
+        seen.extend_from_slice(&data);
+        match recognize(&seen, false) {
+            Beginning::Ours => Ok(Some(seen.into())),
+            Beginning::Undecided => {
+                self.beginning = Some(seen);
+                Ok(None)
+            }
+            Beginning::Foreign(foreign) => Err(foreign),
+        }
+    }
+
+    /// What the client speaks that sends nothing more, if that is something else.
+    pub(super) fn finish_beginning(&mut self) -> Option<Foreign> {
+        match recognize(&self.beginning.take()?, true) {
+            Beginning::Foreign(foreign) => Some(foreign),
+            Beginning::Ours | Beginning::Undecided => None,
+        }
+    }
+
+    /// Keeps in mind that the client was refused, which says to be `user`.
+    pub(super) fn note_refusal(&mut self, user: Option<&[u8]>, why: &str) {
+        if std::mem::replace(&mut self.is_noted, true) && user.is_none() {
+            return;
+        }
+        let directory = Arc::clone(&lock(&self.door.directory));
+        let who = match user {
+            None => Refused::Nameless,
+            Some(user) => match directory.find(user) {
+                Some((_, UserKind::Slave(name))) => Refused::Slave(name.clone()),
+                Some((_, UserKind::Change { .. } | UserKind::Try { .. })) => {
+                    Refused::User(String::from_utf8_lossy(user).into_owned())
+                }
+                None => Refused::unknown(user),
+            },
+        };
+        let refusals = self.door.gatekeeper.refusals();
+        refusals.note(who, self.peer.address(), why);
     }
 
     /// Ends when the connection must leave the lobby.
@@ -339,19 +393,20 @@ impl Gate {
                     activity,
                 })),
                 Err(why) => {
-                    info!(user = ?attempt.user, "login rejected: {why}");
+                    self.note_refusal(Some(&attempt.user), &why);
                     Verdict::TurnAway(why)
                 }
             };
         }
-        let note = match password {
-            Some(Password::Hashed(_)) => {
-                " (the password is kept as a hash: only this project's own `buildbot try` can log in)"
-            }
-            Some(Password::Plain(_)) | None => "",
-        };
-        info!(user = ?attempt.user, "login failed: no such user or wrong password{note}");
         let told_at = gatekeeper.failed(&attempt.user, self.origin, self.deadline);
+        let why = match password {
+            Some(Password::Plain(_)) => "wrong password",
+            Some(Password::Hashed(_)) => {
+                "wrong password (it is kept as a hash: only this project's own `buildbot try` can log in)"
+            }
+            None => "no slave or user of this name may log in on this port",
+        };
+        self.note_refusal(Some(&attempt.user), why);
         if told_at <= Instant::now() {
             return Verdict::Refuse(attempt);
         }

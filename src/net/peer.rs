@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::{Room, Tasks};
 use crate::pb::{CallId, Failure, Luid, Target, Value};
@@ -28,7 +30,24 @@ struct Shared {
     last_luid: AtomicI64,
     lost: watch::Receiver<Option<Lost>>,
     address: Box<str>,
+    heard: Arc<Heard>,
     tasks: Tasks,
+}
+
+/// When something was heard last over a connection.
+#[derive(Debug)]
+pub(super) struct Heard {
+    begun: Instant,
+    /// Milliseconds after that.
+    last: AtomicU64,
+}
+
+impl Heard {
+    /// Something was heard just now.
+    pub(super) fn note(&self) {
+        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(millis, Ordering::Relaxed);
+    }
 }
 
 /// Why a call has no value.
@@ -87,6 +106,8 @@ pub(super) struct Asked {
     pub(super) outgoing: mpsc::UnboundedReceiver<Outgoing>,
     /// For the calls that it receives.
     pub(super) replies: Replies,
+    /// To say that something was heard.
+    pub(super) heard: Arc<Heard>,
     /// To say that it is gone.
     pub(super) tell_lost: watch::Sender<Option<Lost>>,
 }
@@ -151,7 +172,12 @@ impl Peer {
     pub(super) fn new(address: &str, tasks: &Tasks) -> (Self, Asked) {
         let (outgoing, asked) = mpsc::unbounded_channel();
         let (tell_lost, lost) = watch::channel(None);
+        let heard = Arc::new(Heard {
+            begun: Instant::now(),
+            last: AtomicU64::new(0),
+        });
         let shared = Shared {
+            heard: Arc::clone(&heard),
             outgoing,
             last_luid: AtomicI64::new(0),
             lost,
@@ -165,6 +191,7 @@ impl Peer {
         let asked = Asked {
             outgoing: asked,
             replies,
+            heard,
             tell_lost,
         };
         (peer, asked)
@@ -259,6 +286,14 @@ impl Peer {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.shared.address
+    }
+
+    /// How long ago something was heard over the connection, or it began, or the peer closed it.
+    #[must_use]
+    pub fn silent_for(&self) -> Duration {
+        let heard = &self.shared.heard;
+        let last = Duration::from_millis(heard.last.load(Ordering::Relaxed));
+        heard.begun.elapsed().saturating_sub(last)
     }
 
     /// Where the tasks of this connection run.

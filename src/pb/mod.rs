@@ -13,6 +13,7 @@ pub mod banana;
 pub mod broker;
 pub mod cred;
 pub mod failure;
+pub mod foreign;
 pub mod fuzz;
 pub mod hashed;
 pub mod jelly;

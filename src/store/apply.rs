@@ -236,6 +236,12 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 info.as_ref().map(Json::<&BTreeMap<_, _>>),
                 at.0,
             ]),
+        Op::SlaveHeard { slave, at } => conn
+            .prepare_cached(
+                "INSERT INTO slave (name, heard_at) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET heard_at = excluded.heard_at",
+            )?
+            .execute(params![slave.as_str(), at.0]),
         Op::SlaveMissed { slave, at } => conn
             .prepare_cached(
                 "INSERT INTO slave (name, missed_at) VALUES (?1, ?2)

@@ -122,6 +122,8 @@ pub struct SlaveRow {
     pub connected: bool,
     /// When it last came or went; absent if it never came.
     pub seen_at: Option<Timestamp>,
+    /// When something was heard of it last, as far as that is on record.
+    pub heard_at: Option<Timestamp>,
     /// Whether people keep it from builds (SLV-09).
     pub paused: Option<Pause>,
     /// What it told of itself.
@@ -254,6 +256,7 @@ pub fn slaves(conn: &Connection) -> rusqlite::Result<Vec<SlaveRow>> {
             Ok(SlaveRow {
                 connected: row.get(1)?,
                 seen_at: row.get::<_, Option<Col<_>>>(2)?.map(|t| t.0),
+                heard_at: row.get::<_, Option<Col<_>>>(7)?.map(|t| t.0),
                 info: row.get::<_, Json<_>>(3)?.0,
                 paused: match row.get::<_, Option<Col<_>>>(4)? {
                     Some(since) => Some(Pause {
@@ -507,7 +510,8 @@ const BUILDING: &str = "SELECT builder, number, slave FROM build INDEXED BY buil
 const LAST_BUILD: &str = "SELECT number, result, finished_at FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL
     ORDER BY number DESC LIMIT 1";
-const SLAVES: &str = "SELECT name, connected, seen_at, info, paused_at, paused_by, pause_reason
+const SLAVES: &str = "SELECT name, connected, seen_at, info, paused_at, paused_by, pause_reason,
+        heard_at
     FROM slave
     WHERE position IS NOT NULL ORDER BY position";
 const CHANGES: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,

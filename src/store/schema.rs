@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011.sql"),
     include_str!("migrations/0012.sql"),
     include_str!("migrations/0013.sql"),
+    include_str!("migrations/0014.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -475,6 +476,20 @@ mod tests {
         assert_eq!(of("box"), left("c0ffee", StopMeans::Docker { program }));
         assert_eq!(of("here"), left("", StopMeans::Process));
         assert_eq!(of("plain"), None);
+    }
+
+    #[test]
+    fn slaves_from_before_it_was_known_when_they_were_heard_have_the_time_they_went() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = open_before(&dir, "COLUMN heard_at");
+        conn.execute_batch(
+            "INSERT INTO slave (name, seen_at, position) VALUES ('bot', 77, 0), ('new', NULL, 1)",
+        )
+        .unwrap();
+        drop(conn);
+        let slaves = read::slaves(&open(&dir).unwrap()).unwrap();
+        let heard: Vec<_> = slaves.iter().map(|slave| slave.heard_at).collect();
+        assert_eq!(heard, [Some(Timestamp(77)), None]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod masters;
 mod output;
 mod pruning;
 mod reconfiguration;
+mod refusals;
 mod secrets;
 mod service;
 mod slaves;

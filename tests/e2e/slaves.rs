@@ -213,7 +213,7 @@ fn refused_then_attached(kind: Kind) {
     };
     wait_until("the refusal", || says_refused(&wrong));
     // SLV-06
-    let line = master.process().wait_for_line("login failed");
+    let line = master.process().wait_for_line("login rejected");
     assert!(
         line.contains("\"bot\"") && line.contains("127.0.0.1:"),
         "{line}"

@@ -25,8 +25,10 @@ fn guessing_keeps_no_slave_out_right_after_a_restart() {
     for _ in 0..40 {
         thread::spawn(move || while guess(port).is_some() {});
     }
-    let mut rejected = || master.process().printed().matches("login failed").count();
-    wait_until("failed guesses", || rejected() > 5);
+    wait_until("failed guesses", || {
+        let slaves: Vec<serde_json::Value> = master.show(&["slaves"]);
+        slaves[0]["refused"][0]["times"].as_u64() > Some(5)
+    });
 
     master.wait_until_attached("bot");
 }

@@ -56,7 +56,7 @@ fn each_refusal_is_told_to_the_sender_and_the_next_job_works() {
     assert!(wrong.contains("does not know user 'alice'"), "{wrong}");
     let wrong = place.attempt_as(&tree, "bob", "wrong", &[]).fails_with(2);
     assert!(wrong.contains("does not know user 'bob'"), "{wrong}");
-    master.process().wait_for_line("login failed");
+    master.process().wait_for_line("login rejected");
     let refused = place.attempt(&tree, &["-b", "other"]).fails_with(2);
     let why = "builder other is not one of those that try may try: full";
     assert!(refused.contains(why), "{refused}");

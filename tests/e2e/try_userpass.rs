@@ -165,7 +165,7 @@ fn tup_02_a_hashed_password_serves_our_client_and_plain_ones_serve_all() {
     let mut client = Client::connect(port).unwrap();
     let refused = client.login("bob", "secret", Value::None);
     assert!(matches!(refused, Err(Refused::Failure(_))), "{refused:?}");
-    let line = master.process().wait_for_line("login failed");
+    let line = master.process().wait_for_line("login rejected");
     assert!(line.contains("only this project's own"), "{line}");
 
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -138,6 +138,7 @@ impl Journal {
             | Op::LogOpened { .. }
             | Op::LogClosed { .. }
             | Op::LoginKnown { .. }
+            | Op::SlaveHeard { .. }
             | Op::Pruned(_) => {
                 panic!("the core knows nothing of steps, of logins, nor of what goes")
             }

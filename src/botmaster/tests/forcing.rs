@@ -112,7 +112,7 @@ fn slv_09_a_paused_slave_ends_its_build_and_gets_no_other_until_it_is_unpaused()
     h.change("b");
     h.finish(plan.build, Results::Success, None);
     assert_eq!(h.queued("b"), [2]);
-    let why = h.core.why(RequestId(2)).unwrap();
+    let why = h.core.why(RequestId(2), &[]).unwrap();
     assert_eq!(
         why[0].text,
         "slave s is paused by zoe since 1970-01-12T13:46:40.000Z: disk"
@@ -147,7 +147,7 @@ fn slv_09_a_pause_outlives_the_master_and_a_reconnection() {
     let mut h = Harness::recovered(config(&[("b", &["s"])]), recovered);
     h.change("b");
     let texts = |h: &Harness| -> Vec<String> {
-        let why = h.core.why(RequestId(1)).unwrap();
+        let why = h.core.why(RequestId(1), &[]).unwrap();
         why.into_iter().map(|blocker| blocker.text).collect()
     };
     let paused = "slave s is paused since 1970-01-06T18:53:20.000Z";

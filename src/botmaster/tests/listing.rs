@@ -19,7 +19,7 @@ impl Harness {
 
     /// What keeps a request from being built.
     fn obstacles(&self, request: u64) -> Vec<String> {
-        let why = self.core.why(RequestId(request)).unwrap();
+        let why = self.core.why(RequestId(request), &[]).unwrap();
         why.into_iter().map(|blocker| blocker.text).collect()
     }
 }

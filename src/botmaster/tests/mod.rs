@@ -493,7 +493,7 @@ fn short_op(op: &Op) -> Option<String> {
             None => format!("slave {slave} has no instance"),
             Some(instance) => format!("slave {slave} has instance {:?}", instance.identity),
         },
-        Op::LoginKnown { .. } => panic!("logins are not the core's"),
+        Op::LoginKnown { .. } | Op::SlaveHeard { .. } => panic!("not the core's"),
         Op::SlaveMissed { slave, .. } => format!("slave {slave} missed"),
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         Op::ChangeOffered { .. }

@@ -73,7 +73,7 @@ fn why_is_answered_with_ten_thousand_waiting_in_one_queue_and_more_in_others() {
     };
     let h = Harness::recovered(config, recovered);
     for id in (1..=10_000).rev().step_by(100) {
-        let why = h.core.why(RequestId(id)).unwrap();
+        let why = h.core.why(RequestId(id), &[]).unwrap();
         assert_eq!(
             why.len(),
             if id == 1 { 1 } else { 2 },

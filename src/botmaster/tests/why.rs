@@ -2,6 +2,7 @@
 
 use super::locks::{exclusive, lock, step};
 use super::*;
+use crate::model::Refusal;
 
 /// The day of the harness; its clock begins at 13:46:40.
 const DAY: &str = "1970-01-12T";
@@ -9,13 +10,18 @@ const DAY: &str = "1970-01-12T";
 impl Harness {
     /// The sentences on a request, without the day.
     fn why(&self, request: u64) -> Vec<String> {
-        let why = self.core.why(RequestId(request));
+        self.why_with(request, &[])
+    }
+
+    /// The same when these connections were refused.
+    fn why_with(&self, request: u64, refusals: &[Refusal]) -> Vec<String> {
+        let why = self.core.why(RequestId(request), refusals);
         let text = |blocker: Blocker| blocker.text.replace(DAY, "");
         why.into_iter().flatten().map(text).collect()
     }
 
     fn kinds(&self, request: u64) -> Vec<BlockerKind> {
-        let why = self.core.why(RequestId(request)).unwrap();
+        let why = self.core.why(RequestId(request), &[]).unwrap();
         why.iter().map(|blocker| blocker.kind).collect()
     }
 }
@@ -29,12 +35,12 @@ fn one_slave(change: impl FnOnce(&mut Config)) -> Harness {
 #[test]
 fn a_request_that_is_not_open_has_no_blockers() {
     let mut h = one_slave(|_| {});
-    assert_eq!(h.core.why(RequestId(1)), None);
+    assert_eq!(h.core.why(RequestId(1), &[]), None);
     h.attach("s");
     h.change("b");
     let plan = h.run();
     h.finish(plan.build, Results::Success, None);
-    assert_eq!(h.core.why(RequestId(1)), None);
+    assert_eq!(h.core.why(RequestId(1), &[]), None);
 }
 
 #[test]
@@ -63,9 +69,71 @@ fn a_slave_that_is_away_is_told_apart_from_one_that_never_came() {
         h.why(1),
         [never, "slave s is not connected since 13:46:50.000Z"]
     );
-    let why = h.core.why(RequestId(1)).unwrap();
+    let why = h.core.why(RequestId(1), &[]).unwrap();
     assert_eq!(why[1].since, Some(Timestamp::from_secs(1_000_010)));
     assert_eq!(why[1].slaves, ["s".into()]);
+}
+
+/// A refusal a minute after the beginning.
+fn refused(name: Option<&str>, why: &str, times: u64) -> Refusal {
+    Refusal {
+        name: name.map(str::to_owned),
+        address: "10.0.0.1".to_owned(),
+        why: why.to_owned(),
+        first_at: Timestamp::from_secs(1_000_030),
+        last_at: Timestamp::from_secs(1_000_060),
+        times,
+    }
+}
+
+#[test]
+fn a_slave_that_was_refused_says_so_in_one_sentence() {
+    let mut h = one_slave(|_| {});
+    h.change("b");
+    h.pass(100);
+    let wrong = refused(Some("s"), "wrong password", 1);
+    let sentence = "slave s has never been connected; its login as \"s\" from 10.0.0.1 was refused at \
+                    13:47:40.000Z: wrong password";
+    assert_eq!(h.why_with(1, &[wrong]), [sentence]);
+    let again = refused(Some("s"), "wrong password", 7);
+    let sentence = "slave s has never been connected; its login as \"s\" from 10.0.0.1 was refused 7 times \
+                    since 13:47:10.000Z, the last time at 13:47:40.000Z: wrong password";
+    let refusals = [refused(None, "it speaks TLS", 1), again];
+    assert_eq!(h.why_with(1, &refusals), [sentence]);
+    let why = h.core.why(RequestId(1), &refusals).unwrap();
+    assert_eq!(
+        (why[0].kind, &why[0].who[..]),
+        (BlockerKind::Refused, &["10.0.0.1".to_owned()][..])
+    );
+    // It concerns only a slave that is not there.
+    h.attach("s");
+    assert!(!h.why_with(1, &refusals)[0].contains("refused"));
+}
+
+#[test]
+fn a_peer_without_a_slaves_name_may_be_any_slave_for_a_quarter_of_an_hour() {
+    let mut h = Harness::new(config(&[("b", &["s", "t"])]));
+    h.change("b");
+    h.pass(100);
+    let tls = [refused(None, "it speaks TLS", 1)];
+    let sentence = "slaves s and t have never been connected; a connection from 10.0.0.1 was refused at \
+                    13:47:40.000Z: it speaks TLS";
+    assert_eq!(h.why_with(1, &tls), [sentence]);
+    let unknown = [refused(Some("S"), "no such slave", 1)];
+    let sentence = "slaves s and t have never been connected; a login as \"S\" from 10.0.0.1 was refused at \
+                    13:47:40.000Z: no such slave";
+    assert_eq!(h.why_with(1, &unknown), [sentence]);
+    let other = [refused(Some("t"), "wrong password", 1)];
+    assert_eq!(
+        h.why_with(1, &other).len(),
+        2,
+        "another slave's is not this one's"
+    );
+    h.pass(900);
+    assert_eq!(
+        h.why_with(1, &tls),
+        ["slaves s and t have never been connected"]
+    );
 }
 
 #[test]
@@ -139,7 +207,7 @@ fn a_busy_slave_and_the_older_ones_in_the_queue_are_named() {
             busy
         ]
     );
-    let why = h.core.why(RequestId(3)).unwrap();
+    let why = h.core.why(RequestId(3), &[]).unwrap();
     assert_eq!(why[0].who, ["request 2"]);
     assert_eq!(why[1].who, ["b/0"]);
 }
@@ -197,7 +265,7 @@ fn a_slave_that_is_held_back_says_until_when() {
             "slave s is held back until 13:46:41.000Z after a failure at 13:46:40.000Z: the slave refused it: no"
         ]
     );
-    let why = h.core.why(RequestId(1)).unwrap();
+    let why = h.core.why(RequestId(1), &[]).unwrap();
     assert_eq!(why[0].until, Some(Timestamp::from_secs(1_000_001)));
     h.pass(1);
     assert_eq!(h.kinds(1), [BlockerKind::Starting]);
@@ -240,7 +308,7 @@ fn lck_11_a_build_that_waits_for_a_lock_names_holder_and_place() {
             "its build waits for lock disk, held by a/0, place 1, since 13:46:43.000Z"
         ]
     );
-    let why = h.core.why(RequestId(2)).unwrap();
+    let why = h.core.why(RequestId(2), &[]).unwrap();
     assert_eq!(
         (why[1].kind, why[1].who.as_slice()),
         (BlockerKind::Lock, &["a/0".to_owned()][..])
@@ -331,7 +399,7 @@ fn long_lists_are_cut_in_the_sentence_and_whole_in_the_data() {
     for _ in 0..20 {
         h.change("b");
     }
-    let why = h.core.why(RequestId(1)).unwrap();
+    let why = h.core.why(RequestId(1), &[]).unwrap();
     assert_eq!(why[0].who.len(), 19);
     let end = "requests 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 9 more";
     assert!(why[0].text.ends_with(end), "{}", why[0].text);
@@ -344,7 +412,7 @@ fn the_data_is_spelled_for_programs() {
     h.change("b");
     h.run();
     h.change("b");
-    let why = h.core.why(RequestId(2)).unwrap();
+    let why = h.core.why(RequestId(2), &[]).unwrap();
     assert_eq!(
         serde_json::to_value(&why).unwrap(),
         serde_json::json!([{

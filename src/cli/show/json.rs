@@ -45,7 +45,7 @@ pub(super) fn slave(row: &SlaveRow, live: Option<&LiveSlave>) -> Value {
         "name": row.name,
         "connected": row.connected,
         "connected_since": row.seen_at.filter(|_| row.connected).map(secs),
-        "last_seen": row.seen_at.map(secs),
+        "last_seen": live::last_heard(row, live).map(secs),
         "info": row.info,
         "builders": row.builders,
         "paused": row.paused.as_ref().map(|pause| json!({

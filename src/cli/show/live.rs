@@ -14,7 +14,7 @@ use crate::botmaster::{InstanceState, Live, LiveSlave, LockHolder, LockUser, Loc
 use crate::cli::{checkconfig, complain, control};
 use crate::config::LockMode;
 use crate::control::socket::Request;
-use crate::model::BuilderName;
+use crate::model::{BuilderName, Timestamp};
 use crate::store::read::{BuilderRow, RequestRow, SlaveRow};
 
 /// Asks the master of `basedir`.
@@ -126,6 +126,12 @@ pub(super) fn state_of(screen: &Screen<'_>, slave: &SlaveRow, live: Option<&Live
         Some(colour) => Cell::coloured(text, colour),
         None => text.into(),
     }
+}
+
+/// When something was heard of a slave last, as far as is known.
+pub(super) fn last_heard(slave: &SlaveRow, live: Option<&LiveSlave>) -> Option<Timestamp> {
+    let heard = live.and_then(|live| live.heard_at);
+    heard.or(slave.heard_at).or(slave.seen_at)
 }
 
 /// The same for programs; null for what is not so or is not known.

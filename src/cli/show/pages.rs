@@ -70,11 +70,8 @@ pub(super) fn slaves(
     ])];
     for slave in slaves {
         let state = live::state_of(screen, slave, live.get(&slave.name));
-        let seen = match slave.seen_at {
-            Some(at) if slave.connected => format!("since {}", screen.time(at)),
-            Some(at) => screen.time(at),
-            None => "never".to_owned(),
-        };
+        let seen = live::last_heard(slave, live.get(&slave.name));
+        let seen = seen.map_or_else(|| "never".to_owned(), |at| screen.time(at));
         let version = slave.info.get("version").map_or("", String::as_str);
         rows.push(vec![
             slave.name.as_str().into(),

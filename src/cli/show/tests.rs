@@ -365,6 +365,7 @@ fn the_rest_for_programs() {
             "name": "bot1", "connected": false, "connected_since": null, "last_seen": 1_300_000_002.0,
             "info": {"version": "0.8.14"}, "builders": ["quick"], "paused": null,
             "graceful_since": null, "told_to_end_at": null, "held_until": null, "instance": null,
+            "refused": [], "refused_others": [],
         })
     );
     let change = json!({

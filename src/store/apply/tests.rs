@@ -392,6 +392,7 @@ fn builders_and_slaves_are_those_of_the_configuration() {
             name: "bot".into(),
             connected: false,
             seen_at: Some(at(20)),
+            heard_at: None,
             info: [("version".to_owned(), "0.8.14".to_owned())].into(),
             builders: vec!["zeta".into(), "alpha".into()],
         }

@@ -379,7 +379,7 @@ fn why_tells_what_latent_slaves_do() {
     h.change("b");
     h.persisted();
     let texts = |h: &Harness, request| -> Vec<String> {
-        let why = h.core.why(RequestId(request)).unwrap();
+        let why = h.core.why(RequestId(request), &[]).unwrap();
         why.into_iter().map(|blocker| blocker.text).collect()
     };
     let since = h.now.wall.to_rfc3339();

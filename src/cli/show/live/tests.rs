@@ -24,6 +24,7 @@ fn slave(name: &str, connected: bool) -> SlaveRow {
         name: name.into(),
         connected,
         seen_at: None,
+        heard_at: None,
         paused: None,
         info: BTreeMap::new(),
         builders: Vec::new(),
