@@ -14,7 +14,7 @@ use crate::model::{NewChange, Properties, Timestamp};
 use crate::net::client::{LoginError, connect_tcp, login};
 use crate::net::{CallError, Peer, Tasks};
 use crate::pb::{Target, Value};
-use crate::protocol::change::encode_change;
+use crate::protocol::change::{MAX_COMMENTS_BYTES, encode_change};
 
 /// What was given on the command line. Texts are as the system gave them, since `--encoding` says how to read them.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +158,8 @@ impl Given {
         let change = NewChange {
             who: required(who, "who")?,
             files,
-            comments,
+            files_left_out: 0,
+            comments: cut_comments(comments),
             revision,
             branch: or_option(self.branch, "branch")?,
             when: self.when.as_deref().map(parse_when).transpose()?.flatten(),
@@ -203,6 +204,19 @@ fn read(option: &str, file: &OsStr) -> Result<Vec<u8>, Failed> {
         std::fs::read(Path::new(file))
     };
     read.map_err(|e| usage(format!("{option}: cannot read {}: {e}", file.display())))
+}
+
+/// The beginning of a message that is longer than the protocol can carry, with a word on what is missing.
+fn cut_comments(mut comments: String) -> String {
+    if comments.len() > MAX_COMMENTS_BYTES {
+        let mark =
+            |left_out: usize| format!("\n[{left_out} more bytes, which are too long to send]");
+        let kept = comments.floor_char_boundary(MAX_COMMENTS_BYTES - mark(comments.len()).len());
+        let left_out = comments.len() - kept;
+        comments.truncate(kept);
+        comments.push_str(&mark(left_out));
+    }
+    comments
 }
 
 /// The names in a list of files.

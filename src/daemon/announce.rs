@@ -13,6 +13,7 @@ pub(super) fn announce(event: &Event) {
             branch = ?change.branch,
             revision = ?change.revision,
             files = change.files.len(),
+            files_left_out = change.files_left_out,
             "change accepted"
         ),
         Event::SchedulerFailed { scheduler, why } => {

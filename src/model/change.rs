@@ -26,6 +26,11 @@ impl std::ops::Deref for Change {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// A change as it arrives, before it has a number.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct NewChange {
@@ -34,6 +39,10 @@ pub struct NewChange {
     /// Files it touches, relative to the tree's root.
     #[serde(default)]
     pub files: Vec<String>,
+    /// How many more files it touches, whose names were too much to keep. A change with some is important whatever
+    /// the rules for files say, since one of these could be meant.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub files_left_out: u64,
     /// Commit message.
     #[serde(default)]
     pub comments: String,

@@ -1,23 +1,22 @@
 //! `addChange`, both ends (PROTOCOL section 12).
 //!
 //! Clients from 0.7 to 4.3 are accepted: keys and values as bytes or unicode, files as a list or a tuple, keys of later
-//! or other masters ignored. Nothing of a change that is accepted is dropped silently but files outside the prefix.
+//! or other masters ignored. Nothing of a change that is accepted is dropped silently but files outside the prefix; of
+//! files whose names are too much to keep there is the number ([`NewChange::files_left_out`]).
 
 use crate::model::{NewChange, Properties, Timestamp};
 use crate::pb::Value;
 
 use super::{Malformed, TextStyle};
 
-/// Most files of a change.
-pub const MAX_FILES: usize = 10_000;
+/// Most bytes of the names of a change's files together: some hundred thousand files.
+pub const MAX_FILES_BYTES: usize = 4 * 1024 * 1024;
 /// Longest path, name, branch and the like.
 pub const MAX_NAME_BYTES: usize = 16 * 1024;
 /// Longest commit message: what one string of the protocol holds.
 pub const MAX_COMMENTS_BYTES: usize = 640 * 1024;
-/// Most properties of a change.
-pub const MAX_PROPERTIES: usize = 1_000;
-/// Most bytes of the properties' values together, and of the files together.
-pub const MAX_TOTAL_BYTES: usize = 2 * 1024 * 1024;
+/// Most bytes of the properties together, names and values.
+pub const MAX_PROPERTIES_BYTES: usize = 2 * 1024 * 1024;
 /// Deepest nesting of a property's value.
 const MAX_DEPTH: usize = 16;
 
@@ -33,13 +32,15 @@ pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Ma
         return Err(Malformed::wrong("addChange", "a dictionary"));
     }
     let or_empty = |text: Option<String>| text.unwrap_or_default();
+    let (files, files_left_out) = files(dict, prefix)?;
     let who = match text(dict, "who", MAX_NAME_BYTES)? {
         Some(who) => Some(who),
         None => text(dict, "author", MAX_NAME_BYTES)?,
     };
     Ok(NewChange {
         who: or_empty(who),
-        files: files(dict, prefix)?,
+        files,
+        files_left_out,
         comments: or_empty(text(dict, "comments", MAX_COMMENTS_BYTES)?),
         revision: text(dict, "revision", MAX_NAME_BYTES)?,
         branch: text(dict, "branch", MAX_NAME_BYTES)?,
@@ -124,34 +125,33 @@ fn when(dict: &Value, key: &str) -> Result<Option<Timestamp>, Malformed> {
         .ok_or_else(|| Malformed::wrong(key, "seconds or None"))
 }
 
-fn files(dict: &Value, prefix: Option<&str>) -> Result<Vec<String>, Malformed> {
+/// The files, and how many more there are whose names are too much to keep.
+fn files(dict: &Value, prefix: Option<&str>) -> Result<(Vec<String>, u64), Malformed> {
     let Some(value) = given(dict, "files") else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     };
     let wrong = || Malformed::wrong("files", "a list of texts");
     let items = value.as_items().ok_or_else(wrong)?;
-    if items.len() > MAX_FILES {
-        return Err(Malformed::too_many("files", MAX_FILES, "files"));
-    }
-    let mut total = 0;
-    let mut files = Vec::with_capacity(items.len());
+    let mut files = Vec::new();
+    let mut left_out = 0;
+    let mut budget = MAX_FILES_BYTES;
     for item in items {
         let file = item.as_text().ok_or_else(wrong)?;
-        total += file.len();
-        if file.len() > MAX_NAME_BYTES || total > MAX_TOTAL_BYTES {
-            let limit = if total > MAX_TOTAL_BYTES {
-                MAX_TOTAL_BYTES
-            } else {
-                MAX_NAME_BYTES
-            };
-            return Err(Malformed::too_many("files", limit, "bytes"));
-        }
-        match prefix {
-            None => files.push(file.into_owned()),
-            Some(prefix) => files.extend(file.strip_prefix(prefix).map(str::to_owned)),
+        let name = match prefix {
+            None => file.as_ref(),
+            Some(prefix) => match file.strip_prefix(prefix) {
+                Some(name) => name,
+                None => continue,
+            },
+        };
+        if name.len() > MAX_NAME_BYTES || name.len() > budget {
+            left_out += 1;
+        } else {
+            budget -= name.len();
+            files.push(name.to_owned());
         }
     }
-    Ok(files)
+    Ok((files, left_out))
 }
 
 fn properties(dict: &Value) -> Result<Properties, Malformed> {
@@ -175,14 +175,7 @@ pub(super) fn decode_properties(
     let pairs = dict
         .as_dict()
         .ok_or_else(|| Malformed::wrong("properties", "a dictionary"))?;
-    if pairs.len() > MAX_PROPERTIES {
-        return Err(Malformed::too_many(
-            "properties",
-            MAX_PROPERTIES,
-            "properties",
-        ));
-    }
-    let mut budget = MAX_TOTAL_BYTES;
+    let mut budget = MAX_PROPERTIES_BYTES;
     for (name, value) in pairs {
         let name = name
             .as_text()
@@ -193,6 +186,8 @@ pub(super) fn decode_properties(
                     "names of letters, digits and the signs _ . - / ~ :",
                 )
             })?;
+        let too_large = || Malformed::too_many("properties", MAX_PROPERTIES_BYTES, "bytes");
+        budget = budget.checked_sub(name.len()).ok_or_else(too_large)?;
         // Some senders give the source as well; it is always the change.
         let value = if let Value::Tuple(pair) = value.unshared()
             && let [value, _source] = pair.as_slice()
@@ -207,7 +202,7 @@ pub(super) fn decode_properties(
                 Malformed::wrong(&place(), "texts, numbers, flags, lists or dictionaries")
             }
             Unfit::Depth => Malformed::too_many(&place(), MAX_DEPTH, "levels"),
-            Unfit::Size => Malformed::too_many("properties", MAX_TOTAL_BYTES, "bytes"),
+            Unfit::Size => too_large(),
         })?;
         properties.push((name.into_owned(), value));
     }
@@ -311,10 +306,6 @@ mod tests {
                 .map(|(k, v)| (Value::bytes(k), v))
                 .collect(),
         )
-    }
-
-    fn texts(n: usize) -> Value {
-        Value::List(vec![Value::text("f"); n])
     }
 
     fn refusal(pairs: Vec<(&str, Value)>) -> String {
@@ -436,29 +427,46 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_counts_are_limited() {
+    fn sizes_are_limited() {
         let ok = |key, value| decode_change(&dict(vec![(key, value)]), None).is_ok();
         let long = |n: usize| Value::text(&"x".repeat(n));
-        assert!(ok("files", texts(MAX_FILES)));
-        assert!(!ok("files", texts(MAX_FILES + 1)));
         assert!(ok("branch", long(MAX_NAME_BYTES)));
         assert!(!ok("branch", long(MAX_NAME_BYTES + 1)));
         assert!(ok("comments", long(MAX_COMMENTS_BYTES)));
         assert!(!ok("comments", long(MAX_COMMENTS_BYTES + 1)));
+        // Each value costs 16 bytes.
         let properties = |n: usize| {
-            let pair = |i: usize| (Value::text(&i.to_string()), Value::None);
+            let rest = "x".repeat(1_000);
+            let pair = |i: usize| (Value::text(&format!("{i:08}{rest}")), Value::None);
             Value::Dict((0..n).map(pair).collect())
         };
-        assert!(ok("properties", properties(MAX_PROPERTIES)));
-        assert!(!ok("properties", properties(MAX_PROPERTIES + 1)));
+        assert!(ok("properties", properties(MAX_PROPERTIES_BYTES / 1_024)));
+        assert!(!ok(
+            "properties",
+            properties(MAX_PROPERTIES_BYTES / 1_024 + 1)
+        ));
         let nested = |levels| {
             let value = (0..levels).fold(Value::None, |inner, _| Value::List(vec![inner]));
             Value::Dict(vec![(Value::text("p"), value)])
         };
         assert!(ok("properties", nested(MAX_DEPTH)));
         assert!(!ok("properties", nested(MAX_DEPTH + 1)));
-        let total = |files: usize| Value::List(vec![long(MAX_NAME_BYTES); files]);
-        assert!(ok("files", total(MAX_TOTAL_BYTES / MAX_NAME_BYTES)));
-        assert!(!ok("files", total(MAX_TOTAL_BYTES / MAX_NAME_BYTES + 1)));
+    }
+
+    #[test]
+    fn files_beyond_the_limit_are_counted() {
+        let decoded = |files: Vec<Value>, prefix| {
+            let change = decode_change(&dict(vec![("files", Value::List(files))]), prefix).unwrap();
+            (change.files.len(), change.files_left_out)
+        };
+        let long = |n: usize| Value::text(&"x".repeat(n));
+        assert_eq!(decoded(vec![Value::text("f"); 200_000], None), (200_000, 0));
+        assert_eq!(decoded(vec![long(MAX_NAME_BYTES)], None), (1, 0));
+        assert_eq!(decoded(vec![long(MAX_NAME_BYTES + 1); 2], None), (0, 2));
+        let most = MAX_FILES_BYTES / MAX_NAME_BYTES;
+        assert_eq!(decoded(vec![long(MAX_NAME_BYTES); most], None), (most, 0));
+        let more = vec![long(MAX_NAME_BYTES); most + 3];
+        assert_eq!(decoded(more.clone(), None), (most, 3));
+        assert_eq!(decoded(more, Some("y")), (0, 0));
     }
 }

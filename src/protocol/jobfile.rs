@@ -15,11 +15,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json, json};
 
 use self::netstring::Netstrings;
-use super::change::{MAX_COMMENTS_BYTES, MAX_NAME_BYTES, MAX_PROPERTIES, MAX_TOTAL_BYTES};
+use super::change::{MAX_COMMENTS_BYTES, MAX_NAME_BYTES, MAX_PROPERTIES_BYTES};
 use crate::model::{BuilderName, Properties, TryJob};
 
-/// Most builders that a job may name.
-pub const MAX_BUILDERS: usize = 4_096;
 /// Deepest nesting of a property's value.
 const MAX_DEPTH: usize = 16;
 
@@ -28,7 +26,7 @@ const MAX_DEPTH: usize = 16;
 #[error("{0}")]
 pub struct BadJobfile(pub String);
 
-/// Reads a job file of any version, 1 to 6.
+/// Reads a job file of any version, 1 to 6. Its size, which the caller limits, bounds how many builders it names.
 ///
 /// # Errors
 /// It is not one: TJD-09.
@@ -156,9 +154,6 @@ fn decode_fields(version: u64, fields: &mut Netstrings<'_>) -> Result<TryJob, Ba
         job.comment = remark(fields, "comment", MAX_COMMENTS_BYTES)?;
     }
     while !fields.is_at_end() {
-        if job.builders.len() == MAX_BUILDERS {
-            return bad(too_many_builders());
-        }
         let builder = name(fields, "builder")?;
         job.builders.push(BuilderName::from(builder.as_str()));
     }
@@ -260,9 +255,6 @@ fn builders(value: &Json) -> Result<Vec<BuilderName>, BadJobfile> {
     let Some(names) = value.as_array() else {
         return wrong("builderNames", "a list of texts");
     };
-    if names.len() > MAX_BUILDERS {
-        return bad(too_many_builders());
-    }
     let names = names.iter().map(|name| match name.as_str() {
         Some(name) => within(name, "builder", MAX_NAME_BYTES).map(|n| n.as_str().into()),
         None => wrong("builderNames", "a list of texts"),
@@ -277,9 +269,6 @@ fn properties(value: Option<&Json>) -> Result<BTreeMap<String, Json>, BadJobfile
         Some(Json::Object(object)) => object,
         Some(_) => return wrong("properties", "an object"),
     };
-    if object.len() > MAX_PROPERTIES {
-        return bad(format!("there are more than {MAX_PROPERTIES} properties"));
-    }
     let mut total = 0;
     for (name, value) in object {
         if name.len() > MAX_NAME_BYTES || !Properties::is_valid_name(name) {
@@ -293,9 +282,9 @@ fn properties(value: Option<&Json>) -> Result<BTreeMap<String, Json>, BadJobfile
             ));
         }
         total += name.len() + value.to_string().len();
-        if total > MAX_TOTAL_BYTES {
+        if total > MAX_PROPERTIES_BYTES {
             return bad(format!(
-                "the properties are longer than {MAX_TOTAL_BYTES} bytes together"
+                "the properties are longer than {MAX_PROPERTIES_BYTES} bytes together"
             ));
         }
     }
@@ -322,10 +311,6 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-fn too_many_builders() -> String {
-    format!("it names more than {MAX_BUILDERS} builders")
 }
 
 /// The beginning of something that should have been something else, in one line of plain letters.

@@ -6,8 +6,10 @@ use crate::pb::Value;
 
 use super::TextStyle;
 
-/// Most entries that are kept of each dictionary.
-const MAX_ENTRIES: usize = 1_000;
+/// Most bytes that are kept of each dictionary, each entry with [`ENTRY_COST`].
+const MAX_BYTES: usize = 1024 * 1024;
+/// What an entry costs besides its texts.
+const ENTRY_COST: usize = 64;
 /// Longest text that is kept; a real environment variable or info file is far below.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
@@ -87,7 +89,10 @@ fn pairs(dict: Option<&Value>) -> BTreeMap<String, String> {
     pairs
         .iter()
         .filter_map(|(key, value)| Some((text(key)?, text(value)?)))
-        .take(MAX_ENTRIES)
+        .scan(MAX_BYTES, |budget, (key, value)| {
+            *budget = budget.checked_sub(key.len() + value.len() + ENTRY_COST)?;
+            Some((key, value))
+        })
         .collect()
 }
 
@@ -138,10 +143,11 @@ mod tests {
 
     #[test]
     fn entries_and_texts_are_limited() {
-        let entry = |n: usize| (Value::text(&n.to_string()), Value::text("x"));
+        let value = "x".repeat(1024 - ENTRY_COST - 4);
+        let entry = |n: usize| (Value::text(&format!("{n:04}")), Value::text(&value));
         let info = |n| SlaveInfo::of_worker(Some(&Value::Dict((0..n).map(entry).collect())));
-        assert_eq!(info(MAX_ENTRIES).texts.len(), MAX_ENTRIES);
-        assert_eq!(info(MAX_ENTRIES + 1).texts.len(), MAX_ENTRIES);
+        assert_eq!(info(MAX_BYTES / 1024).texts.len(), MAX_BYTES / 1024);
+        assert_eq!(info(MAX_BYTES / 1024 + 1).texts.len(), MAX_BYTES / 1024);
         let long = |n| {
             let dict = vec![(Value::text("k"), Value::text(&"x".repeat(n)))];
             SlaveInfo::of_worker(Some(&Value::Dict(dict))).texts["k"].len()

@@ -41,8 +41,10 @@ pub const OFFERED: [&str; 3] = ["errors", "chunks", "sets"];
 pub const MAX_CHUNK_BYTES: usize = 512 * 1024;
 /// Longest patch, all its parts together.
 pub const MAX_PATCH_BYTES: usize = 16 * 1024 * 1024;
-/// Most builders that a job may name.
-pub const MAX_BUILDERS: usize = 10_000;
+/// Most bytes of the names of a job's builders together, each with [`BUILDER_COST`].
+pub const MAX_BUILDERS_BYTES: usize = 4 * 1024 * 1024;
+/// What the name of a builder costs besides its bytes.
+pub const BUILDER_COST: usize = 16;
 
 /// A job, and how its client spells text.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,11 +200,12 @@ fn decode_builders(builders: &Value) -> Result<Vec<BuilderName>, Malformed> {
         return Ok(Vec::new());
     }
     let names = builders.as_items().ok_or_else(wrong)?;
-    if names.len() > MAX_BUILDERS {
-        return Err(Malformed::too_many("builders", MAX_BUILDERS, "names"));
-    }
+    let mut budget = MAX_BUILDERS_BYTES;
     let name = |name: &Value| {
         let name = text("builders", name, MAX_NAME_BYTES)?.ok_or_else(wrong)?;
+        budget = budget
+            .checked_sub(name.len() + BUILDER_COST)
+            .ok_or_else(|| Malformed::too_many("builders", MAX_BUILDERS_BYTES, "bytes"))?;
         Ok(BuilderName::from(name.as_str()))
     };
     names.iter().map(name).collect()
@@ -357,7 +360,8 @@ mod tests {
         };
         let text = |len| b(&"x".repeat(len));
         let patch = |len| Value::Tuple(vec![Value::Int(0), Value::Bytes(vec![0; len].into())]);
-        let names = |count| Value::List(vec![b("x"); count]);
+        const NAME: &str = "a-name-of-16-b-x";
+        let names = |count| Value::List(vec![b(NAME); count]);
         for at in [0, 1, 3, 4, 6] {
             assert!(fits(at, text(MAX_NAME_BYTES)));
             assert!(!fits(at, text(MAX_NAME_BYTES + 1)));
@@ -366,8 +370,9 @@ mod tests {
         assert!(!fits(7, text(MAX_COMMENTS_BYTES + 1)));
         assert!(fits(2, patch(MAX_PATCH_BYTES)));
         assert!(!fits(2, patch(MAX_PATCH_BYTES + 1)));
-        assert!(fits(5, names(MAX_BUILDERS)));
-        assert!(!fits(5, names(MAX_BUILDERS + 1)));
+        let most = MAX_BUILDERS_BYTES / (BUILDER_COST + NAME.len());
+        assert!(fits(5, names(most)));
+        assert!(!fits(5, names(most + 1)));
     }
 
     #[test]

@@ -155,8 +155,10 @@ pub(super) fn check_filter(rules: &ChangeRules, change: &Change) -> Result<(), D
     }
 }
 
-/// Whether `change` is important (SCH-03).
+/// Whether `change` is important (SCH-03). Files that are not known might be.
 pub(super) fn is_important(rules: &ChangeRules, change: &Change) -> bool {
     let importance = rules.importance.as_ref();
-    importance.is_none_or(|rule| change.files.iter().any(|file| rule.files.is_match(file)))
+    importance.is_none_or(|rule| {
+        change.files_left_out > 0 || change.files.iter().any(|file| rule.files.is_match(file))
+    })
 }

@@ -288,10 +288,11 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
 fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO change (number, arrived_at, made_at, said_when, who, comments, revision,
-             branch, project, repository, codebase, category, revlink, src, files, properties)
+             branch, project, repository, codebase, category, revlink, src, files,
+             files_left_out, properties)
          VALUES (:number, :arrived_at, :made_at, :said_when, :who, :comments, :revision,
              :branch, :project, :repository, :codebase, :category, :revlink, :src, :files,
-             :properties)",
+             :files_left_out, :properties)",
     )?
     .execute(named_params! {
         ":number": int(change.number.0),
@@ -309,6 +310,7 @@ fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
         ":revlink": change.revlink,
         ":src": change.src,
         ":files": Json(&change.files),
+        ":files_left_out": int(change.files_left_out),
         ":properties": Json(&change.properties),
     })
 }

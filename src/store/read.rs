@@ -419,6 +419,7 @@ fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
             src: row.get(13)?,
             files: row.get::<_, Json<_>>(14)?.0,
             properties: row.get::<_, Json<_>>(15)?.0,
+            files_left_out: row.get::<_, i64>(16)?.try_into().unwrap_or_default(),
         },
     })
 }
@@ -515,10 +516,12 @@ const SLAVES: &str = "SELECT name, connected, seen_at, info, paused_at, paused_b
     FROM slave
     WHERE position IS NOT NULL ORDER BY position";
 const CHANGES: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
-        branch, project, repository, codebase, category, revlink, src, files, properties
+        branch, project, repository, codebase, category, revlink, src, files, properties,
+        files_left_out
     FROM change ORDER BY number DESC LIMIT ?1";
 const CHANGE: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
-        branch, project, repository, codebase, category, revlink, src, files, properties
+        branch, project, repository, codebase, category, revlink, src, files, properties,
+        files_left_out
     FROM change WHERE number = ?1";
 const SETS_OF_CLIENT: &str =
     "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";

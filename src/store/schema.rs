@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012.sql"),
     include_str!("migrations/0013.sql"),
     include_str!("migrations/0014.sql"),
+    include_str!("migrations/0015.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -450,6 +451,22 @@ mod tests {
         assert_eq!(blamed, [&[][..], &[ann, bob, cid]]);
         let step = &builds[1].summary.steps[0];
         assert_eq!(step.working_since, Some(Timestamp(110)));
+    }
+
+    #[test]
+    fn changes_from_before_files_were_left_out_have_all_of_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = open_before(&dir, "COLUMN files_left_out");
+        conn.execute_batch(
+            r#"INSERT INTO change (number, arrived_at, made_at, who, comments, project, repository,
+                   codebase, revlink, files, properties)
+               VALUES (1, 0, 0, 'bob', '', '', '', '', '', '["a"]', '{}')"#,
+        )
+        .unwrap();
+        drop(conn);
+        let changes = read::changes(&open(&dir).unwrap(), 9).unwrap();
+        assert_eq!(changes[0].files, ["a"]);
+        assert_eq!(changes[0].files_left_out, 0);
     }
 
     #[test]

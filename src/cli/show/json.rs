@@ -61,6 +61,7 @@ pub(in crate::cli) fn change(change: &Change) -> Value {
         "number": change.number,
         "who": change.who,
         "files": change.files,
+        "files_left_out": change.files_left_out,
         "comments": change.comments,
         "revision": change.revision,
         "branch": change.branch,

@@ -134,6 +134,12 @@ pub(super) fn change(screen: &mut Screen<'_>, change: &Change) -> io::Result<()>
             screen.block(file)?;
         }
     }
+    if change.files_left_out > 0 {
+        screen.line(&format!(
+            "  {} more files are not listed: their names were too much to keep, so the change counts as important",
+            change.files_left_out
+        ))?;
+    }
     properties(screen, &change.properties)
 }
 

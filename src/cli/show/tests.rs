@@ -369,7 +369,7 @@ fn the_rest_for_programs() {
         })
     );
     let change = json!({
-        "number": 1, "who": "zoë", "files": ["src/a.c"], "comments": "fix\u{1b}[2J it\n\nreally",
+        "number": 1, "who": "zoë", "files": ["src/a.c"], "files_left_out": 0, "comments": "fix\u{1b}[2J it\n\nreally",
         "revision": "r1", "branch": "trunk", "project": "", "repository": "", "codebase": "",
         "category": null, "revlink": "", "src": null,
         "properties": {"bug": {"value": 17, "source": "Change"}},

@@ -26,7 +26,7 @@ struct Line {
 }
 
 /// The members that a line may have. The second name of `id` and `at` is that of `show changes --json`.
-const MEMBERS: &str = "`at`, `id`, `when`, `branch`, `revision`, `files`, `who`, `project`, `repository`, \
+const MEMBERS: &str = "`at`, `id`, `when`, `branch`, `revision`, `files`, `files_left_out`, `who`, `project`, `repository`, \
                        `category`, `comments`, `codebase`, `revlink`, `src` and `properties`";
 
 /// Most mistakes that are told.
@@ -165,6 +165,7 @@ impl Line {
             src: text("src")?,
             when: members.time("when")?,
             files: members.files()?,
+            files_left_out: members.count("files_left_out")?,
             properties: members.properties()?,
         };
         members.finish()?;
@@ -207,6 +208,15 @@ impl Members {
                 "`{key}` must be a whole number or a text, not {}",
                 shown(wrong)
             )),
+        }
+    }
+
+    fn count(&mut self, key: &str) -> Result<u64, String> {
+        match self.take(key) {
+            None => Ok(0),
+            Some(value) => value
+                .as_u64()
+                .ok_or_else(|| format!("`{key}` must be a whole number, not {}", shown(&value))),
         }
     }
 

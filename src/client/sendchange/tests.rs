@@ -80,6 +80,7 @@ fn every_option_has_its_place_in_the_change() {
         prepared.change,
         NewChange {
             who: "bob".to_owned(),
+            files_left_out: 0,
             files: vec!["f".to_owned(), "g h".to_owned()],
             comments: "text".to_owned(),
             revision: text("abc"),
@@ -145,6 +146,23 @@ fn more_files_are_read_from_a_list() {
     });
     let text = refused.unwrap_err();
     assert!(text.contains("--logfile and --files-from"), "{text}");
+}
+
+#[test]
+fn a_message_that_is_too_long_to_send_is_cut_and_says_so() {
+    let comments = |length: usize| {
+        let comments = "é".repeat(length / 2);
+        let given = Given {
+            comments: Some(comments.into()),
+            ..given()
+        };
+        prepare(given).unwrap().change.comments
+    };
+    assert_eq!(comments(MAX_COMMENTS_BYTES).len(), MAX_COMMENTS_BYTES);
+    let cut = comments(MAX_COMMENTS_BYTES + 2);
+    assert!(cut.len() <= MAX_COMMENTS_BYTES && cut.len() > MAX_COMMENTS_BYTES - 8);
+    let (_, mark) = cut.split_once('\n').unwrap();
+    assert_eq!(mark, "[50 more bytes, which are too long to send]");
 }
 
 #[test]

@@ -279,19 +279,15 @@ fn texts_are_bounded_and_utf8() {
 }
 
 #[test]
-fn builders_are_counted() {
+fn a_job_may_name_many_builders() {
     let fields = |count: usize| {
         let mut fields: Vec<&[u8]> = vec![b"i", b"", b"", b"1", b"d"];
         fields.extend(std::iter::repeat_n(&b"a"[..], count));
         file("1", &fields)
     };
     let object = |count: usize| with("builderNames", vec!["a"; count].into());
-    for make in [&fields as &dyn Fn(usize) -> Vec<u8>, &object] {
-        assert_eq!(decode(&make(MAX_BUILDERS)).unwrap().builders.len(), 4_096);
-        assert_eq!(
-            why(&make(MAX_BUILDERS + 1)),
-            "it names more than 4096 builders"
-        );
+    for job in [fields(20_000), object(20_000)] {
+        assert_eq!(decode(&job).unwrap().builders.len(), 20_000);
     }
 }
 
@@ -304,12 +300,12 @@ fn properties_are_bounded_and_named_like_properties() {
         let object: Map<String, Json> = (0..count).map(|n| (format!("p{n}"), json!(1))).collect();
         decode(&with("properties", object.into())).is_ok()
     };
-    assert!(many(MAX_PROPERTIES) && !many(MAX_PROPERTIES + 1));
+    assert!(many(20_000));
     let long = |bytes: usize| {
         // A name of one byte, a value with two quotes.
         decode(&with("properties", json!({"p": "v".repeat(bytes - 3)}))).is_ok()
     };
-    assert!(long(MAX_TOTAL_BYTES) && !long(MAX_TOTAL_BYTES + 1));
+    assert!(long(MAX_PROPERTIES_BYTES) && !long(MAX_PROPERTIES_BYTES + 1));
     let deep = |levels: usize| {
         let value = (0..levels).fold(json!(1), |value, _| json!([value]));
         decode(&with("properties", json!({"p": value}))).is_ok()

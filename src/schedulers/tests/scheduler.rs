@@ -269,3 +269,25 @@ fn sets_carry_the_scheduler_its_properties_and_a_reason() {
     settings.reason = Some("nightly %(name)s".to_owned());
     assert_eq!(submitted(settings).reason, "nightly quick");
 }
+
+/// Files whose names are not known could be any.
+#[test]
+fn a_change_with_files_left_out_is_important() {
+    let mut harness = Harness::new(config(None));
+    for (id, files_left_out) in [(1, 0), (2, 1)] {
+        let change = Change {
+            number: ChangeNumber(id),
+            arrived_at: Timestamp(0),
+            when: Timestamp(0),
+            said: NewChange {
+                files: vec!["boring".to_owned()],
+                files_left_out,
+                ..NewChange::default()
+            },
+        };
+        harness.offer(0.0, Arc::new(change));
+    }
+    assert_eq!(harness.submissions.len(), 1);
+    let built = harness.submissions[0].stamp.changes.iter();
+    assert_eq!(built.map(|c| c.number.0).collect::<Vec<_>>(), [2]);
+}

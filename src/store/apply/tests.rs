@@ -35,6 +35,7 @@ pub(in crate::store) fn a_change(number: u64) -> Arc<Change> {
         said: NewChange {
             who: "zoë".to_owned(),
             files: vec!["a.c".to_owned(), "dir/b c".to_owned()],
+            files_left_out: 7,
             comments: "line\n\"two\"\0".to_owned(),
             revision: Some(format!("r{number}")),
             branch: Some(String::new()),

@@ -33,6 +33,24 @@ fn changes_for_people() {
 }
 
 #[test]
+fn files_that_were_too_many_to_keep_are_counted() {
+    let mut change = (*a_change(1)).clone();
+    change.said.files_left_out = 12;
+    let mut out = Vec::new();
+    let mut screen = Screen {
+        is_coloured: false,
+        zone: Zone::Utc,
+        out: &mut out,
+    };
+    pages::change(&mut screen, &change).unwrap();
+    let shown = String::from_utf8(out).unwrap();
+    assert!(
+        shown.contains("  12 more files are not listed: their names were too much to keep"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_change_of_which_nothing_was_written_down_is_shown_as_such() {
     for (decisions, expected) in [
         (
