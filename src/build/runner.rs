@@ -47,6 +47,7 @@ pub async fn run(
         text: Vec::new(),
         took: BTreeMap::new(),
         has_command: false,
+        has_patched: false,
     };
     let text = match caught(Box::pin(build.run_steps(&around))).await {
         Ok(()) => {
@@ -71,10 +72,10 @@ pub async fn run(
     }
 }
 
-/// Whether a step checks out sources, and applies a patch to them.
-const fn takes_source(step: &StepConfig) -> bool {
-    match step.kind {
-        StepKind::Git(_) => true,
+/// Whether a step applies the patch of its build.
+const fn applies_patch(step: &StepConfig) -> bool {
+    match &step.kind {
+        StepKind::Git(git) => !git.always_use_latest,
         StepKind::Shell(_) => false,
     }
 }
@@ -90,19 +91,17 @@ struct RunningBuild {
     took: BTreeMap<String, Option<Effort>>,
     /// Whether the slave may still be running a command.
     has_command: bool,
+    /// Whether a step has applied the patch.
+    has_patched: bool,
 }
 
 impl RunningBuild {
     async fn run_steps(&mut self, around: &Surroundings) {
         let steps = &around.plan.builder.factory.steps;
         let names = unique_names(steps.iter().map(|step| step.name.as_str()));
-        if around.plan.stamp.patch.is_some() && !steps.iter().any(takes_source) {
-            let builder = &around.plan.builder.name;
-            let number = around.plan.number;
-            tracing::warn!(
-                %builder, build = %number,
-                "the build has a patch and no step that checks out sources, so the patch is not applied; add a Git step",
-            );
+        let needs_patch = around.plan.stamp.patch.is_some() && !around.plan.builder.ignore_patch;
+        if needs_patch && !steps.iter().any(applies_patch) {
+            return self.lack_patch(around);
         }
         let counting = steps
             .iter()
@@ -145,6 +144,7 @@ impl RunningBuild {
             }
             terminates |= end.terminates;
             self.has_command = end.has_command;
+            self.has_patched |= end.has_patched;
             let was_last = usize::try_from(index).is_ok_and(|index| index + 1 == steps.len());
             if !was_last {
                 self.controls.catch_up();
@@ -153,6 +153,24 @@ impl RunningBuild {
         if self.controls.stop_reason.is_some() {
             self.result = self.result.worse(Results::Exception);
         }
+        // A step that could not apply it may be one whose failure does not count.
+        let is_good = matches!(self.result, Results::Success | Results::Warnings);
+        if needs_patch && is_good && !self.has_patched {
+            self.lack_patch(around);
+        }
+    }
+
+    /// Ends the build of a patch that no step has applied: what it would say is not about the patch.
+    fn lack_patch(&mut self, around: &Surroundings) {
+        let builder = &around.plan.builder;
+        let why = format!(
+            "the patch was not applied: no step of factory \"{}\" has done so; add a Git step without \
+             always_use_latest, or set ignore_patch = true for builder \"{}\"",
+            builder.factory.name, builder.name
+        );
+        tracing::warn!(builder = %builder.name, build = %around.plan.number, "{why}");
+        self.result = self.result.worse(Results::Exception);
+        self.text = vec![why];
     }
 
     /// Waits for the locks of the build (BUI-02); answers whether there is anything to do. A build that is stopped

@@ -44,6 +44,8 @@ pub(super) struct StepRun<'a> {
     pub(super) interrupted: Option<String>,
     /// Whether the slave may be running a command of it.
     pub(super) has_command: bool,
+    /// Whether the tree has the patch of the build now.
+    pub(super) has_patched: bool,
 }
 
 /// How the work of a step came to its end.
@@ -82,6 +84,8 @@ pub(super) struct StepEnd {
     pub(super) took: Effort,
     /// Whether the slave may still be running a command of it.
     pub(super) has_command: bool,
+    /// Whether it has applied the patch of the build.
+    pub(super) has_patched: bool,
 }
 
 impl<'a> StepRun<'a> {
@@ -107,6 +111,7 @@ impl<'a> StepRun<'a> {
             working_since: None,
             interrupted: None,
             has_command: false,
+            has_patched: false,
         }
     }
 
@@ -234,6 +239,7 @@ impl<'a> StepRun<'a> {
             },
             took: Effort { secs, output },
             has_command: self.has_command,
+            has_patched: self.has_patched,
         }
     }
 

@@ -387,6 +387,7 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
         merging: Merging::default(),
         next_slave: None,
         priority: 0,
+        ignore_patch: false,
     };
     BuildPlan {
         build: BuildId(70),

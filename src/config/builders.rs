@@ -28,6 +28,7 @@ pub(super) static SHAPE: Shape = Shape {
         "merge_compare_properties",
         "next_slave",
         "priority",
+        "ignore_patch",
     ],
 };
 
@@ -102,6 +103,7 @@ fn read_one<'a>(
     let merging = table.merging(known.merging);
     let next_slave = table.take("next_slave").and_then(|v| v.slave_choice());
     let priority = table.priority();
+    let ignore_patch = table.flag("ignore_patch");
     table.finish();
     let (builddir, _) = builddir?;
     Some(BuilderConfig {
@@ -118,6 +120,7 @@ fn read_one<'a>(
         merging,
         next_slave,
         priority,
+        ignore_patch,
     })
 }
 

@@ -311,6 +311,8 @@ pub struct BuilderConfig {
     pub next_slave: Option<SlaveChoice>,
     /// Of builders whose requests have equal priorities, one with a higher number goes first: 0.
     pub priority: i32,
+    /// Whether a build whose steps do not apply the patch of its try job goes on without it.
+    pub ignore_patch: bool,
 }
 
 impl BuilderConfig {
@@ -335,6 +337,7 @@ impl BuilderConfig {
             merging: Merging::default(),
             next_slave: None,
             priority: 0,
+            ignore_patch: false,
         }
     }
 }

@@ -311,6 +311,7 @@ fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
         merging,
         next_slave,
         priority,
+        ignore_patch,
     } = a;
     differing([
         ("slaves", *slaves != b.slaves),
@@ -329,6 +330,7 @@ fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
         ),
         ("next_slave", *next_slave != b.next_slave),
         ("priority", *priority != b.priority),
+        ("ignore_patch", *ignore_patch != b.ignore_patch),
     ])
 }
 

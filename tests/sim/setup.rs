@@ -247,6 +247,7 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
         },
         next_slave: rng.random_bool(0.3).then(|| slave_choice(rng)),
         priority: rng.random_range(-1..=1),
+        ignore_patch: false,
     })
 }
 

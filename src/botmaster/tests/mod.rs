@@ -123,6 +123,7 @@ fn builder(name: &str, slaves: &[&str]) -> Arc<BuilderConfig> {
         },
         next_slave: None,
         priority: 0,
+        ignore_patch: false,
     })
 }
 

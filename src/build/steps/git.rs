@@ -106,6 +106,7 @@ impl Git<'_, '_> {
         let plan = &self.step.around.plan;
         let patch = plan.stamp.patch.as_ref();
         let patch = patch.filter(|_| !self.config.always_use_latest);
+        let has_patch = patch.is_some();
         let patch = match patch {
             Some(patch) => self.prepare(patch).await?,
             None => None,
@@ -117,7 +118,13 @@ impl Git<'_, '_> {
         self.tell_revision().await?;
         if let Some(patch) = patch {
             self.apply(&patch).await?;
+            // The patch may have moved them.
+            if !self.update_submodules().await? {
+                let problem = "the submodules that the patch asks for cannot be had";
+                return Err(self.refuse(problem).await);
+            }
         }
+        self.step.has_patched = has_patch;
         Ok(())
     }
 

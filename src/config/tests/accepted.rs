@@ -26,6 +26,7 @@ fn a_small_configuration_has_the_documented_defaults() {
     assert_eq!(builder.merging, Merging::default());
     assert_eq!(builder.merging.rule, MergeRule::Compatible);
     assert_eq!((builder.next_slave, builder.priority), (None, 0));
+    assert!(!builder.ignore_patch);
     assert_eq!(config.schedulers[0].priority, 0);
     assert_eq!(
         (builder.builddir.as_str(), builder.slavebuilddir.as_str()),
@@ -250,9 +251,10 @@ fn brq_09_and_bld_05_rules_of_choice_are_read_for_all_and_for_each() {
     };
     let config = read(
         "choose_slaves = \"least-loaded\"\nmerge_requests = \"always-same-branch\"\nmerge_compare_properties = true",
-        "next_slave = \"first\"\npriority = 10",
+        "next_slave = \"first\"\npriority = 10\nignore_patch = true",
     );
     let builder = &config.builders[0];
+    assert!(builder.ignore_patch);
     assert_eq!(config.choose_slaves, SlaveChoice::LeastLoaded);
     assert_eq!(config.slave_choice(builder), SlaveChoice::First);
     assert_eq!(builder.priority, 10);

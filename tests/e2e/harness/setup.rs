@@ -96,7 +96,7 @@ impl Setup {
         for builder in &self.builders {
             write!(
                 text,
-                "\n[[builders]]\n{builder}\nslaves = {slaves:?}\nfactory = \"steps\"\n"
+                "\n[[builders]]\n{builder}\nslaves = {slaves:?}\nfactory = \"steps\"\nignore_patch = true\n"
             )
             .unwrap();
         }

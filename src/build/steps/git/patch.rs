@@ -38,6 +38,10 @@ impl PatchJob {
         if is_of_git(diff) {
             let words = ["git", "apply", "--whitespace=nowarn", level.as_str()];
             job.command.extend(words.map(str::to_owned));
+            if moves_submodules(diff) {
+                // It is the index that says which commit a submodule is at.
+                job.command.push("--index".to_owned());
+            }
             job.command
                 .extend(dir.map(|dir| format!("--directory={dir}")));
             job.command.push(DIFF.to_owned());
@@ -63,6 +67,17 @@ impl PatchJob {
 fn is_of_git(diff: &[u8]) -> bool {
     let mut lines = diff.split(|byte| *byte == b'\n');
     lines.any(|line| line.starts_with(b"diff --git "))
+}
+
+/// Whether a diff of git adds, moves or removes submodules.
+fn moves_submodules(diff: &[u8]) -> bool {
+    let is_mode = |line: &[u8]| {
+        line.strip_suffix(b" 160000").is_some_and(|line| {
+            let heads: [&[u8]; 3] = [b"index ", b"new file mode", b"deleted file mode"];
+            heads.iter().any(|head| line.starts_with(head))
+        })
+    };
+    diff.split(|byte| *byte == b'\n').any(is_mode)
 }
 
 /// The directory without detours; nothing if it is the work directory itself (SB-22).
@@ -167,6 +182,23 @@ mod tests {
             job.command.join(" "),
             "git apply --whitespace=nowarn -p2 --directory=sub .buildbot-diff"
         );
+    }
+
+    #[test]
+    fn a_diff_that_moves_a_submodule_is_applied_to_the_index_as_well() {
+        for line in [
+            "index d1c..b0a 160000",
+            "new file mode 160000",
+            "deleted file mode 160000",
+        ] {
+            let body = format!("diff --git a/sub b/sub\n{line}\n--- a/sub\n+++ b/sub\n");
+            assert_eq!(
+                job(&body, None).command.join(" "),
+                "git apply --whitespace=nowarn -p2 --index .buildbot-diff"
+            );
+        }
+        let text = format!("{OF_GIT}@@ -0,0 +1 @@\n+index a..b 160000\n");
+        assert!(!job(&text, None).command.contains(&"--index".to_owned()));
     }
 
     #[test]

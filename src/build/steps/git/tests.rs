@@ -267,6 +267,9 @@ async fn src_01_the_stamp_says_branch_and_revision() {
             ..git_config()
         };
         let mut stage = stage(config, stamp);
+        let mut builder = (*stage.plan.builder).clone();
+        builder.ignore_patch = true;
+        stage.plan.builder = Arc::new(builder);
         let (outcome, commands, written) = played(&mut stage, &[NOT_PATCHED]).await;
         assert_eq!(outcome.result, Results::Success);
         let checkout = format!("build$ git checkout -f --detach {revision} --");
@@ -304,6 +307,59 @@ async fn src_05_a_patch_is_applied_to_a_tree_that_is_marked_first() {
             .join("builders/quick/7/0-git/patch.log");
         assert_eq!(std::fs::read(path).unwrap(), written[1], "src_06");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn submodules_are_updated_again_after_the_patch() {
+    let config = GitStepConfig {
+        submodules: true,
+        ..git_config()
+    };
+    let mut stage = stage(config, patched(None));
+    let (outcome, commands, _) = played(&mut stage, &[NOT_PATCHED]).await;
+    assert_eq!(outcome.result, Results::Success);
+    let at = |start: &str| commands.iter().rposition(|c| c.starts_with(start)).unwrap();
+    assert!(at("build$ git submodule update") > at("build$ patch"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patch_that_no_step_applies_is_an_exception() {
+    // Known from the factory: no step runs.
+    let latest = GitStepConfig {
+        always_use_latest: true,
+        ..git_config()
+    };
+    for steps in [vec![step_config("test")], vec![step_of(latest)]] {
+        let mut stage = Stage::new(steps);
+        stage.plan.stamp = Arc::new(patched(None));
+        let (outcome, commands, _) = played(&mut stage, &[]).await;
+        assert_eq!(outcome.result, Results::Exception);
+        assert_eq!(commands, Vec::<String>::new());
+        let [word, why] = outcome.text.as_slice() else {
+            panic!("{:?}", outcome.text);
+        };
+        assert_eq!(word, "exception");
+        assert!(why.starts_with("the patch was not applied: "), "{why}");
+        assert!(
+            why.contains("ignore_patch = true for builder \"quick\""),
+            "{why}"
+        );
+    }
+    // Known afterwards: the failure of the step does not count.
+    let tolerant = StepConfig {
+        halt_on_failure: false,
+        flunk_on_failure: false,
+        ..step_of(git_config())
+    };
+    let mut stage = Stage::new(vec![tolerant, step_config("after")]);
+    stage.plan.stamp = Arc::new(patched(None));
+    let (outcome, ..) = played(&mut stage, &[NOT_PATCHED, ("build$ patch", 1)]).await;
+    assert_eq!(outcome.result, Results::Exception);
+    assert!(
+        outcome.text[1].contains("was not applied"),
+        "{:?}",
+        outcome.text
+    );
 }
 
 #[tokio::test(start_paused = true)]
