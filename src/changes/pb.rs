@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, info};
 
 use crate::control::{Control, Pending};
-use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
+use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, headline, idle_for};
 use crate::pb::{Failure, Value};
 use crate::protocol::change::decode_change;
 
@@ -78,6 +78,6 @@ async fn answer(pending: Pending, reply: Reply) {
 }
 
 fn refuse(reply: Reply, why: String) {
-    info!("{why}");
+    info!("{}", headline(&why));
     reply.fail(Failure::new("builtins.ValueError", why));
 }

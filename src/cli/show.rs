@@ -178,7 +178,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
                 return json::lines(screen.out, values);
             }
             pages::slaves(screen, &slaves, &live.slaves)?;
-            refused::page(screen, &live.refusals)?;
+            refused::page(screen, &slaves, &live.refusals)?;
         }
         What::Changes => {
             let changes = read::changes(conn, limit)?;

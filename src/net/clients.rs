@@ -8,8 +8,11 @@
 //! quarter, so that half is left to slaves, the control socket and the state.
 
 use std::collections::BTreeMap;
+use std::future::Future as _;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -36,8 +39,10 @@ pub(super) struct Clients {
 #[derive(Debug)]
 struct Present {
     limits: ClientLimits,
-    /// In order of arrival.
+    /// In order of arrival, without slaves.
     clients: BTreeMap<u64, Client>,
+    /// How many connections each slave has.
+    slaves: BTreeMap<Box<[u8]>, usize>,
     last: u64,
 }
 
@@ -53,8 +58,6 @@ struct Client {
 /// What a connection is used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Use {
-    /// A slave is connected by it.
-    Slave,
     /// A client waits for something.
     Busy,
     /// Nothing, since then.
@@ -65,9 +68,18 @@ enum Use {
 #[derive(Debug)]
 pub(super) struct Visit {
     clients: Arc<Clients>,
-    number: u64,
-    /// Ends when the connection must go.
-    pub(super) leave: oneshot::Receiver<()>,
+    visitor: Visitor,
+}
+
+/// Whose connection it is.
+#[derive(Debug)]
+enum Visitor {
+    Slave(Box<[u8]>),
+    Client {
+        number: u64,
+        /// Ends when the connection must go.
+        leave: oneshot::Receiver<()>,
+    },
 }
 
 /// Tells what a connection is used for. Whoever serves the connection has it.
@@ -89,6 +101,7 @@ impl Clients {
             present: Mutex::new(Present {
                 limits,
                 clients: BTreeMap::new(),
+                slaves: BTreeMap::new(),
                 last: 0,
             }),
         })
@@ -110,28 +123,28 @@ impl Clients {
         address: Option<IpAddr>,
         now: Instant,
     ) -> Result<(Visit, Activity), String> {
-        let (stay, leave) = oneshot::channel();
         let mut present = self.lock();
-        let network = address.map(network);
-        let use_ = match kind {
-            UserKind::Slave(_) => {
-                present.check_slave(user)?;
-                Use::Slave
-            }
-            UserKind::Change { .. } | UserKind::Try { .. } => {
-                present.make_room(user, network, self.capacity)?;
-                Use::IdleSince(now)
-            }
-        };
         present.last += 1;
         let number = present.last;
-        let client = Client {
-            user: user.into(),
-            network,
-            use_,
-            _stay: stay,
+        let visitor = match kind {
+            UserKind::Slave(_) => {
+                present.add_slave(user)?;
+                Visitor::Slave(user.into())
+            }
+            UserKind::Change { .. } | UserKind::Try { .. } => {
+                let network = address.map(network);
+                present.make_room(user, network, self.capacity)?;
+                let (stay, leave) = oneshot::channel();
+                let client = Client {
+                    user: user.into(),
+                    network,
+                    use_: Use::IdleSince(now),
+                    _stay: stay,
+                };
+                present.clients.insert(number, client);
+                Visitor::Client { number, leave }
+            }
         };
-        present.clients.insert(number, client);
         drop(present);
         let activity = Activity {
             clients: Arc::clone(self),
@@ -139,8 +152,7 @@ impl Clients {
         };
         let visit = Visit {
             clients: Arc::clone(self),
-            number,
-            leave,
+            visitor,
         };
         Ok((visit, activity))
     }
@@ -157,13 +169,23 @@ impl Clients {
 }
 
 impl Present {
-    fn check_slave(&self, name: &[u8]) -> Result<(), String> {
-        let is_same = |client: &&Client| client.use_ == Use::Slave && *client.user == *name;
-        match self.clients.values().filter(is_same).count() < PER_SLAVE {
-            true => Ok(()),
-            false => Err(format!(
+    fn add_slave(&mut self, name: &[u8]) -> Result<(), String> {
+        let count = self.slaves.entry(name.into()).or_default();
+        if *count >= PER_SLAVE {
+            return Err(format!(
                 "{PER_SLAVE} connections of this slave are there already"
-            )),
+            ));
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    fn remove_slave(&mut self, name: &[u8]) {
+        if let Some(count) = self.slaves.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                self.slaves.remove(name);
+            }
         }
     }
 
@@ -197,8 +219,7 @@ impl Present {
 
     /// Makes sure that there are fewer than `most` clients of a group.
     fn make_room_for(&mut self, most: usize, is_in: impl Fn(&Client) -> bool) -> bool {
-        let counts = |client: &&Client| client.use_ != Use::Slave && is_in(client);
-        let count = self.clients.values().filter(counts).count();
+        let count = self.clients.values().filter(|client| is_in(client)).count();
         (most..=count).all(|_| self.evict(&is_in))
     }
 
@@ -215,9 +236,23 @@ impl Present {
     }
 }
 
+impl Visit {
+    /// Ready when the connection must go.
+    pub(super) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.visitor {
+            Visitor::Slave(_) => Poll::Pending,
+            Visitor::Client { leave, .. } => pin!(leave).poll(cx).map(drop),
+        }
+    }
+}
+
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.clients.lock().clients.remove(&self.number);
+        let mut present = self.clients.lock();
+        match &self.visitor {
+            Visitor::Slave(name) => present.remove_slave(name),
+            Visitor::Client { number, .. } => drop(present.clients.remove(number)),
+        }
     }
 }
 
@@ -234,7 +269,7 @@ impl Activity {
     /// Whether the client waits for something, so that it is not idle.
     pub fn set_busy(&self, busy: bool) {
         self.update(|use_| match (*use_, busy) {
-            (Use::Slave, _) | (Use::Busy, true) | (Use::IdleSince(_), false) => {}
+            (Use::Busy, true) | (Use::IdleSince(_), false) => {}
             (Use::IdleSince(_), true) => *use_ = Use::Busy,
             (Use::Busy, false) => *use_ = Use::IdleSince(Instant::now()),
         });
@@ -250,7 +285,7 @@ impl Activity {
                 (client.map(|client| client.use_), present.limits.idle)
             };
             let Some(Use::IdleSince(since)) = since else {
-                // Busy, or leaving anyway.
+                // Busy, or leaving anyway, or a slave's.
                 return std::future::pending().await;
             };
             if since.elapsed() >= limit {
@@ -276,6 +311,8 @@ pub fn idle_for(limit: Duration) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::task::Waker;
 
     use super::*;
 
@@ -313,7 +350,9 @@ mod tests {
     }
 
     fn must_go((visit, _): &mut (Visit, Activity)) -> bool {
-        visit.leave.try_recv() == Err(oneshot::error::TryRecvError::Closed)
+        visit
+            .poll_leave(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
     }
 
     #[test]
@@ -348,15 +387,12 @@ mod tests {
             .iter()
             .map(|user| case.enter(user, 1).unwrap())
             .collect();
-        assert_eq!(
-            here.iter_mut()
-                .filter_map(|c| must_go(c).then_some(()))
-                .count(),
-            1
-        );
+        let gone: Vec<bool> = here.iter_mut().map(must_go).collect();
+        assert_eq!(gone, [true, false, false, false]);
+        here.remove(0);
         let mut there: Vec<_> = (2..=3).map(|n| case.enter("e", n).unwrap()).collect();
         let gone: Vec<bool> = here.iter_mut().chain(&mut there).map(must_go).collect();
-        assert_eq!(gone, [true, true, false, false, false, false]);
+        assert_eq!(gone, [true, false, false, false, false]);
     }
 
     #[test]
@@ -367,9 +403,10 @@ mod tests {
         slaves.push(case.slave("other").unwrap());
         let clients: Vec<_> = (1..=9).map(|n| case.enter("me", n).unwrap()).collect();
         assert!(!slaves.iter_mut().any(must_go));
-        assert_eq!(case.clients.lock().clients.len(), PER_SLAVE + 1 + 3);
+        assert_eq!(case.clients.lock().clients.len(), 3);
         drop((slaves, clients));
-        assert_eq!(case.clients.lock().clients.len(), 0);
+        assert!(case.clients.lock().clients.is_empty() && case.clients.lock().slaves.is_empty());
+        assert!(case.slave("bot").is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -502,7 +502,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Err(End::Evicted);
         }
         if let Some(visit) = &mut self.visit
-            && pin!(&mut visit.leave).poll(cx).is_ready()
+            && visit.poll_leave(cx).is_ready()
         {
             return Err(End::MadeRoom);
         }

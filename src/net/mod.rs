@@ -37,6 +37,6 @@ pub use budget::Room;
 pub use clients::{Activity, idle_for};
 pub use gatekeeper::Gatekeeper;
 pub use login::{Directory, Door, Login, LoginAnswer, UserKind};
-pub use peer::{CallError, IncomingCall, Lost, Peer, Reply};
+pub use peer::{CallError, IncomingCall, Lost, Peer, Reply, headline};
 pub use refusals::{Refusals, Refused};
 pub use tasks::Tasks;

@@ -65,10 +65,15 @@ impl CallError {
     /// What went wrong in one line of bounded length: exceptions are texts of the peer.
     #[must_use]
     pub fn headline(&self) -> String {
-        let text = self.to_string();
-        let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        plain.take(LONGEST_HEADLINE).collect()
+        headline(&self.to_string())
     }
+}
+
+/// What a peer has a part in, in one line of bounded length.
+#[must_use]
+pub fn headline(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(LONGEST_HEADLINE).collect()
 }
 
 /// The connection is gone, and why.

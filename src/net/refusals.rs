@@ -142,8 +142,13 @@ impl Refusals {
 
     /// A slave is attached: its refusals are over.
     pub fn forget(&self, slave: &SlaveName) {
-        let is_another = |key: &Key| !matches!(&key.0, Refused::Slave(name) if name == slave);
-        self.lock().entries.retain(|key, _| is_another(key));
+        let is_another = |who: &Refused| match who {
+            Refused::Slave(name) => name != slave,
+            // It came to a port where it is not known.
+            Refused::Unknown(name) => name != slave.as_str(),
+            Refused::User(_) | Refused::Nameless => true,
+        };
+        self.lock().entries.retain(|(who, ..), _| is_another(who));
     }
 
     /// What is known of slaves, and of those who may be slaves; the latest first. `wall` is the time now.
@@ -366,6 +371,7 @@ mod tests {
         };
         assert_eq!((list.len(), &list[1]), (2, &bot));
         assert_eq!((list[0].name.as_deref(), list[0].times), (None, 1));
+        refusals.note(Refused::unknown(b"bot"), "unix", "not on this port");
         refusals.forget(&"bot".into());
         assert_eq!(refusals.list(Timestamp::from_secs(100)).len(), 1);
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Secret;
 use crate::model::journal::RecoveredSlave;
-use crate::model::{InstanceRecord, InstanceStop, StopMeans};
+use crate::model::{InstanceRecord, InstanceStop, Refusal, StopMeans};
 
 #[test]
 fn lat_07_a_stop_of_the_master_stops_all_instances_before_it_ends() {
@@ -395,6 +395,19 @@ fn why_tells_what_latent_slaves_do() {
             "slave s is busy with a build of b that is starting since {since}"
         )]
     );
+    let refused = Refusal {
+        name: Some("s".to_owned()),
+        address: "10.0.0.1".to_owned(),
+        why: "wrong password".to_owned(),
+        first_at: h.now.wall,
+        last_at: h.now.wall,
+        times: 1,
+    };
+    let why = h.core.why(RequestId(1), &[refused]).unwrap();
+    let end = format!(
+        "since {since}; its login as \"s\" from 10.0.0.1 was refused at {since}: wrong password"
+    );
+    assert!(why[0].text.ends_with(&end), "{}", why[0].text);
     h.instance_started("s", 1, InstanceStart::Failed("no".to_owned()));
     h.instance_stopped("s", 1, Err("gone fishing"));
     let texts = texts(&h, 1);
