@@ -12,7 +12,7 @@ use crate::model::{
     BuildSet, BuilderName, Change, NewChange, Op, PatchBody, Properties, RequestId, Results,
     SchedulerName, SourceStamp, TryJob,
 };
-use crate::schedulers::{Effects, SchedulerIx, Submission};
+use crate::schedulers::{Due, Effects, SchedulerIx, Submission};
 
 /// A wall-clock time further away than this is looked at again after this, since people and time
 /// servers set clocks (NIG-09).
@@ -73,7 +73,7 @@ impl BotMaster {
             Effect::Reply(reply, Ok(Answer::Change(number))),
             Effect::Announce(Event::ChangeAdded(Arc::clone(&change))),
         ];
-        let mut wanted = self.schedulers.on_change(&change, arrived_at);
+        let mut wanted = self.schedulers.on_change(&change, self.moment());
         ops.push(Op::ChangeOffered {
             change: number,
             decisions: std::mem::take(&mut wanted.decisions),
@@ -121,7 +121,7 @@ impl BotMaster {
         if !self.phase.starts_builds() {
             return;
         }
-        let wanted = self.schedulers.on_timer(ix, self.now.wall);
+        let wanted = self.schedulers.on_timer(ix, self.moment());
         let (mut ops, mut effects) = (Vec::new(), Vec::new());
         self.take_effects(wanted, &mut ops, &mut effects);
         self.persist_then(ops, effects);
@@ -137,13 +137,16 @@ impl BotMaster {
 
     fn arm_scheduler(&mut self, ix: SchedulerIx) {
         let timer = Timer::Scheduler(ix);
-        match self.schedulers.next_due(ix) {
-            Some(due) => {
-                let wait = due.since(self.now.wall).min(CLOCK_CHECK);
-                self.timers.set(timer, self.now.mono + wait);
+        let now = self.moment();
+        let wait = match self.schedulers.next_due(ix) {
+            Some(Due::Steady(due)) => due.since(now.steady),
+            Some(Due::Wall(due)) => due.since(now.wall).min(CLOCK_CHECK),
+            None => {
+                self.timers.cancel(timer);
+                return;
             }
-            None => self.timers.cancel(timer),
-        }
+        };
+        self.timers.set(timer, self.now.mono + wait);
     }
 
     /// Carries out what schedulers want: what is to be remembered goes to `ops`, what follows from
@@ -186,9 +189,10 @@ impl BotMaster {
         if let Some(scheduler) = &origin.scheduler {
             let success = result.is_success_like();
             let stamp = &origin.stamp;
+            let now = self.moment();
             let wanted = self
                 .schedulers
-                .on_set_finished(scheduler, stamp, success, self.now.wall);
+                .on_set_finished(scheduler, stamp, success, now);
             self.take_effects(wanted, ops, effects);
         }
     }
@@ -204,7 +208,7 @@ impl BotMaster {
         if let Some(builder) = self.unknown_builder(&submission.builders) {
             // Nothing of the set is made, and the scheduler keeps working (SCB-03).
             let why = format!("builder {builder} does not exist, so that its set is not built");
-            let now = self.now.wall;
+            let now = self.moment();
             let scheduler = submission.scheduler;
             let over = self
                 .schedulers
@@ -271,8 +275,9 @@ impl BotMaster {
             });
             effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
             let stamp = &set.stamp;
+            let moment = self.moment();
             let schedulers = &mut self.schedulers;
-            let over = |scheduler| schedulers.on_set_finished(scheduler, stamp, true, now);
+            let over = |scheduler| schedulers.on_set_finished(scheduler, stamp, true, moment);
             let follows = set.scheduler.as_ref().map(over);
             return (set, follows);
         }

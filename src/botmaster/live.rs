@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::attempt::Stage;
 use super::slave::{Phase, Session, Slave};
 use super::{BotMaster, InstanceState, LockWait};
-use crate::model::{BuilderName, Refusal, RequestId, SlaveName, Timestamp};
+use crate::model::{BuilderName, Refusal, RequestId, SchedulerName, SlaveName, Timestamp};
+use crate::schedulers::LiveScheduler;
 
 /// One moment of a running master. What is on disk is not in it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -22,6 +23,9 @@ pub struct Live {
     pub locks: Vec<LockWait>,
     /// Connections that were refused, the latest first: not the core's to know, and added to its answer.
     pub refusals: Vec<Refusal>,
+    /// What the running schedulers wait with, and when that is built.
+    #[serde(default)]
+    pub schedulers: BTreeMap<SchedulerName, LiveScheduler>,
 }
 
 /// What keeps a slave from builds that is not on disk, and its instance.
@@ -80,6 +84,7 @@ impl BotMaster {
             starting: starting.collect(),
             locks: self.lock_waits(),
             refusals: Vec::new(),
+            schedulers: self.schedulers.live(self.moment()),
         }
     }
 

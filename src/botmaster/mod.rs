@@ -82,7 +82,8 @@ use self::timers::{Timer, Timers};
 use crate::config::Config;
 use crate::model::journal::{NextNumbers, RecoveredSlave};
 use crate::model::{
-    BuildId, BuilderName, Expectations, Mono, Now, Op, Recovered, SlaveName, Ticket, Timestamp,
+    BuildId, BuilderName, Expectations, Moment, Mono, Now, Op, Recovered, SlaveName, Ticket,
+    Timestamp,
 };
 use crate::schedulers::Registry;
 
@@ -107,6 +108,8 @@ pub use why::{Blocker, BlockerKind};
 pub struct BotMaster {
     config: Arc<Config>,
     now: Now,
+    /// When this master began.
+    began: Now,
     rng: StdRng,
     commands: VecDeque<Command>,
     timers: Timers,
@@ -158,6 +161,7 @@ impl BotMaster {
     pub fn new(config: Arc<Config>, recovered: Recovered, seed: u64, now: Now) -> Self {
         let mut core = Self {
             now,
+            began: now,
             rng: StdRng::seed_from_u64(seed),
             commands: VecDeque::new(),
             timers: Timers::default(),
@@ -427,6 +431,14 @@ impl BotMaster {
             state,
         }]);
         self.announce(Event::BuilderState { builder, state });
+    }
+
+    /// The present as schedulers reckon with it: the monotonic clock tells how much time has passed.
+    fn moment(&self) -> Moment {
+        Moment {
+            steady: self.began.wall + self.now.mono.since(self.began.mono),
+            wall: self.now.wall,
+        }
     }
 
     /// The slave whose own connection `session` is.

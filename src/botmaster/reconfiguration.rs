@@ -51,7 +51,7 @@ impl BotMaster {
         let config = Arc::clone(&self.config);
         let wanted = self
             .schedulers
-            .reconfigure(&config.schedulers, self.now.wall);
+            .reconfigure(&config.schedulers, self.moment());
         self.take_effects(wanted, &mut ops, &mut effects);
         self.arm_schedulers();
         self.persist_then(ops, effects);

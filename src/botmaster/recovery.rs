@@ -39,7 +39,7 @@ impl BotMaster {
             &self.config.schedulers,
             &recovered.schedulers,
             &recovered.changes,
-            self.now.wall,
+            self.moment(),
         );
         self.schedulers = schedulers;
         self.take_effects(wanted, &mut ops, &mut effects);

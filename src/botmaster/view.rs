@@ -126,7 +126,8 @@ impl BotMaster {
     /// The future builds of a scheduler (SCB-04).
     #[must_use]
     pub fn pending_build_times(&self, scheduler: &SchedulerName) -> Vec<Timestamp> {
-        self.schedulers.pending_build_times(scheduler)
+        self.schedulers
+            .pending_build_times(scheduler, self.moment())
     }
 
     /// Every attachment, by slave and builder in the order of the configuration.

@@ -51,8 +51,8 @@ pub use locks::{LockAccess, LockConfig, LockKind, LockMode, circle_with};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{
-    ChangeRules, Importance, NightlyConfig, SchedulerConfig, SchedulerKind, TimedBuild, TreeStable,
-    TryJobdirConfig,
+    ChangeRules, Importance, LongestWait, NightlyConfig, SchedulerConfig, SchedulerKind,
+    TimedBuild, TreeStable, TryJobdirConfig,
 };
 
 use crate::model::Zone;

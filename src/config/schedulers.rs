@@ -16,9 +16,9 @@ use self::trying::Jobdirs;
 use self::upstream::Upstreams;
 use super::MachineZone;
 use super::names::Names;
-use super::quantities::LONGEST;
+use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table, Value};
-use super::scheduling::{SchedulerConfig, SchedulerKind, TreeStable};
+use super::scheduling::{LongestWait, SchedulerConfig, SchedulerKind, TreeStable};
 use crate::model::{BuilderName, SchedulerName};
 
 pub(super) static SHAPE: Shape = Shape {
@@ -33,9 +33,10 @@ pub(super) static SHAPE: Shape = Shape {
         "priority",
         "branch",
         "branches",
-        "separate_repositories",
+        "separate",
         "tree_stable_timer",
         "timer_from",
+        "longest_wait",
         "unimportant_resets_timer",
         "only_important",
         "important_files",
@@ -201,7 +202,6 @@ fn read_any_branch(table: &mut Table<'_>) -> SchedulerKind {
     let settings = read_tree_stable(table, branches.as_ref());
     SchedulerKind::AnyBranch {
         branches: branches.and_then(|v| read_branches(&v)),
-        separate_repositories: table.flag("separate_repositories"),
         settings,
     }
 }
@@ -227,14 +227,31 @@ fn read_branches(value: &Value<'_>) -> Option<Vec<Option<String>>> {
 fn read_tree_stable(table: &mut Table<'_>, branch: Option<&Value<'_>>) -> TreeStable {
     let timer = table.take("tree_stable_timer");
     let timer = timer.and_then(|v| v.optional_duration(Duration::ZERO..=LONGEST));
+    let longest_wait = table.take("longest_wait");
+    let longest_wait = longest_wait.and_then(|v| read_longest_wait(&v, timer.flatten()));
+    let longest_wait = longest_wait.unwrap_or_default();
     let timer_from = table.take("timer_from");
     let timer_from = timer_from.and_then(|v| v.one_of(&["change", "arrival"]));
     TreeStable {
         tree_stable_timer: timer.flatten(),
         timer_from_arrival: timer_from == Some("arrival"),
+        longest_wait,
         unimportant_resets_timer: table.flag("unimportant_resets_timer"),
         rules: rules::read(table, branch),
     }
+}
+
+/// A time that is not shorter than the timer, or `false` (TIM-05).
+fn read_longest_wait(value: &Value<'_>, timer: Option<Duration>) -> Option<LongestWait> {
+    let Some(limit) = value.optional_duration(SHORTEST..=LONGEST)? else {
+        return Some(LongestWait::Unlimited);
+    };
+    if timer.is_some_and(|timer| timer > limit) {
+        let help = "a tree that keeps still is built after the timer, which is longer";
+        value.error("is shorter than `tree_stable_timer`", help);
+        return None;
+    }
+    Some(LongestWait::AtMost(limit))
 }
 
 fn read_reason(value: &Value<'_>) -> Option<String> {

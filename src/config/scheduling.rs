@@ -37,8 +37,6 @@ pub enum SchedulerKind {
     AnyBranch {
         /// Its branches, among which `None` is the default branch; absent: every branch (ANY-02).
         branches: Option<Vec<Option<String>>>,
-        /// Whether also projects, repositories and codebases wait each for themselves (ANY-07).
-        separate_repositories: bool,
         /// How it waits and what for.
         settings: TreeStable,
     },
@@ -92,19 +90,61 @@ pub struct TreeStable {
     pub timer_from_arrival: bool,
     /// Whether unimportant changes restart a running timer (SCH-09).
     pub unimportant_resets_timer: bool,
+    /// How long an important change waits at the most.
+    pub longest_wait: LongestWait,
     /// Which changes it builds.
     pub rules: ChangeRules,
 }
 
+/// How long the first important change that waits is held back by those that follow it (TIM-05).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LongestWait {
+    /// An hour or ten timers, whichever is longer.
+    #[default]
+    Usual,
+    /// So long.
+    AtMost(Duration),
+    /// As long as changes keep coming.
+    Unlimited,
+}
+
+impl LongestWait {
+    const USUAL: Duration = Duration::from_secs(3600);
+
+    /// The limit for a scheduler with this tree-stable timer.
+    #[must_use]
+    pub fn limit(self, timer: Duration) -> Option<Duration> {
+        match self {
+            Self::Usual => Some(timer.saturating_mul(10).max(Self::USUAL)),
+            Self::AtMost(limit) => Some(limit),
+            Self::Unlimited => None,
+        }
+    }
+}
+
 /// Which changes a scheduler looks at, and which of them matter.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ChangeRules {
+    /// Whether changes of different repositories, projects and codebases wait apart, each with a set of its own (CBS-02):
+    /// true.
+    pub separate: bool,
     /// Whether unimportant changes stay out of the set (SCH-12).
     pub only_important: bool,
     /// Which changes are important; absent: all.
     pub importance: Option<Importance>,
     /// Which changes it looks at.
     pub filter: ChangeFilter,
+}
+
+impl Default for ChangeRules {
+    fn default() -> Self {
+        Self {
+            separate: true,
+            only_important: false,
+            importance: None,
+            filter: ChangeFilter::default(),
+        }
+    }
 }
 
 /// What a scheduler builds when its time has come.

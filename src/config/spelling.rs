@@ -147,6 +147,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("lazylogfiles", "lazy_logfiles"),
     ("maxCountForWorker", "max_count_for_slave"),
     ("factory", "factories"),
+    ("separate_repositories", "separate"),
 ];
 
 /// What to say about keys that have no name or no meaning here: place, key, advice.

@@ -1,8 +1,17 @@
 //! A change to the source tree, as a version-control hook or `sendchange` reports it (section 1).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ChangeNumber, Properties, Timestamp};
+
+/// How far after its arrival a change may be dated (TIM-02): clocks of senders are wrong by minutes.
+const MOST_AHEAD: Duration = Duration::from_secs(3600);
+
+/// The first moment of the year 1, and that of the year 10000.
+const YEARS: std::ops::Range<Timestamp> =
+    Timestamp::from_secs(-62_135_596_800)..Timestamp::from_secs(253_402_300_800);
 
 /// A change that the master has accepted (CHG-01). Default branch and empty branch differ (CHG-02).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -11,11 +20,47 @@ pub struct Change {
     pub number: ChangeNumber,
     /// When the master took it.
     pub arrived_at: Timestamp,
-    /// When it was made, by the sender's clock; the arrival time if the sender did not say (CHG-06).
+    /// The time that the sender gave it on purpose, usable or not; the arrival time if the sender said none (CHG-06).
     pub when: Timestamp,
     /// What the sender said.
     #[serde(flatten)]
     pub said: NewChange,
+}
+
+/// Why the time that a sender gave a change is not used (TIM-02).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UnusableTime {
+    /// It is outside the years 1 to 9999.
+    NotATime,
+    /// It is more than an hour after the change arrived.
+    TooFarAhead,
+}
+
+impl UnusableTime {
+    /// The reason in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotATime => "not a time",
+            Self::TooFarAhead => "too far ahead",
+        }
+    }
+}
+
+impl Change {
+    /// The time from which a tree-stable timer counts; the past is usable.
+    ///
+    /// # Errors
+    /// The time that the sender said is not usable: the change counts as one without a time (TIM-02).
+    pub fn usable_when(&self) -> Result<Timestamp, UnusableTime> {
+        if !YEARS.contains(&self.when) {
+            return Err(UnusableTime::NotATime);
+        }
+        if self.when > self.arrived_at + MOST_AHEAD {
+            return Err(UnusableTime::TooFarAhead);
+        }
+        Ok(self.when)
+    }
 }
 
 impl std::ops::Deref for Change {
@@ -72,4 +117,40 @@ pub struct NewChange {
     /// Properties, with source "Change".
     #[serde(default)]
     pub properties: Properties,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tim_02_a_time_far_ahead_or_outside_the_calendar_is_not_used() {
+        let usable = |when: f64| {
+            let change = Change {
+                number: ChangeNumber(1),
+                arrived_at: Timestamp::from_secs(1_700_000_000),
+                when: Timestamp::from_secs_f64(when),
+                said: NewChange::default(),
+            };
+            change.usable_when().map(Timestamp::as_secs_f64)
+        };
+        for good in [1_700_003_600.0, 1_700_000_000.0, 0.0, -5e9] {
+            assert_eq!(usable(good), Ok(good));
+        }
+        let ahead = [1_700_003_601.0, 99_999_999_999.0];
+        for far in ahead {
+            assert_eq!(usable(far), Err(UnusableTime::TooFarAhead));
+        }
+        let nonsense = [
+            1_700_000_000_000.0,
+            1e18,
+            -1e18,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+        ];
+        for wrong in nonsense {
+            assert_eq!(usable(wrong), Err(UnusableTime::NotATime));
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub mod zone;
 
 pub use build::{BuildSummary, StepSummary, interested_users};
 pub use buildset::{BuildRequest, BuildSet};
-pub use change::{Change, NewChange};
+pub use change::{Change, NewChange, UnusableTime};
 pub use decision::{Decision, FilterField, Instead};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
@@ -39,6 +39,6 @@ pub use properties::{Properties, Property};
 pub use refusal::Refusal;
 pub use results::Results;
 pub use stamp::{Patch, PatchBody, SourceStamp};
-pub use time::{Mono, Now, Timestamp};
+pub use time::{Moment, Mono, Now, Timestamp};
 pub use try_job::TryJob;
 pub use zone::Zone;

@@ -63,7 +63,7 @@ pub struct SourceStamp {
 
 impl SourceStamp {
     /// The stamp of `changes`, which all have the same branch (SST-03); puts them in arrival order
-    /// (SST-04, SB-03).
+    /// (SST-04, SB-03). Where changes of several projects, repositories or codebases are mixed, the stamp names none.
     #[must_use]
     pub fn from_changes(mut changes: Vec<Arc<Change>>) -> Self {
         changes.sort_by_key(|c| c.number);
@@ -71,13 +71,22 @@ impl SourceStamp {
         let Some(last) = changes.last() else {
             return Self::default();
         };
+        let common = |text: fn(&Change) -> &String| {
+            let of_last = text(last);
+            let is_common = changes.iter().all(|change| text(change) == of_last);
+            if is_common {
+                of_last.clone()
+            } else {
+                String::new()
+            }
+        };
         Self {
             branch: last.branch.clone(),
             revision: None,
             patch: None,
-            project: last.project.clone(),
-            repository: last.repository.clone(),
-            codebase: last.codebase.clone(),
+            project: common(|change| &change.project),
+            repository: common(|change| &change.repository),
+            codebase: common(|change| &change.codebase),
             changes,
         }
     }

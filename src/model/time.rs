@@ -20,13 +20,17 @@ impl Timestamp {
         Self(secs.saturating_mul(1_000_000))
     }
 
-    /// From seconds with a fraction, as Buildbot's peers send them; out of range saturates, NaN is 0.
+    /// From seconds with a fraction, as Buildbot's peers send them; out of range saturates, and NaN is the
+    /// smallest there is.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "float to int casts saturate, which is wanted"
     )]
     pub fn from_secs_f64(secs: f64) -> Self {
+        if secs.is_nan() {
+            return Self(i64::MIN);
+        }
         Self((secs * 1e6).round() as i64)
     }
 
@@ -104,4 +108,57 @@ pub struct Now {
     pub mono: Mono,
     /// Wall clock.
     pub wall: Timestamp,
+}
+
+/// The time as schedulers reckon with it. What is waited for is measured on a clock that nobody sets; what people
+/// read and write is wall time. Without a step of the wall clock the two agree.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Moment {
+    /// Advances with the monotonic clock, from what the wall clock showed when the master started.
+    pub steady: Timestamp,
+    /// The wall clock, which people and time servers set.
+    pub wall: Timestamp,
+}
+
+impl Moment {
+    /// What the wall clock will show at `steady`, or showed, if nobody sets it.
+    #[must_use]
+    pub const fn wall_of(self, steady: Timestamp) -> Timestamp {
+        let ahead = self.wall.0.saturating_sub(self.steady.0);
+        Timestamp(steady.0.saturating_add(ahead))
+    }
+
+    /// The steady time of a wall time, as the wall clock is set now.
+    #[must_use]
+    pub const fn steady_of(self, wall: Timestamp) -> Timestamp {
+        let ahead = self.wall.0.saturating_sub(self.steady.0);
+        Timestamp(wall.0.saturating_sub(ahead))
+    }
+}
+
+impl From<Timestamp> for Moment {
+    /// A moment at which both clocks show the same.
+    fn from(at: Timestamp) -> Self {
+        Self {
+            steady: at,
+            wall: at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_wall_clock_shifts_what_people_read_and_nothing_else() {
+        let set_back = Moment {
+            steady: Timestamp::from_secs(1000),
+            wall: Timestamp::from_secs(400),
+        };
+        let in_a_minute = Timestamp::from_secs(1060);
+        assert_eq!(set_back.wall_of(in_a_minute), Timestamp::from_secs(460));
+        let back = set_back.steady_of(Timestamp::from_secs(460));
+        assert_eq!(back, in_a_minute);
+    }
 }

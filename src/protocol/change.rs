@@ -114,13 +114,13 @@ fn text(dict: &Value, key: &str, limit: usize) -> Result<Option<String>, Malform
     Err(Malformed::wrong(key, "a text or None"))
 }
 
+/// A number that is not a time is kept: the master says so where it shows the change (TIM-02).
 fn when(dict: &Value, key: &str) -> Result<Option<Timestamp>, Malformed> {
     let Some(value) = given(dict, key) else {
         return Ok(None);
     };
     value
         .as_float()
-        .filter(|seconds| seconds.is_finite())
         .map(|seconds| Some(Timestamp::from_secs_f64(seconds)))
         .ok_or_else(|| Malformed::wrong(key, "seconds or None"))
 }
@@ -406,13 +406,24 @@ mod tests {
     }
 
     #[test]
+    fn tim_02_a_number_that_is_not_a_time_is_kept() {
+        let when = |number: f64| {
+            let said = dict(vec![("when", Value::Float(number))]);
+            decode_change(&said, None).unwrap().when
+        };
+        assert_eq!(when(1.5), Some(Timestamp(1_500_000)));
+        assert_eq!(when(f64::INFINITY), Some(Timestamp(i64::MAX)));
+        assert_eq!(when(f64::NAN), Some(Timestamp(i64::MIN)));
+    }
+
+    #[test]
     fn the_wrong_key_is_named() {
         assert_eq!(
             refusal(vec![("branch", Value::Bool(true))]),
             "branch: expected a text or None"
         );
         assert_eq!(
-            refusal(vec![("when", Value::Float(f64::NAN))]),
+            refusal(vec![("when", Value::text("yesterday"))]),
             "when: expected seconds or None"
         );
         assert_eq!(

@@ -10,7 +10,7 @@ use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Effects, Registry, Run, SchedulerIx, Submission, next_run};
+use super::{Due, Effects, Registry, Run, SchedulerIx, Submission, next_run};
 use crate::config::{NightlyConfig, SchedulerConfig, SchedulerKind};
 use crate::model::{Change, SchedulerName, Timestamp};
 
@@ -65,7 +65,8 @@ impl<I: Iterator<Item = Arc<Change>>> Foresight<I> {
         from: Timestamp,
         until: Timestamp,
     ) -> Self {
-        let (registry, effects) = Registry::new(configs, &BTreeMap::new(), &BTreeMap::new(), from);
+        let (registry, effects) =
+            Registry::new(configs, &BTreeMap::new(), &BTreeMap::new(), from.into());
         let mut foresight = Self {
             listed: vec![None; registry.len()],
             registry,
@@ -93,7 +94,7 @@ impl<I: Iterator<Item = Arc<Change>>> Foresight<I> {
                 *listed = None;
             }
             self.now = self.now.max(due);
-            let effects = self.registry.on_timer(ix, self.now);
+            let effects = self.registry.on_timer(ix, self.now.into());
             self.carry_out(effects);
             self.arm(ix);
             return true;
@@ -102,7 +103,7 @@ impl<I: Iterator<Item = Arc<Change>>> Foresight<I> {
             return false;
         };
         self.now = self.now.max(change.arrived_at);
-        let effects = self.registry.on_change(&change, self.now);
+        let effects = self.registry.on_change(&change, self.now.into());
         self.carry_out(effects);
         true
     }
@@ -116,7 +117,10 @@ impl<I: Iterator<Item = Arc<Change>>> Foresight<I> {
     }
 
     fn arm(&mut self, ix: SchedulerIx) {
-        let due = self.registry.next_due(ix);
+        let due = match self.registry.next_due(ix) {
+            Some(Due::Steady(due) | Due::Wall(due)) => Some(due),
+            None => None,
+        };
         let Some(listed) = self.listed.get_mut(ix) else {
             return;
         };
@@ -143,9 +147,9 @@ impl<I: Iterator<Item = Arc<Change>>> Iterator for Foresight<I> {
                 return Some(Foreseen { at, event });
             }
             if let Some(set) = self.wanted.pop_front() {
-                let follows = self
-                    .registry
-                    .on_set_finished(&set.scheduler, &set.stamp, true, at);
+                let follows =
+                    self.registry
+                        .on_set_finished(&set.scheduler, &set.stamp, true, at.into());
                 self.carry_out(follows);
                 let event = Outlook::Set(set);
                 return Some(Foreseen { at, event });

@@ -5,13 +5,13 @@
 //!
 //! Invariants: every scheduler gets every change in the order of arrival, whatever the others do with it
 //! (CHG-04, CHG-05); what a scheduler must know after a restart is handed out with the effects that
-//! made it, so that both become durable together; due times are wall-clock times, which the owner
-//! turns into deadlines; the owner tells the end of every set that was wanted, also of one that could not be made.
-//! Start reading at [`Registry`], then `kind`, then the kinds: `scheduler` is the simplest.
+//! made it, so that both become durable together; what is waited for is measured in steady time, which the owner
+//! turns into deadlines, and only a Nightly looks at the wall clock; the owner tells the end of every set that was wanted, also of one that could not be made.
+//! Start reading at [`Registry`], then `kind`, then the kinds: `periodic` is the simplest.
 
-mod any_branch;
 mod foresight;
 mod kind;
+mod live;
 mod nightly;
 mod periodic;
 mod remembering;
@@ -20,6 +20,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod trees;
 mod trying;
 mod waiting;
 
@@ -32,10 +33,15 @@ use self::kind::Kind;
 use self::remembering::{Part, Remembered};
 use crate::config::{SchedulerConfig, SchedulerKind};
 use crate::model::{
-    BuilderName, Change, ChangeNumber, Decision, Properties, SchedulerName, SourceStamp, Timestamp,
+    BuilderName, Change, ChangeNumber, Decision, Moment, Properties, SchedulerName, SourceStamp,
+    Timestamp,
 };
 
+use self::waiting::Arrival;
+
 pub use foresight::{Foreseen, Foresight, Outlook, Runs};
+pub use kind::Due;
+pub use live::{LiveScheduler, WaitingTree};
 pub use search::{Run, next_run};
 
 /// Place of a scheduler in the registry: its place in the configuration.
@@ -111,14 +117,21 @@ impl Registry {
         configs: &[Arc<SchedulerConfig>],
         stored: &BTreeMap<SchedulerName, Value>,
         changes: &BTreeMap<ChangeNumber, Arc<Change>>,
-        now: Timestamp,
+        now: Moment,
     ) -> (Self, Effects) {
+        // A change that arrived after the present did so by a clock that was wrong, and counts as now (TIM-07).
+        let arrival = |change: &Arc<Change>| Arrival {
+            change: Arc::clone(change),
+            at: now.steady_of(change.arrived_at).min(now.steady),
+        };
+        let changes = changes.iter().map(|(number, c)| (*number, arrival(c)));
+        let changes = changes.collect();
         let mut effects = Effects::default();
         let mut remembered = Remembered::of(stored);
         let start = |config: &Arc<SchedulerConfig>| {
             let old = remembered.take(&config.name);
             let start = Start::Restarted;
-            Entry::new(config, old, changes, (start, now), &mut effects)
+            Entry::new(config, old, &changes, (start, now), &mut effects)
         };
         let entries = configs.iter().map(start).collect();
         remembered.forget(&mut effects);
@@ -128,7 +141,7 @@ impl Registry {
 
     /// Goes on with other settings: who has the same as before is left alone (SCB-09); who has the name and the
     /// kind of one that was there takes over what that one had (SCB-10); the others start or end.
-    pub fn reconfigure(&mut self, configs: &[Arc<SchedulerConfig>], now: Timestamp) -> Effects {
+    pub fn reconfigure(&mut self, configs: &[Arc<SchedulerConfig>], now: Moment) -> Effects {
         let mut effects = Effects::default();
         let old = std::mem::take(self).entries.into_iter();
         let mut old: BTreeMap<_, _> = old.map(|e| (e.config.name.clone(), e)).collect();
@@ -137,7 +150,7 @@ impl Registry {
             let entry = match old.remove(&config.name) {
                 Some(same) if same.config == *config && !same.stopped => same,
                 Some(other) => {
-                    let parts = other.remembered();
+                    let parts = other.remembered(now);
                     let (changes, start) = (other.kind.changes(), Start::Reconfigured);
                     if other.config.kind.name() == config.kind.name() {
                         Entry::new(config, parts, &changes, (start, now), &mut effects)
@@ -155,7 +168,7 @@ impl Registry {
             entries.push(entry);
         }
         for (name, gone) in old {
-            gone.remembered().forget(&name, &mut effects);
+            gone.remembered(now).forget(&name, &mut effects);
         }
         effects.touched.extend(0..entries.len());
         *self = Self::of(entries);
@@ -163,7 +176,7 @@ impl Registry {
     }
 
     /// Tells every scheduler of a change, and asks each what it makes of it.
-    pub fn on_change(&mut self, change: &Arc<Change>, now: Timestamp) -> Effects {
+    pub fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> Effects {
         let mut effects = Effects {
             decisions: Vec::with_capacity(self.entries.len()),
             ..Effects::default()
@@ -182,7 +195,7 @@ impl Registry {
     }
 
     /// Lets a scheduler act that is due by `now`; one that is not due is left alone.
-    pub fn on_timer(&mut self, ix: SchedulerIx, now: Timestamp) -> Effects {
+    pub fn on_timer(&mut self, ix: SchedulerIx, now: Moment) -> Effects {
         let mut effects = Effects::default();
         if let Some(entry) = self.entries.get_mut(ix)
             && !entry.stopped
@@ -200,7 +213,7 @@ impl Registry {
         scheduler: &SchedulerName,
         stamp: &Arc<SourceStamp>,
         success: bool,
-        now: Timestamp,
+        now: Moment,
     ) -> Effects {
         let mut effects = Effects::default();
         let Some(&ix) = self.by_name.get(scheduler) else {
@@ -263,14 +276,23 @@ impl Registry {
 
     /// When a scheduler wants [`Registry::on_timer`] next.
     #[must_use]
-    pub fn next_due(&self, ix: SchedulerIx) -> Option<Timestamp> {
+    pub fn next_due(&self, ix: SchedulerIx) -> Option<Due> {
         self.entries.get(ix).filter(|e| !e.stopped)?.kind.next_due()
+    }
+
+    /// What each scheduler waits with, and when that is built.
+    #[must_use]
+    pub fn live(&self, now: Moment) -> BTreeMap<SchedulerName, LiveScheduler> {
+        let running = self.entries.iter().filter(|entry| !entry.stopped);
+        running
+            .map(|entry| (entry.config.name.clone(), entry.kind.live(now)))
+            .collect()
     }
 
     /// The future builds of a scheduler, for people, earliest first (SCB-04). Those of a Dependent are its
     /// upstream's.
     #[must_use]
-    pub fn pending_build_times(&self, name: &SchedulerName) -> Vec<Timestamp> {
+    pub fn pending_build_times(&self, name: &SchedulerName, now: Moment) -> Vec<Timestamp> {
         let mut name = name;
         // A configuration without circles is left after so many steps.
         for _ in 0..self.entries.len() {
@@ -285,7 +307,7 @@ impl Registry {
                 | SchedulerKind::Nightly(_)
                 | SchedulerKind::Triggerable
                 | SchedulerKind::TryJobdir(_)
-                | SchedulerKind::TryUserpass(_) => return entry.kind.pending_build_times(),
+                | SchedulerKind::TryUserpass(_) => return entry.kind.pending_build_times(now),
             }
         }
         Vec::new()
@@ -294,11 +316,13 @@ impl Registry {
     /// The names of an AnyBranch's sub-schedulers (ANY-03).
     #[must_use]
     pub fn sub_schedulers(&self, name: &SchedulerName) -> Vec<String> {
-        match self.running(name).map(|e| &e.kind) {
-            Some(Kind::AnyBranch(it)) => it
-                .branches()
-                .map(|branch| any_branch::sub_name(name.as_str(), branch))
-                .collect(),
+        match self.running(name).map(|e| (&e.kind, &e.config.kind)) {
+            Some((Kind::Trees(it), SchedulerKind::AnyBranch { .. })) => {
+                let branches = it.branches().into_iter();
+                branches
+                    .map(|branch| trees::sub_name(name.as_str(), branch))
+                    .collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -349,8 +373,8 @@ impl Entry {
     fn new(
         config: &Arc<SchedulerConfig>,
         old: remembering::Parts,
-        changes: &BTreeMap<ChangeNumber, Arc<Change>>,
-        (start, now): (Start, Timestamp),
+        changes: &BTreeMap<ChangeNumber, Arrival>,
+        (start, now): (Start, Moment),
         effects: &mut Effects,
     ) -> Self {
         let mut entry = Self {
@@ -367,12 +391,12 @@ impl Entry {
         if let Some(why) = entry.kind.problem(&config.kind) {
             effects.problems.push((config.name.clone(), why));
         }
-        entry.remembered().replace(old, &config.name, effects);
+        entry.remembered(now).replace(old, &config.name, effects);
         entry
     }
 
-    fn remembered(&self) -> remembering::Parts {
-        self.kind.states()
+    fn remembered(&self, now: Moment) -> remembering::Parts {
+        self.kind.states(now)
     }
 
     fn collect(&self, ix: SchedulerIx, outcome: Outcome, effects: &mut Effects) {
@@ -417,14 +441,10 @@ impl Entry {
             return text.replace("%(name)s", name);
         }
         let kind = self.config.kind.name();
-        match self.kind {
-            Kind::AnyBranch(_) => {
-                let name = any_branch::sub_name(name, stamp.branch.as_deref());
-                format!("{kind} '{name}'")
-            }
-            Kind::Scheduler(_) | Kind::Periodic(_) | Kind::Nightly(_) | Kind::Stateless => {
-                format!("{kind} '{name}'")
-            }
+        if matches!(self.config.kind, SchedulerKind::AnyBranch { .. }) {
+            let name = trees::sub_name(name, stamp.branch.as_deref());
+            return format!("{kind} '{name}'");
         }
+        format!("{kind} '{name}'")
     }
 }

@@ -9,10 +9,12 @@
 //!                                +------+
 //! ```
 //! Slots are instants, found from the one before. A clock that is set therefore neither repeats a slot
-//! (NIG-08) nor makes up for more than one (NIG-09).
+//! (NIG-08) nor makes up for more than one (NIG-09). A last run that lies more than a day ahead was the work of a
+//! clock that was wrong, and is not believed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,9 +22,12 @@ use serde_json::Value;
 use super::remembering;
 use super::search::{self, Run};
 use super::timed::Gathered;
-use super::waiting::StoredChanges;
+use super::waiting::{Arrival, StoredChanges, Waiting};
 use crate::config::NightlyConfig;
-use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, Timestamp};
+
+/// How far ahead a last run is believed: clocks are set back by hours to repeat no slot.
+const BELIEVED: Duration = Duration::from_secs(24 * 3600);
 
 /// The state of one `Nightly`.
 #[derive(Debug)]
@@ -66,7 +71,7 @@ impl Nightly {
         &mut self,
         config: &NightlyConfig,
         state: &Value,
-        known: &BTreeMap<ChangeNumber, Arc<Change>>,
+        known: &BTreeMap<ChangeNumber, Arrival>,
         now: Timestamp,
     ) -> Result<(), String> {
         let stored: Stored = remembering::read(state)?;
@@ -82,9 +87,14 @@ impl Nightly {
     }
 
     /// Takes a change into account.
-    pub(super) fn on_change(&mut self, config: &NightlyConfig, change: &Arc<Change>) -> Decision {
-        self.gathered
-            .on_change(&config.what, change, self.next.slot())
+    pub(super) fn on_change(
+        &mut self,
+        config: &NightlyConfig,
+        change: &Arc<Change>,
+        now: Moment,
+    ) -> Decision {
+        let at = self.next.slot();
+        self.gathered.on_change(&config.what, change, now, at)
     }
 
     /// Runs the slot, or looks for one again, if it is time: what is to be built, if so (NIG-07).
@@ -93,6 +103,11 @@ impl Nightly {
         config: &NightlyConfig,
         now: Timestamp,
     ) -> Option<Vec<SourceStamp>> {
+        if self.searched_from > now + BELIEVED {
+            self.searched_from = now;
+            self.next = Next::after(config, now);
+            return Some(Vec::new());
+        }
         if self.next_due() > now {
             return None;
         }
@@ -130,8 +145,8 @@ impl Nightly {
     }
 
     /// The changes that wait.
-    pub(super) fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
-        self.gathered.changes()
+    pub(super) const fn waiting(&self) -> &Waiting {
+        self.gathered.waiting()
     }
 
     /// What must be remembered.

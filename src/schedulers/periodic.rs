@@ -1,7 +1,8 @@
 //! `Periodic`: builds when it starts, and again after each period (section 7).
 //!
 //! Ticks lie on a grid from the start on: a late one does not move those after it, and of several that
-//! were missed only one is made up for (PER-03).
+//! were missed only one is made up for (PER-03). The grid is one of steady time: a wall clock that is set does not move
+//! it (TIM-07).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,14 +14,14 @@ use serde_json::Value;
 use super::Start;
 use super::remembering;
 use super::timed::Gathered;
-use super::waiting::StoredChanges;
+use super::waiting::{Arrival, StoredChanges, Waiting};
 use crate::config::TimedBuild;
-use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, Timestamp};
 
 /// The state of one `Periodic`.
 #[derive(Debug)]
 pub(super) struct Periodic {
-    /// The tick of the last run.
+    /// The tick of the last run; it is stored as the wall time of it.
     last: Option<Timestamp>,
     next: Timestamp,
     gathered: Gathered,
@@ -58,33 +59,39 @@ impl Periodic {
         &mut self,
         settings: Settings<'_>,
         state: &Value,
-        known: &BTreeMap<ChangeNumber, Arc<Change>>,
-        start: Start,
+        known: &BTreeMap<ChangeNumber, Arrival>,
+        (start, now): (Start, Moment),
     ) -> Result<(), String> {
         let stored: Stored = remembering::read(state)?;
         if let Some(last) = stored.last
             && (settings.resume || start == Start::Reconfigured)
         {
+            let last = now.steady_of(last);
             self.last = Some(last);
-            // The start is the present; a last run after it is the work of a clock that was set back.
-            let soonest = self.next;
-            self.next = (last + settings.period).clamp(soonest, soonest + settings.period);
+            // A last run after the present is the work of a clock that was set back.
+            let latest = now.steady + settings.period;
+            self.next = (last + settings.period).clamp(now.steady, latest);
         }
         self.gathered.restore(settings.what, &stored.changes, known)
     }
 
     /// Takes a change into account.
-    pub(super) fn on_change(&mut self, what: &TimedBuild, change: &Arc<Change>) -> Decision {
-        self.gathered.on_change(what, change, Some(self.next))
+    pub(super) fn on_change(
+        &mut self,
+        what: &TimedBuild,
+        change: &Arc<Change>,
+        now: Moment,
+    ) -> Decision {
+        let at = Some(now.wall_of(self.next));
+        self.gathered.on_change(what, change, now, at)
     }
 
-    /// What is to be built, if it is time. When the clock was set back, the grid moves with it.
+    /// What is to be built, if it is time.
     pub(super) fn on_timer(
         &mut self,
         settings: Settings<'_>,
         now: Timestamp,
     ) -> Option<Vec<SourceStamp>> {
-        self.next = self.next.min(now + settings.period);
         if self.next > now {
             return None;
         }
@@ -103,18 +110,18 @@ impl Periodic {
     }
 
     /// The changes that wait.
-    pub(super) fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
-        self.gathered.changes()
+    pub(super) const fn waiting(&self) -> &Waiting {
+        self.gathered.waiting()
     }
 
     /// What must be remembered; nothing before the first run.
-    pub(super) fn state(&self) -> Option<Value> {
-        if self.last.is_none() && self.gathered.changes().next().is_none() {
+    pub(super) fn state(&self, now: Moment) -> Option<Value> {
+        if self.last.is_none() && self.gathered.waiting().is_empty() {
             return None;
         }
         let stored = Stored {
             changes: self.gathered.stored(),
-            last: self.last,
+            last: self.last.map(|last| now.wall_of(last)),
         };
         Some(serde_json::to_value(stored).expect("numbers always have a JSON form"))
     }

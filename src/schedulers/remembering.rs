@@ -32,6 +32,11 @@ impl Part {
         Self(name.to_owned())
     }
 
+    /// Its name; empty for the scheduler itself.
+    pub(super) const fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// The name under which it is remembered.
     pub(super) fn under(&self, scheduler: &SchedulerName) -> SchedulerName {
         match self.0.as_str() {

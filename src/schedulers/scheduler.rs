@@ -1,56 +1,51 @@
-//! `Scheduler`: builds one branch when the tree has been still for a while (section 4).
+//! One tree of a `Scheduler` or an `AnyBranch`: builds when the tree has been still for a while (section 4).
 //!
 //! ```text
 //!            important change                      due
 //!  resting ------------------> waiting (next, due) ----> a set; resting
-//!                                ^     | important change: next grows
+//!                                ^     | important change: reckoned anew
 //!                                +-----+
 //! ```
 //! Unimportant changes are remembered in both states and move nothing (SCH-09, SCH-10).
+//!
+//! When a set is due follows from the changes that wait and from the last set, and is never stored (TIM-06). All times
+//! here are steady ones, so that a wall clock that is set neither starves nor hurries anybody (TIM-07).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::remembering;
-use super::waiting::{self, StoredChanges, Waiting};
+use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::TreeStable;
-use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
+use crate::model::{Change, Decision, Moment, SourceStamp, Timestamp};
 
 /// How long a time that is already past is put off (SCH-05).
 const OVERDUE_DELAY: Duration = Duration::from_secs(1);
 
-/// The state of one `Scheduler`.
+/// The state of one tree.
 #[derive(Debug, Default)]
 pub(super) struct Scheduler {
     /// What will be built.
     changes: Waiting,
     /// Set while at least one of the changes is important.
     wait: Option<Wait>,
+    /// When the last set was submitted, as long as that matters (TIM-04).
+    last: Option<Timestamp>,
 }
 
 /// A running timer.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
+    /// When the first important change arrived.
+    first: Timestamp,
+    /// The latest time from which the timer counts.
+    newest: Timestamp,
     /// When the tree will have been still long enough; may lie in the past (SCH-06).
     next: Timestamp,
     /// When the timer fires.
     due: Timestamp,
-}
-
-impl Wait {
-    /// Waits until `next`, or for a second if that is past (SCH-05).
-    fn until(next: Timestamp, now: Timestamp) -> Self {
-        let due = if next < now {
-            now + OVERDUE_DELAY
-        } else {
-            next
-        };
-        Self { next, due }
-    }
 }
 
 /// The form in which it is stored.
@@ -58,43 +53,30 @@ impl Wait {
 pub(super) struct Stored {
     #[serde(flatten)]
     pub(super) changes: StoredChanges,
-    pub(super) next: Option<Timestamp>,
+    /// When the last set was submitted, by the wall clock of then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last: Option<Timestamp>,
 }
 
 impl Scheduler {
-    /// Takes over what a scheduler of this name had stored, as far as it is still wanted (SCB-10).
-    pub(super) fn restore(
-        &mut self,
-        state: &Value,
-        known: &BTreeMap<ChangeNumber, Arc<Change>>,
-        wanted: impl Fn(&Change) -> bool,
-        now: Timestamp,
-    ) -> Result<(), String> {
-        let stored: Stored = remembering::read(state)?;
-        let missing = self.changes.restore(&stored.changes, known, wanted);
-        if self.changes.has_important() {
-            self.wait = Some(Wait::until(stored.next.unwrap_or(now), now));
+    /// Takes the time of the last set over, if it still matters. What lies ahead is the work of a wrong clock, and
+    /// counts as now.
+    pub(super) fn take_over_last(&mut self, settings: &TreeStable, last: Timestamp, now: Moment) {
+        let last = now.steady_of(last).min(now.steady);
+        let matters = |timer| last + timer > now.steady;
+        if settings.tree_stable_timer.is_some_and(matters) {
+            self.last = Some(last);
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(waiting::gone(&missing))
     }
 
-    /// Takes one change over that had waited until `next` (SCB-10); they come in order.
-    pub(super) fn take_over(
-        &mut self,
-        change: &Arc<Change>,
-        important: bool,
-        next: Option<Timestamp>,
-        now: Timestamp,
-    ) {
-        self.changes.add(change, important);
-        if important {
-            let next = next.unwrap_or(now);
-            let next = self.wait.map_or(next, |w| w.next.max(next));
-            self.wait = Some(Wait::until(next, now));
-        }
+    /// Takes a change over that has waited (SCB-10); they come in order, and [`Scheduler::resume`] follows.
+    pub(super) fn take_over(&mut self, settings: &TreeStable, arrival: &Arrival, important: bool) {
+        self.add(settings, arrival.clone(), important);
+    }
+
+    /// Reckons when what was taken over is due.
+    pub(super) fn resume(&mut self, settings: &TreeStable, now: Moment) {
+        self.reckon(settings, now.steady);
     }
 
     /// Takes a change into account that is wanted (SCH-03 to SCH-05, SCH-12).
@@ -102,43 +84,40 @@ impl Scheduler {
         &mut self,
         settings: &TreeStable,
         change: &Arc<Change>,
-        now: Timestamp,
+        now: Moment,
     ) -> Decision {
         let important = waiting::is_important(&settings.rules, change);
         if !important && settings.rules.only_important {
             return Decision::Dropped;
         }
-        let Some(still_for) = settings.tree_stable_timer else {
-            // Changes taken over from a time when there was a timer stay with theirs.
+        if settings.tree_stable_timer.is_none() {
+            // Changes taken over from a time when there was a timer have a set of their own.
             return match important {
                 true => Decision::BuiltAtOnce,
                 false => Decision::Dropped,
             };
-        };
-        self.changes.add(change, important);
-        if important || (settings.unimportant_resets_timer && self.wait.is_some()) {
-            let base = if settings.timer_from_arrival {
-                change.arrived_at
-            } else {
-                change.when
-            };
-            let still = base + still_for;
-            let next = self.wait.map_or(still, |w| w.next.max(still));
-            self.wait = Some(Wait::until(next, now));
         }
-        match (important, self.wait) {
-            (true, Some(Wait { due: until, .. })) => Decision::TimerRuns { until },
-            (true, None) | (false, _) => Decision::Remembered {
-                until: self.next_due(),
-            },
+        let arrival = Arrival::now(change, now.steady);
+        if self.add(settings, arrival, important) {
+            self.reckon(settings, now.steady);
+        }
+        let until = self.next_due().map(|due| now.wall_of(due));
+        match (important, until) {
+            (true, Some(until)) => Decision::TimerRuns { until },
+            (true, None) | (false, _) => Decision::Remembered { until },
         }
     }
 
     /// What has accumulated, if it is time to build it (SCH-07, SCH-08).
-    pub(super) fn on_timer(&mut self, now: Timestamp) -> Option<Vec<SourceStamp>> {
-        self.wait.filter(|wait| wait.due <= now)?;
+    pub(super) fn on_timer(
+        &mut self,
+        settings: &TreeStable,
+        now: Moment,
+    ) -> Option<Vec<SourceStamp>> {
+        self.wait.filter(|wait| wait.due <= now.steady)?;
         self.wait = None;
-        Some(self.changes.take_stamps())
+        self.last = settings.tree_stable_timer.map(|_| now.steady);
+        Some(self.changes.take_stamps(settings.rules.separate))
     }
 
     /// When [`Scheduler::on_timer`] is due.
@@ -151,25 +130,79 @@ impl Scheduler {
         self.wait.map(|w| w.next)
     }
 
+    /// When the last set was submitted, as long as that matters.
+    pub(super) const fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
     /// Whether nothing waits.
     pub(super) const fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
     /// The changes that wait.
-    pub(super) fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
-        self.changes.changes()
+    pub(super) const fn changes(&self) -> &Waiting {
+        &self.changes
     }
 
-    /// What must be remembered; nothing while nothing waits.
-    pub(super) fn state(&self) -> Option<Value> {
-        if self.changes.is_empty() {
+    /// What must be remembered, if anything.
+    pub(super) fn state(&self, now: Moment) -> Option<Value> {
+        if self.changes.is_empty() && self.last.is_none() {
             return None;
         }
         let stored = Stored {
             changes: self.changes.stored(),
-            next: self.wait.map(|w| w.next),
+            last: self.last.map(|last| now.wall_of(last)),
         };
         Some(serde_json::to_value(stored).expect("numbers always have a JSON form"))
+    }
+
+    /// Adds a change; says whether it moves the timer (SCH-09).
+    fn add(&mut self, settings: &TreeStable, arrival: Arrival, important: bool) -> bool {
+        let moves = important || (settings.unimportant_resets_timer && self.wait.is_some());
+        if moves {
+            let from = counts_from(settings, &arrival);
+            let wait = self.wait.get_or_insert(Wait {
+                first: arrival.at,
+                newest: from,
+                next: from,
+                due: from,
+            });
+            wait.newest = wait.newest.max(from);
+        }
+        self.changes.add(arrival, important);
+        moves
+    }
+
+    /// Reckons when the set is due from what waits (TIM-03 to TIM-05): when the tree has been still for the timer, or in
+    /// a second if that is past (SCH-05); a timer after the last set at the soonest, since only old times make it
+    /// sooner; and at the end of the longest wait in any case.
+    fn reckon(&mut self, settings: &TreeStable, now: Timestamp) {
+        let timer = settings.tree_stable_timer.unwrap_or_default();
+        let Some(wait) = &mut self.wait else {
+            return;
+        };
+        let postponed = |time: Timestamp| match time < now {
+            true => now + OVERDUE_DELAY,
+            false => time,
+        };
+        let still = wait.newest + timer;
+        let apart = self.last.map(|last| last + timer).filter(|at| *at > now);
+        let limit = settings.longest_wait.limit(timer);
+        let latest = limit.map(|limit| wait.first + limit);
+        let not_before = |time: Timestamp| apart.map_or(time, |apart| apart.max(time));
+        let not_after = |time: Timestamp, latest: Option<Timestamp>| {
+            latest.map_or(time, |latest| latest.min(time))
+        };
+        wait.next = not_after(not_before(still), latest);
+        wait.due = not_after(not_before(postponed(still)), latest.map(postponed));
+    }
+}
+
+/// The one use of the time that a sender gave a change (TIM-03).
+fn counts_from(settings: &TreeStable, arrival: &Arrival) -> Timestamp {
+    match arrival.change.usable_when() {
+        Ok(when) if !settings.timer_from_arrival => arrival.steady(when),
+        Ok(_) | Err(_) => arrival.at,
     }
 }

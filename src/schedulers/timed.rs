@@ -4,20 +4,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::waiting::{self, StoredChanges, Waiting};
+use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::TimedBuild;
-use crate::model::{Change, ChangeNumber, Decision, Instead, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Instead, Moment, SourceStamp, Timestamp};
 
 /// Changes that wait for the time to come; none unless the scheduler builds changes.
 #[derive(Debug, Default)]
 pub(super) struct Gathered(Waiting);
 
 impl Gathered {
-    /// Takes a change into account, which may wait for the next run then, at `at`.
+    /// Takes a change into account that arrives `now`, which may wait for the next run then, at `at`.
     pub(super) fn on_change(
         &mut self,
         what: &TimedBuild,
         change: &Arc<Change>,
+        now: Moment,
         at: Option<Timestamp>,
     ) -> Decision {
         let Some(rules) = &what.only_if_changed else {
@@ -31,7 +32,7 @@ impl Gathered {
         if !important && rules.only_important {
             return Decision::Dropped;
         }
-        self.0.add(change, important);
+        self.0.add(Arrival::now(change, now.steady), important);
         match important {
             true => Decision::KeptForRun { at },
             false => Decision::Remembered {
@@ -42,7 +43,8 @@ impl Gathered {
 
     /// What to build now; a forced build is of the latest if there are no changes that matter.
     pub(super) fn take_stamps(&mut self, what: &TimedBuild, forced: bool) -> Vec<SourceStamp> {
-        let stamps = self.0.take_stamps();
+        let separate = what.only_if_changed.as_ref().is_none_or(|r| r.separate);
+        let stamps = self.0.take_stamps(separate);
         if stamps.is_empty() && (forced || what.only_if_changed.is_none()) {
             return vec![SourceStamp {
                 branch: what.branch.clone(),
@@ -57,7 +59,7 @@ impl Gathered {
         &mut self,
         what: &TimedBuild,
         stored: &StoredChanges,
-        known: &BTreeMap<ChangeNumber, Arc<Change>>,
+        known: &BTreeMap<ChangeNumber, Arrival>,
     ) -> Result<(), String> {
         let rules = what.only_if_changed.as_ref();
         let branch = what.branch.as_deref();
@@ -70,8 +72,8 @@ impl Gathered {
     }
 
     /// The changes that wait.
-    pub(super) fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
-        self.0.changes()
+    pub(super) const fn waiting(&self) -> &Waiting {
+        &self.0
     }
 
     /// What must be remembered.

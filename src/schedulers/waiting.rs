@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ChangeRules;
-use crate::model::{Change, ChangeNumber, Decision, SourceStamp};
+use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
 
 /// Changes that wait, in order of arrival.
 #[derive(Debug, Default)]
@@ -14,8 +14,23 @@ pub(super) struct Waiting(Vec<One>);
 
 #[derive(Debug)]
 struct One {
-    change: Arc<Change>,
+    arrival: Arrival,
     important: bool,
+}
+
+/// A change and when it arrived, in steady time.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    pub(super) change: Arc<Change>,
+    pub(super) at: Timestamp,
+}
+
+/// Which changes are built together (CBS-02).
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Tree {
+    pub(super) branch: Option<String>,
+    /// Project, repository and codebase; absent where those of a branch are mixed.
+    pub(super) place: Option<[String; 3]>,
 }
 
 /// The form in which they are stored. The store finds the changes it must hand back under `changes`.
@@ -29,37 +44,35 @@ pub(super) struct StoredChanges {
 
 impl Waiting {
     /// Adds the newest change.
-    pub(super) fn add(&mut self, change: &Arc<Change>, important: bool) {
-        self.0.push(One {
-            change: Arc::clone(change),
-            important,
-        });
+    pub(super) fn add(&mut self, arrival: Arrival, important: bool) {
+        self.0.push(One { arrival, important });
     }
 
-    /// Takes the stamps to build. A stamp has one branch (SST-03), so where a filter lets
-    /// several branches pass, each is a set; one with only unimportant changes goes on waiting (SCH-10).
-    pub(super) fn take_stamps(&mut self) -> Vec<SourceStamp> {
-        let mut branches: Vec<Vec<One>> = Vec::new();
-        let mut places: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    /// Takes the stamps to build. A stamp is of one tree, or at least of one branch (SST-03), so where several
+    /// wait, each is a set; one with only unimportant changes goes on waiting (SCH-10).
+    pub(super) fn take_stamps(&mut self, separate: bool) -> Vec<SourceStamp> {
+        let mut trees: Vec<Vec<One>> = Vec::new();
+        let mut places: BTreeMap<Tree, usize> = BTreeMap::new();
         for one in self.0.drain(..) {
-            match places.get(&one.change.branch) {
-                Some(&place) => branches[place].push(one),
+            let tree = Tree::of(&one.arrival.change, separate);
+            match places.get(&tree) {
+                Some(&place) => trees[place].push(one),
                 None => {
-                    places.insert(one.change.branch.clone(), branches.len());
-                    branches.push(vec![one]);
+                    places.insert(tree, trees.len());
+                    trees.push(vec![one]);
                 }
             }
         }
         let mut stamps = Vec::new();
-        for branch in branches {
-            if branch.iter().any(|c| c.important) {
-                let its = branch.into_iter().map(|c| c.change).collect();
-                stamps.push(SourceStamp::from_changes(its));
+        for tree in trees {
+            if tree.iter().any(|c| c.important) {
+                let changes = tree.into_iter().map(|c| c.arrival.change).collect();
+                stamps.push(SourceStamp::from_changes(changes));
             } else {
-                self.0.extend(branch);
+                self.0.extend(tree);
             }
         }
-        self.0.sort_by_key(|c| c.change.number);
+        self.0.sort_by_key(|c| c.arrival.change.number);
         stamps
     }
 
@@ -68,19 +81,18 @@ impl Waiting {
     pub(super) fn restore(
         &mut self,
         stored: &StoredChanges,
-        known: &BTreeMap<ChangeNumber, Arc<Change>>,
+        known: &BTreeMap<ChangeNumber, Arrival>,
         wanted: impl Fn(&Change) -> bool,
     ) -> Vec<ChangeNumber> {
-        let important: BTreeSet<_> = stored.important.iter().collect();
         let mut missing = Vec::new();
-        for number in &stored.changes {
-            match known.get(number) {
-                Some(change) if wanted(change) => self.add(change, important.contains(number)),
+        for (number, important) in stored.iter() {
+            match known.get(&number) {
+                Some(arrival) if wanted(&arrival.change) => self.add(arrival.clone(), important),
                 Some(_) => {}
-                None => missing.push(*number),
+                None => missing.push(number),
             }
         }
-        self.0.sort_by_key(|c| c.change.number);
+        self.0.sort_by_key(|c| c.arrival.change.number);
         missing
     }
 
@@ -95,16 +107,48 @@ impl Waiting {
     }
 
     /// The changes that wait.
-    pub(super) fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
-        self.0.iter().map(|c| &c.change)
+    pub(super) fn arrivals(&self) -> impl Iterator<Item = &Arrival> {
+        self.0.iter().map(|c| &c.arrival)
     }
 
     /// What must be remembered.
     pub(super) fn stored(&self) -> StoredChanges {
         let important = self.0.iter().filter(|c| c.important);
         StoredChanges {
-            changes: self.0.iter().map(|c| c.change.number).collect(),
-            important: important.map(|c| c.change.number).collect(),
+            changes: self.0.iter().map(|c| c.arrival.change.number).collect(),
+            important: important.map(|c| c.arrival.change.number).collect(),
+        }
+    }
+}
+
+impl Arrival {
+    /// A change that arrives now.
+    pub(super) fn now(change: &Arc<Change>, now: Timestamp) -> Self {
+        Self {
+            change: Arc::clone(change),
+            at: now,
+        }
+    }
+
+    /// The steady time of a wall time that the change gives, as the clock was set when it arrived.
+    pub(super) fn steady(&self, wall: Timestamp) -> Timestamp {
+        let after = wall.0.saturating_sub(self.change.arrived_at.0);
+        Timestamp(self.at.0.saturating_add(after))
+    }
+}
+
+impl Tree {
+    /// The tree of a change.
+    pub(super) fn of(change: &Change, separate: bool) -> Self {
+        let place = [&change.project, &change.repository, &change.codebase];
+        Self::at(change.branch.as_ref(), place, separate)
+    }
+
+    /// The tree at this branch of this project, repository and codebase.
+    pub(super) fn at(branch: Option<&String>, place: [&String; 3], separate: bool) -> Self {
+        Self {
+            branch: branch.cloned(),
+            place: separate.then(|| place.map(String::clone)),
         }
     }
 }

@@ -54,7 +54,7 @@ fn a_change_offered_to_1000_schedulers(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(1000_usize))
         .with_inputs(|| start(&configs))
-        .bench_local_refs(|registry| registry.on_change(&change, Timestamp(0)));
+        .bench_local_refs(|registry| registry.on_change(&change, Timestamp(0).into()));
 }
 
 /// A success that goes through a hundred Dependents, one after the other.
@@ -69,11 +69,12 @@ fn a_chain_of_100_dependents(bencher: Bencher<'_, '_>) {
     let mut registry = start(&configs);
     let change = change("rel");
     bencher.counter(ItemsCount::new(100_usize)).bench_local(|| {
-        let mut effects = registry.on_change(&change, Timestamp(0));
+        let mut effects = registry.on_change(&change, Timestamp(0).into());
         let mut sets = 0;
         while let Some(set) = take_one(&mut effects) {
             sets += 1;
-            effects = registry.on_set_finished(&set.scheduler, &set.stamp, true, Timestamp(0));
+            effects =
+                registry.on_set_finished(&set.scheduler, &set.stamp, true, Timestamp(0).into());
         }
         assert_eq!(sets, 101);
     });
@@ -85,7 +86,7 @@ fn take_one(effects: &mut Effects) -> Option<buildmaster::schedulers::Submission
 
 fn start(configs: &[Arc<SchedulerConfig>]) -> Registry {
     let (none, nothing) = (BTreeMap::new(), BTreeMap::new());
-    Registry::new(configs, &none, &nothing, Timestamp(0)).0
+    Registry::new(configs, &none, &nothing, Timestamp(0).into()).0
 }
 
 fn scheduler(name: &str, kind: SchedulerKind) -> Arc<SchedulerConfig> {

@@ -11,9 +11,9 @@ use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
     BuilderConfig, Calendar, ChangeFilter, ChangeRules, ClientLimits, Config, FactoryConfig,
     FilePatterns, GitMode, GitStepConfig, Horizons, Importance, InstanceKind, LatentConfig,
-    LockAccess, LockConfig, LockKind, LockMode, LogLimits, MailConfig, MergeRule, Merging,
-    NightlyConfig, SchedulerConfig, SchedulerKind, Secret, SlaveChoice, SlaveConfig, SlaveKind,
-    StepConfig, StepKind, Template, TimedBuild, TreeStable,
+    LockAccess, LockConfig, LockKind, LockMode, LogLimits, LongestWait, MailConfig, MergeRule,
+    Merging, NightlyConfig, SchedulerConfig, SchedulerKind, Secret, SlaveChoice, SlaveConfig,
+    SlaveKind, StepConfig, StepKind, Template, TimedBuild, TreeStable,
 };
 use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
 
@@ -284,7 +284,9 @@ fn scheduler(
         tree_stable_timer: timer.map(Duration::from_secs),
         timer_from_arrival: rng.random_bool(0.5),
         unimportant_resets_timer: rng.random_bool(0.3),
+        longest_wait: longest_wait(rng),
         rules: ChangeRules {
+            separate: rng.random_bool(0.7),
             only_important: rng.random_bool(0.2),
             importance,
             filter: ChangeFilter::default(),
@@ -307,7 +309,6 @@ fn scheduler(
         }),
         5 => SchedulerKind::AnyBranch {
             branches: rng.random_bool(0.5).then(|| vec![branch(rng)]),
-            separate_repositories: rng.random_bool(0.3),
             settings,
         },
         _ => SchedulerKind::Scheduler {
@@ -323,6 +324,14 @@ fn scheduler(
         priority: rng.random_range(-1..=1),
         kind,
     })
+}
+
+fn longest_wait(rng: &mut StdRng) -> LongestWait {
+    match rng.random_range(0..4) {
+        0 => LongestWait::Unlimited,
+        1 => LongestWait::AtMost(Duration::from_secs(120)),
+        _ => LongestWait::Usual,
+    }
 }
 
 /// Every minute, every twentieth, or every hour.

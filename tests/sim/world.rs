@@ -9,6 +9,7 @@ pub mod rows;
 mod shell;
 mod timed;
 mod trying;
+mod waits;
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,6 +36,7 @@ use reconfiguring::Quiet;
 use timed::Clocks;
 use trying::Tried;
 pub use trying::takes_jobs;
+use waits::Waits;
 
 /// One history.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub struct World {
     /// What attachments hold of their slaves' locks when a build begins on them.
     begun: BTreeMap<(SessionId, BuilderName), Hold>,
     clocks: Clocks,
+    waits: Waits,
     /// Instances of latent slaves; a crash does not end them.
     cloud: Cloud,
     tried: BTreeMap<ReplyId, Tried>,
@@ -117,6 +120,7 @@ impl World {
             accepted: BTreeMap::new(),
             begun: BTreeMap::new(),
             clocks,
+            waits: Waits::default(),
             cloud: Cloud::default(),
             tried: BTreeMap::new(),
             taken: BTreeSet::new(),
@@ -197,14 +201,16 @@ impl World {
 
     fn submit_change(&mut self) {
         let reply = self.new_reply();
-        let skew = self.rng.random_range(-20..20) * i64::from(self.rng.random_bool(0.2));
+        let when = self.when();
+        let repository = ["", "one", "two"][self.rng.random_range(0..3)].to_owned();
         let important = self.rng.random_bool(0.7);
         let file = if important { setup::IMPORTANT } else { "doc" };
         let change = NewChange {
             who: "w".to_owned(),
             files: vec![file.to_owned()],
             branch: setup::branch(&mut self.rng),
-            when: Some(Timestamp(self.now.wall.0 + skew * 1_000_000)),
+            when,
+            repository,
             ..NewChange::default()
         };
         self.change_replies.insert(reply, self.versions.len() - 1);
@@ -362,15 +368,6 @@ impl World {
         tickets
     }
 
-    /// Somebody, or a time server, sets the clock.
-    fn set_clock(&mut self) {
-        let steps = [-7200, -90, -10, 10, 90, 7200];
-        let step = steps[self.rng.random_range(0..steps.len())];
-        self.now.wall = Timestamp(self.now.wall.0 + step * 1_000_000);
-        self.tell(&format!("--- the clock is set by {step} s"));
-        self.advance(Duration::ZERO);
-    }
-
     fn begin_again(&mut self) {
         self.unwritten.clear();
         self.owed.clear();
@@ -387,6 +384,7 @@ impl World {
         self.asked.clear();
         self.core = BotMaster::new(config, self.disk.recover(), seed, self.now);
         self.clocks.begin(self.now);
+        self.waits.begin(self.now.mono);
         self.tell("--- begins again");
         self.drain();
     }
@@ -519,6 +517,8 @@ impl World {
         }
         let running = !self.exited && !self.reference.is_stopping();
         self.clocks.check(self.now, running);
+        self.waits
+            .check(self.now.mono, running, &self.core, &self.config);
     }
 
     /// SLB-01 (e): an open request that is on disk is queued, or in a build.

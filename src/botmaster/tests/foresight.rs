@@ -51,7 +51,6 @@ fn schedulers() -> Vec<Arc<SchedulerConfig>> {
             "any",
             SchedulerKind::AnyBranch {
                 branches: None,
-                separate_repositories: false,
                 settings: timer(Some(45)),
             },
         ),

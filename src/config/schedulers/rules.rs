@@ -28,7 +28,9 @@ pub(super) fn read(table: &mut Table<'_>, branch: Option<&Value<'_>>) -> ChangeR
     let filter = filter.and_then(|v| read_filter(&v, branch));
     let important = table.take("important_files");
     let important = important.and_then(|v| read_important_files(&v));
+    let separate = table.take("separate").and_then(|v| v.flag());
     ChangeRules {
+        separate: separate.unwrap_or(true),
         only_important: table.flag("only_important"),
         importance: important.map(|files| Importance { files }),
         filter: filter.unwrap_or_default(),

@@ -38,7 +38,9 @@ fn a_small_configuration_has_the_documented_defaults() {
             tree_stable_timer: None,
             timer_from_arrival: false,
             unimportant_resets_timer: false,
+            longest_wait: LongestWait::Usual,
             rules: ChangeRules {
+                separate: true,
                 only_important: false,
                 importance: None,
                 filter: ChangeFilter::default(),
@@ -160,6 +162,8 @@ fn every_setting_of_a_scheduler_is_read() {
 reason = "nightly %(name)s"
 tree_stable_timer = "1m"
 timer_from = "arrival"
+longest_wait = "2h"
+separate = false
 unimportant_resets_timer = true
 only_important = true
 important_files = { include = ["**/*.c"], exclude = "doc/**" }
@@ -187,6 +191,9 @@ properties = { level = 3, tags = ["x"], nested = { a = 1.5 } }
         panic!("{:?}", scheduler.kind);
     };
     assert_eq!(settings.tree_stable_timer, Some(Duration::from_secs(60)));
+    let two_hours = Duration::from_secs(7200);
+    assert_eq!(settings.longest_wait, LongestWait::AtMost(two_hours));
+    assert!(!settings.rules.separate);
     let ChangeRules {
         importance, filter, ..
     } = &settings.rules;

@@ -1,4 +1,4 @@
-use super::super::any_branch::GRACE;
+use super::super::trees::GRACE;
 use super::*;
 
 fn all(timer: Option<u64>) -> SchedulerConfig {
@@ -26,7 +26,6 @@ fn any_06_ten_thousand_idle_branches_are_gone_after_a_day() {
     assert_eq!(harness.stored.len(), 10_000);
     harness.run_until(200.0);
     assert_eq!(harness.sets.len(), 10_000);
-    assert!(harness.stored.is_empty());
     for n in 0..10_000 {
         harness.finish(300.0, n, n % 2 == 0);
     }
@@ -36,6 +35,7 @@ fn any_06_ten_thousand_idle_branches_are_gone_after_a_day() {
     assert_eq!(subs(&harness), 10_000);
     harness.run_until(300.0 + day);
     assert_eq!(subs(&harness), 0);
+    assert!(harness.stored.is_empty());
     assert_eq!(harness.registry.next_due(0), None);
     harness.change(500.0 + day, 10_001, None, Some("b1"), "important");
     assert_eq!(subs(&harness), 1);
@@ -64,9 +64,9 @@ fn each_branch_is_remembered_for_itself_and_survives_a_restart() {
     assert_eq!(
         names,
         [
-            "any\n[\"\",null]",
-            "any\n[\"rel\",null]",
-            "any\n[null,null]"
+            "any\n[\"\",[\"\",\"\",\"\"]]",
+            "any\n[\"rel\",[\"\",\"\",\"\"]]",
+            "any\n[null,[\"\",\"\",\"\"]]"
         ]
     );
     harness.restart(130.0, all(Some(60)));
@@ -79,7 +79,6 @@ fn each_branch_is_remembered_for_itself_and_survives_a_restart() {
         "the others are not wanted any more"
     );
     assert_eq!(harness.sets(1e6), [(160.0, vec![1])]);
-    assert!(harness.stored.is_empty());
 }
 
 #[test]
@@ -88,43 +87,6 @@ fn what_an_any_branch_remembers_goes_with_it() {
     harness.change(100.0, 1, None, None, "important");
     harness.restart_all(110.0, vec![config(Some(60))]);
     assert!(harness.stored.is_empty());
-}
-
-#[test]
-fn any_07_repositories_wait_for_themselves_if_told_to() {
-    let mut separate = all(Some(60));
-    if let SchedulerKind::AnyBranch {
-        separate_repositories,
-        ..
-    } = &mut separate.kind
-    {
-        *separate_repositories = true;
-    }
-    for (config, expected) in [
-        (separate, vec![(160.0, vec![1]), (170.0, vec![2])]),
-        (all(Some(60)), vec![(170.0, vec![1, 2])]),
-    ] {
-        let mut harness = Harness::new(config.clone());
-        for (at, id, repository) in [(100.0, 1, "one"), (110.0, 2, "two")] {
-            let arrived_at = Timestamp::from_secs_f64(at);
-            let said = NewChange {
-                repository: repository.to_owned(),
-                files: vec!["important".to_owned()],
-                ..NewChange::default()
-            };
-            let number = ChangeNumber(id);
-            let when = arrived_at;
-            let change = Change {
-                number,
-                arrived_at,
-                when,
-                said,
-            };
-            harness.offer(at, Arc::new(change));
-        }
-        harness.restart(120.0, config);
-        assert_eq!(harness.sets(1000.0), expected);
-    }
 }
 
 #[test]

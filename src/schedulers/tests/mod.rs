@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod any_branch;
+mod clocks;
 mod decisions;
 mod dependent;
 mod nightly;
@@ -10,6 +11,8 @@ mod periodic;
 mod reconfiguration;
 mod scheduler;
 mod search;
+mod told;
+mod trees;
 mod trying;
 
 use std::time::Duration;
@@ -42,6 +45,10 @@ struct Harness {
     decisions: Vec<Decision>,
     stored: BTreeMap<SchedulerName, Value>,
     changes: BTreeMap<ChangeNumber, Arc<Change>>,
+    /// Seconds that the wall clock is ahead of the time of the test.
+    ahead: f64,
+    /// How far it was ahead when the schedulers began.
+    began_ahead: f64,
 }
 
 impl Harness {
@@ -59,6 +66,8 @@ impl Harness {
             decisions: Vec::new(),
             stored: BTreeMap::new(),
             changes: BTreeMap::new(),
+            ahead: 0.0,
+            began_ahead: 0.0,
         };
         harness.restart_all(at, configs);
         harness
@@ -67,8 +76,17 @@ impl Harness {
     /// Lets the timers fire until `at`, inclusive.
     fn run_until(&mut self, at: f64) {
         let until = Timestamp::from_secs_f64(at);
+        let (ahead, began_ahead) = (self.ahead, self.began_ahead);
         let due = |registry: &Registry| {
-            let due = (0..registry.len()).filter_map(|ix| Some((registry.next_due(ix)?, ix)));
+            let due = |ix| {
+                let (due, ahead) = match registry.next_due(ix)? {
+                    Due::Steady(due) => (due, began_ahead),
+                    Due::Wall(due) => (due, ahead),
+                };
+                let due = Timestamp::from_secs_f64(due.as_secs_f64() - ahead);
+                Some((due, ix))
+            };
+            let due = (0..registry.len()).filter_map(due);
             due.min().filter(|(due, _)| *due <= until)
         };
         while let Some((due, ix)) = due(&self.registry) {
@@ -76,16 +94,27 @@ impl Harness {
         }
     }
 
+    /// What the clocks show at `at`.
+    fn at(&self, at: f64) -> Moment {
+        Moment {
+            steady: Timestamp::from_secs_f64(at + self.began_ahead),
+            wall: self.wall(at),
+        }
+    }
+
+    fn wall(&self, at: f64) -> Timestamp {
+        Timestamp::from_secs_f64(at + self.ahead)
+    }
+
     /// Lets one timer fire at `at`, due or not.
     fn wake(&mut self, at: f64, ix: SchedulerIx) {
-        let now = Timestamp::from_secs_f64(at);
-        let effects = self.registry.on_timer(ix, now);
+        let effects = self.registry.on_timer(ix, self.at(at));
         self.take(effects, at);
     }
 
     fn change(&mut self, at: f64, id: u64, when: Option<f64>, branch: Option<&str>, file: &str) {
         self.run_until(at);
-        let arrived_at = Timestamp::from_secs_f64(at);
+        let arrived_at = self.wall(at);
         let change = Arc::new(Change {
             number: ChangeNumber(id),
             arrived_at,
@@ -101,8 +130,7 @@ impl Harness {
 
     fn offer(&mut self, at: f64, change: Arc<Change>) {
         self.changes.insert(change.number, Arc::clone(&change));
-        let now = Timestamp::from_secs_f64(at);
-        let mut effects = self.registry.on_change(&change, now);
+        let mut effects = self.registry.on_change(&change, self.at(at));
         let decisions = std::mem::take(&mut effects.decisions).into_iter();
         self.decisions = decisions.map(|(_, decision)| decision).collect();
         self.take(effects, at);
@@ -111,7 +139,7 @@ impl Harness {
     /// The `n`th set of all ends; others may follow.
     fn finish(&mut self, at: f64, n: usize, success: bool) {
         let set = self.submissions[n].clone();
-        let now = Timestamp::from_secs_f64(at);
+        let now = self.at(at);
         let effects = self
             .registry
             .on_set_finished(&set.scheduler, &set.stamp, success, now);
@@ -145,7 +173,9 @@ impl Harness {
     }
 
     fn restart_all(&mut self, at: f64, configs: Vec<SchedulerConfig>) {
-        let now = Timestamp::from_secs_f64(at);
+        // A master begins with what the wall clock shows.
+        self.began_ahead = self.ahead;
+        let now = self.wall(at).into();
         let configs: Vec<_> = configs.into_iter().map(Arc::new).collect();
         let (registry, effects) = Registry::new(&configs, &self.stored, &self.changes, now);
         self.registry = registry;
@@ -154,7 +184,7 @@ impl Harness {
 
     fn reconfigure(&mut self, at: f64, configs: Vec<SchedulerConfig>) {
         self.run_until(at);
-        let now = Timestamp::from_secs_f64(at);
+        let now = self.at(at);
         let configs: Vec<_> = configs.into_iter().map(Arc::new).collect();
         let effects = self.registry.reconfigure(&configs, now);
         self.take(effects, at);
@@ -173,7 +203,8 @@ impl Harness {
     }
 
     fn pending(&self, name: &str) -> Vec<f64> {
-        let times = self.registry.pending_build_times(&name.into());
+        let now = self.at(0.0);
+        let times = self.registry.pending_build_times(&name.into(), now);
         times.into_iter().map(Timestamp::as_secs_f64).collect()
     }
 }
@@ -196,11 +227,7 @@ fn config_of(name: &str, kind: SchedulerKind) -> SchedulerConfig {
 }
 
 fn any_branch(branches: Option<Vec<Option<String>>>, settings: TreeStable) -> SchedulerKind {
-    SchedulerKind::AnyBranch {
-        branches,
-        separate_repositories: false,
-        settings,
-    }
+    SchedulerKind::AnyBranch { branches, settings }
 }
 
 fn dependent(name: &str, upstream: &str) -> SchedulerConfig {
@@ -252,6 +279,7 @@ fn tree_stable(timer: Option<u64>) -> TreeStable {
 /// Changes to the file `important` are so.
 fn rules() -> ChangeRules {
     ChangeRules {
+        separate: true,
         only_important: false,
         importance: Some(Importance {
             files: FilePatterns::from_globs(&["important"], &[]).unwrap(),

@@ -71,17 +71,6 @@ fn other_settings_do_not_make_it_build_at_once() {
 }
 
 #[test]
-fn a_clock_set_back_moves_the_grid() {
-    let mut harness = Harness::start(100_000.0, vec![periodic(100, true)]);
-    harness.run_until(100_000.0);
-    harness.sets.clear();
-    harness.wake(50_000.0, 0);
-    assert_eq!(harness.times(50_200.0), [50_100.0, 50_200.0]);
-    harness.restart(20_000.0, periodic(100, true));
-    assert_eq!(harness.times(20_100.0), [20_100.0]);
-}
-
-#[test]
 fn only_if_changed_builds_what_has_come_since() {
     let mut settings = periodic(100, false);
     if let SchedulerKind::Periodic { what, .. } = &mut settings.kind {

@@ -67,6 +67,7 @@ impl World {
                 Quiet::Sessions(self.unconcerned(&config))
             };
             self.clocks.reconfigure(&self.config, &config, self.now);
+            self.waits.begin(self.now.mono);
             self.reference.reconfigure(Arc::clone(&config), &self.core);
             self.config = Arc::clone(&config);
             self.versions.push(Arc::clone(&config));

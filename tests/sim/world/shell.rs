@@ -15,6 +15,7 @@ impl World {
         match command {
             Command::Persist { ticket, ops } => {
                 self.clocks.on_ops(self.now, &ops);
+                self.waits.on_ops(self.now.mono, &ops);
                 self.unwritten.push_back((ticket, ops));
             }
             Command::Reply { to, result } => {

@@ -3,7 +3,7 @@
 //! The model follows the sets as they are handed in and, for what must survive, as they are written. It looks
 //! for slots minute by minute and knows nothing of how the core finds or remembers them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use crate::setup;
 #[derive(Debug, Default)]
 pub struct Clocks {
     all: BTreeMap<SchedulerName, Clock>,
+    /// When the master began.
+    began: Now,
     /// The latest that the clock ever showed: what was done by then is not done again when it is set back.
     latest: Timestamp,
 }
@@ -36,17 +38,15 @@ struct Clock {
     unsure: bool,
     /// Minutes up to here are done: by the last run, or before the start.
     done: Timestamp,
-    /// When the next tick of a Periodic is.
+    /// When the next tick of a Periodic is, in steady time: nobody moves it by setting the clock (TIM-07).
     next: Span,
-    /// The earliest that the clock showed since the last run: a tick moves back with the clock.
-    earliest: Timestamp,
     /// Since when it is late.
     late_since: Option<Now>,
-    /// The last tick that the scheduler told of.
+    /// The last tick that the scheduler told of, in steady time.
     tick: Option<Timestamp>,
 }
 
-/// A time, known or between two: where a set clock was noticed is not known to the microsecond.
+/// A time, known or between two: what a reconfiguration has made of a tick is not known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Span(Timestamp, Timestamp);
 
@@ -58,12 +58,15 @@ enum Rule {
     Minutes(i64),
 }
 
-/// The core looks at the clock so often, and a bit.
+/// The core looks at the wall clock so often, and a bit.
 const NOTICES_WITHIN: Duration = Duration::from_secs(62);
 
 impl Clocks {
     pub fn new(config: &Config, now: Now) -> Self {
-        let mut clocks = Self::default();
+        let mut clocks = Self {
+            began: now,
+            ..Self::default()
+        };
         for scheduler in &config.schedulers {
             clocks.add(scheduler, now, false);
         }
@@ -103,30 +106,34 @@ impl Clocks {
             durable_unsure: unsure,
             unsure,
             done: now.wall,
-            next: Span(now.wall, now.wall),
-            earliest: now.wall,
+            next: Span(self.steady(now), self.steady(now)),
             late_since: None,
             tick: None,
         };
         if unsure {
-            clock.be_unsure(now, self.latest);
+            clock.be_unsure(now, self.steady(now), self.latest);
         }
         self.all.insert(scheduler.name.clone(), clock);
     }
 
+    /// What a wall clock would show that nobody has set since the master began.
+    fn steady(&self, now: Now) -> Timestamp {
+        self.began.wall + now.mono.since(self.began.mono)
+    }
+
     /// The master starts with what is on disk.
     pub fn begin(&mut self, now: Now) {
+        self.began = now;
         for clock in self.all.values_mut() {
             clock.done = now.wall;
             clock.next = Span(now.wall, now.wall);
-            clock.earliest = now.wall;
             clock.late_since = None;
             clock.runs.clear();
             clock.unsure = false;
             // What is told of it again is no other tick.
             clock.tick = clock.durable.map(|Span(tick, _)| tick);
             if clock.durable_unsure {
-                clock.be_unsure(now, self.latest);
+                clock.be_unsure(now, now.wall, self.latest);
                 continue;
             }
             match (&clock.rule, clock.durable) {
@@ -142,20 +149,24 @@ impl Clocks {
 
     /// The core hands something in.
     pub fn on_ops(&mut self, now: Now, ops: &[Op]) {
-        let mut built = BTreeSet::new();
+        let steady = self.steady(now);
+        let mut built: BTreeMap<_, Span> = BTreeMap::new();
         for op in ops {
             if let Op::SetSubmitted(set) = op
+                && let Some(scheduler) = &set.scheduler
                 && let Some(clock) = self.of(set)
             {
-                clock.on_run(now, set);
-                built.extend(&set.scheduler);
+                // One run has a set for each tree.
+                let run = built.entry(scheduler);
+                let run = *run.or_insert_with(|| clock.on_run(now, steady, set));
+                clock.runs.insert(set.id, run);
             }
         }
         for op in ops {
             if let Op::SchedulerState { scheduler, state } = op
                 && let (Some(clock), Some(state)) = (self.all.get_mut(scheduler), state)
             {
-                clock.on_tick(now, state, built.contains(scheduler));
+                clock.on_tick(now, steady, state, built.contains_key(scheduler));
             }
         }
     }
@@ -163,22 +174,20 @@ impl Clocks {
     /// It is on disk.
     pub fn on_written(&mut self, ops: &[Op]) {
         for op in ops {
-            match op {
-                Op::SetSubmitted(set) => {
-                    if let Some(clock) = self.of(set)
-                        && let Some(run) = clock.runs.remove(&set.id)
-                    {
-                        clock.durable = Some(run);
-                        clock.durable_unsure = false;
-                    }
-                }
-                // What no set tells: that a Nightly has begun to look for slots, and silent runs.
-                Op::SchedulerState { scheduler, state } => {
-                    if let (Some(clock), Some(state)) = (self.all.get_mut(scheduler), state) {
-                        clock.on_state(state);
-                    }
-                }
-                _ => {}
+            if let Op::SetSubmitted(set) = op
+                && let Some(clock) = self.of(set)
+                && let Some(run) = clock.runs.remove(&set.id)
+            {
+                clock.durable = Some(run);
+                clock.durable_unsure = false;
+            }
+        }
+        // What no set tells: that a Nightly has begun to look for slots, and silent runs. It is exact.
+        for op in ops {
+            if let Op::SchedulerState { scheduler, state } = op
+                && let (Some(clock), Some(state)) = (self.all.get_mut(scheduler), state)
+            {
+                clock.on_state(state);
             }
         }
     }
@@ -186,17 +195,21 @@ impl Clocks {
     /// Time has passed, and the core has done all it wanted.
     pub fn check(&mut self, now: Now, running: bool) {
         self.latest = self.latest.max(now.wall);
+        let steady = self.steady(now);
         for (name, clock) in &mut self.all {
-            clock.earliest = clock.earliest.min(now.wall);
-            let late = running && !clock.may_be_silent && clock.must_run(now.wall);
+            let late = running && !clock.may_be_silent && clock.must_run(now.wall, steady);
             if !late {
                 clock.late_since = None;
                 continue;
             }
             let since = clock.late_since.get_or_insert(now).mono;
             let late = now.mono.since(since);
+            let noticed_within = match clock.rule {
+                Rule::Every(..) => Duration::ZERO,
+                Rule::Minutes(_) => NOTICES_WITHIN,
+            };
             assert!(
-                late <= NOTICES_WITHIN,
+                late <= noticed_within,
                 "{name} should have run {late:?} ago"
             );
         }
@@ -209,54 +222,54 @@ impl Clocks {
 
 impl Clock {
     /// It may run at any time, but not too late.
-    fn be_unsure(&mut self, now: Now, latest: Timestamp) {
+    fn be_unsure(&mut self, now: Now, steady: Timestamp, latest: Timestamp) {
         self.unsure = true;
         self.done = latest.max(now.wall);
         if let Rule::Every(period, _) = self.rule {
-            self.next = Span(now.wall, now.wall + period);
+            self.next = Span(steady, steady + period);
         }
     }
 
-    fn on_run(&mut self, now: Now, set: &BuildSet) {
+    fn on_run(&mut self, now: Now, steady: Timestamp, set: &BuildSet) -> Span {
         assert_eq!(set.submitted_at, now.wall);
-        self.earliest = self.earliest.min(now.wall);
         assert!(
             self.unsure || self.may_be_silent || set.stamp.changes.is_empty(),
             "PER-04: it builds the latest"
         );
-        let is_due = self.unsure || self.may_run(now.wall);
+        let is_due = self.unsure || self.may_run(now.wall, steady);
         assert!(is_due, "not due: {self:?} {now:?}");
         self.unsure = false;
         let done = match self.rule {
             Rule::Every(period, _) => {
-                let is_known = self.next.0 == self.next.1 && self.next.0 <= self.earliest + period;
-                let done = match is_known {
+                let done = match self.next.0 == self.next.1 {
                     true => {
                         let mut tick = self.next.0;
-                        while tick + period <= now.wall {
+                        while tick + period <= steady {
                             tick = tick + period;
                         }
                         Span(tick, tick)
                     }
-                    false => Span(Timestamp(now.wall.0 - micros(period)), now.wall),
+                    false => Span(Timestamp(steady.0 - micros(period)), steady),
                 };
                 self.next = Span(done.0 + period, done.1 + period);
-                done
+                // It is stored as a wall time.
+                let ahead = now.wall.0 - steady.0;
+                Span(Timestamp(done.0.0 + ahead), Timestamp(done.1.0 + ahead))
             }
             Rule::Minutes(_) => Span(now.wall, now.wall),
         };
-        self.runs.insert(set.id, done);
         self.done = now.wall;
-        self.earliest = now.wall;
         self.late_since = None;
+        done
     }
 
     /// What no set tells: a run that had nothing to build. The next tick is counted from it.
-    fn on_tick(&mut self, now: Now, state: &Value, has_built: bool) {
+    fn on_tick(&mut self, now: Now, steady: Timestamp, state: &Value, has_built: bool) {
         let Rule::Every(period, _) = self.rule else {
             return;
         };
-        let tick = state.get("last").and_then(Value::as_i64).map(Timestamp);
+        let tick = state.get("last").and_then(Value::as_i64);
+        let tick = tick.map(|tick| Timestamp(tick - (now.wall.0 - steady.0)));
         let Some(tick) = tick.filter(|_| self.may_be_silent && tick != self.tick) else {
             return;
         };
@@ -264,7 +277,6 @@ impl Clock {
         if !has_built && !self.unsure {
             self.next = Span(tick + period, tick + period);
             self.done = now.wall;
-            self.earliest = now.wall;
         }
     }
 
@@ -284,17 +296,17 @@ impl Clock {
     }
 
     /// It is not too early.
-    fn may_run(&self, wall: Timestamp) -> bool {
+    fn may_run(&self, wall: Timestamp, steady: Timestamp) -> bool {
         match self.rule {
-            Rule::Every(period, _) => self.next.0.min(self.earliest + period) <= wall,
+            Rule::Every(..) => self.next.0 <= steady,
             Rule::Minutes(every) => self.has_slot(every, wall),
         }
     }
 
     /// It is time, whatever was done to the clock meanwhile.
-    fn must_run(&self, wall: Timestamp) -> bool {
+    fn must_run(&self, wall: Timestamp, steady: Timestamp) -> bool {
         match self.rule {
-            Rule::Every(..) => self.next.1 <= wall,
+            Rule::Every(..) => self.next.1 <= steady,
             Rule::Minutes(every) => self.has_slot(every, wall),
         }
     }

@@ -95,7 +95,7 @@ colour = 1"#,
 24:1: unknown key `change_filter` of scheduler `quick` (it is called `filter` here)
 25:1: `codebases` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)
 26:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
-27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `branches`, `separate_repositories`, `tree_stable_timer`, `timer_from`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`, `upstream`, `period`, `resume`, `only_if_changed`, `minute`, `hour`, `day_of_month`, `month`, `day_of_week`, `force_at_minute`, `force_at_hour`, `force_at_day_of_month`, `force_at_month`, `force_at_day_of_week`, `time_zone`, …)"#,
+27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `branches`, `separate`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`, `upstream`, `period`, `resume`, `only_if_changed`, `minute`, `hour`, `day_of_month`, `month`, `day_of_week`, `force_at_minute`, `force_at_hour`, `force_at_day_of_month`, `force_at_month`, `force_at_day_of_week`, …)"#,
     );
     check(
         r#"command = "make""#,

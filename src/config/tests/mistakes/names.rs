@@ -169,6 +169,17 @@ fn schedulers_need_what_they_name() {
 }
 
 #[test]
+fn a_longest_wait_is_not_shorter_than_the_timer() {
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+tree_stable_timer = "1h"
+longest_wait = "10m""#,
+        "21:16: `longest_wait` of scheduler `quick` is shorter than `tree_stable_timer` (a tree that keeps still is built after the timer, which is longer)",
+    );
+}
+
+#[test]
 fn scheduler_settings_must_make_sense() {
     check(
         r#"builders = ["full"]"#,
