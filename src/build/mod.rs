@@ -30,5 +30,5 @@ pub use fold::{Contribution, contribution, headline};
 pub use journal::Journal;
 pub use locks::LockDesk;
 pub use remote::Remote;
-pub use render::{Unset, render};
+pub use render::{Unset, Values, render};
 pub use runner::run;

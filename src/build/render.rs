@@ -1,41 +1,84 @@
-//! Putting properties into texts (PRP-07). Pure.
+//! Putting properties and attributes of the source into texts (PRP-07, PRP-08). Pure.
 
 use std::fmt::Write as _;
 
 use serde_json::{Number, Value};
 
 use crate::config::Template;
-use crate::config::checked::{Otherwise, TemplatePart};
-use crate::model::Properties;
+use crate::config::checked::{Otherwise, SourceAttribute, TemplatePart};
+use crate::model::{Properties, SourceStamp};
 
 /// A text needs a property that is not set.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("property '{0}' is not set")]
 pub struct Unset(pub String);
 
-/// The text of `template` with `properties`.
+/// What the forms of a text can refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    /// The properties of the build as they are now.
+    pub properties: &'a Properties,
+    /// What is built.
+    pub stamp: &'a SourceStamp,
+}
+
+/// The text of `template` with `values`.
 ///
 /// # Errors
 /// A property is not set and the form in which it is used does not say what to put then.
-pub fn render(template: &Template, properties: &Properties) -> Result<String, Unset> {
+pub fn render(template: &Template, values: Values<'_>) -> Result<String, Unset> {
     let mut out = String::new();
     for part in &template.0 {
         match part {
             TemplatePart::Text(text) => out.push_str(text),
             TemplatePart::Property { name, otherwise } => {
-                let value = properties.get(name);
-                match (otherwise, value) {
-                    (Otherwise::Fail, None) => return Err(Unset(name.clone())),
-                    (Otherwise::Fail | Otherwise::IfUnset(_), Some(value)) => push(&mut out, value),
-                    (Otherwise::IfFalse(_), Some(value)) if is_true(value) => push(&mut out, value),
-                    (Otherwise::IfUnset(text) | Otherwise::IfFalse(text), _)
-                    | (Otherwise::IfSet(text), Some(_)) => out.push_str(text),
-                    (Otherwise::IfSet(_), None) => {}
-                }
+                let value = values.properties.get(name);
+                put(&mut out, value, otherwise).ok_or_else(|| Unset(name.clone()))?;
+            }
+            TemplatePart::Source {
+                codebase,
+                attribute,
+                otherwise,
+            } => {
+                let stamp = Some(values.stamp).filter(|stamp| stamp.codebase == *codebase);
+                let value = stamp.and_then(|stamp| attribute_of(stamp, *attribute));
+                let name = || Unset(format!("src:{codebase}"));
+                put(&mut out, value.as_ref(), otherwise).ok_or_else(name)?;
             }
         }
     }
     Ok(out)
+}
+
+/// Appends what a form makes of a value; nothing if the value is missing and must not.
+fn put(out: &mut String, value: Option<&Value>, otherwise: &Otherwise) -> Option<()> {
+    match (otherwise, value) {
+        (Otherwise::Fail, None) => return None,
+        (Otherwise::Fail | Otherwise::IfUnset(_), Some(value)) => push(out, value),
+        (Otherwise::IfFalse(_), Some(value)) if is_true(value) => push(out, value),
+        (Otherwise::IfUnset(text) | Otherwise::IfFalse(text), _)
+        | (Otherwise::IfSet(text), Some(_)) => out.push_str(text),
+        (Otherwise::IfSet(_), None) => {}
+    }
+    Some(())
+}
+
+/// An attribute of a source stamp. A branch or revision that it does not say is there and is nothing, and what
+/// concerns a patch is there only with one, as in Buildbot 0.8.14.
+fn attribute_of(stamp: &SourceStamp, attribute: SourceAttribute) -> Option<Value> {
+    let patch = stamp.patch.as_ref();
+    Some(match attribute {
+        SourceAttribute::Branch => stamp.branch.clone().into(),
+        SourceAttribute::Revision => stamp.revision_to_build().into(),
+        SourceAttribute::Repository => stamp.repository.as_str().into(),
+        SourceAttribute::Project => stamp.project.as_str().into(),
+        SourceAttribute::Codebase => stamp.codebase.as_str().into(),
+        SourceAttribute::HasPatch => patch.is_some().into(),
+        SourceAttribute::PatchLevel => patch?.level.into(),
+        SourceAttribute::PatchSubdir => patch?.subdir.clone()?.into(),
+        SourceAttribute::PatchAuthor => patch?.who.clone()?.into(),
+        SourceAttribute::PatchComment => patch?.comment.clone()?.into(),
+    })
 }
 
 /// Appends `value` as Python's `str` shows it, but `None` as nothing, as Buildbot does in `%(name)s`.
@@ -151,7 +194,16 @@ mod tests {
             name: "p".to_owned(),
             otherwise: Otherwise::Fail,
         }]);
-        render(&template, &properties).unwrap()
+        render(&template, values(&properties)).unwrap()
+    }
+
+    fn values(properties: &Properties) -> Values<'_> {
+        static STAMP: std::sync::LazyLock<SourceStamp> =
+            std::sync::LazyLock::new(SourceStamp::default);
+        Values {
+            properties,
+            stamp: &STAMP,
+        }
     }
 
     /// Reads the forms of the case file the way they were observed: the last `:-`, then `:~`, then `:+` divides.
@@ -197,7 +249,7 @@ mod tests {
         assert!(cases.len() > 20);
         for case in cases {
             let text = case[0].as_str().unwrap();
-            let got = render(&template_of(text), &properties);
+            let got = render(&template_of(text), values(&properties));
             match case[1].as_str() {
                 Some(expected) => assert_eq!(got.as_deref(), Ok(expected), "{text}"),
                 None => assert!(got.is_err(), "{text}"),
@@ -253,8 +305,50 @@ mod tests {
     }
 
     #[test]
+    fn the_source_is_asked_and_not_the_property_of_the_same_name() {
+        let mut properties = Properties::new();
+        for name in ["branch", "revision", "repository", "project", "codebase"] {
+            properties.set(name, "wrong", "Builder");
+        }
+        let stamp = SourceStamp {
+            branch: Some("trunk".to_owned()),
+            revision: None,
+            repository: "http://r/".to_owned(),
+            codebase: "lib".to_owned(),
+            ..SourceStamp::default()
+        };
+        let shown = |codebase: &str, attribute, otherwise| {
+            let template = Template(vec![TemplatePart::Source {
+                codebase: codebase.to_owned(),
+                attribute,
+                otherwise,
+            }]);
+            let values = Values {
+                properties: &properties,
+                stamp: &stamp,
+            };
+            render(&template, values).unwrap()
+        };
+        let unset = || Otherwise::IfUnset("none".to_owned());
+        let false_ = || Otherwise::IfFalse("HEAD".to_owned());
+        let set = || Otherwise::IfSet("yes".to_owned());
+        assert_eq!(shown("lib", SourceAttribute::Branch, unset()), "trunk");
+        assert_eq!(shown("lib", SourceAttribute::Revision, unset()), "");
+        assert_eq!(shown("lib", SourceAttribute::Revision, false_()), "HEAD");
+        assert_eq!(shown("lib", SourceAttribute::Revision, set()), "yes");
+        assert_eq!(shown("lib", SourceAttribute::Repository, unset()), "http://r/");
+        assert_eq!(shown("lib", SourceAttribute::Project, unset()), "");
+        assert_eq!(shown("lib", SourceAttribute::Codebase, unset()), "lib");
+        assert_eq!(shown("lib", SourceAttribute::HasPatch, unset()), "False");
+        assert_eq!(shown("lib", SourceAttribute::PatchLevel, unset()), "none");
+        assert_eq!(shown("", SourceAttribute::Branch, unset()), "none");
+        assert_eq!(shown("", SourceAttribute::Branch, set()), "");
+    }
+
+    #[test]
     fn an_unset_property_is_named() {
-        let error = render(&template_of("a %(nosuch)s b"), &Properties::new()).unwrap_err();
+        let template = template_of("a %(nosuch)s b");
+        let error = render(&template, values(&Properties::new())).unwrap_err();
         assert_eq!(error.to_string(), "property 'nosuch' is not set");
     }
 }

@@ -10,6 +10,7 @@ use super::guard::caught;
 use super::journal::Journal;
 use super::locks::{LockDesk, Waited, waiting_text};
 use super::remote::Remote;
+use super::render::Values;
 use super::steplog::StepLog;
 use super::steps;
 use crate::botmaster::{BuildPlan, LockUser};
@@ -112,6 +113,14 @@ impl<'a> StepRun<'a> {
             interrupted: None,
             has_command: false,
             has_patched: false,
+        }
+    }
+
+    /// What texts of its settings can refer to.
+    pub(super) fn values(&self) -> Values<'_> {
+        Values {
+            properties: self.properties,
+            stamp: &self.around.plan.stamp,
         }
     }
 

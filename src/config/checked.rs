@@ -510,6 +510,40 @@ pub enum TemplatePart {
         /// What to put when it is, or is not, there.
         otherwise: Otherwise,
     },
+    /// An attribute of the source stamp, whatever the property of that name is.
+    Source {
+        /// The codebase of the source stamp.
+        codebase: String,
+        /// Which attribute.
+        attribute: SourceAttribute,
+        /// What to put when it is, or is not, there.
+        otherwise: Otherwise,
+    },
+}
+
+/// What can be told of a source stamp.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SourceAttribute {
+    /// Its branch.
+    Branch,
+    /// The revision to build: its own, else that of its newest change.
+    Revision,
+    /// Its repository.
+    Repository,
+    /// Its project.
+    Project,
+    /// Its codebase.
+    Codebase,
+    /// Whether it has a patch.
+    HasPatch,
+    /// How many leading path components the patch strips.
+    PatchLevel,
+    /// The directory in which the patch is applied.
+    PatchSubdir,
+    /// Who made the patch.
+    PatchAuthor,
+    /// What is said of the patch.
+    PatchComment,
 }
 
 /// What a property form does when the property is not set (PRP-07).

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
-use super::checked::{Otherwise, Template, TemplatePart};
+use super::checked::{Otherwise, SourceAttribute, Template, TemplatePart};
 use super::reader::Value;
+use super::spelling;
 use crate::model::Properties;
 
 impl Value<'_> {
@@ -115,22 +116,7 @@ fn parse_form(inside: &str) -> Result<TemplatePart, Wrong> {
     let (selector, argument) = inside.split_once(':').unwrap_or((inside, ""));
     let (name, otherwise) = match selector {
         "prop" => select(argument)?,
-        "src" => {
-            let Some(argument) = argument.strip_prefix(':') else {
-                return Err(Wrong::new(
-                    "sources of a codebase are not available yet",
-                    "`%(src::branch)s` is the branch of the only source",
-                ));
-            };
-            let (name, otherwise) = select(argument)?;
-            if !SOURCE_PROPERTIES.contains(&name) {
-                return Err(Wrong::new(
-                    format!("a source has no `{name}`"),
-                    "it has `branch`, `revision`, `repository`, `project`, `codebase`",
-                ));
-            }
-            (name, otherwise)
-        }
+        "src" => return source(argument),
         "kw" | "slave" | "worker" | "secret" if !argument.is_empty() => {
             return Err(Wrong::new(
                 format!("`%({selector}:…)s` is not available yet"),
@@ -147,6 +133,41 @@ fn parse_form(inside: &str) -> Result<TemplatePart, Wrong> {
     }
     Ok(TemplatePart::Property {
         name: name.to_owned(),
+        otherwise,
+    })
+}
+
+/// `CODEBASE:ATTRIBUTE` of a source stamp, and what `Interpolate` may have after it; the codebase is mostly empty.
+fn source(argument: &str) -> Result<TemplatePart, Wrong> {
+    let Some((codebase, argument)) = argument.split_once(':') else {
+        return Err(Wrong::new(
+            format!("`%(src:{argument})s` does not say what is wanted of the source"),
+            format!("write `%(src::{argument})s`; a codebase stands between the two colons"),
+        ));
+    };
+    let is_identifier = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !codebase.chars().all(is_identifier) {
+        return Err(Wrong::new(
+            format!("`{codebase}` is not the name of a codebase"),
+            "letters, digits, `_` and `-`",
+        ));
+    }
+    let (name, otherwise) = select(argument)?;
+    let known = SOURCE_ATTRIBUTES.iter().find(|(known, _)| *known == name);
+    let Some((_, attribute)) = known else {
+        let names = SOURCE_ATTRIBUTES.iter().map(|(name, _)| *name);
+        let help = match spelling::nearest(name, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+                format!("it has {}", names.join(", "))
+            }
+        };
+        return Err(Wrong::new(format!("a source has no `{name}`"), help));
+    };
+    Ok(TemplatePart::Source {
+        codebase: codebase.to_owned(),
+        attribute: *attribute,
         otherwise,
     })
 }
@@ -228,8 +249,19 @@ const OPERATORS: [(&str, MakeOtherwise); 3] = [
     (":+", Otherwise::IfSet),
 ];
 
-/// What is known of a build's source, as properties that every build has (PRP-01).
-const SOURCE_PROPERTIES: [&str; 5] = ["branch", "revision", "repository", "project", "codebase"];
+/// What can be told of a source stamp, by Buildbot's names.
+const SOURCE_ATTRIBUTES: [(&str, SourceAttribute); 10] = [
+    ("branch", SourceAttribute::Branch),
+    ("revision", SourceAttribute::Revision),
+    ("repository", SourceAttribute::Repository),
+    ("project", SourceAttribute::Project),
+    ("codebase", SourceAttribute::Codebase),
+    ("hasPatch", SourceAttribute::HasPatch),
+    ("patch_level", SourceAttribute::PatchLevel),
+    ("patch_subdir", SourceAttribute::PatchSubdir),
+    ("patch_author", SourceAttribute::PatchAuthor),
+    ("patch_comment", SourceAttribute::PatchComment),
+];
 
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,7 @@ fn prepare(
     step: &StepRun<'_>,
     config: &GitStepConfig,
 ) -> Result<(Job, Texts, Texts), Unrenderable> {
-    let properties = &*step.properties;
+    let values = step.values();
     let plan = &step.around.plan;
     let stamp = (!config.always_use_latest).then_some(&*plan.stamp);
     let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -67,20 +67,20 @@ fn prepare(
         stamp.and_then(|s| own(s.branch.as_deref()?)),
         &config.branch,
     ) {
-        (None, Some(default)) => own(&put_in(default, properties, "branch")?),
+        (None, Some(default)) => own(&put_in(default, values, "branch")?),
         (branch, _) => branch,
     };
     let job = Job {
-        repourl: put_in(&config.repourl, properties, "repourl")?,
+        repourl: put_in(&config.repourl, values, "repourl")?,
         branch,
         revision: stamp.and_then(|s| own(s.revision_to_build()?)),
-        workdir: put_in(&config.workdir, properties, "workdir")?,
-        env: merged_env(&plan.builder.env, &config.env, properties)?,
+        workdir: put_in(&config.workdir, values, "workdir")?,
+        env: merged_env(&plan.builder.env, &config.env, values)?,
         timeout: config.timeout.as_ref().map(Duration::as_secs_f64),
     };
     let command = ShellCommand::Line("git".to_owned());
-    let doing = describe(step.config, &command, false, properties)?;
-    let done = describe(step.config, &command, true, properties)?;
+    let doing = describe(step.config, &command, false, values)?;
+    let done = describe(step.config, &command, true, values)?;
     Ok((job, doing, done))
 }
 

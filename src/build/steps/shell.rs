@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::build::command::Report;
-use crate::build::render::{Unset, render};
+use crate::build::render::{Unset, Values, render};
 use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::checked::CommandWords;
 use crate::config::{ShellStepConfig, StepConfig, Template};
-use crate::model::{Properties, Results};
+use crate::model::Results;
 use crate::protocol::CommandArgs;
 use crate::protocol::command::{ShellArgs, ShellCommand, Word};
 
@@ -76,22 +76,22 @@ struct Prepared {
 }
 
 fn prepare(step: &StepRun<'_>, config: &ShellStepConfig) -> Result<Prepared, Unrenderable> {
-    let properties = &*step.properties;
+    let values = step.values();
     let builder_env = &step.around.plan.builder.env;
-    let args = arguments(config, builder_env, properties)?;
+    let args = arguments(config, builder_env, values)?;
     Ok(Prepared {
-        doing: describe(step.config, &args.command, false, properties)?,
-        done: describe(step.config, &args.command, true, properties)?,
+        doing: describe(step.config, &args.command, false, values)?,
+        done: describe(step.config, &args.command, true, values)?,
         args,
     })
 }
 
 pub(super) fn put_in(
     template: &Template,
-    properties: &Properties,
+    values: Values<'_>,
     what: &str,
 ) -> Result<String, Unrenderable> {
-    render(template, properties).map_err(|source| Unrenderable {
+    render(template, values).map_err(|source| Unrenderable {
         setting: what.to_owned(),
         source,
     })
@@ -101,15 +101,15 @@ pub(super) fn put_in(
 fn arguments(
     config: &ShellStepConfig,
     builder_env: &BTreeMap<String, Option<Template>>,
-    properties: &Properties,
+    values: Values<'_>,
 ) -> Result<ShellArgs, Unrenderable> {
     let command = match &config.command {
-        CommandWords::Line(line) => ShellCommand::Line(put_in(line, properties, "command")?),
+        CommandWords::Line(line) => ShellCommand::Line(put_in(line, values, "command")?),
         CommandWords::Words(words) => ShellCommand::Words(
             words
                 .iter()
                 .map(|(word, shown)| {
-                    let real = put_in(word, properties, "command")?;
+                    let real = put_in(word, values, "command")?;
                     Ok(match shown {
                         Some(shown) => Word::Obfuscated {
                             real,
@@ -122,17 +122,17 @@ fn arguments(
         ),
     };
     let initial_stdin = match &config.initial_stdin {
-        Some(text) => Some(put_in(text, properties, "initial_stdin")?.into()),
+        Some(text) => Some(put_in(text, values, "initial_stdin")?.into()),
         None => None,
     };
     let logfiles = config.logfiles.iter().map(|(name, path, follow)| {
-        let path = put_in(path, properties, &format!("logfiles, {name}"))?;
+        let path = put_in(path, values, &format!("logfiles, {name}"))?;
         Ok((name.clone(), path, *follow))
     });
     Ok(ShellArgs {
         command,
-        workdir: put_in(&config.workdir, properties, "workdir")?,
-        env: merged_env(builder_env, &config.env, properties)?,
+        workdir: put_in(&config.workdir, values, "workdir")?,
+        env: merged_env(builder_env, &config.env, values)?,
         initial_stdin,
         want_stdout: config.want_stdout,
         want_stderr: config.want_stderr,
@@ -151,7 +151,7 @@ fn arguments(
 pub(super) fn merged_env(
     builder: &BTreeMap<String, Option<Template>>,
     step: &BTreeMap<String, Option<Template>>,
-    properties: &Properties,
+    values: Values<'_>,
 ) -> Result<Vec<(String, Option<String>)>, Unrenderable> {
     let mut merged: BTreeMap<_, _> = builder.iter().collect();
     merged.extend(step);
@@ -159,7 +159,7 @@ pub(super) fn merged_env(
         .into_iter()
         .map(|(name, value)| {
             let value = match value {
-                Some(text) => Some(put_in(text, properties, &format!("env, {name}"))?),
+                Some(text) => Some(put_in(text, values, &format!("env, {name}"))?),
                 None => None,
             };
             Ok((name.clone(), value))
@@ -172,10 +172,10 @@ pub(super) fn describe(
     config: &StepConfig,
     command: &ShellCommand,
     done: bool,
-    properties: &Properties,
+    values: Values<'_>,
 ) -> Result<Vec<String>, Unrenderable> {
     let put_all_in = |texts: &[Template], what| {
-        let texts = texts.iter().map(|text| put_in(text, properties, what));
+        let texts = texts.iter().map(|text| put_in(text, values, what));
         texts.collect::<Result<Vec<_>, _>>()
     };
     let mut text = match (&config.description_done, &config.description) {

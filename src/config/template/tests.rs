@@ -7,27 +7,37 @@ use serde_json::Value as Json;
 use super::*;
 
 /// Renders as a step does; `None` is a failed rendering.
-fn render(template: &Template, properties: &Json) -> Option<String> {
+fn render(template: &Template, properties: &Json, sources: &Json) -> Option<String> {
     let show = |value: &Json| match value {
         Json::Null => String::new(),
         Json::String(text) => text.clone(),
         Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => value.to_string(),
     };
     let truthy = |value: &Json| !matches!(show(value).as_str(), "" | "false" | "0");
+    let put = |value: Option<&Json>, otherwise: &Otherwise| match otherwise {
+        Otherwise::Fail => value.map(show),
+        Otherwise::IfUnset(text) => Some(value.map_or_else(|| text.clone(), show)),
+        Otherwise::IfFalse(text) => Some(
+            value
+                .filter(|v| truthy(v))
+                .map_or_else(|| text.clone(), show),
+        ),
+        Otherwise::IfSet(text) => Some(value.map_or_else(String::new, |_| text.clone())),
+    };
+    let name_of = |attribute: &SourceAttribute| {
+        let mut all = SOURCE_ATTRIBUTES.iter();
+        all.find(|(_, known)| known == attribute).unwrap().0
+    };
     let part = |part: &TemplatePart| match part {
         TemplatePart::Text(text) => Some(text.clone()),
-        TemplatePart::Property { name, otherwise } => {
-            let value = properties.get(name);
-            match otherwise {
-                Otherwise::Fail => value.map(show),
-                Otherwise::IfUnset(text) => Some(value.map_or_else(|| text.clone(), show)),
-                Otherwise::IfFalse(text) => Some(
-                    value
-                        .filter(|v| truthy(v))
-                        .map_or_else(|| text.clone(), show),
-                ),
-                Otherwise::IfSet(text) => Some(value.map_or_else(String::new, |_| text.clone())),
-            }
+        TemplatePart::Property { name, otherwise } => put(properties.get(name), otherwise),
+        TemplatePart::Source {
+            codebase,
+            attribute,
+            otherwise,
+        } => {
+            let source = sources.get(codebase);
+            put(source.and_then(|s| s.get(name_of(attribute))), otherwise)
         }
     };
     template.0.iter().map(part).collect()
@@ -43,7 +53,7 @@ fn prp_07_with_properties_cases_hold() {
     let cases = cases();
     for case in cases["with_properties"].as_array().unwrap() {
         let template = Template::parse(case[0].as_str().unwrap()).unwrap();
-        let rendered = render(&template, &cases["meta"]["properties"]);
+        let rendered = render(&template, &cases["meta"]["properties"], &Json::Null);
         assert_eq!(rendered.as_deref(), case[1].as_str(), "{case}");
     }
 }
@@ -51,11 +61,8 @@ fn prp_07_with_properties_cases_hold() {
 #[test]
 fn prp_08_interpolate_cases_hold_or_are_refused_by_name() {
     let cases = cases();
-    let mut properties = cases["meta"]["properties"].clone();
-    let source = &cases["meta"]["sourcestamps"][""];
-    for (name, value) in source.as_object().unwrap() {
-        properties[name] = value.clone();
-    }
+    let properties = &cases["meta"]["properties"];
+    let sources = &cases["meta"]["sourcestamps"];
     let mut held = 0;
     for case in cases["interpolate"].as_array().unwrap() {
         let text = case[0].as_str().unwrap();
@@ -64,7 +71,7 @@ fn prp_08_interpolate_cases_hold_or_are_refused_by_name() {
             Ok(_) if text == "%(a)s" => {}
             Ok(template) => {
                 assert_eq!(
-                    render(&template, &properties).as_deref(),
+                    render(&template, properties, sources).as_deref(),
                     case[1].as_str(),
                     "{case}"
                 );
@@ -79,7 +86,7 @@ fn prp_08_interpolate_cases_hold_or_are_refused_by_name() {
             }
         }
     }
-    assert_eq!(held, 15);
+    assert_eq!(held, 18);
 }
 
 #[test]
@@ -94,7 +101,7 @@ fn prp_09_a_percent_sign_is_written_twice_or_stands_alone() {
         ("", ""),
     ] {
         let template = Template::parse(text).unwrap();
-        let rendered = render(&template, &serde_json::json!({ "num": 7 }));
+        let rendered = render(&template, &serde_json::json!({ "num": 7 }), &Json::Null);
         assert_eq!(rendered.as_deref(), Some(expected), "{text}");
     }
 }
@@ -110,12 +117,30 @@ fn wrong_forms_say_what_and_where() {
         ("%(a b)s", 0..7, "`a b` is no name of a property"),
         ("%()s", 0..4, "`` is no name of a property"),
         ("%(src::who)s", 0..12, "a source has no `who`"),
+        (
+            "%(src:branch)s",
+            0..14,
+            "`%(src:branch)s` does not say what is wanted of the source",
+        ),
+        (
+            "%(src:a.b:branch)s",
+            0..18,
+            "`a.b` is not the name of a codebase",
+        ),
         ("%(kw:x)s", 0..8, "`%(kw:…)s` is not available yet"),
         ("%(slave:x)s", 0..11, "`%(slave:…)s` is not available yet"),
     ] {
         let wrong = Template::parse(text).unwrap_err();
         assert_eq!((wrong.at, wrong.message.as_str()), (at, message), "{text}");
     }
+}
+
+#[test]
+fn a_misspelt_attribute_of_a_source_is_answered_with_the_nearest() {
+    let help = |text: &str| Template::parse(text).unwrap_err().help;
+    assert_eq!(help("%(src::brnach)s"), "did you mean `branch`?");
+    assert_eq!(help("%(src:lib:haspatch)s"), "did you mean `hasPatch`?");
+    assert!(help("%(src::who)s").starts_with("it has `branch`, `revision`"));
 }
 
 #[test]

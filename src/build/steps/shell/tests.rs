@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 
 use super::*;
 use crate::build::testing::{Stage, play, shell, shell_config, step_config, template};
 use crate::config::checked::{Otherwise, TemplatePart};
-use crate::model::Op;
+use crate::model::{Op, Properties, SourceStamp};
 use crate::net::slave::CommandEnd;
 use crate::protocol::Update;
 
@@ -22,10 +24,19 @@ fn property(name: &str) -> Template {
     ])
 }
 
+/// These properties, and a source of which nothing is said.
+fn values(properties: &Properties) -> Values<'_> {
+    static STAMP: LazyLock<SourceStamp> = LazyLock::new(SourceStamp::default);
+    Values {
+        properties,
+        stamp: &STAMP,
+    }
+}
+
 fn arguments_of(config: &ShellStepConfig) -> ShellArgs {
     let mut properties = Properties::new();
     properties.set("p", "x", "test");
-    arguments(config, &BTreeMap::new(), &properties).unwrap()
+    arguments(config, &BTreeMap::new(), values(&properties)).unwrap()
 }
 
 /// What changes in the arguments when `change` is made to a step.
@@ -117,7 +128,7 @@ fn the_environment_of_the_step_overrides_that_of_the_builder() {
     };
     let builder = env(&[("A", Some("1")), ("B", Some("1")), ("C", Some("1"))]);
     let step = env(&[("B", Some("2")), ("C", None), ("D", None)]);
-    let merged = merged_env(&builder, &step, &Properties::new()).unwrap();
+    let merged = merged_env(&builder, &step, values(&Properties::new())).unwrap();
     let merged: Vec<_> = merged
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_deref()))
@@ -159,7 +170,7 @@ async fn bui_16_the_environment_of_the_builder_is_sent_with_that_of_the_step() {
 fn an_unset_property_names_the_setting() {
     let mut config = shell_config("make");
     config.env.insert("CC".to_owned(), Some(property("nosuch")));
-    let error = arguments(&config, &BTreeMap::new(), &Properties::new()).unwrap_err();
+    let error = arguments(&config, &BTreeMap::new(), values(&Properties::new())).unwrap_err();
     assert_eq!(error.to_string(), "env, CC: property 'nosuch' is not set");
 }
 
@@ -196,7 +207,7 @@ fn descriptions_are_for_while_it_runs_and_for_when_it_is_done() {
     properties.set("p", "x", "test");
     let texts = |config: &StepConfig| {
         [false, true].map(|done| {
-            describe(config, &command, done, &properties)
+            describe(config, &command, done, values(&properties))
                 .unwrap()
                 .join(" ")
         })
