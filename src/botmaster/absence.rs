@@ -43,7 +43,7 @@ impl BotMaster {
             self.timers.cancel(timer);
             return;
         }
-        let left = timeout.saturating_sub(self.now.wall.since(it.away_since()));
+        let left = timeout.saturating_sub(it.away_for(self.now));
         self.timers.set(timer, self.now.mono + left);
     }
 

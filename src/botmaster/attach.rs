@@ -311,7 +311,7 @@ impl BotMaster {
         it.busy.clear();
         let was_attached = session.phase.is_attached();
         if was_attached {
-            it.absent_since = self.now.wall;
+            it.absent_since = self.now;
             it.seen_at = Some(self.now.wall);
         }
         if it.is_latent() {

@@ -7,7 +7,7 @@ use super::ledger::Effect;
 use super::slave::SlaveIx;
 use super::{BuildPlan, SessionId};
 use crate::config::{BuilderConfig, SlaveConfig};
-use crate::model::{BuildId, BuildNumber, Op, RequestId, Timestamp};
+use crate::model::{BuildId, BuildNumber, Now, Op, RequestId, Timestamp};
 
 /// A build that starts or runs.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Attempt {
     pub(super) stage: Stage,
     /// Since when it is at that stage; it runs since its start was recorded.
     pub(super) since: Timestamp,
+    /// When its start was handed in to be recorded, if it was.
+    pub(super) started: Option<Now>,
     /// Its slave is lost: no attachment is to be freed.
     pub(super) slave_gone: bool,
     /// Somebody wants it to stop.
@@ -64,6 +66,15 @@ impl Attempt {
             Stage::Substantiating | Stage::Pinging | Stage::Starting => None,
             Stage::Recording(plan) => Some((plan.build, plan.number)),
             Stage::Running(build, number) => Some((*build, *number)),
+        }
+    }
+
+    /// When it ends if it ends `now`. Counted from its start, so that a clock that was set meanwhile does not have it end
+    /// before it began.
+    pub(super) fn ends_at(&self, now: Now) -> Timestamp {
+        match self.started {
+            Some(started) => started.wall + now.mono.since(started.mono),
+            None => now.wall,
         }
     }
 

@@ -56,6 +56,7 @@ impl BotMaster {
             chosen_at: self.now.wall,
             stage,
             since: self.now.wall,
+            started: None,
             slave_gone: false,
             stop: None,
             when_started: Vec::new(),
@@ -201,6 +202,7 @@ impl BotMaster {
         attempt.configs.0 = Arc::clone(&builder.config);
         attempt.stage = Stage::Recording(Box::new(plan));
         attempt.since = self.now.wall;
+        attempt.started = Some(self.now);
         self.builds.insert(build, id);
         let mut effects = vec![
             Effect::Announce(Event::BuildStarted(Arc::clone(&start))),
@@ -357,7 +359,7 @@ impl BotMaster {
             text: text.clone(),
             stop_reason,
             properties,
-            at: self.now.wall,
+            at: attempt.ends_at(self.now),
         }];
         ops.extend(learned);
         let mut effects = vec![Effect::Announce(Event::BuildFinished {

@@ -11,7 +11,7 @@ use crate::model::{BuildNumber, BuildRequest, Properties, SourceStamp};
 /// The stamp that serves all of `requests` (SST-06), whatever their priorities.
 pub(super) fn stamp(requests: &[&BuildRequest]) -> Arc<SourceStamp> {
     let mut by_age = requests.to_vec();
-    by_age.sort_by_key(|request| (request.submitted_at, request.id));
+    by_age.sort_by_key(|request| request.id);
     let stamps: Vec<_> = by_age.iter().map(|r| Arc::clone(&r.stamp)).collect();
     SourceStamp::merged(&stamps)
 }

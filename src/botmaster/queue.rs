@@ -4,25 +4,25 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::{MergeRule, Merging};
-use crate::model::{BuildRequest, Properties, RequestId, SourceStamp, Timestamp};
+use crate::model::{BuildRequest, Properties, RequestId, SourceStamp};
 
-/// The place of a request in the queue of its builder: its priority, the higher first, then its submit time, then its
-/// number (BRQ-02, BRQ-03, BRQ-09). A request that is put back has the same key as before, and so its old place
-/// (BLD-10, SB-02).
-pub(super) type RequestKey = (Reverse<i32>, Timestamp, RequestId);
+/// The place of a request in the queue of its builder: its priority, the higher first, then its age (BRQ-02, BRQ-03,
+/// BRQ-09). Numbers tell the age: a clock that is set changes no order. A request that is put back has the same key
+/// as before, and so its old place (BLD-10, SB-02).
+pub(super) type RequestKey = (Reverse<i32>, RequestId);
 
-/// The place of a request among those of all builders: its own priority, the builder's, its submit time, its number.
-pub(super) type Turn = (Reverse<i32>, Reverse<i32>, Timestamp, RequestId);
+/// The place of a request among those of all builders: its own priority, the builder's, its age.
+pub(super) type Turn = (Reverse<i32>, Reverse<i32>, RequestId);
 
 /// The place of `request`.
 pub(super) const fn key_of(request: &BuildRequest) -> RequestKey {
-    (Reverse(request.priority), request.submitted_at, request.id)
+    (Reverse(request.priority), request.id)
 }
 
 /// The turn of a request of a builder with this priority. Requests of one builder have their turns in the order of
 /// their keys.
-pub(super) const fn turn_of((own, at, id): RequestKey, builder: i32) -> Turn {
-    (own, Reverse(builder), at, id)
+pub(super) const fn turn_of((own, id): RequestKey, builder: i32) -> Turn {
+    (own, Reverse(builder), id)
 }
 
 /// Requests that wait for one builder.
@@ -139,7 +139,7 @@ impl RequestQueue {
         for key in &bucket {
             self.waiting.remove(key);
         }
-        bucket.into_iter().map(|(_, _, id)| id).collect()
+        bucket.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Makes the buckets anew for a builder that merges by another rule from now on; `requests` are all that wait.
@@ -172,7 +172,7 @@ impl RequestQueue {
     pub(super) fn mates_of(&self, request: &BuildRequest) -> impl Iterator<Item = RequestId> {
         let bucket = self.bucket_of(request).into_iter().flatten();
         let own = request.id;
-        bucket.map(|&(_, _, id)| id).filter(move |&id| id != own)
+        bucket.map(|&(_, id)| id).filter(move |&id| id != own)
     }
 
     fn bucket_of(&self, request: &BuildRequest) -> Option<&BTreeSet<RequestKey>> {

@@ -128,7 +128,7 @@ impl BotMaster {
         let ix = SlaveIx(self.slaves.len());
         self.slaves_by_name.insert(config.name.clone(), ix);
         let known = self.remembered.remove(&config.name).unwrap_or_default();
-        let mut slave = Slave::new(config, self.now.wall);
+        let mut slave = Slave::new(config, self.now);
         slave.seen_at = known.seen_at;
         slave.missed = known.missed;
         slave.info = known.info;
@@ -186,7 +186,7 @@ impl BotMaster {
                 let waiting: Vec<_> = it.queue.iter().collect();
                 let waiting = waiting
                     .into_iter()
-                    .filter_map(|(_, _, id)| open.request(id));
+                    .filter_map(|(_, id)| open.request(id));
                 it.queue
                     .set_merging(merging, waiting.map(|open| &open.request));
             }
@@ -367,7 +367,7 @@ impl BotMaster {
             "builder {} was removed from the configuration",
             it.config.name
         );
-        let waiting: Vec<_> = it.queue.iter().map(|(_, _, id)| id).collect();
+        let waiting: Vec<_> = it.queue.iter().map(|(_, id)| id).collect();
         let (mut ops, mut effects) = (Vec::new(), Vec::new());
         for request in waiting {
             self.unqueue(request);

@@ -11,7 +11,7 @@ use super::locks::Wants;
 use super::queue::Turn;
 use super::slavebuilder::SlaveBuilder;
 use crate::config::SlaveConfig;
-use crate::model::{BuilderName, Mono, Op, Pause, Timestamp};
+use crate::model::{BuilderName, Mono, Now, Op, Pause, Timestamp};
 
 /// Place of a slave in the configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -53,7 +53,7 @@ pub(super) struct Slave {
     /// Whether people keep it from builds (SLV-09).
     pub(super) paused: Option<Pause>,
     /// Since when it is not connected, or was not before its present connection.
-    pub(super) absent_since: Timestamp,
+    pub(super) absent_since: Now,
     /// When it was connected last, also in an earlier run of the master.
     pub(super) seen_at: Option<Timestamp>,
     /// Whether somebody was told that it is away (SLV-07).
@@ -196,11 +196,18 @@ struct Failures {
 impl Slave {
     /// Since when it is not connected, as far as is known.
     pub(super) fn away_since(&self) -> Timestamp {
-        self.seen_at.unwrap_or(self.absent_since)
+        self.seen_at.unwrap_or(self.absent_since.wall)
+    }
+
+    /// For how long it is not connected. What has passed in this run of the master is measured, so that a clock that is
+    /// set does not count.
+    pub(super) fn away_for(&self, now: Now) -> Duration {
+        let before = self.absent_since.wall.since(self.away_since());
+        before.saturating_add(now.mono.since(self.absent_since.mono))
     }
 
     /// A slave that is not connected; it is known to the master since `now`.
-    pub(super) fn new(config: Arc<SlaveConfig>, now: Timestamp) -> Self {
+    pub(super) fn new(config: Arc<SlaveConfig>, now: Now) -> Self {
         Self {
             config,
             configured: true,
@@ -211,7 +218,7 @@ impl Slave {
             slavebuilders: BTreeMap::new(),
             leaving: BTreeSet::new(),
             busy: BTreeSet::new(),
-            latent: Latent::new(now),
+            latent: Latent::new(now.wall),
             graceful: None,
             paused: None,
             absent_since: now,
@@ -342,7 +349,7 @@ mod tests {
                 notify_on_missing: Vec::new(),
                 missing_timeout: None,
             }),
-            Timestamp(0),
+            Now::default(),
         )
     }
 

@@ -100,7 +100,7 @@ impl BotMaster {
         let queue = ix.map(|ix| &self.builders[ix.0].queue);
         queue
             .into_iter()
-            .flat_map(|q| q.iter().map(|(_, _, id)| id))
+            .flat_map(|q| q.iter().map(|(_, id)| id))
             .collect()
     }
 

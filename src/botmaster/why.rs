@@ -208,7 +208,10 @@ impl BotMaster {
             return all;
         }
         let (ahead, next) = it.queue.ahead_of(request);
-        if let Some((_, since, first)) = next {
+        if let Some((_, first)) = next
+            && let Some(open) = self.open.request(first)
+        {
+            let since = open.request.submitted_at;
             let them = if ahead == 1 {
                 "request goes"
             } else {
@@ -350,7 +353,7 @@ impl BotMaster {
             if it.is_latent() {
                 return self.latent_absence(slave, builder);
             }
-            let absence = not_connected(it.absent_since, it.seen_at);
+            let absence = not_connected(it.absent_since.wall, it.seen_at);
             return Some(refused.explain(&it.config.name, absence));
         };
         let since = session.since;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::sync::mpsc;
 use tracing::info_span;
 
-use super::clock;
+use super::clock::Clock;
 use super::sessions::Happened;
 use crate::botmaster::{BuildOutcome, BuildPlan, Input, LockUser, SessionId};
 use crate::build::{self, Control, Journal, LockDesk};
@@ -72,7 +72,9 @@ impl Builds {
         self.tasks.spawn(span, async move {
             let outcome = match slave {
                 Some(slave) => {
-                    build::run(plan, slave.into(), logs, journal, locks, told, clock::wall).await
+                    let clock = Clock::new();
+                    let clock = move || clock.steady();
+                    build::run(plan, slave.into(), logs, journal, locks, told, clock).await
                 }
                 None => lost_before_it_began(&plan),
             };

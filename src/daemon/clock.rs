@@ -10,6 +10,8 @@ use crate::model::{Mono, Now, Timestamp};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     origin: Instant,
+    /// What the wall clock showed then.
+    began: Timestamp,
 }
 
 impl Clock {
@@ -17,6 +19,7 @@ impl Clock {
     pub(super) fn new() -> Self {
         Self {
             origin: Instant::now(),
+            began: wall(),
         }
     }
 
@@ -26,6 +29,12 @@ impl Clock {
             mono: Mono(self.origin.elapsed()),
             wall: wall(),
         }
+    }
+
+    /// What the wall clock would show if nobody had set it since the origin: what is timed by it never ends before it
+    /// began.
+    pub(super) fn steady(&self) -> Timestamp {
+        self.began + self.origin.elapsed()
     }
 
     /// The instant of a monotonic time, to sleep until.

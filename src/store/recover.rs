@@ -96,13 +96,15 @@ fn end_open_builds(
         };
         let ended = params![int(build.0), now.0, result.number()];
         conn.prepare_cached(
-            "UPDATE step SET finished_at = ?2, result = ?3,
+            "UPDATE step SET finished_at = max(?2, started_at), result = ?3,
                  text = json_insert(text, '$[#]', 'master restarted')
              WHERE build = ?1 AND finished_at IS NULL",
         )?
         .execute(ended)?;
         conn.prepare_cached(
-            "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, forecast = NULL
+            "UPDATE build SET finished_at = max(?2, started_at,
+                 (SELECT coalesce(max(finished_at), 0) FROM step WHERE build = ?1)),
+                 result = ?3, text = ?4, forecast = NULL
              WHERE id = ?1",
         )?
         .execute(params![int(build.0), now.0, result.number(), text])?;

@@ -119,6 +119,25 @@ fn slv_07_a_restart_neither_begins_the_absence_anew_nor_tells_of_it_again() {
 }
 
 #[test]
+fn a_clock_that_is_set_makes_no_absence_longer_or_shorter() {
+    for step in [-7_200, 7_200] {
+        let mut h = Harness::new(watched());
+        let session = h.attach("s");
+        lose(&mut h, session);
+        h.pass(1_800);
+        h.now.wall = Timestamp(h.now.wall.0 + step * 1_000_000);
+        // The time is looked at anew.
+        h.reconfigure(watched());
+        h.pass(1_799);
+        h.persisted();
+        assert!(!is_told(&mut h), "{step}");
+        h.pass(1);
+        h.persisted();
+        assert!(is_told(&mut h), "{step}");
+    }
+}
+
+#[test]
 fn a_local_slave_is_never_missed() {
     let mut config = watched();
     let slave = slave_of(&mut config, 0);

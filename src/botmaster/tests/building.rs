@@ -5,6 +5,37 @@ use crate::model::journal::RecoveredSet;
 use crate::model::{BuildNumber, BuildSet, ChangeNumber};
 
 #[test]
+fn a_build_lasts_as_long_as_it_does_whatever_is_done_to_the_clock() {
+    for step in [-HOUR, HOUR] {
+        let mut h = Harness::new(config(&[("b", &["s"])]));
+        h.attach("s");
+        h.submit("b");
+        h.persisted();
+        let plan = h.run();
+        let started = h.out.iter().find_map(|command| match command {
+            Command::Announce(Event::BuildStarted(start)) => Some(start.at),
+            _ => None,
+        });
+        h.pass(10);
+        h.now.wall = Timestamp(h.now.wall.0 + step);
+        h.pass(20);
+        h.finish(plan.build, Results::Success, None);
+        let ended = h.out.iter().find_map(|command| match command {
+            Command::Persist { ops, .. } => ops.iter().find_map(|op| match op {
+                Op::BuildFinished { at, .. } => Some(*at),
+                _ => None,
+            }),
+            _ => None,
+        });
+        let lasted = Duration::from_secs(30);
+        assert_eq!(ended, started.map(|started| started + lasted), "{step}");
+    }
+}
+
+/// In microseconds.
+const HOUR: i64 = 3_600_000_000;
+
+#[test]
 fn a_change_becomes_a_build_and_nothing_is_seen_before_it_is_durable() {
     let mut h = Harness::new(config(&[("b", &["s"])]));
     h.attach("s");

@@ -236,6 +236,25 @@ fn a_full_disk_leaves_nothing_of_the_batch_and_the_same_batch_works_later() {
 // ---- after a kill ----
 
 #[test]
+fn what_a_kill_cut_short_does_not_end_before_it_began_when_the_clock_was_set_back() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(
+        dir.path(),
+        &[
+            Op::SetSubmitted(a_set(1, 1, &["quick"], vec![])),
+            started(1, "quick", 0, &[1]),
+            step_started(1, 0, "compile"),
+        ],
+    );
+    drop(Store::open(dir.path(), at(0)).unwrap());
+    let state = State::open_readonly(dir.path()).unwrap();
+    let build = read::build(&state.conn, &"quick".into(), BuildNumber(0));
+    let build = build.unwrap().unwrap();
+    assert_eq!(build.summary.steps[0].finished_at, Some(at(310)));
+    assert_eq!(build.summary.finished_at, Some(at(310)));
+}
+
+#[test]
 fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
     let dir = tempfile::tempdir().unwrap();
     apply_all(
