@@ -9,7 +9,9 @@ use super::fate::Fate;
 use super::live;
 use super::trail::Trail;
 use crate::botmaster::LiveSlave;
-use crate::model::{Change, Decision, FilterField, SchedulerName, Timestamp, interested_users};
+use crate::model::{
+    Change, Decision, FilterField, SchedulerName, Timestamp, UnusableTime, interested_users,
+};
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SetRow, SlaveRow};
 
 /// Writes one value a line.
@@ -73,6 +75,7 @@ pub(in crate::cli) fn change(change: &Change) -> Value {
         "src": change.src,
         "properties": change.properties,
         "when": secs(change.when),
+        "when_not_used": change.usable_when().err().map(UnusableTime::as_str),
         "arrived_at": secs(change.arrived_at),
     })
 }

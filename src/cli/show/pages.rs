@@ -8,7 +8,8 @@ use super::live;
 use super::screen::{Cell, Colour, Screen, duration, headline, size};
 use crate::botmaster::{Live, LiveSlave};
 use crate::model::{
-    BuildSummary, Change, Properties, Remaining, Results, SlaveName, StepSummary, interested_users,
+    BuildSummary, Change, Properties, Remaining, Results, SlaveName, StepSummary, UnusableTime,
+    interested_users,
 };
 use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
 
@@ -104,6 +105,20 @@ pub(super) fn changes(screen: &mut Screen<'_>, changes: &[Change]) -> io::Result
     screen.table(&rows)
 }
 
+/// The time that the sender gave a change, and why it is not used, if it is not (TIM-02).
+fn when(screen: &Screen<'_>, change: &Change) -> String {
+    match change.usable_when() {
+        Ok(when) => screen.time(when),
+        Err(UnusableTime::TooFarAhead) => {
+            format!("{} (not used: too far ahead)", screen.time(change.when))
+        }
+        Err(UnusableTime::NotATime) => {
+            let seconds = change.when.as_secs_f64();
+            format!("{seconds} s since 1970 (not used: not a time)")
+        }
+    }
+}
+
 pub(super) fn change(screen: &mut Screen<'_>, change: &Change) -> io::Result<()> {
     screen.line(&format!("change {}", change.number))?;
     let mut rows = Vec::new();
@@ -114,7 +129,7 @@ pub(super) fn change(screen: &mut Screen<'_>, change: &Change) -> io::Result<()>
     };
     field("who", &change.who);
     field("arrived", &screen.time(change.arrived_at));
-    field("made", &screen.time(change.when));
+    field("when", &when(screen, change));
     field("branch", change.branch.as_deref().unwrap_or("(default)"));
     field("revision", change.revision.as_deref().unwrap_or(""));
     field("project", &change.project);

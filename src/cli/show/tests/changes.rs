@@ -12,7 +12,7 @@ fn changes_for_people() {
     change 1
       who       zoë
       arrived   2011-03-13 07:06:40
-      made      2011-03-13 07:06:35
+      when      2011-03-13 07:06:35
       branch    trunk
       revision  r1
       comments
@@ -48,6 +48,32 @@ fn files_that_were_too_many_to_keep_are_counted() {
         shown.contains("  12 more files are not listed: their names were too much to keep"),
         "{shown}"
     );
+}
+
+#[test]
+fn tim_02_a_time_that_is_not_used_is_shown_with_the_reason() {
+    for (when, expected) in [
+        (
+            Timestamp::from_secs(99_999_999_999),
+            "  when      5138-11-16 09:46:39 (not used: too far ahead)\n",
+        ),
+        (
+            Timestamp::from_secs(1_700_000_000_000),
+            "  when      1700000000000 s since 1970 (not used: not a time)\n",
+        ),
+    ] {
+        let mut change = Change::clone(&a_change(1));
+        change.when = when;
+        let mut out = Vec::new();
+        let mut screen = Screen {
+            is_coloured: false,
+            zone: Zone::Utc,
+            out: &mut out,
+        };
+        pages::change(&mut screen, &change).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert!(shown.contains(expected), "{shown}");
+    }
 }
 
 #[test]
