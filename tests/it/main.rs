@@ -3,6 +3,7 @@
 mod buildslave;
 mod buildslave_program;
 mod command_lines;
+mod hook;
 mod net;
 mod options;
 mod pb_corpus;
