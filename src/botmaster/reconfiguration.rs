@@ -184,9 +184,7 @@ impl BotMaster {
             if remerge {
                 let open = &self.open;
                 let waiting: Vec<_> = it.queue.iter().collect();
-                let waiting = waiting
-                    .into_iter()
-                    .filter_map(|(_, id)| open.request(id));
+                let waiting = waiting.into_iter().filter_map(|(_, id)| open.request(id));
                 it.queue
                     .set_merging(merging, waiting.map(|open| &open.request));
             }

@@ -336,7 +336,10 @@ mod tests {
         assert_eq!(shown("lib", SourceAttribute::Revision, unset()), "");
         assert_eq!(shown("lib", SourceAttribute::Revision, false_()), "HEAD");
         assert_eq!(shown("lib", SourceAttribute::Revision, set()), "yes");
-        assert_eq!(shown("lib", SourceAttribute::Repository, unset()), "http://r/");
+        assert_eq!(
+            shown("lib", SourceAttribute::Repository, unset()),
+            "http://r/"
+        );
         assert_eq!(shown("lib", SourceAttribute::Project, unset()), "");
         assert_eq!(shown("lib", SourceAttribute::Codebase, unset()), "lib");
         assert_eq!(shown("lib", SourceAttribute::HasPatch, unset()), "False");

@@ -98,9 +98,12 @@ struct SendchangeArguments {
     /// File that has the commit message in it; - is standard input.
     #[arg(short = 'F', long, value_name = "FILE")]
     logfile: Option<OsString>,
-    /// When the change was made, in seconds since 1970.
+    /// Time from which tree-stable timers count instead of the arrival of the change, in seconds since 1970.
     #[arg(short, long, value_name = "SECONDS")]
     when: Option<OsString>,
+    /// When the commit was made, in seconds since 1970; it is shown with the change.
+    #[arg(long, value_name = "SECONDS")]
+    made_at: Option<OsString>,
     /// Link to the revision.
     #[arg(short = 'l', long, value_name = "URL")]
     revlink: Option<OsString>,
@@ -217,6 +220,7 @@ impl From<SendchangeArguments> for Given {
             comments: arguments.comments,
             logfile: arguments.logfile,
             when: arguments.when,
+            made_at: arguments.made_at,
             revlink: arguments.revlink,
             encoding: arguments.encoding,
             files_from: arguments.files_from,

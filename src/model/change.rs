@@ -98,6 +98,9 @@ pub struct NewChange {
     /// Time stamp given by the sender.
     #[serde(rename = "said_when")]
     pub when: Option<Timestamp>,
+    /// When the commit was made, as its version control system says. It is shown, and nothing goes by it (TIM-01).
+    #[serde(default)]
+    pub made_at: Option<Timestamp>,
     /// Project, empty by default.
     #[serde(default)]
     pub project: String,

@@ -20,6 +20,9 @@ pub const MAX_PROPERTIES_BYTES: usize = 2 * 1024 * 1024;
 /// Deepest nesting of a property's value.
 const MAX_DEPTH: usize = 16;
 
+/// The key of the time of the commit, which Buildbot's masters refuse.
+pub const MADE_AT: &str = "made_at";
+
 /// Where properties of a change come from (PRP-02).
 const SOURCE: &str = "Change";
 
@@ -48,6 +51,7 @@ pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Ma
             Some(when) => Some(when),
             None => when(dict, "when_timestamp")?,
         },
+        made_at: when(dict, MADE_AT)?,
         project: or_empty(text(dict, "project", MAX_NAME_BYTES)?),
         repository: or_empty(text(dict, "repository", MAX_NAME_BYTES)?),
         codebase: or_empty(text(dict, "codebase", MAX_NAME_BYTES)?),
@@ -59,7 +63,7 @@ pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Ma
 }
 
 /// Spells `change` for a master as the client of 4.3 does, which masters from 0.8 on accept: everything unicode, the
-/// codebase only if there is one.
+/// codebase only if there is one. Only ours know of [`MADE_AT`], which is there only if it is known.
 #[must_use]
 pub fn encode_change(change: &NewChange) -> Value {
     let maybe = |text: &Option<String>| text.as_deref().map_or(Value::None, Value::text);
@@ -87,6 +91,9 @@ pub fn encode_change(change: &NewChange) -> Value {
     ];
     if !change.codebase.is_empty() {
         dict.push(("codebase", Value::text(&change.codebase)));
+    }
+    if let Some(made_at) = change.made_at {
+        dict.push((MADE_AT, Value::Float(made_at.as_secs_f64())));
     }
     let pairs = dict.into_iter().map(|(k, v)| (Value::text(k), v));
     Value::Dict(pairs.collect())

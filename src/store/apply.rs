@@ -289,10 +289,10 @@ fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO change (number, arrived_at, made_at, said_when, who, comments, revision,
              branch, project, repository, codebase, category, revlink, src, files,
-             files_left_out, properties)
+             files_left_out, properties, committed_at)
          VALUES (:number, :arrived_at, :made_at, :said_when, :who, :comments, :revision,
              :branch, :project, :repository, :codebase, :category, :revlink, :src, :files,
-             :files_left_out, :properties)",
+             :files_left_out, :properties, :committed_at)",
     )?
     .execute(named_params! {
         ":number": int(change.number.0),
@@ -312,6 +312,7 @@ fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
         ":files": Json(&change.files),
         ":files_left_out": int(change.files_left_out),
         ":properties": Json(&change.properties),
+        ":committed_at": change.said.made_at.map(|t| t.0),
     })
 }
 

@@ -420,6 +420,7 @@ fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
             files: row.get::<_, Json<_>>(14)?.0,
             properties: row.get::<_, Json<_>>(15)?.0,
             files_left_out: row.get::<_, i64>(16)?.try_into().unwrap_or_default(),
+            made_at: row.get::<_, Option<Col<_>>>(17)?.map(|t| t.0),
         },
     })
 }
@@ -517,11 +518,11 @@ const SLAVES: &str = "SELECT name, connected, seen_at, info, paused_at, paused_b
     WHERE position IS NOT NULL ORDER BY position";
 const CHANGES: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties,
-        files_left_out
+        files_left_out, committed_at
     FROM change ORDER BY number DESC LIMIT ?1";
 const CHANGE: &str = "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties,
-        files_left_out
+        files_left_out, committed_at
     FROM change WHERE number = ?1";
 const SETS_OF_CLIENT: &str =
     "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";

@@ -6,6 +6,7 @@ use crate::harness::real_master::{RealMaster, RealStep, Version};
 use crate::harness::{Finished, Master, Sandbox, Setup, free_port, peer, run, shell};
 use buildmaster::pb::{Failure, Value};
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn our_sendchange_tells_our_master_everything() {
@@ -39,7 +40,8 @@ fn our_sendchange_tells_our_master_everything() {
             "git://x/",
         ])
         .args(["--revlink", "http://x/abc123", "--property", "kind:hot"])
-        .args(["--when", "1700000000", "src/a.c", "src/b.c"]))
+        .args(["--when", "1700000000", "--made-at", "981173106"])
+        .args(["src/a.c", "src/b.c"]))
     .ok();
 
     let changes: Vec<ShownChange> = master.show(&["changes"]);
@@ -51,6 +53,7 @@ fn our_sendchange_tells_our_master_everything() {
     assert_eq!(change.revision.as_deref(), Some("abc123"));
     assert_eq!(change.comments.as_deref(), Some("Mend it"));
     assert_eq!(change.files, ["src/a.c", "src/b.c"]);
+    assert_eq!(change.made_at, Some(981_173_106.0));
 }
 
 #[test]
@@ -139,7 +142,9 @@ fn real_master_takes_our_change(version: Version) {
         return;
     };
 
-    send(&sandbox, None, master.port(), "change:changepw").ok();
+    // It does not know the time of the commit, and takes the change without it.
+    let made_at = ["--made-at", "981173106"];
+    run(sending(&sandbox, None, master.port(), "change:changepw").args(made_at)).ok();
     let refused = send(&sandbox, None, master.port(), "change:wrong");
 
     assert_ne!(refused.code, Some(0), "{refused}");
@@ -149,14 +154,19 @@ fn real_master_takes_our_change(version: Version) {
 
 /// Runs `sendchange` of ours or of the peer in `bin`.
 fn send(sandbox: &Sandbox, bin: Option<&Path>, port: u16, auth: &str) -> Finished {
+    run(&mut sending(sandbox, bin, port, auth))
+}
+
+fn sending(sandbox: &Sandbox, bin: Option<&Path>, port: u16, auth: &str) -> Command {
     let mut command = bin.map_or_else(
         || sandbox.buildbot(),
         |bin| sandbox.command(bin.join("buildbot")),
     );
-    run(command
+    command
         .args(["sendchange", "--who", "alice", "--revision", "r1"])
         .args(["--auth", auth, "--comments", "Süß"])
-        .args(["--master", &format!("127.0.0.1:{port}"), "src/main.c"]))
+        .args(["--master", &format!("127.0.0.1:{port}"), "src/main.c"]);
+    command
 }
 
 fn one_step() -> Setup {

@@ -76,6 +76,7 @@ pub(in crate::cli) fn change(change: &Change) -> Value {
         "properties": change.properties,
         "when": secs(change.when),
         "when_not_used": change.usable_when().err().map(UnusableTime::as_str),
+        "made_at": change.made_at.map(secs),
         "arrived_at": secs(change.arrived_at),
     })
 }

@@ -130,6 +130,8 @@ pub(super) fn change(screen: &mut Screen<'_>, change: &Change) -> io::Result<()>
     field("who", &change.who);
     field("arrived", &screen.time(change.arrived_at));
     field("when", &when(screen, change));
+    let made_at = change.made_at.map(|made_at| screen.time(made_at));
+    field("made", &made_at.unwrap_or_default());
     field("branch", change.branch.as_deref().unwrap_or("(default)"));
     field("revision", change.revision.as_deref().unwrap_or(""));
     field("project", &change.project);

@@ -373,7 +373,8 @@ fn the_rest_for_programs() {
         "revision": "r1", "branch": "trunk", "project": "", "repository": "", "codebase": "",
         "category": null, "revlink": "", "src": null,
         "properties": {"bug": {"value": 17, "source": "Change"}},
-        "when": 1_299_999_995.0, "when_not_used": null, "arrived_at": 1_300_000_000.0,
+        "when": 1_299_999_995.0, "when_not_used": null,
+        "made_at": null, "arrived_at": 1_300_000_000.0,
     });
     assert_eq!(json_of("changes --json"), std::slice::from_ref(&change));
     let requests = json_of("requests --all --json");

@@ -26,7 +26,7 @@ struct Line {
 }
 
 /// The members that a line may have. The second name of `id` and `at` is that of `show changes --json`.
-const MEMBERS: &str = "`at`, `id`, `when`, `branch`, `revision`, `files`, `files_left_out`, `who`, `project`, `repository`, \
+const MEMBERS: &str = "`at`, `id`, `when`, `made_at`, `branch`, `revision`, `files`, `files_left_out`, `who`, `project`, `repository`, \
                        `category`, `comments`, `codebase`, `revlink`, `src` and `properties`";
 
 /// Most mistakes that are told.
@@ -151,6 +151,8 @@ impl Line {
             None => members.id("number")?,
             id => id,
         };
+        // `show changes` says it, and it follows from the times.
+        drop(members.take("when_not_used"));
         let mut text = |key| members.text(key);
         let said = NewChange {
             who: text("who")?.unwrap_or_default(),
@@ -164,6 +166,7 @@ impl Line {
             revlink: text("revlink")?.unwrap_or_default(),
             src: text("src")?,
             when: members.time("when")?,
+            made_at: members.time("made_at")?,
             files: members.files()?,
             files_left_out: members.count("files_left_out")?,
             properties: members.properties()?,

@@ -64,6 +64,7 @@ fn every_option_has_its_place_in_the_change() {
         properties: vec!["a:b:c".into(), "x:".into()],
         comments: some("text"),
         when: some("1234567890.5"),
+        made_at: some("1234567000"),
         revlink: some("http://l"),
         files: vec!["f".into(), "g h".into()],
         ..given()
@@ -86,6 +87,7 @@ fn every_option_has_its_place_in_the_change() {
             revision: text("abc"),
             branch: text("rel"),
             when: Some(Timestamp(1_234_567_890_500_000)),
+            made_at: Some(Timestamp::from_secs(1_234_567_000)),
             project: "proj".to_owned(),
             repository: "git://r".to_owned(),
             codebase: "base".to_owned(),

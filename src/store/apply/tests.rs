@@ -40,6 +40,7 @@ pub(in crate::store) fn a_change(number: u64) -> Arc<Change> {
             revision: Some(format!("r{number}")),
             branch: Some(String::new()),
             when: Some(at(90)),
+            made_at: Some(at(80)),
             category: Some("cat".to_owned()),
             src: Some("git".to_owned()),
             project: "p".to_owned(),

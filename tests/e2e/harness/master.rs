@@ -65,6 +65,8 @@ pub(crate) struct ShownChange {
     pub(crate) comments: Option<String>,
     #[serde(default)]
     pub(crate) files: Vec<String>,
+    #[serde(default)]
+    pub(crate) made_at: Option<f64>,
 }
 
 /// A request, as `show requests --json` prints it.

@@ -1,0 +1,2 @@
+-- When commits were made, as their version control systems say; `made_at` is the time that counts.
+ALTER TABLE change ADD COLUMN committed_at INTEGER;
