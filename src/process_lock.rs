@@ -73,11 +73,16 @@ fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Whether there is a process of this number.
+pub fn exists(pid: u32) -> bool {
+    let pid = Pid::from_raw(pid.cast_signed());
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 fn attempts_against(holder: Option<u32>) -> u32 {
-    let pid = holder.and_then(|pid| Pid::from_raw(pid.cast_signed()));
-    match pid.map(test_kill_process) {
-        Some(Err(rustix::io::Errno::SRCH)) => ATTEMPTS_AFTER_DEATH,
-        Some(Ok(()) | Err(_)) | None => ATTEMPTS,
+    match holder {
+        Some(pid) if !exists(pid) => ATTEMPTS_AFTER_DEATH,
+        Some(_) | None => ATTEMPTS,
     }
 }
 

@@ -83,12 +83,13 @@ impl JobdirWatcher {
         self.maildir.lock().clone()
     }
 
-    /// Whether the directory of a scheduler is there.
+    /// Whether the directory of a scheduler can be used, without changing anything; who watches it already is not
+    /// asked. A relative path is below `basedir`.
     ///
     /// # Errors
-    /// It does not exist.
-    pub fn check(config: &TryJobdirConfig, basedir: &Path) -> Result<(), JobdirError> {
-        maildir::check_exists(&basedir.join(&config.jobdir))
+    /// It does not exist, or cannot be used by this process.
+    pub fn check(jobdir: &Path, basedir: &Path) -> Result<(), JobdirError> {
+        maildir::check(&basedir.join(jobdir))
     }
 
     /// Hands in jobs until `stopping` ends. A job that is being handed in then is looked up when the directory is

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::base_dir::Master;
 use super::say;
 use crate::store::State;
 
@@ -13,9 +14,8 @@ use crate::store::State;
 /// the place of `state.sqlite`. Logs, secrets and the configuration are plain files, which any program can copy.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Backup {
-    /// Base directory of the master
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    basedir: PathBuf,
+    #[command(flatten)]
+    master: Master,
     /// The file to make
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -27,9 +27,9 @@ impl Backup {
     /// # Errors
     /// The file exists or cannot be written, or there is no state.
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let state = State::open_readonly(&self.basedir)?;
+        let state = State::open_readonly(&self.master.basedir)?;
         state.copy_to(&self.file)?;
-        let (dir, file) = (self.basedir.display(), self.file.display());
+        let (dir, file) = (self.master.basedir.display(), self.file.display());
         say(&format!("the state of {dir} is in {file}"));
         Ok(())
     }

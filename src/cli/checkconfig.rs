@@ -1,18 +1,18 @@
 //! `buildmaster checkconfig`: all that is wrong with a configuration (MAS-01), and on demand when its schedulers run.
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
-
+use super::configuration::{ConfigPath, Scope, Tell};
 use super::next_runs::{self, Asked, MOST_RUNS};
-use super::{complain, moment, say, within, write_out};
-use crate::config::{self, Config, ConfigErrors};
-use crate::daemon::{self, machine_zone, wall};
+use super::{complain, moment, say, write_out};
+use crate::config::Config;
+use crate::daemon::{machine_zone, wall};
 use crate::model::Timestamp;
-use crate::status::mail;
 
-/// Checks a configuration.
+/// Show everything that is wrong with a configuration, and whatever else would keep a master from starting with it
+///
+/// Besides the file it checks that passwords can be read, that ports are free or held by this very master, that job
+/// directories and the base directory can be used, and that programs the master needs are there. Nothing is changed.
+///
+/// Exit code: 0 if a master could start; 2 if not; 1 if the file cannot be read.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CheckConfig {
     /// Say nothing when all is well.
@@ -39,9 +39,11 @@ pub(super) struct CheckConfig {
     /// List the runs for programs, one JSON object a line: `scheduler`, `at` in seconds since 1970, `builders`
     #[arg(long, requires = "next")]
     json: bool,
-    /// The configuration, or the base directory that it is in.
-    #[arg(value_name = "FILE|DIR", default_value = ".")]
-    path: PathBuf,
+    /// Check the file alone, not the passwords, ports, directories and programs that it names
+    #[arg(long)]
+    file_only: bool,
+    #[command(flatten)]
+    path: ConfigPath,
 }
 
 impl CheckConfig {
@@ -50,21 +52,18 @@ impl CheckConfig {
     /// # Errors
     /// It cannot be read.
     pub(super) fn run(&self) -> anyhow::Result<bool> {
-        let file = config_file(&self.path);
-        let Some(config) = load(&file, Tell::All)? else {
+        let source = self.path.source()?;
+        let scope = match self.file_only {
+            true => Scope::File,
+            false => Scope::Site,
+        };
+        let Some(config) = source.load(scope, Tell::unless(self.quiet))? else {
             return Ok(false);
         };
-        if daemon::is_in_base_directory(&file) {
-            let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
-            within(dir.unwrap_or(Path::new(".")), || {
-                tell_exposed(&config);
-                Ok(())
-            })?;
-        }
         if !self.quiet && !self.json {
             say(&format!(
                 "{}: good: {}, {}, {}",
-                file.display(),
+                source.file.display(),
                 count(config.builders.len(), "builder"),
                 count(config.slaves.len(), "slave"),
                 count(config.schedulers.len(), "scheduler"),
@@ -94,102 +93,6 @@ impl CheckConfig {
             Ok(())
         })
     }
-}
-
-/// Shows what others can do to the master whose base directory is the current one.
-pub(super) fn tell_exposed(config: &Config) {
-    for exposed in daemon::exposed(config) {
-        complain(&format!("warning: {exposed}"));
-    }
-}
-
-/// The configuration file that `path` means: itself, or the one in that directory.
-#[must_use]
-pub(super) fn config_file(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join("master.toml")
-    } else {
-        path.to_owned()
-    }
-}
-
-/// Which findings are shown.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Tell {
-    /// Errors and warnings.
-    All,
-    /// Errors alone: whoever started this process has told the warnings.
-    Errors,
-}
-
-/// Reads a configuration, shows what is found on standard error, and hands it back if it has no
-/// errors.
-///
-/// # Errors
-/// The file cannot be read.
-pub(super) fn load(file: &Path, tell: Tell) -> anyhow::Result<Option<Config>> {
-    let text = std::fs::read_to_string(file).with_context(|| {
-        let at = file.display();
-        format!("cannot read {at} (`buildmaster create-master DIR` makes a base directory)")
-    })?;
-    let name = file.display().to_string();
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match config::parse(&text, &name, &machine_zone()) {
-        Ok((config, warnings)) => {
-            if tell == Tell::All && !warnings.is_empty() {
-                let report = ConfigErrors {
-                    file: name,
-                    text,
-                    errors: Vec::new(),
-                    warnings,
-                };
-                complain(&report.render(colours));
-            }
-            if tell == Tell::All
-                && let Some(complaint) = mail_complaint(&config, file)
-            {
-                complain(&complaint);
-            }
-            Ok(Some(config))
-        }
-        Err(errors) => {
-            complain(&errors.render(colours));
-            Ok(None)
-        }
-    }
-}
-
-/// Reads a configuration for a master that runs: with its warnings, or all that is wrong with it, as plain text.
-///
-/// # Errors
-/// What is wrong with it, or that it cannot be read.
-pub(super) fn reload(file: &Path) -> Result<(Config, String), String> {
-    let name = file.display().to_string();
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    match config::parse(&text, &name, &machine_zone()) {
-        Ok((config, warnings)) => {
-            let report = ConfigErrors {
-                file: name,
-                text,
-                errors: Vec::new(),
-                warnings,
-            };
-            let mut shown = match report.warnings.is_empty() {
-                true => String::new(),
-                false => report.render(false),
-            };
-            shown.extend(mail_complaint(&config, file));
-            Ok((config, shown))
-        }
-        Err(errors) => Err(errors.render(false)),
-    }
-}
-
-/// What is wrong with how it mails, as far as that can be seen here.
-fn mail_complaint(config: &Config, file: &Path) -> Option<String> {
-    let dir = file.parent().unwrap_or(Path::new("."));
-    mail::complaint(config, dir).map(|complaint| format!("warning: {complaint}"))
 }
 
 fn count(n: usize, what: &str) -> String {

@@ -1,6 +1,6 @@
 //! The verbs that ask a running master for something, over its control socket.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::base_dir::{BaseDir, Master};
 use super::columns::join;
 use super::{say, within};
 use crate::control::socket::{self, Request};
@@ -62,33 +63,6 @@ pub(super) struct Ping {
 pub(super) struct CancelStop {
     #[command(flatten)]
     dir: BaseDir,
-}
-
-/// Which master.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Master {
-    /// The master's base directory.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(super) basedir: PathBuf,
-}
-
-/// Which master, for the verbs that need nothing else: its directory, as with Buildbot, or `--basedir`, as everywhere.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct BaseDir {
-    /// The base directory [default: .]
-    #[arg(value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// The same
-    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
-    basedir: Option<PathBuf>,
-}
-
-impl BaseDir {
-    /// The directory.
-    pub(super) fn path(&self) -> &Path {
-        let given = self.dir.as_deref().or(self.basedir.as_deref());
-        given.unwrap_or(Path::new("."))
-    }
 }
 
 impl StopBuild {

@@ -3,14 +3,15 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use rand::RngExt;
 
+use super::base_dir::BaseDir;
 use super::say;
 
-/// Makes a base directory.
+/// Makes a base directory; the directory itself is made if it does not exist
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CreateMaster {
     /// Say nothing.
@@ -19,9 +20,8 @@ pub(super) struct CreateMaster {
     /// Replace the configuration that is there already.
     #[arg(long, short)]
     force: bool,
-    /// The base directory, made if it does not exist.
-    #[arg(value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    dir: BaseDir,
 }
 
 /// The configuration that a new base directory gets.
@@ -61,7 +61,7 @@ impl CreateMaster {
     /// # Errors
     /// There is a master already, or a file cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let dir = &self.dir;
+        let dir = self.dir.path();
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -95,7 +95,7 @@ impl CreateMaster {
     }
 
     fn say_what_is_next(&self) {
-        let dir = self.dir.display();
+        let dir = self.dir.path().display();
         say(&format!(
             "{dir}: a new master with one builder, one local slave and one scheduler.\n\
              \n\

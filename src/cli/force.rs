@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::control::{Master, answer};
+use super::base_dir::Master;
+use super::control::answer;
 use super::say;
 use crate::control::NO_REASON;
 use crate::control::socket::Request;

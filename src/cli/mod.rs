@@ -5,11 +5,13 @@
 
 mod arguments;
 mod backup;
+mod base_dir;
 mod buildbot;
 mod buildslave;
 mod checkconfig;
 mod columns;
 mod completions;
+mod configuration;
 mod control;
 mod create_master;
 mod demo;
@@ -33,7 +35,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Command, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, Parser, Subcommand};
 
 /// A continuous-integration master to which every Buildbot slave connects.
 #[derive(Clone, Debug, Parser)]
@@ -137,7 +140,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Man(verb) => verb.run(),
     };
     done.unwrap_or_else(|error| {
-        complain(&format!("error: {error:#}"));
+        complain(&format!("buildmaster: error: {error:#}"));
         ExitCode::FAILURE
     })
 }
@@ -157,6 +160,11 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitC
     arguments::parse(args).map_err(|error| {
         // Help that was asked for is not a mistake; clap knows the stream and the exit code.
         let code = error.exit_code();
+        let shows_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        if error.use_stderr() && !shows_help {
+            let program = <T as CommandFactory>::command();
+            drop(write!(io::stderr(), "{}: ", program.get_name()));
+        }
         drop(error.print());
         ExitCode::from(u8::try_from(code).unwrap_or(USAGE))
     })

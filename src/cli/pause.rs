@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::control::{Master, ask};
+use super::base_dir::Master;
+use super::control::ask;
 use crate::control::socket::Request;
 
 /// Gives a slave no new builds; those that run go on.

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
-use super::checkconfig::{self, Tell};
-use super::control::BaseDir;
+use super::base_dir::BaseDir;
+use super::configuration::{Scope, Source, Tell};
 use super::{USAGE, complain, control, say};
 use crate::control::socket::Request;
 
@@ -32,6 +32,9 @@ pub(super) struct Reconfig {
 struct Done {
     changes: Vec<Item>,
     warnings: String,
+    /// What keeps the configuration from being taken; empty if it is taken.
+    #[serde(default)]
+    problems: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,16 +49,19 @@ struct Item {
 impl Reconfig {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         // Checked here as well, so that the errors are shown here, with colours.
-        let file = checkconfig::config_file(self.dir.path());
-        if checkconfig::load(&file, Tell::Errors)?.is_none() {
-            complain("the configuration stays as it was");
-            return Ok(ExitCode::from(USAGE));
+        let source = Source::of(self.dir.path());
+        if source.load(Scope::File, Tell::Errors)?.is_none() {
+            return Ok(refused());
         }
         let request = Request::Reconfigure {
             dry_run: self.dry_run,
         };
         let done: Done = serde_json::from_value(control::answer(self.dir.path(), &request)?)?;
-        if !done.warnings.is_empty() {
+        if !done.problems.is_empty() {
+            complain(&done.problems);
+            return Ok(refused());
+        }
+        if !done.warnings.is_empty() && !self.quiet {
             complain(&done.warnings);
         }
         if self.quiet && !self.dry_run {
@@ -71,6 +77,11 @@ impl Reconfig {
         });
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn refused() -> ExitCode {
+    complain("the configuration stays as it was");
+    ExitCode::from(USAGE)
 }
 
 impl Item {

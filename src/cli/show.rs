@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 
 use self::fate::Fate;
 use self::screen::{Screen, Zone};
+use super::base_dir::default_basedir;
 use crate::logs::{Channel, LogReader};
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Timestamp};
 use crate::store::State;
@@ -35,8 +36,14 @@ pub(super) use self::screen::printable;
 pub(super) struct ShowArgs {
     #[command(subcommand)]
     what: What,
-    /// The master's base directory
-    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    /// The master's base directory [default: $BUILDMASTER_BASEDIR, or the current directory]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value_os_t = default_basedir(),
+        hide_default_value = true
+    )]
     basedir: PathBuf,
     /// One JSON object a line, for programs; times are seconds since 1970-01-01 UTC
     #[arg(long, global = true)]

@@ -11,18 +11,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
 
-use super::checkconfig::{self, Tell};
-use super::control::BaseDir;
-use super::{USAGE, complain, say, within};
+use super::base_dir::BaseDir;
+use super::configuration::{self, CONFIG_FILE, Scope, Source, Tell};
+use super::{USAGE, complain, say};
 use crate::config::Config;
 use crate::daemon;
 use crate::daemonize::{self, Format, LogFile, LogOutput, PidFile, Readiness, Started, Stderr};
 
 /// Name of the pid file in the base directory.
 pub(super) const PID_FILE: &str = "buildmaster.pid";
-
-/// Name of the configuration in the base directory.
-const CONFIG_FILE: &str = "master.toml";
 
 /// Name of the program's log in the base directory.
 const LOG_FILE: &str = "buildmaster.log";
@@ -75,28 +72,29 @@ impl Start {
         Ok(())
     }
 
-    /// Looks for what would keep the master from starting, and shows it; says whether there is nothing.
+    /// Looks for all that would keep the master from starting, and shows it; says whether there is nothing.
     pub(super) fn check(&self, tell: Tell) -> anyhow::Result<bool> {
         self.check_dir()?;
+        let source = Source::of(self.dir.path());
+        Ok(source.load(Scope::Site, tell)?.is_some())
+    }
+
+    fn check_not_running(&self) -> anyhow::Result<()> {
         let dir = self.dir.path();
-        let Some(config) = checkconfig::load(&dir.join(CONFIG_FILE), tell)? else {
-            return Ok(false);
-        };
-        within(dir, || {
-            daemon::check_secrets(&config)?;
-            daemon::check_jobdirs(&config, Path::new("."))?;
-            if tell == Tell::All {
-                checkconfig::tell_exposed(&config);
-            }
-            Ok(())
-        })?;
-        Ok(true)
+        if let Some(pid) = daemonize::running(&dir.join(PID_FILE))? {
+            bail!(
+                "a master is already running in {} (process {pid})",
+                dir.display()
+            );
+        }
+        Ok(())
     }
 
     /// Starts the daemon as a process of its own and waits until it is up.
     fn to_background(&self) -> anyhow::Result<ExitCode> {
-        // Checked here as well, so that the errors are shown here, with colours.
-        if !self.check(Tell::All)? {
+        self.check_not_running()?;
+        // Checked here, so that the errors are shown here, with colours.
+        if !self.check(Tell::unless(self.quiet))? {
             return Ok(ExitCode::from(USAGE));
         }
         let dir = self.dir.path();
@@ -138,19 +136,21 @@ impl Start {
         }
     }
 
-    /// Goes to the base directory, takes the pid file and reads the configuration.
+    /// Reads the configuration, goes to the base directory and takes the pid file.
     fn prepare(&self) -> anyhow::Result<Option<(Config, PidFile)>> {
-        let dir = self.dir.path();
-        std::env::set_current_dir(dir)
-            .with_context(|| format!("cannot go to {}", dir.display()))?;
-        let tell = if self.in_background {
-            Tell::Errors
+        // Whoever started this process in the background has looked at everything and told the warnings.
+        let (scope, tell) = if self.in_background {
+            (Scope::File, Tell::Errors)
         } else {
-            Tell::All
+            self.check_not_running()?;
+            (Scope::Site, Tell::unless(self.quiet))
         };
-        let Some(config) = checkconfig::load(Path::new(CONFIG_FILE), tell)? else {
+        let dir = self.dir.path();
+        let Some(config) = Source::of(dir).load(scope, tell)? else {
             return Ok(None);
         };
+        std::env::set_current_dir(dir)
+            .with_context(|| format!("cannot go to {}", dir.display()))?;
         let pid_file = PidFile::acquire(Path::new(PID_FILE))?;
         Ok(Some((config, pid_file)))
     }
@@ -203,7 +203,7 @@ impl Start {
             }
         };
         let done = {
-            let load: daemon::Load = Arc::new(|| checkconfig::reload(Path::new(CONFIG_FILE)));
+            let load: daemon::Load = Arc::new(|| configuration::read(Path::new(CONFIG_FILE)));
             runtime.block_on(daemon::run(config, load, log, up))
         };
         let deadline = done.as_ref().map_or_else(|_| Instant::now(), |by| *by);

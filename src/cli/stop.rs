@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::Signal;
 
-use super::checkconfig::Tell;
-use super::control::{self, BaseDir};
+use super::base_dir::BaseDir;
+use super::configuration::Tell;
+use super::control;
 use super::start::{PID_FILE, Start};
 use super::{USAGE, complain, say};
 use crate::control::socket::Request;

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::control::BaseDir;
+use super::base_dir::BaseDir;
 use super::say;
 
 /// The unit as it is shipped, with paths and a user that stand for one's own.

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
-use super::control::{Master, answer};
+use super::base_dir::Master;
+use super::control::answer;
 use super::say;
 use crate::control::socket::Request;
 use crate::model::RequestId;

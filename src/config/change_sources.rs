@@ -72,7 +72,7 @@ fn read_one<'a>(
         let place = user.as_ref().map_or(table.span.clone(), Value::span);
         check_user(&table, place, name, slave_port, before);
     }
-    let password = table.password();
+    let password = table.password(false);
     let prefix = table.take("prefix").and_then(|v| v.text());
     table.finish();
     Some(ChangeSourceConfig::Pb {

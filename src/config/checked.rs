@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::clients::ClientLimits;
 use super::{Horizons, LockAccess, LockConfig, Merging, SchedulerConfig, SlaveChoice};
 use crate::model::{BuilderName, InstanceStop, Properties, Results, SlaveName, StopMeans};
@@ -93,7 +95,8 @@ pub struct LogLimits {
 }
 
 /// An address to listen on. A port without a host becomes two: loopback of IPv4 and of IPv6.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Listen {
     /// TCP.
     Tcp(SocketAddr),

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::checked::{InstanceKind, LatentConfig, MasterAddress, SlaveKind};
+use super::needs::Needed;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{self, Table, Value};
 
@@ -62,7 +63,7 @@ pub(super) fn read(table: &mut Table<'_>, kind: &str, name: Option<&str>) -> Opt
     };
     let kind = match kind {
         "command" => {
-            let password = table.password();
+            let password = table.password(false);
             let start = command(table, "start");
             let stop = command(table, "stop");
             InstanceKind::Command {
@@ -84,13 +85,16 @@ pub(super) fn read(table: &mut Table<'_>, kind: &str, name: Option<&str>) -> Opt
 }
 
 fn docker(table: &mut Table<'_>, name: Option<&str>) -> Option<InstanceKind> {
-    let password = table.password();
+    let password = table.password(false);
     let image = table.require("image", "\"IMAGE\"");
-    let image = image.and_then(|v| not_an_option(&v));
     let program = match table.take("docker") {
         None => Some("docker".to_owned()),
         Some(value) => value.name().map(str::to_owned),
     };
+    if let (Some(image), Some(program)) = (&image, &program) {
+        needs_program(image, program);
+    }
+    let image = image.and_then(|v| not_an_option(&v));
     let mut words = |key| match table.take(key) {
         None => Some(Vec::new()),
         Some(value) => words(&value),
@@ -121,7 +125,18 @@ fn command(table: &mut Table<'_>, key: &'static str) -> Option<Vec<String>> {
         value.error("has no program", "its first text is the program to run");
         return None;
     }
+    if let Some(program) = words.first() {
+        needs_program(&value, program);
+    }
     Some(words)
+}
+
+fn needs_program(value: &Value<'_>, program: &str) {
+    value.needs(Needed::Program {
+        program: program.to_owned(),
+        otherwise: format!("no instance of {} can be started or stopped", value.label),
+        help: "install it, or correct its path, which is relative to the base directory".to_owned(),
+    });
 }
 
 fn words(value: &Value<'_>) -> Option<Vec<String>> {

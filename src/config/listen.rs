@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::checked::Listen;
+use super::needs::Needed;
 use super::reader::Value;
 
 impl Value<'_> {
@@ -23,6 +24,7 @@ impl Value<'_> {
         if all.is_empty() {
             self.error("has no address", "leave it out if nothing shall connect");
         }
+        self.needs(Needed::Ports(all.clone()));
         Some(all)
     }
 

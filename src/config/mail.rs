@@ -1,6 +1,9 @@
 //! Mail: how it is sent, and to whom (SLV-07).
 
+use std::ops::Range;
+
 use super::checked::MailConfig;
+use super::needs::{Need, Needed};
 use super::reader::{Table, Value};
 
 /// What takes mail on most systems; it reads the recipients from the mail.
@@ -8,9 +11,11 @@ const COMMAND: [&str; 3] = ["/usr/sbin/sendmail", "-i", "-t"];
 
 const FROM: &str = "buildmaster@localhost";
 
-/// Reads `mail_command` and `mail_from`.
-pub(super) fn read(root: &mut Table<'_>) -> MailConfig {
-    let command = root.take("mail_command").and_then(|value| {
+/// Reads `mail_command` and `mail_from`; `wish` is the first place that wants mail, if there is one.
+pub(super) fn read(root: &mut Table<'_>, wish: Option<Range<usize>>) -> MailConfig {
+    let command = root.take("mail_command");
+    let place = command.as_ref().map(Value::span);
+    let command = command.and_then(|value| {
         let words = value.list()?;
         let words: Option<Vec<_>> = words
             .iter()
@@ -25,8 +30,21 @@ pub(super) fn read(root: &mut Table<'_>) -> MailConfig {
     });
     let from = root.take("mail_from").and_then(|value| address(&value));
     let usual = MailConfig::default();
+    let command = command.unwrap_or(usual.command);
+    if let (Some(wish), Some(program)) = (wish, command.first()) {
+        root.sink.need(Need {
+            owner: "`mail_command`".to_owned(),
+            what: Needed::Program {
+                program: program.clone(),
+                otherwise: "nobody will be mailed that a slave is missing".to_owned(),
+                help: "install a program that takes mail as sendmail does, or name one with `mail_command`"
+                    .to_owned(),
+            },
+            span: place.unwrap_or(wish),
+        });
+    }
     MailConfig {
-        command: command.unwrap_or(usual.command),
+        command,
         from: from.unwrap_or(usual.from),
     }
 }

@@ -21,6 +21,7 @@ mod listen;
 pub mod locks;
 mod mail;
 mod names;
+pub mod needs;
 pub mod pattern;
 mod planned;
 mod quantities;
@@ -48,6 +49,7 @@ pub use clients::ClientLimits;
 pub use difference::Difference;
 pub use horizons::{Horizon, Horizons};
 pub use locks::{LockAccess, LockConfig, LockKind, LockMode, circle_with};
+pub use needs::{Need, Needed};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
 pub use report::{ConfigError, ConfigErrors};
 pub use scheduling::{
@@ -61,8 +63,31 @@ use reader::{Sink, Table};
 /// The time zone of the machine, or why it cannot be told.
 pub type MachineZone = Result<Zone, String>;
 
-/// Reads and checks a configuration; `file` is its name for messages. What runs by local time
-/// and names no time zone runs by that of the machine, `zone`; not knowing that is a mistake only then.
+/// What reading a configuration file has found.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The configuration; absent if something is wrong with the file.
+    pub config: Option<Config>,
+    /// What is wrong with it, and what is only strange.
+    pub problems: ConfigErrors,
+    /// What it needs outside of the file, as far as the file could be read.
+    pub needs: Vec<Need>,
+}
+
+impl Reading {
+    /// The configuration with its warnings, if there are no errors.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn into_result(self) -> Result<(Config, ConfigErrors), ConfigErrors> {
+        match self.config.filter(|_| self.problems.errors.is_empty()) {
+            Some(config) => Ok((config, self.problems)),
+            None => Err(self.problems),
+        }
+    }
+}
+
+/// Reads and checks the text of a configuration, and nothing else, as [`read`] does.
 ///
 /// # Errors
 /// All that is wrong with it.
@@ -71,6 +96,14 @@ pub fn parse(
     file: &str,
     zone: &MachineZone,
 ) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
+    let (config, problems) = read(text, file, zone).into_result()?;
+    Ok((config, problems.warnings))
+}
+
+/// Reads and checks a configuration; `file` is its name for messages. What runs by local time
+/// and names no time zone runs by that of the machine, `zone`; not knowing that is a mistake only then.
+#[must_use]
+pub fn read(text: &str, file: &str, zone: &MachineZone) -> Reading {
     let mut sink = Sink::new(text);
     let (tree, mut syntax_errors) = DeTable::parse_recoverable(text);
     let python = syntax_errors.first().and_then(|_| python_line(text));
@@ -96,22 +129,17 @@ pub fn parse(
     finished(sink, text, file, Some(config))
 }
 
-/// The configuration if nothing was wrong.
-fn finished(
-    sink: Sink<'_>,
-    text: &str,
-    file: &str,
-    config: Option<Config>,
-) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
-    let (errors, warnings) = sink.into_problems();
-    match config.filter(|_| errors.is_empty()) {
-        Some(config) => Ok((config, warnings)),
-        None => Err(ConfigErrors {
+fn finished(sink: Sink<'_>, text: &str, file: &str, config: Option<Config>) -> Reading {
+    let (errors, warnings, needs) = sink.into_findings();
+    Reading {
+        config: config.filter(|_| errors.is_empty()),
+        problems: ConfigErrors {
             file: file.to_owned(),
             text: text.to_owned(),
             errors,
             warnings,
-        }),
+        },
+        needs,
     }
 }
 

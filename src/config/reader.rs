@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::needs::Need;
 use super::report::{ConfigError, Lines};
 use super::spelling;
 
@@ -26,6 +27,7 @@ pub(super) struct Sink<'a> {
     broken_lines: BTreeSet<usize>,
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<ConfigError>>,
+    needs: RefCell<Vec<Need>>,
 }
 
 impl<'a> Sink<'a> {
@@ -37,6 +39,7 @@ impl<'a> Sink<'a> {
             broken_lines: BTreeSet::new(),
             errors: RefCell::default(),
             warnings: RefCell::default(),
+            needs: RefCell::default(),
         }
     }
 
@@ -85,15 +88,24 @@ impl<'a> Sink<'a> {
         self.warnings.borrow_mut().push(warning);
     }
 
-    /// All errors and all warnings, in the order of the text.
-    pub(super) fn into_problems(self) -> (Vec<ConfigError>, Vec<ConfigError>) {
+    /// Notes that something outside of the file is needed.
+    pub(super) fn need(&self, need: Need) {
+        self.needs.borrow_mut().push(need);
+    }
+
+    /// All errors and all warnings, in the order of the text, and what is needed outside of the file.
+    pub(super) fn into_findings(self) -> (Vec<ConfigError>, Vec<ConfigError>, Vec<Need>) {
         let sorted = |problems: RefCell<Vec<ConfigError>>| {
             let mut problems = problems.into_inner();
             problems.sort_by_key(|p| p.span.as_ref().map(|s| (s.start, s.end)));
             problems.dedup();
             problems
         };
-        (sorted(self.errors), sorted(self.warnings))
+        (
+            sorted(self.errors),
+            sorted(self.warnings),
+            self.needs.into_inner(),
+        )
     }
 
     fn problem(&self, span: Range<usize>, message: String, help: String) -> ConfigError {

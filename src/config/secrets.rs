@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::checked::{ChangeSourceConfig, Config, InstanceKind, Secret, SlaveKind};
+use super::needs::Needed;
 use super::reader::{Table, Value};
 use super::scheduling::SchedulerKind;
 use crate::model::Properties;
@@ -63,8 +64,8 @@ impl Table<'_> {
         value.map(|v| v.properties(source)).unwrap_or_default()
     }
 
-    /// The password in one of its three forms.
-    pub(super) fn password(&mut self) -> Option<Secret> {
+    /// The password in one of its three forms; one that `may_be_hash` is not needed as it is.
+    pub(super) fn password(&mut self, may_be_hash: bool) -> Option<Secret> {
         let forms = FORMS.map(|key| self.take(key));
         let given: Vec<&Value<'_>> = forms.iter().flatten().collect();
         match given.as_slice() {
@@ -87,9 +88,16 @@ impl Table<'_> {
         let inline = inline.as_ref().and_then(|v| filled(v)).map(Secret::Inline);
         let file = file.as_ref().and_then(|v| filled(v));
         let env = env.as_ref().and_then(|v| filled(v));
-        inline
+        let secret = inline
             .or_else(|| file.map(|f| Secret::File(PathBuf::from(f))))
-            .or_else(|| env.map(Secret::Env))
+            .or_else(|| env.map(Secret::Env))?;
+        if let Some(value) = given.first() {
+            value.needs(Needed::Password {
+                secret: secret.clone(),
+                may_be_hash,
+            });
+        }
+        Some(secret)
     }
 }
 

@@ -97,7 +97,7 @@ fn read_one<'a>(
     } else if instances::TYPES.contains(&kind) {
         latent
     } else {
-        let password = table.password();
+        let password = table.password(false);
         password.map(|password| SlaveKind::Remote { password })
     };
     let connects = matches!(kind, Some(SlaveKind::Remote { .. }));

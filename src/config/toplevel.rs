@@ -2,25 +2,29 @@
 //!
 //! Things are read in the order in which they refer to each other, whatever their order in the file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::builders::{self, Known};
 use super::change_sources::{self, SlavePort};
-use super::checked::{Config, Listen, LogLimits, SlaveConfig, SlaveKind};
+use super::checked::{
+    BuilderConfig, Config, InstanceKind, Listen, LogLimits, SlaveConfig, SlaveKind, StepKind,
+};
 use super::clients;
 use super::horizons;
 use super::locks::Locks;
 use super::mail;
 use super::names::Names;
+use super::needs::{Need, Needed};
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Shape, Table};
 use super::schedulers::try_userpass::Listeners;
 use super::schedulers::{self, Builders};
 use super::{MachineZone, Merging};
 use super::{slaves, steps};
+use crate::model::SlaveName;
 
 pub(super) static SHAPE: Shape = Shape {
     place: "",
@@ -134,6 +138,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
         },
     );
     warn_of_idle_builders(&root, &builder_names);
+    note_git(&root, &slaves, &builders, &builder_names);
 
     let mut time = |key, default| {
         let time = root.take(key).and_then(|v| v.duration(SHORTEST..=LONGEST));
@@ -158,7 +163,9 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let log_rotation = read_log_rotation(&mut root);
     let clients = clients::read(&mut root);
     let horizons = horizons::read(&mut root);
-    let mail = mail::read(&mut root);
+    let wish = slaves.iter().find(|s| !s.notify_on_missing.is_empty());
+    let wish = wish.and_then(|s| slave_names.place(s.name.as_str()).cloned());
+    let mail = mail::read(&mut root, wish);
     let mut text = |key, default: &str| {
         let text = root.take(key).and_then(|v| v.text());
         text.unwrap_or(default).to_owned()
@@ -207,6 +214,49 @@ fn warn_of_idle_builders(root: &Table<'_>, builders: &Builders<'_>) {
             let message = format!("no scheduler starts builder `{name}`");
             let help = "add it to the `builders` of one, unless it is only wanted by hand";
             root.sink.warning(place.clone(), message, help);
+        }
+    }
+}
+
+/// Slaves on this machine run the master's own git.
+fn note_git(
+    root: &Table<'_>,
+    slaves: &[Arc<SlaveConfig>],
+    builders: &[Arc<BuilderConfig>],
+    names: &Builders<'_>,
+) {
+    let is_here = |name: &SlaveName| {
+        slaves.iter().any(|slave| {
+            let is_process = slave
+                .kind
+                .latent()
+                .is_some_and(|l| l.kind == InstanceKind::Process);
+            slave.name == *name && (slave.kind == SlaveKind::Local || is_process)
+        })
+    };
+    for builder in builders {
+        let has_own_path = |env: &BTreeMap<String, _>| env.contains_key("PATH");
+        let uses_git = builder.factory.steps.iter().any(|step| match &step.kind {
+            StepKind::Git(git) => !has_own_path(&git.env),
+            StepKind::Shell(_) => false,
+        });
+        let slave = builder.slaves.iter().find(|name| is_here(name));
+        let place = names.names.place(builder.name.as_str());
+        let (Some(slave), Some(place), true) = (slave, place, uses_git) else {
+            continue;
+        };
+        if !has_own_path(&builder.env) {
+            root.sink.need(Need {
+                owner: format!("builder `{}`", builder.name),
+                what: Needed::Program {
+                    program: "git".to_owned(),
+                    otherwise: format!(
+                        "its Git step fails on slave `{slave}`, which runs on this machine"
+                    ),
+                    help: "install git, or give the builder slaves that have it".to_owned(),
+                },
+                span: place.clone(),
+            });
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{broadcast, watch};
 
 use crate::botmaster::Event;
+use crate::config::Listen;
 use crate::model::{Op, SlaveName};
 
 /// News kept for those who are behind.
@@ -33,6 +34,8 @@ pub struct Newsroom {
     shutting_down: Arc<AtomicBool>,
     /// The slaves that are to end when they are idle.
     graceful: Arc<watch::Sender<BTreeSet<SlaveName>>>,
+    /// Where the master listens, as the configuration in force names it.
+    listening: Arc<watch::Sender<Vec<Listen>>>,
 }
 
 impl Newsroom {
@@ -43,6 +46,7 @@ impl Newsroom {
             listeners: broadcast::Sender::new(KEPT),
             shutting_down: Arc::default(),
             graceful: Arc::default(),
+            listening: Arc::default(),
         }
     }
 
@@ -73,6 +77,17 @@ impl Newsroom {
     #[must_use]
     pub fn graceful(&self) -> watch::Receiver<BTreeSet<SlaveName>> {
         self.graceful.subscribe()
+    }
+
+    /// Notes where the master listens from now on.
+    pub fn set_listening(&self, addresses: Vec<Listen>) {
+        self.listening.send_replace(addresses);
+    }
+
+    /// Where the master listens, as the configuration in force names it.
+    #[must_use]
+    pub fn listening(&self) -> Vec<Listen> {
+        self.listening.borrow().clone()
     }
 
     fn note(&self, event: &Event) {

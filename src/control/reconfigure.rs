@@ -20,4 +20,6 @@ pub struct Reconfigured {
     pub difference: Difference,
     /// What is allowed but strange about the new configuration, as text for people; empty if nothing is.
     pub warnings: String,
+    /// What keeps the new configuration from being taken, as text for people; empty if it is taken, or would be.
+    pub problems: String,
 }

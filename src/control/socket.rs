@@ -149,6 +149,8 @@ pub enum Request {
     },
     /// Tell what is known beyond what is on disk.
     Live,
+    /// Tell the addresses that the master listens on, as its configuration names them.
+    Listening,
     /// Tell why a request does not run.
     Why {
         /// Which request.
@@ -292,7 +294,11 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
     let ask = match request {
         Request::Reconfigure { dry_run } => {
             let done = control.reconfigure(dry_run).await?;
-            let data = json!({ "changes": done.difference, "warnings": done.warnings });
+            let data = json!({
+                "changes": done.difference,
+                "warnings": done.warnings,
+                "problems": done.problems,
+            });
             return Ok(Some(data));
         }
         Request::CleanShutdown => return Err(control.clean_shutdown().await),
@@ -377,6 +383,7 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             };
             return Ok(Some(json!(live)));
         }
+        Request::Listening => return Ok(Some(json!(control.newsroom().listening()))),
         Request::CancelShutdown => Ask::CancelShutdown,
     };
     control.ask(ask).await.map(|_| None)

@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::instances::Access;
 use super::passwords::Passwords;
@@ -222,6 +220,11 @@ impl Doors {
             .collect()
     }
 
+    /// The addresses that are open, as the configuration names them.
+    pub(super) fn addresses(&self) -> Vec<Listen> {
+        self.ports.iter().map(|port| port.address.clone()).collect()
+    }
+
     /// The door for slaves inside the master.
     pub(super) const fn local(&self) -> &Arc<Door> {
         &self.local
@@ -374,21 +377,9 @@ impl Bound {
     }
 }
 
-/// Finds out whether all passwords of `config` can be read, from the current directory, the base directory.
-///
-/// # Errors
-/// Which cannot, and why.
-pub fn check_secrets(config: &Config) -> anyhow::Result<()> {
-    let (logins, _) = mpsc::channel(1);
-    let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
-    Doors::new(logins, Gatekeeper::new(&[]), tasks)
-        .wanted(config)
-        .map(drop)
-}
-
 /// `ports` without the loopback of IPv6 if this machine has none: a port without an address means
 /// both loopbacks.
-fn present(ports: &[Listen]) -> Vec<Listen> {
+pub(super) fn present(ports: &[Listen]) -> Vec<Listen> {
     let loopback = |l: &Listen| matches!(l, Listen::Tcp(a) if a.ip() == Ipv6Addr::LOCALHOST);
     let has_v6 = std::net::TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).is_ok();
     ports

@@ -23,7 +23,7 @@ pub fn exposed(config: &Config) -> Vec<String> {
     exposed_in(Path::new("."), config)
 }
 
-fn exposed_in(basedir: &Path, config: &Config) -> Vec<String> {
+pub(super) fn exposed_in(basedir: &Path, config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let base = fs::canonicalize(basedir).unwrap_or_else(|_| basedir.to_owned());
     if let Ok(meta) = base.metadata() {
@@ -156,7 +156,7 @@ const STICKY: u32 = 0o1000;
 
 /// Whether `file` is the configuration of a base directory, and not one that lies anywhere to be checked.
 #[must_use]
-pub fn is_in_base_directory(file: &Path) -> bool {
+pub(super) fn is_in_base_directory(file: &Path) -> bool {
     file.file_name() == Some(OsStr::new("master.toml"))
 }
 

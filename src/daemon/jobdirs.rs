@@ -14,17 +14,6 @@ use crate::control::Control;
 use crate::model::SchedulerName;
 use crate::net::Tasks;
 
-/// Whether the job directories of `config` are there (TJD-01).
-///
-/// # Errors
-/// One is missing.
-pub fn check(config: &Config, basedir: &Path) -> anyhow::Result<()> {
-    for (name, jobdir) in configured(config) {
-        JobdirWatcher::check(jobdir, basedir).with_context(|| format!("scheduler \"{name}\""))?;
-    }
-    Ok(())
-}
-
 /// The job directories of `config`, with their schedulers.
 pub(super) fn paths(config: &Config) -> impl Iterator<Item = (&SchedulerName, PathBuf)> {
     configured(config).map(|(name, jobdir)| (name, jobdir.jobdir.clone()))

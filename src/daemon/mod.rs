@@ -20,6 +20,7 @@ mod jobdirs;
 mod local;
 mod logins;
 mod passwords;
+pub mod preflight;
 mod pruning;
 mod reconfigure;
 mod sessions;
@@ -52,9 +53,8 @@ use pruning::Pruner;
 use reconfigure::Reconfigurer;
 
 pub use clock::wall;
-pub use doors::check_secrets;
-pub use exposure::{exposed, is_in_base_directory};
-pub use jobdirs::check as check_jobdirs;
+pub use exposure::exposed;
+pub use preflight::{Holds, Site};
 pub use reconfigure::{Load, rotation};
 pub use zone::machine_zone;
 
@@ -121,6 +121,7 @@ pub async fn run(
     );
     let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
     let addresses = doors.commit(doors.prepare(&config)?);
+    newsroom.set_listening(doors.addresses());
     let access = doors.access();
     let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
     tasks.spawn(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 
@@ -52,7 +53,7 @@ impl Passwords {
         if let Secret::Env(name) = secret {
             self.variables.insert(name.clone());
         }
-        let password = read(secret)?;
+        let password = read(secret, Path::new("."))?;
         self.of.insert(owner, password.clone());
         Ok(password)
     }
@@ -81,12 +82,15 @@ impl fmt::Debug for Passwords {
     }
 }
 
-/// The password that `secret` means.
-fn read(secret: &Secret) -> anyhow::Result<Vec<u8>> {
+/// The password that `secret` means; a file is in `basedir`.
+///
+/// # Errors
+/// It cannot be read, or is empty.
+pub(super) fn read(secret: &Secret, basedir: &Path) -> anyhow::Result<Vec<u8>> {
     let password = match secret {
         Secret::Inline(password) => password.clone().into_bytes(),
         Secret::File(path) => {
-            let mut bytes = std::fs::read(path)
+            let mut bytes = std::fs::read(basedir.join(path))
                 .with_context(|| format!("cannot read the password file {}", path.display()))?;
             if bytes.last() == Some(&b'\n') {
                 bytes.pop();

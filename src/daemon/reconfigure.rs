@@ -6,6 +6,7 @@
 //! whole or not at all. A dry run goes the same way up to there and asks the core only. Requests are served one after the
 //! other.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -14,13 +15,14 @@ use tracing::{error, info};
 use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
-use crate::config::{Config, Difference, Horizons};
+use super::preflight::{self, Holds, Site};
+use crate::config::{Config, Difference, Horizons, Reading};
 use crate::control::{Ask, Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
 
-/// Reads and checks the configuration: with its warnings as text, or all that is wrong with it as text.
-pub type Load = Arc<dyn Fn() -> Result<(Config, String), String> + Send + Sync>;
+/// Reads and checks the configuration file, or tells why it cannot be read.
+pub type Load = Arc<dyn Fn() -> Result<Reading, String> + Send + Sync>;
 
 /// Requests that may wait.
 pub(super) const REQUESTS: usize = 16;
@@ -92,6 +94,9 @@ impl Reconfigurer {
             let done = self.reconfigure(dry_run).await;
             match &done {
                 Err(why) => error!("the configuration stays as it was: {why}"),
+                Ok(done) if !done.problems.is_empty() => {
+                    error!("the configuration stays as it was: {}", done.problems);
+                }
                 Ok(done) if !dry_run => {
                     for item in &done.difference.0 {
                         info!("reconfigured: {item}");
@@ -106,12 +111,31 @@ impl Reconfigurer {
 
     async fn reconfigure(&mut self, dry_run: bool) -> Result<Reconfigured, String> {
         let load = Arc::clone(&self.load);
-        let loaded = tokio::task::spawn_blocking(move || load()).await;
-        let (config, warnings) = loaded.map_err(|error| error.to_string())??;
+        let holds = Holds::Ports(self.doors.addresses());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut reading = load()?;
+            let basedir = Path::new(".");
+            preflight::check(&mut reading, &Site { basedir, holds });
+            Ok::<_, String>(reading.into_result())
+        });
+        let (config, warnings) = match read.await.map_err(|error| error.to_string())?? {
+            Ok(read) => read,
+            Err(problems) => {
+                return Ok(Reconfigured {
+                    problems: problems.render(false),
+                    ..Reconfigured::default()
+                });
+            }
+        };
         let config = Arc::new(config);
-        let text = |error: anyhow::Error| format!("{error:#}");
-        let doors = self.doors.prepare(&config).map_err(text)?;
-        let jobdirs = self.jobdirs.prepare(&config).await.map_err(text)?;
+        let doors = match self.doors.prepare(&config) {
+            Ok(doors) => doors,
+            Err(error) => return Ok(refused(&error)),
+        };
+        let jobdirs = match self.jobdirs.prepare(&config).await {
+            Ok(jobdirs) => jobdirs,
+            Err(error) => return Ok(refused(&error)),
+        };
         let mut difference = Difference::between(&self.config, &config);
         for (what, name) in self.doors.other_passwords(&doors) {
             difference.add_password(what, name);
@@ -123,6 +147,8 @@ impl Reconfigurer {
         self.control.ask(ask).await?;
         if !dry_run {
             self.doors.commit(doors);
+            let newsroom = self.control.newsroom();
+            newsroom.set_listening(self.doors.addresses());
             self.locals.set(&self.doors);
             self.jobdirs.commit(&config, jobdirs);
             if let Some(log) = &self.log {
@@ -133,7 +159,16 @@ impl Reconfigurer {
         }
         Ok(Reconfigured {
             difference,
-            warnings,
+            warnings: warnings.render(false),
+            problems: String::new(),
         })
+    }
+}
+
+/// The answer when something cannot be opened that looked well before.
+fn refused(error: &anyhow::Error) -> Reconfigured {
+    Reconfigured {
+        problems: format!("error: {error:#}"),
+        ..Reconfigured::default()
     }
 }

@@ -99,7 +99,8 @@ pub fn running(path: &Path) -> io::Result<Option<u32>> {
     if !process_lock::is_claimed(&file)? {
         return Ok(None);
     }
-    Ok(process_lock::holder(&mut file))
+    // A killed process leaves the lock to programs that it was about to start, for a moment.
+    Ok(process_lock::holder(&mut file).filter(|pid| process_lock::exists(*pid)))
 }
 
 /// Signals the program whose pid file is at `path`, and waits for at most `patience` until it has

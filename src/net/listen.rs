@@ -84,13 +84,37 @@ pub struct Opened {
 /// The address cannot be listened on.
 pub fn open(address: &Listen) -> Result<Opened, ListenError> {
     let (listener, bound) = Listener::bind(address).map_err(|source| ListenError {
-        address: match address {
-            Listen::Tcp(address) => address.to_string(),
-            Listen::Unix(path) => path.display().to_string(),
-        },
+        address: for_people(address),
         source,
     })?;
     Ok(Opened { listener, bound })
+}
+
+/// Finds out whether an address could be listened on now, without anybody being able to connect.
+///
+/// # Errors
+/// It could not.
+pub fn probe(address: &Listen) -> Result<(), ListenError> {
+    let probed = match address {
+        Listen::Tcp(address) => match socket_at(*address) {
+            Err(error) if is_any_v6(*address) && lacks_v6(&error) => {
+                socket_at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))).map(drop)
+            }
+            other => other.map(drop),
+        },
+        Listen::Unix(path) => probe_unix(path),
+    };
+    probed.map_err(|source| ListenError {
+        address: for_people(address),
+        source,
+    })
+}
+
+fn for_people(address: &Listen) -> String {
+    match address {
+        Listen::Tcp(address) => address.to_string(),
+        Listen::Unix(path) => path.display().to_string(),
+    }
 }
 
 impl Opened {
@@ -225,6 +249,11 @@ fn admit(stream: Stream, door: &Arc<Door>) {
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    socket_at(address)?.listen(BACKLOG)
+}
+
+/// A socket that is bound to `address`, and does not listen yet.
+fn socket_at(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv6() {
         let socket = TcpSocket::new_v6()?;
         let only_v6 = !is_any_v6(address);
@@ -235,7 +264,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    Ok(socket)
 }
 
 fn is_any_v6(address: SocketAddr) -> bool {
@@ -253,15 +282,9 @@ fn lacks_v6(error: &io::Error) -> bool {
 
 /// A file that an earlier process left behind is removed; one that somebody listens on is not.
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::FileTypeExt as _;
-
     match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let is_socket = std::fs::symlink_metadata(path)?.file_type().is_socket();
-            let is_stale = is_socket
-                && std::os::unix::net::UnixStream::connect(path)
-                    .is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
-            if !is_stale {
+            if !is_stale(path)? {
                 return Err(error);
             }
             std::fs::remove_file(path)?;
@@ -269,6 +292,33 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
         }
         other => other,
     }
+}
+
+/// Whether a socket could be made at `path`, in place of one that nobody listens on.
+fn probe_unix(path: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+
+    match is_stale(path) {
+        Ok(true) => {}
+        Ok(false) => return Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let dir = match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        Some(_) | None => Path::new("."),
+    };
+    Ok(access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// Whether there is a socket at `path` that nobody listens on.
+fn is_stale(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let is_socket = std::fs::symlink_metadata(path)?.file_type().is_socket();
+    Ok(is_socket
+        && std::os::unix::net::UnixStream::connect(path)
+            .is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused))
 }
 
 fn is_out_of_resources(error: &io::Error) -> bool {

@@ -5,8 +5,6 @@
 
 use std::fmt::Write as _;
 use std::future::Future;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +16,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::{error, info, info_span, warn};
 
 use crate::botmaster::{Absence, Event};
-use crate::config::{Config, MailConfig};
+use crate::config::MailConfig;
 use crate::control::News;
 use crate::net::Tasks;
 
@@ -80,31 +78,6 @@ pub async fn run(mut news: Receiver<Arc<News>>, tasks: Tasks) {
             Err(RecvError::Closed) => return,
         }
     }
-}
-
-/// What is wrong with how `config` mails, as far as that can be seen before: relative programs are below `basedir`.
-#[must_use]
-pub fn complaint(config: &Config, basedir: &Path) -> Option<String> {
-    let program = config.mail.command.first()?;
-    let mut slaves = config.slaves.iter();
-    let is_there = if program.contains('/') {
-        is_program(&basedir.join(program))
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|dir| is_program(&dir.join(program)))
-    };
-    let is_wanted = slaves.any(|slave| !slave.notify_on_missing.is_empty());
-    (is_wanted && !is_there).then(|| {
-        format!(
-            "there is no program {program}: nobody will be mailed that a slave is missing; install one that takes mail as \
-             sendmail does, or name one with `mail_command`"
-        )
-    })
-}
-
-fn is_program(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Tries until it succeeds.

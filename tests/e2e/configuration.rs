@@ -37,7 +37,7 @@ fn checkconfig_tells_all_errors() {
 fn checkconfig_accepts_what_is_right() {
     let sandbox = Sandbox::new();
     let setup = Setup::new(&[shell("print", "true", "")]).slave("bot");
-    let file = sandbox.file("master.toml", setup.toml(9989));
+    let file = sandbox.file("master.toml", setup.toml(free_port()));
 
     run(sandbox.buildmaster().arg("checkconfig").arg(file)).ok();
 }

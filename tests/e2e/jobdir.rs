@@ -78,9 +78,9 @@ fn tjd_01_a_missing_job_directory_is_told_before_anything_starts() {
     let sandbox = Sandbox::new();
     let master = prepare(&sandbox, "");
     for verb in [["start", "--nodaemon"].as_slice(), &["start"]] {
-        let told = run(sandbox.buildmaster().args(verb).arg(master.dir())).fails_with(1);
+        let told = run(sandbox.buildmaster().args(verb).arg(master.dir())).fails_with(2);
         assert!(
-            told.contains("scheduler \"ssh\"") && told.contains("mkdir"),
+            told.contains("scheduler `ssh`") && told.contains("mkdir"),
             "{told}"
         );
         TcpStream::connect(("127.0.0.1", master.port())).unwrap_err();

@@ -23,6 +23,7 @@ mod lifecycle;
 mod locks;
 mod masters;
 mod output;
+mod preflight;
 mod pruning;
 mod reconfiguration;
 mod refusals;

@@ -97,7 +97,7 @@ fn a_wrong_configuration_changes_nothing_and_says_what_is_wrong() {
     let port = taken.local_addr().unwrap().port();
     write(&master, &setup.toml(port));
     let refused = reconfigure(&master, &[]);
-    assert_eq!(refused.code, Some(1), "{refused}");
+    assert_eq!(refused.code, Some(2), "{refused}");
     assert!(
         refused.stderr.contains(&format!("127.0.0.1:{port}")),
         "{refused}"
@@ -244,7 +244,7 @@ fn mas_03_what_cannot_be_opened_leaves_the_old_configuration_whole() {
     let refused = |why: &str| {
         for options in [&["--dry-run"][..], &[]] {
             let refused = reconfigure(&master, options);
-            assert_eq!(refused.code, Some(1), "{refused}");
+            assert_eq!(refused.code, Some(2), "{refused}");
             assert!(refused.stderr.contains(why), "{why} is not in {refused}");
         }
         assert!(master.is_attached("bot"));

@@ -105,7 +105,7 @@ fn restart_with_a_configuration_that_cannot_start_leaves_the_master_alone() {
     assert!(wrong.contains("nothing was stopped"), "{wrong}");
     let secret = "password_file = \"not-there\"";
     std::fs::write(&file, good.replace("password = \"changepw\"", secret)).unwrap();
-    let unreadable = verb(&master, &["restart", "--clean"]).fails_with(1);
+    let unreadable = verb(&master, &["restart", "--clean"]).fails_with(2);
     assert!(unreadable.contains("not-there"), "{unreadable}");
     assert!(unreadable.contains("nothing was stopped"), "{unreadable}");
 

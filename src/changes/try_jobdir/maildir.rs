@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FileType, FlockOperation};
+use rustix::fs::{Access, FileType, FlockOperation, access};
 use rustix::io::Errno;
 
 use crate::directory::{self, Directory, Identity};
@@ -135,6 +135,24 @@ pub(super) fn check_exists(path: &Path) -> Result<(), JobdirError> {
     Directory::open(path)
         .map(drop)
         .map_err(|error| JobdirError::new(path, error))
+}
+
+/// Whether there is a directory in which this process can do its work, without changing anything.
+pub(super) fn check(path: &Path) -> Result<(), JobdirError> {
+    check_exists(path)?;
+    for name in ["tmp", "new", "cur"] {
+        let part = path.join(name);
+        // A part that is missing is made.
+        let written = match Directory::open(&part) {
+            Ok(_) => &part,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path,
+            Err(error) => return Err(JobdirError::new(&part, error)),
+        };
+        if access(written, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+            return Err(JobdirError::NotAllowed(written.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 impl Maildir {

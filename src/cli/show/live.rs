@@ -11,7 +11,8 @@ use super::json::{self, secs};
 use super::pages::{heading, join};
 use super::screen::{Cell, Colour, Screen};
 use crate::botmaster::{InstanceState, Live, LiveSlave, LockHolder, LockUser, LockWait};
-use crate::cli::{checkconfig, complain, control};
+use crate::cli::configuration::{self, CONFIG_FILE};
+use crate::cli::{complain, control};
 use crate::config::LockMode;
 use crate::control::socket::Request;
 use crate::model::{BuilderName, Timestamp};
@@ -69,8 +70,9 @@ pub(super) fn priorities(
     if is_running {
         return live.priorities.clone();
     }
-    let config = checkconfig::reload(&checkconfig::config_file(basedir));
-    let builders = config.map_or_else(|_| Vec::new(), |(config, _)| config.builders);
+    let reading = configuration::read(&basedir.join(CONFIG_FILE));
+    let config = reading.ok().and_then(|reading| reading.config);
+    let builders = config.map_or_else(Vec::new, |config| config.builders);
     let builders = builders.iter();
     builders.map(|it| (it.name.clone(), it.priority)).collect()
 }

@@ -18,7 +18,7 @@ use anyhow::Context;
 
 use self::changes::History;
 use self::report::Report;
-use super::checkconfig::{Tell, config_file, load};
+use super::configuration::{ConfigPath, Scope, Tell};
 use super::{USAGE, complain, moment, write_out};
 use crate::config::Config;
 use crate::daemon::machine_zone;
@@ -41,9 +41,8 @@ use crate::schedulers::{Foresight, Outlook};
 /// by `id` in the order of the source stamp, `builders`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Simulate {
-    /// The configuration, or the base directory that it is in
-    #[arg(value_name = "FILE|DIR", default_value = ".")]
-    path: PathBuf,
+    #[command(flatten)]
+    path: ConfigPath,
     /// The changes, one JSON object a line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     changes: PathBuf,
@@ -68,7 +67,7 @@ impl Simulate {
             complain("error: --until is before --from; the simulation runs from --from on");
             return Ok(ExitCode::from(USAGE));
         }
-        let Some(config) = load(&config_file(&self.path), Tell::All)? else {
+        let Some(config) = self.path.source()?.load(Scope::File, Tell::All)? else {
             return Ok(ExitCode::from(USAGE));
         };
         let history = match self.read_changes()? {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::config::change_sources::SlavePort;
 use crate::config::checked::{ChangeSourceConfig, Listen, Secret};
@@ -123,7 +124,11 @@ fn read_user<'a>(value: &Value<'a>) -> Option<User<'a>> {
         let mut table = value.table(&USER)?;
         let name = table.require("user", "\"USER\"");
         let name = name.and_then(|name| Some((user_name(&name)?, name.span())));
-        let password = table.password();
+        table.label = match &name {
+            Some((name, _)) => format!("user `{name}` of {}", value.label).into(),
+            None => Rc::clone(&table.label),
+        };
+        let password = table.password(true);
         if let Some(Secret::Inline(text)) = &password {
             check_hash(value, text);
         }

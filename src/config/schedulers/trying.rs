@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::needs::Needed;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
 use crate::config::{SchedulerKind, TryJobdirConfig};
@@ -48,6 +49,7 @@ impl Jobdirs {
             .collect();
         let Some(first) = self.0.get(&path) else {
             self.0.insert(path.clone(), value.span());
+            value.needs(Needed::Jobdir(path.clone()));
             return Some(path);
         };
         let message = format!("the job directory {name:?} belongs to another scheduler");

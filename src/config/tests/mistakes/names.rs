@@ -437,7 +437,7 @@ fn tup_02_users_of_a_try_scheduler_have_a_name_and_a_password() {
         assert!(told.contains(mistake), "{users}: {told}");
     }
     let told = tries(&["Try_Userpass t port=8031\nuserpass=[{user='alice'}]"]);
-    assert_eq!(told, "user has no password");
+    assert_eq!(told, "user `alice` of scheduler `t` has no password");
     let told = tries(&["Try_Userpass t port=8031\nuserpass=[]"]);
     assert_eq!(told, "accepted\nnobody can log in at scheduler `t`");
 }

@@ -1,0 +1,308 @@
+//! What a configuration needs outside of its file, looked for before a master starts or takes it.
+//!
+//! `checkconfig`, `start`, `restart` and a reconfiguration ask here, so that they agree. All that is missing is found at
+//! once, each with its place in the file and what to do. Nothing is changed: no file is made, nobody is let in at a port.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use super::doors::present;
+use super::exposure::{exposed_in, is_in_base_directory};
+use super::passwords;
+use crate::changes::try_jobdir::{JobdirError, JobdirWatcher};
+use crate::config::{ConfigError, Listen, Need, Needed, Reading, Secret};
+use crate::net::listen::probe;
+use crate::pb::hashed::Hashed;
+use crate::store::{State, Store, StoreError};
+
+/// Where a master is to run, and what it holds already if one runs there.
+#[derive(Clone, Debug)]
+pub struct Site<'a> {
+    /// Its base directory.
+    pub basedir: &'a Path,
+    /// What the master that runs there holds.
+    pub holds: Holds,
+}
+
+/// What belongs to a running master already.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Holds {
+    /// Nothing: none runs.
+    Nothing,
+    /// The state, and these addresses.
+    Ports(Vec<Listen>),
+    /// The state, and addresses that it did not tell.
+    Unknown,
+}
+
+/// Looks for what `reading` needs at `site`, and adds what is missing to its problems.
+pub fn check(reading: &mut Reading, site: &Site<'_>) {
+    let mut preflight = Preflight {
+        site,
+        text: reading.problems.text.clone(),
+        errors: Vec::new(),
+        warnings: Vec::new(),
+        ports: BTreeSet::new(),
+        programs: BTreeSet::new(),
+    };
+    for need in &reading.needs {
+        preflight.check_need(need);
+    }
+    if site.holds == Holds::Nothing {
+        preflight.check_basedir();
+    }
+    let is_in_place = is_in_base_directory(Path::new(&reading.problems.file));
+    if let Some(config) = reading.config.as_ref().filter(|_| is_in_place) {
+        let exposed = exposed_in(site.basedir, config);
+        let exposed = exposed.into_iter().map(|message| of_basedir(message, ""));
+        preflight.warnings.extend(exposed);
+    }
+    let place = |problem: &ConfigError| problem.span.as_ref().map(|s| (s.start, s.end));
+    reading.problems.errors.extend(preflight.errors);
+    reading.problems.errors.sort_by_key(place);
+    reading.problems.warnings.extend(preflight.warnings);
+    reading.problems.warnings.sort_by_key(place);
+}
+
+struct Preflight<'a> {
+    site: &'a Site<'a>,
+    text: String,
+    errors: Vec<ConfigError>,
+    warnings: Vec<ConfigError>,
+    /// Addresses that were complained about.
+    ports: BTreeSet<String>,
+    /// Programs that were complained about, with what does not work without them.
+    programs: BTreeSet<(String, String)>,
+}
+
+impl Preflight<'_> {
+    fn check_need(&mut self, need: &Need) {
+        let Need { owner, what, span } = need;
+        match what {
+            Needed::Password {
+                secret,
+                may_be_hash,
+            } => self.check_password(owner, secret, *may_be_hash, span),
+            Needed::Ports(ports) => self.check_ports(ports, span),
+            Needed::Jobdir(jobdir) => {
+                if let Err(error) = JobdirWatcher::check(jobdir, self.site.basedir) {
+                    let text = error.to_string();
+                    let (what, remedy) = text.split_once("; ").unwrap_or((&text, ""));
+                    let help = match &error {
+                        JobdirError::Missing(path) => {
+                            let path = path.display();
+                            format!("make it: mkdir -p {path}/tmp {path}/new {path}/cur")
+                        }
+                        JobdirError::NotAllowed(_) => {
+                            "give the master's user the right to read and write it (chown, chmod)"
+                                .to_owned()
+                        }
+                        JobdirError::NoDirectory(_)
+                        | JobdirError::Link(_)
+                        | JobdirError::InUse(_)
+                        | JobdirError::Io { .. } => remedy.to_owned(),
+                    };
+                    let message = format!("{owner} cannot take jobs: {what}");
+                    self.error(span, message, help);
+                }
+            }
+            Needed::Program {
+                program,
+                otherwise,
+                help,
+            } => {
+                let complaint = (program.clone(), otherwise.clone());
+                if !is_there(self.site.basedir, program) && self.programs.insert(complaint) {
+                    let message = format!("there is no program {program}: {otherwise}");
+                    let warning = self.problem(span, message, help.clone());
+                    self.warnings.push(warning);
+                }
+            }
+        }
+    }
+
+    fn check_password(
+        &mut self,
+        owner: &str,
+        secret: &Secret,
+        may_be_hash: bool,
+        span: &Range<usize>,
+    ) {
+        let password = match passwords::read(secret, self.site.basedir) {
+            Ok(password) => password,
+            Err(error) => {
+                let help = match secret {
+                    Secret::Inline(_) => "write the password".to_owned(),
+                    Secret::File(path) => format!(
+                        "write the password to {}, which only the master's user can read",
+                        self.site.basedir.join(path).display()
+                    ),
+                    Secret::Env(name) => format!(
+                        "set the variable for the master (`export {name}=…` before `buildmaster start`), or use \
+                         `password_file`"
+                    ),
+                };
+                return self.error(span, format!("{owner} has no password: {error:#}"), help);
+            }
+        };
+        if may_be_hash && Hashed::looks_like(&password) {
+            let text = String::from_utf8_lossy(&password);
+            if let Err(bad) = Hashed::parse(&text) {
+                let message = format!("{owner} has a hash that cannot be used: {bad}");
+                let help = "make one with `buildmaster hash-password`";
+                self.error(span, message, help.to_owned());
+            }
+        }
+    }
+
+    fn check_ports(&mut self, ports: &[Listen], span: &Range<usize>) {
+        let held = match &self.site.holds {
+            Holds::Nothing => &[][..],
+            Holds::Ports(held) => held,
+            Holds::Unknown => return,
+        };
+        for port in present(ports) {
+            if held.iter().any(|held| held.overlaps(&port)) {
+                continue;
+            }
+            let port = match &port {
+                Listen::Unix(path) => Listen::Unix(self.site.basedir.join(path)),
+                Listen::Tcp(_) => port,
+            };
+            let Err(error) = probe(&port) else { continue };
+            if self.ports.insert(port.to_string()) {
+                let help = advice(&port, &error.source);
+                self.error(span, error.to_string(), help);
+            }
+        }
+    }
+
+    /// What a master writes in its base directory.
+    fn check_basedir(&mut self) {
+        let dir = self.site.basedir;
+        let all = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+        for name in ["", "builders", "slaves", "instances"] {
+            let path = dir.join(name);
+            if name.is_empty() || path.exists() {
+                if !path.is_dir() {
+                    let message = format!("{} is not a directory", path.display());
+                    self.error_of_basedir(message, "move it away");
+                } else if let Err(error) = access(&path, all) {
+                    let message = format!(
+                        "the master cannot write to the directory {}: {}",
+                        path.display(),
+                        io::Error::from(error)
+                    );
+                    self.error_of_basedir(message, HELP_WRITE);
+                }
+            }
+        }
+        for name in WRITTEN {
+            let path = dir.join(name);
+            if path.is_dir() {
+                let message = format!("{} is a directory, not a file", path.display());
+                self.error_of_basedir(message, "move it away");
+            } else if path.exists()
+                && let Err(error) = access(&path, Access::READ_OK | Access::WRITE_OK)
+            {
+                let error = io::Error::from(error);
+                let message = format!("the master cannot write {}: {error}", path.display());
+                self.error_of_basedir(message, HELP_WRITE);
+            }
+        }
+        if dir.join(Store::FILE).is_file() {
+            match State::open_readonly(dir) {
+                // One of an earlier version is brought up to date, one without a form is new.
+                Ok(_) | Err(StoreError::Older { .. } | StoreError::NoState { .. }) => {}
+                Err(error) => self.error_of_basedir(error.to_string(), ""),
+            }
+        }
+    }
+
+    fn error_of_basedir(&mut self, message: String, help: &str) {
+        self.errors.push(of_basedir(message, help));
+    }
+
+    fn error(&mut self, span: &Range<usize>, message: String, help: String) {
+        let error = self.problem(span, message, help);
+        self.errors.push(error);
+    }
+
+    fn problem(&self, span: &Range<usize>, message: String, help: String) -> ConfigError {
+        let mut problem = ConfigError::new(&self.text, span.clone(), message);
+        problem.help = Some(help).filter(|help| !help.is_empty());
+        problem
+    }
+}
+
+/// A finding that has no place in the file.
+fn of_basedir(message: String, help: &str) -> ConfigError {
+    ConfigError {
+        message,
+        help: Some(help.to_owned()).filter(|help| !help.is_empty()),
+        span: None,
+        line: 1,
+        column: 1,
+        related: None,
+    }
+}
+
+/// What to do about an address that cannot be listened on.
+fn advice(port: &Listen, error: &io::Error) -> String {
+    use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+
+    match (port, error.kind()) {
+        (Listen::Tcp(_), AddrInUse) => {
+            "another program listens there: stop it, or choose another port".to_owned()
+        }
+        (Listen::Tcp(address), PermissionDenied) if address.port() < 1024 => format!(
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose one from 1024 on in place of {}",
+            address.port()
+        ),
+        (Listen::Tcp(address), AddrNotAvailable) => format!(
+            "{} is not an address of this machine; \"0.0.0.0\" or \"[::]\" is all of them",
+            address.ip()
+        ),
+        (Listen::Unix(_), AddrInUse) => {
+            "another program listens there, or it is a file: remove it, or choose another path"
+                .to_owned()
+        }
+        (Listen::Unix(_), _) => {
+            "its directory must exist, and the master's user must have the right to write to it"
+                .to_owned()
+        }
+        (Listen::Tcp(_), _) => "choose another address or port".to_owned(),
+    }
+}
+
+/// Whether there is a program of this name or path; a relative path is below `basedir`.
+fn is_there(basedir: &Path, program: &str) -> bool {
+    if program.contains('/') {
+        return is_program(&basedir.join(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| is_program(&dir.join(program)))
+}
+
+fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Files of the base directory that a master opens for writing.
+const WRITTEN: [&str; 6] = [
+    "buildmaster.pid",
+    "buildmaster.log",
+    "state.lock",
+    Store::FILE,
+    "state.sqlite-wal",
+    "control.sock",
+];
+
+const HELP_WRITE: &str =
+    "give it to the user that runs the master (chown), or run the master as its owner";
