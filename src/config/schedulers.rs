@@ -6,6 +6,7 @@ mod timed;
 pub(super) mod try_userpass;
 mod trying;
 mod upstream;
+mod zones;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -68,13 +69,12 @@ pub(super) static SHAPE: Shape = Shape {
 };
 
 /// The kinds there are.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 7] = [
     "Scheduler",
     "AnyBranch",
     "Dependent",
     "Periodic",
     "Nightly",
-    "Triggerable",
     "Try_Userpass",
     "Try_Jobdir",
 ];
@@ -142,8 +142,7 @@ impl<'a> Reader<'a, '_> {
             "Periodic" => timed::read_periodic(&mut table),
             "Nightly" => timed::read_nightly(&mut table, self.zone),
             "Try_Userpass" => self.try_doors.read(&mut table, self.listeners),
-            "Try_Jobdir" => trying::read_jobdir(&mut table, &mut self.jobdirs),
-            _ => Some(SchedulerKind::Triggerable),
+            _ => trying::read_jobdir(&mut table, &mut self.jobdirs),
         };
         table.finish();
         Some(SchedulerConfig {

@@ -56,7 +56,8 @@ pub enum SchedulerKind {
     },
     /// `Nightly`: builds by the clock on the wall (section 8).
     Nightly(Box<NightlyConfig>),
-    /// `Triggerable`: builds when a step of another build asks for it.
+    /// `Triggerable`: builds when a step of another build asks for it. No configuration can have one until there is
+    /// such a step.
     Triggerable,
     /// `Try_Jobdir`: builds what is dropped into a directory (section 9).
     TryJobdir(TryJobdirConfig),

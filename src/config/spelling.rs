@@ -142,7 +142,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("periodicBuildTimer", "period"),
     ("onlyIfChanged", "only_if_changed"),
     ("category", "tags"),
-    ("categories", "filter"),
     ("passwd", "password"),
     ("lazylogfiles", "lazy_logfiles"),
     ("maxCountForWorker", "max_count_for_slave"),
@@ -178,11 +177,51 @@ const HINTS: &[(&str, &str, &str)] = &[
         "schedulers list their builders: `[[schedulers]]` with `builders = [\"…\"]`",
     ),
     (
+        "schedulers.filter",
+        "branch_re",
+        "write `branch = { regex = \"…\" }`",
+    ),
+    (
+        "schedulers.filter",
+        "project_re",
+        "write `project = { regex = \"…\" }`",
+    ),
+    (
+        "schedulers.filter",
+        "repository_re",
+        "write `repository = { regex = \"…\" }`",
+    ),
+    (
+        "schedulers.filter",
+        "category_re",
+        "write `category = { regex = \"…\" }`",
+    ),
+    (
+        "schedulers.filter",
+        "codebase_re",
+        "write `codebase = { regex = \"…\" }`",
+    ),
+    ("schedulers.filter", "branch_fn", NO_FUNCTIONS),
+    ("schedulers.filter", "project_fn", NO_FUNCTIONS),
+    ("schedulers.filter", "repository_fn", NO_FUNCTIONS),
+    ("schedulers.filter", "category_fn", NO_FUNCTIONS),
+    ("schedulers.filter", "codebase_fn", NO_FUNCTIONS),
+    ("schedulers.filter", "filter_fn", NO_FUNCTIONS),
+    ("schedulers.filter", "fn", NO_FUNCTIONS),
+    (
+        "schedulers",
+        "categories",
+        "write `filter = { category = [\"…\"] }`",
+    ),
+    (
         "locks",
         "max_count_for_slave",
         "only locks of `type = \"slave\"` are counted for each slave by itself",
     ),
 ];
+
+const NO_FUNCTIONS: &str = "a function cannot be written here: name texts, `{ regex = \"…\" }` or `{ not = … }` for project, \
+                            repository, category, codebase or branch";
 
 /// Buildbot's names of kinds of things.
 const VALUE_ALIASES: &[(&str, &str)] = &[
@@ -190,6 +229,10 @@ const VALUE_ALIASES: &[(&str, &str)] = &[
     ("AnyBranchScheduler", "AnyBranch"),
     ("BuildSlave", "slave"),
     ("Worker", "slave"),
+    ("LocalBuildSlave", "local"),
+    ("DockerLatentBuildSlave", "docker"),
+    ("DockerLatentWorker", "docker"),
+    ("SingleBranch", "Scheduler"),
     ("worker", "slave"),
     ("LocalWorker", "local"),
     ("PBChangeSource", "PB"),

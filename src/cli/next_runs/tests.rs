@@ -127,7 +127,6 @@ fn runs_of_all_schedulers_come_in_order_of_time_and_each_has_as_many() {
                 &[("period", json!("30m")), ("builders", json!(["b1"]))],
             ),
             scheduler("Scheduler", "quick", &[]),
-            scheduler("Triggerable", "asked", &[]),
         ]
         .concat(),
     );

@@ -1,6 +1,6 @@
 //! Schedulers that look at the clock: `Periodic` (section 7) and `Nightly` (section 8).
 
-use super::rules;
+use super::{rules, zones};
 use crate::config::calendar::{Calendar, Field};
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
@@ -149,11 +149,15 @@ fn read_zone(value: &Value<'_>) -> Option<Zone> {
     let name = value.text()?;
     let zone = Zone::named(name);
     if zone.is_none() {
-        let help = match spelling::nearest(name, Zone::names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
+        let near = || spelling::nearest(name, Zone::names());
+        let help = match zones::meant(name) {
+            Some(help) => help,
+            None => match near() {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
+            },
         };
-        value.error(&format!("names no time zone: {name:?}"), help);
+        value.error(&format!("{name:?} is not the name of a time zone"), help);
     }
     zone
 }

@@ -398,6 +398,41 @@ fn a_try_scheduler_has_the_slave_port_as_a_whole_or_not_at_all() {
 }
 
 #[test]
+fn kinds_that_buildbot_has_are_refused_by_name_with_what_to_do() {
+    for (table, kind, help) in [
+        ("schedulers", "Triggerable", "force BUILDER"),
+        ("schedulers", "NightlyTriggerable", "Nightly"),
+        ("schedulers", "ForceScheduler", "force BUILDER"),
+        ("change_sources", "FreshCVSSource", "sendchange"),
+        ("change_sources", "BonsaiPoller", "sendchange"),
+        ("change_sources", "GoogleCodeAtomPoller", "sendchange"),
+        ("change_sources", "BitbucketPullrequestPoller", "sendchange"),
+        ("slaves", "OpenStackLatentWorker", "type = \"command\""),
+    ] {
+        let text = format!("[[{table}]]\ntype = {kind:?}\nname = \"n\"\nbuilders = []\n");
+        let errors = parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap_err();
+        let is_named = |e: &&ConfigError| {
+            e.message.contains(kind) && e.message.ends_with("is not available yet")
+        };
+        let named = errors.errors.iter().find(is_named);
+        let told = named.and_then(|e| e.help.clone()).unwrap_or_default();
+        assert!(told.contains(help), "{kind}: {:?}", errors.errors);
+    }
+}
+
+#[test]
+fn filters_in_buildbots_spelling_are_answered_with_ours() {
+    for field in ["branch", "project", "repository", "category", "codebase"] {
+        let text = format!(
+            "[[schedulers]]\ntype = \"AnyBranch\"\nname = \"n\"\nbuilders = []\nfilter = {{ {field}_re = \"x\" }}\n"
+        );
+        let errors = parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap_err();
+        let help = format!("write `{field} = {{ regex = \"…\" }}`");
+        assert_eq!(errors.errors[0].help.as_ref(), Some(&help), "{errors}");
+    }
+}
+
+#[test]
 fn tup_02_users_of_a_try_scheduler_have_a_name_and_a_password() {
     let longest = "x".repeat(256);
     let names = [
