@@ -8,8 +8,10 @@
 mod follow;
 mod project;
 
-use std::io::{BufRead, BufReader, IsTerminal};
+use std::fs::DirBuilder;
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -28,8 +30,8 @@ use crate::net::Tasks;
 /// Shows the main job on a small scale.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Demo {
-    /// Where to put the repository and the master; a new directory below the system's directory
-    /// for temporary files if it is not given.
+    /// Where to put the repository and the master: a new or empty directory; without it a new one in the system's
+    /// directory for temporary files
     #[arg(long, value_name = "DIR")]
     basedir: Option<PathBuf>,
 }
@@ -39,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Demo {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let dir = self.make_directory()?;
+        let (dir, leftovers) = self.make_directory()?;
         let project = Project::create(dir.join("widget"))?;
         let base = dir.join("ci");
         let password = new_password();
@@ -64,38 +66,61 @@ impl Demo {
             as_told &= result == commit.expected;
         }
         master.stop()?;
-        say_where_to_look(&dir, &base);
+        say_where_to_look(&base, &leftovers);
         if !as_told {
             bail!("the builds did not end as they should have; the logs above tell why");
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn make_directory(&self) -> anyhow::Result<PathBuf> {
-        let dir = match &self.basedir {
-            Some(dir) => dir.clone(),
-            None => {
-                let name = format!("buildmaster-demo-{}", std::process::id());
-                std::env::temp_dir().join(name)
-            }
+    /// The directory for the demonstration, and what may be removed afterwards: only what this makes.
+    fn make_directory(&self) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
+        let (dir, is_new) = match &self.basedir {
+            Some(dir) => (dir.clone(), make_or_find_empty(dir)?),
+            None => (make_temporary()?, true),
         };
-        if dir.join("ci").exists() || dir.join("widget").exists() {
-            bail!(
-                "{} has a demonstration already; name another directory",
-                dir.display()
-            );
-        }
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        dir.canonicalize()
-            .with_context(|| format!("cannot find {}", dir.display()))
+        let dir = dir
+            .canonicalize()
+            .with_context(|| format!("cannot find {}", dir.display()))?;
+        let leftovers = match is_new {
+            true => vec![dir.clone()],
+            false => vec![dir.join("ci"), dir.join("widget")],
+        };
+        Ok((dir, leftovers))
     }
 }
 
-fn make_master(base: &Path, repository: &Path, password: &str) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
+/// Makes the directory `dir`, or finds it empty; says whether it was made.
+fn make_or_find_empty(dir: &Path) -> anyhow::Result<bool> {
+    match std::fs::read_dir(dir).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(false),
+        Ok(false) => bail!(
+            "{} is not empty; name a directory that is new or empty",
+            dir.display()
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(dir)
+                .with_context(|| format!("cannot make {}", dir.display()))?;
+            Ok(true)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot use {}", dir.display())),
+    }
+}
 
+/// Makes a directory of a name that nobody can have made before.
+fn make_temporary() -> anyhow::Result<PathBuf> {
+    let name = format!("buildmaster-demo-{:08x}", rand::random::<u32>());
+    let dir = std::env::temp_dir().join(name);
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&dir)
+        .with_context(|| format!("cannot make {}", dir.display()))?;
+    Ok(dir)
+}
+
+fn make_master(base: &Path, repository: &Path, password: &str) -> anyhow::Result<()> {
     let secrets = base.join("secrets");
-    std::fs::DirBuilder::new()
+    DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&secrets)
@@ -137,8 +162,9 @@ fn send(address: &SocketAddr, password: &str, change: NewChange) -> anyhow::Resu
     Ok(runtime.block_on(sendchange::sendchange(&prepared, &Tasks::default()))?)
 }
 
-fn say_where_to_look(dir: &Path, base: &Path) {
-    let (program, base) = (program(), base.display());
+fn say_where_to_look(base: &Path, leftovers: &[PathBuf]) {
+    let (program, base) = (shell_word(Path::new(&program())), shell_word(base));
+    let leftovers: Vec<String> = leftovers.iter().map(|path| shell_word(path)).collect();
     say(&format!(
         "The master has stopped. Look around:\n\
          \n  {program} show builds --basedir {base}\
@@ -147,8 +173,18 @@ fn say_where_to_look(dir: &Path, base: &Path) {
          \n  less {base}/builders/check/1/2-test/stdio.log\
          \n  {program} start {base}\n\
          \nThe configuration is {base}/master.toml; remove it all with: rm -r {}",
-        dir.display()
+        leftovers.join(" ")
     ));
+}
+
+/// The path as a word for the shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@:,%".contains(c);
+    if text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// How the person started this program.
