@@ -15,6 +15,7 @@ mod configuration;
 mod control;
 mod create_master;
 mod demo;
+mod elsewhere;
 mod force;
 mod hash_password;
 mod man;
@@ -35,7 +36,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
 /// A continuous-integration master to which every Buildbot slave connects.
@@ -160,6 +161,14 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitC
     arguments::parse(args).map_err(|error| {
         // Help that was asked for is not a mistake; clap knows the stream and the exit code.
         let code = error.exit_code();
+        if let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) {
+            let program = <T as CommandFactory>::command();
+            let program = program.get_name();
+            if let Some(advice) = elsewhere::advice(program, verb) {
+                complain(&format!("{program}: error: {advice}"));
+                return ExitCode::from(USAGE);
+            }
+        }
         let shows_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         if error.use_stderr() && !shows_help {
             let program = <T as CommandFactory>::command();

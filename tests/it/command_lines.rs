@@ -61,3 +61,130 @@ fn manual_pages_are_written_for_every_verb_of_every_program() {
     let printed = stdout(&run(BUILDMASTER, dir.path(), &["man"]));
     assert!(printed.contains("buildmaster\\-checkconfig"), "{printed}");
 }
+
+#[test]
+fn a_verb_of_another_program_is_answered_with_where_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (buildbot, buildslave) = (
+        env!("CARGO_BIN_EXE_buildbot"),
+        env!("CARGO_BIN_EXE_buildslave"),
+    );
+    for (program, verb, answer) in [
+        (buildbot, "start", "buildmaster start DIR"),
+        (buildbot, "stop", "buildmaster stop DIR"),
+        (buildbot, "restart", "buildmaster restart DIR"),
+        (buildbot, "reconfig", "buildmaster reconfig DIR"),
+        (buildbot, "sighup", "buildmaster reconfig DIR"),
+        (buildbot, "checkconfig", "buildmaster checkconfig DIR"),
+        (buildbot, "create-master", "buildmaster create-master DIR"),
+        (buildbot, "upgrade-master", "when the master is started"),
+        (buildbot, "statuslog", "buildmaster show builds"),
+        (buildbot, "create-slave", "buildslave create-slave"),
+        (BUILDMASTER, "sendchange", "buildbot sendchange"),
+        (BUILDMASTER, "sighup", "buildmaster reconfig"),
+        (BUILDMASTER, "create-worker", "buildslave create-slave"),
+        (buildslave, "create-worker", "buildslave create-slave"),
+        (buildslave, "upgrade-slave", "needs no upgrade"),
+        (buildslave, "reconfig", "buildmaster reconfig"),
+    ] {
+        let output = run(program, dir.path(), &[verb, "master"]);
+        let told = String::from_utf8(output.stderr.clone()).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{program} {verb}: {told}");
+        assert!(told.contains(answer), "{program} {verb}: {told}");
+    }
+    let mistyped = run(BUILDMASTER, dir.path(), &["strat"]);
+    let told = String::from_utf8(mistyped.stderr).unwrap();
+    assert!(
+        told.starts_with("buildmaster: error: ") && told.contains("'start'"),
+        "{told}"
+    );
+}
+
+#[test]
+fn every_verb_takes_the_base_directory_in_the_same_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_variable = |args: &[&str]| {
+        let mut command = Command::new(BUILDMASTER);
+        command.env("BUILDMASTER_BASEDIR", "named").args(args);
+        command.current_dir(dir.path()).output().unwrap()
+    };
+    stdout(&run(
+        BUILDMASTER,
+        dir.path(),
+        &["create-master", "given", "-q"],
+    ));
+    let option = ["create-master", "--basedir", "option", "-q"];
+    stdout(&run(BUILDMASTER, dir.path(), &option));
+    stdout(&with_variable(&["create-master", "-q"]));
+    for name in ["given", "option", "named"] {
+        assert!(dir.path().join(name).join("master.toml").exists(), "{name}");
+    }
+    // Free ports, so that it does not matter what listens on this machine.
+    for name in ["given", "option", "named"] {
+        let file = dir.path().join(name).join("master.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("slave_port = 9989", "slave_port = 0")).unwrap();
+    }
+    let given = stdout(&run(BUILDMASTER, dir.path(), &["checkconfig", "given"]));
+    assert!(given.starts_with("given/master.toml: "), "{given}");
+    let option = ["checkconfig", "--basedir", "option"];
+    assert!(stdout(&run(BUILDMASTER, dir.path(), &option)).starts_with("option/"));
+    assert!(stdout(&with_variable(&["checkconfig"])).starts_with("named/"));
+    assert!(stdout(&with_variable(&["checkconfig", "given"])).starts_with("given/"));
+    // A configuration that is not in place yet, for the base directory that has its passwords.
+    fs::copy(
+        dir.path().join("given/master.toml"),
+        dir.path().join("new.toml"),
+    )
+    .unwrap();
+    let alone = run(BUILDMASTER, dir.path(), &["checkconfig", "new.toml"]);
+    assert_eq!(alone.status.code(), Some(2), "its password is not here");
+    let for_given = ["checkconfig", "new.toml", "--basedir", "given"];
+    stdout(&run(BUILDMASTER, dir.path(), &for_given));
+
+    // Nothing runs in any of them: each verb that asks a master says so for the directory that was meant.
+    for args in [
+        &["force", "first"][..],
+        &["rebuild", "first", "0"],
+        &["cancel", "1"],
+        &["stop-build", "first", "0"],
+        &["stop-request", "1"],
+        &["pause", "here"],
+        &["unpause", "here"],
+        &["graceful", "here"],
+        &["ping", "first"],
+        &["why", "1"],
+        &["cancel-stop"],
+        &["stop"],
+        &["reconfig"],
+    ] {
+        let missing = [args, &["--basedir", "nowhere"]].concat();
+        for output in [with_variable(args), run(BUILDMASTER, dir.path(), &missing)] {
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                told.contains("no master runs") || told.contains("nowhere"),
+                "{args:?}: {told}"
+            );
+            assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn demo_leaves_what_was_there_before_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
+    let output = run(BUILDMASTER, dir.path(), &["demo", "--basedir", "."]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("is not empty"), "{told}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+
+    fs::create_dir(dir.path().join("my empty one")).unwrap();
+    for (name, leftovers) in [("my empty one", "/ci' '"), ("my new one", "/my new one'")] {
+        let shown = stdout(&run(BUILDMASTER, dir.path(), &["demo", "--basedir", name]));
+        let last = shown.lines().last().unwrap();
+        let remove = last.split_once("rm -r ").unwrap().1;
+        assert!(remove.contains(leftovers), "{last}");
+    }
+}
