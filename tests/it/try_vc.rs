@@ -440,3 +440,102 @@ async fn a_subversion_tree_of_mixed_revisions_is_recreated() {
     place.recreate(&source);
     assert_eq!(place.files("fresh"), place.files("work"));
 }
+
+/// Changes without lines, which plain differences do not show, and settings that hide changes.
+const UNSEEN: &str = ": >empty && ln -s text.txt link && printf 'one \\ntwo\\nthree\\n' >text.txt";
+
+fn is_told(source: &Source, name: &str, why: &str) {
+    let told = |note: &String| note.contains("not in the patch: '") && note.contains(why);
+    let notes = &source.notes;
+    assert!(notes.iter().any(told), "{name}: {notes:?}");
+}
+
+#[tokio::test]
+async fn mercurial_carries_empty_files_modes_links_and_white_space() {
+    let Some(place) = Place::new(HG) else { return };
+    place.shell(
+        "work",
+        &format!(
+            "{UNSEEN} && chmod +x sub/kept.txt && hg add -q empty link && \
+             printf '[diff]\\nignorews = 1\\nnoprefix = 1\\nnobinary = 1\\n' >>.hg/hgrc"
+        ),
+    );
+    let source = place.find(|_| {}).await.unwrap();
+    assert_eq!(source.notes, Vec::<String>::new());
+    place.recreate(&source);
+    assert_eq!(place.files("fresh"), place.files("work"));
+    let patch = String::from_utf8(source.patch).unwrap();
+    for head in ["new mode 100755", "new file mode 120000"] {
+        assert!(patch.contains(head), "{patch}");
+    }
+    place.shell(
+        "work",
+        "hg revert -qa && rm empty link && echo plain >>text.txt && rm gone.txt",
+    );
+    let plain = place.find(|_| {}).await.unwrap();
+    assert!(!plain.patch.starts_with(b"diff --git"));
+    is_told(&plain, "gone.txt", "missing, but not removed");
+}
+
+#[tokio::test]
+async fn subversion_tells_of_what_it_cannot_carry() {
+    let Some(place) = Place::new(SVN) else { return };
+    place.shell(
+        "work",
+        &format!(
+            "{UNSEEN} && cp text.txt run && chmod +x run && svn add -q empty link run && \
+             mkdir -p ../.subversion && printf '[helpers]\\ndiff-extensions = -w\\n' >../.subversion/config"
+        ),
+    );
+    let source = place.find(|_| {}).await.unwrap();
+    is_told(&source, "empty", "empty, which");
+    is_told(&source, "link", "link or executable");
+    assert!(source.patch.windows(6).any(|text| text == b"+one \n"));
+}
+
+#[tokio::test]
+async fn the_others_tell_of_what_they_cannot_carry() {
+    if let Some(place) = Place::new(CVS) {
+        place.shell("work", ": >empty && : >unknown.txt && cvs -Q add empty");
+        let source = place.find(|_| {}).await.unwrap();
+        is_told(&source, "empty", "empty, which");
+        is_told(&source, "unknown.txt", "not versioned");
+    }
+    if let Some(place) = Place::new(BZR) {
+        place.shell("work", &format!("{UNSEEN} && bzr add -q empty link"));
+        let source = place.find(|_| {}).await.unwrap();
+        is_told(&source, "empty", "empty, a link or executable");
+    }
+    if let Some(place) = Place::new(DARCS) {
+        place.shell("work", ": >empty && : >unknown.txt && darcs add -q empty");
+        let source = place.find(|_| {}).await.unwrap();
+        is_told(&source, "empty", "empty, which");
+        is_told(&source, "unknown.txt", "not versioned");
+    }
+}
+
+#[tokio::test]
+async fn git_tells_of_submodules_and_hidden_files_and_not_of_its_own() {
+    let Some(place) = Place::new(GIT) else { return };
+    place.shell(
+        "work",
+        "git -c protocol.file.allow=always submodule --quiet add $PWD/../upstream lib && git commit -qm lib && \
+         git push -q origin main && mkdir .buildbot && : >.buildbot/options && echo x >>lib/text.txt && \
+         git update-index --assume-unchanged gone.txt && echo x >>gone.txt",
+    );
+    let source = place.find(|_| {}).await.unwrap();
+    is_told(&source, "lib", "changed inside a submodule");
+    is_told(&source, "gone.txt", "not to look at changes");
+    let notes = source.notes.join("\n");
+    assert!(
+        !notes.contains(".buildbot") && !notes.contains("slaves must"),
+        "{notes}"
+    );
+
+    place.shell("work", "git -C lib commit -qam moved");
+    let notes = place.find(|_| {}).await.unwrap().notes.join("\n");
+    assert!(
+        notes.contains("submodule 'lib' is at another commit"),
+        "{notes}"
+    );
+}

@@ -28,6 +28,10 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     )
     .into_iter()
     .collect();
+    notes.extend(left_out(
+        unseen_files(&answer.stdout).into_iter(),
+        "that it is empty, a link or executable, which a difference of Bazaar cannot carry",
+    ));
     let unknown = run
         .text(
             &["--no-aliases", "unknowns"],
@@ -73,6 +77,32 @@ fn binary_files(patch: &[u8]) -> Vec<String> {
         .collect()
 }
 
+/// The files with a change that has no lines, or more to it than its lines: empty ones, modes and links.
+fn unseen_files(patch: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut empty: Option<String> = None;
+    for line in patch.split(|byte| *byte == b'\n') {
+        if let Some(head) = line.strip_prefix(b"=== ") {
+            let head = String::from_utf8_lossy(head).into_owned();
+            // "=== target is 'a'" follows the name of a link.
+            if head.starts_with("target ") {
+                continue;
+            }
+            found.extend(empty.take());
+            let name = head.split('\'').nth(1).unwrap_or_default().to_owned();
+            if head.contains("(properties changed: ") || head.contains(" symlink ") {
+                found.push(name);
+            } else if !head.contains(" directory ") {
+                empty = Some(name);
+            }
+        } else if line.starts_with(b"--- ") || line.starts_with(b"Binary files ") {
+            empty = None;
+        }
+    }
+    found.extend(empty);
+    found
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -98,6 +128,14 @@ mod tests {
         let patch = b"=== modified file 'b.bin'\nBinary files b.bin and b.bin differ\n\
             +Binary files x and y differ\n";
         assert_eq!(binary_files(patch), ["b.bin"]);
+    }
+
+    #[test]
+    fn changes_without_lines_are_found() {
+        let patch = b"=== removed file 'e'\n=== added symlink 'l'\n=== target is 'a'\n=== modified file 'a'\n\
+            --- a\tdate\n+++ a\tdate\n@@ -1,1 +1,1 @@\n-a\n+A\n\n=== added directory 'd'\n=== added file 'n'\n\
+            === modified file 'run.sh' (properties changed: -x to +x)\n";
+        assert_eq!(unseen_files(patch), ["e", "l", "n", "run.sh"]);
     }
 
     #[tokio::test]

@@ -4,7 +4,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::run::{MAX_PATCH_BYTES, Runner};
+use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
+use super::unseen::{shown_names, unseen};
 use super::{Found, SourceQuery, VcError, left_out};
 
 const NO_TREE: &str =
@@ -34,15 +35,35 @@ pub(super) async fn find(
     if !is_done {
         return Err(answer.failed(NO_TREE));
     }
-    let notes = left_out(
-        binary_files(&answer.stdout).into_iter(),
-        "binary, which a difference of CVS cannot carry",
-    );
+    let binary = binary_files(&answer.stdout);
+    let mut changed = indexed_files(&answer.stdout);
+    changed.retain(|name| !binary.contains(name));
+    let empty = unseen(&changed, &shown_names(&answer.stdout));
+    // It says what an update would do, and does nothing.
+    let update = run
+        .run(&["-f", "-n", "-q", "update"], MAX_ANSWER_BYTES)
+        .await?;
+    let unknown = String::from_utf8_lossy(&update.stdout).into_owned();
+    let unknown = unknown.lines().filter_map(|line| line.strip_prefix("? "));
+    let notes = [
+        left_out(
+            binary.into_iter(),
+            "binary, which a difference of CVS cannot carry",
+        ),
+        left_out(
+            empty.into_iter(),
+            "empty, which a difference of CVS cannot carry",
+        ),
+        left_out(
+            unknown.map(str::to_owned),
+            "not versioned ('cvs add' takes them in)",
+        ),
+    ];
     Ok(Found {
         branch: None,
         base_revision: base,
         patch: answer.stdout,
-        notes: notes.into_iter().collect(),
+        notes: notes.into_iter().flatten().collect(),
     })
 }
 
@@ -55,6 +76,15 @@ fn time(now: DateTime<Utc>) -> String {
 /// from `.cvsrc` (`-f`).
 fn diff(base: &str) -> [&str; 7] {
     ["-f", "-q", "diff", "-u", "-N", "-D", base]
+}
+
+/// The files that differ.
+fn indexed_files(patch: &[u8]) -> Vec<String> {
+    let lines = patch.split(|byte| *byte == b'\n');
+    let names = lines.filter_map(|line| line.strip_prefix(b"Index: "));
+    names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
 }
 
 /// The binary files that differ.

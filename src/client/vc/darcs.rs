@@ -1,9 +1,13 @@
 //! Darcs: the base is the context, that is the list of recorded patches down to the last tag; level 1.
 
+use std::collections::BTreeSet;
+
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
+use super::unseen::{shown_names, unseen};
 use super::{Found, SourceQuery, VcError, left_out};
 
 const NO_TREE: &str = "run it inside a Darcs repository, or name one with --topdir";
+const SUMMARY: [&str; 3] = ["whatsnew", "--summary", "--look-for-adds"];
 const CONTEXT: [&str; 2] = ["changes", "--context"];
 
 pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found, VcError> {
@@ -21,15 +25,36 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     let patch = run
         .output(&["diff", "-u"], MAX_PATCH_BYTES, NO_TREE)
         .await?;
-    let notes = left_out(
-        binary_files(&patch).into_iter(),
-        "binary, which a difference of Darcs cannot carry",
-    );
+    let binary = binary_files(&patch);
+    // Exit code 1: nothing has changed.
+    let summary = run.run(&SUMMARY, MAX_ANSWER_BYTES).await?;
+    let summary = String::from_utf8_lossy(&summary.stdout).into_owned();
+    let shown: BTreeSet<String> = shown_names(&patch)
+        .iter()
+        .filter_map(|name| Some(name.split_once('/')?.1.to_owned()))
+        .collect();
+    let mut changed = changed_files(&summary, &["A", "R"]);
+    changed.retain(|name| !binary.contains(name));
+    let unknown = changed_files(&summary, &["a"]);
+    let notes = [
+        left_out(
+            binary.into_iter(),
+            "binary, which a difference of Darcs cannot carry",
+        ),
+        left_out(
+            unseen(&changed, &shown).into_iter(),
+            "empty, which a difference of Darcs cannot carry",
+        ),
+        left_out(
+            unknown.into_iter(),
+            "not versioned ('darcs add' takes them in)",
+        ),
+    ];
     Ok(Found {
         branch: query.branch.map(str::to_owned),
         base_revision: context,
         patch,
-        notes: notes.into_iter().collect(),
+        notes: notes.into_iter().flatten().collect(),
     })
 }
 
@@ -39,6 +64,15 @@ fn parse_context(output: Vec<u8>) -> Option<String> {
     text.lines()
         .any(|line| line.trim_end() == "Context:")
         .then_some(text)
+}
+
+/// The files that a summary has with one of these letters; directories end with a slash, and are none.
+fn changed_files(summary: &str, letters: &[&str]) -> Vec<String> {
+    let names = summary.lines().filter_map(|line| {
+        let (letter, name) = line.split_once(" ./")?;
+        letters.contains(&letter).then(|| name.to_owned())
+    });
+    names.filter(|name| !name.ends_with('/')).collect()
 }
 
 /// The binary files that differ.
@@ -75,6 +109,13 @@ mod tests {
         );
         assert_eq!(parse_context(b"huh\n".to_vec()), None);
         assert_eq!(parse_context(b"Context:\n[\xe9]".to_vec()), None);
+    }
+
+    #[test]
+    fn a_summary_is_read() {
+        let summary = "M ./a -1 +1\nR ./e\nA ./n\nA ./dir/\na ./unk\n";
+        assert_eq!(changed_files(summary, &["A", "R"]), ["e", "n"]);
+        assert_eq!(changed_files(summary, &["a"]), ["unk"]);
     }
 
     #[test]

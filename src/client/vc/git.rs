@@ -61,6 +61,7 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         names.map(|name| String::from_utf8_lossy(name).into_owned()),
         "not tracked ('git add' takes them in)",
     ));
+    notes.extend(unseen(run).await?);
     Ok(Found {
         branch: base.branch,
         base_revision: base.revision,
@@ -69,13 +70,109 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     })
 }
 
-const UNTRACKED: [&str; 6] = [
+/// Notes on what the difference does not show, or shows as people may not expect it.
+async fn unseen(run: &Runner) -> Result<Vec<String>, VcError> {
+    let output = run.output(&STATUS, MAX_ANSWER_BYTES, NO_TREE).await?;
+    let status = parse_status(&output);
+    let mut notes = Vec::new();
+    if let Some(first) = status.unmerged.first() {
+        notes.push(format!(
+            "{} files have conflicts, such as '{first}', and go into the patch as they are",
+            status.unmerged.len()
+        ));
+    }
+    notes.extend(status.moved.iter().map(|name| {
+        format!("submodule '{name}' is at another commit, which the slaves must be able to fetch: push it")
+    }));
+    notes.extend(left_out(
+        status.changed_inside.into_iter(),
+        "changed inside a submodule; commit and push it there",
+    ));
+    let listed = run
+        .output(
+            &["ls-files", "-v", "-z", "--", ":/"],
+            MAX_PATCH_BYTES,
+            NO_TREE,
+        )
+        .await?;
+    notes.extend(left_out(
+        hidden_files(&listed)
+            .into_iter()
+            .filter(|name| run.top().join(name).exists()),
+        "git is told not to look at changes of it ('git update-index --no-assume-unchanged' or \
+         '--no-skip-worktree' ends that)",
+    ));
+    Ok(notes)
+}
+
+/// What `git status` tells of files that a difference does not show whole.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Status {
+    unmerged: Vec<String>,
+    /// Submodules at another commit.
+    moved: Vec<String>,
+    /// Submodules with files that are changed or not tracked.
+    changed_inside: Vec<String>,
+}
+
+fn parse_status(output: &[u8]) -> Status {
+    let mut status = Status::default();
+    let entries = output.split(|byte| *byte == 0);
+    for entry in entries.map(String::from_utf8_lossy) {
+        let mut words = entry.split(' ');
+        let (kind, _, sub) = (words.next(), words.next(), words.next().unwrap_or_default());
+        // An ordinary entry has nine words, one with conflicts eleven; the name is the last, and may have blanks.
+        let name = |words: usize| {
+            let name = entry.splitn(words, ' ').nth(words - 1);
+            name.unwrap_or_default().to_owned()
+        };
+        match kind {
+            Some("u") => status.unmerged.push(name(11)),
+            Some("1") if sub.starts_with('S') => {
+                if sub.get(1..2) == Some("C") {
+                    status.moved.push(name(9));
+                }
+                if sub.get(2..4) != Some("..") {
+                    status.changed_inside.push(name(9));
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+    status
+}
+
+/// The files that git is told not to look at: lower-case letters, and those left out of the work tree.
+fn hidden_files(listed: &[u8]) -> Vec<String> {
+    let entries = listed.split(|byte| *byte == 0);
+    let name = |entry: &[u8]| match entry {
+        [tag, b' ', name @ ..] if tag.is_ascii_lowercase() || *tag == b'S' => {
+            Some(String::from_utf8_lossy(name).into_owned())
+        }
+        _ => None,
+    };
+    entries.filter_map(name).collect()
+}
+
+const STATUS: [&str; 6] = [
+    "status",
+    "--porcelain=v2",
+    "--untracked-files=no",
+    "--ignore-submodules=none",
+    "--no-renames",
+    "-z",
+];
+
+const UNTRACKED: [&str; 9] = [
     "ls-files",
     "--others",
     "--exclude-standard",
     "--directory",
     "--no-empty-directory",
+    "--full-name",
     "-z",
+    "--",
+    ":/",
 ];
 
 /// The difference to `base`, whatever the user's configuration says about differences.
@@ -255,6 +352,24 @@ fn distance(output: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn submodules_and_conflicts_are_read() {
+        let status = b"1 .M SC.. 160000 160000 160000 a b sub\x001 .M S.MU 160000 160000 160000 a b other one\0\
+            1 .M N... 100644 100644 100644 a b f\0u UU N... 100644 100644 100644 100644 a b c x y\0";
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let expected = Status {
+            unmerged: names(&["x y"]),
+            moved: names(&["sub"]),
+            changed_inside: names(&["other one"]),
+        };
+        assert_eq!(parse_status(status), expected);
+    }
+
+    #[test]
+    fn files_that_git_does_not_look_at_are_found() {
+        assert_eq!(hidden_files(b"H a\0h b c\0S d\0"), ["b c", "d"]);
+    }
 
     #[test]
     fn the_remote_is_taken_off_a_branch() {

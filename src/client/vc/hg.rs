@@ -1,7 +1,7 @@
 //! Mercurial: the base is the newest ancestor that the repository to push to has, else the first parent; level 1.
 //!
-//! The patch is in the plain form, which every `patch` program reads; only if binary files changed, in the form of
-//! git, which can carry them.
+//! The patch is in the plain form, which every `patch` program reads; only if there are changes that it cannot carry, in
+//! the form of git: binary and empty files, executable bits and links.
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};
@@ -15,13 +15,16 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         Some(given) => node(run, &log(given), NO_BASE).await?,
         None => published(run, query.repository, &mut notes).await?,
     };
-    let mut patch = run
-        .output(&["diff", "-r", &base], MAX_PATCH_BYTES, NO_TREE)
+    let of_git = run
+        .output(&diff(&base, true), MAX_PATCH_BYTES, NO_TREE)
         .await?;
+    let patch = if needs_git(&of_git) {
+        of_git
+    } else {
+        run.output(&diff(&base, false), MAX_PATCH_BYTES, NO_TREE)
+            .await?
+    };
     if has_binary(&patch) {
-        patch = run
-            .output(&["diff", "--git", "-r", &base], MAX_PATCH_BYTES, NO_TREE)
-            .await?;
         notes.push(
             "binary files changed; 'git apply' and 'hg import' can apply this patch, 'patch' cannot".to_owned(),
         );
@@ -47,12 +50,98 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         names.map(|name| String::from_utf8_lossy(name).into_owned()),
         "not tracked ('hg add' takes them in)",
     ));
+    let missing = ["status", "--deleted", "--no-status", "--print0"];
+    let missing = run.output(&missing, MAX_ANSWER_BYTES, NO_TREE).await?;
+    let names = missing.split(|byte| *byte == 0);
+    notes.extend(left_out(
+        names.map(|name| String::from_utf8_lossy(name).into_owned()),
+        "missing, but not removed with 'hg remove': on the slave they will be there",
+    ));
+    let unresolved = run.run(&["resolve", "--list"], MAX_ANSWER_BYTES).await?;
+    notes.extend(unresolved_files(&unresolved.stdout));
+    let ours = subrepository_changes(run, false).await?;
+    let all = subrepository_changes(run, true).await?;
+    notes.extend(left_out(
+        all.into_iter().filter(|name| !ours.contains(name)),
+        "changed inside a subrepository; commit it there",
+    ));
     Ok(Found {
         branch: query.branch.map(str::to_owned),
         base_revision: base,
         patch,
         notes,
     })
+}
+
+/// The difference to `base`, whatever the user's configuration says about differences.
+fn diff(base: &str, of_git: bool) -> Vec<&str> {
+    let mut args = vec!["diff"];
+    for setting in [
+        "diff.git=0",
+        "diff.nodates=0",
+        "diff.noprefix=0",
+        "diff.nobinary=0",
+        "diff.showfunc=0",
+        "diff.ignorews=0",
+        "diff.ignorewsamount=0",
+        "diff.ignorewseol=0",
+        "diff.ignoreblanklines=0",
+        "diff.word-diff=0",
+        "diff.unified=3",
+    ] {
+        args.extend(["--config", setting]);
+    }
+    if of_git {
+        args.push("--git");
+    }
+    args.extend(["-r", base]);
+    args
+}
+
+/// Whether a patch in the form of git has something that the plain form cannot carry.
+fn needs_git(patch: &[u8]) -> bool {
+    let mut begun_empty = false;
+    for line in patch.split(|byte| *byte == b'\n') {
+        let is_start = line.starts_with(b"diff --git ");
+        if begun_empty && (is_start || line.is_empty()) {
+            return true;
+        }
+        let is_plain = line.ends_with(b" 100644");
+        let is_new = line.starts_with(b"new file mode ");
+        let is_gone = line.starts_with(b"deleted file mode ");
+        if line.starts_with(b"new mode ")
+            || line == b"GIT binary patch"
+            || ((is_new || is_gone) && !is_plain)
+        {
+            return true;
+        }
+        begun_empty = is_new || is_gone;
+    }
+    begun_empty
+}
+
+/// What is said of files whose conflicts are not resolved.
+fn unresolved_files(listed: &[u8]) -> Option<String> {
+    let listed = String::from_utf8_lossy(listed);
+    let mut names = listed.lines().filter_map(|line| line.strip_prefix("U "));
+    let first = names.next()?;
+    Some(format!(
+        "{} files have conflicts, such as '{first}', and go into the patch as they are",
+        1 + names.count()
+    ))
+}
+
+/// The files that differ from what is checked out, those in subrepositories as well if these are `included`.
+async fn subrepository_changes(run: &Runner, included: bool) -> Result<Vec<String>, VcError> {
+    let mut args = vec!["status", "-mard", "--no-status", "--print0"];
+    if included {
+        args.push("--subrepos");
+    }
+    let output = run.output(&args, MAX_ANSWER_BYTES, NO_TREE).await?;
+    let names = output.split(|byte| *byte == 0);
+    Ok(names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect())
 }
 
 /// The newest ancestor that the other repository has.
@@ -119,11 +208,10 @@ fn parse_node(output: &[u8]) -> Option<String> {
     is_node.then(|| first.to_owned())
 }
 
-/// Whether the plain form says that a binary file changed and does not say how.
+/// Whether a patch in the form of git has binary files.
 fn has_binary(patch: &[u8]) -> bool {
-    patch
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.starts_with(b"Binary file ") && line.ends_with(b" has changed"))
+    let mut lines = patch.split(|byte| *byte == b'\n');
+    lines.any(|line| line == b"GIT binary patch")
 }
 
 #[cfg(test)]
@@ -158,12 +246,36 @@ mod tests {
     }
 
     #[test]
-    fn binary_files_are_noticed_outside_of_hunks() {
-        assert!(has_binary(
-            b"diff -r 1 b.bin\nBinary file b.bin has changed\n"
-        ));
-        assert!(!has_binary(
-            b"@@ -1,1 +1,1 @@\n+Binary file b.bin has changed\n"
-        ));
+    fn the_form_of_git_is_used_where_the_plain_one_is_not_enough() {
+        let text = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,1 +1,1 @@\n-a\n+GIT binary patch\n";
+        let new = "diff --git a/n b/n\nnew file mode 100644\n--- /dev/null\n+++ b/n\n@@ -0,0 +1,1 @@\n+n\n";
+        for plain in [text.to_owned(), format!("{new}{text}"), String::new()] {
+            assert!(!needs_git(plain.as_bytes()), "{plain}");
+            assert!(!has_binary(plain.as_bytes()), "{plain}");
+        }
+        for head in [
+            "new file mode 100644\n",
+            "deleted file mode 100644\n",
+            "old mode 100644\nnew mode 100755\n",
+            "new file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1,1 @@\n+a\n",
+            "index 1..2\nGIT binary patch\nliteral 1\n",
+        ] {
+            let head = format!("diff --git a/l b/l\n{head}");
+            for patch in [
+                head.clone(),
+                format!("{text}{head}"),
+                format!("{head}{text}"),
+            ] {
+                assert!(needs_git(patch.as_bytes()), "{patch}");
+            }
+        }
+        assert!(has_binary(b"diff --git a/b b/b\nGIT binary patch\n"));
+    }
+
+    #[test]
+    fn unresolved_conflicts_are_told() {
+        assert_eq!(unresolved_files(b"R a\n"), None);
+        let told = unresolved_files(b"R a\nU b\nU c\n");
+        assert!(told.is_some_and(|told| told.starts_with("2 files have conflicts, such as 'b'")));
     }
 }

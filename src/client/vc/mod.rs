@@ -15,6 +15,7 @@ mod p4;
 mod run;
 mod svn;
 mod top;
+mod unseen;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -204,9 +205,13 @@ struct Found {
     notes: Vec<String>,
 }
 
-/// The note that files are not in the patch, unless there are none; `why` ends a sentence about them.
+/// The note that files are not in the patch, unless there are none; `why` ends a sentence about them. What lies in
+/// `.buildbot` is of this program, and nobody misses it.
 fn left_out(names: impl Iterator<Item = String>, why: &str) -> Option<String> {
-    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+    let is_own = |name: &str| name == ".buildbot" || name.starts_with(".buildbot/");
+    let names: Vec<String> = names
+        .filter(|name| !name.is_empty() && !is_own(name))
+        .collect();
     let first = names.first()?;
     Some(match names.len() {
         1 => format!("not in the patch: '{first}' ({why})"),
@@ -268,6 +273,10 @@ mod tests {
         let note = |names: &[&str]| left_out(names.iter().map(|name| (*name).to_owned()), "why");
         assert_eq!(note(&[]), None);
         assert_eq!(note(&[""]), None);
+        assert_eq!(
+            note(&[".buildbot/", ".buildbot", ".buildbot/options"]),
+            None
+        );
         assert_eq!(note(&["a", ""]).unwrap(), "not in the patch: 'a' (why)");
         assert_eq!(
             note(&["a", "b", "c"]).unwrap(),

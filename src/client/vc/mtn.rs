@@ -1,6 +1,7 @@
 //! Monotone: the base is the revision that the workspace is based on; level 0.
 
 use super::run::{MAX_PATCH_BYTES, Runner};
+use super::unseen::{shown_names, unseen};
 use super::{Found, SourceQuery, VcError, left_out};
 
 const NO_TREE: &str = "run it at the top of a Monotone workspace, or name one with --topdir";
@@ -23,20 +24,45 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         None => vec!["diff"],
     };
     let patch = run.output(&diff, MAX_PATCH_BYTES, NO_TREE).await?;
-    let notes = left_out(
-        binary_files(&patch).into_iter(),
-        "binary, which a difference of Monotone cannot carry",
-    );
+    let binary = binary_files(&patch);
+    let mut changed = listed_files(&patch, &["add_file", "delete"]);
+    changed.retain(|name| !binary.contains(name));
+    let notes = [
+        left_out(
+            binary.into_iter(),
+            "binary, which a difference of Monotone cannot carry",
+        ),
+        left_out(
+            unseen(&changed, &shown_names(&patch)).into_iter(),
+            "empty, which a difference of Monotone cannot carry",
+        ),
+        left_out(
+            listed_files(&patch, &["set", "clear"]).into_iter(),
+            "changes of attributes, which a difference of Monotone cannot carry",
+        ),
+    ];
     Ok(Found {
         branch: query.branch.map(str::to_owned),
         base_revision: base,
         patch,
-        notes: notes.into_iter().collect(),
+        notes: notes.into_iter().flatten().collect(),
     })
 }
 
 fn is_id(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The files with one of these changes in the list at the beginning: lines like `# add_file "NAME"`.
+fn listed_files(patch: &[u8], changes: &[&str]) -> Vec<String> {
+    let lines = patch.split(|byte| *byte == b'\n');
+    let name = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line.strip_prefix(b"#")?).into_owned();
+        let (change, name) = line.trim().split_once(' ')?;
+        let name = name.trim().strip_prefix('"')?.strip_suffix('"')?;
+        changes.contains(&change).then(|| name.to_owned())
+    };
+    lines.filter_map(name).collect()
 }
 
 /// The binary files that differ.
@@ -56,6 +82,14 @@ mod tests {
     use super::super::tests::query;
     use super::*;
     use crate::client::vc::Vc;
+
+    #[test]
+    fn changes_without_lines_are_found() {
+        let patch = b"#\n# add_file \"n\"\n#  content [abc]\n#\n#   delete \"e\"\n#\n# patch \"a\"\n#\n#   set \"run\"\n\
+            #  attr \"mtn:execute\"\n# value \"true\"\n#\n====\n--- a\t1\n+++ a\t2\n@@ -1 +1 @@\n-a\n+A\n";
+        assert_eq!(listed_files(patch, &["add_file", "delete"]), ["n", "e"]);
+        assert_eq!(listed_files(patch, &["set", "clear"]), ["run"]);
+    }
 
     #[tokio::test]
     async fn base_and_difference_are_asked_for() {

@@ -57,6 +57,11 @@ impl Runner {
         }
     }
 
+    /// Where it runs.
+    pub(super) fn top(&self) -> &Path {
+        &self.top
+    }
+
     /// Runs it to its end, however it ends.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! describes the tree also when its files are from several.
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
+use super::unseen::{is_directory, shown_names, special, unseen};
 use super::{Found, SourceQuery, VcError, left_out};
 
 const NO_TREE: &str =
@@ -29,8 +30,19 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         )
         .await?;
     let mut notes = status.notes;
+    let binary = binary_files(&patch);
+    let mut changed = [status.added.as_slice(), &status.removed].concat();
+    changed.retain(|name| !binary.contains(name) && !is_directory(run.top(), name));
     notes.extend(left_out(
-        binary_files(&patch).into_iter(),
+        unseen(&changed, &shown_names(&patch)).into_iter(),
+        "empty, which a difference of Subversion cannot carry",
+    ));
+    notes.extend(left_out(
+        special(run.top(), &status.added).into_iter(),
+        "that it is a link or executable, which a difference of Subversion cannot carry",
+    ));
+    notes.extend(left_out(
+        binary.into_iter(),
         "binary, which a difference of Subversion cannot carry",
     ));
     Ok(Found {
@@ -43,11 +55,14 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
 
 /// The difference to `base`: without the user's own program for it, with copied files whole, and without changes of
 /// properties, which `patch` cannot apply.
-fn diff(base: &str) -> [String; 5] {
+fn diff(base: &str) -> [String; 7] {
     [
         "diff".to_owned(),
         format!("-r{base}"),
         "--internal-diff".to_owned(),
+        // In place of options that the user's configuration has, such as one that ignores white space.
+        "--extensions".to_owned(),
+        "-u".to_owned(),
         "--show-copies-as-adds".to_owned(),
         "--ignore-properties".to_owned(),
     ]
@@ -57,6 +72,10 @@ fn diff(base: &str) -> [String; 5] {
 struct Status {
     /// The newest revision of the repository.
     revision: Option<String>,
+    /// What is new, also if it has history.
+    added: Vec<String>,
+    /// What is removed.
+    removed: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -70,24 +89,40 @@ fn parse_status(output: &[u8]) -> Status {
         mut conflicts,
         mut properties,
         mut old,
-    ] = [const { Vec::new() }; 5];
+        mut external,
+    ] = [const { Vec::new() }; 6];
+    let mut in_externals = false;
     for line in String::from_utf8_lossy(output).lines() {
         if let Some(rest) = line.strip_prefix("Status against revision:") {
             let revision = rest.trim();
             let is_number = !revision.is_empty() && revision.bytes().all(|b| b.is_ascii_digit());
-            status.revision = is_number.then(|| revision.to_owned());
-            break;
+            if status.revision.is_none() {
+                status.revision = is_number.then(|| revision.to_owned());
+            }
+            in_externals = true;
+            continue;
         }
         // Seven columns of one letter each, a blank, one for "out of date", and then revision and name.
         let column = |at: usize| line.as_bytes().get(at).copied().unwrap_or(b' ');
         let name = line.get(21..).or(line.get(9..)).unwrap_or_default().trim();
-        if name.is_empty() || line.starts_with("Summary of") {
+        let is_prose = ["Summary of", "Performing status"]
+            .iter()
+            .any(|start| line.starts_with(start));
+        if name.is_empty() || is_prose {
+            continue;
+        }
+        if in_externals {
+            if b"MADRC".contains(&column(0)) {
+                external.push(name.to_owned());
+            }
             continue;
         }
         match column(0) {
             b'?' => unversioned.push(name.to_owned()),
             b'!' => missing.push(name.to_owned()),
             b'C' => conflicts.push(name.to_owned()),
+            b'A' | b'R' => status.added.push(name.to_owned()),
+            b'D' => status.removed.push(name.to_owned()),
             _ => {}
         }
         if column(1) == b'M' {
@@ -108,6 +143,10 @@ fn parse_status(output: &[u8]) -> Status {
     status.notes.extend(left_out(
         properties.into_iter(),
         "changes of properties, which a patch cannot carry",
+    ));
+    status.notes.extend(left_out(
+        external.into_iter(),
+        "changed inside an external, which has a repository of its own",
     ));
     if let Some(first) = conflicts.first() {
         status.notes.push(format!(
@@ -176,7 +215,7 @@ Status against revision:      7
     fn a_clean_tree_has_only_the_revision() {
         let clean = Status {
             revision: Some("1".to_owned()),
-            notes: Vec::new(),
+            ..Status::default()
         };
         assert_eq!(parse_status(b"Status against revision:      1\n"), clean);
     }
