@@ -189,8 +189,16 @@ fn current_dir() -> Result<PathBuf, Failed> {
 fn find_options(here: &Path) -> Result<OptionsFile, Failed> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let uid = rustix::process::getuid().as_raw();
-    OptionsFile::find(here, home.as_deref(), uid, &mut io::stderr())
-        .map_err(|e| Failed::Usage(e.to_string()))
+    let options = OptionsFile::find(here, home.as_deref(), uid, &mut io::stderr())
+        .map_err(|e| Failed::Usage(e.to_string()))?;
+    let path = options.path.clone().unwrap_or_default();
+    for (name, meant) in options.mistyped() {
+        let path = path.display();
+        complain(&format!(
+            "buildbot: {path}: '{name}' is not an option; did you mean '{meant}'?"
+        ));
+    }
+    Ok(options)
 }
 
 fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> Result<T, Failed>) -> Result<T, Failed> {

@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::config::spelling::nearest;
+
 /// The options of a file, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptionsFile {
@@ -129,6 +131,17 @@ impl OptionsFile {
         })
     }
 
+    /// Names in the file that no command knows, each with the one that may have been meant. A name without any is
+    /// left alone, since a file of Buildbot may have values of its own.
+    #[must_use]
+    pub fn mistyped(&self) -> Vec<(&str, &'static str)> {
+        let names = self.values.keys().map(String::as_str);
+        let unknown = names.filter(|name| !KNOWN.contains(name));
+        unknown
+            .filter_map(|name| Some((name, nearest(name, KNOWN.into_iter())?)))
+            .collect()
+    }
+
     /// The value of an option.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OptionValue> {
@@ -189,6 +202,43 @@ impl OptionsFile {
         }
     }
 }
+
+/// The options that Buildbot's commands and ours take from the file.
+const KNOWN: [&str; 33] = [
+    "branch",
+    "category",
+    "debugMaster",
+    "master",
+    "masterstatus",
+    "try_branch",
+    "try_builders",
+    "try_buildbotbin",
+    "try_comment",
+    "try_connect",
+    "try_dir",
+    "try_host",
+    "try_jobdir",
+    "try_master",
+    "try_masterstatus",
+    "try_passwd",
+    "try_password",
+    "try_port",
+    "try_quiet",
+    "try_repository",
+    "try_ssh",
+    "try_topdir",
+    "try_topfile",
+    "try_username",
+    "try_vc",
+    "try_wait",
+    "try_who",
+    "user_master",
+    "user_passwd",
+    "user_username",
+    "username",
+    "vc",
+    "who",
+];
 
 /// Directories above the current one that are looked into, as in Buildbot.
 const MAX_LEVELS: usize = 20;
@@ -404,6 +454,18 @@ mod tests {
             let values = parse(&format!("\n# options\n{line}\n")).unwrap();
             assert_eq!(values, BTreeMap::from([("x".to_owned(), value)]), "{line}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_name_is_told_with_the_one_that_was_meant() {
+        let text = "try_conect = 'pb'\ntry_userame = 'me'\nTRY_WAIT = True\ntry_vc = 'git'\nhere = 'x'\nvc = 'git'\n";
+        let file = OptionsFile::parse(text, PathBuf::from("options")).unwrap();
+        let told = [
+            ("TRY_WAIT", "try_wait"),
+            ("try_conect", "try_connect"),
+            ("try_userame", "try_username"),
+        ];
+        assert_eq!(file.mistyped(), told);
     }
 
     #[test]

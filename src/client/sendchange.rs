@@ -339,7 +339,8 @@ async fn send_over(peer: &Peer, prepared: &Prepared) -> Result<(), Failed> {
     match sent {
         Ok(_) => Ok(()),
         Err(CallError::Remote(failure)) => {
-            Err(not_sent(format!("the master refused it: {failure}")))
+            let why = failure.reason();
+            Err(not_sent(format!("the master refused it: {why}")))
         }
         Err(CallError::Lost) => Err(not_sent(
             "the connection broke before the master answered; the change may have arrived",

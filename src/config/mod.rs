@@ -31,7 +31,7 @@ mod schedulers;
 pub mod scheduling;
 mod secrets;
 mod slaves;
-mod spelling;
+pub(crate) mod spelling;
 mod steps;
 mod template;
 mod toplevel;

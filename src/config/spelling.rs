@@ -78,7 +78,7 @@ pub(super) fn unknown_value(
 }
 
 /// The one of `known` that is so near to `name` that it may have been meant.
-pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let lower = name.to_lowercase();
     let length = lower.chars().count();
     known

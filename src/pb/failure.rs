@@ -19,6 +19,15 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What a person is told: the text alone, or the name of the class if there is none.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self.value.trim() {
+            "" => self.kind.rsplit('.').next().unwrap_or_default(),
+            text => text,
+        }
+    }
+
     /// A refused login (PROTOCOL section 7): the only error that a login may be answered with.
     pub const UNAUTHORIZED: &'static str = "twisted.cred.error.UnauthorizedLogin";
     /// A method that an object does not have.

@@ -40,6 +40,11 @@ fn src_05_a_working_tree_is_tried_with_all_that_is_changed_in_it() {
     fs::write(tree.dir.join("text"), "again\n").unwrap();
     let hashed = place.attempt_as(&tree, "bob", "secret", &["--wait"]);
     assert_eq!(hashed.code, Some(0), "{hashed}");
+    let sent = place.attempt(&tree, &["--wait", "--no-wait"]).ok();
+    assert!(
+        sent.contains("has accepted the job as build set "),
+        "{sent}"
+    );
     let names = place.attempt(&tree, &["--get-builder-names"]).ok();
     assert_eq!(names, "full\n");
 }

@@ -205,6 +205,18 @@ fn every_option_of_buildbots_clients_is_known() {
 }
 
 #[test]
+fn of_wait_and_no_wait_the_last_counts() {
+    for (words, waits) in [
+        (&["try", "--wait", "--no-wait"][..], (false, true)),
+        (&["try", "--no-wait", "--wait"], (true, false)),
+    ] {
+        let matches = buildbot(words);
+        let found = (matches.get_flag("wait"), matches.get_flag("no_wait"));
+        assert_eq!(found, waits, "{words:?}");
+    }
+}
+
+#[test]
 fn what_follows_a_file_name_is_one_too() {
     for (words, files) in [
         (

@@ -347,7 +347,8 @@ fn trouble(error: CallError) -> Trouble {
     match error {
         CallError::Lost => Trouble::Lost,
         CallError::Remote(failure) => {
-            Trouble::Nonsense(format!("the master cannot tell of the builds: {failure}"))
+            let why = failure.reason();
+            Trouble::Nonsense(format!("the master cannot tell of the builds: {why}"))
         }
     }
 }

@@ -83,8 +83,14 @@ async fn deliver_by_login(
     let session = Session::open(way, &password, tasks).await?;
     let set = session.deliver(job).await?;
     if settings.action != Action::Follow {
+        // Only masters of this project find a set by its number.
+        let number = session.id_of(set).await?.and_then(|id| id.as_int());
         session.peer.close("done");
-        say(settings, "The master has accepted the job.");
+        let number = number.map_or_else(String::new, |number| format!(" as build set {number}"));
+        say(
+            settings,
+            &format!("The master has accepted the job{number}."),
+        );
         return Ok(0);
     }
     say(

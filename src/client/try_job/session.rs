@@ -141,7 +141,8 @@ impl Session {
     pub(super) async fn builder_names(&self) -> Result<Vec<String>, Failed> {
         let answer = self.ask(BUILDER_NAMES, Vec::new()).await?;
         let names = answer.map_err(|failure| {
-            not_done(format!("the master does not tell its builders: {failure}"))
+            let why = failure.reason();
+            not_done(format!("the master does not tell its builders: {why}"))
         })?;
         let names = names.as_items().unwrap_or_default().iter();
         Ok(names
@@ -198,7 +199,8 @@ async fn answered(
 }
 
 fn refused(failure: &crate::pb::Failure) -> Failed {
-    Failed::Refused(format!("the master refused the job: {failure}"))
+    let why = failure.reason();
+    Failed::Refused(format!("the master refused the job: {why}"))
 }
 
 fn not_done(why: impl std::fmt::Display) -> Failed {

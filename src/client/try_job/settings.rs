@@ -79,8 +79,11 @@ pub struct Given {
     #[arg(long, alias = "try-topdir", value_name = "DIR")]
     pub topdir: Option<PathBuf>,
     /// Wait until the builds have finished; the exit code tells how they went (pb).
-    #[arg(long)]
+    #[arg(long, overrides_with = "no_wait")]
     pub wait: bool,
+    /// Do not wait, whatever try_wait in the options file says.
+    #[arg(long)]
+    pub no_wait: bool,
     /// With --wait: warnings are good enough for exit code 0.
     #[arg(long)]
     pub warnings_ok: bool,
@@ -222,7 +225,10 @@ impl Given {
             "try_connect",
         )?;
         let user = filled(&self.username, &["try_username"])?;
-        let wait = self.wait || options.flag("try_wait").map_err(bad_file)?;
+        let wait = match self.no_wait {
+            true => false,
+            false => self.wait || options.flag("try_wait").map_err(bad_file)?,
+        };
         let action = match (self.get_builder_names, self.dryrun, wait) {
             (true, _, _) => Action::ListBuilders,
             (false, true, _) => Action::Show,

@@ -231,6 +231,13 @@ fn what_is_missing_or_malformed_is_named_with_its_key() {
 }
 
 #[test]
+fn no_wait_wins_over_the_options_file() {
+    let action = |line: &str| prepare(line, "try_wait = True").unwrap().action;
+    assert_eq!(action(PB), Action::Follow);
+    assert_eq!(action(&format!("{PB} --no-wait")), Action::Send);
+}
+
+#[test]
 fn what_to_do_follows_from_the_flags() {
     for (flags, action) in [
         ("--wait", Action::Follow),
