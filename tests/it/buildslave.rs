@@ -520,6 +520,41 @@ async fn a_file_is_fetched_from_a_master_up_to_its_limit() {
 }
 
 #[tokio::test]
+async fn a_download_that_fails_leaves_what_was_there() {
+    let mut world = World::new(|_| {});
+    let master = world.attach(Dialect::New).await;
+    fs::create_dir_all(world.file("w")).unwrap();
+    fs::write(world.file("w/f"), "old").unwrap();
+    let (reader, mut reads) = master.peer.export(1);
+    let args = [
+        ("workerdest", Value::text("f")),
+        ("workdir", Value::text("w")),
+        ("reader", Value::Mine(reader)),
+        ("blocksize", Value::Int(4)),
+        ("maxsize", Value::None),
+    ];
+    let calls = master.start("downloadFile", &args).await.unwrap();
+    let serve = async {
+        let first = reads.recv().await.unwrap();
+        first.reply.value(Value::bytes(b"half"));
+        let second = reads.recv().await.unwrap();
+        // The first half is on the disk, and not in place of the old file.
+        assert_eq!(fs::read_to_string(world.file("w/f")).unwrap(), "old");
+        second
+            .reply
+            .fail(Failure::new("exceptions.IOError", "the disk of the master"));
+        while let Some(call) = reads.recv().await {
+            call.reply.value(Value::None);
+        }
+    };
+    let ((_, updates, _), ()) = tokio::join!(finish(calls), serve);
+    assert_eq!(rc(&updates), Some(1));
+    assert_eq!(fs::read_to_string(world.file("w/f")).unwrap(), "old");
+    let left = fs::read_dir(world.file("w")).unwrap().count();
+    assert_eq!(left, 1, "the half is removed");
+}
+
+#[tokio::test]
 async fn a_command_can_have_a_terminal() {
     let mut world = World::new(|_| {});
     let master = world.attach(Dialect::New).await;

@@ -5,6 +5,7 @@
 //! by itself, soon after it is told to [`Stop`] at the latest.
 
 mod args;
+mod arriving;
 mod files;
 mod follow;
 mod glob;

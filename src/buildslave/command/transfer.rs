@@ -4,15 +4,15 @@
 //! at the next block.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use tokio::fs::{self, File};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args::{Args, RUNTIME_ERROR, path, under};
+use super::arriving::Arriving;
 use super::{Context, Stop};
 use crate::net::CallError;
 use crate::pb::{Failure, Luid, Target, Value};
@@ -165,18 +165,7 @@ impl Download {
     }
 
     async fn transfer(&self, path: &Path, context: &mut Context) -> Outcome {
-        let opened = async {
-            if let Some(dir) = path.parent() {
-                fs::create_dir_all(dir).await?;
-            }
-            let file = File::create(path).await?;
-            if let Some(mode) = self.mode {
-                let mode = std::fs::Permissions::from_mode(mode);
-                file.set_permissions(mode).await?;
-            }
-            io::Result::Ok(file)
-        };
-        let Ok(mut file) = opened.await else {
+        let Ok(mut arriving) = Arriving::begin(path, self.mode).await else {
             let text = format!("Cannot open file '{}' for download", path.display());
             return Ok(Some(text));
         };
@@ -191,21 +180,23 @@ impl Download {
             }
             let size = self.common.next_block(left);
             if size == 0 {
-                file.flush().await.ok();
-                return Ok(Some(truncated(path)));
+                return match arriving.finish().await {
+                    Ok(()) => Ok(Some(truncated(path))),
+                    Err(error) => cannot(error),
+                };
             }
             let size = Value::Int(i64::try_from(size).unwrap_or(i64::MAX));
             let block = self.common.call("read", vec![size], context).await?;
             let block = block.as_raw().cloned().unwrap_or_default();
             if block.is_empty() {
-                return match file.flush().await {
+                return match arriving.finish().await {
                     Ok(()) => Ok(None),
                     Err(error) => cannot(error),
                 };
             }
             let read = u64::try_from(block.len()).unwrap_or(u64::MAX);
             left = left.map(|left| left.saturating_sub(read));
-            if let Err(error) = file.write_all(&block).await {
+            if let Err(error) = arriving.file.write_all(&block).await {
                 return cannot(error);
             }
         }

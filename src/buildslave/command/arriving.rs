@@ -1,0 +1,155 @@
+//! A file that arrives in pieces.
+
+use std::fs::{Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tokio::fs::{self, File};
+use tokio::io::AsyncWriteExt as _;
+
+/// A file that is written beside the place it is for, and takes that place when it is whole. Until then what was there
+/// stays; if it is dropped before, nothing is left of it.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    pub(super) file: File,
+    draft: Option<Draft>,
+}
+
+/// A file under a name that it does not keep; removed when dropped.
+#[derive(Debug)]
+struct Draft {
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Arriving {
+    /// Begins a file for `target`, with its directories. It gets `mode`, or that of the file that it replaces. A device or a pipe
+    /// is written to as it is, and of a link the file that it leads to is replaced.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub(super) async fn begin(target: &Path, mode: Option<u32>) -> io::Result<Self> {
+        if let Some(dir) = target.parent() {
+            fs::create_dir_all(dir).await?;
+        }
+        let target = fs::canonicalize(target)
+            .await
+            .unwrap_or_else(|_| target.to_owned());
+        let old = fs::metadata(&target).await.ok();
+        if old.as_ref().is_some_and(|old| !old.is_file()) || is_link(&target).await {
+            let file = File::create(&target).await?;
+            return Ok(Self { file, draft: None });
+        }
+        let path = target.with_file_name(format!(".arriving-{:032x}", rand::random::<u128>()));
+        let file = File::create_new(&path).await?;
+        let arriving = Self {
+            file,
+            draft: Some(Draft { path, target }),
+        };
+        let of_old = |old: Metadata| old.permissions().mode();
+        if let Some(mode) = mode.or_else(|| old.map(of_old)) {
+            arriving
+                .file
+                .set_permissions(Permissions::from_mode(mode))
+                .await?;
+        }
+        Ok(arriving)
+    }
+
+    /// Puts the file into its place.
+    ///
+    /// # Errors
+    /// The rest of it cannot be written, or it cannot be renamed; what was there stays.
+    pub(super) async fn finish(mut self) -> io::Result<()> {
+        self.file.flush().await?;
+        match &self.draft {
+            Some(draft) => fs::rename(&draft.path, &draft.target).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether it is a link that leads nowhere yet.
+async fn is_link(path: &Path) -> bool {
+    let meta = fs::symlink_metadata(path).await;
+    meta.is_ok_and(|meta| meta.is_symlink())
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It is not there any more if it has got its place.
+        std::fs::remove_file(&self.path).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(dir).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn what_was_there_stays_until_the_new_file_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("tool");
+        std::fs::write(&target, "old").unwrap();
+        std::fs::set_permissions(&target, Permissions::from_mode(0o750)).unwrap();
+        let read = || std::fs::read_to_string(&target).unwrap();
+
+        let mut cut = Arriving::begin(&target, None).await.unwrap();
+        cut.file.write_all(b"ha").await.unwrap();
+        cut.file.flush().await.unwrap();
+        assert_eq!(read(), "old");
+        drop(cut);
+        assert_eq!(
+            (read().as_str(), names(dir.path())),
+            ("old", vec!["tool".to_owned()])
+        );
+
+        let mut whole = Arriving::begin(&target, None).await.unwrap();
+        whole.file.write_all(b"new").await.unwrap();
+        whole.finish().await.unwrap();
+        assert_eq!((read().as_str(), mode(&target)), ("new", 0o750));
+        let given = Arriving::begin(&target, Some(0o600)).await.unwrap();
+        given.finish().await.unwrap();
+        assert_eq!((read().as_str(), mode(&target)), ("", 0o600));
+        assert_eq!(names(dir.path()), ["tool"]);
+    }
+
+    #[tokio::test]
+    async fn links_stay_links_and_devices_devices() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("real"), "old").unwrap();
+        symlink("real", at("link")).unwrap();
+        symlink("later", at("dangling")).unwrap();
+        symlink("/dev/null", at("null")).unwrap();
+        for name in ["link", "dangling", "null"] {
+            let mut arriving = Arriving::begin(&at(name), None).await.unwrap();
+            arriving.file.write_all(b"new").await.unwrap();
+            arriving.finish().await.unwrap();
+            assert!(at(name).symlink_metadata().unwrap().is_symlink(), "{name}");
+        }
+        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+        assert_eq!(
+            (read("real"), read("later")),
+            ("new".to_owned(), "new".to_owned())
+        );
+    }
+}
