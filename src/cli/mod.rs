@@ -20,6 +20,7 @@ mod force;
 mod hash_password;
 mod man;
 mod moment;
+mod new_state;
 mod next_runs;
 mod pause;
 mod reconfig;
@@ -28,6 +29,7 @@ mod simulate;
 mod start;
 mod stop;
 mod systemd_unit;
+mod verify;
 mod why;
 
 use std::ffi::OsString;
@@ -88,6 +90,8 @@ enum Verb {
     /// Print the hash of a password, which a try user may have in place of it.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
+    Verify(verify::Verify),
+    NewState(new_state::NewState),
     SystemdUnit(systemd_unit::SystemdUnit),
     /// Watch a change to a small git repository become builds on a local slave.
     Demo(demo::Demo),
@@ -135,6 +139,8 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::CancelStop(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::Verify(verb) => verb.run(),
+        Verb::NewState(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::SystemdUnit(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Demo(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),

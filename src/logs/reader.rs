@@ -105,6 +105,19 @@ impl LogReader {
         }
     }
 
+    /// Looks whether the log has all the bytes that its index says; returns how many bytes it has.
+    ///
+    /// # Errors
+    /// Reading failed, or bytes are missing.
+    pub fn check(&self) -> io::Result<u64> {
+        let (indexed, there) = (self.count(&Channel::ALL)?, self.data.metadata()?.len());
+        if there < indexed {
+            let why = format!("it has {there} bytes, and its index is of {indexed}");
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, why));
+        }
+        Ok(there)
+    }
+
     fn copy(
         &self,
         (mut position, length): (u64, u64),

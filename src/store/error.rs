@@ -1,7 +1,9 @@
 //! Why the state cannot be used.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
 
 /// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +53,52 @@ pub enum StoreError {
         /// The version that this program reads.
         known: u32,
     },
+    /// The logs of builds are there, and the state that knows them is not.
+    #[error(
+        "{path} is gone or empty, but there are logs of builds beside it: put back a copy of the state, or begin anew with \
+         `buildmaster new-state DIR`, which keeps the old logs and gives new builds numbers above theirs",
+        path = path.display()
+    )]
+    Lost {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is to be made anew, but must not be overwritten.
+    #[error("{} has a state in it; move it away first, with its -wal and -shm files", path.display())]
+    IsThere {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is in the file contradicts itself; another attempt does not help.
+    #[error(
+        "{path} is damaged: {why}; keep the file, and put back a copy of the state from before (`buildmaster verify` tells \
+         whether a copy is whole)",
+        path = path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found.
+        why: String,
+    },
+    /// The disk or another program is in the way, and the state may be as it should.
+    #[error(
+        "cannot use {path} at present: {source}; the state itself may be whole: see to the disk (space, permissions, the \
+         messages of the system) or to the program that holds the file, and try again",
+        path = path.display()
+    )]
+    Passing {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
     /// The file is something else.
-    #[error("{} is not the state of a buildmaster; move it away", path.display())]
+    #[error(
+        "{} is not the state of a buildmaster, or its beginning was overwritten; move it away, and put back a copy of the \
+         state if there was one",
+        path.display()
+    )]
     NotOurs {
         /// The file.
         path: PathBuf,
@@ -73,6 +119,37 @@ pub enum StoreError {
         /// What it says.
         source: rusqlite::Error,
     },
+}
+
+impl StoreError {
+    /// The error for what SQLite says of the file at `path`.
+    #[must_use]
+    pub fn of(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        if is_damage(&source) {
+            let why = source.to_string();
+            return Self::Damaged { path, why };
+        }
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotOurs { path },
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::OutOfMemory,
+            ) => Self::Passing { path, source },
+            Some(_) | None => Self::Sqlite { path, source },
+        }
+    }
+}
+
+/// Whether SQLite says that what is in the file contradicts itself.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 
 fn in_process(pid: Option<u32>) -> String {

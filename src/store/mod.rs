@@ -13,14 +13,17 @@ mod apply;
 mod column;
 mod error;
 mod expectation;
+mod fresh;
 mod known_login;
 mod lock;
 pub mod prune;
 pub mod read;
 mod recover;
 mod schema;
+pub mod verify;
 pub mod writer;
 
 pub use error::StoreError;
+pub use fresh::begin_anew;
 pub use read::State;
 pub use writer::{Store, Writer};

@@ -2,10 +2,10 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
 
@@ -95,12 +95,7 @@ pub(super) fn open_for_reading(dir: &Path) -> Result<Connection, StoreError> {
 
 /// The error for what SQLite refused.
 pub(super) fn refused(path: &Path, source: rusqlite::Error) -> StoreError {
-    let path: PathBuf = path.to_owned();
-    if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
-        StoreError::NotOurs { path }
-    } else {
-        StoreError::Sqlite { path, source }
-    }
+    StoreError::of(path, source)
 }
 
 fn check_is_ours(conn: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -161,7 +156,7 @@ fn known() -> u32 {
 /// "BMST", so that `file` and SQLite tell our file from others.
 const APPLICATION_ID: u32 = 0x424d_5354;
 /// Others hold the file for an instant only: a backup tool, somebody at the `sqlite3` prompt.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The writer moves the write-ahead log into the file itself when it has time; this is for when
 /// it has none for long.
 const AUTO_CHECKPOINT_PAGES: u32 = 16_384;

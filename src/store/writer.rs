@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use super::apply::{Refusal, apply};
 use super::lock::Lock;
 use super::recover::recover;
-use super::{State, StoreError, schema};
+use super::{State, StoreError, error, fresh, schema, verify};
 use crate::model::{Op, Recovered, Ticket, Timestamp};
 
 /// The state, opened for writing by the one master that runs on it.
@@ -45,7 +45,9 @@ impl Store {
     pub fn open(basedir: &Path, now: Timestamp) -> Result<(Self, Recovered), StoreError> {
         let lock = Lock::take(basedir)?;
         let path = basedir.join(Self::FILE);
+        fresh::check_is_not_lost(basedir)?;
         let mut conn = schema::open_for_writing(&path)?;
+        verify::glance(&conn, &path)?;
         let recovered = recover(&mut conn, basedir, now).map_err(|e| schema::refused(&path, e))?;
         Ok((Self { conn, path, lock }, recovered))
     }
@@ -305,10 +307,18 @@ impl WriterThread {
         let mut pause = FIRST_PAUSE;
         while let Err(e) = write_all(&self.store.conn, batch) {
             if self.shared.is_healthy.swap(false, Ordering::Relaxed) {
-                error!(
-                    "cannot write to {}: {e}; what happens waits in memory until it can be written",
-                    self.store.path.display()
-                );
+                if error::is_damage(&e) {
+                    error!(
+                        "{} is damaged: {e}; nothing can be written to it any more, and what happens is kept in memory \
+                         only: stop the master and put back a copy of the state",
+                        self.store.path.display()
+                    );
+                } else {
+                    error!(
+                        "cannot write to {}: {e}; what happens waits in memory until it can be written",
+                        self.store.path.display()
+                    );
+                }
             }
             thread::sleep(pause);
             pause = (pause * 2).min(LAST_PAUSE);

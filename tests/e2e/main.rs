@@ -30,6 +30,7 @@ mod refusals;
 mod secrets;
 mod service;
 mod slaves;
+mod state;
 mod stopping;
 mod strangers;
 mod sweep;

@@ -1,0 +1,34 @@
+//! `buildmaster new-state`: begins anew in a base directory whose state is lost.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::say;
+use crate::store;
+
+/// Make an empty state in a base directory whose state is lost, and keep the logs of its builds.
+///
+/// Nothing is known any more of changes, requests and builds. New builds get numbers above those of which there are logs,
+/// so that no log is overwritten. A state that is there, damaged or not, must be moved away first.
+#[derive(Clone, Debug, Args)]
+pub(super) struct NewState {
+    /// Base directory of the master
+    #[arg(value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+impl NewState {
+    /// Makes the state.
+    ///
+    /// # Errors
+    /// There is a state, or it cannot be written.
+    pub(super) fn run(&self) -> anyhow::Result<()> {
+        let next = store::begin_anew(&self.dir)?;
+        say(&format!("{}: a new state", self.dir.display()));
+        for (dir, next) in next {
+            say(&format!("builders/{dir}: the next build is {next}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! Whether the state is whole: at a start as far as a moment allows, and on demand all of it.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, Row};
+
+use super::{State, StoreError, schema};
+use crate::model::BuilderName;
+
+/// Looks for damage for a moment; of a large state only the beginning is looked at.
+pub(super) fn glance(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let interrupt = conn.get_interrupt_handle();
+    let (done, is_done) = mpsc::channel::<()>();
+    let found = thread::scope(|scope| {
+        scope.spawn(move || {
+            if is_done.recv_timeout(GLANCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                interrupt.interrupt();
+            }
+        });
+        let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        drop(done);
+        found
+    });
+    match found {
+        Ok(text) if text == FINE => Ok(()),
+        Ok(why) => Err(StoreError::Damaged {
+            path: path.to_owned(),
+            why: why.replace('\n', " "),
+        }),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
+        Err(error) => Err(schema::refused(path, error)),
+    }
+}
+
+/// What is wrong with the state of a master: damage to its file, and rows that refer to rows that are not there.
+///
+/// # Errors
+/// It cannot be read.
+pub fn verify(state: &State) -> rusqlite::Result<Vec<String>> {
+    let conn = &state.conn;
+    let mut found: Vec<String> = conn
+        .prepare("PRAGMA integrity_check(100)")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    found.retain(|text| text != FINE);
+    let dangling = |row: &Row<'_>| -> rusqlite::Result<String> {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        Ok(format!(
+            "a row of {table} refers to a row of {parent} that is not there"
+        ))
+    };
+    let mut select = conn.prepare("PRAGMA foreign_key_check")?;
+    for text in select.query_map([], dangling)? {
+        found.push(text?);
+    }
+    Ok(found)
+}
+
+/// A log that is complete and still kept, as the state has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownLog {
+    /// The builder.
+    pub builder: BuilderName,
+    /// The number of the build.
+    pub number: u64,
+    /// Where the log is, relative to the base directory and without suffix.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Calls `look` with each log that is complete and was not pruned.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn each_log(state: &State, mut look: impl FnMut(KnownLog)) -> rusqlite::Result<()> {
+    let mut select = state.conn.prepare(LOGS)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        look(KnownLog {
+            builder: BuilderName::from(row.get::<_, String>(0)?.as_str()),
+            number: row.get::<_, i64>(1)?.unsigned_abs(),
+            path: row.get(2)?,
+            size: row.get::<_, i64>(3)?.unsigned_abs(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether the log at `path` has not been pruned.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn is_kept(state: &State, path: &str) -> rusqlite::Result<bool> {
+    let mut select = state.conn.prepare_cached(KEPT)?;
+    select.exists([path])
+}
+
+pub(super) const KEPT: &str = "SELECT 1 FROM log l JOIN build b ON b.id = l.build
+     WHERE l.path = ?1 AND b.logs_pruned = 0";
+
+pub(super) const LOGS: &str = "SELECT b.builder, b.number, l.path, l.size
+     FROM build b JOIN log l ON l.build = b.id
+     WHERE b.logs_pruned = 0 AND l.size IS NOT NULL";
+
+/// What SQLite says of a file without damage.
+const FINE: &str = "ok";
+/// How long a start may be held up by looking for damage.
+const GLANCE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::store::Store;
+
+    fn filled() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path(), Timestamp(0)).unwrap());
+        let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
+        conn.execute_batch(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2000)
+             INSERT INTO spent_builds SELECT 'builder-with-a-long-name-' || n, n FROM n;
+             PRAGMA wal_checkpoint(TRUNCATE);",
+        )
+        .unwrap();
+        dir
+    }
+
+    /// Overwrites the page in which the rows of the filled table begin.
+    fn damage(dir: &Path) {
+        let path = dir.join(Store::FILE);
+        let (page, size): (u32, u32) = {
+            let conn = Connection::open(&path).unwrap();
+            let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'spent_builds'";
+            (
+                conn.query_row(root, [], |row| row.get(0)).unwrap(),
+                conn.pragma_query_value(None, "page_size", |row| row.get(0))
+                    .unwrap(),
+            )
+        };
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&[0xa5; 512], u64::from((page - 1) * size))
+            .unwrap();
+    }
+
+    #[test]
+    fn a_whole_state_is_fine() {
+        let dir = filled();
+        let state = State::open_readonly(dir.path()).unwrap();
+        assert_eq!(verify(&state).unwrap(), [""; 0]);
+        Store::open(dir.path(), Timestamp(0)).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_state_is_told_apart_from_a_disk_that_fails() {
+        let dir = filled();
+        damage(dir.path());
+        match Store::open(dir.path(), Timestamp(0)) {
+            Err(error @ StoreError::Damaged { .. }) => {
+                let told = error.to_string();
+                assert!(told.contains("is damaged"), "{told}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let state = State::open_readonly(dir.path()).unwrap();
+        assert!(!verify(&state).unwrap().is_empty());
+    }
+
+    #[test]
+    fn rows_that_refer_to_nothing_are_found() {
+        let dir = filled();
+        let conn = Connection::open(dir.path().join(Store::FILE)).unwrap();
+        conn.execute_batch(
+            "PRAGMA foreign_keys = OFF;
+             INSERT INTO request (id, build_set, builder, submitted_at) VALUES (1, 77, 'b', 0);",
+        )
+        .unwrap();
+        let state = State::open_readonly(dir.path()).unwrap();
+        assert_eq!(
+            verify(&state).unwrap(),
+            ["a row of request refers to a row of build_set that is not there"]
+        );
+    }
+}
