@@ -48,7 +48,10 @@
 //! - **One owner per piece of state.** The engine task owns the core; the writer thread owns the state; a
 //!   connection task owns its socket. All channels are bounded, and each says what happens when it is full.
 //! - **Log text never passes the core.** It goes from the connection to the log file as slices of the
-//!   receive buffer; a slow disk makes the slave wait.
+//!   receive buffer; a slow disk makes the slave wait, and so does a full one, for some minutes.
+//! - **Memory is bounded in bytes, not in counts.** What a user who has logged in sends takes room from the
+//!   share of that user (`net/budget.rs`), and without room the connection is not read. Patches are on disk
+//!   until a build needs them.
 //! - **Equal seeds give equal runs** of the core: anything that is iterated is ordered.
 //!
 //! # A change becomes a build

@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::locks::{LockDesk, Waited, waiting_text};
 use super::remote::Remote;
 use super::render::Values;
-use super::steplog::StepLog;
+use super::steplog::{Closed, StepLog};
 use super::steps;
 use crate::botmaster::{BuildPlan, LockUser};
 use crate::config::{StepConfig, StepKind};
@@ -224,9 +224,14 @@ impl<'a> StepRun<'a> {
         if let Some(reason) = &self.interrupted {
             self.logs.add("interrupt", reason.clone().into()).await;
         }
-        let (result, text, about) = self.verdict(&performed);
+        let (result, mut text, about) = self.verdict(&performed);
         let contribution = contribution(self.config, result);
-        let (mut ops, output) = self.logs.close().await;
+        let ClosedLogs {
+            mut ops,
+            output,
+            incomplete,
+        } = self.logs.close().await;
+        text.extend(incomplete.iter().cloned());
         let at = (self.around.clock)();
         ops.push(Op::StepFinished {
             build: self.around.plan.build,
@@ -242,9 +247,9 @@ impl<'a> StepRun<'a> {
             terminates: contribution.terminates,
             contribution: contribution.result,
             build_text: if contribution.tells {
-                about
+                about.into_iter().chain(incomplete).collect()
             } else {
-                Vec::new()
+                incomplete
             },
             took: Effort { secs, output },
             has_command: self.has_command,
@@ -385,12 +390,23 @@ impl<'a> StepLogs<'a> {
         })
     }
 
-    /// Closes all; returns what is to be remembered of that, and the bytes of output in those that have any.
-    async fn close(&mut self) -> (Vec<Op>, BTreeMap<String, f64>) {
+    /// Closes all.
+    async fn close(&mut self) -> ClosedLogs {
         let mut output = BTreeMap::new();
         let mut ops = Vec::with_capacity(self.open.len() + 1);
+        let mut incomplete = Vec::new();
         for log in self.open.drain(..) {
-            let (name, size_bytes, output_bytes) = log.close().await;
+            let Closed {
+                name,
+                written,
+                output_bytes,
+            } = log.close().await;
+            if written.lost_bytes > 0 {
+                let lost = written.lost_bytes;
+                incomplete.push(format!(
+                    "(log {name} is incomplete: the master could not write {lost} bytes)"
+                ));
+            }
             if output_bytes > 0 {
                 #[expect(clippy::cast_precision_loss, reason = "it becomes an estimate")]
                 output.insert(name.clone(), output_bytes as f64);
@@ -399,11 +415,25 @@ impl<'a> StepLogs<'a> {
                 build: self.around.plan.build,
                 step: self.index,
                 name,
-                size_bytes,
+                size_bytes: written.size_bytes,
             });
         }
-        (ops, output)
+        ClosedLogs {
+            ops,
+            output,
+            incomplete,
+        }
     }
+}
+
+/// What became of the logs of a step.
+struct ClosedLogs {
+    /// What is to be remembered.
+    ops: Vec<Op>,
+    /// Bytes of output in those that have any.
+    output: BTreeMap<String, f64>,
+    /// A sentence for each that lacks something.
+    incomplete: Vec<String>,
 }
 
 /// The log of a command's output.

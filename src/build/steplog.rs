@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::config::LogLimits;
-use crate::logs::{Channel, LogSink};
+use crate::logs::{Channel, LogSink, Written};
 
 /// A log that is being written.
 #[derive(Debug)]
@@ -23,6 +23,15 @@ pub(super) struct StepLog {
     /// Bytes of stdout and stderr that are in the log.
     kept: u64,
     tail: Tail,
+}
+
+/// What became of a log of a step.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) name: String,
+    pub(super) written: Written,
+    /// Bytes of output that it was given.
+    pub(super) output_bytes: u64,
 }
 
 impl StepLog {
@@ -84,9 +93,8 @@ impl StepLog {
         self.sink.append(Channel::Header, text.into()).await;
     }
 
-    /// Appends the kept tail, if there is one, and closes the log; returns its name, the bytes in it, and how
-    /// many of them are output.
-    pub(super) async fn close(mut self) -> (String, u64, u64) {
+    /// Appends the kept tail, if there is one, and closes the log.
+    pub(super) async fn close(mut self) -> Closed {
         let tail = std::mem::take(&mut self.tail);
         if tail.size > 0 {
             self.note(format!("\nFinal {} bytes follow below:\n", tail.size))
@@ -95,8 +103,11 @@ impl StepLog {
                 self.put(channel, data.freeze()).await;
             }
         }
-        let size_bytes = self.sink.close().await;
-        (self.name, size_bytes, self.kept)
+        Closed {
+            written: self.sink.close().await,
+            name: self.name,
+            output_bytes: self.kept,
+        }
     }
 
     async fn put(&mut self, channel: Channel, data: Bytes) {

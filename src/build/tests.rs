@@ -70,6 +70,23 @@ async fn a_build_without_steps_is_successful() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_could_not_be_written_is_told_in_the_step_and_in_the_build() {
+    let mut stage = Stage::new(steps(&["compile"]));
+    // So that no directory can be made for it.
+    std::fs::write(stage.directory.path().join("builders"), "").unwrap();
+    let build = stage.build();
+    let (outcome, ()) = play(build, async {
+        stage.command().await.exit(0).await;
+    })
+    .await;
+    assert_eq!(outcome.result, Results::Success);
+    let told = "(log stdio is incomplete: the master could not write ";
+    assert!(outcome.text.join(" ").contains(told), "{:?}", outcome.text);
+    let steps = stage.steps();
+    assert!(steps[0].2.contains(told), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn equal_step_names_get_numbers() {
     let mut stage = Stage::new(steps(&["a", "a", "a"]));
     let build = stage.build();

@@ -450,6 +450,11 @@ async fn attend(
                 }
             }
             () = tokio::time::sleep_until(last + limit) => {
+                if asked.is_some() && slave.peer.is_held_up() {
+                    // The answer may be there, behind output that waits for the disk.
+                    last = tokio::time::Instant::now();
+                    continue;
+                }
                 if asked.is_some() {
                     slave.peer.close(UNANSWERED);
                     return;

@@ -23,7 +23,7 @@ pub mod writer;
 pub use name::file_name;
 pub use reader::LogReader;
 pub use remove::remove;
-pub use writer::{LogSink, LogStore};
+pub use writer::{LogSink, LogStore, Written};
 
 /// A channel of a log (LOG-02). The numbers are those Buildbot's status clients know.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -1,22 +1,23 @@
 //! Writing logs.
 
-use std::collections::BTreeMap;
+mod log;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, ErrorKind, IoSlice, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{error, warn};
 
+use self::log::{Chunk, Log};
 use super::Channel;
-use super::index::Run;
-use super::place;
 use crate::directory::Directory;
 
 /// Makes logs, all written by one thread. Cheap to clone; the thread ends when the last clone and
@@ -43,6 +44,7 @@ impl LogStore {
             room: Arc::clone(&room),
             logs: BTreeMap::new(),
             recent: BTreeMap::new(),
+            stalled: BTreeSet::new(),
             turn: 0,
         };
         thread::Builder::new()
@@ -56,8 +58,9 @@ impl LogStore {
     }
 
     /// A new log at `path` (relative to the base directory, without suffix, such as
-    /// `builders/quick/12/0-compile/stdio`). Directories are made. Never fails: a log that cannot be written
-    /// reports that once, in the program's log, and counts what it drops.
+    /// `builders/quick/12/0-compile/stdio`). Directories are made. Never fails: while a log cannot be written, those who
+    /// write to it wait, for some minutes where the disk is full; then text is dropped and counted until it can be
+    /// written again, and the log says how much is missing.
     #[must_use]
     pub fn create(&self, path: &str) -> LogSink {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -75,6 +78,15 @@ impl LogStore {
         });
         sink
     }
+}
+
+/// What became of a log.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Written {
+    /// Bytes of all channels that are in it.
+    pub size_bytes: u64,
+    /// Bytes that could not be written.
+    pub lost_bytes: u64,
 }
 
 /// A log that is being written. Dropping it closes the log without waiting.
@@ -107,8 +119,8 @@ impl LogSink {
         self.send(Message::Append { id, channel, data });
     }
 
-    /// Waits until everything is in the files and closes them; returns the bytes of all channels.
-    pub async fn close(self) -> u64 {
+    /// Waits until everything is in the files, or given up, and closes them.
+    pub async fn close(self) -> Written {
         let (done, closed) = oneshot::channel();
         self.send(Message::Close {
             id: self.id,
@@ -149,7 +161,7 @@ enum Message {
     },
     Close {
         id: u64,
-        done: Option<oneshot::Sender<u64>>,
+        done: Option<oneshot::Sender<Written>>,
     },
 }
 
@@ -166,14 +178,25 @@ struct WriterThread {
     logs: BTreeMap<u64, Log>,
     /// Logs with open files, by the turn of their last use.
     recent: BTreeMap<u64, u64>,
+    /// Logs that cannot be written, and are to be tried again.
+    stalled: BTreeSet<u64>,
     turn: u64,
 }
 
 impl WriterThread {
     fn run(mut self) {
         let mut touched = Vec::new();
-        while let Ok(first) = self.waiting.recv() {
-            self.take(first, &mut touched);
+        loop {
+            let first = if self.stalled.is_empty() {
+                self.waiting.recv().map_err(Into::into)
+            } else {
+                self.waiting.recv_timeout(RETRY)
+            };
+            match first {
+                Ok(first) => self.take(first, &mut touched),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
             // What the semaphore lets wait is what can be taken at once.
             while let Ok(message) = self.waiting.try_recv() {
                 self.take(message, &mut touched);
@@ -181,6 +204,7 @@ impl WriterThread {
                     break;
                 }
             }
+            touched.extend(&self.stalled);
             for id in touched.drain(..) {
                 self.flush(id);
             }
@@ -199,48 +223,45 @@ impl WriterThread {
                     if log.waiting.is_empty() {
                         touched.push(id);
                     }
-                    log.waiting.push((channel, data));
+                    let weight = weight(&data);
+                    log.waiting.push_back(Chunk {
+                        channel,
+                        data,
+                        weight,
+                    });
                 }
             }
             Message::Close { id, done } => {
+                if let Some(log) = self.logs.get_mut(&id) {
+                    // That of the caller who waits for it comes before that of the sink which is dropped.
+                    log.closing.get_or_insert(done);
+                }
                 self.flush(id);
-                let Some(log) = self.logs.remove(&id) else {
-                    return;
-                };
-                self.recent.remove(&log.turn);
-                if log.dropped_bytes > 0 {
-                    warn!(
-                        size_bytes = log.dropped_bytes,
-                        "the log {:?} is cut short: its end could not be written", log.path
-                    );
-                }
-                if let Some(done) = done {
-                    // The build may have stopped waiting.
-                    done.send(log.size).unwrap_or_default();
-                }
             }
         }
     }
 
-    /// Writes what waits of a log.
+    /// Writes what waits of a log, and closes it if that is wanted and nothing waits any more.
     fn flush(&mut self, id: u64) {
         let Some(log) = self.logs.get_mut(&id) else {
             return;
         };
-        let weight: usize = log
-            .waiting
-            .iter()
-            .map(|(_, data)| usize::try_from(weight(data)).unwrap_or(SHARE_BYTES))
-            .sum();
         self.turn += 1;
         self.recent.remove(&log.turn);
         log.turn = self.turn;
-        log.flush(&self.basedir);
+        let weight = log.flush(&self.basedir, PATIENCE);
         log.share.add_permits(weight);
+        self.room.add_permits(weight);
         if log.files.is_some() {
             self.recent.insert(self.turn, id);
         }
-        self.room.add_permits(weight);
+        if log.waiting.is_empty() && log.closing.is_some() {
+            self.close(id);
+        } else if log.trouble.is_some() {
+            self.stalled.insert(id);
+        } else {
+            self.stalled.remove(&id);
+        }
         if self.recent.len() > MAX_OPEN_LOGS
             && let Some((_, oldest)) = self.recent.pop_first()
             && let Some(log) = self.logs.get_mut(&oldest)
@@ -248,135 +269,27 @@ impl WriterThread {
             log.files = None;
         }
     }
-}
 
-struct Log {
-    path: String,
-    share: Arc<Semaphore>,
-    waiting: Vec<(Channel, Bytes)>,
-    /// Closed when others need the descriptors; opened again at the next write.
-    files: Option<Files>,
-    state: State,
-    /// Bytes that are in the log.
-    size: u64,
-    dropped_bytes: u64,
-    /// Of its last use.
-    turn: u64,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    New,
-    Made,
-    /// The file system refused; what is in the log stays, the rest is dropped.
-    Broken,
-}
-
-struct Files {
-    data: File,
-    index: File,
-}
-
-impl Log {
-    fn new(path: String, share: Arc<Semaphore>) -> Self {
-        Self {
-            path,
-            share,
-            waiting: Vec::new(),
-            files: None,
-            state: State::New,
-            size: 0,
-            dropped_bytes: 0,
-            turn: 0,
-        }
-    }
-
-    fn flush(&mut self, basedir: &Directory) {
-        if let Err(e) = self.try_flush(basedir) {
-            error!(
-                "cannot write the log {:?}: {e}; the build goes on without the rest of it",
-                self.path
+    fn close(&mut self, id: u64) {
+        self.stalled.remove(&id);
+        let Some(log) = self.logs.remove(&id) else {
+            return;
+        };
+        self.recent.remove(&log.turn);
+        if log.lost_bytes > 0 {
+            warn!(
+                size_bytes = log.lost_bytes,
+                "the log {:?} is incomplete: some of it could not be written", log.path
             );
-            self.state = State::Broken;
-            self.files = None;
         }
-        if self.state == State::Broken {
-            for (_, data) in self.waiting.drain(..) {
-                self.dropped_bytes += length(&data);
-            }
+        if let Some(done) = log.closing.flatten() {
+            let written = Written {
+                size_bytes: log.size,
+                lost_bytes: log.lost_bytes,
+            };
+            // The build may have stopped waiting.
+            done.send(written).unwrap_or_default();
         }
-    }
-
-    fn try_flush(&mut self, basedir: &Directory) -> io::Result<()> {
-        if self.state == State::Broken || (self.state == State::Made && self.waiting.is_empty()) {
-            return Ok(());
-        }
-        let files = match &mut self.files {
-            Some(files) => files,
-            None => self
-                .files
-                .insert(Files::open(basedir, &self.path, self.state == State::New)?),
-        };
-        self.state = State::Made;
-        let mut runs = Vec::new();
-        let mut written = Ok(());
-        for chunks in self.waiting.chunks(MAX_SLICES) {
-            let (bytes, result) = write_all(&mut files.data, chunks);
-            push_runs(&mut runs, chunks, bytes);
-            written = result;
-            if written.is_err() {
-                break;
-            }
-        }
-        let before = self.size;
-        let mut index = Vec::with_capacity(runs.len() * 4);
-        for run in &runs {
-            run.encode(&mut index);
-            self.size += run.length;
-        }
-        if let Err(e) = files.index.write_all(&index) {
-            // Nothing claims the bytes, or only the first of them: what the reader finds.
-            self.size = before;
-            written = Err(e);
-        }
-        if written.is_ok() {
-            self.waiting.clear();
-        } else {
-            let all: u64 = self.waiting.drain(..).map(|(_, data)| length(&data)).sum();
-            self.dropped_bytes += all - (self.size - before);
-        }
-        if self.waiting.capacity() > MAX_SLICES {
-            self.waiting.shrink_to(MAX_SLICES);
-        }
-        written
-    }
-}
-
-impl Files {
-    fn open(basedir: &Directory, path: &str, is_new: bool) -> io::Result<Self> {
-        let path = Path::new(path);
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(place::outside());
-        };
-        let dir = place::open(basedir, dir, is_new)?;
-        let open = |suffix| {
-            let name = with_suffix(name, suffix);
-            if !is_new {
-                return dir.append(&name);
-            }
-            match dir.create(&name, 0o666) {
-                // It belongs to a build whose number the state has forgotten, because an older copy of the state was
-                // put back.
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                    dir.set_aside(&name)?;
-                    dir.create(&name, 0o666)
-                }
-                made => made,
-            }
-        };
-        let index = open(INDEX)?;
-        let data = open(DATA)?;
-        Ok(Self { data, index })
     }
 }
 
@@ -387,50 +300,15 @@ pub(super) fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name
 }
 
-/// Writes the chunks without copying them; returns how many bytes went out.
-fn write_all(file: &mut File, chunks: &[(Channel, Bytes)]) -> (u64, io::Result<()>) {
-    let mut slices: Vec<_> = chunks.iter().map(|(_, data)| IoSlice::new(data)).collect();
-    let mut slices = &mut slices[..];
-    let mut written = 0;
-    while !slices.is_empty() {
-        match file.write_vectored(slices) {
-            Ok(0) => return (written, Err(ErrorKind::WriteZero.into())),
-            Ok(n) => {
-                written += u64::try_from(n).unwrap_or(u64::MAX);
-                IoSlice::advance_slices(&mut slices, n);
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return (written, Err(e)),
-        }
-    }
-    (written, Ok(()))
-}
-
-/// Adds runs for the first `bytes` of `chunks`; neighbours of one channel become one run.
-fn push_runs(runs: &mut Vec<Run>, chunks: &[(Channel, Bytes)], mut bytes: u64) {
-    for (channel, data) in chunks {
-        let length = length(data).min(bytes);
-        bytes -= length;
-        match runs.last_mut() {
-            _ if length == 0 => {}
-            Some(last) if last.channel == *channel => last.length += length,
-            _ => runs.push(Run {
-                channel: *channel,
-                length,
-            }),
-        }
-    }
-}
-
-fn length(data: &Bytes) -> u64 {
-    u64::try_from(data.len()).unwrap_or(u64::MAX)
-}
-
 /// Suffix of the file with the bytes.
 pub(super) const DATA: &str = ".log";
 /// Suffix of the file with the runs.
 pub(super) const INDEX: &str = ".idx";
 
+/// How long those who write to a log wait when the disk is full.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a log that cannot be written is left alone before the next attempt.
+const RETRY: Duration = Duration::from_millis(500);
 /// What may wait to be written of all logs together.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 /// What may wait of one log: large enough to keep the disk busy, small enough for eight others.

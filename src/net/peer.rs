@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +29,8 @@ struct Shared {
     outgoing: mpsc::UnboundedSender<Outgoing>,
     last_luid: AtomicI64,
     lost: watch::Receiver<Option<Lost>>,
+    /// Whether the connection is not read, as what it brought waits for something here.
+    is_held_up: Arc<AtomicBool>,
     address: Box<str>,
     heard: Arc<Heard>,
     tasks: Tasks,
@@ -113,6 +115,8 @@ pub(super) struct Asked {
     pub(super) replies: Replies,
     /// To say that something was heard.
     pub(super) heard: Arc<Heard>,
+    /// To say that it is not read.
+    pub(super) is_held_up: Arc<AtomicBool>,
     /// To say that it is gone.
     pub(super) tell_lost: watch::Sender<Option<Lost>>,
 }
@@ -181,11 +185,13 @@ impl Peer {
             begun: Instant::now(),
             last: AtomicU64::new(0),
         });
+        let is_held_up = Arc::new(AtomicBool::new(false));
         let shared = Shared {
             heard: Arc::clone(&heard),
             outgoing,
             last_luid: AtomicI64::new(0),
             lost,
+            is_held_up: Arc::clone(&is_held_up),
             address: address.into(),
             tasks: tasks.clone(),
         };
@@ -197,6 +203,7 @@ impl Peer {
             outgoing: asked,
             replies,
             heard,
+            is_held_up,
             tell_lost,
         };
         (peer, asked)
@@ -279,6 +286,13 @@ impl Peer {
             Ok(why) => why.clone().unwrap_or_else(|| Lost(String::new())),
             Err(_task_gone) => Lost("the connection's task ended".to_owned()),
         }
+    }
+
+    /// Whether the connection is not read at present, as what it brought waits for something here, such as room on the
+    /// disk. Answers of the peer may be waiting then.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        self.shared.is_held_up.load(Ordering::Relaxed)
     }
 
     /// Whether the connection is gone.

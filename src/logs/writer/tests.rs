@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::pin::pin;
 use std::task::Poll;
@@ -30,12 +31,16 @@ fn is_pending(future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
 fn write(dir: &Path, path: &str, chunks: &[(Channel, &[u8])]) -> u64 {
     let store = LogStore::start(dir.to_owned()).unwrap();
     let mut sink = store.create(path);
-    block_on(async {
+    let written = block_on(async {
         for (channel, data) in chunks {
             sink.append(*channel, Bytes::copy_from_slice(data)).await;
         }
         sink.close().await
-    })
+    });
+    let given: usize = chunks.iter().map(|(_, data)| data.len()).sum();
+    let all = written.size_bytes + written.lost_bytes;
+    assert_eq!(all, u64::try_from(given).unwrap());
+    written.size_bytes
 }
 
 fn read(dir: &Path, path: &str, channels: &[Channel]) -> Vec<u8> {
@@ -152,16 +157,57 @@ fn a_log_that_cannot_be_written_does_not_stop_the_build() {
     let data = vec![b'x'; 3 * WAITING_BYTES / 32];
     let chunks = [(Channel::Stdout, &data[..]); 32];
     assert_eq!(write(dir.path(), "file/log", &chunks), 0);
-    // A full disk.
-    let basedir = Directory::open(dir.path()).unwrap();
+}
+
+/// A log whose next bytes go to a full disk; after that there is room.
+fn on_a_full_disk(basedir: &Directory, patience: Duration) -> Log {
     let mut log = Log::new("log".to_owned(), Arc::new(Semaphore::new(0)));
-    log.flush(&basedir);
-    let full = File::options().write(true).open("/dev/full").unwrap();
+    log.flush(basedir, patience);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
     log.files.as_mut().unwrap().data = full;
-    log.waiting.push((Channel::Stdout, Bytes::from(data)));
-    log.flush(&basedir);
-    assert_eq!((log.state, log.size), (State::Broken, 0));
-    assert_eq!(read(dir.path(), "log", &Channel::ALL), b"");
+    log
+}
+
+/// Has `text` wait, tries to write what waits, and tells the weight of what does not wait any more.
+fn put(log: &mut Log, text: &'static str, basedir: &Directory, patience: Duration) -> usize {
+    log.waiting.push_back(Chunk {
+        channel: Channel::Stdout,
+        data: text.into(),
+        weight: 7,
+    });
+    log.flush(basedir, patience)
+}
+
+fn is_due(log: &mut Log) {
+    log.trouble.as_mut().unwrap().next_try = std::time::Instant::now();
+}
+
+#[test]
+fn a_full_disk_is_waited_for_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let basedir = Directory::open(dir.path()).unwrap();
+    let mut log = on_a_full_disk(&basedir, PATIENCE);
+    assert_eq!(put(&mut log, "one", &basedir, PATIENCE), 0, "it waits");
+    is_due(&mut log);
+    assert_eq!(put(&mut log, "two", &basedir, PATIENCE), 14);
+    assert!(log.trouble.is_none());
+    assert_eq!((log.size, log.lost_bytes), (6, 0));
+    assert_eq!(read(dir.path(), "log", &Channel::ALL), b"onetwo");
+}
+
+#[test]
+fn after_a_disk_was_full_for_long_the_log_says_what_is_missing_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let basedir = Directory::open(dir.path()).unwrap();
+    let mut log = on_a_full_disk(&basedir, Duration::ZERO);
+    assert_eq!(put(&mut log, "lost", &basedir, Duration::ZERO), 7);
+    is_due(&mut log);
+    assert_eq!(put(&mut log, "kept", &basedir, Duration::ZERO), 7);
+    assert_eq!(log.lost_bytes, 4);
+    assert_eq!(read(dir.path(), "log", &[Channel::Stdout]), b"kept");
+    let note = String::from_utf8(read(dir.path(), "log", &[Channel::Header])).unwrap();
+    let said = "\n4 bytes of this log are missing here: the master could not write them (No space";
+    assert!(note.starts_with(said), "{note}");
 }
 
 #[test]
@@ -222,7 +268,7 @@ fn more_logs_than_files_may_be_open_are_written_at_a_time() {
             }
         }
         for sink in sinks {
-            assert_eq!(sink.close().await, 3);
+            assert_eq!(sink.close().await.size_bytes, 3);
         }
     });
     for path in paths {
