@@ -28,6 +28,8 @@ use crate::net::Tasks;
 /// system limits the length of a socket's path.
 pub const FILE: &str = "control.sock";
 
+/// How long a stop of the master waits for the answer to a request that was taken.
+const ANSWER_TIME: Duration = Duration::from_millis(400);
 /// Longest request in bytes: a reason is a line of text, not a book.
 const MAX_REQUEST_BYTES: u64 = 64 * 1024;
 
@@ -200,13 +202,10 @@ pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
         };
         match accepted {
             Ok((stream, _)) => {
-                let (control, stopping) = (control.clone(), tasks.stopping());
+                let served = answer_all(stream, control.clone(), tasks.stopping());
                 tasks.spawn(info_span!("control connection"), async move {
-                    tokio::select! {
-                        done = answer_all(stream, control) => if let Err(error) = done {
-                            debug!("control connection ended: {error}");
-                        },
-                        () = stopping => {}
+                    if let Err(error) = served.await {
+                        debug!("control connection ended: {error}");
                     }
                 });
             }
@@ -266,13 +265,23 @@ pub async fn ask_until_end(request: &Request) -> Result<Option<Value>, String> {
     }
 }
 
-async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
+/// Answers requests until `stopping`; one that was taken by then is answered, if that does not take long.
+async fn answer_all(
+    stream: UnixStream,
+    control: Control,
+    stopping: impl Future<Output = ()>,
+) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
+    let mut stopping = std::pin::pin!(stopping);
     loop {
         let mut line = String::new();
         let mut request = (&mut read).take(MAX_REQUEST_BYTES);
-        let Ok(len) = timeout(REQUEST_TIME, request.read_line(&mut line)).await else {
+        let read = tokio::select! {
+            read = timeout(REQUEST_TIME, request.read_line(&mut line)) => read,
+            () = &mut stopping => return Ok(()),
+        };
+        let Ok(len) = read else {
             // Nobody asks anything: the descriptor is for those who do.
             return Ok(());
         };
@@ -280,7 +289,23 @@ async fn answer_all(stream: UnixStream, control: Control) -> io::Result<()> {
             return Ok(());
         }
         let response = match serde_json::from_str::<Request>(&line) {
-            Ok(request) => Response::from(answer(request, &control).await),
+            Ok(request) => {
+                // That the master has stopped is the answer to this one.
+                let patience = if matches!(request, Request::CleanShutdown) {
+                    Duration::ZERO
+                } else {
+                    ANSWER_TIME
+                };
+                let stopped = async {
+                    stopping.as_mut().await;
+                    tokio::time::sleep(patience).await;
+                };
+                tokio::select! {
+                    biased;
+                    answered = answer(request, &control) => Response::from(answered),
+                    () = stopped => return Ok(()),
+                }
+            }
             Err(error) => Response::from(Err(format!("bad request: {error}"))),
         };
         let mut text = serde_json::to_vec(&response)?;

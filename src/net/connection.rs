@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -45,8 +46,13 @@ const MAX_READ_BYTES: usize = 128 * 1024;
 const READ_BYTES_BEFORE_LOGIN: usize = 2 * 1024;
 /// A shorter read is copied out of the buffer, so that few bytes do not hold a large one.
 const COPY_BELOW: usize = 4 * 1024;
+/// How long a stop of the program waits for the answers to calls that were taken.
+const ANSWER_TIME: Duration = Duration::from_millis(400);
 /// How long a connection that is being closed may take to write what waits.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Why a connection ends with the program.
+const STOPPING: &str = "stopping";
 
 /// Drives the client's side of a connection over `stream`. `address` is for logs.
 #[must_use]
@@ -93,6 +99,8 @@ pub(super) struct Connection<S> {
     /// When its time is up: to log in, or to write what waits when it is being closed.
     deadline: Option<Pin<Box<Sleep>>>,
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// The program stops: nothing more is read, and answers are waited for until then.
+    stops_at: Option<Pin<Box<Sleep>>>,
     /// Whether the handles are asked before the socket, which alternates.
     handles_first: bool,
 }
@@ -142,6 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             closing: None,
             deadline: None,
             stopping: Box::pin(tasks.stopping()),
+            stops_at: None,
             handles_first: false,
         })
     }
@@ -176,6 +185,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             self.decode()?;
             self.collect_output();
+            let is_held_up = self.blocked.is_some();
+            self.asked.is_held_up.store(is_held_up, Ordering::Relaxed);
             if self.undecoded {
                 tokio::task::yield_now().await;
             }
@@ -229,7 +240,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     return Err(End::Closed(why));
                 }
             }
-            Wake::Stop => self.close("stopping".to_owned()),
+            Wake::Stop if self.gate.is_none() && self.stops_at.is_none() => {
+                self.stops_at = Some(Box::pin(sleep_until(Instant::now() + ANSWER_TIME)));
+            }
+            Wake::Stop => self.close(STOPPING.to_owned()),
         }
         Ok(())
     }
@@ -462,7 +476,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.closing.is_some() {
             return Poll::Pending;
         }
-        if self.stopping.as_mut().poll(cx).is_ready() {
+        let is_over = match &mut self.stops_at {
+            // Whoever handed in something that is kept is to hear of it.
+            Some(at) => self.broker.unanswered() == 0 || at.as_mut().poll(cx).is_ready(),
+            None => self.stopping.as_mut().poll(cx).is_ready(),
+        };
+        if is_over {
             return Poll::Ready(Ok(Wake::Stop));
         }
         self.handles_first = !self.handles_first;
@@ -515,6 +534,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 .as_mut()
                 .poll(cx)
                 .map(|unblocked| Ok(Wake::Unblocked(unblocked)));
+        }
+        if self.stops_at.is_some() {
+            return Poll::Pending;
         }
         if self.undecoded {
             return Poll::Ready(Ok(Wake::Decode));

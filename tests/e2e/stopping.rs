@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::harness::process::PATIENCE;
+use crate::harness::setup::CHANGE_AUTH;
 use crate::harness::{Build, Finished, Master, Process, Sandbox, Setup, run, shell, wait_until};
 
 #[test]
@@ -150,3 +151,29 @@ fn result(build: &Build) -> &str {
 
 /// What the master logs when a clean stop begins.
 const DRAINS: &str = "waiting for those that run";
+
+/// Whoever hands in a change while the master stops hears the truth: it is kept, or it is not.
+#[test]
+fn every_change_that_is_kept_at_a_stop_was_answered_with_yes() {
+    let sandbox = Sandbox::new();
+    let mut master = Master::start(&sandbox, &waiting("true"));
+    let senders: Vec<Process> = (0..12)
+        .map(|number| {
+            let mut command = sandbox.buildbot();
+            let address = format!("127.0.0.1:{}", master.port());
+            command.args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"]);
+            command.args(["--master", &address, "--revision", &number.to_string()]);
+            Process::start("sendchange", command.arg("src/main.c"))
+        })
+        .collect();
+    wait_until("the first change", || {
+        !master.show::<serde_json::Value>(&["changes"]).is_empty()
+    });
+    assert!(master.terminate().success());
+    let mut accepted = 0;
+    for mut sender in senders {
+        accepted += usize::from(sender.wait().success());
+    }
+    let kept = master.show::<serde_json::Value>(&["changes"]).len();
+    assert_eq!(accepted, kept);
+}

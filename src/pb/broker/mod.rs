@@ -239,6 +239,12 @@ impl Broker {
         self.decoder.last_cost()
     }
 
+    /// How many calls of the peer wait for their answer.
+    #[must_use]
+    pub const fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
     /// How many objects the peer can call.
     #[must_use]
     pub fn export_count(&self) -> usize {

@@ -168,3 +168,20 @@ async fn a_stop_ends_the_connections() {
     server.tasks.finished().await;
     assert_eq!(session.server.lost().await.0, "stopping");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_a_moment_for_the_answers_to_calls_that_were_taken() {
+    let mut server = Server::new();
+    let mut session = server.session(4).await;
+    let answered = session.call(1);
+    let never = session.call(2);
+    let call = session.avatar_calls.recv().await.unwrap();
+    let other = session.avatar_calls.recv().await.unwrap();
+    server.tasks.stop();
+    // So that every connection has heard of it.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    call.reply.value(Value::Int(7));
+    assert_eq!(answered.await.unwrap(), Value::Int(7));
+    assert!(matches!(never.await, Err(CallError::Lost)));
+    drop(other);
+}

@@ -24,6 +24,8 @@ struct Server {
     logins: mpsc::Receiver<Login>,
     gatekeeper: Arc<Gatekeeper>,
     tasks: Tasks,
+    /// Those of its clients, which do not stop with it.
+    client_tasks: Tasks,
 }
 
 impl Server {
@@ -50,6 +52,7 @@ impl Server {
             logins,
             gatekeeper,
             tasks,
+            client_tasks: Tasks::default(),
         }
     }
 
@@ -61,7 +64,7 @@ impl Server {
     }
 
     fn connect(&self, address: Option<IpAddr>) -> Peer {
-        connection::connect(self.raw(address), "server", &self.tasks)
+        connection::connect(self.raw(address), "server", &self.client_tasks)
     }
 
     /// The slave `s1` with an avatar that holds so many calls.
