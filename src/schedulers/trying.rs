@@ -15,7 +15,7 @@ impl Registry {
     pub fn try_submission(
         &self,
         name: &SchedulerName,
-        job: TryJob,
+        mut job: TryJob,
         user: Option<&str>,
     ) -> Result<Submission, String> {
         let entry = self
@@ -29,6 +29,8 @@ impl Registry {
                 joined(allowed)
             ));
         }
+        check_properties(&job)?;
+        cut(&mut job.comment);
         let mut submission = entry.submission(Arc::default());
         if !job.builders.is_empty() {
             submission.builders.clone_from(&job.builders);
@@ -85,6 +87,35 @@ fn stamp(job: TryJob) -> SourceStamp {
         codebase: String::new(),
     }
 }
+
+/// Properties are in memory as long as the job is queued.
+fn check_properties(job: &TryJob) -> Result<(), String> {
+    let sizes = job.properties.iter().map(|(name, value)| {
+        let value = serde_json::to_string(value).unwrap_or_default();
+        name.len() + value.len()
+    });
+    if sizes.sum::<usize>() > LONGEST_PROPERTIES {
+        return Err(format!(
+            "the properties of the try job have more than {LONGEST_PROPERTIES} bytes together"
+        ));
+    }
+    Ok(())
+}
+
+/// Cuts a comment that is too long to be in memory as long as the job is queued.
+fn cut(comment: &mut String) {
+    if comment.len() > LONGEST_COMMENT {
+        comment.truncate(comment.floor_char_boundary(LONGEST_COMMENT));
+        comment.push_str(CUT);
+    }
+}
+
+/// Most bytes of the properties of a job.
+const LONGEST_PROPERTIES: usize = 64 * 1024;
+/// Most bytes of a comment that are kept.
+const LONGEST_COMMENT: usize = 4 * 1024;
+/// What stands for the rest.
+const CUT: &str = " [...]";
 
 /// An empty text says no more than none.
 fn not_empty(text: Option<String>) -> Option<String> {

@@ -209,3 +209,29 @@ fn tjd_11_the_set_has_the_id_of_the_job_if_it_has_one() {
     assert_eq!(submit(named, None).external_id.as_deref(), Some("id1"));
     assert_eq!(submit(TryJob::default(), None).external_id, None);
 }
+
+#[test]
+fn a_long_comment_is_cut_and_large_properties_are_refused() {
+    let long = TryJob {
+        patch: b"diff".into(),
+        comment: "\u{eb}".repeat(3_000),
+        ..TryJob::default()
+    };
+    let submission = submit(long, None);
+    let kept = format!("{} [...]", "\u{eb}".repeat(2_048));
+    assert!(submission.reason.ends_with(&format!("({kept})")));
+    let patch = submission.stamp.patch.as_ref().unwrap();
+    assert_eq!(patch.comment.as_deref(), Some(kept.as_str()));
+
+    let with = |bytes: usize| {
+        let value = Value::from("x".repeat(bytes));
+        TryJob {
+            properties: [("p".to_owned(), value)].into(),
+            ..TryJob::default()
+        }
+    };
+    submit(with(64 * 1024 - 3), None);
+    let refused = registry(jobdir()).try_submission(&"try".into(), with(64 * 1024 - 2), None);
+    let why = refused.unwrap_err();
+    assert!(why.contains("more than 65536 bytes"), "{why}");
+}
