@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, info};
 
 use crate::control::{Control, Pending};
-use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, headline, idle_for};
+use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, Room, headline, idle_for};
 use crate::pb::{Failure, Value};
 use crate::protocol::change::decode_change;
 
@@ -32,8 +32,8 @@ pub async fn serve(
             call = calls.recv(), if waiting.len() < IN_FLIGHT => {
                 let Some(call) = call else { break };
                 activity.touch();
-                if let Some((pending, reply)) = on_call(call, prefix.as_deref(), &control).await {
-                    waiting.spawn(answer(pending, reply));
+                if let Some(taken) = on_call(call, prefix.as_deref(), &control).await {
+                    waiting.spawn(answer(taken));
                 }
             }
             _ = waiting.join_next(), if !waiting.is_empty() => {}
@@ -47,11 +47,14 @@ pub async fn serve(
     debug!(peer.addr = peer.address(), "change source disconnected");
 }
 
-async fn on_call(
-    call: IncomingCall,
-    prefix: Option<&str>,
-    control: &Control,
-) -> Option<(Pending, Reply)> {
+/// A change that was handed in, which takes memory until it is durable.
+struct Taken {
+    pending: Pending,
+    reply: Reply,
+    room: Option<Room>,
+}
+
+async fn on_call(call: IncomingCall, prefix: Option<&str>, control: &Control) -> Option<Taken> {
     if &call.method[..] != b"addChange" {
         let method = String::from_utf8_lossy(&call.method).into_owned();
         call.reply
@@ -61,7 +64,13 @@ async fn on_call(
     let dict = call.args.first().unwrap_or(&Value::None);
     let refused = match decode_change(dict, prefix) {
         Ok(change) => match control.submit_change(change).await {
-            Ok(pending) => return Some((pending, call.reply)),
+            Ok(pending) => {
+                return Some(Taken {
+                    pending,
+                    reply: call.reply,
+                    room: call.room,
+                });
+            }
             Err(why) => why,
         },
         Err(malformed) => format!("the change was not accepted: {malformed}"),
@@ -70,8 +79,15 @@ async fn on_call(
     None
 }
 
-async fn answer(pending: Pending, reply: Reply) {
-    match pending.answer().await {
+async fn answer(taken: Taken) {
+    let Taken {
+        pending,
+        reply,
+        room,
+    } = taken;
+    let answered = pending.answer().await;
+    drop(room);
+    match answered {
         Ok(_) => reply.value(Value::None),
         Err(why) => refuse(reply, why),
     }

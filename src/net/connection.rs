@@ -34,8 +34,10 @@ use crate::pb::{Broker, CallId, Event, Failure, Limits, Luid, RequestNumber, Tar
 const BUDGET: usize = 64;
 /// A turn also ends when it has made so much output.
 const OUTPUT_BUDGET: usize = 1024 * 1024;
+/// Most output of a client that may wait for its server: a change may be as large as a message.
+const MAX_UNSENT: usize = 36 * 1024 * 1024;
 /// Most output that may wait for a peer that is logged in. A slave reads at all times.
-const MAX_UNSENT: usize = 16 * 1024 * 1024;
+const MAX_UNSENT_OF_SERVER: usize = 4 * 1024 * 1024;
 /// Most output that may wait for a peer that is not.
 const MAX_UNSENT_BEFORE_LOGIN: usize = 64 * 1024;
 /// First size of the read buffer; it doubles as long as reads fill it.
@@ -503,9 +505,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether the connection has used up what it may.
     fn poll_limits(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        let max_unsent = match self.gate {
-            None => MAX_UNSENT,
-            Some(_) => MAX_UNSENT_BEFORE_LOGIN,
+        let max_unsent = match (&self.gate, &self.share) {
+            (Some(_), _) => MAX_UNSENT_BEFORE_LOGIN,
+            (None, Some(_)) => MAX_UNSENT_OF_SERVER,
+            (None, None) => MAX_UNSENT,
         };
         if self.unsent.bytes() > max_unsent {
             return Err(End::Unsent(self.unsent.bytes()));
