@@ -25,6 +25,7 @@ mod masters;
 mod output;
 mod preflight;
 mod pruning;
+mod readme;
 mod reconfiguration;
 mod refusals;
 mod secrets;
