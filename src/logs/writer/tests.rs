@@ -4,6 +4,7 @@ use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 
