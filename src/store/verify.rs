@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Row};
 
+use super::error::is_damage;
 use super::{State, StoreError, schema};
 use crate::model::BuilderName;
 
@@ -38,25 +39,38 @@ pub(super) fn glance(conn: &Connection, path: &Path) -> Result<(), StoreError> {
 /// What is wrong with the state of a master: damage to its file, and rows that refer to rows that are not there.
 ///
 /// # Errors
-/// It cannot be read.
+/// It cannot be read for another reason than damage.
 pub fn verify(state: &State) -> rusqlite::Result<Vec<String>> {
-    let conn = &state.conn;
+    let mut found = Vec::new();
+    for looked in [integrity(&state.conn), references(&state.conn)] {
+        match looked {
+            Ok(texts) => found.extend(texts),
+            Err(error) if is_damage(&error) => found.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+fn integrity(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut found: Vec<String> = conn
         .prepare("PRAGMA integrity_check(100)")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     found.retain(|text| text != FINE);
+    Ok(found)
+}
+
+fn references(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let dangling = |row: &Row<'_>| -> rusqlite::Result<String> {
         let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
         Ok(format!(
             "a row of {table} refers to a row of {parent} that is not there"
         ))
     };
-    let mut select = conn.prepare("PRAGMA foreign_key_check")?;
-    for text in select.query_map([], dangling)? {
-        found.push(text?);
-    }
-    Ok(found)
+    conn.prepare("PRAGMA foreign_key_check")?
+        .query_map([], dangling)?
+        .collect()
 }
 
 /// A log that is complete and still kept, as the state has it.
