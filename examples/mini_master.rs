@@ -55,6 +55,7 @@ async fn main() -> anyhow::Result<()> {
         command: ShellCommand::Line(line),
         workdir: "build".to_owned(),
         env: Vec::new(),
+        default_env: Vec::new(),
         initial_stdin: None,
         want_stdout: true,
         want_stderr: true,

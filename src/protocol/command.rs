@@ -64,6 +64,8 @@ pub struct ShellArgs {
     pub workdir: String,
     /// Added to the slave's environment; a value of `None` removes the variable.
     pub env: Vec<(String, Option<String>)>,
+    /// Added where neither `env` nor the slave's own environment says otherwise.
+    pub default_env: Vec<DefaultVariable>,
     /// Written to the command, which then sees the end of its input.
     pub initial_stdin: Option<Bytes>,
     /// Whether output is sent.
@@ -97,6 +99,7 @@ impl ShellArgs {
             command: ShellCommand::Words(words.collect()),
             workdir: workdir.to_owned(),
             env: Vec::new(),
+            default_env: Vec::new(),
             initial_stdin: None,
             want_stdout: true,
             want_stderr: true,
@@ -110,6 +113,17 @@ impl ShellArgs {
             max_lines: None,
         }
     }
+}
+
+/// A variable that a command is given unless the environment has it, or another one that does the same, already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DefaultVariable {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: &'static str,
+    /// Other variables that make it superfluous.
+    pub unless: &'static [&'static str],
 }
 
 /// A command: a line for the shell, or words.

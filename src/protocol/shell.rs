@@ -74,6 +74,7 @@ impl ShellArgs {
                 "workdir",
             )?,
             env: env_from(given(value, "env"))?,
+            default_env: Vec::new(),
             initial_stdin: given(value, "initial_stdin")
                 .map(|v| {
                     v.as_raw()
@@ -127,13 +128,20 @@ impl ShellArgs {
     }
 
     fn env_value(&self, slave: &SlaveInfo) -> Value {
+        let style = slave.style;
         let pairs = self.env.iter().map(|(name, value)| {
-            let value = value
-                .as_deref()
-                .map_or(Value::None, |v| slave.style.value(v));
-            (slave.style.value(name), value)
+            let value = value.as_deref().map_or(Value::None, |v| style.value(v));
+            (style.value(name), value)
         });
-        Value::Dict(pairs.collect())
+        let is_set = |name: &str| {
+            slave.environ.contains_key(name) || self.env.iter().any(|(known, _)| known == name)
+        };
+        let defaults = self.default_env.iter().filter(|variable| {
+            let mut names = variable.unless.iter().chain([&variable.name]);
+            !names.any(|name| is_set(name))
+        });
+        let defaults = defaults.map(|v| (style.value(v.name), style.value(v.value)));
+        Value::Dict(pairs.chain(defaults).collect())
     }
 
     fn stdin_value(&self, slave: &SlaveInfo) -> Value {
@@ -315,6 +323,7 @@ mod tests {
             ]),
             workdir: "build".into(),
             env: vec![("A".into(), Some("é".into())), ("B".into(), None)],
+            default_env: Vec::new(),
             initial_stdin: Some(Bytes::from_static(b"in\n")),
             want_stdout: true,
             want_stderr: false,

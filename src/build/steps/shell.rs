@@ -133,6 +133,7 @@ fn arguments(
         command,
         workdir: put_in(&config.workdir, values, "workdir")?,
         env: merged_env(builder_env, &config.env, values)?,
+        default_env: Vec::new(),
         initial_stdin,
         want_stdout: config.want_stdout,
         want_stderr: config.want_stderr,

@@ -132,6 +132,7 @@ fn shell() -> CommandArgs {
         command: ShellCommand::Line("make".to_owned()),
         workdir: "build".to_owned(),
         env: Vec::new(),
+        default_env: Vec::new(),
         initial_stdin: None,
         want_stdout: true,
         want_stderr: true,

@@ -56,6 +56,7 @@ fn a_step_with_defaults_has_buildbots_arguments() {
             command: ShellCommand::Line("make".to_owned()),
             workdir: "build".to_owned(),
             env: Vec::new(),
+            default_env: Vec::new(),
             initial_stdin: None,
             want_stdout: true,
             want_stderr: true,
