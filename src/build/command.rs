@@ -21,7 +21,7 @@ pub(super) struct Report {
 }
 
 /// So much of a command's output is at hand when it is over; for the few words that a source step asks for.
-const MAX_COLLECTED_BYTES: usize = 1024;
+const MAX_COLLECTED_BYTES: usize = 16 * 1024;
 
 /// How a command ended.
 #[derive(Debug)]

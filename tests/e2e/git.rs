@@ -1,11 +1,12 @@
 //! Sources from a git repository on real slaves: changes, updates, and try jobs with every kind of patch.
 
 use std::fs;
+use std::path::Path;
 
 use buildmaster::model::TryJob;
 use buildmaster::protocol::jobfile;
 
-use crate::harness::{Kind, Master, Repository, Sandbox, Setup, Slave, step};
+use crate::harness::{Kind, Master, Repository, Sandbox, Setup, Slave, run, step};
 
 #[test]
 fn native_slave_checks_out_updates_and_patches() {
@@ -20,6 +21,73 @@ fn slave_0814_checks_out_updates_and_patches() {
 #[test]
 fn worker_430_checks_out_updates_and_patches() {
     checks_out_updates_and_patches(Kind::Worker430);
+}
+
+#[test]
+fn native_slave_makes_a_damaged_tree_anew() {
+    makes_a_damaged_tree_anew(Kind::Native);
+}
+
+#[test]
+fn slave_0814_makes_a_damaged_tree_anew() {
+    makes_a_damaged_tree_anew(Kind::Slave0814);
+}
+
+#[test]
+fn worker_430_makes_a_damaged_tree_anew() {
+    makes_a_damaged_tree_anew(Kind::Worker430);
+}
+
+/// What a killed git, a full disk or a person can leave of the tree.
+const DAMAGES: [fn(&Path); 6] = [
+    |tree| fs::write(tree.join(".git/index.lock"), "").unwrap(),
+    |tree| fs::write(tree.join(".git/HEAD"), "").unwrap(),
+    |tree| fs::write(tree.join(".git/config"), "\0garbage").unwrap(),
+    |tree| fs::remove_dir_all(tree.join(".git/objects")).unwrap(),
+    |tree| {
+        fs::remove_dir_all(tree.join(".git")).unwrap();
+        fs::write(tree.join(".git"), "gitdir: /nowhere\n").unwrap();
+    },
+    |tree| {
+        fs::remove_dir_all(tree).unwrap();
+        fs::write(tree, "").unwrap();
+    },
+];
+
+fn makes_a_damaged_tree_anew(kind: Kind) {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox);
+    let first = repository.commit("text", b"0\n");
+    let master = prepare(&sandbox, &repository);
+    let Some(slave) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+        return;
+    };
+    // Another repository around the tree, which must be left alone.
+    let mut around = sandbox.command("git");
+    run(around.args(["init", "-q"]).current_dir(&slave.dir)).ok();
+    master.wait_until_attached("bot");
+    master.send_change(&first);
+    assert_eq!(build(&master, 0), format!("{first} 0 new=no bin=no"));
+    for (number, damage) in (1..).zip(DAMAGES) {
+        damage(&slave.dir.join("full/build"));
+        let revision = repository.commit("text", format!("{number}\n").as_bytes());
+        master.send_change(&revision);
+        let tree = format!("{revision} {number} new=no bin=no");
+        assert_eq!(build(&master, number), tree);
+    }
+    assert!(slave.dir.join("info").exists());
+    assert!(!slave.dir.join(".git/refs/heads/master").exists());
+
+    // A server that is away costs nothing.
+    let away = repository.dir.with_extension("away");
+    fs::rename(&repository.dir, &away).unwrap();
+    let number = 1 + DAMAGES.len() as u64;
+    master.send_change(&first);
+    assert_eq!(build(&master, number), format!("{first} 0 new=no bin=no"));
+    master.send_change(&"0".repeat(40));
+    let failed = master.finished_build("full", number + 1);
+    assert_eq!(failed.result.as_deref(), Some("failure"));
+    assert!(slave.dir.join("full/build/text").exists());
 }
 
 fn checks_out_updates_and_patches(kind: Kind) {

@@ -1,29 +1,35 @@
 //! `Git`: the sources of a build, from a git repository (section 21).
 //!
-//! The master drives it with ordinary commands, so that it works on slaves of every kind that have `git`.
+//! The master drives it with ordinary commands, so that it works on slaves of every kind that have `git`, from 1.7.5 on.
 //!
 //! Invariants: texts that come from outside (branch, revision, directory of the patch) never reach `git` as an option
-//! or leave the work directory; a tree is marked as patched before the patch touches it, and the mark is removed only
-//! after the tree was cleaned (SRC-05). What the log says of a command is what the slave said.
+//! or leave the work directory; a command on the tree never reaches another repository that the work directory lies in;
+//! a tree is marked as patched before the patch touches it, and the mark is removed only after the tree was cleaned
+//! (SRC-05); no command waits for a person. What the log says of a command is what the slave said.
 
+mod about;
 mod patch;
+mod server;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
+use self::about::Version;
 use self::patch::PatchJob;
+use self::server::Answer;
 use super::shell::{Unrenderable, describe, merged_env, put_in};
 use crate::build::command::Report;
 use crate::build::control::Paused;
 use crate::build::step::{Performed, STDIO, StepRun};
-use crate::config::checked::{GitMode, GitStepConfig};
+use crate::config::checked::GitStepConfig;
 use crate::model::{Patch, Results};
 use crate::protocol::CommandArgs;
-use crate::protocol::command::{ShellArgs, ShellCommand};
+use crate::protocol::command::{DefaultVariable, ShellArgs, ShellCommand};
 use crate::protocol::files::{DownloadArgs, RmdirArgs, StatArgs};
 
 /// Runs the step.
@@ -33,7 +39,14 @@ pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepCo
         Err(problem) => return Performed::Raised(format!("step '{}': {problem}\n", step.name)),
     };
     step.begin(doing, done, &[STDIO]).await;
-    let mut git = Git { step, config, job };
+    let mut git = Git {
+        step,
+        config,
+        job,
+        version: Version::default(),
+        quiet: Vec::new(),
+        answer: None,
+    };
     match git.run().await {
         Ok(()) => Performed::Ended {
             result: Results::Success,
@@ -47,10 +60,30 @@ pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepCo
 struct Job {
     repourl: String,
     branch: Option<String>,
+    /// Whether the branch is a tag, as the server has said.
+    is_tag: bool,
     revision: Option<String>,
     workdir: String,
     env: Vec<(String, Option<String>)>,
     timeout: Option<f64>,
+}
+
+impl Job {
+    /// What the branch is called in the repository; the first that is there counts. A tag never hides a branch.
+    fn references(&self) -> Vec<String> {
+        match self.branch.as_deref() {
+            None | Some("HEAD") => vec!["HEAD".to_owned()],
+            Some(full) if full.starts_with("refs/") => vec![full.to_owned()],
+            Some(name) => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
+        }
+    }
+
+    /// The branch that is checked out in the tree; absent where what is built is none.
+    fn branch_to_switch_to(&self) -> Option<String> {
+        let references = self.references();
+        let name = references.first()?.strip_prefix("refs/heads/")?;
+        (!self.is_tag).then(|| name.to_owned())
+    }
 }
 
 type Texts = Vec<String>;
@@ -73,6 +106,7 @@ fn prepare(
     let job = Job {
         repourl: put_in(&config.repourl, values, "repourl")?,
         branch,
+        is_tag: false,
         revision: stamp.and_then(|s| own(s.revision_to_build()?)),
         workdir: put_in(&config.workdir, values, "workdir")?,
         env: merged_env(&plan.builder.env, &config.env, values)?,
@@ -89,16 +123,25 @@ struct Git<'s, 'a> {
     step: &'s mut StepRun<'a>,
     config: &'s GitStepConfig,
     job: Job,
+    /// Of the slave's git.
+    version: Version,
+    /// Keep git from waiting for a person.
+    quiet: Vec<DefaultVariable>,
+    /// What the server has said in this attempt.
+    answer: Option<Answer>,
 }
 
-/// What became of a tree that was there.
-enum Updated {
-    /// It has the revision.
-    Yes,
-    /// What is asked for could not be had; the tree is as good as before.
-    Unreachable,
-    /// The tree itself makes trouble.
-    Broken,
+/// What a command of git is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place {
+    /// The tree in the work directory, and no other repository.
+    Tree,
+    /// The work directory, which is to become a tree.
+    New,
+    /// No repository; the work directory is where relative addresses begin.
+    Outside,
+    /// No repository and no particular directory.
+    Anywhere,
 }
 
 impl Git<'_, '_> {
@@ -114,6 +157,7 @@ impl Git<'_, '_> {
         if let Some(problem) = improper(&self.job) {
             return Err(self.refuse(&problem).await);
         }
+        self.look_around().await?;
         self.obtain().await?;
         self.tell_revision().await?;
         if let Some(patch) = patch {
@@ -166,122 +210,9 @@ impl Git<'_, '_> {
         Ok(())
     }
 
-    /// One attempt; answers whether it succeeded.
-    async fn check_out(&mut self) -> Result<bool, Performed> {
-        let may_update = match self.config.mode {
-            GitMode::Clobber => false,
-            GitMode::Incremental | GitMode::Fresh | GitMode::Clean => self.exists(".git").await?,
-        };
-        if may_update {
-            match self.update().await? {
-                Updated::Yes => return Ok(true),
-                Updated::Unreachable => return Ok(false),
-                Updated::Broken => {
-                    let note = "\nthe tree cannot be updated, and is made anew\n";
-                    self.step.logs.note(note.to_owned()).await;
-                }
-            }
-        }
-        self.remove(None).await?;
-        let mut clone = vec!["git", "clone", "--no-checkout"];
-        clone.extend(self.depth());
-        let repourl = self.job.repourl.clone();
-        clone.extend(["--", repourl.as_str(), "."]);
-        if !self.git(&clone).await? || !self.fetch().await? {
-            return Ok(false);
-        }
-        Ok(self.switch().await? && self.update_submodules().await?)
-    }
-
-    /// Brings the tree that is there to the revision.
-    async fn update(&mut self) -> Result<Updated, Performed> {
-        let was_patched = self.exists(patch::MARK).await?;
-        let method = match self.config.mode {
-            _ if was_patched => Some(["-f", "-f", "-d", "-x"].as_slice()),
-            GitMode::Fresh => Some(["-f", "-f", "-d", "-x"].as_slice()),
-            GitMode::Clean => Some(["-f", "-f", "-d"].as_slice()),
-            GitMode::Incremental | GitMode::Clobber => None,
-        };
-        if let Some(method) = method {
-            // The mark goes last, so that a clean that is cut short is done again.
-            let mut clean = [&["git", "clean"], method].concat();
-            clean.extend(["-e", patch::MARK]);
-            if !self.git(&clean).await? {
-                return Ok(Updated::Broken);
-            }
-        }
-        if !self.fetch().await? {
-            return Ok(Updated::Unreachable);
-        }
-        if !self.switch().await? {
-            let known = match self.job.revision.clone() {
-                Some(revision) if !self.config.shallow => {
-                    self.git(&["git", "cat-file", "-e", &revision]).await?
-                }
-                Some(_) | None => true,
-            };
-            return Ok(if known {
-                Updated::Broken
-            } else {
-                Updated::Unreachable
-            });
-        }
-        if !self.update_submodules().await? {
-            return Ok(Updated::Unreachable);
-        }
-        if let (Some(method), true) = (method, self.config.submodules) {
-            let clean = format!("git clean {}", method.join(" "));
-            let words = ["git", "submodule", "foreach", "--recursive", &clean];
-            if !self.git(&words).await? {
-                return Ok(Updated::Broken);
-            }
-        }
-        if was_patched {
-            self.remove(Some(patch::MARK)).await?;
-        }
-        Ok(Updated::Yes)
-    }
-
-    async fn fetch(&mut self) -> Result<bool, Performed> {
-        let mut fetch = vec!["git", "fetch", "-f", "-t"];
-        fetch.extend(self.depth());
-        let repourl = self.job.repourl.clone();
-        let branch = self.job.branch.clone();
-        let branch = branch.as_deref().unwrap_or("HEAD");
-        fetch.extend(["--", repourl.as_str(), branch]);
-        self.git(&fetch).await
-    }
-
-    /// Puts the files of the revision in place, over whatever was changed.
-    async fn switch(&mut self) -> Result<bool, Performed> {
-        let revision = self.job.revision.clone();
-        let revision = revision.as_deref().unwrap_or("FETCH_HEAD");
-        self.git(&["git", "checkout", "-f", "--detach", revision, "--"])
-            .await
-    }
-
-    async fn update_submodules(&mut self) -> Result<bool, Performed> {
-        if !self.config.submodules {
-            return Ok(true);
-        }
-        let update = "git submodule update --init --recursive --force";
-        Ok(self.git(&["git", "submodule", "sync"]).await?
-            && self.git(&update.split(' ').collect::<Vec<_>>()).await?)
-    }
-
-    /// A revision that is asked for may be any; the latest needs no history.
-    const fn depth(&self) -> &'static [&'static str] {
-        if self.config.shallow && self.job.revision.is_none() {
-            &["--depth", "1"]
-        } else {
-            &[]
-        }
-    }
-
     /// Sets the properties for the revision that was checked out (SRC-03).
     async fn tell_revision(&mut self) -> Result<(), Performed> {
-        let args = self.shell(&["git", "rev-parse", "HEAD"], &self.job.workdir);
-        let report = self.run_command(&args).await?;
+        let report = self.ask_git(Place::Tree, &["rev-parse", "HEAD"]).await?;
         let got = String::from_utf8_lossy(&report.output).trim().to_owned();
         let is_hash = matches!(got.len(), 40 | 64) && got.bytes().all(|b| b.is_ascii_hexdigit());
         if report.rc != Some(0) || !is_hash {
@@ -328,7 +259,7 @@ impl Git<'_, '_> {
             None => self.job.workdir.clone(),
         };
         let words: Vec<&str> = patch.command.iter().map(String::as_str).collect();
-        let args = self.shell(&words, &dir);
+        let args = self.shell(&words, &dir, self.env_in(Place::Tree));
         if self.run_command(&args).await?.rc != Some(0) {
             return Err(self.refuse("the patch cannot be applied").await);
         }
@@ -370,16 +301,56 @@ impl Git<'_, '_> {
         Ok(())
     }
 
-    /// Whether a program that runs in the work directory succeeds.
-    async fn git(&mut self, words: &[&str]) -> Result<bool, Performed> {
-        let args = self.shell(words, &self.job.workdir);
-        Ok(self.run_command(&args).await?.rc == Some(0))
+    /// Whether a command of git succeeds.
+    async fn git(&mut self, place: Place, words: &[&str]) -> Result<bool, Performed> {
+        Ok(self.ask_git(place, words).await?.rc == Some(0))
     }
 
-    fn shell(&self, words: &[&str], workdir: &str) -> CommandArgs {
+    /// Runs a command of git.
+    async fn ask_git(&mut self, place: Place, words: &[&str]) -> Result<Report, Performed> {
+        let workdir = match place {
+            Place::Anywhere => ".",
+            Place::Tree | Place::New | Place::Outside => &self.job.workdir,
+        };
+        let words = [&["git"], words].concat();
+        let args = self.shell(&words, workdir, self.env_in(place));
+        self.run_command(&args).await
+    }
+
+    /// The environment of a command. What the slave's own has about repositories, perhaps because the slave was started
+    /// by a hook of git, does not count.
+    fn env_in(&self, place: Place) -> Vec<(String, Option<String>)> {
+        let (repository, files) = match place {
+            Place::Tree => (Some(".git"), Some(".")),
+            Place::New => (None, None),
+            Place::Outside | Place::Anywhere => (Some(NO_REPOSITORY), None),
+        };
+        let mut env = self.job.env.clone();
+        for (name, value) in [
+            ("GIT_DIR", repository),
+            ("GIT_WORK_TREE", files),
+            ("GIT_INDEX_FILE", None),
+            ("GIT_OBJECT_DIRECTORY", None),
+        ] {
+            if !env.iter().any(|(known, _)| known == name) {
+                env.push((name.to_owned(), value.map(str::to_owned)));
+            }
+        }
+        env
+    }
+
+    fn shell(
+        &self,
+        words: &[&str],
+        workdir: &str,
+        env: Vec<(String, Option<String>)>,
+    ) -> CommandArgs {
         CommandArgs::Shell(Box::new(ShellArgs {
-            env: self.job.env.clone(),
+            env,
+            default_env: self.quiet.clone(),
             timeout: self.job.timeout,
+            // On a terminal it would ask.
+            use_pty: Some(false),
             log_environ: self.config.log_environ,
             ..ShellArgs::words(words.iter().copied(), workdir)
         }))
@@ -396,8 +367,13 @@ impl Git<'_, '_> {
 
     /// Fails the step, saying why.
     async fn refuse(&mut self, problem: &str) -> Performed {
-        self.step.logs.note(format!("\n{problem}\n")).await;
+        self.note(problem).await;
         FAILED
+    }
+
+    /// Says something in the step's log.
+    async fn note(&mut self, text: &str) {
+        self.step.logs.note(format!("\n{text}\n")).await;
     }
 }
 
@@ -406,12 +382,15 @@ const FAILED: Performed = Performed::Ended {
     detail: &[],
 };
 
+/// Names a repository that does not exist.
+const NO_REPOSITORY: &str = ".buildbot-no-repository";
+
 /// What is wrong with the names in a job. They come from people's changes and must not be taken for options of git.
 fn improper(job: &Job) -> Option<String> {
     let odd = |c: char| c.is_control() || c.is_whitespace();
     let no_branch = |b: &str| b.starts_with(['-', '+']) || b.contains("..");
     let never_in_branches = [':', '^', '~', '?', '*', '[', '\\'];
-    if job.repourl.is_empty() || job.repourl.contains('\0') {
+    if job.repourl.is_empty() || job.repourl.starts_with('-') || job.repourl.contains('\0') {
         return Some(format!("{:?} is no address of a repository", job.repourl));
     }
     let branch = job.branch.as_deref();

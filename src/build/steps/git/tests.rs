@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod recovery;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::botmaster::BuildOutcome;
 use crate::build::testing::{Played, Stage, play, step_config, template};
+use crate::config::checked::GitMode;
 use crate::config::{StepConfig, StepKind};
 use crate::model::{Patch, PatchBody, SourceStamp};
 use crate::protocol::Update;
@@ -94,18 +97,37 @@ fn shown(args: &CommandArgs) -> String {
     }
 }
 
-async fn succeed(played: Played) {
-    if shown(&played.asked).ends_with("git rev-parse HEAD") {
+/// Ends a command as a real one that succeeds.
+async fn succeed(played: Played, server_has: &str) {
+    let line = shown(&played.asked);
+    if line.ends_with("git rev-parse HEAD") {
         played.print(&format!("{HEAD}\r\n")).await;
+    } else if line.ends_with("git --version") {
+        played.print("git version 2.47.3\n").await;
+    } else if let Some((_, hash)) = line.split_once("git rev-parse --verify --quiet ") {
+        let hash = hash.strip_suffix("^{commit}").unwrap();
+        played.print(&format!("{hash}\n")).await;
+    } else if line.contains("git ls-remote") {
+        played.print(&format!("{HEAD}\t{server_has}\n")).await;
     }
     played.exit(0).await;
 }
 
 /// Plays a slave on which the commands that begin as one of `failing` says fail, each so often, and all others
-/// succeed. Answers with the commands.
+/// succeed; the server has the default branch. Answers with the commands, and what was written, without the questions
+/// about the slave's git.
 async fn played(
     stage: &mut Stage,
     failing: &[(&str, usize)],
+) -> (BuildOutcome, Vec<String>, Vec<Bytes>) {
+    played_with(stage, failing, "HEAD").await
+}
+
+/// Plays as [`played`] does, with a server that has `server_has`.
+async fn played_with(
+    stage: &mut Stage,
+    failing: &[(&str, usize)],
+    server_has: &str,
 ) -> (BuildOutcome, Vec<String>, Vec<Bytes>) {
     let build = stage.build();
     let mut failing: Vec<(String, usize)> = failing
@@ -135,29 +157,32 @@ async fn played(
             *left -= 1;
             command.exit(1).await;
         } else {
-            succeed(command).await;
+            succeed(command, server_has).await;
         }
-        commands.push(line);
+        if !line.starts_with(".$ git ") {
+            commands.push(line);
+        }
     };
     (outcome, commands, written)
 }
 
+const UNKNOWN: (&str, usize) = ("build$ git rev-parse --verify", 9);
 const NEW: (&str, usize) = ("stat build/.git", 1);
 const NOT_PATCHED: (&str, usize) = ("stat build/.buildbot-patched", 9);
 
 fn fetch(branch: &str) -> String {
-    format!("build$ git fetch -f -t -- {URL} {branch}")
+    format!("build$ git fetch -f --no-recurse-submodules --progress -t -- {URL} {branch}")
 }
 
 fn cloned() -> [String; 3] {
     [
         "rmdir build".to_owned(),
-        format!("build$ git clone --no-checkout -- {URL} ."),
+        format!("build$ git clone --no-checkout --progress -- {URL} ."),
         fetch("HEAD"),
     ]
 }
 
-const CHECKOUT: &str = "build$ git checkout -f --detach FETCH_HEAD --";
+const CHECKOUT: &str = "build$ git checkout -f --progress --detach FETCH_HEAD --";
 const REV_PARSE: &str = "build$ git rev-parse HEAD";
 
 #[tokio::test(start_paused = true)]
@@ -167,17 +192,10 @@ async fn bui_16_git_gets_the_environment_of_the_builder() {
     Arc::make_mut(&mut stage.plan.builder).env = env.into();
     let build = stage.build();
     let (_, ()) = play(build, async {
-        let clone = loop {
-            let played = stage.command().await;
-            match &played.asked {
-                CommandArgs::Shell(_) => break played,
-                CommandArgs::Stat(_) => played.exit(1).await,
-                CommandArgs::Rmdir(_) | CommandArgs::DownloadFile(_) => played.exit(0).await,
-            }
-        };
-        let sent = [("A".to_owned(), Some("1".to_owned()))];
-        assert_eq!(clone.args.env, sent);
-        clone.exit(1).await;
+        let version = stage.command().await;
+        let sent = ("A".to_owned(), Some("1".to_owned()));
+        assert!(version.args.env.contains(&sent), "{:?}", version.args.env);
+        version.exit(1).await;
     })
     .await;
 }
@@ -272,8 +290,9 @@ async fn src_01_the_stamp_says_branch_and_revision() {
         stage.plan.builder = Arc::new(builder);
         let (outcome, commands, written) = played(&mut stage, &[NOT_PATCHED]).await;
         assert_eq!(outcome.result, Results::Success);
-        let checkout = format!("build$ git checkout -f --detach {revision} --");
-        assert_eq!(commands[2..4], [fetch(branch), checkout]);
+        let checkout = format!("build$ git checkout -f --progress -B {branch} {revision} --");
+        let fetch = fetch(&format!("refs/heads/{branch}"));
+        assert_eq!(commands[2..4], [fetch, checkout]);
         assert!(written.is_empty(), "no patch is applied");
         assert_eq!(stage.log("0-git", "patch"), None);
     }
@@ -421,7 +440,8 @@ async fn src_07_a_failed_checkout_is_tried_again() {
         (3, Results::Failure, 2),
     ] {
         let started = Instant::now();
-        let failing = [NOT_PATCHED, ("build$ git fetch", failures)];
+        let silent = ("build$ git ls-remote", 9);
+        let failing = [NOT_PATCHED, ("build$ git fetch", failures), silent];
         let mut stage = stage(retrying(), SourceStamp::default());
         let (outcome, ..) = played(&mut stage, &failing).await;
         assert_eq!(outcome.result, result, "{failures}");
@@ -439,7 +459,8 @@ async fn a_stop_ends_the_pause_before_another_try() {
     let started = Instant::now();
     let build = stage.build();
     let (outcome, ()) = play(build, async {
-        for rc in [0, 1, 1] {
+        let (version, config, git, mark, fetch, server) = (0, 1, 0, 1, 1, 1);
+        for rc in [version, config, git, mark, fetch, server] {
             stage.command().await.exit(rc).await;
         }
         stage.stop("enough").await;
@@ -479,34 +500,6 @@ async fn a_lost_slave_makes_the_build_a_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tree_that_cannot_be_updated_is_made_anew() {
-    let failing = [NOT_PATCHED, ("build$ git checkout", 1)];
-    let mut stage = stage(git_config(), SourceStamp::default());
-    let (outcome, commands, _) = played(&mut stage, &failing).await;
-    assert_eq!(outcome.result, Results::Success);
-    assert_eq!(commands[4..7], cloned());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_revision_that_is_not_there_does_not_cost_the_tree() {
-    let stamp = SourceStamp {
-        revision: Some("gone".to_owned()),
-        ..SourceStamp::default()
-    };
-    let failing = [
-        NOT_PATCHED,
-        ("build$ git checkout", 1),
-        ("build$ git cat-file -e gone", 1),
-    ];
-    let (outcome, commands, _) = played(&mut stage(git_config(), stamp), &failing).await;
-    assert_eq!(outcome.result, Results::Failure);
-    assert!(
-        !commands.contains(&"rmdir build".to_owned()),
-        "{commands:?}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn names_that_git_would_take_for_options_are_refused() {
     let stamp = |branch: Option<&str>, revision: Option<&str>| SourceStamp {
         branch: branch.map(str::to_owned),
@@ -518,6 +511,7 @@ async fn names_that_git_would_take_for_options_are_refused() {
         stamp(Some("a:refs/heads/b"), None),
         stamp(Some("a b"), None),
         stamp(None, Some("--help")),
+        stamp(Some("v1:--x"), None),
     ] {
         let mut stage = stage(git_config(), stamp);
         let (outcome, commands, _) = played(&mut stage, &[]).await;
@@ -535,16 +529,39 @@ async fn submodules_and_shallow_clones() {
     };
     let mut stage = stage(config, SourceStamp::default());
     let (_, commands, _) = played(&mut stage, &[NEW]).await;
-    let clone = format!("build$ git clone --no-checkout --depth 1 -- {URL} .");
-    let fetch = format!("build$ git fetch -f -t --depth 1 -- {URL} HEAD");
-    assert_eq!(commands[2..4], [clone, fetch]);
+    let clone = format!("build$ git clone --no-checkout --progress --depth 1 -- {URL} .");
+    let fetch = |what: &str, depth: &str| {
+        let fetch = "build$ git fetch -f --no-recurse-submodules --progress --no-tags --depth";
+        format!("{fetch} {depth} -- {URL} {what}")
+    };
+    assert_eq!(commands[2..4], [clone, fetch("HEAD", "1")]);
     assert_eq!(
         commands[5..7],
         [
-            "build$ git submodule sync",
-            "build$ git submodule update --init --recursive --force",
+            "build$ git submodule sync --recursive",
+            "build$ git submodule update --init --recursive --force --progress",
         ]
     );
+
+    // One revision does not need its history, but not every server hands out a single one.
+    let config = GitStepConfig {
+        shallow: true,
+        ..git_config()
+    };
+    let stamp = SourceStamp {
+        revision: Some(HEAD.to_owned()),
+        ..SourceStamp::default()
+    };
+    let mut stage = self::stage(config, stamp);
+    let one = fetch(HEAD, "1");
+    let failing = [
+        NOT_PATCHED,
+        ("build$ git rev-parse --verify", 1),
+        (one.as_str(), 1),
+    ];
+    let (outcome, commands, _) = played(&mut stage, &failing).await;
+    assert_eq!(outcome.result, Results::Success);
+    assert_eq!(commands[3..5], [one, fetch("HEAD", "2147483647")]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -552,7 +569,8 @@ async fn an_answer_that_is_no_revision_fails_the_step() {
     let mut stage = stage(git_config(), SourceStamp::default());
     let build = stage.build();
     let (outcome, ()) = play(build, async {
-        for rc in [0, 1, 0, 0] {
+        let (version, config, git, mark, fetch, checkout) = (0, 1, 0, 1, 0, 0);
+        for rc in [version, config, git, mark, fetch, checkout] {
             stage.command().await.exit(rc).await;
         }
         let rev_parse = stage.command().await;

@@ -1,0 +1,400 @@
+//! The tree in the work directory: how it comes to hold the revision, whatever state the last build left it in.
+//!
+//! ```text
+//! there ──clean, fetch, check out, submodules──▶ done
+//!   │ one of them fails, but the server answers
+//!   ▼
+//! removed ──clone, fetch, check out, submodules──▶ done, or the attempt has failed
+//! ```
+//!
+//! Invariant: a tree is removed only when the server answers; at most once in an attempt.
+
+use super::about::{self, Version};
+use super::server::Answer;
+use super::{Git, Place, patch};
+use crate::build::step::Performed;
+use crate::config::checked::GitMode;
+
+/// What became of an attempt to get at the revision.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Outcome {
+    /// The tree has it.
+    Done,
+    /// The server does not have it.
+    Missing,
+    /// A command failed that has no reason to.
+    Failed,
+    /// A submodule could not be updated.
+    SubmoduleFailed,
+}
+
+impl From<bool> for Outcome {
+    fn from(succeeded: bool) -> Self {
+        if succeeded { Self::Done } else { Self::Failed }
+    }
+}
+
+impl Git<'_, '_> {
+    /// Learns what git the slave has, and what would make it wait for somebody.
+    pub(super) async fn look_around(&mut self) -> Result<(), Performed> {
+        let report = self.ask_git(Place::Anywhere, &["--version"]).await?;
+        if report.rc != Some(0) {
+            return Err(self.refuse("git cannot be run on this slave").await);
+        }
+        self.version = Version::read(&String::from_utf8_lossy(&report.output));
+        let mut configured = String::new();
+        if self.config.submodules || about::may_ask(&self.job.repourl) {
+            let words = ["config", "--get-regexp", about::ASKING_SETTINGS];
+            let report = self.ask_git(Place::Anywhere, &words).await?;
+            configured = String::from_utf8_lossy(&report.output).into_owned();
+        }
+        self.quiet = about::quiet(&configured);
+        Ok(())
+    }
+
+    /// One attempt to have the revision in the work directory; answers whether it succeeded.
+    pub(super) async fn check_out(&mut self) -> Result<bool, Performed> {
+        self.answer = None;
+        let may_update = match self.config.mode {
+            GitMode::Clobber => false,
+            GitMode::Incremental | GitMode::Fresh | GitMode::Clean => self.exists(".git").await?,
+        };
+        if may_update {
+            let outcome = self.update().await?;
+            if outcome == Outcome::Done {
+                return Ok(true);
+            }
+            if !self.is_to_blame(outcome).await? {
+                return Ok(false);
+            }
+        }
+        self.remove(None).await?;
+        let progress = self.version.since(1, 7, &["--progress"]);
+        let depth: &[&str] = if self.config.shallow { ONE } else { &[] };
+        let repourl = self.job.repourl.clone();
+        let from = ["--", repourl.as_str(), "."];
+        let words = [&["clone", "--no-checkout"], progress, depth, &from].concat();
+        if !self.git(Place::New, &words).await? {
+            return Ok(false);
+        }
+        let outcome = self.bring().await?;
+        if outcome == Outcome::Missing {
+            self.tell_missing().await;
+        }
+        Ok(outcome == Outcome::Done)
+    }
+
+    /// Brings the tree that is there to the revision.
+    async fn update(&mut self) -> Result<Outcome, Performed> {
+        let was_patched = self.exists(patch::MARK).await?;
+        let method = match self.config.mode {
+            _ if was_patched => Some(["-f", "-f", "-d", "-x"].as_slice()),
+            GitMode::Fresh => Some(["-f", "-f", "-d", "-x"].as_slice()),
+            GitMode::Clean => Some(["-f", "-f", "-d"].as_slice()),
+            GitMode::Incremental | GitMode::Clobber => None,
+        };
+        if let Some(method) = method {
+            // The mark goes last, so that a clean that is cut short is done again.
+            let words = [&["clean"], method, &["-e", patch::MARK]].concat();
+            if !self.git(Place::Tree, &words).await? {
+                return Ok(Outcome::Failed);
+            }
+        }
+        let outcome = self.bring().await?;
+        if outcome != Outcome::Done {
+            return Ok(outcome);
+        }
+        if let (Some(method), true) = (method, self.config.submodules) {
+            let clean = format!("git clean {}", method.join(" "));
+            let words = ["submodule", "foreach", "--recursive", &clean];
+            if !self.git(Place::Tree, &words).await? {
+                return Ok(Outcome::Failed);
+            }
+        }
+        if was_patched {
+            self.remove(Some(patch::MARK)).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Fetches what is wanted and puts the files in place.
+    async fn bring(&mut self) -> Result<Outcome, Performed> {
+        let fetched = self.fetch().await?;
+        if fetched != Outcome::Done {
+            return Ok(fetched);
+        }
+        if !self.switch().await? {
+            let is_there = match self.job.revision.clone() {
+                Some(revision) => self.resolve(&revision).await?.is_some(),
+                None => true,
+            };
+            let failed = is_there || self.ask().await? == Answer::Silent;
+            return Ok(if failed {
+                Outcome::Failed
+            } else {
+                Outcome::Missing
+            });
+        }
+        Ok(if self.update_submodules().await? {
+            Outcome::Done
+        } else {
+            Outcome::SubmoduleFailed
+        })
+    }
+
+    /// Whether the tree is to blame for `outcome`, so that it is made anew. The server is asked for what is wanted.
+    async fn is_to_blame(&mut self, outcome: Outcome) -> Result<bool, Performed> {
+        if self.ask().await? == Answer::Silent {
+            self.note("the repository does not answer; the tree stays as it is")
+                .await;
+            return Ok(false);
+        }
+        if outcome == Outcome::Missing {
+            let fsck: &[&str] = &["fsck"];
+            let quick = self
+                .version
+                .since(2, 6, &["--connectivity-only", "--no-dangling"]);
+            let progress = self.version.since(1, 8, &["--progress"]);
+            let words = [fsck, quick, progress].concat();
+            if self.git(Place::Tree, &words).await? {
+                self.tell_missing().await;
+                return Ok(false);
+            }
+        }
+        if outcome == Outcome::SubmoduleFailed
+            && let Some(silent) = self.silent_submodule().await?
+        {
+            let problem =
+                format!("the repository {silent} of a submodule does not answer; the tree stays");
+            self.note(&format!("{problem} as it is")).await;
+            return Ok(false);
+        }
+        self.note(
+            "the tree cannot be updated although the repository answers: \
+             the tree is damaged or locked, and is made anew",
+        )
+        .await;
+        Ok(true)
+    }
+
+    async fn tell_missing(&mut self) {
+        let branch = match &self.job.branch {
+            Some(branch) => format!("branch {branch:?}"),
+            None => "default branch".to_owned(),
+        };
+        let note = match (&self.job.revision, &self.answer) {
+            (Some(revision), _) => format!("the repository does not have revision {revision:?}"),
+            (None, _) => format!("the repository does not have the {branch}"),
+        };
+        self.note(&note).await;
+    }
+
+    /// What the server has of what is wanted; asked once in an attempt, and not from inside the tree, which may be
+    /// damaged.
+    async fn ask(&mut self) -> Result<Answer, Performed> {
+        if let Some(answer) = &self.answer {
+            return Ok(answer.clone());
+        }
+        let wanted = self.job.references();
+        let repourl = self.job.repourl.clone();
+        let mut words = vec!["ls-remote", repourl.as_str()];
+        words.extend(wanted.iter().map(String::as_str));
+        let report = self.ask_git(Place::Outside, &words).await?;
+        let answer = if report.rc == Some(0) {
+            Answer::read(&String::from_utf8_lossy(&report.output), &wanted)
+        } else {
+            Answer::Silent
+        };
+        self.answer = Some(answer.clone());
+        Ok(answer)
+    }
+
+    /// A submodule's repository that does not answer, if there is one.
+    async fn silent_submodule(&mut self) -> Result<Option<String>, Performed> {
+        let words = ["config", "-z", "--get-regexp", r"^submodule\..*\.url$"];
+        let report = self.ask_git(Place::Tree, &words).await?;
+        let printed = String::from_utf8_lossy(&report.output).into_owned();
+        for url in printed
+            .split('\0')
+            .filter_map(|entry| Some(entry.split_once('\n')?.1))
+            .filter(|url| !url.starts_with('-'))
+        {
+            if !self
+                .git(Place::Outside, &["ls-remote", url, "HEAD"])
+                .await?
+            {
+                return Ok(Some(url.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gets the revision into the tree, unless the tree has it.
+    async fn fetch(&mut self) -> Result<Outcome, Performed> {
+        let revision = self.job.revision.clone();
+        if let Some(revision) = revision.as_ref().filter(|r| is_hash(r))
+            && self.has(revision).await?
+        {
+            return Ok(Outcome::Done);
+        }
+        let Some(hash) = revision.as_ref().filter(|r| is_whole_hash(r)) else {
+            // Another name may be that of any tag or any old revision.
+            return match revision {
+                Some(_) => self.fetch_branch(self.whole_history(), TAGS).await,
+                None if self.config.shallow => self.fetch_branch(ONE, NO_TAGS).await,
+                None => self.fetch_branch(&[], TAGS).await,
+            };
+        };
+        let tags = if self.config.shallow { NO_TAGS } else { TAGS };
+        if self.config.shallow && self.fetch_one(hash, ONE, tags).await? {
+            return Ok(Outcome::Done);
+        }
+        let fetched = self.fetch_branch(self.whole_history(), tags).await?;
+        if fetched == Outcome::Failed || self.has(hash).await? {
+            return Ok(fetched);
+        }
+        // Its branch was deleted or rewritten; most servers hand it out all the same.
+        Ok(if self.fetch_one(hash, &[], tags).await? {
+            Outcome::Done
+        } else {
+            Outcome::Missing
+        })
+    }
+
+    /// Fetches the branch; a tag of its name if there is no such branch.
+    async fn fetch_branch(&mut self, depth: Words, tags: Words) -> Result<Outcome, Performed> {
+        let wanted = self.job.references();
+        let Some(first) = wanted.first() else {
+            return Ok(Outcome::Missing);
+        };
+        if self.fetch_one(first, depth, tags).await? {
+            return Ok(Outcome::Done);
+        }
+        match self.ask().await? {
+            Answer::Has(other) if other != *first => {
+                self.job.is_tag = true;
+                Ok(self.fetch_one(&other, depth, tags).await?.into())
+            }
+            Answer::Has(_) | Answer::Silent => Ok(Outcome::Failed),
+            Answer::Lacks => Ok(Outcome::Missing),
+        }
+    }
+
+    async fn fetch_one(
+        &mut self,
+        what: &str,
+        depth: Words,
+        tags: Words,
+    ) -> Result<bool, Performed> {
+        let progress = self.version.since(1, 7, &["--progress"]);
+        // Submodules are fetched when their addresses are up to date.
+        let fetch: Words = &["fetch", "-f", "--no-recurse-submodules"];
+        let repourl = self.job.repourl.clone();
+        let from = ["--", repourl.as_str(), what];
+        let words = [fetch, progress, tags, depth, &from].concat();
+        self.git(Place::Tree, &words).await
+    }
+
+    /// For a revision that may be any; a tree with the latest one only must get the others.
+    const fn whole_history(&self) -> Words {
+        if self.config.shallow { ALL } else { &[] }
+    }
+
+    /// Whether the tree has the commit of this hash, or of a hash that begins so.
+    async fn has(&mut self, hash: &str) -> Result<bool, Performed> {
+        let hash = hash.to_ascii_lowercase();
+        let found = self.resolve(&hash).await?;
+        Ok(found.is_some_and(|found| found.starts_with(&hash)))
+    }
+
+    /// The hash of a commit.
+    async fn resolve(&mut self, revision: &str) -> Result<Option<String>, Performed> {
+        let commit = format!("{revision}^{{commit}}");
+        let words = ["rev-parse", "--verify", "--quiet", commit.as_str()];
+        let report = self.ask_git(Place::Tree, &words).await?;
+        let found = String::from_utf8_lossy(&report.output).trim().to_owned();
+        Ok((report.rc == Some(0)).then_some(found))
+    }
+
+    /// Puts the files of the revision in place, over whatever was changed, with the branch checked out.
+    async fn switch(&mut self) -> Result<bool, Performed> {
+        let Some(branch) = self.job.branch_to_switch_to() else {
+            return self.check_out_as(&["--detach"]).await;
+        };
+        if self.check_out_as(&["-B", branch.as_str()]).await? {
+            return Ok(true);
+        }
+        // A branch `v2` of an earlier build is in the way of `v2/rc1`, and the other way round.
+        let refs = self.branches_in_the_way_of(&branch).await?;
+        if refs.is_empty() || !self.check_out_as(&["--detach"]).await? {
+            return Ok(false);
+        }
+        for name in &refs {
+            self.git(Place::Tree, &["update-ref", "-d", name]).await?;
+        }
+        self.check_out_as(&["-B", branch.as_str()]).await
+    }
+
+    async fn check_out_as(&mut self, how: &[&str]) -> Result<bool, Performed> {
+        let revision = self.job.revision.clone();
+        let revision = revision.as_deref().unwrap_or("FETCH_HEAD");
+        let progress = self.version.since(2, 7, &["--progress"]);
+        let checkout: &[&str] = &["checkout", "-f"];
+        let words = [checkout, progress, how, &[revision, "--"]].concat();
+        self.git(Place::Tree, &words).await
+    }
+
+    async fn branches_in_the_way_of(&mut self, branch: &str) -> Result<Vec<String>, Performed> {
+        let slashes = branch.match_indices('/');
+        let parts = slashes.filter_map(|(at, _)| branch.get(..at));
+        let above: Vec<String> = parts.map(|part| format!("refs/heads/{part}")).collect();
+        let below = format!("refs/heads/{branch}/");
+        let mut words = vec!["for-each-ref", "--format=%(refname)", &below];
+        words.extend(above.iter().map(String::as_str));
+        let report = self.ask_git(Place::Tree, &words).await?;
+        let printed = String::from_utf8_lossy(&report.output).into_owned();
+        let in_the_way = |name: &&str| name.starts_with(&below) || above.iter().any(|a| a == name);
+        let names = printed.lines().map(str::trim).filter(in_the_way);
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Updates the submodules, if they are wanted, from their present addresses.
+    pub(super) async fn update_submodules(&mut self) -> Result<bool, Performed> {
+        if !self.config.submodules {
+            return Ok(true);
+        }
+        let recursive = self.version.since(1, 8, &["--recursive"]);
+        let progress = self.version.since(2, 11, &["--progress"]);
+        let update: Words = &["submodule", "update", "--init", "--recursive", "--force"];
+        // The addresses of submodules in submodules are known once those are up to date.
+        for _ in 0..2 {
+            let sync = [&["submodule", "sync"], recursive].concat();
+            if !self.git(Place::Tree, &sync).await? {
+                return Ok(false);
+            }
+            if self.git(Place::Tree, &[update, progress].concat()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Words of a command.
+type Words = &'static [&'static str];
+
+const TAGS: Words = &["-t"];
+const NO_TAGS: Words = &["--no-tags"];
+const ONE: Words = &["--depth", "1"];
+/// Turns a shallow tree into a whole one, also with a git that does not know `--unshallow`.
+const ALL: Words = &["--depth", "2147483647"];
+
+/// Whether it can be the hash of a commit, or the beginning of one.
+fn is_hash(revision: &str) -> bool {
+    (7..=64).contains(&revision.len()) && revision.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether it is the whole hash of a commit.
+pub(super) fn is_whole_hash(revision: &str) -> bool {
+    is_hash(revision) && matches!(revision.len(), 40 | 64)
+}
