@@ -34,6 +34,7 @@
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
 //! | 0 | [`process_lock`] | one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors: nothing in them is reached through links |
+//! | 0 | [`text`] | text from outside, made safe to print |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker, login: bytes in, bytes out |
 //! | 0 | [`model`] | **pure**: the domain, how long builds will take, and the journal of what must be remembered |
 //!
@@ -116,3 +117,4 @@ pub mod protocol;
 pub mod schedulers;
 pub mod status;
 pub mod store;
+pub mod text;

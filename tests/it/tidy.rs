@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The modules by floor. A module imports only from floors below its own. (Two on the same floor never know each
 /// other, except where [`SAME_FLOOR`] says so.)
 const FLOORS: [&[&str]; 8] = [
-    &["model", "pb", "process_lock", "directory"],
+    &["model", "pb", "process_lock", "directory", "text"],
     &["config", "protocol"],
     &["schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::board::{Board, Line, Mood};
+use crate::text::{Harmless, printable};
 
 /// Where the progress of the builds is shown.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Screen {
 
     /// The period has passed.
     pub(super) fn tick(&mut self, board: &Board) {
-        let lines = board.lines(self.now());
+        let lines = printable_lines(board.lines(self.now()));
         match self.kind {
             Kind::Live { colours } => {
                 let text = frame(&lines, width(), self.drawn, colours);
@@ -81,13 +82,27 @@ impl Screen {
     pub(super) fn say(&mut self, text: &str) {
         if self.kind != Kind::Quiet {
             self.drawn = 0;
-            print(&format!("{text}\n"));
+            print(&format!("{}\n", printable(text)));
         }
+    }
+
+    /// A line of a log: on a terminal it cannot steer it, elsewhere it is as it came.
+    fn log_line(&self, line: &str) -> String {
+        let Kind::Live { colours } = self.kind else {
+            return line.to_owned();
+        };
+        let mut out = Vec::new();
+        let mut harmless = Harmless::new(&mut out, colours);
+        let written = harmless
+            .write_all(line.as_bytes())
+            .and_then(|()| harmless.finish());
+        written.expect("a buffer takes all");
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     /// All is over: the list of builders and results (CLI-05), and why each failed.
     pub(super) fn finish(&mut self, board: &Board) {
-        let lines = board.lines(self.now());
+        let lines = printable_lines(board.lines(self.now()));
         let list = match self.kind {
             Kind::Live { colours } => frame(&lines, width(), self.drawn, colours),
             Kind::Lines | Kind::Quiet => plain(&lines),
@@ -100,14 +115,25 @@ impl Screen {
         for (builder, ending) in board.endings() {
             if let Some(tail) = ending.and_then(|ending| ending.tail.as_ref()) {
                 let what = &tail.what;
-                text += &format!("\n{builder}: the end of {what}:\n");
+                let head = printable(&format!("{builder}: the end of {what}:"));
+                text += &format!("\n{head}\n");
                 for line in &tail.lines {
-                    text += &format!("  {line}\n");
+                    text += &format!("  {}\n", self.log_line(line));
                 }
             }
         }
         print(&text);
     }
+}
+
+/// The lines, safe to print.
+fn printable_lines(lines: Vec<Line>) -> Vec<Line> {
+    let lines = lines.into_iter().map(|line| Line {
+        builder: printable(&line.builder),
+        text: printable(&line.text),
+        ..line
+    });
+    lines.collect()
 }
 
 /// Who does not look has still tried.
