@@ -197,6 +197,7 @@ impl BotMaster {
             properties: plan.properties.clone(),
             forecast,
             choice: std::mem::take(&mut attempt.choice),
+            planned: expecting::step_names(&plan.builder),
             at: self.now.wall,
         });
         attempt.configs.0 = Arc::clone(&builder.config);

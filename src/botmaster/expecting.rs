@@ -15,16 +15,21 @@ pub(super) fn forecast(
     builder: &BuilderConfig,
 ) -> Forecast {
     let steps = &builder.factory.steps;
-    let names = unique_names(steps.iter().map(|step| step.name.as_str()));
     let counting = steps
         .iter()
-        .zip(names)
+        .zip(step_names(builder))
         .filter(|(step, _)| step.use_progress);
     let names = counting.map(|(_, name)| name);
     match expectations.get(&builder.name) {
         Some(expectations) => expectations.forecast(names),
         None => Expectations::default().forecast(names),
     }
+}
+
+/// The names of the steps of `builder` (BUI-04).
+pub(super) fn step_names(builder: &BuilderConfig) -> Vec<String> {
+    let steps = builder.factory.steps.iter();
+    unique_names(steps.map(|step| step.name.as_str()))
 }
 
 impl BotMaster {

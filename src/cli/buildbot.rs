@@ -134,7 +134,7 @@ pub fn buildbot(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failed) => {
-            writeln!(io::stderr(), "buildbot: {failed}").ok();
+            complain(&format!("buildbot: {failed}"));
             ExitCode::from(failed.exit_code())
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::show::printable;
+use crate::text::printable;
 
 /// The width of a column, in characters.
 #[derive(Clone, Copy, Debug)]

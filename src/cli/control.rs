@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use super::base_dir::{BaseDir, Master};
 use super::columns::join;
+use super::nth::Nth;
 use super::{say, within};
 use crate::control::socket::{self, Request};
-use crate::model::{BuildNumber, RequestId};
+use crate::model::{BuilderName, RequestId};
+use crate::store::read::Among;
 
 /// Stops a build that runs.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,8 +26,9 @@ pub(super) struct StopBuild {
     reason: String,
     /// The build's builder.
     builder: String,
-    /// The build's number.
-    number: u64,
+    /// The build's number; `last` is the newest that runs and is no try, `-1` the newest that runs.
+    #[arg(allow_negative_numbers = true)]
+    number: Nth,
 }
 
 /// Stops the build that a request is in.
@@ -67,14 +70,15 @@ pub(super) struct CancelStop {
 
 impl StopBuild {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let done = format!("build {} of {} is being stopped", self.number, self.builder);
         let Self {
             master,
             reason,
             builder,
             number,
         } = self;
-        let (builder, number) = (builder.into(), BuildNumber(number));
+        let builder = BuilderName::from(builder);
+        let number = number.find_in(&master.basedir, &builder, Among::Running)?;
+        let done = format!("build {number} of {builder} is being stopped");
         ask(
             &master.basedir,
             &Request::StopBuild {

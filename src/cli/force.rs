@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::base_dir::Master;
 use super::control::answer;
+use super::nth::Nth;
 use super::say;
-use crate::control::NO_REASON;
 use crate::control::socket::Request;
-use crate::model::BuildNumber;
+use crate::model::BuilderName;
+use crate::store::read::Among;
 
 /// Asks for a build.
 #[derive(Clone, Debug, clap::Args)]
@@ -59,12 +60,13 @@ pub(super) struct Rebuild {
     #[command(flatten)]
     master: Master,
     /// Why; shown with the build.
-    #[arg(long, default_value = NO_REASON)]
+    #[arg(long, default_value = "")]
     reason: String,
     /// The build's builder.
     builder: String,
-    /// The build's number.
-    number: u64,
+    /// The build's number; `last` is the newest that has finished and was no try, `-1` the newest that has finished.
+    #[arg(allow_negative_numbers = true)]
+    number: Nth,
 }
 
 /// What the master says.
@@ -99,9 +101,13 @@ impl Force {
 
 impl Rebuild {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let builder = BuilderName::from(self.builder.as_str());
+        let number = self
+            .number
+            .find_in(&self.master.basedir, &builder, Among::Finished)?;
         let request = Request::Rebuild {
-            builder: self.builder.as_str().into(),
-            number: BuildNumber(self.number),
+            builder,
+            number,
             reason: self.reason,
         };
         submit(&self.master.basedir, &request, &self.builder)

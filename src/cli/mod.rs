@@ -22,6 +22,7 @@ mod man;
 mod moment;
 mod new_state;
 mod next_runs;
+mod nth;
 mod pause;
 mod reconfig;
 mod show;
@@ -33,13 +34,15 @@ mod verify;
 mod why;
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser, Subcommand};
+
+use crate::text::Harmless;
 
 /// A continuous-integration master to which every Buildbot slave connects.
 #[derive(Clone, Debug, Parser)]
@@ -66,6 +69,7 @@ enum Verb {
     Simulate(simulate::Simulate),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
     Show(show::ShowArgs),
+    Status(show::Status),
     Why(why::Why),
     /// Ask for a build.
     Force(force::Force),
@@ -126,6 +130,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }),
         Verb::Simulate(verb) => verb.run(),
         Verb::Show(verb) => return show::run(&verb),
+        Verb::Status(verb) => verb.run(),
         Verb::Why(verb) => verb.run(),
         Verb::Force(verb) => verb.run(),
         Verb::Rebuild(verb) => verb.run(),
@@ -202,8 +207,9 @@ fn within<T>(dir: &Path, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Re
 
 /// Prints what a person asked for; a reader that has gone away is not an error.
 fn say(text: &str) {
-    let mut out = io::stdout().lock();
-    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    let out = io::stdout().lock();
+    let is_terminal = out.is_terminal();
+    drop(print_line(out, is_terminal, text));
 }
 
 /// Lets `write` print what a person asked for, however long it is; a reader that has gone away has seen enough.
@@ -220,5 +226,20 @@ fn write_out(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Re
 
 /// Prints a complaint.
 fn complain(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{}", text.trim_end()));
+    let out = io::stderr().lock();
+    let is_terminal = out.is_terminal();
+    drop(print_line(out, is_terminal, text.trim_end()));
+}
+
+/// Prints a line, or several; to a terminal so that nothing from outside can steer it.
+fn print_line(mut out: impl Write, is_terminal: bool, text: &str) -> io::Result<()> {
+    if is_terminal {
+        let mut out = Harmless::new(&mut out, true);
+        out.write_all(text.as_bytes())?;
+        out.finish()?;
+    } else {
+        out.write_all(text.as_bytes())?;
+    }
+    writeln!(out)?;
+    out.flush()
 }

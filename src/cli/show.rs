@@ -3,33 +3,43 @@
 //! It reads beside a running master and without one, and never writes; what only a running master knows, it is asked
 //! for (`live`). What is shown of one command is one moment of the state.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
+use self::builds::{Moment, Shown};
 use self::fate::Fate;
+use self::schedulers::Scheduler;
 use self::screen::{Screen, Zone};
 use super::base_dir::default_basedir;
-use crate::logs::{Channel, LogReader};
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, Timestamp};
+use super::complain;
+use super::nth::Nth;
+use crate::model::{BuilderName, ChangeNumber, Timestamp};
 use crate::store::State;
-use crate::store::read::{self, BuildRow, Which};
+use crate::store::read::{self, Among, BuildRow, Which};
 
+mod builds;
+mod configured;
 mod eta;
 mod fate;
 mod json;
 mod live;
+mod log;
 mod pages;
 mod refused;
+mod schedulers;
 mod screen;
+mod status;
 mod trail;
+mod wait;
 
 #[cfg(test)]
 pub(super) use self::json::change as change_as_json;
-pub(super) use self::screen::printable;
+pub(super) use self::status::Status;
 
 /// Arguments of `show`.
 #[derive(Args, Clone, Debug)]
@@ -58,6 +68,8 @@ pub(super) struct ShowArgs {
 enum What {
     /// Builders, what they do, and how their last build ended
     Builders,
+    /// Schedulers, what waits in them and until when, and when they run next
+    Schedulers,
     /// Slaves, whether they are connected, and what they told of themselves
     Slaves,
     /// The newest changes
@@ -82,52 +94,56 @@ enum What {
     Builds {
         /// Only those of this builder
         builder: Option<String>,
+        /// Wait until there are some, and until all have ended that run or wait: requests, and changes for which the
+        /// tree is to be stable
+        #[arg(long)]
+        wait: bool,
     },
     /// One build with its steps, logs and properties
     Build {
         /// The builder
         builder: String,
-        /// The build's number
-        number: u64,
+        /// Its number; `last` is the newest that is no try, `-1` the newest of all, `-2` the one before
+        #[arg(allow_negative_numbers = true)]
+        number: Nth,
     },
-    /// What a command printed, byte for byte: standard output and error in the order in which they came
-    Log {
-        /// The builder
-        builder: String,
-        /// The build's number
-        number: u64,
-        /// The step's name
-        step: String,
-        /// The log's name
-        #[arg(default_value = "stdio")]
-        log: String,
-        /// Also what slave and master say about the command
-        #[arg(long)]
-        headers: bool,
-    },
+    /// What a command printed: standard output and error in the order in which they came, byte for byte if standard
+    /// output is not a terminal
+    Log(log::LogArgs),
 }
 
 /// Runs `show`: exit code 0 when it was shown, 1 when there is no such thing.
 #[must_use]
 pub(super) fn run(args: &ShowArgs) -> ExitCode {
+    match on_screen(|screen, now| show(args, screen, now)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            complain(&format!("buildmaster show: {e:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Lets `work` print to standard output at this moment; a reader that has gone away has seen enough.
+///
+/// # Errors
+/// It cannot be printed, or what `work` says.
+fn on_screen(
+    work: impl FnOnce(&mut Screen<'_>, Timestamp) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let stdout = io::stdout().lock();
     let mut screen = Screen {
         is_coloured: stdout.is_terminal()
             && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        width: screen::width_of(&stdout),
         zone: Zone::Local,
         out: &mut BufWriter::new(stdout),
+        notes: &mut io::stderr(),
     };
     let now = Timestamp(chrono::Utc::now().timestamp_micros());
-    let shown = show(args, &mut screen, now).and_then(|()| Ok(screen.out.flush()?));
-    match shown {
-        Ok(()) => ExitCode::SUCCESS,
-        // Who reads has seen enough.
-        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
-        Err(e) => {
-            // There is nowhere left to complain about this one.
-            writeln!(io::stderr(), "buildmaster show: {e:#}").unwrap_or_default();
-            ExitCode::FAILURE
-        }
+    match work(&mut screen, now).and_then(|()| Ok(screen.out.flush()?)) {
+        Err(e) if !is_broken_pipe(&e) => Err(e),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -139,18 +155,37 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Result<()> {
-    let state = State::open_readonly(&args.basedir)?;
+    let Some(state) = State::open_if_any(&args.basedir)? else {
+        return show_unstarted(args, screen, now);
+    };
+    let mut now = now;
+    if let What::Builds {
+        builder,
+        wait: true,
+    } = &args.what
+    {
+        let builder = builder.as_deref().map(BuilderName::from);
+        if let Some(builder) = &builder {
+            check_builder(&state, builder)?;
+        }
+        wait::until_quiet(&state, builder.as_ref(), screen)?;
+        now = Timestamp(chrono::Utc::now().timestamp_micros());
+    }
     let is_running = state.is_master_running();
+    let moment = Moment {
+        basedir: state.basedir(),
+        is_running,
+        now,
+    };
+    if let What::Log(args) = &args.what {
+        return log::print(args, &state, screen, moment);
+    }
     // All that is read below is of one moment.
     let _moment = state
         .conn
         .unchecked_transaction()
         .context("cannot read the state")?;
     let conn = &state.conn;
-    let with_left = |row: BuildRow| {
-        let left = eta::left(&row, is_running, state.basedir(), now);
-        (row, left)
-    };
     let limit = match args.limit {
         Some(limit) => limit,
         None if args.json => u32::MAX,
@@ -164,16 +199,41 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
                     "offline".clone_into(&mut builder.state);
                 }
             }
-            live::look(&args.basedir, is_running).correct_pending(&mut builders);
-            if args.json {
-                return json::lines(screen.out, builders.iter().map(json::builder));
+            let config = configured::read(&args.basedir);
+            if let Some(config) = &config
+                && (!is_running || builders.is_empty())
+            {
+                builders = configured::builders(config, builders);
             }
-            pages::builders(screen, &builders)?;
+            live::look(&args.basedir, is_running).correct_pending(&mut builders);
+            let configs = config.iter().flat_map(|config| &config.schedulers);
+            let schedulers = Scheduler::all(Some(conn), configs.map(AsRef::as_ref), now)?;
+            if args.json {
+                let builders = builders.iter();
+                let builders = builders.map(|builder| json::builder(builder, &schedulers));
+                return json::lines(screen.out, builders);
+            }
+            pages::builders(screen, &builders, &schedulers, now)?;
+        }
+        What::Schedulers => {
+            let config = configured::read(&args.basedir)
+                .context("the schedulers are not known: `buildmaster checkconfig` shows what is wrong with the configuration")?;
+            let configs = config.schedulers.iter().map(AsRef::as_ref);
+            let schedulers = Scheduler::all(Some(conn), configs, now)?;
+            if args.json {
+                return json::lines(screen.out, schedulers.iter().map(Scheduler::json));
+            }
+            schedulers::table(screen, &schedulers, now, is_running)?;
         }
         What::Slaves => {
             let mut slaves = read::slaves(conn)?;
             for slave in &mut slaves {
                 slave.connected &= is_running;
+            }
+            if (!is_running || slaves.is_empty())
+                && let Some(config) = configured::read(&args.basedir)
+            {
+                slaves = configured::slaves(&config, slaves);
             }
             let live = live::look(&args.basedir, is_running);
             if args.json {
@@ -249,64 +309,84 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             }
             live::locks(screen, &waits)?;
         }
-        What::Builds { builder } => {
+        What::Builds { builder, .. } => {
             let builder = builder.as_deref().map(BuilderName::from);
             if let Some(builder) = &builder {
                 check_builder(&state, builder)?;
             }
             let builds = read::builds(conn, builder.as_ref(), limit)?;
-            let builds: Vec<_> = builds.into_iter().map(with_left).collect();
+            let builds = Shown::of(conn, builds, moment)?;
             if args.json {
-                let builds = builds.iter().map(|(build, left)| json::build(build, left));
+                let builds = builds.iter().map(|build| json::build(build, moment));
                 return json::lines(screen.out, builds);
             }
-            pages::builds(screen, &builds, is_running)?;
+            builds::table(screen, &builds, moment)?;
         }
         What::Build { builder, number } => {
-            let (build, left) = with_left(find_build(&state, builder, *number)?);
-            let trail = trail::of_build(conn, &build)?;
-            if args.json {
-                return json::lines(screen.out, [json::build_with(&build, &left, &trail)]);
-            }
-            pages::build(screen, &build, &left, is_running)?;
-            trail::page(screen, &build, &trail)?;
-        }
-        What::Log {
-            builder,
-            number,
-            step,
-            log,
-            headers,
-        } => {
             let build = find_build(&state, builder, *number)?;
-            if read::are_logs_gone(conn, build.summary.id)? {
-                bail!("the logs of build {number} of {builder} were removed, as log_horizon says");
+            let trail = trail::of_build(conn, &build)?;
+            for build in &Shown::of(conn, vec![build], moment)? {
+                if args.json {
+                    return json::lines(screen.out, [json::build_with(build, &trail, moment)]);
+                }
+                builds::page(screen, build, moment)?;
+                trail::page(screen, &build.row, &trail)?;
             }
-            let path = find_log(&build, step, log)?;
-            let channels: &[Channel] = if *headers {
-                &Channel::ALL
-            } else {
-                &Channel::OUTPUT
-            };
-            let doing = || {
-                format!(
-                    "cannot read the log {}.log",
-                    state.basedir().join(path).display()
-                )
-            };
-            let mut reader = LogReader::open(state.basedir(), path).with_context(doing)?;
-            reader.copy_to(channels, screen.out).with_context(doing)?;
         }
+        What::Log(_) => {}
     }
     Ok(())
 }
 
-fn find_build(state: &State, builder: &str, number: u64) -> anyhow::Result<BuildRow> {
+/// Shows what there is to see before the first start: what is configured.
+fn show_unstarted(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Result<()> {
+    let nothing = || State::open_readonly(&args.basedir).map(drop);
+    let Some(config) = configured::read(&args.basedir) else {
+        return Ok(nothing()?);
+    };
+    let configs = config.schedulers.iter().map(AsRef::as_ref);
+    let schedulers = Scheduler::all(None, configs, now)?;
+    match args.what {
+        What::Builders => {
+            let builders = configured::builders(&config, Vec::new());
+            if args.json {
+                let builders = builders.iter().map(|builder| json::builder(builder, &[]));
+                return json::lines(screen.out, builders);
+            }
+            pages::builders(screen, &builders, &[], now)?;
+        }
+        What::Slaves => {
+            let slaves = configured::slaves(&config, Vec::new());
+            if args.json {
+                return json::lines(
+                    screen.out,
+                    slaves.iter().map(|slave| json::slave(slave, None)),
+                );
+            }
+            pages::slaves(screen, &slaves, &BTreeMap::new())?;
+        }
+        What::Schedulers if args.json => {
+            json::lines(screen.out, schedulers.iter().map(Scheduler::json))?;
+        }
+        What::Schedulers => schedulers::table(screen, &schedulers, now, false)?,
+        What::Changes
+        | What::Change { .. }
+        | What::Requests { .. }
+        | What::Locks
+        | What::Builds { .. }
+        | What::Build { .. }
+        | What::Log(_) => nothing()?,
+    }
+    Ok(())
+}
+
+fn find_build(state: &State, builder: &str, nth: Nth) -> anyhow::Result<BuildRow> {
     let builder = BuilderName::from(builder);
     check_builder(state, &builder)?;
-    match read::build(&state.conn, &builder, BuildNumber(number))? {
+    let number = nth.find(state, &builder, Among::All)?;
+    match read::build(&state.conn, &builder, number)? {
         Some(build) => Ok(build),
-        None if read::was_build(&state.conn, &builder, BuildNumber(number))? => {
+        None if read::was_build(&state.conn, &builder, number)? => {
             bail!("build {number} of {builder} was removed, as build_horizon says")
         }
         None => match read::builds(&state.conn, Some(&builder), 1)?.first() {
@@ -319,7 +399,7 @@ fn find_build(state: &State, builder: &str, number: u64) -> anyhow::Result<Build
     }
 }
 
-fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Result<()> {
+pub(super) fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Result<()> {
     let names = read::builder_names(&state.conn)?;
     if names.contains(builder) {
         return Ok(());
@@ -329,19 +409,6 @@ fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Result<()> {
         builder.as_str(),
         names.iter().map(|n| n.as_str()),
     )
-}
-
-fn find_log<'a>(build: &'a BuildRow, step: &str, log: &str) -> anyhow::Result<&'a str> {
-    let steps = &build.summary.steps;
-    let Some(index) = steps.iter().position(|s| s.name == step) else {
-        let names = steps.iter().map(|s| s.name.as_str());
-        return no_such("step", step, names).map(|()| "");
-    };
-    let logs = &build.logs[index];
-    match logs.iter().find(|l| l.name == log) {
-        Some(log) => Ok(&log.path),
-        None => no_such("log", log, logs.iter().map(|l| l.name.as_str())).map(|()| ""),
-    }
 }
 
 /// The error for a name that is not there, with those that are meant perhaps.

@@ -55,7 +55,7 @@ impl Start {
     }
 
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        self.check_dir()?;
+        check_dir(self.dir.path())?;
         if self.in_background || self.nodaemon {
             self.serve()
         } else {
@@ -63,19 +63,11 @@ impl Start {
         }
     }
 
-    fn check_dir(&self) -> anyhow::Result<()> {
-        let dir = self.dir.path();
-        if !dir.is_dir() {
-            let dir = dir.display();
-            bail!("there is no directory {dir} (`buildmaster create-master {dir}` makes one)");
-        }
-        Ok(())
-    }
-
     /// Looks for all that would keep the master from starting, and shows it; says whether there is nothing.
     pub(super) fn check(&self, tell: Tell) -> anyhow::Result<bool> {
-        self.check_dir()?;
-        let source = Source::of(self.dir.path());
+        let dir = self.dir.path();
+        check_dir(dir)?;
+        let source = Source::of(dir);
         Ok(source.load(Scope::Site, tell)?.is_some())
     }
 
@@ -222,6 +214,15 @@ impl Start {
             }
         }
     }
+}
+
+/// Complains if there is no directory `dir`.
+pub(super) fn check_dir(dir: &Path) -> anyhow::Result<()> {
+    if !dir.is_dir() {
+        let dir = dir.display();
+        bail!("there is no directory {dir} (`buildmaster create-master {dir}` makes one)");
+    }
+    Ok(())
 }
 
 /// Threads for connections and builds. The core is one task; more threads only cost memory.

@@ -9,6 +9,7 @@ use super::control::answer;
 use super::say;
 use crate::control::socket::Request;
 use crate::model::RequestId;
+use crate::text::{printable, printable_json};
 
 /// Tell why a request waits: every blocker, since when, and who is in the way.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,10 +35,10 @@ impl Why {
         let blockers: Vec<serde_json::Value> = serde_json::from_value(blockers)?;
         for blocker in blockers {
             if self.json {
-                say(&blocker.to_string());
+                say(&printable_json(&blocker.to_string()));
             } else {
                 let sentence: Sentence = serde_json::from_value(blocker)?;
-                say(&sentence.text);
+                say(&printable(&sentence.text));
             }
         }
         Ok(ExitCode::SUCCESS)

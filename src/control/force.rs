@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use super::{Ask, Control, odd};
 use crate::botmaster::{Answer, Forced};
-use crate::model::{BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp};
+use crate::model::{
+    BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp, revision_built,
+};
 use crate::store::{State, read};
-
-/// The reason of a rebuild for which nobody gave one.
-pub const NO_REASON: &str = "<rebuild, no reason given>";
 
 /// Where the master itself sets properties of each build, so that a rebuild gets its own.
 const SET_FOR_EACH_BUILD: [&str; 3] = ["Build", "Builder", "BuildSlave"];
@@ -87,14 +86,14 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
     {
         properties.set(name, property.value.clone(), &property.source);
     }
+    let name = builder.clone();
     Ok(Forced {
         builder,
         soon: false,
         stamp,
-        reason: if reason.is_empty() {
-            NO_REASON.to_owned()
-        } else {
-            reason
+        reason: match reason.as_str() {
+            "" => format!("<rebuild of {name}/{number}, no reason given>"),
+            reason => format!("{reason} (rebuild of {name}/{number})"),
         },
         properties,
         priority,
@@ -102,22 +101,11 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
 }
 
 /// SST-07: what was built of `merged`, by revision: that which a step found out, else that with which the build began. It
-/// has no changes: a stamp with changes is merged with others whatever its revision is (SST-05), and a rebuild is to
-/// build that revision.
+/// keeps the changes, and with them who is to blame.
 fn absolute(merged: &SourceStamp, properties: &Properties) -> SourceStamp {
-    let said = |name: &str, is_so: fn(&Property) -> bool| {
-        let mut all = properties.iter();
-        let (_, property) = all.find(|(its, property)| *its == name && is_so(property))?;
-        let value = Some(&property.value).filter(|value| !value.is_null())?;
-        let text = value.as_str().map(ToOwned::to_owned);
-        Some(text.unwrap_or_else(|| value.to_string()))
-    };
-    let got = said("got_revision", |property| property.runtime);
-    let began_with = said("revision", |property| property.source == "Build");
     let asked_for = merged.revision_to_build().map(ToOwned::to_owned);
     SourceStamp {
-        revision: got.or(began_with).or(asked_for),
-        changes: Vec::new(),
+        revision: revision_built(properties).or(asked_for),
         ..merged.clone()
     }
 }

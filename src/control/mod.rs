@@ -5,10 +5,12 @@
 //! before that. While the disk takes no writes, work is refused at this door, so that nobody is told yes or left waiting;
 //! while it is only slow, work waits here.
 
+mod facts;
 mod force;
 mod news;
 mod reconfigure;
 pub mod socket;
+mod who;
 mod why;
 
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use crate::model::{
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::Writer;
 
-pub use force::NO_REASON;
+pub use facts::Facts;
 pub use news::{News, Newsroom};
 pub use reconfigure::{Reconfigure, Reconfigured};
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{broadcast, watch};
 
+use super::Facts;
 use crate::botmaster::Event;
 use crate::config::Listen;
 use crate::model::{Op, SlaveName};
@@ -36,6 +37,8 @@ pub struct Newsroom {
     graceful: Arc<watch::Sender<BTreeSet<SlaveName>>>,
     /// Where the master listens, as the configuration in force names it.
     listening: Arc<watch::Sender<Vec<Listen>>>,
+    /// What this master says of its own process.
+    facts: Arc<watch::Sender<Facts>>,
 }
 
 impl Newsroom {
@@ -47,6 +50,7 @@ impl Newsroom {
             shutting_down: Arc::default(),
             graceful: Arc::default(),
             listening: Arc::default(),
+            facts: Arc::default(),
         }
     }
 
@@ -88,6 +92,20 @@ impl Newsroom {
     #[must_use]
     pub fn listening(&self) -> Vec<Listen> {
         self.listening.borrow().clone()
+    }
+
+    /// What this master says of its own process.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        Facts {
+            stopping: self.is_shutting_down(),
+            ..self.facts.borrow().clone()
+        }
+    }
+
+    /// Changes what this master says of its own process.
+    pub fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
+        self.facts.send_modify(change);
     }
 
     fn note(&self, event: &Event) {

@@ -17,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info_span, warn};
 
-use super::{Ask, Control, NO_REASON, odd};
+use super::{Ask, Control, odd, who};
 use crate::botmaster::{Answer, Forced};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, RequestId, SlaveName, SourceStamp,
@@ -106,7 +106,7 @@ pub enum Request {
         /// The build's number.
         number: BuildNumber,
         /// Why.
-        #[serde(default = "no_reason")]
+        #[serde(default)]
         reason: String,
     },
     /// Give a slave no new builds, also after a restart.
@@ -153,6 +153,8 @@ pub enum Request {
     Live,
     /// Tell the addresses that the master listens on, as its configuration names them.
     Listening,
+    /// Tell since when the master runs, where it listens, and which process it is.
+    Status,
     /// Tell why a request does not run.
     Why {
         /// Which request.
@@ -271,6 +273,7 @@ async fn answer_all(
     control: Control,
     stopping: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let user = who::peer(&stream).await;
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     let mut stopping = std::pin::pin!(stopping);
@@ -300,11 +303,14 @@ async fn answer_all(
                     stopping.as_mut().await;
                     tokio::time::sleep(patience).await;
                 };
-                tokio::select! {
+                let act = who::act(&request);
+                let done = tokio::select! {
                     biased;
-                    answered = answer(request, &control) => Response::from(answered),
+                    answered = answer(request, &control) => answered,
                     () = stopped => return Ok(()),
-                }
+                };
+                who::log(&user, act, &done);
+                Response::from(done)
             }
             Err(error) => Response::from(Err(format!("bad request: {error}"))),
         };
@@ -327,6 +333,7 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             return Ok(Some(data));
         }
         Request::CleanShutdown => return Err(control.clean_shutdown().await),
+        Request::Status => return Ok(Some(json!(control.newsroom().facts()))),
         Request::Why { request } => {
             let why = control.why(request).await?;
             return Ok(Some(json!(why)));
@@ -418,10 +425,6 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
 fn forced_set(set: &BuildSet) -> Value {
     let request = set.requests.first().map(|(request, _)| request);
     json!({ "set": set.id, "request": request })
-}
-
-fn no_reason() -> String {
-    NO_REASON.to_owned()
 }
 
 impl From<Result<Option<Value>, String>> for Response {

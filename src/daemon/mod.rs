@@ -39,7 +39,7 @@ use tracing::{error, info, info_span, warn};
 
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::config::Config;
-use crate::control::{Control, Newsroom, socket};
+use crate::control::{Control, Facts, Newsroom, socket};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::Ticket;
@@ -112,6 +112,16 @@ pub async fn run(
     );
     let (ask, questions) = mpsc::channel(QUESTIONS);
     let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
+    let started_at = clock.now().wall;
+    newsroom.change_facts(|facts| {
+        *facts = Facts {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at,
+            configured_at: started_at,
+            ..Facts::default()
+        };
+    });
     let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure.clone());
     let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
     let refusals = Arc::clone(gatekeeper.refusals());
@@ -122,6 +132,7 @@ pub async fn run(
     let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
     let addresses = doors.commit(doors.prepare(&config)?);
     newsroom.set_listening(doors.addresses());
+    newsroom.change_facts(|facts| facts.addresses.clone_from(&addresses));
     let access = doors.access();
     let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
     tasks.spawn(

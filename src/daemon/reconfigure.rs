@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
+use super::clock::wall;
 use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
@@ -146,9 +147,13 @@ impl Reconfigurer {
         };
         self.control.ask(ask).await?;
         if !dry_run {
-            self.doors.commit(doors);
+            let addresses = self.doors.commit(doors);
             let newsroom = self.control.newsroom();
             newsroom.set_listening(self.doors.addresses());
+            newsroom.change_facts(|facts| {
+                facts.addresses = addresses;
+                facts.configured_at = wall();
+            });
             self.locals.set(&self.doors);
             self.jobdirs.commit(&config, jobdirs);
             if let Some(log) = &self.log {

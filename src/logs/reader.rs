@@ -48,23 +48,45 @@ impl LogReader {
     /// Reading or writing failed, or the log has fewer bytes than its index says: those that are
     /// there have been copied then.
     pub fn copy_to(&mut self, channels: &[Channel], out: &mut dyn Write) -> io::Result<u64> {
+        let is_wanted = |channel| channels.contains(&channel).then_some(());
+        self.copy_by(is_wanted, &mut |(), bytes| out.write_all(bytes))
+    }
+
+    /// Hands out all bytes with their channels, in order, as [`LogReader::copy_to`] does.
+    ///
+    /// # Errors
+    /// As for [`LogReader::copy_to`].
+    pub fn copy_each(
+        &mut self,
+        out: &mut dyn FnMut(Channel, &[u8]) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        self.copy_by(Some, out)
+    }
+
+    /// Hands out the bytes of the channels that have a key; neighbours of one key are read together.
+    fn copy_by<K: Copy + PartialEq>(
+        &mut self,
+        key_of: impl Fn(Channel) -> Option<K>,
+        out: &mut dyn FnMut(K, &[u8]) -> io::Result<()>,
+    ) -> io::Result<u64> {
         let mut copied = 0;
         let mut index = vec![0; INDEX_BUFFER];
         let mut buffer = vec![0; DATA_BUFFER];
         loop {
             let filled = read_at(&self.index, &mut index, self.next_run)?;
             let mut rest = &index[..filled];
-            // Neighbours that are both wanted are copied together.
-            let mut wanted: Option<(u64, u64)> = None;
+            let mut wanted: Option<(K, u64, u64)> = None;
             while let Some((run, taken)) =
                 Run::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
             {
                 rest = &rest[taken..];
-                if channels.contains(&run.channel) {
-                    let (_, length) = wanted.get_or_insert((self.position, 0));
-                    *length = length.saturating_add(run.length);
-                } else if let Some(stretch) = wanted.take() {
+                let key = key_of(run.channel);
+                if let Some(stretch) = wanted.take_if(|(last, ..)| Some(*last) != key) {
                     copied += self.copy(stretch, &mut buffer, out)?;
+                }
+                if let Some(key) = key {
+                    let (_, _, length) = wanted.get_or_insert((key, self.position, 0));
+                    *length = length.saturating_add(run.length);
                 }
                 self.position = self.position.saturating_add(run.length);
             }
@@ -118,11 +140,11 @@ impl LogReader {
         Ok(there)
     }
 
-    fn copy(
+    fn copy<K: Copy>(
         &self,
-        (mut position, length): (u64, u64),
+        (key, mut position, length): (K, u64, u64),
         buffer: &mut [u8],
-        out: &mut dyn Write,
+        out: &mut dyn FnMut(K, &[u8]) -> io::Result<()>,
     ) -> io::Result<u64> {
         let mut left = length;
         while left > 0 {
@@ -134,7 +156,7 @@ impl LogReader {
                     "the end of the log is missing",
                 ));
             }
-            out.write_all(&buffer[..got])?;
+            out(key, &buffer[..got])?;
             let got = u64::try_from(got).expect("a buffer is small");
             position += got;
             left -= got;

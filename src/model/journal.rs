@@ -285,6 +285,8 @@ pub struct BuildStart {
     pub forecast: Forecast,
     /// Why it is that slave, for people (BLD-05).
     pub choice: String,
+    /// The names of all its steps, in order (BUI-04).
+    pub planned: Vec<String>,
     /// When.
     pub at: Timestamp,
 }

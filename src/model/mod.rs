@@ -11,6 +11,7 @@ pub mod decision;
 pub mod ids;
 pub mod instance;
 pub mod journal;
+pub mod judgement;
 pub mod known_login;
 pub mod pause;
 pub mod progress;
@@ -32,6 +33,7 @@ pub use ids::{
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use journal::{Op, Pruned, Recovered};
+pub use judgement::{Judgement, Line, Origin, revision_built};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 pub use pause::Pause;
 pub use progress::{Effort, Expectations, Forecast, Remaining};

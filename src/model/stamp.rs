@@ -101,11 +101,8 @@ impl SourceStamp {
         if !same_tree || self.patch.is_some() || other.patch.is_some() {
             return false;
         }
-        match (self.changes.is_empty(), other.changes.is_empty()) {
-            (false, false) => true,
-            (true, true) => self.revision == other.revision,
-            (true, false) | (false, true) => false,
-        }
+        // Only a rebuild has changes and a revision, and is to build that revision.
+        self.changes.is_empty() == other.changes.is_empty() && self.revision == other.revision
     }
 
     /// The stamp for a build that serves all of `members`, which are of one branch without patches (SST-06): all their
@@ -127,6 +124,12 @@ impl SourceStamp {
             .flat_map(|m| m.changes.iter().cloned())
             .collect();
         let mut stamp = Self::from_changes(changes);
+        if members
+            .iter()
+            .all(|member| member.revision == last.revision)
+        {
+            stamp.revision.clone_from(&last.revision);
+        }
         stamp.branch.clone_from(&last.branch);
         stamp.project.clone_from(&last.project);
         stamp.repository.clone_from(&last.repository);

@@ -392,8 +392,8 @@ fn patch_kept(conn: &Connection, set: SetId, body: &PatchBody) -> rusqlite::Resu
 fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build (id, builder, number, slave, reason, started_at, requests, changes,
-             properties, forecast, choice, blamelist)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             properties, forecast, choice, blamelist, planned)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         int(start.build.0),
@@ -408,6 +408,7 @@ fn build_started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usiz
         Json(&start.forecast),
         start.choice,
         Json(&start.blamelist),
+        Json(&start.planned),
     ])?;
     conn.prepare_cached(
         "INSERT INTO spent_dirs (builddir, next) VALUES (?1, ?2)

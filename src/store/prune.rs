@@ -3,7 +3,8 @@
 //!
 //! It is found from the oldest on, a page at a time: one page is one transaction, so that no other write waits
 //! for long. What is found may go whatever happens until it does: a build that has ended, a set that has finished and a change
-//! that no scheduler and no open set has will never be needed again. The last build of a builder that has ended always stays.
+//! that no scheduler and no open set has will never be needed again. The last build of a builder that has ended always stays, and so
+//! does the last one that was no try.
 //!
 //! Rows go first. The directories of their logs are noted in the same transaction, and crossed out when they are gone
 //! from the disk, so that none is forgotten when the master is killed in between.
@@ -71,6 +72,7 @@ pub fn builds(
 ) -> rusqlite::Result<Page> {
     let newest = number(conn, NEWEST_BUILD, builder)?;
     let last = number(conn, LAST_ENDED_BUILD, builder)?;
+    let last_but_tries = number(conn, LAST_BUILD_BUT_TRIES, builder)?;
     let first = limits.first(newest.unwrap_or_default());
     let sql = match what {
         What::Builds => BUILDS,
@@ -89,7 +91,9 @@ pub fn builds(
             if number >= first && !limits.has_passed(ended) {
                 return Ok(false);
             }
-            if Some(number) != last && !is_there(conn, OPEN_SET_OF_BUILD, id)? {
+            if ![last, last_but_tries].contains(&Some(number))
+                && !is_there(conn, OPEN_SET_OF_BUILD, id)?
+            {
                 found.push(BuildId(id));
             }
             Ok(true)
@@ -315,10 +319,15 @@ fn is_there(conn: &Connection, sql: &str, id: u64) -> rusqlite::Result<bool> {
 const PAGE: u64 = 16;
 
 const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
-/// What `show builders` shows.
 const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL
     ORDER BY number DESC LIMIT 1)";
+/// What `show builders` shows.
+const LAST_BUILD_BUT_TRIES: &str = "SELECT (SELECT b.number FROM build b
+    WHERE b.builder = ?1 AND b.finished_at IS NOT NULL AND b.result IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set
+            WHERE r.id = b.requests ->> 0)
+    ORDER BY b.number DESC LIMIT 1)";
 const BEGIN_OF_BUILD: &str =
     "SELECT started_at FROM build WHERE builder = ?1 AND number >= ?2 ORDER BY number LIMIT 1";
 const NEWEST_CHANGE: &str = "SELECT max(number) FROM change";

@@ -19,13 +19,17 @@ use crate::model::{
 
 mod of_build;
 mod of_change;
+mod of_end;
+mod of_line;
 mod of_set;
 mod pruned;
 mod requests;
 
 pub use of_build::{builds_before, diff, wishes};
 pub use of_change::{decisions, requests_of_change, sets_of_change};
-pub use of_set::requests_of_set;
+pub use of_end::{Among, FromEnd, from_end};
+pub use of_line::{judgements, origin};
+pub use of_set::{held_changes, last_set_of, requests_of_set};
 pub use pruned::{are_logs_gone, was_build, was_change, was_request, were_sets};
 pub use requests::{RequestRow, Which, request, requests};
 
@@ -49,10 +53,27 @@ impl State {
         })
     }
 
+    /// Opens the state in `basedir`; a master that was never started has none.
+    ///
+    /// # Errors
+    /// It is of another version of this program, or cannot be read; see [`StoreError`].
+    pub fn open_if_any(basedir: &Path) -> Result<Option<Self>, StoreError> {
+        match Self::open_readonly(basedir) {
+            Err(StoreError::NoState { .. }) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Whether a master runs on the state in `basedir` now.
+    #[must_use]
+    pub fn is_in_use(basedir: &Path) -> bool {
+        Lock::is_taken(basedir)
+    }
+
     /// Whether a master runs on it now. Who is connected is true only then.
     #[must_use]
     pub fn is_master_running(&self) -> bool {
-        Lock::is_taken(&self.basedir)
+        Self::is_in_use(&self.basedir)
     }
 
     /// Copies the state of this moment into a new file, readable by its owner only. A master that runs goes on.
@@ -109,7 +130,7 @@ pub struct BuilderRow {
     pub pending_since: Option<Timestamp>,
     /// Builds that run, by number.
     pub building: Vec<(BuildNumber, SlaveName)>,
-    /// The last build that has ended, its result and when.
+    /// The last build that has ended and was no try, its result and when.
     pub last: Option<(BuildNumber, Results, Timestamp)>,
 }
 
@@ -166,6 +187,8 @@ pub struct BuildRow {
     pub forecast: Forecast,
     /// Why it is on that slave, for people; empty if that was not written down.
     pub choice: String,
+    /// The names of all steps that it was to run; empty if that was not written down.
+    pub planned: Vec<String>,
     /// The logs of each step.
     pub logs: Vec<Vec<LogRow>>,
 }
@@ -400,6 +423,17 @@ pub fn build(
         .optional()
 }
 
+/// Whether the log at this path, one of build `id`, is complete.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn is_log_complete(conn: &Connection, id: BuildId, path: &str) -> rusqlite::Result<bool> {
+    let open = conn
+        .prepare_cached("SELECT 1 FROM log WHERE build = ?1 AND path = ?2 AND size IS NULL")?
+        .exists(params![int(id.0), path])?;
+    Ok(!open)
+}
+
 fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
     Ok(Change {
         number: row.get::<_, Col<_>>(0)?.0,
@@ -458,6 +492,7 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
             .get::<_, Option<Json<_>>>(13)?
             .map_or_else(Forecast::default, |forecast| forecast.0),
         choice: row.get(14)?,
+        planned: row.get::<_, Json<_>>(16)?.0,
         logs: Vec::new(),
     })
 }
@@ -509,9 +544,11 @@ const PENDING: &str =
     WHERE finished_at IS NULL AND build IS NULL GROUP BY builder";
 const BUILDING: &str = "SELECT builder, number, slave FROM build INDEXED BY build_open
     WHERE finished_at IS NULL ORDER BY builder, id";
-const LAST_BUILD: &str = "SELECT number, result, finished_at FROM build
-    WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL
-    ORDER BY number DESC LIMIT 1";
+pub(super) const LAST_BUILD: &str = "SELECT b.number, b.result, b.finished_at FROM build b
+    WHERE b.builder = ?1 AND b.finished_at IS NOT NULL AND b.result IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set
+            WHERE r.id = b.requests ->> 0)
+    ORDER BY b.number DESC LIMIT 1";
 const SLAVES: &str = "SELECT name, connected, seen_at, info, paused_at, paused_by, pause_reason,
         heard_at
     FROM slave
@@ -536,7 +573,7 @@ const SET_REQUESTS: &str = "SELECT id, builder FROM request WHERE build_set = ?1
 macro_rules! build_columns {
     () => {
         "SELECT id, builder, number, slave, reason, started_at, finished_at, result, text,
-        requests, changes, properties, stop_reason, forecast, choice, blamelist FROM build"
+        requests, changes, properties, stop_reason, forecast, choice, blamelist, planned FROM build"
     };
 }
 const BUILDS: &str = concat!(build_columns!(), " ORDER BY id DESC LIMIT ?1");

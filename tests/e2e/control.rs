@@ -37,7 +37,10 @@ fn a_forced_build_has_what_was_asked_for_and_a_rebuild_has_it_again() {
     let again = told(&master, &["rebuild", "full", "0"]);
     assert_eq!(again.ok().trim(), "request 2 (set 2) is queued for full");
     let build = master.finished_build("full", 1);
-    assert_eq!(build.reason.as_deref(), Some("<rebuild, no reason given>"));
+    assert_eq!(
+        build.reason.as_deref(),
+        Some("<rebuild of full/0, no reason given>")
+    );
     assert_eq!(text(&master.log("full", 1, "echo")), said);
 
     let none = told(&master, &["rebuild", "full", "7"]);

@@ -21,6 +21,7 @@ mod jobdir;
 mod latent;
 mod lifecycle;
 mod locks;
+mod looking;
 mod masters;
 mod output;
 mod preflight;

@@ -151,6 +151,7 @@ impl Scene {
             properties: Properties::new(),
             forecast,
             choice: "no other slave was idle".to_owned(),
+            planned: vec![],
             at: Timestamp(0),
         })));
     }

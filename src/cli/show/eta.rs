@@ -120,6 +120,7 @@ mod tests {
                 properties: Properties::new(),
                 forecast: Forecast(forecast.collect()),
                 choice: "no other slave was idle".to_owned(),
+                planned: vec![],
                 at: at(10),
             })),
             step(0, "git", at(10)),
@@ -168,8 +169,8 @@ mod tests {
             ("test", expected(50.0, 1.0)),
         ];
         insta::assert_snapshot!(shown(&forecast, "builds"), @r"
-        BUILDER  BUILD  RESULT                     STARTED              TOOK  SLAVE  CHANGES  REASON
-        quick    0      running, about 125 s left  2011-03-13 07:06:50        bot             scheduler
+        BUILDER  BUILD  RESULT                     STARTED              TOOK        BRANCH  REV  WHO  SLAVE  CHANGES  REASON
+        quick    0      running, about 125 s left  2011-03-13 07:06:50  1 min 30 s                    bot             scheduler
         ");
         insta::assert_snapshot!(shown(&forecast, "build quick 0"), @r"
         build 0 of quick
@@ -177,9 +178,10 @@ mod tests {
           reason   scheduler
           slave    bot
           started  2011-03-13 07:06:50
+          took     1 min 30 s
           steps
             git      success                   10.0 s
-            compile  running, about 75 s left            stdio
+            compile  running, about 75 s left  1 min 20 s    stdio
           how it came about
             slave bot  chosen: no other slave was idle
         ");

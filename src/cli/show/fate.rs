@@ -41,8 +41,8 @@ pub(super) fn page(screen: &mut Screen<'_>, fate: &Fate) -> io::Result<()> {
             format!("    {}", set.id).into(),
             scheduler.into(),
             result,
-            screen.time(set.submitted_at).into(),
-            builds.join(", ").into(),
+            screen.moment(set.submitted_at),
+            Cell::wrapped(builds.join(", ")),
         ]);
     }
     screen.table(&rows)

@@ -4,15 +4,17 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::eta::Left;
+use super::builds::{Moment, Shown};
 use super::fate::Fate;
 use super::live;
+use super::schedulers::{Scheduler, Tree};
 use super::trail::Trail;
 use crate::botmaster::LiveSlave;
 use crate::model::{
     Change, Decision, FilterField, SchedulerName, Timestamp, UnusableTime, interested_users,
 };
-use crate::store::read::{BuildRow, BuilderRow, RequestRow, SetRow, SlaveRow};
+use crate::store::read::{BuilderRow, RequestRow, SetRow, SlaveRow};
+use crate::text::printable_json;
 
 /// Writes one value a line.
 pub(super) fn lines(
@@ -20,12 +22,14 @@ pub(super) fn lines(
     values: impl IntoIterator<Item = Value>,
 ) -> anyhow::Result<()> {
     for value in values {
-        writeln!(out, "{value}")?;
+        writeln!(out, "{}", printable_json(&value.to_string()))?;
     }
     Ok(())
 }
 
-pub(super) fn builder(row: &BuilderRow) -> Value {
+/// A builder with what waits for it until the tree is stable.
+pub(super) fn builder(row: &BuilderRow, schedulers: &[Scheduler]) -> Value {
+    let waiting = schedulers.iter().flat_map(|s| s.waiting_for(&row.name));
     let building = row.building.iter();
     json!({
         "name": row.name,
@@ -33,6 +37,7 @@ pub(super) fn builder(row: &BuilderRow) -> Value {
         "slaves": row.slaves,
         "pending": row.pending,
         "pending_since": row.pending_since.map(secs),
+        "waiting": waiting.map(Tree::json).collect::<Vec<_>>(),
         "building": building
             .map(|(number, slave)| json!({"number": number, "slave": slave}))
             .collect::<Vec<_>>(),
@@ -151,8 +156,10 @@ pub(super) fn request(row: &RequestRow) -> Value {
 }
 
 /// A build; `remaining` is in seconds, below zero for what is overdue, and null where it is unknown.
-pub(super) fn build(row: &BuildRow, left: &Left) -> Value {
+pub(super) fn build(shown: &Shown, moment: Moment<'_>) -> Value {
+    let (row, left) = (&shown.row, &shown.left);
     let build = &row.summary;
+    let line = shown.origin.as_ref().map(|origin| &origin.line);
     let steps = build.steps.iter().zip(&left.steps).map(|(step, left)| {
         json!({
             "name": step.name,
@@ -174,7 +181,17 @@ pub(super) fn build(row: &BuildRow, left: &Left) -> Value {
         "stop_reason": row.stop_reason,
         "started_at": secs(build.started_at),
         "finished_at": build.finished_at.map(secs),
+        "elapsed": shown.elapsed(moment).map(|took| took.as_secs_f64()),
         "remaining": left.build.map(|left| left.0),
+        "branch": shown.branch(),
+        "revision": shown.revision(),
+        "repository": line.map(|line| &line.repository),
+        "project": line.map(|line| &line.project),
+        "codebase": line.map(|line| &line.codebase),
+        "try": shown.is_try(),
+        "failed_steps": shown.bad_steps(),
+        "not_run": shown.not_run(),
+        "judgement": shown.judgement,
         "changes": build.changes,
         "blamelist": build.blamelist,
         "interested_users": interested_users(&build.blamelist, &row.properties),
@@ -186,8 +203,8 @@ pub(super) fn build(row: &BuildRow, left: &Left) -> Value {
 }
 
 /// A build and how it came about.
-pub(super) fn build_with(row: &BuildRow, left: &Left, trail: &Trail) -> Value {
-    let mut value = build(row, left);
+pub(super) fn build_with(shown: &Shown, trail: &Trail, moment: Moment<'_>) -> Value {
+    let mut value = build(shown, moment);
     let changes = trail.changes.iter().map(|(number, decisions)| {
         let schedulers: Vec<_> = decisions.iter().map(decision).collect();
         json!({"number": number, "schedulers": schedulers})
@@ -199,7 +216,7 @@ pub(super) fn build_with(row: &BuildRow, left: &Left, trail: &Trail) -> Value {
         "sets": trail.sets.values().map(set).collect::<Vec<_>>(),
         "requests": trail.requests.iter().map(request).collect::<Vec<_>>(),
         "again_after": again.collect::<Vec<_>>(),
-        "slave": row.choice,
+        "slave": shown.row.choice,
     });
     if trail.logs_are_gone {
         value["logs_removed"] = json!(true);

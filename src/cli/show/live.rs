@@ -179,10 +179,10 @@ pub(super) fn locks(screen: &mut Screen<'_>, waits: &[LockWait]) -> io::Result<(
             };
             rows.push(vec![
                 who.to_string().into(),
-                screen.time(wait.since).into(),
+                screen.moment(wait.since),
                 format!("{}{of}", block.lock).into(),
-                holders.into(),
-                block.place.to_string().into(),
+                Cell::wrapped(holders),
+                Cell::kept(block.place),
             ]);
         }
     }

@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::eta::Left;
 use super::live;
-use super::screen::{Cell, Colour, Screen, duration, headline, size};
+use super::schedulers::Scheduler;
+use super::screen::{Cell, Colour, Screen, headline};
 use crate::botmaster::{Live, LiveSlave};
-use crate::model::{
-    BuildSummary, Change, Properties, Remaining, Results, SlaveName, StepSummary, UnusableTime,
-    interested_users,
-};
-use crate::store::read::{BuildRow, BuilderRow, RequestRow, SlaveRow};
+use crate::model::{Change, Properties, SlaveName, Timestamp, UnusableTime};
+use crate::store::read::{BuilderRow, RequestRow, SlaveRow};
 
-pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::Result<()> {
+/// Builders; `schedulers` tell what waits for them until the tree is stable.
+pub(super) fn builders(
+    screen: &mut Screen<'_>,
+    builders: &[BuilderRow],
+    schedulers: &[Scheduler],
+    now: Timestamp,
+) -> io::Result<()> {
     if builders.is_empty() {
-        return screen.line("no builders yet: they appear when the master has been started");
+        return screen.line("the configuration has no builders");
     }
     let mut rows = vec![heading(&[
         "builder",
@@ -33,6 +36,12 @@ pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::
             "offline" => Cell::coloured("offline", Colour::Red),
             state => state.into(),
         };
+        let waiting = schedulers.iter().flat_map(|s| s.waiting_for(&builder.name));
+        let waiting: Vec<_> = waiting.map(|tree| tree.sentence(screen, now)).collect();
+        let state = match (waiting.is_empty(), builder.state.as_str()) {
+            (true, _) | (false, "offline") => state,
+            (false, _) => state.and(&waiting.join("; ")),
+        };
         let last = match builder.last {
             Some((number, result, _)) => {
                 Cell::coloured(format!("{number} {result}"), Colour::of(result))
@@ -48,7 +57,7 @@ pub(super) fn builders(screen: &mut Screen<'_>, builders: &[BuilderRow]) -> io::
             }
             .into(),
             last,
-            join(&builder.slaves).into(),
+            Cell::wrapped(join(&builder.slaves)),
         ]);
     }
     screen.table(&rows)
@@ -60,7 +69,7 @@ pub(super) fn slaves(
     live: &BTreeMap<SlaveName, LiveSlave>,
 ) -> io::Result<()> {
     if slaves.is_empty() {
-        return screen.line("no slaves yet: they appear when the master has been started");
+        return screen.line("the configuration has no slaves");
     }
     let mut rows = vec![heading(&[
         "slave",
@@ -79,7 +88,7 @@ pub(super) fn slaves(
             state,
             seen.into(),
             version.into(),
-            join(&slave.builders).into(),
+            Cell::wrapped(join(&slave.builders)),
         ]);
     }
     screen.table(&rows)
@@ -94,8 +103,8 @@ pub(super) fn changes(screen: &mut Screen<'_>, changes: &[Change]) -> io::Result
     ])];
     for change in changes {
         rows.push(vec![
-            change.number.to_string().into(),
-            screen.time(change.arrived_at).into(),
+            Cell::kept(change.number),
+            screen.moment(change.arrived_at),
             headline(&change.who).into(),
             change.branch.as_deref().unwrap_or("").into(),
             headline(change.revision.as_deref().unwrap_or("")).into(),
@@ -124,7 +133,7 @@ pub(super) fn change(screen: &mut Screen<'_>, change: &Change) -> io::Result<()>
     let mut rows = Vec::new();
     let mut field = |name: &str, value: &str| {
         if !value.is_empty() {
-            rows.push(vec![format!("  {name}").into(), value.into()]);
+            rows.push(vec![format!("  {name}").into(), Cell::wrapped(value)]);
         }
     };
     field("who", &change.who);
@@ -184,11 +193,11 @@ pub(super) fn requests(
             (None, None) => "pending".into(),
         };
         rows.push(vec![
-            request.id.to_string().into(),
+            Cell::kept(request.id),
             request.builder.as_str().into(),
             state,
-            screen.time(request.submitted_at).into(),
-            request.set.to_string().into(),
+            screen.moment(request.submitted_at),
+            Cell::kept(request.set),
             headline(&request.reason).into(),
         ]);
     }
@@ -201,90 +210,7 @@ pub(super) fn merged_with(request: &RequestRow) -> String {
     first.map_or_else(String::new, |first| format!(", merged with {first}"))
 }
 
-pub(super) fn builds(
-    screen: &mut Screen<'_>,
-    builds: &[(BuildRow, Left)],
-    is_running: bool,
-) -> io::Result<()> {
-    if builds.is_empty() {
-        return screen.line("no builds yet");
-    }
-    let mut rows = vec![heading(&[
-        "builder", "build", "result", "started", "took", "slave", "changes", "reason",
-    ])];
-    for (row, left) in builds {
-        let build = &row.summary;
-        rows.push(vec![
-            build.builder.as_str().into(),
-            build.number.to_string().into(),
-            outcome(build.result, left.build, is_running),
-            screen.time(build.started_at).into(),
-            took(build).into(),
-            build.slave.as_str().into(),
-            join(&build.changes).into(),
-            headline(&build.reason).into(),
-        ]);
-    }
-    screen.table(&rows)
-}
-
-pub(super) fn build(
-    screen: &mut Screen<'_>,
-    row: &BuildRow,
-    left: &Left,
-    is_running: bool,
-) -> io::Result<()> {
-    let build = &row.summary;
-    screen.line(&format!("build {} of {}", build.number, build.builder))?;
-    let mut rows = vec![vec![
-        "  result".into(),
-        outcome(build.result, left.build, is_running),
-    ]];
-    let mut field = |name: &str, value: &str| {
-        if !value.is_empty() {
-            rows.push(vec![format!("  {name}").into(), value.into()]);
-        }
-    };
-    field("text", &build.text.join(" "));
-    field("reason", &build.reason);
-    field("stopped", row.stop_reason.as_deref().unwrap_or(""));
-    field("slave", build.slave.as_str());
-    field("started", &screen.time(build.started_at));
-    if let Some(at) = build.finished_at {
-        field("ended", &format!("{} ({})", screen.time(at), took(build)));
-    }
-    field("changes", &join(&build.changes));
-    field("blamelist", &join(&build.blamelist));
-    let interested = interested_users(&build.blamelist, &row.properties);
-    if interested != build.blamelist {
-        field("interested", &join(&interested));
-    }
-    field("requests", &join(&build.requests));
-    screen.table(&rows)?;
-    if !build.steps.is_empty() {
-        screen.line("  steps")?;
-        let steps = build.steps.iter().zip(&left.steps).zip(&row.logs);
-        let rows: Vec<_> = steps
-            .map(|((step, left), logs)| {
-                let logs = logs.iter().map(|log| match log.size_bytes {
-                    Some(bytes) => format!("{} ({})", log.name, size(bytes)),
-                    None => log.name.clone(),
-                });
-                vec![
-                    format!("    {}", step.name).into(),
-                    outcome(step.result, *left, is_running),
-                    step_took(step).into(),
-                    headline(&step.text.join(" ")).into(),
-                    join(logs).into(),
-                ]
-            })
-            .collect();
-        screen.table(&rows)?;
-    }
-    properties(screen, &row.properties)
-}
-
-fn properties(screen: &mut Screen<'_>, properties: &Properties) -> io::Result<()> {
+pub(super) fn properties(screen: &mut Screen<'_>, properties: &Properties) -> io::Result<()> {
     if properties.is_empty() {
         return Ok(());
     }
@@ -305,28 +231,8 @@ fn properties(screen: &mut Screen<'_>, properties: &Properties) -> io::Result<()
 pub(super) fn heading(names: &[&str]) -> Vec<Cell> {
     names
         .iter()
-        .map(|name| name.to_uppercase().into())
+        .map(|name| Cell::kept(name.to_uppercase()))
         .collect()
-}
-
-/// A result; what has none is running, with so much left, or was when the master was killed.
-fn outcome(result: Option<Results>, left: Option<Remaining>, is_running: bool) -> Cell {
-    match (result, left) {
-        (Some(result), _) => result.into(),
-        (None, Some(left)) => Cell::coloured(format!("running, {left}"), Colour::Yellow),
-        (None, None) if is_running => Cell::coloured("running", Colour::Yellow),
-        (None, None) => Cell::coloured("interrupted", Colour::Magenta),
-    }
-}
-
-fn took(build: &BuildSummary) -> String {
-    let finished = build.finished_at.map(|at| at.since(build.started_at));
-    finished.map(duration).unwrap_or_default()
-}
-
-fn step_took(step: &StepSummary) -> String {
-    let finished = step.finished_at.map(|at| at.since(step.started_at));
-    finished.map(duration).unwrap_or_default()
 }
 
 pub(super) fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

@@ -115,6 +115,8 @@ mod tests {
             out: &mut out,
             is_coloured: false,
             zone: Zone::Utc,
+            notes: &mut io::sink(),
+            width: None,
         };
         page(&mut screen, &[slave], &refusals).unwrap();
         let text = String::from_utf8(out).unwrap();

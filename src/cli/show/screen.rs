@@ -1,17 +1,26 @@
 //! Aligned and coloured text, safe to print: what comes from outside cannot steer the terminal.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use chrono::{DateTime, Local, Utc};
 
 use crate::model::{Results, Timestamp};
+use crate::text::printable;
+
+mod table;
+
+pub(super) use table::Cell;
 
 /// Where pages are printed.
 pub(super) struct Screen<'a> {
     pub(super) out: &'a mut dyn Write,
+    /// Where goes what was not asked for: standard error.
+    pub(super) notes: &'a mut dyn Write,
     pub(super) is_coloured: bool,
+    /// How wide it is; absent if it is not a terminal, where nothing is cut.
+    pub(super) width: Option<usize>,
     pub(super) zone: Zone,
 }
 
@@ -24,12 +33,6 @@ pub(super) enum Zone {
         expect(dead_code, reason = "tests do not depend on the place")
     )]
     Utc,
-}
-
-/// A cell of a table.
-pub(super) struct Cell {
-    text: String,
-    colour: Option<Colour>,
 }
 
 /// The colours of terminals.
@@ -52,30 +55,19 @@ impl Colour {
             Results::Exception | Results::Retry => Self::Magenta,
         }
     }
-}
 
-impl Cell {
-    pub(super) fn coloured(text: impl AsRef<str>, colour: Colour) -> Self {
-        Self {
-            text: printable(text.as_ref()),
-            colour: Some(colour),
-        }
+    /// The text in this colour.
+    pub(super) fn paint(self, text: &str) -> String {
+        format!("{}{text}{}", self.begin(), Self::END)
     }
-}
 
-impl<T: AsRef<str>> From<T> for Cell {
-    fn from(text: T) -> Self {
-        Self {
-            text: printable(text.as_ref()),
-            colour: None,
-        }
+    /// What begins it.
+    pub(super) fn begin(self) -> String {
+        format!("\x1b[{}m", self as u8)
     }
-}
 
-impl From<Results> for Cell {
-    fn from(result: Results) -> Self {
-        Self::coloured(result.as_str(), Colour::of(result))
-    }
+    /// What ends every colour.
+    pub(super) const END: &str = "\x1b[0m";
 }
 
 impl Screen<'_> {
@@ -95,49 +87,42 @@ impl Screen<'_> {
 
     /// A table, its columns aligned; the heading is the first row.
     pub(super) fn table(&mut self, rows: &[Vec<Cell>]) -> io::Result<()> {
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| {
-                let cells = rows.iter().filter_map(|row| row.get(column));
-                cells.map(|c| c.text.chars().count()).max().unwrap_or(0)
-            })
-            .collect();
-        for row in rows {
-            let mut line = String::new();
-            let last = row.iter().rposition(|cell| !cell.text.is_empty());
-            for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                if last.is_none_or(|last| i > last) {
-                    break;
-                }
-                if i > 0 {
-                    line.push_str("  ");
-                }
-                match cell.colour.filter(|_| self.is_coloured) {
-                    Some(colour) => {
-                        write!(line, "\x1b[{}m{}\x1b[0m", colour as u8, cell.text)
-                            .expect("writing to a string cannot fail");
-                    }
-                    None => line.push_str(&cell.text),
-                }
-                if Some(i) != last {
-                    let pad = width - cell.text.chars().count();
-                    line.extend(std::iter::repeat_n(' ', pad));
-                }
-            }
-            writeln!(self.out, "{line}")?;
+        let mut lines = table::lines(rows, self.width, self.is_coloured).into_iter();
+        lines.try_for_each(|line| writeln!(self.out, "{line}"))
+    }
+
+    /// A moment in a cell: to the minute and without the year where there is no room.
+    pub(super) fn moment(&self, at: Timestamp) -> Cell {
+        Cell::shortened(self.time(at), &self.formatted(at, "%m-%d %H:%M"))
+    }
+
+    /// A moment as seen at `now`: of the same day only the time.
+    pub(super) fn clock(&self, at: Timestamp, now: Timestamp) -> String {
+        let day = "%Y-%m-%d";
+        match self.formatted(at, day) == self.formatted(now, day) {
+            true => self.formatted(at, "%H:%M:%S"),
+            false => self.time(at),
         }
-        Ok(())
     }
 
     /// A moment, to the second.
     pub(super) fn time(&self, at: Timestamp) -> String {
+        self.formatted(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    fn formatted(&self, at: Timestamp, format: &str) -> String {
         let utc = DateTime::<Utc>::from_timestamp_micros(at.0).unwrap_or_default();
-        let format = "%Y-%m-%d %H:%M:%S";
         match self.zone {
             Zone::Local => utc.with_timezone(&Local).format(format).to_string(),
             Zone::Utc => utc.format(format).to_string(),
         }
     }
+}
+
+/// How wide the terminal is that `stream` is, if it is one.
+pub(super) fn width_of(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&width| width > 0)
 }
 
 /// How long something took, for people.
@@ -167,19 +152,6 @@ pub(super) fn headline(text: &str) -> String {
         short.push('…');
     }
     short
-}
-
-/// The text with characters that steer a terminal replaced.
-pub(in crate::cli) fn printable(text: &str) -> String {
-    let steers =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            c if steers(c) => '\u{fffd}',
-            c => c,
-        })
-        .collect()
 }
 
 const HEADLINE: usize = 60;

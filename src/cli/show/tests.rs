@@ -1,7 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod builds;
 mod changes;
 mod ends;
+mod logs;
+mod schedulers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +13,11 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::logs::LogStore;
+use crate::logs::{Channel, LogStore};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildSet, Change, Decision, FilterField, Forecast, NewChange, Op, Properties,
-    RequestId, Results, SetId, SourceStamp, Ticket,
+    BuildId, BuildNumber, BuildSet, Change, Decision, FilterField, Forecast, NewChange, Op,
+    Properties, RequestId, Results, SetId, SourceStamp, Ticket,
 };
 use crate::store::Store;
 
@@ -70,6 +73,7 @@ fn started(build: u64, number: u64, request: u64) -> Op {
         properties: properties.clone(),
         forecast: Forecast::default(),
         choice: "no other slave was idle".to_owned(),
+        planned: vec![],
         at: at(10),
     }))
 }
@@ -190,6 +194,16 @@ fn a_state() -> tempfile::TempDir {
 }
 
 pub(super) fn try_shown(dir: &Path, command: &str, is_coloured: bool) -> anyhow::Result<String> {
+    shown_on(dir, command, is_coloured, None)
+}
+
+/// What is shown on a terminal of this width, or where there is none.
+fn shown_on(
+    dir: &Path,
+    command: &str,
+    is_coloured: bool,
+    width: Option<usize>,
+) -> anyhow::Result<String> {
     let words = ["show", "--basedir", dir.to_str().unwrap()]
         .into_iter()
         .chain(command.split(' '));
@@ -199,8 +213,10 @@ pub(super) fn try_shown(dir: &Path, command: &str, is_coloured: bool) -> anyhow:
         &args,
         &mut Screen {
             is_coloured,
+            width,
             zone: Zone::Utc,
             out: &mut out,
+            notes: &mut io::sink(),
         },
         at(100),
     )?;
@@ -270,9 +286,9 @@ fn requests_for_people() {
 #[test]
 fn builds_for_people() {
     insta::assert_snapshot!(shown("builds"), @r"
-    BUILDER  BUILD  RESULT       STARTED              TOOK       SLAVE  CHANGES  REASON
-    quick    1      interrupted  2011-03-13 07:06:50             bot1   1        scheduler
-    quick    0      failure      2011-03-13 07:06:50  1 min 5 s  bot1   1        scheduler
+    BUILDER  BUILD  RESULT             STARTED              TOOK       BRANCH  REV  WHO  SLAVE  CHANGES  REASON
+    quick    1      interrupted        2011-03-13 07:06:50             trunk        zoë  bot1   1        scheduler
+    quick    0      new failure: test  2011-03-13 07:06:50  1 min 5 s  trunk        zoë  bot1   1        scheduler
     ");
     assert_eq!(
         shown("builds full"),
@@ -281,12 +297,13 @@ fn builds_for_people() {
     );
     insta::assert_snapshot!(shown("build quick 0"), @r#"
     build 0 of quick
-      result     failure
+      result     new failure: test
       text       failed test
       reason     scheduler
       slave      bot1
       started    2011-03-13 07:06:50
       ended      2011-03-13 07:07:55 (1 min 5 s)
+      branch     trunk
       changes    1
       blamelist  zoë
       requests   1
@@ -315,7 +332,17 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
         "stop_reason": null,
         "started_at": 1_300_000_010.0,
         "finished_at": 1_300_000_075.0,
+        "elapsed": 65.0,
         "remaining": null,
+        "branch": "trunk",
+        "revision": null,
+        "repository": "",
+        "project": "",
+        "codebase": "",
+        "try": false,
+        "failed_steps": ["test"],
+        "not_run": [],
+        "judgement": "new",
         "changes": [1],
         "blamelist": ["zoë"],
         "interested_users": ["zoë"],
@@ -354,7 +381,7 @@ fn the_rest_for_programs() {
         json_of("builders --json")[0],
         json!({
             "name": "quick", "state": "offline", "slaves": ["bot1", "bot2"], "pending": 0,
-            "pending_since": null,
+            "pending_since": null, "waiting": [],
             "building": [{"number": 1, "slave": "bot1"}],
             "last": {"number": 0, "result": "failure", "finished_at": 1_300_000_075.0},
         })
@@ -464,14 +491,8 @@ fn an_empty_state_is_shown_as_such() {
     let dir = tempfile::tempdir().unwrap();
     Store::open(dir.path(), at(0)).unwrap();
     for (what, expected) in [
-        (
-            "builders",
-            "no builders yet: they appear when the master has been started\n",
-        ),
-        (
-            "slaves",
-            "no slaves yet: they appear when the master has been started\n",
-        ),
+        ("builders", "the configuration has no builders\n"),
+        ("slaves", "the configuration has no slaves\n"),
         ("changes", "no changes yet\n"),
         ("requests", "no requests\n"),
         ("builds", "no builds yet\n"),
@@ -484,8 +505,8 @@ fn an_empty_state_is_shown_as_such() {
 #[test]
 fn colours_do_not_move_the_columns() {
     let coloured = try_shown(a_state().path(), "builds", true).unwrap();
-    assert!(coloured.contains("\x1b[31mfailure\x1b[0m      2011"));
-    assert!(coloured.contains("\x1b[35minterrupted\x1b[0m  2011"));
+    assert!(coloured.contains("\x1b[31mnew failure: test\x1b[0m  2011"));
+    assert!(coloured.contains("\x1b[35minterrupted\x1b[0m        2011"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io;
 
 use rusqlite::Connection;
 
-use super::screen::{Screen, duration};
+use super::screen::{Cell, Screen, duration};
 use crate::model::{BuildNumber, ChangeNumber, Decision, SchedulerName, SetId};
 use crate::store::read::{self, BuildRow, RequestRow, SetRow};
 
@@ -102,7 +102,7 @@ pub(super) fn page(screen: &mut Screen<'_>, row: &BuildRow, trail: &Trail) -> io
     screen.line("  how it came about")?;
     let rows = rows.into_iter();
     let rows: Vec<_> = rows
-        .map(|(what, text)| vec![format!("    {what}").into(), text.into()])
+        .map(|(what, text)| vec![format!("    {what}").into(), Cell::wrapped(text)])
         .collect();
     screen.table(&rows)
 }

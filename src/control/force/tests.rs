@@ -53,7 +53,13 @@ fn sst_07_a_merged_build_is_built_again_at_the_newest_change() {
     let again = absolute(&merged, &Properties::new());
     assert_eq!(again.revision.as_deref(), Some("r4"));
     assert_eq!(again.branch.as_deref(), Some("rel"));
-    assert_eq!(again.changes, []);
+    let numbers: Vec<_> = again.changes.iter().map(|c| c.number.0).collect();
+    assert_eq!(numbers, [1, 3, 4]);
+    // It builds that revision, whoever else builds something newer.
+    assert!(!again.can_merge_with(&of(&[5])));
+    assert!(again.can_merge_with(&again));
+    let twice = SourceStamp::merged(&[Arc::new(again.clone()), Arc::new(again.clone())]);
+    assert_eq!(*twice, again);
 }
 
 #[test]

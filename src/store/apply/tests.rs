@@ -93,6 +93,7 @@ pub(in crate::store) fn started(build: u64, builder: &str, number: u64, requests
         properties,
         forecast: Forecast::default(),
         choice: "no other slave was idle".to_owned(),
+        planned: vec![],
         at: at(300),
     }))
 }

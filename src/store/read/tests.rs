@@ -2,6 +2,9 @@
 
 use super::of_build::BUILDS_BEFORE;
 use super::of_change::{DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
+use super::of_end::FROM_END;
+use super::of_line::{EVIDENCE, ORIGIN};
+use super::of_set::LAST_SET;
 use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
 use super::*;
 use crate::store::Store;
@@ -58,6 +61,10 @@ fn every_query_has_its_index() {
         REQUEUE,
         END_REQUESTS,
         BUILDS_BEFORE,
+        ORIGIN,
+        EVIDENCE,
+        FROM_END,
+        LAST_SET,
     ] {
         for line in plan(&state.conn, sql) {
             // Tables that have one row a builder or slave are read as a whole; a scan by number

@@ -12,8 +12,10 @@ fn page(show: impl FnOnce(&mut Screen<'_>) -> io::Result<()>) -> String {
     let mut out = Vec::new();
     let mut screen = Screen {
         is_coloured: false,
+        width: None,
         zone: Zone::Utc,
         out: &mut out,
+        notes: &mut io::sink(),
     };
     show(&mut screen).expect("a buffer takes all");
     String::from_utf8(out).expect("text")

@@ -41,6 +41,8 @@ fn files_that_were_too_many_to_keep_are_counted() {
         is_coloured: false,
         zone: Zone::Utc,
         out: &mut out,
+        notes: &mut io::sink(),
+        width: None,
     };
     pages::change(&mut screen, &change).unwrap();
     let shown = String::from_utf8(out).unwrap();
@@ -88,8 +90,10 @@ fn a_change_of_which_nothing_was_written_down_is_shown_as_such() {
         let mut out = Vec::new();
         let mut screen = Screen {
             is_coloured: false,
+            width: None,
             zone: Zone::Utc,
             out: &mut out,
+            notes: &mut io::sink(),
         };
         let (sets, requests) = (Vec::new(), Vec::new());
         let fate = Fate {

@@ -49,6 +49,7 @@ fn started(tracked: &mut Tracked, build: u64, requests: &[RequestId]) -> Vec<Not
         properties: Properties::new(),
         forecast: Forecast::default(),
         choice: "no other slave was idle".to_owned(),
+        planned: vec![],
         at: Timestamp(5),
     };
     hear(tracked, Event::BuildStarted(Arc::new(start)))
@@ -276,6 +277,7 @@ fn on_disk(
         properties: Properties::new(),
         forecast: Forecast::default(),
         choice: "no other slave was idle".to_owned(),
+        planned: vec![],
         logs: Vec::new(),
     });
     let set = SetRow {

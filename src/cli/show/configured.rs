@@ -1,0 +1,54 @@
+//! What the configuration file says, where the state does not know it: of a master that was never started, or that is
+//! stopped.
+
+use std::path::Path;
+
+use crate::cli::checkconfig;
+use crate::config::Config;
+use crate::store::read::{BuilderRow, SlaveRow};
+
+/// The configuration of the master in `basedir`, if it can be read.
+pub(super) fn read(basedir: &Path) -> Option<Config> {
+    let config = checkconfig::reload(&checkconfig::config_file(basedir));
+    config.ok().map(|(config, _)| config)
+}
+
+/// The builders of `config` in its order, with what is known of them.
+pub(super) fn builders(config: &Config, mut known: Vec<BuilderRow>) -> Vec<BuilderRow> {
+    let builders = config.builders.iter().map(|builder| {
+        let place = known.iter().position(|row| row.name == builder.name);
+        place
+            .map(|place| known.swap_remove(place))
+            .unwrap_or_else(|| BuilderRow {
+                name: builder.name.clone(),
+                state: "offline".to_owned(),
+                slaves: builder.slaves.clone(),
+                pending: 0,
+                pending_since: None,
+                building: Vec::new(),
+                last: None,
+            })
+    });
+    builders.collect()
+}
+
+/// The slaves of `config` in its order, with what is known of them.
+pub(super) fn slaves(config: &Config, mut known: Vec<SlaveRow>) -> Vec<SlaveRow> {
+    let slaves = config.slaves.iter().map(|slave| {
+        let place = known.iter().position(|row| row.name == slave.name);
+        let builders = config.builders.iter();
+        let builders = builders.filter(|builder| builder.slaves.contains(&slave.name));
+        place
+            .map(|place| known.swap_remove(place))
+            .unwrap_or_else(|| SlaveRow {
+                name: slave.name.clone(),
+                connected: false,
+                seen_at: None,
+                heard_at: None,
+                paused: None,
+                info: Default::default(),
+                builders: builders.map(|builder| builder.name.clone()).collect(),
+            })
+    });
+    slaves.collect()
+}

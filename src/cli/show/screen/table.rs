@@ -1,0 +1,356 @@
+//! Tables that fit the terminal.
+//!
+//! Where the output is not a terminal, nothing is cut: a table is as wide as its longest cells. On a terminal its
+//! columns give way, the widest first, each as its cells say; a column that does not even fit in its narrowest form is
+//! left out, the last one first.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::cli::show::screen::Colour;
+use crate::model::Results;
+use crate::text::printable;
+
+/// A cell of a table.
+#[derive(Clone, Debug)]
+pub(in crate::cli::show) struct Cell {
+    text: String,
+    colour: Option<Colour>,
+    fit: Fit,
+}
+
+/// What a cell does when there is no room for all of it.
+#[derive(Clone, Debug)]
+enum Fit {
+    /// It is cut, and ends with `…` then; it is not made narrower than this.
+    Cut(usize),
+    /// It stays: a number, or a heading.
+    Keep,
+    /// It goes on in the next line, after a comma or space where it can.
+    Wrap,
+    /// It has a shorter form.
+    Short(String),
+}
+
+impl Cell {
+    /// A text that may be cut.
+    pub(in crate::cli::show) fn coloured(text: impl AsRef<str>, colour: Colour) -> Self {
+        let plain: Self = text.into();
+        Self {
+            colour: Some(colour),
+            ..plain
+        }
+    }
+
+    /// A text that is never cut.
+    pub(in crate::cli::show) fn kept(text: impl ToString) -> Self {
+        Self {
+            fit: Fit::Keep,
+            ..text.to_string().into()
+        }
+    }
+
+    /// A list or a sentence, which goes on in the next line.
+    pub(in crate::cli::show) fn wrapped(text: impl AsRef<str>) -> Self {
+        Self {
+            fit: Fit::Wrap,
+            ..text.into()
+        }
+    }
+
+    /// A text that has a shorter form.
+    pub(in crate::cli::show) fn shortened(text: impl AsRef<str>, short: &str) -> Self {
+        Self {
+            fit: Fit::Short(printable(short)),
+            ..text.into()
+        }
+    }
+
+    /// The same with more to say, which goes on in the next line.
+    pub(in crate::cli::show) fn and(self, more: &str) -> Self {
+        Self {
+            text: format!("{}, {}", self.text, printable(more)),
+            fit: Fit::Wrap,
+            ..self
+        }
+    }
+
+    /// Not made narrower than `least`.
+    pub(in crate::cli::show) fn at_least(self, least: usize) -> Self {
+        let fit = Fit::Cut(least);
+        Self { fit, ..self }
+    }
+
+    /// Whether there is nothing in it.
+    fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// How wide it is in columns of the terminal.
+    fn width(&self) -> usize {
+        self.text.width()
+    }
+
+    /// The least width at which it can still be read.
+    fn narrowest(&self) -> usize {
+        let width = self.width();
+        match &self.fit {
+            Fit::Cut(least) => width.min(*least),
+            Fit::Keep => width,
+            Fit::Wrap => width.min(NARROWEST_LIST),
+            Fit::Short(short) => short.width().min(width),
+        }
+    }
+
+    /// Its lines in a column of this width.
+    fn lines(&self, width: usize) -> Vec<String> {
+        if self.width() <= width {
+            return vec![self.text.clone()];
+        }
+        match &self.fit {
+            Fit::Cut(_) | Fit::Keep => vec![cut(&self.text, width)],
+            Fit::Wrap => wrap(&self.text, width),
+            Fit::Short(short) => vec![cut(short, width)],
+        }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self {
+            text: printable(text.as_ref()),
+            colour: None,
+            fit: Fit::Cut(NARROWEST),
+        }
+    }
+}
+
+impl From<Results> for Cell {
+    fn from(result: Results) -> Self {
+        Self::coloured(result.as_str(), Colour::of(result))
+    }
+}
+
+/// The lines of a table with aligned columns, at most `room` wide if there is a limit.
+pub(super) fn lines(rows: &[Vec<Cell>], room: Option<usize>, is_coloured: bool) -> Vec<String> {
+    let widths = widths(rows, room);
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let shown = &row[..row.len().min(widths.len())];
+        let Some(last) = shown.iter().rposition(|cell| !cell.is_empty()) else {
+            lines.push(String::new());
+            continue;
+        };
+        let cells = shown[..=last].iter().zip(&widths);
+        let cells: Vec<_> = cells
+            .map(|(cell, &width)| (cell.lines(width), cell.colour, width))
+            .collect();
+        let height = cells.iter().map(|(lines, ..)| lines.len()).max();
+        for at in 0..height.unwrap_or_default() {
+            lines.push(line(&cells, at, is_coloured));
+        }
+    }
+    lines
+}
+
+/// One line of a row.
+fn line(cells: &[(Vec<String>, Option<Colour>, usize)], at: usize, is_coloured: bool) -> String {
+    let mut line = String::new();
+    let mut gap = 0;
+    for (i, (lines, colour, width)) in cells.iter().enumerate() {
+        if i > 0 {
+            gap += SEPARATOR;
+        }
+        let Some(text) = lines.get(at).filter(|text| !text.is_empty()) else {
+            gap += width;
+            continue;
+        };
+        line.extend(std::iter::repeat_n(' ', gap));
+        match colour.filter(|_| is_coloured) {
+            Some(colour) => line += &colour.paint(text),
+            None => line += text,
+        }
+        gap = width.saturating_sub(text.width());
+    }
+    line
+}
+
+/// The widths of the columns that are shown.
+fn widths(rows: &[Vec<Cell>], room: Option<usize>) -> Vec<usize> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |of: fn(&Cell) -> usize| -> Vec<usize> {
+        let column = |i: usize| rows.iter().filter_map(move |row| row.get(i));
+        (0..columns)
+            .map(|i| column(i).map(of).max().unwrap_or(0))
+            .collect()
+    };
+    let mut widths = widest(Cell::width);
+    let Some(room) = room else {
+        return widths;
+    };
+    let mut least = widest(Cell::narrowest);
+    while least.len() > 1 && total(&least) > room {
+        least.pop();
+    }
+    widths.truncate(least.len());
+    if total(&widths) <= room {
+        return widths;
+    }
+    while total(&widths) > room {
+        let gives = (0..widths.len()).filter(|&i| widths[i] > least[i]);
+        match gives.max_by_key(|&i| (widths[i], i)) {
+            Some(i) => widths[i] -= 1,
+            // One column that is wider than the terminal: it is cut.
+            None => {
+                if let [only] = &mut widths[..] {
+                    *only = room;
+                }
+                break;
+            }
+        }
+    }
+    // What is left of a cell may be narrower than its column.
+    for (i, width) in widths.iter_mut().enumerate() {
+        let cells = rows.iter().filter_map(|row| row.get(i));
+        let lines = cells.flat_map(|cell| cell.lines(*width));
+        *width = lines.map(|line| line.width()).max().unwrap_or(0);
+    }
+    widths
+}
+
+fn total(widths: &[usize]) -> usize {
+    let separators = SEPARATOR * widths.len().saturating_sub(1);
+    widths.iter().sum::<usize>() + separators
+}
+
+/// The beginning of a text, with `…` at its end.
+pub(in crate::cli::show) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let (head, _) = split(text, width.saturating_sub(1));
+    match width {
+        0 => String::new(),
+        _ => format!("{}…", head.trim_end()),
+    }
+}
+
+/// The text in lines of this width, broken after a comma or at a space where there is one.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while rest.width() > width {
+        let (head, tail) = split(rest, width);
+        let fits = if tail.starts_with(' ') {
+            head.len()
+        } else {
+            head.rfind(' ').map_or(head.len(), |space| space + 1)
+        };
+        // A word that is wider than the column is broken.
+        let (line, next) = rest.split_at(if fits == 0 { head.len() } else { fits });
+        if line.is_empty() {
+            break;
+        }
+        lines.push(line.trim_end().to_owned());
+        rest = next.trim_start();
+    }
+    if !rest.is_empty() {
+        lines.push(rest.to_owned());
+    }
+    lines
+}
+
+/// The text in two parts, the first at most `width` wide and at least one character long.
+fn split(text: &str, width: usize) -> (&str, &str) {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width && at > 0 {
+            return text.split_at(at);
+        }
+    }
+    (text, "")
+}
+
+const SEPARATOR: usize = 2;
+/// A text is not made narrower than this, if it is longer.
+const NARROWEST: usize = 8;
+/// A list is not made narrower than this, if it is longer.
+const NARROWEST_LIST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(rows: &[Vec<Cell>], room: usize) -> Vec<String> {
+        lines(rows, Some(room), false)
+    }
+
+    #[test]
+    fn a_table_that_fits_is_left_as_it_is() {
+        let rows = [
+            vec![Cell::kept("A"), Cell::kept("B")],
+            vec!["one".into(), "two three".into()],
+        ];
+        assert_eq!(table(&rows, 14), ["A    B", "one  two three"]);
+        assert_eq!(lines(&rows, None, false), table(&rows, 14));
+    }
+
+    #[test]
+    fn texts_are_cut_and_lists_go_on_in_the_next_line() {
+        let list = "full-linux, full-mac, full-windows, quick";
+        let rows = [vec![
+            "a-long-name-of-a-slave".into(),
+            Cell::kept(17),
+            Cell::wrapped(list),
+        ]];
+        assert_eq!(
+            table(&rows, 40),
+            [
+                "a-long-name-of-a…  17  full-linux,",
+                "                       full-mac,",
+                "                       full-windows,",
+                "                       quick",
+            ]
+        );
+        let all = lines(&rows, None, false);
+        assert_eq!(all, [format!("a-long-name-of-a-slave  17  {list}")]);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_no_name_of_a_list_is_lost() {
+        let names: Vec<_> = (0..78).map(|n| format!("builder-{n:02}-of-many")).collect();
+        let rows = [
+            vec![Cell::kept("SLAVE"), Cell::kept("BUILDERS")],
+            vec!["bot".into(), Cell::wrapped(names.join(", "))],
+        ];
+        for room in [30, 80, 132] {
+            let lines = table(&rows, room);
+            assert!(lines.iter().all(|line| line.width() <= room), "{lines:?}");
+            let all = lines.join(" ");
+            assert!(names.iter().all(|name| all.contains(name)), "{all}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_at_all_is_left_out_from_the_end() {
+        let time = Cell::shortened("2011-03-13 07:06:50", "03-13 07:06");
+        let rows = [vec![Cell::kept("full"), time, Cell::kept("important")]];
+        assert_eq!(table(&rows, 36), ["full  2011-03-13 07:06:50  important"]);
+        assert_eq!(table(&rows, 30), ["full  03-13 07:06  important"]);
+        assert_eq!(table(&rows, 20), ["full  03-13 07:06"]);
+        assert_eq!(table(&rows, 2), ["f…"]);
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        let rows = [vec!["構築構築構築".into(), Cell::kept("x")]];
+        assert_eq!(table(&rows, 11), ["構築構…  x"]);
+        let rows = [vec![
+            Cell::wrapped("構築構築 構築構築構築"),
+            Cell::kept("x"),
+        ]];
+        for line in table(&rows, 20) {
+            assert!(line.width() <= 20, "{line}");
+        }
+    }
+}

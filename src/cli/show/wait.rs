@@ -1,0 +1,95 @@
+//! `show builds --wait`: until nothing that leads to a build goes on.
+
+use std::time::Duration;
+
+use anyhow::bail;
+
+use super::configured;
+use super::pages::join;
+use super::schedulers::Scheduler;
+use super::screen::Screen;
+use crate::model::{BuilderName, Timestamp};
+use crate::store::State;
+use crate::store::read::{self, Which};
+
+/// How often the state is looked at.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Waits until there are builds, of `builder` or of any, and neither a request nor a tree that is to be stable waits for
+/// another. Says on standard error what it waits for.
+///
+/// # Errors
+/// The state cannot be read, or there is something to wait for and no master runs.
+pub(super) fn until_quiet(
+    state: &State,
+    builder: Option<&BuilderName>,
+    screen: &mut Screen<'_>,
+) -> anyhow::Result<()> {
+    let mut told = String::new();
+    loop {
+        // Looked at first: what it leads to is on disk when it has ended.
+        let is_running = state.is_master_running();
+        let Some(what) = goes_on(state, builder, screen)? else {
+            return Ok(());
+        };
+        if !is_running {
+            bail!("no master runs in {}: {what}", state.basedir().display());
+        }
+        if what != told {
+            writeln!(screen.notes, "{what}")?;
+            told = what;
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// What goes on that leads to a build, or is to; nothing if the builds can be shown.
+fn goes_on(
+    state: &State,
+    builder: Option<&BuilderName>,
+    screen: &Screen<'_>,
+) -> anyhow::Result<Option<String>> {
+    let conn = &state.conn;
+    let is_meant = |name: &BuilderName| builder.is_none_or(|builder| builder == name);
+    let mut open = read::requests(conn, Which::Open, u32::MAX)?;
+    open.retain(|request| is_meant(&request.builder));
+    let waiting = open.iter().filter(|request| request.build.is_none());
+    let waiting: Vec<_> = waiting.map(|request| request.id).collect();
+    let builders = read::builders(conn)?
+        .into_iter()
+        .filter(|row| is_meant(&row.name));
+    let running: Vec<_> = builders
+        .flat_map(|row| {
+            let numbers = row.building.into_iter();
+            numbers.map(move |(number, _)| format!("{}/{number}", row.name))
+        })
+        .collect();
+    if !running.is_empty() {
+        return Ok(Some(format!("waiting for the end of {}", join(running))));
+    }
+    if !open.is_empty() {
+        return Ok(Some(match &waiting[..] {
+            [one] => format!(
+                "waiting for request {one} to be built; `buildmaster why {one}` tells why it waits"
+            ),
+            all => format!("waiting for requests {} to be built", join(all)),
+        }));
+    }
+    if let Some(config) = configured::read(state.basedir()) {
+        let now = Timestamp(chrono::Utc::now().timestamp_micros());
+        let configs = config.schedulers.iter().map(AsRef::as_ref);
+        for scheduler in Scheduler::all(Some(conn), configs, now)? {
+            let trees = match builder {
+                Some(builder) => scheduler.waiting_for(builder),
+                None => scheduler.waiting(),
+            };
+            if let Some(tree) = trees.iter().find(|tree| tree.has_timer()) {
+                return Ok(Some(tree.sentence(screen, now)));
+            }
+        }
+    }
+    match read::builds(conn, builder, 1)?.is_empty() {
+        true => Ok(Some("waiting for the first build".to_owned())),
+        false => Ok(None),
+    }
+}
