@@ -88,6 +88,7 @@ pub(super) fn act(request: &Request) -> Option<String> {
         Request::CancelShutdown => "asked to go on instead of stopping".to_owned(),
         Request::Reconfigure { dry_run: true }
         | Request::Live
+        | Request::Listening
         | Request::Status
         | Request::Why { .. } => return None,
     })

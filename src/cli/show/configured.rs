@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
-use crate::cli::checkconfig;
+use crate::cli::configuration::{self, CONFIG_FILE};
 use crate::config::Config;
 use crate::store::read::{BuilderRow, SlaveRow};
 
 /// The configuration of the master in `basedir`, if it can be read.
 pub(super) fn read(basedir: &Path) -> Option<Config> {
-    let config = checkconfig::reload(&checkconfig::config_file(basedir));
-    config.ok().map(|(config, _)| config)
+    let reading = configuration::read(&basedir.join(CONFIG_FILE));
+    reading.ok().and_then(|reading| reading.config)
 }
 
 /// The builders of `config` in its order, with what is known of them.

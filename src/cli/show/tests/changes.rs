@@ -71,6 +71,8 @@ fn tim_02_a_time_that_is_not_used_is_shown_with_the_reason() {
             is_coloured: false,
             zone: Zone::Utc,
             out: &mut out,
+            notes: &mut io::sink(),
+            width: None,
         };
         pages::change(&mut screen, &change).unwrap();
         let shown = String::from_utf8(out).unwrap();
