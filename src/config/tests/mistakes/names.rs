@@ -266,7 +266,7 @@ type = "GitPoller"
 type="PBChangeSource"
 [[change_sources]]
 type = "PB""#,
-        r#"21:8: `type = "GitPoller"` of change source is not available yet (this version does not have it; remove it to go on without)
+        r#"21:8: `type = "GitPoller"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
 23:6: unknown `type = "PBChangeSource"` of change source (it is called `"PB"` here)
 24:1: change source has no password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
     );

@@ -234,7 +234,7 @@ fn nig_06_what_can_never_run_is_a_mistake() {
         ),
         (
             "time_zone = \"Europe/Berlim\"",
-            "13: `time_zone` names no time zone: \"Europe/Berlim\" (did you mean `Europe/Berlin`?)",
+            "13: `time_zone` \"Europe/Berlim\" is not the name of a time zone (did you mean `Europe/Berlin`?)",
         ),
         (
             "force_at_hour = 3",
