@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, info_span};
+use tracing::{debug, info, info_span};
 
 use super::Settings;
 use super::command::{Command, Context, Delivery, Outlet, Stop, StopSignal};
@@ -139,7 +139,7 @@ impl Builder {
         let delivery = Delivery::new(self.peer.clone(), object, style);
         let span = info_span!("command", command = ?name, id = ?id);
         let run = async move {
-            info!("begins");
+            debug!("begins");
             let deliver = deliver(delivery, queue, signal);
             let (result, delivery) = tokio::join!(command.run(context), deliver);
             let Some(mut delivery) = delivery else {
@@ -153,7 +153,7 @@ impl Builder {
                     Value::Failure(Box::new(failure))
                 }
             };
-            info!("ended");
+            debug!("ended");
             if delivery.complete(failure).await.is_ok() {
                 delivery.finish().await;
             }

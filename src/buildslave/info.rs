@@ -58,6 +58,10 @@ pub(super) fn worker_info(settings: &Settings) -> Vec<(Value, Value)> {
     let processors = i64::try_from(processors).unwrap_or(i64::MAX);
     info.push((text("numcpus"), Value::Int(processors)));
     info.push((text("version"), text(VERSION)));
+    info.push((
+        text(crate::protocol::slave::USE_PTY),
+        Value::Int(settings.use_pty.into()),
+    ));
     info.push((text("worker_commands"), Value::Dict(commands(style))));
     info.push((text("delete_leftover_dirs"), Value::Bool(false)));
     info

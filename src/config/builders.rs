@@ -45,6 +45,14 @@ pub(super) struct Known<'a, 'n> {
     pub(super) merging: Merging,
 }
 
+/// The directories that builders have, each with where it is given.
+#[derive(Debug, Default)]
+struct Directories<'a> {
+    dirs: BTreeMap<String, Value<'a>>,
+    /// Whether several builders may have the same one.
+    may_be_shared: bool,
+}
+
 /// Reads all builders; their names go to `names`.
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
@@ -53,10 +61,14 @@ pub(super) fn read<'a>(
     locks: &mut Locks<'a>,
 ) -> Vec<Arc<BuilderConfig>> {
     let tables = root.take("builders").map(|v| v.tables(&SHAPE));
-    let mut builddirs = BTreeMap::new();
+    let mut here = Directories::default();
+    let mut on_slaves = Directories {
+        may_be_shared: true,
+        ..Directories::default()
+    };
     let builders = tables.into_iter().flatten();
     builders
-        .filter_map(|t| read_one(t, known, names, locks, &mut builddirs))
+        .filter_map(|t| read_one(t, known, names, locks, (&mut here, &mut on_slaves)))
         .map(Arc::new)
         .collect()
 }
@@ -66,7 +78,7 @@ fn read_one<'a>(
     known: &Known<'a, '_>,
     names: &mut Names<'a>,
     locks: &mut Locks<'a>,
-    builddirs: &mut BTreeMap<String, Value<'a>>,
+    (here, on_slaves): (&mut Directories<'a>, &mut Directories<'a>),
 ) -> Option<BuilderConfig> {
     let name = names.declare(&mut table);
     if let Some((_, value)) = name.as_ref().filter(|(n, _)| n.starts_with('_')) {
@@ -82,10 +94,14 @@ fn read_one<'a>(
         (None, Some((name, value))) => Some((directory_name(name), value.clone())),
         (None, None) => None,
     };
+    let slavebuilddir = table.take("slavebuilddir");
+    let slavebuilddir = slavebuilddir.and_then(|v| read_builddir(&v).map(|dir| (dir, v)));
     if let Some((dir, value)) = &builddir {
-        check_builddir(dir, value, builddirs);
+        check_builddir(dir, value, here);
     }
-    let slavebuilddir = table.take("slavebuilddir").and_then(|v| v.name());
+    if let Some((dir, value)) = &slavebuilddir {
+        check_builddir(dir, value, on_slaves);
+    }
     let user = User::Builder(name.as_ref().map_or("", |(name, _)| name));
     let locks = locks.read_uses(&mut table, &user);
     let env = table.env();
@@ -109,7 +125,7 @@ fn read_one<'a>(
     Some(BuilderConfig {
         name: BuilderName::from(name?.0),
         slaves,
-        slavebuilddir: slavebuilddir.map_or_else(|| builddir.clone(), str::to_owned),
+        slavebuilddir: slavebuilddir.map_or_else(|| builddir.clone(), |(dir, _)| dir),
         builddir,
         factory: factory?,
         locks,
@@ -145,27 +161,47 @@ fn read_slaves<'a>(table: &mut Table<'a>, known: &Known<'a, '_>) -> Vec<SlaveNam
     slaves
 }
 
+/// A directory inside the base directory, without detours.
 fn read_builddir(value: &Value<'_>) -> Option<String> {
     let dir = value.name()?;
-    if dir.contains(['/', '\\']) || dir == "." || dir == ".." {
-        let help = "one name, without slashes; `slavebuilddir` may be a path";
-        value.error("must be the name of one directory", help);
+    let parts: Vec<&str> = dir.trim_end_matches('/').split('/').collect();
+    let is_odd = |part: &str| matches!(part, "" | "." | "..") || part.contains(['\\', ':']);
+    if parts.iter().any(|part| is_odd(part)) {
+        let help = "for example \"full\" or \"project/full\", without `..`, `\\` and `:`";
+        value.error("must be a path inside the base directory", help);
         return None;
     }
-    Some(dir.to_owned())
+    Some(parts.join("/"))
 }
 
-fn check_builddir<'a>(dir: &str, value: &Value<'a>, builddirs: &mut BTreeMap<String, Value<'a>>) {
-    let Some(first) = builddirs.get(dir) else {
-        builddirs.insert(dir.to_owned(), value.clone());
-        return;
+/// Tells of two builders of which one would find its files in the directory of the other.
+fn check_builddir<'a>(dir: &str, value: &Value<'a>, known: &mut Directories<'a>) {
+    let is_inside = |inner: &str, outer: &str| {
+        let rest = inner.strip_prefix(outer);
+        rest.is_some_and(|rest| rest.starts_with('/'))
     };
-    value.sink.clash(
-        (value.span(), first.span()),
-        format!("two builders have the directory `{dir}`"),
-        "the other one",
-        "give one of them another `builddir`",
-    );
+    let clash = known.dirs.iter().find_map(|(other, first)| {
+        let message = if other == dir {
+            (!known.may_be_shared).then(|| format!("two builders have the directory `{dir}`"))
+        } else if is_inside(dir, other) || is_inside(other, dir) {
+            Some(format!("`{dir}` and `{other}` are inside one another"))
+        } else {
+            None
+        };
+        Some((message?, first))
+    });
+    if let Some((message, first)) = clash {
+        value.sink.clash(
+            (value.span(), first.span()),
+            message,
+            "the other one",
+            "give one of them another `builddir`",
+        );
+    }
+    known
+        .dirs
+        .entry(dir.to_owned())
+        .or_insert_with(|| value.clone());
 }
 
 /// A directory for a builder of this name, as Buildbot makes it.

@@ -417,7 +417,7 @@ pub struct GitStepConfig {
     pub workdir: Template,
     /// Environment, over the builder's (BUI-16).
     pub env: BTreeMap<String, Option<Template>>,
-    /// Whether the environment is shown in the log: true.
+    /// Whether the environment is shown in the log: false.
     pub log_environ: bool,
 }
 
@@ -461,7 +461,7 @@ pub struct ShellStepConfig {
     pub interrupt_signal: Option<String>,
     /// Whether to use a pseudo terminal; absent: as the slave says.
     pub use_pty: Option<bool>,
-    /// Whether the environment is shown in the log: true.
+    /// Whether the environment is shown in the log: false.
     pub log_environ: bool,
     /// What it reads.
     pub initial_stdin: Option<Template>,

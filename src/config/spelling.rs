@@ -172,6 +172,11 @@ const HINTS: &[(&str, &str, &str)] = &[
         "put them under `[factories.NAME]`, and write `factory = \"NAME\"` here",
     ),
     (
+        "steps",
+        "clobberOnFailure",
+        "leave it out: a Git step always clones a tree anew that cannot be updated",
+    ),
+    (
         "builders",
         "schedulers",
         "schedulers list their builders: `[[schedulers]]` with `builders = [\"…\"]`",

@@ -226,7 +226,7 @@ fn read_shell(table: &mut Table<'_>, default: &[&str]) -> ShellStepConfig {
     let want_stdout = flag("want_stdout", true);
     let want_stderr = flag("want_stderr", true);
     let lazy_logfiles = flag("lazy_logfiles", false);
-    let log_environ = flag("log_environ", true);
+    let log_environ = flag("log_environ", false);
     let mut time = |key, default| {
         let time = table
             .take(key)
@@ -279,10 +279,10 @@ impl Table<'_> {
                     .error(value.key_span.clone(), message, "leave out `=`");
             } else if value.is_false() {
                 env.insert(name.to_owned(), None);
-            } else if !value.raw().is_str() {
+            } else if !value.raw().is_str() && !value.raw().is_array() {
                 let help = "put it in quotes; `false` removes a variable";
-                value.expected::<()>("a text", help);
-            } else if let Some(template) = value.template() {
+                value.expected::<()>("a text or a list of texts", help);
+            } else if let Some(template) = value.path_template() {
                 env.insert(name.to_owned(), Some(template));
             }
         }

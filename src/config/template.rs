@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::checked::{Otherwise, SourceAttribute, Template, TemplatePart};
 use super::reader::Value;
 use super::spelling;
-use crate::model::Properties;
+use crate::model::{PATH_SEPARATOR, Properties};
 
 impl Value<'_> {
     /// Its text, with its forms.
@@ -17,9 +17,9 @@ impl Value<'_> {
         let text = self.text()?;
         match Template::parse(text) {
             Ok(template) => {
-                if let Some(at) = shell_suffix(text) {
+                if let Some(at) = lost_sign(text) {
                     let what = format!("`%%` in `{}` of this text becomes one `%`", self.key);
-                    let help = "write `%%%%` for the two that the shell shall see";
+                    let help = "write `%%%%` for two; one `%` is enough in a text without `%(…)s`";
                     self.sink.warning(self.part(at), what, help);
                 }
                 Some(template)
@@ -30,6 +30,21 @@ impl Value<'_> {
                 None
             }
         }
+    }
+}
+
+impl Value<'_> {
+    /// Its text, or the texts of a list of paths with [`PATH_SEPARATOR`] between them.
+    pub(super) fn path_template(&self) -> Option<Template> {
+        let entries = self.one_or_list()?;
+        let mut parts = Vec::new();
+        for (count, entry) in entries.iter().enumerate() {
+            if count > 0 {
+                parts.push(TemplatePart::Text(PATH_SEPARATOR.to_owned()));
+            }
+            parts.extend(entry.template()?.0);
+        }
+        Some(Template(parts))
     }
 }
 
@@ -209,12 +224,17 @@ fn select(argument: &str) -> Result<(&str, Otherwise), Wrong> {
     Err(Wrong::new(message, help))
 }
 
-/// Where a text without forms has a shell's `${name%%pattern}`, which loses one of its two signs.
-fn shell_suffix(text: &str) -> Option<Range<usize>> {
-    let start = text.find("${")?;
-    let inside = text.get(start..)?.split('}').next()?;
-    let at = start + inside.find("%%")?;
-    (!inside.contains("%%%%")).then_some(at..at + 2)
+/// Where a text has two signs that become one and were hardly meant to: any in a text without forms, where one sign
+/// would do; in others those of a shell's `${name%%pattern}`.
+fn lost_sign(text: &str) -> Option<Range<usize>> {
+    let (start, searched) = if text.contains("%(") {
+        let start = text.find("${")?;
+        (start, text.get(start..)?.split('}').next()?)
+    } else {
+        (0, text)
+    };
+    let at = start + searched.find("%%")?;
+    (!searched.contains("%%%%")).then_some(at..at + 2)
 }
 
 /// What is wrong with a text, and where.

@@ -44,3 +44,7 @@ pub use stamp::{Patch, PatchBody, SourceStamp};
 pub use time::{Moment, Mono, Now, Timestamp};
 pub use try_job::TryJob;
 pub use zone::Zone;
+
+/// Stands between the parts of a list of paths in the value of an environment variable, until the value is spelled for
+/// a slave, whose system has a separator of its own. No variable can hold it.
+pub const PATH_SEPARATOR: &str = "\0";

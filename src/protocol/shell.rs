@@ -1,5 +1,6 @@
 //! Arguments of `shell` on the wire, both ends (PROTOCOL section 10.2).
 
+use crate::model::PATH_SEPARATOR;
 use crate::pb::Value;
 
 use super::command::{ShellCommand, Word};
@@ -33,7 +34,10 @@ impl ShellArgs {
         // A worker asserts that this is a boolean; older slaves know a third value (PROTOCOL section 9.6).
         let pty = match self.use_pty {
             Some(yes) => Value::Bool(yes),
-            None if is_worker => Value::Bool(false),
+            None if is_worker => {
+                let wanted = slave.texts.get(super::slave::USE_PTY);
+                Value::Bool(wanted.is_some_and(|wanted| wanted == "1"))
+            }
             None => style.value("slave-config"),
         };
         dict.push((key("usePTY"), pty));
@@ -130,7 +134,15 @@ impl ShellArgs {
     fn env_value(&self, slave: &SlaveInfo) -> Value {
         let style = slave.style;
         let pairs = self.env.iter().map(|(name, value)| {
-            let value = value.as_deref().map_or(Value::None, |v| style.value(v));
+            let value = match value.as_deref() {
+                None => Value::None,
+                // The slave joins them, for it knows how.
+                Some(list) if list.contains(PATH_SEPARATOR) => {
+                    let parts = list.split(PATH_SEPARATOR).map(|part| style.value(part));
+                    Value::List(parts.collect())
+                }
+                Some(text) => style.value(text),
+            };
             (style.value(name), value)
         });
         let is_set = |name: &str| {
@@ -301,6 +313,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::TextStyle;
+    use crate::protocol::command::DefaultVariable;
 
     fn slave(style: TextStyle, version: &str) -> SlaveInfo {
         SlaveInfo {
@@ -362,6 +375,12 @@ mod tests {
         assert_eq!(value.get("usePTY"), Some(&Value::bytes("slave-config")));
         let value = args().to_value(&slave(TextStyle::Unicode, "3.0"));
         assert_eq!(value.get("usePTY"), Some(&Value::Bool(false)));
+        let mut native = slave(TextStyle::Unicode, "3.3");
+        for (wanted, given) in [("0", false), ("1", true)] {
+            native.texts.insert("usepty".to_owned(), wanted.to_owned());
+            let value = args().to_value(&native);
+            assert_eq!(value.get("usePTY"), Some(&Value::Bool(given)));
+        }
     }
 
     #[test]
@@ -413,6 +432,52 @@ mod tests {
             error.to_string(),
             "env[\"L\"]: expected a text, a list of texts or None"
         );
+    }
+
+    #[test]
+    fn env_lists_go_to_the_slave_as_lists() {
+        let args = ShellArgs {
+            env: vec![("PATH".into(), Some(format!("/a{PATH_SEPARATOR}${{PATH}}")))],
+            ..args()
+        };
+        for style in [TextStyle::Bytes, TextStyle::Unicode] {
+            let value = args.to_value(&slave(style, "3.3"));
+            let list = Value::List(vec![style.value("/a"), style.value("${PATH}")]);
+            assert_eq!(value.get("env").unwrap().get("PATH"), Some(&list));
+        }
+    }
+
+    #[test]
+    fn a_default_variable_gives_way_to_every_other() {
+        let variable = DefaultVariable {
+            name: "ASK",
+            value: "no",
+            unless: &["OTHER"],
+        };
+        let sent = |env: &[(&str, Option<&str>)], own: &[&str]| {
+            let mut slave = slave(TextStyle::Bytes, "2.16");
+            let own = own.iter().map(|name| ((*name).to_owned(), String::new()));
+            slave.environ.extend(own);
+            let env = env
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned)));
+            let args = ShellArgs {
+                env: env.collect(),
+                default_env: vec![variable],
+                ..args()
+            };
+            args.to_value(&slave)
+                .get("env")
+                .unwrap()
+                .get("ASK")
+                .cloned()
+        };
+        assert_eq!(sent(&[], &[]), Some(Value::bytes("no")));
+        assert_eq!(sent(&[("ASK", Some("x"))], &[]), Some(Value::bytes("x")));
+        assert_eq!(sent(&[("ASK", None)], &[]), Some(Value::None));
+        assert_eq!(sent(&[("OTHER", Some("x"))], &[]), None);
+        assert_eq!(sent(&[], &["ASK"]), None);
+        assert_eq!(sent(&[], &["OTHER"]), None);
     }
 
     #[test]

@@ -13,6 +13,10 @@ const ENTRY_COST: usize = 64;
 /// Longest text that is kept; a real environment variable or info file is far below.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
+/// Under what name the native slave tells whether it wants a pseudo terminal for commands that leave it to the slave.
+/// Workers of Buildbot have no such setting.
+pub const USE_PTY: &str = "usepty";
+
 /// A slave as it described itself when it attached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlaveInfo {

@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 use self::about::Version;
 use self::patch::PatchJob;
 use self::server::Answer;
-use super::shell::{Unrenderable, describe, merged_env, put_in};
+use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
 use crate::build::command::Report;
 use crate::build::control::Paused;
 use crate::build::step::{Performed, STDIO, StepRun};
@@ -39,6 +39,9 @@ pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepCo
         Err(problem) => return Performed::Raised(format!("step '{}': {problem}\n", step.name)),
     };
     step.begin(doing, done, &[STDIO]).await;
+    if !config.log_environ {
+        step.logs.note(ENVIRONMENT_HIDDEN.to_owned()).await;
+    }
     let mut git = Git {
         step,
         config,

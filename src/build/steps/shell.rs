@@ -29,6 +29,9 @@ pub(in crate::build) async fn perform(
         logs.extend(followed.map(String::as_str));
     }
     step.begin(prepared.doing, prepared.done, &logs).await;
+    if !config.log_environ {
+        step.logs.note(ENVIRONMENT_HIDDEN.to_owned()).await;
+    }
     let args = CommandArgs::Shell(Box::new(prepared.args));
     match step.complete(&args).await {
         Ok(report) => Performed::Ended {
@@ -38,6 +41,10 @@ pub(in crate::build) async fn perform(
         Err(ended) => ended,
     }
 }
+
+/// Says how the log comes to have what it does not show.
+pub(super) const ENVIRONMENT_HIDDEN: &str =
+    "environment not shown; log_environ = true in the step shows it\n";
 
 /// The result of a command that is complete. Without an exit status it has failed.
 fn judge(config: &ShellStepConfig, rc: Option<i64>) -> Results {

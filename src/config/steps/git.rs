@@ -42,7 +42,7 @@ pub(super) fn read(table: &mut Table<'_>) -> GitStepConfig {
         timeout: timeout.unwrap_or(Some(TIMEOUT)),
         workdir: workdir.unwrap_or_else(|| Template::literal("build")),
         env: table.env(),
-        log_environ: log_environ.unwrap_or(true),
+        log_environ: log_environ.unwrap_or(false),
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!((git.branch, git.retry), (None, None));
         assert_eq!(git.timeout, Some(TIMEOUT));
         assert_eq!(git.workdir, Template::literal("build"));
-        assert!(!git.always_use_latest && !git.submodules && !git.shallow && git.log_environ);
+        assert!(!git.always_use_latest && !git.submodules && !git.shallow && !git.log_environ);
     }
 
     #[test]

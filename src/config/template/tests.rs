@@ -144,8 +144,17 @@ fn a_misspelt_attribute_of_a_source_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_shell_suffix_is_noticed() {
-    assert_eq!(shell_suffix("echo ${x%%.*}"), Some(8..10));
-    assert_eq!(shell_suffix("echo ${x%%%%.*}"), None);
-    assert_eq!(shell_suffix("echo ${x%.*} 100%%"), None);
+fn a_percent_sign_is_not_lost_silently() {
+    for (text, at) in [
+        ("echo ${x%%.*}", Some(8..10)),
+        ("echo ${x%%%%.*}", None),
+        ("date +%%F", Some(6..8)),
+        ("date +%F", None),
+        ("for %%F in (*.c)", Some(4..6)),
+        ("for %%%%F in (*.c)", None),
+        ("%(a)s 100%%", None),
+        ("%(a)s ${x%%.*}", Some(9..11)),
+    ] {
+        assert_eq!(lost_sign(text), at, "{text}");
+    }
 }

@@ -106,7 +106,7 @@ fn stp_01_and_stp_05_shell_steps_have_their_defaults() {
     assert_eq!((shell.max_time, shell.sigterm_time), (None, None));
     assert_eq!((shell.use_pty, shell.max_lines), (None, None));
     assert_eq!(shell.interrupt_signal, None);
-    assert!(shell.want_stdout && shell.want_stderr && shell.log_environ && !shell.lazy_logfiles);
+    assert!(shell.want_stdout && shell.want_stderr && !shell.log_environ && !shell.lazy_logfiles);
     assert!(shell.decode_rc.is_empty() && shell.env.is_empty() && shell.logfiles.is_empty());
 }
 
@@ -117,7 +117,7 @@ fn every_setting_of_a_shell_step_is_read() {
         command = ["cc", "%(prop:file)s", { secret = "pw%(n:-1)s", shown = "***" }, { secret = "x" }],
         env = { A = "%(a)s", B = false }, decode_rc = { 77 = "skipped", -1 = "warnings" },
         logfiles = { "z.log" = "build/z", a = { filename = "a", follow = true } }, lazy_logfiles = true,
-        interrupt_signal = "SIGINT", use_pty = false, log_environ = false, initial_stdin = "yes\n", max_lines = 9 }"#;
+        interrupt_signal = "SIGINT", use_pty = false, log_environ = true, initial_stdin = "yes\n", max_lines = 9 }"#;
     let text = SMALL.replace(r#"{ type = "ShellCommand", command = "make" }"#, step);
     let config = accept(&text);
     let step = &config.builders[0].factory.steps[0];

@@ -95,6 +95,18 @@ builddir = "full"
         "17:8: two builders have the directory `full` (give one of them another `builddir`)",
     );
     check(
+        "[[builders]]",
+        r#"[[builders]]
+name = "x"
+slaves = ["bot"]
+factory = "check"
+builddir = "full/x/"
+slavebuilddir = "/x"
+[[builders]]"#,
+        r#"17:17: `slavebuilddir` of builder `x` must be a path inside the base directory (for example "full" or "project/full", without `..`, `\` and `:`)
+19:8: `full` and `full/x` are inside one another (give one of them another `builddir`)"#,
+    );
+    check(
         "[factories.check]",
         r#"[factories.check]
 steps = []
@@ -116,7 +128,7 @@ fn builders_need_what_they_name() {
         r#"name = "full""#,
         r#"name = "full"
 builddir = "../x""#,
-        "13:12: `builddir` of builder `full` must be the name of one directory (one name, without slashes; `slavebuilddir` may be a path)",
+        "13:12: `builddir` of builder `full` must be a path inside the base directory (for example \"full\" or \"project/full\", without `..`, `\\` and `:`)",
     );
     check(
         r#"slaves = ["bot"]"#,

@@ -87,7 +87,7 @@ merge_compare_properties = "yes""#,
 9:99: `sigterm_time` of step is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
 9:115: `max_lines` of step is out of range (a number from 1 to 4294967295)
 9:132: `want_stdout` of step must be true or false, not a number (write `true` or `false`, without quotes)
-9:147: `A` of `env` of step must be a text, not a number (put it in quotes; `false` removes a variable)
+9:147: `A` of `env` of step must be a text or a list of texts, not a number (put it in quotes; `false` removes a variable)
 9:150: `B=` is no name of an environment variable (leave out `=`)
 9:178: `x` is no exit code (exit codes are whole numbers)
 9:197: unknown `7 = "skiped"` of `decode_rc` of step (did you mean `"skipped"`?)
