@@ -400,10 +400,19 @@ fn find_build(state: &State, builder: &str, nth: Nth) -> anyhow::Result<BuildRow
 }
 
 pub(super) fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Result<()> {
-    let names = read::builder_names(&state.conn)?;
+    let mut names = read::builder_names(&state.conn)?;
     if names.contains(builder) {
         return Ok(());
     }
+    // The state learns of a new builder a moment after the master has started.
+    let config = configured::read(state.basedir());
+    let configured = config.iter().flat_map(|config| &config.builders);
+    names.extend(configured.map(|configured| configured.name.clone()));
+    if names.contains(builder) {
+        return Ok(());
+    }
+    names.sort_unstable();
+    names.dedup();
     no_such(
         "builder",
         builder.as_str(),

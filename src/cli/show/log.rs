@@ -11,6 +11,7 @@ use super::screen::{Colour, Screen};
 use super::{Moment, find_build, no_such};
 use crate::cli::nth::Nth;
 use crate::logs::{Channel, LogReader};
+use crate::model::{Results, StepSummary};
 use crate::store::State;
 use crate::store::read::{self, BuildRow};
 use crate::text::Harmless;
@@ -110,6 +111,12 @@ fn choose_step(
     };
     let bad = shown.bad_steps();
     if let Some(place) = bad.first().and_then(|name| place(name)) {
+        return Ok(Some(place));
+    }
+    // A step may fail without failing the build.
+    let has_failed =
+        |step: &StepSummary| matches!(step.result, Some(Results::Failure | Results::Exception));
+    if let Some(place) = steps.iter().position(has_failed) {
         return Ok(Some(place));
     }
     let (builder, number) = (&build.summary.builder, build.summary.number);

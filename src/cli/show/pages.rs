@@ -31,7 +31,8 @@ pub(super) fn builders(
         let state = match builder.state.as_str() {
             "building" => {
                 let numbers = join(builder.building.iter().map(|(number, _)| number));
-                Cell::coloured(format!("building {numbers}"), Colour::Yellow)
+                // The build may have ended since the builder's state was written.
+                Cell::coloured(format!("building {numbers}").trim_end(), Colour::Yellow)
             }
             "offline" => Cell::coloured("offline", Colour::Red),
             state => state.into(),
