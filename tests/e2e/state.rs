@@ -95,6 +95,6 @@ fn verify_finds_damage_in_logs_and_state() {
     let told = verify().fails_with(1);
     assert!(told.contains("state.sqlite"), "{told}");
     let start = ["start", "--nodaemon"];
-    let told = run(sandbox.buildmaster().args(start).arg(master.dir())).fails_with(1);
+    let told = run(sandbox.buildmaster().args(start).arg(master.dir())).fails_with(2);
     assert!(told.contains("state.sqlite is damaged"), "{told}");
 }
