@@ -81,7 +81,11 @@ impl Reader {
             .replace("interface=0.0.0.0", "interface=127.0.0.1")
             .replace("master.example.org", "127.0.0.1")
             .replace("https://example.org/widget.git", &repository)
-            .replace("developers jobs", "$(id -gn) jobs")
+            .replace("-o buildmaster -g developers", "-o $(id -un) -g $(id -gn)")
+            .replace(
+                "/srv/jobs",
+                &self.sandbox.path("jobs").display().to_string(),
+            )
     }
 
     fn shell(&self, script: &str) -> Command {
@@ -174,6 +178,10 @@ impl Reader {
                 "alice --passwd her-password --vc git --wait",
             );
             self.types(&format!("cd repository; echo // >> hello.c; {block}"));
+        } else if has("/srv/jobs") {
+            // Users and groups are root's; the test makes the directories as the user that it has.
+            let own = block.lines().filter(|line| line.starts_with("install"));
+            self.types(&own.collect::<Vec<_>>().join("\n"));
         } else if has("jobs/new") {
             self.types(&format!("cd ci; {block}"));
             self.configures(block_with("\"Try_Jobdir\""));
