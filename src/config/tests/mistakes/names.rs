@@ -103,8 +103,8 @@ factory = "check"
 builddir = "full/x/"
 slavebuilddir = "/x"
 [[builders]]"#,
-        r#"17:17: `slavebuilddir` of builder `x` must be a path inside the base directory (for example "full" or "project/full", without `..`, `\` and `:`)
-19:8: `full` and `full/x` are inside one another (give one of them another `builddir`)"#,
+        r#"16:17: `slavebuilddir` of builder `x` must be a path inside the base directory (for example "full" or "project/full", without `..`, `\` and `:`)
+18:8: `full` and `full/x` are inside one another (give one of them another `builddir`)"#,
     );
     check(
         "[factories.check]",

@@ -134,7 +134,7 @@ fn commands_must_be_there_and_their_forms_must_be_right() {
         r#"command = "make""#,
         r#"command = "echo ${x%%.*}""#,
         r#"accepted
-9:54: `%%` in `command` of this text becomes one `%` (write `%%%%` for the two that the shell shall see)"#,
+9:54: `%%` in `command` of this text becomes one `%` (write `%%%%` for two; one `%` is enough in a text without `%(…)s`)"#,
     );
 }
 
