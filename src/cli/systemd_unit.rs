@@ -39,11 +39,18 @@ impl SystemdUnit {
             .and_then(|dir| dir.canonicalize())
             .with_context(|| format!("no base directory {}", dir.display()))?;
         let owner = std::fs::metadata(&dir).map(|meta| meta.uid())?;
-        let user = self.user.clone().unwrap_or_else(|| owner.to_string());
+        let user = self.user.clone().unwrap_or_else(|| user_name(owner));
         let program = std::env::current_exe().context("cannot tell where this program is")?;
         say(unit(&program, &dir, &user)?.trim_end());
         Ok(())
     }
+}
+
+/// The name of a user, or the number where there is no name.
+fn user_name(uid: u32) -> String {
+    let user = uzers::get_user_by_uid(uid);
+    let name = user.map(|user| user.name().to_string_lossy().into_owned());
+    name.unwrap_or_else(|| uid.to_string())
 }
 
 /// The shipped unit with these paths and this user.
