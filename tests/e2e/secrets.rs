@@ -24,7 +24,7 @@ fn log_06_no_password_of_the_configuration_gets_into_the_environment_of_steps() 
     );
     for kind in ["type = \"local\"", "type = \"process\"", &command] {
         let sandbox = Sandbox::new();
-        let setup = Setup::new(&[shell("env", "env", "")])
+        let setup = Setup::new(&[shell("env", "env", "log_environ = true")])
             .slave_with("bot", kind)
             .slave_with("away", "password_env = \"AWAY_PASSWORD\"");
         let mut master = Master::prepare(&sandbox, &setup);
