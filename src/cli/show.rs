@@ -206,14 +206,17 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
                 builders = configured::builders(config, builders);
             }
             live::look(&args.basedir, is_running).correct_pending(&mut builders);
-            let configs = config.iter().flat_map(|config| &config.schedulers);
-            let schedulers = Scheduler::all(Some(conn), configs.map(AsRef::as_ref), now)?;
+            let schedulers = config.iter().flat_map(|config| &config.schedulers);
+            let schedulers = Scheduler::all(Some(conn), schedulers.map(AsRef::as_ref), now)?;
+            let configs = configured::by_name(config.as_ref());
             if args.json {
                 let builders = builders.iter();
-                let builders = builders.map(|builder| json::builder(builder, &schedulers));
+                let builders = builders.map(|builder| {
+                    json::builder(builder, configs.get(&builder.name).copied(), &schedulers)
+                });
                 return json::lines(screen.out, builders);
             }
-            pages::builders(screen, &builders, &schedulers, now)?;
+            pages::builders(screen, &builders, &configs, &schedulers, now)?;
         }
         What::Schedulers => {
             let config = configured::read(&args.basedir)
@@ -349,11 +352,14 @@ fn show_unstarted(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> a
     match args.what {
         What::Builders => {
             let builders = configured::builders(&config, Vec::new());
+            let configs = configured::by_name(Some(&config));
             if args.json {
-                let builders = builders.iter().map(|builder| json::builder(builder, &[]));
+                let builders = builders.iter().map(|builder| {
+                    json::builder(builder, configs.get(&builder.name).copied(), &[])
+                });
                 return json::lines(screen.out, builders);
             }
-            pages::builders(screen, &builders, &[], now)?;
+            pages::builders(screen, &builders, &configs, &[], now)?;
         }
         What::Slaves => {
             let slaves = configured::slaves(&config, Vec::new());

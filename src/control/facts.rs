@@ -2,11 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::model::Timestamp;
 
 /// A running master, as `buildmaster status` shows it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Facts {
+    /// The name of the project it builds.
+    pub title: String,
+    /// The project's page; empty if none is configured.
+    pub title_url: String,
+    /// Where the master's own pages are to be found.
+    pub buildbot_url: String,
     /// Its process.
     pub pid: u32,
     /// The version of the program that runs, which need not be the one that asks.
@@ -19,4 +26,14 @@ pub struct Facts {
     pub addresses: Vec<String>,
     /// Whether it is to stop, or waits for builds to do so.
     pub stopping: bool,
+}
+
+impl Facts {
+    /// Takes over what a configuration, which is in force from `at` on, says of the project.
+    pub fn configure(&mut self, config: &Config, at: Timestamp) {
+        self.title.clone_from(&config.title);
+        self.title_url.clone_from(&config.title_url);
+        self.buildbot_url.clone_from(&config.buildbot_url);
+        self.configured_at = at;
+    }
 }

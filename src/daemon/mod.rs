@@ -118,9 +118,9 @@ pub async fn run(
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at,
-            configured_at: started_at,
             ..Facts::default()
         };
+        facts.configure(&config, started_at);
     });
     let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure.clone());
     let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);

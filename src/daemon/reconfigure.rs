@@ -152,7 +152,7 @@ impl Reconfigurer {
             newsroom.set_listening(self.doors.addresses());
             newsroom.change_facts(|facts| {
                 facts.addresses = addresses;
-                facts.configured_at = wall();
+                facts.configure(&config, wall());
             });
             self.locals.set(&self.doors);
             self.jobdirs.commit(&config, jobdirs);

@@ -154,3 +154,29 @@ fn a_rebuild_keeps_changes_and_blame_and_who_asked_is_logged() {
         assert!(line.contains("by="), "{line}");
     }
 }
+
+#[test]
+fn what_a_configuration_says_of_project_and_builders_is_shown() {
+    let sandbox = Sandbox::new();
+    let setup = Setup::new(&[shell("greet", "echo hello", "")])
+        .local_slave("here")
+        .builder(
+            "full",
+            "description = \"all tests\"\ntags = [\"slow\", \"linux\"]",
+        )
+        .builder("quick", "");
+    let mut master = Master::prepare(&sandbox, &setup);
+    let builders = |master: &Master<'_>| -> Vec<Value> { master.show(&["builders"]) };
+    for is_running in [false, true] {
+        if is_running {
+            master.run();
+            let status = told(&master, &["status"]).ok();
+            assert!(status.contains("End to end, http://localhost/"), "{status}");
+        }
+        let shown = told(&master, &["show", "builders"]).ok();
+        assert!(shown.contains("all tests [slow, linux]"), "{shown}");
+        let full = &builders(&master)[0];
+        assert_eq!(full["description"], json!("all tests"));
+        assert_eq!(full["tags"], json!(["slow", "linux"]));
+    }
+}

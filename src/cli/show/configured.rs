@@ -1,16 +1,26 @@
 //! What the configuration file says, where the state does not know it: of a master that was never started, or that is
 //! stopped.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::configuration::{self, CONFIG_FILE};
-use crate::config::Config;
+use crate::config::{BuilderConfig, Config};
+use crate::model::BuilderName;
 use crate::store::read::{BuilderRow, SlaveRow};
 
 /// The configuration of the master in `basedir`, if it can be read.
 pub(super) fn read(basedir: &Path) -> Option<Config> {
     let reading = configuration::read(&basedir.join(CONFIG_FILE));
     reading.ok().and_then(|reading| reading.config)
+}
+
+/// What is configured of each builder.
+pub(super) fn by_name(config: Option<&Config>) -> BTreeMap<&BuilderName, &BuilderConfig> {
+    let builders = config.into_iter().flat_map(|config| &config.builders);
+    builders
+        .map(|builder| (&builder.name, &**builder))
+        .collect()
 }
 
 /// The builders of `config` in its order, with what is known of them.

@@ -10,6 +10,7 @@ use super::live;
 use super::schedulers::{Scheduler, Tree};
 use super::trail::Trail;
 use crate::botmaster::LiveSlave;
+use crate::config::BuilderConfig;
 use crate::model::{
     Change, Decision, FilterField, SchedulerName, Timestamp, UnusableTime, interested_users,
 };
@@ -28,11 +29,17 @@ pub(super) fn lines(
 }
 
 /// A builder with what waits for it until the tree is stable.
-pub(super) fn builder(row: &BuilderRow, schedulers: &[Scheduler]) -> Value {
+pub(super) fn builder(
+    row: &BuilderRow,
+    config: Option<&BuilderConfig>,
+    schedulers: &[Scheduler],
+) -> Value {
     let waiting = schedulers.iter().flat_map(|s| s.waiting_for(&row.name));
     let building = row.building.iter();
     json!({
         "name": row.name,
+        "description": config.map(|config| &config.description),
+        "tags": config.map(|config| &config.tags),
         "state": row.state,
         "slaves": row.slaves,
         "pending": row.pending,

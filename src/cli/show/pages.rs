@@ -7,27 +7,31 @@ use super::live;
 use super::schedulers::Scheduler;
 use super::screen::{Cell, Colour, Screen, headline};
 use crate::botmaster::{Live, LiveSlave};
-use crate::model::{Change, Properties, SlaveName, Timestamp, UnusableTime};
+use crate::config::BuilderConfig;
+use crate::model::{BuilderName, Change, Properties, SlaveName, Timestamp, UnusableTime};
 use crate::store::read::{BuilderRow, RequestRow, SlaveRow};
 
 /// Builders; `schedulers` tell what waits for them until the tree is stable.
 pub(super) fn builders(
     screen: &mut Screen<'_>,
     builders: &[BuilderRow],
+    configs: &BTreeMap<&BuilderName, &BuilderConfig>,
     schedulers: &[Scheduler],
     now: Timestamp,
 ) -> io::Result<()> {
     if builders.is_empty() {
         return screen.line("the configuration has no builders");
     }
-    let mut rows = vec![heading(&[
-        "builder",
-        "state",
-        "pending",
-        "last build",
-        "slaves",
-    ])];
-    for builder in builders {
+    let abouts = builders.iter().map(|builder| {
+        let config = configs.get(&builder.name);
+        config.map_or_else(String::new, |config| about(config))
+    });
+    let abouts: Vec<_> = abouts.collect();
+    let is_described = abouts.iter().any(|about| !about.is_empty());
+    let mut columns = vec!["builder", "state", "pending", "last build", "slaves"];
+    columns.extend(is_described.then_some("description"));
+    let mut rows = vec![heading(&columns)];
+    for (builder, about) in builders.iter().zip(abouts) {
         let state = match builder.state.as_str() {
             "building" => {
                 let numbers = join(builder.building.iter().map(|(number, _)| number));
@@ -49,7 +53,7 @@ pub(super) fn builders(
             }
             None => "none".into(),
         };
-        rows.push(vec![
+        let mut row = vec![
             builder.name.as_str().into(),
             state,
             match builder.pending_since {
@@ -59,9 +63,22 @@ pub(super) fn builders(
             .into(),
             last,
             Cell::wrapped(join(&builder.slaves)),
-        ]);
+        ];
+        row.extend(is_described.then(|| about.into()));
+        rows.push(row);
     }
     screen.table(&rows)
+}
+
+/// What the configuration says of a builder: its description, and its tags in brackets.
+fn about(config: &BuilderConfig) -> String {
+    let tags = match config.tags.is_empty() {
+        true => String::new(),
+        false => format!("[{}]", join(&config.tags)),
+    };
+    let parts = [config.description.as_str(), &tags];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
 }
 
 pub(super) fn slaves(

@@ -132,6 +132,12 @@ impl Work {
         let mut field = |name: &str, value: String| {
             rows.push(vec![name.into(), Cell::wrapped(value)]);
         };
+        let of_project = [&facts.title, &facts.title_url];
+        field(
+            "project",
+            join(of_project.into_iter().filter(|text| !text.is_empty())),
+        );
+        field("buildbot_url", facts.buildbot_url.clone());
         field("directory", dir.display().to_string());
         let up = duration(now.since(facts.started_at));
         let since = screen.time(facts.started_at);
@@ -185,6 +191,9 @@ impl Work {
         json!({
             "running": facts.is_some(),
             "stopping": facts.is_some_and(|facts| facts.stopping),
+            "title": facts.map(|facts| &facts.title),
+            "title_url": facts.map(|facts| &facts.title_url),
+            "buildbot_url": facts.map(|facts| &facts.buildbot_url),
             "pid": facts.map(|facts| facts.pid),
             "version": facts.map(|facts| &facts.version),
             "started_at": facts.map(|facts| secs(facts.started_at)),

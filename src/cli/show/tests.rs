@@ -380,8 +380,8 @@ fn the_rest_for_programs() {
     assert_eq!(
         json_of("builders --json")[0],
         json!({
-            "name": "quick", "state": "offline", "slaves": ["bot1", "bot2"], "pending": 0,
-            "pending_since": null, "waiting": [],
+            "name": "quick", "description": null, "tags": null, "state": "offline",
+            "slaves": ["bot1", "bot2"], "pending": 0, "pending_since": null, "waiting": [],
             "building": [{"number": 1, "slave": "bot1"}],
             "last": {"number": 0, "result": "failure", "finished_at": 1_300_000_075.0},
         })
