@@ -17,7 +17,7 @@ impl BotMaster {
     ) {
         let ix = self.builders_by_name.get(builder);
         let refusal = match ix.map(|b| self.builders[b.0].numbered.get(&number).copied()) {
-            None => format!("there is no builder {builder}"),
+            None => self.no_builder(builder),
             Some(None) => format!("build {number} of {builder} is not running"),
             Some(Some(attempt)) => return self.stop_attempt(attempt, reason, reply),
         };

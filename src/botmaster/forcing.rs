@@ -55,7 +55,7 @@ impl BotMaster {
             return Err("the master is shutting down".to_owned());
         }
         let builder = self.configured_builder(name);
-        let builder = builder.ok_or_else(|| format!("there is no builder {name}"))?;
+        let builder = builder.ok_or_else(|| self.no_builder(name))?;
         let it = &self.builders[builder.0];
         if soon && it.attached == 0 && it.latents == 0 {
             return Err(format!("no slave is connected to {name}"));

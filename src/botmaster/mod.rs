@@ -58,6 +58,7 @@ mod substantiating;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unknown;
 mod view;
 mod why;
 

@@ -102,7 +102,7 @@ impl BotMaster {
         let slave = self.slaves_by_name.get(name).copied();
         let slave = slave.filter(|slave| self.slaves[slave.0].configured);
         if slave.is_none() {
-            self.reply(reply, Err(format!("there is no slave {name}")));
+            self.reply(reply, Err(self.no_slave(name)));
         }
         slave
     }

@@ -38,7 +38,7 @@ impl BotMaster {
     /// BLD-16: true only if all answer.
     pub(super) fn on_ping_slaves(&mut self, name: &BuilderName, reply: ReplyId) {
         let Some(&builder) = self.builders_by_name.get(name) else {
-            self.reply(reply, Err(format!("there is no builder {name}")));
+            self.reply(reply, Err(self.no_builder(name)));
             return;
         };
         self.next_round += 1;

@@ -78,7 +78,10 @@ fn bld_16_soon_is_refused_without_a_slave() {
     h.force("b", true);
     assert_eq!(h.told(), ["reply 1: no slave is connected to b"]);
     h.force("c", false);
-    assert_eq!(h.told(), ["reply 2: there is no builder c"]);
+    assert_eq!(
+        h.told(),
+        ["reply 2: there is no builder c; did you mean b?"]
+    );
     h.attach("s");
     h.told();
     h.force("b", true);
@@ -171,8 +174,8 @@ fn who_is_not_paused_or_not_known_cannot_be_unpaused() {
         h.told(),
         [
             "reply 1: slave s is not paused",
-            "reply 2: there is no slave x",
-            "reply 3: there is no slave x"
+            "reply 2: there is no slave x; did you mean s?",
+            "reply 3: there is no slave x; did you mean s?"
         ]
     );
 }
