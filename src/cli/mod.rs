@@ -129,7 +129,7 @@ pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         }),
         Verb::Simulate(verb) => verb.run(),
-        Verb::Show(verb) => return show::run(&verb),
+        Verb::Show(verb) => show::run(&verb),
         Verb::Status(verb) => verb.run(),
         Verb::Why(verb) => verb.run(),
         Verb::Force(verb) => verb.run(),

@@ -16,7 +16,7 @@ use self::fate::Fate;
 use self::schedulers::Scheduler;
 use self::screen::{Screen, Zone};
 use super::base_dir::default_basedir;
-use super::complain;
+use super::{USAGE, complain};
 use super::nth::Nth;
 use crate::model::{BuilderName, ChangeNumber, Timestamp};
 use crate::store::State;
@@ -112,16 +112,16 @@ enum What {
     Log(log::LogArgs),
 }
 
-/// Runs `show`: exit code 0 when it was shown, 1 when there is no such thing.
-#[must_use]
-pub(super) fn run(args: &ShowArgs) -> ExitCode {
-    match on_screen(|screen, now| show(args, screen, now)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            complain(&format!("buildmaster show: {e:#}"));
-            ExitCode::FAILURE
-        }
+/// Runs `show`.
+///
+/// # Errors
+/// There is no such thing, or it cannot be printed.
+pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
+    if args.json && matches!(args.what, What::Log(_)) {
+        complain("buildmaster: error: a log is printed as it is; leave out --json");
+        return Ok(ExitCode::from(USAGE));
     }
+    on_screen(|screen, now| show(args, screen, now)).map(|()| ExitCode::SUCCESS)
 }
 
 /// Lets `work` print to standard output at this moment; a reader that has gone away has seen enough.

@@ -180,3 +180,14 @@ fn what_a_configuration_says_of_project_and_builders_is_shown() {
         assert_eq!(full["tags"], json!(["slow", "linux"]));
     }
 }
+
+#[test]
+fn a_log_is_not_printed_as_json() {
+    let sandbox = Sandbox::new();
+    let setup = Setup::new(&[shell("greet", "echo hello", "")]).local_slave("here");
+    let master = Master::prepare(&sandbox, &setup);
+    let refused = told(&master, &["show", "log", "full", "0", "--json"]).fails_with(2);
+    assert!(refused.contains("leave out --json"), "{refused}");
+    let unknown = told(&master, &["show", "builds"]).fails_with(1);
+    assert!(unknown.starts_with("buildmaster: error: "), "{unknown}");
+}
