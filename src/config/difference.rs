@@ -6,8 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{
-    BuilderConfig, ChangeSourceConfig, Config, LockConfig, LockKind, SchedulerConfig,
-    SchedulerKind, SlaveConfig, SlaveKind,
+    BuilderConfig, ChangeSourceConfig, Config, LockConfig, LockKind, SchedulerConfig, SlaveConfig,
+    SlaveKind,
 };
 
 /// All differences, in the order in which they take effect; none if both are the same.
@@ -344,17 +344,7 @@ fn scheduler(a: &SchedulerConfig, b: &SchedulerConfig) -> Vec<&'static str> {
         kind,
     } = a;
     let same_type = kind.name() == b.kind.name();
-    let upstream = |kind: &SchedulerKind| match kind {
-        SchedulerKind::Dependent { upstream } => Some(upstream.clone()),
-        SchedulerKind::Scheduler { .. }
-        | SchedulerKind::AnyBranch { .. }
-        | SchedulerKind::Periodic { .. }
-        | SchedulerKind::Nightly(_)
-        | SchedulerKind::Triggerable
-        | SchedulerKind::TryJobdir(_)
-        | SchedulerKind::TryUserpass(_) => None,
-    };
-    let same_upstream = upstream(kind) == upstream(&b.kind);
+    let same_upstream = kind.upstream() == b.kind.upstream();
     differing([
         ("type", !same_type),
         ("upstream", same_type && !same_upstream),

@@ -80,6 +80,21 @@ impl SchedulerKind {
             Self::TryUserpass(_) => "Try_Userpass",
         }
     }
+
+    /// The scheduler whose successes it waits for, if it is a Dependent.
+    #[must_use]
+    pub const fn upstream(&self) -> Option<&SchedulerName> {
+        match self {
+            Self::Dependent { upstream } => Some(upstream),
+            Self::Scheduler { .. }
+            | Self::AnyBranch { .. }
+            | Self::Periodic { .. }
+            | Self::Nightly(_)
+            | Self::Triggerable
+            | Self::TryJobdir(_)
+            | Self::TryUserpass(_) => None,
+        }
+    }
 }
 
 /// When a scheduler builds that waits until the tree has been still for a while (SCH-01, SCH-12).

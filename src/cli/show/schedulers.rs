@@ -72,21 +72,11 @@ impl Scheduler {
                 | SchedulerKind::TryJobdir(_)
                 | SchedulerKind::TryUserpass(_) => None,
             };
-            let upstream = match &config.kind {
-                SchedulerKind::Dependent { upstream } => Some(upstream.clone()),
-                SchedulerKind::Scheduler { .. }
-                | SchedulerKind::AnyBranch { .. }
-                | SchedulerKind::Periodic { .. }
-                | SchedulerKind::Nightly(_)
-                | SchedulerKind::Triggerable
-                | SchedulerKind::TryJobdir(_)
-                | SchedulerKind::TryUserpass(_) => None,
-            };
             all.push(Self {
                 name: config.name.clone(),
                 kind: config.kind.name(),
                 builders: config.builders.clone(),
-                upstream,
+                upstream: config.kind.upstream().cloned(),
                 waiting: waiting.remove(&config.name).unwrap_or_default(),
                 next,
                 last,
