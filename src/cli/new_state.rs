@@ -1,9 +1,8 @@
 //! `buildmaster new-state`: begins anew in a base directory whose state is lost.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
+use super::base_dir::BaseDir;
 use super::say;
 use crate::store;
 
@@ -13,9 +12,8 @@ use crate::store;
 /// so that no log is overwritten. A state that is there, damaged or not, must be moved away first.
 #[derive(Clone, Debug, Args)]
 pub(super) struct NewState {
-    /// Base directory of the master
-    #[arg(value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    dir: BaseDir,
 }
 
 impl NewState {
@@ -24,8 +22,8 @@ impl NewState {
     /// # Errors
     /// There is a state, or it cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let next = store::begin_anew(&self.dir)?;
-        say(&format!("{}: a new state", self.dir.display()));
+        let next = store::begin_anew(self.dir.path())?;
+        say(&format!("{}: a new state", self.dir.path().display()));
         for (dir, next) in next {
             say(&format!("builders/{dir}: the next build is {next}"));
         }

@@ -1,10 +1,10 @@
 //! `buildmaster verify`: whether the state and the logs of a master are whole.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::base_dir::BaseDir;
 use super::{complain, say};
 use crate::logs::LogReader;
 use crate::store::verify::{self, KnownLog};
@@ -19,9 +19,8 @@ pub(super) struct Verify {
     /// Say nothing if all is well
     #[arg(long, short)]
     quiet: bool,
-    /// Base directory of the master
-    #[arg(value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    dir: BaseDir,
 }
 
 impl Verify {
@@ -30,8 +29,8 @@ impl Verify {
     /// # Errors
     /// The state cannot be opened.
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let state = State::open_readonly(&self.dir)?;
-        let path = self.dir.join(crate::store::Store::FILE);
+        let state = State::open_readonly(self.dir.path())?;
+        let path = self.dir.path().join(crate::store::Store::FILE);
         let damage = |error| StoreError::of(&path, error);
         let mut wrong = 0_u64;
         let mut tell = |text: &str| {
@@ -55,7 +54,7 @@ impl Verify {
         if wrong > 0 {
             complain(&format!(
                 "{}: {wrong} of what was checked is damaged",
-                self.dir.display()
+                self.dir.path().display()
             ));
             return Ok(ExitCode::FAILURE);
         }
@@ -66,7 +65,7 @@ impl Verify {
             };
             say(&format!(
                 "{}: the state and {logs} whole",
-                self.dir.display()
+                self.dir.path().display()
             ));
         }
         Ok(ExitCode::SUCCESS)

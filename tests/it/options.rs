@@ -239,3 +239,27 @@ fn an_unknown_option_before_the_files_is_an_error() {
     let error = buildbot.try_get_matches_from(["buildbot", "sendchange", "--brnach", "x", "f"]);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::UnknownArgument);
 }
+
+#[test]
+fn every_verb_that_concerns_a_master_takes_basedir() {
+    let [program, ..] = cli::program_commands();
+    for verb in program.get_subcommands() {
+        let name = verb.get_name();
+        // They make a directory, or concern none.
+        if [
+            "create-master",
+            "completions",
+            "man",
+            "hash-password",
+            "help",
+        ]
+        .contains(&name)
+        {
+            continue;
+        }
+        let takes = verb
+            .get_arguments()
+            .any(|arg| arg.get_long() == Some("basedir"));
+        assert!(takes, "{name} has no --basedir");
+    }
+}
