@@ -329,7 +329,7 @@ fn file_type(stat: &Stat) -> FileType {
 fn plain(name: &OsStr) -> io::Result<CString> {
     let bytes = name.as_bytes();
     if bytes.contains(&b'/') || [&b""[..], b".", b".."].contains(&bytes) {
-        let why = format!("{} is no plain file name", name.display());
+        let why = format!("{} is not a plain file name", name.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     Ok(CString::new(bytes)?)

@@ -26,7 +26,7 @@ pub(super) struct StopBuild {
     reason: String,
     /// The build's builder.
     builder: String,
-    /// The build's number; `last` is the newest that runs and is no try, `-1` the newest that runs.
+    /// The build's number; `last` is the newest that runs and is not a try, `-1` the newest that runs.
     #[arg(allow_negative_numbers = true)]
     number: Nth,
 }

@@ -103,7 +103,7 @@ enum What {
     Build {
         /// The builder
         builder: String,
-        /// Its number; `last` is the newest that is no try, `-1` the newest of all, `-2` the one before
+        /// Its number; `last` is the newest that is not a try, `-1` the newest of all, `-2` the one before
         #[arg(allow_negative_numbers = true)]
         number: Nth,
     },
@@ -115,7 +115,7 @@ enum What {
 /// Runs `show`.
 ///
 /// # Errors
-/// There is no such thing, or it cannot be printed.
+/// What is asked for does not exist, or it cannot be printed.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     if args.json && matches!(args.what, What::Log(_)) {
         complain("buildmaster: error: a log is printed as it is; leave out --json");

@@ -86,7 +86,7 @@ fn parts(jobdir: &Path) -> Result<(Directory, Directory), Failed> {
                 )
             } else {
                 format!(
-                    "tryserver: {shown} is no job directory, for it has no directory '{name}'; the master makes it \
+                    "tryserver: {shown} is not a job directory: it has no directory '{name}'; the master makes it \
                      when its Try_Jobdir scheduler starts"
                 )
             })
