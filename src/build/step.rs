@@ -378,6 +378,8 @@ impl<'a> StepLogs<'a> {
         if self.open.iter().any(|l| l.name() == name) {
             return None;
         }
+        // Logs stay open until the step ends, so that no position is given twice.
+        let position = u32::try_from(self.open.len()).ok()?;
         let path = format!("{}/{}", self.directory, file_name(name));
         let sink = self.around.logs.create(&path);
         let limits = self.around.plan.log_limits;
@@ -385,6 +387,7 @@ impl<'a> StepLogs<'a> {
         Some(Op::LogOpened {
             build: self.around.plan.build,
             step: self.index,
+            position,
             name: name.to_owned(),
             path,
         })

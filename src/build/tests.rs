@@ -551,9 +551,10 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
     })
     .await;
     let build = stage.plan.build;
-    let opened = |name: &str| Op::LogOpened {
+    let opened = |position, name: &str| Op::LogOpened {
         build,
         step: 0,
+        position,
         name: name.to_owned(),
         path: format!("builders/quick/7/0-one/{name}"),
     };
@@ -574,8 +575,8 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
                 waits: false,
                 at: crate::model::Timestamp(0),
             },
-            opened("stdio"),
-            opened("test.log"),
+            opened(0, "stdio"),
+            opened(1, "test.log"),
             closed("stdio", 34),
             closed("test.log", 5),
             Op::StepFinished {

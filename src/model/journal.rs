@@ -147,6 +147,8 @@ pub enum Op {
         build: BuildId,
         /// The step's position in the build.
         step: u32,
+        /// The log's position in the step, from 0.
+        position: u32,
         /// The log's name, such as `stdio`.
         name: String,
         /// The log's file, relative to the base directory.

@@ -180,16 +180,12 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::LogOpened {
             build,
             step,
+            position,
             name,
             path,
         } => conn
-            .prepare_cached(
-                "INSERT INTO log (build, step, position, name, path)
-                 VALUES (?1, ?2,
-                     (SELECT coalesce(max(position) + 1, 0) FROM log WHERE build = ?1 AND step = ?2),
-                     ?3, ?4)",
-            )?
-            .execute(params![int(build.0), step, name, path]),
+            .prepare_cached(LOG_OPENED)?
+            .execute(params![int(build.0), step, position, name, path]),
         Op::LogClosed {
             build,
             step,
@@ -284,6 +280,10 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::Pruned(pruned) => prune::write(conn, pruned),
     }
 }
+
+/// Has no sub-select on the table, which SQLite would compile again at each use.
+const LOG_OPENED: &str =
+    "INSERT INTO log (build, step, position, name, path) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
     conn.prepare_cached(

@@ -179,6 +179,7 @@ impl Scene {
         self.newsroom.tell(News::Build(Op::LogOpened {
             build: BuildId(1),
             step,
+            position: 0,
             name: "stdio".to_owned(),
             path,
         }));

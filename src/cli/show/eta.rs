@@ -135,6 +135,7 @@ mod tests {
             Op::LogOpened {
                 build: BuildId(1),
                 step: 1,
+                position: 0,
                 name: "stdio".to_owned(),
                 path: path.clone(),
             },

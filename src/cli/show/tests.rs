@@ -91,6 +91,7 @@ fn step(index: u32, name: &str, result: Results) -> [Op; 3] {
         Op::LogOpened {
             build: BuildId(1),
             step: index,
+            position: 0,
             name: "stdio".to_owned(),
             path: format!("builders/quick/0/{index}-{name}/stdio"),
         },

@@ -323,6 +323,7 @@ impl Tracked {
             Op::LogOpened {
                 build,
                 step,
+                position: _,
                 name,
                 path,
             } => {

@@ -131,10 +131,11 @@ pub(in crate::store) fn step_started(build: u64, index: u32, name: &str) -> Op {
     }
 }
 
-pub(in crate::store) fn log_opened(build: u64, step: u32, name: &str) -> Op {
+pub(in crate::store) fn log_opened(build: u64, step: u32, position: u32, name: &str) -> Op {
     Op::LogOpened {
         build: BuildId(build),
         step,
+        position,
         name: name.to_owned(),
         path: format!("builders/quick/{build}/{step}-compile/{name}"),
     }

@@ -31,7 +31,7 @@ fn begun(n: u64, builders: &[&str], request: u64) -> Vec<Op> {
         Op::SetSubmitted(a_set(n, request, builders, vec![a_change(n)])),
         started(n, builders[0], n, &[request]),
         step_started(n, 0, "compile"),
-        log_opened(n, 0, "stdio"),
+        log_opened(n, 0, 0, "stdio"),
     ]
 }
 
@@ -278,6 +278,7 @@ fn mas_08_logs_of_another_builder_in_the_same_directory_stay() {
     ops.push(Op::LogOpened {
         build: BuildId(7),
         step: 0,
+        position: 0,
         name: "stdio".to_owned(),
         path: "builders/quick/1/0-compile/stdio".to_owned(),
     });

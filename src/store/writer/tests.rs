@@ -271,7 +271,7 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
                 at: at(350),
             },
             step_started(1, 1, "compile"),
-            log_opened(1, 1, "stdio"),
+            log_opened(1, 1, 0, "stdio"),
             started(2, "full", 0, &[2]),
             finished(2, Results::Success),
             request_finished(2, Results::Success),

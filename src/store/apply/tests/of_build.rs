@@ -1,5 +1,7 @@
 //! Builds: their steps, their logs, their ends.
 
+use rusqlite::StatementStatus;
+
 use super::*;
 
 #[test]
@@ -17,8 +19,8 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
                 index: 0,
                 at: at(315),
             },
-            log_opened(7, 0, "stdio"),
-            log_opened(7, 0, "config.log"),
+            log_opened(7, 0, 0, "stdio"),
+            log_opened(7, 0, 1, "config.log"),
             Op::LogClosed {
                 build: BuildId(7),
                 step: 0,
@@ -172,4 +174,21 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
         queue(&reopen(dir.path())),
         [(1, "quick", 3, 1), (3, "quick", 0, 0)]
     );
+}
+
+#[test]
+fn the_insert_of_a_log_is_compiled_once() {
+    let dir = tempfile::tempdir().unwrap();
+    apply_all(
+        dir.path(),
+        &[started(7, "quick", 0, &[]), step_started(7, 0, "compile")],
+    );
+    let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
+    for position in 0..10 {
+        let name = format!("log-{position}");
+        apply(&conn, &log_opened(7, 0, position, &name)).unwrap();
+    }
+    let statement = conn.prepare_cached(LOG_OPENED).unwrap();
+    assert_eq!(statement.get_status(StatementStatus::Run), 10);
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
 }
