@@ -8,7 +8,7 @@ use super::builder::BuilderIx;
 use super::slave::{Contender, Phase, Session, SlaveIx};
 use super::slavebuilder::{Handshake, SlaveBuilder, Unexpected};
 use super::timers::Timer;
-use super::{BotMaster, BuilderPoint, Command, Epoch, Event, SessionId};
+use super::{BotMaster, BuilderPoint, Epoch, Event, SessionId, SlaveCommand};
 use crate::model::{BuilderName, Op, SlaveName};
 
 /// How long a slave may take from its login to the answer of it (SLV-03).
@@ -72,7 +72,7 @@ impl BotMaster {
         if !pinged {
             let deadline = self.now.mono + ARBITRATION_TIME;
             self.timers.set(Timer::Arbitration(slave), deadline);
-            self.send(Command::PingSlave { session: old });
+            self.send(SlaveCommand::CheckAlive.to(old));
         }
     }
 
@@ -153,11 +153,13 @@ impl BotMaster {
         };
         let epoch = attachment.epoch();
         match outcome {
-            Handshake::Greet => self.send(Command::GreetBuilder {
-                session,
-                builder: name.clone(),
-                epoch,
-            }),
+            Handshake::Greet => self.send(
+                SlaveCommand::GreetBuilder {
+                    builder: name.clone(),
+                    epoch,
+                }
+                .to(session),
+            ),
             Handshake::Attached => {
                 self.timers.cancel(Timer::Handshake(slave, builder, epoch));
                 self.builders[builder.0].attached += 1;
@@ -246,11 +248,10 @@ impl BotMaster {
     /// Closes the slave's connection and forgets it.
     pub(super) fn drop_session(&mut self, slave: SlaveIx, why: &str) {
         if let Some(session) = self.slaves[slave.0].session.as_ref().map(|s| s.id) {
-            let why_text = why.to_owned();
-            self.send(Command::DropSlave {
-                session,
-                why: why_text,
-            });
+            let drop = SlaveCommand::Drop {
+                why: why.to_owned(),
+            };
+            self.send(drop.to(session));
             self.end_session(slave, why);
         }
     }
@@ -263,7 +264,7 @@ impl BotMaster {
         let deadline = self.now.mono + ATTACH_TIME;
         self.timers.set(Timer::Attach(session), deadline);
         self.place_latent(slave);
-        self.send(Command::Greet { session });
+        self.send(SlaveCommand::Greet.to(session));
     }
 
     /// The login is answered when every builder is attached that can be; only then does the slave take builds, and is
@@ -288,7 +289,7 @@ impl BotMaster {
             info,
             at: self.now.wall,
         }]);
-        self.send(Command::CompleteLogin { session });
+        self.send(SlaveCommand::CompleteLogin.to(session));
         let slave_name = self.slave_name(slave);
         self.announce(Event::SlaveConnected {
             slave: slave_name,
@@ -394,10 +395,12 @@ impl BotMaster {
     }
 
     fn refuse(&mut self, slave: SlaveName, session: SessionId, address: String, why: &str) {
-        self.send(Command::DropSlave {
-            session,
-            why: why.to_owned(),
-        });
+        self.send(
+            SlaveCommand::Drop {
+                why: why.to_owned(),
+            }
+            .to(session),
+        );
         self.announce(Event::SlaveRefused {
             slave,
             address,

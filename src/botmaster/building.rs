@@ -21,7 +21,10 @@ use super::ledger::Effect;
 use super::merging::{self, PropertySources};
 use super::slave::SlaveIx;
 use super::timers::Timer;
-use super::{AttemptId, BotMaster, BuildOutcome, BuildPlan, Command, Epoch, Event, SessionId};
+use super::{
+    AttemptId, BotMaster, BuildCommand, BuildOutcome, BuildPlan, Epoch, Event, SessionId,
+    SlaveCommand,
+};
 use crate::model::journal::BuildStart;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, Op, Properties, RequestId, Results, SlaveName,
@@ -80,11 +83,7 @@ impl BotMaster {
         let timer = Timer::StartBuild(slave, builder, epoch);
         self.timers.set(timer, deadline);
         let builder = self.builder_name(builder);
-        self.send(Command::StartBuild {
-            session,
-            builder,
-            epoch,
-        });
+        self.send(SlaveCommand::StartBuild { builder, epoch }.to(session));
     }
 
     /// Rows 14 and 15.
@@ -226,7 +225,8 @@ impl BotMaster {
         attempt.stage = Stage::Running(plan.build, plan.number);
         let (result, text, stop_reason) = match (&attempt.stop, attempt.session) {
             (None, Some(session)) if !attempt.slave_gone => {
-                self.send(Command::RunBuild { session, plan });
+                let build = plan.build;
+                self.send(BuildCommand::Run { session, plan }.to(build));
                 return;
             }
             (None, _) => (Results::Retry, ["retry", "exception slave lost"], None),
@@ -416,7 +416,7 @@ impl BotMaster {
             Stage::Running(build, _) => {
                 self.forget_lock_waiter(id);
                 let why = why.to_owned();
-                self.send(Command::SlaveGone { build, why });
+                self.send(BuildCommand::LoseSlave { why }.to(build));
             }
         }
     }

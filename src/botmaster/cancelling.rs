@@ -3,7 +3,7 @@
 use super::attempt::{Stage, Stop};
 use super::buildset::Place;
 use super::ledger::Effect;
-use super::{Answer, AttemptId, BotMaster, Command, Event, ReplyId};
+use super::{Answer, AttemptId, BotMaster, BuildCommand, Event, ReplyId};
 use crate::model::{BuildNumber, BuilderName, RequestId, Results};
 
 impl BotMaster {
@@ -120,7 +120,7 @@ impl BotMaster {
     pub(super) fn interrupt(&mut self, id: AttemptId, reason: String) {
         if let Some(&Stage::Running(build, _)) = self.attempts.get(&id).map(|a| &a.stage) {
             self.forget_lock_waiter(id);
-            self.send(Command::InterruptBuild { build, reason });
+            self.send(BuildCommand::Interrupt { reason }.to(build));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the core wants done: the closed list of commands.
+//! What the core wants done: the closed list of commands, grouped by the one that carries them out.
 
 use std::sync::Arc;
 
@@ -16,50 +16,70 @@ use crate::model::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub enum Command {
-    /// Remember `ops`, as one transaction, after all earlier ones.
+    /// Store `ops`, as one transaction, after all earlier ones.
     Persist {
         /// To be confirmed with [`super::Input::Persisted`]; absent: nobody waits.
         ticket: Option<Ticket>,
-        /// What to remember.
+        /// What to store.
         ops: Vec<Op>,
     },
-    /// Answer somebody; exactly once for every [`ReplyId`] handed in.
+    /// Answer a question; exactly once for every [`ReplyId`] handed in.
     Reply {
-        /// Whom.
+        /// Which question.
         to: ReplyId,
-        /// With what; the error is a sentence for people.
+        /// The answer; the error is a sentence for people.
         result: Result<Answer, String>,
     },
-    /// Greet a slave that has logged in and ask what it is; answered by
-    /// [`super::Input::SlaveDescribed`], or [`super::Input::SlaveLost`].
-    Greet {
-        /// The connection.
+    /// For the connection of a slave.
+    Slave {
+        /// The connection. One that is lost has reported its loss, or will.
         session: SessionId,
+        /// What to do.
+        what: SlaveCommand,
     },
-    /// See whether an old connection still answers, by any round trip; another of the same name is waiting.
-    PingSlave {
-        /// The old connection.
-        session: SessionId,
+    /// For a build that has a number.
+    Build {
+        /// Which build.
+        build: BuildId,
+        /// What to do.
+        what: BuildCommand,
     },
-    /// Close a connection, refusing its login if that is not answered yet. The core has already
+    /// For an instance of a latent slave.
+    Instance {
+        /// Which instance.
+        instance: InstanceId,
+        /// What to do.
+        what: InstanceCommand,
+    },
+    /// Tell the subscribers.
+    Announce(Event),
+    /// The master has nothing left to do: commit what is handed in, and end. Only replies follow.
+    Exit,
+}
+
+/// What to do with the connection of a slave.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum SlaveCommand {
+    /// Greet a slave that has logged in and ask for its description; answered by
+    /// [`super::SlaveInput::Described`], or [`super::SlaveInput::Lost`].
+    Greet,
+    /// See by any round trip whether this old connection still answers, because another connection
+    /// of the same slave waits; answered by [`super::SlaveInput::AliveChecked`].
+    CheckAlive,
+    /// Close the connection, and reject its login if that is not answered yet. The core has already
     /// forgotten the connection.
-    DropSlave {
-        /// The connection.
-        session: SessionId,
+    Drop {
         /// Why, for the log and the slave.
         why: String,
     },
     /// Tell the slave its builders.
     SendBuilderList {
-        /// The connection.
-        session: SessionId,
         /// Each builder with its directory on the slave.
         builders: Vec<(BuilderName, String)>,
     },
     /// Introduce the master's side of a builder to the slave (row 1).
     SetMaster {
-        /// The connection.
-        session: SessionId,
         /// The builder.
         builder: BuilderName,
         /// The attachment, to be given back with the answer.
@@ -67,22 +87,15 @@ pub enum Command {
     },
     /// Print "attached" on the builder (row 3).
     GreetBuilder {
-        /// The connection.
-        session: SessionId,
         /// The builder.
         builder: BuilderName,
         /// The attachment, to be given back with the answer.
         epoch: Epoch,
     },
     /// All builders are attached: answer the login.
-    CompleteLogin {
-        /// The connection.
-        session: SessionId,
-    },
+    CompleteLogin,
     /// Print "ping" on the builder (SLB-04). The core has the deadline.
     Ping {
-        /// The connection.
-        session: SessionId,
         /// The builder.
         builder: BuilderName,
         /// Which ping, to be given back with the answer.
@@ -90,80 +103,101 @@ pub enum Command {
     },
     /// Tell the slave that a build begins (row 13).
     StartBuild {
-        /// The connection.
-        session: SessionId,
         /// The builder.
         builder: BuilderName,
         /// The attachment, to be given back with the answer.
         epoch: Epoch,
     },
-    /// Run a build; it ends with one [`super::Input::BuildFinished`].
-    RunBuild {
-        /// The connection to run it over. If it is gone by now, the build ends like one whose slave is lost.
+    /// Tell the slave's process to end (SLV-08).
+    Shutdown,
+}
+
+impl SlaveCommand {
+    /// The command, for the connection `session`.
+    pub(super) const fn to(self, session: SessionId) -> Command {
+        Command::Slave {
+            session,
+            what: self,
+        }
+    }
+}
+
+/// What to do with a build.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum BuildCommand {
+    /// Run the build; it ends with one [`super::BuildInput::Finished`].
+    Run {
+        /// The connection to run it over. If the connection is lost by now, the build ends like a
+        /// build whose slave is lost.
         session: SessionId,
         /// What to run.
         plan: Box<BuildPlan>,
     },
-    /// Tell a running build that it, or one of its steps, has the locks that it wanted.
+    /// Tell the running build that it, or one of its steps, has the locks that it wanted.
     GrantLocks {
-        /// Which.
-        build: BuildId,
-        /// What of it.
+        /// The build or the step.
         user: LockUser,
     },
-    /// Stop a running build (BUI-10).
-    InterruptBuild {
-        /// Which.
-        build: BuildId,
+    /// Stop the running build (BUI-10).
+    Interrupt {
         /// Why.
         reason: String,
     },
-    /// Tell a running build that its slave is lost (BUI-13).
-    SlaveGone {
-        /// Which.
-        build: BuildId,
+    /// Tell the running build that its slave is lost (BUI-13).
+    LoseSlave {
         /// Why.
         why: String,
     },
-    /// Tell the slave's process to end (SLV-08).
-    ShutdownSlave {
-        /// The connection.
-        session: SessionId,
-    },
-    /// Start an instance of a latent slave; answered by [`super::Input::InstanceStarted`], unless it is to be stopped
-    /// before.
-    StartInstance {
-        /// Which.
-        instance: InstanceId,
-        /// The slave, and how it is started.
-        slave: Arc<SlaveConfig>,
-    },
-    /// Stop an instance, also one that is being started; answered by [`super::Input::InstanceStopped`]. It may have been
-    /// started by an earlier run of the master.
-    StopInstance {
-        /// Which.
-        instance: InstanceId,
-        /// Its slave, which the configuration may not have any more.
-        slave: SlaveName,
-        /// How it is stopped, and what its start said of it, as far as the core knows.
-        record: InstanceRecord,
-    },
-    /// Tell whoever watches.
-    Announce(Event),
-    /// The work is over: commit what is handed in, and end. Nothing but replies follows.
-    Exit,
 }
 
-/// What somebody gets who asked for something.
+impl BuildCommand {
+    /// The command, for `build`.
+    pub(super) const fn to(self, build: BuildId) -> Command {
+        Command::Build { build, what: self }
+    }
+}
+
+/// What to do with an instance of a latent slave.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum InstanceCommand {
+    /// Start the instance; answered by [`super::InstanceInput::Started`], unless it is stopped
+    /// first.
+    Start {
+        /// The slave, and how its instance is started.
+        slave: Arc<SlaveConfig>,
+    },
+    /// Stop the instance, also one that is being started; answered by
+    /// [`super::InstanceInput::Stopped`]. An earlier run of the master may have started it.
+    Stop {
+        /// The slave, which may have been removed from the configuration.
+        slave: SlaveName,
+        /// How the instance is stopped, and what its start reported, as far as the core knows.
+        record: InstanceRecord,
+    },
+}
+
+impl InstanceCommand {
+    /// The command, for `instance`.
+    pub(super) const fn to(self, instance: InstanceId) -> Command {
+        Command::Instance {
+            instance,
+            what: self,
+        }
+    }
+}
+
+/// The answer to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// The change is accepted under this number.
     Change(ChangeNumber),
     /// This set is submitted.
     Set(Arc<BuildSet>),
-    /// This keeps the request from being built; nothing if it is not open.
+    /// What keeps the request from being built; absent if the request is not open.
     Why(Option<Vec<Blocker>>),
-    /// This is known beyond what is on disk.
+    /// What is known beyond what is on disk.
     Live(Box<Live>),
     /// The slaves of a builder were pinged, and all that are connected have answered.
     Pinged(Pinged),

@@ -46,9 +46,9 @@ pub enum Input {
         /// Where the answer goes.
         reply: ReplyId,
     },
-    /// A slave gave the right password. The core goes on with [`super::Command::Greet`], arbitrates
+    /// A slave gave the right password. The core goes on with [`super::SlaveCommand::Greet`], arbitrates
     /// between it and an older connection of the same name (SLV-04), or drops it. Its login is not
-    /// answered before [`super::Command::CompleteLogin`].
+    /// answered before [`super::SlaveCommand::CompleteLogin`].
     SlaveLoggedIn {
         /// The slave's name.
         slave: SlaveName,
@@ -57,28 +57,28 @@ pub enum Input {
         /// Where it comes from, for the log.
         address: String,
     },
-    /// The answer to [`super::Command::PingSlave`]. The core has a deadline of its own for it.
+    /// The answer to [`super::SlaveCommand::CheckAlive`]. The core has a deadline of its own for it.
     OldSlaveAnswered {
         /// The connection that was pinged.
         session: SessionId,
         /// Whether it answered.
         alive: bool,
     },
-    /// A slave has been greeted and has told of itself; the answer to [`super::Command::Greet`].
+    /// A slave has been greeted and has told of itself; the answer to [`super::SlaveCommand::Greet`].
     SlaveDescribed {
         /// The connection.
         session: SessionId,
         /// `admin`, `host`, `version`, `basedir`, `system` …
         info: BTreeMap<String, String>,
     },
-    /// The answer to [`super::Command::SendBuilderList`].
+    /// The answer to [`super::SlaveCommand::SendBuilderList`].
     BuilderListAnswered {
         /// The connection.
         session: SessionId,
         /// The builders for which the slave has made an object, or its error.
         result: Result<Vec<BuilderName>, String>,
     },
-    /// The answer to [`super::Command::SetMaster`].
+    /// The answer to [`super::SlaveCommand::SetMaster`].
     MasterSet {
         /// The connection.
         session: SessionId,
@@ -89,7 +89,7 @@ pub enum Input {
         /// Whether it went well.
         ok: bool,
     },
-    /// The answer to [`super::Command::GreetBuilder`].
+    /// The answer to [`super::SlaveCommand::GreetBuilder`].
     Greeted {
         /// The connection.
         session: SessionId,
@@ -100,7 +100,7 @@ pub enum Input {
         /// Whether it went well.
         ok: bool,
     },
-    /// The answer to [`super::Command::Ping`].
+    /// The answer to [`super::SlaveCommand::Ping`].
     PingAnswered {
         /// The connection.
         session: SessionId,
@@ -111,7 +111,7 @@ pub enum Input {
         /// Whether it was answered well.
         ok: bool,
     },
-    /// The answer to [`super::Command::StartBuild`].
+    /// The answer to [`super::SlaveCommand::StartBuild`].
     BuildStartAnswered {
         /// The connection.
         session: SessionId,
@@ -122,14 +122,14 @@ pub enum Input {
         /// Whether the slave agreed, or why not.
         ok: Result<(), String>,
     },
-    /// A connection is gone, for whatever reason. After [`super::Command::DropSlave`] it is not needed.
+    /// A connection is gone, for whatever reason. After [`super::SlaveCommand::Drop`] it is not needed.
     SlaveLost {
         /// The connection.
         session: SessionId,
         /// Why, for the log.
         why: String,
     },
-    /// A start of an instance has ended; the answer to [`super::Command::StartInstance`]. The slave may have connected
+    /// A start of an instance has ended; the answer to [`super::InstanceCommand::Start`]. The slave may have connected
     /// before, or may take its time.
     InstanceStarted {
         /// The slave.
@@ -139,7 +139,7 @@ pub enum Input {
         /// How it went.
         result: InstanceStart,
     },
-    /// A stop of an instance has ended; the answer to [`super::Command::StopInstance`].
+    /// A stop of an instance has ended; the answer to [`super::InstanceCommand::Stop`].
     InstanceStopped {
         /// The slave.
         slave: SlaveName,
@@ -153,7 +153,7 @@ pub enum Input {
         /// The connection.
         session: SessionId,
     },
-    /// A build has ended; once for every [`super::Command::RunBuild`].
+    /// A build has ended; once for every [`super::BuildCommand::Run`].
     BuildFinished {
         /// Which build.
         build: BuildId,
@@ -161,7 +161,7 @@ pub enum Input {
         outcome: BuildOutcome,
     },
     /// A running build, or one of its steps, wants locks, all at once (LCK-04). Answered with
-    /// [`super::Command::GrantLocks`] when it has them, unless it is stopped or its slave is lost first.
+    /// [`super::BuildCommand::GrantLocks`] when it has them, unless it is stopped or its slave is lost first.
     LocksWanted {
         /// Which build.
         build: BuildId,

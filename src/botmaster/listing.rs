@@ -11,7 +11,7 @@ use super::builder::BuilderIx;
 use super::slave::{FailedAttach, Phase, SlaveIx};
 use super::slavebuilder::SlaveBuilder;
 use super::timers::Timer;
-use super::{BotMaster, Command, Event, SessionId};
+use super::{BotMaster, Event, SessionId, SlaveCommand};
 use crate::model::BuilderName;
 
 impl BotMaster {
@@ -61,11 +61,13 @@ impl BotMaster {
             let deadline = self.now.mono + self.config.attach_timeout;
             let timer = Timer::Handshake(slave, builder, epoch);
             self.timers.set(timer, deadline);
-            self.send(Command::SetMaster {
-                session,
-                builder: name,
-                epoch,
-            });
+            self.send(
+                SlaveCommand::SetMaster {
+                    builder: name,
+                    epoch,
+                }
+                .to(session),
+            );
         }
         if missing.is_empty() {
             self.go_on_attaching(slave);

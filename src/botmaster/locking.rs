@@ -2,7 +2,7 @@
 //!
 //! The locks of a slave are taken in the turn in which a build begins on it, and make it unavailable to others
 //! (BLD-04). Those of builders and steps are asked for by the running build and granted with
-//! [`Command::GrantLocks`]. Whatever way a build ends, all that it has or waits for is given back with it (LCK-06).
+//! [`BuildCommand::GrantLocks`]. Whatever way a build ends, all that it has or waits for is given back with it (LCK-06).
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::builder::BuilderIx;
 use super::locks::{Holder, LockUser, Part, Wants};
 use super::pool::Pool;
 use super::slave::SlaveIx;
-use super::{AttemptId, BotMaster, Command, Event};
+use super::{AttemptId, BotMaster, BuildCommand, Event};
 use crate::config::{self, Config, LockAccess, LockConfig, LockKind};
 use crate::model::{BuildId, LockName, SlaveName};
 
@@ -194,7 +194,7 @@ impl BotMaster {
         };
         let (build, number, builder) = (*build, *number, attempt.builder);
         let user = user.clone();
-        self.send(Command::GrantLocks { build, user });
+        self.send(BuildCommand::GrantLocks { user }.to(build));
         Some((builder, number))
     }
 

@@ -89,7 +89,7 @@ use crate::model::{
 use crate::schedulers::Registry;
 
 pub use absence::Absence;
-pub use command::{Answer, Command};
+pub use command::{Answer, BuildCommand, Command, InstanceCommand, SlaveCommand};
 pub use event::{BuilderPoint, Event};
 pub use forcing::Forced;
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};

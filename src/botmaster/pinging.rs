@@ -8,7 +8,7 @@ use super::builder::BuilderIx;
 use super::slave::{Failure, SlaveIx};
 use super::slavebuilder::{PingAsked, RoundId};
 use super::timers::Timer;
-use super::{Answer, BotMaster, BuilderPoint, Command, Event, PingId, ReplyId, SessionId};
+use super::{Answer, BotMaster, BuilderPoint, Event, PingId, ReplyId, SessionId, SlaveCommand};
 use crate::model::{BuilderName, SlaveName};
 
 /// How long a ping by control may take (BLD-16).
@@ -237,11 +237,7 @@ impl BotMaster {
         self.timers.set(Timer::Ping(slave, builder, ping), deadline);
         if let Some(session) = self.slaves[slave.0].session.as_ref().map(|s| s.id) {
             let builder = self.builder_name(builder);
-            self.send(Command::Ping {
-                session,
-                builder,
-                ping,
-            });
+            self.send(SlaveCommand::Ping { builder, ping }.to(session));
         }
     }
 }

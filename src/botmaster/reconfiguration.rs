@@ -16,7 +16,7 @@ use super::builder::{Builder, BuilderIx};
 use super::ledger::Effect;
 use super::slave::{BuilderList, Phase, Slave, SlaveIx};
 use super::timers::Timer;
-use super::{Answer, BotMaster, BuilderPoint, Command, Event, ReplyId};
+use super::{Answer, BotMaster, BuilderPoint, Event, ReplyId, SlaveCommand};
 use crate::config::{BuilderConfig, Config, SlaveConfig};
 use crate::model::{BuilderName, Op, Results};
 
@@ -308,7 +308,7 @@ impl BotMaster {
         if is_attached {
             self.timers.set(Timer::Attach(session), deadline);
         }
-        self.send(Command::SendBuilderList { session, builders });
+        self.send(SlaveCommand::SendBuilderList { builders }.to(session));
     }
 
     /// What the slave is to be told, and whether it will be something else when a build has ended: what it was told

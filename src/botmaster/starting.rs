@@ -18,7 +18,7 @@ use super::queue::{Turn, key_of, turn_of};
 use super::slave::{Phase, Session, SlaveIx};
 use super::slavebuilder::SlaveBuilder;
 use super::timers::Timer;
-use super::{AttemptId, BotMaster, Command, Event};
+use super::{AttemptId, BotMaster, Event, SlaveCommand};
 use crate::config::SlaveChoice;
 use crate::model::RequestId;
 
@@ -153,7 +153,7 @@ impl BotMaster {
             let session = session.id;
             let deadline = self.now.mono + END_TIME;
             self.timers.set(Timer::Ending(session), deadline);
-            self.send(Command::ShutdownSlave { session });
+            self.send(SlaveCommand::Shutdown.to(session));
         }
         self.review_instance(slave);
         self.refresh_slave(slave);

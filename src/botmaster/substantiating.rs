@@ -16,7 +16,9 @@ use super::latent::Stage;
 use super::ledger::Effect;
 use super::slave::SlaveIx;
 use super::timers::Timer;
-use super::{AttemptId, BotMaster, BuilderPoint, Command, Event, InstanceId, InstanceStart};
+use super::{
+    AttemptId, BotMaster, BuilderPoint, Event, InstanceCommand, InstanceId, InstanceStart,
+};
 use crate::config::LatentConfig;
 use crate::model::{InstanceRecord, SlaveName};
 
@@ -55,7 +57,7 @@ impl BotMaster {
         it.latent.enter(Stage::Starting, self.now.wall);
         let slave = Arc::clone(&it.config);
         let instance = id;
-        self.send(Command::StartInstance { instance, slave });
+        self.send(InstanceCommand::Start { slave }.to(instance));
     }
 
     /// LAT-03, rows 22 and 23.
@@ -142,11 +144,7 @@ impl BotMaster {
             && let Some(record) = it.latent.record.clone()
         {
             let (instance, slave) = (it.latent.id, it.config.name.clone());
-            self.send(Command::StopInstance {
-                instance,
-                slave,
-                record,
-            });
+            self.send(InstanceCommand::Stop { slave, record }.to(instance));
         }
     }
 

@@ -7,11 +7,11 @@ use tracing::info_span;
 
 use super::clock::Clock;
 use super::sessions::Happened;
-use crate::botmaster::{BuildOutcome, BuildPlan, Input, LockUser, SessionId};
+use crate::botmaster::{BuildCommand, BuildOutcome, BuildPlan, Input, SessionId};
 use crate::build::{self, Control, Journal, LockDesk};
 use crate::control::{News, Newsroom};
 use crate::logs::LogStore;
-use crate::model::{BuildId, Results};
+use crate::model::{BuildId, BuilderName, Results};
 use crate::net::Tasks;
 use crate::net::slave::SlaveBuilderHandle;
 use crate::store::Writer;
@@ -51,13 +51,30 @@ impl Builds {
         }
     }
 
-    /// Runs a build over `slave`, or ends it at once as one whose slave is lost if that is gone.
-    pub(super) fn run(
+    /// Does what the core wants of a build; `slave` gives the slave's side of a builder.
+    pub(super) fn carry_out(
         &mut self,
-        plan: Box<BuildPlan>,
-        session: SessionId,
-        slave: Option<SlaveBuilderHandle>,
+        build: BuildId,
+        command: BuildCommand,
+        slave: impl FnOnce(SessionId, &BuilderName) -> Option<SlaveBuilderHandle>,
     ) {
+        match command {
+            BuildCommand::Run { session, plan } => {
+                let slave = slave(session, &plan.builder.name);
+                self.run(plan, session, slave);
+            }
+            BuildCommand::Interrupt { reason } => {
+                if self.running.get(&build).is_some_and(takes_stop) {
+                    self.send(build, Control::Stop { reason });
+                }
+            }
+            BuildCommand::GrantLocks { user } => self.send(build, Control::LocksGranted { user }),
+            BuildCommand::LoseSlave { why } => self.send(build, Control::SlaveLost { why }),
+        }
+    }
+
+    /// Runs a build over `slave`, or ends it at once as one whose slave is lost if that is gone.
+    fn run(&mut self, plan: Box<BuildPlan>, session: SessionId, slave: Option<SlaveBuilderHandle>) {
         let (control, told) = mpsc::channel(MESSAGES);
         let build = plan.build;
         self.running.insert(build, control);
@@ -93,23 +110,6 @@ impl Builds {
         self.running.remove(&build);
     }
 
-    /// Asks a running build to stop what it is doing.
-    pub(super) fn interrupt(&mut self, build: BuildId, reason: String) {
-        if self.running.get(&build).is_some_and(takes_stop) {
-            self.send(build, Control::Stop { reason });
-        }
-    }
-
-    /// Tells a running build that it has the locks that it wanted.
-    pub(super) fn grant_locks(&mut self, build: BuildId, user: LockUser) {
-        self.send(build, Control::LocksGranted { user });
-    }
-
-    /// Tells a running build that its slave is gone.
-    pub(super) fn slave_gone(&mut self, build: BuildId, why: String) {
-        self.send(build, Control::SlaveLost { why });
-    }
-
     fn send(&self, build: BuildId, message: Control) {
         if let Some(control) = self.running.get(&build) {
             // Full or closed: it has been told, or it has ended.
@@ -137,6 +137,7 @@ fn lost_before_it_began(plan: &BuildPlan) -> BuildOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::botmaster::LockUser;
 
     #[test]
     fn however_often_a_build_is_stopped_there_is_room_for_what_must_not_be_lost() {

@@ -295,35 +295,18 @@ impl Engine {
                         debug!("nobody waits for the answer any more");
                     }
                 }
-                Command::RunBuild { session, plan } => {
-                    let slave = self.sessions.builder(session, &plan.builder.name);
-                    self.builds.run(plan, session, slave);
+                Command::Slave { session, what } => self.sessions.carry_out(session, what),
+                Command::Build { build, what } => {
+                    let slave = |session, builder: &_| self.sessions.builder(session, builder);
+                    self.builds.carry_out(build, what, slave);
                 }
-                Command::InterruptBuild { build, reason } => self.builds.interrupt(build, reason),
-                Command::GrantLocks { build, user } => self.builds.grant_locks(build, user),
-                Command::SlaveGone { build, why } => self.builds.slave_gone(build, why),
+                Command::Instance { instance, what } => self.instances.carry_out(instance, what),
                 Command::Announce(event) => {
                     announce(&event);
                     self.note_refusal(&event);
                     self.newsroom.tell(News::Event(event));
                 }
                 Command::Exit => exit = true,
-                Command::StartInstance { instance, slave } => self.instances.start(instance, slave),
-                Command::StopInstance {
-                    instance,
-                    slave,
-                    record,
-                } => self.instances.stop(instance, slave, record),
-                Command::Greet { .. }
-                | Command::PingSlave { .. }
-                | Command::DropSlave { .. }
-                | Command::SendBuilderList { .. }
-                | Command::SetMaster { .. }
-                | Command::GreetBuilder { .. }
-                | Command::CompleteLogin { .. }
-                | Command::Ping { .. }
-                | Command::StartBuild { .. }
-                | Command::ShutdownSlave { .. } => self.sessions.carry_out(command),
             }
         }
         exit

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, info_span};
 
 use super::sessions::Happened;
-use crate::botmaster::{Input, InstanceId, InstanceStart};
+use crate::botmaster::{Input, InstanceCommand, InstanceId, InstanceStart};
 use crate::buildslave::Environment;
 use crate::config::SlaveConfig;
 use crate::model::{InstanceRecord, InstanceStop, SlaveName};
@@ -85,8 +85,15 @@ impl Instances {
         }
     }
 
-    /// Starts an instance.
-    pub(super) fn start(&mut self, id: InstanceId, slave: Arc<SlaveConfig>) {
+    /// Does what the core wants of an instance.
+    pub(super) fn carry_out(&mut self, instance: InstanceId, command: InstanceCommand) {
+        match command {
+            InstanceCommand::Start { slave } => self.start(instance, slave),
+            InstanceCommand::Stop { slave, record } => self.stop(instance, slave, record),
+        }
+    }
+
+    fn start(&mut self, id: InstanceId, slave: Arc<SlaveConfig>) {
         let cancel = CancellationToken::new();
         let (said, identity) = watch::channel(None);
         let started = Started {
@@ -110,7 +117,7 @@ impl Instances {
     }
 
     /// Stops an instance, which may still be starting, or may be of an earlier run of the master.
-    pub(super) fn stop(&mut self, id: InstanceId, slave: SlaveName, record: InstanceRecord) {
+    fn stop(&mut self, id: InstanceId, slave: SlaveName, record: InstanceRecord) {
         let started = self.started.get(&slave).filter(|s| s.id == id);
         let started = started.map(|s| (s.cancel.clone(), s.identity.clone()));
         let (access, tell) = (self.access.clone(), self.tell.clone());

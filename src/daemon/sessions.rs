@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tracing::{Span, debug, info, info_span};
+use tracing::{Span, info, info_span};
 
 use super::clock::wall;
 use super::logins::SlaveLogin;
-use crate::botmaster::{Command, Input, Live, SessionId};
+use crate::botmaster::{Input, Live, SessionId, SlaveCommand};
 use crate::model::{BuilderName, Op, SlaveName, Timestamp};
 use crate::net::slave::{SlaveBuilderHandle, SlaveHandle};
 use crate::net::{CallError, IncomingCall, LoginAnswer, Peer, Tasks};
@@ -189,28 +189,23 @@ impl Sessions {
         self.by_id.get(&session)?.builders.get(builder).cloned()
     }
 
-    /// Does what the core wants of a connection. A connection that is gone has said so, or will.
-    pub(super) fn carry_out(&mut self, command: Command) {
+    /// Does what the core wants of a connection. A connection that is lost has reported that, or
+    /// will.
+    pub(super) fn carry_out(&mut self, session: SessionId, command: SlaveCommand) {
         match command {
-            Command::Greet { session } => self.greet(session),
-            Command::PingSlave { session } => self.ping_slave(session),
-            Command::DropSlave { session, why } => self.drop_slave(session, &why),
-            Command::SendBuilderList { session, builders } => {
-                self.send_builder_list(session, builders);
-            }
-            Command::CompleteLogin { session } => self.complete_login(session),
-            Command::ShutdownSlave { session } => {
+            SlaveCommand::Greet => self.greet(session),
+            SlaveCommand::CheckAlive => self.check_alive(session),
+            SlaveCommand::Drop { why } => self.drop_slave(session, &why),
+            SlaveCommand::SendBuilderList { builders } => self.send_builder_list(session, builders),
+            SlaveCommand::CompleteLogin => self.complete_login(session),
+            SlaveCommand::Shutdown => {
                 if let Some(slave) = self.handle(session) {
                     let span = info_span!("shutdown", slave = %slave.name);
                     self.tasks
                         .spawn(span, async move { slave.shutdown().await });
                 }
             }
-            Command::SetMaster {
-                session,
-                builder,
-                epoch,
-            } => {
+            SlaveCommand::SetMaster { builder, epoch } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.set_master().await.is_ok();
                     Input::MasterSet {
@@ -221,11 +216,7 @@ impl Sessions {
                     }
                 });
             }
-            Command::GreetBuilder {
-                session,
-                builder,
-                epoch,
-            } => {
+            SlaveCommand::GreetBuilder { builder, epoch } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.print("attached").await.is_ok();
                     Input::Greeted {
@@ -236,11 +227,7 @@ impl Sessions {
                     }
                 });
             }
-            Command::Ping {
-                session,
-                builder,
-                ping,
-            } => {
+            SlaveCommand::Ping { builder, ping } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.print("ping").await.is_ok();
                     Input::PingAnswered {
@@ -251,11 +238,7 @@ impl Sessions {
                     }
                 });
             }
-            Command::StartBuild {
-                session,
-                builder,
-                epoch,
-            } => {
+            SlaveCommand::StartBuild { builder, epoch } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.start_build().await.map_err(|error| error.headline());
                     Input::BuildStartAnswered {
@@ -266,16 +249,6 @@ impl Sessions {
                     }
                 });
             }
-            Command::Persist { .. }
-            | Command::Reply { .. }
-            | Command::RunBuild { .. }
-            | Command::StartInstance { .. }
-            | Command::StopInstance { .. }
-            | Command::InterruptBuild { .. }
-            | Command::GrantLocks { .. }
-            | Command::SlaveGone { .. }
-            | Command::Announce(_)
-            | Command::Exit => debug!("not for a connection"),
         }
     }
 
@@ -295,7 +268,7 @@ impl Sessions {
         });
     }
 
-    fn ping_slave(&self, session: SessionId) {
+    fn check_alive(&self, session: SessionId) {
         let handle = self.handle(session);
         self.spawn(async move {
             let notice =

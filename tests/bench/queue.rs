@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildmaster::botmaster::{BotMaster, BuildOutcome, Command, Input, SessionId};
+use buildmaster::botmaster::{
+    BotMaster, BuildCommand, BuildOutcome, Command, Input, SessionId, SlaveCommand,
+};
 use buildmaster::config::{self, Config};
 use buildmaster::model::journal::RecoveredSet;
 use buildmaster::model::{
@@ -161,8 +163,20 @@ fn drain(mut core: BotMaster, slaves: usize) -> Done {
     let mut done = Done::default();
     loop {
         while let Some(command) = core.next_command() {
-            done.builds += u64::from(matches!(command, Command::RunBuild { .. }));
-            done.logins += usize::from(matches!(command, Command::CompleteLogin { .. }));
+            done.builds += u64::from(matches!(
+                command,
+                Command::Build {
+                    what: BuildCommand::Run { .. },
+                    ..
+                }
+            ));
+            done.logins += usize::from(matches!(
+                command,
+                Command::Slave {
+                    what: SlaveCommand::CompleteLogin,
+                    ..
+                }
+            ));
             inputs.extend(answer(command));
         }
         let Some(input) = inputs.pop_front() else {
@@ -175,55 +189,11 @@ fn drain(mut core: BotMaster, slaves: usize) -> Done {
 fn answer(command: Command) -> Option<Input> {
     Some(match command {
         Command::Persist { ticket, .. } => Input::Persisted(ticket?),
-        Command::Greet { session } => Input::SlaveDescribed {
-            session,
-            info: BTreeMap::new(),
-        },
-        Command::SendBuilderList { session, builders } => Input::BuilderListAnswered {
-            session,
-            result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
-        },
-        Command::SetMaster {
-            session,
-            builder,
-            epoch,
-        } => Input::MasterSet {
-            session,
-            builder,
-            epoch,
-            ok: true,
-        },
-        Command::GreetBuilder {
-            session,
-            builder,
-            epoch,
-        } => Input::Greeted {
-            session,
-            builder,
-            epoch,
-            ok: true,
-        },
-        Command::Ping {
-            session,
-            builder,
-            ping,
-        } => Input::PingAnswered {
-            session,
-            builder,
-            ping,
-            ok: true,
-        },
-        Command::StartBuild {
-            session,
-            builder,
-            epoch,
-        } => Input::BuildStartAnswered {
-            session,
-            builder,
-            epoch,
-            ok: Ok(()),
-        },
-        Command::RunBuild { plan, .. } => Input::BuildFinished {
+        Command::Slave { session, what } => return answer_of_slave(session, what),
+        Command::Build {
+            what: BuildCommand::Run { plan, .. },
+            ..
+        } => Input::BuildFinished {
             build: plan.build,
             outcome: BuildOutcome {
                 result: Results::Success,
@@ -235,16 +205,50 @@ fn answer(command: Command) -> Option<Input> {
             },
         },
         Command::Reply { .. }
-        | Command::PingSlave { .. }
-        | Command::DropSlave { .. }
-        | Command::CompleteLogin { .. }
-        | Command::GrantLocks { .. }
-        | Command::InterruptBuild { .. }
-        | Command::SlaveGone { .. }
-        | Command::ShutdownSlave { .. }
-        | Command::StartInstance { .. }
-        | Command::StopInstance { .. }
+        | Command::Build { .. }
+        | Command::Instance { .. }
         | Command::Announce(_)
         | Command::Exit => return None,
+    })
+}
+
+fn answer_of_slave(session: SessionId, command: SlaveCommand) -> Option<Input> {
+    Some(match command {
+        SlaveCommand::Greet => Input::SlaveDescribed {
+            session,
+            info: BTreeMap::new(),
+        },
+        SlaveCommand::SendBuilderList { builders } => Input::BuilderListAnswered {
+            session,
+            result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
+        },
+        SlaveCommand::SetMaster { builder, epoch } => Input::MasterSet {
+            session,
+            builder,
+            epoch,
+            ok: true,
+        },
+        SlaveCommand::GreetBuilder { builder, epoch } => Input::Greeted {
+            session,
+            builder,
+            epoch,
+            ok: true,
+        },
+        SlaveCommand::Ping { builder, ping } => Input::PingAnswered {
+            session,
+            builder,
+            ping,
+            ok: true,
+        },
+        SlaveCommand::StartBuild { builder, epoch } => Input::BuildStartAnswered {
+            session,
+            builder,
+            epoch,
+            ok: Ok(()),
+        },
+        SlaveCommand::CheckAlive
+        | SlaveCommand::Drop { .. }
+        | SlaveCommand::CompleteLogin
+        | SlaveCommand::Shutdown => return None,
     })
 }

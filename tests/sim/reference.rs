@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{
-    AttachmentState, BotMaster, Command, Epoch, Event, Input, InstanceState, PingId, SessionId,
+    AttachmentState, BotMaster, BuildCommand, Command, Epoch, Event, Input, InstanceState, PingId,
+    SessionId, SlaveCommand,
 };
 use buildmaster::config::Config;
 use buildmaster::model::{BuildId, BuilderName, Mono, Op, SlaveName};
@@ -233,34 +234,48 @@ impl Reference {
     /// A command has come out.
     pub fn on_command(&mut self, now: Mono, command: &Command) {
         match command {
-            Command::Greet { session } => {
-                let slave = self.open(*session).slave.clone();
+            Command::Slave { session, what } => self.on_slave_command(now, *session, what),
+            Command::Build {
+                what: BuildCommand::Run { session, .. },
+                ..
+            } => {
+                self.open(*session);
+            }
+            Command::Persist { ops, .. } => self.on_ops(ops),
+            Command::Announce(event) => self.on_event(now, event),
+            Command::Build { .. }
+            | Command::Instance { .. }
+            | Command::Reply { .. }
+            | Command::Exit => {}
+        }
+    }
+
+    fn on_slave_command(&mut self, now: Mono, session: SessionId, command: &SlaveCommand) {
+        match command {
+            SlaveCommand::Greet => {
+                let slave = self.open(session).slave.clone();
                 let other = self
                     .sessions
                     .iter()
-                    .any(|(id, s)| id != session && s.slave == slave && s.greeted);
+                    .any(|(id, s)| id != &session && s.slave == slave && s.greeted);
                 assert!(!other, "two connections of {slave}");
-                self.open(*session).greeted = true;
+                self.open(session).greeted = true;
             }
-            Command::PingSlave { session } => assert!(self.open(*session).greeted),
-            Command::SendBuilderList { session, builders } => {
-                let it = self.open(*session);
+            SlaveCommand::CheckAlive => assert!(self.open(session).greeted),
+            SlaveCommand::SendBuilderList { builders } => {
+                let it = self.open(session);
                 assert!(it.greeted && !it.listing);
                 it.listing = true;
                 it.listed = builders.iter().map(|(name, _)| name.clone()).collect();
                 it.failed.retain(|builder| !it.listed.contains(builder));
             }
-            Command::DropSlave { session, .. } => {
-                assert!(self.sessions.contains_key(session), "dropped twice");
-                self.forget(*session);
+            SlaveCommand::Drop { .. } => {
+                assert!(self.sessions.contains_key(&session), "dropped twice");
+                self.forget(session);
             }
-            Command::CompleteLogin { session } => self.complete(*session),
-            Command::SetMaster {
-                session,
-                builder,
-                epoch,
-            } => {
-                self.open(*session);
+            SlaveCommand::CompleteLogin => self.complete(session),
+            SlaveCommand::SetMaster { builder, epoch } => {
+                self.open(session);
                 let attachment = Attachment {
                     epoch: *epoch,
                     since: now,
@@ -269,21 +284,15 @@ impl Reference {
                     beside: BTreeSet::new(),
                     leaving: false,
                 };
-                let old = self
-                    .attached
-                    .insert((*session, builder.clone()), attachment);
+                let old = self.attached.insert((session, builder.clone()), attachment);
                 assert!(old.is_none(), "attached twice");
             }
-            Command::GreetBuilder {
-                session, builder, ..
-            } => self.sure(*session, builder).greeting = true,
-            Command::Ping {
-                session,
-                builder,
-                ping,
-            } => {
+            SlaveCommand::GreetBuilder { builder, .. } => {
+                self.sure(session, builder).greeting = true
+            }
+            SlaveCommand::Ping { builder, ping } => {
                 self.last_ping = self.last_ping.max(*ping);
-                let it = self.sure(*session, builder);
+                let it = self.sure(session, builder);
                 match it.state {
                     State::Attaching | State::Pinging(_) => panic!("no ping is due"),
                     State::Idle => it.state = State::Pinging(*ping),
@@ -292,32 +301,18 @@ impl Reference {
                     }
                 }
             }
-            Command::StartBuild {
-                session, builder, ..
-            } => {
+            SlaveCommand::StartBuild { builder, .. } => {
                 assert!(!self.stopping);
-                let it = self.sure(*session, builder);
+                let it = self.sure(session, builder);
                 assert_eq!(it.state, State::Idle, "startBuild right after the pong");
                 it.state = State::Starting;
             }
-            Command::ShutdownSlave { session } => {
-                let it = self.open(*session);
+            SlaveCommand::Shutdown => {
+                let it = self.open(session);
                 assert!(it.graceful, "nobody asked for it");
                 it.ready = false;
                 it.told = Some(now);
             }
-            Command::Persist { ops, .. } => self.on_ops(ops),
-            Command::Announce(event) => self.on_event(now, event),
-            Command::RunBuild { session, .. } => {
-                self.open(*session);
-            }
-            Command::Reply { .. }
-            | Command::GrantLocks { .. }
-            | Command::InterruptBuild { .. }
-            | Command::SlaveGone { .. }
-            | Command::StartInstance { .. }
-            | Command::StopInstance { .. }
-            | Command::Exit => {}
         }
     }
 

@@ -355,7 +355,10 @@ fn bui_02_a_build_is_on_record_as_it_will_be_then_told_then_runs_and_only_then_t
     assert!(!told.contains(&"started b 0".to_owned()), "{told:?}");
     h.persisted();
     let plan = h.out.iter().find_map(|command| match command {
-        Command::RunBuild { plan, .. } => Some(plan.clone()),
+        Command::Build {
+            what: BuildCommand::Run { plan, .. },
+            ..
+        } => Some(plan.clone()),
         _ => None,
     });
     let plan = plan.unwrap();

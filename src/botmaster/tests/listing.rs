@@ -6,7 +6,15 @@ impl Harness {
     /// Whether a slave was told its builders and has not answered.
     pub(super) fn has_list(&self) -> bool {
         let mut out = self.out.iter();
-        out.any(|c| matches!(c, Command::SendBuilderList { .. }))
+        out.any(|c| {
+            matches!(
+                c,
+                Command::Slave {
+                    what: SlaveCommand::SendBuilderList { .. },
+                    ..
+                }
+            )
+        })
     }
 
     /// Refuses the list of builders that a slave was told; answers what was in it.

@@ -53,7 +53,10 @@ impl Harness {
     /// The builds that were granted something, with what of them.
     fn granted(&mut self) -> Vec<(BuildId, LockUser)> {
         let grants = self.out.drain(..).filter_map(|command| match command {
-            Command::GrantLocks { build, user } => Some((build, user)),
+            Command::Build {
+                build,
+                what: BuildCommand::GrantLocks { user },
+            } => Some((build, user)),
             _ => None,
         });
         grants.collect()

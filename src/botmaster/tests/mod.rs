@@ -309,13 +309,11 @@ impl Harness {
 
     /// The oldest outstanding ping.
     fn take_ping(&mut self) -> Option<(SessionId, BuilderName, PingId)> {
-        let is_ping = |c: &Command| matches!(c, Command::Ping { .. });
         let at = self.out.iter().position(is_ping)?;
         match self.out.remove(at) {
-            Some(Command::Ping {
+            Some(Command::Slave {
                 session,
-                builder,
-                ping,
+                what: SlaveCommand::Ping { builder, ping },
             }) => Some((session, builder, ping)),
             _ => None,
         }
@@ -334,16 +332,23 @@ impl Harness {
 
     /// Answers the oldest startBuild.
     fn started(&mut self, ok: Result<(), String>) {
-        let is_start = |c: &Command| matches!(c, Command::StartBuild { .. });
+        let is_start = |c: &Command| {
+            matches!(
+                c,
+                Command::Slave {
+                    what: SlaveCommand::StartBuild { .. },
+                    ..
+                }
+            )
+        };
         let at = self
             .out
             .iter()
             .position(is_start)
             .expect("somebody is asked");
-        if let Some(Command::StartBuild {
+        if let Some(Command::Slave {
             session,
-            builder,
-            epoch,
+            what: SlaveCommand::StartBuild { builder, epoch },
         }) = self.out.remove(at)
         {
             self.input(Input::BuildStartAnswered {
@@ -364,10 +369,21 @@ impl Harness {
     }
 
     fn take_run(&mut self) -> Option<Box<BuildPlan>> {
-        let is_run = |c: &Command| matches!(c, Command::RunBuild { .. });
+        let is_run = |c: &Command| {
+            matches!(
+                c,
+                Command::Build {
+                    what: BuildCommand::Run { .. },
+                    ..
+                }
+            )
+        };
         let at = self.out.iter().position(is_run)?;
         match self.out.remove(at) {
-            Some(Command::RunBuild { plan, .. }) => Some(plan),
+            Some(Command::Build {
+                what: BuildCommand::Run { plan, .. },
+                ..
+            }) => Some(plan),
             _ => None,
         }
     }
@@ -404,6 +420,16 @@ impl Harness {
     }
 }
 
+fn is_ping(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Slave {
+            what: SlaveCommand::Ping { .. },
+            ..
+        }
+    )
+}
+
 /// A command in a few words; nothing for what concerns no test.
 fn short(command: &Command) -> Option<String> {
     Some(match command {
@@ -429,41 +455,45 @@ fn short(command: &Command) -> Option<String> {
             Ok(Answer::Done) => format!("reply {to}: done"),
             Err(why) => format!("reply {to}: {why}"),
         },
-        Command::Greet { session } => format!("greet {session}"),
-        Command::PingSlave { session } => format!("ping slave {session}"),
-        Command::DropSlave { session, why } => format!("drop {session}: {why}"),
-        Command::SendBuilderList { session, .. } => format!("list {session}"),
-        Command::SetMaster {
-            session, builder, ..
-        } => format!("set master {session} {builder}"),
-        Command::GreetBuilder {
-            session, builder, ..
-        } => format!("greet {session} {builder}"),
-        Command::CompleteLogin { session } => format!("welcome {session}"),
-        Command::Ping {
-            session, builder, ..
-        } => format!("ping {session} {builder}"),
-        Command::StartBuild {
-            session, builder, ..
-        } => format!("start {session} {builder}"),
-        Command::RunBuild { session, plan } => {
-            format!("run {} {} on {session}", plan.builder.name, plan.number)
-        }
-        Command::GrantLocks { build, user } => format!("grant {build} {}", short_user(user)),
-        Command::InterruptBuild { build, reason } => format!("interrupt {build}: {reason}"),
-        Command::SlaveGone { build, .. } => format!("slave gone {build}"),
-        Command::StartInstance { instance, slave } => {
-            format!("start instance {instance} of {}", slave.name)
-        }
-        Command::StopInstance {
-            instance,
-            slave,
-            record,
-        } => format!("stop instance {instance} of {slave} ({})", record.identity),
-        Command::ShutdownSlave { session } => format!("shut down slave {session}"),
+        Command::Slave { session, what } => short_to_slave(*session, what),
+        Command::Build { build, what } => short_to_build(*build, what),
+        Command::Instance { instance, what } => match what {
+            InstanceCommand::Start { slave } => {
+                format!("start instance {instance} of {}", slave.name)
+            }
+            InstanceCommand::Stop { slave, record } => {
+                format!("stop instance {instance} of {slave} ({})", record.identity)
+            }
+        },
         Command::Announce(event) => return short_event(event),
         Command::Exit => "exit".to_owned(),
     })
+}
+
+fn short_to_slave(session: SessionId, command: &SlaveCommand) -> String {
+    match command {
+        SlaveCommand::Greet => format!("greet {session}"),
+        SlaveCommand::CheckAlive => format!("ping slave {session}"),
+        SlaveCommand::Drop { why } => format!("drop {session}: {why}"),
+        SlaveCommand::SendBuilderList { .. } => format!("list {session}"),
+        SlaveCommand::SetMaster { builder, .. } => format!("set master {session} {builder}"),
+        SlaveCommand::GreetBuilder { builder, .. } => format!("greet {session} {builder}"),
+        SlaveCommand::CompleteLogin => format!("welcome {session}"),
+        SlaveCommand::Ping { builder, .. } => format!("ping {session} {builder}"),
+        SlaveCommand::StartBuild { builder, .. } => format!("start {session} {builder}"),
+        SlaveCommand::Shutdown => format!("shut down slave {session}"),
+    }
+}
+
+fn short_to_build(build: BuildId, command: &BuildCommand) -> String {
+    match command {
+        BuildCommand::Run { session, plan } => {
+            format!("run {} {} on {session}", plan.builder.name, plan.number)
+        }
+        BuildCommand::GrantLocks { user } => format!("grant {build} {}", short_user(user)),
+        BuildCommand::Interrupt { reason } => format!("interrupt {build}: {reason}"),
+        BuildCommand::LoseSlave { .. } => format!("slave gone {build}"),
+    }
 }
 
 fn short_user(user: &LockUser) -> &str {

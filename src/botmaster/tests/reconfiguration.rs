@@ -18,10 +18,21 @@ impl Harness {
 
     /// The builder list that a slave was last told and has not answered.
     pub(super) fn take_list(&mut self) -> Option<(SessionId, Vec<(BuilderName, String)>)> {
-        let is_list = |c: &Command| matches!(c, Command::SendBuilderList { .. });
+        let is_list = |c: &Command| {
+            matches!(
+                c,
+                Command::Slave {
+                    what: SlaveCommand::SendBuilderList { .. },
+                    ..
+                }
+            )
+        };
         let at = self.out.iter().position(is_list)?;
         match self.out.remove(at) {
-            Some(Command::SendBuilderList { session, builders }) => Some((session, builders)),
+            Some(Command::Slave {
+                session,
+                what: SlaveCommand::SendBuilderList { builders },
+            }) => Some((session, builders)),
             _ => None,
         }
     }

@@ -23,12 +23,12 @@ fn a_hundred_thousand_requests_on_two_thousand_builders_go_oldest_first() {
     };
     let mut h = Harness::recovered(config, recovered);
     h.attach("s");
-    h.out.retain(|c| matches!(c, Command::Ping { .. }));
+    h.out.retain(is_ping);
     for expected in 1..=3000 {
         let plan = h.run();
         assert_eq!(plan.requests, [RequestId(expected)]);
         h.finish(plan.build, Results::Success, None);
-        h.out.retain(|c| matches!(c, Command::Ping { .. }));
+        h.out.retain(is_ping);
     }
 }
 

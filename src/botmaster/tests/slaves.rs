@@ -278,7 +278,10 @@ fn a_slave_that_is_lost_after_its_build_has_begun_is_not_held_back() {
             why: "crashed".to_owned(),
         });
         let gone = h.out.iter().find_map(|command| match command {
-            Command::SlaveGone { build, why } => Some((*build, why.clone())),
+            Command::Build {
+                build,
+                what: BuildCommand::LoseSlave { why },
+            } => Some((*build, why.clone())),
             _ => None,
         });
         // Row 19: the build is told why.

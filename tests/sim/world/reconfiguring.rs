@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use buildmaster::botmaster::{Command, Event, Input, SessionId};
+use buildmaster::botmaster::{Command, Event, Input, SessionId, SlaveCommand};
 use buildmaster::config::{Config, SchedulerConfig};
 use buildmaster::model::{SchedulerName, SlaveName};
 use rand::RngExt;
@@ -24,10 +24,14 @@ pub(super) enum Quiet {
 impl Quiet {
     pub(super) fn check(&self, command: &Command) {
         let hears = match command {
-            Command::SendBuilderList { session, .. }
-            | Command::SetMaster { session, .. }
-            | Command::DropSlave { session, .. }
-            | Command::Greet { session } => Some(session),
+            Command::Slave {
+                session,
+                what:
+                    SlaveCommand::SendBuilderList { .. }
+                    | SlaveCommand::SetMaster { .. }
+                    | SlaveCommand::Drop { .. }
+                    | SlaveCommand::Greet,
+            } => Some(session),
             _ => None,
         };
         let is_wrong = match self {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use buildmaster::botmaster::{Answer, Command, Event, Input};
+use buildmaster::botmaster::{
+    Answer, BuildCommand, Command, Event, Input, InstanceCommand, SessionId, SlaveCommand,
+};
+use buildmaster::model::BuildId;
 
 use super::{LockSide, RunningBuild, World, rows};
 
@@ -35,32 +38,45 @@ impl World {
                     self.accepted.insert(number, version);
                 }
             }
-            Command::Greet { session } => self.owe(
+            Command::Slave { session, what } => self.obey_on_slave(session, what),
+            Command::Build { build, what } => self.obey_in_build(build, what),
+            Command::Instance { instance, what } => match what {
+                InstanceCommand::Start { slave } => {
+                    self.cloud.start(instance, &slave, &self.disk);
+                }
+                InstanceCommand::Stop { slave, record } => {
+                    self.cloud.stop(instance, slave, &record.stop.means);
+                }
+            },
+            Command::Announce(event) => self.hear(&event),
+            Command::Exit => self.exited = true,
+        }
+    }
+
+    fn obey_on_slave(&mut self, session: SessionId, command: SlaveCommand) {
+        match command {
+            SlaveCommand::Greet => self.owe(
                 session,
                 Input::SlaveDescribed {
                     session,
                     info: BTreeMap::new(),
                 },
             ),
-            Command::PingSlave { session } => self.owe(
+            SlaveCommand::CheckAlive => self.owe(
                 session,
                 Input::OldSlaveAnswered {
                     session,
                     alive: true,
                 },
             ),
-            Command::SendBuilderList { session, builders } => self.owe(
+            SlaveCommand::SendBuilderList { builders } => self.owe(
                 session,
                 Input::BuilderListAnswered {
                     session,
                     result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
                 },
             ),
-            Command::SetMaster {
-                session,
-                builder,
-                epoch,
-            } => self.owe(
+            SlaveCommand::SetMaster { builder, epoch } => self.owe(
                 session,
                 Input::MasterSet {
                     session,
@@ -69,11 +85,7 @@ impl World {
                     ok: true,
                 },
             ),
-            Command::GreetBuilder {
-                session,
-                builder,
-                epoch,
-            } => self.owe(
+            SlaveCommand::GreetBuilder { builder, epoch } => self.owe(
                 session,
                 Input::Greeted {
                     session,
@@ -82,11 +94,7 @@ impl World {
                     ok: true,
                 },
             ),
-            Command::Ping {
-                session,
-                builder,
-                ping,
-            } => {
+            SlaveCommand::Ping { builder, ping } => {
                 if self.reference.is_pinged(session, &builder, ping) {
                     self.begin_on(session, builder.clone());
                 }
@@ -101,11 +109,7 @@ impl World {
                     },
                 );
             }
-            Command::StartBuild {
-                session,
-                builder,
-                epoch,
-            } => self.owe(
+            SlaveCommand::StartBuild { builder, epoch } => self.owe(
                 session,
                 Input::BuildStartAnswered {
                     session,
@@ -114,14 +118,20 @@ impl World {
                     ok: Ok(()),
                 },
             ),
-            Command::ShutdownSlave { session } => self.owe(
+            SlaveCommand::Shutdown => self.owe(
                 session,
                 Input::SlaveLost {
                     session,
                     why: "shut down".to_owned(),
                 },
             ),
-            Command::RunBuild { session, plan } => {
+            SlaveCommand::Drop { .. } | SlaveCommand::CompleteLogin => {}
+        }
+    }
+
+    fn obey_in_build(&mut self, build: BuildId, command: BuildCommand) {
+        match command {
+            BuildCommand::Run { session, plan } => {
                 assert!(self.disk.builds.contains_key(&plan.build), "not durable");
                 self.check_patch(&plan);
                 let begun = (session, plan.builder.name.clone());
@@ -134,30 +144,19 @@ impl World {
                 let old = self.builds.insert(plan.build, it);
                 assert!(old.is_none(), "run twice");
             }
-            Command::GrantLocks { build, user } => self.on_grant(build, &user),
-            Command::InterruptBuild { build, reason } => {
+            BuildCommand::GrantLocks { user } => self.on_grant(build, &user),
+            BuildCommand::Interrupt { reason } => {
                 let it = self.builds.get_mut(&build).expect("interrupts what runs");
                 // The first reason counts; what it does by then is left each time.
                 it.interrupted.get_or_insert(reason);
                 it.locks.leave();
             }
-            Command::SlaveGone { build, .. } => {
+            BuildCommand::LoseSlave { .. } => {
                 let it = self.builds.get_mut(&build).expect("tells what runs");
                 assert!(!it.lost, "lost twice");
                 it.lost = true;
                 it.locks.leave();
             }
-            Command::StartInstance { instance, slave } => {
-                self.cloud.start(instance, &slave, &self.disk);
-            }
-            Command::StopInstance {
-                instance,
-                slave,
-                record,
-            } => self.cloud.stop(instance, slave, &record.stop.means),
-            Command::Announce(event) => self.hear(&event),
-            Command::Exit => self.exited = true,
-            Command::DropSlave { .. } | Command::CompleteLogin { .. } => {}
         }
     }
 

@@ -82,7 +82,10 @@ impl Harness {
     /// How instances were told to stop.
     fn stops(&mut self) -> Vec<InstanceStop> {
         let stop = |command: &Command| match command {
-            Command::StopInstance { record, .. } => Some(record.stop.clone()),
+            Command::Instance {
+                what: InstanceCommand::Stop { record, .. },
+                ..
+            } => Some(record.stop.clone()),
             _ => None,
         };
         self.out.iter().filter_map(stop).collect()
