@@ -34,6 +34,7 @@
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
 //! | 0 | [`process_lock`] | one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors: nothing in them is reached through links |
+//! | 0 | [`backoff`] | **pure**: delays that double, for what is tried again |
 //! | 0 | [`text`] | text from outside, made safe to print |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker, login: bytes in, bytes out |
 //! | 0 | [`model`] | **pure**: the domain, how long builds will take, and the journal of what must be remembered |
@@ -97,6 +98,7 @@
 //!
 //! What is beyond a horizon of the configuration is taken away in the background, a page at a time ([`store::prune`]).
 
+pub mod backoff;
 pub mod botmaster;
 pub mod build;
 pub mod buildslave;

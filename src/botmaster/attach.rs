@@ -167,7 +167,7 @@ impl BotMaster {
                 self.point(builder, Some(slave), BuilderPoint::Connected);
                 let its = self.slaves[slave.0].session.as_mut();
                 if let Some(its) = its.filter(|s| s.failed.is_empty()) {
-                    its.retries = 0;
+                    its.retries.reset();
                 }
                 self.place(slave, builder);
                 self.complete_login(slave);

@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use super::builder::BuilderIx;
 use super::{AttemptId, InstanceId};
+use crate::backoff::Backoff;
 use crate::model::{InstanceRecord, InstanceStop, Timestamp};
 
-/// The longest time between two tries to stop an instance.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The time between two attempts to stop an instance.
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// The instance of a slave. Slaves that are not latent have none: it is down.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ impl Latent {
     /// A try to stop it has failed: how long to wait before the next.
     pub(super) fn on_stop_failed(&mut self, why: String) -> Duration {
         let (failed, text) = &mut self.failed_stops;
-        let pause = Duration::from_secs(1 << (*failed).min(6)).min(LONGEST_PAUSE);
+        let pause = PAUSES.nth(*failed);
         *failed = failed.saturating_add(1);
         *text = why;
         pause

@@ -10,6 +10,7 @@ use super::latent::{self, Latent};
 use super::locks::Wants;
 use super::queue::Turn;
 use super::slavebuilder::SlaveBuilder;
+use crate::backoff::Backoff;
 use crate::config::SlaveConfig;
 use crate::model::{BuilderName, Mono, Now, Op, Pause, Timestamp};
 
@@ -20,11 +21,11 @@ pub(super) struct SlaveIx(pub usize);
 /// Failed starts that lie further apart than this have nothing to do with each other (BLD-12).
 const FAILURE_MEMORY: Duration = Duration::from_secs(60);
 
-/// The longest time a slave is held back (BLD-12).
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
+/// How long a slave is held back (BLD-12).
+const HOLDS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
-/// The longest time between two tries to attach a builder to a slave that is connected (row 5).
-const LONGEST_RETRY: Duration = Duration::from_secs(600);
+/// The time between two attempts to attach a builder to a slave that is connected (row 5).
+const RETRIES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(600));
 
 /// One configured slave. Invariant: every slave-builder belongs to the present session.
 #[derive(Debug)]
@@ -94,8 +95,8 @@ pub(super) struct Session {
     pub(super) failed: BTreeMap<BuilderIx, FailedAttach>,
     /// When that is.
     pub(super) retry_at: Option<Mono>,
-    /// How often that has been.
-    pub(super) retries: u32,
+    /// How long to wait before the next attempt.
+    pub(super) retries: Backoff,
     /// Whether it has refused several new builders at once, so that it is told of one after the other.
     pub(super) one_by_one: bool,
 }
@@ -125,16 +126,14 @@ impl Session {
             stale: false,
             failed: BTreeMap::new(),
             retry_at: None,
-            retries: 0,
+            retries: RETRIES,
             one_by_one: false,
         }
     }
 
     /// How long to wait before what could not be attached is tried again.
     pub(super) fn next_retry(&mut self) -> Duration {
-        let pause = Duration::from_secs(1 << self.retries.min(10)).min(LONGEST_RETRY);
-        self.retries = self.retries.saturating_add(1);
-        pause
+        self.retries.next_delay()
     }
 }
 
@@ -247,7 +246,7 @@ impl Slave {
                 failures.free_at = Some(now);
                 return None;
             }
-            n => Duration::from_secs(1 << (n - 1).min(6)).min(LONGEST_HOLD),
+            n => HOLDS.nth(n - 1),
         };
         failures.free_at = Some(now + delay);
         failures.held = true;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
@@ -82,7 +84,8 @@ async fn serve_until_end(
             }
         }
     };
-    let slave = run(settings, connector, controls.clone(), on_event);
+    let mut rng = StdRng::from_rng(&mut rand::rng());
+    let slave = run(settings, connector, controls.clone(), &mut rng, on_event);
     tokio::pin!(slave);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

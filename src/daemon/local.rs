@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,15 +25,22 @@ pub(super) struct Locals {
     /// Those that are to end, or have, and are to stay down.
     graceful: watch::Receiver<BTreeSet<SlaveName>>,
     tasks: Tasks,
+    /// Gives each slave a generator of its own.
+    rng: StdRng,
 }
 
 impl Locals {
     /// None.
-    pub(super) const fn new(tasks: Tasks, graceful: watch::Receiver<BTreeSet<SlaveName>>) -> Self {
+    pub(super) const fn new(
+        tasks: Tasks,
+        graceful: watch::Receiver<BTreeSet<SlaveName>>,
+        rng: StdRng,
+    ) -> Self {
         Self {
             running: BTreeMap::new(),
             graceful,
             tasks,
+            rng,
         }
     }
 
@@ -53,7 +62,7 @@ impl Locals {
     }
 
     fn start(
-        &self,
+        &mut self,
         name: &SlaveName,
         password: &str,
         environment: watch::Receiver<Arc<Environment>>,
@@ -78,6 +87,7 @@ impl Locals {
             stop.clone(),
             name.clone(),
             self.graceful.clone(),
+            StdRng::from_rng(&mut self.rng),
         );
         self.tasks.spawn(span, async move {
             tokio::pin!(lives);
@@ -101,13 +111,15 @@ async fn live(
     stop: CancellationToken,
     name: SlaveName,
     mut graceful: watch::Receiver<BTreeSet<SlaveName>>,
+    mut rng: StdRng,
 ) {
     loop {
         let controls = Controls {
             stop: stop.clone(),
             ..Controls::default()
         };
-        let ended = buildslave::run(settings.clone(), connector.clone(), controls, drop).await;
+        let slave = (settings.clone(), connector.clone());
+        let ended = buildslave::run(slave.0, slave.1, controls, &mut rng, drop).await;
         info!("the local slave has ended: {ended:?}");
         if ended == Ended::Stopped {
             return;

@@ -9,6 +9,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
@@ -62,7 +64,11 @@ impl Reconfigurer {
         control: Control,
         tasks: &Tasks,
     ) -> Self {
-        let mut locals = Locals::new(tasks.clone(), control.newsroom().graceful());
+        let mut locals = Locals::new(
+            tasks.clone(),
+            control.newsroom().graceful(),
+            StdRng::from_rng(&mut rand::rng()),
+        );
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {

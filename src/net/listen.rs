@@ -14,6 +14,7 @@ use tracing::{debug, info, info_span, warn};
 
 use super::Tasks;
 use super::login::Door;
+use crate::backoff::Backoff;
 use crate::config::Listen;
 
 /// Connections that the system keeps until they are accepted.
@@ -198,7 +199,7 @@ impl Listener {
 
 async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, tasks: Tasks) {
     let mut stopping = std::pin::pin!(tasks.stopping());
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut warned: Option<Instant> = None;
     loop {
         // Accepting is cancel-safe: a connection is either taken or still in the backlog.
@@ -212,7 +213,7 @@ async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, ta
         };
         match accepted {
             Ok(stream) => {
-                pause = FIRST_PAUSE;
+                pauses.reset();
                 let door = Arc::clone(&door.borrow());
                 admit(stream, &door);
             }
@@ -224,9 +225,8 @@ async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, ta
                 door.borrow().make_room();
                 tokio::select! {
                     () = &mut stopping => return,
-                    () = sleep(pause) => {}
+                    () = sleep(pauses.next_delay()) => {}
                 }
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             // The client went away before it was accepted.
             Err(error) => debug!("a connection was not accepted: {error}"),

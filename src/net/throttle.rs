@@ -15,14 +15,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::known::{Known, network};
+use crate::backoff::Backoff;
 use crate::model::LoginRecord;
 
 /// Failures that cost nothing: people mistype.
 const FREE_FAILURES: u32 = 5;
-/// The first delay.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// The longest delay.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// How late the answers to further failures are.
+const DELAYS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// After this long without a failure all is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// Most names and addresses that are watched.
@@ -135,9 +134,7 @@ impl Record {
     fn delay(&self) -> Duration {
         match self.failures.checked_sub(FREE_FAILURES) {
             None => Duration::ZERO,
-            Some(doublings) => FIRST_DELAY
-                .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
-                .min(LONGEST_DELAY),
+            Some(earlier) => DELAYS.nth(earlier),
         }
     }
 }

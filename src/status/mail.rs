@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::{error, info, info_span, warn};
 
+use crate::backoff::Backoff;
 use crate::botmaster::{Absence, Event};
 use crate::config::MailConfig;
 use crate::control::News;
@@ -29,10 +30,10 @@ const MOST_WAITING: usize = 1000;
 /// Programs that run at once.
 const MOST_AT_ONCE: usize = 4;
 
-/// The pause after the first try; each is twice as long as the one before.
+/// The pause after the first attempt.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The longest pause between two tries.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// Mails for as long as the master runs.
@@ -82,14 +83,14 @@ pub async fn run(mut news: Receiver<Arc<News>>, tasks: Tasks) {
 
 /// Tries until it succeeds.
 async fn deliver<F: Future<Output = Result<(), String>>>(mut attempt: impl FnMut() -> F) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     while let Err(why) = attempt().await {
+        let pause = pauses.next_delay();
         error!(
             again_s = pause.as_secs(),
             "cannot mail that the slave is missing: {why}"
         );
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

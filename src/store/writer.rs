@@ -21,6 +21,7 @@ use super::apply::{Refusal, apply};
 use super::lock::Lock;
 use super::recover::recover;
 use super::{State, StoreError, error, fresh, schema, verify};
+use crate::backoff::Backoff;
 use crate::model::{Op, Recovered, Ticket, Timestamp};
 
 /// The state, opened for writing by the one master that runs on it.
@@ -304,7 +305,7 @@ impl WriterThread {
         if batch.is_empty() {
             return;
         }
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Err(e) = write_all(&self.store.conn, batch) {
             if self.shared.is_healthy.swap(false, Ordering::Relaxed) {
                 if error::is_damage(&e) {
@@ -320,8 +321,7 @@ impl WriterThread {
                     );
                 }
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LAST_PAUSE);
+            thread::sleep(pauses.next_delay());
         }
         if !self.shared.is_healthy.swap(true, Ordering::Relaxed) {
             info!("{} takes writes again", self.store.path.display());
@@ -397,7 +397,7 @@ const IDLE: Duration = Duration::from_millis(500);
 const CHECKPOINT_OPS: usize = 4096;
 /// Between attempts to write while the disk refuses.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

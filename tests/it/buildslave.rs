@@ -14,6 +14,8 @@ use buildmaster::net::{
 };
 use buildmaster::pb::{Failure, Luid, Target, Value};
 use buildmaster::protocol::{Update, decode_updates};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -74,12 +76,12 @@ impl World {
         let (to_master, streams) = mpsc::channel(1);
         let (tell, events) = mpsc::unbounded_channel();
         let controls = Controls::default();
-        let slave = run(
-            settings,
-            Connector::Memory(to_master),
-            controls.clone(),
-            move |event| drop(tell.send(event)),
-        );
+        let (connector, slave_controls) = (Connector::Memory(to_master), controls.clone());
+        let slave = async move {
+            let mut rng = StdRng::seed_from_u64(1);
+            let on_event = move |event| drop(tell.send(event));
+            run(settings, connector, slave_controls, &mut rng, on_event).await
+        };
         let mut directory = Directory::new();
         let kind = UserKind::Slave(SlaveName::new("s1"));
         directory.insert("s1", b"pw", kind);

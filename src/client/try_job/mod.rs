@@ -26,6 +26,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
 use super::{Failed, password};
+use crate::backoff::Backoff;
 use crate::model::TryJob;
 use crate::net::Tasks;
 use crate::pb::{Luid, Value};
@@ -148,9 +149,9 @@ async fn find_again(
     id: &Value,
     tasks: &Tasks,
 ) -> Result<(Session, Luid), Failed> {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
-        sleep(pause).await;
+        sleep(pauses.next_delay()).await;
         let found = async {
             let session = Session::open(way, password, tasks).await?;
             let set = session.find_set(id).await?;
@@ -158,7 +159,7 @@ async fn find_again(
         };
         match found.await {
             Ok(found) => return Ok(found),
-            Err(Failed::NotDone(_)) if pause < LONGEST_PAUSE => pause *= 2,
+            Err(Failed::NotDone(_)) if !pauses.is_at_longest() => {}
             Err(Failed::NotDone(why)) => {
                 return Err(Failed::NotDone(format!(
                     "the connection to the master broke, and: {why}; the builds may go on"

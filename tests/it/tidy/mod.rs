@@ -18,7 +18,14 @@ use source::Source;
 /// The modules by floor. A module imports only from floors below its own. (Two on the same floor never know each
 /// other, except where [`SAME_FLOOR`] says so.)
 const FLOORS: [&[&str]; 8] = [
-    &["model", "pb", "process_lock", "directory", "text"],
+    &[
+        "model",
+        "pb",
+        "process_lock",
+        "directory",
+        "text",
+        "backoff",
+    ],
     &["config", "protocol"],
     &["schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],
@@ -50,7 +57,8 @@ const CIRCULAR: [&str; 14] = [
 ];
 
 /// Modules that decide, and therefore do nothing else.
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
+    "backoff",
     "model",
     "pb",
     "protocol",
