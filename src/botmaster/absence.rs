@@ -3,8 +3,8 @@
 //! Counted is from when the slave was attached last, also in an earlier run of the master; of one that never was, from
 //! when this master first knew it. A connection over which it is not attached changes nothing.
 
+use super::ids::SlaveIx;
 use super::ledger::Effect;
-use super::slave::SlaveIx;
 use super::timers::Timer;
 use super::{BotMaster, Event};
 use crate::config::MailConfig;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::attempt::Stage;
-use super::builder::BuilderIx;
-use super::slave::{Contender, Phase, Session, SlaveIx};
+use super::ids::{BuilderIx, SlaveIx};
+use super::slave::{Contender, Phase, Session};
 use super::slavebuilder::{Handshake, SlaveBuilder, Unexpected};
 use super::timers::Timer;
 use super::{BotMaster, BuilderPoint, Epoch, Event, SessionId, SlaveCommand};
@@ -309,7 +309,6 @@ impl BotMaster {
         let attachments = std::mem::take(&mut it.slavebuilders);
         it.leaving.clear();
         it.arbitrating = false;
-        it.busy.clear();
         let was_attached = session.phase.is_attached();
         if was_attached {
             it.absent_since = self.now;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::builder::BuilderIx;
+use super::ids::{BuilderIx, SlaveIx};
 use super::ledger::Effect;
-use super::slave::SlaveIx;
 use super::{BuildPlan, SessionId};
 use crate::config::{BuilderConfig, SlaveConfig};
 use crate::model::{BuildId, BuildNumber, Now, Op, RequestId, Timestamp};

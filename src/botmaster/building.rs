@@ -14,12 +14,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::attempt::{Attempt, Stage, Stop};
-use super::builder::BuilderIx;
 use super::buildset::Place;
 use super::expecting;
+use super::ids::{BuilderIx, SlaveIx};
 use super::ledger::Effect;
 use super::merging::{self, PropertySources};
-use super::slave::SlaveIx;
 use super::timers::Timer;
 use super::{
     AttemptId, BotMaster, BuildCommand, BuildOutcome, BuildPlan, Epoch, Event, SessionId,

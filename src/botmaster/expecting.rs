@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::BotMaster;
-use super::builder::BuilderIx;
+use super::ids::BuilderIx;
 use super::names::unique_names;
 use crate::config::BuilderConfig;
 use crate::model::{BuilderName, Effort, Expectations, Forecast, Op};

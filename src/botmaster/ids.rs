@@ -41,3 +41,11 @@ id!(
 /// One try to start a build, which has no number before the slave has agreed (BLD-11).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct AttemptId(pub(super) u64);
+
+/// The place of a builder among all that this run of the master has had.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct BuilderIx(pub(super) usize);
+
+/// The place of a slave among all that this run of the master has had.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct SlaveIx(pub(super) usize);

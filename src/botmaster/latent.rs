@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::builder::BuilderIx;
+use super::ids::BuilderIx;
 use super::{AttemptId, InstanceId};
 use crate::backoff::Backoff;
 use crate::model::{InstanceRecord, InstanceStop, Timestamp};

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use super::builder::BuilderIx;
-use super::slave::{FailedAttach, Phase, SlaveIx};
+use super::ids::{BuilderIx, SlaveIx};
+use super::slave::{FailedAttach, Phase};
 use super::slavebuilder::SlaveBuilder;
 use super::timers::Timer;
 use super::{BotMaster, Event, SessionId, SlaveCommand};
@@ -188,8 +188,8 @@ impl BotMaster {
     /// Ends a connection over which the slave cannot get its builders, when its builds have ended; it then comes again.
     pub(super) fn come_again(&mut self, slave: SlaveIx, why: &str) {
         self.note_failed_attach(slave, why);
+        let in_use = self.dispatch.load(slave) > 0;
         let it = &mut self.slaves[slave.0];
-        let in_use = !it.busy.is_empty();
         match it.session.as_mut() {
             Some(its) if in_use && its.phase == Phase::Ready => {
                 its.phase = Phase::Rejoining;

@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use super::attempt::Stage;
-use super::builder::BuilderIx;
-use super::locks::{Holder, LockUser, Part, Wants};
-use super::pool::Pool;
-use super::slave::SlaveIx;
+use super::dispatch::Rules;
+use super::ids::{BuilderIx, SlaveIx};
+use super::locks::{Holder, LockUser, Part};
 use super::{AttemptId, BotMaster, BuildCommand, Event};
 use crate::config::{self, Config, LockAccess, LockConfig, LockKind};
-use crate::model::{BuildId, LockName, SlaveName};
+use crate::model::{BuildId, LockName};
 
 impl BotMaster {
     /// Takes the locks of the configuration and their uses by slaves and builders as they are now; holders and
@@ -23,20 +22,26 @@ impl BotMaster {
         let kinds = self.config.locks.iter();
         let of_slaves = kinds.filter(|lock| matches!(lock.kind, LockKind::Slave { .. }));
         let of_slaves: Vec<&LockName> = of_slaves.map(|lock| &lock.name).collect();
-        for builder in &mut self.builders {
+        for (at, builder) in self.builders.iter().enumerate() {
             let mut locks = builder.config.locks.iter();
-            builder.locks_on_slaves = locks.any(|l| of_slaves.contains(&&l.lock));
+            let rules = Rules {
+                priority: builder.config.priority,
+                choice: self.config.slave_choice(&builder.config),
+                locks_differ: locks.any(|l| of_slaves.contains(&&l.lock)),
+            };
+            self.dispatch.set_rules(BuilderIx(at), rules);
         }
         self.slaves_by_lock.clear();
         for at in 0..self.slaves.len() {
             let config = Arc::clone(&self.slaves[at].config);
-            let locks = self.resolve(&config.locks, &config.name);
+            let locks = self.locks.resolve(&config.locks, &config.name);
             for (instance, _) in &locks {
                 let its = self.slaves_by_lock.entry(instance.clone()).or_default();
                 its.push(SlaveIx(at));
             }
+            self.dispatch
+                .set_free_locks(SlaveIx(at), self.locks.are_free(&locks));
             self.slaves[at].locks = locks;
-            self.refresh_slave(SlaveIx(at));
         }
         self.tell_granted(granted);
     }
@@ -85,7 +90,7 @@ impl BotMaster {
             // It is being told that its slave is lost, and asks no more.
             return;
         };
-        let wants = self.resolve(locks, &self.slave_name(slave));
+        let wants = self.locks.resolve(locks, &self.slave_name(slave));
         let part = Part::User(user);
         let holder = Holder { owner, part };
         let mut granted = self.locks.want(holder.clone(), wants, self.now.wall);
@@ -132,44 +137,6 @@ impl BotMaster {
         self.locks_changed();
     }
 
-    /// Whether a slave takes another build now (BLD-04).
-    pub(super) fn is_available(&self, slave: SlaveIx) -> bool {
-        let it = &self.slaves[slave.0];
-        it.takes_builds() && self.locks.are_free(&it.locks)
-    }
-
-    /// LCK-10: in place of `chosen`, on which a build would have to wait for its locks, one on which it would
-    /// not, if there is one, be it one that has to be started; of several, by the builder's rule for the choice.
-    pub(super) fn prefer_free_locks(&mut self, chosen: SlaveIx, builder: BuilderIx) -> SlaveIx {
-        let it = &self.builders[builder.0];
-        if !it.locks_on_slaves || self.suits(chosen, builder) {
-            return chosen;
-        }
-        let rule = self.config.slave_choice(&it.config);
-        let load = |slave: SlaveIx| self.slaves[slave.0].busy.len();
-        let pools = [&it.pool, &it.latent_pool].map(|pool| {
-            let better = pool.iter().filter(|slave| self.suits(*slave, builder));
-            Pool::from_iter(better)
-        });
-        let better = pools.iter().find(|pool| !pool.is_empty());
-        let better = better.and_then(|pool| pool.choose(&mut self.rng, rule, load));
-        better.unwrap_or(chosen)
-    }
-
-    /// Whether a build could start on this slave and would not have to wait for its locks there.
-    fn suits(&self, slave: SlaveIx, builder: BuilderIx) -> bool {
-        let locks = &self.builders[builder.0].config.locks;
-        let name = &self.slaves[slave.0].config.name;
-        self.is_available(slave) && self.locks.are_free(&self.resolve(locks, name))
-    }
-
-    fn resolve(&self, locks: &[LockAccess], slave: &SlaveName) -> Wants {
-        let locks = locks.iter();
-        locks
-            .map(|access| (self.locks.resolve(&access.lock, slave), access.mode))
-            .collect()
-    }
-
     fn tell_granted(&mut self, granted: Vec<Holder>) {
         for holder in granted {
             if let Some((builder, number)) = self.send_grant(&holder)
@@ -202,8 +169,9 @@ impl BotMaster {
     fn locks_changed(&mut self) {
         for instance in self.locks.take_touched() {
             let its = self.slaves_by_lock.get(&instance);
-            for slave in its.cloned().unwrap_or_default() {
-                self.refresh_slave(slave);
+            for &slave in its.into_iter().flatten() {
+                let are_free = self.locks.are_free(&self.slaves[slave.0].locks);
+                self.dispatch.set_free_locks(slave, are_free);
             }
         }
     }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::AttemptId;
-use crate::config::{LockConfig, LockKind, LockMode};
+use crate::config::{LockAccess, LockConfig, LockKind, LockMode};
 use crate::model::{LockName, SlaveName, Timestamp};
 
 /// One of the things that can be held.
@@ -142,8 +142,15 @@ impl Locks {
                 .any(|instance| instance.lock == new.name)
     }
 
-    /// The lock that is meant by `name` in a build on `slave`.
-    pub(super) fn resolve(&self, name: &LockName, slave: &SlaveName) -> Instance {
+    /// The locks that are meant by `locks` in a build on `slave`.
+    pub(super) fn resolve(&self, locks: &[LockAccess], slave: &SlaveName) -> Wants {
+        let locks = locks.iter();
+        locks
+            .map(|access| (self.instance_of(&access.lock, slave), access.mode))
+            .collect()
+    }
+
+    fn instance_of(&self, name: &LockName, slave: &SlaveName) -> Instance {
         let kind = self.defined.get(name).map(|lock| &lock.kind);
         let of_slave = matches!(kind, Some(LockKind::Slave { .. }));
         Instance {

@@ -28,6 +28,7 @@ mod building;
 mod buildset;
 mod cancelling;
 mod command;
+mod dispatch;
 mod event;
 mod expecting;
 mod forcing;
@@ -46,8 +47,6 @@ mod names;
 mod pausing;
 mod pinging;
 pub mod plan;
-mod pool;
-mod queue;
 mod reconfiguration;
 mod recovery;
 mod slave;
@@ -65,18 +64,16 @@ mod why;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-
 use self::attempt::Attempt;
-use self::builder::{Builder, BuilderIx};
+use self::builder::Builder;
 use self::buildset::OpenSets;
-use self::ids::AttemptId;
+use self::dispatch::Dispatch;
+use self::ids::SlaveIx;
+use self::ids::{AttemptId, BuilderIx};
 use self::ledger::{Effect, Ledger};
 use self::locks::{Instance, Locks};
 use self::pinging::Round;
-use self::queue::Turn;
-use self::slave::{Slave, SlaveIx};
+use self::slave::Slave;
 use self::slavebuilder::{RoundId, SlaveBuilder};
 use self::stopping::Phase;
 use self::timers::{Timer, Timers};
@@ -111,7 +108,6 @@ pub struct BotMaster {
     now: Now,
     /// When this master began.
     began: Now,
-    rng: StdRng,
     commands: VecDeque<Command>,
     timers: Timers,
     ledger: Ledger,
@@ -135,10 +131,8 @@ pub struct BotMaster {
     builds: BTreeMap<BuildId, AttemptId>,
     /// Those who have all slaves of a builder pinged.
     rounds: BTreeMap<RoundId, Round>,
-    /// Builders that have work and a slave to ask, in the order of their turns.
-    startable: BTreeSet<(Turn, BuilderIx)>,
-    /// Slaves that take builds and for which work may be parked, in the order of their turns.
-    wakeable: BTreeSet<(Turn, SlaveIx)>,
+    /// What waits, and the slaves that are idle.
+    dispatch: Dispatch,
     /// Builders whose big state may have changed.
     touched: BTreeSet<BuilderIx>,
     /// What the state knew of slaves that have not been configured in this run yet.
@@ -163,7 +157,6 @@ impl BotMaster {
         let mut core = Self {
             now,
             began: now,
-            rng: StdRng::seed_from_u64(seed),
             commands: VecDeque::new(),
             timers: Timers::default(),
             ledger: Ledger::default(),
@@ -181,8 +174,7 @@ impl BotMaster {
             attempts: BTreeMap::new(),
             builds: BTreeMap::new(),
             rounds: BTreeMap::new(),
-            startable: BTreeSet::new(),
-            wakeable: BTreeSet::new(),
+            dispatch: Dispatch::new(seed),
             touched: BTreeSet::new(),
             remembered: recovered.slaves.clone(),
             next: recovered.next.clone(),

@@ -1,7 +1,8 @@
 //! People keep slaves from builds: paused, or to be shut down when idle (SLV-08, SLV-09).
 
+use super::ids::SlaveIx;
 use super::ledger::Effect;
-use super::slave::{Phase, SlaveIx};
+use super::slave::Phase;
 use super::{Answer, BotMaster, Event, ReplyId};
 use crate::config::SlaveKind;
 use crate::model::{Op, Pause, SlaveName};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::builder::BuilderIx;
-use super::slave::{Failure, SlaveIx};
+use super::ids::{BuilderIx, SlaveIx};
+use super::slave::Failure;
 use super::slavebuilder::{PingAsked, RoundId};
 use super::timers::Timer;
 use super::{Answer, BotMaster, BuilderPoint, Event, PingId, ReplyId, SessionId, SlaveCommand};

@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::attempt::Stage;
-use super::builder::{Builder, BuilderIx};
+use super::builder::Builder;
+use super::ids::{BuilderIx, SlaveIx};
 use super::ledger::Effect;
-use super::slave::{BuilderList, Phase, Slave, SlaveIx};
+use super::slave::{BuilderList, Phase, Slave};
 use super::timers::Timer;
 use super::{Answer, BotMaster, BuilderPoint, Event, ReplyId, SlaveCommand};
 use crate::config::{BuilderConfig, Config, SlaveConfig};
@@ -119,6 +120,7 @@ impl BotMaster {
             }
             slave.config = Arc::clone(new);
             slave.configured = true;
+            self.dispatch.set_max_builds(ix, new.max_builds);
         }
         dismissed
     }
@@ -128,6 +130,8 @@ impl BotMaster {
         let ix = SlaveIx(self.slaves.len());
         self.slaves_by_name.insert(config.name.clone(), ix);
         let known = self.remembered.remove(&config.name).unwrap_or_default();
+        self.dispatch.add_slave();
+        self.dispatch.set_max_builds(ix, config.max_builds);
         let mut slave = Slave::new(config, self.now);
         slave.seen_at = known.seen_at;
         slave.missed = known.missed;
@@ -145,6 +149,7 @@ impl BotMaster {
         let ix = BuilderIx(self.builders.len());
         self.builders_by_name.insert(config.name.clone(), ix);
         let number = self.next.build_of.get(&config.name).copied();
+        self.dispatch.add_builder(config.merging);
         let builder = Builder::new(config, number.unwrap_or_default());
         self.builders.push(builder);
         ix
@@ -158,7 +163,7 @@ impl BotMaster {
             if it.configured && !kept.contains(&it.config.name) {
                 it.configured = false;
                 it.slaves.clear();
-                if it.queue.first().is_some() {
+                if self.dispatch.queue(ix).first().is_some() {
                     self.await_return(ix);
                 }
             }
@@ -179,17 +184,13 @@ impl BotMaster {
             }
             let merging = new.merging;
             let remerge = it.config.merging != merging;
-            let moves = it.config.priority != new.priority;
             it.config = Arc::clone(new);
             if remerge {
                 let open = &self.open;
-                let waiting: Vec<_> = it.queue.iter().collect();
+                let waiting: Vec<_> = self.dispatch.queue(ix).iter().collect();
                 let waiting = waiting.into_iter().filter_map(|(_, id)| open.request(id));
-                it.queue
-                    .set_merging(merging, waiting.map(|open| &open.request));
-            }
-            if moves {
-                self.take_new_turn(ix);
+                let waiting = waiting.map(|open| &open.request);
+                self.dispatch.set_merging(ix, merging, waiting);
             }
             self.point(ix, None, BuilderPoint::ConfigUpdated);
         }
@@ -216,8 +217,7 @@ impl BotMaster {
             }
             let it = &mut self.builders[ix.0];
             if it.slaves != slaves {
-                it.pool.set_order(&slaves);
-                it.latent_pool.set_order(&slaves);
+                self.dispatch.set_order(ix, &slaves);
                 it.slaves = slaves;
             }
         }
@@ -365,7 +365,12 @@ impl BotMaster {
             "builder {} was removed from the configuration",
             it.config.name
         );
-        let waiting: Vec<_> = it.queue.iter().map(|(_, id)| id).collect();
+        let waiting: Vec<_> = self
+            .dispatch
+            .queue(builder)
+            .iter()
+            .map(|(_, id)| id)
+            .collect();
         let (mut ops, mut effects) = (Vec::new(), Vec::new());
         for request in waiting {
             self.unqueue(request);

@@ -5,18 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionId;
-use super::builder::BuilderIx;
+use super::ids::BuilderIx;
 use super::latent::{self, Latent};
 use super::locks::Wants;
-use super::queue::Turn;
 use super::slavebuilder::SlaveBuilder;
 use crate::backoff::Backoff;
 use crate::config::SlaveConfig;
 use crate::model::{BuilderName, Mono, Now, Op, Pause, Timestamp};
-
-/// Place of a slave in the configuration.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) struct SlaveIx(pub usize);
 
 /// Failed starts that lie further apart than this have nothing to do with each other (BLD-12).
 const FAILURE_MEMORY: Duration = Duration::from_secs(60);
@@ -45,8 +40,6 @@ pub(super) struct Slave {
     pub(super) slavebuilders: BTreeMap<BuilderIx, SlaveBuilder>,
     /// Those of them whose builder has no use for the slave any more, but whose build still runs (BRC-05).
     pub(super) leaving: BTreeSet<BuilderIx>,
-    /// Those of them that are busy (SLV-10).
-    pub(super) busy: BTreeSet<BuilderIx>,
     /// Its instance, if it is a latent one.
     pub(super) latent: Latent,
     /// Since when it is to be shut down when it is idle (SLV-08).
@@ -65,13 +58,6 @@ pub(super) struct Slave {
     pub(super) locks: Wants,
     /// What it told of itself.
     pub(super) info: BTreeMap<String, String>,
-    /// Idle attachments whose builder has work but found the slave unwilling, by a lower bound of the
-    /// turn of the builder's first request.
-    pub(super) parked: BTreeSet<(Turn, BuilderIx)>,
-    /// For each of them, that bound.
-    pub(super) parked_at: BTreeMap<BuilderIx, Turn>,
-    /// Its place among the slaves that take builds and have something parked.
-    pub(super) wakeable_at: Option<Turn>,
     failures: Failures,
 }
 
@@ -216,7 +202,6 @@ impl Slave {
             arbitrating: false,
             slavebuilders: BTreeMap::new(),
             leaving: BTreeSet::new(),
-            busy: BTreeSet::new(),
             latent: Latent::new(now.wall),
             graceful: None,
             paused: None,
@@ -226,9 +211,6 @@ impl Slave {
             last_failure: None,
             locks: Wants::new(),
             info: BTreeMap::new(),
-            parked: BTreeSet::new(),
-            parked_at: BTreeMap::new(),
-            wakeable_at: None,
             failures: Failures::default(),
         }
     }
@@ -265,14 +247,14 @@ impl Slave {
         self.failures.held = false;
     }
 
-    /// Whether it takes another build, as far as itself is concerned: its locks are another matter (BLD-04).
+    /// Whether it takes builds at all: its room and its locks are another matter (BLD-04).
     pub(super) fn takes_builds(&self) -> bool {
         let ready = match &self.session {
             Some(session) => session.phase == Phase::Ready,
             None => self.is_latent() && self.latent.stage != latent::Stage::Stopping,
         };
         let wanted = self.paused.is_none() && self.graceful.is_none();
-        ready && self.has_room() && wanted && !self.failures.held
+        ready && wanted && !self.failures.held
     }
 
     /// What is to be remembered of its instance.
@@ -305,12 +287,6 @@ impl Slave {
         self.session.is_none()
             && self.latent.wanted.contains(&builder)
             && !self.latent.waiting.contains_key(&builder)
-    }
-
-    /// Whether it runs fewer builds than it may (SLV-10).
-    pub(super) fn has_room(&self) -> bool {
-        let max = self.config.max_builds;
-        max.is_none_or(|max| u32::try_from(self.busy.len()).is_ok_and(|busy| busy < max))
     }
 
     /// Until when it is held back, if it is.

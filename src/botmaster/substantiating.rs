@@ -11,10 +11,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::attempt::Stage as BuildStage;
-use super::builder::BuilderIx;
+use super::ids::{BuilderIx, SlaveIx};
 use super::latent::Stage;
 use super::ledger::Effect;
-use super::slave::SlaveIx;
 use super::timers::Timer;
 use super::{
     AttemptId, BotMaster, BuilderPoint, Event, InstanceCommand, InstanceId, InstanceStart,
@@ -101,7 +100,7 @@ impl BotMaster {
 
     /// LAT-05, row 25: nothing has wanted it for a while.
     pub(super) fn on_instance_idle(&mut self, slave: SlaveIx) {
-        if self.slaves[slave.0].busy.is_empty() {
+        if self.dispatch.load(slave) == 0 {
             self.stop_instance(slave, "no build wants its instance");
         } else {
             self.review(slave);
@@ -238,7 +237,7 @@ impl BotMaster {
         let timer = Timer::InstanceIdle(slave);
         let it = &self.slaves[slave.0];
         let wait = it.config.kind.latent().and_then(|l| l.build_wait_timeout);
-        if !it.is_attached() || !it.busy.is_empty() || !it.latent.is_alive() {
+        if !it.is_attached() || self.dispatch.load(slave) > 0 || !it.latent.is_alive() {
             self.timers.cancel(timer);
         } else if !self.phase.takes_slaves() {
             self.stop_instance(slave, "the master is shutting down");
@@ -348,7 +347,7 @@ impl BotMaster {
     /// LAT-07: stops all instances that nothing runs on; the others when their builds have ended.
     pub(super) fn stop_instances(&mut self) {
         for slave in (0..self.slaves.len()).map(SlaveIx) {
-            if self.slaves[slave.0].busy.is_empty() {
+            if self.dispatch.load(slave) == 0 {
                 self.stop_instance(slave, "the master is shutting down");
             }
         }

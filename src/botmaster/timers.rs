@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::builder::BuilderIx;
-use super::slave::SlaveIx;
+use super::ids::{BuilderIx, SlaveIx};
 use super::{Epoch, PingId, SessionId};
 use crate::model::Mono;
 

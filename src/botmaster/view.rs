@@ -97,7 +97,7 @@ impl BotMaster {
     #[must_use]
     pub fn queued(&self, builder: &BuilderName) -> Vec<RequestId> {
         let ix = self.builders_by_name.get(builder);
-        let queue = ix.map(|ix| &self.builders[ix.0].queue);
+        let queue = ix.map(|&ix| self.dispatch.queue(ix));
         queue
             .into_iter()
             .flat_map(|q| q.iter().map(|(_, id)| id))
@@ -108,7 +108,7 @@ impl BotMaster {
     #[must_use]
     pub fn queue_length(&self, builder: &BuilderName) -> usize {
         let ix = self.builders_by_name.get(builder);
-        ix.map_or(0, |ix| self.builders[ix.0].queue.len())
+        ix.map_or(0, |&ix| self.dispatch.queue(ix).len())
     }
 
     /// The builds of a builder that have a number and have not ended, with their slaves.

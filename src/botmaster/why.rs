@@ -12,11 +12,11 @@ use serde::{Serialize, Serializer};
 
 use self::absent::{Refused, not_connected, told};
 use super::attempt::{Attempt, Stage};
-use super::builder::BuilderIx;
 use super::buildset::Place;
+use super::ids::{BuilderIx, SlaveIx};
 use super::latent;
 use super::lock_view::LockHolder;
-use super::slave::{self, SlaveIx};
+use super::slave;
 use super::stopping::Phase;
 use super::{AttemptId, BotMaster};
 use crate::model::{BuildRequest, Refusal, RequestId, SlaveName, Timestamp};
@@ -207,7 +207,8 @@ impl BotMaster {
             all.push(Blocker::new(BlockerKind::BuilderRemoved, None, text));
             return all;
         }
-        let (ahead, next) = it.queue.ahead_of(request);
+        let queue = self.dispatch.queue(builder);
+        let (ahead, next) = queue.ahead_of(request);
         if let Some((_, first)) = next
             && let Some(open) = self.open.request(first)
         {
@@ -224,7 +225,7 @@ impl BotMaster {
             let blocker = Blocker::new(BlockerKind::Queue, request.submitted_at, text);
             all.push(blocker.by([format!("request {first}")]));
         }
-        let mates: Vec<_> = it.queue.mates_of(request).collect();
+        let mates: Vec<_> = queue.mates_of(request).collect();
         if !mates.is_empty() {
             let text = format!("it will share a build with {}", requests(&mates));
             let blocker = Blocker::new(BlockerKind::Merged, None, text);
@@ -441,12 +442,12 @@ impl BotMaster {
     fn fullness(&self, slave: SlaveIx) -> Option<Obstacle> {
         let it = &self.slaves[slave.0];
         let max = it.config.max_builds?;
-        if it.has_room() {
+        if self.dispatch.has_room(slave) {
             return None;
         }
-        let who = self.occupants(slave, it.busy.iter().copied());
-        let builds = it.busy.iter().filter_map(|builder| {
-            let id = self.attempt_on(slave, *builder)?;
+        let who = self.occupants(slave, self.dispatch.busy_with(slave));
+        let builds = self.dispatch.busy_with(slave).filter_map(|builder| {
+            let id = self.attempt_on(slave, builder)?;
             Some(self.attempts.get(&id)?.chosen_at)
         });
         let since = builds.max();

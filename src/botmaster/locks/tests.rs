@@ -181,7 +181,7 @@ fn lck_01_each_slave_has_a_count_of_its_own() {
     assert_eq!(t.define(&[cpu]), []);
     let mut free = Vec::new();
     for (n, slave) in (1..).zip(["s1", "s1", "s2", "s2", "s2"]) {
-        let instance = t.resolve(&"cpu".into(), &slave.into());
+        let instance = t.instance_of(&"cpu".into(), &slave.into());
         free.push(t.take(&build(n), &[(instance, LockMode::Counting)]));
     }
     assert_eq!(free, [true, false, true, true, false]);

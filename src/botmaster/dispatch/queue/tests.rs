@@ -70,7 +70,7 @@ fn merge_by(merging: Merging, a: &BuildRequest, b: &BuildRequest, expect: bool) 
     let mut queue = RequestQueue::new(merging);
     queue.insert(a);
     queue.insert(b);
-    let taken = queue.take_merged(a).len();
+    let taken = queue.take_first().len();
     assert_eq!(taken, if expect { 2 } else { 1 }, "{a:?} {b:?}");
     assert_eq!(queue.len(), usize::from(!expect));
 }
@@ -110,7 +110,7 @@ fn nothing_is_merged_where_merging_is_off() {
     let mut queue = RequestQueue::new(by(MergeRule::Never));
     queue.insert(&a);
     queue.insert(&b);
-    assert_eq!(queue.take_merged(&a), [RequestId(1)]);
+    assert_eq!(queue.take_first(), [RequestId(1)]);
     assert_eq!(queue.first(), Some(key_of(&b)));
 }
 
@@ -125,10 +125,7 @@ fn sb_02_requests_put_back_keep_their_places() {
     for r in &requests {
         queue.insert(r);
     }
-    assert_eq!(
-        queue.take_merged(&requests[0]),
-        [RequestId(1), RequestId(2)]
-    );
+    assert_eq!(queue.take_first(), [RequestId(1), RequestId(2)]);
     queue.insert(&requests[0]);
     queue.insert(&requests[1]);
     let order: Vec<u64> = queue.iter().map(|(_, id)| id.0).collect();
@@ -215,7 +212,7 @@ fn another_rule_counts_for_what_waits() {
     }
     queue.set_merging(by(MergeRule::SameBranch), requests.iter());
     queue.set_merging(by(MergeRule::Compatible), requests.iter());
-    let taken = queue.take_merged(&requests[0]);
+    let taken = queue.take_first();
     assert_eq!(taken, [RequestId(1), RequestId(3)]);
     queue.remove(&requests[1]);
     assert_eq!(queue.first(), None);
@@ -242,6 +239,6 @@ fn brq_09_priority_goes_before_age_in_the_queue_and_in_what_is_merged() {
     }
     let order: Vec<u64> = queue.iter().map(|(_, id)| id.0).collect();
     assert_eq!(order, [2, 4, 1, 3, 5]);
-    let taken = queue.take_merged(&requests[1]);
+    let taken = queue.take_first();
     assert_eq!(taken, [2, 4, 1, 3, 5].map(RequestId));
 }

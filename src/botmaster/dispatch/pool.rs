@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::slave::SlaveIx;
+use crate::botmaster::ids::SlaveIx;
 use crate::config::SlaveChoice;
 
 /// So many slaves are compared when one with few builds is wanted; of more, so many at random. It bounds what a start

@@ -2,25 +2,26 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::config::{MergeRule, Merging};
 use crate::model::{BuildRequest, Properties, RequestId, SourceStamp};
 
-/// The place of a request in the queue of its builder: its priority, the higher first, then its age (BRQ-02, BRQ-03,
-/// BRQ-09). Numbers tell the age: a clock that is set changes no order. A request that is put back has the same key
-/// as before, and so its old place (BLD-10, SB-02).
-pub(super) type RequestKey = (Reverse<i32>, RequestId);
+/// The place of a request in the queue of its builder: its priority, the higher first, then its age
+/// (BRQ-02, BRQ-03, BRQ-09). Numbers tell the age: a clock that is set changes no order. A request
+/// that is put back has the same key as before, and so its old place (BLD-10, SB-02).
+pub(in crate::botmaster) type RequestKey = (Reverse<i32>, RequestId);
 
 /// The place of a request among those of all builders: its own priority, the builder's, its age.
-pub(super) type Turn = (Reverse<i32>, Reverse<i32>, RequestId);
+pub(in crate::botmaster) type Turn = (Reverse<i32>, Reverse<i32>, RequestId);
 
 /// The place of `request`.
 pub(super) const fn key_of(request: &BuildRequest) -> RequestKey {
     (Reverse(request.priority), request.id)
 }
 
-/// The turn of a request of a builder with this priority. Requests of one builder have their turns in the order of
-/// their keys.
+/// The turn of a request of a builder with this priority. Requests of one builder have their turns
+/// in the order of their keys.
 pub(super) const fn turn_of((own, id): RequestKey, builder: i32) -> Turn {
     (own, Reverse(builder), id)
 }
@@ -30,10 +31,11 @@ pub(super) const fn turn_of((own, id): RequestKey, builder: i32) -> Turn {
 /// Each rule is an equivalence among stamps without a patch, so requests that can be merged share a
 /// bucket, and merging looks at no others.
 #[derive(Debug, Default)]
-pub(super) struct RequestQueue {
+pub(in crate::botmaster) struct RequestQueue {
     merging: Merging,
-    waiting: BTreeSet<RequestKey>,
-    buckets: HashMap<MergeKey, BTreeSet<RequestKey>>,
+    /// Each request with the key of its bucket; none if it merges with no other.
+    waiting: BTreeMap<RequestKey, Option<Arc<MergeKey>>>,
+    buckets: HashMap<Arc<MergeKey>, BTreeSet<RequestKey>>,
 }
 
 /// What requests that can be merged have in common.
@@ -111,38 +113,39 @@ impl RequestQueue {
 
     /// Puts `request` at its place.
     pub(super) fn insert(&mut self, request: &BuildRequest) {
-        self.waiting.insert(key_of(request));
-        self.put_in_bucket(request);
+        let bucket = self.put_in_bucket(request);
+        self.waiting.insert(key_of(request), bucket);
     }
 
     /// Takes `request` out.
     pub(super) fn remove(&mut self, request: &BuildRequest) {
-        self.waiting.remove(&key_of(request));
-        if let Some(key) = MergeKey::of(request, self.merging)
-            && let Some(bucket) = self.buckets.get_mut(&key)
+        let key = key_of(request);
+        if let Some(Some(bucket)) = self.waiting.remove(&key)
+            && let Some(members) = self.buckets.get_mut(&bucket)
         {
-            bucket.remove(&key_of(request));
-            if bucket.is_empty() {
-                self.buckets.remove(&key);
+            members.remove(&key);
+            if members.is_empty() {
+                self.buckets.remove(&bucket);
             }
         }
     }
 
-    /// Takes out all requests that may share a build with `request`, which is in the queue, and
-    /// `request` itself; in queue order (BLD-03).
-    pub(super) fn take_merged(&mut self, request: &BuildRequest) -> Vec<RequestId> {
-        let key = MergeKey::of(request, self.merging);
-        let Some(bucket) = key.and_then(|key| self.buckets.remove(&key)) else {
-            self.waiting.remove(&key_of(request));
-            return vec![request.id];
+    /// Takes out the first request and all that may share a build with it, in queue order (BLD-03).
+    pub(super) fn take_first(&mut self) -> Vec<RequestId> {
+        let Some((first, bucket)) = self.waiting.pop_first() else {
+            return Vec::new();
         };
-        for key in &bucket {
+        let Some(members) = bucket.and_then(|bucket| self.buckets.remove(&bucket)) else {
+            return vec![first.1];
+        };
+        for key in &members {
             self.waiting.remove(key);
         }
-        bucket.into_iter().map(|(_, id)| id).collect()
+        members.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Makes the buckets anew for a builder that merges by another rule from now on; `requests` are all that wait.
+    /// Makes the buckets anew for a builder that merges by another rule from now on; `requests` are
+    /// all that wait.
     pub(super) fn set_merging<'a>(
         &mut self,
         merging: Merging,
@@ -150,18 +153,28 @@ impl RequestQueue {
     ) {
         self.merging = merging;
         self.buckets.clear();
-        requests.for_each(|request| self.put_in_bucket(request));
-    }
-
-    fn put_in_bucket(&mut self, request: &BuildRequest) {
-        if let Some(key) = MergeKey::of(request, self.merging) {
-            self.buckets.entry(key).or_default().insert(key_of(request));
+        for request in requests {
+            self.insert(request);
         }
     }
 
-    /// How many requests go before `request`, which is in the queue, and the first of them. It goes when the first
-    /// goes with which it is merged.
-    pub(super) fn ahead_of(&self, request: &BuildRequest) -> (usize, Option<RequestKey>) {
+    fn put_in_bucket(&mut self, request: &BuildRequest) -> Option<Arc<MergeKey>> {
+        let key = MergeKey::of(request, self.merging)?;
+        let key = match self.buckets.get_key_value(&key) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::new(key),
+        };
+        let members = self.buckets.entry(Arc::clone(&key)).or_default();
+        members.insert(key_of(request));
+        Some(key)
+    }
+
+    /// How many requests are ahead of `request`, which is in the queue, and the first of them. A
+    /// request that is merged has the place of the first one in its bucket.
+    pub(in crate::botmaster) fn ahead_of(
+        &self,
+        request: &BuildRequest,
+    ) -> (usize, Option<RequestKey>) {
         let first = self.bucket_of(request).and_then(|bucket| bucket.first());
         let key = first.copied().unwrap_or_else(|| key_of(request));
         let ahead = self.waiting.range(..key).count();
@@ -169,29 +182,33 @@ impl RequestQueue {
     }
 
     /// The other requests that would share a build with `request`, in queue order.
-    pub(super) fn mates_of(&self, request: &BuildRequest) -> impl Iterator<Item = RequestId> {
+    pub(in crate::botmaster) fn mates_of(
+        &self,
+        request: &BuildRequest,
+    ) -> impl Iterator<Item = RequestId> {
         let bucket = self.bucket_of(request).into_iter().flatten();
         let own = request.id;
         bucket.map(|&(_, id)| id).filter(move |&id| id != own)
     }
 
     fn bucket_of(&self, request: &BuildRequest) -> Option<&BTreeSet<RequestKey>> {
-        self.buckets.get(&MergeKey::of(request, self.merging)?)
+        let bucket = self.waiting.get(&key_of(request))?.as_ref()?;
+        self.buckets.get(bucket)
     }
 
-    /// The place of the request that goes first.
-    pub(super) fn first(&self) -> Option<RequestKey> {
-        self.waiting.first().copied()
+    /// The place of the first request.
+    pub(in crate::botmaster) fn first(&self) -> Option<RequestKey> {
+        self.waiting.first_key_value().map(|(&key, _)| key)
     }
 
     /// How many wait.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::botmaster) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// All, in the order in which they go.
-    pub(super) fn iter(&self) -> impl Iterator<Item = RequestKey> {
-        self.waiting.iter().copied()
+    /// All of them, in the order of their places.
+    pub(in crate::botmaster) fn iter(&self) -> impl Iterator<Item = RequestKey> {
+        self.waiting.keys().copied()
     }
 }
 
