@@ -1,8 +1,9 @@
-//! `buildmaster`: the daemon and its administration.
+//! The program: the master, the clients and the native slave in one file. The name it is called by
+//! says which of them it is.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     buildmaster::buildslave::pty::maybe_exec();
-    buildmaster::cli::buildmaster(std::env::args_os())
+    buildmaster::cli::run(std::env::args_os())
 }

@@ -121,7 +121,7 @@ struct SendchangeArguments {
 }
 
 /// The program `buildbot`.
-pub fn buildbot(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub(super) fn buildbot(args: Vec<OsString>) -> ExitCode {
     let arguments = match super::parse::<Arguments>(args) {
         Ok(arguments) => arguments,
         Err(code) => return code,

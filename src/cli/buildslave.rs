@@ -117,7 +117,7 @@ enum Allow {
 }
 
 /// The program `buildslave`.
-pub fn buildslave(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub(super) fn buildslave(args: Vec<OsString>) -> ExitCode {
     let cli = match super::parse::<Cli>(args) {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -180,7 +180,7 @@ fn start(args: &Start) -> anyhow::Result<()> {
     let base = BaseDir::open(&args.basedir)?;
     let child: [OsString; 3] = ["start".into(), "--daemon-child".into(), base.path().into()];
     let note = |text: &str| say(args.quiet, text);
-    match daemonize::spawn(&child, base.path(), START_PATIENCE, note)? {
+    match daemonize::spawn("buildslave", &child, base.path(), START_PATIENCE, note)? {
         Started::Ready(text) => say(args.quiet, &text),
         Started::StillStarting => say(args.quiet, "started; not attached yet"),
     }

@@ -24,6 +24,7 @@ mod new_state;
 mod next_runs;
 mod nth;
 mod pause;
+mod program;
 mod reconfig;
 mod show;
 mod simulate;
@@ -42,11 +43,12 @@ use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
+use self::program::Program;
 use crate::text::Harmless;
 
 /// A continuous-integration master to which every Buildbot slave connects.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "buildmaster", version, max_term_width = 100)]
+#[command(name = "buildmaster", version, max_term_width = 100, after_help = SAME_FILE)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -103,14 +105,25 @@ enum Verb {
     Man(man::Man),
 }
 
-pub use buildbot::buildbot;
-pub use buildslave::buildslave;
+/// How to call the other two programs.
+const SAME_FILE: &str = "This file is also the programs buildbot and buildslave. Make links to it with these \
+    names, or name the program first: `buildmaster buildslave start DIR`.";
 
 /// Exit code for a wrong command line or configuration.
 const USAGE: u8 = 2;
 
-/// The program `buildmaster`.
-pub fn buildmaster(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// The program that `args` call: `buildmaster`, `buildbot` or `buildslave`, by the name of the file
+/// or by the first argument.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args: Vec<_> = args.into_iter().collect();
+    match Program::called(&mut args) {
+        Program::Buildmaster => buildmaster(args),
+        Program::Buildbot => buildbot::buildbot(args),
+        Program::Buildslave => buildslave::buildslave(args),
+    }
+}
+
+fn buildmaster(args: Vec<OsString>) -> ExitCode {
     let cli = match parse::<Cli>(args) {
         Ok(cli) => cli,
         Err(code) => return code,

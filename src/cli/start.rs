@@ -91,7 +91,7 @@ impl Start {
         }
         let dir = self.dir.path();
         let args: [OsString; 3] = ["start".into(), "--in-background".into(), ".".into()];
-        match daemonize::spawn(&args, dir, PATIENCE, complain)? {
+        match daemonize::spawn("buildmaster", &args, dir, PATIENCE, complain)? {
             Started::Ready(text) if self.quiet => drop(text),
             Started::Ready(text) => say(&text),
             Started::StillStarting => bail!(

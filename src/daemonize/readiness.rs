@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -34,7 +35,7 @@ pub enum SpawnError {
     Died(ExitStatus),
 }
 
-/// Starts this program again with `args`, in the background in directory `dir`, and waits for its
+/// Starts this program again under `name` with `args`, in the background in directory `dir`, and waits for its
 /// word for at most `patience`. Each [`Readiness::note`] of it is handed to `on_note`.
 ///
 /// The child must make a [`Readiness`]; `args` must tell it so (an option of its own that the help
@@ -43,6 +44,7 @@ pub enum SpawnError {
 /// # Errors
 /// The process could not be started, said that it failed, or ended without a word.
 pub fn spawn(
+    name: &str,
     args: &[OsString],
     dir: &Path,
     patience: Duration,
@@ -50,6 +52,7 @@ pub fn spawn(
 ) -> Result<Started, SpawnError> {
     let program = std::env::current_exe().map_err(SpawnError::Run)?;
     let mut child = Command::new(program)
+        .arg0(name)
         .args(args)
         .current_dir(dir)
         .stdin(Stdio::null())

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::process::Process;
 use crate::harness::{Finished, Master, Sandbox, Setup, free_port, run, shell, step};
+use crate::programs::programs;
 
 fn told(master: &Master<'_>, words: &[&str]) -> Finished {
     let mut program = master.program();
@@ -19,7 +20,6 @@ fn the_first_commands_of_the_readme_end_with_the_build_in_sight() {
     let (commands, _) = from.split_once("```").unwrap();
     let sandbox = Sandbox::new();
     let dir = sandbox.private_dir("home");
-    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_buildmaster"));
     let port = free_port();
     let script = format!("set -e\nbuildmaster create-master ci{commands}");
     // The port of the README may be taken by another test.
@@ -30,7 +30,7 @@ fn the_first_commands_of_the_readme_end_with_the_build_in_sight() {
     );
     let path = format!(
         "{}:{}",
-        programs.parent().unwrap().display(),
+        programs().display(),
         std::env::var("PATH").unwrap()
     );
     let mut shell = Command::new("sh");

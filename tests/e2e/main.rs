@@ -25,6 +25,8 @@ mod looking;
 mod masters;
 mod output;
 mod preflight;
+#[path = "../programs.rs"]
+mod programs;
 mod pruning;
 mod readme;
 mod reconfiguration;

@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::{Repository, Sandbox, free_port, run};
+use crate::programs::{program, programs};
 
 const README: &str = include_str!("../../README.md");
 
@@ -89,10 +90,7 @@ impl Reader {
     }
 
     fn shell(&self, script: &str) -> Command {
-        let programs = Path::new(env!("CARGO_BIN_EXE_buildmaster"))
-            .parent()
-            .unwrap();
-        let own = [self.sandbox.path("bin"), programs.to_owned()];
+        let own = [self.sandbox.path("bin"), programs().to_owned()];
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path: Vec<PathBuf> = own
             .into_iter()
@@ -250,11 +248,8 @@ fn mentioned() -> BTreeSet<Vec<&'static str>> {
 #[test]
 fn verbs_and_options_in_the_readme_exist() {
     let sandbox = Sandbox::new();
-    let programs = Path::new(env!("CARGO_BIN_EXE_buildmaster"))
-        .parent()
-        .unwrap();
     for words in mentioned() {
-        let (program, verb) = (programs.join(words[0]), words[1]);
+        let (program, verb) = (program(words[0]), words[1]);
         let mut command = sandbox.command(program);
         command.arg(verb);
         // `show` has verbs of its own.

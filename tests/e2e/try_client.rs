@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::real_master::{RealMaster, RealStep, TRY_USER, Version};
 use crate::harness::{Finished, Sandbox, Slave, run};
+use crate::programs::program;
 
 #[test]
 fn try_with_wait_follows_the_builds_of_a_master_0814() {
@@ -69,7 +70,8 @@ fn try_through_ssh(version: Version) {
     let mut command = sandbox.buildbot();
     command
         .args(["try", "--connect=ssh", "--host=master.example", "-u", "me"])
-        .args(["--port=22", "--buildbotbin", env!("CARGO_BIN_EXE_buildbot")])
+        .args(["--port=22", "--buildbotbin"])
+        .arg(program("buildbot"))
         .args(["--property=ending=3", "--diff"])
         .arg(a_diff(&sandbox))
         .arg(format!("--ssh={}", ssh.display()));

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::harness::{Finished, Master, Repository, Sandbox, Setup, free_port, run, shell};
 use crate::jobdir::make_jobdir;
+use crate::programs::program;
 use crate::try_client::stand_in_for_ssh;
 use crate::try_userpass::hash_password;
 
@@ -85,7 +86,8 @@ fn a_job_through_ssh_is_built() {
         let mut command = place.program(&tree);
         command
             .args(["--connect=ssh", "--host=master.example"])
-            .args(["--buildbotbin", env!("CARGO_BIN_EXE_buildbot")])
+            .arg("--buildbotbin")
+            .arg(program("buildbot"))
             .arg(format!("--ssh={}", ssh.display()))
             .arg("--jobdir")
             .arg(jobdir);

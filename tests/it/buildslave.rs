@@ -71,7 +71,7 @@ impl World {
         let mut settings = Settings::new("s1", "pw", dir.path());
         settings.keepalive = None;
         settings.max_delay = Duration::from_millis(1);
-        settings.pty_helper = env!("CARGO_BIN_EXE_buildslave").into();
+        settings.pty_helper = env!("CARGO_BIN_EXE_buildmaster").into();
         change(&mut settings);
         let (to_master, streams) = mpsc::channel(1);
         let (tell, events) = mpsc::unbounded_channel();

@@ -7,9 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::programs::program;
+
 /// Runs `buildslave` in `dir`.
 fn buildslave(dir: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_buildslave"));
+    let mut command = Command::new(program("buildslave"));
     command.args(args).current_dir(dir).output().unwrap()
 }
 

@@ -7,6 +7,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::programs::program;
+
 const BUILDMASTER: &str = env!("CARGO_BIN_EXE_buildmaster");
 
 /// Runs `program` in `dir`.
@@ -65,10 +67,8 @@ fn manual_pages_are_written_for_every_verb_of_every_program() {
 #[test]
 fn a_verb_of_another_program_is_answered_with_where_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    let (buildbot, buildslave) = (
-        env!("CARGO_BIN_EXE_buildbot"),
-        env!("CARGO_BIN_EXE_buildslave"),
-    );
+    let (buildbot, buildslave) = (program("buildbot"), program("buildslave"));
+    let (buildbot, buildslave) = (buildbot.to_str().unwrap(), buildslave.to_str().unwrap());
     for (program, verb, answer) in [
         (buildbot, "start", "buildmaster start DIR"),
         (buildbot, "stop", "buildmaster stop DIR"),

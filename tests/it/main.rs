@@ -11,6 +11,8 @@ mod pb_golden;
 mod pb_properties;
 mod pb_replay;
 mod pb_transcripts;
+#[path = "../programs.rs"]
+mod programs;
 mod readme;
 mod sendchange;
 mod tidy;

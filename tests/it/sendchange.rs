@@ -15,9 +15,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::programs::program;
+
 /// Runs the program in `directory`, which is its home as well.
 async fn run(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_buildbot"))
+    Command::new(program("buildbot"))
         .args(arguments)
         .current_dir(directory)
         .env("HOME", directory)

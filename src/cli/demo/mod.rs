@@ -12,6 +12,7 @@ use std::fs::DirBuilder;
 use std::io::{BufRead, BufReader, ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -211,6 +212,7 @@ impl Master {
     fn start(base: &Path) -> anyhow::Result<Self> {
         let log = std::fs::File::create(base.join("buildmaster.log"))?;
         let mut process = Command::new(std::env::current_exe()?)
+            .arg0("buildmaster")
             .args(["start", "--nodaemon"])
             .arg(base)
             .stdin(Stdio::null())

@@ -178,7 +178,7 @@ fn container(slave: &SlaveName) -> String {
     format!("buildmaster-{slave}")
 }
 
-/// The program beside this one, and what it is to do with the slave.
+/// This program as `buildslave`, and what it is to do with the slave.
 fn native_slave(verb: &str, slave: &SlaveName) -> Result<Vec<OsString>, String> {
     let this = std::env::current_exe();
     let this = this.map_err(|error| format!("cannot tell where this program is: {error}"))?;
@@ -186,8 +186,13 @@ fn native_slave(verb: &str, slave: &SlaveName) -> Result<Vec<OsString>, String> 
     let bytes = this.as_os_str().as_bytes();
     let bytes = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
     let this = PathBuf::from(OsString::from_vec(bytes.to_vec()));
-    let program = this.with_file_name("buildslave").into_os_string();
-    Ok(vec![program, verb.into(), directory(slave).into()])
+    let program = "buildslave".into();
+    Ok(vec![
+        this.into_os_string(),
+        program,
+        verb.into(),
+        directory(slave).into(),
+    ])
 }
 
 fn owned(words: &[String]) -> Vec<OsString> {

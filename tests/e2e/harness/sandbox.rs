@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::programs::program;
+
 /// A temporary directory, removed when dropped. Commands started through it have it as their home and see nothing
 /// else of the caller's settings.
 #[derive(Debug)]
@@ -65,17 +67,17 @@ impl Sandbox {
 
     /// Our program `buildmaster`.
     pub(crate) fn buildmaster(&self) -> Command {
-        self.command(env!("CARGO_BIN_EXE_buildmaster"))
+        self.command(program("buildmaster"))
     }
 
     /// Our program `buildbot`.
     pub(crate) fn buildbot(&self) -> Command {
-        self.command(env!("CARGO_BIN_EXE_buildbot"))
+        self.command(program("buildbot"))
     }
 
     /// Our program `buildslave`.
     pub(crate) fn buildslave(&self) -> Command {
-        self.command(env!("CARGO_BIN_EXE_buildslave"))
+        self.command(program("buildslave"))
     }
 }
 
