@@ -58,7 +58,7 @@ impl Bot {
     }
 
     /// Serves the master's calls until the connection is over.
-    pub(super) async fn serve(mut self, mut calls: mpsc::Receiver<IncomingCall>) {
+    pub(super) async fn serve(mut self, mut calls: mpsc::Receiver<Box<IncomingCall>>) {
         loop {
             let call = tokio::select! {
                 biased;
@@ -72,7 +72,7 @@ impl Bot {
                 kwargs,
                 reply,
                 ..
-            } = call;
+            } = *call;
             match self.call(&method, &args, &kwargs) {
                 Ok(value) => reply.value(value),
                 Err(failure) => reply.fail(failure),

@@ -35,7 +35,11 @@ pub(super) struct Builder {
 impl Builder {
     /// Serves the master's calls until the builder is removed or the connection is over; what runs
     /// then is killed.
-    pub(super) async fn serve(mut self, mut calls: mpsc::Receiver<IncomingCall>, alive: Arc<()>) {
+    pub(super) async fn serve(
+        mut self,
+        mut calls: mpsc::Receiver<Box<IncomingCall>>,
+        alive: Arc<()>,
+    ) {
         loop {
             let call = tokio::select! {
                 biased;
@@ -49,7 +53,7 @@ impl Builder {
                 kwargs,
                 reply,
                 ..
-            } = call;
+            } = *call;
             match self.call(&method, &args, &kwargs) {
                 Ok(value) => reply.value(value),
                 Err(failure) => reply.fail(failure),

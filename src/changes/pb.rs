@@ -54,7 +54,11 @@ struct Taken {
     room: Option<Room>,
 }
 
-async fn on_call(call: IncomingCall, prefix: Option<&str>, control: &Control) -> Option<Taken> {
+async fn on_call(
+    call: Box<IncomingCall>,
+    prefix: Option<&str>,
+    control: &Control,
+) -> Option<Taken> {
     if &call.method[..] != b"addChange" {
         let method = String::from_utf8_lossy(&call.method).into_owned();
         call.reply

@@ -19,6 +19,7 @@ use crate::model::{BuilderName, Op, SlaveName, Timestamp};
 use crate::net::slave::{SlaveBuilderHandle, SlaveHandle};
 use crate::net::{CallError, IncomingCall, LoginAnswer, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
+use crate::protocol::slave::CommandTables;
 use crate::store::Writer;
 
 /// What the tasks around the engine tell it.
@@ -45,6 +46,8 @@ pub(super) enum Happened {
 #[derive(Debug)]
 pub(super) struct Sessions {
     by_id: HashMap<SessionId, Session>,
+    /// What the slaves announce of their commands.
+    tables: CommandTables,
     next: u64,
     tell: mpsc::Sender<Happened>,
     writer: Writer,
@@ -80,6 +83,7 @@ impl Sessions {
     pub(super) fn new(tell: mpsc::Sender<Happened>, writer: Writer, tasks: Tasks) -> Self {
         Self {
             by_id: HashMap::new(),
+            tables: CommandTables::default(),
             next: 1,
             tell,
             writer,
@@ -150,7 +154,8 @@ impl Sessions {
                 }
                 Some(input)
             }
-            Happened::Described(session, handle) => {
+            Happened::Described(session, mut handle) => {
+                self.tables.share(&mut handle.info);
                 let info = handle.info.texts.clone();
                 self.by_id.get_mut(&session)?.handle = Some(handle);
                 Some(Input::SlaveDescribed { session, info })
@@ -378,7 +383,7 @@ const UNANSWERED: &str = "it did not answer a keepalive";
 async fn attend(
     session: SessionId,
     slave: SlaveHandle,
-    mut calls: mpsc::Receiver<IncomingCall>,
+    mut calls: mpsc::Receiver<Box<IncomingCall>>,
     mut keepalives: watch::Receiver<Arc<Keepalives>>,
     tell: mpsc::Sender<Happened>,
 ) {

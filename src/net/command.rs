@@ -73,7 +73,7 @@ struct Pump {
     style: TextStyle,
     /// What the slave reads from while it runs.
     reader: Option<Luid>,
-    calls: mpsc::Receiver<IncomingCall>,
+    calls: mpsc::Receiver<Box<IncomingCall>>,
     events: mpsc::Sender<CommandEvent>,
     interrupts: mpsc::UnboundedReceiver<String>,
 }
@@ -119,14 +119,14 @@ impl Pump {
     }
 
     /// Handles a call of the slave; `complete` ends the command.
-    async fn on_call(&mut self, call: IncomingCall) -> Option<CommandEnd> {
+    async fn on_call(&mut self, call: Box<IncomingCall>) -> Option<CommandEnd> {
         let IncomingCall {
             method,
             args,
             reply,
             room,
             ..
-        } = call;
+        } = *call;
         match (method.as_ref(), args.as_slice()) {
             (b"update", [list, ..]) => match decode_updates(list) {
                 Ok(updates) => {

@@ -340,14 +340,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // The handles are gone and the connection is about to close.
             Err(call) => return self.broker.answer(call, &Value::None),
         };
-        let mut incoming = IncomingCall {
+        let mut incoming = Box::new(IncomingCall {
             tag: object.tag,
             method,
             args,
             kwargs,
             reply,
             room: self.room.take(),
-        };
+        });
         let mut waits_for = None;
         if let (Some(share), None) = (&self.share, &incoming.room) {
             let bytes = self.broker.message_bytes();

@@ -141,8 +141,9 @@ impl Replies {
 /// Where the calls of an exported object go.
 #[derive(Debug)]
 pub(super) struct Exported {
-    /// Absent if nobody needs to hear of them.
-    pub(super) calls: Option<mpsc::Sender<IncomingCall>>,
+    /// Absent if nobody needs to hear of them. Boxed, because a channel keeps room for 32 of them
+    /// even when it is empty.
+    pub(super) calls: Option<mpsc::Sender<Box<IncomingCall>>>,
     /// By which the hearer knows the object.
     pub(super) tag: u64,
 }
@@ -240,7 +241,7 @@ impl Peer {
     /// Exports a new object. Its calls arrive on the channel, which holds `capacity`; the channel ends when the
     /// peer has let go of the object or the connection is gone. Send the number as [`Value::Mine`].
     #[must_use]
-    pub fn export(&self, capacity: usize) -> (Luid, mpsc::Receiver<IncomingCall>) {
+    pub fn export(&self, capacity: usize) -> (Luid, mpsc::Receiver<Box<IncomingCall>>) {
         let (sender, calls) = mpsc::channel(capacity);
         (self.export_to(&sender, 0), calls)
     }
@@ -248,7 +249,7 @@ impl Peer {
     /// Exports a new object whose calls arrive on `calls`, where they are told from those of others by `tag`. The
     /// peer may let go of it at any time, of which the channel does not hear.
     #[must_use]
-    pub fn export_to(&self, calls: &mpsc::Sender<IncomingCall>, tag: u64) -> Luid {
+    pub fn export_to(&self, calls: &mpsc::Sender<Box<IncomingCall>>, tag: u64) -> Luid {
         let luid = self.next_luid();
         let calls = Some(calls.clone());
         self.ask(Outgoing::Export(luid, Exported { calls, tag }));

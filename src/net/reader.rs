@@ -22,7 +22,7 @@ pub(super) fn serve(peer: &Peer, content: &Bytes) -> Luid {
     object
 }
 
-async fn answer(mut calls: mpsc::Receiver<IncomingCall>, mut rest: Bytes) {
+async fn answer(mut calls: mpsc::Receiver<Box<IncomingCall>>, mut rest: Bytes) {
     while let Some(call) = calls.recv().await {
         let value = respond(&call.method, &call.args, &mut rest);
         call.reply.value(value);

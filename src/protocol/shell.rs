@@ -3,7 +3,7 @@
 use crate::model::PATH_SEPARATOR;
 use crate::pb::Value;
 
-use super::command::{ShellCommand, Word};
+use super::command::{PromptVariable, ShellCommand, Word};
 use super::{Malformed, ShellArgs, SlaveInfo};
 
 /// Most entries of the environment, of the words and of the followed files together with what a real system could
@@ -145,14 +145,15 @@ impl ShellArgs {
             };
             (style.value(name), value)
         });
-        let is_set = |name: &str| {
-            slave.environ.contains_key(name) || self.env.iter().any(|(known, _)| known == name)
+        let is_set = |variable: &PromptVariable| {
+            let mut given = self.env.iter();
+            slave.prompts.contains(variable) || given.any(|(name, _)| name == variable.name())
         };
         let defaults = self.default_env.iter().filter(|variable| {
             let mut names = variable.unless.iter().chain([&variable.name]);
-            !names.any(|name| is_set(name))
+            !names.any(is_set)
         });
-        let defaults = defaults.map(|v| (style.value(v.name), style.value(v.value)));
+        let defaults = defaults.map(|v| (style.value(v.name.name()), style.value(v.value)));
         Value::Dict(pairs.chain(defaults).collect())
     }
 
@@ -307,7 +308,8 @@ fn logfiles_from(value: Option<&Value>) -> Result<Vec<(String, String, bool)>, M
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
 
     use bytes::Bytes;
 
@@ -318,8 +320,8 @@ mod tests {
     fn slave(style: TextStyle, version: &str) -> SlaveInfo {
         SlaveInfo {
             texts: BTreeMap::new(),
-            environ: BTreeMap::new(),
-            commands: [("shell".to_owned(), version.to_owned())].into(),
+            prompts: BTreeSet::new(),
+            commands: Arc::new([("shell".to_owned(), version.to_owned())].into()),
             style,
             is_worker: style == TextStyle::Unicode,
         }
@@ -449,18 +451,19 @@ mod tests {
 
     #[test]
     fn a_default_variable_gives_way_to_every_other() {
+        const ASK: PromptVariable = PromptVariable::GitSshCommand;
+        const OTHER: PromptVariable = PromptVariable::GitSsh;
         let variable = DefaultVariable {
-            name: "ASK",
+            name: ASK,
             value: "no",
-            unless: &["OTHER"],
+            unless: &[OTHER],
         };
-        let sent = |env: &[(&str, Option<&str>)], own: &[&str]| {
+        let sent = |env: &[(PromptVariable, Option<&str>)], own: &[PromptVariable]| {
             let mut slave = slave(TextStyle::Bytes, "2.16");
-            let own = own.iter().map(|name| ((*name).to_owned(), String::new()));
-            slave.environ.extend(own);
+            slave.prompts.extend(own);
             let env = env
                 .iter()
-                .map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned)));
+                .map(|(n, v)| (n.name().to_owned(), v.map(str::to_owned)));
             let args = ShellArgs {
                 env: env.collect(),
                 default_env: vec![variable],
@@ -469,15 +472,15 @@ mod tests {
             args.to_value(&slave)
                 .get("env")
                 .unwrap()
-                .get("ASK")
+                .get("GIT_SSH_COMMAND")
                 .cloned()
         };
         assert_eq!(sent(&[], &[]), Some(Value::bytes("no")));
-        assert_eq!(sent(&[("ASK", Some("x"))], &[]), Some(Value::bytes("x")));
-        assert_eq!(sent(&[("ASK", None)], &[]), Some(Value::None));
-        assert_eq!(sent(&[("OTHER", Some("x"))], &[]), None);
-        assert_eq!(sent(&[], &["ASK"]), None);
-        assert_eq!(sent(&[], &["OTHER"]), None);
+        assert_eq!(sent(&[(ASK, Some("x"))], &[]), Some(Value::bytes("x")));
+        assert_eq!(sent(&[(ASK, None)], &[]), Some(Value::None));
+        assert_eq!(sent(&[(OTHER, Some("x"))], &[]), None);
+        assert_eq!(sent(&[], &[ASK]), None);
+        assert_eq!(sent(&[], &[OTHER]), None);
     }
 
     #[test]

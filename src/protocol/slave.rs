@@ -1,10 +1,12 @@
 //! What a slave tells of itself (PROTOCOL sections 9.2 and 9.6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::pb::Value;
 
 use super::TextStyle;
+use super::command::PromptVariable;
 
 /// Most bytes that are kept of each dictionary, each entry with [`ENTRY_COST`].
 const MAX_BYTES: usize = 1024 * 1024;
@@ -22,10 +24,11 @@ pub const USE_PTY: &str = "usepty";
 pub struct SlaveInfo {
     /// `admin`, `host`, `access_uri`, `basedir`, `system`, `version` …: the texts of its info, without final newlines.
     pub texts: BTreeMap<String, String>,
-    /// Its environment.
-    pub environ: BTreeMap<String, String>,
+    /// Those that its environment has; of the rest of its environment nothing is kept.
+    pub prompts: BTreeSet<PromptVariable>,
     /// Command names with their versions; empty for a slave that announces none ("old", SLB-05).
-    pub commands: BTreeMap<String, String>,
+    /// Slaves of one version have the same, which they share.
+    pub commands: Arc<BTreeMap<String, String>>,
     /// How to spell text for it.
     pub style: TextStyle,
     /// Whether it is a worker (0.9 and later), which is greeted and pinged on its bot.
@@ -38,8 +41,8 @@ impl SlaveInfo {
     pub fn of_worker(info: Option<&Value>) -> Self {
         Self {
             texts: texts(info),
-            environ: pairs(info.and_then(|info| info.get("environ"))),
-            commands: pairs(info.and_then(|info| info.get("worker_commands"))),
+            prompts: prompts(info),
+            commands: Arc::new(pairs(info.and_then(|info| info.get("worker_commands")))),
             style: TextStyle::Unicode,
             is_worker: true,
         }
@@ -58,8 +61,8 @@ impl SlaveInfo {
         }
         Self {
             texts,
-            environ: pairs(info.and_then(|info| info.get("environ"))),
-            commands: pairs(commands),
+            prompts: prompts(info),
+            commands: Arc::new(pairs(commands)),
             style: TextStyle::Bytes,
             is_worker: false,
         }
@@ -79,6 +82,25 @@ impl SlaveInfo {
     }
 }
 
+/// The tables of commands of the connected slaves, one copy of each: slaves of one version announce
+/// the same.
+#[derive(Debug, Default)]
+pub struct CommandTables(BTreeSet<Arc<BTreeMap<String, String>>>);
+
+impl CommandTables {
+    /// Has `slave` share its table with those that announced the same.
+    pub fn share(&mut self, slave: &mut Arc<SlaveInfo>) {
+        if let Some(table) = self.0.get(&slave.commands) {
+            let commands = Arc::clone(table);
+            Arc::make_mut(slave).commands = commands;
+            return;
+        }
+        // A table that only this set holds is of slaves that have left.
+        self.0.retain(|table| Arc::strong_count(table) > 1);
+        self.0.insert(Arc::clone(&slave.commands));
+    }
+}
+
 /// The entries of `info` that are texts or numbers.
 fn texts(info: Option<&Value>) -> BTreeMap<String, String> {
     let mut texts = pairs(info);
@@ -86,6 +108,13 @@ fn texts(info: Option<&Value>) -> BTreeMap<String, String> {
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
     }
     texts
+}
+
+/// The prompt variables that the environment in `info` has.
+fn prompts(info: Option<&Value>) -> BTreeSet<PromptVariable> {
+    let environ = info.and_then(|info| info.get("environ"));
+    let has = |variable: &PromptVariable| environ.and_then(|e| e.get(variable.name())).is_some();
+    PromptVariable::ALL.into_iter().filter(has).collect()
 }
 
 fn pairs(dict: Option<&Value>) -> BTreeMap<String, String> {
@@ -133,6 +162,39 @@ mod tests {
         let slave = SlaveInfo::of_slave(None, None, None);
         assert!(slave.texts.is_empty() && slave.commands.is_empty() && !slave.is_worker);
         assert!(SlaveInfo::of_worker(Some(&Value::Int(1))).is_worker);
+    }
+
+    #[test]
+    fn of_the_environment_what_decides_about_prompts_is_kept() {
+        let set = |name: &str| (Value::text(name), Value::text("x"));
+        let environ = Value::Dict(vec![set("PATH"), set("GIT_SSH"), set("SSH_ASKPASS")]);
+        let info = Value::Dict(vec![(Value::text("environ"), environ)]);
+        for slave in [
+            SlaveInfo::of_worker(Some(&info)),
+            SlaveInfo::of_slave(Some(&info), None, None),
+        ] {
+            let kept: Vec<_> = slave.prompts.into_iter().collect();
+            assert_eq!(kept, [PromptVariable::GitSsh, PromptVariable::SshAskpass]);
+        }
+    }
+
+    #[test]
+    fn slaves_of_one_version_share_one_table_of_commands() {
+        let announcing = |version: &str| {
+            let commands = Value::Dict(vec![(Value::bytes("shell"), Value::bytes(version))]);
+            Arc::new(SlaveInfo::of_slave(None, None, Some(&commands)))
+        };
+        let mut tables = CommandTables::default();
+        let [mut one, mut two, mut other] = ["2.14", "2.14", "2.9"].map(announcing);
+        for slave in [&mut one, &mut two, &mut other] {
+            tables.share(slave);
+        }
+        assert!(Arc::ptr_eq(&one.commands, &two.commands));
+        assert_eq!(other.commands["shell"], "2.9");
+        assert_eq!(tables.0.len(), 2);
+        drop((one, two));
+        tables.share(&mut announcing("3.0"));
+        assert_eq!(tables.0.len(), 2, "the table that no slave has is dropped");
     }
 
     #[test]

@@ -62,7 +62,7 @@ struct Attached {
     peer: Peer,
     bot: Luid,
     builder: Luid,
-    avatar: mpsc::Receiver<IncomingCall>,
+    avatar: mpsc::Receiver<Box<IncomingCall>>,
 }
 
 impl World {
@@ -171,7 +171,7 @@ impl Attached {
         &self,
         name: &str,
         args: &[(&str, Value)],
-    ) -> Result<mpsc::Receiver<IncomingCall>, Failure> {
+    ) -> Result<mpsc::Receiver<Box<IncomingCall>>, Failure> {
         let (object, calls) = self.peer.export(64);
         let text = |text: &str| self.dialect.text(text);
         let args = vec![
@@ -184,7 +184,7 @@ impl Attached {
         Ok(calls)
     }
 
-    async fn shell(&self, line: &str, more: &[(&str, Value)]) -> mpsc::Receiver<IncomingCall> {
+    async fn shell(&self, line: &str, more: &[(&str, Value)]) -> mpsc::Receiver<Box<IncomingCall>> {
         let command = [
             ("command", self.dialect.text(line)),
             ("workdir", self.dialect.text(".")),
@@ -197,7 +197,7 @@ impl Attached {
 
 /// Takes what a command says to its end. The raw values of the updates, the updates, and what
 /// `complete` was called with.
-async fn finish(mut calls: mpsc::Receiver<IncomingCall>) -> (Vec<Value>, Vec<Update>, Value) {
+async fn finish(mut calls: mpsc::Receiver<Box<IncomingCall>>) -> (Vec<Value>, Vec<Update>, Value) {
     let (mut raw, mut updates) = (Vec::new(), Vec::new());
     while let Some(call) = calls.recv().await {
         let arg = call.args[0].clone();
@@ -215,7 +215,7 @@ async fn finish(mut calls: mpsc::Receiver<IncomingCall>) -> (Vec<Value>, Vec<Upd
 }
 
 /// Waits until a command has said `text` on its standard output.
-async fn wait_for(calls: &mut mpsc::Receiver<IncomingCall>, text: &str) {
+async fn wait_for(calls: &mut mpsc::Receiver<Box<IncomingCall>>, text: &str) {
     let mut stdout = String::new();
     while !stdout.contains(text) {
         let call = calls.recv().await.unwrap();

@@ -215,7 +215,7 @@ fn set() -> Arc<BuildSet> {
 }
 
 /// The next notification.
-async fn told(calls: &mut mpsc::Receiver<IncomingCall>) -> (String, Vec<Value>) {
+async fn told(calls: &mut mpsc::Receiver<Box<IncomingCall>>) -> (String, Vec<Value>) {
     let call = calls.recv().await.unwrap();
     call.reply.value(Value::None);
     (String::from_utf8(call.method.to_vec()).unwrap(), call.args)

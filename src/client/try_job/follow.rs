@@ -83,7 +83,7 @@ pub(super) async fn follow(
         tokio::select! {
             biased;
             call = notifications.recv(), if observed => match call {
-                Some(call) => follower.on_notification(call, board, screen),
+                Some(call) => follower.on_notification(*call, board, screen),
                 // The master let go of the observer: it has nothing more to tell, but owes answers.
                 None => observed = false,
             },

@@ -127,7 +127,7 @@ pub async fn serve(
 struct Client {
     peer: Peer,
     /// Where the calls of its objects come in.
-    sender: mpsc::Sender<IncomingCall>,
+    sender: mpsc::Sender<Box<IncomingCall>>,
     control: Control,
     user: User,
     history: History,
@@ -188,7 +188,7 @@ impl Client {
         self.style.value(text)
     }
 
-    async fn on_call(&mut self, call: IncomingCall) {
+    async fn on_call(&mut self, call: Box<IncomingCall>) {
         let tag = usize::try_from(call.tag).ok();
         match tag.and_then(|tag| self.things.get(tag)).copied() {
             Some(Thing::Perspective) => self.on_perspective(call).await,
@@ -197,9 +197,9 @@ impl Client {
         }
     }
 
-    async fn on_perspective(&mut self, call: IncomingCall) {
+    async fn on_perspective(&mut self, call: Box<IncomingCall>) {
         let method = String::from_utf8_lossy(&call.method).into_owned();
-        let IncomingCall { args, reply, .. } = call;
+        let IncomingCall { args, reply, .. } = *call;
         match method.as_str() {
             try_call::TRY => self.on_try(&args, reply).await,
             try_call::BUILDER_NAMES => {

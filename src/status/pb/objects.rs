@@ -20,9 +20,9 @@ type Done = Result<Value, Failure>;
 
 impl Client {
     /// A call of a status object.
-    pub(super) async fn on_object(&mut self, thing: Thing, call: IncomingCall) {
+    pub(super) async fn on_object(&mut self, thing: Thing, call: Box<IncomingCall>) {
         let method = String::from_utf8_lossy(&call.method).into_owned();
-        let IncomingCall { args, reply, .. } = call;
+        let IncomingCall { args, reply, .. } = *call;
         if method == "waitUntilFinished" {
             return self.wait(thing, reply);
         }

@@ -96,10 +96,10 @@ impl Server {
 struct Session {
     client: Peer,
     avatar: Luid,
-    bot_calls: mpsc::Receiver<IncomingCall>,
+    bot_calls: mpsc::Receiver<Box<IncomingCall>>,
     server: Peer,
     bot: Luid,
-    avatar_calls: mpsc::Receiver<IncomingCall>,
+    avatar_calls: mpsc::Receiver<Box<IncomingCall>>,
 }
 
 impl Session {

@@ -26,7 +26,7 @@ struct Play {
     kind: Kind,
     session: Session,
     object: Luid,
-    builder_calls: mpsc::Receiver<IncomingCall>,
+    builder_calls: mpsc::Receiver<Box<IncomingCall>>,
     /// The methods that were called, with `b.` before those of the builder.
     heard: Vec<String>,
 }
@@ -54,7 +54,7 @@ impl Play {
                 Some(call) = self.session.bot_calls.recv() => (true, call),
                 Some(call) = self.builder_calls.recv() => (false, call),
             };
-            self.answer(of_bot, call);
+            self.answer(of_bot, *call);
         }
     }
 
@@ -111,7 +111,7 @@ impl Play {
     }
 
     /// Attaches and starts a command; answers with the master's end of it and the slave's call.
-    async fn command(&mut self) -> (SlaveBuilderHandle, RunningCommand, IncomingCall) {
+    async fn command(&mut self) -> (SlaveBuilderHandle, RunningCommand, Box<IncomingCall>) {
         let (_, builder) = self.attach().await;
         let command = builder.start_command(&shell());
         let call = self.builder_calls.recv().await.unwrap();

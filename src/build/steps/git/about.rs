@@ -1,6 +1,6 @@
 //! What is to be known of the slave before its git is used: the version, and how to keep it from asking people. Pure.
 
-use crate::protocol::command::DefaultVariable;
+use crate::protocol::command::{DefaultVariable, PromptVariable};
 
 /// The version of a slave's git; of an unknown one nothing is expected that came later than the rest of what we use.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -42,29 +42,40 @@ pub(super) fn quiet(configured: &str) -> Vec<DefaultVariable> {
     let configured = configured.to_ascii_lowercase();
     let mut variables = QUIET.to_vec();
     variables.retain(|variable| match variable.name {
-        "GIT_ASKPASS" => !configured.contains("core.askpass"),
-        "GIT_SSH_COMMAND" => !configured.contains("core.sshcommand"),
-        _ => true,
+        PromptVariable::GitAskpass => !configured.contains("core.askpass"),
+        PromptVariable::GitSshCommand => !configured.contains("core.sshcommand"),
+        PromptVariable::GitTerminalPrompt
+        | PromptVariable::GitSsh
+        | PromptVariable::SshAskpass
+        | PromptVariable::SshAskpassRequire
+        | PromptVariable::GcmInteractive => true,
     });
     variables
 }
 
 const QUIET: [DefaultVariable; 6] = [
-    variable("GIT_TERMINAL_PROMPT", "0", &[]),
+    variable(PromptVariable::GitTerminalPrompt, "0", &[]),
     // Answers every question with nothing, also where git is too old to know the variable above.
-    variable("GIT_ASKPASS", "true", &[]),
-    variable("GIT_SSH_COMMAND", "ssh -o BatchMode=yes", &["GIT_SSH"]),
+    variable(PromptVariable::GitAskpass, "true", &[]),
+    variable(
+        PromptVariable::GitSshCommand,
+        "ssh -o BatchMode=yes",
+        &[PromptVariable::GitSsh],
+    ),
     // For those who have an ssh command of their own.
-    variable("SSH_ASKPASS", "true", &[]),
-    variable("SSH_ASKPASS_REQUIRE", "force", &["SSH_ASKPASS"]),
-    // The credential manager of Windows and macOS opens windows.
-    variable("GCM_INTERACTIVE", "never", &[]),
+    variable(PromptVariable::SshAskpass, "true", &[]),
+    variable(
+        PromptVariable::SshAskpassRequire,
+        "force",
+        &[PromptVariable::SshAskpass],
+    ),
+    variable(PromptVariable::GcmInteractive, "never", &[]),
 ];
 
 const fn variable(
-    name: &'static str,
+    name: PromptVariable,
     value: &'static str,
-    unless: &'static [&'static str],
+    unless: &'static [PromptVariable],
 ) -> DefaultVariable {
     DefaultVariable {
         name,
@@ -113,7 +124,10 @@ mod tests {
         };
         assert_eq!(names("").len(), QUIET.len());
         let rest = names("core.askPass /bin/pw\ncore.sshcommand ssh -i key\n");
-        assert!(!rest.contains(&"GIT_ASKPASS") && !rest.contains(&"GIT_SSH_COMMAND"));
+        assert!(
+            !rest.contains(&PromptVariable::GitAskpass)
+                && !rest.contains(&PromptVariable::GitSshCommand)
+        );
         assert_eq!(rest.len(), QUIET.len() - 2);
     }
 

@@ -176,7 +176,12 @@ async fn git_stays_in_the_tree_and_never_asks() {
             (Some(".git".to_owned()), Some(".".to_owned()))
         );
         assert_eq!(clean.args.use_pty, Some(false));
-        let names: Vec<_> = clean.args.default_env.iter().map(|v| v.name).collect();
+        let names: Vec<_> = clean
+            .args
+            .default_env
+            .iter()
+            .map(|v| v.name.name())
+            .collect();
         assert!(names.contains(&"GIT_TERMINAL_PROMPT"), "{names:?}");
         assert!(!names.contains(&"GIT_ASKPASS"), "{names:?}");
         clean.exit(1).await;
