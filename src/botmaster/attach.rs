@@ -1,6 +1,7 @@
 //! Slaves come and go: arbitration, the attach sequence, loss (sections 13 and 14).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::Stage;
@@ -120,7 +121,7 @@ impl BotMaster {
     pub(super) fn on_slave_described(
         &mut self,
         session: SessionId,
-        info: BTreeMap<String, String>,
+        info: Arc<BTreeMap<String, String>>,
     ) {
         let Some(slave) = self.slave_of(session) else {
             return;
@@ -280,7 +281,7 @@ impl BotMaster {
         its.phase = Phase::Ready;
         let (session, address) = (its.id, its.address.clone());
         it.missed = false;
-        let info = Some(it.info.clone());
+        let info = Some(Arc::clone(&it.info));
         self.timers.cancel(Timer::Attach(session));
         self.watch_absence(slave);
         self.persist(vec![Op::SlaveState {

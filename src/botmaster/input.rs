@@ -69,7 +69,7 @@ pub enum Input {
         /// The connection.
         session: SessionId,
         /// `admin`, `host`, `version`, `basedir`, `system` …
-        info: BTreeMap<String, String>,
+        info: Arc<BTreeMap<String, String>>,
     },
     /// The answer to [`super::SlaveCommand::SendBuilderList`].
     BuilderListAnswered {

@@ -57,7 +57,7 @@ pub(super) struct Slave {
     /// The locks that each build on it holds.
     pub(super) locks: Wants,
     /// What it told of itself.
-    pub(super) info: BTreeMap<String, String>,
+    pub(super) info: Arc<BTreeMap<String, String>>,
     failures: Failures,
 }
 
@@ -210,7 +210,7 @@ impl Slave {
             missed: false,
             last_failure: None,
             locks: Wants::new(),
-            info: BTreeMap::new(),
+            info: Arc::default(),
             failures: Failures::default(),
         }
     }

@@ -156,7 +156,7 @@ impl Sessions {
             }
             Happened::Described(session, mut handle) => {
                 self.tables.share(&mut handle.info);
-                let info = handle.info.texts.clone();
+                let info = Arc::clone(&handle.info.texts);
                 self.by_id.get_mut(&session)?.handle = Some(handle);
                 Some(Input::SlaveDescribed { session, info })
             }

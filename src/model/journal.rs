@@ -179,7 +179,7 @@ pub enum Op {
         /// Whether it is connected now.
         connected: bool,
         /// What it told of itself: `admin`, `host`, `version` …; `None` leaves what is known.
-        info: Option<BTreeMap<String, String>>,
+        info: Option<Arc<BTreeMap<String, String>>>,
         /// When.
         at: Timestamp,
     },
@@ -359,7 +359,7 @@ pub struct RecoveredSlave {
     /// Whether somebody was told that it is away (SLV-07).
     pub missed: bool,
     /// What it told of itself.
-    pub info: BTreeMap<String, String>,
+    pub info: Arc<BTreeMap<String, String>>,
     /// An instance of it that was not stopped (LAT-07).
     pub instance: Option<InstanceRecord>,
 }

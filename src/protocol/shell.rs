@@ -308,7 +308,7 @@ fn logfiles_from(value: Option<&Value>) -> Result<Vec<(String, String, bool)>, M
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use bytes::Bytes;
@@ -319,7 +319,7 @@ mod tests {
 
     fn slave(style: TextStyle, version: &str) -> SlaveInfo {
         SlaveInfo {
-            texts: BTreeMap::new(),
+            texts: Arc::default(),
             prompts: BTreeSet::new(),
             commands: Arc::new([("shell".to_owned(), version.to_owned())].into()),
             style,
@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(value.get("usePTY"), Some(&Value::Bool(false)));
         let mut native = slave(TextStyle::Unicode, "3.3");
         for (wanted, given) in [("0", false), ("1", true)] {
-            native.texts.insert("usepty".to_owned(), wanted.to_owned());
+            native.texts = Arc::new([("usepty".to_owned(), wanted.to_owned())].into());
             let value = args().to_value(&native);
             assert_eq!(value.get("usePTY"), Some(&Value::Bool(given)));
         }

@@ -23,7 +23,7 @@ pub const USE_PTY: &str = "usepty";
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlaveInfo {
     /// `admin`, `host`, `access_uri`, `basedir`, `system`, `version` …: the texts of its info, without final newlines.
-    pub texts: BTreeMap<String, String>,
+    pub texts: Arc<BTreeMap<String, String>>,
     /// Those that its environment has; of the rest of its environment nothing is kept.
     pub prompts: BTreeSet<PromptVariable>,
     /// Command names with their versions; empty for a slave that announces none ("old", SLB-05).
@@ -40,7 +40,7 @@ impl SlaveInfo {
     #[must_use]
     pub fn of_worker(info: Option<&Value>) -> Self {
         Self {
-            texts: texts(info),
+            texts: Arc::new(texts(info)),
             prompts: prompts(info),
             commands: Arc::new(pairs(info.and_then(|info| info.get("worker_commands")))),
             style: TextStyle::Unicode,
@@ -60,7 +60,7 @@ impl SlaveInfo {
             texts.insert("version".to_owned(), version);
         }
         Self {
-            texts,
+            texts: Arc::new(texts),
             prompts: prompts(info),
             commands: Arc::new(pairs(commands)),
             style: TextStyle::Bytes,
@@ -151,7 +151,7 @@ mod tests {
         let slave = SlaveInfo::of_slave(Some(&info), Some(&Value::bytes("0.8.14")), None);
         let want = [("admin", "me"), ("numcpus", "2"), ("version", "0.8.14")];
         assert_eq!(
-            slave.texts,
+            *slave.texts,
             want.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
         );
         assert_eq!(slave.style, TextStyle::Bytes);

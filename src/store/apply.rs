@@ -229,7 +229,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             .execute(params![
                 slave.as_str(),
                 connected,
-                info.as_ref().map(Json::<&BTreeMap<_, _>>),
+                info.as_deref().map(Json::<&BTreeMap<_, _>>),
                 at.0,
             ]),
         Op::SlaveHeard { slave, at } => conn

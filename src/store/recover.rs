@@ -167,7 +167,7 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
                     seen_at,
                     paused,
                     missed: row.get(7)?,
-                    info: row.get::<_, Json<_>>(8)?.0,
+                    info: Arc::new(row.get::<_, Json<_>>(8)?.0),
                     instance: stop.map(|Json(stop)| InstanceRecord { identity, stop }),
                 },
             ))

@@ -216,7 +216,7 @@ fn answer_of_slave(session: SessionId, command: SlaveCommand) -> Option<Input> {
     Some(match command {
         SlaveCommand::Greet => Input::SlaveDescribed {
             session,
-            info: BTreeMap::new(),
+            info: Arc::default(),
         },
         SlaveCommand::SendBuilderList { builders } => Input::BuilderListAnswered {
             session,

@@ -260,7 +260,7 @@ impl Harness {
         let info = info.map(|(k, v)| (k.to_owned(), v.to_owned()));
         self.input(Input::SlaveDescribed {
             session,
-            info: info.into(),
+            info: Arc::new(info.into()),
         });
     }
 

@@ -136,7 +136,9 @@ fn a_state() -> tempfile::TempDir {
         Op::SlaveState {
             slave: "bot1".into(),
             connected: true,
-            info: Some([("version".to_owned(), "0.8.14".to_owned())].into()),
+            info: Some(Arc::new(
+                [("version".to_owned(), "0.8.14".to_owned())].into(),
+            )),
             at: at(2),
         },
         Op::BuilderState {

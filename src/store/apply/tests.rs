@@ -336,9 +336,8 @@ fn builders_and_slaves_are_those_of_the_configuration() {
         connected,
         info: info.map(|pairs| {
             let pairs = pairs.iter();
-            pairs
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect()
+            let pairs = pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            Arc::new(pairs.collect())
         }),
         at: at(secs),
     };

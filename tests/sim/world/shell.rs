@@ -1,6 +1,6 @@
 //! What the world does with the core's commands, and what it may expect of them.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use buildmaster::botmaster::{
     Answer, BuildCommand, Command, Event, Input, InstanceCommand, SessionId, SlaveCommand,
@@ -59,7 +59,7 @@ impl World {
                 session,
                 Input::SlaveDescribed {
                     session,
-                    info: BTreeMap::new(),
+                    info: Arc::default(),
                 },
             ),
             SlaveCommand::CheckAlive => self.owe(
