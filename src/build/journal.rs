@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::model::{Op, Patch, PatchBody, SetId};
-use crate::store::{Writer, read};
+use crate::store::{StoreError, Writer};
 
 /// Takes the ops of a running build, in order. Cheap to clone.
 #[derive(Clone)]
@@ -55,18 +55,13 @@ impl Journal {
         let Some(state) = self.state.clone() else {
             return Err(lost(set));
         };
-        let read = tokio::task::spawn_blocking(move || {
-            let state = state.open_readonly().map_err(|error| error.to_string())?;
-            let diff = read::diff(&state.conn, set).map_err(|error| error.to_string())?;
-            diff.filter(|diff| !diff.is_empty())
-                .map(Bytes::from)
-                .ok_or_else(|| lost(set))
-        });
-        let unreadable = |error: String| format!("cannot read the patch of the build: {error}");
-        read.await
-            .map_err(|error| error.to_string())
-            .flatten()
-            .map_err(unreadable)
+        let unreadable =
+            |error: &dyn fmt::Display| format!("cannot read the patch of the build: {error}");
+        let diff = state.reader().read(move |state| state.diff(set)).await;
+        let diff = diff.map_err(|error: StoreError| unreadable(&error))?;
+        diff.filter(|diff| !diff.is_empty())
+            .map(Bytes::from)
+            .ok_or_else(|| unreadable(&lost(set)))
     }
 }
 

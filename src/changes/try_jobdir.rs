@@ -24,7 +24,7 @@ mod maildir;
 
 use std::ffi::{OsStr, OsString};
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +41,6 @@ use crate::control::Control;
 use crate::directory::Identity;
 use crate::model::{SchedulerName, TryJob};
 use crate::protocol::jobfile;
-use crate::store::{State, read};
 
 pub use self::maildir::{JobdirError, Lock};
 
@@ -51,7 +50,6 @@ pub struct JobdirWatcher {
     scheduler: SchedulerName,
     maildir: Arc<Maildir>,
     poll_interval: Duration,
-    basedir: PathBuf,
 }
 
 impl JobdirWatcher {
@@ -73,7 +71,6 @@ impl JobdirWatcher {
             scheduler: scheduler.clone(),
             maildir: Arc::new(maildir),
             poll_interval: config.poll_interval,
-            basedir: basedir.to_owned(),
         })
     }
 
@@ -320,14 +317,11 @@ impl Running {
     }
 
     async fn is_submitted(&self, job: String) -> Result<bool, String> {
-        let (basedir, scheduler) = (self.watcher.basedir.clone(), self.watcher.scheduler.clone());
-        let found = spawn_blocking(move || -> anyhow::Result<bool> {
-            let state = State::open_readonly(&basedir)?;
-            Ok(read::set_of_try_job(&state.conn, &scheduler, &job)?.is_some())
-        });
+        let scheduler = self.watcher.scheduler.clone();
+        let reader = self.control.reader();
+        let found = reader.read(move |state| state.set_of_try_job(&scheduler, &job));
         match found.await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(format!("cannot look up try jobs in the state: {error:#}")),
+            Ok(set) => Ok(set.is_some()),
             Err(error) => Err(format!("cannot look up try jobs in the state: {error}")),
         }
     }

@@ -9,7 +9,7 @@ use anyhow::bail;
 use super::show::check_builder;
 use crate::model::{BuildNumber, BuilderName};
 use crate::store::State;
-use crate::store::read::{self, Among, FromEnd};
+use crate::store::read::{Among, FromEnd};
 
 /// Which build of a builder is meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,10 +68,10 @@ impl Nth {
             Self::FromEnd(place) => place,
         };
         check_builder(state, builder)?;
-        if let Some(number) = read::from_end(&state.conn, builder, place, among)? {
+        if let Some(number) = state.build_from_end(builder, place, among)? {
             return Ok(number);
         }
-        let some = read::from_end(&state.conn, builder, FromEnd::Back(1), among)?;
+        let some = state.build_from_end(builder, FromEnd::Back(1), among)?;
         match (some, among) {
             (Some(_), _) if place == FromEnd::Last => {
                 bail!("all builds of {builder} are tries; `-1` is the newest")

@@ -20,7 +20,7 @@ use super::nth::Nth;
 use super::{USAGE, complain};
 use crate::model::{BuilderName, ChangeNumber, Timestamp};
 use crate::store::State;
-use crate::store::read::{self, Among, BuildRow, Which};
+use crate::store::read::{Among, BuildRow, Which};
 
 mod builds;
 mod configured;
@@ -181,11 +181,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
         return log::print(args, &state, screen, moment);
     }
     // All that is read below is of one moment.
-    let _moment = state
-        .conn
-        .unchecked_transaction()
-        .context("cannot read the state")?;
-    let conn = &state.conn;
+    let _moment = state.at_one_moment()?;
     let limit = match args.limit {
         Some(limit) => limit,
         None if args.json => u32::MAX,
@@ -193,7 +189,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
     };
     match &args.what {
         What::Builders => {
-            let mut builders = read::builders(conn)?;
+            let mut builders = state.builders()?;
             if !is_running {
                 for builder in &mut builders {
                     "offline".clone_into(&mut builder.state);
@@ -207,7 +203,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             }
             live::look(&args.basedir, is_running).correct_pending(&mut builders);
             let schedulers = config.iter().flat_map(|config| &config.schedulers);
-            let schedulers = Scheduler::all(Some(conn), schedulers.map(AsRef::as_ref), now)?;
+            let schedulers = Scheduler::all(Some(&state), schedulers.map(AsRef::as_ref), now)?;
             let configs = configured::by_name(config.as_ref());
             if args.json {
                 let builders = builders.iter();
@@ -222,14 +218,14 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             let config = configured::read(&args.basedir)
                 .context("the schedulers are not known: `buildmaster checkconfig` shows what is wrong with the configuration")?;
             let configs = config.schedulers.iter().map(AsRef::as_ref);
-            let schedulers = Scheduler::all(Some(conn), configs, now)?;
+            let schedulers = Scheduler::all(Some(&state), configs, now)?;
             if args.json {
                 return json::lines(screen.out, schedulers.iter().map(Scheduler::json));
             }
             schedulers::table(screen, &schedulers, now, is_running)?;
         }
         What::Slaves => {
-            let mut slaves = read::slaves(conn)?;
+            let mut slaves = state.slaves()?;
             for slave in &mut slaves {
                 slave.connected &= is_running;
             }
@@ -251,7 +247,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             refused::page(screen, &slaves, &live.refusals)?;
         }
         What::Changes => {
-            let changes = read::changes(conn, limit)?;
+            let changes = state.changes(limit)?;
             if args.json {
                 return json::lines(screen.out, changes.iter().map(json::change));
             }
@@ -259,17 +255,17 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
         }
         What::Change { number } => {
             let wanted = ChangeNumber(*number);
-            let Some(change) = read::change(conn, wanted)? else {
-                if read::was_change(conn, wanted)? {
-                    bail!("change {number} was removed, as change_horizon says");
+            let Some(change) = state.change(wanted)? else {
+                if state.was_change(wanted)? {
+                    bail!("change {number} was pruned (change_horizon)");
                 }
                 bail!("there is no change {number}");
             };
             let fate = Fate {
-                decisions: read::decisions(conn, change.number)?,
-                sets: read::sets_of_change(conn, change.number)?,
-                requests: read::requests_of_change(conn, change.number)?,
-                some_have_gone: read::were_sets(conn)?,
+                decisions: state.decisions(change.number)?,
+                sets: state.sets_of_change(change.number)?,
+                requests: state.requests_of_change(change.number)?,
+                some_have_gone: state.were_sets()?,
             };
             if args.json {
                 return json::lines(screen.out, [json::change_with(&change, &fate)]);
@@ -285,11 +281,11 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             };
             let live = live::look(&args.basedir, is_running);
             let requests = if which == Which::All {
-                read::requests(conn, which, limit)?
+                state.requests(which, limit)?
             } else {
                 // Which of them come first depends on what is not on disk.
                 let priorities = live::priorities(&live, &args.basedir, is_running);
-                let mut requests = read::requests(conn, which, u32::MAX)?;
+                let mut requests = state.requests(which, u32::MAX)?;
                 requests.retain(|row| which == Which::Open || !live.is_starting(row));
                 live::put_in_order(&mut requests, &priorities);
                 requests.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -317,8 +313,8 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             if let Some(builder) = &builder {
                 check_builder(&state, builder)?;
             }
-            let builds = read::builds(conn, builder.as_ref(), limit)?;
-            let builds = Shown::of(conn, builds, moment)?;
+            let builds = state.builds(builder.as_ref(), limit)?;
+            let builds = Shown::of(&state, builds, moment)?;
             if args.json {
                 let builds = builds.iter().map(|build| json::build(build, moment));
                 return json::lines(screen.out, builds);
@@ -327,8 +323,8 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
         }
         What::Build { builder, number } => {
             let build = find_build(&state, builder, *number)?;
-            let trail = trail::of_build(conn, &build)?;
-            for build in &Shown::of(conn, vec![build], moment)? {
+            let trail = trail::of_build(&state, &build)?;
+            for build in &Shown::of(&state, vec![build], moment)? {
                 if args.json {
                     return json::lines(screen.out, [json::build_with(build, &trail, moment)]);
                 }
@@ -390,12 +386,12 @@ fn find_build(state: &State, builder: &str, nth: Nth) -> anyhow::Result<BuildRow
     let builder = BuilderName::from(builder);
     check_builder(state, &builder)?;
     let number = nth.find(state, &builder, Among::All)?;
-    match read::build(&state.conn, &builder, number)? {
+    match state.build(&builder, number)? {
         Some(build) => Ok(build),
-        None if read::was_build(&state.conn, &builder, number)? => {
-            bail!("build {number} of {builder} was removed, as build_horizon says")
+        None if state.was_build(&builder, number)? => {
+            bail!("build {builder}/{number} was pruned (build_horizon)")
         }
-        None => match read::builds(&state.conn, Some(&builder), 1)?.first() {
+        None => match state.builds(Some(&builder), 1)?.first() {
             Some(last) => bail!(
                 "there is no build {number} of {builder}; its last one is {}",
                 last.summary.number
@@ -406,7 +402,7 @@ fn find_build(state: &State, builder: &str, nth: Nth) -> anyhow::Result<BuildRow
 }
 
 pub(super) fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Result<()> {
-    let mut names = read::builder_names(&state.conn)?;
+    let mut names = state.builder_names()?;
     if names.contains(builder) {
         return Ok(());
     }

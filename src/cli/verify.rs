@@ -7,8 +7,8 @@ use clap::Args;
 use super::base_dir::BaseDir;
 use super::{complain, say};
 use crate::logs::LogReader;
-use crate::store::verify::{self, KnownLog};
-use crate::store::{State, StoreError};
+use crate::store::State;
+use crate::store::verify::KnownLog;
 
 /// Check the state and the logs of a master, running or not, for damage.
 ///
@@ -31,17 +31,16 @@ impl Verify {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let state = State::open_readonly(self.dir.path())?;
         let path = self.dir.path().join(crate::store::Store::FILE);
-        let damage = |error| StoreError::of(&path, error);
         let mut wrong = 0_u64;
         let mut tell = |text: &str| {
             complain(text);
             wrong += 1;
         };
-        for text in verify::verify(&state).map_err(damage)? {
+        for text in state.verify()? {
             tell(&format!("{}: {text}", path.display()));
         }
         let mut logs = 0_u64;
-        let looked = verify::each_log(&state, |log| {
+        let looked = state.each_log(|log| {
             logs += 1;
             if let Err(why) = self.check_log(&state, &log) {
                 tell(&format!(
@@ -50,7 +49,7 @@ impl Verify {
                 ));
             }
         });
-        looked.map_err(damage)?;
+        looked?;
         if wrong > 0 {
             complain(&format!(
                 "{}: {wrong} of what was checked is damaged",
@@ -88,5 +87,5 @@ impl Verify {
 
 /// Whether the state has forgotten the log since it was asked for it.
 fn is_pruned(state: &State, log: &KnownLog) -> bool {
-    verify::is_kept(state, &log.path).is_ok_and(|kept| !kept)
+    state.is_log_kept(&log.path).is_ok_and(|kept| !kept)
 }

@@ -1,6 +1,5 @@
 //! Builds that people ask for: forced, and built again (BLD-16).
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::{Ask, Control, odd};
@@ -8,7 +7,7 @@ use crate::botmaster::{Answer, Forced};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp, revision_built,
 };
-use crate::store::{State, read};
+use crate::store::State;
 
 /// Where the master itself sets properties of each build, so that a rebuild gets its own.
 const SET_FOR_EACH_BUILD: [&str; 3] = ["Build", "Builder", "BuildSlave"];
@@ -45,20 +44,22 @@ impl Control {
         number: BuildNumber,
         reason: String,
     ) -> Result<Arc<BuildSet>, String> {
-        let like = tokio::task::spawn_blocking(move || like(builder, number, reason));
-        let forced = like.await.map_err(|error| error.to_string())??;
-        self.force(forced).await
+        let reader = self.reader();
+        let like = reader.read(move |state| like(state, builder, number, reason));
+        self.force(like.await?).await
     }
 }
 
-/// A wish for what build `number` was, read from the state in the current directory, the base directory.
-fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<Forced, String> {
-    let state = State::open_readonly(Path::new(".")).map_err(|error| error.to_string())?;
-    let found = read::build(&state.conn, &builder, number).map_err(|error| error.to_string())?;
-    let Some(build) = found else {
-        let is_gone = read::was_build(&state.conn, &builder, number).is_ok_and(|gone| gone);
-        return Err(match is_gone {
-            true => format!("build {number} of {builder} was removed, as build_horizon says"),
+/// A request for what build `number` was.
+fn like(
+    state: &State,
+    builder: BuilderName,
+    number: BuildNumber,
+    reason: String,
+) -> Result<Forced, String> {
+    let Some(build) = state.build(&builder, number)? else {
+        return Err(match state.was_build(&builder, number)? {
+            true => format!("build {builder}/{number} was pruned (build_horizon)"),
             false => format!("there is no build {number} of {builder}"),
         });
     };
@@ -66,12 +67,11 @@ fn like(builder: BuilderName, number: BuildNumber, reason: String) -> Result<For
         return Err(format!("build {number} of {builder} has not finished"));
     }
     let requests = &build.summary.requests;
-    let wishes = read::wishes(&state.conn, requests);
-    let (stamps, priority) = wishes.map_err(|error| error.to_string())?;
+    let (stamps, priority) = state.wishes(requests)?;
     if stamps.is_empty() && !requests.is_empty() {
         return Err(format!(
-            "what build {number} of {builder} has built is not known any more: its build sets were removed, as the \
-             horizons say; force a build of the revision that you want"
+            "cannot rebuild {builder}/{number}: its build sets were pruned (build_horizon); force a \
+             build of the revision that you want"
         ));
     }
     let stamp = absolute(&SourceStamp::merged(&stamps), &build.properties);

@@ -24,7 +24,7 @@ use crate::model::{
     BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
 };
 use crate::protocol::try_call::MAX_PATCH_BYTES;
-use crate::store::Writer;
+use crate::store::{Reader, Writer};
 
 pub use facts::Facts;
 pub use news::{News, Newsroom};
@@ -143,6 +143,12 @@ impl Control {
     #[must_use]
     pub const fn newsroom(&self) -> &Newsroom {
         &self.newsroom
+    }
+
+    /// Reads what is on disk.
+    #[must_use]
+    pub const fn reader(&self) -> &Reader {
+        self.writer.reader()
     }
 
     /// Whether work can be handed in now: the master does not stop, and can write its state.

@@ -1,11 +1,9 @@
 //! Why a request does not run: what the core says, or the record of a request that has ended (MAS-10).
 
-use std::path::Path;
-
 use super::{Ask, Control};
 use crate::botmaster::{Answer, Blocker};
 use crate::model::RequestId;
-use crate::store::{State, read};
+use crate::store::State;
 
 impl Control {
     /// Every blocker of a request, or what has become of it.
@@ -16,20 +14,17 @@ impl Control {
         if let Answer::Why(Some(blockers)) = self.ask(Ask::Why(request)).await? {
             return Ok(blockers);
         }
-        let recorded = tokio::task::spawn_blocking(move || recorded(request));
-        let recorded = recorded.await.map_err(|error| error.to_string())?;
-        recorded.map(|blocker| vec![blocker])
+        let recorded = self.reader().read(move |state| recorded(state, request));
+        Ok(vec![recorded.await?])
     }
 }
 
-/// What the state in the current directory, the base directory, knows of a request that is not open.
-fn recorded(id: RequestId) -> Result<Blocker, String> {
-    let state = State::open_readonly(Path::new(".")).map_err(|error| error.to_string())?;
-    let found = read::request(&state.conn, id).map_err(|error| error.to_string())?;
-    let Some(row) = found else {
-        if read::was_request(&state.conn, id).is_ok_and(|gone| gone) {
+/// What the state knows of a request that is not open.
+fn recorded(state: &State, id: RequestId) -> Result<Blocker, String> {
+    let Some(row) = state.request(id)? else {
+        if state.was_request(id)? {
             return Err(format!(
-                "request {id} has finished and was removed, as build_horizon says"
+                "request {id} finished and was pruned (build_horizon)"
             ));
         }
         return Err(format!(

@@ -153,7 +153,7 @@ pub async fn run(
         socket::serve(listener, control.clone(), tasks.clone()),
     );
     let reconfigurer = Reconfigurer::new(config, load, doors, jobdirs, log, control, &tasks);
-    let pruner = Pruner::open(basedir, writer.clone(), clock)?;
+    let pruner = Pruner::new(writer.clone(), clock);
     let (horizons, news) = (reconfigurer.horizons(), newsroom.listen());
     tasks.spawn(
         info_span!("pruning"),

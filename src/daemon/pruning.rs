@@ -7,10 +7,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
@@ -23,8 +22,8 @@ use crate::control::News;
 use crate::logs;
 use crate::model::{BuilderName, Op, Pruned, Timestamp};
 use crate::net::Tasks;
-use crate::store::prune::{self, Limits, Page, What};
-use crate::store::{State, StoreError, Writer, read};
+use crate::store::prune::{Limits, Page, What};
+use crate::store::{State, StoreError, Writer};
 
 /// How long builds that have ended wait for others: they end in swarms.
 const GATHERING: Duration = Duration::from_secs(1);
@@ -35,7 +34,6 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// Prunes the state.
 #[derive(Debug)]
 pub(super) struct Pruner {
-    state: Arc<Mutex<State>>,
     writer: Writer,
     clock: Clock,
 }
@@ -101,14 +99,9 @@ async fn next(
 }
 
 impl Pruner {
-    /// Prunes the state in `basedir` through `writer`.
-    pub(super) fn open(basedir: &Path, writer: Writer, clock: Clock) -> Result<Self, StoreError> {
-        let state = Arc::new(Mutex::new(State::open_readonly(basedir)?));
-        Ok(Self {
-            state,
-            writer,
-            clock,
-        })
+    /// Prunes the state that `writer` writes.
+    pub(super) const fn new(writer: Writer, clock: Clock) -> Self {
+        Self { writer, clock }
     }
 
     async fn prune(&self, horizons: &Horizons, which: Which) -> anyhow::Result<()> {
@@ -119,7 +112,7 @@ impl Pruner {
             let builders = match which {
                 Which::These(builders) => builders,
                 Which::All => {
-                    let names = self.read(|state| Ok(read::builder_names(&state.conn)?));
+                    let names = self.writer.reader().read(State::builder_names);
                     names.await?.into_iter().collect()
                 }
             };
@@ -129,7 +122,7 @@ impl Pruner {
         }
         if horizons.changes.is_set() {
             let limits = limits(horizons.changes, now);
-            self.walk(move |conn, from| prune::changes(conn, &limits, from))
+            self.walk(move |state, from| state.prunable_changes(&limits, from))
                 .await?;
         }
         Ok(())
@@ -144,13 +137,13 @@ impl Pruner {
         for (what, horizon) in [(What::Builds, horizons.builds), (What::Logs, horizons.logs)] {
             if horizon.is_set() {
                 let (limits, of) = (limits(horizon, now), builder.clone());
-                self.walk(move |conn, from| prune::builds(conn, &of, what, &limits, from))
+                self.walk(move |state, from| state.prunable_builds(&of, what, &limits, from))
                     .await?;
             }
         }
         if horizons.builds.is_set() {
             let (limits, of) = (limits(horizons.builds, now), builder.clone());
-            self.walk(move |conn, _| prune::unbuilt_sets(conn, &of, &limits))
+            self.walk(move |state, _| state.prunable_sets(&of, &limits))
                 .await?;
         }
         Ok(())
@@ -159,12 +152,16 @@ impl Pruner {
     /// Takes away what `page` finds, until there are no more pages.
     async fn walk(
         &self,
-        page: impl Fn(&Connection, u64) -> rusqlite::Result<Page> + Clone + Send + 'static,
+        page: impl Fn(&State, u64) -> Result<Page, StoreError> + Clone + Send + 'static,
     ) -> anyhow::Result<()> {
         let mut next = Some(0);
         while let Some(from) = next {
             let page = page.clone();
-            let found = self.read(move |state| Ok(page(&state.conn, from)?)).await?;
+            let found = self
+                .writer
+                .reader()
+                .read(move |state| page(state, from))
+                .await?;
             next = found.next;
             if let Some(pruned) = found.found {
                 self.write(pruned).await;
@@ -179,15 +176,18 @@ impl Pruner {
     async fn remove_log_dirs(&self) -> anyhow::Result<()> {
         let mut after = String::new();
         loop {
-            let removed = self.read(move |state| {
-                let dirs = prune::log_dirs(&state.conn, &after)?;
-                let last = dirs.last().map(|(dir, _)| dir.clone());
-                let gone = dirs
-                    .into_iter()
-                    .filter(|(dir, is_used)| *is_used || remove(state.basedir(), dir));
-                let gone: Vec<_> = gone.map(|(dir, _)| dir).collect();
-                Ok((gone, last))
-            });
+            let removed = self
+                .writer
+                .reader()
+                .read(move |state| -> Result<_, StoreError> {
+                    let dirs = state.forgotten_log_dirs(&after)?;
+                    let last = dirs.last().map(|(dir, _)| dir.clone());
+                    let gone = dirs
+                        .into_iter()
+                        .filter(|(dir, is_used)| *is_used || remove(state.basedir(), dir));
+                    let gone: Vec<_> = gone.map(|(dir, _)| dir).collect();
+                    Ok((gone, last))
+                });
             let (gone, last) = removed.await?;
             if !gone.is_empty() {
                 self.write(Pruned::LogDirs(gone)).await;
@@ -201,16 +201,6 @@ impl Pruner {
 
     async fn write(&self, pruned: Pruned) {
         self.writer.write_and_wait(vec![Op::Pruned(pruned)]).await;
-    }
-
-    /// Does what takes time with the state and the disk.
-    async fn read<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&State) -> anyhow::Result<T> + Send + 'static,
-    ) -> anyhow::Result<T> {
-        let state = Arc::clone(&self.state);
-        let look = move || look(&state.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(look).await?
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why the state cannot be used.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +92,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What SQLite says.
-        source: rusqlite::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The file is something else.
     #[error(
@@ -111,20 +112,25 @@ pub enum StoreError {
         /// What it says.
         source: io::Error,
     },
+    /// The thread that read it did not come to an end.
+    #[error("reading the state failed: {why}")]
+    Unfinished {
+        /// What became of it.
+        why: String,
+    },
     /// SQLite refuses.
     #[error("cannot use {}: {source}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
         /// What it says.
-        source: rusqlite::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl StoreError {
     /// The error for what SQLite says of the file at `path`.
-    #[must_use]
-    pub fn of(path: &Path, source: rusqlite::Error) -> Self {
+    pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         if is_damage(&source) {
             let why = source.to_string();
@@ -141,9 +147,21 @@ impl StoreError {
                 | ErrorCode::ReadOnly
                 | ErrorCode::PermissionDenied
                 | ErrorCode::OutOfMemory,
-            ) => Self::Passing { path, source },
-            Some(_) | None => Self::Sqlite { path, source },
+            ) => Self::Passing {
+                path,
+                source: source.into(),
+            },
+            Some(_) | None => Self::Sqlite {
+                path,
+                source: source.into(),
+            },
         }
+    }
+}
+
+impl From<StoreError> for String {
+    fn from(error: StoreError) -> Self {
+        error.to_string()
     }
 }
 

@@ -56,7 +56,6 @@ mod tests {
     use crate::model::{BuildNumber, Forecast, Op, Results};
     use crate::store::State;
     use crate::store::apply::tests::{a_change, a_set, apply_all, finished, reopen, started};
-    use crate::store::read::build;
 
     /// A builder is expected to take so long for each step.
     fn expected(builder: &str, steps: &[(&str, f64)]) -> (BuilderName, Expectations) {
@@ -109,7 +108,7 @@ mod tests {
         apply_all(dir.path(), &[begun(0), begun(1)]);
         let found = |number| {
             let state = State::open_readonly(dir.path()).unwrap();
-            let row = build(&state.conn, &"quick".into(), BuildNumber(number));
+            let row = state.build(&"quick".into(), BuildNumber(number));
             row.unwrap().unwrap().forecast
         };
         let conn =

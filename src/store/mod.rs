@@ -18,12 +18,15 @@ mod known_login;
 mod lock;
 pub mod prune;
 pub mod read;
+mod reader;
 mod recover;
 mod schema;
+mod state;
 pub mod verify;
 pub mod writer;
 
 pub use error::StoreError;
 pub use fresh::begin_anew;
-pub use read::State;
+pub use reader::Reader;
+pub use state::{OneMoment, State};
 pub use writer::{Store, Writer};

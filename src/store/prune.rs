@@ -15,7 +15,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::column::{Col, Json, int};
-use super::recover::{collect_changes, scheduler_states};
+use super::read::held::{collect_changes, scheduler_states};
+use super::{State, StoreError};
 use crate::model::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, Pruned, RequestId, SetId, Timestamp,
 };
@@ -59,136 +60,146 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// Builds of `builder` that may go, or whose logs may, from the number `from` on.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn builds(
-    conn: &Connection,
-    builder: &BuilderName,
-    what: What,
-    limits: &Limits,
-    from: u64,
-) -> rusqlite::Result<Page> {
-    let newest = number(conn, NEWEST_BUILD, builder)?;
-    let last = number(conn, LAST_ENDED_BUILD, builder)?;
-    let last_but_tries = number(conn, LAST_BUILD_BUT_TRIES, builder)?;
-    let first = limits.first(newest.unwrap_or_default());
-    let sql = match what {
-        What::Builds => BUILDS,
-        What::Logs => BUILDS_WITH_LOGS,
-    };
-    let mut found = Vec::new();
-    let next = walk(
-        conn,
-        sql,
-        params![builder.as_str(), int(from), int(PAGE)],
-        |id, number, ended| {
-            let Some(ended) = ended else {
-                // It runs; those after it may have ended long ago.
-                return Ok(true);
+impl State {
+    /// Builds of `builder` that may go, or whose logs may, from the number `from` on.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn prunable_builds(
+        &self,
+        builder: &BuilderName,
+        what: What,
+        limits: &Limits,
+        from: u64,
+    ) -> Result<Page, StoreError> {
+        self.read(|conn| {
+            let newest = number(conn, NEWEST_BUILD, builder)?;
+            let last = number(conn, LAST_ENDED_BUILD, builder)?;
+            let last_but_tries = number(conn, LAST_BUILD_BUT_TRIES, builder)?;
+            let first = limits.first(newest.unwrap_or_default());
+            let sql = match what {
+                What::Builds => BUILDS,
+                What::Logs => BUILDS_WITH_LOGS,
             };
-            if number >= first && !limits.has_passed(ended) {
-                return Ok(false);
-            }
-            if ![last, last_but_tries].contains(&Some(number))
-                && !is_there(conn, OPEN_SET_OF_BUILD, id)?
-            {
-                found.push(BuildId(id));
-            }
-            Ok(true)
-        },
-    )?;
-    let found = (!found.is_empty()).then_some(match what {
-        What::Builds => Pruned::Builds(found),
-        What::Logs => Pruned::Logs(found),
-    });
-    Ok(Page { found, next })
-}
+            let mut found = Vec::new();
+            let next = walk(
+                conn,
+                sql,
+                params![builder.as_str(), int(from), int(PAGE)],
+                |id, number, ended| {
+                    let Some(ended) = ended else {
+                        // It runs; those after it may have ended long ago.
+                        return Ok(true);
+                    };
+                    if number >= first && !limits.has_passed(ended) {
+                        return Ok(false);
+                    }
+                    if ![last, last_but_tries].contains(&Some(number))
+                        && !is_there(conn, OPEN_SET_OF_BUILD, id)?
+                    {
+                        found.push(BuildId(id));
+                    }
+                    Ok(true)
+                },
+            )?;
+            let found = (!found.is_empty()).then_some(match what {
+                What::Builds => Pruned::Builds(found),
+                What::Logs => Pruned::Logs(found),
+            });
+            Ok(Page { found, next })
+        })
+    }
 
-/// Sets with requests of `builder` that ended without a build and are older than those of the builds that stay.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn unbuilt_sets(
-    conn: &Connection,
-    builder: &BuilderName,
-    limits: &Limits,
-) -> rusqlite::Result<Page> {
-    let newest = number(conn, NEWEST_BUILD, builder)?;
-    let first = limits.first(newest.unwrap_or_default());
-    let begin: Option<i64> = match first {
-        0 => None,
-        _ => conn
-            .prepare_cached(BEGIN_OF_BUILD)?
-            .query_row((builder.as_str(), int(first)), |row| row.get(0))
-            .optional()?,
-    };
-    let Some(before) = begin.max(limits.since.map(|since| since.0)) else {
-        return Ok(Page::default());
-    };
-    let sets: Vec<SetId> = conn
-        .prepare_cached(UNBUILT_SETS)?
-        .query_map(params![builder.as_str(), before, int(PAGE)], |row| {
-            Ok(row.get::<_, Col<_>>(0)?.0)
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    // Those that are found are gone when the next page is looked for.
-    let next = (!sets.is_empty()).then_some(0);
-    let found = next.map(|_| Pruned::Sets(sets));
-    Ok(Page { found, next })
-}
+    /// Sets with requests of `builder` that ended without a build and are older than those of the builds that stay.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn prunable_sets(
+        &self,
+        builder: &BuilderName,
+        limits: &Limits,
+    ) -> Result<Page, StoreError> {
+        self.read(|conn| {
+            let newest = number(conn, NEWEST_BUILD, builder)?;
+            let first = limits.first(newest.unwrap_or_default());
+            let begin: Option<i64> = match first {
+                0 => None,
+                _ => conn
+                    .prepare_cached(BEGIN_OF_BUILD)?
+                    .query_row((builder.as_str(), int(first)), |row| row.get(0))
+                    .optional()?,
+            };
+            let Some(before) = begin.max(limits.since.map(|since| since.0)) else {
+                return Ok(Page::default());
+            };
+            let sets: Vec<SetId> = conn
+                .prepare_cached(UNBUILT_SETS)?
+                .query_map(params![builder.as_str(), before, int(PAGE)], |row| {
+                    Ok(row.get::<_, Col<_>>(0)?.0)
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            // Those that are found are gone when the next page is looked for.
+            let next = (!sets.is_empty()).then_some(0);
+            let found = next.map(|_| Pruned::Sets(sets));
+            Ok(Page { found, next })
+        })
+    }
 
-/// Changes that may go, from the number `from` on (CHG-07).
-///
-/// # Errors
-/// The state cannot be read.
-pub fn changes(conn: &Connection, limits: &Limits, from: u64) -> rusqlite::Result<Page> {
-    let newest = conn.prepare_cached(NEWEST_CHANGE)?.query_row([], maybe)?;
-    let first = limits.first(newest.unwrap_or_default());
-    let mut held: Option<BTreeSet<ChangeNumber>> = None;
-    let mut found = Vec::new();
-    let next = walk(
-        conn,
-        CHANGES,
-        params![int(from), int(PAGE)],
-        |_, number, arrived| {
-            if number >= first && arrived.is_none_or(|at| !limits.has_passed(at)) {
-                return Ok(false);
-            }
-            if held.is_none() {
-                held = Some(held_changes(conn)?);
-            }
-            let is_held = |number| held.as_ref().is_some_and(|held| held.contains(number));
-            let number = ChangeNumber(number);
-            if !is_held(&number) && !is_there(conn, OPEN_SET_OF_CHANGE, number.0)? {
-                found.push(number);
-            }
-            Ok(true)
-        },
-    )?;
-    let found = (!found.is_empty()).then_some(Pruned::Changes(found));
-    Ok(Page { found, next })
-}
+    /// Changes that may go, from the number `from` on (CHG-07).
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn prunable_changes(&self, limits: &Limits, from: u64) -> Result<Page, StoreError> {
+        self.read(|conn| {
+            let newest = conn.prepare_cached(NEWEST_CHANGE)?.query_row([], maybe)?;
+            let first = limits.first(newest.unwrap_or_default());
+            let mut held: Option<BTreeSet<ChangeNumber>> = None;
+            let mut found = Vec::new();
+            let next = walk(
+                conn,
+                CHANGES,
+                params![int(from), int(PAGE)],
+                |_, number, arrived| {
+                    if number >= first && arrived.is_none_or(|at| !limits.has_passed(at)) {
+                        return Ok(false);
+                    }
+                    if held.is_none() {
+                        held = Some(held_changes(conn)?);
+                    }
+                    let is_held = |number| held.as_ref().is_some_and(|held| held.contains(number));
+                    let number = ChangeNumber(number);
+                    if !is_held(&number) && !is_there(conn, OPEN_SET_OF_CHANGE, number.0)? {
+                        found.push(number);
+                    }
+                    Ok(true)
+                },
+            )?;
+            let found = (!found.is_empty()).then_some(Pruned::Changes(found));
+            Ok(Page { found, next })
+        })
+    }
 
-/// Directories of logs that the state has forgotten, after the one of this name, and whether another build has its
-/// logs there meanwhile: a builder may have the directory that another one had before.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn log_dirs(conn: &Connection, after: &str) -> rusqlite::Result<Vec<(String, bool)>> {
-    let dirs: Vec<String> = conn
-        .prepare_cached(LOG_DIRS)?
-        .query_map(params![after, int(PAGE)], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut is_used = conn.prepare_cached(USER_OF_LOG_DIR)?;
-    let with_use = |dir: String| {
-        let number = Path::new(&dir).file_name().and_then(|name| name.to_str());
-        let number = number.and_then(|name| name.parse::<i64>().ok());
-        let used = is_used.exists(params![number, dir])?;
-        Ok((dir, used))
-    };
-    dirs.into_iter().map(with_use).collect()
+    /// Directories of logs that the state has forgotten, after the one of this name, and whether another build has its
+    /// logs there meanwhile: a builder may have the directory that another one had before.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn forgotten_log_dirs(&self, after: &str) -> Result<Vec<(String, bool)>, StoreError> {
+        self.read(|conn| {
+            let dirs: Vec<String> = conn
+                .prepare_cached(LOG_DIRS)?
+                .query_map(params![after, int(PAGE)], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut is_used = conn.prepare_cached(USER_OF_LOG_DIR)?;
+            let with_use = |dir: String| {
+                let number = Path::new(&dir).file_name().and_then(|name| name.to_str());
+                let number = number.and_then(|name| name.parse::<i64>().ok());
+                let used = is_used.exists(params![number, dir])?;
+                Ok((dir, used))
+            };
+            dirs.into_iter().map(with_use).collect()
+        })
+    }
 }
 
 /// Takes what has gone out of the state. It may have gone before.

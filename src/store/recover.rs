@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior, params};
-use serde_json::Value;
 
 use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
 use super::expectation;
 use super::known_login;
-use super::read;
+use super::read::changes::change;
+use super::read::held::{collect_changes, scheduler_states};
 use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
 use crate::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber,
@@ -52,7 +52,7 @@ pub(super) fn recover(
     needed.extend(&held);
     let mut changes = BTreeMap::new();
     for number in needed {
-        if let Some(change) = read::change(conn, number)? {
+        if let Some(change) = change(conn, number)? {
             changes.insert(number, Arc::new(change));
         }
     }
@@ -138,16 +138,6 @@ fn close_open_logs(conn: &Connection, basedir: &Path, build: BuildId) -> rusqlit
     Ok(())
 }
 
-pub(super) fn scheduler_states(
-    conn: &Connection,
-) -> rusqlite::Result<BTreeMap<SchedulerName, Value>> {
-    conn.prepare("SELECT name, state FROM scheduler")?
-        .query_map([], |row| {
-            Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Json<_>>(1)?.0))
-        })?
-        .collect()
-}
-
 fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSlave>> {
     conn.prepare(SLAVES)?
         .query_map([], |row| {
@@ -178,24 +168,6 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
 const SLAVES: &str = "SELECT name, seen_at, paused_at, paused_by, pause_reason, instance_stop,
         instance, missed_at IS NOT NULL, info
     FROM slave";
-
-/// Numbers in arrays under the key `changes`, at any depth.
-pub(super) fn collect_changes(state: &Value, found: &mut BTreeSet<ChangeNumber>) {
-    match state {
-        Value::Array(items) => items.iter().for_each(|item| collect_changes(item, found)),
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                if key == "changes"
-                    && let Value::Array(items) = value
-                {
-                    found.extend(items.iter().filter_map(Value::as_u64).map(ChangeNumber));
-                }
-                collect_changes(value, found);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
 
 struct OpenSet {
     id: SetId,

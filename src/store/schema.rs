@@ -177,7 +177,14 @@ mod tests {
         ChangeNumber, InstanceRecord, InstanceStop, PatchBody, SetId, SlaveName, StopMeans,
         Timestamp,
     };
-    use crate::store::{Store, read};
+    use crate::store::read::SetRow;
+    use crate::store::{State, Store};
+
+    /// The state, brought to the schema of this program.
+    fn state(dir: &tempfile::TempDir) -> State {
+        drop(open(dir).unwrap());
+        State::open_readonly(dir.path()).unwrap()
+    }
 
     fn open(dir: &tempfile::TempDir) -> Result<Connection, StoreError> {
         open_for_writing(&dir.path().join("state.sqlite"))
@@ -297,23 +304,20 @@ mod tests {
         let conn = open(&dir).unwrap();
         assert_eq!(version(&conn).unwrap(), known());
         let change = ChangeNumber(7);
-        let ids = |sets: Vec<read::SetRow>| -> Vec<_> { sets.iter().map(|s| s.id).collect() };
-        assert_eq!(read::change(&conn, change).unwrap().unwrap().who, "zoë");
-        assert_eq!(read::decisions(&conn, change).unwrap(), None);
+        let ids = |sets: Vec<SetRow>| -> Vec<_> { sets.iter().map(|s| s.id).collect() };
+        assert_eq!(state(&dir).change(change).unwrap().unwrap().who, "zoë");
+        assert_eq!(state(&dir).decisions(change).unwrap(), None);
+        assert_eq!(ids(state(&dir).sets_of_change(change).unwrap()), [SetId(3)]);
         assert_eq!(
-            ids(read::sets_of_change(&conn, change).unwrap()),
+            ids(state(&dir).sets_of_client("job", 9).unwrap()),
             [SetId(3)]
         );
-        assert_eq!(
-            ids(read::sets_of_client(&conn, "job", 9).unwrap()),
-            [SetId(3)]
-        );
-        assert!(read::build_set(&conn, SetId(4)).unwrap().is_some());
+        assert!(state(&dir).build_set(SetId(4)).unwrap().is_some());
         drop(conn);
         let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
         let patch = recovered.requests[0].stamp.patch.as_ref().unwrap();
         assert_eq!(patch.body, PatchBody::Kept(SetId(3)));
-        let diff = read::diff(&open(&dir).unwrap(), SetId(3)).unwrap();
+        let diff = state(&dir).diff(SetId(3)).unwrap();
         assert_eq!(diff.unwrap(), [0, 255]);
 
         // What goes takes along what was added for it.
@@ -394,7 +398,7 @@ mod tests {
         );
         let conn = open(&dir).unwrap();
         assert_eq!(version(&conn).unwrap(), known());
-        assert_eq!(read::slaves(&conn).unwrap()[0].info["version"], "0.8.14");
+        assert_eq!(state(&dir).slaves().unwrap()[0].info["version"], "0.8.14");
     }
 
     #[test]
@@ -409,7 +413,7 @@ mod tests {
         .unwrap();
         drop(conn);
         let conn = open(&dir).unwrap();
-        let builds = read::builds(&conn, None, 9).unwrap();
+        let builds = state(&dir).builds(None, 9).unwrap();
         let forecasts: Vec<_> = builds.iter().map(|build| &build.forecast).collect();
         assert_eq!(forecasts, [&crate::model::Forecast::default()]);
         drop(conn);
@@ -441,8 +445,7 @@ mod tests {
         )
         .unwrap();
         drop(conn);
-        let conn = open(&dir).unwrap();
-        let builds = read::builds(&conn, None, 9).unwrap();
+        let builds = state(&dir).builds(None, 9).unwrap();
         let blamed: Vec<_> = builds.iter().map(|b| &b.summary.blamelist[..]).collect();
         let [ann, bob, cid] = ["ann", "bob", "cid"].map(str::to_owned);
         assert_eq!(blamed, [&[][..], &[ann, bob, cid]]);
@@ -461,7 +464,7 @@ mod tests {
         )
         .unwrap();
         drop(conn);
-        let changes = read::changes(&open(&dir).unwrap(), 9).unwrap();
+        let changes = state(&dir).changes(9).unwrap();
         assert_eq!(changes[0].files, ["a"]);
         assert_eq!(changes[0].files_left_out, 0);
     }
@@ -501,7 +504,7 @@ mod tests {
         )
         .unwrap();
         drop(conn);
-        let slaves = read::slaves(&open(&dir).unwrap()).unwrap();
+        let slaves = state(&dir).slaves().unwrap();
         let heard: Vec<_> = slaves.iter().map(|slave| slave.heard_at).collect();
         assert_eq!(heard, [Some(Timestamp(77)), None]);
     }

@@ -36,20 +36,65 @@ pub(super) fn glance(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// What is wrong with the state of a master: damage to its file, and rows that refer to rows that are not there.
-///
-/// # Errors
-/// It cannot be read for another reason than damage.
-pub fn verify(state: &State) -> rusqlite::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for looked in [integrity(&state.conn), references(&state.conn)] {
-        match looked {
-            Ok(texts) => found.extend(texts),
-            Err(error) if is_damage(&error) => found.push(error.to_string()),
-            Err(error) => return Err(error),
-        }
+/// A log that is complete and still kept, as the state has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownLog {
+    /// The builder.
+    pub builder: BuilderName,
+    /// The number of the build.
+    pub number: u64,
+    /// Where the log is, relative to the base directory and without suffix.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl State {
+    /// What is wrong with the state of a master: damage to its file, and rows that refer to rows that are not there.
+    ///
+    /// # Errors
+    /// It cannot be read for another reason than damage.
+    pub fn verify(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|conn| {
+            let mut found = Vec::new();
+            for looked in [integrity(conn), references(conn)] {
+                match looked {
+                    Ok(texts) => found.extend(texts),
+                    Err(error) if is_damage(&error) => found.push(error.to_string()),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(found)
+        })
     }
-    Ok(found)
+
+    /// Calls `look` with each log that is complete and was not pruned.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn each_log(&self, mut look: impl FnMut(KnownLog)) -> Result<(), StoreError> {
+        self.read(|conn| {
+            let mut select = conn.prepare(LOGS)?;
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                look(KnownLog {
+                    builder: BuilderName::from(row.get::<_, String>(0)?.as_str()),
+                    number: row.get::<_, i64>(1)?.unsigned_abs(),
+                    path: row.get(2)?,
+                    size: row.get::<_, i64>(3)?.unsigned_abs(),
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether the log at `path` has not been pruned.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn is_log_kept(&self, path: &str) -> Result<bool, StoreError> {
+        self.read(|conn| conn.prepare_cached(KEPT)?.exists([path]))
+    }
 }
 
 fn integrity(conn: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -71,46 +116,6 @@ fn references(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     conn.prepare("PRAGMA foreign_key_check")?
         .query_map([], dangling)?
         .collect()
-}
-
-/// A log that is complete and still kept, as the state has it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KnownLog {
-    /// The builder.
-    pub builder: BuilderName,
-    /// The number of the build.
-    pub number: u64,
-    /// Where the log is, relative to the base directory and without suffix.
-    pub path: String,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
-/// Calls `look` with each log that is complete and was not pruned.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn each_log(state: &State, mut look: impl FnMut(KnownLog)) -> rusqlite::Result<()> {
-    let mut select = state.conn.prepare(LOGS)?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        look(KnownLog {
-            builder: BuilderName::from(row.get::<_, String>(0)?.as_str()),
-            number: row.get::<_, i64>(1)?.unsigned_abs(),
-            path: row.get(2)?,
-            size: row.get::<_, i64>(3)?.unsigned_abs(),
-        });
-    }
-    Ok(())
-}
-
-/// Whether the log at `path` has not been pruned.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn is_kept(state: &State, path: &str) -> rusqlite::Result<bool> {
-    let mut select = state.conn.prepare_cached(KEPT)?;
-    select.exists([path])
 }
 
 pub(super) const KEPT: &str = "SELECT 1 FROM log l JOIN build b ON b.id = l.build
@@ -170,7 +175,7 @@ mod tests {
     fn a_whole_state_is_fine() {
         let dir = filled();
         let state = State::open_readonly(dir.path()).unwrap();
-        assert_eq!(verify(&state).unwrap(), [""; 0]);
+        assert_eq!(state.verify().unwrap(), [""; 0]);
         Store::open(dir.path(), Timestamp(0)).unwrap();
     }
 
@@ -186,7 +191,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         let state = State::open_readonly(dir.path()).unwrap();
-        assert!(!verify(&state).unwrap().is_empty());
+        assert!(!state.verify().unwrap().is_empty());
     }
 
     #[test]
@@ -200,7 +205,7 @@ mod tests {
         .unwrap();
         let state = State::open_readonly(dir.path()).unwrap();
         assert_eq!(
-            verify(&state).unwrap(),
+            state.verify().unwrap(),
             ["a row of request refers to a row of build_set that is not there"]
         );
     }

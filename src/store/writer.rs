@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use super::apply::{Refusal, apply};
 use super::lock::Lock;
 use super::recover::recover;
-use super::{State, StoreError, error, fresh, schema, verify};
+use super::{Reader, StoreError, error, fresh, schema, verify};
 use crate::backoff::Backoff;
 use crate::model::{Op, Recovered, Ticket, Timestamp};
 
@@ -66,7 +66,7 @@ impl Store {
             is_healthy: AtomicBool::new(true),
         });
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        let dir = Arc::from(dir);
+        let reader = Reader::new(dir);
         let thread = WriterThread {
             store: self,
             waiting,
@@ -77,7 +77,11 @@ impl Store {
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || thread.run())?;
-        Ok(Writer { inbox, shared, dir })
+        Ok(Writer {
+            inbox,
+            shared,
+            reader,
+        })
     }
 }
 
@@ -86,17 +90,14 @@ impl Store {
 pub struct Writer {
     inbox: mpsc::Sender<Message>,
     shared: Arc<Shared>,
-    /// Where the state is.
-    dir: Arc<Path>,
+    reader: Reader,
 }
 
 impl Writer {
-    /// The state for reading what is committed.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn open_readonly(&self) -> Result<State, StoreError> {
-        State::open_readonly(&self.dir)
+    /// Reads what is committed.
+    #[must_use]
+    pub const fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// Hands in ops in order; waits while the writer is far behind. With a ticket the ops are committed soon and then

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
@@ -12,7 +13,7 @@ use super::*;
 use crate::botmaster::{Answer, Event};
 use crate::control::{Ask, News, Newsroom, Question, Said};
 use crate::model::{BuildSet, Op, SetId, SourceStamp, Ticket, Timestamp};
-use crate::store::{Store, Writer};
+use crate::store::{State, Store, Writer};
 
 /// Longest job in these tests, in bytes.
 const MAX_JOB_SIZE: u64 = 1000;
@@ -481,7 +482,8 @@ async fn tjd_07_a_job_that_a_killed_master_had_taken_is_handed_in_once_more_at_m
     let op = Op::SetSubmitted(Arc::new(set("submitted")));
     world.writer.write(Some(Ticket(1)), vec![op]).await;
     let state = State::open_readonly(world.dir.path()).unwrap();
-    while read::set_of_try_job(&state.conn, &"try".into(), "submitted")
+    while state
+        .set_of_try_job(&"try".into(), "submitted")
         .unwrap()
         .is_none()
     {

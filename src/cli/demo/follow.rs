@@ -11,7 +11,8 @@ use anyhow::{Context, bail};
 use super::say;
 use crate::logs::{Channel, LogReader};
 use crate::model::{BuildNumber, BuilderName, Results, StepSummary};
-use crate::store::read::{self, BuildRow, State};
+use crate::store::State;
+use crate::store::read::BuildRow;
 
 /// How often it looks.
 const POLL: Duration = Duration::from_millis(50);
@@ -45,7 +46,7 @@ impl Follower {
         say("   the change is on disk; the scheduler waits for a second of quiet");
         let mut shown = Shown::default();
         loop {
-            if let Some(build) = read::build(&state.conn, &builder, number)? {
+            if let Some(build) = state.build(&builder, number)? {
                 self.show(&build, &mut shown)?;
                 if let Some(result) = build.summary.result {
                     self.show_end(&build, result);

@@ -4,15 +4,14 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
-
 use super::eta::{self, Left};
 use super::pages::{heading, join, properties};
 use super::screen::{Cell, Colour, Screen, duration, headline, size};
 use crate::model::{
     Judgement, Origin, Remaining, Results, StepSummary, Timestamp, interested_users, revision_built,
 };
-use crate::store::read::{self, BuildRow};
+use crate::store::read::BuildRow;
+use crate::store::{State, StoreError};
 
 /// A build with what is made of its record.
 #[derive(Debug)]
@@ -38,16 +37,16 @@ pub(super) struct Moment<'a> {
 impl Shown {
     /// Makes what is shown of these builds.
     pub(super) fn of(
-        conn: &Connection,
+        state: &State,
         rows: Vec<BuildRow>,
         moment: Moment<'_>,
-    ) -> rusqlite::Result<Vec<Self>> {
+    ) -> Result<Vec<Self>, StoreError> {
         let mut builds = Vec::with_capacity(rows.len());
         for row in rows {
-            let origin = read::origin(conn, &row.summary)?;
+            let origin = state.origin(&row.summary)?;
             builds.push((row, origin));
         }
-        let judgements = read::judgements(conn, &builds)?;
+        let judgements = state.judgements(&builds)?;
         let builds = builds.into_iter().zip(judgements);
         let shown = builds.map(|((row, origin), judgement)| Self {
             left: eta::left(&row, moment.is_running, moment.basedir, moment.now),

@@ -23,7 +23,7 @@ pub(super) fn page(screen: &mut Screen<'_>, fate: &Fate) -> io::Result<()> {
     decisions(screen, fate.decisions.as_deref())?;
     if fate.sets.is_empty() {
         return screen.line(match fate.some_have_gone {
-            true => "  in no build set, or in one that was removed, as build_horizon says",
+            true => "  in no build set, or only in pruned ones (build_horizon)",
             false => "  in no build set yet",
         });
     }

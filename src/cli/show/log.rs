@@ -13,7 +13,7 @@ use crate::cli::nth::Nth;
 use crate::logs::{Channel, LogReader};
 use crate::model::{Results, StepSummary};
 use crate::store::State;
-use crate::store::read::{self, BuildRow};
+use crate::store::read::{BuildRow, LogRow};
 use crate::text::Harmless;
 
 /// Which log, and what of it.
@@ -53,8 +53,8 @@ pub(super) fn print(
     let build = find_build(state, &args.builder, args.number)?;
     let number = build.summary.number;
     let builder = &args.builder;
-    if read::are_logs_gone(&state.conn, build.summary.id)? {
-        bail!("the logs of build {number} of {builder} were removed, as log_horizon says");
+    if state.are_logs_gone(build.summary.id)? {
+        bail!("the logs of build {builder}/{number} were pruned (log_horizon)");
     }
     let (id, mut build) = (build.summary.id, build);
     let step = loop {
@@ -75,9 +75,8 @@ pub(super) fn print(
     let mut printer = Printer::new(args, screen);
     loop {
         // Looked at first, so that nothing that was written before the end is left.
-        let is_over = !args.follow
-            || !state.is_master_running()
-            || read::is_log_complete(&state.conn, id, &log.path)?;
+        let is_over =
+            !args.follow || !state.is_master_running() || state.is_log_complete(id, &log.path)?;
         reader
             .copy_each(&mut |channel, bytes| printer.print(channel, bytes))
             .with_context(doing)?;
@@ -106,7 +105,7 @@ fn choose_step(
             place => Ok(place),
         };
     }
-    let Some(shown) = Shown::of(&state.conn, vec![build.clone()], moment)?.pop() else {
+    let Some(shown) = Shown::of(state, vec![build.clone()], moment)?.pop() else {
         return Ok(None);
     };
     let bad = shown.bad_steps();
@@ -147,11 +146,7 @@ fn goes_on(build: &BuildRow, state: &State) -> bool {
     build.summary.finished_at.is_none() && state.is_master_running()
 }
 
-fn find_log<'a>(
-    build: &'a BuildRow,
-    step: usize,
-    log: Option<&str>,
-) -> anyhow::Result<&'a read::LogRow> {
+fn find_log<'a>(build: &'a BuildRow, step: usize, log: Option<&str>) -> anyhow::Result<&'a LogRow> {
     let logs = &build.logs[step];
     let named = |name: &str| logs.iter().find(|log| log.name == name);
     let found = match log {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::builds::runs;
@@ -15,7 +14,7 @@ use crate::model::{
     BuilderName, ChangeNumber, Decision, Line, Results, SchedulerName, SetId, Timestamp,
 };
 use crate::schedulers::next_run;
-use crate::store::read;
+use crate::store::{State, StoreError};
 
 /// A scheduler of the configuration, with what the state knows of it.
 #[derive(Debug)]
@@ -44,20 +43,20 @@ pub(super) struct Tree {
 }
 
 impl Scheduler {
-    /// Reads what the state knows of the schedulers with these settings; `conn` is absent if there is no state.
+    /// Reads what the state knows of the schedulers with these settings; `state` is absent if there is no state.
     pub(super) fn all<'a>(
-        conn: Option<&Connection>,
+        state: Option<&State>,
         configs: impl IntoIterator<Item = &'a SchedulerConfig>,
         now: Timestamp,
-    ) -> rusqlite::Result<Vec<Self>> {
-        let mut waiting = match conn {
-            Some(conn) => waiting(conn)?,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut waiting = match state {
+            Some(state) => waiting(state)?,
             None => BTreeMap::new(),
         };
         let mut all = Vec::new();
         for config in configs {
-            let last = match conn {
-                Some(conn) => read::last_set_of(conn, &config.name)?,
+            let last = match state {
+                Some(state) => state.last_set_of(&config.name)?,
                 None => None,
             };
             let next = match &config.kind {
@@ -194,23 +193,23 @@ impl Tree {
 }
 
 /// The changes that each scheduler waits with.
-fn waiting(conn: &Connection) -> rusqlite::Result<BTreeMap<SchedulerName, Vec<Tree>>> {
+fn waiting(state: &State) -> Result<BTreeMap<SchedulerName, Vec<Tree>>, StoreError> {
     let mut all = BTreeMap::new();
-    for (scheduler, numbers) in read::held_changes(conn)? {
-        let trees = trees(conn, &scheduler, &numbers)?;
+    for (scheduler, numbers) in state.held_changes()? {
+        let trees = trees(state, &scheduler, &numbers)?;
         all.insert(scheduler, trees);
     }
     Ok(all)
 }
 
 fn trees(
-    conn: &Connection,
+    state: &State,
     scheduler: &SchedulerName,
     numbers: &BTreeSet<ChangeNumber>,
-) -> rusqlite::Result<Vec<Tree>> {
+) -> Result<Vec<Tree>, StoreError> {
     let mut trees: BTreeMap<Line, Tree> = BTreeMap::new();
     for &number in numbers {
-        let Some(change) = read::change(conn, number)? else {
+        let Some(change) = state.change(number)? else {
             continue;
         };
         let line = Line {
@@ -219,7 +218,7 @@ fn trees(
             project: change.project.clone(),
             codebase: change.codebase.clone(),
         };
-        let decisions = read::decisions(conn, number)?.unwrap_or_default();
+        let decisions = state.decisions(number)?.unwrap_or_default();
         let decision = decisions.into_iter().find(|(name, _)| name == scheduler);
         let decision = decision.map(|(_, decision)| decision);
         let tree = trees.entry(line.clone()).or_insert_with(|| Tree {

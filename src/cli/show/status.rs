@@ -19,7 +19,7 @@ use crate::control::Facts;
 use crate::control::socket::Request;
 use crate::model::{RequestId, Timestamp};
 use crate::store::State;
-use crate::store::read::{self, BuilderRow, SlaveRow};
+use crate::store::read::{BuilderRow, SlaveRow};
 
 /// Show whether a master runs, since when, and what it does.
 ///
@@ -76,11 +76,11 @@ impl Work {
             return Ok(Self::default());
         };
         let live = live::look(dir, is_running);
-        let mut builders = read::builders(&state.conn)?;
+        let mut builders = state.builders()?;
         live.correct_pending(&mut builders);
         Ok(Self {
             builders,
-            slaves: read::slaves(&state.conn)?,
+            slaves: state.slaves()?,
             live,
         })
     }

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use rusqlite::Connection;
-
 use super::screen::{Cell, Screen, duration};
 use crate::model::{BuildNumber, ChangeNumber, Decision, SchedulerName, SetId};
-use crate::store::read::{self, BuildRow, RequestRow, SetRow};
+use crate::store::read::{BuildRow, RequestRow, SetRow};
+use crate::store::{State, StoreError};
 
 /// How a build came about, as far as it was written down.
 #[derive(Debug, Default)]
@@ -26,18 +25,18 @@ pub(super) struct Trail {
 }
 
 /// Follows a build back.
-pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Trail> {
+pub(super) fn of_build(state: &State, row: &BuildRow) -> Result<Trail, StoreError> {
     let mut trail = Trail {
-        again_after: read::builds_before(conn, &row.summary)?,
-        logs_are_gone: read::are_logs_gone(conn, row.summary.id)?,
+        again_after: state.builds_before(&row.summary)?,
+        logs_are_gone: state.are_logs_gone(row.summary.id)?,
         ..Trail::default()
     };
     for &id in &row.summary.requests {
-        let Some(request) = read::request(conn, id)? else {
+        let Some(request) = state.request(id)? else {
             continue;
         };
         if !trail.sets.contains_key(&request.set)
-            && let Some(set) = read::build_set(conn, request.set)?
+            && let Some(set) = state.build_set(request.set)?
         {
             trail.sets.insert(set.id, set);
         }
@@ -45,7 +44,7 @@ pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Tr
     }
     let schedulers: BTreeSet<_> = trail.sets.values().flat_map(|s| &s.scheduler).collect();
     for &number in &row.summary.changes {
-        let decisions = read::decisions(conn, number)?.unwrap_or_default();
+        let decisions = state.decisions(number)?.unwrap_or_default();
         let its = decisions
             .into_iter()
             .filter(|(name, _)| schedulers.contains(name));
@@ -57,7 +56,7 @@ pub(super) fn of_build(conn: &Connection, row: &BuildRow) -> rusqlite::Result<Tr
 /// Prints it below a build.
 pub(super) fn page(screen: &mut Screen<'_>, row: &BuildRow, trail: &Trail) -> io::Result<()> {
     if trail.logs_are_gone {
-        screen.line("  logs were removed, as log_horizon says")?;
+        screen.line("  logs were pruned (log_horizon)")?;
     }
     let started = row.summary.started_at;
     let mut rows = Vec::new();

@@ -10,7 +10,7 @@ use super::schedulers::Scheduler;
 use super::screen::Screen;
 use crate::model::{BuilderName, Timestamp};
 use crate::store::State;
-use crate::store::read::{self, Which};
+use crate::store::read::Which;
 
 /// How often the state is looked at.
 const POLL: Duration = Duration::from_millis(200);
@@ -49,13 +49,13 @@ fn goes_on(
     builder: Option<&BuilderName>,
     screen: &Screen<'_>,
 ) -> anyhow::Result<Option<String>> {
-    let conn = &state.conn;
     let is_meant = |name: &BuilderName| builder.is_none_or(|builder| builder == name);
-    let mut open = read::requests(conn, Which::Open, u32::MAX)?;
+    let mut open = state.requests(Which::Open, u32::MAX)?;
     open.retain(|request| is_meant(&request.builder));
     let waiting = open.iter().filter(|request| request.build.is_none());
     let waiting: Vec<_> = waiting.map(|request| request.id).collect();
-    let builders = read::builders(conn)?
+    let builders = state
+        .builders()?
         .into_iter()
         .filter(|row| is_meant(&row.name));
     let running: Vec<_> = builders
@@ -78,7 +78,7 @@ fn goes_on(
     if let Some(config) = configured::read(state.basedir()) {
         let now = Timestamp(chrono::Utc::now().timestamp_micros());
         let configs = config.schedulers.iter().map(AsRef::as_ref);
-        for scheduler in Scheduler::all(Some(conn), configs, now)? {
+        for scheduler in Scheduler::all(Some(state), configs, now)? {
             let trees = match builder {
                 Some(builder) => scheduler.waiting_for(builder),
                 None => scheduler.waiting(),
@@ -88,7 +88,7 @@ fn goes_on(
             }
         }
     }
-    match read::builds(conn, builder, 1)?.is_empty() {
+    match state.builds(builder, 1)?.is_empty() {
         true => Ok(Some("waiting for the first build".to_owned())),
         false => Ok(None),
     }

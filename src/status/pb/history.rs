@@ -9,8 +9,8 @@ use tracing::warn;
 use super::User;
 use crate::logs::{Channel, LogReader};
 use crate::model::SetId;
-use crate::store::read::{self, BuildRow, RequestRow, SetRow};
-use crate::store::{State, StoreError};
+use crate::store::read::{BuildRow, RequestRow, SetRow};
+use crate::store::{Reader, State, StoreError};
 
 /// Most bytes of a log that are sent: they become one string of the protocol, in which what is not UTF-8 takes three
 /// times as much.
@@ -23,21 +23,26 @@ pub(super) type StoredSet = (SetRow, Vec<(RequestRow, Option<BuildRow>)>);
 #[derive(Debug)]
 pub(super) struct History {
     basedir: PathBuf,
+    reader: Reader,
 }
 
 impl History {
-    pub(super) const fn new(basedir: PathBuf) -> Self {
-        Self { basedir }
+    pub(super) const fn new(basedir: PathBuf, reader: Reader) -> Self {
+        Self { basedir, reader }
     }
 
     /// A set; absent as well if the state cannot be read, of which the log tells.
     pub(super) async fn set(&self, id: SetId) -> Option<StoredSet> {
         let read = move |state: &State| {
-            let set = read::build_set(&state.conn, id)?;
-            let requests = read::requests_of_set(&state.conn, id)?;
+            let set = state.build_set(id)?;
+            let requests = state.requests_of_set(id)?;
             Ok(set.map(|set| (set, requests)))
         };
-        self.read(read).await.flatten()
+        let found: Result<_, StoreError> = self.reader.read(read).await;
+        found.unwrap_or_else(|error| {
+            warn!("cannot read the state for a try client: {error}");
+            None
+        })
     }
 
     /// Bytes of output so far in each of `logs`, which are names and paths; logs that are not there have none.
@@ -73,36 +78,6 @@ impl History {
             }
         }
     }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&State) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Option<T> {
-        let basedir = self.basedir.clone();
-        let reading = tokio::task::spawn_blocking(move || -> Result<T, ReadError> {
-            let state = State::open_readonly(&basedir)?;
-            Ok(read(&state)?)
-        });
-        match reading.await {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(error)) => {
-                warn!("cannot read the state for a try client: {error}");
-                None
-            }
-            Err(error) => {
-                warn!("reading the state for a try client failed: {error}");
-                None
-            }
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ReadError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Sql(#[from] rusqlite::Error),
 }
 
 /// Whether `user` handed the set in. The reason says who did (TRY-05), and no name can look like another with more text.

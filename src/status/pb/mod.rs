@@ -72,10 +72,10 @@ pub async fn serve(
     let mut client = Client {
         peer: peer.clone(),
         sender,
+        upload: Upload::new(basedir.clone()),
+        history: History::new(basedir, control.reader().clone()),
         control,
         user,
-        upload: Upload::new(basedir.clone()),
-        history: History::new(basedir),
         things: Vec::new(),
         tags: BTreeMap::new(),
         tracked: Tracked::default(),

@@ -17,7 +17,7 @@ use crate::model::{
     StepSummary, StopMeans, Timestamp,
 };
 use crate::store::read::{self, Which};
-use crate::store::{Store, StoreError, schema};
+use crate::store::{State, Store, StoreError, schema};
 
 // ---- what the tests of the store say things with ----
 
@@ -162,8 +162,8 @@ pub(in crate::store) fn queue(recovered: &Recovered) -> Vec<(u64, &str, u32, u32
         .collect()
 }
 
-fn open_state(dir: &Path) -> Connection {
-    schema::open_for_reading(dir).unwrap()
+fn open_state(dir: &Path) -> State {
+    State::open_readonly(dir).unwrap()
 }
 
 // ---- what is written can be read again ----
@@ -178,11 +178,11 @@ fn a_change_is_read_as_it_was_written() {
     };
     let changes = [a_change(1), Arc::new(plain)];
     apply_all(dir.path(), &changes.clone().map(Op::ChangeAdded));
-    let conn = open_state(dir.path());
-    let [one, two] = [1, 2].map(|n| read::change(&conn, ChangeNumber(n)).unwrap().unwrap());
+    let state = open_state(dir.path());
+    let [one, two] = [1, 2].map(|n| state.change(ChangeNumber(n)).unwrap().unwrap());
     assert_eq!((&one, &two), (&*changes[0], &*changes[1]));
-    assert_eq!(read::changes(&conn, 1).unwrap(), [two]);
-    assert_eq!(read::change(&conn, ChangeNumber(3)).unwrap(), None);
+    assert_eq!(state.changes(1).unwrap(), [two]);
+    assert_eq!(state.change(ChangeNumber(3)).unwrap(), None);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_property_nested_as_deep_as_a_peer_may_send_is_read_again() {
     let deep = (0..400).fold(json!(1), |inner, _| json!([inner]));
     change.said.properties.set("deep", deep, "Change");
     apply_all(dir.path(), &[Op::ChangeAdded(Arc::new(change.clone()))]);
-    let read = read::change(&open_state(dir.path()), ChangeNumber(1)).unwrap();
+    let read = open_state(dir.path()).change(ChangeNumber(1)).unwrap();
     assert_eq!(read, Some(change));
 }
 
@@ -249,11 +249,7 @@ fn bst_11_a_set_is_shown_before_during_and_after() {
     let dir = tempfile::tempdir().unwrap();
     let set = a_set(1, 1, &["quick", "full"], vec![]);
     apply_all(dir.path(), &[Op::SetSubmitted(set.clone())]);
-    let read = |dir: &Path| {
-        read::build_set(&open_state(dir), SetId(1))
-            .unwrap()
-            .unwrap()
-    };
+    let read = |dir: &Path| open_state(dir).build_set(SetId(1)).unwrap().unwrap();
     let before = read(dir.path());
     assert_eq!(before.reason, "because");
     assert_eq!(before.external_id.as_deref(), Some("job-1"));
@@ -369,8 +365,8 @@ fn builders_and_slaves_are_those_of_the_configuration() {
             started(3, "old", 0, &[]),
         ],
     );
-    let conn = open_state(dir.path());
-    let builders = read::builders(&conn).unwrap();
+    let state = open_state(dir.path());
+    let builders = state.builders().unwrap();
     let zeta = read::BuilderRow {
         name: "zeta".into(),
         state: "building".to_owned(),
@@ -383,9 +379,9 @@ fn builders_and_slaves_are_those_of_the_configuration() {
     assert_eq!(builders[0], zeta);
     assert_eq!((builders[1].pending, builders.len()), (1, 2));
     assert_eq!(builders[1].pending_since, Some(at(200)), "BLD-17");
-    let names: Vec<_> = read::builder_names(&conn).unwrap();
+    let names: Vec<_> = state.builder_names().unwrap();
     assert_eq!(names, ["alpha".into(), "old".into(), "zeta".into()]);
-    let slaves = read::slaves(&conn).unwrap();
+    let slaves = state.slaves().unwrap();
     assert_eq!(slaves[0].seen_at, None);
     assert_eq!(slaves[0].name.as_str(), "new");
     assert_eq!(
@@ -475,7 +471,7 @@ fn what_contradicts_the_state_is_refused_and_leaves_the_transaction_open() {
     }
     apply(&conn, &Op::ChangeAdded(a_change(2))).unwrap();
     conn.execute_batch("COMMIT").unwrap();
-    assert_eq!(read::changes(&conn, 9).unwrap().len(), 2);
+    assert_eq!(open_state(dir.path()).changes(9).unwrap().len(), 2);
 }
 
 #[test]
@@ -486,7 +482,7 @@ fn a_second_master_is_told_who_runs() {
     assert!(matches!(error, StoreError::AlreadyRunning { .. }));
     let pid = format!("(process {})", std::process::id());
     assert!(error.to_string().ends_with(&pid), "{error}");
-    let state = read::State::open_readonly(dir.path()).unwrap();
+    let state = State::open_readonly(dir.path()).unwrap();
     assert!(state.is_master_running());
     drop(store);
     assert!(!state.is_master_running());

@@ -10,7 +10,7 @@ use crate::store::apply::tests::{
     step_started,
 };
 use crate::store::read::tests::plan;
-use crate::store::{Store, apply, read, schema};
+use crate::store::{Store, apply, schema};
 
 /// Build number `n` of `quick`, with its change, its set and its request, which have the same number, ended at `n` seconds.
 fn built(n: u64) -> Vec<Op> {
@@ -46,6 +46,7 @@ fn ended(n: u64) -> Vec<Op> {
 struct Base {
     dir: tempfile::TempDir,
     conn: Connection,
+    state: State,
 }
 
 impl Base {
@@ -53,14 +54,15 @@ impl Base {
         let dir = tempfile::tempdir().unwrap();
         apply_all(dir.path(), &ops.into_iter().collect::<Vec<_>>());
         let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
-        Self { dir, conn }
+        let state = State::open_readonly(dir.path()).unwrap();
+        Self { dir, conn, state }
     }
 
-    fn prune(&self, page: impl Fn(&Connection, u64) -> rusqlite::Result<Page>) -> Vec<Pruned> {
+    fn prune(&self, page: impl Fn(&State, u64) -> Result<Page, StoreError>) -> Vec<Pruned> {
         let mut all = Vec::new();
         let mut next = Some(0);
         while let Some(from) = next {
-            let page = page(&self.conn, from).unwrap();
+            let page = page(&self.state, from).unwrap();
             if let Some(pruned) = page.found {
                 apply::apply(&self.conn, &Op::Pruned(pruned.clone())).unwrap();
                 all.push(pruned);
@@ -71,11 +73,11 @@ impl Base {
     }
 
     fn prune_builds(&self, what: What, limits: Limits) -> Vec<Pruned> {
-        self.prune(|conn, from| builds(conn, &"quick".into(), what, &limits, from))
+        self.prune(|state, from| state.prunable_builds(&"quick".into(), what, &limits, from))
     }
 
     fn prune_changes(&self, limits: Limits) -> Vec<Pruned> {
-        self.prune(|conn, from| changes(conn, &limits, from))
+        self.prune(|state, from| state.prunable_changes(&limits, from))
     }
 
     /// The numbers in a column, in order.
@@ -130,10 +132,10 @@ fn mas_08_builds_beyond_the_count_go_with_all_that_is_theirs_in_small_steps() {
     assert_eq!(base.prune_builds(What::Builds, count(3)), []);
     assert_eq!(reopen(base.dir.path()).next, numbers);
     let quick = "quick".into();
-    let is_gone = |n| read::was_build(&base.conn, &quick, BuildNumber(n)).unwrap();
+    let is_gone = |n| base.state.was_build(&quick, BuildNumber(n)).unwrap();
     assert!(is_gone(97) && !is_gone(101));
-    assert!(read::was_request(&base.conn, RequestId(97)).unwrap());
-    assert!(read::were_sets(&base.conn).unwrap());
+    assert!(base.state.was_request(RequestId(97)).unwrap());
+    assert!(base.state.were_sets().unwrap());
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn mas_08_logs_go_and_their_builds_stay() {
     assert_eq!(base.builds(), [1, 2, 3, 4, 5]);
     assert_eq!(base.numbers("SELECT build FROM log ORDER BY 1"), [4, 5]);
     assert_eq!(base.prune_builds(What::Logs, count(2)), []);
-    let is_gone = |n| read::are_logs_gone(&base.conn, BuildId(n)).unwrap();
+    let is_gone = |n| base.state.are_logs_gone(BuildId(n)).unwrap();
     assert!(is_gone(3) && !is_gone(4));
 }
 
@@ -210,7 +212,7 @@ fn chg_07_changes_stay_that_an_open_set_or_a_scheduler_has() {
     let changes = || base.numbers("SELECT number FROM change ORDER BY 1");
     base.prune_changes(count(3));
     assert_eq!(changes(), [1, 4, 8, 9, 10]);
-    assert!(read::was_change(&base.conn, ChangeNumber(7)).unwrap());
+    assert!(base.state.was_change(ChangeNumber(7)).unwrap());
     // All have come at 100 seconds.
     base.prune_changes(since(100));
     assert_eq!(changes(), [1, 4, 8, 9, 10]);
@@ -240,7 +242,7 @@ fn mas_08_sets_without_a_build_go_when_they_are_older_than_the_builds_that_stay(
     ops.extend(cancelled(12, 300));
     let base = Base::with(ops);
     let sets = |limits| {
-        base.prune(|conn, _| unbuilt_sets(conn, &"quick".into(), &limits));
+        base.prune(|state, _| state.prunable_sets(&"quick".into(), &limits));
         base.numbers("SELECT id FROM build_set WHERE id > 10 ORDER BY 1")
     };
     assert_eq!(sets(count(4)), [11, 12], "there are fewer builds");
@@ -256,9 +258,12 @@ fn mas_08_directories_of_logs_are_known_until_they_are_gone_from_the_disk() {
     // A start in between changes nothing.
     reopen(base.dir.path());
     let dir = |n: u64| format!("builders/quick/{n}");
-    let known = || log_dirs(&base.conn, "").unwrap();
+    let known = || base.state.forgotten_log_dirs("").unwrap();
     assert_eq!(known(), [(dir(1), false), (dir(2), false)]);
-    assert_eq!(log_dirs(&base.conn, &dir(1)).unwrap(), [(dir(2), false)]);
+    assert_eq!(
+        base.state.forgotten_log_dirs(&dir(1)).unwrap(),
+        [(dir(2), false)]
+    );
     let gone = Op::Pruned(Pruned::LogDirs(vec![dir(1)]));
     apply::apply(&base.conn, &gone).unwrap();
     assert_eq!(known(), [(dir(2), false)]);
@@ -284,7 +289,7 @@ fn mas_08_logs_of_another_builder_in_the_same_directory_stay() {
     });
     let base = Base::with(ops);
     base.prune_builds(What::Builds, count(1));
-    let known = log_dirs(&base.conn, "").unwrap();
+    let known = base.state.forgotten_log_dirs("").unwrap();
     assert_eq!(known, [("builders/quick/1".to_owned(), true)]);
 }
 
@@ -346,14 +351,14 @@ proptest! {
         let seen = || {
             let recovered = reopen(base.dir.path());
             let requests: Vec<_> = recovered.requests.iter().map(|r| (r.id, r.stamp.clone())).collect();
-            let last = read::builder_names(&base.conn).unwrap();
+            let last = base.state.builder_names().unwrap();
             (recovered.next, requests, recovered.sets.len(), last)
         };
         let before = seen();
         let limits = Limits { count: Some(kept), since: Some(at(old)) };
         base.prune_builds(What::Builds, limits);
         base.prune_builds(What::Logs, count(1));
-        base.prune(|conn, _| unbuilt_sets(conn, &"quick".into(), &limits));
+        base.prune(|state, _| state.prunable_sets(&"quick".into(), &limits));
         base.prune_changes(limits);
         prop_assert_eq!(seen(), before);
     }

@@ -4,32 +4,80 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::apply::StoredStamp;
-use super::super::column::{Col, Json, int};
-use super::change;
+use super::changes::change;
 use crate::model::{
     BuildNumber, BuildSummary, Patch, PatchBody, RequestId, Results, SetId, SourceStamp,
 };
+use crate::store::StoreError;
+use crate::store::apply::StoredStamp;
+use crate::store::column::{Col, Json, int};
+use crate::store::state::State;
 
-/// What the requests of a build asked for: the stamp of each, those of the oldest request first, and the priority of
-/// the most urgent one. Changes that are no longer known are missing from the stamps.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn wishes(
-    conn: &Connection,
-    requests: &[RequestId],
-) -> rusqlite::Result<(Vec<Arc<SourceStamp>>, i32)> {
-    let mut wishes = Vec::with_capacity(requests.len());
-    for &request in requests {
-        wishes.extend(
-            wish(conn, request)?.map(|(at, stamp, priority)| (at, request, stamp, priority)),
-        );
+impl State {
+    /// What the requests of a build asked for: the stamp of each, those of the oldest request first, and the priority of
+    /// the most urgent one. Changes that are no longer known are missing from the stamps.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn wishes(
+        &self,
+        requests: &[RequestId],
+    ) -> Result<(Vec<Arc<SourceStamp>>, i32), StoreError> {
+        self.read(|conn| {
+            let mut wishes = Vec::with_capacity(requests.len());
+            for &request in requests {
+                wishes.extend(
+                    wish(conn, request)?
+                        .map(|(at, stamp, priority)| (at, request, stamp, priority)),
+                );
+            }
+            wishes.sort_by_key(|&(at, request, ..)| (at, request));
+            let priority = wishes.iter().map(|&(.., priority)| priority).max();
+            let stamps = wishes.into_iter().map(|(_, _, stamp, _)| Arc::new(stamp));
+            Ok((stamps.collect(), priority.unwrap_or_default()))
+        })
     }
-    wishes.sort_by_key(|&(at, request, ..)| (at, request));
-    let priority = wishes.iter().map(|&(.., priority)| priority).max();
-    let stamps = wishes.into_iter().map(|(_, _, stamp, _)| Arc::new(stamp));
-    Ok((stamps.collect(), priority.unwrap_or_default()))
+
+    /// The diff of the patch of a build set; nothing if the set has no patch, or is gone. Where that set was to have a copy of
+    /// a diff that was gone by then, the diff is empty.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn diff(&self, set: SetId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT body FROM patch WHERE build_set = ?1")?
+                .query_row([int(set.0)], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// The earlier builds of the requests of `build` that were to be built again, in order of number, with what cut each
+    /// of them short.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn builds_before(
+        &self,
+        build: &BuildSummary,
+    ) -> Result<Vec<(BuildNumber, String)>, StoreError> {
+        self.read(|conn| {
+            let of = params![
+                build.builder.as_str(),
+                int(build.number.0),
+                Results::Retry.number(),
+                Json(&build.requests),
+            ];
+            conn.prepare_cached(BUILDS_BEFORE)?
+                .query_map(of, |row| {
+                    let text: Vec<String> = row.get::<_, Json<_>>(1)?.0;
+                    let stopped: Option<String> = row.get(2)?;
+                    // The first word is that it is to be built again.
+                    let why = || text.get(1..).unwrap_or_default().join(" ");
+                    Ok((row.get::<_, Col<_>>(0)?.0, stopped.unwrap_or_else(why)))
+                })?
+                .collect()
+        })
+    }
 }
 
 /// When a request was made, what it asked for and how urgent it was.
@@ -71,43 +119,6 @@ fn wish(
         codebase: stamp.codebase.into(),
     };
     Ok(Some((at, stamp, priority)))
-}
-
-/// The diff of the patch of a build set; nothing if the set has no patch, or is gone. Where that set was to have a copy of
-/// a diff that was gone by then, the diff is empty.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn diff(conn: &Connection, set: SetId) -> rusqlite::Result<Option<Vec<u8>>> {
-    conn.prepare_cached("SELECT body FROM patch WHERE build_set = ?1")?
-        .query_row([int(set.0)], |row| row.get(0))
-        .optional()
-}
-
-/// The earlier builds of the requests of `build` that were to be built again, in order of number, with what cut each
-/// of them short.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn builds_before(
-    conn: &Connection,
-    build: &BuildSummary,
-) -> rusqlite::Result<Vec<(BuildNumber, String)>> {
-    let of = params![
-        build.builder.as_str(),
-        int(build.number.0),
-        Results::Retry.number(),
-        Json(&build.requests),
-    ];
-    conn.prepare_cached(BUILDS_BEFORE)?
-        .query_map(of, |row| {
-            let text: Vec<String> = row.get::<_, Json<_>>(1)?.0;
-            let stopped: Option<String> = row.get(2)?;
-            // The first word is that it is to be built again.
-            let why = || text.get(1..).unwrap_or_default().join(" ");
-            Ok((row.get::<_, Col<_>>(0)?.0, stopped.unwrap_or_else(why)))
-        })?
-        .collect()
 }
 
 /// Requests that were built once only have none; so that they are not looked for in vain, that is looked at first.

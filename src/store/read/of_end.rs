@@ -1,9 +1,11 @@
 //! Builds by their place from the end.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
-use super::super::column::{Col, int};
 use crate::model::{BuildNumber, BuilderName};
+use crate::store::StoreError;
+use crate::store::column::{Col, int};
+use crate::store::state::State;
 
 /// A build counted from the newest one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,29 +27,33 @@ pub enum Among {
     Running,
 }
 
-/// The number of a build, counted from the newest of those that count.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn from_end(
-    conn: &Connection,
-    builder: &BuilderName,
-    place: FromEnd,
-    among: Among,
-) -> rusqlite::Result<Option<BuildNumber>> {
-    let is_finished = match among {
-        Among::All => None,
-        Among::Finished => Some(true),
-        Among::Running => Some(false),
-    };
-    let (tries_count, skip) = match place {
-        FromEnd::Last => (false, 0),
-        FromEnd::Back(place) => (true, place.saturating_sub(1)),
-    };
-    let of = params![builder.as_str(), is_finished, tries_count, int(skip.into())];
-    conn.prepare_cached(FROM_END)?
-        .query_row(of, |row| Ok(row.get::<_, Col<_>>(0)?.0))
-        .optional()
+impl State {
+    /// The number of a build, counted from the newest of those that count.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn build_from_end(
+        &self,
+        builder: &BuilderName,
+        place: FromEnd,
+        among: Among,
+    ) -> Result<Option<BuildNumber>, StoreError> {
+        self.read(|conn| {
+            let is_finished = match among {
+                Among::All => None,
+                Among::Finished => Some(true),
+                Among::Running => Some(false),
+            };
+            let (tries_count, skip) = match place {
+                FromEnd::Last => (false, 0),
+                FromEnd::Back(place) => (true, place.saturating_sub(1)),
+            };
+            let of = params![builder.as_str(), is_finished, tries_count, int(skip.into())];
+            conn.prepare_cached(FROM_END)?
+                .query_row(of, |row| Ok(row.get::<_, Col<_>>(0)?.0))
+                .optional()
+        })
+    }
 }
 
 pub(super) const FROM_END: &str = "SELECT b.number FROM build b

@@ -4,68 +4,76 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::apply::StoredStamp;
-use super::super::column::{Col, Json, int};
-use super::BuildRow;
+use super::builds::BuildRow;
 use crate::model::{
     BuildNumber, BuildSummary, BuilderName, ChangeNumber, Judgement, Line, Origin, Results,
 };
+use crate::store::StoreError;
+use crate::store::apply::StoredStamp;
+use crate::store::column::{Col, Json, int};
+use crate::store::state::State;
 
-/// What a build was made of; absent if its build sets were removed.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn origin(conn: &Connection, build: &BuildSummary) -> rusqlite::Result<Option<Origin>> {
-    // The requests of one build are of one tree, and a try has a build of its own.
-    for &request in &build.requests {
-        let found = conn
-            .prepare_cached(ORIGIN)?
-            .query_row([int(request.0)], |row| origin_of(row, 0))
-            .optional()?;
-        if let Some(origin) = found {
-            return Ok(Some(Origin {
-                newest: build.changes.last().copied(),
-                ..origin
-            }));
-        }
+impl State {
+    /// What a build was made of; absent if its build sets were removed.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn origin(&self, build: &BuildSummary) -> Result<Option<Origin>, StoreError> {
+        self.read(|conn| {
+            // The requests of one build are of one tree, and a try has a build of its own.
+            for &request in &build.requests {
+                let found = conn
+                    .prepare_cached(ORIGIN)?
+                    .query_row([int(request.0)], |row| origin_of(row, 0))
+                    .optional()?;
+                if let Some(origin) = found {
+                    return Ok(Some(Origin {
+                        newest: build.changes.last().copied(),
+                        ..origin
+                    }));
+                }
+            }
+            Ok(None)
+        })
     }
-    Ok(None)
-}
 
-/// How each of `builds`, which have these origins, compares with the last one before it that finished on its line
-/// (PRB-23); nothing of those that run, of tries, and of results that say nothing.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn judgements(
-    conn: &Connection,
-    builds: &[(BuildRow, Option<Origin>)],
-) -> rusqlite::Result<Vec<Option<Judgement>>> {
-    let mut judged = vec![None; builds.len()];
-    let mut by_builder: BTreeMap<&BuilderName, Vec<Open<'_>>> = BTreeMap::new();
-    for (place, (row, origin)) in builds.iter().enumerate() {
-        let build = &row.summary;
-        let Some(origin) = origin.as_ref().filter(|origin| !origin.is_try) else {
-            continue;
-        };
-        if let Some(result) = build
-            .result
-            .filter(|&result| Judgement::is_evidence(result))
-        {
-            judged[place] = Judgement::of(result, None);
-            by_builder.entry(&build.builder).or_default().push(Open {
-                place,
-                number: build.number,
-                newest: origin.newest,
-                line: &origin.line,
-                result,
-            });
-        }
+    /// How each of `builds`, which have these origins, compares with the last one before it that finished on its line
+    /// (PRB-23); nothing of those that run, of tries, and of results that say nothing.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn judgements(
+        &self,
+        builds: &[(BuildRow, Option<Origin>)],
+    ) -> Result<Vec<Option<Judgement>>, StoreError> {
+        self.read(|conn| {
+            let mut judged = vec![None; builds.len()];
+            let mut by_builder: BTreeMap<&BuilderName, Vec<Open<'_>>> = BTreeMap::new();
+            for (place, (row, origin)) in builds.iter().enumerate() {
+                let build = &row.summary;
+                let Some(origin) = origin.as_ref().filter(|origin| !origin.is_try) else {
+                    continue;
+                };
+                if let Some(result) = build
+                    .result
+                    .filter(|&result| Judgement::is_evidence(result))
+                {
+                    judged[place] = Judgement::of(result, None);
+                    by_builder.entry(&build.builder).or_default().push(Open {
+                        place,
+                        number: build.number,
+                        newest: origin.newest,
+                        line: &origin.line,
+                        result,
+                    });
+                }
+            }
+            for (builder, open) in by_builder {
+                judge(conn, builder, open, &mut judged)?;
+            }
+            Ok(judged)
+        })
     }
-    for (builder, open) in by_builder {
-        judge(conn, builder, open, &mut judged)?;
-    }
-    Ok(judged)
 }
 
 /// A build of which the one before it is looked for.

@@ -2,53 +2,61 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::column::int;
 use crate::model::{BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId};
+use crate::store::StoreError;
+use crate::store::column::int;
+use crate::store::state::State;
 
-/// Whether there was a build of this number, if there is none.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn was_build(
-    conn: &Connection,
-    builder: &BuilderName,
-    number: BuildNumber,
-) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM spent_builds WHERE builder = ?1 AND next > ?2")?
-        .exists(params![builder.as_str(), int(number.0)])
-}
+impl State {
+    /// Whether there was a build of this number, if there is none.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn was_build(
+        &self,
+        builder: &BuilderName,
+        number: BuildNumber,
+    ) -> Result<bool, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT 1 FROM spent_builds WHERE builder = ?1 AND next > ?2")?
+                .exists(params![builder.as_str(), int(number.0)])
+        })
+    }
 
-/// Whether there was a change of this number, if there is none.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn was_change(conn: &Connection, number: ChangeNumber) -> rusqlite::Result<bool> {
-    was(conn, "change", number.0)
-}
+    /// Whether there was a change of this number, if there is none.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn was_change(&self, number: ChangeNumber) -> Result<bool, StoreError> {
+        self.read(|conn| was(conn, "change", number.0))
+    }
 
-/// Whether there was a request of this number, if there is none.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn was_request(conn: &Connection, request: RequestId) -> rusqlite::Result<bool> {
-    was(conn, "request", request.0)
-}
+    /// Whether there was a request of this number, if there is none.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn was_request(&self, request: RequestId) -> Result<bool, StoreError> {
+        self.read(|conn| was(conn, "request", request.0))
+    }
 
-/// Whether there were sets that are not there any more.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn were_sets(conn: &Connection) -> rusqlite::Result<bool> {
-    was(conn, "build_set", 1)
-}
+    /// Whether there were sets that are not there any more.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn were_sets(&self) -> Result<bool, StoreError> {
+        self.read(|conn| was(conn, "build_set", 1))
+    }
 
-/// Whether the logs of a build have gone.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn are_logs_gone(conn: &Connection, build: BuildId) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM build WHERE id = ?1 AND logs_pruned")?
-        .exists([int(build.0)])
+    /// Whether the logs of a build have gone.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn are_logs_gone(&self, build: BuildId) -> Result<bool, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT 1 FROM build WHERE id = ?1 AND logs_pruned")?
+                .exists([int(build.0)])
+        })
+    }
 }
 
 fn was(conn: &Connection, kind: &str, number: u64) -> rusqlite::Result<bool> {

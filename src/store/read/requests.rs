@@ -1,10 +1,11 @@
 //! Requests, open and ended.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row};
 
-use super::super::column::{Col, int};
-use super::finished;
 use crate::model::{BuildNumber, BuilderName, RequestId, Results, SetId, Timestamp};
+use crate::store::StoreError;
+use crate::store::column::{Col, int};
+use crate::store::state::State;
 
 /// Which requests are wanted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,30 +47,36 @@ pub struct RequestRow {
     pub why: Option<String>,
 }
 
-/// Requests: the open ones by their own priority and age, all of them newest first. The priorities of builders, by
-/// which those of several builders go as well, are not on disk.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn requests(conn: &Connection, which: Which, limit: u32) -> rusqlite::Result<Vec<RequestRow>> {
-    let sql = match which {
-        Which::Pending => PENDING_REQUESTS,
-        Which::Open => OPEN_REQUESTS,
-        Which::All => ALL_REQUESTS,
-    };
-    conn.prepare_cached(sql)?
-        .query_map([limit], request_of)?
-        .collect()
-}
+impl State {
+    /// Requests: the open ones by their own priority and age, all of them newest first. The priorities of builders, by
+    /// which those of several builders go as well, are not on disk.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn requests(&self, which: Which, limit: u32) -> Result<Vec<RequestRow>, StoreError> {
+        self.read(|conn| {
+            let sql = match which {
+                Which::Pending => PENDING_REQUESTS,
+                Which::Open => OPEN_REQUESTS,
+                Which::All => ALL_REQUESTS,
+            };
+            conn.prepare_cached(sql)?
+                .query_map([limit], request_of)?
+                .collect()
+        })
+    }
 
-/// The request with this number.
-///
-/// # Errors
-/// The state cannot be read.
-pub fn request(conn: &Connection, id: RequestId) -> rusqlite::Result<Option<RequestRow>> {
-    conn.prepare_cached(REQUEST)?
-        .query_row([int(id.0)], request_of)
-        .optional()
+    /// The request with this number.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn request(&self, id: RequestId) -> Result<Option<RequestRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(REQUEST)?
+                .query_row([int(id.0)], request_of)
+                .optional()
+        })
+    }
 }
 
 pub(super) fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
@@ -91,6 +98,17 @@ pub(super) fn request_of(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
             .filter(|&first| first != id),
         why: row.get(12)?,
     })
+}
+
+/// A result and when it was reached, from these columns.
+pub(super) fn finished(
+    row: &Row<'_>,
+    result: usize,
+    at: usize,
+) -> rusqlite::Result<Option<(Results, Timestamp)>> {
+    let result = row.get::<_, Option<Col<_>>>(result)?;
+    let at = row.get::<_, Option<Col<_>>>(at)?;
+    Ok(result.zip(at).map(|(result, at)| (result.0, at.0)))
 }
 
 /// What [`request_of`] reads.

@@ -1,16 +1,20 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use rusqlite::Connection;
+
+use super::builders::{BUILDER_NAMES, BUILDERS, BUILDING, LAST_BUILD, PENDING, SLAVES};
+use super::builds::{BUILD, BUILDS, BUILDS_OF_BUILDER, LOGS, STEPS};
+use super::changes::{CHANGE, CHANGES, DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
 use super::of_build::BUILDS_BEFORE;
-use super::of_change::{DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
 use super::of_end::FROM_END;
 use super::of_line::{EVIDENCE, ORIGIN};
-use super::of_set::LAST_SET;
 use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
-use super::*;
-use crate::store::Store;
+use super::sets::{LAST_SET, SET, SET_REQUESTS, SETS_OF_CLIENT};
+use crate::model::Timestamp;
 use crate::store::recover::{
     END_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_SETS, REQUESTS_OF_SET, REQUEUE,
 };
+use crate::store::{Store, schema};
 
 /// How SQLite means to run `sql`.
 pub(in crate::store) fn plan(conn: &Connection, sql: &str) -> Vec<String> {
@@ -29,7 +33,7 @@ pub(in crate::store) fn plan(conn: &Connection, sql: &str) -> Vec<String> {
 fn every_query_has_its_index() {
     let dir = tempfile::tempdir().unwrap();
     Store::open(dir.path(), Timestamp(0)).unwrap();
-    let state = State::open_readonly(dir.path()).unwrap();
+    let conn = schema::open_for_reading(dir.path()).unwrap();
     for sql in [
         BUILDERS,
         BUILDER_NAMES,
@@ -66,7 +70,7 @@ fn every_query_has_its_index() {
         FROM_END,
         LAST_SET,
     ] {
-        for line in plan(&state.conn, sql) {
+        for line in plan(&conn, sql) {
             // Tables that have one row a builder or slave are read as a whole; a scan by number
             // stops at its limit; the partial indexes have what is open only.
             let is_small = ["builder", "slave", "built", "known", "spent_builds"]

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Results};
+use crate::store::State;
 use crate::store::apply::tests::{
     a_change, a_set, apply_all, at, finished, log_opened, queue, reopen, request_finished, started,
     step_started,
 };
-use crate::store::{State, read};
 
 struct Running {
     dir: tempfile::TempDir,
@@ -44,7 +44,7 @@ impl Running {
 
     fn changes(&self) -> Vec<u64> {
         let state = State::open_readonly(self.dir.path()).unwrap();
-        let changes = read::changes(&state.conn, 10_000).unwrap();
+        let changes = state.changes(10_000).unwrap();
         changes.iter().rev().map(|c| c.number.0).collect()
     }
 }
@@ -100,10 +100,7 @@ fn ops_without_a_ticket_are_committed_without_company() {
     let run = Running::new();
     run.write(None, vec![Op::ChangeAdded(a_change(1))]);
     let state = State::open_readonly(run.dir.path()).unwrap();
-    while read::change(&state.conn, ChangeNumber(1))
-        .unwrap()
-        .is_none()
-    {
+    while state.change(ChangeNumber(1)).unwrap().is_none() {
         thread::yield_now();
     }
 }
@@ -132,7 +129,7 @@ fn dropping_the_last_writer_commits_everything_too() {
     // The thread drops its end when it is done.
     assert_eq!(confirmed.iter().collect::<Vec<_>>(), [Ticket(1)]);
     let state = State::open_readonly(dir.path()).unwrap();
-    assert_eq!(read::changes(&state.conn, 9).unwrap().len(), 1);
+    assert_eq!(state.changes(9).unwrap().len(), 1);
 }
 
 #[test]
@@ -227,10 +224,11 @@ fn a_full_disk_leaves_nothing_of_the_batch_and_the_same_batch_works_later() {
         Some(rusqlite::ErrorCode::DiskFull)
     );
     assert!(conn.is_autocommit());
-    assert_eq!(read::changes(conn, 9).unwrap(), []);
+    let state = State::open_readonly(dir.path()).unwrap();
+    assert_eq!(state.changes(9).unwrap(), []);
     limit(1_000_000);
     write_all(conn, &batch).unwrap();
-    assert_eq!(read::changes(conn, 1000).unwrap().len(), 199);
+    assert_eq!(state.changes(1000).unwrap().len(), 199);
 }
 
 // ---- after a kill ----
@@ -248,7 +246,7 @@ fn what_a_kill_cut_short_does_not_end_before_it_began_when_the_clock_was_set_bac
     );
     drop(Store::open(dir.path(), at(0)).unwrap());
     let state = State::open_readonly(dir.path()).unwrap();
-    let build = read::build(&state.conn, &"quick".into(), BuildNumber(0));
+    let build = state.build(&"quick".into(), BuildNumber(0));
     let build = build.unwrap().unwrap();
     assert_eq!(build.summary.steps[0].finished_at, Some(at(310)));
     assert_eq!(build.summary.finished_at, Some(at(310)));
@@ -304,7 +302,8 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
     assert_eq!(recovered.requests[0].submitted_at, at(200));
 
     let state = State::open_readonly(dir.path()).unwrap();
-    let build = read::build(&state.conn, &"quick".into(), BuildNumber(0))
+    let build = state
+        .build(&"quick".into(), BuildNumber(0))
         .unwrap()
         .unwrap();
     let told = |text: &[String]| text.join(" ");
@@ -319,8 +318,8 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
     assert_eq!(compile.finished_at, Some(at(500)));
     assert_eq!(told(&compile.text), "compiling master restarted");
     assert_eq!(build.logs[1][0].size_bytes, Some(5));
-    assert!(!read::slaves(&state.conn).unwrap()[0].connected);
-    assert_eq!(read::builders(&state.conn).unwrap()[0].state, "offline");
+    assert!(!state.slaves().unwrap()[0].connected);
+    assert_eq!(state.builders().unwrap()[0].state, "offline");
 
     // The next start finds nothing more to do.
     let again = reopen(dir.path());
@@ -352,14 +351,15 @@ fn bui_10_a_build_that_was_stopped_before_the_kill_is_not_built_again() {
     assert_eq!(recovered.sets[0].finished, [ended]);
 
     let state = State::open_readonly(dir.path()).unwrap();
-    let build = read::build(&state.conn, &"quick".into(), BuildNumber(0))
+    let build = state
+        .build(&"quick".into(), BuildNumber(0))
         .unwrap()
         .unwrap();
     assert_eq!(build.summary.result, Some(Results::Exception));
     assert_eq!(build.summary.text, ["exception", "interrupted"]);
     assert_eq!(build.stop_reason.as_deref(), Some("wrong branch"));
     assert_eq!(build.summary.steps[0].result, Some(Results::Exception));
-    let request = read::request(&state.conn, crate::model::RequestId(1)).unwrap();
+    let request = state.request(crate::model::RequestId(1)).unwrap();
     assert_eq!(request.unwrap().build, Some(BuildNumber(0)));
 }
 

@@ -191,6 +191,24 @@ fn tasks_are_started_only_by_those_who_watch_them() {
 }
 
 #[test]
+fn the_database_stays_in_the_store() {
+    check(|source, complain| {
+        if source.module.as_deref().is_none_or(|m| m == "store") {
+            return;
+        }
+        let is_word = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        for (number, line) in source.code() {
+            for word in ["rusqlite", ".conn"] {
+                if line.split(word).skip(1).any(is_word) {
+                    let message = format!("`{word}` outside `store`: give `State` a method");
+                    complain(number, &message);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn md5_is_used_for_the_login_alone() {
     check(|source, complain| {
         for (number, line) in source.code() {

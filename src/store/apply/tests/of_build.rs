@@ -37,8 +37,9 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
             step_started(7, 1, "test"),
         ],
     );
-    let conn = open_state(dir.path());
-    let build = read::build(&conn, &"quick".into(), BuildNumber(0))
+    let state = open_state(dir.path());
+    let build = state
+        .build(&"quick".into(), BuildNumber(0))
         .unwrap()
         .unwrap();
     let step = |name: &str, done: Option<i64>, result, text: &[&str], logs: &[&str]| StepSummary {
@@ -89,15 +90,9 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
         ]
     );
     assert_eq!(build.properties.get("buildnumber"), Some(&json!(0)));
-    assert_eq!(
-        read::builds(&conn, None, 9).unwrap(),
-        std::slice::from_ref(&build)
-    );
-    assert_eq!(
-        read::builds(&conn, Some(&"quick".into()), 9).unwrap(),
-        [build]
-    );
-    assert_eq!(read::builds(&conn, Some(&"full".into()), 9).unwrap(), []);
+    assert_eq!(state.builds(None, 9).unwrap(), std::slice::from_ref(&build));
+    assert_eq!(state.builds(Some(&"quick".into()), 9).unwrap(), [build]);
+    assert_eq!(state.builds(Some(&"full".into()), 9).unwrap(), []);
 }
 
 #[test]
@@ -130,16 +125,16 @@ fn a_finished_build_keeps_its_result_and_the_reason_of_its_stop() {
             request_finished(1, Results::Exception),
         ],
     );
-    let conn = open_state(dir.path());
-    let row = &read::builds(&conn, None, 1).unwrap()[0];
+    let state = open_state(dir.path());
+    let row = &state.builds(None, 1).unwrap()[0];
     assert_eq!(row.summary.result, Some(Results::Exception));
     assert_eq!(row.summary.finished_at, Some(at));
     assert_eq!(row.stop_reason.as_deref(), Some("wrong branch"));
     assert_eq!(row.properties, properties);
-    let request = &read::requests(&conn, Which::All, 9).unwrap()[0];
+    let request = &state.requests(Which::All, 9).unwrap()[0];
     assert_eq!(request.build, Some(BuildNumber(0)));
     assert_eq!(request.finished, Some((Results::Exception, at)));
-    assert_eq!(read::requests(&conn, Which::Open, 9).unwrap(), []);
+    assert_eq!(state.requests(Which::Open, 9).unwrap(), []);
 }
 
 #[test]
@@ -159,17 +154,17 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
             },
         ],
     );
-    let conn = open_state(dir.path());
-    let pending = read::requests(&conn, Which::Pending, 9).unwrap();
+    let state = open_state(dir.path());
+    let pending = state.requests(Which::Pending, 9).unwrap();
     let pending: Vec<_> = pending.iter().map(|r| (r.id.0, r.retries)).collect();
     assert_eq!(pending, [(1, 3), (3, 0)]);
-    let over = read::request(&conn, RequestId(2)).unwrap().unwrap();
+    let over = state.request(RequestId(2)).unwrap().unwrap();
     assert_eq!(
         over.build,
         Some(BuildNumber(0)),
         "BRQ-07: it is known by which build it ended"
     );
-    drop(conn);
+    drop(state);
     assert_eq!(
         queue(&reopen(dir.path())),
         [(1, "quick", 3, 1), (3, "quick", 0, 0)]

@@ -31,11 +31,12 @@ fn what_schedulers_made_of_a_change_is_read_as_it_was_written() {
             offered(2, Vec::new()),
         ],
     );
-    let conn = open_state(dir.path());
-    let read = |n| read::decisions(&conn, ChangeNumber(n)).unwrap();
+    let state = open_state(dir.path());
+    let read = |n| state.decisions(ChangeNumber(n)).unwrap();
     assert_eq!(read(1), Some(decisions));
     assert_eq!(read(2), Some(Vec::new()));
     assert_eq!(read(3), None);
+    let conn = schema::open_for_reading(dir.path()).unwrap();
     let stored: String = conn
         .query_row(
             "SELECT schedulers FROM decision WHERE change = 1",
@@ -65,13 +66,13 @@ fn a_change_is_found_in_its_sets_and_their_builds() {
             started(7, "quick", 0, &[1, 3]),
         ],
     );
-    let conn = open_state(dir.path());
+    let state = open_state(dir.path());
     let sets = |n| -> Vec<_> {
-        let sets = read::sets_of_change(&conn, ChangeNumber(n)).unwrap();
+        let sets = state.sets_of_change(ChangeNumber(n)).unwrap();
         sets.iter().map(|s| s.id.0).collect()
     };
     assert_eq!((sets(1), sets(2), sets(3)), (vec![1], vec![1, 2], vec![]));
-    let requests = read::requests_of_change(&conn, ChangeNumber(2)).unwrap();
+    let requests = state.requests_of_change(ChangeNumber(2)).unwrap();
     let requests: Vec<_> = requests
         .iter()
         .map(|r| (r.set.0, r.id.0, r.build.map(|b| b.0)))
@@ -95,9 +96,9 @@ fn bst_10_tjd_11_a_client_finds_its_set_by_its_own_id_also_after_a_restart() {
     }
     apply_all(dir.path(), &ops);
     reopen(dir.path());
-    let conn = open_state(dir.path());
+    let state = open_state(dir.path());
     let find = |id, limit| -> Vec<_> {
-        let sets = read::sets_of_client(&conn, id, limit).unwrap();
+        let sets = state.sets_of_client(id, limit).unwrap();
         sets.iter().map(|s| s.id.0).collect()
     };
     assert_eq!(find("id1", 9), [4, 1], "the newest first");
@@ -137,7 +138,7 @@ fn a_try_job_is_recovered_with_the_very_same_patch() {
         assert_eq!(queue(&recovered), [(1, "quick", 0, 1)]);
         assert_eq!(recovered.requests[0].stamp, set.stamp);
         assert_eq!(*recovered.sets[0].set, set);
-        let kept = read::diff(&open_state(dir.path()), SetId(1)).unwrap();
+        let kept = open_state(dir.path()).diff(SetId(1)).unwrap();
         assert_eq!(kept.unwrap(), diff);
     }
 }
@@ -177,7 +178,7 @@ fn a_rebuild_has_a_copy_of_the_diff_which_outlives_the_set_it_is_from() {
     let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
     conn.execute("DELETE FROM build_set WHERE id = 1", [])
         .unwrap();
-    let diff = |set| read::diff(&conn, SetId(set)).unwrap();
+    let diff = |set| open_state(dir.path()).diff(SetId(set)).unwrap();
     assert_eq!(diff(1), None);
     assert_eq!(diff(2).unwrap(), b"diff");
     assert_eq!(diff(3).unwrap(), b"");

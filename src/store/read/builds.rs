@@ -1,0 +1,190 @@
+//! Builds with their steps and logs.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::model::{
+    BuildId, BuildNumber, BuildSummary, BuilderName, Forecast, Properties, StepSummary,
+};
+use crate::store::StoreError;
+use crate::store::column::{Col, Json, int};
+use crate::store::state::State;
+
+/// A build with everything that is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildRow {
+    /// The build and its steps.
+    pub summary: BuildSummary,
+    /// Why it was stopped, if somebody stopped it (BUI-11).
+    pub stop_reason: Option<String>,
+    /// Its properties with their sources (PRP-10).
+    pub properties: Properties,
+    /// What is expected of its steps, while it runs.
+    pub forecast: Forecast,
+    /// Why it is on that slave, for people; empty if that was not written down.
+    pub choice: String,
+    /// The names of all steps that it was to run; empty if that was not written down.
+    pub planned: Vec<String>,
+    /// The logs of each step.
+    pub logs: Vec<Vec<LogRow>>,
+}
+
+/// A log of a step.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogRow {
+    /// Its name.
+    pub name: String,
+    /// Its file, relative to the base directory and without suffix.
+    pub path: String,
+    /// Bytes of all channels; absent while it is written.
+    pub size_bytes: Option<u64>,
+}
+
+impl State {
+    /// The newest `limit` builds, of one builder or of all, newest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn builds(
+        &self,
+        builder: Option<&BuilderName>,
+        limit: u32,
+    ) -> Result<Vec<BuildRow>, StoreError> {
+        self.read(|conn| {
+            let with_steps = |row: &Row<'_>| with_steps(conn, build_of(row)?);
+            match builder {
+                Some(builder) => conn
+                    .prepare_cached(BUILDS_OF_BUILDER)?
+                    .query_map(params![builder.as_str(), limit], with_steps)?
+                    .collect(),
+                None => conn
+                    .prepare_cached(BUILDS)?
+                    .query_map([limit], with_steps)?
+                    .collect(),
+            }
+        })
+    }
+
+    /// One build.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn build(
+        &self,
+        builder: &BuilderName,
+        number: BuildNumber,
+    ) -> Result<Option<BuildRow>, StoreError> {
+        self.read(|conn| build(conn, builder, number))
+    }
+
+    /// Whether the log at this path, one of build `id`, is complete.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn is_log_complete(&self, id: BuildId, path: &str) -> Result<bool, StoreError> {
+        self.read(|conn| {
+            let open = conn
+                .prepare_cached(
+                    "SELECT 1 FROM log WHERE build = ?1 AND path = ?2 AND size IS NULL",
+                )?
+                .exists(params![int(id.0), path])?;
+            Ok(!open)
+        })
+    }
+}
+
+/// One build.
+pub(super) fn build(
+    conn: &Connection,
+    builder: &BuilderName,
+    number: BuildNumber,
+) -> rusqlite::Result<Option<BuildRow>> {
+    conn.prepare_cached(BUILD)?
+        .query_row(params![builder.as_str(), int(number.0)], |row| {
+            with_steps(conn, build_of(row)?)
+        })
+        .optional()
+}
+
+fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
+    Ok(BuildRow {
+        summary: BuildSummary {
+            id: row.get::<_, Col<_>>(0)?.0,
+            builder: row.get::<_, Col<_>>(1)?.0,
+            number: row.get::<_, Col<_>>(2)?.0,
+            slave: row.get::<_, Col<_>>(3)?.0,
+            reason: row.get(4)?,
+            started_at: row.get::<_, Col<_>>(5)?.0,
+            finished_at: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
+            result: row.get::<_, Option<Col<_>>>(7)?.map(|r| r.0),
+            text: row.get::<_, Json<_>>(8)?.0,
+            requests: row.get::<_, Json<_>>(9)?.0,
+            changes: row.get::<_, Json<_>>(10)?.0,
+            blamelist: row.get::<_, Json<_>>(15)?.0,
+            steps: Vec::new(),
+        },
+        properties: row.get::<_, Json<_>>(11)?.0,
+        stop_reason: row.get(12)?,
+        forecast: row
+            .get::<_, Option<Json<_>>>(13)?
+            .map_or_else(Forecast::default, |forecast| forecast.0),
+        choice: row.get(14)?,
+        planned: row.get::<_, Json<_>>(16)?.0,
+        logs: Vec::new(),
+    })
+}
+
+fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildRow> {
+    let id: BuildId = build.summary.id;
+    let mut positions = Vec::new();
+    let mut select = conn.prepare_cached(STEPS)?;
+    let mut rows = select.query([int(id.0)])?;
+    while let Some(row) = rows.next()? {
+        positions.push(row.get::<_, u32>(0)?);
+        build.logs.push(Vec::new());
+        build.summary.steps.push(StepSummary {
+            name: row.get(1)?,
+            started_at: row.get::<_, Col<_>>(2)?.0,
+            finished_at: row.get::<_, Option<Col<_>>>(3)?.map(|t| t.0),
+            result: row.get::<_, Option<Col<_>>>(4)?.map(|r| r.0),
+            text: row.get::<_, Json<_>>(5)?.0,
+            working_since: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
+            logs: Vec::new(),
+        });
+    }
+    let mut select = conn.prepare_cached(LOGS)?;
+    let mut rows = select.query([int(id.0)])?;
+    while let Some(row) = rows.next()? {
+        let Ok(step) = positions.binary_search(&row.get(0)?) else {
+            continue;
+        };
+        let log = LogRow {
+            name: row.get(1)?,
+            path: row.get(2)?,
+            size_bytes: row
+                .get::<_, Option<i64>>(3)?
+                .map(|size| u64::try_from(size).unwrap_or(0)),
+        };
+        build.summary.steps[step].logs.push(log.name.clone());
+        build.logs[step].push(log);
+    }
+    Ok(build)
+}
+
+/// What [`build_of`] reads.
+macro_rules! build_columns {
+    () => {
+        "SELECT id, builder, number, slave, reason, started_at, finished_at, result, text,
+        requests, changes, properties, stop_reason, forecast, choice, blamelist, planned FROM build"
+    };
+}
+pub(super) const BUILDS: &str = concat!(build_columns!(), " ORDER BY id DESC LIMIT ?1");
+pub(super) const BUILDS_OF_BUILDER: &str = concat!(
+    build_columns!(),
+    " WHERE builder = ?1 ORDER BY number DESC LIMIT ?2"
+);
+pub(super) const BUILD: &str = concat!(build_columns!(), " WHERE builder = ?1 AND number = ?2");
+pub(super) const STEPS: &str =
+    "SELECT position, name, started_at, finished_at, result, text, working_since
+    FROM step WHERE build = ?1 ORDER BY position";
+pub(super) const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1
+    ORDER BY step, position";

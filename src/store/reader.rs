@@ -1,0 +1,106 @@
+//! Reading the state from async code.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{State, StoreError};
+
+/// Reads the state of one base directory on threads that may block. Cheap to clone.
+///
+/// It keeps a few connections that nobody uses now, and opens more when all are in use.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    basedir: Arc<Path>,
+    /// A leaf cache: never held while something is read.
+    idle: Arc<Mutex<Vec<State>>>,
+}
+
+impl Reader {
+    /// Will read the state in `basedir`.
+    #[must_use]
+    pub fn new(basedir: &Path) -> Self {
+        Self {
+            basedir: Arc::from(basedir),
+            idle: Arc::default(),
+        }
+    }
+
+    /// Runs `look` on a thread that may block, with the state as it is when `look` reads it.
+    ///
+    /// # Errors
+    /// The state cannot be opened, or what `look` says.
+    pub async fn read<T, E>(
+        &self,
+        look: impl FnOnce(&State) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let reader = self.clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let idle = reader.idle().pop();
+            let state = idle.map_or_else(|| State::open_readonly(&reader.basedir), Ok)?;
+            let found = look(&state)?;
+            // After an error the connection is not kept: the next reader opens the file anew.
+            let mut idle = reader.idle();
+            if idle.len() < MOST_IDLE {
+                idle.push(state);
+            }
+            Ok(found)
+        });
+        let unfinished = |error: tokio::task::JoinError| StoreError::Unfinished {
+            why: error.to_string(),
+        };
+        looking.await.map_err(unfinished)?
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<State>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Most connections that are kept open while nobody reads.
+const MOST_IDLE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::store::Store;
+
+    fn read<T: Send + 'static>(
+        reader: &Reader,
+        look: impl FnOnce(&State) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(reader.read(look))
+    }
+
+    #[test]
+    fn a_reader_keeps_the_connection_it_has_used() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path(), Timestamp(0)).unwrap();
+        let reader = Reader::new(dir.path());
+        for _ in 0..2 {
+            assert_eq!(read(&reader, State::builder_names).unwrap(), []);
+            assert_eq!(reader.idle().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_has_failed_is_not_used_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = Reader::new(dir.path());
+        let error = read(&reader, State::builder_names).unwrap_err();
+        assert!(matches!(error, StoreError::NoState { .. }), "{error}");
+        Store::open(dir.path(), Timestamp(0)).unwrap();
+        let failed = read(&reader, |_| -> Result<(), _> {
+            Err(StoreError::Unfinished { why: String::new() })
+        });
+        failed.unwrap_err();
+        assert_eq!(reader.idle().len(), 0);
+    }
+}
