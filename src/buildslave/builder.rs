@@ -63,6 +63,7 @@ impl Builder {
         drop(alive);
         // A master that let go of the object has not asked for the end of its command.
         tokio::select! {
+            biased;
             () = self.tasks.stopping() => {}
             _ = self.peer.lost() => {}
         }
@@ -197,6 +198,7 @@ async fn deliver(
     mut signal: StopSignal,
 ) -> Option<Delivery> {
     let delivered = tokio::select! {
+        biased;
         delivered = delivery.deliver(queue) => delivered.is_ok(),
         () = signal.abandoned() => false,
     };

@@ -95,6 +95,7 @@ async fn serve_until_end(
     let mut stamped = modified(&stamp);
     let ended = loop {
         tokio::select! {
+            biased;
             ended = &mut slave => break ended,
             _ = terminate.recv() => controls.stop.cancel(),
             _ = interrupt.recv() => controls.stop.cancel(),

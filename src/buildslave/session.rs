@@ -36,8 +36,9 @@ pub(super) async fn run(
 ) -> SessionEnd {
     let stopped = controls.stop.cancelled();
     let end = tokio::select! {
-        end = attach_and_serve(settings, connector, controls, tasks, on_event) => end,
+        biased;
         () = stopped => SessionEnd::Stopped,
+        end = attach_and_serve(settings, connector, controls, tasks, on_event) => end,
     };
     tasks.stop();
     end
@@ -122,6 +123,7 @@ async fn serve(
             }
         };
         tokio::select! {
+            biased;
             lost = peer.lost() => return SessionEnd::Lost(lost.0),
             () = shutdown.cancelled() => {
                 // So that the answer to the request is on its way.

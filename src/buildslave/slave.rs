@@ -77,6 +77,7 @@ pub async fn run(
         info!(master = %connector, ?why, ?retry_in, "not attached; trying again");
         on_event(Event::Detached { why, retry_in });
         tokio::select! {
+            biased;
             () = sleep(retry_in) => {}
             () = controls.stop.cancelled() => break Ended::Stopped,
         }

@@ -29,6 +29,9 @@ pub async fn serve(
     loop {
         activity.set_busy(!waiting.is_empty());
         tokio::select! {
+            // An answer makes room for the next call.
+            biased;
+            _ = waiting.join_next(), if !waiting.is_empty() => {}
             call = calls.recv(), if waiting.len() < IN_FLIGHT => {
                 let Some(call) = call else { break };
                 activity.touch();
@@ -36,7 +39,6 @@ pub async fn serve(
                     waiting.spawn(answer(taken));
                 }
             }
-            _ = waiting.join_next(), if !waiting.is_empty() => {}
             limit = activity.idled_out() => {
                 peer.close(&idle_for(limit));
                 break;

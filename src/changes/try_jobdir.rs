@@ -119,8 +119,9 @@ impl JobdirWatcher {
                 notifications = running.watcher.notifications(&wake);
             }
             let is_readable = tokio::select! {
-                is_readable = running.look() => is_readable,
+                biased;
                 () = &mut stopping => return,
+                is_readable = running.look() => is_readable,
             };
             if !is_readable {
                 // It may come back as another directory.
@@ -130,10 +131,11 @@ impl JobdirWatcher {
                 continue;
             }
             tokio::select! {
+                biased;
+                () = &mut stopping => return,
                 () = wake.notified() => {}
                 () = tokio::time::sleep(running.watcher.poll_interval) => {}
                 () = running.leaving.cancelled() => {}
-                () = &mut stopping => return,
             }
         }
     }

@@ -242,6 +242,7 @@ impl Control {
             return Err(format!("{otherwise}: the master cannot write its state"));
         }
         tokio::select! {
+            biased;
             () = self.writer.room() => Ok(()),
             () = self.questions.closed() => Err(stopping()),
         }

@@ -199,6 +199,7 @@ pub async fn serve(listener: UnixListener, control: Control, tasks: Tasks) {
     let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
+            biased;
             accepted = listener.accept() => accepted,
             () = tasks.stopping() => return,
         };
@@ -281,8 +282,9 @@ async fn answer_all(
         let mut line = String::new();
         let mut request = (&mut read).take(MAX_REQUEST_BYTES);
         let read = tokio::select! {
-            read = timeout(REQUEST_TIME, request.read_line(&mut line)) => read,
+            biased;
             () = &mut stopping => return Ok(()),
+            read = timeout(REQUEST_TIME, request.read_line(&mut line)) => read,
         };
         let Ok(len) = read else {
             // Nobody asks anything: the descriptor is for those who do.

@@ -61,6 +61,8 @@ pub(super) struct Engine {
     reconfigure: mpsc::Sender<Reconfigure>,
     replies: HashMap<ReplyId, oneshot::Sender<Said>>,
     next_reply: u64,
+    /// Whether the last batch was a full one, so that everybody else is looked at before the next.
+    others_first: bool,
 }
 
 /// What wakes the engine.
@@ -71,6 +73,8 @@ enum Event {
     LoggedIn(SlaveLogin),
     Signalled(Wish),
     Due,
+    /// Nobody but the slaves and builds had anything to say.
+    NoOthers,
 }
 
 impl Engine {
@@ -104,6 +108,7 @@ impl Engine {
             reconfigure,
             replies: HashMap::new(),
             next_reply: 0,
+            others_first: false,
         }
     }
 
@@ -113,6 +118,7 @@ impl Engine {
         while !self.carry_out() {
             match self.next_event(&mut batch).await {
                 Event::Happened => {
+                    self.others_first = batch.len() == BATCH;
                     for happened in batch.drain(..) {
                         if let Some(input) = self.sessions.on_happened(happened) {
                             if let Input::BuildFinished { build, .. } = &input {
@@ -137,6 +143,7 @@ impl Engine {
                 }
                 Event::Signalled(Wish::Reconfigure) => self.reconfigure(),
                 Event::Due => self.core.handle_timeout(self.clock.now()),
+                Event::NoOthers => {}
             }
         }
         self.turn_away();
@@ -153,6 +160,9 @@ impl Engine {
 
     /// Waits for the next event. What has happened is taken in batches. Every branch is
     /// cancel-safe: a value is taken only when its branch is the one that completes.
+    ///
+    /// What is rare comes first. Slaves and builds may have something to say without end, so that
+    /// after a full batch of theirs everybody else gets one turn.
     async fn next_event(&mut self, batch: &mut Vec<Happened>) -> Event {
         let due = self.core.poll_timeout().map(|at| self.clock.instant(at));
         let sleep = async {
@@ -166,13 +176,16 @@ impl Engine {
             writer.room().await;
             logins.recv().await
         };
+        let others_first = std::mem::take(&mut self.others_first);
         tokio::select! {
-            _ = self.happened.recv_many(batch, BATCH) => Event::Happened,
-            Ok(()) = self.channels.confirmed.changed() => Event::Confirmed,
-            Some(question) = self.channels.questions.recv() => Event::Asked(question),
-            Some(login) = login => Event::LoggedIn(login),
+            biased;
             wish = self.signals.next() => Event::Signalled(wish),
+            Ok(()) = self.channels.confirmed.changed() => Event::Confirmed,
+            _ = self.happened.recv_many(batch, BATCH), if !others_first => Event::Happened,
+            Some(login) = login => Event::LoggedIn(login),
+            Some(question) = self.channels.questions.recv() => Event::Asked(question),
             () = sleep => Event::Due,
+            () = std::future::ready(()), if others_first => Event::NoOthers,
         }
     }
 

@@ -130,6 +130,7 @@ impl Instances {
             if let Some((cancel, mut identity)) = started {
                 cancel.cancel();
                 let said = tokio::select! {
+                    biased;
                     ended = identity.wait_for(Option::is_some) => {
                         ended.ok().and_then(|said| said.clone())
                     }

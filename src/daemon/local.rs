@@ -92,6 +92,7 @@ impl Locals {
         self.tasks.spawn(span, async move {
             tokio::pin!(lives);
             tokio::select! {
+                biased;
                 () = &mut lives => {}
                 () = stopping => {
                     ends.cancel();
@@ -125,6 +126,7 @@ async fn live(
             return;
         }
         tokio::select! {
+            biased;
             kept = graceful.wait_for(|all| !all.contains(&name)) => if kept.is_err() {
                 return;
             },

@@ -45,6 +45,7 @@ pub(super) async fn receive(
 ) {
     loop {
         let login = tokio::select! {
+            biased;
             login = logins.recv() => login,
             () = tasks.stopping() => return,
         };

@@ -62,6 +62,7 @@ pub(super) async fn run(
         }
     };
     tokio::select! {
+        biased;
         () = work => {}
         () = tasks.stopping() => {}
     }
@@ -76,9 +77,11 @@ async fn next(
     let mut due = Instant::now() + EVERY;
     loop {
         let news = tokio::select! {
-            news = news.recv() => news,
-            Ok(()) = horizons.changed() => return Which::All,
+            // News may come without end.
+            biased;
             () = sleep_until(due) => return which,
+            Ok(()) = horizons.changed() => return Which::All,
+            news = news.recv() => news,
         };
         let ended = match news.as_deref() {
             Ok(News::Event(Event::BuildFinished { builder, .. })) => Some(builder.clone()),

@@ -92,6 +92,7 @@ impl Reconfigurer {
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Reconfigure>, tasks: Tasks) {
         loop {
             let request = tokio::select! {
+                biased;
                 request = requests.recv() => request,
                 () = tasks.stopping() => return,
             };

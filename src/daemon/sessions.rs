@@ -359,6 +359,7 @@ async fn record_heard(slave: SlaveName, peer: Peer, writer: Writer) {
     loop {
         record();
         tokio::select! {
+            biased;
             _ = &mut lost => return record(),
             () = tokio::time::sleep(RECORD_HEARD) => {}
         }
@@ -402,23 +403,11 @@ async fn attend(
             None => keepalive.interval,
         };
         tokio::select! {
+            // Calls come last: a slave could make them without end.
+            biased;
+            _ = slave.peer.lost() => return,
             Ok(()) = keepalives.changed() => {
                 keepalive = configured(&keepalives.borrow_and_update()).unwrap_or(keepalive);
-            }
-            call = calls.recv() => {
-                let Some(call) = call else { return };
-                match &call.method[..] {
-                    b"keepalive" => call.reply.value(Value::None),
-                    b"shutdown" => {
-                        call.reply.value(Value::None);
-                        let wants = Happened::Told(Input::SlaveWantsShutdown { session });
-                        let _ended = tell.send(wants).await;
-                    }
-                    other => {
-                        let method = String::from_utf8_lossy(other).into_owned();
-                        call.reply.fail(Failure::no_perspective_method("Slave", &method));
-                    }
-                }
             }
             alive = async { asked.as_mut().expect("guarded").await }, if asked.is_some() => {
                 asked = None;
@@ -441,7 +430,21 @@ async fn attend(
                 let slave = slave.clone();
                 asked = Some(Box::pin(async move { slave.print("keepalive").await.is_ok() }));
             }
-            _ = slave.peer.lost() => return,
+            call = calls.recv() => {
+                let Some(call) = call else { return };
+                match &call.method[..] {
+                    b"keepalive" => call.reply.value(Value::None),
+                    b"shutdown" => {
+                        call.reply.value(Value::None);
+                        let wants = Happened::Told(Input::SlaveWantsShutdown { session });
+                        let _ended = tell.send(wants).await;
+                    }
+                    other => {
+                        let method = String::from_utf8_lossy(other).into_owned();
+                        call.reply.fail(Failure::no_perspective_method("Slave", &method));
+                    }
+                }
+            }
         }
     }
 }

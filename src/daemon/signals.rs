@@ -40,6 +40,7 @@ impl Signals {
     /// What the next signal asks for. Cancel-safe: a signal stays until it is taken.
     pub(super) async fn next(&mut self) -> Wish {
         tokio::select! {
+            biased;
             _ = self.terminate.recv() => {
                 info!("SIGTERM: stopping");
                 Wish::Shutdown { clean: false }

@@ -204,6 +204,7 @@ async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, ta
     loop {
         // Accepting is cancel-safe: a connection is either taken or still in the backlog.
         let accepted = tokio::select! {
+            biased;
             () = &mut stopping => return,
             changed = door.changed() => match changed {
                 Ok(()) => continue,
@@ -224,6 +225,7 @@ async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, ta
                 }
                 door.borrow().make_room();
                 tokio::select! {
+                    biased;
                     () = &mut stopping => return,
                     () = sleep(pauses.next_delay()) => {}
                 }

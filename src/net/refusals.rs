@@ -187,10 +187,12 @@ impl Refusals {
         let mut stopping = std::pin::pin!(tasks.stopping());
         loop {
             tokio::select! {
+                biased;
                 () = &mut stopping => return,
                 () = self.folded.notified() => {}
             }
             tokio::select! {
+                biased;
                 () = &mut stopping => {}
                 () = sleep(WINDOW) => {}
             }

@@ -42,6 +42,7 @@ pub async fn run(mut news: Receiver<Arc<News>>, tasks: Tasks) {
     let at_once = Arc::new(Semaphore::new(MOST_AT_ONCE));
     loop {
         let heard = tokio::select! {
+            biased;
             heard = news.recv() => heard,
             () = tasks.stopping() => return,
         };
@@ -63,6 +64,7 @@ pub async fn run(mut news: Receiver<Arc<News>>, tasks: Tasks) {
                         send(&mail, &text).await
                     };
                     tokio::select! {
+                        biased;
                         () = deliver(attempt) => info!("mailed that the slave is missing"),
                         () = stopping => warn!("the master stops: nobody is mailed that the slave is missing"),
                     }

@@ -312,6 +312,7 @@ async fn supervise(
             }
         };
         let why = tokio::select! {
+            biased;
             () = &mut output, if output_open => { output_open = false; continue }
             () = &mut input, if input_open => { input_open = false; continue }
             ended = running.child.wait(), if status.is_none() => {

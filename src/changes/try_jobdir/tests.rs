@@ -75,6 +75,7 @@ impl World {
         tokio::pin!(look);
         loop {
             tokio::select! {
+                biased;
                 _ = &mut look => return ids,
                 Some(Question { ask, answer: to }) = self.questions.recv() => {
                     let Ask::SubmitTry { job, .. } = ask else { panic!("{ask:?}") };

@@ -72,6 +72,7 @@ pub(super) async fn run(run: Run) -> Ended {
         };
         tokio::pin!(ended, read);
         tokio::select! {
+            biased;
             ended = &mut ended => {
                 // What it has started may keep its output open: only what is there already is waited for.
                 drop(tokio::time::timeout(OUTPUT_PATIENCE, read).await);
@@ -125,6 +126,7 @@ async fn end(
         }
     };
     let how = tokio::select! {
+        biased;
         status = child.wait() => {
             return status.map(|s| s.code()).map_err(|error| error.to_string());
         }

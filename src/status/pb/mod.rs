@@ -97,15 +97,10 @@ pub async fn serve(
             }
         };
         tokio::select! {
+            // What the client asks comes last: it could ask without end.
+            biased;
             _ = &mut lost => break,
-            Some(call) = calls.recv() => {
-                activity.touch();
-                client.on_call(call).await;
-            }
-            limit = activity.idled_out() => {
-                peer.close(&idle_for(limit));
-                break;
-            }
+            () = eta_due => client.tell_etas().await,
             heard = news.recv() => match heard {
                 Ok(news) => client.on_news(&news),
                 Err(RecvError::Lagged(missed)) => {
@@ -115,7 +110,14 @@ pub async fn serve(
                 // The master is ending, and closes the connection.
                 Err(RecvError::Closed) => break,
             },
-            () = eta_due => client.tell_etas().await,
+            Some(call) = calls.recv() => {
+                activity.touch();
+                client.on_call(call).await;
+            }
+            limit = activity.idled_out() => {
+                peer.close(&idle_for(limit));
+                break;
+            }
         }
     }
     let open = client.tracked.open_sets().len();

@@ -190,6 +190,28 @@ fn tasks_are_started_only_by_those_who_watch_them() {
     });
 }
 
+/// The branch of a `select!` that is chosen at random cannot be repeated from a seed, and whether one
+/// starves another is luck.
+#[test]
+fn selects_are_in_order() {
+    check(|source, complain| {
+        if source.module.is_none() {
+            return;
+        }
+        for tokens in source.tokens.windows(4) {
+            let words = tokens.iter().map(|token| token.text.as_str());
+            if let ["select", "!", "{", first] = words.collect::<Vec<_>>()[..]
+                && first != "biased"
+            {
+                complain(
+                    tokens[0].line,
+                    "begin it with `biased;`, and argue the order",
+                );
+            }
+        }
+    });
+}
+
 #[test]
 fn the_database_stays_in_the_store() {
     check(|source, complain| {
