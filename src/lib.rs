@@ -32,6 +32,7 @@
 //! | 2 | [`daemonize`] | going to the background, pid files, log files with rotation |
 //! | 1 | [`config`] | **pure**: `master.toml`, checked, with all errors at once |
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
+//! | 1 | [`process`] | runs programs within limits |
 //! | 0 | [`process_lock`] | one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors: nothing in them is reached through links |
 //! | 0 | [`backoff`] | **pure**: delays that double, for what is tried again |
@@ -114,6 +115,7 @@ pub mod logs;
 pub mod model;
 pub mod net;
 pub mod pb;
+pub mod process;
 pub mod process_lock;
 pub mod protocol;
 pub mod schedulers;

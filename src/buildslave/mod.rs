@@ -31,7 +31,5 @@ mod settings;
 mod slave;
 
 pub use base_dir::{AllowShutdown, BaseDir, BaseDirError, NewSlave, Password};
-pub use settings::{
-    Connector, Environment, INSTANCE_VARIABLE, PASSWORD_VARIABLE, Settings, own_environment,
-};
+pub use settings::{Connector, INSTANCE_VARIABLE, PASSWORD_VARIABLE, Settings, own_environment};
 pub use slave::{Controls, Ended, Event, run};

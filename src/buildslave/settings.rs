@@ -1,7 +1,5 @@
 //! What a slave needs to know.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +8,7 @@ use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
 
-/// The variables of an environment.
-pub type Environment = BTreeMap<OsString, OsString>;
+use crate::process::Environment;
 
 /// What a slave needs to know, beside where its master is.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::instances::Access;
 use super::passwords::Passwords;
 use super::sessions::{Keepalive, Keepalives};
-use crate::buildslave::{Environment, own_environment};
+use crate::buildslave::own_environment;
 use crate::config::{
     ChangeSourceConfig, ClientLimits, Config, InstanceKind, Listen, SchedulerKind, SlaveKind,
 };
@@ -23,6 +23,7 @@ use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Gatekeeper, Login, Tasks, UserKind};
 use crate::pb::hashed::Hashed;
+use crate::process::Environment;
 
 /// The open doors.
 #[derive(Debug)]

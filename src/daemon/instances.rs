@@ -24,10 +24,10 @@ use tracing::{Span, info_span};
 
 use super::sessions::Happened;
 use crate::botmaster::{Input, InstanceCommand, InstanceId, InstanceStart};
-use crate::buildslave::Environment;
 use crate::config::SlaveConfig;
 use crate::model::{InstanceRecord, InstanceStop, SlaveName};
 use crate::net::Tasks;
+use crate::process::Environment;
 use commands::Told;
 use run::{Ended, Run, run};
 

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, info_span};
 
 use super::doors::Doors;
-use crate::buildslave::{self, Connector, Controls, Ended, Environment, Settings};
+use crate::buildslave::{self, Connector, Controls, Ended, Settings};
 use crate::model::SlaveName;
 use crate::net::{Door, Tasks};
+use crate::process::Environment;
 
 /// The slaves that run inside the master. Their work is below `slaves/NAME` in the base directory.
 #[derive(Debug)]

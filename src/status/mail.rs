@@ -5,12 +5,9 @@
 
 use std::fmt::Write as _;
 use std::future::Future;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::{error, info, info_span, warn};
@@ -20,6 +17,7 @@ use crate::botmaster::{Absence, Event};
 use crate::config::MailConfig;
 use crate::control::News;
 use crate::net::Tasks;
+use crate::process::{self, Limits, Lines, Output, Program};
 
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -131,33 +129,30 @@ fn one_line(text: &str) -> String {
 }
 
 async fn send(mail: &MailConfig, text: &str) -> Result<(), String> {
-    let (program, args) = mail.command.split_first().ok_or("mail_command is empty")?;
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("cannot run {program}: {error} (see mail_command)"))?;
-    let stdin = child.stdin.take();
-    let write = async {
-        if let Some(mut stdin) = stdin {
-            // A program that does not read says by its exit code what it thinks of that.
-            drop(stdin.write_all(text.as_bytes()).await);
-        }
+    let name = mail.command.first().ok_or("mail_command is empty")?;
+    let mut errors = Lines::new(|_| ());
+    let limits = Limits {
+        time: Some(PATIENCE),
+        ..Limits::default()
     };
-    let finish = async { tokio::join!(write, child.wait_with_output()).1 };
-    let output = tokio::time::timeout(PATIENCE, finish)
+    let program = Program::new(&mail.command);
+    let ended = process::run(
+        &program,
+        Some(text.as_bytes()),
+        Output::Discarded,
+        Output::To(&mut errors),
+        limits,
+    );
+    let ended = ended
         .await
-        .map_err(|_| format!("{program} did not end within {} s", PATIENCE.as_secs()))?
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
+        .map_err(|error| format!("cannot run {name}: {error} (see mail_command)"))?;
+    // A program that does not read the mail says by its exit code what that means.
+    if ended.how.is_success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = one_line(said.lines().last().unwrap_or_default());
-    Err(format!("{program} ended with {}: {said}", output.status))
+    let (_, last) = errors.finish();
+    let colon = if last.is_empty() { "" } else { ": " };
+    Err(format!("{name} {}{colon}{last}", ended.how))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use super::args::{Args, path, under};
 use super::process::{self, Kill, RunSpec};
 use super::shell::Program;
 use super::{Context, glob};
-use crate::buildslave::Environment;
 use crate::buildslave::info::spell;
 use crate::pb::{Failure, Value};
+use crate::process::Environment;
 use crate::protocol::{TextStyle, Update};
 
 /// A command on files. Paths are below the builder's directory, unless absolute.

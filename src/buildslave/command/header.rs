@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::shell::{LogFileArg, Program};
-use crate::buildslave::Environment;
+use crate::process::Environment;
 
 /// The header of a command: what is run, where and how.
 pub(super) struct Header<'a> {

@@ -4,6 +4,7 @@
 //! to `startCommand`. [`Command::run`] then does it, saying what happens to its [`Outlet`]; it ends
 //! by itself, soon after it is told to [`Stop`] at the latest.
 
+mod activity;
 mod args;
 mod arriving;
 mod files;

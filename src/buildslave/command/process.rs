@@ -14,32 +14,33 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use rustix::process::{Pid, Signal};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::Notify;
+use bytes::Bytes;
+use rustix::process::Signal;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::process::ChildStdin;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
+use super::activity::{Activity, Stream};
 use super::args::RUNTIME_ERROR;
 use super::follow::Followed;
 use super::header::{Header, shown_argv};
 use super::outlet::Outlet;
-use super::shell::{LogFileArg, Program, duration};
+use super::shell::{LogFileArg, Program as CommandWords, duration};
 use super::{Context, Stop, files};
-use crate::buildslave::{Environment, pty};
+use crate::buildslave::pty;
 use crate::pb::Failure;
+use crate::process::{Environment, Group, Process, Program, Streams};
 use crate::protocol::Update;
 
 /// What to run and how.
 #[derive(Debug)]
 pub(super) struct RunSpec {
-    pub(super) program: Program,
+    pub(super) program: CommandWords,
     pub(super) workdir: PathBuf,
     pub(super) environment: Environment,
     pub(super) initial_stdin: Option<Bytes>,
@@ -126,132 +127,54 @@ pub(super) fn signal(name: &str) -> Option<Signal> {
 
 /// A program that was started, with our ends of its pipes or of its terminal.
 struct Running {
-    child: Child,
-    /// The leader's process, which is also the number of its group.
-    group: Option<Pid>,
+    process: Process,
     stdin: Option<ChildStdin>,
-    stdout: Option<Box<dyn AsyncRead + Send + Unpin>>,
-    stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    stdout: Option<Stream>,
+    stderr: Option<Stream>,
 }
 
-fn start(spec: &RunSpec, pty_helper: &std::path::Path) -> io::Result<Running> {
-    let argv = spec.program.argv();
-    let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut terminal = None;
-    let mut command;
+fn start(spec: &RunSpec, pty_helper: &Path) -> io::Result<Running> {
+    let mut program = Program {
+        words: spec.program.argv(),
+        directory: Some(spec.workdir.clone()),
+        environment: Some(spec.environment.clone()),
+        ..Program::default()
+    };
     if spec.use_pty {
         let (ours, theirs) = pty::open()?;
-        command = Command::new(pty_helper);
-        command
-            .args(pty::helper_args(&argv))
-            .stdin(Stdio::from(theirs.try_clone()?))
-            .stdout(Stdio::from(theirs.try_clone()?))
-            .stderr(Stdio::from(theirs));
-        terminal = Some(tokio::net::unix::pipe::Receiver::from_file_unchecked(ours)?);
-    } else {
-        command = Command::new(program);
-        let stdin = if spec.initial_stdin.is_some() {
+        let words = pty::helper_args(&program.words).collect::<Vec<_>>();
+        program.words = std::iter::once(pty_helper.into()).chain(words).collect();
+        program.group = Group::OwnSession;
+        // The terminal's other end is the command's alone: our copies end with the start.
+        let process = program.start(Streams {
+            stdin: Stdio::from(theirs.try_clone()?),
+            stdout: Stdio::from(theirs.try_clone()?),
+            stderr: Stdio::from(theirs),
+        })?;
+        let terminal = pipe::Receiver::from_file_unchecked(ours)?;
+        return Ok(Running {
+            process,
+            stdin: None,
+            stdout: Some(Box::new(terminal)),
+            stderr: None,
+        });
+    }
+    let has_input = spec.initial_stdin.is_some();
+    let mut process = program.start(Streams {
+        stdin: if has_input {
             Stdio::piped()
         } else {
             Stdio::null()
-        };
-        command
-            .args(args)
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-    }
-    let mut child = command
-        .env_clear()
-        .envs(&spec.environment)
-        .current_dir(&spec.workdir)
-        .spawn()?;
-    // It holds the terminal's other end, which only the command must.
-    drop(command);
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-    let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Box<_>);
+        },
+        stdout: Stdio::piped(),
+        stderr: Stdio::piped(),
+    })?;
     Ok(Running {
-        group: pid.and_then(Pid::from_raw),
-        stdin: child.stdin.take(),
-        stdout: stdout.or_else(|| terminal.map(|tty| Box::new(tty) as Box<_>)),
-        stderr: child.stderr.take().map(|pipe| Box::new(pipe) as Box<_>),
-        child,
+        stdin: process.take_stdin(),
+        stdout: process.take_stdout().map(|pipe| Box::new(pipe) as Stream),
+        stderr: process.take_stderr().map(|pipe| Box::new(pipe) as Stream),
+        process,
     })
-}
-
-/// What the program's output is doing, for the timers.
-#[derive(Debug)]
-struct Activity {
-    state: Mutex<ActivityState>,
-    /// Told when there were too many lines.
-    flooded: Notify,
-    max_lines: Option<u64>,
-}
-
-#[derive(Debug)]
-struct ActivityState {
-    /// When something was written last.
-    last: Instant,
-    /// How many readers wait for the master to take what was written.
-    blocked: usize,
-    lines: u64,
-}
-
-impl Activity {
-    fn note(&self, change: impl FnOnce(&mut ActivityState)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.last = Instant::now();
-        change(&mut state);
-    }
-
-    /// When the program will have been silent for `patience`.
-    fn silent_at(&self, patience: Duration) -> Instant {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = if state.blocked > 0 {
-            Instant::now()
-        } else {
-            state.last
-        };
-        last + patience
-    }
-
-    fn lines(&self) -> u64 {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.lines
-    }
-
-    /// Hands on what a pipe gives, until its end.
-    async fn pump(
-        &self,
-        pipe: Option<Box<dyn AsyncRead + Send + Unpin>>,
-        outlet: Option<&Outlet>,
-        update: fn(Bytes) -> Update,
-    ) {
-        let Some(mut pipe) = pipe else { return };
-        let mut buffer = BytesMut::new();
-        loop {
-            buffer.reserve(PIECE);
-            // A terminal that nobody has open any more gives an error in place of the end.
-            match pipe.read_buf(&mut buffer).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-            let piece = buffer.split().freeze();
-            let lines = self.max_lines.map_or(0, |_| line_ends(&piece));
-            self.note(|state| {
-                state.blocked += 1;
-                state.lines += lines;
-            });
-            if self.max_lines.is_some_and(|max| self.lines() > max) {
-                self.flooded.notify_one();
-            }
-            if let Some(outlet) = outlet {
-                outlet.say(update(piece)).await;
-            }
-            self.note(|state| state.blocked -= 1);
-        }
-    }
 }
 
 /// How far a program that is to end has come.
@@ -264,27 +187,34 @@ enum Stage {
     Killed(Instant),
 }
 
+/// What happens to a program that runs.
+enum Event {
+    Exited(ExitStatus),
+    /// It is to end.
+    End(Why),
+    /// The deadline is over.
+    Late,
+    /// It is time to look at the followed files.
+    Look,
+    /// Its output is closed.
+    Quiet,
+    /// It has its input.
+    Fed,
+}
+
 /// Waits for the end of a program, or brings it about.
 async fn supervise(
     mut running: Running,
-    mut followed: Vec<Followed>,
+    followed: Vec<Followed>,
     spec: &RunSpec,
     context: &mut Context,
 ) -> Result<i64, Failure> {
     let outlet = &context.outlet.clone();
-    let activity = Activity {
-        state: Mutex::new(ActivityState {
-            last: Instant::now(),
-            blocked: 0,
-            lines: 0,
-        }),
-        flooded: Notify::new(),
-        max_lines: spec.max_lines,
-    };
-    let stdout = spec.want_stdout.then_some(outlet);
-    let stderr = spec.want_stderr.then_some(outlet);
+    let activity = Activity::new(spec.max_lines);
     let (out, err) = (running.stdout.take(), running.stderr.take());
     let output = async {
+        let stdout = spec.want_stdout.then_some(outlet);
+        let stderr = spec.want_stderr.then_some(outlet);
         tokio::join!(
             activity.pump(out, stdout, Update::Stdout),
             activity.pump(err, stderr, Update::Stderr),
@@ -293,95 +223,164 @@ async fn supervise(
     let input = feed(running.stdin.take(), spec.initial_stdin.clone());
     tokio::pin!(output, input);
     let (mut output_open, mut input_open) = (true, true);
-    let mut status: Option<ExitStatus> = None;
-    let mut stage = Stage::Running;
-    let max_time = spec.max_time.map(|s| Instant::now() + duration(s));
-    let mut watch = tokio::time::interval(FOLLOW_INTERVAL);
-    watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
-
-    while status.is_none() || output_open {
-        let silent = spec.timeout.map(|s| activity.silent_at(duration(s)));
-        let deadline = match stage {
-            Stage::Running => [silent, max_time].into_iter().flatten().min(),
-            Stage::Asked(at) | Stage::Killed(at) => Some(at),
-        };
+    let mut look = tokio::time::interval(FOLLOW_INTERVAL);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = Watch {
+        process: running.process,
+        followed,
+        status: None,
+        stage: Stage::Running,
+        late_at: spec.max_time.map(|s| Instant::now() + duration(s)),
+        spec,
+        activity: &activity,
+        outlet,
+    };
+    while watch.status.is_none() || output_open {
+        let deadline = watch.deadline();
         let timer = async {
             match deadline {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
-        let why = tokio::select! {
+        let is_running = watch.stage == Stage::Running;
+        let event = tokio::select! {
+            // What ends it comes first: a program that writes without a pause cannot outrun it.
             biased;
-            () = &mut output, if output_open => { output_open = false; continue }
-            () = &mut input, if input_open => { input_open = false; continue }
-            ended = running.child.wait(), if status.is_none() => {
-                status = Some(ended.unwrap_or_default());
-                if let Stage::Killed(at) = stage {
-                    // What is still in the pipes is theirs who were killed; nobody else is waited for.
-                    stage = Stage::Killed(at.min(Instant::now() + DRAIN));
-                }
-                continue
-            }
-            _ = watch.tick(), if !followed.is_empty() => {
-                for file in &mut followed {
-                    if file.poll(outlet).await {
-                        activity.note(|_| ());
-                    }
-                }
-                continue
-            }
-            stop = context.stop.wait(), if stage == Stage::Running => match stop {
+            stop = context.stop.wait(), if is_running => Event::End(match stop {
                 Stop::Interrupted => Why::Interrupted,
                 Stop::Abandoned => Why::Abandoned,
-            },
-            () = activity.flooded.notified(), if stage == Stage::Running => Why::Lines,
-            () = timer => match stage {
-                Stage::Running => {
-                    // Something may have been written just when the time was over.
-                    let silent = spec.timeout.map(|s| activity.silent_at(duration(s)));
-                    let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
-                    match (is_over(max_time), is_over(silent)) {
-                        (true, _) => Why::Time,
-                        (false, true) => Why::Silence,
-                        (false, false) => continue,
-                    }
-                }
-                Stage::Asked(_) => {
-                    send(spec.kill.signal, running.group, status.is_none());
-                    stage = Stage::Killed(Instant::now() + GIVE_UP);
-                    continue
-                }
-                Stage::Killed(_) if status.is_some() => break,
-                Stage::Killed(_) => return Err(give_up(spec, running.group, outlet).await),
-            },
+            }),
+            () = activity.flooded(), if is_running => Event::End(Why::Lines),
+            () = timer => Event::Late,
+            ended = watch.process.wait(), if watch.status.is_none() => {
+                Event::Exited(ended.unwrap_or_default())
+            }
+            _ = look.tick(), if !watch.followed.is_empty() => Event::Look,
+            () = &mut input, if input_open => Event::Fed,
+            () = &mut output, if output_open => Event::Quiet,
         };
-        stage = match spec.kill.sigterm_time {
+        match event {
+            Event::Exited(status) => watch.on_exit(status),
+            Event::End(why) => watch.end(why).await,
+            Event::Late => match watch.on_deadline().await {
+                Late::GoesOn => {}
+                Late::Over => break,
+                Late::GivenUp => return Err(give_up(spec, &watch.process, outlet).await),
+            },
+            Event::Look => watch.look().await,
+            Event::Fed => input_open = false,
+            Event::Quiet => output_open = false,
+        }
+    }
+    Ok(watch.finish().await)
+}
+
+/// A program that is watched until its end.
+struct Watch<'a> {
+    process: Process,
+    followed: Vec<Followed>,
+    status: Option<ExitStatus>,
+    stage: Stage,
+    /// When it has run for too long.
+    late_at: Option<Instant>,
+    spec: &'a RunSpec,
+    activity: &'a Activity,
+    outlet: &'a Outlet,
+}
+
+/// What to do after a deadline.
+enum Late {
+    GoesOn,
+    /// Nothing more is waited for.
+    Over,
+    /// It does not die.
+    GivenUp,
+}
+
+impl Watch<'_> {
+    fn silent_at(&self) -> Option<Instant> {
+        let patience = self.spec.timeout.map(duration);
+        patience.map(|patience| self.activity.silent_at(patience))
+    }
+
+    /// When something is to be done, if nothing else happens.
+    fn deadline(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Running => [self.silent_at(), self.late_at].into_iter().flatten().min(),
+            Stage::Asked(at) | Stage::Killed(at) => Some(at),
+        }
+    }
+
+    fn on_exit(&mut self, status: ExitStatus) {
+        self.status = Some(status);
+        if let Stage::Killed(at) = self.stage {
+            // The rest of the pipes is from processes that were killed; nobody else is waited for.
+            self.stage = Stage::Killed(at.min(Instant::now() + DRAIN));
+        }
+    }
+
+    async fn on_deadline(&mut self) -> Late {
+        match self.stage {
+            Stage::Running => {
+                // Something may have been written just when the time was over.
+                let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+                match (is_over(self.late_at), is_over(self.silent_at())) {
+                    (true, _) => self.end(Why::Time).await,
+                    (false, true) => self.end(Why::Silence).await,
+                    (false, false) => {}
+                }
+                Late::GoesOn
+            }
+            Stage::Asked(_) => {
+                self.kill();
+                Late::GoesOn
+            }
+            Stage::Killed(_) if self.status.is_some() => Late::Over,
+            Stage::Killed(_) => Late::GivenUp,
+        }
+    }
+
+    /// Ends the program, and says why.
+    async fn end(&mut self, why: Why) {
+        match self.spec.kill.sigterm_time {
             Some(seconds) => {
-                send(Signal::TERM, running.group, status.is_none());
-                Stage::Asked(Instant::now() + duration(seconds))
+                self.process.signal(Signal::TERM);
+                self.stage = Stage::Asked(Instant::now() + duration(seconds));
             }
-            None => {
-                send(spec.kill.signal, running.group, status.is_none());
-                Stage::Killed(Instant::now() + GIVE_UP)
+            None => self.kill(),
+        }
+        why.say(self.spec, self.activity, self.outlet).await;
+    }
+
+    fn kill(&mut self) {
+        self.process.signal(self.spec.kill.signal);
+        self.stage = Stage::Killed(Instant::now() + GIVE_UP);
+    }
+
+    /// Sends what was added to the followed files.
+    async fn look(&mut self) {
+        for file in &mut self.followed {
+            if file.poll(self.outlet).await {
+                self.activity.note();
             }
-        };
-        why.say(spec, &activity, outlet).await;
+        }
     }
-    for file in &mut followed {
-        file.poll(outlet).await;
+
+    /// The exit status of the program, −1 when it was killed.
+    async fn finish(mut self) -> i64 {
+        self.look().await;
+        let status = self.status.unwrap_or_default();
+        if let Some(number) = status.signal() {
+            let text = format!("process killed by signal {number}\n");
+            self.outlet.header(text).await;
+            return -1;
+        }
+        let code = status.code().map_or(-1, i64::from);
+        // A program that was told to end has not succeeded, whatever it says.
+        let was_killed = self.stage != Stage::Running;
+        if was_killed && code == 0 { -1 } else { code }
     }
-    let status = status.unwrap_or_default();
-    if let Some(number) = status.signal() {
-        outlet
-            .header(format!("process killed by signal {number}\n"))
-            .await;
-        return Ok(-1);
-    }
-    let code = status.code().map_or(-1, i64::from);
-    // A program that was told to end has not succeeded, whatever it says.
-    let was_killed = stage != Stage::Running;
-    Ok(if was_killed && code == 0 { -1 } else { code })
 }
 
 /// Why a program is killed.
@@ -432,9 +431,9 @@ impl Why {
 }
 
 /// The process outlived its last signal: says so. Its leader is left to the system.
-async fn give_up(spec: &RunSpec, group: Option<Pid>, outlet: &Outlet) -> Failure {
+async fn give_up(spec: &RunSpec, process: &Process, outlet: &Outlet) -> Failure {
     // Whatever the wanted signal was, nothing is left running on purpose.
-    send(Signal::KILL, group, true);
+    process.signal(Signal::KILL);
     let name = SIGNALS
         .iter()
         .find(|(_, signal)| *signal == spec.kill.signal)
@@ -448,15 +447,6 @@ async fn give_up(spec: &RunSpec, group: Option<Pid>, outlet: &Outlet) -> Failure
     Failure::new(RUNTIME_ERROR, text)
 }
 
-/// Signals the group of a program, or its leader when it has no group yet.
-fn send(signal: Signal, group: Option<Pid>, leader_lives: bool) {
-    let Some(pid) = group else { return };
-    let sent = rustix::process::kill_process_group(pid, signal);
-    if sent.is_err() && leader_lives {
-        rustix::process::kill_process(pid, signal).ok();
-    }
-}
-
 /// Writes the input of a program and closes it; a program that does not read it is no error.
 async fn feed(stdin: Option<ChildStdin>, input: Option<Bytes>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
@@ -464,16 +454,6 @@ async fn feed(stdin: Option<ChildStdin>, input: Option<Bytes>) {
     }
 }
 
-/// Ends of lines: LF, and CR, which progress bars use; CR LF counts once where it is not cut.
-fn line_ends(piece: &[u8]) -> u64 {
-    let crs = piece.iter().filter(|b| **b == b'\r').count();
-    let lfs = piece.iter().filter(|b| **b == b'\n').count();
-    let pairs = piece.windows(2).filter(|w| w == b"\r\n").count();
-    u64::try_from(crs + lfs - pairs).unwrap_or(u64::MAX)
-}
-
-/// Bytes read from a pipe at a time.
-const PIECE: usize = 64 * 1024;
 /// How often followed files are looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a process may outlive its last signal.

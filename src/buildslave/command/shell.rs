@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::args::{Args, RUNTIME_ERROR, os, path, under};
 use super::process::{self, Kill, RunSpec};
 use super::{Context, files};
-use crate::buildslave::Environment;
 use crate::pb::{Failure, Value};
+use crate::process::Environment;
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::{Command, Context, Outlet, Stop, StopSignal};
-use crate::buildslave::{Environment, Settings};
+use crate::buildslave::Settings;
 use crate::pb::{Failure, Value};
+use crate::process::Environment;
 use crate::protocol::{TextStyle, Update};
 
 /// A command that runs.

@@ -1,40 +1,37 @@
 //! Delivers a job file through ssh (CLI-01).
 
-use std::process::Stdio;
-
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-
 use super::super::Failed;
 use super::settings::SshWay;
+use crate::process::{self, Group, Limits, Output, Program};
 
-/// Runs the command and gives it the job file. What it says goes to our own output and error output.
+/// Runs the command and gives it the job file. Its output is our own, and so is the terminal, on which ssh may ask for
+/// a password.
 ///
 /// # Errors
-/// The command cannot be run, or says by its exit code that the job was not taken.
+/// The command cannot be run, or its exit code says that the job was not taken.
 pub(super) async fn deliver(way: &SshWay, jobfile: &[u8]) -> Result<(), Failed> {
-    let Some((program, arguments)) = way.command.split_first() else {
+    let Some(name) = way.command.first() else {
         return Err(Failed::Usage("--ssh is not a command".to_owned()));
     };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| Failed::NotDone(format!("job not sent: cannot run {program}: {e}")))?;
-    let written = match child.stdin.take() {
-        Some(mut input) => input.write_all(jobfile).await,
-        None => Ok(()),
+    let program = Program {
+        group: Group::Shared,
+        ..Program::new(&way.command)
     };
-    let status = child
-        .wait()
+    let (stdout, stderr) = (Output::Inherited, Output::Inherited);
+    let ended = process::run(&program, Some(jobfile), stdout, stderr, Limits::default());
+    let ended = ended
         .await
-        .map_err(|e| Failed::NotDone(format!("job not sent: {program}: {e}")))?;
-    if !status.success() {
-        let how = status.to_string();
+        .map_err(|e| Failed::NotDone(format!("job not sent: cannot run {name}: {e}")))?;
+    if !ended.how.is_success() {
         return Err(Failed::NotDone(format!(
-            "job not sent: 'buildbot tryserver' at the other end of {program} ended with {how}; it says why above"
+            "job not sent: 'buildbot tryserver' at the other end of {name} {}; it says why above",
+            ended.how
         )));
     }
-    written.map_err(|e| Failed::NotDone(format!("{program} did not take the whole job: {e}")))
+    match ended.input_error {
+        None => Ok(()),
+        Some(e) => Err(Failed::NotDone(format!(
+            "{name} did not take the whole job: {e}"
+        ))),
+    }
 }

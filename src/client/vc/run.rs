@@ -4,15 +4,12 @@
 //! locale, since with `LC_ALL=C` Subversion refuses names beyond ASCII.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Command;
 
 use super::VcError;
+use crate::process::{self, Beginning, Environment, Group, How, Limits, Output, Program, Whole};
 
 /// Most bytes of a patch.
 pub(super) const MAX_PATCH_BYTES: usize = 64 << 20;
@@ -83,33 +80,33 @@ impl Runner {
             return Err(not_run(io::ErrorKind::NotADirectory.into()));
         }
         for program in &self.programs {
-            let mut process = Command::new(program);
-            process
-                .args(&args)
-                .current_dir(&self.top)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .kill_on_drop(true);
-            set_environment(&mut process);
-            let mut child = match process.spawn() {
-                Ok(child) => child,
+            let words = std::iter::once(program.clone()).chain(args.iter().map(OsString::from));
+            let program = Program {
+                directory: Some(self.top.clone()),
+                environment: Some(environment(env::vars_os())),
+                // It may ask for a password on the terminal.
+                group: Group::Shared,
+                ..Program::new(words)
+            };
+            let mut stdout = Whole::up_to(limit);
+            let mut stderr = Beginning::up_to(MAX_STDERR_BYTES);
+            let (to_stdout, to_stderr) = (Output::To(&mut stdout), Output::To(&mut stderr));
+            let ended = process::run(&program, None, to_stdout, to_stderr, Limits::default());
+            let how = match ended.await {
+                Ok(ended) => ended.how,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(not_run(e)),
             };
-            let stdout = child.stdout.take().expect("it is piped");
-            let stderr = child.stderr.take().expect("it is piped");
-            let (stdout, stderr) =
-                tokio::try_join!(at_most(stdout, limit), beginning(stderr)).map_err(not_run)?;
-            let Some(stdout) = stdout else {
-                return Err(VcError::TooLong { command, limit });
+            let code = match how {
+                How::Exited(status) => status.code(),
+                How::TooMuchOutput => return Err(VcError::TooLong { command, limit }),
+                How::Cancelled | How::OutOfTime => None,
             };
-            let status = child.wait().await.map_err(not_run)?;
             return Ok(Answer {
                 command,
-                code: status.code(),
-                stdout,
-                stderr,
+                code,
+                stdout: stdout.bytes,
+                stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
                 top: self.top.clone(),
             });
         }
@@ -188,40 +185,17 @@ impl Answer {
     }
 }
 
-/// Everything, unless it is longer than `limit`.
-async fn at_most(mut from: impl AsyncRead + Unpin, limit: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut all = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    (&mut from).take(most).read_to_end(&mut all).await?;
-    Ok((all.len() <= limit).then_some(all))
-}
-
-/// The beginning, with the rest read and dropped.
-async fn beginning(mut from: impl AsyncRead + Unpin) -> io::Result<String> {
-    let mut kept = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        match from.read(&mut piece).await? {
-            0 => return Ok(String::from_utf8_lossy(&kept).into_owned()),
-            read => {
-                let room = MAX_STDERR_BYTES.saturating_sub(kept.len());
-                kept.extend(piece.iter().take(read.min(room)));
-            }
-        }
-    }
-}
-
-/// English messages without colours, pagers, progress bars and personal diff programs.
-fn set_environment(process: &mut Command) {
-    let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let ctype = character_type(
-        ["LC_ALL", "LC_CTYPE", "LANG"]
-            .into_iter()
-            .find_map(set)
-            .as_deref(),
-    );
+/// `own` with English messages, without colours, pagers, progress bars and personal diff programs.
+fn environment(own: impl Iterator<Item = (OsString, OsString)>) -> Environment {
+    let mut environment: Environment = own.collect();
+    let set = |name: &str| {
+        let value = environment.get(OsStr::new(name))?.to_str()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+    let ctype = character_type(locale.as_deref());
     for name in ["LC_ALL", "LANGUAGE", "GIT_DIFF_OPTS", "P4DIFF"] {
-        process.env_remove(name);
+        environment.remove(OsStr::new(name));
     }
     for (name, value) in [
         ("LANG", "C"),
@@ -235,8 +209,9 @@ fn set_environment(process: &mut Command) {
         ("BZR_PROGRESS_BAR", "none"),
         ("BRZ_PROGRESS_BAR", "none"),
     ] {
-        process.env(name, value);
+        environment.insert(name.into(), value.into());
     }
+    environment
 }
 
 /// The encoding of file names: the user's, or UTF-8 if the user's locale has none beyond ASCII.
@@ -323,17 +298,6 @@ pub(super) mod tests {
             cat.output(&args, 100_000, "").await,
             Err(VcError::TooLong { limit: 100_000, .. })
         ));
-    }
-
-    #[tokio::test]
-    async fn standard_error_is_kept_up_to_its_limit() {
-        for (length, kept) in [
-            (MAX_STDERR_BYTES, MAX_STDERR_BYTES),
-            (MAX_STDERR_BYTES + 1, MAX_STDERR_BYTES),
-        ] {
-            let text = "x".repeat(length);
-            assert_eq!(beginning(text.as_bytes()).await.unwrap().len(), kept);
-        }
     }
 
     #[tokio::test]

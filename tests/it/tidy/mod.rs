@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 8] = [
         "text",
         "backoff",
     ],
-    &["config", "protocol"],
+    &["config", "protocol", "process"],
     &["schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],
     &["control", "build"],
