@@ -30,6 +30,7 @@
 //! | 2 | [`net`] | drives a broker over a stream; logins; slaves as objects |
 //! | 2 | [`store`], [`logs`] | state in SQLite with one writer; step logs as plain files |
 //! | 2 | [`daemonize`] | going to the background, pid files, log files with rotation |
+//! | 1 | [`clock`] | the clocks, read in one place |
 //! | 1 | [`config`] | **pure**: `master.toml`, checked, with all errors at once |
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
 //! | 1 | [`process`] | runs programs within limits |
@@ -106,6 +107,7 @@ pub mod buildslave;
 pub mod changes;
 pub mod cli;
 pub mod client;
+pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;

@@ -3,8 +3,9 @@
 use super::configuration::{ConfigPath, Scope, Tell};
 use super::next_runs::{self, Asked, MOST_RUNS};
 use super::{complain, moment, say, write_out};
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{machine_zone, wall};
+use crate::daemon::machine_zone;
 use crate::model::Timestamp;
 
 /// Show everything that is wrong with a configuration, and whatever else would keep a master from starting with it
@@ -78,7 +79,7 @@ impl CheckConfig {
     fn list_runs(&self, config: &Config, count: u32) -> anyhow::Result<()> {
         let asked = Asked {
             count,
-            from: self.from.unwrap_or_else(wall),
+            from: self.from.unwrap_or_else(|| Clock::system().wall()),
             json: self.json,
             zone: &machine_zone(),
         };

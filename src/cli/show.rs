@@ -18,6 +18,7 @@ use self::screen::{Screen, Zone};
 use super::base_dir::default_basedir;
 use super::nth::Nth;
 use super::{USAGE, complain};
+use crate::clock::Clock;
 use crate::model::{BuilderName, ChangeNumber, Timestamp};
 use crate::store::State;
 use crate::store::read::{Among, BuildRow, Which};
@@ -140,7 +141,7 @@ fn on_screen(
         out: &mut BufWriter::new(stdout),
         notes: &mut io::stderr(),
     };
-    let now = Timestamp(chrono::Utc::now().timestamp_micros());
+    let now = Clock::system().wall();
     match work(&mut screen, now).and_then(|()| Ok(screen.out.flush()?)) {
         Err(e) if !is_broken_pipe(&e) => Err(e),
         Ok(()) | Err(_) => Ok(()),
@@ -169,7 +170,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
             check_builder(&state, builder)?;
         }
         wait::until_quiet(&state, builder.as_ref(), screen)?;
-        now = Timestamp(chrono::Utc::now().timestamp_micros());
+        now = Clock::system().wall();
     }
     let is_running = state.is_master_running();
     let moment = Moment {

@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::botmaster::{Answer, Event, Forced};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
@@ -117,6 +118,7 @@ pub struct Control {
     writer: Writer,
     newsroom: Newsroom,
     reconfigure: mpsc::Sender<Reconfigure>,
+    clock: Clock,
     /// Kibibytes of patches that may be on their way to the state.
     patches: Arc<Semaphore>,
 }
@@ -129,14 +131,22 @@ impl Control {
         writer: Writer,
         newsroom: Newsroom,
         reconfigure: mpsc::Sender<Reconfigure>,
+        clock: Clock,
     ) -> Self {
         Self {
             questions,
             writer,
             newsroom,
             reconfigure,
+            clock,
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
         }
+    }
+
+    /// The clocks of this master.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Where to hear what happens.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::sync::mpsc;
 use tracing::info_span;
 
-use super::clock::Clock;
 use super::sessions::Happened;
 use crate::botmaster::{BuildCommand, BuildOutcome, BuildPlan, Input, SessionId};
 use crate::build::{self, Control, Journal, LockDesk};
+use crate::clock::Clock;
 use crate::control::{News, Newsroom};
 use crate::logs::LogStore;
 use crate::model::{BuildId, BuilderName, Results};
@@ -32,6 +32,7 @@ pub(super) struct Builds {
     tasks: Tasks,
     journal: Journal,
     logs: LogStore,
+    clock: Clock,
 }
 
 impl Builds {
@@ -41,6 +42,7 @@ impl Builds {
         writer: Writer,
         logs: LogStore,
         newsroom: Newsroom,
+        clock: Clock,
     ) -> Self {
         Self {
             running: HashMap::new(),
@@ -48,6 +50,7 @@ impl Builds {
             tasks,
             journal: Journal::new(writer, move |op| newsroom.tell(News::Build(op))),
             logs,
+            clock,
         }
     }
 
@@ -84,12 +87,13 @@ impl Builds {
             // As with the end of the build: nobody listens only when the master is ending.
             async move { drop(ask.send(Happened::Told(input)).await) }
         });
+        // From the build's own beginning: a clock that was set before does not matter.
+        let clock = self.clock.restarted();
         let (journal, logs, tell) = (self.journal.clone(), self.logs.clone(), self.tell.clone());
         let span = info_span!("build", builder = %plan.builder.name, number = plan.number.0);
         self.tasks.spawn(span, async move {
             let outcome = match slave {
                 Some(slave) => {
-                    let clock = Clock::new();
                     let clock = move || clock.steady();
                     build::run(plan, slave.into(), logs, journal, locks, told, clock).await
                 }

@@ -12,12 +12,12 @@ use tracing::debug;
 
 use super::announce::announce;
 use super::builds::Builds;
-use super::clock::{Clock, wall};
 use super::instances::{Access, Instances};
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
 use super::signals::{Signals, Wish};
 use crate::botmaster::{self, Answer, BotMaster, Command, Input, ReplyId};
+use crate::clock::Clock;
 use crate::control::{Ask, News, Newsroom, Question, Reconfigure, Said};
 use crate::logs::LogStore;
 use crate::model::Ticket;
@@ -97,9 +97,9 @@ impl Engine {
         Self {
             core,
             clock,
-            sessions: Sessions::new(tell.clone(), writer.clone(), tasks.clone()),
+            sessions: Sessions::new(tell.clone(), writer.clone(), clock, tasks.clone()),
             instances: Instances::new(channels.access.clone(), tell.clone(), tasks.clone()),
-            builds: Builds::new(tell, tasks, writer.clone(), logs, newsroom.clone()),
+            builds: Builds::new(tell, tasks, writer.clone(), logs, newsroom.clone(), clock),
             writer,
             channels,
             happened,
@@ -251,15 +251,15 @@ impl Engine {
             },
             Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
             Ask::Why(request) => {
-                let refusals = self.channels.refusals.list(wall());
+                let refusals = self.channels.refusals.list(self.clock.wall());
                 let why = Answer::Why(self.core.why(request, &refusals));
                 drop(answer.send(Ok(why)));
                 return;
             }
             Ask::Live => {
                 let mut live = self.core.live();
-                live.refusals = self.channels.refusals.list(wall());
-                self.sessions.add_heard(&mut live, wall());
+                live.refusals = self.channels.refusals.list(self.clock.wall());
+                self.sessions.add_heard(&mut live, self.clock.wall());
                 drop(answer.send(Ok(Answer::Live(Box::new(live)))));
                 return;
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info_span};
 
-use super::clock::wall;
 use super::sessions::Keepalives;
 use crate::control::Control;
 use crate::model::{Op, SlaveName};
@@ -61,7 +60,7 @@ pub(super) async fn receive(
             return;
         };
         if let Some(record) = record {
-            let at = wall();
+            let at = control.clock().wall();
             // Nobody waits for it: without it, a user who mistypes after a restart may wait a little.
             writer.hand_in(None, vec![Op::LoginKnown { record, at }]);
         }

@@ -11,7 +11,6 @@
 
 mod announce;
 mod builds;
-mod clock;
 mod doors;
 mod engine;
 mod exposure;
@@ -38,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, info_span, warn};
 
 use crate::botmaster::{BotMaster, STOP_TIME};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Control, Facts, Newsroom, socket};
 use crate::daemonize::LogFile;
@@ -46,13 +46,11 @@ use crate::model::Ticket;
 use crate::net::{Gatekeeper, Tasks};
 use crate::store::Store;
 
-use clock::Clock;
 use doors::Doors;
 use engine::Engine;
 use pruning::Pruner;
 use reconfigure::Reconfigurer;
 
-pub use clock::wall;
 pub use exposure::exposed;
 pub use preflight::{Holds, Site};
 pub use reconfigure::{Load, rotation};
@@ -86,7 +84,7 @@ pub async fn run(
     ready: impl FnOnce(&[String]),
 ) -> anyhow::Result<Instant> {
     let config = Arc::new(config);
-    let clock = Clock::new();
+    let clock = Clock::system();
     let basedir = Path::new(".");
     let jobdirs = jobdirs::open(&config)?;
     let (store, recovered) = Store::open(basedir, clock.now().wall)?;
@@ -122,7 +120,13 @@ pub async fn run(
         };
         facts.configure(&config, started_at);
     });
-    let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure.clone());
+    let control = Control::new(
+        ask,
+        writer.clone(),
+        newsroom.clone(),
+        reconfigure.clone(),
+        clock,
+    );
     let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
     let refusals = Arc::clone(gatekeeper.refusals());
     tasks.spawn(

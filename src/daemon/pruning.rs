@@ -15,8 +15,8 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::clock::{Clock, wall};
 use crate::botmaster::Event;
+use crate::clock::Clock;
 use crate::config::{Horizon, Horizons};
 use crate::control::News;
 use crate::logs;
@@ -110,7 +110,7 @@ impl Pruner {
     async fn prune(&self, horizons: &Horizons, which: Which) -> anyhow::Result<()> {
         self.remove_log_dirs().await?;
         // A clock that is set forward does not make things old: what time has passed is measured too.
-        let now = wall().min(self.clock.steady());
+        let now = self.clock.wall().min(self.clock.steady());
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
                 Which::These(builders) => builders,

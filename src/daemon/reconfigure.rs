@@ -14,7 +14,6 @@ use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
-use super::clock::wall;
 use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
@@ -159,7 +158,7 @@ impl Reconfigurer {
             newsroom.set_listening(self.doors.addresses());
             newsroom.change_facts(|facts| {
                 facts.addresses = addresses;
-                facts.configure(&config, wall());
+                facts.configure(&config, self.control.clock().wall());
             });
             self.locals.set(&self.doors);
             self.jobdirs.commit(&config, jobdirs);

@@ -12,9 +12,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tracing::{Span, info, info_span};
 
-use super::clock::wall;
 use super::logins::SlaveLogin;
 use crate::botmaster::{Input, Live, SessionId, SlaveCommand};
+use crate::clock::Clock;
 use crate::model::{BuilderName, Op, SlaveName, Timestamp};
 use crate::net::slave::{SlaveBuilderHandle, SlaveHandle};
 use crate::net::{CallError, IncomingCall, LoginAnswer, Peer, Tasks};
@@ -51,6 +51,7 @@ pub(super) struct Sessions {
     next: u64,
     tell: mpsc::Sender<Happened>,
     writer: Writer,
+    clock: Clock,
     tasks: Tasks,
 }
 
@@ -80,13 +81,19 @@ pub(super) struct Keepalive {
 pub(super) type Keepalives = BTreeMap<SlaveName, Keepalive>;
 
 impl Sessions {
-    pub(super) fn new(tell: mpsc::Sender<Happened>, writer: Writer, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        tell: mpsc::Sender<Happened>,
+        writer: Writer,
+        clock: Clock,
+        tasks: Tasks,
+    ) -> Self {
         Self {
             by_id: HashMap::new(),
             tables: CommandTables::default(),
             next: 1,
             tell,
             writer,
+            clock,
             tasks,
         }
     }
@@ -315,7 +322,12 @@ impl Sessions {
         login.accept(avatar);
         let (tell, keepalives) = (self.tell.clone(), entry.keepalives.clone());
         let span = info_span!("slave", slave = %slave.name);
-        let record = record_heard(slave.name.clone(), slave.peer.clone(), self.writer.clone());
+        let record = record_heard(
+            slave.name.clone(),
+            slave.peer.clone(),
+            self.writer.clone(),
+            self.clock,
+        );
         self.tasks.spawn(span.clone(), record);
         self.tasks
             .spawn(span, attend(session, slave, calls, keepalives, tell));
@@ -350,9 +362,9 @@ impl Sessions {
 }
 
 /// Puts on record when something was heard of a slave last: from time to time, and at the end of its connection.
-async fn record_heard(slave: SlaveName, peer: Peer, writer: Writer) {
+async fn record_heard(slave: SlaveName, peer: Peer, writer: Writer, clock: Clock) {
     let record = || {
-        let (slave, at) = (slave.clone(), heard_at(&peer, wall()));
+        let (slave, at) = (slave.clone(), heard_at(&peer, clock.wall()));
         writer.hand_in(None, vec![Op::SlaveHeard { slave, at }]);
     };
     let mut lost = std::pin::pin!(peer.lost());

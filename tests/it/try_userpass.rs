@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use buildmaster::botmaster::{Answer, Event};
+use buildmaster::clock::Clock;
 use buildmaster::control::{Ask, Control, News, Newsroom, Question};
 use buildmaster::logs::{Channel, LogStore};
 use buildmaster::model::journal::BuildStart;
@@ -39,7 +40,7 @@ impl Scene {
         let newsroom = Newsroom::new();
         let (ask, mut questions) = mpsc::channel(1);
         let (reconfigure, _) = mpsc::channel(1);
-        let control = Control::new(ask, writer, newsroom.clone(), reconfigure);
+        let control = Control::new(ask, writer, newsroom.clone(), reconfigure, Clock::system());
         tokio::spawn(async move {
             while let Some(Question { ask, answer }) = questions.recv().await {
                 let Ask::SubmitTry { job, .. } = ask else {

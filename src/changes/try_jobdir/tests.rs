@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::botmaster::{Answer, Event};
+use crate::clock::Clock;
 use crate::control::{Ask, News, Newsroom, Question, Said};
 use crate::model::{BuildSet, Op, SetId, SourceStamp, Ticket, Timestamp};
 use crate::store::{State, Store, Writer};
@@ -36,7 +37,13 @@ impl World {
         let (ask, questions) = mpsc::channel(8);
         let newsroom = Newsroom::new();
         let (reconfigure, _) = mpsc::channel(1);
-        let control = Control::new(ask, writer.clone(), newsroom.clone(), reconfigure);
+        let control = Control::new(
+            ask,
+            writer.clone(),
+            newsroom.clone(),
+            reconfigure,
+            Clock::system(),
+        );
         Self {
             running: Running {
                 watcher: open(dir.path()).unwrap(),

@@ -8,7 +8,8 @@ use super::configured;
 use super::pages::join;
 use super::schedulers::Scheduler;
 use super::screen::Screen;
-use crate::model::{BuilderName, Timestamp};
+use crate::clock::Clock;
+use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Which;
 
@@ -76,7 +77,7 @@ fn goes_on(
         }));
     }
     if let Some(config) = configured::read(state.basedir()) {
-        let now = Timestamp(chrono::Utc::now().timestamp_micros());
+        let now = Clock::system().wall();
         let configs = config.schedulers.iter().map(AsRef::as_ref);
         for scheduler in Scheduler::all(Some(state), configs, now)? {
             let trees = match builder {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::tracked::{BuildKey, Step};
-use super::{Client, Thing, now};
+use super::{Client, Thing};
 use crate::model::progress::StepState;
 use crate::pb::{Luid, Value};
 
@@ -62,7 +62,12 @@ impl Client {
         }
         let steps = build.steps.iter().zip(&output);
         let steps: Vec<_> = steps.map(|(step, output)| state(step, output)).collect();
-        Some(build.forecast.of_build(&steps, now())?.0)
+        Some(
+            build
+                .forecast
+                .of_build(&steps, self.control.clock().wall())?
+                .0,
+        )
     }
 
     /// The same for a step.
@@ -70,7 +75,9 @@ impl Client {
         let build = self.tracked.build(key)?;
         let step = build.steps.get(index).filter(|s| s.finished.is_none())?;
         let output = self.output_of(step).await;
-        let left = build.forecast.of_step(&state(step, &output), now())?;
+        let left = build
+            .forecast
+            .of_step(&state(step, &output), self.control.clock().wall())?;
         Some(left.0)
     }
 

@@ -29,7 +29,7 @@ use self::history::History;
 use self::tracked::{BuildKey, Notice, Tracked};
 use self::upload::Upload;
 use crate::control::{Control, News};
-use crate::model::{BuilderName, RequestId, SchedulerName, SetId, Timestamp};
+use crate::model::{BuilderName, RequestId, SchedulerName, SetId};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::TextStyle;
@@ -306,7 +306,7 @@ impl Client {
     }
 
     fn on_news(&mut self, news: &News) {
-        let notices = self.tracked.on_news(news, now());
+        let notices = self.tracked.on_news(news, self.control.clock().wall());
         self.tell(notices);
     }
 
@@ -413,10 +413,6 @@ impl Client {
         let builds: usize = self.watched_builds.values().map(Vec::len).sum();
         requests + builds
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp(chrono::Utc::now().timestamp_micros())
 }
 
 /// What real masters call the perspective.

@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 8] = [
         "text",
         "backoff",
     ],
-    &["config", "protocol", "process"],
+    &["clock", "config", "protocol", "process"],
     &["schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],
     &["control", "build"],
@@ -185,6 +185,21 @@ fn tasks_are_started_only_by_those_who_watch_them() {
         for (number, line) in source.code().into_iter().filter(|_| !may) {
             if line.contains("tokio::spawn") || line.contains("task::spawn") {
                 complain(number, "this module may not start tasks");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_wall_clock_is_read_in_one_place() {
+    check(|source, complain| {
+        let clock = source.path == Path::new("src/clock.rs");
+        if source.module.is_none() || clock || source.module.as_deref() == Some("client") {
+            return;
+        }
+        for (number, line) in source.code() {
+            if line.contains("SystemTime::now") || line.contains("Utc::now") {
+                complain(number, "ask a `Clock` for the time");
             }
         }
     });
