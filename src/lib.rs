@@ -37,7 +37,7 @@
 //! | 0 | [`process_lock`] | one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors: nothing in them is reached through links |
 //! | 0 | [`backoff`] | **pure**: delays that double, for what is tried again |
-//! | 0 | [`text`] | text from outside, made safe to print |
+//! | 0 | [`text`] | text for people: made safe to print, lists in words, tables, durations and sizes |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker, login: bytes in, bytes out |
 //! | 0 | [`model`] | **pure**: the domain, how long builds will take, and the journal of what must be remembered |
 //!

@@ -8,6 +8,7 @@ use super::locks::{Holder, Instance, LockUser, Part, Seen};
 use super::{AttemptId, BotMaster};
 use crate::config::LockMode;
 use crate::model::{BuildNumber, BuilderName, LockName, SlaveName, Timestamp};
+use crate::text;
 
 /// A running build, or a step of one, that waits for locks.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -165,12 +166,10 @@ impl fmt::Display for LockBlock {
         if let Some(slave) = &self.slave {
             write!(f, " of slave {slave}")?;
         }
-        for (at, holder) in self.holders.iter().enumerate() {
-            f.write_str(if at == 0 { ", held by " } else { " and " })?;
-            holder.fmt(f)?;
-        }
         if self.holders.is_empty() {
             f.write_str(", kept for those who came before")?;
+        } else {
+            write!(f, ", held by {}", text::and(&self.holders))?;
         }
         if self.place > 0 {
             write!(f, ", place {}", self.place)?;

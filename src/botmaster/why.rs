@@ -20,6 +20,7 @@ use super::slave;
 use super::stopping::Phase;
 use super::{AttemptId, BotMaster};
 use crate::model::{BuildRequest, Refusal, RequestId, SlaveName, Timestamp};
+use crate::text::and_more;
 
 /// Most names that a sentence gives; the data has all.
 const NAMES_SHOWN: usize = 10;
@@ -277,7 +278,11 @@ impl BotMaster {
                 let names = slaves.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let text = match names.as_slice() {
                     [one] => format!("slave {one} {}", obstacle.one),
-                    several => format!("slaves {} {}", list(several), obstacle.many),
+                    several => format!(
+                        "slaves {} {}",
+                        and_more(several, NAMES_SHOWN),
+                        obstacle.many
+                    ),
                 };
                 Blocker {
                     kind: obstacle.kind,
@@ -434,7 +439,11 @@ impl BotMaster {
         let attempt = self.attempts.get(&self.attempt_on(slave, builder)?)?;
         let who = self.occupants(slave, [builder]);
         let since = attempt.chosen_at;
-        let rest = format!("busy with {} since {}", list(&who), at(since));
+        let rest = format!(
+            "busy with {} since {}",
+            and_more(&who, NAMES_SHOWN),
+            at(since)
+        );
         Some(Obstacle::is(BlockerKind::Busy, since, &rest).by(who))
     }
 
@@ -452,7 +461,10 @@ impl BotMaster {
         });
         let since = builds.max();
         let when = since.map_or_else(String::new, |since| format!(" since {}", at(since)));
-        let rest = format!("full with {} (max_builds {max}){when}", list(&who));
+        let rest = format!(
+            "full with {} (max_builds {max}){when}",
+            and_more(&who, NAMES_SHOWN)
+        );
         Some(Obstacle::is(BlockerKind::MaxBuilds, since, &rest).by(who))
     }
 
@@ -548,23 +560,7 @@ fn requests(ids: &[RequestId]) -> String {
     } else {
         "requests"
     };
-    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    format!("{noun} {}", list(&ids))
-}
-
-/// `a, b and c`, or the first of them and how many more there are.
-fn list(names: &[String]) -> String {
-    let more = names.len().saturating_sub(NAMES_SHOWN);
-    let last = format!("{more} more");
-    let mut names: Vec<&str> = names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
-    if more > 0 {
-        names.push(&last);
-    }
-    match names.as_slice() {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    format!("{noun} {}", and_more(ids, NAMES_SHOWN))
 }
 
 fn at(time: Timestamp) -> String {

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::base_dir::{BaseDir, Master};
-use super::columns::join;
 use super::nth::Nth;
 use super::{say, within};
 use crate::control::socket::{self, Request};
 use crate::model::{BuilderName, RequestId};
 use crate::store::read::Among;
+use crate::text::{commas, printable};
 
 /// Stops a build that runs.
 #[derive(Clone, Debug, clap::Args)]
@@ -147,7 +147,7 @@ fn sentence(builder: &str, pinged: &Pinged) -> String {
     };
     for (what, names) in [("not connected", away), ("latent and not started", down)] {
         if !names.is_empty() {
-            text += &format!("; {what}: {}", join(names));
+            text += &format!("; {what}: {}", printable(&commas(names)));
         }
     }
     text

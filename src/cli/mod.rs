@@ -9,7 +9,6 @@ mod base_dir;
 mod buildbot;
 mod buildslave;
 mod checkconfig;
-mod columns;
 mod completions;
 mod configuration;
 mod control;

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::columns::{Column, join};
 use super::moment::{self, MOMENTS};
 use crate::config::{Config, MachineZone, SchedulerConfig, SchedulerKind, TimedBuild};
 use crate::model::{BuilderName, Timestamp, Zone};
 use crate::schedulers::{Run, Runs};
+use crate::text::table::Column;
+use crate::text::{commas, printable};
 
 /// Most runs of each scheduler that are listed.
 pub(super) const MOST_RUNS: i64 = 100_000;
@@ -179,7 +180,7 @@ impl Columns {
     ) -> io::Result<()> {
         let time = TIME.cell(&moment::local(at, timed.zone));
         let scheduler = self.scheduler.cell(timed.config.name.as_str());
-        let builders = join(&timed.config.builders);
+        let builders = printable(&commas(&timed.config.builders));
         let condition = match timed.what.only_if_changed {
             Some(_) if !forced => "  (if something has changed)",
             _ => "",
@@ -200,7 +201,7 @@ fn followers(config: &Config, timed: &[Timed<'_>], out: &mut dyn Write) -> io::R
                 continue;
             };
             if upstream == leader {
-                let (name, builders) = (&scheduler.name, join(&scheduler.builders));
+                let (name, builders) = (&scheduler.name, printable(&commas(&scheduler.builders)));
                 writeln!(out, "after a success of {leader}, {name} runs: {builders}")?;
                 leaders.push(name);
             }

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::model::{BuilderName, ChangeNumber, Timestamp};
 use crate::store::State;
 use crate::store::read::{Among, BuildRow, Which};
+use crate::text::{and_more, or};
 
 mod builds;
 mod configured;
@@ -442,27 +443,16 @@ fn no_such<'a>(
         .filter(|(distance, _)| *distance <= wanted.chars().count().div_ceil(3));
     let near: Vec<_> = near.take(3).map(|(_, name)| format!("{name:?}")).collect();
     if !near.is_empty() {
-        bail!(
-            "there is no {kind} {wanted:?}; did you mean {}?",
-            near.join(" or ")
-        );
+        bail!("there is no {kind} {wanted:?}; did you mean {}?", or(near));
     }
-    let known: Vec<_> = names
-        .iter()
-        .take(8)
-        .map(|(_, name)| format!("{name:?}"))
-        .collect();
-    match names.len() - known.len() {
-        _ if known.is_empty() => bail!("there is no {kind} {wanted:?}; there are none yet"),
-        0 => bail!(
-            "there is no {kind} {wanted:?}; there are {}",
-            known.join(", ")
-        ),
-        more => bail!(
-            "there is no {kind} {wanted:?}; there are {} and {more} more",
-            known.join(", ")
-        ),
+    if names.is_empty() {
+        bail!("there is no {kind} {wanted:?}; there are none yet");
     }
+    let names = names.iter().map(|(_, name)| format!("{name:?}"));
+    bail!(
+        "there is no {kind} {wanted:?}; there are {}",
+        and_more(names, 8)
+    )
 }
 
 /// How many people want to see.

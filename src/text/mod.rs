@@ -1,11 +1,18 @@
-//! Text from outside, made safe to print on a terminal.
+//! Text for people: made safe to print on a terminal, lists in words, tables, durations and sizes.
 //!
 //! Invariant: what [`printable`] and [`Harmless`] give out cannot move the cursor, change the title or the clipboard, or
 //! turn the direction of text.
 
 mod harmless;
+mod list;
+mod quantity;
+pub mod table;
 
 pub use harmless::Harmless;
+pub use list::{and, and_more, commas, or};
+pub use quantity::{
+    duration, duration_as_written, parse_duration, parse_seconds, parse_size, size,
+};
 
 /// One line of text with characters that steer a terminal replaced.
 #[must_use]

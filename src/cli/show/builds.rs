@@ -5,13 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::eta::{self, Left};
-use super::pages::{heading, join, properties};
-use super::screen::{Cell, Colour, Screen, duration, headline, size};
+use super::pages::{heading, properties};
+use super::screen::{Screen, colour_of, headline};
 use crate::model::{
     Judgement, Origin, Remaining, Results, StepSummary, Timestamp, interested_users, revision_built,
 };
 use crate::store::read::BuildRow;
 use crate::store::{State, StoreError};
+use crate::text::table::{Cell, Colour};
+use crate::text::{commas, duration, size};
 
 /// A build with what is made of its record.
 #[derive(Debug)]
@@ -128,9 +130,9 @@ impl Shown {
         };
         let bad = self.bad_steps();
         if !bad.is_empty() {
-            text += &format!(": {}", join(bad));
+            text += &format!(": {}", commas(bad));
         }
-        Cell::coloured(text, Colour::of(result)).at_least(16)
+        Cell::coloured(text, colour_of(result)).at_least(16)
     }
 }
 
@@ -163,7 +165,7 @@ pub(super) fn table(
             Cell::kept(shown.took(moment)),
             Cell::from(branch).at_least(6),
             headline(&revision).into(),
-            headline(&join(&build.blamelist)).into(),
+            headline(&commas(&build.blamelist)).into(),
             build.slave.as_str().into(),
             runs(build.changes.iter().map(|change| change.0)).into(),
             headline(&build.reason).into(),
@@ -204,13 +206,13 @@ pub(super) fn page(screen: &mut Screen<'_>, shown: &Shown, moment: Moment<'_>) -
     }
     field("revision", &shown.revision().unwrap_or_default());
     field("try", if shown.is_try() { "of a patch" } else { "" });
-    field("changes", &join(&build.changes));
-    field("blamelist", &join(&build.blamelist));
+    field("changes", &commas(&build.changes));
+    field("blamelist", &commas(&build.blamelist));
     let interested = interested_users(&build.blamelist, &row.properties);
     if interested != build.blamelist {
-        field("interested", &join(&interested));
+        field("interested", &commas(&interested));
     }
-    field("requests", &join(&build.requests));
+    field("requests", &commas(&build.requests));
     screen.table(&rows)?;
     let not_run = shown.not_run();
     if !build.steps.is_empty() || !not_run.is_empty() {
@@ -226,7 +228,7 @@ pub(super) fn page(screen: &mut Screen<'_>, shown: &Shown, moment: Moment<'_>) -
                 outcome(step.result, *left, moment.is_running),
                 Cell::kept(step_took(step, moment)),
                 Cell::wrapped(headline(&step.text.join(" "))),
-                Cell::wrapped(join(logs)),
+                Cell::wrapped(commas(logs)),
             ]
         });
         let not_run = not_run.into_iter();
@@ -266,7 +268,7 @@ pub(super) fn runs(numbers: impl IntoIterator<Item = u64>) -> String {
         1 => format!("{first}, {last}"),
         _ => format!("{first}-{last}"),
     };
-    join(runs.into_iter().map(run))
+    commas(runs.into_iter().map(run))
 }
 
 #[cfg(test)]

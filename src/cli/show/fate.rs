@@ -3,9 +3,11 @@
 use std::io;
 
 use super::pages::merged_with;
-use super::screen::{Cell, Colour, Screen};
+use super::screen::Screen;
 use crate::model::{Decision, SchedulerName};
 use crate::store::read::{RequestRow, SetRow};
+use crate::text::commas;
+use crate::text::table::{Cell, Colour};
 
 /// What became of a change.
 pub(super) struct Fate {
@@ -42,7 +44,7 @@ pub(super) fn page(screen: &mut Screen<'_>, fate: &Fate) -> io::Result<()> {
             scheduler.into(),
             result,
             screen.moment(set.submitted_at),
-            Cell::wrapped(builds.join(", ")),
+            Cell::wrapped(commas(builds)),
         ]);
     }
     screen.table(&rows)

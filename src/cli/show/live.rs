@@ -8,8 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::json::{self, secs};
-use super::pages::{heading, join};
-use super::screen::{Cell, Colour, Screen};
+use super::pages::heading;
+use super::screen::Screen;
 use crate::botmaster::{InstanceState, Live, LiveSlave, LockHolder, LockUser, LockWait};
 use crate::cli::configuration::{self, CONFIG_FILE};
 use crate::cli::{complain, control};
@@ -17,6 +17,8 @@ use crate::config::LockMode;
 use crate::control::socket::Request;
 use crate::model::{BuilderName, Timestamp};
 use crate::store::read::{BuilderRow, RequestRow, SlaveRow};
+use crate::text::commas;
+use crate::text::table::{Cell, Colour};
 
 /// Asks the master of `basedir`.
 pub(super) fn ask(basedir: &Path) -> anyhow::Result<Live> {
@@ -175,7 +177,7 @@ pub(super) fn locks(screen: &mut Screen<'_>, waits: &[LockWait]) -> io::Result<(
             let of = slave.map_or_else(String::new, |slave| format!(" of {slave}"));
             let holders = match block.holders.is_empty() {
                 true => "(kept for those before)".to_owned(),
-                false => join(&block.holders),
+                false => commas(&block.holders),
             };
             rows.push(vec![
                 who.to_string().into(),

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::builds::Shown;
-use super::screen::{Colour, Screen};
+use super::screen::Screen;
 use super::{Moment, find_build, no_such};
 use crate::cli::nth::Nth;
 use crate::logs::{Channel, LogReader};
@@ -15,6 +15,7 @@ use crate::model::{Results, StepSummary};
 use crate::store::State;
 use crate::store::read::{BuildRow, LogRow};
 use crate::text::Harmless;
+use crate::text::table::Colour;
 
 /// Which log, and what of it.
 #[derive(Args, Clone, Debug)]

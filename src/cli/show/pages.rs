@@ -5,11 +5,13 @@ use std::io;
 
 use super::live;
 use super::schedulers::Scheduler;
-use super::screen::{Cell, Colour, Screen, headline};
+use super::screen::{Screen, colour_of, headline};
 use crate::botmaster::{Live, LiveSlave};
 use crate::config::BuilderConfig;
 use crate::model::{BuilderName, Change, Properties, SlaveName, Timestamp, UnusableTime};
 use crate::store::read::{BuilderRow, RequestRow, SlaveRow};
+use crate::text::commas;
+use crate::text::table::{Cell, Colour};
 
 /// Builders; `schedulers` tell what waits for them until the tree is stable.
 pub(super) fn builders(
@@ -34,7 +36,7 @@ pub(super) fn builders(
     for (builder, about) in builders.iter().zip(abouts) {
         let state = match builder.state.as_str() {
             "building" => {
-                let numbers = join(builder.building.iter().map(|(number, _)| number));
+                let numbers = commas(builder.building.iter().map(|(number, _)| number));
                 // The build may have ended since the builder's state was written.
                 Cell::coloured(format!("building {numbers}").trim_end(), Colour::Yellow)
             }
@@ -49,7 +51,7 @@ pub(super) fn builders(
         };
         let last = match builder.last {
             Some((number, result, _)) => {
-                Cell::coloured(format!("{number} {result}"), Colour::of(result))
+                Cell::coloured(format!("{number} {result}"), colour_of(result))
             }
             None => "none".into(),
         };
@@ -62,7 +64,7 @@ pub(super) fn builders(
             }
             .into(),
             last,
-            Cell::wrapped(join(&builder.slaves)),
+            Cell::wrapped(commas(&builder.slaves)),
         ];
         row.extend(is_described.then(|| about.into()));
         rows.push(row);
@@ -74,7 +76,7 @@ pub(super) fn builders(
 fn about(config: &BuilderConfig) -> String {
     let tags = match config.tags.is_empty() {
         true => String::new(),
-        false => format!("[{}]", join(&config.tags)),
+        false => format!("[{}]", commas(&config.tags)),
     };
     let parts = [config.description.as_str(), &tags];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -106,7 +108,7 @@ pub(super) fn slaves(
             state,
             seen.into(),
             version.into(),
-            Cell::wrapped(join(&slave.builders)),
+            Cell::wrapped(commas(&slave.builders)),
         ]);
     }
     screen.table(&rows)
@@ -204,7 +206,7 @@ pub(super) fn requests(
             (Some((result, _)), _) => {
                 let why = request.why.iter().map(|why| format!(", {why}"));
                 let why: String = why.collect();
-                Cell::coloured(format!("{result}{with}{why}"), Colour::of(result))
+                Cell::coloured(format!("{result}{with}{why}"), colour_of(result))
             }
             (None, Some(build)) => Cell::coloured(format!("build {build}{with}"), Colour::Yellow),
             (None, None) if live.is_starting(request) => Cell::coloured("starting", Colour::Yellow),
@@ -251,9 +253,4 @@ pub(super) fn heading(names: &[&str]) -> Vec<Cell> {
         .iter()
         .map(|name| Cell::kept(name.to_uppercase()))
         .collect()
-}
-
-pub(super) fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
-    items.join(", ")
 }

@@ -7,14 +7,16 @@ use serde_json::{Value, json};
 
 use super::builds::runs;
 use super::json::secs;
-use super::pages::{heading, join};
-use super::screen::{Cell, Screen};
+use super::pages::heading;
+use super::screen::Screen;
 use crate::config::{SchedulerConfig, SchedulerKind};
 use crate::model::{
     BuilderName, ChangeNumber, Decision, Line, Results, SchedulerName, SetId, Timestamp,
 };
 use crate::schedulers::next_run;
 use crate::store::{State, StoreError};
+use crate::text::commas;
+use crate::text::table::Cell;
 
 /// A scheduler of the configuration, with what the state knows of it.
 #[derive(Debug)]
@@ -104,7 +106,7 @@ impl Scheduler {
                 true => "offline".to_owned(),
                 false => {
                     let kept = self.waiting.iter().map(Tree::kept);
-                    format!("offline, keeps {}", join(kept))
+                    format!("offline, keeps {}", commas(kept))
                 }
             };
         }
@@ -264,7 +266,7 @@ pub(super) fn table(
             Cell::kept(scheduler.kind),
             Cell::wrapped(scheduler.state(screen, now, is_running)),
             Cell::wrapped(last),
-            Cell::wrapped(join(&scheduler.builders)),
+            Cell::wrapped(commas(&scheduler.builders)),
         ]);
     }
     screen.table(&rows)

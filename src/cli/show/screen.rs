@@ -2,16 +2,12 @@
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use chrono::{DateTime, Local, Utc};
 
 use crate::model::{Results, Timestamp};
 use crate::text::printable;
-
-mod table;
-
-pub(super) use table::Cell;
+use crate::text::table::{self, Cell, Colour};
 
 /// Where pages are printed.
 pub(super) struct Screen<'a> {
@@ -35,39 +31,21 @@ pub(super) enum Zone {
     Utc,
 }
 
-/// The colours of terminals.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Colour {
-    Red = 31,
-    Green = 32,
-    Yellow = 33,
-    Magenta = 35,
-    Cyan = 36,
+/// The colour of a result.
+pub(super) const fn colour_of(result: Results) -> Colour {
+    match result {
+        Results::Success => Colour::Green,
+        Results::Warnings => Colour::Yellow,
+        Results::Failure => Colour::Red,
+        Results::Skipped => Colour::Cyan,
+        Results::Exception | Results::Retry => Colour::Magenta,
+    }
 }
 
-impl Colour {
-    pub(super) fn of(result: Results) -> Self {
-        match result {
-            Results::Success => Self::Green,
-            Results::Warnings => Self::Yellow,
-            Results::Failure => Self::Red,
-            Results::Skipped => Self::Cyan,
-            Results::Exception | Results::Retry => Self::Magenta,
-        }
+impl From<Results> for Cell {
+    fn from(result: Results) -> Self {
+        Self::coloured(result.as_str(), colour_of(result))
     }
-
-    /// The text in this colour.
-    pub(super) fn paint(self, text: &str) -> String {
-        format!("{}{text}{}", self.begin(), Self::END)
-    }
-
-    /// What begins it.
-    pub(super) fn begin(self) -> String {
-        format!("\x1b[{}m", self as u8)
-    }
-
-    /// What ends every colour.
-    pub(super) const END: &str = "\x1b[0m";
 }
 
 impl Screen<'_> {
@@ -123,25 +101,6 @@ impl Screen<'_> {
 pub(super) fn width_of(stream: impl AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_col)).filter(|&width| width > 0)
-}
-
-/// How long something took, for people.
-pub(super) fn duration(d: Duration) -> String {
-    let secs = d.as_secs();
-    match (secs / 3600, secs / 60 % 60, secs % 60) {
-        (0, 0, _) => format!("{:.1} s", d.as_secs_f64()),
-        (0, minutes, secs) => format!("{minutes} min {secs} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
-}
-
-/// How much something is, for people.
-pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        0..10_240 => format!("{bytes} B"),
-        10_240..10_485_760 => format!("{} KiB", bytes / 1024),
-        _ => format!("{} MiB", bytes / (1024 * 1024)),
-    }
 }
 
 /// The first line of a longer text.

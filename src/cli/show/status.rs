@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use super::json::secs;
 use super::live;
 use super::on_screen;
-use super::pages::join;
-use super::screen::{Cell, Colour, Screen, duration};
+use super::screen::Screen;
 use crate::botmaster::Live;
 use crate::cli::base_dir::BaseDir;
 use crate::cli::control::answer_soon;
@@ -20,6 +19,8 @@ use crate::control::socket::Request;
 use crate::model::{RequestId, Timestamp};
 use crate::store::State;
 use crate::store::read::{BuilderRow, SlaveRow};
+use crate::text::table::{Cell, Colour};
+use crate::text::{commas, duration};
 
 /// Show whether a master runs, since when, and what it does.
 ///
@@ -135,7 +136,7 @@ impl Work {
         let of_project = [&facts.title, &facts.title_url];
         field(
             "project",
-            join(of_project.into_iter().filter(|text| !text.is_empty())),
+            commas(of_project.into_iter().filter(|text| !text.is_empty())),
         );
         field("buildbot_url", facts.buildbot_url.clone());
         field("directory", dir.display().to_string());
@@ -148,7 +149,7 @@ impl Work {
             "ports",
             match facts.addresses.is_empty() {
                 true => "none: local slaves only".to_owned(),
-                false => join(&facts.addresses),
+                false => commas(&facts.addresses),
             },
         );
         let loaded = screen.time(facts.configured_at);
@@ -160,7 +161,7 @@ impl Work {
         let builds = self.builds();
         let mut running = match builds.len() {
             0 => "none".to_owned(),
-            n => format!("{n} running: {}", join(builds)),
+            n => format!("{n} running: {}", commas(builds)),
         };
         if starting > 0 {
             running += &format!(", {starting} starting");

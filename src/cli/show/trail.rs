@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::screen::{Cell, Screen, duration};
+use super::screen::Screen;
 use crate::model::{BuildNumber, ChangeNumber, Decision, SchedulerName, SetId};
 use crate::store::read::{BuildRow, RequestRow, SetRow};
 use crate::store::{State, StoreError};
+use crate::text::duration;
+use crate::text::table::Cell;
 
 /// How a build came about, as far as it was written down.
 #[derive(Debug, Default)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::configured;
-use super::pages::join;
 use super::schedulers::Scheduler;
 use super::screen::Screen;
 use crate::clock::Clock;
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Which;
+use crate::text::commas;
 
 /// How often the state is looked at.
 const POLL: Duration = Duration::from_millis(200);
@@ -66,14 +66,14 @@ fn goes_on(
         })
         .collect();
     if !running.is_empty() {
-        return Ok(Some(format!("waiting for the end of {}", join(running))));
+        return Ok(Some(format!("waiting for the end of {}", commas(running))));
     }
     if !open.is_empty() {
         return Ok(Some(match &waiting[..] {
             [one] => format!(
                 "waiting for request {one} to be built; `buildmaster why {one}` tells why it waits"
             ),
-            all => format!("waiting for requests {} to be built", join(all)),
+            all => format!("waiting for requests {} to be built", commas(all)),
         }));
     }
     if let Some(config) = configured::read(state.basedir()) {

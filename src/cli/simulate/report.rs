@@ -7,11 +7,12 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 use super::changes::History;
-use crate::cli::columns::{Column, join};
 use crate::cli::{complain, moment};
 use crate::config::{Config, MachineZone, SchedulerKind};
 use crate::model::{BuilderName, ChangeNumber, Timestamp, Zone};
 use crate::schedulers::Submission;
+use crate::text::table::Column;
+use crate::text::{commas, printable};
 
 /// Where sets are printed as they come.
 pub(super) struct Report<'a> {
@@ -58,7 +59,10 @@ impl<'a> Report<'a> {
     ) -> Self {
         let schedulers = config.schedulers.iter();
         let names = schedulers.clone().map(|s| s.name.as_str());
-        let builders: Vec<_> = schedulers.clone().map(|s| join(&s.builders)).collect();
+        let builders: Vec<_> = schedulers
+            .clone()
+            .map(|s| printable(&commas(&s.builders)))
+            .collect();
         let timed = schedulers.filter_map(|s| match &s.kind {
             SchedulerKind::Periodic { what, .. } => what.branch.as_deref(),
             SchedulerKind::Nightly(nightly) => nightly.what.branch.as_deref(),
@@ -115,7 +119,7 @@ impl<'a> Report<'a> {
             &moment::local(at, self.zone),
             set.scheduler.as_str(),
             branch.unwrap_or(DEFAULT_BRANCH),
-            &join(&set.builders),
+            &printable(&commas(&set.builders)),
         ];
         let changes = if changes.is_empty() {
             "(the latest)".to_owned()
@@ -173,7 +177,7 @@ fn listed<'v>(ids: impl Iterator<Item = &'v Value> + Clone) -> String {
     let count = ids.clone().count();
     let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);
     let shown = ids.take(MOST_LISTED).map(text);
-    let shown = join(shown);
+    let shown = printable(&commas(shown));
     match count {
         0..=MOST_LISTED => shown,
         _ => format!("{shown}, … ({count} changes)"),

@@ -23,6 +23,7 @@ use std::str::FromStr;
 
 use chrono::Utc;
 
+use crate::text::and_more;
 use run::Runner;
 
 pub use error::VcError;
@@ -212,11 +213,8 @@ fn left_out(names: impl Iterator<Item = String>, why: &str) -> Option<String> {
     let names: Vec<String> = names
         .filter(|name| !name.is_empty() && !is_own(name))
         .collect();
-    let first = names.first()?;
-    Some(match names.len() {
-        1 => format!("not in the patch: '{first}' ({why})"),
-        count => format!("not in the patch: '{first}' and {} more ({why})", count - 1),
-    })
+    let quoted = names.iter().map(|name| format!("'{name}'"));
+    (!names.is_empty()).then(|| format!("not in the patch: {} ({why})", and_more(quoted, 1)))
 }
 
 #[cfg(test)]

@@ -6,13 +6,68 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::cli::show::screen::Colour;
-use crate::model::Results;
-use crate::text::printable;
+use super::printable;
+
+/// The colours of terminals.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Colour {
+    /// Something failed.
+    Red = 31,
+    /// Something succeeded.
+    Green = 32,
+    /// Something needs attention.
+    Yellow = 33,
+    /// Something unusual happened.
+    Magenta = 35,
+    /// Something did not happen.
+    Cyan = 36,
+}
+
+impl Colour {
+    /// The text in this colour.
+    #[must_use]
+    pub fn paint(self, text: &str) -> String {
+        format!("{}{text}{}", self.begin(), Self::END)
+    }
+
+    /// The sequence that begins the colour.
+    #[must_use]
+    pub fn begin(self) -> String {
+        format!("\x1b[{}m", self as u8)
+    }
+
+    /// The sequence that ends every colour.
+    pub const END: &str = "\x1b[0m";
+}
+
+/// A column of a table that is written line by line, before all of its lines are known: its width.
+#[derive(Clone, Copy, Debug)]
+pub struct Column(pub usize);
+
+impl Column {
+    /// The widest that a column is made; longer texts stick out.
+    const WIDEST: usize = 40;
+
+    /// Wide enough for `heading` and `texts`.
+    pub fn wide_enough<'a>(heading: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let widest = texts.into_iter().map(UnicodeWidthStr::width).max();
+        let widest = widest.unwrap_or(0).min(Self::WIDEST);
+        Self(widest.max(heading.width()))
+    }
+
+    /// The text, safe to print, with spaces to the width of the column.
+    #[must_use]
+    pub fn cell(self, text: &str) -> String {
+        let mut cell = printable(text);
+        let missing = self.0.saturating_sub(cell.width());
+        cell.extend(std::iter::repeat_n(' ', missing));
+        cell
+    }
+}
 
 /// A cell of a table.
 #[derive(Clone, Debug)]
-pub(in crate::cli::show) struct Cell {
+pub struct Cell {
     text: String,
     colour: Option<Colour>,
     fit: Fit,
@@ -33,7 +88,7 @@ enum Fit {
 
 impl Cell {
     /// A text that may be cut.
-    pub(in crate::cli::show) fn coloured(text: impl AsRef<str>, colour: Colour) -> Self {
+    pub fn coloured(text: impl AsRef<str>, colour: Colour) -> Self {
         let plain: Self = text.into();
         Self {
             colour: Some(colour),
@@ -42,7 +97,7 @@ impl Cell {
     }
 
     /// A text that is never cut.
-    pub(in crate::cli::show) fn kept(text: impl ToString) -> Self {
+    pub fn kept(text: impl ToString) -> Self {
         Self {
             fit: Fit::Keep,
             ..text.to_string().into()
@@ -50,7 +105,7 @@ impl Cell {
     }
 
     /// A list or a sentence, which goes on in the next line.
-    pub(in crate::cli::show) fn wrapped(text: impl AsRef<str>) -> Self {
+    pub fn wrapped(text: impl AsRef<str>) -> Self {
         Self {
             fit: Fit::Wrap,
             ..text.into()
@@ -58,7 +113,7 @@ impl Cell {
     }
 
     /// A text that has a shorter form.
-    pub(in crate::cli::show) fn shortened(text: impl AsRef<str>, short: &str) -> Self {
+    pub fn shortened(text: impl AsRef<str>, short: &str) -> Self {
         Self {
             fit: Fit::Short(printable(short)),
             ..text.into()
@@ -66,7 +121,7 @@ impl Cell {
     }
 
     /// The same with more to say, which goes on in the next line.
-    pub(in crate::cli::show) fn and(self, more: &str) -> Self {
+    pub fn and(self, more: &str) -> Self {
         Self {
             text: format!("{}, {}", self.text, printable(more)),
             fit: Fit::Wrap,
@@ -75,7 +130,7 @@ impl Cell {
     }
 
     /// Not made narrower than `least`.
-    pub(in crate::cli::show) fn at_least(self, least: usize) -> Self {
+    pub fn at_least(self, least: usize) -> Self {
         let fit = Fit::Cut(least);
         Self { fit, ..self }
     }
@@ -124,14 +179,8 @@ impl<T: AsRef<str>> From<T> for Cell {
     }
 }
 
-impl From<Results> for Cell {
-    fn from(result: Results) -> Self {
-        Self::coloured(result.as_str(), Colour::of(result))
-    }
-}
-
 /// The lines of a table with aligned columns, at most `room` wide if there is a limit.
-pub(super) fn lines(rows: &[Vec<Cell>], room: Option<usize>, is_coloured: bool) -> Vec<String> {
+pub fn lines(rows: &[Vec<Cell>], room: Option<usize>, is_coloured: bool) -> Vec<String> {
     let widths = widths(rows, room);
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
@@ -223,7 +272,7 @@ fn total(widths: &[usize]) -> usize {
 }
 
 /// The beginning of a text, with `…` at its end.
-pub(in crate::cli::show) fn cut(text: &str, width: usize) -> String {
+pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -352,5 +401,20 @@ mod tests {
         for line in table(&rows, 20) {
             assert!(line.width() <= 20, "{line}");
         }
+    }
+
+    #[test]
+    fn cells_of_a_column_are_filled_and_cannot_steer_the_terminal() {
+        let column = Column::wide_enough("name", ["a", "bcdefg"]);
+        assert_eq!(column.cell("a"), "a     ");
+        assert_eq!(Column::wide_enough("name", []).cell("é"), "é   ");
+        assert_eq!(Column::wide_enough("name", []).cell("構"), "構  ");
+        assert_eq!(column.cell("a\u{1b}[2J"), "a\u{fffd}[2J ");
+        let long = "x".repeat(Column::WIDEST + 1);
+        assert_eq!(
+            Column::wide_enough("name", [long.as_str()]).0,
+            Column::WIDEST
+        );
+        assert_eq!(column.cell(&long), long);
     }
 }
