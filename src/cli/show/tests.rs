@@ -456,7 +456,7 @@ fn what_is_not_there_is_answered_with_what_is() {
         ),
         (
             "build xyz 0",
-            r#"there is no builder "xyz"; there are "full", "quick""#,
+            r#"there is no builder "xyz"; there are "full" and "quick""#,
         ),
         (
             "build quick 7",
