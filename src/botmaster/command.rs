@@ -2,14 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{
-    Blocker, BuildPlan, Epoch, Event, InstanceId, Live, LockUser, PingId, Pinged, ReplyId,
-    SessionId,
-};
+use super::{Answer, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::SlaveConfig;
-use crate::model::{
-    BuildId, BuildSet, BuilderName, ChangeNumber, InstanceRecord, Op, SlaveName, Ticket,
-};
+use crate::model::{BuildId, BuilderName, InstanceRecord, Op, SlaveName, Ticket};
 
 /// Something for the shell around the core to do. Commands are carried out in the order in which
 /// they are given; none is waited for, their outcomes come back as inputs.
@@ -186,21 +181,4 @@ impl InstanceCommand {
             what: self,
         }
     }
-}
-
-/// The answer to a question.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// The change is accepted under this number.
-    Change(ChangeNumber),
-    /// This set is submitted.
-    Set(Arc<BuildSet>),
-    /// What keeps the request from being built; absent if the request is not open.
-    Why(Option<Vec<Blocker>>),
-    /// What is known beyond what is on disk.
-    Live(Box<Live>),
-    /// The slaves of a builder were pinged, and all that are connected have answered.
-    Pinged(Pinged),
-    /// It is done.
-    Done,
 }

@@ -21,6 +21,7 @@
 //! SEMANTICS section 13.
 
 mod absence;
+mod ask;
 mod attach;
 mod attempt;
 mod builder;
@@ -86,11 +87,12 @@ use crate::model::{
 use crate::schedulers::Registry;
 
 pub use absence::Absence;
-pub use command::{Answer, BuildCommand, Command, InstanceCommand, SlaveCommand};
+pub use ask::{Answer, Ask};
+pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
 pub use event::{BuilderPoint, Event};
 pub use forcing::Forced;
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
-pub use input::{Input, InstanceStart};
+pub use input::{BuildInput, Input, InstanceInput, InstanceStart, SlaveInput};
 pub use live::{Live, LiveSlave, Starting};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
@@ -201,95 +203,27 @@ impl BotMaster {
             return;
         }
         match input {
-            Input::ChangeSubmitted { change, reply } => self.on_change_submitted(change, reply),
-            Input::TrySubmitted {
-                scheduler,
-                job,
-                user,
-                reply,
-            } => self.on_try_submitted(&scheduler, job, user.as_deref(), reply),
-            Input::SlaveLoggedIn {
-                slave,
-                session,
-                address,
-            } => self.on_slave_logged_in(slave, session, address),
-            Input::OldSlaveAnswered { session, alive } => {
-                self.on_old_slave_answered(session, alive);
-            }
-            Input::SlaveDescribed { session, info } => self.on_slave_described(session, info),
-            Input::BuilderListAnswered { session, result } => {
-                self.on_builder_list_answered(session, result);
-            }
-            Input::MasterSet {
-                session,
-                builder,
-                epoch,
-                ok,
-            } => {
-                let step = |sb: &mut SlaveBuilder| sb.on_master_set(epoch, ok);
-                self.on_handshake(session, &builder, step);
-            }
-            Input::Greeted {
-                session,
-                builder,
-                epoch,
-                ok,
-            } => {
-                let step = |sb: &mut SlaveBuilder| sb.on_greeted(epoch, ok);
-                self.on_handshake(session, &builder, step);
-            }
-            Input::PingAnswered {
-                session,
-                builder,
-                ping,
-                ok,
-            } => self.on_ping_answered(session, &builder, ping, ok),
-            Input::BuildStartAnswered {
-                session,
-                builder,
-                epoch,
-                ok,
-            } => self.on_build_start_answered(session, &builder, epoch, ok),
-            Input::SlaveLost { session, why } => self.on_slave_lost(session, &why),
-            Input::InstanceStarted {
+            Input::Slave { session, what } => self.on_slave_input(session, what),
+            Input::Build { build, what } => match what {
+                BuildInput::Finished { outcome } => self.on_build_finished(build, outcome),
+                BuildInput::LocksWanted { user, locks } => {
+                    self.on_locks_wanted(build, user, &locks)
+                }
+                BuildInput::LocksReleased { user } => self.on_locks_released(build, user),
+            },
+            Input::Instance {
                 slave,
                 instance,
-                result,
-            } => self.on_instance_started(&slave, instance, result),
-            Input::InstanceStopped {
-                slave,
-                instance,
-                result,
-            } => self.on_instance_stopped(&slave, instance, result),
-            Input::SlaveWantsShutdown { session } => self.on_slave_wants_shutdown(session),
-            Input::BuildFinished { build, outcome } => self.on_build_finished(build, outcome),
-            Input::LocksWanted { build, user, locks } => {
-                self.on_locks_wanted(build, user, &locks);
-            }
-            Input::LocksReleased { build, user } => self.on_locks_released(build, user),
-            Input::StopBuild {
-                builder,
-                number,
-                reason,
-                reply,
-            } => self.on_stop_build(&builder, number, reason, reply),
-            Input::StopRequest {
-                request,
-                reason,
-                reply,
-            } => self.on_stop_request(request, reason, reply),
-            Input::ForceBuild { forced, reply } => self.on_force(*forced, reply),
-            Input::PauseSlave {
-                slave,
-                by,
-                reason,
-                reply,
-            } => self.on_pause_slave(&slave, by, reason, reply),
-            Input::UnpauseSlave { slave, reply } => self.on_unpause_slave(&slave, reply),
-            Input::EndSlave { slave, reply } => self.on_end_slave(&slave, reply),
-            Input::KeepSlave { slave, reply } => self.on_keep_slave(&slave, reply),
-            Input::CancelRequest { request, reply } => self.on_cancel_request(request, reply),
-            Input::PingSlaves { builder, reply } => self.on_ping_slaves(&builder, reply),
+                what,
+            } => match what {
+                InstanceInput::Started { result } => {
+                    self.on_instance_started(&slave, instance, result)
+                }
+                InstanceInput::Stopped { result } => {
+                    self.on_instance_stopped(&slave, instance, result)
+                }
+            },
+            Input::Asked { ask, reply } => self.on_asked(ask, reply),
             Input::Persisted(ticket) => self.on_persisted(ticket),
             Input::Reconfigured {
                 config,
@@ -297,7 +231,6 @@ impl BotMaster {
                 reply,
             } => self.on_reconfigured(config, dry_run, reply),
             Input::Shutdown { clean } => self.on_shutdown(clean),
-            Input::CancelShutdown { reply } => self.on_cancel_shutdown(reply),
         }
         self.settle();
     }
@@ -339,6 +272,35 @@ impl BotMaster {
                 Timer::Shutdown => self.exit(),
             }
             self.settle();
+        }
+    }
+
+    fn on_slave_input(&mut self, session: SessionId, input: SlaveInput) {
+        match input {
+            SlaveInput::LoggedIn { slave, address } => {
+                self.on_slave_logged_in(slave, session, address);
+            }
+            SlaveInput::AliveChecked { alive } => self.on_old_slave_answered(session, alive),
+            SlaveInput::Described { info } => self.on_slave_described(session, info),
+            SlaveInput::BuilderListAnswered { result } => {
+                self.on_builder_list_answered(session, result);
+            }
+            SlaveInput::MasterSet { builder, epoch, ok } => {
+                let step = |sb: &mut SlaveBuilder| sb.on_master_set(epoch, ok);
+                self.on_handshake(session, &builder, step);
+            }
+            SlaveInput::BuilderGreeted { builder, epoch, ok } => {
+                let step = |sb: &mut SlaveBuilder| sb.on_greeted(epoch, ok);
+                self.on_handshake(session, &builder, step);
+            }
+            SlaveInput::PingAnswered { builder, ping, ok } => {
+                self.on_ping_answered(session, &builder, ping, ok);
+            }
+            SlaveInput::BuildStartAnswered { builder, epoch, ok } => {
+                self.on_build_start_answered(session, &builder, epoch, ok);
+            }
+            SlaveInput::WantsShutdown => self.on_slave_wants_shutdown(session),
+            SlaveInput::Lost { why } => self.on_slave_lost(session, &why),
         }
     }
 

@@ -157,46 +157,17 @@ impl BotMaster {
         }
     }
 
-    /// After the end everybody who asks is told so.
+    /// After the end every question is answered with that.
     pub(super) fn refuse_after_exit(&mut self, input: Input) {
-        if let Some(reply) = reply_of(&input) {
-            self.reply(reply, Err(SHUTTING_DOWN.to_owned()));
+        match input {
+            Input::Asked { reply, .. } | Input::Reconfigured { reply, .. } => {
+                self.reply(reply, Err(SHUTTING_DOWN.to_owned()));
+            }
+            Input::Slave { .. }
+            | Input::Build { .. }
+            | Input::Instance { .. }
+            | Input::Persisted(_)
+            | Input::Shutdown { .. } => {}
         }
-    }
-}
-
-/// Who waits for an answer to `input`.
-fn reply_of(input: &Input) -> Option<ReplyId> {
-    match input {
-        Input::ChangeSubmitted { reply, .. }
-        | Input::TrySubmitted { reply, .. }
-        | Input::StopBuild { reply, .. }
-        | Input::StopRequest { reply, .. }
-        | Input::CancelRequest { reply, .. }
-        | Input::ForceBuild { reply, .. }
-        | Input::PauseSlave { reply, .. }
-        | Input::UnpauseSlave { reply, .. }
-        | Input::EndSlave { reply, .. }
-        | Input::KeepSlave { reply, .. }
-        | Input::PingSlaves { reply, .. }
-        | Input::CancelShutdown { reply }
-        | Input::Reconfigured { reply, .. } => Some(*reply),
-        Input::SlaveLoggedIn { .. }
-        | Input::OldSlaveAnswered { .. }
-        | Input::SlaveDescribed { .. }
-        | Input::BuilderListAnswered { .. }
-        | Input::MasterSet { .. }
-        | Input::Greeted { .. }
-        | Input::PingAnswered { .. }
-        | Input::BuildStartAnswered { .. }
-        | Input::SlaveLost { .. }
-        | Input::SlaveWantsShutdown { .. }
-        | Input::InstanceStarted { .. }
-        | Input::InstanceStopped { .. }
-        | Input::BuildFinished { .. }
-        | Input::LocksWanted { .. }
-        | Input::LocksReleased { .. }
-        | Input::Persisted(_)
-        | Input::Shutdown { .. } => None,
     }
 }

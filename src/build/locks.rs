@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::control::Controls;
-use crate::botmaster::{Input, LockUser};
+use crate::botmaster::{BuildInput, Input, LockUser};
 use crate::config::LockAccess;
 use crate::model::BuildId;
 
@@ -49,11 +49,13 @@ impl LockDesk {
         if locks.is_empty() {
             return Waited::Granted;
         }
-        (self.0)(Input::LocksWanted {
-            build,
-            user: user.clone(),
-            locks: locks.to_vec(),
-        })
+        (self.0)(
+            BuildInput::LocksWanted {
+                user: user.clone(),
+                locks: locks.to_vec(),
+            }
+            .of(build),
+        )
         .await;
         let waited = controls.granted(user).await;
         match waited {
@@ -66,7 +68,7 @@ impl LockDesk {
     /// `user` has no use for its locks any more.
     pub(super) async fn give_back(&self, build: BuildId, user: &LockUser) {
         let user = user.clone();
-        (self.0)(Input::LocksReleased { build, user }).await;
+        (self.0)(BuildInput::LocksReleased { user }.of(build)).await;
     }
 }
 

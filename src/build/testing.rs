@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Control, Journal, LockDesk, Remote, run};
-use crate::botmaster::{BuildOutcome, BuildPlan, Input, LockUser};
+use crate::botmaster::{BuildInput, BuildOutcome, BuildPlan, Input, LockUser};
 use crate::config::checked::{CommandWords, TemplatePart};
 use crate::config::{
     BuilderConfig, FactoryConfig, LogLimits, Merging, ShellStepConfig, StepConfig, StepKind,
@@ -254,7 +254,7 @@ impl Stage {
                 biased;
                 outcome = &mut build => return outcome,
                 Some(command) = self.commands.recv() => command.exit(0).await,
-                Some(Input::LocksWanted { user, .. }) = self.asked.recv() => self.grant(user).await,
+                Some(Input::Build { what: BuildInput::LocksWanted { user, .. }, .. }) = self.asked.recv() => self.grant(user).await,
             }
         }
     }
@@ -280,11 +280,17 @@ impl Stage {
     )]
     pub(super) async fn asks(&mut self) -> (LockUser, Option<Vec<String>>) {
         match self.asked.recv().await.unwrap() {
-            Input::LocksWanted { user, locks, .. } => {
+            Input::Build {
+                what: BuildInput::LocksWanted { user, locks },
+                ..
+            } => {
                 let names = locks.iter().map(|access| access.lock.to_string());
                 (user, Some(names.collect()))
             }
-            Input::LocksReleased { user, .. } => (user, None),
+            Input::Build {
+                what: BuildInput::LocksReleased { user },
+                ..
+            } => (user, None),
             other => panic!("not about locks: {other:?}"),
         }
     }

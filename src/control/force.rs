@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Control, odd};
-use crate::botmaster::{Answer, Forced};
+use super::{Control, odd};
+use crate::botmaster::{Answer, Ask, Forced};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp, revision_built,
 };

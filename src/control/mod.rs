@@ -18,12 +18,10 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::botmaster::{Answer, Event, Forced};
+use crate::botmaster::{Answer, Ask, Blocker, Event, Live};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{
-    BuildNumber, BuildSet, BuilderName, NewChange, RequestId, SchedulerName, SlaveName, TryJob,
-};
+use crate::model::{BuildSet, NewChange, RequestId, SchedulerName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Reader, Writer};
 
@@ -31,84 +29,27 @@ pub use facts::Facts;
 pub use news::{News, Newsroom};
 pub use reconfigure::{Reconfigure, Reconfigured};
 
-/// Something asked of the core.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ask {
-    /// Take a change; answered with its number when it and its consequences are on disk.
-    SubmitChange(Box<NewChange>),
-    /// Build a try job; answered with its set when that is on disk (section 9).
-    SubmitTry {
-        /// The try scheduler it was handed to.
-        scheduler: SchedulerName,
-        /// The job.
-        job: Box<TryJob>,
-        /// Who has logged in to hand it in.
-        user: Option<String>,
-    },
-    /// Stop a build that runs or is being started (BUI-10).
-    StopBuild {
-        /// Its builder.
-        builder: BuilderName,
-        /// Its number.
-        number: BuildNumber,
-        /// Why (BUI-11).
-        reason: String,
-    },
-    /// Stop the build that a request is in, also one that is still being prepared (BUI-10).
-    StopRequest {
-        /// The request.
-        request: RequestId,
-        /// Why.
-        reason: String,
-    },
-    /// Build something on one builder (BLD-16); answered with its set when that is on disk.
-    Force(Box<Forced>),
-    /// Give a slave no new builds, also after a restart (SLV-09).
-    PauseSlave {
-        /// The slave.
-        slave: SlaveName,
-        /// Who wants it.
-        by: String,
-        /// Why.
-        reason: String,
-    },
-    /// Give a paused slave builds again.
-    UnpauseSlave(SlaveName),
-    /// Tell a slave to end when it is idle (SLV-08).
-    EndSlave(SlaveName),
-    /// Take that back, as long as it is not too late.
-    KeepSlave(SlaveName),
-    /// Take a request out of the queue (BRQ-04).
-    CancelRequest(RequestId),
-    /// Tell why a request does not run (MAS-10); asks only, and is answered at once.
-    Why(RequestId),
-    /// Tell what is known beyond what is on disk; asks only, and is answered at once.
-    Live,
-    /// Ping all slaves of a builder (BLD-16).
-    PingSlaves(BuilderName),
-    /// Another configuration, read and checked, is to be in force (MAS-03); answered when it is.
-    Reconfigure {
-        /// The configuration.
-        config: Arc<Config>,
-        /// Only tell whether it would be taken.
-        dry_run: bool,
-    },
-    /// Stop when the running builds have ended (MAS-05).
-    CleanShutdown,
-    /// Go on after that was asked for.
-    CancelShutdown,
-}
-
-/// What the core says to it: what was done, or why not.
+/// What the core answers: what was done, or why not.
 pub type Said = Result<Answer, String>;
 
-/// A question on its way to the core.
+/// Something that is asked of the task that owns the core, with the way for its answer.
 #[derive(Debug)]
-pub struct Question {
-    /// What is asked.
-    pub ask: Ask,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<Said>,
+pub enum Question {
+    /// A question to the core.
+    Ask(Ask, oneshot::Sender<Said>),
+    /// Every blocker of a request (MAS-10); absent if the request is not open.
+    Why(RequestId, oneshot::Sender<Option<Vec<Blocker>>>),
+    /// What is known beyond what is on disk.
+    Live(oneshot::Sender<Live>),
+    /// Another configuration, read and checked, is to be in force (MAS-03); answered when it is.
+    Reconfigured {
+        /// The configuration.
+        config: Arc<Config>,
+        /// Only answer whether it would be in force.
+        dry_run: bool,
+        /// Where the answer is sent.
+        answer: oneshot::Sender<Said>,
+    },
 }
 
 /// Asks the core. Cheap to clone.
@@ -173,7 +114,8 @@ impl Control {
     /// Why the change cannot be accepted now.
     pub async fn submit_change(&self, change: NewChange) -> Result<Pending, String> {
         self.admit("the change was not accepted").await?;
-        self.begin(Ask::SubmitChange(Box::new(change))).await
+        let change = Box::new(change);
+        self.begin(Ask::SubmitChange { change }).await
     }
 
     /// Waits until a patch of so many bytes may be in memory; to be kept until its job is answered.
@@ -246,6 +188,31 @@ impl Control {
         self.begin(ask).await?.answer().await
     }
 
+    /// What is known beyond what is on disk.
+    ///
+    /// # Errors
+    /// The master is shutting down.
+    pub async fn live(&self) -> Result<Live, String> {
+        let (answer, live) = oneshot::channel();
+        self.question(Question::Live(answer)).await?;
+        live.await.map_err(|_| stopping())
+    }
+
+    /// Puts another configuration in force, or with `dry_run` only asks whether it could be.
+    ///
+    /// # Errors
+    /// Why it cannot be in force.
+    pub async fn put_in_force(&self, config: Arc<Config>, dry_run: bool) -> Result<(), String> {
+        let (answer, done) = oneshot::channel();
+        let question = Question::Reconfigured {
+            config,
+            dry_run,
+            answer,
+        };
+        self.question(question).await?;
+        done.await.map_err(|_| stopping())?.map(|_| ())
+    }
+
     /// Lets work in as far as the state can take it; `otherwise` is what becomes of it if not.
     async fn admit(&self, otherwise: &str) -> Result<(), String> {
         if !self.writer.is_healthy() {
@@ -260,11 +227,12 @@ impl Control {
 
     async fn begin(&self, ask: Ask) -> Result<Pending, String> {
         let (answer, said) = oneshot::channel();
-        self.questions
-            .send(Question { ask, answer })
-            .await
-            .map_err(|_| stopping())?;
+        self.question(Question::Ask(ask, answer)).await?;
         Ok(Pending(said))
+    }
+
+    async fn question(&self, question: Question) -> Result<(), String> {
+        self.questions.send(question).await.map_err(|_| stopping())
     }
 }
 

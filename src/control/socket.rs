@@ -17,8 +17,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info_span, warn};
 
-use super::{Ask, Control, odd, who};
-use crate::botmaster::{Answer, Forced};
+use super::{Control, odd, who};
+use crate::botmaster::{Answer, Ask, Forced};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, RequestId, SlaveName, SourceStamp,
 };
@@ -390,10 +390,9 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             let set = control.rebuild(builder, number, reason).await?;
             return Ok(Some(forced_set(&set)));
         }
-        Request::Pause { slave, by, reason } => Ask::PauseSlave { slave, by, reason },
-        Request::Unpause { slave } => Ask::UnpauseSlave(slave),
-        Request::Graceful { slave, cancel } if cancel => Ask::KeepSlave(slave),
-        Request::Graceful { slave, .. } => Ask::EndSlave(slave),
+        Request::Pause { slave, by, reason } => Ask::Pause { slave, by, reason },
+        Request::Unpause { slave } => Ask::Unpause { slave },
+        Request::Graceful { slave, cancel } => Ask::Graceful { slave, cancel },
         Request::StopBuild {
             builder,
             number,
@@ -404,19 +403,14 @@ async fn answer(request: Request, control: &Control) -> Result<Option<Value>, St
             reason,
         },
         Request::StopRequest { request, reason } => Ask::StopRequest { request, reason },
-        Request::Cancel { request } => Ask::CancelRequest(request),
+        Request::Cancel { request } => Ask::Cancel { request },
         Request::Ping { builder } => {
-            let Answer::Pinged(pinged) = control.ask(Ask::PingSlaves(builder)).await? else {
+            let Answer::Pinged(pinged) = control.ask(Ask::Ping { builder }).await? else {
                 return Err(odd());
             };
             return Ok(Some(json!(pinged)));
         }
-        Request::Live => {
-            let Answer::Live(live) = control.ask(Ask::Live).await? else {
-                return Err(odd());
-            };
-            return Ok(Some(json!(live)));
-        }
+        Request::Live => return Ok(Some(json!(control.live().await?))),
         Request::Listening => return Ok(Some(json!(control.newsroom().listening()))),
         Request::CancelShutdown => Ask::CancelShutdown,
     };

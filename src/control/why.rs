@@ -1,7 +1,9 @@
 //! Why a request does not run: what the core says, or the record of a request that has ended (MAS-10).
 
-use super::{Ask, Control};
-use crate::botmaster::{Answer, Blocker};
+use tokio::sync::oneshot;
+
+use super::{Control, Question, stopping};
+use crate::botmaster::Blocker;
 use crate::model::RequestId;
 use crate::store::State;
 
@@ -11,7 +13,9 @@ impl Control {
     /// # Errors
     /// There is no such request, or nobody can be asked.
     pub async fn why(&self, request: RequestId) -> Result<Vec<Blocker>, String> {
-        if let Answer::Why(Some(blockers)) = self.ask(Ask::Why(request)).await? {
+        let (answer, blockers) = oneshot::channel();
+        self.question(Question::Why(request, answer)).await?;
+        if let Some(blockers) = blockers.await.map_err(|_| stopping())? {
             return Ok(blockers);
         }
         let recorded = self.reader().read(move |state| recorded(state, request));

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tracing::info_span;
 
 use super::sessions::Happened;
-use crate::botmaster::{BuildCommand, BuildOutcome, BuildPlan, Input, SessionId};
+use crate::botmaster::{BuildCommand, BuildInput, BuildOutcome, BuildPlan, SessionId};
 use crate::build::{self, Control, Journal, LockDesk};
 use crate::clock::Clock;
 use crate::control::{News, Newsroom};
@@ -100,7 +100,7 @@ impl Builds {
                 None => lost_before_it_began(&plan),
             };
             let abandoned = outcome.abandoned_command;
-            let finished = Happened::Told(Input::BuildFinished { build, outcome });
+            let finished = Happened::Told(BuildInput::Finished { outcome }.of(build));
             // Nobody listens only when the master is ending, and then recovery takes over.
             let _ended = tell.send(finished).await;
             if abandoned {

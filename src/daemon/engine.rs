@@ -16,9 +16,9 @@ use super::instances::{Access, Instances};
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
 use super::signals::{Signals, Wish};
-use crate::botmaster::{self, Answer, BotMaster, Command, Input, ReplyId};
+use crate::botmaster::{self, BotMaster, BuildInput, Command, Input, ReplyId};
 use crate::clock::Clock;
-use crate::control::{Ask, News, Newsroom, Question, Reconfigure, Said};
+use crate::control::{News, Newsroom, Question, Reconfigure, Said};
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::{Refusals, Refused, Tasks};
@@ -121,7 +121,11 @@ impl Engine {
                     self.others_first = batch.len() == BATCH;
                     for happened in batch.drain(..) {
                         if let Some(input) = self.sessions.on_happened(happened) {
-                            if let Input::BuildFinished { build, .. } = &input {
+                            if let Input::Build {
+                                build,
+                                what: BuildInput::Finished { .. },
+                            } = &input
+                            {
                                 self.builds.ended(*build);
                             }
                             self.core.handle(self.clock.now(), input);
@@ -201,81 +205,46 @@ impl Engine {
         }
     }
 
-    fn on_question(&mut self, Question { ask, answer }: Question) {
-        let reply = ReplyId(self.next_reply);
-        let input = match ask {
-            Ask::SubmitChange(change) => Input::ChangeSubmitted {
-                change: *change,
-                reply,
-            },
-            Ask::SubmitTry {
-                scheduler,
-                job,
-                user,
-            } => Input::TrySubmitted {
-                scheduler,
-                job: *job,
-                user,
-                reply,
-            },
-            Ask::StopBuild {
-                builder,
-                number,
-                reason,
-            } => Input::StopBuild {
-                builder,
-                number,
-                reason,
-                reply,
-            },
-            Ask::StopRequest { request, reason } => Input::StopRequest {
-                request,
-                reason,
-                reply,
-            },
-            Ask::CancelRequest(request) => Input::CancelRequest { request, reply },
-            Ask::Force(forced) => Input::ForceBuild { forced, reply },
-            Ask::PauseSlave { slave, by, reason } => Input::PauseSlave {
-                slave,
-                by,
-                reason,
-                reply,
-            },
-            Ask::UnpauseSlave(slave) => Input::UnpauseSlave { slave, reply },
-            Ask::EndSlave(slave) => Input::EndSlave { slave, reply },
-            Ask::KeepSlave(slave) => Input::KeepSlave { slave, reply },
-            Ask::Reconfigure { config, dry_run } => Input::Reconfigured {
+    fn on_question(&mut self, question: Question) {
+        match question {
+            Question::Ask(ask, answer) => {
+                let reply = self.await_reply(answer);
+                self.core
+                    .handle(self.clock.now(), Input::Asked { ask, reply });
+            }
+            Question::Reconfigured {
                 config,
                 dry_run,
-                reply,
-            },
-            Ask::PingSlaves(builder) => Input::PingSlaves { builder, reply },
-            Ask::Why(request) => {
-                let refusals = self.channels.refusals.list(self.clock.wall());
-                let why = Answer::Why(self.core.why(request, &refusals));
-                drop(answer.send(Ok(why)));
-                return;
+                answer,
+            } => {
+                let reply = self.await_reply(answer);
+                let input = Input::Reconfigured {
+                    config,
+                    dry_run,
+                    reply,
+                };
+                self.core.handle(self.clock.now(), input);
             }
-            Ask::Live => {
+            // Whoever looks may have left.
+            Question::Why(request, answer) => {
+                let refusals = self.channels.refusals.list(self.clock.wall());
+                drop(answer.send(self.core.why(request, &refusals)));
+            }
+            Question::Live(answer) => {
                 let mut live = self.core.live();
                 live.refusals = self.channels.refusals.list(self.clock.wall());
                 self.sessions.add_heard(&mut live, self.clock.wall());
-                drop(answer.send(Ok(Answer::Live(Box::new(live)))));
-                return;
+                drop(answer.send(live));
             }
-            Ask::CleanShutdown => {
-                let clean = true;
-                self.core
-                    .handle(self.clock.now(), Input::Shutdown { clean });
-                // Whoever asked may have gone away.
-                drop(answer.send(Ok(Answer::Done)));
-                return;
-            }
-            Ask::CancelShutdown => Input::CancelShutdown { reply },
-        };
+        }
+    }
+
+    /// A new reply of the core, which is sent to `answer`.
+    fn await_reply(&mut self, answer: oneshot::Sender<Said>) -> ReplyId {
+        let reply = ReplyId(self.next_reply);
         self.next_reply += 1;
         self.replies.insert(reply, answer);
-        self.core.handle(self.clock.now(), input);
+        reply
     }
 
     /// Keeps in mind whom the core refuses, until a slave of that name is attached.

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, info_span};
 
 use super::sessions::Happened;
-use crate::botmaster::{Input, InstanceCommand, InstanceId, InstanceStart};
+use crate::botmaster::{Input, InstanceCommand, InstanceId, InstanceInput, InstanceStart};
 use crate::config::SlaveConfig;
 use crate::model::{InstanceRecord, InstanceStop, SlaveName};
 use crate::net::Tasks;
@@ -106,10 +106,10 @@ impl Instances {
         self.tasks.spawn(span(&slave.name, "start"), async move {
             let (identity, result) = start(&slave, access, cancel).await;
             said.send_replace(Some(identity));
-            let input = Input::InstanceStarted {
+            let input = Input::Instance {
                 slave: slave.name.clone(),
                 instance: id,
-                result,
+                what: InstanceInput::Started { result },
             };
             // Nobody listens any more when the master has ended.
             drop(tell.send(Happened::Told(input)).await);
@@ -144,10 +144,10 @@ impl Instances {
             let Some(result) = stopped else {
                 return;
             };
-            let input = Input::InstanceStopped {
+            let input = Input::Instance {
                 slave,
                 instance: id,
-                result,
+                what: InstanceInput::Stopped { result },
             };
             drop(tell.send(Happened::Told(input)).await);
         });

@@ -19,7 +19,7 @@ use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
 use super::preflight::{self, Holds, Site};
 use crate::config::{Config, Difference, Horizons, Reading};
-use crate::control::{Ask, Control, Reconfigure, Reconfigured};
+use crate::control::{Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
 
@@ -147,11 +147,8 @@ impl Reconfigurer {
         for (what, name) in self.doors.other_passwords(&doors) {
             difference.add_password(what, name);
         }
-        let ask = Ask::Reconfigure {
-            config: Arc::clone(&config),
-            dry_run,
-        };
-        self.control.ask(ask).await?;
+        let proposed = Arc::clone(&config);
+        self.control.put_in_force(proposed, dry_run).await?;
         if !dry_run {
             let addresses = self.doors.commit(doors);
             let newsroom = self.control.newsroom();

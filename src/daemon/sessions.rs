@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{Span, info, info_span};
 
 use super::logins::SlaveLogin;
-use crate::botmaster::{Input, Live, SessionId, SlaveCommand};
+use crate::botmaster::{Input, Live, SessionId, SlaveCommand, SlaveInput};
 use crate::clock::Clock;
 use crate::model::{BuilderName, Op, SlaveName, Timestamp};
 use crate::net::slave::{SlaveBuilderHandle, SlaveHandle};
@@ -24,10 +24,6 @@ use crate::store::Writer;
 
 /// What the tasks around the engine tell it.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once through a channel, never kept"
-)]
 pub(super) enum Happened {
     /// Something for the core.
     Told(Input),
@@ -114,10 +110,7 @@ impl Sessions {
         let watched = peer.clone();
         self.spawn(async move {
             let lost = watched.lost().await;
-            Happened::Told(Input::SlaveLost {
-                session,
-                why: lost.0,
-            })
+            Happened::Told(SlaveInput::Lost { why: lost.0 }.of(session))
         });
         let login = Some(answer);
         let (handle, builders) = (None, BTreeMap::new());
@@ -131,11 +124,7 @@ impl Sessions {
             builders,
         };
         self.by_id.insert(session, entry);
-        Input::SlaveLoggedIn {
-            slave,
-            session,
-            address,
-        }
+        SlaveInput::LoggedIn { slave, address }.of(session)
     }
 
     /// Adds when something was heard of the slaves last.
@@ -156,7 +145,11 @@ impl Sessions {
     pub(super) fn on_happened(&mut self, happened: Happened) -> Option<Input> {
         match happened {
             Happened::Told(input) => {
-                if let Input::SlaveLost { session, .. } = &input {
+                if let Input::Slave {
+                    session,
+                    what: SlaveInput::Lost { .. },
+                } = &input
+                {
                     self.by_id.remove(session);
                 }
                 Some(input)
@@ -165,22 +158,19 @@ impl Sessions {
                 self.tables.share(&mut handle.info);
                 let info = Arc::clone(&handle.info.texts);
                 self.by_id.get_mut(&session)?.handle = Some(handle);
-                Some(Input::SlaveDescribed { session, info })
+                Some(SlaveInput::Described { info }.of(session))
             }
             Happened::Listed(session, Ok(builders)) => {
                 let entry = self.by_id.get_mut(&session)?;
                 entry.builders = builders.into_iter().collect();
                 let names = entry.builders.keys().cloned().collect();
-                Some(Input::BuilderListAnswered {
-                    session,
-                    result: Ok(names),
-                })
+                Some(SlaveInput::BuilderListAnswered { result: Ok(names) }.of(session))
             }
             // The loss is told for itself.
             Happened::Listed(_, Err(CallError::Lost)) => None,
             Happened::Listed(session, Err(error)) => {
                 let result = Err(error.headline());
-                Some(Input::BuilderListAnswered { session, result })
+                Some(SlaveInput::BuilderListAnswered { result }.of(session))
             }
             Happened::Abandoned(session) => {
                 let entry = self.by_id.get(&session)?;
@@ -220,45 +210,25 @@ impl Sessions {
             SlaveCommand::SetMaster { builder, epoch } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.set_master().await.is_ok();
-                    Input::MasterSet {
-                        session,
-                        builder,
-                        epoch,
-                        ok,
-                    }
+                    SlaveInput::MasterSet { builder, epoch, ok }
                 });
             }
             SlaveCommand::GreetBuilder { builder, epoch } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.print("attached").await.is_ok();
-                    Input::Greeted {
-                        session,
-                        builder,
-                        epoch,
-                        ok,
-                    }
+                    SlaveInput::BuilderGreeted { builder, epoch, ok }
                 });
             }
             SlaveCommand::Ping { builder, ping } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.print("ping").await.is_ok();
-                    Input::PingAnswered {
-                        session,
-                        builder,
-                        ping,
-                        ok,
-                    }
+                    SlaveInput::PingAnswered { builder, ping, ok }
                 });
             }
             SlaveCommand::StartBuild { builder, epoch } => {
                 self.call(session, builder, |builder, slave| async move {
                     let ok = slave.start_build().await.map_err(|error| error.headline());
-                    Input::BuildStartAnswered {
-                        session,
-                        builder,
-                        epoch,
-                        ok,
-                    }
+                    SlaveInput::BuildStartAnswered { builder, epoch, ok }
                 });
             }
         }
@@ -272,10 +242,12 @@ impl Sessions {
         self.spawn(async move {
             match SlaveHandle::greet(name, peer, bot).await {
                 Ok(handle) => Happened::Described(session, handle),
-                Err(error) => Happened::Told(Input::SlaveLost {
-                    session,
-                    why: error.to_string(),
-                }),
+                Err(error) => Happened::Told(
+                    SlaveInput::Lost {
+                        why: error.to_string(),
+                    }
+                    .of(session),
+                ),
             }
         });
     }
@@ -290,7 +262,7 @@ impl Sessions {
                 // It has not told of itself yet: the core's deadline decides.
                 None => std::future::pending().await,
             };
-            Happened::Told(Input::OldSlaveAnswered { session, alive })
+            Happened::Told(SlaveInput::AliveChecked { alive }.of(session))
         });
     }
 
@@ -343,13 +315,13 @@ impl Sessions {
         builder: BuilderName,
         call: impl FnOnce(BuilderName, SlaveBuilderHandle) -> F,
     ) where
-        F: Future<Output = Input> + Send + 'static,
+        F: Future<Output = SlaveInput> + Send + 'static,
     {
         let Some(slave) = self.builder(session, &builder) else {
             return;
         };
         let input = call(builder, slave);
-        self.spawn(async move { Happened::Told(input.await) });
+        self.spawn(async move { Happened::Told(input.await.of(session)) });
     }
 
     fn spawn(&self, happens: impl Future<Output = Happened> + Send + 'static) {
@@ -448,7 +420,7 @@ async fn attend(
                     b"keepalive" => call.reply.value(Value::None),
                     b"shutdown" => {
                         call.reply.value(Value::None);
-                        let wants = Happened::Told(Input::SlaveWantsShutdown { session });
+                        let wants = Happened::Told(SlaveInput::WantsShutdown.of(session));
                         let _ended = tell.send(wants).await;
                     }
                     other => {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{
-    BotMaster, BuildCommand, BuildOutcome, Command, Input, SessionId, SlaveCommand,
+    BotMaster, BuildCommand, BuildInput, BuildOutcome, Command, Input, SessionId, SlaveCommand,
+    SlaveInput,
 };
 use buildmaster::config::{self, Config};
 use buildmaster::model::journal::RecoveredSet;
@@ -154,10 +155,12 @@ struct Done {
 /// Everybody comes and answers at once, until there is nothing to do.
 fn drain(mut core: BotMaster, slaves: usize) -> Done {
     let mut inputs: VecDeque<Input> = (0..slaves)
-        .map(|n| Input::SlaveLoggedIn {
-            slave: format!("s{n}").as_str().into(),
-            session: SessionId(u64::try_from(n).unwrap()),
-            address: String::new(),
+        .map(|n| {
+            SlaveInput::LoggedIn {
+                slave: format!("s{n}").as_str().into(),
+                address: String::new(),
+            }
+            .of(SessionId(u64::try_from(n).unwrap()))
         })
         .collect();
     let mut done = Done::default();
@@ -193,8 +196,7 @@ fn answer(command: Command) -> Option<Input> {
         Command::Build {
             what: BuildCommand::Run { plan, .. },
             ..
-        } => Input::BuildFinished {
-            build: plan.build,
+        } => BuildInput::Finished {
             outcome: BuildOutcome {
                 result: Results::Success,
                 text: Vec::new(),
@@ -203,7 +205,8 @@ fn answer(command: Command) -> Option<Input> {
                 took: BTreeMap::new(),
                 abandoned_command: false,
             },
-        },
+        }
+        .of(plan.build),
         Command::Reply { .. }
         | Command::Build { .. }
         | Command::Instance { .. }
@@ -214,38 +217,38 @@ fn answer(command: Command) -> Option<Input> {
 
 fn answer_of_slave(session: SessionId, command: SlaveCommand) -> Option<Input> {
     Some(match command {
-        SlaveCommand::Greet => Input::SlaveDescribed {
-            session,
+        SlaveCommand::Greet => SlaveInput::Described {
             info: Arc::default(),
-        },
-        SlaveCommand::SendBuilderList { builders } => Input::BuilderListAnswered {
-            session,
+        }
+        .of(session),
+        SlaveCommand::SendBuilderList { builders } => SlaveInput::BuilderListAnswered {
             result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
-        },
-        SlaveCommand::SetMaster { builder, epoch } => Input::MasterSet {
-            session,
+        }
+        .of(session),
+        SlaveCommand::SetMaster { builder, epoch } => SlaveInput::MasterSet {
             builder,
             epoch,
             ok: true,
-        },
-        SlaveCommand::GreetBuilder { builder, epoch } => Input::Greeted {
-            session,
+        }
+        .of(session),
+        SlaveCommand::GreetBuilder { builder, epoch } => SlaveInput::BuilderGreeted {
             builder,
             epoch,
             ok: true,
-        },
-        SlaveCommand::Ping { builder, ping } => Input::PingAnswered {
-            session,
+        }
+        .of(session),
+        SlaveCommand::Ping { builder, ping } => SlaveInput::PingAnswered {
             builder,
             ping,
             ok: true,
-        },
-        SlaveCommand::StartBuild { builder, epoch } => Input::BuildStartAnswered {
-            session,
+        }
+        .of(session),
+        SlaveCommand::StartBuild { builder, epoch } => SlaveInput::BuildStartAnswered {
             builder,
             epoch,
             ok: Ok(()),
-        },
+        }
+        .of(session),
         SlaveCommand::CheckAlive
         | SlaveCommand::Drop { .. }
         | SlaveCommand::CompleteLogin

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use buildmaster::botmaster::{Answer, Event};
+use buildmaster::botmaster::{Answer, Ask, Event};
 use buildmaster::clock::Clock;
-use buildmaster::control::{Ask, Control, News, Newsroom, Question};
+use buildmaster::control::{Control, News, Newsroom, Question};
 use buildmaster::logs::{Channel, LogStore};
 use buildmaster::model::journal::BuildStart;
 use buildmaster::model::{
@@ -42,9 +42,9 @@ impl Scene {
         let (reconfigure, _) = mpsc::channel(1);
         let control = Control::new(ask, writer, newsroom.clone(), reconfigure, Clock::system());
         tokio::spawn(async move {
-            while let Some(Question { ask, answer }) = questions.recv().await {
-                let Ask::SubmitTry { job, .. } = ask else {
-                    panic!("{ask:?}");
+            while let Some(question) = questions.recv().await {
+                let Question::Ask(Ask::SubmitTry { job, .. }, answer) = question else {
+                    panic!("{question:?}");
                 };
                 let said = match job.comment.as_str() {
                     "" => Ok(Answer::Set(set())),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{
-    AttachmentState, BotMaster, BuildCommand, Command, Epoch, Event, Input, InstanceState, PingId,
-    SessionId, SlaveCommand,
+    Ask, AttachmentState, BotMaster, BuildCommand, Command, Epoch, Event, Input, InstanceState,
+    PingId, SessionId, SlaveCommand, SlaveInput,
 };
 use buildmaster::config::Config;
 use buildmaster::model::{BuildId, BuilderName, Mono, Op, SlaveName};
@@ -146,7 +146,19 @@ impl Reference {
     /// An input is about to be handled.
     pub fn on_input(&mut self, now: Mono, input: &Input) {
         match input {
-            Input::SlaveLoggedIn { slave, session, .. } => {
+            Input::Slave { session, what } => self.on_slave_input(now, *session, what),
+            Input::Asked { ask, .. } => self.on_asked(ask),
+            Input::Shutdown { clean } => {
+                self.stopping = true;
+                self.hastened |= !clean;
+            }
+            _ => {}
+        }
+    }
+
+    fn on_slave_input(&mut self, now: Mono, session: SessionId, input: &SlaveInput) {
+        match input {
+            SlaveInput::LoggedIn { slave, .. } => {
                 let known = Session {
                     slave: slave.clone(),
                     since: now,
@@ -159,73 +171,76 @@ impl Reference {
                     listed: BTreeSet::new(),
                     listing: false,
                 };
-                self.sessions.insert(*session, known);
+                self.sessions.insert(session, known);
             }
-            Input::Greeted {
-                session,
+            SlaveInput::BuilderGreeted {
                 builder,
                 epoch,
                 ok: true,
-            } => self.with(*session, builder, |a| {
+            } => self.with(session, builder, |a| {
                 if a.epoch == *epoch && a.state == State::Attaching && a.greeting {
                     a.state = State::Idle;
                 }
             }),
-            Input::PingAnswered {
-                session,
+            SlaveInput::PingAnswered {
                 builder,
                 ping,
                 ok: true,
-            } => self.with(*session, builder, |a| {
+            } => self.with(session, builder, |a| {
                 if a.state == State::Pinging(*ping) {
                     a.state = State::Idle;
                 }
                 a.beside.remove(ping);
             }),
-            Input::BuildStartAnswered {
-                session,
-                builder,
-                epoch,
-                ..
-            } => self.with(*session, builder, |a| {
-                if a.epoch == *epoch && a.state == State::Starting {
-                    a.state = State::Idle;
-                }
-            }),
-            Input::SlaveLost { session, .. } => self.forget(*session),
-            Input::SlaveWantsShutdown { session } => {
-                if let Some(it) = self.sessions.get_mut(session) {
+            SlaveInput::BuildStartAnswered { builder, epoch, .. } => {
+                self.with(session, builder, |a| {
+                    if a.epoch == *epoch && a.state == State::Starting {
+                        a.state = State::Idle;
+                    }
+                })
+            }
+            SlaveInput::Lost { .. } => self.forget(session),
+            SlaveInput::WantsShutdown => {
+                if let Some(it) = self.sessions.get_mut(&session) {
                     it.graceful = it.greeted;
                 }
             }
-            Input::BuilderListAnswered { session, .. } => {
-                if let Some(it) = self.sessions.get_mut(session) {
+            SlaveInput::BuilderListAnswered { .. } => {
+                if let Some(it) = self.sessions.get_mut(&session) {
                     it.listing = false;
                 }
             }
-            Input::EndSlave { slave, .. } => {
+            _ => {}
+        }
+    }
+
+    fn on_asked(&mut self, ask: &Ask) {
+        match ask {
+            Ask::Graceful {
+                slave,
+                cancel: false,
+            } => {
                 let its = |s: &&mut Session| s.slave == *slave && s.greeted;
                 if let Some(it) = self.sessions.values_mut().find(its) {
                     it.graceful = self.config.slaves.iter().any(|s| s.name == *slave);
                 }
             }
-            Input::KeepSlave { slave, .. } if self.is_configured(slave) => {
+            Ask::Graceful {
+                slave,
+                cancel: true,
+            } if self.is_configured(slave) => {
                 let its = |s: &&mut Session| s.slave == *slave && s.greeted;
                 // It is too late for one that was told to end.
                 if let Some(it) = self.sessions.values_mut().find(its) {
                     it.graceful &= it.told.is_some();
                 }
             }
-            Input::PauseSlave { slave, .. } if self.is_configured(slave) => {
+            Ask::Pause { slave, .. } if self.is_configured(slave) => {
                 let last = self.last_ping;
                 self.paused.entry(slave.clone()).or_insert(last);
             }
-            Input::UnpauseSlave { slave, .. } if self.is_configured(slave) => {
+            Ask::Unpause { slave } if self.is_configured(slave) => {
                 self.paused.remove(slave);
-            }
-            Input::Shutdown { clean } => {
-                self.stopping = true;
-                self.hastened |= !clean;
             }
             _ => {}
         }

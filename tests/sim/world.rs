@@ -17,7 +17,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildmaster::botmaster::{BotMaster, BuildOutcome, Input, ReplyId, SessionId};
+use buildmaster::botmaster::{
+    Ask, BotMaster, BuildInput, BuildOutcome, Input, ReplyId, SessionId, SlaveInput,
+};
 use buildmaster::config::{Config, SchedulerConfig, SchedulerKind};
 use buildmaster::model::{
     BuildId, BuilderName, ChangeNumber, Mono, NewChange, Now, Op, Properties, Results, SetId,
@@ -56,7 +58,7 @@ pub struct World {
     /// What is on disk is about to be confirmed; timers that are due come before that.
     confirming: bool,
     /// What slaves could answer.
-    owed: Vec<(SessionId, Input)>,
+    owed: Vec<(SessionId, SlaveInput)>,
     builds: BTreeMap<BuildId, RunningBuild>,
     waiting: BTreeSet<ReplyId>,
     asked: BTreeMap<ReplyId, Asked>,
@@ -183,19 +185,19 @@ impl World {
         if self.rng.random_bool(0.08) {
             spoil(&mut input);
         }
-        let silent = !matches!(input, Input::SlaveLost { .. });
+        let silent = !matches!(input, SlaveInput::Lost { .. });
         if silent && self.rng.random_bool(0.03) {
             return;
         }
         if self.reference.sessions.contains_key(&session) || self.rng.random_bool(0.3) {
-            self.input(input);
+            self.input(input.of(session));
         }
     }
 
     fn repeat_an_answer(&mut self) {
         if let Some(at) = self.pick(self.owed.len()) {
-            let input = self.owed[at].1.clone();
-            self.input(input);
+            let (session, input) = self.owed[at].clone();
+            self.input(input.of(session));
         }
     }
 
@@ -214,7 +216,12 @@ impl World {
             ..NewChange::default()
         };
         self.change_replies.insert(reply, self.versions.len() - 1);
-        self.input(Input::ChangeSubmitted { change, reply });
+        self.input(Input::Asked {
+            ask: Ask::SubmitChange {
+                change: Box::new(change),
+            },
+            reply,
+        });
     }
 
     fn log_in(&mut self) {
@@ -226,11 +233,8 @@ impl World {
     fn log_in_as(&mut self, slave: SlaveName) {
         self.last_id += 1;
         let session = SessionId(self.last_id);
-        self.input(Input::SlaveLoggedIn {
-            slave,
-            session,
-            address: "here".to_owned(),
-        });
+        let address = "here".to_owned();
+        self.input(SlaveInput::LoggedIn { slave, address }.of(session));
     }
 
     fn some_session(&mut self) -> Option<SessionId> {
@@ -241,13 +245,13 @@ impl World {
     fn lose_slave(&mut self) {
         if let Some(session) = self.some_session() {
             let why = "gone".to_owned();
-            self.input(Input::SlaveLost { session, why });
+            self.input(SlaveInput::Lost { why }.of(session));
         }
     }
 
     fn slave_wants_shutdown(&mut self) {
         if let Some(session) = self.some_session() {
-            self.input(Input::SlaveWantsShutdown { session });
+            self.input(SlaveInput::WantsShutdown.of(session));
         }
     }
 
@@ -303,7 +307,7 @@ impl World {
             took: BTreeMap::new(),
             abandoned_command,
         };
-        self.input(Input::BuildFinished { build, outcome });
+        self.input(BuildInput::Finished { outcome }.of(build));
     }
 
     fn pass_time(&mut self) {
@@ -420,8 +424,8 @@ impl World {
         if !self.unwritten.is_empty() {
             self.write(self.unwritten.len());
         } else if !self.owed.is_empty() {
-            let (_, input) = self.owed.remove(0);
-            self.input(input);
+            let (session, input) = self.owed.remove(0);
+            self.input(input.of(session));
         } else if let Some(input) = self.cloud.good_answer() {
             self.input(input);
         } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| !b.locks.waits()) {
@@ -542,7 +546,7 @@ impl World {
         }
     }
 
-    fn owe(&mut self, session: SessionId, input: Input) {
+    fn owe(&mut self, session: SessionId, input: SlaveInput) {
         self.owed.push((session, input));
     }
 
@@ -568,19 +572,19 @@ impl World {
 }
 
 /// Turns a good answer into a bad one.
-fn spoil(input: &mut Input) {
+fn spoil(input: &mut SlaveInput) {
     match input {
-        Input::OldSlaveAnswered { alive, .. } => *alive = false,
-        Input::BuilderListAnswered { result, .. } => match result {
+        SlaveInput::AliveChecked { alive } => *alive = false,
+        SlaveInput::BuilderListAnswered { result } => match result {
             Ok(names) if names.len() > 1 => {
                 names.pop();
             }
             _ => *result = Err("no".to_owned()),
         },
-        Input::MasterSet { ok, .. }
-        | Input::Greeted { ok, .. }
-        | Input::PingAnswered { ok, .. } => *ok = false,
-        Input::BuildStartAnswered { ok, .. } => *ok = Err("no".to_owned()),
+        SlaveInput::MasterSet { ok, .. }
+        | SlaveInput::BuilderGreeted { ok, .. }
+        | SlaveInput::PingAnswered { ok, .. } => *ok = false,
+        SlaveInput::BuildStartAnswered { ok, .. } => *ok = Err("no".to_owned()),
         _ => {}
     }
 }

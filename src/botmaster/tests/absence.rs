@@ -21,7 +21,7 @@ fn is_told(h: &mut Harness) -> bool {
 
 fn lose(h: &mut Harness, session: SessionId) {
     let why = "cut".to_owned();
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
 }
 
 #[test]

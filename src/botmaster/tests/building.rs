@@ -54,33 +54,39 @@ fn a_change_becomes_a_build_and_nothing_is_seen_before_it_is_durable() {
             "ping 1 b"
         ]
     );
-    h.input(Input::PingAnswered {
-        session: SessionId(1),
-        builder: "b".into(),
-        ping: PingId(1),
-        ok: true,
-    });
+    h.input(
+        SlaveInput::PingAnswered {
+            builder: "b".into(),
+            ping: PingId(1),
+            ok: true,
+        }
+        .of(SessionId(1)),
+    );
     assert_eq!(h.told(), ["start 1 b"]);
-    h.input(Input::BuildStartAnswered {
-        session: SessionId(1),
-        builder: "b".into(),
-        epoch: Epoch(1),
-        ok: Ok(()),
-    });
+    h.input(
+        SlaveInput::BuildStartAnswered {
+            builder: "b".into(),
+            epoch: Epoch(1),
+            ok: Ok(()),
+        }
+        .of(SessionId(1)),
+    );
     assert_eq!(h.told(), ["write build 0 started"]);
     h.persisted();
     assert_eq!(h.told(), ["started b 0", "run b 0 on 1"]);
-    h.input(Input::BuildFinished {
-        build: BuildId(1),
-        outcome: BuildOutcome {
-            result: Results::Failure,
-            text: vec!["failed".to_owned()],
-            stop_reason: None,
-            properties: Properties::new(),
-            took: BTreeMap::new(),
-            abandoned_command: false,
-        },
-    });
+    h.input(
+        BuildInput::Finished {
+            outcome: BuildOutcome {
+                result: Results::Failure,
+                text: vec!["failed".to_owned()],
+                stop_reason: None,
+                properties: Properties::new(),
+                took: BTreeMap::new(),
+                abandoned_command: false,
+            },
+        }
+        .of(BuildId(1)),
+    );
     assert_eq!(
         h.told(),
         [
@@ -133,8 +139,10 @@ fn sb_11_cancelling_the_last_open_request_finishes_the_set() {
     h.finish(plan.build, Results::Success, None);
     h.told();
     let reply = h.new_reply();
-    h.input(Input::CancelRequest {
-        request: RequestId(2),
+    h.input(Input::Asked {
+        ask: Ask::Cancel {
+            request: RequestId(2),
+        },
         reply,
     });
     assert_eq!(h.told(), ["write request 2 failure, set 1 failure"]);
@@ -157,8 +165,10 @@ fn brq_05_a_cancel_during_the_start_counts_if_the_start_fails() {
         h.attach("s");
         h.change("b");
         let reply = h.new_reply();
-        h.input(Input::CancelRequest {
-            request: RequestId(1),
+        h.input(Input::Asked {
+            ask: Ask::Cancel {
+                request: RequestId(1),
+            },
             reply,
         });
         assert!(
@@ -190,7 +200,7 @@ fn sb_13_a_build_that_outlives_its_connection_counts_as_building() {
     assert_eq!(h.state("b"), "building");
     let plan = h.run();
     let why = "cut".to_owned();
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
     assert!(h.is_told("slave gone 1"));
     assert_eq!(h.state("b"), "building");
     h.finish(plan.build, Results::Retry, None);
@@ -306,7 +316,7 @@ impl Harness {
         let plan = self.run();
         self.told();
         let why = "cut".to_owned();
-        self.input(Input::SlaveLost { session, why });
+        self.input(SlaveInput::Lost { why }.of(session));
         self.finish(plan.build, Results::Retry, None);
     }
 }
@@ -370,7 +380,7 @@ fn bui_02_a_build_is_on_record_as_it_will_be_then_told_then_runs_and_only_then_t
     let waits = "step test of build b/0 waits for lock disk of slave s, held by b/0, place 1";
     assert_eq!(h.told(), ["grant 1 build", waits]);
     let why = "cut".to_owned();
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
     assert!(h.is_told("slave gone 1"));
 }
 
@@ -393,7 +403,7 @@ fn bui_03_after_a_build_that_could_not_be_made_the_next_one_runs() {
             abandoned_command,
         };
         let build = plan.build;
-        h.input(Input::BuildFinished { build, outcome });
+        h.input(BuildInput::Finished { outcome }.of(build));
         h.persisted();
         let told: Vec<_> = h.out.iter().filter_map(short).collect();
         for line in ["finished b 0 exception", "set 1 failure"] {
@@ -504,7 +514,12 @@ fn chg_06_the_time_of_a_change_is_its_own_or_that_of_its_arrival() {
         when: Some(Timestamp(7)),
         ..NewChange::default()
     };
-    h.input(Input::ChangeSubmitted { change, reply });
+    h.input(Input::Asked {
+        ask: Ask::SubmitChange {
+            change: Box::new(change),
+        },
+        reply,
+    });
     h.submit("b");
     h.persisted();
     let changes: Vec<_> = h

@@ -63,10 +63,7 @@ fn build(h: &mut Harness, result: Results, took: &[(&str, f64)]) -> Forecast {
         took: took.collect(),
         abandoned_command: false,
     };
-    h.input(Input::BuildFinished {
-        build: plan.build,
-        outcome,
-    });
+    h.input(BuildInput::Finished { outcome }.of(plan.build));
     h.persisted();
     started.unwrap()
 }
@@ -109,7 +106,7 @@ fn what_is_learned_is_on_record_with_the_end_of_the_build() {
         abandoned_command: false,
     };
     let build = plan.build;
-    h.input(Input::BuildFinished { build, outcome });
+    h.input(BuildInput::Finished { outcome }.of(build));
     let together = h.out.iter().any(|command| {
         let Command::Persist { ops, .. } = command else {
             return false;

@@ -20,32 +20,52 @@ impl Harness {
             properties,
             priority: 0,
         });
-        self.input(Input::ForceBuild { forced, reply });
+        self.input(Input::Asked {
+            ask: Ask::Force(forced),
+            reply,
+        });
     }
 
     fn pause(&mut self, slave: &str) {
         let reply = self.new_reply();
-        self.input(Input::PauseSlave {
-            slave: slave.into(),
-            by: "zoe".to_owned(),
-            reason: "disk".to_owned(),
+        self.input(Input::Asked {
+            ask: Ask::Pause {
+                slave: slave.into(),
+                by: "zoe".to_owned(),
+                reason: "disk".to_owned(),
+            },
             reply,
         });
     }
 
     fn unpause(&mut self, slave: &str) {
         let (slave, reply) = (slave.into(), self.new_reply());
-        self.input(Input::UnpauseSlave { slave, reply });
+        self.input(Input::Asked {
+            ask: Ask::Unpause { slave },
+            reply,
+        });
     }
 
     fn end_slave(&mut self, slave: &str) {
         let (slave, reply) = (slave.into(), self.new_reply());
-        self.input(Input::EndSlave { slave, reply });
+        self.input(Input::Asked {
+            ask: Ask::Graceful {
+                slave,
+                cancel: false,
+            },
+            reply,
+        });
     }
 
     fn keep_slave(&mut self, slave: &str) {
         let (slave, reply) = (slave.into(), self.new_reply());
-        self.input(Input::KeepSlave { slave, reply });
+        self.input(Input::Asked {
+            ask: Ask::Graceful {
+                slave,
+                cancel: true,
+            },
+            reply,
+        });
     }
 }
 
@@ -197,7 +217,7 @@ fn slv_08_a_slave_ends_when_it_is_idle_and_takes_builds_when_it_comes_again() {
     assert!(h.is_told("shut down slave 1"));
     assert_eq!(h.queued("b"), [2]);
     let why = "ended".to_owned();
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
     h.attach("s");
     h.run();
 }
@@ -240,7 +260,7 @@ fn slv_08_one_that_was_told_to_end_can_be_kept_only_if_the_master_can_start_it()
         let session = h.attach("s");
         h.end_slave("s");
         let why = "ended".to_owned();
-        h.input(Input::SlaveLost { session, why });
+        h.input(SlaveInput::Lost { why }.of(session));
         h.told();
         h.keep_slave("s");
         assert_eq!(h.told(), [format!("reply 2: {said}")]);

@@ -102,7 +102,12 @@ fn done(sent: &[Sent]) -> (Vec<Seen>, Vec<Arc<Change>>, Timestamp, Timestamp) {
         };
         let reply = harness.new_reply();
         let change = said.clone();
-        harness.input(Input::ChangeSubmitted { change, reply });
+        harness.input(Input::Asked {
+            ask: Ask::SubmitChange {
+                change: Box::new(change),
+            },
+            reply,
+        });
         changes.push(Arc::new(Change {
             number: ChangeNumber(number),
             arrived_at,

@@ -8,19 +8,23 @@ const REASON: &str = "wrong branch";
 impl Harness {
     fn stop_request(&mut self, request: u64) {
         let reply = self.new_reply();
-        self.input(Input::StopRequest {
-            request: RequestId(request),
-            reason: REASON.to_owned(),
+        self.input(Input::Asked {
+            ask: Ask::StopRequest {
+                request: RequestId(request),
+                reason: REASON.to_owned(),
+            },
             reply,
         });
     }
 
     fn stop_number(&mut self, number: u64, reason: &str) {
         let reply = self.new_reply();
-        self.input(Input::StopBuild {
-            builder: "b".into(),
-            number: BuildNumber(number),
-            reason: reason.to_owned(),
+        self.input(Input::Asked {
+            ask: Ask::StopBuild {
+                builder: "b".into(),
+                number: BuildNumber(number),
+                reason: reason.to_owned(),
+            },
             reply,
         });
     }
@@ -71,12 +75,14 @@ fn bui_10_a_build_is_stopped_while_it_is_prepared() {
             "a build of b is stopped: wrong branch",
         ]
     );
-    h.input(Input::PingAnswered {
-        session: SessionId(1),
-        builder: "b".into(),
-        ping: PingId(1),
-        ok: true,
-    });
+    h.input(
+        SlaveInput::PingAnswered {
+            builder: "b".into(),
+            ping: PingId(1),
+            ok: true,
+        }
+        .of(SessionId(1)),
+    );
     assert_eq!(h.told(), [""; 0], "the ping ends for itself");
 }
 
@@ -147,7 +153,7 @@ fn bui_10_what_people_stop_while_the_master_stops_is_not_built_again() {
         took: BTreeMap::new(),
         abandoned_command: false,
     };
-    h.input(Input::BuildFinished { build, outcome });
+    h.input(BuildInput::Finished { outcome }.of(build));
     let ended = h.out.iter().find_map(|command| match command {
         Command::Persist { ops, .. } => ops.iter().find_map(|op| match op {
             Op::BuildFinished {

@@ -44,10 +44,10 @@ impl Harness {
     }
 
     fn instance_started(&mut self, slave: &str, id: u64, result: InstanceStart) {
-        self.input(Input::InstanceStarted {
+        self.input(Input::Instance {
             slave: slave.into(),
             instance: InstanceId(id),
-            result,
+            what: InstanceInput::Started { result },
         });
     }
 
@@ -56,10 +56,12 @@ impl Harness {
     }
 
     fn instance_stopped(&mut self, slave: &str, id: u64, result: Result<(), &str>) {
-        self.input(Input::InstanceStopped {
+        self.input(Input::Instance {
             slave: slave.into(),
             instance: InstanceId(id),
-            result: result.map_err(str::to_owned),
+            what: InstanceInput::Stopped {
+                result: result.map_err(str::to_owned),
+            },
         });
         self.persisted();
     }
@@ -81,7 +83,7 @@ impl Harness {
 
     fn lose(&mut self, session: SessionId) {
         let why = "cut".to_owned();
-        self.input(Input::SlaveLost { session, why });
+        self.input(SlaveInput::Lost { why }.of(session));
     }
 }
 
@@ -109,10 +111,12 @@ fn rows_20_and_21_a_build_starts_an_instance_and_goes_on_when_it_has_attached() 
     let told = h.told();
     let ends = &told[told.len() - 3..];
     assert_eq!(ends, ["welcome 1", "substantiated s for b", "ping 1 b"]);
-    h.input(Input::SlaveLost {
-        session: SessionId(7),
-        why: "another one".to_owned(),
-    });
+    h.input(
+        SlaveInput::Lost {
+            why: "another one".to_owned(),
+        }
+        .of(SessionId(7)),
+    );
     assert_eq!(h.instance_state("s"), (InstanceState::Up, 0));
 }
 
@@ -497,8 +501,10 @@ fn bld_16_soon_is_fine_with_a_latent_slave_that_could_be_started() {
 fn row_28_a_latent_slave_answers_pings_without_being_there() {
     let mut h = latent(&[("b", &["s"])], Some(600));
     h.told();
-    h.input(Input::PingSlaves {
-        builder: "b".into(),
+    h.input(Input::Asked {
+        ask: Ask::Ping {
+            builder: "b".into(),
+        },
         reply: ReplyId(9),
     });
     assert_eq!(

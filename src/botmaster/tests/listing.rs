@@ -21,7 +21,7 @@ impl Harness {
     fn refuse_list(&mut self) -> Vec<String> {
         let (session, builders) = self.take_list().expect("a list was sent");
         let result = Err("no room".to_owned());
-        self.input(Input::BuilderListAnswered { session, result });
+        self.input(SlaveInput::BuilderListAnswered { result }.of(session));
         builders.iter().map(|(name, _)| name.to_string()).collect()
     }
 
@@ -53,7 +53,7 @@ fn row_5_a_builder_that_cannot_be_attached_later_costs_neither_builds_nor_the_co
         } else {
             let (session, _) = h.take_list().unwrap();
             let result = Ok(vec!["a".into()]);
-            h.input(Input::BuilderListAnswered { session, result });
+            h.input(SlaveInput::BuilderListAnswered { result }.of(session));
         }
         // The slave is told what is true now, so that it does what else was in the list.
         assert_eq!(h.answer_list(), ["a"]);
@@ -191,7 +191,7 @@ fn a_list_that_is_answered_late_leaves_no_deadline_behind() {
         h.change("b");
         let (session, _) = h.take_list().unwrap();
         let result = Ok(ok.clone());
-        h.input(Input::BuilderListAnswered { session, result });
+        h.input(SlaveInput::BuilderListAnswered { result }.of(session));
         let mut other = config(&[("b", &["s"])]);
         builder_of(&mut other, 0).slavebuilddir = "elsewhere".to_owned();
         h.reconfigure(other);
@@ -202,15 +202,17 @@ fn a_list_that_is_answered_late_leaves_no_deadline_behind() {
             .into_iter()
             .find_map(of_b)
             .unwrap();
-        h.input(Input::MasterSet {
-            session,
-            builder: "b".into(),
-            epoch,
-            ok: false,
-        });
+        h.input(
+            SlaveInput::MasterSet {
+                builder: "b".into(),
+                epoch,
+                ok: false,
+            }
+            .of(session),
+        );
         if is_answered {
             let result = Ok(ok.clone());
-            h.input(Input::BuilderListAnswered { session, result });
+            h.input(SlaveInput::BuilderListAnswered { result }.of(session));
         }
         h.told();
         h.pass(100);

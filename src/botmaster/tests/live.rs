@@ -34,8 +34,11 @@ fn what_keeps_a_slave_from_builds_has_its_times() {
     h.change("b");
     let plan = h.run();
     let (slave_name, reply) = ("s".into(), h.new_reply());
-    h.input(Input::EndSlave {
-        slave: slave_name,
+    h.input(Input::Asked {
+        ask: Ask::Graceful {
+            slave: slave_name,
+            cancel: false,
+        },
         reply,
     });
     let since = Some(h.now.wall);

@@ -42,12 +42,12 @@ pub(super) fn step() -> LockUser {
 impl Harness {
     pub(super) fn wants(&mut self, plan: &BuildPlan, user: LockUser, lock: LockAccess) {
         let (build, locks) = (plan.build, vec![lock]);
-        self.input(Input::LocksWanted { build, user, locks });
+        self.input(BuildInput::LocksWanted { user, locks }.of(build));
     }
 
     fn releases(&mut self, plan: &BuildPlan, user: LockUser) {
         let build = plan.build;
-        self.input(Input::LocksReleased { build, user });
+        self.input(BuildInput::LocksReleased { user }.of(build));
     }
 
     /// The builds that were granted something, with what of them.
@@ -69,10 +69,12 @@ impl Harness {
 
     fn stop_build(&mut self, plan: &BuildPlan) {
         let reply = self.new_reply();
-        self.input(Input::StopBuild {
-            builder: plan.builder.name.clone(),
-            number: plan.number,
-            reason: "enough".to_owned(),
+        self.input(Input::Asked {
+            ask: Ask::StopBuild {
+                builder: plan.builder.name.clone(),
+                number: plan.number,
+                reason: "enough".to_owned(),
+            },
             reply,
         });
     }
@@ -216,7 +218,7 @@ fn lck_07_a_build_that_loses_its_slave_leaves_the_queue_at_once() {
     h.wants(&c, LockUser::Build, counting("disk"));
     h.told();
     let (session, why) = (SessionId(2), "cut".to_owned());
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
     assert_eq!(h.granted(), [(c.build, LockUser::Build)]);
     h.wants(&b, step(), counting("disk"));
     assert_eq!(
@@ -320,7 +322,7 @@ fn lck_06_a_failed_start_gives_the_locks_of_the_slave_back() {
         let mut h = shared_by_slaves();
         if lost {
             let (session, why) = (SessionId(1), "cut".to_owned());
-            h.input(Input::SlaveLost { session, why });
+            h.input(SlaveInput::Lost { why }.of(session));
         } else {
             h.pong(true);
             h.started(Err("no".to_owned()));
@@ -379,12 +381,7 @@ fn lck_10_slaves_on_which_the_builders_locks_are_free_are_preferred() {
             let (session, builder, ping) = h.take_ping().unwrap();
             counts[usize::try_from(session.0).unwrap()] += 1;
             let ok = true;
-            h.input(Input::PingAnswered {
-                session,
-                builder,
-                ping,
-                ok,
-            });
+            h.input(SlaveInput::PingAnswered { builder, ping, ok }.of(session));
             h.started(Ok(()));
             h.persisted();
             let a = h.take_run().unwrap();

@@ -222,7 +222,10 @@ impl Harness {
 
     fn cancel_shutdown(&mut self) {
         let reply = self.new_reply();
-        self.input(Input::CancelShutdown { reply });
+        self.input(Input::Asked {
+            ask: Ask::CancelShutdown,
+            reply,
+        });
     }
 
     /// A change on `branch`, durable at once.
@@ -237,17 +240,24 @@ impl Harness {
             branch: Some(branch.to_owned()),
             ..NewChange::default()
         };
-        self.input(Input::ChangeSubmitted { change, reply });
+        self.input(Input::Asked {
+            ask: Ask::SubmitChange {
+                change: Box::new(change),
+            },
+            reply,
+        });
     }
 
     fn log_in(&mut self, slave: &str) -> SessionId {
         self.sessions += 1;
         let session = SessionId(self.sessions);
-        self.input(Input::SlaveLoggedIn {
-            slave: slave.into(),
-            session,
-            address: "here".to_owned(),
-        });
+        self.input(
+            SlaveInput::LoggedIn {
+                slave: slave.into(),
+                address: "here".to_owned(),
+            }
+            .of(session),
+        );
         session
     }
 
@@ -258,10 +268,12 @@ impl Harness {
     fn describe_as(&mut self, session: SessionId, basedir: &str, system: &str) {
         let info = [("basedir", basedir), ("system", system)];
         let info = info.map(|(k, v)| (k.to_owned(), v.to_owned()));
-        self.input(Input::SlaveDescribed {
-            session,
-            info: Arc::new(info.into()),
-        });
+        self.input(
+            SlaveInput::Described {
+                info: Arc::new(info.into()),
+            }
+            .of(session),
+        );
     }
 
     /// Attaches a slave to all its builders.
@@ -279,22 +291,19 @@ impl Harness {
         self.describe_as(session, basedir, system);
         let builders = self.config.builders.iter().map(|b| b.name.clone());
         let result = Ok(builders.collect());
-        self.input(Input::BuilderListAnswered { session, result });
+        self.input(SlaveInput::BuilderListAnswered { result }.of(session));
         for attachment in self.attachments_of(session) {
             let (builder, epoch) = attachment;
             let (again, ok) = (builder.clone(), true);
-            self.input(Input::MasterSet {
-                session,
-                builder,
-                epoch,
-                ok,
-            });
-            self.input(Input::Greeted {
-                session,
-                builder: again,
-                epoch,
-                ok,
-            });
+            self.input(SlaveInput::MasterSet { builder, epoch, ok }.of(session));
+            self.input(
+                SlaveInput::BuilderGreeted {
+                    builder: again,
+                    epoch,
+                    ok,
+                }
+                .of(session),
+            );
         }
     }
 
@@ -322,12 +331,7 @@ impl Harness {
     /// Answers the oldest ping.
     fn pong(&mut self, ok: bool) {
         let (session, builder, ping) = self.take_ping().expect("somebody is pinged");
-        self.input(Input::PingAnswered {
-            session,
-            builder,
-            ping,
-            ok,
-        });
+        self.input(SlaveInput::PingAnswered { builder, ping, ok }.of(session));
     }
 
     /// Answers the oldest startBuild.
@@ -351,12 +355,7 @@ impl Harness {
             what: SlaveCommand::StartBuild { builder, epoch },
         }) = self.out.remove(at)
         {
-            self.input(Input::BuildStartAnswered {
-                session,
-                builder,
-                epoch,
-                ok,
-            });
+            self.input(SlaveInput::BuildStartAnswered { builder, epoch, ok }.of(session));
         }
     }
 
@@ -397,7 +396,7 @@ impl Harness {
             took: BTreeMap::new(),
             abandoned_command: false,
         };
-        self.input(Input::BuildFinished { build, outcome });
+        self.input(BuildInput::Finished { outcome }.of(build));
         self.persisted();
     }
 
@@ -444,8 +443,6 @@ fn short(command: &Command) -> Option<String> {
         Command::Reply { to, result } => match result {
             Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
             Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
-            Ok(Answer::Why(why)) => format!("reply {to}: {why:?}"),
-            Ok(Answer::Live(live)) => format!("reply {to}: {live:?}"),
             Ok(Answer::Pinged(pinged)) => format!(
                 "reply {to}: {} answered, {} away, {} down",
                 pinged.answered.len(),

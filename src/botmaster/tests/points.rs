@@ -51,7 +51,10 @@ fn bld_15_every_point_event_of_one_run() {
     let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
     let ping = |h: &mut Harness, builder: &str| {
         let (builder, reply) = (builder.into(), h.new_reply());
-        h.input(Input::PingSlaves { builder, reply });
+        h.input(Input::Asked {
+            ask: Ask::Ping { builder },
+            reply,
+        });
     };
     ping(&mut h, "b");
     assert_eq!(h.points(), ["b: ping / no slave"]);
@@ -59,7 +62,7 @@ fn bld_15_every_point_event_of_one_run() {
     let session = h.log_in("s");
     h.describe(session);
     let result = Ok(vec!["a".into()]);
-    h.input(Input::BuilderListAnswered { session, result });
+    h.input(SlaveInput::BuilderListAnswered { result }.of(session));
     assert_eq!(h.points(), ["b s: failed connect"]);
     h.finish_attach(session);
     assert_eq!(h.answer_list(), ["a"]);
@@ -74,10 +77,12 @@ fn bld_15_every_point_event_of_one_run() {
     h.change("b");
     let plan = h.run();
     let reply = h.new_reply();
-    h.input(Input::StopBuild {
-        builder: "b".into(),
-        number: plan.number,
-        reason: "enough".to_owned(),
+    h.input(Input::Asked {
+        ask: Ask::StopBuild {
+            builder: "b".into(),
+            number: plan.number,
+            reason: "enough".to_owned(),
+        },
         reply,
     });
     h.persisted();
@@ -113,10 +118,12 @@ fn bld_15_every_point_event_of_one_run() {
     assert_eq!(h.points(), ["b s: ping latent"]);
     h.change("b");
     h.persisted();
-    h.input(Input::InstanceStarted {
+    h.input(Input::Instance {
         slave: "s".into(),
         instance: InstanceId(1),
-        result: InstanceStart::Failed("no".to_owned()),
+        what: InstanceInput::Started {
+            result: InstanceStart::Failed("no".to_owned()),
+        },
     });
     assert_eq!(
         h.points(),

@@ -42,21 +42,18 @@ impl Harness {
         let (session, builders) = self.take_list().expect("a list was sent");
         let names: Vec<_> = builders.into_iter().map(|(name, _)| name).collect();
         let result = Ok(names.clone());
-        self.input(Input::BuilderListAnswered { session, result });
+        self.input(SlaveInput::BuilderListAnswered { result }.of(session));
         for (builder, epoch) in self.attachments_of(session) {
             let (again, ok) = (builder.clone(), true);
-            self.input(Input::MasterSet {
-                session,
-                builder,
-                epoch,
-                ok,
-            });
-            self.input(Input::Greeted {
-                session,
-                builder: again,
-                epoch,
-                ok,
-            });
+            self.input(SlaveInput::MasterSet { builder, epoch, ok }.of(session));
+            self.input(
+                SlaveInput::BuilderGreeted {
+                    builder: again,
+                    epoch,
+                    ok,
+                }
+                .of(session),
+            );
         }
         names.iter().map(ToString::to_string).collect()
     }
@@ -253,7 +250,7 @@ fn brc_06_a_slave_that_attaches_when_the_change_comes_gets_the_new_builders() {
         }
         if step > 1 {
             let result = Ok(vec!["a".into()]);
-            h.input(Input::BuilderListAnswered { session, result });
+            h.input(SlaveInput::BuilderListAnswered { result }.of(session));
         }
         h.reconfigure(config(&[("a", &["s"]), ("b", &["s"])]));
         match step {
@@ -265,18 +262,15 @@ fn brc_06_a_slave_that_attaches_when_the_change_comes_gets_the_new_builders() {
             _ => {
                 let (builder, epoch) = h.attachments_of(session).pop().unwrap();
                 let (again, ok) = (builder.clone(), true);
-                h.input(Input::MasterSet {
-                    session,
-                    builder,
-                    epoch,
-                    ok,
-                });
-                h.input(Input::Greeted {
-                    session,
-                    builder: again,
-                    epoch,
-                    ok,
-                });
+                h.input(SlaveInput::MasterSet { builder, epoch, ok }.of(session));
+                h.input(
+                    SlaveInput::BuilderGreeted {
+                        builder: again,
+                        epoch,
+                        ok,
+                    }
+                    .of(session),
+                );
                 h.take_list();
                 assert_eq!(h.answer_list(), ["a", "b"]);
             }
@@ -464,23 +458,20 @@ fn brc_06_a_builder_that_goes_and_comes_back_while_its_slave_attaches_is_attache
     h.describe(session);
     h.take_list();
     let result = Ok(vec!["a".into(), "b".into()]);
-    h.input(Input::BuilderListAnswered { session, result });
+    h.input(SlaveInput::BuilderListAnswered { result }.of(session));
     h.reconfigure(config(&[("a", &["s"])]));
     h.reconfigure(both());
     let (builder, epoch) = h.attachments_of(session).remove(0);
     let (again, ok) = (builder.clone(), true);
-    h.input(Input::MasterSet {
-        session,
-        builder,
-        epoch,
-        ok,
-    });
-    h.input(Input::Greeted {
-        session,
-        builder: again,
-        epoch,
-        ok,
-    });
+    h.input(SlaveInput::MasterSet { builder, epoch, ok }.of(session));
+    h.input(
+        SlaveInput::BuilderGreeted {
+            builder: again,
+            epoch,
+            ok,
+        }
+        .of(session),
+    );
     assert_eq!(h.answer_list(), ["a", "b"]);
     assert_eq!(h.attachments_of(session).len(), 2);
 }

@@ -71,10 +71,10 @@ fn sb_18_slv_03_whatever_goes_wrong_while_attaching_the_slave_has_all_its_builde
 
 fn attach_with_fault(h: &mut Harness, session: SessionId, step: u32, fault: Fault) {
     let builder = BuilderName::from("b");
-    let lost = Input::SlaveLost {
-        session,
+    let lost = SlaveInput::Lost {
         why: "cut".to_owned(),
-    };
+    }
+    .of(session);
     let faulty = |h: &mut Harness, error: Input| match fault {
         Fault::Error => h.input(error),
         Fault::Silence => {}
@@ -88,34 +88,25 @@ fn attach_with_fault(h: &mut Harness, session: SessionId, step: u32, fault: Faul
     h.describe(session);
     if step == 1 {
         let result = Err("no".to_owned());
-        faulty(h, Input::BuilderListAnswered { session, result });
+        faulty(h, SlaveInput::BuilderListAnswered { result }.of(session));
         return;
     }
     let result = Ok(vec!["a".into(), builder.clone()]);
-    h.input(Input::BuilderListAnswered { session, result });
+    h.input(SlaveInput::BuilderListAnswered { result }.of(session));
     let (a, b) = (Epoch(1), Epoch(2));
     for (ok, builder, epoch) in [
         (true, BuilderName::from("a"), a),
         (step != 2, builder.clone(), b),
     ] {
-        let answer = Input::MasterSet {
-            session,
-            builder,
-            epoch,
-            ok,
-        };
+        let answer = SlaveInput::MasterSet { builder, epoch, ok }.of(session);
         if !ok {
             faulty(h, answer);
             return;
         }
         h.input(answer);
     }
-    let greeted = |builder, epoch, ok| Input::Greeted {
-        session,
-        builder,
-        epoch,
-        ok,
-    };
+    let greeted =
+        |builder, epoch, ok| SlaveInput::BuilderGreeted { builder, epoch, ok }.of(session);
     h.input(greeted("a".into(), a, true));
     faulty(h, greeted(builder, b, false));
 }
@@ -129,10 +120,7 @@ fn slv_04_an_old_connection_that_lives_is_kept_with_its_builds() {
     h.told();
     h.log_in("s");
     assert_eq!(h.told(), ["ping slave 1"]);
-    h.input(Input::OldSlaveAnswered {
-        session: SessionId(1),
-        alive: true,
-    });
+    h.input(SlaveInput::AliveChecked { alive: true }.of(SessionId(1)));
     assert_eq!(
         h.told(),
         ["drop 2: a slave of this name is connected and alive"]
@@ -171,17 +159,11 @@ fn a_contender_that_leaves_changes_nothing_and_another_may_wait() {
     h.attach("s");
     let second = h.log_in("s");
     let why = "gone".to_owned();
-    h.input(Input::SlaveLost {
-        session: second,
-        why,
-    });
+    h.input(SlaveInput::Lost { why }.of(second));
     h.told();
     h.log_in("s");
     assert_eq!(h.told(), [""; 0], "the ping is still out");
-    h.input(Input::OldSlaveAnswered {
-        session: SessionId(1),
-        alive: false,
-    });
+    h.input(SlaveInput::AliveChecked { alive: false }.of(SessionId(1)));
     assert!(h.is_told("greet 3"));
 }
 
@@ -248,12 +230,7 @@ impl Harness {
         };
         let ok = true;
         if !is_pinged {
-            self.input(Input::PingAnswered {
-                session,
-                builder,
-                ping,
-                ok,
-            });
+            self.input(SlaveInput::PingAnswered { builder, ping, ok }.of(session));
         }
         true
     }
@@ -261,7 +238,7 @@ impl Harness {
     /// The last connection breaks.
     fn lose_slave(&mut self) {
         let (session, why) = (SessionId(self.sessions), "crashed".to_owned());
-        self.input(Input::SlaveLost { session, why });
+        self.input(SlaveInput::Lost { why }.of(session));
     }
 }
 
@@ -273,10 +250,12 @@ fn a_slave_that_is_lost_after_its_build_has_begun_is_not_held_back() {
         h.attach("s");
         let plan = h.run();
         h.told();
-        h.input(Input::SlaveLost {
-            session: SessionId(h.sessions),
-            why: "crashed".to_owned(),
-        });
+        h.input(
+            SlaveInput::Lost {
+                why: "crashed".to_owned(),
+            }
+            .of(SessionId(h.sessions)),
+        );
         let gone = h.out.iter().find_map(|command| match command {
             Command::Build {
                 build,
@@ -309,7 +288,7 @@ fn slv_08_a_slave_that_wants_to_go_gets_no_builds_and_is_let_go_when_idle() {
     h.change("a");
     h.change("b");
     let plans = [h.run(), h.run()];
-    h.input(Input::SlaveWantsShutdown { session });
+    h.input(SlaveInput::WantsShutdown.of(session));
     h.change("a");
     h.told();
     h.finish(plans[0].build, Results::Success, None);
@@ -318,7 +297,7 @@ fn slv_08_a_slave_that_wants_to_go_gets_no_builds_and_is_let_go_when_idle() {
     assert!(h.is_told("shut down slave 1"));
     assert_eq!(h.queued("a"), [3]);
     let why = "gone".to_owned();
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
     h.attach("s");
     assert_eq!(h.queued("a"), [0; 0], "attaching again clears it");
 }
@@ -344,7 +323,10 @@ fn bld_16_pinging_all_slaves_is_true_only_if_all_answer() {
         h.told();
         let reply = h.new_reply();
         let builder = builder();
-        h.input(Input::PingSlaves { builder, reply });
+        h.input(Input::Asked {
+            ask: Ask::Ping { builder },
+            reply,
+        });
     };
     ping_slaves(&mut h);
     assert_eq!(h.told(), ["reply 1: no slave is attached to b"]);
@@ -380,7 +362,7 @@ fn a_command_that_was_given_up_costs_the_connection() {
         abandoned_command: true,
     };
     let build = plan.build;
-    h.input(Input::BuildFinished { build, outcome });
+    h.input(BuildInput::Finished { outcome }.of(build));
     assert!(h.is_told("drop 1: a command on it was given up"));
 }
 
@@ -406,27 +388,33 @@ fn sb_23_late_pongs_and_start_answers_change_nothing() {
     let second = h.attach("s");
     let (_, again, new_ping) = h.take_ping().unwrap();
     h.told();
-    let late = |session, ping| Input::PingAnswered {
-        session,
-        builder: builder.clone(),
-        ping,
-        ok: true,
+    let late = |session, ping| {
+        SlaveInput::PingAnswered {
+            builder: builder.clone(),
+            ping,
+            ok: true,
+        }
+        .of(session)
     };
     h.input(late(first, ping));
     h.input(late(second, ping));
     assert_eq!(h.told(), [""; 0], "it is pinged still");
-    h.input(Input::PingAnswered {
-        session: second,
-        builder: again,
-        ping: new_ping,
-        ok: true,
-    });
+    h.input(
+        SlaveInput::PingAnswered {
+            builder: again,
+            ping: new_ping,
+            ok: true,
+        }
+        .of(second),
+    );
     assert_eq!(h.told(), ["start 2 b"]);
-    let started = |session, epoch, ok: Result<(), String>| Input::BuildStartAnswered {
-        session,
-        builder: builder.clone(),
-        epoch,
-        ok,
+    let started = |session, epoch, ok: Result<(), String>| {
+        SlaveInput::BuildStartAnswered {
+            builder: builder.clone(),
+            epoch,
+            ok,
+        }
+        .of(session)
     };
     h.input(started(first, Epoch(1), Ok(())));
     h.input(started(second, Epoch(1), Err("no".to_owned())));
@@ -455,12 +443,14 @@ fn sb_15_after_a_start_that_fails_the_request_is_tried_again_without_another_eve
     let starting = busy.iter().find(|a| a.state == AttachmentState::Building);
     let session = starting.unwrap().session;
     let (builder, epoch) = h.attachments_of(session).pop().unwrap();
-    h.input(Input::BuildStartAnswered {
-        session,
-        builder,
-        epoch,
-        ok: Err("no".to_owned()),
-    });
+    h.input(
+        SlaveInput::BuildStartAnswered {
+            builder,
+            epoch,
+            ok: Err("no".to_owned()),
+        }
+        .of(session),
+    );
     assert!(h.take_ping().is_some());
     assert_eq!(h.queued("b"), [0; 0]);
 }
@@ -472,15 +462,10 @@ fn late_answers_of_connections_that_have_gone_change_nothing() {
     h.change("b");
     let (_, builder, ping) = h.take_ping().unwrap();
     let why = "cut".to_owned();
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
     h.told();
     let ok = true;
-    h.input(Input::PingAnswered {
-        session,
-        builder,
-        ping,
-        ok,
-    });
+    h.input(SlaveInput::PingAnswered { builder, ping, ok }.of(session));
     assert_eq!(h.told(), [""; 0]);
     assert_eq!(h.core.attachments(), []);
 }

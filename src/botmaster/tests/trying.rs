@@ -38,10 +38,12 @@ fn job(builders: &[&str]) -> TryJob {
 impl Harness {
     fn hand_in(&mut self, scheduler: &str, job: TryJob) {
         let reply = self.new_reply();
-        self.input(Input::TrySubmitted {
-            scheduler: scheduler.into(),
-            job,
-            user: Some("alice".to_owned()),
+        self.input(Input::Asked {
+            ask: Ask::SubmitTry {
+                scheduler: scheduler.into(),
+                job: Box::new(job),
+                user: Some("alice".to_owned()),
+            },
             reply,
         });
     }

@@ -61,7 +61,7 @@ fn a_slave_that_is_away_is_told_apart_from_one_that_never_came() {
     let session = h.attach("s");
     h.pass(10);
     let why = "cut".to_owned();
-    h.input(Input::SlaveLost { session, why });
+    h.input(SlaveInput::Lost { why }.of(session));
     h.pass(10);
     h.change("b");
     let never = "slaves r and t have never been connected";
@@ -239,7 +239,7 @@ fn a_slave_that_is_to_end_is_told_apart_from_one_that_was_told_to() {
     h.change("a");
     let plan = h.run();
     h.pass(1);
-    h.input(Input::SlaveWantsShutdown { session });
+    h.input(SlaveInput::WantsShutdown.of(session));
     h.change("b");
     let graceful = "slave s is to be shut down when idle and takes no builds since 13:46:41.000Z";
     assert_eq!(h.why(2), [graceful]);
@@ -388,7 +388,10 @@ fn a_slave_that_somebody_pings_is_not_mistaken_for_a_busy_one() {
     h.attach("s");
     let reply = h.new_reply();
     let builder = "b".into();
-    h.input(Input::PingSlaves { builder, reply });
+    h.input(Input::Asked {
+        ask: Ask::Ping { builder },
+        reply,
+    });
     h.change("b");
     assert_eq!(h.kinds(1), [BlockerKind::Pinging]);
 }

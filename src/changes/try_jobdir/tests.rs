@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::botmaster::{Answer, Event};
+use crate::botmaster::{Answer, Ask, Event};
 use crate::clock::Clock;
-use crate::control::{Ask, News, Newsroom, Question, Said};
+use crate::control::{News, Newsroom, Question, Said};
 use crate::model::{BuildSet, Op, SetId, SourceStamp, Ticket, Timestamp};
 use crate::store::{State, Store, Writer};
 
@@ -84,8 +84,10 @@ impl World {
             tokio::select! {
                 biased;
                 _ = &mut look => return ids,
-                Some(Question { ask, answer: to }) = self.questions.recv() => {
-                    let Ask::SubmitTry { job, .. } = ask else { panic!("{ask:?}") };
+                Some(question) = self.questions.recv() => {
+                    let Question::Ask(Ask::SubmitTry { job, .. }, to) = question else {
+                        panic!("{question:?}")
+                    };
                     to.send(answer(&job.id)).unwrap();
                     ids.push(job.id);
                 }

@@ -1,7 +1,7 @@
 //! What people ask for: builds that are cancelled, stopped or forced, slaves that are pinged or paused (BRQ-04,
 //! BUI-10, BLD-16, SLV-08, SLV-09).
 
-use buildmaster::botmaster::{Answer, Forced, Input, ReplyId};
+use buildmaster::botmaster::{Answer, Ask, Forced, Input, ReplyId};
 use buildmaster::model::{BuildNumber, BuilderName, Properties, RequestId, SlaveName, SourceStamp};
 use rand::RngExt;
 
@@ -25,7 +25,10 @@ impl World {
     pub(super) fn cancel(&mut self) {
         if let Some(request) = self.some_request() {
             let reply = self.new_reply();
-            self.input(Input::CancelRequest { request, reply });
+            self.input(Input::Asked {
+                ask: Ask::Cancel { request },
+                reply,
+            });
         }
     }
 
@@ -44,9 +47,8 @@ impl World {
                 return;
             };
             let reply = self.new_reply();
-            self.input(Input::StopRequest {
-                request,
-                reason,
+            self.input(Input::Asked {
+                ask: Ask::StopRequest { request, reason },
                 reply,
             });
             return;
@@ -56,10 +58,12 @@ impl World {
         let running = self.core.running(&builder);
         let number = running.first().map_or(BuildNumber(0), |&(n, _)| n);
         let reply = self.new_reply();
-        self.input(Input::StopBuild {
-            builder,
-            number,
-            reason,
+        self.input(Input::Asked {
+            ask: Ask::StopBuild {
+                builder,
+                number,
+                reason,
+            },
             reply,
         });
     }
@@ -68,7 +72,10 @@ impl World {
         let at = self.rng.random_range(0..self.config.builders.len());
         let builder = self.config.builders[at].name.clone();
         let reply = self.new_reply();
-        self.input(Input::PingSlaves { builder, reply });
+        self.input(Input::Asked {
+            ask: Ask::Ping { builder },
+            reply,
+        });
     }
 
     /// Somebody pauses a slave, lets it build again, or wants it to end.
@@ -81,34 +88,50 @@ impl World {
                 let reason = format!("reason {reply}");
                 self.asked.insert(reply, Asked::Pause(reason.clone()));
                 let by = "me".to_owned();
-                self.input(Input::PauseSlave {
-                    slave,
-                    by,
-                    reason,
+                self.input(Input::Asked {
+                    ask: Ask::Pause { slave, by, reason },
                     reply,
                 });
             }
             2 | 3 => self.put_back(slave),
             4 => {
                 let reply = self.new_reply();
-                self.input(Input::EndSlave { slave, reply });
+                self.input(Input::Asked {
+                    ask: Ask::Graceful {
+                        slave,
+                        cancel: false,
+                    },
+                    reply,
+                });
             }
             _ => {
                 let reply = self.new_reply();
-                self.input(Input::KeepSlave { slave, reply });
+                self.input(Input::Asked {
+                    ask: Ask::Graceful {
+                        slave,
+                        cancel: true,
+                    },
+                    reply,
+                });
             }
         }
     }
 
     pub(super) fn cancel_shutdown(&mut self) {
         let reply = self.new_reply();
-        self.input(Input::CancelShutdown { reply });
+        self.input(Input::Asked {
+            ask: Ask::CancelShutdown,
+            reply,
+        });
     }
 
     pub(super) fn put_back(&mut self, slave: SlaveName) {
         let reply = self.new_reply();
         self.asked.insert(reply, Asked::Unpause);
-        self.input(Input::UnpauseSlave { slave, reply });
+        self.input(Input::Asked {
+            ask: Ask::Unpause { slave },
+            reply,
+        });
     }
 
     /// Somebody wants a build, perhaps of a builder that is not, or no longer, there.
@@ -141,7 +164,10 @@ impl World {
             priority: self.rng.random_range(-1..2),
         };
         let forced = Box::new(forced);
-        self.input(Input::ForceBuild { forced, reply });
+        self.input(Input::Asked {
+            ask: Ask::Force(forced),
+            reply,
+        });
     }
 
     /// What somebody is told is on disk.

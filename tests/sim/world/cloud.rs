@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use buildmaster::botmaster::{Input, InstanceId, InstanceStart, InstanceState};
+use buildmaster::botmaster::{Input, InstanceId, InstanceInput, InstanceStart, InstanceState};
 use buildmaster::config::SlaveConfig;
 use buildmaster::model::{SlaveName, StopMeans};
 use rand::RngExt;
@@ -77,10 +77,10 @@ impl Cloud {
                 if result == InstanceStart::NotNow {
                     self.there.remove(&slave);
                 }
-                Input::InstanceStarted {
+                Input::Instance {
                     slave,
                     instance,
-                    result,
+                    what: InstanceInput::Started { result },
                 }
             }
             Owed::Stopped => {
@@ -92,10 +92,10 @@ impl Cloud {
                     self.stop_failed.insert(slave.clone());
                     Err("no".to_owned())
                 };
-                Input::InstanceStopped {
+                Input::Instance {
                     slave,
                     instance,
-                    result,
+                    what: InstanceInput::Stopped { result },
                 }
             }
         }
@@ -113,8 +113,10 @@ impl World {
         let waiting = rows::waiting(&self.core);
         let is_refusal = matches!(
             input,
-            Input::InstanceStarted {
-                result: InstanceStart::NotNow,
+            Input::Instance {
+                what: InstanceInput::Started {
+                    result: InstanceStart::NotNow
+                },
                 ..
             }
         );
@@ -152,8 +154,8 @@ impl World {
             } else if let Some((&build, _)) = self.builds.iter().next() {
                 self.finish(build, buildmaster::model::Results::Success, false);
             } else if !self.owed.is_empty() {
-                let (_, input) = self.owed.remove(0);
-                self.input(input);
+                let (session, input) = self.owed.remove(0);
+                self.input(input.of(session));
             } else if let Some(input) = self.cloud.good_answer() {
                 self.input(input);
             } else {

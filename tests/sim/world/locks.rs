@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use buildmaster::botmaster::{BuildPlan, Input, LockUser, SessionId};
+use buildmaster::botmaster::{BuildInput, BuildPlan, LockUser, SessionId};
 use buildmaster::config::{Config, LockAccess, LockConfig, LockKind, LockMode};
 use buildmaster::model::{BuildId, BuilderName, LockName, SlaveName};
 
@@ -79,14 +79,14 @@ impl World {
         let steps = side.held.keys().find(|user| **user != LockUser::Build);
         if let Some(user) = steps.cloned() {
             side.held.remove(&user);
-            self.input(Input::LocksReleased { build, user });
+            self.input(BuildInput::LocksReleased { user }.of(build));
         } else if side.waits() || it.lost {
             // It has no effect, whatever is released that is not held.
             let user = LockUser::Step {
                 index: 77,
                 name: "none".into(),
             };
-            self.input(Input::LocksReleased { build, user });
+            self.input(BuildInput::LocksReleased { user }.of(build));
         } else {
             let (user, locks) = if side.asked == 0 && !side.own.is_empty() {
                 (LockUser::Build, side.own.clone())
@@ -97,7 +97,7 @@ impl World {
             };
             side.asked += 1;
             side.waiting = Some((user.clone(), locks.clone()));
-            self.input(Input::LocksWanted { build, user, locks });
+            self.input(BuildInput::LocksWanted { user, locks }.of(build));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use buildmaster::botmaster::{
-    Answer, BuildCommand, Command, Event, Input, InstanceCommand, SessionId, SlaveCommand,
+    Answer, BuildCommand, Command, Event, InstanceCommand, SessionId, SlaveCommand, SlaveInput,
 };
 use buildmaster::model::BuildId;
 
@@ -57,29 +57,20 @@ impl World {
         match command {
             SlaveCommand::Greet => self.owe(
                 session,
-                Input::SlaveDescribed {
-                    session,
+                SlaveInput::Described {
                     info: Arc::default(),
                 },
             ),
-            SlaveCommand::CheckAlive => self.owe(
-                session,
-                Input::OldSlaveAnswered {
-                    session,
-                    alive: true,
-                },
-            ),
+            SlaveCommand::CheckAlive => self.owe(session, SlaveInput::AliveChecked { alive: true }),
             SlaveCommand::SendBuilderList { builders } => self.owe(
                 session,
-                Input::BuilderListAnswered {
-                    session,
+                SlaveInput::BuilderListAnswered {
                     result: Ok(builders.into_iter().map(|(name, _)| name).collect()),
                 },
             ),
             SlaveCommand::SetMaster { builder, epoch } => self.owe(
                 session,
-                Input::MasterSet {
-                    session,
+                SlaveInput::MasterSet {
                     builder,
                     epoch,
                     ok: true,
@@ -87,8 +78,7 @@ impl World {
             ),
             SlaveCommand::GreetBuilder { builder, epoch } => self.owe(
                 session,
-                Input::Greeted {
-                    session,
+                SlaveInput::BuilderGreeted {
                     builder,
                     epoch,
                     ok: true,
@@ -99,20 +89,11 @@ impl World {
                     self.begin_on(session, builder.clone());
                 }
                 let ok = true;
-                self.owe(
-                    session,
-                    Input::PingAnswered {
-                        session,
-                        builder,
-                        ping,
-                        ok,
-                    },
-                );
+                self.owe(session, SlaveInput::PingAnswered { builder, ping, ok });
             }
             SlaveCommand::StartBuild { builder, epoch } => self.owe(
                 session,
-                Input::BuildStartAnswered {
-                    session,
+                SlaveInput::BuildStartAnswered {
                     builder,
                     epoch,
                     ok: Ok(()),
@@ -120,8 +101,7 @@ impl World {
             ),
             SlaveCommand::Shutdown => self.owe(
                 session,
-                Input::SlaveLost {
-                    session,
+                SlaveInput::Lost {
                     why: "shut down".to_owned(),
                 },
             ),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use buildmaster::botmaster::{Answer, BuildPlan, Input, ReplyId};
+use buildmaster::botmaster::{Answer, Ask, BuildPlan, Input, ReplyId};
 use buildmaster::config::SchedulerKind;
 use buildmaster::model::{BuilderName, SchedulerName, TryJob};
 use rand::RngExt;
@@ -54,10 +54,12 @@ impl World {
             builders,
             ..TryJob::default()
         };
-        self.input(Input::TrySubmitted {
-            scheduler: scheduler.name.clone(),
-            job,
-            user: None,
+        self.input(Input::Asked {
+            ask: Ask::SubmitTry {
+                scheduler: scheduler.name.clone(),
+                job: Box::new(job),
+                user: None,
+            },
             reply,
         });
     }

@@ -187,9 +187,11 @@ fn lat_09_a_build_that_waits_for_its_instance_can_be_stopped_at_once() {
     h.told();
     let stop = |h: &mut Harness, request: u64| {
         let reply = h.new_reply();
-        h.input(Input::StopRequest {
-            request: RequestId(request),
-            reason: "enough".to_owned(),
+        h.input(Input::Asked {
+            ask: Ask::StopRequest {
+                request: RequestId(request),
+                reason: "enough".to_owned(),
+            },
             reply,
         });
         h.persisted();
@@ -225,9 +227,11 @@ fn lat_09_an_instance_that_is_not_on_record_yet_is_never_started() {
     h.submit("b");
     h.persisted();
     let reply = h.new_reply();
-    h.input(Input::StopRequest {
-        request: RequestId(1),
-        reason: "enough".to_owned(),
+    h.input(Input::Asked {
+        ask: Ask::StopRequest {
+            request: RequestId(1),
+            reason: "enough".to_owned(),
+        },
         reply,
     });
     h.persisted();
@@ -248,9 +252,11 @@ fn lat_09_the_next_request_takes_over_an_instance_that_is_being_started() {
     h.change("b");
     h.persisted();
     let reply = h.new_reply();
-    h.input(Input::StopRequest {
-        request: RequestId(1),
-        reason: "enough".to_owned(),
+    h.input(Input::Asked {
+        ask: Ask::StopRequest {
+            request: RequestId(1),
+            reason: "enough".to_owned(),
+        },
         reply,
     });
     assert_eq!(h.instance_state("s"), (InstanceState::Starting, 1));
@@ -367,10 +373,7 @@ fn a_slave_that_comes_back_before_its_old_connection_is_missed_keeps_its_instanc
     let mut h = latent(&[("b", &["s"])], Some(600));
     let (session, _) = h.build(1);
     let second = h.log_in("s");
-    h.input(Input::OldSlaveAnswered {
-        session,
-        alive: false,
-    });
+    h.input(SlaveInput::AliveChecked { alive: false }.of(session));
     h.finish_attach(second);
     assert_eq!(h.instance_state("s"), (InstanceState::Up, 0));
 }
@@ -426,7 +429,7 @@ fn a_slave_that_wants_to_end_while_it_attaches_is_started_again() {
     h.change("b");
     h.persisted();
     let session = h.log_in("s");
-    h.input(Input::SlaveWantsShutdown { session });
+    h.input(SlaveInput::WantsShutdown.of(session));
     h.lose(session);
     h.pass(1200);
     h.instance_stopped("s", 1, Ok(()));
