@@ -1,12 +1,13 @@
 //! A small model of what the core must be doing, built from what goes in and what comes out alone.
 
+mod check;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use buildmaster::botmaster::{
-    Ask, AttachmentState, BotMaster, BuildCommand, Command, Epoch, Event, Input, InstanceState,
-    PingId, SessionId, SlaveCommand, SlaveInput,
+    Ask, BotMaster, BuildCommand, Command, Epoch, Event, Input, PingId, SessionId, SlaveCommand,
+    SlaveInput,
 };
 use buildmaster::config::Config;
 use buildmaster::model::{BuildId, BuilderName, Mono, Op, SlaveName};
@@ -329,179 +330,6 @@ impl Reference {
                 it.told = Some(now);
             }
         }
-    }
-
-    /// All of an input's commands are out: the invariants hold.
-    pub fn check(&mut self, now: Mono, core: &BotMaster) {
-        self.check_attachments(now, core);
-        self.check_max_builds(core);
-        self.check_completeness();
-        for builder in &self.config.builders {
-            self.check_big_state(core, &builder.name);
-            if !self.stopping && core.queue_length(&builder.name) > 0 {
-                for slave in &builder.slaves {
-                    assert!(
-                        !(self.could_start(now, slave, &builder.name)
-                            || self.could_be_started(now, slave, core))
-                            || !core.slave_lock_blocks(slave).is_empty(),
-                        "BLD-07: {} could start on {slave}",
-                        builder.name
-                    );
-                }
-            }
-        }
-    }
-
-    /// Whether a build is being started somewhere, so that its requests are not in sight.
-    pub fn is_starting(&self, core: &BotMaster) -> bool {
-        let starting =
-            |s: &AttachmentState| matches!(s, AttachmentState::Pinging { starting: true });
-        core.attachments().iter().any(|a| starting(&a.state))
-            || core.instances().iter().any(|i| i.waiting > 0)
-            || self.attached.values().any(|a| a.state == State::Starting)
-    }
-
-    /// SLB-01 (a), (b), (c).
-    fn check_attachments(&self, now: Mono, core: &BotMaster) {
-        let seen = core.attachments();
-        assert_eq!(seen.len(), self.attached.len(), "SLB-01 (a)");
-        for one in &seen {
-            let it = &self.attached[&(one.session, one.builder.clone())];
-            let expected = match it.state {
-                State::Attaching => AttachmentState::Attaching,
-                State::Idle => AttachmentState::Idle,
-                State::Pinging(_) => match one.state {
-                    pinging @ AttachmentState::Pinging { .. } => pinging,
-                    _ => AttachmentState::Pinging { starting: true },
-                },
-                State::Starting | State::Building(_) => AttachmentState::Building,
-            };
-            assert_eq!(one.state, expected, "SLB-01 (a): {one:?} {it:?}");
-            if it.state == State::Attaching {
-                assert!(
-                    now.since(it.since) <= self.config.attach_timeout,
-                    "SLB-01 (b)"
-                );
-            }
-            if one.state == (AttachmentState::Pinging { starting: true })
-                && let State::Pinging(ping) = it.state
-                && let Some(last) = self.paused.get(&one.slave)
-                // A build that waited for its instance goes on.
-                && !self.is_latent(&one.slave)
-            {
-                assert!(ping <= *last, "SLV-09: a build begins on {}", one.slave);
-            }
-        }
-        for told in self.sessions.values().filter_map(|s| s.told) {
-            assert!(now.since(told) <= Duration::from_secs(60), "SLV-08");
-        }
-        for session in self
-            .sessions
-            .values()
-            .filter(|s| s.greeted && !s.ready && !s.graceful)
-        {
-            assert!(
-                now.since(session.since) <= Duration::from_secs(130),
-                "SLV-03"
-            );
-        }
-    }
-
-    /// SLV-10. What ran already when the limit was lowered goes on.
-    fn check_max_builds(&mut self, core: &BotMaster) {
-        let busy = self.busy(core);
-        let of = |slave: &SlaveName| busy.get(slave).copied().unwrap_or(0);
-        for (slave, allowed) in &mut self.before_change {
-            *allowed = of(slave).min(*allowed);
-        }
-        for slave in &self.config.slaves {
-            let allowed = self.before_change.get(&slave.name).copied().unwrap_or(0);
-            let keeps = |max: u32| of(&slave.name) <= max.max(allowed);
-            assert!(slave.max_builds.is_none_or(keeps), "max_builds");
-        }
-    }
-
-    /// How many builds start or run on each slave.
-    fn busy(&self, core: &BotMaster) -> BTreeMap<SlaveName, u32> {
-        let mut builds = BTreeMap::new();
-        for one in core.attachments() {
-            if let AttachmentState::Building | AttachmentState::Pinging { starting: true } =
-                one.state
-            {
-                *builds.entry(one.slave).or_default() += 1;
-            }
-        }
-        for instance in core.instances() {
-            *builds.entry(instance.slave).or_default() += u32::try_from(instance.waiting).unwrap();
-        }
-        builds
-    }
-
-    /// SLV-12: a slave that is connected and has answered has all its builders.
-    fn check_completeness(&self) {
-        for (&session, it) in &self.sessions {
-            if !it.ready || it.listing || it.rejoining {
-                continue;
-            }
-            for builder in &self.config.builders {
-                let attached = self.attached.contains_key(&(session, builder.name.clone()));
-                let failed = it.failed.contains(&builder.name);
-                let wanted = builder.slaves.contains(&it.slave) && !failed;
-                assert!(attached || !wanted, "{} lacks {}", it.slave, builder.name);
-            }
-        }
-    }
-
-    /// BLD-13.
-    fn check_big_state(&self, core: &BotMaster, builder: &BuilderName) {
-        assert_eq!(core.big_state(builder), self.states.get(builder).copied());
-        let mut its = self.attached.iter().filter(|((_, b), _)| b == builder);
-        let attached = its.any(|(_, a)| a.state != State::Attaching);
-        let config = self.config.builder(builder.as_str()).unwrap();
-        let latent = config.slaves.iter().any(|slave| self.is_latent(slave));
-        assert_eq!(
-            core.big_state(builder) == Some("offline"),
-            !attached && !latent
-        );
-    }
-
-    /// BLD-04, from outside.
-    fn could_start(&self, now: Mono, slave: &SlaveName, builder: &BuilderName) -> bool {
-        let ready = |(_, s): &(&SessionId, &Session)| {
-            s.slave == *slave && s.ready && !s.graceful && !s.rejoining
-        };
-        let Some((&session, _)) = self.sessions.iter().find(ready) else {
-            return false;
-        };
-        let config = self
-            .config
-            .slaves
-            .iter()
-            .find(|s| s.name == *slave)
-            .unwrap();
-        let its = self.attached.iter().filter(|((s, _), _)| *s == session);
-        let busy = its.filter(|(_, a)| !matches!(a.state, State::Idle | State::Attaching));
-        let busy = u32::try_from(busy.count()).unwrap();
-        let held = self.is_held(slave, now);
-        let attachment = self.attached.get(&(session, builder.clone()));
-        let idle = attachment.is_some_and(|a| a.state == State::Idle);
-        let wanted = !held && !self.paused.contains_key(slave);
-        idle && wanted && config.max_builds.is_none_or(|max| busy < max)
-    }
-
-    fn is_latent(&self, slave: &SlaveName) -> bool {
-        let slave = self.config.slave(slave.as_str());
-        slave.is_some_and(|slave| slave.kind.latent().is_some())
-    }
-
-    /// A latent slave of which there is nothing, and which is not held back.
-    fn could_be_started(&self, now: Mono, slave: &SlaveName, core: &BotMaster) -> bool {
-        let held = self.is_held(slave, now);
-        let instances = core.instances();
-        let instance = instances.iter().find(|i| i.slave == *slave);
-        let down = instance.is_some_and(|i| i.state == InstanceState::Down);
-        let connected = self.sessions.values().any(|s| s.slave == *slave);
-        down && !connected && !held && !self.paused.contains_key(slave)
     }
 
     fn complete(&mut self, session: SessionId) {
