@@ -12,7 +12,15 @@ use super::{State, StoreError};
 pub struct Reader {
     basedir: Arc<Path>,
     /// A leaf cache: never held while something is read.
-    idle: Arc<Mutex<Vec<State>>>,
+    idle: Arc<Mutex<Idle>>,
+}
+
+/// Connections that nobody uses now.
+#[derive(Debug, Default)]
+struct Idle {
+    states: Vec<State>,
+    /// No connection is kept any more.
+    closed: bool,
 }
 
 impl Reader {
@@ -39,13 +47,13 @@ impl Reader {
     {
         let reader = self.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let idle = reader.idle().pop();
+            let idle = reader.idle().states.pop();
             let state = idle.map_or_else(|| State::open_readonly(&reader.basedir), Ok)?;
             let found = look(&state)?;
             // After an error the connection is not kept: the next reader opens the file anew.
             let mut idle = reader.idle();
-            if idle.len() < MOST_IDLE {
-                idle.push(state);
+            if !idle.closed && idle.states.len() < MOST_IDLE {
+                idle.states.push(state);
             }
             Ok(found)
         });
@@ -55,7 +63,15 @@ impl Reader {
         looking.await.map_err(unfinished)?
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<State>> {
+    /// Closes the connections that nobody uses, and keeps none from now on. The connection that is
+    /// closed last should be the writer's, which brings everything into one file.
+    pub(super) fn close(&self) {
+        let mut idle = self.idle();
+        idle.closed = true;
+        idle.states.clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,8 +102,20 @@ mod tests {
         let reader = Reader::new(dir.path());
         for _ in 0..2 {
             assert_eq!(read(&reader, State::builder_names).unwrap(), []);
-            assert_eq!(reader.idle().len(), 1);
+            assert_eq!(reader.idle().states.len(), 1);
         }
+    }
+
+    #[test]
+    fn a_closed_reader_keeps_no_connection() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path(), Timestamp(0)).unwrap();
+        let reader = Reader::new(dir.path());
+        assert_eq!(read(&reader, State::builder_names).unwrap(), []);
+        reader.close();
+        assert_eq!(reader.idle().states.len(), 0);
+        assert_eq!(read(&reader, State::builder_names).unwrap(), []);
+        assert_eq!(reader.idle().states.len(), 0);
     }
 
     #[test]
@@ -101,6 +129,6 @@ mod tests {
             Err(StoreError::Unfinished { why: String::new() })
         });
         failed.unwrap_err();
-        assert_eq!(reader.idle().len(), 0);
+        assert_eq!(reader.idle().states.len(), 0);
     }
 }

@@ -155,6 +155,7 @@ impl Writer {
     ///
     /// While the disk takes no writes this does not end; the caller has the deadline.
     pub async fn close(self) {
+        self.reader.close();
         let (done, is_done) = oneshot::channel();
         if self.inbox.send(Message::Close(done)).is_ok() {
             // An error says that the thread is gone, and with it everything was committed.
