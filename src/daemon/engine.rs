@@ -15,7 +15,7 @@ use super::builds::Builds;
 use super::instances::{Access, Instances};
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
-use super::signals::{Signals, Wish};
+use super::signals::Wish;
 use crate::botmaster::{self, BotMaster, BuildInput, Command, Input, ReplyId};
 use crate::clock::Clock;
 use crate::control::{News, Newsroom, Question, Reconfigure, Said};
@@ -39,6 +39,8 @@ pub(super) struct Channels {
     pub(super) questions: mpsc::Receiver<Question>,
     /// Slaves whose password was right.
     pub(super) logins: mpsc::Receiver<SlaveLogin>,
+    /// What signals ask for.
+    pub(super) wishes: mpsc::Receiver<Wish>,
     /// What instances of latent slaves are told.
     pub(super) access: watch::Receiver<Arc<Access>>,
     /// Who was refused at the doors.
@@ -56,7 +58,6 @@ pub(super) struct Engine {
     instances: Instances,
     channels: Channels,
     happened: mpsc::Receiver<Happened>,
-    signals: Signals,
     newsroom: Newsroom,
     reconfigure: mpsc::Sender<Reconfigure>,
     replies: HashMap<ReplyId, oneshot::Sender<Said>>,
@@ -89,7 +90,6 @@ impl Engine {
         logs: LogStore,
         channels: Channels,
         tasks: Tasks,
-        signals: Signals,
         newsroom: Newsroom,
         reconfigure: mpsc::Sender<Reconfigure>,
     ) -> Self {
@@ -103,7 +103,6 @@ impl Engine {
             writer,
             channels,
             happened,
-            signals,
             newsroom,
             reconfigure,
             replies: HashMap::new(),
@@ -183,7 +182,7 @@ impl Engine {
         let others_first = std::mem::take(&mut self.others_first);
         tokio::select! {
             biased;
-            wish = self.signals.next() => Event::Signalled(wish),
+            Some(wish) = self.channels.wishes.recv() => Event::Signalled(wish),
             Ok(()) = self.channels.confirmed.changed() => Event::Confirmed,
             _ = self.happened.recv_many(batch, BATCH), if !others_first => Event::Happened,
             Some(login) = login => Event::LoggedIn(login),

@@ -9,7 +9,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
@@ -54,6 +53,7 @@ pub fn rotation(config: &Config) -> Rotation {
 
 impl Reconfigurer {
     /// Begins with the first configuration; its doors and job directories are open.
+    #[expect(clippy::too_many_arguments, reason = "the parts that it owns")]
     pub(super) fn new(
         config: Arc<Config>,
         load: Load,
@@ -61,13 +61,10 @@ impl Reconfigurer {
         jobdirs: jobdirs::Opened,
         log: Option<LogFile>,
         control: Control,
+        rng: StdRng,
         tasks: &Tasks,
     ) -> Self {
-        let mut locals = Locals::new(
-            tasks.clone(),
-            control.newsroom().graceful(),
-            StdRng::from_rng(&mut rand::rng()),
-        );
+        let mut locals = Locals::new(tasks.clone(), control.newsroom().graceful(), rng);
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {

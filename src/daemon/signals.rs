@@ -3,7 +3,10 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tokio::sync::mpsc;
+use tracing::{info, info_span};
+
+use crate::net::Tasks;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,9 +20,35 @@ pub(super) enum Wish {
     Reconfigure,
 }
 
+/// Takes over the signals, and hands on what they ask for.
+///
+/// # Errors
+/// The system does not let this process watch for them.
+pub(super) fn watch(tasks: &Tasks) -> io::Result<mpsc::Receiver<Wish>> {
+    let mut signals = Signals::new()?;
+    let (tell, wishes) = mpsc::channel(WISHES);
+    let stopping = tasks.stopping();
+    tasks.spawn(info_span!("signals"), async move {
+        let mut stopping = std::pin::pin!(stopping);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                wish = signals.next() => if tell.send(wish).await.is_err() {
+                    return;
+                },
+            }
+        }
+    });
+    Ok(wishes)
+}
+
+/// Wishes that may wait; while more do, the system keeps one signal of each kind.
+const WISHES: usize = 4;
+
 /// The signals that the master listens to.
 #[derive(Debug)]
-pub(super) struct Signals {
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
     clean: Signal,
@@ -27,8 +56,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Takes over the signals.
-    pub(super) fn new() -> io::Result<Self> {
+    fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -38,7 +66,7 @@ impl Signals {
     }
 
     /// What the next signal asks for. Cancel-safe: a signal stays until it is taken.
-    pub(super) async fn next(&mut self) -> Wish {
+    async fn next(&mut self) -> Wish {
         tokio::select! {
             biased;
             _ = self.terminate.recv() => {

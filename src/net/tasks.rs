@@ -1,8 +1,10 @@
 //! Where the tasks of this floor run, and how they are told to stop.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
@@ -15,17 +17,25 @@ pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
     budget: Arc<Budget>,
+    running: Arc<Mutex<Running>>,
+}
+
+/// The tasks that have not ended.
+#[derive(Debug, Default)]
+struct Running {
+    next: u64,
+    /// By which each can be ended; absent while it is being spawned.
+    tasks: BTreeMap<u64, Option<AbortHandle>>,
 }
 
 impl Tasks {
     /// Tasks that `tracker` waits for and `stop` stops.
     #[must_use]
     pub fn new(tracker: TaskTracker, stop: CancellationToken) -> Self {
-        let budget = Arc::default();
         Self {
             tracker,
             stop,
-            budget,
+            ..Self::default()
         }
     }
 
@@ -36,6 +46,7 @@ impl Tasks {
             tracker: self.tracker.clone(),
             stop: self.stop.child_token(),
             budget: Arc::clone(&self.budget),
+            running: Arc::clone(&self.running),
         }
     }
 
@@ -44,7 +55,32 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.tracker.spawn(future.instrument(span));
+        let mut running = lock(&self.running);
+        let key = running.next;
+        running.next += 1;
+        running.tasks.insert(key, None);
+        drop(running);
+        let ended = Ended {
+            key,
+            running: Arc::clone(&self.running),
+        };
+        let future = future.instrument(span);
+        let task = self.tracker.spawn(async move {
+            let _ended = ended;
+            future.await;
+        });
+        // It may have ended already.
+        if let Some(abort) = lock(&self.running).tasks.get_mut(&key) {
+            *abort = Some(task.abort_handle());
+        }
+    }
+
+    /// Ends all tasks where they are, those of its children and its parent too, as when a process is
+    /// killed. Says how many there were.
+    pub fn abort(&self) -> usize {
+        let tasks = std::mem::take(&mut lock(&self.running).tasks);
+        tasks.values().flatten().for_each(AbortHandle::abort);
+        tasks.len()
     }
 
     /// The memory that all connections share.
@@ -66,5 +102,45 @@ impl Tasks {
     pub async fn finished(&self) {
         self.tracker.close();
         self.tracker.wait().await;
+    }
+}
+
+/// Leaves the list of running tasks when it is dropped.
+struct Ended {
+    key: u64,
+    running: Arc<Mutex<Running>>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        lock(&self.running).tasks.remove(&self.key);
+    }
+}
+
+/// No code panics while it holds the lock, and the value is whole at every point.
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Span;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_that_do_not_stop_by_themselves_can_be_ended() {
+        let tasks = Tasks::default();
+        tasks.spawn(Span::none(), async {});
+        tasks.child().spawn(Span::none(), std::future::pending());
+        while lock(&tasks.running).tasks.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+
+        tasks.stop();
+        assert_eq!(tasks.abort(), 1);
+
+        tasks.finished().await;
+        assert_eq!(tasks.abort(), 0);
     }
 }
