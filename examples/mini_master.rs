@@ -9,8 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use buildmaster::config::Listen;
-use buildmaster::model::SlaveName;
-use buildmaster::net::slave::{CommandEvent, SlaveHandle};
+use buildmaster::model::{BuildId, CommandId, SlaveName};
+use buildmaster::net::CommandEvent;
+use buildmaster::net::slave::SlaveHandle;
 use buildmaster::net::{Directory, Door, Gatekeeper, Tasks, UserKind, listen};
 use buildmaster::protocol::command::{CommandArgs, ShellArgs, ShellCommand};
 use tokio::sync::mpsc;
@@ -68,7 +69,12 @@ async fn main() -> anyhow::Result<()> {
         log_environ: false,
         max_lines: None,
     };
-    let mut command = builder.start_command(&CommandArgs::Shell(Box::new(shell)));
+    let id = CommandId {
+        build: BuildId(1),
+        step: 0,
+        ordinal: 0,
+    };
+    let mut command = builder.start_command(id, &CommandArgs::Shell(Box::new(shell)));
     while let Some(event) = command.events.recv().await {
         match event {
             CommandEvent::Updates(updates, _acknowledged_when_dropped) => println!("{updates:?}"),

@@ -5,7 +5,8 @@ use std::pin::pin;
 use super::control::{Disturbance, Watch};
 use super::step::{Performed, STDIO, StepLogs, StepRun};
 use crate::logs::Channel;
-use crate::net::slave::{CommandEnd, CommandEvent, RunningCommand};
+use crate::model::CommandId;
+use crate::net::{CommandEnd, CommandEvent, RunningCommand};
 use crate::pb::Failure;
 use crate::protocol::{CommandArgs, Update};
 
@@ -41,10 +42,16 @@ impl StepRun<'_> {
     pub(super) async fn run_command(&mut self, args: &CommandArgs) -> End {
         // Set first: whatever happens, the slave may run something from here on.
         self.has_command = true;
+        let id = CommandId {
+            build: self.around.plan.build,
+            step: self.logs.index,
+            ordinal: self.commands,
+        };
+        self.commands += 1;
         let RunningCommand {
             mut events,
             interrupt,
-        } = self.remote.start(args);
+        } = self.remote.start(id, args);
         let grace = self.around.plan.interrupt_grace;
         let mut watch = Watch::new(self.controls, interrupt, grace);
         let mut report = Report::default();

@@ -1,33 +1,21 @@
 //! The slave as a build sees it.
 
-use std::fmt;
-
-use crate::net::slave::{RunningCommand, SlaveBuilderHandle};
+use crate::model::CommandId;
+use crate::net::RunningCommand;
+use crate::net::slave::SlaveBuilderHandle;
 use crate::protocol::CommandArgs;
 
-/// Starts commands on a slave. A test makes one that plays the slave.
-pub struct Remote(Box<dyn FnMut(&CommandArgs) -> RunningCommand + Send + Sync>);
-
-impl Remote {
-    /// Commands are started by `start`.
-    pub fn new(start: impl FnMut(&CommandArgs) -> RunningCommand + Send + Sync + 'static) -> Self {
-        Self(Box::new(start))
-    }
-
-    /// Starts a command, at once.
-    pub(super) fn start(&mut self, args: &CommandArgs) -> RunningCommand {
-        (self.0)(args)
-    }
+/// A slave that runs the commands of a build. A test has one of its own, which plays the slave.
+///
+/// A build that outlives a lost connection gets what it needs of its slave here: a method that
+/// resumes a command the slave has kept, and word that the slave is away.
+pub trait Remote: Send + Sync {
+    /// Starts a command, at once. No other command has this id.
+    fn start(&mut self, id: CommandId, args: &CommandArgs) -> RunningCommand;
 }
 
-impl From<SlaveBuilderHandle> for Remote {
-    fn from(handle: SlaveBuilderHandle) -> Self {
-        Self::new(move |args| handle.start_command(args))
-    }
-}
-
-impl fmt::Debug for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Remote")
+impl Remote for SlaveBuilderHandle {
+    fn start(&mut self, id: CommandId, args: &CommandArgs) -> RunningCommand {
+        self.start_command(id, args)
     }
 }

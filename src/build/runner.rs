@@ -24,7 +24,7 @@ use crate::model::{Effort, Properties, Results, Timestamp};
 /// `clock` tells the time for what is remembered.
 pub async fn run(
     mut plan: Box<BuildPlan>,
-    slave: Remote,
+    slave: Box<dyn Remote>,
     logs: LogStore,
     journal: Journal,
     locks: LockDesk,
@@ -81,7 +81,7 @@ const fn applies_patch(step: &StepConfig) -> bool {
 }
 
 struct RunningBuild {
-    remote: Remote,
+    remote: Box<dyn Remote>,
     controls: Controls,
     properties: Properties,
     result: Results,
@@ -129,7 +129,7 @@ impl RunningBuild {
                 index,
                 config,
                 name,
-                &mut self.remote,
+                &mut *self.remote,
                 &mut self.controls,
                 &mut self.properties,
             );

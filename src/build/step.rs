@@ -32,7 +32,7 @@ pub(super) struct StepRun<'a> {
     pub(super) around: &'a Surroundings,
     pub(super) config: &'a StepConfig,
     pub(super) name: &'a str,
-    pub(super) remote: &'a mut Remote,
+    pub(super) remote: &'a mut dyn Remote,
     pub(super) controls: &'a mut Controls,
     pub(super) properties: &'a mut Properties,
     pub(super) logs: StepLogs<'a>,
@@ -43,6 +43,8 @@ pub(super) struct StepRun<'a> {
     working_since: Option<Timestamp>,
     /// Why it was interrupted.
     pub(super) interrupted: Option<String>,
+    /// How many commands it has started.
+    pub(super) commands: u32,
     /// Whether the slave may be running a command of it.
     pub(super) has_command: bool,
     /// Whether the tree has the patch of the build now.
@@ -95,7 +97,7 @@ impl<'a> StepRun<'a> {
         index: u32,
         config: &'a StepConfig,
         name: &'a str,
-        remote: &'a mut Remote,
+        remote: &'a mut dyn Remote,
         controls: &'a mut Controls,
         properties: &'a mut Properties,
     ) -> Self {
@@ -111,6 +113,7 @@ impl<'a> StepRun<'a> {
             has_begun: false,
             working_since: None,
             interrupted: None,
+            commands: 0,
             has_command: false,
             has_patched: false,
         }

@@ -19,8 +19,8 @@ use crate::config::{
     Template,
 };
 use crate::logs::LogStore;
-use crate::model::{BuildId, BuildNumber, Op, Properties, Results, Timestamp};
-use crate::net::slave::{AckReply, Acknowledge, CommandEnd, CommandEvent, RunningCommand};
+use crate::model::{BuildId, BuildNumber, CommandId, Op, Properties, Results, Timestamp};
+use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 use crate::protocol::command::ShellArgs;
 use crate::protocol::{CommandArgs, Update};
 
@@ -79,6 +79,8 @@ pub(super) fn shell(step: &mut StepConfig) -> &mut ShellStepConfig {
 pub(super) struct Played {
     /// What was asked.
     pub(super) asked: CommandArgs,
+    /// The id that it was given.
+    pub(super) id: CommandId,
     /// The same if it is a `shell`, else nothing of use.
     pub(super) args: ShellArgs,
     events: mpsc::Sender<CommandEvent>,
@@ -89,7 +91,8 @@ impl Played {
     /// Says something; the answer comes when the build has acknowledged it.
     pub(super) async fn say(&self, updates: Vec<Update>) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
-        let acknowledge = Acknowledge(Some(AckReply::Test(sender)));
+        // A test that does not wait for it has dropped the other end.
+        let acknowledge = Acknowledge::new(|| sender.send(()).unwrap_or_default());
         drop(
             self.events
                 .send(CommandEvent::Updates(updates, acknowledge))
@@ -119,12 +122,24 @@ impl Played {
     }
 }
 
+/// A slave whose commands are started by a function.
+pub(super) struct FnRemote<F>(pub(super) F);
+
+impl<F> Remote for FnRemote<F>
+where
+    F: FnMut(CommandId, &CommandArgs) -> RunningCommand + Send + Sync,
+{
+    fn start(&mut self, id: CommandId, args: &CommandArgs) -> RunningCommand {
+        (self.0)(id, args)
+    }
+}
+
 /// The build under test.
 pub(super) struct Stage {
     pub(super) plan: Box<BuildPlan>,
     pub(super) directory: tempfile::TempDir,
     commands: mpsc::UnboundedReceiver<Played>,
-    remote: Option<Remote>,
+    remote: Option<Box<dyn Remote>>,
     control: mpsc::Sender<Control>,
     control_receiver: Option<mpsc::Receiver<Control>>,
     ops: mpsc::UnboundedReceiver<Op>,
@@ -153,7 +168,7 @@ fn failing_at(at: Option<usize>) -> impl Fn() + Send + Sync + 'static {
 impl Stage {
     pub(super) fn new(steps: Vec<StepConfig>) -> Self {
         let (started, commands) = mpsc::unbounded_channel();
-        let remote = Remote::new(move |args: &CommandArgs| {
+        let remote = FnRemote(move |id, args: &CommandArgs| {
             let asked = args.clone();
             let args = match args {
                 CommandArgs::Shell(args) => (**args).clone(),
@@ -165,6 +180,7 @@ impl Stage {
             let (interrupt, interrupts) = mpsc::unbounded_channel();
             let played = Played {
                 asked,
+                id,
                 args,
                 events: events_sender,
                 interrupts,
@@ -179,7 +195,7 @@ impl Stage {
             plan: Box::new(plan(steps)),
             directory: tempfile::tempdir().unwrap(),
             commands,
-            remote: Some(remote),
+            remote: Some(Box::new(remote)),
             control,
             control_receiver: Some(control_receiver),
             ops,
@@ -232,8 +248,8 @@ impl Stage {
         )
     }
 
-    pub(super) fn replace_remote(&mut self, remote: Remote) {
-        self.remote = Some(remote);
+    pub(super) fn replace_remote(&mut self, remote: impl Remote + 'static) {
+        self.remote = Some(Box::new(remote));
     }
 
     /// The next command that the build starts.

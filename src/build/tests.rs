@@ -11,11 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::testing::{Stage, play, shell, step_config, template};
+use super::testing::{FnRemote, Stage, play, shell, step_config, template};
 use super::*;
 use crate::config::StepConfig;
 use crate::model::{Op, Results};
-use crate::net::slave::CommandEnd;
+use crate::net::CommandEnd;
 use crate::pb::Failure;
 use crate::protocol::Update;
 
@@ -446,7 +446,7 @@ async fn a_failing_slave_makes_the_step_an_exception_with_its_text() {
 #[tokio::test(start_paused = true)]
 async fn a_step_whose_own_code_panics_is_an_exception() {
     let mut stage = Stage::new(vec![step_config("one"), always("two")]);
-    stage.replace_remote(Remote::new(|_| panic!("broken step")));
+    stage.replace_remote(FnRemote(|_, _: &_| panic!("broken step")));
     let outcome = stage.build().await;
     assert_eq!(outcome.result, Results::Exception);
     assert_eq!(outcome.text, ["exception", "one"]);
@@ -466,7 +466,7 @@ async fn a_build_whose_own_code_panics_ends_as_exception() {
     let (watcher, _ops) = tokio::sync::mpsc::unbounded_channel();
     let build = run(
         stage.plan.clone(),
-        Remote::new(|_| unreachable!()),
+        Box::new(FnRemote(|_, _: &_| unreachable!())),
         crate::logs::LogStore::start(stage.directory.path().to_owned()).unwrap(),
         Journal::watched(move |op| drop(watcher.send(op))),
         LockDesk::new(|_| std::future::ready(())),

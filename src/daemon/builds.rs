@@ -95,7 +95,7 @@ impl Builds {
             let outcome = match slave {
                 Some(slave) => {
                     let clock = move || clock.steady();
-                    build::run(plan, slave.into(), logs, journal, locks, told, clock).await
+                    build::run(plan, Box::new(slave), logs, journal, locks, told, clock).await
                 }
                 None => lost_before_it_began(&plan),
             };

@@ -23,28 +23,51 @@ impl Run {
             out.push(low | 0x80);
         }
     }
+}
 
-    /// The first run in `bytes` and how many bytes it takes; `Ok(None)` if it is not whole.
+/// What stands next in an index.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Entry {
+    /// A run of bytes.
+    Run(Run),
+    /// A mark; this version writes none and skips those it meets.
+    Mark,
+}
+
+impl Entry {
+    /// The first entry in `bytes` and how many bytes it takes; `Ok(None)` if it is not whole.
     pub(super) fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, NotAnIndex> {
-        let mut number = 0_u64;
-        for (i, byte) in bytes.iter().enumerate() {
-            if i == LONGEST {
-                return Err(NotAnIndex);
+        let Some((number, taken)) = decode_number(bytes)? else {
+            return Ok(None);
+        };
+        let channel = match number & 3 {
+            0 => Channel::Stdout,
+            1 => Channel::Stderr,
+            2 => Channel::Header,
+            _ => {
+                let after = bytes.get(taken..).unwrap_or_default();
+                let update = decode_number(after)?;
+                return Ok(update.map(|(_, more)| (Self::Mark, taken + more)));
             }
-            number |= u64::from(byte & 0x7f) << (7 * i);
-            if byte & 0x80 == 0 {
-                let channel = match number & 3 {
-                    0 => Channel::Stdout,
-                    1 => Channel::Stderr,
-                    2 => Channel::Header,
-                    _ => return Err(NotAnIndex),
-                };
-                let length = number >> 2;
-                return Ok(Some((Self { channel, length }, i + 1)));
-            }
-        }
-        Ok(None)
+        };
+        let length = number >> 2;
+        Ok(Some((Self::Run(Run { channel, length }), taken)))
     }
+}
+
+/// The first number in `bytes` and how many bytes it takes; `Ok(None)` if it is not whole.
+fn decode_number(bytes: &[u8]) -> Result<Option<(u64, usize)>, NotAnIndex> {
+    let mut number = 0_u64;
+    for (i, byte) in bytes.iter().enumerate() {
+        if i == LONGEST {
+            return Err(NotAnIndex);
+        }
+        number |= u64::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return Ok(Some((number, i + 1)));
+        }
+    }
+    Ok(None)
 }
 
 /// The file is not the index of a log.
@@ -52,7 +75,7 @@ impl Run {
 #[error("the index of the log is broken")]
 pub(super) struct NotAnIndex;
 
-/// Bytes of the longest run that is read: 63 bits, more than any disk holds.
+/// Bytes of the longest number that is read: 63 bits, more than any disk holds.
 const LONGEST: usize = 9;
 
 #[cfg(test)]
@@ -64,9 +87,13 @@ mod tests {
         let mut out = Vec::new();
         run.encode(&mut out);
         assert_eq!(out, bytes);
-        assert_eq!(Run::decode(bytes), Ok(Some((run, bytes.len()))));
+        check_entry(Entry::Run(run), bytes);
+    }
+
+    fn check_entry(entry: Entry, bytes: &[u8]) {
+        assert_eq!(Entry::decode(bytes), Ok(Some((entry, bytes.len()))));
         for cut in 0..bytes.len() {
-            assert_eq!(Run::decode(&bytes[..cut]), Ok(None));
+            assert_eq!(Entry::decode(&bytes[..cut]), Ok(None));
         }
     }
 
@@ -83,9 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_two_numbers() {
+        check_entry(Entry::Mark, &[0x03, 0x00]);
+        check_entry(Entry::Mark, &[0x83, 0x01, 0xff, 0x7f]);
+    }
+
+    #[test]
     fn what_is_not_an_index_is_refused() {
-        assert_eq!(Run::decode(&[0x03]), Err(NotAnIndex));
-        assert_eq!(Run::decode(&[0xff; 9]), Ok(None));
-        assert_eq!(Run::decode(&[0xff; 10]), Err(NotAnIndex));
+        assert_eq!(Entry::decode(&[0xff; 9]), Ok(None));
+        assert_eq!(Entry::decode(&[0xff; 10]), Err(NotAnIndex));
+        let mut mark = [0xff; 11];
+        mark[0] = 0x03;
+        assert_eq!(Entry::decode(&mark), Err(NotAnIndex));
     }
 }

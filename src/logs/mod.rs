@@ -5,7 +5,9 @@
 //! exactly as the slave sent them (LOG-04). `NAME.idx` says which run of bytes belongs to which
 //! channel: for each run, in order, the number `length * 4 + channel` in groups of seven bits, the
 //! lowest first, with the high bit set on all bytes but the last. Bytes beyond the last whole run
-//! of the index are not part of the log yet.
+//! of the index are not part of the log yet. The number `n * 4 + 3`, which names no channel, begins
+//! a mark, followed by one more such number: everything up to that update of the step's command `n`
+//! stands before it. Nothing writes marks yet; readers skip them.
 //!
 //! Invariants: one thread writes all logs; what waits for it is bounded in bytes, so that a slow
 //! disk makes the build task wait, which makes the slave wait (LOG-05); log text never passes the

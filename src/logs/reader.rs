@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Channel;
-use super::index::Run;
+use super::index::Entry;
 use super::place;
 use super::writer::{DATA, INDEX, with_suffix};
 use crate::directory::Directory;
@@ -76,10 +76,11 @@ impl LogReader {
             let filled = read_at(&self.index, &mut index, self.next_run)?;
             let mut rest = &index[..filled];
             let mut wanted: Option<(K, u64, u64)> = None;
-            while let Some((run, taken)) =
-                Run::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
+            while let Some((entry, taken)) =
+                Entry::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
             {
                 rest = &rest[taken..];
+                let Entry::Run(run) = entry else { continue };
                 let key = key_of(run.channel);
                 if let Some(stretch) = wanted.take_if(|(last, ..)| Some(*last) != key) {
                     copied += self.copy(stretch, &mut buffer, out)?;
@@ -111,10 +112,11 @@ impl LogReader {
         loop {
             let filled = read_at(&self.index, &mut index, from)?;
             let mut rest = &index[..filled];
-            while let Some((run, taken)) =
-                Run::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
+            while let Some((entry, taken)) =
+                Entry::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
             {
                 rest = &rest[taken..];
+                let Entry::Run(run) = entry else { continue };
                 if channels.contains(&run.channel) {
                     count = count.saturating_add(run.length);
                 }

@@ -116,3 +116,21 @@ name!(
     /// Name of a scheduler.
     SchedulerName
 );
+
+/// A remote command of a step. No other command of the installation has the same, also after a
+/// restart of the master.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct CommandId {
+    /// The build.
+    pub build: BuildId,
+    /// The step's position in the build, from 0.
+    pub step: u32,
+    /// The command's position among those of the step, from 0.
+    pub ordinal: u32,
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.build, self.step, self.ordinal)
+    }
+}

@@ -28,8 +28,8 @@ pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange, UnusableTime};
 pub use decision::{Decision, FilterField, Instead};
 pub use ids::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, LockName, RequestId, SchedulerName, SetId,
-    SlaveName, Ticket,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LockName, RequestId, SchedulerName,
+    SetId, SlaveName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use journal::{Op, Pruned, Recovered};

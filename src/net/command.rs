@@ -3,37 +3,93 @@
 //! Invariant: the pump never waits for an answer of the slave, only for the build to take an event; then the slave's
 //! connection is not read, which is the back-pressure that keeps memory bounded (see the module `net`).
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use tracing::{debug, info_span};
 
-use super::slave::{AckReply, Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 use super::{CallError, IncomingCall, Peer, reader};
+use crate::model::CommandId;
 use crate::pb::{Failure, Luid, Target, Value};
-use crate::protocol::{CommandArgs, SlaveInfo, TextStyle, decode_updates};
+use crate::protocol::{CommandArgs, SlaveInfo, TextStyle, Update, decode_updates};
 
 /// Events that may wait for the build.
 const EVENTS: usize = 16;
 /// Calls of the slave that may wait for the pump.
 const CALLS: usize = 16;
 
-/// Number of the next command; one count for the whole process, as in real masters.
-static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+/// A command that a slave runs. A test makes one from channels of its own and plays the slave.
+#[derive(Debug)]
+pub struct RunningCommand {
+    /// What it says; ends after [`CommandEvent::Ended`].
+    pub events: mpsc::Receiver<CommandEvent>,
+    /// Asks for its interruption, with the reason; it then ends the usual way, or not at all.
+    pub interrupt: mpsc::UnboundedSender<String>,
+}
+
+/// What a running command does.
+#[derive(Debug)]
+pub enum CommandEvent {
+    /// It says something. The acknowledgement is to be given when that is stored (LOG-01).
+    Updates(Vec<Update>, Acknowledge),
+    /// It is over; nothing follows.
+    Ended(CommandEnd),
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub enum CommandEnd {
+    /// The slave says that it is complete; the exit status came as an update.
+    Complete,
+    /// The slave's own code failed, or the command could not be started.
+    Failed(Failure),
+    /// The connection is gone.
+    Lost,
+}
+
+/// The acknowledgement of updates; given when it is dropped or by [`Acknowledge::stored`].
+pub struct Acknowledge(Option<Box<dyn FnOnce() + Send>>);
+
+impl Acknowledge {
+    /// One that is given by `give`.
+    pub fn new(give: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(give)))
+    }
+
+    /// The updates are stored.
+    pub fn stored(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Acknowledge {
+    fn drop(&mut self) {
+        if let Some(give) = self.0.take() {
+            give();
+        }
+    }
+}
+
+impl fmt::Debug for Acknowledge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acknowledge")
+    }
+}
 
 /// Sends `startCommand` to the slave's `builder`.
 pub(super) fn start(
     peer: &Peer,
     builder: Luid,
     slave: &SlaveInfo,
+    id: CommandId,
     args: &CommandArgs,
 ) -> RunningCommand {
     let (object, calls) = peer.export(CALLS);
     let reader = args.content().map(|content| reader::serve(peer, content));
-    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string();
-    let id = slave.style.value(&id);
+    // Slaves repeat it in their own logs and look for nothing in it.
+    let id = slave.style.value(&id.to_string());
     let started = peer.call(
         Target::Object(builder),
         "startCommand",
@@ -130,7 +186,17 @@ impl Pump {
         match (method.as_ref(), args.as_slice()) {
             (b"update", [list, ..]) => match decode_updates(list) {
                 Ok(updates) => {
-                    let acknowledge = Acknowledge(Some(AckReply::Slave(reply, room)));
+                    let last = updates.iter().map(|numbered| numbered.number).max();
+                    let last = Value::Int(last.unwrap_or_default());
+                    let acknowledge = Acknowledge::new(move || {
+                        reply.value(last);
+                        // The memory that the updates took is given back.
+                        drop(room);
+                    });
+                    let updates = updates
+                        .into_iter()
+                        .map(|numbered| numbered.update)
+                        .collect();
                     self.deliver(CommandEvent::Updates(updates, acknowledge))
                         .await;
                 }
@@ -167,6 +233,7 @@ impl Pump {
             }
         }
     }
+
     /// Asks the slave to interrupt the command. What matters is how that ends, not the answer.
     fn interrupt(&self, why: &str) {
         let target = Target::Object(self.builder);

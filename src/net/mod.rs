@@ -35,6 +35,7 @@ mod unsent;
 
 pub use budget::Room;
 pub use clients::{Activity, idle_for};
+pub use command::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 pub use gatekeeper::Gatekeeper;
 pub use login::{Directory, Door, Login, LoginAnswer, UserKind};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply, headline};

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
-
-use super::{CallError, Peer, Reply, Room, command};
-use crate::model::{BuilderName, SlaveName};
+use super::command::{self, RunningCommand};
+use super::{CallError, Peer};
+use crate::model::{BuilderName, CommandId, SlaveName};
 use crate::pb::{Failure, Luid, Target, Value};
-use crate::protocol::{CommandArgs, SlaveInfo, Update};
+use crate::protocol::{CommandArgs, SlaveInfo};
 
 /// A connected slave. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -187,9 +186,9 @@ impl SlaveBuilderHandle {
     /// Starts a remote command. It is sent at once; what it says comes on [`RunningCommand::events`]. To be called
     /// within the runtime.
     #[must_use]
-    pub fn start_command(&self, args: &CommandArgs) -> RunningCommand {
+    pub fn start_command(&self, id: CommandId, args: &CommandArgs) -> RunningCommand {
         let SlaveBuilder { slave, object } = &*self.0;
-        command::start(&slave.peer, *object, &slave.info, args)
+        command::start(&slave.peer, *object, &slave.info, id, args)
     }
 
     async fn call(&self, method: &'static str, args: Vec<Value>) -> Result<(), CallError> {
@@ -219,65 +218,4 @@ fn tolerate(answer: Result<Value, CallError>) -> Result<Option<Value>, CallError
 
 fn malformed(what: &str) -> CallError {
     CallError::Remote(Failure::new("builtins.ValueError", what))
-}
-
-/// A command that a slave runs. A test makes one from channels of its own and plays the slave.
-#[derive(Debug)]
-pub struct RunningCommand {
-    /// What it says; ends after [`CommandEvent::Ended`].
-    pub events: mpsc::Receiver<CommandEvent>,
-    /// Asks for its interruption, with the reason; it then ends the usual way, or not at all.
-    pub interrupt: mpsc::UnboundedSender<String>,
-}
-
-/// What a running command does.
-#[derive(Debug)]
-pub enum CommandEvent {
-    /// It says something. The acknowledgement is to be given when that is stored (LOG-01).
-    Updates(Vec<Update>, Acknowledge),
-    /// It is over; nothing follows.
-    Ended(CommandEnd),
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub enum CommandEnd {
-    /// The slave says that it is complete; the exit status came as an update.
-    Complete,
-    /// The slave's own code failed, or the command could not be started.
-    Failed(Failure),
-    /// The connection is gone.
-    Lost,
-}
-
-/// The acknowledgement of updates; given when it is dropped or by [`Acknowledge::stored`].
-#[derive(Debug)]
-pub struct Acknowledge(pub Option<AckReply>);
-
-/// Where an acknowledgement goes.
-#[derive(Debug)]
-pub enum AckReply {
-    /// To the slave. The memory that the updates took is given back.
-    Slave(Reply, Option<Room>),
-    /// To a test.
-    Test(oneshot::Sender<()>),
-}
-
-impl Acknowledge {
-    /// The updates are stored.
-    pub fn stored(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Acknowledge {
-    fn drop(&mut self) {
-        match self.0.take() {
-            // The highest number of the updates, which is 0 in every version (PROTOCOL section 9.3).
-            Some(AckReply::Slave(reply, _room)) => reply.value(Value::Int(0)),
-            // A test that does not wait for it has dropped the other end.
-            Some(AckReply::Test(stored)) => drop(stored.send(())),
-            None => {}
-        }
-    }
 }

@@ -19,4 +19,4 @@ pub use command::{CommandArgs, ShellArgs, Update};
 pub use malformed::Malformed;
 pub use slave::SlaveInfo;
 pub use text::TextStyle;
-pub use update::{decode_updates, encode_updates};
+pub use update::{Numbered, decode_updates, encode_updates};

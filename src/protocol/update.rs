@@ -6,25 +6,36 @@ use crate::pb::Value;
 
 use super::{Malformed, TextStyle, Update};
 
-/// Reads `(list (list DICT 0) …)`, in order; byte strings stay slices of what was received. A known key with a value of
-/// another type, and an unknown key, become [`Update::Other`].
+/// An update and the number of the dictionary that it came in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbered {
+    /// Counted by the slave for each command. Slaves of Buildbot say 0 of all.
+    pub number: i64,
+    /// The update.
+    pub update: Update,
+}
+
+/// Reads `(list (list DICT NUMBER) …)`, in order; byte strings stay slices of what was received. A
+/// known key with a value of another type, and an unknown key, become [`Update::Other`].
 ///
 /// # Errors
 /// It is not a list of pairs with a dictionary.
-pub fn decode_updates(list: &Value) -> Result<Vec<Update>, Malformed> {
+pub fn decode_updates(list: &Value) -> Result<Vec<Numbered>, Malformed> {
     let wrong = || Malformed::wrong("update", "a list of (dictionary, number)");
     let items = list.as_items().ok_or_else(wrong)?;
     let mut updates = Vec::with_capacity(items.len());
     for item in items {
-        // The number was a sequence number once and is always 0; the pair may come without it.
-        let dict = match item.as_items() {
-            Some([dict, ..]) => dict,
+        // The pair may come without its number.
+        let (dict, number) = match item.as_items() {
+            Some([dict, number, ..]) => (dict, number.as_int().unwrap_or_default()),
+            Some([dict]) => (dict, 0),
             Some([]) => return Err(wrong()),
-            None => item,
+            None => (item, 0),
         };
         for (key, value) in dict.as_dict().ok_or_else(wrong)? {
             let key = key.as_raw().ok_or_else(wrong)?;
-            updates.push(decode(key, value));
+            let update = decode(key, value);
+            updates.push(Numbered { number, update });
         }
     }
     Ok(updates)
@@ -120,13 +131,18 @@ mod tests {
         ]
     }
 
+    fn decoded(list: &Value) -> Vec<Update> {
+        let updates = decode_updates(list).unwrap().into_iter();
+        updates.map(|numbered| numbered.update).collect()
+    }
+
     #[test]
     fn what_goes_out_comes_back_in_both_spellings() {
         for style in [TextStyle::Bytes, TextStyle::Unicode] {
-            assert_eq!(
-                decode_updates(&encode_updates(&all(), style)).unwrap(),
-                all()
-            );
+            let list = encode_updates(&all(), style);
+            assert_eq!(decoded(&list), all());
+            let numbers = decode_updates(&list).unwrap().into_iter();
+            assert!(numbers.map(|numbered| numbered.number).all(|n| n == 0));
         }
     }
 
@@ -134,7 +150,7 @@ mod tests {
     fn output_is_not_copied() {
         let data = Bytes::from_static(b"output");
         let updates = [Update::Stdout(data.clone())];
-        let back = decode_updates(&encode_updates(&updates, TextStyle::Bytes)).unwrap();
+        let back = decoded(&encode_updates(&updates, TextStyle::Bytes));
         let Update::Stdout(got) = &back[0] else {
             panic!("{back:?}");
         };
@@ -144,7 +160,7 @@ mod tests {
     #[test]
     fn binary_output_is_replaced_for_masters_that_want_text() {
         let updates = [Update::Stdout(Bytes::from_static(b"a\xffb"))];
-        let back = decode_updates(&encode_updates(&updates, TextStyle::Unicode)).unwrap();
+        let back = decoded(&encode_updates(&updates, TextStyle::Unicode));
         assert_eq!(back, [Update::Stdout(Bytes::from("a\u{fffd}b"))]);
     }
 
@@ -154,11 +170,13 @@ mod tests {
             (Value::bytes("rc"), Value::Int(1)),
             (Value::bytes("stderr"), Value::text("x")),
         ]);
-        let list = Value::List(vec![Value::Tuple(vec![dict, Value::Int(0)])]);
+        let list = Value::List(vec![Value::Tuple(vec![dict, Value::Int(7)])]);
         assert_eq!(
-            decode_updates(&list).unwrap(),
+            decoded(&list),
             [Update::Rc(1), Update::Stderr(Bytes::from_static(b"x"))]
         );
+        let numbers = decode_updates(&list).unwrap().into_iter();
+        assert!(numbers.map(|numbered| numbered.number).eq([7, 7]));
     }
 
     #[test]
@@ -171,7 +189,7 @@ mod tests {
             key: "rc".into(),
             value: Value::None,
         };
-        assert_eq!(decode_updates(&list).unwrap(), [other]);
+        assert_eq!(decoded(&list), [other]);
         for bad in [
             Value::None,
             Value::List(vec![Value::Int(1)]),

@@ -208,7 +208,7 @@ async fn finish(mut calls: mpsc::Receiver<Box<IncomingCall>>) -> (Vec<Value>, Ve
             return (raw, updates, arg);
         }
         assert_eq!(call.method.as_ref(), b"update");
-        updates.extend(decode_updates(&arg).unwrap());
+        updates.extend(decoded(&arg));
         raw.push(arg);
     }
     panic!("the command ended without complete");
@@ -219,13 +219,18 @@ async fn wait_for(calls: &mut mpsc::Receiver<Box<IncomingCall>>, text: &str) {
     let mut stdout = String::new();
     while !stdout.contains(text) {
         let call = calls.recv().await.unwrap();
-        for update in decode_updates(&call.args[0]).unwrap() {
+        for update in decoded(&call.args[0]) {
             if let Update::Stdout(data) = update {
                 stdout += &String::from_utf8_lossy(&data);
             }
         }
         call.reply.value(Value::Int(0));
     }
+}
+
+fn decoded(list: &Value) -> Vec<Update> {
+    let updates = decode_updates(list).unwrap().into_iter();
+    updates.map(|numbered| numbered.update).collect()
 }
 
 fn stdout(updates: &[Update]) -> Vec<u8> {
@@ -418,7 +423,7 @@ async fn a_master_that_does_not_answer_makes_the_command_wait() {
     let mut bytes = 0;
     for _ in 0..8 {
         let call = calls.recv().await.unwrap();
-        bytes += stdout(&decode_updates(&call.args[0]).unwrap()).len();
+        bytes += stdout(&decoded(&call.args[0])).len();
         held.push(call);
     }
     // Whatever was sent meanwhile has arrived before these answers.

@@ -122,6 +122,16 @@ fn bytes_beyond_the_index_are_not_part_of_the_log_yet() {
 }
 
 #[test]
+fn a_reader_skips_marks() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "log", &[(Channel::Stdout, b"onetwo")]);
+    // A mark, three bytes, a mark, three bytes, a mark.
+    let index = [3, 1, 3 << 2, 7, 0x82, 0x01, 3 << 2, 3, 9];
+    fs::write(dir.path().join("log.idx"), index).unwrap();
+    assert_eq!(read(dir.path(), "log", &Channel::ALL), b"onetwo");
+}
+
+#[test]
 fn what_is_left_of_a_damaged_log_is_read_and_the_damage_told() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "log", &[(Channel::Stdout, b"whole")]);
@@ -133,7 +143,7 @@ fn what_is_left_of_a_damaged_log_is_read_and_the_damage_told() {
         (&out[..], error.kind()),
         (&b"who"[..], ErrorKind::UnexpectedEof)
     );
-    fs::write(dir.path().join("log.idx"), [0x03]).unwrap();
+    fs::write(dir.path().join("log.idx"), [0xff; 10]).unwrap();
     let mut reader = LogReader::open(dir.path(), "log").unwrap();
     let error = reader.copy_to(&Channel::ALL, &mut out).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);

@@ -1,10 +1,8 @@
 //! Slaves and workers, played by a script on the client's side.
 
-use buildmaster::model::SlaveName;
-use buildmaster::net::slave::{
-    CommandEnd, CommandEvent, RunningCommand, SlaveBuilderHandle, SlaveHandle,
-};
-use buildmaster::net::{CallError, IncomingCall};
+use buildmaster::model::{BuildId, CommandId, SlaveName};
+use buildmaster::net::slave::{SlaveBuilderHandle, SlaveHandle};
+use buildmaster::net::{CallError, CommandEnd, CommandEvent, IncomingCall, RunningCommand};
 use buildmaster::pb::{Failure, Luid, Target, Value};
 use buildmaster::protocol::command::{CommandArgs, ShellArgs, ShellCommand};
 use buildmaster::protocol::{TextStyle, Update, encode_updates};
@@ -113,9 +111,10 @@ impl Play {
     /// Attaches and starts a command; answers with the master's end of it and the slave's call.
     async fn command(&mut self) -> (SlaveBuilderHandle, RunningCommand, Box<IncomingCall>) {
         let (_, builder) = self.attach().await;
-        let command = builder.start_command(&shell());
+        let command = builder.start_command(ID, &shell());
         let call = self.builder_calls.recv().await.unwrap();
         assert_eq!(call.method, "startCommand");
+        assert_eq!(call.args[1].as_text().unwrap(), "12.3.0");
         (builder, command, call)
     }
 
@@ -126,6 +125,13 @@ impl Play {
 }
 
 type Called = std::pin::Pin<Box<dyn Future<Output = Result<Value, CallError>>>>;
+
+/// The id of the commands, which the slaves see as `12.3.0`.
+const ID: CommandId = CommandId {
+    build: BuildId(12),
+    step: 3,
+    ordinal: 0,
+};
 
 fn shell() -> CommandArgs {
     CommandArgs::Shell(Box::new(ShellArgs {
@@ -269,18 +275,18 @@ async fn a_failed_start_a_failed_command_and_a_lost_one_end_it() {
     };
     assert!(failure.is("buildslave.bot.UnknownCommand"));
 
-    let command = builder.start_command(&shell());
+    let command = builder.start_command(ID, &shell());
     let start = play.builder_calls.recv().await.unwrap();
     let failure = Value::Failure(Box::new(Failure::new("exceptions.RuntimeError", "x")));
     drop(play.call(command_object(&start), "complete", failure));
     assert!(matches!(end_of(command).await, CommandEnd::Failed(f) if f.value == "x"));
 
-    let command = builder.start_command(&shell());
+    let command = builder.start_command(ID, &shell());
     let start = play.builder_calls.recv().await.unwrap();
     play.session.client.release(command_object(&start));
     assert!(matches!(end_of(command).await, CommandEnd::Failed(_)));
 
-    let command = builder.start_command(&shell());
+    let command = builder.start_command(ID, &shell());
     play.session.client.close("gone");
     assert!(matches!(end_of(command).await, CommandEnd::Lost));
 }
@@ -420,4 +426,20 @@ async fn a_slave_is_not_read_when_its_output_takes_its_share_of_memory() {
     for update in updates {
         assert_eq!(update.await.unwrap(), Value::Int(0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_returns_the_highest_number_of_its_updates() {
+    let mut play = Play::new(Kind::Worker).await;
+    let (_builder, command, start) = play.command().await;
+    // Nobody listens, so that everything counts as stored.
+    drop(command);
+    let object = command_object(&start);
+    let numbered = |number| {
+        let dict = Value::Dict(vec![(Value::text("stdout"), Value::text("x"))]);
+        Value::List(vec![dict, Value::Int(number)])
+    };
+    let list = Value::List(vec![numbered(41), numbered(42), numbered(40)]);
+    let answer = play.call(object, "update", list).await;
+    assert_eq!(answer.unwrap(), Value::Int(42));
 }

@@ -92,8 +92,9 @@ fn every_recorded_update_is_understood() {
     let mut seen = std::collections::BTreeMap::new();
     for path in recordings() {
         for said in said(&path, "s2m").iter().filter(|s| s.method == "update") {
-            for update in decode_updates(&said.args[0]).unwrap() {
-                let kind = match update {
+            for numbered in decode_updates(&said.args[0]).unwrap() {
+                assert_eq!(numbered.number, 0, "as in every version of Buildbot");
+                let kind = match numbered.update {
                     Update::Stdout(_) => "stdout".to_owned(),
                     Update::Stderr(_) => "stderr".to_owned(),
                     Update::Header(_) => "header".to_owned(),

@@ -10,7 +10,7 @@ use super::*;
 use crate::build::testing::{Stage, play, shell, shell_config, step_config, template};
 use crate::config::checked::{Otherwise, TemplatePart};
 use crate::model::{Op, Properties, SourceStamp};
-use crate::net::slave::CommandEnd;
+use crate::net::CommandEnd;
 use crate::protocol::Update;
 
 fn property(name: &str) -> Template {

@@ -1,6 +1,7 @@
 //! What becomes of trees that cannot be updated and of revisions that cannot be had, and what git is told.
 
 use super::*;
+use crate::net::CommandEnd;
 
 #[tokio::test(start_paused = true)]
 async fn a_tree_that_cannot_be_updated_is_made_anew_if_the_server_answers() {
@@ -279,4 +280,22 @@ async fn a_branch_in_the_way_of_another_is_removed_from_the_tree() {
         switch,
     ];
     assert_eq!(commands[at..at + 5], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_commands_of_a_step_are_counted() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    let build = stage.build();
+    let (_, ids) = play(build, async {
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let played = stage.command().await;
+            ids.push(played.id.to_string());
+            succeed(played, "git version 2.47.3\n").await;
+        }
+        stage.command().await.end(CommandEnd::Lost).await;
+        ids
+    })
+    .await;
+    assert_eq!(ids, ["70.0.0", "70.0.1", "70.0.2"]);
 }
