@@ -34,17 +34,18 @@ impl BotMaster {
     pub(super) fn watch_absence(&mut self, slave: SlaveIx) {
         let it = &self.slaves[slave.0];
         let timer = Timer::Absence(slave);
-        let timeout = it.config.missing_timeout;
-        let (Some(timeout), true) = (timeout, it.configured && !it.is_attached()) else {
-            self.timers.cancel(timer);
+        let placed = self.out.layout.slave(slave);
+        let timeout = placed.config.missing_timeout;
+        let (Some(timeout), true) = (timeout, placed.is_configured && !it.is_attached()) else {
+            self.out.timers.cancel(timer);
             return;
         };
-        if it.missed || it.config.notify_on_missing.is_empty() {
-            self.timers.cancel(timer);
+        if it.missed || placed.config.notify_on_missing.is_empty() {
+            self.out.timers.cancel(timer);
             return;
         }
-        let left = timeout.saturating_sub(it.away_for(self.now));
-        self.timers.set(timer, self.now.mono + left);
+        let left = timeout.saturating_sub(it.away_for(self.out.now));
+        self.out.timers.set(timer, self.out.now.mono + left);
     }
 
     /// It has been away for long enough.
@@ -55,7 +56,15 @@ impl BotMaster {
     /// LAT-04: the instance of a latent slave could not be had.
     pub(super) fn tell_of_failed_instance(&mut self, slave: SlaveIx, why: &str) {
         let it = &self.slaves[slave.0];
-        if !it.missed && !it.config.notify_on_missing.is_empty() {
+        if !it.missed
+            && !self
+                .out
+                .layout
+                .slave(slave)
+                .config
+                .notify_on_missing
+                .is_empty()
+        {
             self.tell_missing(slave, Some(why.to_owned()));
         }
     }
@@ -64,11 +73,11 @@ impl BotMaster {
     fn tell_missing(&mut self, slave: SlaveIx, why: Option<String>) {
         self.slaves[slave.0].missed = true;
         let op = Op::SlaveMissed {
-            slave: self.slave_name(slave),
-            at: self.now.wall,
+            slave: self.out.layout.slave_name(slave),
+            at: self.out.now.wall,
         };
         let absence = self.describe_absence(slave, why);
-        self.persist_then(
+        self.out.persist_then(
             vec![op],
             vec![Effect::Announce(Event::SlaveMissing(absence))],
         );
@@ -76,14 +85,15 @@ impl BotMaster {
 
     fn describe_absence(&self, slave: SlaveIx, why: Option<String>) -> Box<Absence> {
         let it = &self.slaves[slave.0];
+        let config = &self.out.layout.slave(slave).config;
         Box::new(Absence {
-            slave: it.config.name.clone(),
+            slave: config.name.clone(),
             since: it.away_since(),
             why,
             admin: it.info.get("admin").cloned().unwrap_or_default(),
-            to: it.config.notify_on_missing.clone(),
-            project: self.config.title.clone(),
-            mail: self.config.mail.clone(),
+            to: config.notify_on_missing.clone(),
+            project: self.out.layout.config().title.clone(),
+            mail: self.out.layout.config().mail.clone(),
         })
     }
 }

@@ -131,7 +131,7 @@ impl BotMaster {
             Ask::Ping { builder } => self.on_ping_slaves(&builder, reply),
             Ask::CleanShutdown => {
                 self.on_shutdown(true);
-                self.reply(reply, Ok(Answer::Done));
+                self.out.reply(reply, Ok(Answer::Done));
             }
             Ask::CancelShutdown => self.on_cancel_shutdown(reply),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::Stage;
+use super::big_state::Counted;
 use super::ids::{BuilderIx, SlaveIx};
 use super::slave::{Contender, Phase, Session};
 use super::slavebuilder::{Handshake, SlaveBuilder, Unexpected};
@@ -30,8 +31,7 @@ impl BotMaster {
         if self.sessions.contains_key(&session) {
             return;
         }
-        let slave = self.slaves_by_name.get(&name).copied();
-        let Some(slave) = slave.filter(|s| self.slaves[s.0].configured) else {
+        let Some(slave) = self.out.layout.configured_slave(&name) else {
             self.refuse(name, session, address, "there is no slave of this name");
             return;
         };
@@ -48,7 +48,7 @@ impl BotMaster {
             self.begin_session(slave, session, address);
             return;
         };
-        if self.config.duplicate_slave_replaces {
+        if self.out.layout.config().duplicate_slave_replaces {
             let why = "another connection of its name has replaced it";
             // One may wait since before a reconfiguration.
             if let Some(Contender { id, address }) = it.contender.take() {
@@ -71,9 +71,9 @@ impl BotMaster {
         let pinged = std::mem::replace(&mut it.arbitrating, true);
         self.sessions.insert(session, slave);
         if !pinged {
-            let deadline = self.now.mono + ARBITRATION_TIME;
-            self.timers.set(Timer::Arbitration(slave), deadline);
-            self.send(SlaveCommand::CheckAlive.to(old));
+            self.out
+                .set_timer(Timer::Arbitration(slave), ARBITRATION_TIME);
+            self.out.send(SlaveCommand::CheckAlive.to(old));
         }
     }
 
@@ -85,12 +85,12 @@ impl BotMaster {
         if !std::mem::take(&mut it.arbitrating) {
             return;
         }
-        self.timers.cancel(Timer::Arbitration(slave));
+        self.out.timers.cancel(Timer::Arbitration(slave));
         if !alive {
             self.drop_session(slave, "it did not answer when another one of its name came");
         } else if let Some(Contender { id, address }) = it.contender.take() {
             self.sessions.remove(&id);
-            let name = self.slave_name(slave);
+            let name = self.out.layout.slave_name(slave);
             self.refuse(
                 name,
                 id,
@@ -154,7 +154,7 @@ impl BotMaster {
         };
         let epoch = attachment.epoch();
         match outcome {
-            Handshake::Greet => self.send(
+            Handshake::Greet => self.out.send(
                 SlaveCommand::GreetBuilder {
                     builder: name.clone(),
                     epoch,
@@ -162,10 +162,12 @@ impl BotMaster {
                 .to(session),
             ),
             Handshake::Attached => {
-                self.timers.cancel(Timer::Handshake(slave, builder, epoch));
-                self.builders[builder.0].attached += 1;
-                self.touched.insert(builder);
-                self.point(builder, Some(slave), BuilderPoint::Connected);
+                self.out
+                    .timers
+                    .cancel(Timer::Handshake(slave, builder, epoch));
+                self.states.add(builder, Counted::Attached);
+                self.out
+                    .point(builder, Some(slave), BuilderPoint::Connected);
                 let its = self.slaves[slave.0].session.as_mut();
                 if let Some(its) = its.filter(|s| s.failed.is_empty()) {
                     its.retries.reset();
@@ -214,9 +216,9 @@ impl BotMaster {
     pub(super) fn set_graceful(&mut self, slave: SlaveIx, graceful: bool) {
         let it = &mut self.slaves[slave.0];
         if it.graceful.is_some() != graceful {
-            it.graceful = graceful.then_some(self.now.wall);
-            let slave = self.slave_name(slave);
-            self.announce(Event::SlaveGraceful { slave, graceful });
+            it.graceful = graceful.then_some(self.out.now.wall);
+            let slave = self.out.layout.slave_name(slave);
+            self.out.announce(Event::SlaveGraceful { slave, graceful });
         }
     }
 
@@ -234,12 +236,12 @@ impl BotMaster {
     fn note_lost_start(&mut self, slave: SlaveIx, why: &str) {
         let it = &self.slaves[slave.0];
         let attempts = it.slavebuilders.values().filter_map(SlaveBuilder::attempt);
-        let mut stages = attempts.filter_map(|id| self.attempts.get(&id).map(|a| &a.stage));
+        let mut stages = attempts.filter_map(|id| self.builds.get(id).map(|a| a.stage));
         if !stages.any(|stage| matches!(stage, Stage::Pinging | Stage::Starting)) {
             return;
         }
         let why = format!("its connection was lost when a build was to start: {why}");
-        if it.is_latent() {
+        if self.out.layout.slave(slave).latent().is_some() {
             self.note_failed_instance(slave, &why);
         } else {
             self.note_failed_start(slave, &why);
@@ -252,7 +254,7 @@ impl BotMaster {
             let drop = SlaveCommand::Drop {
                 why: why.to_owned(),
             };
-            self.send(drop.to(session));
+            self.out.send(drop.to(session));
             self.end_session(slave, why);
         }
     }
@@ -261,11 +263,10 @@ impl BotMaster {
         self.sessions.insert(session, slave);
         self.set_graceful(slave, false);
         let it = &mut self.slaves[slave.0];
-        it.session = Some(Session::new(session, address, self.now.wall));
-        let deadline = self.now.mono + ATTACH_TIME;
-        self.timers.set(Timer::Attach(session), deadline);
+        it.session = Some(Session::new(session, address, self.out.now.wall));
+        self.out.set_timer(Timer::Attach(session), ATTACH_TIME);
         self.place_latent(slave);
-        self.send(SlaveCommand::Greet.to(session));
+        self.out.send(SlaveCommand::Greet.to(session));
     }
 
     /// The login is answered when every builder is attached that can be; only then does the slave take builds, and is
@@ -282,17 +283,17 @@ impl BotMaster {
         let (session, address) = (its.id, its.address.clone());
         it.missed = false;
         let info = Some(Arc::clone(&it.info));
-        self.timers.cancel(Timer::Attach(session));
+        self.out.timers.cancel(Timer::Attach(session));
         self.watch_absence(slave);
-        self.persist(vec![Op::SlaveState {
-            slave: self.slave_name(slave),
+        self.out.persist(vec![Op::SlaveState {
+            slave: self.out.layout.slave_name(slave),
             connected: true,
             info,
-            at: self.now.wall,
+            at: self.out.now.wall,
         }]);
-        self.send(SlaveCommand::CompleteLogin.to(session));
-        let slave_name = self.slave_name(slave);
-        self.announce(Event::SlaveConnected {
+        self.out.send(SlaveCommand::CompleteLogin.to(session));
+        let slave_name = self.out.layout.slave_name(slave);
+        self.out.announce(Event::SlaveConnected {
             slave: slave_name,
             address,
         });
@@ -312,18 +313,18 @@ impl BotMaster {
         it.arbitrating = false;
         let was_attached = session.phase.is_attached();
         if was_attached {
-            it.absent_since = self.now;
-            it.seen_at = Some(self.now.wall);
+            it.absent_since = self.out.now;
+            it.seen_at = Some(self.out.now.wall);
         }
-        if it.is_latent() {
+        if self.out.layout.slave(slave).latent().is_some() {
             // The instance goes, as it was asked to; the next one is another.
             self.set_graceful(slave, false);
         }
         self.sessions.remove(&session.id);
-        self.timers.cancel(Timer::Attach(session.id));
-        self.timers.cancel(Timer::Ending(session.id));
-        self.timers.cancel(Timer::Reattach(slave));
-        self.timers.cancel(Timer::Arbitration(slave));
+        self.out.timers.cancel(Timer::Attach(session.id));
+        self.out.timers.cancel(Timer::Ending(session.id));
+        self.out.timers.cancel(Timer::Reattach(slave));
+        self.out.timers.cancel(Timer::Arbitration(slave));
         self.watch_absence(slave);
         for (builder, attachment) in attachments {
             self.place(slave, builder);
@@ -332,20 +333,20 @@ impl BotMaster {
         self.place_latent(slave);
         self.review(slave);
         if was_attached {
-            self.persist(vec![Op::SlaveState {
-                slave: self.slave_name(slave),
+            self.out.persist(vec![Op::SlaveState {
+                slave: self.out.layout.slave_name(slave),
                 connected: false,
                 info: None,
-                at: self.now.wall,
+                at: self.out.now.wall,
             }]);
         }
-        let slave_name = self.slave_name(slave);
-        self.announce(Event::SlaveLost {
+        let slave_name = self.out.layout.slave_name(slave);
+        self.out.announce(Event::SlaveLost {
             slave: slave_name,
             why: why.to_owned(),
         });
         if let Some(Contender { id, address }) = self.slaves[slave.0].contender.take() {
-            let unwanted = if self.slaves[slave.0].configured {
+            let unwanted = if self.out.layout.slave(slave).is_configured {
                 self.uninvited(slave)
             } else {
                 Some("there is no slave of this name")
@@ -355,7 +356,7 @@ impl BotMaster {
                 return;
             };
             self.sessions.remove(&id);
-            let name = self.slave_name(slave);
+            let name = self.out.layout.slave_name(slave);
             self.refuse(name, id, address, why);
         }
         if was_attached {
@@ -372,19 +373,23 @@ impl BotMaster {
         why: &str,
     ) {
         let epoch = attachment.epoch();
-        self.timers.cancel(Timer::Handshake(slave, builder, epoch));
-        self.timers.cancel(Timer::StartBuild(slave, builder, epoch));
+        self.out
+            .timers
+            .cancel(Timer::Handshake(slave, builder, epoch));
+        self.out
+            .timers
+            .cancel(Timer::StartBuild(slave, builder, epoch));
         let gone = attachment.on_detached();
         for ping in gone.pings {
-            self.timers.cancel(Timer::Ping(slave, builder, ping));
+            self.out.timers.cancel(Timer::Ping(slave, builder, ping));
         }
         if gone.was_attached {
-            self.builders[builder.0].attached -= 1;
-            self.touched.insert(builder);
+            self.states.remove(builder, Counted::Attached);
         }
         // One that could not be attached was never connected (row 5).
         if gone.was_attached || self.slaves[slave.0].session.is_none() {
-            self.point(builder, Some(slave), BuilderPoint::Disconnected);
+            self.out
+                .point(builder, Some(slave), BuilderPoint::Disconnected);
         }
         for round in gone.rounds {
             self.tell_round(round, slave, false);
@@ -395,13 +400,13 @@ impl BotMaster {
     }
 
     fn refuse(&mut self, slave: SlaveName, session: SessionId, address: String, why: &str) {
-        self.send(
+        self.out.send(
             SlaveCommand::Drop {
                 why: why.to_owned(),
             }
             .to(session),
         );
-        self.announce(Event::SlaveRefused {
+        self.out.announce(Event::SlaveRefused {
             slave,
             address,
             why: why.to_owned(),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::SessionId;
 use super::ids::{BuilderIx, SlaveIx};
 use super::ledger::Effect;
-use super::{BuildPlan, SessionId};
 use crate::config::{BuilderConfig, SlaveConfig};
-use crate::model::{BuildId, BuildNumber, Now, Op, RequestId, Timestamp};
+use crate::model::{BuildId, BuildNumber, Now, Op, RequestId, Results, Timestamp};
 
 /// A build that starts or runs.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Attempt {
 }
 
 /// How far a build has come.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stage {
     /// The slave's instance is being started.
     Substantiating,
@@ -44,7 +44,7 @@ pub(super) enum Stage {
     /// The slave is asked to start it.
     Starting,
     /// Its start is being written.
-    Recording(Box<BuildPlan>),
+    Recording(BuildId, BuildNumber),
     /// It runs.
     Running(BuildId, BuildNumber),
 }
@@ -59,12 +59,52 @@ pub(super) enum Stop {
 }
 
 impl Attempt {
+    /// The build is at another stage now.
+    pub(super) const fn enter(&mut self, stage: Stage, now: Now) {
+        self.stage = stage;
+        self.since = now.wall;
+    }
+
+    /// Whether the slave has agreed to the build.
+    pub(super) const fn is_accepted(&self) -> bool {
+        match self.stage {
+            Stage::Substantiating | Stage::Pinging | Stage::Starting => false,
+            Stage::Recording(..) | Stage::Running(..) => true,
+        }
+    }
+
+    /// The result that counts and the reason of the stop, for a build that has ended like this: what
+    /// people stop is not built again, and what a stop of the master interrupts is.
+    pub(super) fn judge(
+        &self,
+        result: Results,
+        stop_reason: Option<String>,
+    ) -> (Results, Option<String>) {
+        match &self.stop {
+            Some(Stop::Asked(reason)) => {
+                let has_stopped = stop_reason.is_some() || result == Results::Retry;
+                let result = match result {
+                    Results::Retry => Results::Exception,
+                    Results::Success
+                    | Results::Warnings
+                    | Results::Failure
+                    | Results::Skipped
+                    | Results::Exception => result,
+                };
+                (result, has_stopped.then(|| reason.clone()))
+            }
+            Some(Stop::Shutdown) if stop_reason.is_some() => (Results::Retry, stop_reason),
+            Some(Stop::Shutdown) | None => (result, stop_reason),
+        }
+    }
+
     /// The build, when it has its numbers.
     pub(super) fn build(&self) -> Option<(BuildId, BuildNumber)> {
         match &self.stage {
             Stage::Substantiating | Stage::Pinging | Stage::Starting => None,
-            Stage::Recording(plan) => Some((plan.build, plan.number)),
-            Stage::Running(build, number) => Some((*build, *number)),
+            Stage::Recording(build, number) | Stage::Running(build, number) => {
+                Some((*build, *number))
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! People stop builds and cancel requests (BUI-10, BUI-11, BRQ-04, BRQ-05).
 
-use super::attempt::{Stage, Stop};
+use super::attempt::Stage;
 use super::buildset::Place;
 use super::ledger::Effect;
-use super::{Answer, AttemptId, BotMaster, BuildCommand, Event, ReplyId};
+use super::{Answer, AttemptId, BotMaster, Event, ReplyId};
 use crate::model::{BuildNumber, BuilderName, RequestId, Results};
 
 impl BotMaster {
@@ -15,18 +15,18 @@ impl BotMaster {
         reason: String,
         reply: ReplyId,
     ) {
-        let ix = self.builders_by_name.get(builder);
-        let refusal = match ix.map(|b| self.builders[b.0].numbered.get(&number).copied()) {
-            None => self.no_builder(builder),
+        let ix = self.out.layout.builder_named(builder);
+        let refusal = match ix.map(|ix| self.builds.of_number(ix, number)) {
+            None => self.out.layout.no_builder(builder),
             Some(None) => format!("build {number} of {builder} is not running"),
             Some(Some(attempt)) => return self.stop_attempt(attempt, reason, reply),
         };
-        self.reply(reply, Err(refusal));
+        self.out.reply(reply, Err(refusal));
     }
 
     /// BUI-10, by a request, so that builds without a number can be stopped.
     pub(super) fn on_stop_request(&mut self, request: RequestId, reason: String, reply: ReplyId) {
-        let refusal = match self.open.request(request).map(|open| open.place) {
+        let refusal = match self.intake.request(request).map(|open| open.place) {
             None | Some(Place::Unqueued) => format!("request {request} is not open"),
             Some(Place::Queued) => format!(
                 "request {request} is not being built: `buildmaster cancel {request}` takes it out of the queue"
@@ -35,42 +35,37 @@ impl BotMaster {
                 return self.stop_attempt(attempt, reason, reply);
             }
         };
-        self.reply(reply, Err(refusal));
+        self.out.reply(reply, Err(refusal));
     }
 
     /// BRQ-04: works while the request is queued. Later it counts only if the start fails (BRQ-05).
     pub(super) fn on_cancel_request(&mut self, request: RequestId, reply: ReplyId) {
-        let Some(open) = self.open.request_mut(request) else {
-            self.reply(reply, Err(format!("request {request} is not open")));
-            return;
-        };
-        match &mut open.place {
-            Place::Unqueued => {
-                self.reply(reply, Err(format!("request {request} is not open")));
-            }
-            Place::Starting { cancelled, .. } => {
-                *cancelled = true;
-                let why = format!(
+        let refusal = match self.intake.request(request).map(|open| open.place) {
+            None | Some(Place::Unqueued) => format!("request {request} is not open"),
+            Some(Place::Starting { attempt, .. }) => {
+                let cancelled = true;
+                let place = Place::Starting { attempt, cancelled };
+                self.intake.set_places(&[request], place);
+                format!(
                     "request {request} is being started: it is given up only if that fails; \
                      `buildmaster stop-request {request}` stops it now"
-                );
-                self.reply(reply, Err(why));
+                )
             }
-            Place::Building(_) => {
-                let why = format!(
-                    "request {request} is being built: `buildmaster stop-request {request}` stops its build"
-                );
-                self.reply(reply, Err(why));
-            }
-            Place::Queued => {
+            Some(Place::Building(_)) => format!(
+                "request {request} is being built: `buildmaster stop-request {request}` stops its build"
+            ),
+            Some(Place::Queued) => {
                 self.unqueue(request);
                 let mut ops = Vec::new();
                 let mut effects = vec![Effect::Reply(reply, Ok(Answer::Done))];
                 let ended = (request, Results::Failure, Some("cancelled".to_owned()));
-                self.finish_request(ended, &mut ops, &mut effects);
-                self.persist_then(ops, effects);
+                self.intake
+                    .finish_request(&mut self.out, ended, &mut ops, &mut effects);
+                self.out.persist_then(ops, effects);
+                return;
             }
-        }
+        };
+        self.out.reply(reply, Err(refusal));
     }
 
     /// Stops a build; answered when that outlasts a kill of the master. The first reason that people give counts. Each
@@ -79,10 +74,7 @@ impl BotMaster {
         let mut ops = Vec::new();
         let mut effects = vec![Effect::Reply(reply, Ok(Answer::Done))];
         let of = self.build_of(id);
-        if let (Some((builder, number)), Some(attempt)) = (of, self.attempts.get_mut(&id)) {
-            if !matches!(attempt.stop, Some(Stop::Asked(_))) {
-                attempt.stop = Some(Stop::Asked(reason.clone()));
-            }
+        if let (Some((builder, number)), Some(attempt)) = (of, self.builds.stop(id, &reason)) {
             ops.extend(attempt.stop_op());
             effects.push(Effect::Announce(Event::BuildInterrupted {
                 builder,
@@ -93,19 +85,19 @@ impl BotMaster {
                 Stage::Substantiating => self.abort_waiting(id, &reason),
                 Stage::Pinging => self.abort_ping(id, &reason),
                 Stage::Starting => {
-                    attempt.when_started.append(&mut effects);
+                    self.builds.await_start(id, effects);
                     return;
                 }
-                Stage::Recording(_) => {}
+                Stage::Recording(..) => {}
                 Stage::Running(..) => self.interrupt(id, reason),
             }
         }
-        self.persist_then(ops, effects);
+        self.out.persist_then(ops, effects);
     }
 
     /// Gives a build up whose slave is being pinged; the ping goes on for itself.
     pub(super) fn abort_ping(&mut self, id: AttemptId, why: &str) {
-        let Some(attempt) = self.attempts.get(&id) else {
+        let Some(attempt) = self.builds.get(id) else {
             return;
         };
         let (slave, builder) = (attempt.slave, attempt.builder);
@@ -118,9 +110,8 @@ impl BotMaster {
 
     /// Tells a build that runs to stop what it is doing; it waits for no locks any more (LCK-07).
     pub(super) fn interrupt(&mut self, id: AttemptId, reason: String) {
-        if let Some(&Stage::Running(build, _)) = self.attempts.get(&id).map(|a| &a.stage) {
+        if self.builds.interrupt(&mut self.out, id, reason) {
             self.forget_lock_waiter(id);
-            self.send(BuildCommand::Interrupt { reason }.to(build));
         }
     }
 }

@@ -1,18 +1,22 @@
 //! Changes come in, schedulers act, sets are submitted (sections 1, 3 and 10).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::buildset::{OpenSets, Origin};
+use super::buildset::{OpenRequest, OpenSets, Origin, Place, set_result};
+use super::ids::AttemptId;
 use super::ledger::Effect;
+use super::out::Out;
 use super::timers::Timer;
-use super::{Answer, BotMaster, Event, ReplyId};
+use super::{Answer, Event, ReplyId};
+use crate::model::journal::NextNumbers;
 use crate::model::{
-    BuildSet, BuilderName, Change, NewChange, Op, PatchBody, Properties, RequestId, Results,
-    SchedulerName, SourceStamp, TryJob,
+    BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Moment, NewChange, Op, PatchBody,
+    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp, Timestamp,
+    TryJob,
 };
-use crate::schedulers::{Due, Effects, SchedulerIx, Submission};
+use crate::schedulers::{Due, Effects, LiveScheduler, Registry, SchedulerIx, Submission};
 
 /// A wall-clock time further away than this is looked at again after this, since people and time
 /// servers set clocks (NIG-09).
@@ -51,17 +55,37 @@ impl From<Submission> for Wanted {
     }
 }
 
-impl BotMaster {
-    /// A change, what the schedulers make of it and the sets that follow are remembered together;
-    /// then the sender is told, and not before.
-    pub(super) fn on_change_submitted(&mut self, said: NewChange, reply: ReplyId) {
-        if !self.phase.takes_changes() {
-            self.reply(reply, Err("the master is shutting down".to_owned()));
-            return;
+/// The schedulers, and the sets and requests that have not finished.
+#[derive(Debug)]
+pub(super) struct Intake {
+    schedulers: Registry,
+    open: OpenSets,
+    next_change: ChangeNumber,
+    next_set: SetId,
+    next_request: RequestId,
+}
+
+/// A request that ends for good: its result, and why, if no build of it says so.
+pub(super) type Ended = (RequestId, Results, Option<String>);
+
+impl Intake {
+    /// Without schedulers, sets and requests; the numbers go on from those of an earlier run.
+    pub(super) fn new(next: &NextNumbers) -> Self {
+        Self {
+            schedulers: Registry::default(),
+            open: OpenSets::default(),
+            next_change: next.change,
+            next_set: next.set,
+            next_request: next.request,
         }
-        let arrived_at = self.now.wall;
-        let number = self.next.change;
-        self.next.change = number.next();
+    }
+
+    /// A change, what the schedulers make of it and the sets that follow are stored together;
+    /// then the sender is answered, and not before.
+    pub(super) fn submit_change(&mut self, out: &mut Out, said: NewChange, reply: ReplyId) {
+        let arrived_at = out.now.wall;
+        let number = self.next_change;
+        self.next_change = number.next();
         let change = Arc::new(Change {
             number,
             arrived_at,
@@ -73,86 +97,207 @@ impl BotMaster {
             Effect::Reply(reply, Ok(Answer::Change(number))),
             Effect::Announce(Event::ChangeAdded(Arc::clone(&change))),
         ];
-        let mut wanted = self.schedulers.on_change(&change, self.moment());
+        let mut wanted = self.schedulers.on_change(&change, out.moment());
         ops.push(Op::ChangeOffered {
             change: number,
             decisions: std::mem::take(&mut wanted.decisions),
         });
-        self.take_effects(wanted, &mut ops, &mut effects);
-        self.persist_then(ops, effects);
+        self.take_effects(out, wanted, &mut ops, &mut effects);
+        out.persist_then(ops, effects);
     }
 
-    /// A try job is a set at once; its sender is told when that is remembered (TUP-03, TUP-04).
-    pub(super) fn on_try_submitted(
+    /// A try job is a set at once; its sender is answered when that is stored (TUP-03, TUP-04).
+    pub(super) fn submit_try(
         &mut self,
+        out: &mut Out,
         scheduler: &SchedulerName,
         job: TryJob,
         user: Option<&str>,
         reply: ReplyId,
     ) {
-        if !self.phase.takes_changes() {
-            self.reply(reply, Err("the master is shutting down".to_owned()));
-            return;
-        }
         match self.schedulers.try_submission(scheduler, job, user) {
-            Ok(submission) => self.submit_for(submission.into(), reply),
-            Err(why) => self.reply(reply, Err(why)),
+            Ok(submission) => self.submit_for(out, submission.into(), reply),
+            Err(why) => out.reply(reply, Err(why)),
         }
     }
 
     /// Submits a set that somebody waits to hear of.
-    pub(super) fn submit_for(&mut self, submission: Wanted, reply: ReplyId) {
-        if let Some(builder) = self.unknown_builder(&submission.builders) {
+    pub(super) fn submit_for(&mut self, out: &mut Out, submission: Wanted, reply: ReplyId) {
+        if let Some(builder) = unknown_builder(out, &submission.builders) {
             let why = format!("builder {builder} does not exist");
-            self.reply(reply, Err(why));
+            out.reply(reply, Err(why));
             return;
         }
         let (mut ops, mut effects, mut queued) = (Vec::new(), Vec::new(), Vec::new());
-        let (set, follows) = self.make_set(submission, &mut ops, &mut effects, &mut queued);
+        let (set, follows) = self.make_set(out, submission, &mut ops, &mut effects, &mut queued);
         effects.push(Effect::Reply(reply, Ok(Answer::Set(set))));
         effects.extend(queued.into_iter().map(Effect::Queue));
         if let Some(follows) = follows {
-            self.take_effects(follows, &mut ops, &mut effects);
+            self.take_effects(out, follows, &mut ops, &mut effects);
         }
-        self.persist_then(ops, effects);
+        out.persist_then(ops, effects);
     }
 
-    pub(super) fn on_scheduler_timer(&mut self, ix: SchedulerIx) {
-        if !self.phase.starts_builds() {
-            return;
-        }
-        let wanted = self.schedulers.on_timer(ix, self.moment());
+    pub(super) fn on_timer(&mut self, out: &mut Out, ix: SchedulerIx) {
+        let wanted = self.schedulers.on_timer(ix, out.moment());
         let (mut ops, mut effects) = (Vec::new(), Vec::new());
-        self.take_effects(wanted, &mut ops, &mut effects);
-        self.persist_then(ops, effects);
-        self.arm_scheduler(ix);
+        self.take_effects(out, wanted, &mut ops, &mut effects);
+        out.persist_then(ops, effects);
+        self.arm_scheduler(out, ix);
     }
 
     /// Sets the timers of all schedulers.
-    pub(super) fn arm_schedulers(&mut self) {
+    pub(super) fn arm_schedulers(&mut self, out: &mut Out) {
         for ix in 0..self.schedulers.len() {
-            self.arm_scheduler(ix);
+            self.arm_scheduler(out, ix);
         }
     }
 
-    fn arm_scheduler(&mut self, ix: SchedulerIx) {
+    fn arm_scheduler(&mut self, out: &mut Out, ix: SchedulerIx) {
         let timer = Timer::Scheduler(ix);
-        let now = self.moment();
+        let now = out.moment();
         let wait = match self.schedulers.next_due(ix) {
             Some(Due::Steady(due)) => due.since(now.steady),
             Some(Due::Wall(due)) => due.since(now.wall).min(CLOCK_CHECK),
             None => {
-                self.timers.cancel(timer);
+                out.timers.cancel(timer);
                 return;
             }
         };
-        self.timers.set(timer, self.now.mono + wait);
+        out.timers.set(timer, out.now.mono + wait);
     }
 
-    /// Carries out what schedulers want: what is to be remembered goes to `ops`, what follows from
-    /// it to `effects`.
-    pub(super) fn take_effects(
+    /// Takes up the schedulers, the sets and the requests of an earlier run (SCH-11). The
+    /// requests are to be added and queued.
+    pub(super) fn recover(
         &mut self,
+        out: &mut Out,
+        recovered: &Recovered,
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+    ) {
+        // Schedulers come first, since sets that end now may have watchers (DEP-07).
+        let (schedulers, wanted) = Registry::new(
+            &out.layout.config().schedulers,
+            &recovered.schedulers,
+            &recovered.changes,
+            out.moment(),
+        );
+        self.schedulers = schedulers;
+        self.take_effects(out, wanted, ops, effects);
+        let requests = recovered.requests.iter();
+        let open: BTreeSet<SetId> = requests.map(|request| request.set).collect();
+        for known in &recovered.sets {
+            let id = known.set.id;
+            if open.contains(&id) {
+                self.open.add(&known.set, &known.finished);
+                continue;
+            }
+            // Nothing is left that would end it.
+            let failed = known.finished.iter().any(|(_, r)| !r.is_success_like());
+            let result = set_result(failed);
+            let at = out.now.wall;
+            ops.push(Op::SetFinished {
+                set: id,
+                result,
+                at,
+            });
+            effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
+            self.tell_set_finished(out, &Origin::of(&known.set), result, ops, effects);
+        }
+    }
+
+    /// Takes up a request of a set that was recovered.
+    pub(super) fn add_request(&mut self, request: BuildRequest) {
+        self.open.add_request(request);
+    }
+
+    /// Takes another configuration of the schedulers.
+    pub(super) fn reconfigure(
+        &mut self,
+        out: &mut Out,
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+    ) {
+        for ix in 0..self.schedulers.len() {
+            out.timers.cancel(Timer::Scheduler(ix));
+        }
+        let config = Arc::clone(out.layout.config());
+        let wanted = self
+            .schedulers
+            .reconfigure(&config.schedulers, out.moment());
+        self.take_effects(out, wanted, ops, effects);
+        self.arm_schedulers(out);
+    }
+
+    /// An open request.
+    pub(super) fn request(&self, id: RequestId) -> Option<&OpenRequest> {
+        self.open.request(id)
+    }
+
+    /// Those of these requests that are open, in this order.
+    pub(super) fn requests(&self, ids: &[RequestId]) -> Vec<&BuildRequest> {
+        let open = ids.iter().filter_map(|&id| self.open.request(id));
+        open.map(|open| &open.request).collect()
+    }
+
+    /// The requests are somewhere else now.
+    pub(super) fn set_places(&mut self, ids: &[RequestId], place: Place) {
+        for &id in ids {
+            if let Some(open) = self.open.request_mut(id) {
+                open.place = place;
+            }
+        }
+    }
+
+    /// A build of the requests is being started (BRQ-06).
+    pub(super) fn start(&mut self, ids: &[RequestId], attempt: AttemptId) {
+        let place = Place::Starting {
+            attempt,
+            cancelled: false,
+        };
+        self.set_places(ids, place);
+        for &id in ids {
+            if let Some(open) = self.open.request_mut(id) {
+                open.request.start_count += 1;
+            }
+        }
+    }
+
+    /// Counts a retry, unless it is free; answers whether the request had one left (BUI-14).
+    pub(super) fn retry(&mut self, out: &Out, id: RequestId, is_free: bool) -> bool {
+        let Some(open) = self.open.request_mut(id) else {
+            return false;
+        };
+        if is_free {
+            return true;
+        }
+        if open.request.retries >= out.layout.config().max_retries {
+            return false;
+        }
+        open.request.retries += 1;
+        true
+    }
+
+    /// What the running schedulers wait with.
+    pub(super) fn live_schedulers(&self, now: Moment) -> BTreeMap<SchedulerName, LiveScheduler> {
+        self.schedulers.live(now)
+    }
+
+    /// The future builds of a scheduler (SCB-04).
+    pub(super) fn pending_build_times(
+        &self,
+        scheduler: &SchedulerName,
+        now: Moment,
+    ) -> Vec<Timestamp> {
+        self.schedulers.pending_build_times(scheduler, now)
+    }
+
+    /// Carries out what schedulers want: what is to be stored goes to `ops`, what follows from
+    /// it to `effects`.
+    fn take_effects(
+        &mut self,
+        out: &mut Out,
         wanted: Effects,
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
@@ -161,26 +306,62 @@ impl BotMaster {
         let mut wanted = VecDeque::from([wanted]);
         while let Some(wants) = wanted.pop_front() {
             for (scheduler, why) in wants.problems {
-                self.announce(Event::SchedulerFailed { scheduler, why });
+                out.announce(Event::SchedulerFailed { scheduler, why });
             }
             for (scheduler, state) in wants.states {
                 ops.push(Op::SchedulerState { scheduler, state });
             }
             for submission in wants.submissions {
-                let follows = self.submit(submission, ops, effects, &mut queued);
+                let follows = self.submit(out, submission, ops, effects, &mut queued);
                 wanted.extend(follows);
             }
             for ix in wants.touched {
-                self.arm_scheduler(ix);
+                self.arm_scheduler(out, ix);
             }
         }
         // All requests are known before the first of them is queued (BST-01).
         effects.extend(queued.into_iter().map(Effect::Queue));
     }
 
-    /// The set of `origin` is over: other schedulers may wait for that (SCB-05).
-    pub(super) fn tell_set_finished(
+    /// Ends a request for good: on record, in its set, and told when durable (BST-02 to BST-05). What others
+    /// build because the set has succeeded is on record with it (DEP-07).
+    pub(super) fn finish_request(
         &mut self,
+        out: &mut Out,
+        (request, result, why): Ended,
+        ops: &mut Vec<Op>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let at = out.now.wall;
+        let Some((set, progress, origin)) = self.open.finish(request, result) else {
+            return;
+        };
+        if let Some(why) = why.clone() {
+            effects.push(Effect::Announce(Event::RequestCancelled { request, why }));
+        }
+        ops.push(Op::RequestFinished {
+            request,
+            result,
+            why,
+            at,
+        });
+        effects.push(Effect::Announce(Event::RequestFinished { request, result }));
+        if progress.first_failure {
+            effects.push(Effect::Announce(Event::FirstFailure { set }));
+        }
+        if let Some(result) = progress.finished {
+            ops.push(Op::SetFinished { set, result, at });
+            effects.push(Effect::Announce(Event::SetFinished { set, result }));
+            if let Some(origin) = origin {
+                self.tell_set_finished(out, &origin, result, ops, effects);
+            }
+        }
+    }
+
+    /// The set of `origin` is over: other schedulers may wait for that (SCB-05).
+    fn tell_set_finished(
+        &mut self,
+        out: &mut Out,
         origin: &Origin,
         result: Results,
         ops: &mut Vec<Op>,
@@ -189,59 +370,57 @@ impl BotMaster {
         if let Some(scheduler) = &origin.scheduler {
             let success = result.is_success_like();
             let stamp = &origin.stamp;
-            let now = self.moment();
+            let now = out.moment();
             let wanted = self
                 .schedulers
                 .on_set_finished(scheduler, stamp, success, now);
-            self.take_effects(wanted, ops, effects);
+            self.take_effects(out, wanted, ops, effects);
         }
     }
 
     /// Makes the set that a scheduler wants. If it is over at once, gives what follows from that.
     fn submit(
         &mut self,
+        out: &mut Out,
         submission: Submission,
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
         queued: &mut Vec<RequestId>,
     ) -> Option<Effects> {
-        if let Some(builder) = self.unknown_builder(&submission.builders) {
+        if let Some(builder) = unknown_builder(out, &submission.builders) {
             // Nothing of the set is made, and the scheduler keeps working (SCB-03).
             let why = format!("builder {builder} does not exist, so that its set is not built");
-            let now = self.moment();
+            let now = out.moment();
             let scheduler = submission.scheduler;
             let over = self
                 .schedulers
                 .on_set_finished(&scheduler, &submission.stamp, false, now);
-            self.announce(Event::SchedulerFailed { scheduler, why });
+            out.announce(Event::SchedulerFailed { scheduler, why });
             return Some(over);
         }
-        self.make_set(submission.into(), ops, effects, queued).1
-    }
-
-    fn unknown_builder(&self, builders: &[BuilderName]) -> Option<BuilderName> {
-        let unknown = |b: &&_| self.configured_builder(b).is_none();
-        builders.iter().find(unknown).cloned()
+        self.make_set(out, submission.into(), ops, effects, queued)
+            .1
     }
 
     /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows from that.
     fn make_set(
         &mut self,
+        out: &mut Out,
         submission: Wanted,
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
         queued: &mut Vec<RequestId>,
     ) -> (Arc<BuildSet>, Option<Effects>) {
-        let now = self.now.wall;
-        let id = self.next.set;
-        self.next.set = id.next();
+        let now = out.now.wall;
+        let id = self.next_set;
+        self.next_set = id.next();
         let mut requests = Vec::with_capacity(submission.builders.len());
         let mut listed = BTreeSet::new();
         for builder in submission.builders {
             // One request a builder, however often it is listed (SCB-02).
             if listed.insert(builder.clone()) {
-                requests.push((self.next.request, builder));
-                self.next.request = self.next.request.next();
+                requests.push((self.next_request, builder));
+                self.next_request = self.next_request.next();
             }
         }
         let mut stamp = submission.stamp;
@@ -275,7 +454,7 @@ impl BotMaster {
             });
             effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
             let stamp = &set.stamp;
-            let moment = self.moment();
+            let moment = out.moment();
             let schedulers = &mut self.schedulers;
             let over = |scheduler| schedulers.on_set_finished(scheduler, stamp, true, moment);
             let follows = set.scheduler.as_ref().map(over);
@@ -288,4 +467,9 @@ impl BotMaster {
         }
         (set, None)
     }
+}
+
+fn unknown_builder(out: &Out, builders: &[BuilderName]) -> Option<BuilderName> {
+    let unknown = |b: &&_| out.layout.configured_builder(b).is_none();
+    builders.iter().find(unknown).cloned()
 }

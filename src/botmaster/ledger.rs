@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Answer, AttemptId, Event, InstanceId, ReplyId};
+use super::{Answer, AttemptId, BuildPlan, Event, InstanceId, ReplyId};
 use crate::model::{RequestId, SlaveName, Ticket};
 
 /// Something that happens when what it stands on is on disk.
@@ -14,8 +14,8 @@ pub(super) enum Effect {
     Announce(Event),
     /// A request of a new set is queued.
     Queue(RequestId),
-    /// A build whose start is on record runs.
-    Run(AttemptId),
+    /// A build whose start is on record runs, by this plan.
+    Run(AttemptId, Box<BuildPlan>),
     /// An instance of this slave is started, which is on record now.
     StartInstance(InstanceId, SlaveName),
 }

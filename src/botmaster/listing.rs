@@ -32,7 +32,7 @@ impl BotMaster {
         }
         let is_attached = its.phase.is_attached();
         if is_attached {
-            self.timers.cancel(Timer::Attach(session));
+            self.out.timers.cancel(Timer::Attach(session));
         }
         match (result, its.phase) {
             // It is about to go.
@@ -50,7 +50,7 @@ impl BotMaster {
     fn attach_made(&mut self, slave: SlaveIx, session: SessionId, made: &BTreeSet<BuilderName>) {
         let mut missing = Vec::new();
         for builder in self.new_of_list(slave) {
-            let name = self.builder_name(builder);
+            let name = self.out.layout.builder_name(builder);
             if !made.contains(&name) {
                 missing.push(builder);
                 continue;
@@ -58,10 +58,10 @@ impl BotMaster {
             let epoch = self.new_epoch();
             let attachments = &mut self.slaves[slave.0].slavebuilders;
             attachments.insert(builder, SlaveBuilder::new(epoch));
-            let deadline = self.now.mono + self.config.attach_timeout;
+            let deadline = self.out.now.mono + self.out.layout.config().attach_timeout;
             let timer = Timer::Handshake(slave, builder, epoch);
-            self.timers.set(timer, deadline);
-            self.send(
+            self.out.timers.set(timer, deadline);
+            self.out.send(
                 SlaveCommand::SetMaster {
                     builder: name,
                     epoch,
@@ -97,9 +97,16 @@ impl BotMaster {
         let listed: BTreeSet<_> = listed.map(|(name, _)| name).collect();
         let is_new = |builder: &BuilderIx| {
             !it.slavebuilders.contains_key(builder)
-                && listed.contains(&self.builders[builder.0].config.name)
+                && listed.contains(&self.out.layout.builder(*builder).config.name)
         };
-        it.builders.iter().copied().filter(is_new).collect()
+        self.out
+            .layout
+            .slave(slave)
+            .builders
+            .iter()
+            .copied()
+            .filter(is_new)
+            .collect()
     }
 
     /// The builders that the slave is to be told: not those that wait for another try, and one that is new to it at a time
@@ -113,7 +120,7 @@ impl BotMaster {
             Some(_) | None => usize::MAX,
         };
         let mut new = 0;
-        let mut told = it.builders.clone();
+        let mut told = self.out.layout.slave(slave).builders.clone();
         told.retain(|builder| {
             let is_new = !it.slavebuilders.contains_key(builder);
             if waits(builder) || is_new && new == most_new {
@@ -131,24 +138,27 @@ impl BotMaster {
             return;
         };
         if its.retry_at.is_none() {
-            let at = self.now.mono + its.next_retry();
+            let at = self.out.now.mono + its.next_retry();
             its.retry_at = Some(at);
-            self.timers.set(Timer::Reattach(slave), at);
+            self.out.timers.set(Timer::Reattach(slave), at);
         }
         for &builder in builders {
-            let config = &self.builders[builder.0].config;
+            let config = &self.out.layout.builder(builder).config;
             its.failed.insert(
                 builder,
                 FailedAttach {
                     dir: config.slavebuilddir.clone(),
                     why: why.to_owned(),
-                    at: self.now.wall,
+                    at: self.out.now.wall,
                 },
             );
         }
         for &builder in builders {
-            let (builder_name, slave_name) = (self.builder_name(builder), self.slave_name(slave));
-            self.announce(Event::FailedConnect {
+            let (builder_name, slave_name) = (
+                self.out.layout.builder_name(builder),
+                self.out.layout.slave_name(slave),
+            );
+            self.out.announce(Event::FailedConnect {
                 builder: builder_name,
                 slave: slave_name,
                 why: why.to_owned(),
@@ -158,7 +168,8 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let failed = it.session.as_ref().map(|s| &s.failed);
         let is_failed = |builder| failed.is_some_and(|failed| failed.contains_key(builder));
-        if it.builders.iter().all(is_failed) {
+        let builders = &self.out.layout.slave(slave).builders;
+        if builders.iter().all(is_failed) {
             self.come_again(slave, &format!("no builder could be attached: {why}"));
         } else {
             self.go_on_attaching(slave);
@@ -193,9 +204,9 @@ impl BotMaster {
         match it.session.as_mut() {
             Some(its) if in_use && its.phase == Phase::Ready => {
                 its.phase = Phase::Rejoining;
-                its.since = self.now.wall;
-                let slave_name = self.slave_name(slave);
-                self.announce(Event::SlaveRejoins {
+                its.since = self.out.now.wall;
+                let slave_name = self.out.layout.slave_name(slave);
+                self.out.announce(Event::SlaveRejoins {
                     slave: slave_name,
                     why: why.to_owned(),
                 });

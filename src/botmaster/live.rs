@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Stage;
-use super::slave::{Phase, Session, Slave};
+use super::ids::SlaveIx;
+use super::slave::{Phase, Session};
 use super::{BotMaster, InstanceState, LockWait};
 use crate::model::{BuilderName, Refusal, RequestId, SchedulerName, SlaveName, Timestamp};
 use crate::schedulers::LiveScheduler;
@@ -58,46 +59,47 @@ impl BotMaster {
     /// What there is to see now.
     #[must_use]
     pub fn live(&self) -> Live {
-        let builders = self.builders.iter().filter(|builder| builder.configured);
-        let slaves = self.slaves.iter().filter(|slave| slave.configured);
-        let starting = self.attempts.values().flat_map(|attempt| {
+        let layout = &self.out.layout;
+        let builders = layout.builders().filter(|(_, b)| b.is_configured);
+        let slaves = layout.slaves().filter(|(_, s)| s.is_configured);
+        let starting = self.builds.iter().flat_map(|(_, attempt)| {
             let starts = match attempt.stage {
-                Stage::Substantiating | Stage::Pinging | Stage::Starting | Stage::Recording(_) => {
+                Stage::Substantiating | Stage::Pinging | Stage::Starting | Stage::Recording(..) => {
                     attempt.requests.as_slice()
                 }
                 Stage::Running(..) => &[],
             };
             let starting = Starting {
-                builder: self.builder_name(attempt.builder),
-                slave: self.slave_name(attempt.slave),
+                builder: layout.builder_name(attempt.builder),
+                slave: layout.slave_name(attempt.slave),
                 since: attempt.chosen_at,
             };
             starts.iter().map(move |&id| (id, starting.clone()))
         });
         Live {
             priorities: builders
-                .map(|builder| (builder.config.name.clone(), builder.config.priority))
+                .map(|(_, builder)| (builder.config.name.clone(), builder.config.priority))
                 .collect(),
             slaves: slaves
-                .map(|slave| (slave.config.name.clone(), self.live_slave(slave)))
+                .map(|(ix, slave)| (slave.config.name.clone(), self.live_slave(ix)))
                 .collect(),
             starting: starting.collect(),
             locks: self.lock_waits(),
             refusals: Vec::new(),
-            schedulers: self.schedulers.live(self.moment()),
+            schedulers: self.intake.live_schedulers(self.out.moment()),
         }
     }
 
-    fn live_slave(&self, slave: &Slave) -> LiveSlave {
+    fn live_slave(&self, slave: SlaveIx) -> LiveSlave {
+        let is_latent = self.out.layout.slave(slave).latent().is_some();
+        let slave = &self.slaves[slave.0];
         let told = |session: &&Session| session.phase == Phase::ShuttingDown;
         let held = slave.held_until();
         LiveSlave {
             graceful_since: slave.graceful,
             told_to_end_at: slave.session.as_ref().filter(told).map(|s| s.since),
-            held_until: held.map(|until| self.now.wall + until.since(self.now.mono)),
-            instance: slave
-                .is_latent()
-                .then(|| (slave.latent.stage.into(), slave.latent.since)),
+            held_until: held.map(|until| self.out.now.wall + until.since(self.out.now.mono)),
+            instance: is_latent.then(|| (slave.latent.stage.into(), slave.latent.since)),
             heard_at: None,
         }
     }

@@ -64,8 +64,8 @@ impl BotMaster {
     /// The locks of a slave's own that are not free, so that it takes no build (BLD-04).
     #[must_use]
     pub fn slave_lock_blocks(&self, slave: &SlaveName) -> Vec<LockBlock> {
-        let slave = self.slaves_by_name.get(slave);
-        let locks = slave.map(|slave| &self.slaves[slave.0].locks);
+        let slave = self.out.layout.slave_named(slave);
+        let locks = slave.map(|slave| self.locks.of_slave(slave));
         let locks = locks.into_iter().flatten();
         locks
             .filter(|(instance, mode)| !self.locks.is_free(instance, *mode))
@@ -138,9 +138,9 @@ impl BotMaster {
     }
 
     pub(super) fn build_of(&self, id: AttemptId) -> Option<(BuilderName, Option<BuildNumber>)> {
-        let attempt = self.attempts.get(&id)?;
+        let attempt = self.builds.get(id)?;
         let number = attempt.build().map(|(_, number)| number);
-        Some((self.builder_name(attempt.builder), number))
+        Some((self.out.layout.builder_name(attempt.builder), number))
     }
 }
 

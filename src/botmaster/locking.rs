@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::attempt::Stage;
 use super::dispatch::Rules;
-use super::ids::{BuilderIx, SlaveIx};
+use super::ids::BuilderIx;
 use super::locks::{Holder, LockUser, Part};
 use super::{AttemptId, BotMaster, BuildCommand, Event};
 use crate::config::{self, Config, LockAccess, LockConfig, LockKind};
@@ -18,31 +18,22 @@ impl BotMaster {
     /// Takes the locks of the configuration and their uses by slaves and builders as they are now; holders and
     /// waiters keep what they have and their places (LCK-09).
     pub(super) fn define_locks(&mut self) {
-        let granted = self.locks.define(&self.config.locks);
-        let kinds = self.config.locks.iter();
+        let granted = self.locks.define(&self.out.layout.config().locks);
+        let kinds = self.out.layout.config().locks.iter();
         let of_slaves = kinds.filter(|lock| matches!(lock.kind, LockKind::Slave { .. }));
         let of_slaves: Vec<&LockName> = of_slaves.map(|lock| &lock.name).collect();
-        for (at, builder) in self.builders.iter().enumerate() {
+        for (ix, builder) in self.out.layout.builders() {
             let mut locks = builder.config.locks.iter();
             let rules = Rules {
                 priority: builder.config.priority,
-                choice: self.config.slave_choice(&builder.config),
+                choice: self.out.layout.config().slave_choice(&builder.config),
                 locks_differ: locks.any(|l| of_slaves.contains(&&l.lock)),
             };
-            self.dispatch.set_rules(BuilderIx(at), rules);
+            self.dispatch.set_rules(ix, rules);
         }
-        self.slaves_by_lock.clear();
-        for at in 0..self.slaves.len() {
-            let config = Arc::clone(&self.slaves[at].config);
-            let locks = self.locks.resolve(&config.locks, &config.name);
-            for (instance, _) in &locks {
-                let its = self.slaves_by_lock.entry(instance.clone()).or_default();
-                its.push(SlaveIx(at));
-            }
-            self.dispatch
-                .set_free_locks(SlaveIx(at), self.locks.are_free(&locks));
-            self.slaves[at].locks = locks;
-        }
+        let slaves = self.out.layout.slaves();
+        let slaves = slaves.map(|(ix, slave)| (ix, &slave.config.name, &*slave.config.locks));
+        self.locks.set_slaves(slaves);
         self.tell_granted(granted);
     }
 
@@ -58,11 +49,11 @@ impl BotMaster {
             ));
         }
         let running: Vec<_> = self
-            .attempts
-            .values()
-            .map(|attempt| {
+            .builds
+            .iter()
+            .map(|(_, attempt)| {
                 let (builder, slave) = &attempt.configs;
-                let begun = matches!(attempt.stage, Stage::Recording(_) | Stage::Running(..));
+                let begun = attempt.is_accepted();
                 // What has not begun yet takes the locks of its builder as that will be then.
                 let later = new
                     .builders
@@ -80,32 +71,34 @@ impl BotMaster {
 
     /// A running build or one of its steps wants locks. If it must wait, that is announced.
     pub(super) fn on_locks_wanted(&mut self, build: BuildId, user: LockUser, locks: &[LockAccess]) {
-        let Some(&owner) = self.builds.get(&build) else {
+        let Some(owner) = self.builds.of_id(build) else {
             return;
         };
-        let Some(slave) = self.attempts.get(&owner).and_then(|attempt| {
+        let Some(slave) = self.builds.get(owner).and_then(|attempt| {
             let runs = matches!(attempt.stage, Stage::Running(..)) && !attempt.slave_gone;
             runs.then_some(attempt.slave)
         }) else {
             // It is being told that its slave is lost, and asks no more.
             return;
         };
-        let wants = self.locks.resolve(locks, &self.slave_name(slave));
+        let wants = self
+            .locks
+            .resolve(locks, &self.out.layout.slave_name(slave));
         let part = Part::User(user);
         let holder = Holder { owner, part };
-        let mut granted = self.locks.want(holder.clone(), wants, self.now.wall);
+        let mut granted = self.locks.want(holder.clone(), wants, self.out.now.wall);
         if let Some(at) = granted.iter().position(|g| *g == holder) {
             granted.remove(at);
             self.send_grant(&holder);
         } else if let Some(wait) = self.lock_wait(&holder) {
-            self.announce(Event::LocksAwaited(Arc::new(wait)));
+            self.out.announce(Event::LocksAwaited(Arc::new(wait)));
         }
         self.tell_granted(granted);
     }
 
     /// A running build or one of its steps no longer needs or wants its locks.
     pub(super) fn on_locks_released(&mut self, build: BuildId, user: LockUser) {
-        if let Some(&owner) = self.builds.get(&build) {
+        if let Some(owner) = self.builds.of_id(build) {
             let part = Part::User(user);
             let granted = self.locks.release(&Holder { owner, part });
             self.tell_granted(granted);
@@ -125,54 +118,37 @@ impl BotMaster {
         self.tell_granted(granted);
     }
 
-    /// A build begins on a slave, which was available in this turn.
-    pub(super) fn take_slave_locks(&mut self, owner: AttemptId, slave: SlaveIx) {
-        let its = &self.slaves[slave.0].locks;
-        if its.is_empty() {
-            return;
-        }
-        let part = Part::Slave;
-        let taken = self.locks.take(&Holder { owner, part }, its);
-        debug_assert!(taken, "a slave is available only while its locks are free");
-        self.locks_changed();
-    }
-
     fn tell_granted(&mut self, granted: Vec<Holder>) {
         for holder in granted {
             if let Some((builder, number)) = self.send_grant(&holder)
                 && let Part::User(user) = holder.part
             {
-                let builder = self.builder_name(builder);
-                self.announce(Event::LocksGranted {
+                let builder = self.out.layout.builder_name(builder);
+                self.out.announce(Event::LocksGranted {
                     builder,
                     number,
                     user,
                 });
             }
         }
-        self.locks_changed();
     }
 
     fn send_grant(&mut self, holder: &Holder) -> Option<(BuilderIx, crate::model::BuildNumber)> {
-        let attempt = self.attempts.get(&holder.owner)?;
+        let attempt = self.builds.get(holder.owner)?;
         let (Stage::Running(build, number), Part::User(user)) = (&attempt.stage, &holder.part)
         else {
             return None;
         };
         let (build, number, builder) = (*build, *number, attempt.builder);
         let user = user.clone();
-        self.send(BuildCommand::GrantLocks { user }.to(build));
+        self.out.send(BuildCommand::GrantLocks { user }.to(build));
         Some((builder, number))
     }
 
-    /// Looks again at the slaves that need the locks that have changed (LCK-08).
-    fn locks_changed(&mut self) {
-        for instance in self.locks.take_touched() {
-            let its = self.slaves_by_lock.get(&instance);
-            for &slave in its.into_iter().flatten() {
-                let are_free = self.locks.are_free(&self.slaves[slave.0].locks);
-                self.dispatch.set_free_locks(slave, are_free);
-            }
+    /// Tells `dispatch` which slaves have their locks free now (LCK-08).
+    pub(super) fn settle_locks(&mut self) {
+        for (slave, are_free) in self.locks.take_touched() {
+            self.dispatch.set_free_locks(slave, are_free);
         }
     }
 }

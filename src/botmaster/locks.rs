@@ -16,13 +16,14 @@
 //! waits is looked at again each time.
 
 mod claims;
+mod slaves;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::AttemptId;
+use super::ids::{AttemptId, SlaveIx};
 use crate::config::{LockAccess, LockConfig, LockKind, LockMode};
 use crate::model::{LockName, SlaveName, Timestamp};
 
@@ -81,6 +82,11 @@ pub(super) struct Locks {
     next_number: u64,
     /// Those whose availability may have changed since somebody asked.
     touched: BTreeSet<Instance>,
+    /// The locks that each build on a slave takes.
+    of_slaves: BTreeMap<SlaveIx, Wants>,
+    slaves_by_lock: BTreeMap<Instance, Vec<SlaveIx>>,
+    /// Slaves that have got other locks since somebody asked.
+    slaves_touched: BTreeSet<SlaveIx>,
 }
 
 /// The place of a waiter in the order of arrival.
@@ -236,11 +242,6 @@ impl Locks {
     pub(super) fn forget_waiter(&mut self, owner: AttemptId) -> Vec<Holder> {
         let waiter = of(owner, &self.numbers).next().map(|(h, _)| h.clone());
         waiter.map_or_else(Vec::new, |waiter| self.release(&waiter))
-    }
-
-    /// The locks that were taken, given back or queued for since this was last asked.
-    pub(super) fn take_touched(&mut self) -> BTreeSet<Instance> {
-        std::mem::take(&mut self.touched)
     }
 
     /// Everybody who waits, in order of arrival (LCK-11).

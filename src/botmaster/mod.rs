@@ -24,19 +24,20 @@ mod absence;
 mod ask;
 mod attach;
 mod attempt;
-mod builder;
+mod big_state;
 mod building;
+mod builds;
 mod buildset;
 mod cancelling;
 mod command;
 mod dispatch;
 mod event;
 mod expecting;
-mod forcing;
 mod ids;
 mod input;
 mod intake;
 mod latent;
+mod layout;
 mod ledger;
 mod listing;
 mod live;
@@ -45,6 +46,7 @@ mod locking;
 mod locks;
 mod merging;
 mod names;
+mod out;
 mod pausing;
 mod pinging;
 pub mod plan;
@@ -54,43 +56,39 @@ mod slave;
 mod slavebuilder;
 mod starting;
 mod stopping;
+mod submitting;
 mod substantiating;
 #[cfg(test)]
 mod tests;
 mod timers;
-mod unknown;
 mod view;
 mod why;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use self::attempt::Attempt;
-use self::builder::Builder;
-use self::buildset::OpenSets;
+use self::big_state::BigStates;
+use self::builds::Builds;
 use self::dispatch::Dispatch;
-use self::ids::SlaveIx;
-use self::ids::{AttemptId, BuilderIx};
-use self::ledger::{Effect, Ledger};
-use self::locks::{Instance, Locks};
+use self::ids::{AttemptId, BuilderIx, SlaveIx};
+use self::intake::Intake;
+use self::layout::Layout;
+use self::ledger::Effect;
+use self::locks::Locks;
+use self::out::Out;
 use self::pinging::Round;
 use self::slave::Slave;
 use self::slavebuilder::{RoundId, SlaveBuilder};
 use self::stopping::Phase;
-use self::timers::{Timer, Timers};
+use self::timers::Timer;
 use crate::config::Config;
-use crate::model::journal::{NextNumbers, RecoveredSlave};
-use crate::model::{
-    BuildId, BuilderName, Expectations, Moment, Mono, Now, Op, Recovered, SlaveName, Ticket,
-    Timestamp,
-};
-use crate::schedulers::Registry;
+use crate::model::journal::RecoveredSlave;
+use crate::model::{BuilderName, Mono, Now, Recovered, SlaveName, Timestamp};
 
 pub use absence::Absence;
 pub use ask::{Answer, Ask};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
 pub use event::{BuilderPoint, Event};
-pub use forcing::Forced;
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
 pub use input::{BuildInput, Input, InstanceInput, InstanceStart, SlaveInput};
 pub use live::{Live, LiveSlave, Starting};
@@ -100,52 +98,32 @@ pub use names::unique_names;
 pub use pinging::Pinged;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use stopping::STOP_TIME;
+pub use submitting::Forced;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};
 
 /// The core of the master.
 #[derive(Debug)]
 pub struct BotMaster {
-    config: Arc<Config>,
-    now: Now,
-    /// When this master began.
-    began: Now,
-    commands: VecDeque<Command>,
-    timers: Timers,
-    ledger: Ledger,
+    /// The present, the configuration, and what is to come of the input at hand.
+    out: Out,
     phase: Phase,
     /// Since when it is in that phase.
     phase_since: Timestamp,
-    schedulers: Registry,
-    builders: Vec<Builder>,
-    builders_by_name: HashMap<BuilderName, BuilderIx>,
+    intake: Intake,
+    dispatch: Dispatch,
+    builds: Builds,
+    locks: Locks,
+    states: BigStates,
     slaves: Vec<Slave>,
-    slaves_by_name: HashMap<SlaveName, SlaveIx>,
     /// The slave's own connections and the contenders.
     sessions: HashMap<SessionId, SlaveIx>,
-    open: OpenSets,
-    locks: Locks,
-    /// Slaves by the locks of their own.
-    slaves_by_lock: BTreeMap<Instance, Vec<SlaveIx>>,
-    /// Builds that start or run.
-    attempts: BTreeMap<AttemptId, Attempt>,
-    /// Those that have a number.
-    builds: BTreeMap<BuildId, AttemptId>,
     /// Those who have all slaves of a builder pinged.
     rounds: BTreeMap<RoundId, Round>,
-    /// What waits, and the slaves that are idle.
-    dispatch: Dispatch,
-    /// Builders whose big state may have changed.
-    touched: BTreeSet<BuilderIx>,
     /// What the state knew of slaves that have not been configured in this run yet.
     remembered: BTreeMap<SlaveName, RecoveredSlave>,
-    /// Instances that earlier runs have left, of slaves that were not of that kind in this run.
-    next: NextNumbers,
-    /// What is expected of builders, also of those that may come back (PRG-04).
-    expectations: BTreeMap<BuilderName, Expectations>,
     next_epoch: u64,
     next_ping: u64,
-    next_attempt: u64,
     next_round: u64,
     next_instance: u64,
     /// Slaves whose instance may be of no use to anybody any more (LAT-09).
@@ -157,39 +135,25 @@ impl BotMaster {
     #[must_use]
     pub fn new(config: Arc<Config>, recovered: Recovered, seed: u64, now: Now) -> Self {
         let mut core = Self {
-            now,
-            began: now,
-            commands: VecDeque::new(),
-            timers: Timers::default(),
-            ledger: Ledger::default(),
+            out: Out::new(Layout::new(Arc::clone(&config)), now),
             phase: Phase::Running,
             phase_since: now.wall,
-            schedulers: Registry::default(),
-            builders: Vec::new(),
-            builders_by_name: HashMap::new(),
-            slaves: Vec::new(),
-            slaves_by_name: HashMap::new(),
-            sessions: HashMap::new(),
-            open: OpenSets::default(),
-            locks: Locks::default(),
-            slaves_by_lock: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            builds: BTreeMap::new(),
-            rounds: BTreeMap::new(),
+            intake: Intake::new(&recovered.next),
             dispatch: Dispatch::new(seed),
-            touched: BTreeSet::new(),
+            builds: Builds::new(&recovered.next, recovered.expectations.clone()),
+            locks: Locks::default(),
+            states: BigStates::default(),
+            slaves: Vec::new(),
+            sessions: HashMap::new(),
+            rounds: BTreeMap::new(),
             remembered: recovered.slaves.clone(),
-            next: recovered.next.clone(),
-            expectations: recovered.expectations.clone(),
             next_epoch: 0,
             next_ping: 0,
-            next_attempt: 0,
             next_round: 0,
             next_instance: 0,
             forsaken: BTreeSet::new(),
-            config,
         };
-        core.configure();
+        core.configure(&config);
         core.recover(recovered);
         core.settle();
         core
@@ -224,7 +188,7 @@ impl BotMaster {
                 }
             },
             Input::Asked { ask, reply } => self.on_asked(ask, reply),
-            Input::Persisted(ticket) => self.on_persisted(ticket),
+            Input::Persisted(ticket) => self.out.on_persisted(ticket),
             Input::Reconfigured {
                 config,
                 dry_run,
@@ -237,19 +201,19 @@ impl BotMaster {
 
     /// The next thing to do, in order; to be asked until there is none after each input.
     pub fn next_command(&mut self) -> Option<Command> {
-        self.commands.pop_front()
+        self.out.next_command()
     }
 
     /// When [`BotMaster::handle_timeout`] is to be called at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Mono> {
-        self.timers.next()
+        self.out.timers.next()
     }
 
     /// Lets the timers fire that are due by `now`.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.now = now;
-        while let Some(timer) = self.timers.pop_due(now.mono) {
+        self.out.now = now;
+        while let Some(timer) = self.out.timers.pop_due(now.mono) {
             match timer {
                 Timer::Attach(session) => self.on_attach_timeout(session),
                 Timer::Ending(session) => self.on_end_ignored(session),
@@ -304,96 +268,22 @@ impl BotMaster {
         }
     }
 
-    /// What follows every event: builds start until none can, big states are told, and a master that
-    /// has nothing left to stop for exits.
+    /// What follows every event: what waited for the disk happens, builds start until none can, big
+    /// states are announced, and a master that has nothing left to stop for exits.
     fn settle(&mut self) {
-        self.start_builds();
-        self.stop_forsaken();
-        while let Some(builder) = self.touched.pop_first() {
-            self.tell_big_state(builder);
-        }
-        self.exit_if_over();
-    }
-
-    fn send(&mut self, command: Command) {
-        self.commands.push_back(command);
-    }
-
-    fn announce(&mut self, event: Event) {
-        self.send(Command::Announce(event));
-    }
-
-    /// Announces something about a builder that passes (BLD-15).
-    fn point(&mut self, builder: BuilderIx, slave: Option<SlaveIx>, what: BuilderPoint) {
-        let builder = self.builder_name(builder);
-        let slave = slave.map(|slave| self.slave_name(slave));
-        self.announce(Event::OnBuilder {
-            builder,
-            slave,
-            what,
-        });
-    }
-
-    fn reply(&mut self, to: ReplyId, result: Result<Answer, String>) {
-        self.send(Command::Reply { to, result });
-    }
-
-    /// Remembers `ops` some time soon.
-    fn persist(&mut self, ops: Vec<Op>) {
-        self.send(Command::Persist { ticket: None, ops });
-    }
-
-    /// Remembers `ops`; then, when all that was handed in so far is on disk, `effects` happen.
-    fn persist_then(&mut self, ops: Vec<Op>, effects: Vec<Effect>) {
-        if ops.is_empty() {
-            if let Some(effects) = self.ledger.join(effects) {
-                self.perform(effects);
-            }
-            return;
-        }
-        let ticket = Some(self.ledger.open(effects));
-        self.send(Command::Persist { ticket, ops });
-    }
-
-    fn on_persisted(&mut self, ticket: Ticket) {
-        while let Some(effects) = self.ledger.confirm(ticket) {
-            self.perform(effects);
-        }
-    }
-
-    fn perform(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+        while let Some(effect) = self.out.next_due() {
             match effect {
-                Effect::Reply(to, result) => self.reply(to, result),
-                Effect::Announce(event) => self.announce(event),
+                Effect::Reply(to, result) => self.out.reply(to, result),
+                Effect::Announce(event) => self.out.announce(event),
                 Effect::Queue(request) => self.enqueue(request, true),
-                Effect::Run(attempt) => self.run(attempt),
+                Effect::Run(attempt, plan) => self.on_start_recorded(attempt, plan),
                 Effect::StartInstance(instance, slave) => self.start_instance(instance, &slave),
             }
         }
-    }
-
-    fn tell_big_state(&mut self, builder: BuilderIx) {
-        let it = &mut self.builders[builder.0];
-        let state = it.big_state();
-        if it.announced == Some(state) {
-            return;
-        }
-        it.announced = Some(state);
-        let builder = it.config.name.clone();
-        self.persist(vec![Op::BuilderState {
-            builder: builder.clone(),
-            state,
-        }]);
-        self.announce(Event::BuilderState { builder, state });
-    }
-
-    /// The present as schedulers reckon with it: the monotonic clock tells how much time has passed.
-    fn moment(&self) -> Moment {
-        Moment {
-            steady: self.began.wall + self.now.mono.since(self.began.mono),
-            wall: self.now.wall,
-        }
+        self.start_builds();
+        self.stop_forsaken();
+        self.states.settle(&mut self.out);
+        self.exit_if_over();
     }
 
     /// The slave whose own connection `session` is.
@@ -405,16 +295,8 @@ impl BotMaster {
 
     /// The slave and the builder of an answer, if the connection is the slave's own.
     fn pair_of(&self, session: SessionId, builder: &BuilderName) -> Option<(SlaveIx, BuilderIx)> {
-        let &builder = self.builders_by_name.get(builder)?;
+        let builder = self.out.layout.builder_named(builder)?;
         Some((self.slave_of(session)?, builder))
-    }
-
-    fn slave_name(&self, slave: SlaveIx) -> SlaveName {
-        self.slaves[slave.0].config.name.clone()
-    }
-
-    fn builder_name(&self, builder: BuilderIx) -> BuilderName {
-        self.builders[builder.0].config.name.clone()
     }
 
     fn attachment(&mut self, slave: SlaveIx, builder: BuilderIx) -> Option<&mut SlaveBuilder> {

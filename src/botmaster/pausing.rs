@@ -21,7 +21,7 @@ impl BotMaster {
             return;
         };
         let since = self.slaves[slave.0].paused.as_ref().map(|p| p.since);
-        let since = since.unwrap_or(self.now.wall);
+        let since = since.unwrap_or(self.out.now.wall);
         self.set_paused(slave, Some(Pause { since, by, reason }), reply);
     }
 
@@ -38,7 +38,8 @@ impl BotMaster {
                     format!(" but to end: `buildmaster graceful {name} --cancel` takes that back")
                 }
             };
-            self.reply(reply, Err(format!("slave {name} is not paused{hint}")));
+            self.out
+                .reply(reply, Err(format!("slave {name} is not paused{hint}")));
             return;
         }
         self.set_paused(slave, None, reply);
@@ -50,11 +51,12 @@ impl BotMaster {
             return;
         };
         if self.slaves[slave.0].session.is_none() {
-            self.reply(reply, Err(format!("slave {name} is not connected")));
+            self.out
+                .reply(reply, Err(format!("slave {name} is not connected")));
             return;
         }
         self.ask_to_end(slave);
-        self.reply(reply, Ok(Answer::Done));
+        self.out.reply(reply, Ok(Answer::Done));
     }
 
     /// Takes SLV-08 back, as long as that is not too late. One inside the master that has ended is started again.
@@ -67,7 +69,7 @@ impl BotMaster {
         let has_ended = matches!(phase, None | Some(Phase::ShuttingDown));
         let refused = if it.graceful.is_none() {
             Some(format!("slave {name} is not told to end"))
-        } else if has_ended && it.config.kind != SlaveKind::Local {
+        } else if has_ended && self.out.layout.slave(slave).config.kind != SlaveKind::Local {
             Some(format!(
                 "it is too late: slave {name} was told to end; it takes builds when it is started again"
             ))
@@ -75,18 +77,18 @@ impl BotMaster {
             None
         };
         if let Some(why) = refused {
-            self.reply(reply, Err(why));
+            self.out.reply(reply, Err(why));
             return;
         }
         self.set_graceful(slave, false);
         self.review(slave);
-        self.reply(reply, Ok(Answer::Done));
+        self.out.reply(reply, Ok(Answer::Done));
     }
 
     fn set_paused(&mut self, slave: SlaveIx, pause: Option<Pause>, reply: ReplyId) {
         self.slaves[slave.0].paused.clone_from(&pause);
         self.review(slave);
-        let slave = self.slave_name(slave);
+        let slave = self.out.layout.slave_name(slave);
         let ops = vec![Op::SlavePaused {
             slave: slave.clone(),
             pause: pause.clone(),
@@ -95,15 +97,14 @@ impl BotMaster {
             Effect::Reply(reply, Ok(Answer::Done)),
             Effect::Announce(Event::SlavePaused { slave, pause }),
         ];
-        self.persist_then(ops, effects);
+        self.out.persist_then(ops, effects);
     }
 
     /// The configured slave of this name, or an answer that there is none.
     fn slave_for(&mut self, name: &SlaveName, reply: ReplyId) -> Option<SlaveIx> {
-        let slave = self.slaves_by_name.get(name).copied();
-        let slave = slave.filter(|slave| self.slaves[slave.0].configured);
+        let slave = self.out.layout.configured_slave(name);
         if slave.is_none() {
-            self.reply(reply, Err(self.no_slave(name)));
+            self.out.reply(reply, Err(self.out.layout.no_slave(name)));
         }
         slave
     }

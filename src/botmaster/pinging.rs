@@ -37,35 +37,35 @@ pub(super) struct Round {
 impl BotMaster {
     /// BLD-16: true only if all answer.
     pub(super) fn on_ping_slaves(&mut self, name: &BuilderName, reply: ReplyId) {
-        let Some(&builder) = self.builders_by_name.get(name) else {
-            self.reply(reply, Err(self.no_builder(name)));
+        let Some(builder) = self.out.layout.builder_named(name) else {
+            self.out.reply(reply, Err(self.out.layout.no_builder(name)));
             return;
         };
         self.next_round += 1;
         let round = RoundId(self.next_round);
         let mut waiting = 0;
         let mut pinged = Pinged::default();
-        for slave in self.builders[builder.0].slaves.clone() {
+        for slave in self.out.layout.builder(builder).slaves.clone() {
             let it = &self.slaves[slave.0];
             if it.session.is_none() && it.latent.wanted.contains(&builder) {
                 // Row 28.
-                let (builder, slave) = (name.clone(), it.config.name.clone());
+                let (builder, slave) = (name.clone(), self.out.layout.slave_name(slave));
                 pinged.down.push(slave.clone());
-                self.announce(Event::PingedLatent { builder, slave });
+                self.out.announce(Event::PingedLatent { builder, slave });
             } else if self.ask_ping(slave, builder, round) {
                 waiting += 1;
             } else {
-                pinged.away.push(self.slave_name(slave));
+                pinged.away.push(self.out.layout.slave_name(slave));
             }
         }
         if waiting == 0 {
             let result = if pinged.down.is_empty() {
-                self.point(builder, None, BuilderPoint::NoSlaveToPing);
+                self.out.point(builder, None, BuilderPoint::NoSlaveToPing);
                 Err(format!("no slave is attached to {name}"))
             } else {
                 Ok(Answer::Pinged(pinged))
             };
-            self.reply(reply, result);
+            self.out.reply(reply, result);
             return;
         }
         let failed = None;
@@ -99,9 +99,10 @@ impl BotMaster {
         let Some(Ok(answered)) = attachment.map(|a| a.on_pong(ping, go)) else {
             return;
         };
-        self.timers.cancel(Timer::Ping(slave, builder, ping));
+        self.out.timers.cancel(Timer::Ping(slave, builder, ping));
         if !answered.rounds.is_empty() {
-            self.point(builder, Some(slave), BuilderPoint::PingSucceeded);
+            self.out
+                .point(builder, Some(slave), BuilderPoint::PingSucceeded);
         }
         for round in answered.rounds {
             self.tell_round(round, slave, true);
@@ -123,8 +124,11 @@ impl BotMaster {
         if attachment.is_none_or(|a| a.on_ping_failed(ping).is_err()) {
             return;
         }
-        let (builder, slave_name) = (self.builder_name(builder), self.slave_name(slave));
-        self.announce(Event::PingFailed {
+        let (builder, slave_name) = (
+            self.out.layout.builder_name(builder),
+            self.out.layout.slave_name(slave),
+        );
+        self.out.announce(Event::PingFailed {
             builder,
             slave: slave_name,
         });
@@ -135,35 +139,34 @@ impl BotMaster {
 
     /// Holds a slave back on which starts fail again and again.
     pub(super) fn note_failed_start(&mut self, slave: SlaveIx, why: &str) {
-        let delay = self.slaves[slave.0].on_start_failed(self.now.mono);
+        let delay = self.slaves[slave.0].on_start_failed(self.out.now.mono);
         self.hold_back(slave, delay, why, false);
     }
 
     /// The same for one that cannot be attached (row 5): it is not even let in.
     pub(super) fn note_failed_attach(&mut self, slave: SlaveIx, why: &str) {
-        let delay = self.slaves[slave.0].on_start_failed(self.now.mono);
+        let delay = self.slaves[slave.0].on_start_failed(self.out.now.mono);
         self.hold_back(slave, delay, why, true);
     }
 
     /// Holds a slave back that cannot be had: its instances cost more than pings, so that it is from the first time on.
     pub(super) fn note_failed_instance(&mut self, slave: SlaveIx, why: &str) {
         let it = &mut self.slaves[slave.0];
-        let delay = it.on_start_failed(self.now.mono);
-        let delay = delay.or_else(|| it.on_start_failed(self.now.mono));
+        let delay = it.on_start_failed(self.out.now.mono);
+        let delay = delay.or_else(|| it.on_start_failed(self.out.now.mono));
         self.hold_back(slave, delay, why, false);
     }
 
     fn hold_back(&mut self, slave: SlaveIx, delay: Option<Duration>, why: &str, attaching: bool) {
         self.slaves[slave.0].last_failure = Some(Failure {
-            at: self.now.wall,
+            at: self.out.now.wall,
             why: why.to_owned(),
             attaching,
         });
         if let Some(delay) = delay {
-            let deadline = self.now.mono + delay;
-            self.timers.set(Timer::HoldBack(slave), deadline);
-            let slave_name = self.slave_name(slave);
-            self.announce(Event::SlaveHeldBack {
+            self.out.set_timer(Timer::HoldBack(slave), delay);
+            let slave_name = self.out.layout.slave_name(slave);
+            self.out.announce(Event::SlaveHeldBack {
                 slave: slave_name,
                 delay,
             });
@@ -177,7 +180,7 @@ impl BotMaster {
 
     /// One of the slaves of a round has answered, or never will.
     pub(super) fn tell_round(&mut self, id: RoundId, slave: SlaveIx, ok: bool) {
-        let slave = self.slave_name(slave);
+        let slave = self.out.layout.slave_name(slave);
         let Some(round) = self.rounds.get_mut(&id) else {
             return;
         };
@@ -195,28 +198,30 @@ impl BotMaster {
                 None => Ok(Answer::Pinged(round.pinged)),
                 Some(slave) => Err(format!("slave {slave} did not answer")),
             };
-            self.reply(round.reply, result);
+            self.out.reply(round.reply, result);
         }
     }
 
     /// Nobody will hear of the rest.
     pub(super) fn refuse_rounds(&mut self, why: &str) {
         while let Some((_, round)) = self.rounds.pop_first() {
-            self.reply(round.reply, Err(why.to_owned()));
+            self.out.reply(round.reply, Err(why.to_owned()));
         }
     }
 
     /// Rows 8, 9 and 16.
     fn ask_ping(&mut self, slave: SlaveIx, builder: BuilderIx, round: RoundId) -> bool {
-        let (ping, deadline) = (self.new_ping(), self.now.mono + CONTROL_PING_TIME);
+        let (ping, deadline) = (self.new_ping(), self.out.now.mono + CONTROL_PING_TIME);
         let attachment = self.attachment(slave, builder);
         let Some(Ok(asked)) = attachment.map(|a| a.on_ping_asked(round, ping, deadline)) else {
             return false;
         };
-        self.point(builder, Some(slave), BuilderPoint::Pinging);
+        self.out.point(builder, Some(slave), BuilderPoint::Pinging);
         match asked {
             PingAsked::Joined(ping, deadline) => {
-                self.timers.set(Timer::Ping(slave, builder, ping), deadline);
+                self.out
+                    .timers
+                    .set(Timer::Ping(slave, builder, ping), deadline);
             }
             PingAsked::Send => {
                 self.send_ping(slave, builder, ping, CONTROL_PING_TIME);
@@ -233,11 +238,11 @@ impl BotMaster {
         ping: PingId,
         time: Duration,
     ) {
-        let deadline = self.now.mono + time;
-        self.timers.set(Timer::Ping(slave, builder, ping), deadline);
+        self.out.set_timer(Timer::Ping(slave, builder, ping), time);
         if let Some(session) = self.slaves[slave.0].session.as_ref().map(|s| s.id) {
-            let builder = self.builder_name(builder);
-            self.send(SlaveCommand::Ping { builder, ping }.to(session));
+            let builder = self.out.layout.builder_name(builder);
+            self.out
+                .send(SlaveCommand::Ping { builder, ping }.to(session));
         }
     }
 }

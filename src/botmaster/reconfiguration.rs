@@ -11,63 +11,60 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::attempt::Stage;
-use super::builder::Builder;
+use super::attempt::Attempt;
 use super::ids::{BuilderIx, SlaveIx};
+use super::layout::Relay;
 use super::ledger::Effect;
 use super::slave::{BuilderList, Phase, Slave};
 use super::timers::Timer;
 use super::{Answer, BotMaster, BuilderPoint, Event, ReplyId, SlaveCommand};
 use crate::config::{BuilderConfig, Config, SlaveConfig};
-use crate::model::{BuilderName, Op, Results};
+use crate::model::Results;
 
 impl BotMaster {
     /// The configuration is in force when this returns, if nothing speaks against it. Who asked is told at once, not
     /// when that is on record: what is outside the core must follow, also while the disk takes no writes.
     pub(super) fn on_reconfigured(&mut self, config: Arc<Config>, dry_run: bool, reply: ReplyId) {
         if !self.phase.takes_slaves() {
-            self.reply(reply, Err("the master is shutting down".to_owned()));
+            self.out
+                .reply(reply, Err("the master is shutting down".to_owned()));
             return;
         }
         if let Some(why) = self.refuse_locks(&config) {
-            self.reply(reply, Err(why));
+            self.out.reply(reply, Err(why));
             return;
         }
         if dry_run {
-            self.reply(reply, Ok(Answer::Done));
+            self.out.reply(reply, Ok(Answer::Done));
             return;
         }
-        self.reply(reply, Ok(Answer::Done));
+        self.out.reply(reply, Ok(Answer::Done));
         let mut effects = vec![Effect::Announce(Event::Reconfigured)];
-        if *self.config == *config {
-            self.perform(effects);
+        if **self.out.layout.config() == *config {
+            self.out.persist_then(Vec::new(), effects);
             return;
         }
-        self.config = config;
-        self.lay_out();
-        let mut ops = vec![self.configured_op()];
-        for ix in 0..self.schedulers.len() {
-            self.timers.cancel(Timer::Scheduler(ix));
-        }
-        let config = Arc::clone(&self.config);
-        let wanted = self
-            .schedulers
-            .reconfigure(&config.schedulers, self.moment());
-        self.take_effects(wanted, &mut ops, &mut effects);
-        self.arm_schedulers();
-        self.persist_then(ops, effects);
+        self.lay_out(&config);
+        let mut ops = vec![self.out.layout.configured_op()];
+        self.intake
+            .reconfigure(&mut self.out, &mut ops, &mut effects);
+        self.out.persist_then(ops, effects);
     }
 
     /// Brings builders, slaves and what is between them in line with the configuration.
-    pub(super) fn lay_out(&mut self) {
-        let dismissed = self.lay_out_slaves();
-        self.lay_out_builders();
-        self.link();
+    pub(super) fn lay_out(&mut self, config: &Arc<Config>) {
+        let relaid = self.out.layout.set_config(config);
+        let dismissed = self.lay_out_slaves(relaid.slaves);
+        self.lay_out_builders(relaid.builders);
+        for builder in relaid.relinked {
+            let slaves = &self.out.layout.builder(builder).slaves;
+            self.dispatch.set_order(builder, slaves);
+        }
         self.define_locks();
         for (slave, why) in dismissed {
             self.drop_session(slave, why);
         }
-        for slave in (0..self.slaves.len()).map(SlaveIx) {
+        for slave in self.out.layout.slave_indexes() {
             self.lay_out_instance(slave);
             self.part_and_meet(slave);
             self.review(slave);
@@ -76,161 +73,111 @@ impl BotMaster {
         }
     }
 
-    /// What is to be remembered of the configuration.
-    pub(super) fn configured_op(&self) -> Op {
-        let builders = self.config.builders.iter();
-        Op::Configured {
-            builders: builders
-                .map(|b| (b.name.clone(), b.slaves.clone()))
-                .collect(),
-            slaves: self.config.slaves.iter().map(|s| s.name.clone()).collect(),
-        }
-    }
-
-    /// The builder of this name, if the configuration has it.
-    pub(super) fn configured_builder(&self, name: &BuilderName) -> Option<BuilderIx> {
-        let &builder = self.builders_by_name.get(name)?;
-        self.builders[builder.0].configured.then_some(builder)
-    }
-
-    /// Slaves whose connection must go, and why.
-    fn lay_out_slaves(&mut self) -> Vec<(SlaveIx, &'static str)> {
-        let config = Arc::clone(&self.config);
+    /// Answers the slaves whose connection must end, and why.
+    fn lay_out_slaves(
+        &mut self,
+        changes: Vec<(SlaveIx, Relay<SlaveConfig>)>,
+    ) -> Vec<(SlaveIx, &'static str)> {
         let mut dismissed = Vec::new();
-        let kept: BTreeSet<_> = config.slaves.iter().map(|s| &s.name).collect();
-        for (ix, slave) in self.slaves.iter_mut().enumerate() {
-            if slave.configured && !kept.contains(&slave.config.name) {
-                slave.configured = false;
-                slave.builders.clear();
-                dismissed.push((SlaveIx(ix), "it was removed from the configuration"));
+        for (slave, change) in changes {
+            match change {
+                Relay::Added => self.on_slave_added(slave),
+                Relay::Removed => {
+                    dismissed.push((slave, "it was removed from the configuration"));
+                }
+                Relay::Kept { old, .. } => {
+                    let new = &self.out.layout.slave(slave).config;
+                    if old.kind.name() != new.kind.name() {
+                        dismissed.push((slave, "its kind was changed in the configuration"));
+                    }
+                    if old.kind != new.kind {
+                        // It may be another wait from now on.
+                        self.out.timers.cancel(Timer::InstanceIdle(slave));
+                    }
+                    self.dispatch.set_max_builds(slave, new.max_builds);
+                }
             }
-        }
-        for new in &config.slaves {
-            let Some(&ix) = self.slaves_by_name.get(&new.name) else {
-                self.add_slave(Arc::clone(new));
-                continue;
-            };
-            let slave = &mut self.slaves[ix.0];
-            if slave.config.kind.name() != new.kind.name() {
-                dismissed.push((ix, "its kind was changed in the configuration"));
-            }
-            if slave.config.kind != new.kind {
-                // It may be another wait from now on.
-                self.timers.cancel(Timer::InstanceIdle(ix));
-            }
-            slave.config = Arc::clone(new);
-            slave.configured = true;
-            self.dispatch.set_max_builds(ix, new.max_builds);
         }
         dismissed
     }
 
     /// A slave that this run of the master has not had yet, with what an earlier one knew of it.
-    pub(super) fn add_slave(&mut self, config: Arc<SlaveConfig>) -> SlaveIx {
-        let ix = SlaveIx(self.slaves.len());
-        self.slaves_by_name.insert(config.name.clone(), ix);
+    pub(super) fn on_slave_added(&mut self, slave: SlaveIx) {
+        let config = &self.out.layout.slave(slave).config;
         let known = self.remembered.remove(&config.name).unwrap_or_default();
         self.dispatch.add_slave();
-        self.dispatch.set_max_builds(ix, config.max_builds);
-        let mut slave = Slave::new(config, self.now);
-        slave.seen_at = known.seen_at;
-        slave.missed = known.missed;
-        slave.info = known.info;
-        slave.paused = known.paused;
-        self.slaves.push(slave);
+        self.dispatch.set_max_builds(slave, config.max_builds);
+        let mut new = Slave::new(self.out.now);
+        new.seen_at = known.seen_at;
+        new.missed = known.missed;
+        new.info = known.info;
+        new.paused = known.paused;
+        self.slaves.push(new);
         if let Some(instance) = known.instance {
-            self.inherit_instance(ix, instance);
+            self.inherit_instance(slave, instance);
         }
-        ix
     }
 
     /// A builder that this run of the master has not had yet.
-    pub(super) fn add_builder(&mut self, config: Arc<BuilderConfig>) -> BuilderIx {
-        let ix = BuilderIx(self.builders.len());
-        self.builders_by_name.insert(config.name.clone(), ix);
-        let number = self.next.build_of.get(&config.name).copied();
+    pub(super) fn on_builder_added(&mut self, builder: BuilderIx) {
+        let config = &self.out.layout.builder(builder).config;
         self.dispatch.add_builder(config.merging);
-        let builder = Builder::new(config, number.unwrap_or_default());
-        self.builders.push(builder);
-        ix
+        self.states.add_builder();
     }
 
-    fn lay_out_builders(&mut self) {
-        let config = Arc::clone(&self.config);
-        let kept: BTreeSet<_> = config.builders.iter().map(|b| &b.name).collect();
-        for ix in (0..self.builders.len()).map(BuilderIx) {
-            let it = &mut self.builders[ix.0];
-            if it.configured && !kept.contains(&it.config.name) {
-                it.configured = false;
-                it.slaves.clear();
-                if self.dispatch.queue(ix).first().is_some() {
-                    self.await_return(ix);
+    fn lay_out_builders(&mut self, changes: Vec<(BuilderIx, Relay<BuilderConfig>)>) {
+        for (builder, change) in changes {
+            match change {
+                Relay::Added => {
+                    self.on_builder_added(builder);
+                    self.states.touch(builder);
+                }
+                Relay::Removed => {
+                    if self.dispatch.queue(builder).first().is_some() {
+                        self.await_return(builder);
+                    }
+                }
+                Relay::Kept { old, returns } => {
+                    if returns {
+                        self.out.timers.cancel(Timer::Orphans(builder));
+                        self.states.touch(builder);
+                    }
+                    self.on_builder_changed(builder, &old);
                 }
             }
         }
-        for new in &config.builders {
-            let Some(&ix) = self.builders_by_name.get(&new.name) else {
-                let ix = self.add_builder(Arc::clone(new));
-                self.touched.insert(ix);
-                continue;
-            };
-            let it = &mut self.builders[ix.0];
-            if !std::mem::replace(&mut it.configured, true) {
-                self.timers.cancel(Timer::Orphans(ix));
-                self.touched.insert(ix);
-            }
-            if it.config == *new {
-                continue;
-            }
-            let merging = new.merging;
-            let remerge = it.config.merging != merging;
-            it.config = Arc::clone(new);
-            if remerge {
-                let open = &self.open;
-                let waiting: Vec<_> = self.dispatch.queue(ix).iter().collect();
-                let waiting = waiting.into_iter().filter_map(|(_, id)| open.request(id));
-                let waiting = waiting.map(|open| &open.request);
-                self.dispatch.set_merging(ix, merging, waiting);
-            }
-            self.point(ix, None, BuilderPoint::ConfigUpdated);
-        }
     }
 
-    /// Who may build where, in the order of the configuration.
-    fn link(&mut self) {
-        let config = Arc::clone(&self.config);
-        for slave in &mut self.slaves {
-            slave.builders.clear();
+    fn on_builder_changed(&mut self, builder: BuilderIx, old: &BuilderConfig) {
+        let new = &self.out.layout.builder(builder).config;
+        if *old == **new {
+            return;
         }
-        for builder in &config.builders {
-            let Some(&ix) = self.builders_by_name.get(&builder.name) else {
-                continue;
-            };
-            let mut slaves = Vec::with_capacity(builder.slaves.len());
-            for name in &builder.slaves {
-                if let Some(&slave) = self.slaves_by_name.get(name)
-                    && !slaves.contains(&slave)
-                {
-                    slaves.push(slave);
-                    self.slaves[slave.0].builders.push(ix);
-                }
-            }
-            let it = &mut self.builders[ix.0];
-            if it.slaves != slaves {
-                self.dispatch.set_order(ix, &slaves);
-                it.slaves = slaves;
-            }
+        if old.merging != new.merging {
+            let waiting = self.dispatch.queue(builder).iter();
+            let waiting: Vec<_> = waiting.map(|(_, id)| id).collect();
+            let waiting = self.intake.requests(&waiting);
+            self.dispatch
+                .set_merging(builder, new.merging, waiting.into_iter());
         }
+        self.out.point(builder, None, BuilderPoint::ConfigUpdated);
     }
 
     /// Ends attachments of builders that have no use for the slave any more; a build that runs is waited for.
     fn part_and_meet(&mut self, slave: SlaveIx) {
         let it = &mut self.slaves[slave.0];
-        let wanted: BTreeSet<_> = it.builders.iter().copied().collect();
+        let wanted: BTreeSet<_> = self
+            .out
+            .layout
+            .slave(slave)
+            .builders
+            .iter()
+            .copied()
+            .collect();
         it.leaving.retain(|builder| !wanted.contains(builder));
         if let Some(session) = &mut it.session {
             let is_as_told =
-                |b: &BuilderIx, dir: &str| self.builders[b.0].config.slavebuilddir == dir;
+                |b: &BuilderIx, dir: &str| self.out.layout.builder(*b).config.slavebuilddir == dir;
             let failed = &mut session.failed;
             failed.retain(|b, failed| wanted.contains(b) && is_as_told(b, &failed.dir));
         }
@@ -296,19 +243,20 @@ impl BotMaster {
     /// Tells the slave its builders.
     pub(super) fn send_builder_list(&mut self, slave: SlaveIx) {
         let (builders, stale) = self.builder_list(slave);
-        let deadline = self.now.mono + self.config.attach_timeout;
+        let deadline = self.out.now.mono + self.out.layout.config().attach_timeout;
         let Some(session) = &mut self.slaves[slave.0].session else {
             return;
         };
         session.listed.clone_from(&builders);
-        session.listed_at = self.now.wall;
+        session.listed_at = self.out.now.wall;
         session.listing = true;
         session.stale = stale;
         let (session, is_attached) = (session.id, session.phase == Phase::Ready);
         if is_attached {
-            self.timers.set(Timer::Attach(session), deadline);
+            self.out.timers.set(Timer::Attach(session), deadline);
         }
-        self.send(SlaveCommand::SendBuilderList { builders }.to(session));
+        self.out
+            .send(SlaveCommand::SendBuilderList { builders }.to(session));
     }
 
     /// What the slave is to be told, and whether it will be something else when a build has ended: what it was told
@@ -321,7 +269,7 @@ impl BotMaster {
         let mut list = BuilderList::with_capacity(asked.len());
         let mut stale = false;
         for &builder in asked.iter().chain(&it.leaving) {
-            let config = &self.builders[builder.0].config;
+            let config = &self.out.layout.builder(builder).config;
             let dir = match told.get(&config.name) {
                 Some(&told) if *told != config.slavebuilddir && self.runs(slave, builder) => {
                     stale = true;
@@ -339,31 +287,28 @@ impl BotMaster {
         let attachment = self.slaves[slave.0].slavebuilders.get(&builder);
         let attempt = attachment
             .and_then(|a| a.attempt())
-            .and_then(|id| self.attempts.get(&id));
-        attempt.is_some_and(|attempt| match attempt.stage {
-            Stage::Substantiating | Stage::Pinging | Stage::Starting => false,
-            Stage::Recording(_) | Stage::Running(..) => true,
-        })
+            .and_then(|id| self.builds.get(id));
+        attempt.is_some_and(Attempt::is_accepted)
     }
 
     /// Requests wait for a builder that was removed: they wait for a while, and are given up then (BST-09).
     pub(super) fn await_return(&mut self, builder: BuilderIx) {
         let timer = Timer::Orphans(builder);
-        if !self.timers.is_set(timer) {
-            let deadline = self.now.mono + self.config.orphan_request_grace;
-            self.timers.set(timer, deadline);
+        if !self.out.timers.is_set(timer) {
+            let wait = self.out.layout.config().orphan_request_grace;
+            self.out.set_timer(timer, wait);
         }
     }
 
     /// The builder has not come back.
     pub(super) fn on_orphans_due(&mut self, builder: BuilderIx) {
-        let it = &self.builders[builder.0];
-        if it.configured {
+        let placed = self.out.layout.builder(builder);
+        if placed.is_configured {
             return;
         }
         let why = format!(
             "builder {} was removed from the configuration",
-            it.config.name
+            placed.config.name
         );
         let waiting: Vec<_> = self
             .dispatch
@@ -375,8 +320,9 @@ impl BotMaster {
         for request in waiting {
             self.unqueue(request);
             let ended = (request, Results::Failure, Some(why.clone()));
-            self.finish_request(ended, &mut ops, &mut effects);
+            self.intake
+                .finish_request(&mut self.out, ended, &mut ops, &mut effects);
         }
-        self.persist_then(ops, effects);
+        self.out.persist_then(ops, effects);
     }
 }

@@ -7,11 +7,9 @@ use std::time::Duration;
 use super::SessionId;
 use super::ids::BuilderIx;
 use super::latent::{self, Latent};
-use super::locks::Wants;
 use super::slavebuilder::SlaveBuilder;
 use crate::backoff::Backoff;
-use crate::config::SlaveConfig;
-use crate::model::{BuilderName, Mono, Now, Op, Pause, Timestamp};
+use crate::model::{BuilderName, Mono, Now, Op, Pause, SlaveName, Timestamp};
 
 /// Failed starts that lie further apart than this have nothing to do with each other (BLD-12).
 const FAILURE_MEMORY: Duration = Duration::from_secs(60);
@@ -25,11 +23,6 @@ const RETRIES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_sec
 /// One configured slave. Invariant: every slave-builder belongs to the present session.
 #[derive(Debug)]
 pub(super) struct Slave {
-    pub(super) config: Arc<SlaveConfig>,
-    /// Whether the configuration has it; one that was removed keeps its place for its return.
-    pub(super) configured: bool,
-    /// The builders that name it, in the order of the configuration.
-    pub(super) builders: Vec<BuilderIx>,
     /// Its connection.
     pub(super) session: Option<Session>,
     /// A younger connection that waits for the older one to be pinged (SLV-04).
@@ -54,8 +47,6 @@ pub(super) struct Slave {
     pub(super) missed: bool,
     /// What counted last against it (BLD-12).
     pub(super) last_failure: Option<Failure>,
-    /// The locks that each build on it holds.
-    pub(super) locks: Wants,
     /// What it told of itself.
     pub(super) info: Arc<BTreeMap<String, String>>,
     failures: Failures,
@@ -192,11 +183,8 @@ impl Slave {
     }
 
     /// A slave that is not connected; it is known to the master since `now`.
-    pub(super) fn new(config: Arc<SlaveConfig>, now: Now) -> Self {
+    pub(super) fn new(now: Now) -> Self {
         Self {
-            config,
-            configured: true,
-            builders: Vec::new(),
             session: None,
             contender: None,
             arbitrating: false,
@@ -209,7 +197,6 @@ impl Slave {
             seen_at: None,
             missed: false,
             last_failure: None,
-            locks: Wants::new(),
             info: Arc::default(),
             failures: Failures::default(),
         }
@@ -248,19 +235,19 @@ impl Slave {
     }
 
     /// Whether it takes builds at all: its room and its locks are another matter (BLD-04).
-    pub(super) fn takes_builds(&self) -> bool {
+    pub(super) fn takes_builds(&self, is_latent: bool) -> bool {
         let ready = match &self.session {
             Some(session) => session.phase == Phase::Ready,
-            None => self.is_latent() && self.latent.stage != latent::Stage::Stopping,
+            None => is_latent && self.latent.stage != latent::Stage::Stopping,
         };
         let wanted = self.paused.is_none() && self.graceful.is_none();
         ready && wanted && !self.failures.held
     }
 
-    /// What is to be remembered of its instance.
-    pub(super) fn instance_op(&self) -> Op {
+    /// What is to be stored of its instance.
+    pub(super) fn instance_op(&self, slave: SlaveName) -> Op {
         Op::SlaveInstance {
-            slave: self.config.name.clone(),
+            slave,
             instance: self.latent.record.clone(),
         }
     }
@@ -269,17 +256,6 @@ impl Slave {
     pub(super) fn is_attached(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| session.phase.is_attached())
-    }
-
-    /// Whether it is started when it is wanted (section 15).
-    pub(super) fn is_latent(&self) -> bool {
-        self.configured && self.config.kind.latent().is_some()
-    }
-
-    /// Whether it is a latent one that is not stopped for want of builds.
-    pub(super) fn never_idles(&self) -> bool {
-        let latent = self.config.kind.latent();
-        latent.is_some_and(|latent| latent.build_wait_timeout.is_none())
     }
 
     /// Whether its slave-builder of this builder is LATENT, and no build waits for it there (row 20).
@@ -309,23 +285,9 @@ impl Slave {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SlaveKind;
-    use crate::model::Properties;
 
     fn slave() -> Slave {
-        Slave::new(
-            Arc::new(SlaveConfig {
-                name: "s".into(),
-                kind: SlaveKind::Local,
-                max_builds: None,
-                properties: Properties::new(),
-                keepalive_interval: Duration::from_secs(3600),
-                locks: Vec::new(),
-                notify_on_missing: Vec::new(),
-                missing_timeout: None,
-            }),
-            Now::default(),
-        )
+        Slave::new(Now::default())
     }
 
     #[test]

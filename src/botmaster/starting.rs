@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use super::attempt::Stage;
+use super::big_state::Counted;
 use super::buildset::Place;
 use super::dispatch::{Match, Way};
 use super::ids::{BuilderIx, SlaveIx};
 use super::slave::{Phase, Session};
 use super::slavebuilder::SlaveBuilder;
 use super::timers::Timer;
-use super::{AttemptId, BotMaster, Event, SlaveCommand};
+use super::{BotMaster, Event, SlaveCommand};
 use crate::model::RequestId;
 
 /// How long a slave may take to end its process when it is told to.
@@ -23,10 +24,11 @@ impl BotMaster {
             return;
         }
         loop {
-            let (locks, builders, slaves) = (&self.locks, &self.builders, &self.slaves);
+            self.settle_locks();
+            let (locks, layout) = (&self.locks, &self.out.layout);
             let found = self.dispatch.next(|builder, slave| {
-                let slave = &slaves[slave.0].config.name;
-                locks.are_free(&locks.resolve(&builders[builder.0].config.locks, slave))
+                let slave = &layout.slave(slave).config.name;
+                locks.are_free(&locks.resolve(&layout.builder(builder).config.locks, slave))
             });
             let Some(found) = found else {
                 return;
@@ -37,32 +39,30 @@ impl BotMaster {
 
     /// Puts a request into the queue of its builder, at the place that its priority and age give it (BLD-10).
     pub(super) fn enqueue(&mut self, id: RequestId, announce: bool) {
-        let Some(open) = self.open.request_mut(id) else {
+        self.intake.set_places(&[id], Place::Queued);
+        let Some(open) = self.intake.request(id) else {
             return;
         };
-        open.place = Place::Queued;
-        let Some(&builder) = self.builders_by_name.get(&open.request.builder) else {
+        let Some(builder) = self.out.layout.builder_named(&open.request.builder) else {
             return;
         };
         self.dispatch.enqueue(builder, &open.request);
-        let it = &self.builders[builder.0];
-        let is_orphan = !it.configured;
         if announce {
-            let builder = it.config.name.clone();
-            self.announce(Event::RequestQueued {
+            let builder = self.out.layout.builder_name(builder);
+            self.out.announce(Event::RequestQueued {
                 request: id,
                 builder,
             });
         }
-        if is_orphan {
+        if !self.out.layout.builder(builder).is_configured {
             self.await_return(builder);
         }
     }
 
     /// Takes a request out of the queue.
     pub(super) fn unqueue(&mut self, id: RequestId) {
-        if let Some(open) = self.open.request(id)
-            && let Some(&builder) = self.builders_by_name.get(&open.request.builder)
+        if let Some(open) = self.intake.request(id)
+            && let Some(builder) = self.out.layout.builder_named(&open.request.builder)
         {
             self.dispatch.unqueue(builder, &open.request);
         }
@@ -113,11 +113,10 @@ impl BotMaster {
             && let Some(session) = it.session.as_mut().filter(|s| s.phase == Phase::Ready)
         {
             session.phase = Phase::ShuttingDown;
-            session.since = self.now.wall;
+            session.since = self.out.now.wall;
             let session = session.id;
-            let deadline = self.now.mono + END_TIME;
-            self.timers.set(Timer::Ending(session), deadline);
-            self.send(SlaveCommand::Shutdown.to(session));
+            self.out.set_timer(Timer::Ending(session), END_TIME);
+            self.out.send(SlaveCommand::Shutdown.to(session));
         }
         self.review_instance(slave);
         self.refresh_slave(slave);
@@ -129,42 +128,41 @@ impl BotMaster {
             builder,
             slave,
             way,
-            requests,
-            choice,
+            ref requests,
+            ..
         } = found;
-        self.next_attempt += 1;
-        let attempt = AttemptId(self.next_attempt);
-        for &request in &requests {
-            if let Some(open) = self.open.request_mut(request) {
-                open.request.start_count += 1;
-                open.place = Place::Starting {
-                    attempt,
-                    cancelled: false,
-                };
+        self.out.timers.cancel(Timer::InstanceIdle(slave));
+        let (stage, session) = match way {
+            Way::Latent => (Stage::Substantiating, None),
+            Way::Attached => {
+                let session = self.slaves[slave.0].session.as_ref();
+                (Stage::Pinging, session.map(|s| s.id))
             }
-        }
-        self.timers.cancel(Timer::InstanceIdle(slave));
+        };
+        let requests = requests.clone();
+        let attempt = self.builds.begin(&self.out, found, stage, session);
+        self.intake.start(&requests, attempt);
+        self.states.add(builder, Counted::Build);
+        let taken = self.locks.take_slave(attempt, slave);
+        debug_assert!(taken, "a slave is available only while its locks are free");
         match way {
             Way::Latent => {
-                let stage = Stage::Substantiating;
-                self.add_attempt(attempt, slave, builder, requests, choice, stage);
-                self.take_slave_locks(attempt, slave);
                 self.substantiate(slave, builder, attempt);
                 self.place(slave, builder);
-                self.tell_big_state(builder);
+                self.states.announce(&mut self.out, builder);
             }
             Way::Attached => {
-                let (ping, time) = (self.new_ping(), self.config.start_build_timeout);
-                let deadline = self.now.mono + time;
+                let (ping, time) = (
+                    self.new_ping(),
+                    self.out.layout.config().start_build_timeout,
+                );
+                let deadline = self.out.now.mono + time;
                 if let Some(attachment) = self.attachment(slave, builder) {
                     let chosen = attachment.on_chosen(attempt, ping, deadline);
                     debug_assert!(chosen.is_ok(), "what is matched is idle");
                 }
-                let stage = Stage::Pinging;
-                self.add_attempt(attempt, slave, builder, requests, choice, stage);
-                self.take_slave_locks(attempt, slave);
                 self.place(slave, builder);
-                self.tell_big_state(builder);
+                self.states.announce(&mut self.out, builder);
                 self.send_ping(slave, builder, ping, time);
             }
         }
@@ -172,7 +170,8 @@ impl BotMaster {
 
     /// Tells `dispatch` whether the slave takes builds.
     pub(super) fn refresh_slave(&mut self, slave: SlaveIx) {
-        let is_willing = self.slaves[slave.0].takes_builds();
+        let is_willing =
+            self.slaves[slave.0].takes_builds(self.out.layout.slave(slave).latent().is_some());
         self.dispatch.set_willing(slave, is_willing);
     }
 }

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::attempt::{Stage, Stop};
-use super::ledger::Effect;
 use super::timers::{Timer, Timers};
 use super::{Answer, BotMaster, Command, Event, Input, ReplyId};
-use crate::model::Ticket;
 
 /// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take at most five seconds
 /// (PROMISES).
@@ -54,25 +52,21 @@ impl BotMaster {
             (Phase::Running | Phase::Draining, false) => self.phase = Phase::Stopping,
             (Phase::Draining, true) | (Phase::Stopping | Phase::Exited, _) => return,
         }
-        self.phase_since = self.now.wall;
-        self.announce(Event::ShuttingDown { clean });
-        let attempts: Vec<_> = self.attempts.keys().copied().collect();
-        for id in attempts {
-            let Some(attempt) = self.attempts.get_mut(&id) else {
-                continue;
-            };
-            match attempt.stage {
+        self.phase_since = self.out.now.wall;
+        self.out.announce(Event::ShuttingDown { clean });
+        let attempts = self.builds.iter().map(|(id, attempt)| (id, attempt.stage));
+        for (id, stage) in attempts.collect::<Vec<_>>() {
+            match stage {
                 Stage::Substantiating => self.abort_waiting(id, SHUTTING_DOWN),
                 Stage::Pinging => self.abort_ping(id, SHUTTING_DOWN),
                 Stage::Starting => {}
-                Stage::Recording(_) | Stage::Running(..) if clean => {}
-                Stage::Recording(_) | Stage::Running(..) => {
-                    let stop = attempt.stop.get_or_insert(Stop::Shutdown);
+                Stage::Recording(..) | Stage::Running(..) if clean => {}
+                Stage::Recording(..) | Stage::Running(..) => {
                     let reason = Stop::Shutdown.reason().to_owned();
-                    if matches!(stop, Stop::Shutdown)
+                    if self.builds.shut_down(id)
                         && let Some((builder, number)) = self.build_of(id)
                     {
-                        self.announce(Event::BuildInterrupted {
+                        self.out.announce(Event::BuildInterrupted {
                             builder,
                             number,
                             reason: reason.clone(),
@@ -84,8 +78,7 @@ impl BotMaster {
         }
         if !clean {
             self.stop_instances();
-            let deadline = self.now.mono + STOP_TIME;
-            self.timers.set(Timer::Shutdown, deadline);
+            self.out.set_timer(Timer::Shutdown, STOP_TIME);
         }
     }
 
@@ -97,13 +90,13 @@ impl BotMaster {
             }
             Phase::Draining => {
                 self.phase = Phase::Running;
-                self.phase_since = self.now.wall;
-                self.announce(Event::ShutdownCancelled);
-                self.arm_schedulers();
+                self.phase_since = self.out.now.wall;
+                self.out.announce(Event::ShutdownCancelled);
+                self.intake.arm_schedulers(&mut self.out);
                 Ok(Answer::Done)
             }
         };
-        self.reply(reply, result);
+        self.out.reply(reply, result);
     }
 
     /// Exits when no build has a number any more, everything handed in is durable, and all instances are stopped (LAT-07).
@@ -111,7 +104,7 @@ impl BotMaster {
         match self.phase {
             Phase::Running | Phase::Exited => {}
             Phase::Draining | Phase::Stopping => {
-                if self.builds.is_empty() && self.ledger.is_empty() {
+                if self.builds.none_numbered() && self.out.is_durable() {
                     self.stop_instances();
                     if self.instances_are_settled() {
                         self.exit();
@@ -128,40 +121,19 @@ impl BotMaster {
         }
         self.phase = Phase::Exited;
         self.abandon_instances();
-        self.timers = Timers::default();
-        self.touched.clear();
+        self.out.timers = Timers::default();
+        self.states.forget();
         self.refuse_rounds(SHUTTING_DOWN);
-        let starting = self.attempts.values_mut();
-        let waiting = starting.flat_map(|attempt| std::mem::take(&mut attempt.when_started));
-        let waiting = waiting.collect();
-        self.give_up(waiting);
-        while let Some(effects) = self.ledger.confirm(Ticket(u64::MAX)) {
-            self.give_up(effects);
-        }
-        self.send(Command::Exit);
-    }
-
-    /// Those who wait for an answer are told that what they want was not stored.
-    fn give_up(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Reply(to, _) => {
-                    let why = "the master stopped before it could be stored";
-                    self.reply(to, Err(why.to_owned()));
-                }
-                Effect::Announce(_)
-                | Effect::Queue(_)
-                | Effect::Run(_)
-                | Effect::StartInstance(..) => {}
-            }
-        }
+        let given_up = self.builds.abandon_starts();
+        self.out.give_up(given_up);
+        self.out.send(Command::Exit);
     }
 
     /// After the end every question is answered with that.
     pub(super) fn refuse_after_exit(&mut self, input: Input) {
         match input {
             Input::Asked { reply, .. } | Input::Reconfigured { reply, .. } => {
-                self.reply(reply, Err(SHUTTING_DOWN.to_owned()));
+                self.out.reply(reply, Err(SHUTTING_DOWN.to_owned()));
             }
             Input::Slave { .. }
             | Input::Build { .. }

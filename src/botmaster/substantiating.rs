@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::attempt::Stage as BuildStage;
+use super::big_state::Counted;
 use super::ids::{BuilderIx, SlaveIx};
 use super::latent::Stage;
 use super::ledger::Effect;
@@ -24,27 +24,29 @@ use crate::model::{InstanceRecord, SlaveName};
 impl BotMaster {
     /// Row 20: a build has chosen a latent slave that is not connected.
     pub(super) fn substantiate(&mut self, slave: SlaveIx, builder: BuilderIx, attempt: AttemptId) {
-        let name = self.slave_name(slave);
+        let name = self.out.layout.slave_name(slave);
         let id = InstanceId(self.next_instance + 1);
-        let it = &mut self.slaves[slave.0];
-        let Some(latent) = it.config.kind.latent() else {
+        let config = Arc::clone(&self.out.layout.slave(slave).config);
+        let Some(latent) = config.kind.latent() else {
             return;
         };
+        let it = &mut self.slaves[slave.0];
         it.latent.waiting.insert(builder, attempt);
-        if !self.timers.is_set(Timer::Missing(slave)) {
-            let deadline = self.now.mono + latent.missing_timeout;
-            self.timers.set(Timer::Missing(slave), deadline);
+        if !self.out.timers.is_set(Timer::Missing(slave)) {
+            self.out
+                .set_timer(Timer::Missing(slave), latent.missing_timeout);
         }
         if it.latent.stage != Stage::Down {
             return;
         }
         self.next_instance = id.0;
-        it.latent.begin(id, latent.stop(), self.now.wall);
-        let op = it.instance_op();
-        let builder = self.builder_name(builder);
+        it.latent.begin(id, latent.stop(), self.out.now.wall);
+        let op = it.instance_op(self.out.layout.slave_name(slave));
+        let builder = self.out.layout.builder_name(builder);
         let slave = name.clone();
-        self.announce(Event::Substantiating { builder, slave });
-        self.persist_then(vec![op], vec![Effect::StartInstance(id, name)]);
+        self.out.announce(Event::Substantiating { builder, slave });
+        self.out
+            .persist_then(vec![op], vec![Effect::StartInstance(id, name)]);
     }
 
     /// That it is being started is on record.
@@ -53,10 +55,10 @@ impl BotMaster {
             return;
         };
         let it = &mut self.slaves[slave.0];
-        it.latent.enter(Stage::Starting, self.now.wall);
-        let slave = Arc::clone(&it.config);
+        it.latent.enter(Stage::Starting, self.out.now.wall);
+        let slave = Arc::clone(&self.out.layout.slave(slave).config);
         let instance = id;
-        self.send(InstanceCommand::Start { slave }.to(instance));
+        self.out.send(InstanceCommand::Start { slave }.to(instance));
     }
 
     /// LAT-03, rows 22 and 23.
@@ -72,12 +74,12 @@ impl BotMaster {
         match result {
             InstanceStart::Started(identity) => {
                 let it = &mut self.slaves[slave.0];
-                it.latent.enter(Stage::Up, self.now.wall);
+                it.latent.enter(Stage::Up, self.out.now.wall);
                 if let Some(record) = &mut it.latent.record {
                     record.identity = identity;
                 }
-                let op = it.instance_op();
-                self.persist(vec![op]);
+                let op = it.instance_op(self.out.layout.slave_name(slave));
+                self.out.persist(vec![op]);
                 self.review(slave);
             }
             InstanceStart::NotNow => {
@@ -120,14 +122,14 @@ impl BotMaster {
         let slave_name = name.clone();
         match result {
             Ok(()) => {
-                self.announce(Event::InstanceStopped { slave: slave_name });
+                self.out
+                    .announce(Event::InstanceStopped { slave: slave_name });
                 self.on_instance_gone(slave);
             }
             Err(why) => {
                 let pause = self.slaves[slave.0].latent.on_stop_failed(why.clone());
-                let deadline = self.now.mono + pause;
-                self.timers.set(Timer::StopInstance(slave), deadline);
-                self.announce(Event::InstanceStopFailed {
+                self.out.set_timer(Timer::StopInstance(slave), pause);
+                self.out.announce(Event::InstanceStopFailed {
                     slave: slave_name,
                     why,
                     again: pause,
@@ -142,8 +144,9 @@ impl BotMaster {
         if it.latent.stage == Stage::Stopping
             && let Some(record) = it.latent.record.clone()
         {
-            let (instance, slave) = (it.latent.id, it.config.name.clone());
-            self.send(InstanceCommand::Stop { slave, record }.to(instance));
+            let (instance, slave) = (it.latent.id, self.out.layout.slave_name(slave));
+            self.out
+                .send(InstanceCommand::Stop { slave, record }.to(instance));
         }
     }
 
@@ -157,11 +160,11 @@ impl BotMaster {
                 self.drop_session(slave, why);
             }
             Stage::Starting | Stage::Up => {
-                it.enter(Stage::Stopping, self.now.wall);
-                self.timers.cancel(Timer::Missing(slave));
-                self.timers.cancel(Timer::InstanceIdle(slave));
-                let slave_name = self.slave_name(slave);
-                self.announce(Event::InstanceStopping {
+                it.enter(Stage::Stopping, self.out.now.wall);
+                self.out.timers.cancel(Timer::Missing(slave));
+                self.out.timers.cancel(Timer::InstanceIdle(slave));
+                let slave_name = self.out.layout.slave_name(slave);
+                self.out.announce(Event::InstanceStopping {
                     slave: slave_name,
                     why: why.to_owned(),
                 });
@@ -176,13 +179,16 @@ impl BotMaster {
     /// Row 21: the slave is attached; its builds go on. One whose builder it does not have yet tries again.
     pub(super) fn promote_waiting(&mut self, slave: SlaveIx) {
         let waiting = std::mem::take(&mut self.slaves[slave.0].latent.waiting);
-        self.timers.cancel(Timer::Missing(slave));
+        self.out.timers.cancel(Timer::Missing(slave));
         let mut waiting: Vec<_> = waiting.into_iter().map(|(b, a)| (a, b)).collect();
         waiting.sort_unstable();
         let session = self.slaves[slave.0].session.as_ref().map(|s| s.id);
         for (attempt, builder) in waiting {
-            let (ping, time) = (self.new_ping(), self.config.start_build_timeout);
-            let deadline = self.now.mono + time;
+            let (ping, time) = (
+                self.new_ping(),
+                self.out.layout.config().start_build_timeout,
+            );
+            let deadline = self.out.now.mono + time;
             let attachment = self.attachment(slave, builder);
             let chosen = attachment.map(|a| a.on_chosen(attempt, ping, deadline));
             if chosen != Some(Ok(())) {
@@ -190,13 +196,12 @@ impl BotMaster {
                 self.place(slave, builder);
                 continue;
             }
-            if let Some(attempt) = self.attempts.get_mut(&attempt) {
-                attempt.session = session;
-                attempt.stage = BuildStage::Pinging;
-                attempt.since = self.now.wall;
-            }
-            let (builder_name, slave_name) = (self.builder_name(builder), self.slave_name(slave));
-            self.announce(Event::Substantiated {
+            self.builds.on_substantiated(&self.out, attempt, session);
+            let (builder_name, slave_name) = (
+                self.out.layout.builder_name(builder),
+                self.out.layout.slave_name(slave),
+            );
+            self.out.announce(Event::Substantiated {
                 builder: builder_name,
                 slave: slave_name,
             });
@@ -207,7 +212,7 @@ impl BotMaster {
 
     /// LAT-09, row 24: a build waits no longer. The instance is forsaken unless another one wants it.
     pub(super) fn abort_waiting(&mut self, id: AttemptId, why: &str) {
-        let Some((slave, builder)) = self.attempts.get(&id).map(|a| (a.slave, a.builder)) else {
+        let Some((slave, builder)) = self.builds.get(id).map(|a| (a.slave, a.builder)) else {
             return;
         };
         self.slaves[slave.0].latent.waiting.remove(&builder);
@@ -225,8 +230,8 @@ impl BotMaster {
             if !it.latent.waiting.is_empty() || it.is_attached() {
                 continue;
             }
-            self.timers.cancel(Timer::Missing(slave));
-            if !it.never_idles() || it.latent.stage != Stage::Up {
+            self.out.timers.cancel(Timer::Missing(slave));
+            if !self.out.layout.slave(slave).never_idles() || it.latent.stage != Stage::Up {
                 self.stop_instance(slave, "no build waits for its instance any more");
             }
         }
@@ -236,27 +241,27 @@ impl BotMaster {
     pub(super) fn review_instance(&mut self, slave: SlaveIx) {
         let timer = Timer::InstanceIdle(slave);
         let it = &self.slaves[slave.0];
-        let wait = it.config.kind.latent().and_then(|l| l.build_wait_timeout);
+        let latent = self.out.layout.slave(slave).config.kind.latent();
+        let wait = latent.and_then(|l| l.build_wait_timeout);
         if !it.is_attached() || self.dispatch.load(slave) > 0 || !it.latent.is_alive() {
-            self.timers.cancel(timer);
+            self.out.timers.cancel(timer);
         } else if !self.phase.takes_slaves() {
             self.stop_instance(slave, "the master is shutting down");
         } else if let Some(wait) = wait {
             if wait.is_zero() {
                 self.stop_instance(slave, "its build has ended");
-            } else if !self.timers.is_set(timer) {
-                let deadline = self.now.mono + wait;
-                self.timers.set(timer, deadline);
+            } else if !self.out.timers.is_set(timer) {
+                self.out.set_timer(timer, wait);
             }
         } else {
-            self.timers.cancel(timer);
+            self.out.timers.cancel(timer);
         }
     }
 
     /// Row 26: the connection of an instance is gone. It cannot come back, unless it is never stopped.
     pub(super) fn on_instance_lost(&mut self, slave: SlaveIx, why: &str) {
-        self.timers.cancel(Timer::InstanceIdle(slave));
-        if !self.slaves[slave.0].never_idles() {
+        self.out.timers.cancel(Timer::InstanceIdle(slave));
+        if !self.out.layout.slave(slave).never_idles() {
             self.stop_instance(slave, &format!("its connection is gone: {why}"));
         }
     }
@@ -264,15 +269,16 @@ impl BotMaster {
     /// Row 27, BLD-12: why a connection is refused, if it is. A slave that is not latent any more need not wait for a stop that fails.
     pub(super) fn uninvited(&self, slave: SlaveIx) -> Option<&'static str> {
         let it = &self.slaves[slave.0];
+        let placed = self.out.layout.slave(slave);
         if it.is_shut_out() {
             return Some("it could not be attached, and is to try again later");
         }
         match it.latent.stage {
-            Stage::Stopping if it.is_latent() || !it.latent.is_settled() => {
+            Stage::Stopping if placed.latent().is_some() || !it.latent.is_settled() => {
                 Some("its instance is being stopped")
             }
             Stage::Recording => Some("the master has not started its instance yet"),
-            Stage::Down if it.config.kind.latent().is_some() && !it.never_idles() => {
+            Stage::Down if placed.config.kind.latent().is_some() && !placed.never_idles() => {
                 Some("the master has not started its instance")
             }
             Stage::Down | Stage::Starting | Stage::Up | Stage::Stopping => None,
@@ -284,12 +290,13 @@ impl BotMaster {
         self.next_instance += 1;
         let id = InstanceId(self.next_instance);
         let it = &mut self.slaves[slave.0];
-        it.latent.inherit(id, record, self.now.wall);
-        if let Some(latent) = it.config.kind.latent() {
+        it.latent.inherit(id, record, self.out.now.wall);
+        let config = &self.out.layout.slave(slave).config;
+        if let Some(latent) = config.kind.latent() {
             it.latent.take_stop(&latent.stop());
         }
-        let slave_name = it.config.name.clone();
-        self.announce(Event::InstanceStopping {
+        let slave_name = config.name.clone();
+        self.out.announce(Event::InstanceStopping {
             slave: slave_name,
             why: "an earlier run of the master has left it".to_owned(),
         });
@@ -300,9 +307,10 @@ impl BotMaster {
     /// or in another way, are stopped (row 24).
     pub(super) fn lay_out_instance(&mut self, slave: SlaveIx) {
         let it = &mut self.slaves[slave.0];
-        let is_latent = it.is_latent();
+        let placed = self.out.layout.slave(slave);
+        let is_latent = placed.latent().is_some();
         let wanted: BTreeSet<_> = if is_latent {
-            it.builders.iter().copied().collect()
+            placed.builders.iter().copied().collect()
         } else {
             BTreeSet::new()
         };
@@ -311,24 +319,26 @@ impl BotMaster {
             self.set_graceful(slave, false);
         }
         for &builder in was.difference(&wanted) {
-            self.builders[builder.0].latents -= 1;
-            self.touched.insert(builder);
-            self.point(builder, Some(slave), BuilderPoint::LatentRemoved);
+            self.states.remove(builder, Counted::Latent);
+            self.out
+                .point(builder, Some(slave), BuilderPoint::LatentRemoved);
         }
         for &builder in wanted.difference(&was) {
-            self.builders[builder.0].latents += 1;
-            self.touched.insert(builder);
-            self.point(builder, Some(slave), BuilderPoint::LatentAdded);
+            self.states.add(builder, Counted::Latent);
+            self.out
+                .point(builder, Some(slave), BuilderPoint::LatentAdded);
         }
         let it = &mut self.slaves[slave.0];
-        let stop = it.config.kind.latent().map(LatentConfig::stop);
+        let config = &self.out.layout.slave(slave).config;
+        let name = config.name.clone();
+        let stop = config.kind.latent().map(LatentConfig::stop);
         let is_other = it.latent.record.as_ref().is_some_and(|record| {
             let stop = stop.as_ref();
             stop.is_none_or(|stop| !record.stop.means.is_type_of(&stop.means))
         });
-        let op = stop.and_then(|stop| it.latent.take_stop(&stop).then(|| it.instance_op()));
+        let op = stop.and_then(|stop| it.latent.take_stop(&stop).then(|| it.instance_op(name)));
         if let Some(op) = op {
-            self.persist(vec![op]);
+            self.out.persist(vec![op]);
         }
         let it = &self.slaves[slave.0];
         let unwanted = it.latent.waiting.iter();
@@ -346,7 +356,7 @@ impl BotMaster {
 
     /// LAT-07: stops all instances that nothing runs on; the others when their builds have ended.
     pub(super) fn stop_instances(&mut self) {
-        for slave in (0..self.slaves.len()).map(SlaveIx) {
+        for slave in self.out.layout.slave_indexes() {
             if self.dispatch.load(slave) == 0 {
                 self.stop_instance(slave, "the master is shutting down");
             }
@@ -360,11 +370,11 @@ impl BotMaster {
 
     /// The master ends now: what runs still is told to stop, and found again by the next one if that fails.
     pub(super) fn abandon_instances(&mut self) {
-        for slave in (0..self.slaves.len()).map(SlaveIx) {
+        for slave in self.out.layout.slave_indexes() {
             let it = &mut self.slaves[slave.0].latent;
             match it.stage {
                 Stage::Starting | Stage::Up => {
-                    it.enter(Stage::Stopping, self.now.wall);
+                    it.enter(Stage::Stopping, self.out.now.wall);
                     self.send_stop(slave);
                 }
                 Stage::Down | Stage::Recording | Stage::Stopping => {}
@@ -375,9 +385,13 @@ impl BotMaster {
     fn fail_instance(&mut self, slave: SlaveIx, why: &str) {
         let waiting = self.slaves[slave.0].latent.waiting.keys().copied();
         for builder in waiting.collect::<Vec<_>>() {
-            self.point(builder, Some(slave), BuilderPoint::LatentRemoved);
-            let (builder, slave) = (self.builder_name(builder), self.slave_name(slave));
-            self.announce(Event::SubstantiateFailed {
+            self.out
+                .point(builder, Some(slave), BuilderPoint::LatentRemoved);
+            let (builder, slave) = (
+                self.out.layout.builder_name(builder),
+                self.out.layout.slave_name(slave),
+            );
+            self.out.announce(Event::SubstantiateFailed {
                 builder,
                 slave,
                 why: why.to_owned(),
@@ -391,13 +405,13 @@ impl BotMaster {
     /// There is no instance any more.
     fn on_instance_gone(&mut self, slave: SlaveIx) {
         let it = &mut self.slaves[slave.0];
-        it.latent.enter(Stage::Down, self.now.wall);
+        it.latent.enter(Stage::Down, self.out.now.wall);
         it.latent.record = None;
-        let op = it.instance_op();
+        let op = it.instance_op(self.out.layout.slave_name(slave));
         for timer in [Timer::Missing, Timer::InstanceIdle, Timer::StopInstance] {
-            self.timers.cancel(timer(slave));
+            self.out.timers.cancel(timer(slave));
         }
-        self.persist(vec![op]);
+        self.out.persist(vec![op]);
         self.refresh_slave(slave);
     }
 
@@ -420,7 +434,7 @@ impl BotMaster {
         id: InstanceId,
         stage: Stage,
     ) -> Option<SlaveIx> {
-        let &slave = self.slaves_by_name.get(name)?;
+        let slave = self.out.layout.slave_named(name)?;
         let it = &self.slaves[slave.0].latent;
         (it.id == id && it.stage == stage).then_some(slave)
     }

@@ -75,11 +75,13 @@ impl BotMaster {
     /// The instances of all configured latent slaves, and those of others that are still being stopped.
     #[must_use]
     pub fn instances(&self) -> Vec<InstanceView> {
-        let slaves = self.slaves.iter();
-        let latent = slaves.filter(|s| s.is_latent() || s.latent.stage != Stage::Down);
+        let slaves = self.out.layout.slaves();
+        let slaves = slaves.map(|(ix, placed)| (placed, &self.slaves[ix.0]));
+        let latent =
+            slaves.filter(|(placed, s)| placed.latent().is_some() || s.latent.stage != Stage::Down);
         latent
-            .map(|slave| InstanceView {
-                slave: slave.config.name.clone(),
+            .map(|(placed, slave)| InstanceView {
+                slave: placed.config.name.clone(),
                 state: slave.latent.stage.into(),
                 waiting: slave.latent.waiting.len(),
             })
@@ -89,15 +91,15 @@ impl BotMaster {
     /// The big state of a builder (BLD-13).
     #[must_use]
     pub fn big_state(&self, builder: &BuilderName) -> Option<&'static str> {
-        let ix = self.builders_by_name.get(builder)?;
-        Some(self.builders[ix.0].big_state())
+        let builder = self.out.layout.builder_named(builder)?;
+        Some(self.states.of(builder))
     }
 
     /// The requests that wait for a builder, in the order in which they go.
     #[must_use]
     pub fn queued(&self, builder: &BuilderName) -> Vec<RequestId> {
-        let ix = self.builders_by_name.get(builder);
-        let queue = ix.map(|&ix| self.dispatch.queue(ix));
+        let ix = self.out.layout.builder_named(builder);
+        let queue = ix.map(|ix| self.dispatch.queue(ix));
         queue
             .into_iter()
             .flat_map(|q| q.iter().map(|(_, id)| id))
@@ -107,42 +109,43 @@ impl BotMaster {
     /// How many requests wait for a builder.
     #[must_use]
     pub fn queue_length(&self, builder: &BuilderName) -> usize {
-        let ix = self.builders_by_name.get(builder);
-        ix.map_or(0, |&ix| self.dispatch.queue(ix).len())
+        let ix = self.out.layout.builder_named(builder);
+        ix.map_or(0, |ix| self.dispatch.queue(ix).len())
     }
 
     /// The builds of a builder that have a number and have not ended, with their slaves.
     #[must_use]
     pub fn running(&self, builder: &BuilderName) -> Vec<(BuildNumber, SlaveName)> {
-        let Some(ix) = self.builders_by_name.get(builder) else {
+        let Some(ix) = self.out.layout.builder_named(builder) else {
             return Vec::new();
         };
-        let numbered = self.builders[ix.0].numbered.iter();
+        let numbered = self.builds.numbered(ix);
         numbered
-            .filter_map(|(&number, &id)| Some((number, self.slave_of_build(id)?)))
+            .map(|(number, attempt)| (number, self.out.layout.slave_name(attempt.slave)))
             .collect()
     }
 
     /// The future builds of a scheduler (SCB-04).
     #[must_use]
     pub fn pending_build_times(&self, scheduler: &SchedulerName) -> Vec<Timestamp> {
-        self.schedulers
-            .pending_build_times(scheduler, self.moment())
+        self.intake
+            .pending_build_times(scheduler, self.out.moment())
     }
 
     /// Every attachment, by slave and builder in the order of the configuration.
     #[must_use]
     pub fn attachments(&self) -> Vec<AttachmentView> {
         let mut all = Vec::new();
-        for slave in &self.slaves {
+        for (ix, placed) in self.out.layout.slaves() {
+            let slave = &self.slaves[ix.0];
             let Some(session) = &slave.session else {
                 continue;
             };
             for (&builder, attachment) in &slave.slavebuilders {
                 all.push(AttachmentView {
-                    slave: slave.config.name.clone(),
+                    slave: placed.config.name.clone(),
                     session: session.id,
-                    builder: self.builder_name(builder),
+                    builder: self.out.layout.builder_name(builder),
                     state: state_of(attachment),
                 });
             }

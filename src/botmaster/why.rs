@@ -176,7 +176,7 @@ impl BotMaster {
     #[must_use]
     pub fn why(&self, request: RequestId, refusals: &[Refusal]) -> Option<Vec<Blocker>> {
         let refused = &self.refused(refusals);
-        let open = self.open.request(request)?;
+        let open = self.intake.request(request)?;
         Some(match open.place {
             Place::Unqueued => {
                 let text = format!(
@@ -196,12 +196,12 @@ impl BotMaster {
     fn why_queued(&self, request: &BuildRequest, refused: &Refused<'_>) -> Vec<Blocker> {
         let mut all = Vec::new();
         all.extend(self.why_stopping());
-        let Some(&builder) = self.builders_by_name.get(&request.builder) else {
+        let Some(builder) = self.out.layout.builder_named(&request.builder) else {
             return all;
         };
-        let it = &self.builders[builder.0];
+        let placed = self.out.layout.builder(builder);
         let name = &request.builder;
-        if !it.configured {
+        if !placed.is_configured {
             let text = format!(
                 "builder {name} was removed from the configuration; its requests are given up unless it comes back"
             );
@@ -211,7 +211,7 @@ impl BotMaster {
         let queue = self.dispatch.queue(builder);
         let (ahead, next) = queue.ahead_of(request);
         if let Some((_, first)) = next
-            && let Some(open) = self.open.request(first)
+            && let Some(open) = self.intake.request(first)
         {
             let since = open.request.submitted_at;
             let them = if ahead == 1 {
@@ -232,7 +232,7 @@ impl BotMaster {
             let blocker = Blocker::new(BlockerKind::Merged, None, text);
             all.push(blocker.by(mates.iter().map(|id| format!("request {id}"))));
         }
-        if it.slaves.is_empty() {
+        if placed.slaves.is_empty() {
             let text = format!("builder {name} has no slaves in the configuration");
             all.push(Blocker::new(BlockerKind::NoSlave, None, text));
         }
@@ -262,14 +262,14 @@ impl BotMaster {
     fn why_slaves(&self, builder: BuilderIx, refused: &Refused<'_>) -> Vec<Blocker> {
         let mut groups: Vec<(Obstacle, Vec<SlaveName>)> = Vec::new();
         let mut known: BTreeMap<(BlockerKind, String), usize> = BTreeMap::new();
-        for &slave in &self.builders[builder.0].slaves {
+        for &slave in &self.out.layout.builder(builder).slaves {
             for obstacle in self.obstacles(slave, builder, refused) {
                 let key = (obstacle.kind, obstacle.one.clone());
                 let place = *known.entry(key).or_insert(groups.len());
                 if place == groups.len() {
                     groups.push((obstacle, Vec::new()));
                 }
-                groups[place].1.push(self.slave_name(slave));
+                groups[place].1.push(self.out.layout.slave_name(slave));
             }
         }
         let groups = groups.into_iter();
@@ -320,7 +320,7 @@ impl BotMaster {
             all.push(Obstacle::is(BlockerKind::Paused, pause.since, &rest).by(who));
         }
         if let (Some(until), Some(failure)) = (it.held_until(), &it.last_failure) {
-            let until = self.now.wall + until.since(self.now.mono);
+            let until = self.out.now.wall + until.since(self.out.now.mono);
             let since = failure.at;
             let rest = format!(
                 "held back until {} after a failure at {}: {}",
@@ -339,7 +339,7 @@ impl BotMaster {
             );
             all.push(Obstacle::is(BlockerKind::Graceful, since, &rest));
         }
-        for block in self.slave_lock_blocks(&it.config.name) {
+        for block in self.slave_lock_blocks(&self.out.layout.slave(slave).config.name) {
             let who = block.holders.iter().map(ToString::to_string).collect();
             let (one, many) = (format!("needs {block}"), format!("need {block}"));
             all.push(Obstacle::new(BlockerKind::SlaveLock, None, one, many).by(who));
@@ -356,11 +356,11 @@ impl BotMaster {
     ) -> Option<Obstacle> {
         let it = &self.slaves[slave.0];
         let Some(session) = &it.session else {
-            if it.is_latent() {
+            if self.out.layout.slave(slave).latent().is_some() {
                 return self.latent_absence(slave, builder);
             }
             let absence = not_connected(it.absent_since.wall, it.seen_at);
-            return Some(refused.explain(&it.config.name, absence));
+            return Some(refused.explain(&self.out.layout.slave(slave).config.name, absence));
         };
         let since = session.since;
         match session.phase {
@@ -383,8 +383,8 @@ impl BotMaster {
             slave::Phase::Ready => {}
         }
         if let Some(failed) = session.failed.get(&builder) {
-            let again = session.retry_at.unwrap_or(self.now.mono);
-            let again = self.now.wall + again.since(self.now.mono);
+            let again = session.retry_at.unwrap_or(self.out.now.mono);
+            let again = self.out.now.wall + again.since(self.out.now.mono);
             let text = format!(
                 "could not be attached to the builder at {}, which is tried again at {}: {}",
                 at(failed.at),
@@ -436,7 +436,7 @@ impl BotMaster {
     }
 
     fn busy_with(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
-        let attempt = self.attempts.get(&self.attempt_on(slave, builder)?)?;
+        let attempt = self.builds.get(self.attempt_on(slave, builder)?)?;
         let who = self.occupants(slave, [builder]);
         let since = attempt.chosen_at;
         let rest = format!(
@@ -449,15 +449,14 @@ impl BotMaster {
 
     /// Whether it runs as many builds as it may.
     fn fullness(&self, slave: SlaveIx) -> Option<Obstacle> {
-        let it = &self.slaves[slave.0];
-        let max = it.config.max_builds?;
+        let max = self.out.layout.slave(slave).config.max_builds?;
         if self.dispatch.has_room(slave) {
             return None;
         }
         let who = self.occupants(slave, self.dispatch.busy_with(slave));
         let builds = self.dispatch.busy_with(slave).filter_map(|builder| {
             let id = self.attempt_on(slave, builder)?;
-            Some(self.attempts.get(&id)?.chosen_at)
+            Some(self.builds.get(id)?.chosen_at)
         });
         let since = builds.max();
         let when = since.map_or_else(String::new, |since| format!(" since {}", at(since)));
@@ -483,7 +482,7 @@ impl BotMaster {
                     user: None,
                 }
                 .to_string(),
-                None => format!("a ping of {}", self.builder_name(builder)),
+                None => format!("a ping of {}", self.out.layout.builder_name(builder)),
             }
         };
         builders.into_iter().map(of).collect()
@@ -495,7 +494,7 @@ impl BotMaster {
         id: AttemptId,
         refused: &Refused<'_>,
     ) -> Vec<Blocker> {
-        let Some(attempt) = self.attempts.get(&id) else {
+        let Some(attempt) = self.builds.get(id) else {
             return Vec::new();
         };
         let mut all = vec![self.describe_attempt(request, attempt, refused)];
@@ -522,9 +521,9 @@ impl BotMaster {
         attempt: &Attempt,
         refused: &Refused<'_>,
     ) -> Blocker {
-        let (slave, since) = (self.slave_name(attempt.slave), attempt.since);
+        let (slave, since) = (self.out.layout.slave_name(attempt.slave), attempt.since);
         let when = at(since);
-        let builder = self.builder_name(attempt.builder);
+        let builder = self.out.layout.builder_name(attempt.builder);
         let starting = |what: &str| {
             let text =
                 format!("request {request} is being started on slave {slave}: {what} {when}");
@@ -540,7 +539,7 @@ impl BotMaster {
             }
             Stage::Pinging => starting("the slave is pinged since"),
             Stage::Starting => starting("the slave is asked to start the build since"),
-            Stage::Recording(_) => starting("its start is being written to disk since"),
+            Stage::Recording(..) => starting("its start is being written to disk since"),
             Stage::Running(_, number) => {
                 let text = format!(
                     "request {request} is being built as {builder}/{number} on slave {slave} since {when}"

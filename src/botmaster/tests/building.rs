@@ -117,7 +117,7 @@ fn sb_02_merged_requests_go_back_in_their_old_order() {
     h.pass(1);
     h.change("all");
     let submitted = |h: &Harness| {
-        let requests = (1..=4).filter_map(|id| h.core.open.request(RequestId(id)));
+        let requests = (1..=4).filter_map(|id| h.core.intake.request(RequestId(id)));
         requests
             .map(|open| open.request.submitted_at)
             .collect::<Vec<_>>()
@@ -284,7 +284,7 @@ fn bld_11_brq_06_starts_that_fail_are_counted_and_have_no_number() {
     assert_eq!(on_record.count(), 3);
     let plan = h.run();
     assert_eq!(plan.number, BuildNumber(0));
-    let open = h.core.open.request(RequestId(1)).unwrap();
+    let open = h.core.intake.request(RequestId(1)).unwrap();
     assert_eq!(open.request.start_count, 4);
 }
 

@@ -179,7 +179,7 @@ fn bld_05_a_build_says_why_it_is_on_its_slave() {
             h.attach(slave);
         }
         h.change("b");
-        let attempt = h.core.attempts.values().next().unwrap();
+        let attempt = h.core.builds.iter().next().unwrap().1;
         attempt.choice.clone()
     };
     assert_eq!(

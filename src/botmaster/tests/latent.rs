@@ -527,7 +527,7 @@ fn lck_10_a_slave_that_can_be_started_is_preferred_to_a_wait_for_the_locks_of_an
     h.change("a");
     h.persisted();
     assert!(h.is_told("substantiating t for a"));
-    let attempt = h.core.attempts.values().next_back().unwrap();
+    let attempt = h.core.builds.iter().last().unwrap().1;
     assert_eq!(
         attempt.choice,
         "to be started, for its locks were free, unlike those of the idle slaves"

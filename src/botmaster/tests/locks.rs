@@ -274,7 +274,8 @@ fn lck_09_a_greater_count_lets_waiters_go_on_and_a_smaller_one_takes_nothing_awa
     for (max, granted) in [(2, vec![b.build]), (1, vec![])] {
         let mut config = Config::clone(&h.config);
         config.locks = vec![lock("disk", max, false)];
-        h.core.config = Arc::new(config);
+        let relaid = h.core.out.layout.set_config(&Arc::new(config));
+        assert!(relaid.relinked.is_empty());
         h.core.define_locks();
         h.drain();
         let grants: Vec<_> = h.granted().into_iter().map(|(build, _)| build).collect();

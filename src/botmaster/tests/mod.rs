@@ -32,12 +32,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use self::short::short;
+use super::buildset::OpenSets;
 use super::*;
 use crate::config::{
     BuilderConfig, ClientLimits, FactoryConfig, Horizons, LogLimits, MailConfig, MergeRule,
     Merging, SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
 };
-use crate::model::{NewChange, Properties, RequestId, Results, Timestamp};
+use crate::model::{BuildId, NewChange, Op, Properties, RequestId, Results, Ticket, Timestamp};
 
 /// A core with slaves, builders that name them, and for each builder a scheduler that builds each change on
 /// the branch of the builder's name there; "all" builds on all of them.
@@ -54,7 +55,7 @@ struct Harness {
 }
 
 /// A configuration of `builders`, each with the names of its slaves.
-fn config(builders: &[(&str, &[&str])]) -> Config {
+pub(super) fn config(builders: &[(&str, &[&str])]) -> Config {
     let mut slaves: Vec<&str> = builders.iter().flat_map(|b| b.1.iter().copied()).collect();
     slaves.sort_unstable();
     slaves.dedup();
@@ -314,7 +315,7 @@ impl Harness {
         let its = slave.map(|s| &self.core.slaves[s.0].slavebuilders);
         its.into_iter()
             .flatten()
-            .map(|(&b, a)| (self.core.builder_name(b), a.epoch()))
+            .map(|(&b, a)| (self.core.out.layout.builder_name(b), a.epoch()))
             .collect()
     }
 

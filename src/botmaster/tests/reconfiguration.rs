@@ -162,7 +162,7 @@ fn brc_02_no_build_gets_the_place_of_anothers_logs_whoever_has_the_directory() {
     assert_eq!(build(&mut h, "b"), "builders/one/2");
     // Another one takes over a directory, in another run of the master.
     let recovered = Recovered {
-        next: h.core.next.clone(),
+        next: h.core.builds.numbers(),
         ..Recovered::default()
     };
     let mut other = config(&[("c", &["s"])]);

@@ -213,7 +213,7 @@ fn mas_07_a_kill_while_a_timer_runs_lets_it_fire_once() {
     harness.pass(1);
     harness.persisted();
     assert_eq!(harness.queued("b"), [1]);
-    let request = harness.core.open.request(RequestId(1)).unwrap();
+    let request = harness.core.intake.request(RequestId(1)).unwrap();
     let changes = request.request.stamp.changes.iter();
     assert_eq!(changes.map(|c| c.number.0).collect::<Vec<_>>(), [1, 2]);
     harness.pass(100_000);

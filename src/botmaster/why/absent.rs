@@ -45,9 +45,14 @@ pub(super) struct Refused<'a> {
 impl BotMaster {
     /// Sorts the connections that were refused, the latest first. Names that are no slave's may be misspelt.
     pub(super) fn refused<'a>(&self, refusals: &'a [Refusal]) -> Refused<'a> {
-        let is_slave = |name: &str| self.slaves_by_name.contains_key(&SlaveName::from(name));
+        let is_slave = |name: &str| {
+            self.out
+                .layout
+                .slave_named(&SlaveName::from(name))
+                .is_some()
+        };
         let is_doubtful = |refusal: &&Refusal| {
-            let is_fresh = self.now.wall.since(refusal.last_at) <= DOUBTFUL_FOR;
+            let is_fresh = self.out.now.wall.since(refusal.last_at) <= DOUBTFUL_FOR;
             is_fresh && !refusal.name.as_deref().is_some_and(is_slave)
         };
         let mut named = BTreeMap::new();

@@ -1,0 +1,142 @@
+//! What a machine of the core works with: the present, the configuration as it is laid out, and what
+//! is to come of the input at hand.
+
+use std::collections::VecDeque;
+
+use super::ids::{BuilderIx, SlaveIx};
+use super::layout::Layout;
+use super::ledger::{Effect, Ledger};
+use super::timers::{Timer, Timers};
+use super::{Answer, BuilderPoint, Command, Event, ReplyId};
+use crate::model::{Moment, Mono, Now, Op, Ticket};
+
+/// Handed to each machine with each call. Commands are in the order in which they were given.
+#[derive(Debug)]
+pub(super) struct Out {
+    pub(super) now: Now,
+    /// Who may build where.
+    pub(super) layout: Layout,
+    pub(super) timers: Timers,
+    /// When this master began.
+    began: Now,
+    commands: VecDeque<Command>,
+    ledger: Ledger,
+    /// Effects whose cause is on disk.
+    due: VecDeque<Effect>,
+}
+
+impl Out {
+    /// Without commands; the master begins `now`.
+    pub(super) fn new(layout: Layout, now: Now) -> Self {
+        Self {
+            now,
+            layout,
+            timers: Timers::default(),
+            began: now,
+            commands: VecDeque::new(),
+            ledger: Ledger::default(),
+            due: VecDeque::new(),
+        }
+    }
+
+    /// Adds a command.
+    pub(super) fn send(&mut self, command: Command) {
+        self.commands.push_back(command);
+    }
+
+    /// Takes the first command.
+    pub(super) fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Tells the subscribers.
+    pub(super) fn announce(&mut self, event: Event) {
+        self.send(Command::Announce(event));
+    }
+
+    /// Announces a point event of a builder (BLD-15).
+    pub(super) fn point(&mut self, builder: BuilderIx, slave: Option<SlaveIx>, what: BuilderPoint) {
+        let builder = self.layout.builder_name(builder);
+        let slave = slave.map(|slave| self.layout.slave_name(slave));
+        self.announce(Event::OnBuilder {
+            builder,
+            slave,
+            what,
+        });
+    }
+
+    /// Answers a question.
+    pub(super) fn reply(&mut self, to: ReplyId, result: Result<Answer, String>) {
+        self.send(Command::Reply { to, result });
+    }
+
+    /// Stores `ops` with the next transaction.
+    pub(super) fn persist(&mut self, ops: Vec<Op>) {
+        self.send(Command::Persist { ticket: None, ops });
+    }
+
+    /// Stores `ops`; `effects` are due when all that was handed in so far is on disk.
+    pub(super) fn persist_then(&mut self, ops: Vec<Op>, effects: Vec<Effect>) {
+        if ops.is_empty() {
+            let due = self.ledger.join(effects);
+            self.due.extend(due.into_iter().flatten());
+            return;
+        }
+        let ticket = Some(self.ledger.open(effects));
+        self.send(Command::Persist { ticket, ops });
+    }
+
+    /// All that was handed in up to `ticket` is on disk.
+    pub(super) fn on_persisted(&mut self, ticket: Ticket) {
+        while let Some(effects) = self.ledger.confirm(ticket) {
+            self.due.extend(effects);
+        }
+    }
+
+    /// Takes the first effect that is due.
+    pub(super) fn next_due(&mut self) -> Option<Effect> {
+        self.due.pop_front()
+    }
+
+    /// The master ends before `effects` and what waits for the disk can happen: those who wait for
+    /// an answer are told that what they want was not stored.
+    pub(super) fn give_up(&mut self, effects: Vec<Effect>) {
+        let due = std::mem::take(&mut self.due);
+        let mut given_up: Vec<_> = due.into_iter().chain(effects).collect();
+        while let Some(effects) = self.ledger.confirm(Ticket(u64::MAX)) {
+            given_up.extend(effects);
+        }
+        for effect in given_up {
+            match effect {
+                Effect::Reply(to, _) => {
+                    let why = "the master stopped before it could be stored";
+                    self.reply(to, Err(why.to_owned()));
+                }
+                Effect::Announce(_)
+                | Effect::Queue(_)
+                | Effect::Run(..)
+                | Effect::StartInstance(..) => {}
+            }
+        }
+    }
+
+    /// Whether nothing waits for the disk.
+    pub(super) fn is_durable(&self) -> bool {
+        self.ledger.is_empty()
+    }
+
+    /// Sets a timer that fires after `wait`.
+    pub(super) fn set_timer(&mut self, timer: Timer, wait: std::time::Duration) -> Mono {
+        let at = self.now.mono + wait;
+        self.timers.set(timer, at);
+        at
+    }
+
+    /// The present as schedulers count it: the monotonic clock says how much time has passed.
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            steady: self.began.wall + self.now.mono.since(self.began.mono),
+            wall: self.now.wall,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Changes, try jobs and people ask for builds (BLD-16); the doors close first when the master stops.
+
+use std::sync::Arc;
+
+use super::intake::Wanted;
+use super::{BotMaster, ReplyId};
+use crate::model::{BuilderName, NewChange, Properties, SchedulerName, SourceStamp, TryJob};
+use crate::schedulers::SchedulerIx;
+
+/// A build that somebody asks for: a set of one request, without a scheduler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forced {
+    /// On which builder.
+    pub builder: BuilderName,
+    /// Whether it is to be refused if no slave is connected and none can be started.
+    pub soon: bool,
+    /// What to build.
+    pub stamp: SourceStamp,
+    /// Why.
+    pub reason: String,
+    /// With which properties.
+    pub properties: Properties,
+    /// How urgent it is (BRQ-09); 0 is usual.
+    pub priority: i32,
+}
+
+impl BotMaster {
+    pub(super) fn on_change_submitted(&mut self, change: NewChange, reply: ReplyId) {
+        if self.takes_changes(reply) {
+            self.intake.submit_change(&mut self.out, change, reply);
+        }
+    }
+
+    pub(super) fn on_try_submitted(
+        &mut self,
+        scheduler: &SchedulerName,
+        job: TryJob,
+        user: Option<&str>,
+        reply: ReplyId,
+    ) {
+        if self.takes_changes(reply) {
+            self.intake
+                .submit_try(&mut self.out, scheduler, job, user, reply);
+        }
+    }
+
+    pub(super) fn on_scheduler_timer(&mut self, ix: SchedulerIx) {
+        if self.phase.starts_builds() {
+            self.intake.on_timer(&mut self.out, ix);
+        }
+    }
+
+    /// Answered with the set when that is on disk.
+    pub(super) fn on_force(&mut self, forced: Forced, reply: ReplyId) {
+        if !self.takes_changes(reply) {
+            return;
+        }
+        let Forced {
+            builder,
+            soon,
+            stamp,
+            reason,
+            properties,
+            priority,
+        } = forced;
+        if let Err(why) = self.may_force(&builder, soon) {
+            self.out.reply(reply, Err(why));
+            return;
+        }
+        let wanted = Wanted {
+            scheduler: None,
+            builders: vec![builder],
+            stamp: Arc::new(stamp),
+            reason,
+            properties,
+            external_id: None,
+            priority,
+        };
+        self.intake.submit_for(&mut self.out, wanted, reply);
+    }
+
+    /// Whether changes are taken; answers the sender if not.
+    fn takes_changes(&mut self, reply: ReplyId) -> bool {
+        let takes = self.phase.takes_changes();
+        if !takes {
+            let why = "the master is shutting down".to_owned();
+            self.out.reply(reply, Err(why));
+        }
+        takes
+    }
+
+    fn may_force(&self, name: &BuilderName, soon: bool) -> Result<(), String> {
+        let layout = &self.out.layout;
+        let builder = layout.configured_builder(name);
+        let builder = builder.ok_or_else(|| layout.no_builder(name))?;
+        if soon && !self.states.has_slave(builder) {
+            return Err(format!("no slave is connected to {name}"));
+        }
+        Ok(())
+    }
+}
