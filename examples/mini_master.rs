@@ -13,7 +13,7 @@ use buildmaster::model::{BuildId, CommandId, SlaveName};
 use buildmaster::net::CommandEvent;
 use buildmaster::net::slave::SlaveHandle;
 use buildmaster::net::{Directory, Door, Gatekeeper, Tasks, UserKind, listen};
-use buildmaster::protocol::command::{CommandArgs, ShellArgs, ShellCommand};
+use buildmaster::protocol::{CommandArgs, ShellArgs, ShellCommand};
 use tokio::sync::mpsc;
 
 #[tokio::main]
@@ -53,21 +53,9 @@ async fn main() -> anyhow::Result<()> {
     builder.print("ping").await?;
     builder.start_build().await?;
     let shell = ShellArgs {
-        command: ShellCommand::Line(line),
-        workdir: "build".to_owned(),
-        env: Vec::new(),
-        default_env: Vec::new(),
-        initial_stdin: None,
-        want_stdout: true,
-        want_stderr: true,
-        logfiles: Vec::new(),
         timeout: Some(60.0),
-        max_time: None,
-        sigterm_time: None,
-        interrupt_signal: None,
-        use_pty: None,
         log_environ: false,
-        max_lines: None,
+        ..ShellArgs::new(ShellCommand::Line(line), "build".to_owned())
     };
     let id = CommandId {
         build: BuildId(1),

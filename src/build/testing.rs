@@ -21,7 +21,7 @@ use crate::config::{
 use crate::logs::LogStore;
 use crate::model::{BuildId, BuildNumber, CommandId, Op, Properties, Results, Timestamp};
 use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
-use crate::protocol::command::ShellArgs;
+use crate::protocol::ShellArgs;
 use crate::protocol::{CommandArgs, Update};
 
 pub(super) fn template(text: &str) -> Template {

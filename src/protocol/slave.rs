@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::pb::Value;
 
-use super::TextStyle;
-use super::command::PromptVariable;
+use super::{PromptVariable, TextStyle};
 
 /// Most bytes that are kept of each dictionary, each entry with [`ENTRY_COST`].
 const MAX_BYTES: usize = 1024 * 1024;

@@ -20,4 +20,13 @@ impl TextStyle {
             Self::Unicode => Value::text(text),
         }
     }
+
+    /// `raw` for this peer; what is not UTF-8 stays a byte string.
+    #[must_use]
+    pub fn raw(self, raw: &[u8]) -> Value {
+        match (self, str::from_utf8(raw)) {
+            (Self::Unicode, Ok(text)) => Value::text(text),
+            (Self::Unicode, Err(_)) | (Self::Bytes, _) => Value::bytes(raw),
+        }
+    }
 }

@@ -1,10 +1,41 @@
-//! The argument of `update`, both ends (PROTOCOL sections 9.3 and 10.1).
+//! What a running command says, and how: the argument of `update`, both ends (PROTOCOL sections 9.3 and 10.1).
 
 use bytes::Bytes;
 
 use crate::pb::Value;
 
-use super::{Malformed, TextStyle, Update};
+use super::{Malformed, TextStyle};
+
+/// One thing a running command says (PROTOCOL section 10.1).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// Output.
+    Stdout(Bytes),
+    /// Output.
+    Stderr(Bytes),
+    /// What the slave says about the command.
+    Header(Bytes),
+    /// A piece of a followed file.
+    Log {
+        /// The log's name.
+        name: String,
+        /// The piece.
+        data: Bytes,
+    },
+    /// Exit status; −1 when killed by a signal.
+    Rc(i64),
+    /// Seconds it ran.
+    Elapsed(f64),
+    /// Why the slave killed it (workers from 3.10 on).
+    FailureReason(String),
+    /// Anything else: `stat`, `files`, `got_revision` …
+    Other {
+        /// Its key.
+        key: String,
+        /// Its value.
+        value: Value,
+    },
+}
 
 /// An update and the number of the dictionary that it came in.
 #[derive(Clone, Debug, PartialEq)]

@@ -28,9 +28,8 @@ use crate::build::control::Paused;
 use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::checked::GitStepConfig;
 use crate::model::{Patch, Results};
-use crate::protocol::CommandArgs;
-use crate::protocol::command::{DefaultVariable, ShellArgs, ShellCommand};
 use crate::protocol::files::{DownloadArgs, RmdirArgs, StatArgs};
+use crate::protocol::{CommandArgs, DefaultVariable, ShellArgs, ShellCommand};
 
 /// Runs the step.
 pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepConfig) -> Performed {

@@ -9,8 +9,7 @@ use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::checked::CommandWords;
 use crate::config::{ShellStepConfig, StepConfig, Template};
 use crate::model::Results;
-use crate::protocol::CommandArgs;
-use crate::protocol::command::{ShellArgs, ShellCommand, Word};
+use crate::protocol::{CommandArgs, LogFile, ShellArgs, ShellCommand, Word};
 
 /// Runs the step.
 pub(in crate::build) async fn perform(
@@ -134,13 +133,15 @@ fn arguments(
     };
     let logfiles = config.logfiles.iter().map(|(name, path, follow)| {
         let path = put_in(path, values, &format!("logfiles, {name}"))?;
-        Ok((name.clone(), path, *follow))
+        Ok(LogFile {
+            name: name.clone(),
+            path,
+            follow: *follow,
+        })
     });
+    let workdir = put_in(&config.workdir, values, "workdir")?;
     Ok(ShellArgs {
-        command,
-        workdir: put_in(&config.workdir, values, "workdir")?,
         env: merged_env(builder_env, &config.env, values)?,
-        default_env: Vec::new(),
         initial_stdin,
         want_stdout: config.want_stdout,
         want_stderr: config.want_stderr,
@@ -152,6 +153,7 @@ fn arguments(
         use_pty: config.use_pty,
         log_environ: config.log_environ,
         max_lines: config.max_lines,
+        ..ShellArgs::new(command, workdir)
     })
 }
 
@@ -204,10 +206,7 @@ fn describe_command(command: &ShellCommand) -> Vec<String> {
         ShellCommand::Words(words) => words
             .iter()
             .take(3)
-            .map(|word| match word {
-                Word::Plain(text) => text.as_str(),
-                Word::Obfuscated { shown, .. } => shown.as_str(),
-            })
+            .map(|word| word.shown().as_str())
             .collect(),
     };
     match words.as_slice() {

@@ -1,8 +1,7 @@
 //! Reading the dictionary of arguments that a master sends with a command.
 //!
-//! Paths, words and environment stay bytes from the wire to the system call, so that what is not
-//! UTF-8 comes out as its master meant it; that is why `shell` is read here and not by
-//! [`crate::protocol::ShellArgs`], whose texts are a configuration's.
+//! Paths and words stay bytes from the wire to the system call, so that what is not UTF-8 comes out as
+//! its master meant it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,6 +10,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::pb::{Failure, Luid, Value};
+use crate::protocol::Malformed;
 
 /// The arguments of one command.
 pub(super) struct Args<'a> {
@@ -22,6 +22,11 @@ pub(super) struct Args<'a> {
 impl<'a> Args<'a> {
     pub(super) fn new(command: &'a str, dict: &'a Value) -> Self {
         Self { command, dict }
+    }
+
+    /// All arguments.
+    pub(super) const fn dict(&self) -> &'a Value {
+        self.dict
     }
 
     /// The value of `key`; Python's `None` is as good as absent.
@@ -81,6 +86,14 @@ impl<'a> Args<'a> {
         let value = self.required(key)?;
         let object = value.as_theirs();
         object.ok_or_else(|| self.wrong(key, "a reference to an object"))
+    }
+
+    /// The refusal of arguments that are not what the protocol asks for.
+    pub(super) fn malformed(&self, malformed: &Malformed) -> Failure {
+        Failure::new(
+            VALUE_ERROR,
+            format!("{}: argument {malformed}", self.command),
+        )
     }
 
     /// The refusal of a value.

@@ -5,14 +5,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use super::args::{Args, path, under};
 use super::process::{self, Kill, RunSpec};
-use super::shell::Program;
 use super::{Context, glob};
 use crate::buildslave::info::spell;
 use crate::pb::{Failure, Value};
 use crate::process::Environment;
-use crate::protocol::{TextStyle, Update};
+use crate::protocol::{ShellCommand, TextStyle, Update, Word};
 
 /// A command on files. Paths are below the builder's directory, unless absolute.
 #[derive(Debug)]
@@ -228,8 +229,9 @@ async fn copy_dir(
 async fn program(argv: &[&[u8]], limits: Limits, context: &mut Context) -> Result<i64, Failure> {
     let mut environment = Environment::clone(&context.settings.environment.borrow());
     environment.insert("PWD".into(), context.dir.clone().into_os_string());
+    let word = |word: &&[u8]| Word::Plain(Bytes::copy_from_slice(word));
     let spec = RunSpec {
-        program: Program::words(argv.iter().copied()),
+        command: ShellCommand::Words(argv.iter().map(word).collect()),
         workdir: context.dir.clone(),
         environment,
         initial_stdin: None,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::args::path;
 use super::outlet::Outlet;
-use super::shell::LogFileArg;
-use crate::protocol::Update;
+use crate::protocol::{LogFile, Update};
 
 /// A followed file. Nothing is sent before the file differs from what it was when the command
 /// began, so that the log of an earlier run is not taken for this one's.
@@ -35,8 +35,8 @@ type Look = ((i64, i64), (i64, i64), u64);
 
 impl Followed {
     /// Looks at the file before the command begins.
-    pub(super) fn new(workdir: &Path, file: &LogFileArg) -> Self {
-        let path = workdir.join(&file.path);
+    pub(super) fn new(workdir: &Path, file: &LogFile<Bytes>) -> Self {
+        let path = workdir.join(path(&file.path));
         Self {
             name: file.name.clone(),
             state: State::Waiting(look(&path)),

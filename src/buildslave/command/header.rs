@@ -3,16 +3,18 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::shell::{LogFileArg, Program};
+use bytes::Bytes;
+
 use crate::process::Environment;
+use crate::protocol::{LogFile, ShellCommand};
 
 /// The header of a command: what is run, where and how.
 pub(super) struct Header<'a> {
-    pub(super) program: &'a Program,
+    pub(super) command: &'a ShellCommand<Bytes>,
     pub(super) workdir: &'a Path,
     pub(super) timeout: Option<f64>,
     pub(super) max_time: Option<f64>,
-    pub(super) logfiles: &'a [LogFileArg],
+    pub(super) logfiles: &'a [LogFile<Bytes>],
     /// Absent: not shown.
     pub(super) environment: Option<&'a Environment>,
     pub(super) stdin_bytes: Option<usize>,
@@ -22,14 +24,14 @@ pub(super) struct Header<'a> {
 impl Header<'_> {
     pub(super) fn text(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        match self.program {
-            Program::Line(line) => out.extend(line),
-            Program::Words(words) => {
+        match self.command {
+            ShellCommand::Line(line) => out.extend(line),
+            ShellCommand::Words(words) => {
                 for (index, word) in words.iter().enumerate() {
                     if index > 0 {
                         out.push(b' ');
                     }
-                    shell_quote(&word.shown, &mut out);
+                    shell_quote(word.shown(), &mut out);
                 }
             }
         }
@@ -49,13 +51,13 @@ impl Header<'_> {
             }
             python_repr(file.name.as_bytes(), &mut out);
             out.extend(b": ");
-            python_repr(file.path.as_os_str().as_bytes(), &mut out);
+            python_repr(&file.path, &mut out);
             if file.follow {
                 out.extend(b" (followed from its end)");
             }
         }
         out.extend(b"}\n argv: ");
-        out.extend(shown_argv(self.program));
+        out.extend(shown_argv(self.command));
         out.push(b'\n');
         if let Some(environment) = self.environment {
             out.extend(b" environment:\n");
@@ -77,17 +79,17 @@ impl Header<'_> {
 }
 
 /// The command as a list of words, secrets masked.
-pub(super) fn shown_argv(program: &Program) -> Vec<u8> {
+pub(super) fn shown_argv(command: &ShellCommand<Bytes>) -> Vec<u8> {
     let mut out = Vec::new();
-    match program {
-        Program::Line(line) => out.extend(line),
-        Program::Words(words) => {
+    match command {
+        ShellCommand::Line(line) => out.extend(line),
+        ShellCommand::Words(words) => {
             out.push(b'[');
             for (index, word) in words.iter().enumerate() {
                 if index > 0 {
                     out.extend(b", ");
                 }
-                python_repr(&word.shown, &mut out);
+                python_repr(word.shown(), &mut out);
             }
             out.push(b']');
         }

@@ -27,6 +27,7 @@ use tokio::time::Instant;
 pub(super) use self::outlet::{Delivery, Outlet};
 
 use self::args::Args;
+use self::shell::ShellRefusal;
 use super::Settings;
 use crate::net::Peer;
 use crate::pb::{Failure, Value};
@@ -53,6 +54,8 @@ pub(super) struct Command(Kind);
 #[derive(Debug)]
 enum Kind {
     Shell(Box<shell::Shell>),
+    /// Starts, and fails.
+    Failing(Failure),
     Files(files::FileCommand),
     Upload(transfer::Upload),
     Download(transfer::Download),
@@ -121,7 +124,11 @@ impl Command {
     pub(super) fn parse(name: &str, args: &Value) -> Result<Self, Failure> {
         let args = Args::new(name, args);
         Ok(Self(match name {
-            "shell" => Kind::Shell(Box::new(shell::Shell::parse(&args)?)),
+            "shell" => match shell::Shell::parse(&args) {
+                Ok(shell) => Kind::Shell(Box::new(shell)),
+                Err(ShellRefusal::Later(failure)) => Kind::Failing(failure),
+                Err(ShellRefusal::AtStart(failure)) => return Err(failure),
+            },
             "uploadFile" => Kind::Upload(transfer::Upload::parse(&args)?),
             "downloadFile" => Kind::Download(transfer::Download::parse(&args)?),
             _ => Kind::Files(files::FileCommand::parse(name, &args)?),
@@ -136,6 +143,7 @@ impl Command {
         let started = Instant::now();
         match self.0 {
             Kind::Shell(shell) => shell.run(&mut context).await?,
+            Kind::Failing(failure) => return Err(failure),
             Kind::Files(command) => command.run(&mut context).await?,
             Kind::Upload(upload) => upload.run(&mut context).await?,
             Kind::Download(download) => download.run(&mut context).await?,

@@ -12,6 +12,7 @@
 //! kill, output that a process outside the group holds open is not waited for. Output is read only
 //! as fast as it can be handed on, and that time does not count as silence.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -26,27 +27,27 @@ use tokio::process::ChildStdin;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::activity::{Activity, Stream};
-use super::args::RUNTIME_ERROR;
+use super::args::{RUNTIME_ERROR, os};
 use super::follow::Followed;
 use super::header::{Header, shown_argv};
 use super::outlet::Outlet;
-use super::shell::{LogFileArg, Program as CommandWords, duration};
+use super::shell::duration;
 use super::{Context, Stop, files};
 use crate::buildslave::pty;
 use crate::pb::Failure;
 use crate::process::{Environment, Group, Process, Program, Streams};
-use crate::protocol::Update;
+use crate::protocol::{LogFile, ShellCommand, Update};
 
 /// What to run and how.
 #[derive(Debug)]
 pub(super) struct RunSpec {
-    pub(super) program: CommandWords,
+    pub(super) command: ShellCommand<Bytes>,
     pub(super) workdir: PathBuf,
     pub(super) environment: Environment,
     pub(super) initial_stdin: Option<Bytes>,
     pub(super) want_stdout: bool,
     pub(super) want_stderr: bool,
-    pub(super) logfiles: Vec<LogFileArg>,
+    pub(super) logfiles: Vec<LogFile<Bytes>>,
     pub(super) timeout: Option<f64>,
     pub(super) max_time: Option<f64>,
     pub(super) max_lines: Option<u64>,
@@ -82,7 +83,7 @@ impl Default for Kill {
 pub(super) async fn run(spec: RunSpec, context: &mut Context) -> Result<i64, Failure> {
     let outlet = context.outlet.clone();
     let header = Header {
-        program: &spec.program,
+        command: &spec.command,
         workdir: &spec.workdir,
         timeout: spec.timeout,
         max_time: spec.max_time,
@@ -104,7 +105,7 @@ pub(super) async fn run(spec: RunSpec, context: &mut Context) -> Result<i64, Fai
             // As a shell would, and with the status that Buildbot's slaves give.
             let text = format!(
                 "cannot run {}: {}\n",
-                String::from_utf8_lossy(&shown_argv(&spec.program)),
+                String::from_utf8_lossy(&shown_argv(&spec.command)),
                 files::strerror(&error)
             );
             outlet.say(Update::Stderr(Bytes::from(text))).await;
@@ -125,6 +126,14 @@ pub(super) fn signal(name: &str) -> Option<Signal> {
     Some(*signal)
 }
 
+/// The words to execute.
+fn words(command: &ShellCommand<Bytes>) -> Vec<OsString> {
+    match command {
+        ShellCommand::Line(line) => ["/bin/sh".into(), "-c".into(), os(line)].into(),
+        ShellCommand::Words(words) => words.iter().map(|word| os(word.real())).collect(),
+    }
+}
+
 /// A program that was started, with our ends of its pipes or of its terminal.
 struct Running {
     process: Process,
@@ -135,7 +144,7 @@ struct Running {
 
 fn start(spec: &RunSpec, pty_helper: &Path) -> io::Result<Running> {
     let mut program = Program {
-        words: spec.program.argv(),
+        words: words(&spec.command),
         directory: Some(spec.workdir.clone()),
         environment: Some(spec.environment.clone()),
         ..Program::default()
@@ -395,7 +404,7 @@ enum Why {
 
 impl Why {
     async fn say(self, spec: &RunSpec, activity: &Activity, outlet: &Outlet) {
-        let argv = shown_argv(&spec.program);
+        let argv = shown_argv(&spec.command);
         let argv = String::from_utf8_lossy(&argv);
         let (reason, text) = match self {
             Self::Interrupted | Self::Abandoned => (None, "command interrupted".to_owned()),

@@ -4,7 +4,7 @@ use buildmaster::model::{BuildId, CommandId, SlaveName};
 use buildmaster::net::slave::{SlaveBuilderHandle, SlaveHandle};
 use buildmaster::net::{CallError, CommandEnd, CommandEvent, IncomingCall, RunningCommand};
 use buildmaster::pb::{Failure, Luid, Target, Value};
-use buildmaster::protocol::command::{CommandArgs, ShellArgs, ShellCommand};
+use buildmaster::protocol::{CommandArgs, ShellArgs, ShellCommand};
 use buildmaster::protocol::{TextStyle, Update, encode_updates};
 use tokio::sync::mpsc;
 
@@ -134,23 +134,8 @@ const ID: CommandId = CommandId {
 };
 
 fn shell() -> CommandArgs {
-    CommandArgs::Shell(Box::new(ShellArgs {
-        command: ShellCommand::Line("make".to_owned()),
-        workdir: "build".to_owned(),
-        env: Vec::new(),
-        default_env: Vec::new(),
-        initial_stdin: None,
-        want_stdout: true,
-        want_stderr: true,
-        logfiles: Vec::new(),
-        timeout: None,
-        max_time: None,
-        sigterm_time: None,
-        interrupt_signal: None,
-        use_pty: None,
-        log_environ: true,
-        max_lines: None,
-    }))
+    let line = ShellCommand::Line("make".to_owned());
+    CommandArgs::Shell(Box::new(ShellArgs::new(line, "build".to_owned())))
 }
 
 fn command_object(call: &IncomingCall) -> Luid {

@@ -39,7 +39,7 @@ const FLOORS: [&[&str]; 8] = [
 const SAME_FLOOR: [(&str, &str); 0] = [];
 
 /// Modules whose files still form circles.
-const CIRCULAR: [&str; 14] = [
+const CIRCULAR: &[&str] = &[
     "botmaster",
     "build",
     "buildslave",
@@ -52,7 +52,6 @@ const CIRCULAR: [&str; 14] = [
     "daemon",
     "net",
     "pb",
-    "protocol",
     "store",
 ];
 
@@ -135,7 +134,7 @@ fn files_form_no_circles() {
     let is_for_tests = |source: &Source| tests.iter().any(|dir| source.path.starts_with(dir));
     let (_, sources): (Vec<_>, Vec<_>) = all.into_iter().partition(is_for_tests);
     let mut circles = circles::circles(&sources);
-    for module in CIRCULAR {
+    for &module in CIRCULAR {
         let known = circles.remove(module);
         assert!(
             known.is_some(),

@@ -1,6 +1,6 @@
 //! What is to be known of the slave before its git is used: the version, and how to keep it from asking people. Pure.
 
-use crate::protocol::command::{DefaultVariable, PromptVariable};
+use crate::protocol::{DefaultVariable, PromptVariable};
 
 /// The version of a slave's git; of an unknown one nothing is expected that came later than the rest of what we use.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]

@@ -18,7 +18,7 @@ use crate::config::checked::GitMode;
 use crate::config::{StepConfig, StepKind};
 use crate::model::{Patch, PatchBody, SourceStamp};
 use crate::protocol::Update;
-use crate::protocol::command::Word;
+use crate::protocol::Word;
 
 const HEAD: &str = "0123456789012345678901234567890123456789";
 const URL: &str = "https://example.org/p.git";

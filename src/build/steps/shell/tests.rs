@@ -53,21 +53,8 @@ fn a_step_with_defaults_has_buildbots_arguments() {
     assert_eq!(
         arguments_of(&shell_config("make")),
         ShellArgs {
-            command: ShellCommand::Line("make".to_owned()),
-            workdir: "build".to_owned(),
-            env: Vec::new(),
-            default_env: Vec::new(),
-            initial_stdin: None,
-            want_stdout: true,
-            want_stderr: true,
-            logfiles: Vec::new(),
             timeout: Some(1200.0),
-            max_time: None,
-            sigterm_time: None,
-            interrupt_signal: None,
-            use_pty: None,
-            log_environ: true,
-            max_lines: None,
+            ..ShellArgs::new(ShellCommand::Line("make".to_owned()), "build".to_owned())
         }
     );
 }
@@ -98,7 +85,13 @@ fn each_setting_changes_its_argument() {
     );
     check(
         |c| c.logfiles = vec![("l".to_owned(), property("p"), true)],
-        |a| a.logfiles = vec![("l".to_owned(), "<x>".to_owned(), true)],
+        |a| {
+            a.logfiles = vec![LogFile {
+                name: "l".to_owned(),
+                path: "<x>".to_owned(),
+                follow: true,
+            }];
+        },
     );
     check(
         |c| {
