@@ -27,7 +27,7 @@ use crate::control::{Control, Facts, Newsroom, socket};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket};
-use crate::net::{Gatekeeper, Tasks};
+use crate::net::{Gatekeeper, Refusals, Tasks};
 use crate::status;
 use crate::store::Writer;
 
@@ -93,10 +93,6 @@ impl Daemon {
         let gatekeeper = Gatekeeper::new(&recovered.known_logins);
         let core = BotMaster::new(Arc::clone(&config), recovered, rng.random(), clock.now());
         let newsroom = Newsroom::new();
-        tasks.spawn(
-            info_span!("mail"),
-            status::mail::run(newsroom.listen(), tasks.clone()),
-        );
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
         let control = Control::new(
@@ -107,10 +103,6 @@ impl Daemon {
             clock,
         );
         let refusals = Arc::clone(gatekeeper.refusals());
-        tasks.spawn(
-            info_span!("refusals"),
-            Arc::clone(&refusals).log_folded(tasks.clone()),
-        );
         let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
         let addresses = doors.commit(doors.prepare(&config)?);
@@ -138,11 +130,7 @@ impl Daemon {
         let reconfigurer =
             Reconfigurer::new(config, load, doors, jobdirs, log, control, rng, &tasks);
         let pruner = Pruner::new(writer.clone(), clock);
-        let (horizons, news) = (reconfigurer.horizons(), newsroom.listen());
-        tasks.spawn(
-            info_span!("pruning"),
-            pruning::run(pruner, horizons, news, tasks.clone()),
-        );
+        start_chores(&tasks, &newsroom, &refusals, pruner, &reconfigurer);
         tasks.spawn(
             info_span!("reconfiguration"),
             reconfigurer.run(reconfigurations, tasks.clone()),
@@ -198,6 +186,23 @@ impl Daemon {
         info!("the master has stopped");
         deadline
     }
+}
+
+/// Starts what works by itself beside the core.
+fn start_chores(
+    tasks: &Tasks,
+    newsroom: &Newsroom,
+    refusals: &Arc<Refusals>,
+    pruner: Pruner,
+    reconfigurer: &Reconfigurer,
+) {
+    let mail = status::mail::run(newsroom.listen(), tasks.clone());
+    tasks.spawn(info_span!("mail"), mail);
+    let folding = Arc::clone(refusals).log_folded(tasks.clone());
+    tasks.spawn(info_span!("refusals"), folding);
+    let (horizons, news) = (reconfigurer.horizons(), newsroom.listen());
+    let pruning = pruning::run(pruner, horizons, news, tasks.clone());
+    tasks.spawn(info_span!("pruning"), pruning);
 }
 
 fn first_facts(config: &Config, clock: &Clock, addresses: &[String]) -> Facts {
