@@ -35,7 +35,7 @@ impl BotMaster {
         let it = &self.slaves[slave.0];
         let timer = Timer::Absence(slave);
         let placed = self.out.layout.slave(slave);
-        let timeout = placed.config.missing_timeout;
+        let timeout = placed.config.missing_timeout();
         let (Some(timeout), true) = (timeout, placed.is_configured && !it.is_attached()) else {
             self.out.timers.cancel(timer);
             return;

@@ -62,7 +62,7 @@ impl BotMaster {
                 (&**later.unwrap_or(builder), &**slave)
             })
             .collect();
-        let circle = config::circle_with(&running, new)?;
+        let circle = config::circle_with(&running, &new.locks, &new.slaves, &new.builders)?;
         Some(format!(
             "locks are taken in another order than by builds that run, and {circle}; try again when they have ended, \
              or stop them"

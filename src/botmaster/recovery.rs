@@ -36,7 +36,7 @@ impl BotMaster {
             let id = request.id;
             if self.out.layout.builder_named(&request.builder).is_none() {
                 // It may come back (BST-09).
-                let builder = BuilderConfig::removed(request.builder.clone());
+                let builder = BuilderConfig::named(request.builder.clone());
                 let builder = self.out.layout.add_builder(Arc::new(builder));
                 self.out.layout.remove_builder(builder);
                 self.on_builder_added(builder);

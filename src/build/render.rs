@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Number, Value};
 
 use crate::config::Template;
-use crate::config::checked::{Otherwise, SourceAttribute, TemplatePart};
+use crate::config::{Otherwise, SourceAttribute, TemplatePart};
 use crate::model::{Properties, SourceStamp};
 
 /// A text needs a property that is not set.

@@ -11,8 +11,9 @@ use super::journal::Journal;
 use super::locks::{LockDesk, Waited};
 use super::remote::Remote;
 use super::step::{StepRun, Surroundings};
+use super::steps;
 use crate::botmaster::{BuildOutcome, BuildPlan, LockUser, unique_names};
-use crate::config::{StepConfig, StepKind};
+use crate::config::StepConfig;
 use crate::logs::LogStore;
 use crate::model::{Effort, Properties, Results, Timestamp};
 
@@ -72,14 +73,6 @@ pub async fn run(
     }
 }
 
-/// Whether a step applies the patch of its build.
-const fn applies_patch(step: &StepConfig) -> bool {
-    match &step.kind {
-        StepKind::Git(git) => !git.always_use_latest,
-        StepKind::Shell(_) => false,
-    }
-}
-
 struct RunningBuild {
     remote: Box<dyn Remote>,
     controls: Controls,
@@ -100,7 +93,7 @@ impl RunningBuild {
         let steps = &around.plan.builder.factory.steps;
         let names = unique_names(steps.iter().map(|step| step.name.as_str()));
         let needs_patch = around.plan.stamp.patch.is_some() && !around.plan.builder.ignore_patch;
-        if needs_patch && !steps.iter().any(applies_patch) {
+        if needs_patch && !steps.iter().any(StepConfig::takes_source) {
             return self.lack_patch(around);
         }
         let counting = steps
@@ -133,7 +126,7 @@ impl RunningBuild {
                 &mut self.controls,
                 &mut self.properties,
             );
-            let end = step.run().await;
+            let end = step.run(steps::perform).await;
             tracing::debug!(step = ?name, "step ended: {}", end.result);
             if let Some(result) = end.contribution {
                 self.result = self.result.worse(result);

@@ -12,9 +12,8 @@ use super::locks::{LockDesk, Waited, waiting_text};
 use super::remote::Remote;
 use super::render::Values;
 use super::steplog::{Closed, StepLog};
-use super::steps;
 use crate::botmaster::{BuildPlan, LockUser};
-use crate::config::{StepConfig, StepKind};
+use crate::config::StepConfig;
 use crate::logs::{Channel, LogStore, file_name};
 use crate::model::{Effort, Op, Properties, Results, Timestamp};
 
@@ -127,9 +126,9 @@ impl<'a> StepRun<'a> {
         }
     }
 
-    /// Runs the step to its end, which is remembered when this returns.
-    pub(super) async fn run(mut self) -> StepEnd {
-        let performed = match caught(Box::pin(self.perform())).await {
+    /// Runs the step to its end, which is remembered when this returns. What its kind does is `work`.
+    pub(super) async fn run(mut self, work: impl AsyncFnOnce(&mut Self) -> Performed) -> StepEnd {
+        let performed = match caught(Box::pin(self.perform(work))).await {
             Ok(performed) => performed,
             Err(panic) => Performed::Raised(format!("The step's own code failed: {panic}\n")),
         };
@@ -210,13 +209,10 @@ impl<'a> StepRun<'a> {
         self.around.journal.write(ops).await;
     }
 
-    async fn perform(&mut self) -> Performed {
-        if let Some(ended) = self.take_locks().await {
-            return ended;
-        }
-        match &self.config.kind {
-            StepKind::Shell(config) => steps::shell::perform(self, config).await,
-            StepKind::Git(config) => steps::git::perform(self, config).await,
+    async fn perform(&mut self, work: impl AsyncFnOnce(&mut Self) -> Performed) -> Performed {
+        match self.take_locks().await {
+            Some(ended) => ended,
+            None => work(self).await,
         }
     }
 

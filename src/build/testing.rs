@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -13,11 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Control, Journal, LockDesk, Remote, run};
 use crate::botmaster::{BuildInput, BuildOutcome, BuildPlan, Input, LockUser};
-use crate::config::checked::{CommandWords, TemplatePart};
 use crate::config::{
-    BuilderConfig, FactoryConfig, LogLimits, Merging, ShellStepConfig, StepConfig, StepKind,
-    Template,
+    BuilderConfig, FactoryConfig, LogLimits, ShellStepConfig, StepConfig, StepKind, Template,
 };
+use crate::config::{CommandWords, TemplatePart};
 use crate::logs::LogStore;
 use crate::model::{BuildId, BuildNumber, CommandId, Op, Properties, Results, Timestamp};
 use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
@@ -32,39 +30,16 @@ pub(super) fn template(text: &str) -> Template {
 pub(super) fn step_config(name: &str) -> StepConfig {
     StepConfig {
         name: name.to_owned(),
-        locks: Vec::new(),
-        halt_on_failure: false,
-        flunk_on_warnings: false,
-        flunk_on_failure: true,
-        warn_on_warnings: false,
-        warn_on_failure: false,
-        always_run: false,
-        use_progress: true,
-        description: None,
-        description_done: None,
-        description_suffix: None,
         kind: StepKind::Shell(Box::new(shell_config(name))),
+        ..StepConfig::default()
     }
 }
 
 pub(super) fn shell_config(line: &str) -> ShellStepConfig {
     ShellStepConfig {
         command: CommandWords::Line(template(line)),
-        workdir: template("build"),
-        env: BTreeMap::new(),
-        want_stdout: true,
-        want_stderr: true,
-        logfiles: Vec::new(),
-        lazy_logfiles: false,
-        timeout: Some(Duration::from_secs(1200)),
-        max_time: None,
-        sigterm_time: None,
-        interrupt_signal: None,
-        use_pty: None,
         log_environ: true,
-        initial_stdin: None,
-        decode_rc: BTreeMap::new(),
-        max_lines: None,
+        ..ShellStepConfig::default()
     }
 }
 
@@ -393,23 +368,12 @@ pub(super) async fn play<T>(
 
 fn plan(steps: Vec<StepConfig>) -> BuildPlan {
     let builder = BuilderConfig {
-        name: "quick".into(),
         slaves: vec!["s1".into()],
-        builddir: "quick".to_owned(),
-        slavebuilddir: "quick".to_owned(),
         factory: Arc::new(FactoryConfig {
             name: "f".to_owned(),
             steps,
         }),
-        locks: Vec::new(),
-        env: BTreeMap::new(),
-        tags: Vec::new(),
-        description: String::new(),
-        properties: Properties::new(),
-        merging: Merging::default(),
-        next_slave: None,
-        priority: 0,
-        ignore_patch: false,
+        ..BuilderConfig::named("quick")
     };
     BuildPlan {
         build: BuildId(70),

@@ -482,9 +482,9 @@ async fn a_build_whose_own_code_panics_ends_as_exception() {
 #[tokio::test(start_paused = true)]
 async fn an_unset_property_is_an_exception_that_names_it_and_the_step() {
     let mut one = step_config("one");
-    shell(&mut one).workdir.0 = vec![crate::config::checked::TemplatePart::Property {
+    shell(&mut one).workdir.0 = vec![crate::config::TemplatePart::Property {
         name: "nosuch".to_owned(),
-        otherwise: crate::config::checked::Otherwise::Fail,
+        otherwise: crate::config::Otherwise::Fail,
     }];
     let mut stage = Stage::new(vec![one, step_config("two")]);
     let outcome = stage.build().await;

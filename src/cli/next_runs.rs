@@ -11,9 +11,9 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::moment::{self, MOMENTS};
-use crate::config::{Config, MachineZone, SchedulerConfig, SchedulerKind, TimedBuild};
+use crate::config::{Config, MachineZone, SchedulerConfig, TimedBuild};
 use crate::model::{BuilderName, Timestamp, Zone};
-use crate::schedulers::{Run, Runs};
+use crate::schedulers::{self, Run};
 use crate::text::table::Column;
 use crate::text::{commas, printable};
 
@@ -46,7 +46,7 @@ struct Timed<'a> {
     config: &'a SchedulerConfig,
     what: &'a TimedBuild,
     zone: Zone,
-    runs: std::iter::Take<Runs<'a>>,
+    runs: std::iter::Take<Box<dyn Iterator<Item = Run>>>,
     /// How many of its runs were listed.
     listed: u32,
     /// The latest of them.
@@ -101,24 +101,13 @@ pub(super) fn list(
 
 impl<'a> Timed<'a> {
     fn new(config: &'a SchedulerConfig, asked: Asked<'_>) -> Option<Self> {
-        let runs = Runs::new(&config.kind, asked.from)?;
-        let (what, zone) = match &config.kind {
-            SchedulerKind::Nightly(nightly) => (&nightly.what, nightly.zone),
-            SchedulerKind::Periodic { what, .. } => {
-                (what, asked.zone.as_ref().copied().unwrap_or(Zone::UTC))
-            }
-            SchedulerKind::Scheduler { .. }
-            | SchedulerKind::AnyBranch { .. }
-            | SchedulerKind::Dependent { .. }
-            | SchedulerKind::Triggerable
-            | SchedulerKind::TryJobdir(_)
-            | SchedulerKind::TryUserpass(_) => return None,
-        };
+        let runs = schedulers::runs(&config.kind, asked.from)?;
+        let zone = config.kind.zone();
         let count = usize::try_from(asked.count).unwrap_or(usize::MAX);
         Some(Self {
             config,
-            what,
-            zone,
+            what: config.kind.timed()?,
+            zone: zone.unwrap_or_else(|| asked.zone.as_ref().copied().unwrap_or(Zone::UTC)),
             runs: runs.take(count),
             listed: 0,
             last: None,
@@ -135,14 +124,11 @@ impl<'a> Timed<'a> {
 
     /// What is to be said if it has run less than `count` times.
     fn note(&self, count: u32) -> Option<String> {
-        let SchedulerKind::Nightly(nightly) = &self.config.kind else {
-            return None;
-        };
+        let years = self.config.kind.search_years()?;
         if self.listed == count {
             return None;
         }
         let name = &self.config.name;
-        let years = nightly.search_years;
         let after = match self.last {
             None => "has no run".to_owned(),
             Some(last) => format!("has no run after {}", moment::local(last, self.zone)),
@@ -197,10 +183,7 @@ fn followers(config: &Config, timed: &[Timed<'_>], out: &mut dyn Write) -> io::R
     while let Some(&leader) = leaders.get(place) {
         place += 1;
         for scheduler in &config.schedulers {
-            let SchedulerKind::Dependent { upstream } = &scheduler.kind else {
-                continue;
-            };
-            if upstream == leader {
+            if scheduler.kind.upstream() == Some(leader) {
                 let (name, builders) = (&scheduler.name, printable(&commas(&scheduler.builders)));
                 writeln!(out, "after a success of {leader}, {name} runs: {builders}")?;
                 leaders.push(name);

@@ -3,12 +3,68 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Merging;
-use super::checked::{BuilderConfig, FactoryConfig};
-use super::locks::{Locks, User};
+use serde::{Serialize, Serializer};
+
+use super::choosing::{Merging, SlaveChoice};
+use super::env::Environment;
+use super::locks::{LockAccess, Locks, User};
 use super::names::Names;
-use super::reader::{Shape, Table, Value};
-use crate::model::{BuilderName, SlaveName};
+use super::properties;
+use super::reader::{Table, Value};
+use super::shape::Shape;
+use super::steps::FactoryConfig;
+use crate::model::{BuilderName, Properties, SlaveName};
+
+/// A builder (BLD-01).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct BuilderConfig {
+    /// Its name.
+    pub name: BuilderName,
+    /// Its slaves.
+    pub slaves: Vec<SlaveName>,
+    /// Directory of its logs below `builders/` in the base directory, made from the name by default.
+    pub builddir: String,
+    /// Directory on the slave; the builddir by default.
+    pub slavebuilddir: String,
+    /// Its steps.
+    #[serde(serialize_with = "factory_name")]
+    pub factory: Arc<FactoryConfig>,
+    /// Locks that each of its builds holds (LCK-05).
+    pub locks: Vec<LockAccess>,
+    /// Environment of its commands.
+    pub env: Environment,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// What it is for.
+    pub description: String,
+    /// Properties of its builds, with source "Builder".
+    #[serde(serialize_with = "properties::plain")]
+    pub properties: Properties,
+    /// Which requests share a build; the builder's own settings or else the global ones.
+    #[serde(flatten)]
+    pub merging: Merging,
+    /// Which idle slave gets a build, if not as for all builders (BLD-05).
+    pub next_slave: Option<SlaveChoice>,
+    /// Of builders whose requests have equal priorities, one with a higher number goes first: 0.
+    pub priority: i32,
+    /// Whether a build whose steps do not apply the patch of its try job goes on without it.
+    pub ignore_patch: bool,
+}
+
+impl BuilderConfig {
+    /// A builder of this name, with the directories that belong to it and all else as it is by default.
+    #[must_use]
+    pub fn named(name: impl Into<BuilderName>) -> Self {
+        let name = name.into();
+        let dir = directory_name(name.as_str());
+        Self {
+            name,
+            slavebuilddir: dir.clone(),
+            builddir: dir,
+            ..Self::default()
+        }
+    }
+}
 
 pub(super) static SHAPE: Shape = Shape {
     place: "builders",
@@ -30,6 +86,7 @@ pub(super) static SHAPE: Shape = Shape {
         "priority",
         "ignore_patch",
     ],
+    kinds: Vec::new,
 };
 
 /// What builders refer to.
@@ -89,55 +146,48 @@ fn read_one<'a>(
         let name = known.factory_names.refer(&value)?;
         known.factories.get(name).cloned()
     });
-    let builddir = match (table.take("builddir"), &name) {
-        (Some(value), _) => read_builddir(&value).map(|dir| (dir, value)),
-        (None, Some((name, value))) => Some((directory_name(name), value.clone())),
-        (None, None) => None,
+    let (dir, place) = match (table.take("builddir"), &name) {
+        (Some(value), _) => (read_builddir(&value), Some(value)),
+        (None, Some((name, value))) => (Some(directory_name(name)), Some(value.clone())),
+        (None, None) => (None, None),
     };
     let slavebuilddir = table.take("slavebuilddir");
-    let slavebuilddir = slavebuilddir.and_then(|v| read_builddir(&v).map(|dir| (dir, v)));
-    if let Some((dir, value)) = &builddir {
-        check_builddir(dir, value, here);
+    let slave_dir = slavebuilddir.as_ref().and_then(read_builddir);
+    if let (Some(dir), Some(place)) = (&dir, &place) {
+        check_builddir(dir, place, here);
     }
-    if let Some((dir, value)) = &slavebuilddir {
-        check_builddir(dir, value, on_slaves);
+    if let (Some(dir), Some(place)) = (&slave_dir, &slavebuilddir) {
+        check_builddir(dir, place, on_slaves);
     }
     let user = User::Builder(name.as_ref().map_or("", |(name, _)| name));
-    let locks = locks.read_uses(&mut table, &user);
-    let env = table.env();
-    let tags = table
-        .take("tags")
-        .and_then(|v| v.list())
-        .unwrap_or_default();
-    let tags = tags
-        .iter()
-        .filter_map(Value::name)
-        .map(str::to_owned)
-        .collect();
-    let description = table.take("description").and_then(|v| v.text());
-    let properties = table.properties("Builder");
-    let merging = table.merging(known.merging);
-    let next_slave = table.take("next_slave").and_then(|v| v.slave_choice());
-    let priority = table.priority();
-    let ignore_patch = table.flag("ignore_patch");
-    table.finish();
-    let (builddir, _) = builddir?;
-    Some(BuilderConfig {
-        name: BuilderName::from(name?.0),
+    let builddir = dir.unwrap_or_default();
+    let mut builder = BuilderConfig {
         slaves,
-        slavebuilddir: slavebuilddir.map_or_else(|| builddir.clone(), |(dir, _)| dir),
+        slavebuilddir: slave_dir.unwrap_or_else(|| builddir.clone()),
         builddir,
-        factory: factory?,
-        locks,
-        env,
-        tags,
-        description: description.unwrap_or_default().to_owned(),
-        properties,
-        merging,
-        next_slave,
-        priority,
-        ignore_patch,
-    })
+        locks: locks.read_uses(&mut table, &user),
+        properties: table.properties("Builder"),
+        merging: table.merging(known.merging),
+        priority: table.priority(),
+        ..BuilderConfig::default()
+    };
+    table.set("env", &mut builder.env, Value::environment);
+    table.set("tags", &mut builder.tags, read_tags);
+    table.set("description", &mut builder.description, |v| {
+        v.text().map(str::to_owned)
+    });
+    table.set_some("next_slave", &mut builder.next_slave, Value::slave_choice);
+    table.set("ignore_patch", &mut builder.ignore_patch, Value::flag);
+    table.finish();
+    builder.name = BuilderName::from(name?.0);
+    builder.factory = factory?;
+    Some(builder)
+}
+
+fn read_tags(value: &Value<'_>) -> Option<Vec<String>> {
+    let entries = value.list()?;
+    let tags = entries.iter().filter_map(Value::name);
+    Some(tags.map(str::to_owned).collect())
 }
 
 fn read_slaves<'a>(table: &mut Table<'a>, known: &Known<'a, '_>) -> Vec<SlaveName> {
@@ -202,6 +252,14 @@ fn check_builddir<'a>(dir: &str, value: &Value<'a>, known: &mut Directories<'a>)
         .dirs
         .entry(dir.to_owned())
         .or_insert_with(|| value.clone());
+}
+
+/// A builder names its factory; what that has is compared by itself.
+fn factory_name<S: Serializer>(
+    factory: &Arc<FactoryConfig>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&factory.name)
 }
 
 /// A directory for a builder of this name, as Buildbot makes it.

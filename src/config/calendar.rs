@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// A set of local minutes that comes again and again. There is at least one minute in it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Calendar {
     /// 0 to 59.
     pub minute: Field,
@@ -18,7 +20,7 @@ pub struct Calendar {
 }
 
 /// What one field of a calendar may be.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum Field {
     /// Anything.
     Any,
@@ -59,6 +61,33 @@ impl Calendar {
             month,
             day_of_week,
         })
+    }
+}
+
+impl Default for Calendar {
+    /// On the hour, every hour.
+    fn default() -> Self {
+        Self {
+            minute: Field::one_of([0]),
+            hour: Field::Any,
+            day_of_month: Field::Any,
+            month: Field::Any,
+            day_of_week: Field::Any,
+        }
+    }
+}
+
+impl Calendar {
+    /// Its fields, from the minute to the day of the week.
+    #[must_use]
+    pub const fn fields(&self) -> [Field; 5] {
+        [
+            self.minute,
+            self.hour,
+            self.day_of_month,
+            self.month,
+            self.day_of_week,
+        ]
     }
 }
 

@@ -1,9 +1,11 @@
 //! The rules by which requests and slaves find each other: which slave builds, what is merged, who goes first.
 
+use serde::Serialize;
+
 use super::reader::{Table, Value};
 
 /// Which of several idle slaves gets a build (BLD-05).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub enum SlaveChoice {
     /// Each as likely.
     #[default]
@@ -15,7 +17,7 @@ pub enum SlaveChoice {
 }
 
 /// Which requests of a builder share a build (BLD-06, BRQ-09).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub enum MergeRule {
     /// Those whose stamps are compatible (SST-05).
     #[default]
@@ -28,31 +30,33 @@ pub enum MergeRule {
 }
 
 /// How the requests of a builder are merged.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Merging {
     /// Which stamps go together.
+    #[serde(rename = "merge_requests")]
     pub rule: MergeRule,
     /// Whether requests with different properties are kept apart (BRQ-09).
+    #[serde(rename = "merge_compare_properties")]
     pub compare_properties: bool,
 }
 
 impl Table<'_> {
     /// `merge_requests` and `merge_compare_properties`; what is not set is as in `otherwise`.
     pub(super) fn merging(&mut self, otherwise: Merging) -> Merging {
-        let rule = self.take("merge_requests").and_then(|v| v.merge_rule());
-        let compare = self.take("merge_compare_properties");
-        let compare = compare.and_then(|v| v.flag());
-        Merging {
-            rule: rule.unwrap_or(otherwise.rule),
-            compare_properties: compare.unwrap_or(otherwise.compare_properties),
-        }
+        let mut merging = otherwise;
+        self.set("merge_requests", &mut merging.rule, Value::merge_rule);
+        let compare = &mut merging.compare_properties;
+        self.set("merge_compare_properties", compare, Value::flag);
+        merging
     }
 
     /// `priority`: what has a higher one goes first; 0 if it is not set (BRQ-09).
     pub(super) fn priority(&mut self) -> i32 {
-        let priority = self.take("priority");
-        let priority = priority.and_then(|v| v.integer(-HIGHEST_PRIORITY..=HIGHEST_PRIORITY));
-        priority.unwrap_or_default()
+        let mut priority = 0;
+        self.set("priority", &mut priority, |v| {
+            v.integer(-HIGHEST_PRIORITY..=HIGHEST_PRIORITY)
+        });
+        priority
     }
 }
 

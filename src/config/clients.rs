@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::Table;
 
 /// Limits of connections that have logged in as a change source or to try something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct ClientLimits {
     /// Most connections of one user, and most from one address.
+    #[serde(rename = "max_client_connections")]
     pub connections: usize,
     /// How long a connection may be idle.
+    #[serde(rename = "client_idle_timeout")]
     pub idle: Duration,
 }
 
@@ -23,16 +27,14 @@ impl Default for ClientLimits {
     }
 }
 
-/// Reads the settings of the whole.
-pub(super) fn read(root: &mut Table<'_>) -> ClientLimits {
-    let default = ClientLimits::default();
-    let connections = root.take("max_client_connections");
-    let connections = connections.and_then(|v| v.integer(1..=u32::MAX));
-    let connections = connections.and_then(|n| usize::try_from(n).ok());
-    let idle = root.take("client_idle_timeout");
-    let idle = idle.and_then(|v| v.duration(SHORTEST..=LONGEST));
-    ClientLimits {
-        connections: connections.unwrap_or(default.connections),
-        idle: idle.unwrap_or(default.idle),
+impl ClientLimits {
+    /// Takes the settings of the whole.
+    pub(super) fn read(&mut self, root: &mut Table<'_>) {
+        root.set("max_client_connections", &mut self.connections, |v| {
+            usize::try_from(v.integer(1..=u32::MAX)?).ok()
+        });
+        root.set("client_idle_timeout", &mut self.idle, |v| {
+            v.duration(SHORTEST..=LONGEST)
+        });
     }
 }

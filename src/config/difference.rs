@@ -1,14 +1,20 @@
 //! What is different between two configurations: the plan of a reconfiguration, for people (MAS-03).
+//!
+//! Settings are compared as they are checked, by the names of their keys in the file: a default that is written out is no
+//! difference. Nobody has to list the settings here.
+
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{
-    BuilderConfig, ChangeSourceConfig, Config, LockConfig, LockKind, SchedulerConfig, SlaveConfig,
-    SlaveKind,
-};
+use self::settings::differing;
+use super::builders::BuilderConfig;
+use super::change_sources::ChangeSourceConfig;
+use super::toplevel::Config;
 
 /// All differences, in the order in which they take effect; none if both are the same.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
@@ -24,9 +30,9 @@ pub struct Item {
     pub name: String,
     /// What becomes of it.
     pub becomes: Becomes,
-    /// Its settings that are other ones.
+    /// The paths of its settings that are other ones: `max_builds`, `factories.check.steps[2].command`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub settings: Vec<&'static str>,
+    pub settings: Vec<String>,
 }
 
 /// What becomes of a thing.
@@ -35,7 +41,7 @@ pub struct Item {
 pub enum Becomes {
     /// It is new.
     Added,
-    /// It goes.
+    /// It is not there any more.
     Removed,
     /// It stays with other settings.
     Changed,
@@ -46,10 +52,10 @@ impl Difference {
     #[must_use]
     pub fn between(old: &Config, new: &Config) -> Self {
         let mut items = Vec::new();
-        for name in settings(old, new) {
+        for name in differing(old, new) {
             items.push(Item {
                 what: "setting",
-                name: name.to_owned(),
+                name,
                 becomes: Becomes::Changed,
                 settings: Vec::new(),
             });
@@ -58,35 +64,35 @@ impl Difference {
             "slave",
             (&old.slaves, &new.slaves),
             |s| s.name.to_string(),
-            |a, b| slave(a, b),
+            differing,
             &mut items,
         );
         compare(
             "lock",
             (&old.locks, &new.locks),
             |l| l.name.to_string(),
-            lock,
+            differing,
             &mut items,
         );
         compare(
             "builder",
             (&old.builders, &new.builders),
             |b| b.name.to_string(),
-            |a, b| builder(a, b),
+            builder,
             &mut items,
         );
         compare(
             "scheduler",
             (&old.schedulers, &new.schedulers),
             |s| s.name.to_string(),
-            |a, b| scheduler(a, b),
+            differing,
             &mut items,
         );
         compare(
             "change source",
             (&old.change_sources, &new.change_sources),
             ChangeSourceConfig::name,
-            change_source,
+            differing,
             &mut items,
         );
         Self(items)
@@ -96,13 +102,13 @@ impl Difference {
     pub fn add_password(&mut self, what: &'static str, name: &str) {
         let of = |item: &&mut Item| item.what == what && item.name == name;
         match self.0.iter_mut().find(of) {
-            Some(item) if item.settings.contains(&PASSWORD) => {}
-            Some(item) => item.settings.push(PASSWORD),
+            Some(item) if item.settings.iter().any(|path| path == PASSWORD) => {}
+            Some(item) => item.settings.push(PASSWORD.to_owned()),
             None => self.0.push(Item {
                 what,
                 name: name.to_owned(),
                 becomes: Becomes::Changed,
-                settings: vec![PASSWORD],
+                settings: vec![PASSWORD.to_owned()],
             }),
         }
     }
@@ -135,10 +141,10 @@ fn compare<T: PartialEq>(
     what: &'static str,
     (old, new): (&[T], &[T]),
     name: impl Fn(&T) -> String,
-    settings: impl Fn(&T, &T) -> Vec<&'static str>,
+    settings: impl Fn(&T, &T) -> Vec<String>,
     items: &mut Vec<Item>,
 ) {
-    let before: BTreeMap<_, _> = old.iter().map(|it| (name(it), it)).collect();
+    let before: BTreeMap<_, _> = old.iter().map(|thing| (name(thing), thing)).collect();
     let after: BTreeSet<_> = new.iter().map(&name).collect();
     let mut push = |name, becomes, settings| {
         items.push(Item {
@@ -151,10 +157,12 @@ fn compare<T: PartialEq>(
     for name in before.keys().filter(|name| !after.contains(*name)) {
         push(name.clone(), Becomes::Removed, Vec::new());
     }
-    for it in new {
-        match before.get(&name(it)) {
-            None => push(name(it), Becomes::Added, Vec::new()),
-            Some(&was) if was != it => push(name(it), Becomes::Changed, settings(was, it)),
+    for thing in new {
+        match before.get(&name(thing)) {
+            None => push(name(thing), Becomes::Added, Vec::new()),
+            Some(&was) if was != thing => {
+                push(name(thing), Becomes::Changed, settings(was, thing));
+            }
             Some(_) => {}
         }
     }
@@ -162,219 +170,15 @@ fn compare<T: PartialEq>(
 
 const PASSWORD: &str = "password";
 
-/// Names of those settings that differ.
-fn differing<const N: usize>(settings: [(&'static str, bool); N]) -> Vec<&'static str> {
-    let differ = settings.into_iter().filter(|&(_, differs)| differs);
-    differ.map(|(name, _)| name).collect()
-}
-
-/// The settings of the whole. Everything is named, so that a new setting is not forgotten here.
-fn settings(a: &Config, b: &Config) -> Vec<&'static str> {
-    let Config {
-        title,
-        title_url,
-        buildbot_url,
-        slave_port,
-        properties,
-        slaves: _,
-        builders: _,
-        schedulers: _,
-        change_sources: _,
-        locks: _,
-        start_build_timeout,
-        attach_timeout,
-        keepalive_timeout,
-        clients,
-        interrupt_grace,
-        orphan_request_grace,
-        max_retries,
-        duplicate_slave_replaces,
-        choose_slaves,
-        logs,
-        log_rotation,
-        horizons,
-        mail,
-    } = a;
-    differing([
-        ("title", *title != b.title),
-        ("title_url", *title_url != b.title_url),
-        ("buildbot_url", *buildbot_url != b.buildbot_url),
-        ("slave_port", *slave_port != b.slave_port),
-        ("properties", *properties != b.properties),
-        (
-            "start_build_timeout",
-            *start_build_timeout != b.start_build_timeout,
-        ),
-        ("attach_timeout", *attach_timeout != b.attach_timeout),
-        (
-            "keepalive_timeout",
-            *keepalive_timeout != b.keepalive_timeout,
-        ),
-        ("client_idle_timeout", clients.idle != b.clients.idle),
-        (
-            "max_client_connections",
-            clients.connections != b.clients.connections,
-        ),
-        ("interrupt_grace", *interrupt_grace != b.interrupt_grace),
-        (
-            "orphan_request_grace",
-            *orphan_request_grace != b.orphan_request_grace,
-        ),
-        ("max_retries", *max_retries != b.max_retries),
-        (
-            "duplicate_slave",
-            *duplicate_slave_replaces != b.duplicate_slave_replaces,
-        ),
-        ("choose_slaves", *choose_slaves != b.choose_slaves),
-        ("log_max_size", logs.max_size != b.logs.max_size),
-        (
-            "log_max_tail_size",
-            logs.max_tail_size != b.logs.max_tail_size,
-        ),
-        ("log_rotation", *log_rotation != b.log_rotation),
-        ("build_horizon", horizons.builds != b.horizons.builds),
-        ("log_horizon", horizons.logs != b.horizons.logs),
-        ("change_horizon", horizons.changes != b.horizons.changes),
-        ("mail_command", mail.command != b.mail.command),
-        ("mail_from", mail.from != b.mail.from),
-    ])
-}
-
-fn slave(a: &SlaveConfig, b: &SlaveConfig) -> Vec<&'static str> {
-    let SlaveConfig {
-        name: _,
-        kind,
-        max_builds,
-        properties,
-        keepalive_interval,
-        notify_on_missing,
-        missing_timeout,
-        locks,
-    } = a;
-    let same_kind = kind.name() == b.kind.name();
-    let instance = |kind: &SlaveKind| matches!(kind, SlaveKind::Latent(_));
-    let other = if instance(kind) { "instance" } else { PASSWORD };
-    differing([
-        ("type", !same_kind),
-        (other, same_kind && *kind != b.kind),
-        ("max_builds", *max_builds != b.max_builds),
-        ("properties", *properties != b.properties),
-        ("locks", *locks != b.locks),
-        (
-            "missing_timeout",
-            same_kind && *missing_timeout != b.missing_timeout,
-        ),
-        (
-            "keepalive_interval",
-            *keepalive_interval != b.keepalive_interval,
-        ),
-        (
-            "notify_on_missing",
-            *notify_on_missing != b.notify_on_missing,
-        ),
-    ])
-}
-
-fn lock(a: &LockConfig, b: &LockConfig) -> Vec<&'static str> {
-    let LockConfig {
-        name: _,
-        kind,
-        max_count,
-    } = a;
-    let for_slaves = |kind: &LockKind| match kind {
-        LockKind::Master => None,
-        LockKind::Slave {
-            max_count_for_slave,
-        } => Some(max_count_for_slave.clone()),
-    };
-    let (own, its) = (for_slaves(kind), for_slaves(&b.kind));
-    let same_type = own.is_some() == its.is_some();
-    differing([
-        ("type", !same_type),
-        ("max_count", *max_count != b.max_count),
-        ("max_count_for_slave", same_type && own != its),
-    ])
-}
-
-fn builder(a: &BuilderConfig, b: &BuilderConfig) -> Vec<&'static str> {
-    let BuilderConfig {
-        name: _,
-        slaves,
-        builddir,
-        slavebuilddir,
-        factory,
-        env,
-        tags,
-        description,
-        properties,
-        locks,
-        merging,
-        next_slave,
-        priority,
-        ignore_patch,
-    } = a;
-    differing([
-        ("slaves", *slaves != b.slaves),
-        ("builddir", *builddir != b.builddir),
-        ("slavebuilddir", *slavebuilddir != b.slavebuilddir),
-        ("factory", *factory != b.factory),
-        ("env", *env != b.env),
-        ("tags", *tags != b.tags),
-        ("description", *description != b.description),
-        ("properties", *properties != b.properties),
-        ("locks", *locks != b.locks),
-        ("merge_requests", merging.rule != b.merging.rule),
-        (
-            "merge_compare_properties",
-            merging.compare_properties != b.merging.compare_properties,
-        ),
-        ("next_slave", *next_slave != b.next_slave),
-        ("priority", *priority != b.priority),
-        ("ignore_patch", *ignore_patch != b.ignore_patch),
-    ])
-}
-
-fn scheduler(a: &SchedulerConfig, b: &SchedulerConfig) -> Vec<&'static str> {
-    let SchedulerConfig {
-        name: _,
-        builders,
-        properties,
-        reason,
-        priority,
-        kind,
-    } = a;
-    let same_type = kind.name() == b.kind.name();
-    let same_upstream = kind.upstream() == b.kind.upstream();
-    differing([
-        ("type", !same_type),
-        ("upstream", same_type && !same_upstream),
-        (
-            "what and when it builds",
-            same_type && same_upstream && *kind != b.kind,
-        ),
-        ("builders", *builders != b.builders),
-        ("properties", *properties != b.properties),
-        ("reason", *reason != b.reason),
-        ("priority", *priority != b.priority),
-    ])
-}
-
-fn change_source(a: &ChangeSourceConfig, b: &ChangeSourceConfig) -> Vec<&'static str> {
-    let ChangeSourceConfig::Pb {
-        ports: _,
-        user: _,
-        password,
-        prefix,
-    } = a;
-    let ChangeSourceConfig::Pb {
-        password: other_password,
-        prefix: other_prefix,
-        ..
-    } = b;
-    differing([
-        (PASSWORD, password != other_password),
-        ("prefix", prefix != other_prefix),
-    ])
+/// A factory of another name is one change; in one of the same name, each of its settings is.
+fn builder(a: &Arc<BuilderConfig>, b: &Arc<BuilderConfig>) -> Vec<String> {
+    let mut paths = differing(a, b);
+    if a.factory.name == b.factory.name {
+        let factory = format!("factories.{}", b.factory.name);
+        let steps = differing(&a.factory, &b.factory);
+        paths.extend(steps.iter().map(|path| format!("{factory}.{path}")));
+    }
+    paths
 }
 
 #[cfg(test)]
@@ -432,8 +236,8 @@ builders = ["b"]
             lines(OLD, &new),
             [
                 "setting slave_port: changed",
-                "slave s: changed: password, max_builds",
-                "builder b: changed: factory",
+                "slave s: changed: max_builds, password",
+                "builder b: changed: factories.f.steps[0].command",
                 "scheduler quick: removed",
                 "scheduler slow: added",
             ]
@@ -443,7 +247,7 @@ builders = ["b"]
         let slower = OLD.replace("\"1m\"", "\"2m\"");
         assert_eq!(
             lines(OLD, &slower),
-            ["scheduler quick: changed: what and when it builds"]
+            ["scheduler quick: changed: tree_stable_timer"]
         );
     }
 
@@ -456,7 +260,7 @@ builders = ["b"]
             ("type = \"slave\", max_count = 2", "max_count"),
             (
                 "type = \"slave\", max_count_for_slave = { s = 2 }",
-                "max_count_for_slave",
+                "max_count_for_slave.s",
             ),
         ] {
             let expected = format!("lock l: changed: {expected}");

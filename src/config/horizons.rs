@@ -3,22 +3,28 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::quantities::{LONGEST, SHORTEST};
-use super::reader::{Shape, Table, Value};
+use super::reader::{Table, Value};
+use super::shape::Shape;
 
 /// How much of the past is kept: without a limit all of it.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Horizons {
     /// Of the builds of each builder, with what belongs to them.
+    #[serde(rename = "build_horizon")]
     pub builds: Horizon,
     /// Of the logs of each builder, counted by builds.
+    #[serde(rename = "log_horizon")]
     pub logs: Horizon,
     /// Of the changes (CHG-07).
+    #[serde(rename = "change_horizon")]
     pub changes: Horizon,
 }
 
 /// What is beyond one of these limits goes.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Horizon {
     /// So many of the newest are kept, one at least.
     pub count: Option<u32>,
@@ -38,25 +44,18 @@ pub(super) static SHAPE: Shape = Shape {
     place: "build_horizon",
     noun: "horizon",
     keys: &["count", "age"],
+    kinds: Vec::new,
 };
 
-/// Reads all three.
-pub(super) fn read(root: &mut Table<'_>) -> Horizons {
-    let mut of = |key| {
-        let value = root.take(key);
-        let horizon = value.as_ref().and_then(horizon).unwrap_or_default();
-        (horizon, value.map(|value| value.span()))
-    };
-    let (changes, _) = of("change_horizon");
-    let (builds, _) = of("build_horizon");
-    let (logs, place) = of("log_horizon");
-    if let Some(place) = place {
-        check(root, &builds, &logs, &place);
-    }
-    Horizons {
-        builds,
-        logs,
-        changes,
+impl Horizons {
+    /// Takes all three.
+    pub(super) fn read(&mut self, root: &mut Table<'_>) {
+        root.set("change_horizon", &mut self.changes, horizon);
+        root.set("build_horizon", &mut self.builds, horizon);
+        if let Some(logs) = root.take("log_horizon") {
+            self.logs = horizon(&logs).unwrap_or_default();
+            check(root, self, &logs.span());
+        }
     }
 }
 
@@ -93,7 +92,8 @@ fn horizon(value: &Value<'_>) -> Option<Horizon> {
 }
 
 /// Logs go with their builds at the latest, so that keeping them longer than these means nothing (MAS-02).
-fn check(root: &Table<'_>, builds: &Horizon, logs: &Horizon, place: &Range<usize>) {
+fn check(root: &Table<'_>, horizons: &Horizons, place: &Range<usize>) {
+    let Horizons { builds, logs, .. } = horizons;
     let is_more = builds.count.zip(logs.count).is_some_and(|(b, l)| l > b);
     let is_longer = builds.age.zip(logs.age).is_some_and(|(b, l)| l > b);
     if is_more || is_longer {

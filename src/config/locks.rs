@@ -1,41 +1,51 @@
 //! `[locks]`, and who uses them: slaves, builders and steps (LCK-01, LCK-02, LCK-05).
 //!
-//! A configuration in which builds could wait for each other for ever is refused: see `circles`.
-
-mod circles;
+//! A configuration in which builds could wait for each other for ever is refused: see `lock_circles`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::checked::{BuilderConfig, Config, SlaveConfig};
 use super::names::Names;
-use super::reader::{Shape, Table, Value, of};
+use super::reader::{Table, Value};
+use super::shape::{KindShape, Shape, of};
 use crate::model::{LockName, SlaveName};
 
 /// A lock (LCK-01).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LockConfig {
     /// Its name.
     pub name: LockName,
     /// For whom it counts.
+    #[serde(flatten)]
     pub kind: LockKind,
     /// How many may hold it at once, if they only count.
     pub max_count: u32,
 }
 
 /// Kinds of lock.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
 pub enum LockKind {
     /// One for the whole master.
+    #[default]
     Master,
     /// Each slave has its own.
     Slave {
         /// Another `max_count` for some slaves.
         max_count_for_slave: BTreeMap<SlaveName, u32>,
     },
+}
+
+impl Default for LockConfig {
+    fn default() -> Self {
+        Self {
+            name: LockName::default(),
+            kind: LockKind::default(),
+            max_count: 1,
+        }
+    }
 }
 
 impl LockConfig {
@@ -54,10 +64,22 @@ impl LockConfig {
     }
 }
 
+impl LockKind {
+    /// Whether each slave has a lock of its own.
+    #[must_use]
+    pub const fn is_of_slaves(&self) -> bool {
+        match self {
+            Self::Master => false,
+            Self::Slave { .. } => true,
+        }
+    }
+}
+
 /// A lock that something holds while it runs, and how.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct LockAccess {
     /// Which.
+    #[serde(rename = "name")]
     pub lock: LockName,
     /// How.
     pub mode: LockMode,
@@ -76,13 +98,42 @@ pub enum LockMode {
 pub(super) static SHAPE: Shape = Shape {
     place: "locks",
     noun: "lock",
-    keys: &["type", "max_count", "max_count_for_slave"],
+    keys: &["type", "max_count"],
+    kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
+
+/// A row of [`KINDS`].
+struct Kind {
+    shape: KindShape,
+    /// A lock of this kind whose table says nothing.
+    usual: fn() -> LockKind,
+}
+
+/// The kinds of lock.
+static KINDS: [Kind; 2] = [
+    Kind {
+        shape: KindShape {
+            name: "master",
+            keys: &[],
+        },
+        usual: || LockKind::Master,
+    },
+    Kind {
+        shape: KindShape {
+            name: "slave",
+            keys: &["max_count_for_slave"],
+        },
+        usual: || LockKind::Slave {
+            max_count_for_slave: BTreeMap::new(),
+        },
+    },
+];
 
 pub(super) static ACCESS: Shape = Shape {
     place: "builders.locks",
     noun: "lock",
     keys: &["name", "mode"],
+    kinds: Vec::new,
 };
 
 /// Who uses locks.
@@ -134,30 +185,21 @@ impl<'a> Locks<'a> {
             return;
         };
         table.label = format!("lock `{name}`").into();
-        let kind = table.require("type", "\"master\"");
-        let kind = kind.and_then(|v| v.one_of(&["master", "slave"]));
-        let max_count = table.take("max_count").and_then(|v| read_count(&v));
-        let kind = match kind {
-            Some("slave") => {
-                let counts = table.take("max_count_for_slave").map(|v| v.entries());
-                self.counts
-                    .extend(counts.map(|counts| (self.defined.len(), counts)));
-                LockKind::Slave {
-                    max_count_for_slave: BTreeMap::new(),
-                }
-            }
-            Some(_) => LockKind::Master,
-            None => {
-                drop(table.take("max_count_for_slave"));
-                LockKind::Master
-            }
-        };
-        table.finish();
-        self.defined.push(LockConfig {
+        let mut lock = LockConfig {
             name: LockName::from(name),
-            kind,
-            max_count: max_count.unwrap_or(1),
-        });
+            ..LockConfig::default()
+        };
+        if let Some(kind) = table.kind(&KINDS, |kind| kind.shape, None) {
+            lock.kind = (kind.usual)();
+            table.set("max_count", &mut lock.max_count, read_count);
+            if lock.kind.is_of_slaves()
+                && let Some(counts) = table.take("max_count_for_slave")
+            {
+                self.counts.push((self.defined.len(), counts.entries()));
+            }
+            table.finish();
+        }
+        self.defined.push(lock);
     }
 
     /// Reads the counts that some slaves have of their own, now that the slaves are known.
@@ -222,83 +264,11 @@ impl<'a> Locks<'a> {
         Some((name?, mode))
     }
 
-    /// Reports locks on a build and one of its steps (LCK-05), and circles in which builds would wait for each
-    /// other for ever.
-    pub(super) fn check(
-        &self,
-        root: &Table<'a>,
-        slaves: &[Arc<SlaveConfig>],
-        builders: &[Arc<BuilderConfig>],
-    ) {
-        let mut is_clear = true;
-        for builder in builders {
-            for (at, step) in builder.factory.steps.iter().enumerate() {
-                for both in &step.locks {
-                    if !builder.locks.iter().any(|l| l.lock == both.lock) {
-                        continue;
-                    }
-                    is_clear = false;
-                    let on_builder = self.place(&User::Builder(builder.name.as_str()), &both.lock);
-                    let on_step = self.place(&User::Step(&builder.factory.name, at), &both.lock);
-                    root.sink.clash(
-                        (on_builder, on_step),
-                        format!(
-                            "builder `{}` and its step `{}` both use lock `{}`",
-                            builder.name, step.name, both.lock
-                        ),
-                        "its step",
-                        "the build holds it during all its steps; remove it from one of the two",
-                    );
-                }
-            }
-        }
-        if is_clear && let Some(circle) = circles::find(&self.defined, pairs(slaves, builders)) {
-            let place = circle.first().map(|link| {
-                let user = match link.step {
-                    Some(step) => User::Step(&link.builder.factory.name, step),
-                    None => User::Builder(link.builder.name.as_str()),
-                };
-                self.place(&user, link.wanted)
-            });
-            let help = "let all take them in the same order, or together: locks of one list are \
-                        given at once";
-            let (span, message) = (place.unwrap_or_default(), circles::describe(&circle));
-            root.sink.error(span, message, help);
-        }
-    }
-
-    fn place(&self, user: &User<'_>, lock: &LockName) -> Range<usize> {
+    /// Where `user` names `lock`.
+    pub(super) fn place(&self, user: &User<'_>, lock: &LockName) -> Range<usize> {
         let place = self.places.get(&(user.clone(), lock.as_str()));
         place.cloned().unwrap_or_default()
     }
-}
-
-/// How builds that run, each begun by a builder and on a slave as these were then, and those of `new` could wait for
-/// each other's locks for ever, although `new` is free of that by itself (LCK-04).
-#[must_use]
-pub fn circle_with(running: &[(&BuilderConfig, &SlaveConfig)], new: &Config) -> Option<String> {
-    if running.is_empty() {
-        return None;
-    }
-    let builds = pairs(&new.slaves, &new.builders).chain(running.iter().copied());
-    circles::find(&new.locks, builds).map(|circle| circles::describe(&circle))
-}
-
-/// Each builder whose builds wait for locks, with each of its slaves.
-fn pairs<'c>(
-    slaves: &'c [Arc<SlaveConfig>],
-    builders: &'c [Arc<BuilderConfig>],
-) -> impl Iterator<Item = (&'c BuilderConfig, &'c SlaveConfig)> {
-    let slaves: BTreeMap<_, _> = slaves.iter().map(|s| (&s.name, &**s)).collect();
-    let waits = |builder: &&Arc<BuilderConfig>| {
-        let mut steps = builder.factory.steps.iter();
-        !builder.locks.is_empty() || steps.any(|step| !step.locks.is_empty())
-    };
-    builders.iter().filter(waits).flat_map(move |builder| {
-        let its = builder.slaves.iter().filter_map(|name| slaves.get(name));
-        let its = its.map(|slave| (&**builder, *slave));
-        its.collect::<Vec<_>>()
-    })
 }
 
 fn read_count(value: &Value<'_>) -> Option<u32> {

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::checked::MailConfig;
+use serde::Serialize;
+
 use super::needs::{Need, Needed};
 use super::reader::{Table, Value};
 
@@ -11,42 +12,15 @@ const COMMAND: [&str; 3] = ["/usr/sbin/sendmail", "-i", "-t"];
 
 const FROM: &str = "buildmaster@localhost";
 
-/// Reads `mail_command` and `mail_from`; `wish` is the first place that wants mail, if there is one.
-pub(super) fn read(root: &mut Table<'_>, wish: Option<Range<usize>>) -> MailConfig {
-    let command = root.take("mail_command");
-    let place = command.as_ref().map(Value::span);
-    let command = command.and_then(|value| {
-        let words = value.list()?;
-        let words: Option<Vec<_>> = words
-            .iter()
-            .map(|word| Some(word.text()?.to_owned()))
-            .collect();
-        let words = words?;
-        if words.first().is_none_or(String::is_empty) {
-            value.error("has no program", "its first text is the program to run");
-            return None;
-        }
-        Some(words)
-    });
-    let from = root.take("mail_from").and_then(|value| address(&value));
-    let usual = MailConfig::default();
-    let command = command.unwrap_or(usual.command);
-    if let (Some(wish), Some(program)) = (wish, command.first()) {
-        root.sink.need(Need {
-            owner: "`mail_command`".to_owned(),
-            what: Needed::Program {
-                program: program.clone(),
-                otherwise: "nobody will be mailed that a slave is missing".to_owned(),
-                help: "install a program that takes mail as sendmail does, or name one with `mail_command`"
-                    .to_owned(),
-            },
-            span: place.unwrap_or(wish),
-        });
-    }
-    MailConfig {
-        command,
-        from: from.unwrap_or(usual.from),
-    }
+/// How mail is sent.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct MailConfig {
+    /// The program that takes a mail on its standard input, with its arguments.
+    #[serde(rename = "mail_command")]
+    pub command: Vec<String>,
+    /// The sender.
+    #[serde(rename = "mail_from")]
+    pub from: String,
 }
 
 impl Default for MailConfig {
@@ -56,6 +30,40 @@ impl Default for MailConfig {
             from: FROM.to_owned(),
         }
     }
+}
+
+impl MailConfig {
+    /// Takes `mail_command` and `mail_from`; `wish` is the first place that wants mail, if there is one.
+    pub(super) fn read(&mut self, root: &mut Table<'_>, wish: Option<Range<usize>>) {
+        let command = root.take("mail_command");
+        if let Some(words) = command.as_ref().and_then(read_command) {
+            self.command = words;
+        }
+        root.set("mail_from", &mut self.from, address);
+        if let (Some(wish), Some(program)) = (wish, self.command.first()) {
+            root.sink.need(Need {
+                owner: "`mail_command`".to_owned(),
+                what: Needed::Program {
+                    program: program.clone(),
+                    otherwise: "nobody will be mailed that a slave is missing".to_owned(),
+                    help: "install a program that takes mail as sendmail does, or name one with `mail_command`"
+                        .to_owned(),
+                },
+                span: command.map_or(wish, |value| value.span()),
+            });
+        }
+    }
+}
+
+fn read_command(value: &Value<'_>) -> Option<Vec<String>> {
+    let words = value.list()?;
+    let words = words.iter().map(|word| word.text().map(str::to_owned));
+    let words: Vec<_> = words.collect::<Option<_>>()?;
+    if words.first().is_none_or(String::is_empty) {
+        value.error("has no program", "its first text is the program to run");
+        return None;
+    }
+    Some(words)
 }
 
 /// Addresses to mail to.

@@ -6,186 +6,75 @@
 //! refused by name, never ignored. Times, sizes and addresses are checked types in the result.
 //! Equal configurations compare equal, which is what reconfiguration will stand on (SCB-11, BRC-01).
 //!
-//! Start reading at [`parse`], then `reader`, which walks the tree; each kind of table has a file.
+//! Start reading at [`parse`], then `toplevel`, then `reader`, which walks the tree. Each family (slaves, steps,
+//! schedulers, change sources, locks) has a file with the table of its kinds, and each kind a file of its own.
 
+mod address;
 mod builders;
 pub mod calendar;
 mod change_sources;
-pub mod checked;
-pub mod choosing;
+mod checks;
+mod choosing;
 mod clients;
-pub mod difference;
-pub mod horizons;
-mod instances;
+mod difference;
+mod env;
+mod horizons;
 mod listen;
-pub mod locks;
+mod lock_circles;
+mod locks;
+mod logs;
 mod mail;
 mod names;
-pub mod needs;
-pub mod pattern;
+mod needs;
+mod passwords;
+mod pattern;
 mod planned;
+mod properties;
 mod quantities;
 mod reader;
-pub mod report;
+mod reading;
+mod report;
 mod schedulers;
-pub mod scheduling;
-mod secrets;
+mod secret;
+mod shape;
 mod slaves;
 pub(crate) mod spelling;
 mod steps;
 mod template;
 mod toplevel;
 
-use toml::de::DeTable;
-
+pub use address::Listen;
+pub use builders::BuilderConfig;
 pub use calendar::Calendar;
-pub use checked::{
-    BuilderConfig, ChangeSourceConfig, CommandWords, Config, FactoryConfig, GitMode, GitStepConfig,
-    InstanceKind, LatentConfig, Listen, LogLimits, MailConfig, MasterAddress, Secret,
-    ShellStepConfig, SlaveConfig, SlaveKind, StepConfig, StepKind, Template,
-};
+pub use change_sources::{ChangeSourceConfig, PbSourceConfig};
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;
-pub use difference::Difference;
+pub use difference::{Becomes, Difference, Item};
+pub use env::Environment;
 pub use horizons::{Horizon, Horizons};
-pub use locks::{LockAccess, LockConfig, LockKind, LockMode, circle_with};
+pub use lock_circles::circle_with;
+pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
+pub use logs::{LogLimits, LogRotation};
+pub use mail::MailConfig;
 pub use needs::{Need, Needed};
 pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
+pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
-pub use scheduling::{
-    ChangeRules, Importance, LongestWait, NightlyConfig, SchedulerConfig, SchedulerKind,
-    TimedBuild, TreeStable, TryJobdirConfig,
+pub use schedulers::{
+    AnyBranchConfig, ChangeRules, DependentConfig, Importance, LongestWait, MachineZone,
+    NightlyConfig, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
+    TreeStable, TryJobdirConfig, TryUserpassConfig,
 };
-
-use crate::model::Zone;
-use reader::{Sink, Table};
-
-/// The time zone of the machine, or why it cannot be told.
-pub type MachineZone = Result<Zone, String>;
-
-/// What reading a configuration file has found.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// The configuration; absent if something is wrong with the file.
-    pub config: Option<Config>,
-    /// What is wrong with it, and what is only strange.
-    pub problems: ConfigErrors,
-    /// What it needs outside of the file, as far as the file could be read.
-    pub needs: Vec<Need>,
-}
-
-impl Reading {
-    /// The configuration with its warnings, if there are no errors.
-    ///
-    /// # Errors
-    /// All that is wrong.
-    pub fn into_result(self) -> Result<(Config, ConfigErrors), ConfigErrors> {
-        match self.config.filter(|_| self.problems.errors.is_empty()) {
-            Some(config) => Ok((config, self.problems)),
-            None => Err(self.problems),
-        }
-    }
-}
-
-/// Reads and checks the text of a configuration, and nothing else, as [`read`] does.
-///
-/// # Errors
-/// All that is wrong with it.
-pub fn parse(
-    text: &str,
-    file: &str,
-    zone: &MachineZone,
-) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
-    let (config, problems) = read(text, file, zone).into_result()?;
-    Ok((config, problems.warnings))
-}
-
-/// Reads and checks a configuration; `file` is its name for messages. What runs by local time
-/// and names no time zone runs by that of the machine, `zone`; not knowing that is a mistake only then.
-#[must_use]
-pub fn read(text: &str, file: &str, zone: &MachineZone) -> Reading {
-    let mut sink = Sink::new(text);
-    let (tree, mut syntax_errors) = DeTable::parse_recoverable(text);
-    let python = syntax_errors.first().and_then(|_| python_line(text));
-    if let Some(span) = python {
-        let help =
-            "master.toml is TOML, without code: see master.toml.example for the same settings";
-        sink.error(
-            span,
-            "this is a Buildbot configuration in Python".to_owned(),
-            help,
-        );
-        return finished(sink, text, file, None);
-    }
-    syntax_errors.sort_by_key(|error| error.span().map(|span| span.start));
-    for error in believable(&syntax_errors) {
-        let span = error.span().unwrap_or(text.len()..text.len());
-        sink.syntax_error(span, error.message(), syntax_help(error.message()));
-    }
-    let config = {
-        let root = Table::new(&sink, &toplevel::SHAPE, 0..0, tree.get_ref());
-        toplevel::read(root, file, zone)
-    };
-    finished(sink, text, file, Some(config))
-}
-
-fn finished(sink: Sink<'_>, text: &str, file: &str, config: Option<Config>) -> Reading {
-    let (errors, warnings, needs) = sink.into_findings();
-    Reading {
-        config: config.filter(|_| errors.is_empty()),
-        problems: ConfigErrors {
-            file: file.to_owned(),
-            text: text.to_owned(),
-            errors,
-            warnings,
-        },
-        needs,
-    }
-}
-
-/// The first line of `text` that is Python as it stands in a `master.cfg`.
-fn python_line(text: &str) -> Option<std::ops::Range<usize>> {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let code = line.trim_end();
-        let is_python = code.contains("BuildmasterConfig")
-            || code.starts_with("from buildbot")
-            || code.starts_with("import ")
-            || code.starts_with("c['")
-            || code.starts_with("c[\"");
-        if is_python && !code.starts_with('#') {
-            return Some(start..start + code.len());
-        }
-        start += line.len();
-    }
-    None
-}
-
-/// The errors without those that follow from a list that is not closed, which goes on to the end of the file
-/// and lacks a comma in each line.
-fn believable(errors: &[toml::de::Error]) -> &[toml::de::Error] {
-    let lacks_comma = |e: &toml::de::Error| e.message().starts_with("missing comma");
-    let first = errors.iter().position(lacks_comma);
-    match first {
-        Some(first) if errors.iter().filter(|e| lacks_comma(e)).count() > 3 => {
-            errors.get(..=first).unwrap_or(errors)
-        }
-        Some(_) | None => errors,
-    }
-}
-
-/// What would be right, as far as the parser's message tells.
-fn syntax_help(message: &str) -> &'static str {
-    if message.contains("duplicate") {
-        "keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets"
-    } else if message.contains("string") {
-        "texts stand in quotes: `title = \"Example\"`; end it with the quote that it began with"
-    } else if message.contains("key with no value") || message.contains("expected `=`") {
-        "a setting is `key = value`"
-    } else {
-        "settings are `key = value`, texts stand in quotes, lists in brackets, with commas between"
-    }
-}
+pub use secret::Secret;
+pub use slaves::{
+    CommandInstance, DockerInstance, InstanceKind, LatentConfig, MasterAddress, RemoteConfig,
+    SlaveConfig, SlaveKind,
+};
+pub use steps::{
+    CommandWords, FactoryConfig, GitMode, GitStepConfig, ShellStepConfig, StepConfig, StepKind,
+};
+pub use template::{Otherwise, SourceAttribute, Template, TemplatePart};
+pub use toplevel::Config;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::checked::{Listen, Secret};
-use super::reader::Value;
+use super::address::Listen;
+use super::secret::Secret;
 
 /// Something outside of the file that a part of it needs.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,15 +42,4 @@ pub enum Needed {
         /// What to do.
         help: String,
     },
-}
-
-impl Value<'_> {
-    /// Notes that the part of the file with this value needs `what`.
-    pub(super) fn needs(&self, what: Needed) {
-        self.sink.need(Need {
-            owner: self.label.to_string(),
-            what,
-            span: self.span(),
-        });
-    }
 }

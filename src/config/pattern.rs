@@ -3,6 +3,8 @@
 //! Regular expressions must match from the beginning of the text on, and may end before its end, as
 //! Buildbot's do (Python's `re.match`). Two patterns are equal if they were written alike.
 
+use serde::{Serialize, Serializer};
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::Regex;
 
@@ -165,7 +167,7 @@ impl PartialEq for TextMatch {
 }
 
 /// Which changes a scheduler looks at; what is absent matches all.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ChangeFilter {
     /// On the project.
     pub project: Option<TextMatch>,
@@ -211,6 +213,28 @@ impl ChangeFilter {
         let mut all = all.into_iter();
         let refusing = all.find(|(_, wanted, text)| refuses(wanted, *text));
         refusing.map(|(field, ..)| field)
+    }
+}
+
+impl Serialize for FilePatterns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Files::Globs { include, exclude } => serializer
+                .collect_map([("include", &include.written), ("exclude", &exclude.written)]),
+            Files::Regex(regex) => serializer.collect_map([("regex", regex.as_str())]),
+        }
+    }
+}
+
+impl Serialize for TextMatch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.wanted {
+            Wanted::OneOf(texts) => (self.negated, texts).serialize(serializer),
+            Wanted::Regex(regexes) => {
+                let regexes: Vec<_> = regexes.iter().map(Regex::as_str).collect();
+                (self.negated, "regex", regexes).serialize(serializer)
+            }
+        }
     }
 }
 

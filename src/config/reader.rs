@@ -12,8 +12,9 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::needs::Need;
+use super::needs::{Need, Needed};
 use super::report::{ConfigError, Lines};
+use super::shape::{KindShape, Shape, of};
 use super::spelling;
 
 /// Collects what is wrong.
@@ -120,17 +121,6 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// What a kind of table is called, and its keys.
-#[derive(Debug)]
-pub(super) struct Shape {
-    /// Where it is, as a path without indexes: `builders`, `builders.env`; the top level is empty.
-    pub(super) place: &'static str,
-    /// What it describes, for messages.
-    pub(super) noun: &'static str,
-    /// All keys that it may have.
-    pub(super) keys: &'static [&'static str],
-}
-
 /// A table whose keys are taken one by one.
 #[derive(Debug)]
 #[must_use = "finish it, so that unknown keys are reported"]
@@ -142,6 +132,8 @@ pub(super) struct Table<'a> {
     /// What it describes, with the name if it has one.
     pub(super) label: Rc<str>,
     shape: &'static Shape,
+    /// Its `type`, as soon as that was read.
+    kind: Option<KindShape>,
     entries: BTreeMap<&'a str, (Range<usize>, &'a Spanned<DeValue<'a>>)>,
 }
 
@@ -167,16 +159,61 @@ impl<'a> Table<'a> {
             span,
             label,
             shape,
+            kind: None,
             entries: entries.collect(),
         }
     }
 
+    /// Takes the `type` of the table, and goes on with the keys of that kind. A table that says nothing is of the kind
+    /// `usual`, if there is one.
+    pub(super) fn kind<K>(
+        &mut self,
+        kinds: &'static [K],
+        shape_of: impl Fn(&K) -> KindShape,
+        usual: Option<&'static str>,
+    ) -> Option<&'static K> {
+        let names: Vec<_> = kinds.iter().map(|kind| shape_of(kind).name).collect();
+        let value = match usual {
+            Some(_) => self.take("type"),
+            None => {
+                let example = names.first().copied().unwrap_or_default();
+                Some(self.require("type", &format!("{example:?}"))?)
+            }
+        };
+        let name = match value {
+            Some(value) => value.one_of(&names)?,
+            None => usual?,
+        };
+        let kind = kinds.iter().find(|kind| shape_of(kind).name == name)?;
+        self.kind = Some(shape_of(kind));
+        Some(kind)
+    }
+
+    /// Takes the value of `key` into `setting`, which keeps its default if there is no such key or it is wrong.
+    pub(super) fn set<T>(
+        &mut self,
+        key: &'static str,
+        setting: &mut T,
+        read: impl FnOnce(&Value<'a>) -> Option<T>,
+    ) {
+        if let Some(value) = self.take(key).and_then(|value| read(&value)) {
+            *setting = value;
+        }
+    }
+
+    /// Takes the value of `key` into `setting`, which is there only if it is set.
+    pub(super) fn set_some<T>(
+        &mut self,
+        key: &'static str,
+        setting: &mut Option<T>,
+        read: impl FnOnce(&Value<'a>) -> Option<T>,
+    ) {
+        self.set(key, setting, |value| read(value).map(Some));
+    }
+
     /// Takes the value of `key`, which the shape lists.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
-        debug_assert!(
-            self.shape.keys.contains(&key),
-            "`{key}` is not in the shape"
-        );
+        debug_assert!(self.has_key(key), "`{key}` is not in the shape");
         let (key_span, value) = self.entries.remove(key)?;
         Some(Value {
             sink: self.sink,
@@ -199,15 +236,24 @@ impl<'a> Table<'a> {
         value
     }
 
-    /// Takes the value of `key`, which is true or false; false if it is not there.
-    pub(super) fn flag(&mut self, key: &'static str) -> bool {
-        self.take(key).and_then(|v| v.flag()).unwrap_or(false)
-    }
-
     /// Whether it has a key that is unknown and means `key`, which is then not missing as well.
     pub(super) fn has_misspelt(&self, key: &str) -> bool {
-        let mut unknown = self.entries.keys().filter(|k| !self.shape.keys.contains(k));
-        unknown.any(|k| spelling::meant(self.shape, k).is_some_and(|(ours, _)| ours == key))
+        let keys = self.keys();
+        let mut unknown = self.entries.keys().filter(|k| !keys.contains(k));
+        unknown.any(|k| spelling::meant(&keys, k).is_some_and(|(ours, _)| ours == key))
+    }
+
+    /// The keys that it may have.
+    fn keys(&self) -> Vec<&'static str> {
+        match self.kind {
+            Some(kind) => [self.shape.keys, kind.keys].concat(),
+            None => self.shape.all_keys(),
+        }
+    }
+
+    fn has_key(&self, key: &str) -> bool {
+        let own = self.kind.map_or(&[][..], |kind| kind.keys);
+        self.shape.keys.contains(&key) || own.contains(&key)
     }
 
     /// Place of `key`, if nobody took it yet.
@@ -218,12 +264,15 @@ impl<'a> Table<'a> {
     /// Reports the keys that nobody took.
     pub(super) fn finish(self) {
         for (key, (span, _)) in &self.entries {
-            let (message, help) = if self.shape.keys.contains(key) {
+            let others = self.shape.kinds_with(key);
+            let (message, help) = if self.has_key(key) {
                 let message = format!("{} means nothing here", of(key, &self.label));
-                let help = spelling::hint(self.shape, key).unwrap_or("remove it");
+                let help = spelling::hint(self.shape.place, key).unwrap_or("remove it");
                 (message, help.to_owned())
+            } else if let (Some(kind), false) = (self.kind, others.is_empty()) {
+                spelling::key_of_others(self.shape, kind, key, &others)
             } else {
-                spelling::unknown_key(self.shape, &self.label, key)
+                spelling::unknown_key(self.shape.place, &self.keys(), &self.label, key)
             };
             self.sink.error(span.clone(), message, help);
         }
@@ -261,6 +310,15 @@ impl<'a> Value<'a> {
     pub(super) fn error(&self, what: &str, help: impl Into<String>) {
         let message = format!("{} {what}", of(self.key, &self.label));
         self.sink.error(self.span(), message, help);
+    }
+
+    /// Notes that the part of the file with this value needs `what`.
+    pub(super) fn needs(&self, what: Needed) {
+        self.sink.need(Need {
+            owner: self.label.to_string(),
+            what,
+            span: self.span(),
+        });
     }
 
     /// Notes that it is of the wrong type, and gives nothing.
@@ -444,13 +502,5 @@ impl<'a> Value<'a> {
             value,
             ..self.clone()
         }
-    }
-}
-
-/// A key and what it belongs to, for messages; at the top level that has no label.
-pub(super) fn of(key: &str, label: &str) -> String {
-    match label {
-        "" => format!("`{key}`"),
-        _ => format!("`{key}` of {label}"),
     }
 }

@@ -1,26 +1,150 @@
-//! `[[schedulers]]` (sections 3 to 8): what all kinds have; `rules` has what those share that look at changes,
-//! `timed` those that look at the clock, `upstream` who waits for whom.
+//! `[[schedulers]]` (sections 3 to 9): the table of the kinds, and what all of them have. `tree_stable` and `rules` have
+//! what those share that look at changes, `timed` those that look at the clock, `upstream` who waits for whom.
 
+mod any_branch;
+mod dependent;
+mod kind;
+mod nightly;
+mod periodic;
 pub(super) mod rules;
+mod single_branch;
 mod timed;
+mod tree_stable;
+mod try_jobdir;
 pub(super) mod try_userpass;
-mod trying;
 mod upstream;
 mod zones;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
+use serde::Serialize;
+
+use self::kind::SchedulerSettings;
+use self::try_jobdir::Jobdirs;
 use self::try_userpass::Listeners;
-use self::trying::Jobdirs;
 use self::upstream::Upstreams;
-use super::MachineZone;
 use super::names::Names;
-use super::quantities::{LONGEST, SHORTEST};
-use super::reader::{Shape, Table, Value};
-use super::scheduling::{LongestWait, SchedulerConfig, SchedulerKind, TreeStable};
-use crate::model::{BuilderName, SchedulerName};
+use super::properties;
+use super::reader::{Table, Value};
+use super::shape::{KindShape, Shape};
+use crate::model::{BuilderName, Properties, SchedulerName, Zone};
+
+pub use self::any_branch::AnyBranchConfig;
+pub use self::dependent::DependentConfig;
+pub use self::nightly::NightlyConfig;
+pub use self::periodic::PeriodicConfig;
+pub use self::rules::{ChangeRules, Importance};
+pub use self::single_branch::SingleBranchConfig;
+pub use self::timed::TimedBuild;
+pub use self::tree_stable::{LongestWait, TreeStable};
+pub use self::try_jobdir::TryJobdirConfig;
+pub use self::try_userpass::TryUserpassConfig;
+pub use self::zones::MachineZone;
+
+/// A scheduler.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SchedulerConfig {
+    /// Its name.
+    pub name: SchedulerName,
+    /// Its builders, in order, as they are listed; duplicates make one request (SCB-02).
+    pub builders: Vec<BuilderName>,
+    /// Properties of its sets, with source "Scheduler".
+    #[serde(serialize_with = "properties::plain")]
+    pub properties: Properties,
+    /// Text of its sets' reasons, with `%(name)s` for its name; absent: kind and name (SCB-12).
+    pub reason: Option<String>,
+    /// Of its requests: those with a higher number go before all others (BRQ-09); 0.
+    pub priority: i32,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: SchedulerKind,
+}
+
+/// Kinds of scheduler.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type")]
+pub enum SchedulerKind {
+    /// `Scheduler`: one branch (section 4).
+    Scheduler(SingleBranchConfig),
+    /// `AnyBranch`: each branch for itself (section 5).
+    AnyBranch(AnyBranchConfig),
+    /// `Dependent`: builds what another scheduler has built with success (section 6).
+    Dependent(DependentConfig),
+    /// `Periodic`: builds again and again (section 7).
+    Periodic(PeriodicConfig),
+    /// `Nightly`: builds by the clock on the wall (section 8).
+    Nightly(Box<NightlyConfig>),
+    /// `Triggerable`: builds when a step of another build asks for it. No configuration can have one until there is
+    /// such a step.
+    Triggerable,
+    /// `Try_Jobdir`: builds what is dropped into a directory (section 9).
+    #[serde(rename = "Try_Jobdir")]
+    TryJobdir(TryJobdirConfig),
+    /// `Try_Userpass`: builds what users hand in over the wire (section 9).
+    #[serde(rename = "Try_Userpass")]
+    TryUserpass(TryUserpassConfig),
+}
+
+/// A row of [`KINDS`].
+struct Kind {
+    shape: KindShape,
+    /// The settings of a scheduler of this kind whose table says nothing.
+    usual: fn() -> SchedulerKind,
+}
+
+/// The kinds of scheduler that a configuration can have.
+static KINDS: [Kind; 7] = [
+    Kind {
+        shape: KindShape {
+            name: "Scheduler",
+            keys: single_branch::KEYS,
+        },
+        usual: || SchedulerKind::Scheduler(SingleBranchConfig::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "AnyBranch",
+            keys: any_branch::KEYS,
+        },
+        usual: || SchedulerKind::AnyBranch(AnyBranchConfig::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Dependent",
+            keys: dependent::KEYS,
+        },
+        usual: || SchedulerKind::Dependent(DependentConfig::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Periodic",
+            keys: periodic::KEYS,
+        },
+        usual: || SchedulerKind::Periodic(PeriodicConfig::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Nightly",
+            keys: nightly::KEYS,
+        },
+        usual: || SchedulerKind::Nightly(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Try_Userpass",
+            keys: try_userpass::KEYS,
+        },
+        usual: || SchedulerKind::TryUserpass(TryUserpassConfig::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Try_Jobdir",
+            keys: try_jobdir::KEYS,
+        },
+        usual: || SchedulerKind::TryJobdir(TryJobdirConfig::default()),
+    },
+];
 
 pub(super) static SHAPE: Shape = Shape {
     place: "schedulers",
@@ -32,52 +156,98 @@ pub(super) static SHAPE: Shape = Shape {
         "properties",
         "reason",
         "priority",
-        "branch",
-        "branches",
-        "separate",
-        "tree_stable_timer",
-        "timer_from",
-        "longest_wait",
-        "unimportant_resets_timer",
-        "only_important",
-        "important_files",
-        "filter",
-        "upstream",
-        "period",
-        "resume",
-        "only_if_changed",
-        "minute",
-        "hour",
-        "day_of_month",
-        "month",
-        "day_of_week",
-        "force_at_minute",
-        "force_at_hour",
-        "force_at_day_of_month",
-        "force_at_month",
-        "force_at_day_of_week",
-        "time_zone",
-        "search_years",
-        "dst_repeat",
-        "dst_gap",
-        "port",
-        "userpass",
-        "jobdir",
-        "max_job_size",
-        "poll_interval",
     ],
+    kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
 
-/// The kinds there are.
-const KINDS: [&str; 7] = [
-    "Scheduler",
-    "AnyBranch",
-    "Dependent",
-    "Periodic",
-    "Nightly",
-    "Try_Userpass",
-    "Try_Jobdir",
-];
+impl Default for SchedulerKind {
+    fn default() -> Self {
+        Self::Scheduler(SingleBranchConfig::default())
+    }
+}
+
+impl SchedulerKind {
+    /// The name of the kind, as the file has it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Scheduler(_) => "Scheduler",
+            Self::AnyBranch(_) => "AnyBranch",
+            Self::Dependent(_) => "Dependent",
+            Self::Periodic(_) => "Periodic",
+            Self::Nightly(_) => "Nightly",
+            Self::Triggerable => "Triggerable",
+            Self::TryJobdir(_) => "Try_Jobdir",
+            Self::TryUserpass(_) => "Try_Userpass",
+        }
+    }
+
+    /// The scheduler whose successes it waits for.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&SchedulerName> {
+        self.settings().upstream()
+    }
+
+    /// What it builds when its time has come, if it looks at the clock.
+    #[must_use]
+    pub fn timed(&self) -> Option<&TimedBuild> {
+        self.settings().timed()
+    }
+
+    /// Whose local time counts, if it looks at a local clock.
+    #[must_use]
+    pub fn zone(&self) -> Option<Zone> {
+        self.settings().zone()
+    }
+
+    /// For how many calendar years it looks for a next run, if there may be none.
+    #[must_use]
+    pub fn search_years(&self) -> Option<u16> {
+        self.settings().search_years()
+    }
+
+    /// Whether it builds what people hand it, and only that.
+    #[must_use]
+    pub fn takes_try_jobs(&self) -> bool {
+        self.settings().takes_try_jobs()
+    }
+
+    /// Its settings, if it finds try jobs in a directory.
+    #[must_use]
+    pub const fn try_jobdir(&self) -> Option<&TryJobdirConfig> {
+        if let Self::TryJobdir(settings) = self {
+            return Some(settings);
+        }
+        None
+    }
+
+    /// Its settings, if users log in to hand it try jobs.
+    #[must_use]
+    pub const fn try_userpass(&self) -> Option<&TryUserpassConfig> {
+        if let Self::TryUserpass(settings) = self {
+            return Some(settings);
+        }
+        None
+    }
+
+    fn settings(&self) -> &dyn SchedulerSettings {
+        match self {
+            Self::Scheduler(settings) => settings,
+            Self::AnyBranch(settings) => settings,
+            Self::Dependent(settings) => settings,
+            Self::Periodic(settings) => settings,
+            Self::Nightly(settings) => &**settings,
+            Self::Triggerable => &Triggerable,
+            Self::TryJobdir(settings) => settings,
+            Self::TryUserpass(settings) => settings,
+        }
+    }
+}
+
+/// A Triggerable has no settings of its own.
+struct Triggerable;
+
+impl SchedulerSettings for Triggerable {}
 
 /// What schedulers refer to, and what they make of it.
 #[derive(Debug)]
@@ -126,46 +296,36 @@ struct Reader<'a, 'r> {
 impl<'a> Reader<'a, '_> {
     fn scheduler(&mut self, mut table: Table<'a>) -> Option<SchedulerConfig> {
         let name = self.names.declare(&mut table).map(|(name, _)| name);
-        let builders = read_builders(&mut table, self.builders);
-        let kind = table.require("type", "\"Scheduler\"")?;
-        if let (Some(name), Some(kind)) = (name, kind.raw().as_str()) {
-            self.upstreams.add_kind(name, kind);
-        }
-        let kind = kind.one_of(&KINDS)?;
-        let properties = table.properties("Scheduler");
-        let reason = table.take("reason").and_then(|v| read_reason(&v));
-        let priority = table.priority();
-        let kind = match kind {
-            "Scheduler" => Some(read_scheduler(&mut table)),
-            "AnyBranch" => Some(read_any_branch(&mut table)),
-            "Dependent" => self.read_dependent(&mut table, name),
-            "Periodic" => timed::read_periodic(&mut table),
-            "Nightly" => timed::read_nightly(&mut table, self.zone),
-            "Try_Userpass" => self.try_doors.read(&mut table, self.listeners),
-            _ => trying::read_jobdir(&mut table, &mut self.jobdirs),
+        let mut scheduler = SchedulerConfig {
+            builders: read_builders(&mut table, self.builders),
+            ..SchedulerConfig::default()
         };
+        let kind = table.kind(&KINDS, |kind| kind.shape, None)?;
+        scheduler.kind = (kind.usual)();
+        scheduler.properties = table.properties("Scheduler");
+        table.set_some("reason", &mut scheduler.reason, read_reason);
+        scheduler.priority = table.priority();
+        match &mut scheduler.kind {
+            SchedulerKind::Scheduler(settings) => settings.read(&mut table),
+            SchedulerKind::AnyBranch(settings) => settings.read(&mut table),
+            SchedulerKind::Dependent(settings) => {
+                settings.read(&mut table, name, &mut self.upstreams);
+            }
+            SchedulerKind::Periodic(settings) => settings.read(&mut table),
+            SchedulerKind::Nightly(settings) => settings.read(&mut table, self.zone),
+            SchedulerKind::Triggerable => {}
+            SchedulerKind::TryJobdir(settings) => settings.read(&mut table, &mut self.jobdirs),
+            SchedulerKind::TryUserpass(settings) => {
+                settings.read(&mut table, &mut self.try_doors, self.listeners);
+            }
+        }
         table.finish();
-        Some(SchedulerConfig {
-            name: SchedulerName::from(name?),
-            builders,
-            properties,
-            reason,
-            priority,
-            kind: kind?,
-        })
-    }
-
-    fn read_dependent(
-        &mut self,
-        table: &mut Table<'a>,
-        name: Option<&'a str>,
-    ) -> Option<SchedulerKind> {
-        let value = table.require("upstream", "\"SCHEDULER\"")?;
-        let upstream = value.name()?;
-        self.upstreams.add(name?, value);
-        Some(SchedulerKind::Dependent {
-            upstream: upstream.into(),
-        })
+        let name = name?;
+        if scheduler.kind.takes_try_jobs() {
+            self.upstreams.add_of_try(name, kind.shape.name);
+        }
+        scheduler.name = SchedulerName::from(name);
+        Some(scheduler)
     }
 }
 
@@ -185,72 +345,6 @@ fn read_builders<'a>(table: &mut Table<'a>, builders: &mut Builders<'a>) -> Vec<
     let names: Vec<&str> = names.collect();
     builders.scheduled.extend(&names);
     names.into_iter().map(BuilderName::from).collect()
-}
-
-fn read_scheduler(table: &mut Table<'_>) -> SchedulerKind {
-    let branch = table.take("branch");
-    let settings = read_tree_stable(table, branch.as_ref());
-    SchedulerKind::Scheduler {
-        branch: branch.and_then(|v| v.text()).map(str::to_owned),
-        settings,
-    }
-}
-
-fn read_any_branch(table: &mut Table<'_>) -> SchedulerKind {
-    let branches = table.take("branches");
-    let settings = read_tree_stable(table, branches.as_ref());
-    SchedulerKind::AnyBranch {
-        branches: branches.and_then(|v| read_branches(&v)),
-        settings,
-    }
-}
-
-/// A list of branches, among which `false` is the default branch (ANY-02).
-fn read_branches(value: &Value<'_>) -> Option<Vec<Option<String>>> {
-    let entries = value.list()?;
-    if entries.is_empty() {
-        let message = format!("{} has no branches", value.label);
-        let help = "it starts nothing; without `branches` it builds every branch";
-        value.sink.warning(value.span(), message, help);
-    }
-    let text = |entry: &Value<'_>| match entry.is_false() {
-        true => Some(None),
-        false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
-        false => entry.expected("a text", "a text, or `false` for the default branch"),
-    };
-    let texts: Vec<_> = entries.iter().map(text).collect();
-    texts.into_iter().collect()
-}
-
-/// `branch` is the setting that a filter on the branch takes the place of.
-fn read_tree_stable(table: &mut Table<'_>, branch: Option<&Value<'_>>) -> TreeStable {
-    let timer = table.take("tree_stable_timer");
-    let timer = timer.and_then(|v| v.optional_duration(Duration::ZERO..=LONGEST));
-    let longest_wait = table.take("longest_wait");
-    let longest_wait = longest_wait.and_then(|v| read_longest_wait(&v, timer.flatten()));
-    let longest_wait = longest_wait.unwrap_or_default();
-    let timer_from = table.take("timer_from");
-    let timer_from = timer_from.and_then(|v| v.one_of(&["change", "arrival"]));
-    TreeStable {
-        tree_stable_timer: timer.flatten(),
-        timer_from_arrival: timer_from == Some("arrival"),
-        longest_wait,
-        unimportant_resets_timer: table.flag("unimportant_resets_timer"),
-        rules: rules::read(table, branch),
-    }
-}
-
-/// A time that is not shorter than the timer, or `false` (TIM-05).
-fn read_longest_wait(value: &Value<'_>, timer: Option<Duration>) -> Option<LongestWait> {
-    let Some(limit) = value.optional_duration(SHORTEST..=LONGEST)? else {
-        return Some(LongestWait::Unlimited);
-    };
-    if timer.is_some_and(|timer| timer > limit) {
-        let help = "a tree that keeps still is built after the timer, which is longer";
-        value.error("is shorter than `tree_stable_timer`", help);
-        return None;
-    }
-    Some(LongestWait::AtMost(limit))
 }
 
 fn read_reason(value: &Value<'_>) -> Option<String> {

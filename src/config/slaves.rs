@@ -1,16 +1,123 @@
-//! `[[slaves]]` (SLV-01).
+//! `[[slaves]]` (SLV-01): the table of the kinds, and what all of them have.
+
+mod command;
+mod docker;
+mod latent;
+mod process;
+mod programs;
+mod remote;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checked::{SlaveConfig, SlaveKind};
-use super::instances;
-use super::locks::{Locks, User};
+use serde::Serialize;
+
+use super::locks::{LockAccess, Locks, User};
 use super::mail;
 use super::names::Names;
+use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
-use super::reader::{Shape, Table};
-use crate::model::SlaveName;
+use super::reader::Table;
+use super::secret::Secret;
+use super::shape::{KindShape, Shape};
+use crate::model::{Properties, SlaveName};
+
+pub use self::command::CommandInstance;
+pub use self::docker::DockerInstance;
+pub use self::latent::{InstanceKind, LatentConfig, MasterAddress};
+pub use self::remote::RemoteConfig;
+
+/// A slave (SLV-01).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SlaveConfig {
+    /// Its name.
+    pub name: SlaveName,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: SlaveKind,
+    /// Builds at once; absent is unlimited.
+    pub max_builds: Option<u32>,
+    /// Properties of its builds, with source "BuildSlave".
+    #[serde(serialize_with = "properties::plain")]
+    pub properties: Properties,
+    /// Time between keepalives from the master: 1 h.
+    pub keepalive_interval: Duration,
+    /// Locks that each build on it holds while it uses the slave (LCK-05).
+    pub locks: Vec<LockAccess>,
+    /// Addresses to mail to when it is missing (SLV-07).
+    pub notify_on_missing: Vec<String>,
+}
+
+/// Kinds of slave.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum SlaveKind {
+    /// Connects over TCP by itself.
+    #[serde(rename = "slave")]
+    Remote(RemoteConfig),
+    /// The native slave inside the master; its work is below `slaves/NAME` in the base directory.
+    #[default]
+    Local,
+    /// An instance that is started when a build wants it, and connects then (section 15).
+    #[serde(untagged)]
+    Latent(Box<LatentConfig>),
+}
+
+/// A row of [`KINDS`].
+struct Kind {
+    shape: KindShape,
+    /// A slave of this kind whose table says nothing.
+    usual: fn() -> SlaveKind,
+}
+
+/// The kinds of slave.
+static KINDS: [Kind; 5] = [
+    Kind {
+        shape: KindShape {
+            name: USUAL,
+            keys: remote::KEYS,
+        },
+        usual: || SlaveKind::Remote(RemoteConfig::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "local",
+            keys: &[],
+        },
+        usual: || SlaveKind::Local,
+    },
+    Kind {
+        shape: KindShape {
+            name: "command",
+            keys: command::KEYS,
+        },
+        usual: || latent(InstanceKind::Command(CommandInstance::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "process",
+            keys: process::KEYS,
+        },
+        usual: || latent(InstanceKind::Process),
+    },
+    Kind {
+        shape: KindShape {
+            name: "docker",
+            keys: docker::KEYS,
+        },
+        usual: || latent(InstanceKind::Docker(DockerInstance::default())),
+    },
+];
+
+/// The kind of slaves that do not say it.
+const USUAL: &str = "slave";
+
+fn latent(kind: InstanceKind) -> SlaveKind {
+    SlaveKind::Latent(Box::new(LatentConfig {
+        kind,
+        ..LatentConfig::default()
+    }))
+}
 
 pub(super) static SHAPE: Shape = Shape {
     place: "slaves",
@@ -18,26 +125,96 @@ pub(super) static SHAPE: Shape = Shape {
     keys: &[
         "name",
         "type",
-        "password",
-        "password_file",
-        "password_env",
         "max_builds",
         "properties",
         "keepalive_interval",
         "locks",
-        "notify_on_missing",
-        "build_wait_timeout",
-        "missing_timeout",
-        "stop_timeout",
-        "master",
-        "start",
-        "stop",
-        "image",
-        "docker",
-        "docker_args",
-        "command",
     ],
+    kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
+
+impl Default for SlaveConfig {
+    fn default() -> Self {
+        Self {
+            name: SlaveName::default(),
+            kind: SlaveKind::default(),
+            max_builds: None,
+            properties: Properties::default(),
+            keepalive_interval: Duration::from_secs(3600),
+            locks: Vec::new(),
+            notify_on_missing: Vec::new(),
+        }
+    }
+}
+
+impl SlaveConfig {
+    /// Of a slave that is not configured any more, and of which no more is known than its name.
+    #[must_use]
+    pub fn removed(name: SlaveName) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
+    /// How long it may be away before people are mailed; absent for those that do not connect by themselves.
+    #[must_use]
+    pub const fn missing_timeout(&self) -> Option<Duration> {
+        match &self.kind {
+            SlaveKind::Remote(remote) => Some(remote.missing_timeout),
+            SlaveKind::Local | SlaveKind::Latent(_) => None,
+        }
+    }
+}
+
+impl SlaveKind {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Remote(_) => USUAL,
+            Self::Local => "local",
+            Self::Latent(latent) => latent.kind.name(),
+        }
+    }
+
+    /// What latent slaves have; nothing if it is not one.
+    #[must_use]
+    pub fn latent(&self) -> Option<&LatentConfig> {
+        match self {
+            Self::Latent(latent) => Some(latent),
+            Self::Remote(_) | Self::Local => None,
+        }
+    }
+
+    /// Its password, if it has one of its own.
+    #[must_use]
+    pub fn password(&self) -> Option<&Secret> {
+        match self {
+            Self::Remote(remote) => Some(&remote.password),
+            Self::Local => None,
+            Self::Latent(latent) => latent.kind.password(),
+        }
+    }
+
+    /// Whether it runs on the machine of the master and with the master's programs.
+    pub(super) fn is_here(&self) -> bool {
+        match self {
+            Self::Remote(_) => false,
+            Self::Local => true,
+            Self::Latent(latent) => latent.kind == InstanceKind::Process,
+        }
+    }
+
+    /// Takes what the table has of the slave called `name`.
+    fn read(&mut self, table: &mut Table<'_>, name: Option<&str>) {
+        match self {
+            Self::Remote(remote) => remote.read(table),
+            Self::Local => {}
+            Self::Latent(latent) => latent.read(table, name),
+        }
+    }
+}
 
 /// Reads all slaves; their names go to `names`, those of slaves that are refused too.
 pub(super) fn read<'a>(
@@ -63,87 +240,39 @@ fn read_one<'a>(
         let help = "peers log in under this name for other things; choose another";
         value.error(&format!("cannot be `{name}`"), help);
     }
-    let kind = match table.take("type") {
-        Some(kind) => kind.one_of(&["slave", "local", "command", "process", "docker"])?,
-        None => "slave",
+    let kind = table.kind(&KINDS, |kind| kind.shape, Some(USUAL))?;
+    let mut slave = SlaveConfig {
+        kind: (kind.usual)(),
+        ..SlaveConfig::default()
     };
-    let latent = instances::read(&mut table, kind, name.as_ref().map(|(name, _)| *name));
-    let kind = if kind == "local" || kind == "process" {
-        if let Some((_, value)) = name
-            .as_ref()
-            .filter(|(n, _)| n.contains('/') || n.starts_with('.'))
-        {
-            let help = "it is the name of its directory too";
-            value.error("cannot have `/` in it or begin with `.`", help);
-        }
-        for key in ["password", "password_file", "password_env"] {
-            if let Some(password) = table.take(key) {
-                let message = format!("{} needs no password", table.label);
-                let is = if kind == "local" {
-                    "inside"
-                } else {
-                    "a process of"
-                };
-                let help =
-                    format!("it is {is} the master; remove the password, or `type = \"{kind}\"`");
-                table.sink.error(password.key_span, message, help);
-            }
-        }
-        if kind == "local" {
-            Some(SlaveKind::Local)
-        } else {
-            latent
-        }
-    } else if instances::TYPES.contains(&kind) {
-        latent
-    } else {
-        let password = table.password(false);
-        password.map(|password| SlaveKind::Remote { password })
-    };
-    let connects = matches!(kind, Some(SlaveKind::Remote { .. }));
-    let missing_timeout = if connects {
-        let timeout = table.take("missing_timeout");
-        let timeout = timeout.and_then(|v| v.duration(SHORTEST..=LONGEST));
-        Some(timeout.unwrap_or(MISSING_TIMEOUT))
-    } else {
-        None
-    };
-    let notify_on_missing = match kind {
-        Some(SlaveKind::Local) => None,
-        Some(SlaveKind::Remote { .. } | SlaveKind::Latent(_)) | None => {
-            let addresses = table.take("notify_on_missing");
-            addresses.and_then(|value| mail::addresses(&value))
-        }
-    };
-    if let Some(value) = table.take("notify_on_missing") {
-        let message = format!("{} is never missing", table.label);
-        let help = "it is inside the master; remove `notify_on_missing`";
-        table.sink.error(value.key_span, message, help);
+    if let Some((_, value)) = name
+        .as_ref()
+        .filter(|(n, _)| slave.kind.is_here() && (n.contains('/') || n.starts_with('.')))
+    {
+        let help = "it is the name of its directory too";
+        value.error("cannot have `/` in it or begin with `.`", help);
     }
-    let max_builds = table.take("max_builds");
-    let max_builds = max_builds.and_then(|v| v.integer(1..=u32::MAX));
-    let properties = table.properties("BuildSlave");
-    let keepalive_interval = table.take("keepalive_interval");
-    let keepalive_interval = keepalive_interval.and_then(|v| v.duration(SHORTEST..=LONGEST));
-    let user = User::Slave(name.as_ref().map_or("", |(name, _)| name));
-    let locks = locks.read_uses(&mut table, &user);
+    let known = name.as_ref().map(|(name, _)| *name);
+    slave.kind.read(&mut table, known);
+    if slave.kind != SlaveKind::Local {
+        table.set(
+            "notify_on_missing",
+            &mut slave.notify_on_missing,
+            mail::addresses,
+        );
+    }
+    table.set_some("max_builds", &mut slave.max_builds, |v| {
+        v.integer(1..=u32::MAX)
+    });
+    slave.properties = table.properties("BuildSlave");
+    table.set("keepalive_interval", &mut slave.keepalive_interval, |v| {
+        v.duration(SHORTEST..=LONGEST)
+    });
+    slave.locks = locks.read_uses(&mut table, &User::Slave(known.unwrap_or_default()));
     table.finish();
-    Some(SlaveConfig {
-        name: SlaveName::from(name?.0),
-        kind: kind?,
-        max_builds,
-        properties,
-        keepalive_interval: keepalive_interval.unwrap_or(KEEPALIVE_INTERVAL),
-        locks,
-        notify_on_missing: notify_on_missing.unwrap_or_default(),
-        missing_timeout,
-    })
+    slave.name = SlaveName::from(name?.0);
+    Some(slave)
 }
 
 /// Names under which clients log in at the slave port (SLV-01).
 const RESERVED: [&str; 4] = ["debug", "change", "status", "statusClient"];
-
-/// How long a slave may be away before somebody is told (SLV-01).
-const MISSING_TIMEOUT: Duration = Duration::from_secs(3600);
-
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3600);

@@ -1,14 +1,19 @@
 //! What somebody meant who wrote a key or a value that does not exist here.
 
 use super::planned;
-use super::reader::{Shape, of};
+use super::shape::{KindShape, Shape, of};
 
-/// What is wrong with `key` in a table of this shape, and what would be right: it may be planned,
+/// What is wrong with `key` in a table at `place` that may have `keys`, and what would be right: it may be planned,
 /// Buildbot's spelling, or near to one that exists.
-pub(super) fn unknown_key(shape: &Shape, label: &str, key: &str) -> (String, String) {
+pub(super) fn unknown_key(
+    place: &str,
+    keys: &[&'static str],
+    label: &str,
+    key: &str,
+) -> (String, String) {
     let snake = snake_case(key);
     for name in [key, snake.as_str()] {
-        if let Some(help) = planned::find(shape.place, name) {
+        if let Some(help) = planned::find(place, name) {
             return (
                 format!("{} is not available yet", of(key, label)),
                 help.to_owned(),
@@ -16,35 +21,61 @@ pub(super) fn unknown_key(shape: &Shape, label: &str, key: &str) -> (String, Str
         }
     }
     let message = format!("unknown key {}", of(key, label));
-    if let Some(help) = hint(shape, key) {
+    if let Some(help) = hint(place, key) {
         return (message, help.to_owned());
     }
-    let help = match meant(shape, key) {
+    let help = match meant(keys, key) {
         Some((ours, true)) => format!("it is called `{ours}` here"),
         Some((near, false)) => format!("did you mean `{near}`?"),
-        None if shape.place.is_empty() => "remove it, or see master.toml.example".to_owned(),
-        None => format!("its keys are {}", listing(shape.keys)),
+        None if place.is_empty() => "remove it, or see master.toml.example".to_owned(),
+        None => format!("its keys are {}", listing(keys)),
     };
     (message, help)
 }
 
+/// What is wrong with `key` in a table of type `kind`, which only tables of the types `others` have.
+pub(super) fn key_of_others(
+    shape: &Shape,
+    kind: KindShape,
+    key: &str,
+    others: &[&'static str],
+) -> (String, String) {
+    let KindShape { name, .. } = kind;
+    let article = match name.starts_with(['A', 'E', 'I', 'O', 'U']) {
+        true => "an",
+        false => "a",
+    };
+    let thing = match name == shape.noun {
+        true => format!("a {} of `type = {name:?}`", shape.noun),
+        false => format!("{article} `{name}` {}", shape.noun),
+    };
+    let help = match hint(shape.place, key) {
+        Some(help) => help.to_owned(),
+        None => format!(
+            "only {} {}s have it; remove it",
+            listing(others),
+            shape.noun
+        ),
+    };
+    (format!("`{key}` is not a setting of {thing}"), help)
+}
+
 /// What to say about `key` where it cannot be.
-pub(super) fn hint(shape: &Shape, key: &str) -> Option<&'static str> {
+pub(super) fn hint(place: &str, key: &str) -> Option<&'static str> {
     let mut hints = HINTS.iter();
-    let found = hints.find(|(place, k, _)| *place == shape.place && *k == key);
+    let found = hints.find(|(at, k, _)| *at == place && *k == key);
     found.map(|(_, _, help)| *help)
 }
 
-/// The key of this shape that `key` means, and whether that is certain: it is Buildbot's spelling of
+/// The one of `keys` that `key` means, and whether that is certain: it is Buildbot's spelling of
 /// it, and else only near to it.
-pub(super) fn meant(shape: &Shape, key: &str) -> Option<(&'static str, bool)> {
+pub(super) fn meant(keys: &[&'static str], key: &str) -> Option<(&'static str, bool)> {
     let snake = snake_case(key);
     let ours = ALIASES.iter().find(|(theirs, _)| *theirs == key);
     let ours = ours.map_or(snake.as_str(), |(_, ours)| ours);
-    let certain = shape.keys.iter().find(|k| **k == ours);
-    match certain {
+    match keys.iter().find(|k| **k == ours) {
         Some(ours) => Some((ours, true)),
-        None => nearest(&snake, shape.keys.iter().copied()).map(|near| (near, false)),
+        None => nearest(&snake, keys.iter().copied()).map(|near| (near, false)),
     }
 }
 

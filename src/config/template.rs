@@ -4,12 +4,79 @@
 //! without forms, so that `date +%s` needs no care; beside forms it is an error, because such a text
 //! was written for interpolation and half of it would not be what was meant.
 
+use std::fmt;
 use std::ops::Range;
 
-use super::checked::{Otherwise, SourceAttribute, Template, TemplatePart};
+use serde::{Serialize, Serializer};
+
 use super::reader::Value;
 use super::spelling;
 use crate::model::{PATH_SEPARATOR, Properties};
+
+/// A text with `%(property)s` forms (PRP-07, PRP-08), parsed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Template(pub Vec<TemplatePart>);
+
+/// A piece of a [`Template`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum TemplatePart {
+    /// Literal text.
+    Text(String),
+    /// A property.
+    Property {
+        /// Its name.
+        name: String,
+        /// What to put when it is, or is not, there.
+        otherwise: Otherwise,
+    },
+    /// An attribute of the source stamp, whatever the property of that name is.
+    Source {
+        /// The codebase of the source stamp.
+        codebase: String,
+        /// Which attribute.
+        attribute: SourceAttribute,
+        /// What to put when it is, or is not, there.
+        otherwise: Otherwise,
+    },
+}
+
+/// What can be told of a source stamp.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SourceAttribute {
+    /// Its branch.
+    Branch,
+    /// The revision to build: its own, else that of its newest change.
+    Revision,
+    /// Its repository.
+    Repository,
+    /// Its project.
+    Project,
+    /// Its codebase.
+    Codebase,
+    /// Whether it has a patch.
+    HasPatch,
+    /// How many leading path components the patch strips.
+    PatchLevel,
+    /// The directory in which the patch is applied.
+    PatchSubdir,
+    /// Who made the patch.
+    PatchAuthor,
+    /// What is said of the patch.
+    PatchComment,
+}
+
+/// What a property form does when the property is not set (PRP-07).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Otherwise {
+    /// `%(name)s`: an unset property is an error of the step.
+    Fail,
+    /// `%(name:-text)s`: the text if it is unset.
+    IfUnset(String),
+    /// `%(name:~text)s`: the text if it is unset or false.
+    IfFalse(String),
+    /// `%(name:+text)s`: the text if it is set, else nothing.
+    IfSet(String),
+}
 
 impl Value<'_> {
     /// Its text, with its forms.
@@ -45,6 +112,61 @@ impl Value<'_> {
             parts.extend(entry.template()?.0);
         }
         Some(Template(parts))
+    }
+}
+
+impl fmt::Display for Template {
+    /// The text from which it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |part: &TemplatePart| match part {
+            TemplatePart::Text(text) => !text.contains("%(") && !text.contains("%%"),
+            TemplatePart::Property { .. } | TemplatePart::Source { .. } => false,
+        };
+        let all_are_plain = self.0.iter().all(is_plain);
+        for part in &self.0 {
+            match part {
+                TemplatePart::Text(text) if all_are_plain => f.write_str(text)?,
+                TemplatePart::Text(text) => f.write_str(&text.replace('%', "%%"))?,
+                TemplatePart::Property { name, otherwise } => {
+                    let selector = match otherwise {
+                        Otherwise::Fail => "",
+                        Otherwise::IfUnset(_) | Otherwise::IfFalse(_) | Otherwise::IfSet(_) => {
+                            "prop:"
+                        }
+                    };
+                    write!(f, "%({selector}{name}{otherwise})s")?;
+                }
+                TemplatePart::Source {
+                    codebase,
+                    attribute,
+                    otherwise,
+                } => {
+                    let known = SOURCE_ATTRIBUTES
+                        .iter()
+                        .find(|(_, known)| known == attribute);
+                    let name = known.map_or("", |(name, _)| *name);
+                    write!(f, "%(src:{codebase}:{name}{otherwise})s")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Otherwise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fail => Ok(()),
+            Self::IfUnset(text) => write!(f, ":-{text}"),
+            Self::IfFalse(text) => write!(f, ":~{text}"),
+            Self::IfSet(text) => write!(f, ":+{text}"),
+        }
+    }
+}
+
+impl Serialize for Template {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,30 +1,102 @@
-//! The top level of the file, and what its parts have to do with each other (MAS-02).
+//! The whole configuration, and the keys at the top level of the file.
 //!
 //! Things are read in the order in which they refer to each other, whatever their order in the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builders::{self, Known};
-use super::change_sources::{self, SlavePort};
-use super::checked::{
-    BuilderConfig, Config, InstanceKind, Listen, LogLimits, SlaveConfig, SlaveKind, StepKind,
-};
-use super::clients;
-use super::horizons;
-use super::locks::Locks;
-use super::mail;
+use serde::Serialize;
+
+use super::address::{self, Listen};
+use super::builders::{self, BuilderConfig, Known};
+use super::change_sources::slave_port::SlavePort;
+use super::change_sources::{self, ChangeSourceConfig};
+use super::checks;
+use super::choosing::{Merging, SlaveChoice};
+use super::clients::ClientLimits;
+use super::horizons::Horizons;
+use super::lock_circles;
+use super::locks::{LockConfig, Locks};
+use super::logs::{LogLimits, LogRotation};
+use super::mail::MailConfig;
 use super::names::Names;
-use super::needs::{Need, Needed};
+use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
-use super::reader::{Shape, Table};
+use super::reader::{Table, Value};
 use super::schedulers::try_userpass::Listeners;
-use super::schedulers::{self, Builders};
-use super::{MachineZone, Merging};
-use super::{slaves, steps};
-use crate::model::SlaveName;
+use super::schedulers::{self, Builders, MachineZone, SchedulerConfig};
+use super::secret::Secret;
+use super::shape::Shape;
+use super::slaves::{self, SlaveConfig};
+use super::steps;
+use crate::model::Properties;
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Config {
+    /// Name of the project.
+    pub title: String,
+    /// Its page.
+    pub title_url: String,
+    /// The master's own address for people.
+    pub buildbot_url: String,
+    /// Where slaves and `sendchange` connect; several addresses may be given, and a port without an
+    /// address is loopback of IPv4 and IPv6 (the latter may be missing on a machine). Empty: only local slaves.
+    #[serde(serialize_with = "address::texts")]
+    pub slave_port: Vec<Listen>,
+    /// Properties of all builds, with source "master.toml".
+    #[serde(serialize_with = "properties::plain")]
+    pub properties: Properties,
+    /// Slaves, in the order of the file.
+    #[serde(skip)]
+    pub slaves: Vec<Arc<SlaveConfig>>,
+    /// Builders, in the order of the file.
+    #[serde(skip)]
+    pub builders: Vec<Arc<BuilderConfig>>,
+    /// Locks, in the order of the file (LCK-01).
+    #[serde(skip)]
+    pub locks: Vec<LockConfig>,
+    /// Schedulers, in the order of the file.
+    #[serde(skip)]
+    pub schedulers: Vec<Arc<SchedulerConfig>>,
+    /// Where changes come from.
+    #[serde(skip)]
+    pub change_sources: Vec<ChangeSourceConfig>,
+    /// How long a slave may take to answer the ping before a build (START_BUILD_TIMEOUT): 10 s.
+    pub start_build_timeout: Duration,
+    /// How long a slave may take to answer while its builders are attached (row 1): 30 s.
+    pub attach_timeout: Duration,
+    /// How mail is sent.
+    #[serde(flatten)]
+    pub mail: MailConfig,
+    /// How long a slave may take to answer a keepalive (SLV-05): 30 s.
+    pub keepalive_timeout: Duration,
+    /// Limits of connections that are not those of slaves.
+    #[serde(flatten)]
+    pub clients: ClientLimits,
+    /// How long a stopped step may go on (BUI-12): 60 s.
+    pub interrupt_grace: Duration,
+    /// How long requests wait for a builder that was removed to come back (BST-09): not at all.
+    pub orphan_request_grace: Duration,
+    /// Builds that a request may lose to lost slaves before it ends as EXCEPTION (BUI-14): 5.
+    pub max_retries: u32,
+    /// Whether a second slave of a connected name replaces the first (`duplicate_slave = "replace"`) instead of being
+    /// arbitrated (SLV-04).
+    #[serde(rename = "duplicate_slave")]
+    pub duplicate_slave_replaces: bool,
+    /// Which idle slave gets a build, of builders that do not say it themselves (BLD-05).
+    pub choose_slaves: SlaveChoice,
+    /// Limits of step logs (LOG-03).
+    #[serde(flatten)]
+    pub logs: LogLimits,
+    /// How much of the program's own log file is kept.
+    pub log_rotation: LogRotation,
+    /// How much of the past is kept (MAS-08): all.
+    #[serde(flatten)]
+    pub horizons: Horizons,
+}
 
 pub(super) static SHAPE: Shape = Shape {
     place: "",
@@ -62,224 +134,171 @@ pub(super) static SHAPE: Shape = Shape {
         "mail_command",
         "mail_from",
     ],
+    kinds: Vec::new,
 };
 
-pub(super) static LOG_ROTATION: Shape = Shape {
-    place: "log_rotation",
-    noun: "log_rotation",
-    keys: &["size", "count"],
-};
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            title: "Buildbot".to_owned(),
+            title_url: String::new(),
+            buildbot_url: "http://localhost:8010/".to_owned(),
+            slave_port: Vec::new(),
+            properties: Properties::new(),
+            slaves: Vec::new(),
+            builders: Vec::new(),
+            locks: Vec::new(),
+            schedulers: Vec::new(),
+            change_sources: Vec::new(),
+            start_build_timeout: Duration::from_secs(10),
+            attach_timeout: Duration::from_secs(30),
+            mail: MailConfig::default(),
+            keepalive_timeout: Duration::from_secs(30),
+            clients: ClientLimits::default(),
+            interrupt_grace: Duration::from_secs(60),
+            orphan_request_grace: Duration::ZERO,
+            max_retries: 5,
+            duplicate_slave_replaces: false,
+            choose_slaves: SlaveChoice::default(),
+            logs: LogLimits::default(),
+            log_rotation: LogRotation::default(),
+            horizons: Horizons::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The builder of this name; looks through all of them.
+    #[must_use]
+    pub fn builder(&self, name: &str) -> Option<&Arc<BuilderConfig>> {
+        self.builders.iter().find(|b| b.name.as_str() == name)
+    }
+
+    /// Which idle slave gets a build of `builder` (BLD-05).
+    #[must_use]
+    pub fn slave_choice(&self, builder: &BuilderConfig) -> SlaveChoice {
+        builder.next_slave.unwrap_or(self.choose_slaves)
+    }
+
+    /// The slave of this name; looks through all of them.
+    #[must_use]
+    pub fn slave(&self, name: &str) -> Option<&Arc<SlaveConfig>> {
+        self.slaves.iter().find(|s| s.name.as_str() == name)
+    }
+
+    /// All passwords of slaves, change sources and users.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let slaves = self.slaves.iter().filter_map(|s| s.kind.password());
+        let sources = self.change_sources.iter();
+        let sources = sources.filter_map(ChangeSourceConfig::password);
+        let doors = self.schedulers.iter();
+        let doors = doors.filter_map(|s| s.kind.try_userpass());
+        let users = doors.flat_map(|door| &door.users);
+        slaves
+            .chain(sources)
+            .chain(users.map(|(_, password)| password))
+    }
+}
 
 /// Reads all. What it gives back is of use only if no error was noted.
 pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Config {
-    let mut slave_names = Names::new("slave");
-    let mut locks = Locks::read(&mut root);
-    let slaves = slaves::read(&mut root, &mut slave_names, &mut locks);
-    locks.read_counts(&slave_names);
-    let slave_port = root.take("slave_port");
-    let listens = slave_port
-        .as_ref()
-        .and_then(|v| v.listen())
-        .unwrap_or_default();
-    let port = SlavePort {
-        is_given: slave_port.is_some() || root.has_misspelt("slave_port"),
-        value: slave_port,
-        listens: &listens,
-        slaves: &slave_names,
-    };
-    if !port.is_given {
-        let is_remote = |kind: &SlaveKind| *kind != SlaveKind::Local;
-        let remote = slaves.iter().find(|s| is_remote(&s.kind));
-        if let Some(remote) = remote {
-            let place = slave_names.place(remote.name.as_str()).cloned();
-            let message = format!("slave `{}` has no port to connect to", remote.name);
-            let help = "add `slave_port = 9989` at the top of the file, or `type = \"local\"` to the slave";
-            root.sink.missing(place.unwrap_or_default(), message, help);
-        }
-    }
-    let has_tcp = listens.iter().any(|l| matches!(l, Listen::Tcp(_)));
-    if !has_tcp && !listens.is_empty() {
-        let lost = |s: &&Arc<SlaveConfig>| {
-            let address = s.kind.latent().map(|latent| &latent.master);
-            address.is_some_and(|master| master.as_ref().is_none_or(|m| m.port.is_none()))
-        };
-        if let Some(slave) = slaves.iter().find(lost) {
-            let place = slave_names.place(slave.name.as_str()).cloned();
-            let message = format!("slave `{}` has no TCP port to connect to", slave.name);
-            let help = "give `slave_port` a port, or the slave `master = \"HOST:PORT\"`";
-            root.sink.error(place.unwrap_or_default(), message, help);
-        }
-    }
-    let change_sources = change_sources::read(&mut root, &port);
-
-    let mut factory_names = Names::new("factory");
-    let factories = steps::read(&mut root, &mut factory_names, &mut locks);
-    let merging = root.merging(Merging::default());
-    let known = Known {
-        slaves: &slave_names,
-        factory_names,
-        factories,
-        merging,
-    };
-    let mut builder_names = Names::new("builder");
-    let builders = builders::read(&mut root, &known, &mut builder_names, &mut locks);
-    locks.check(&root, &slaves, &builders);
-    let mut builder_names = Builders {
-        names: builder_names,
-        scheduled: BTreeSet::new(),
-    };
-    let schedulers = schedulers::read(
-        &mut root,
-        &mut builder_names,
-        zone,
-        Listeners {
-            slave_port: &port,
-            change_sources: &change_sources,
-        },
-    );
-    warn_of_idle_builders(&root, &builder_names);
-    note_git(&root, &slaves, &builders, &builder_names);
-
-    let mut time = |key, default| {
-        let time = root.take(key).and_then(|v| v.duration(SHORTEST..=LONGEST));
-        time.unwrap_or(Duration::from_secs(default))
-    };
-    let start_build_timeout = time("start_build_timeout", 10);
-    let attach_timeout = time("attach_timeout", 30);
-    let keepalive_timeout = time("keepalive_timeout", 30);
-    let interrupt_grace = time("interrupt_grace", 60);
-    let orphan_request_grace = root.take("orphan_request_grace");
-    let orphan_request_grace =
-        orphan_request_grace.and_then(|v| v.duration(Duration::ZERO..=LONGEST));
-    let max_retries = root.take("max_retries");
-    let max_retries = max_retries.and_then(|v| v.integer(0..=u32::MAX));
-    let duplicate_slave = root.take("duplicate_slave");
-    let duplicate_slave = duplicate_slave.and_then(|v| v.one_of(&["arbitrate", "replace"]));
-    let choose_slaves = root.take("choose_slaves").and_then(|v| v.slave_choice());
-    let logs = LogLimits {
-        max_size: root.take("log_max_size").and_then(|v| v.size()),
-        max_tail_size: root.take("log_max_tail_size").and_then(|v| v.size()),
-    };
-    let log_rotation = read_log_rotation(&mut root);
-    let clients = clients::read(&mut root);
-    let horizons = horizons::read(&mut root);
-    let wish = slaves.iter().find(|s| !s.notify_on_missing.is_empty());
-    let wish = wish.and_then(|s| slave_names.place(s.name.as_str()).cloned());
-    let mail = mail::read(&mut root, wish);
-    let mut text = |key, default: &str| {
-        let text = root.take(key).and_then(|v| v.text());
-        text.unwrap_or(default).to_owned()
-    };
-    let title = text("title", "Buildbot");
-    let title_url = text("title_url", "");
-    let buildbot_url = text("buildbot_url", "http://localhost:8010/");
+    let mut config = Config::default();
+    let slave_names = config.read_parts(&mut root, zone);
+    config.read_settings(&mut root);
+    let wish = config.slaves.iter();
+    let wish = wish.filter(|slave| !slave.notify_on_missing.is_empty());
+    let wish = wish.map(|slave| slave_names.place(slave.name.as_str()).cloned());
+    config.mail.read(&mut root, wish.flatten().next());
     let file_name = Path::new(file).file_name().and_then(|n| n.to_str());
-    let properties = root.properties(file_name.unwrap_or(file));
+    config.properties = root.properties(file_name.unwrap_or(file));
     root.finish();
-    Config {
-        title,
-        title_url,
-        buildbot_url,
-        slave_port: listens,
-        properties,
-        slaves,
-        builders,
-        locks: locks.defined,
-        schedulers,
-        change_sources,
-        start_build_timeout,
-        attach_timeout,
-        keepalive_timeout,
-        clients,
-        mail,
-        interrupt_grace,
-        orphan_request_grace: orphan_request_grace.unwrap_or_default(),
-        max_retries: max_retries.unwrap_or(5),
-        duplicate_slave_replaces: duplicate_slave == Some("replace"),
-        choose_slaves: choose_slaves.unwrap_or_default(),
-        logs,
-        log_rotation,
-        horizons,
-    }
+    config
 }
 
-/// A builder that nothing starts is an error in Buildbot, a warning here (MAS-02). Where there are
-/// errors, it may well be a consequence of one.
-fn warn_of_idle_builders(root: &Table<'_>, builders: &Builders<'_>) {
-    if root.sink.has_errors() {
-        return;
-    }
-    for (name, place) in builders.names.iter() {
-        if !builders.scheduled.contains(name) {
-            let message = format!("no scheduler starts builder `{name}`");
-            let help = "add it to the `builders` of one, unless it is only wanted by hand";
-            root.sink.warning(place.clone(), message, help);
-        }
-    }
-}
-
-/// Slaves on this machine run the master's own git.
-fn note_git(
-    root: &Table<'_>,
-    slaves: &[Arc<SlaveConfig>],
-    builders: &[Arc<BuilderConfig>],
-    names: &Builders<'_>,
-) {
-    let is_here = |name: &SlaveName| {
-        slaves.iter().any(|slave| {
-            let is_process = slave
-                .kind
-                .latent()
-                .is_some_and(|l| l.kind == InstanceKind::Process);
-            slave.name == *name && (slave.kind == SlaveKind::Local || is_process)
-        })
-    };
-    for builder in builders {
-        let has_own_path = |env: &BTreeMap<String, _>| env.contains_key("PATH");
-        let uses_git = builder.factory.steps.iter().any(|step| match &step.kind {
-            StepKind::Git(git) => !has_own_path(&git.env),
-            StepKind::Shell(_) => false,
-        });
-        let slave = builder.slaves.iter().find(|name| is_here(name));
-        let place = names.names.place(builder.name.as_str());
-        let (Some(slave), Some(place), true) = (slave, place, uses_git) else {
-            continue;
+impl Config {
+    /// Takes what refers to each other; gives the names of the slaves.
+    fn read_parts<'a>(&mut self, root: &mut Table<'a>, zone: &MachineZone) -> Names<'a> {
+        let mut slave_names = Names::new("slave");
+        let mut locks = Locks::read(root);
+        self.slaves = slaves::read(root, &mut slave_names, &mut locks);
+        locks.read_counts(&slave_names);
+        let slave_port = root.take("slave_port");
+        let listens = slave_port.as_ref().and_then(Value::listen);
+        self.slave_port = listens.unwrap_or_default();
+        let port = SlavePort {
+            is_given: slave_port.is_some() || root.has_misspelt("slave_port"),
+            value: slave_port,
+            listens: &self.slave_port,
+            slaves: &slave_names,
         };
-        if !has_own_path(&builder.env) {
-            root.sink.need(Need {
-                owner: format!("builder `{}`", builder.name),
-                what: Needed::Program {
-                    program: "git".to_owned(),
-                    otherwise: format!(
-                        "its Git step fails on slave `{slave}`, which runs on this machine"
-                    ),
-                    help: "install git, or give the builder slaves that have it".to_owned(),
-                },
-                span: place.clone(),
-            });
+        checks::slaves_find_the_master(root.sink, &self.slaves, &port);
+        self.change_sources = change_sources::read(root, &port);
+        let mut factory_names = Names::new("factory");
+        let factories = steps::read(root, &mut factory_names, &mut locks);
+        let known = Known {
+            slaves: &slave_names,
+            factory_names,
+            factories,
+            merging: root.merging(Merging::default()),
+        };
+        let mut builder_names = Names::new("builder");
+        self.builders = builders::read(root, &known, &mut builder_names, &mut locks);
+        lock_circles::check(root.sink, &locks, &self.slaves, &self.builders);
+        let mut builder_names = Builders {
+            names: builder_names,
+            scheduled: BTreeSet::new(),
+        };
+        let listeners = Listeners {
+            slave_port: &port,
+            change_sources: &self.change_sources,
+        };
+        self.schedulers = schedulers::read(root, &mut builder_names, zone, listeners);
+        checks::builders_are_started(root.sink, &builder_names);
+        checks::note_programs(root.sink, &self.slaves, &self.builders, &builder_names);
+        self.locks = locks.defined;
+        slave_names
+    }
+
+    /// Takes the settings of the whole.
+    fn read_settings(&mut self, root: &mut Table<'_>) {
+        for (key, text) in [
+            ("title", &mut self.title),
+            ("title_url", &mut self.title_url),
+            ("buildbot_url", &mut self.buildbot_url),
+        ] {
+            root.set(key, text, |v| v.text().map(str::to_owned));
         }
+        for (key, time, least) in [
+            (
+                "start_build_timeout",
+                &mut self.start_build_timeout,
+                SHORTEST,
+            ),
+            ("attach_timeout", &mut self.attach_timeout, SHORTEST),
+            ("keepalive_timeout", &mut self.keepalive_timeout, SHORTEST),
+            ("interrupt_grace", &mut self.interrupt_grace, SHORTEST),
+            (
+                "orphan_request_grace",
+                &mut self.orphan_request_grace,
+                Duration::ZERO,
+            ),
+        ] {
+            root.set(key, time, |v| v.duration(least..=LONGEST));
+        }
+        root.set("max_retries", &mut self.max_retries, |v| {
+            v.integer(0..=u32::MAX)
+        });
+        root.set("duplicate_slave", &mut self.duplicate_slave_replaces, |v| {
+            Some(v.one_of(&["arbitrate", "replace"])? == "replace")
+        });
+        root.set(
+            "choose_slaves",
+            &mut self.choose_slaves,
+            Value::slave_choice,
+        );
+        self.logs.read(root);
+        root.set("log_rotation", &mut self.log_rotation, LogRotation::read);
+        self.clients.read(root);
+        self.horizons.read(root);
     }
 }
-
-fn read_log_rotation(root: &mut Table<'_>) -> (u64, u32) {
-    let table = root
-        .take("log_rotation")
-        .and_then(|v| v.table(&LOG_ROTATION));
-    let Some(mut table) = table else {
-        return LOG_ROTATION_DEFAULT;
-    };
-    let size = table.take("size").and_then(|v| {
-        let size = v.size()?;
-        if size == 0 {
-            v.error("is out of range", "at least one byte");
-        }
-        Some(size)
-    });
-    let count = table.take("count").and_then(|v| v.integer(0..=9999));
-    table.finish();
-    let (default_size, default_count) = LOG_ROTATION_DEFAULT;
-    (size.unwrap_or(default_size), count.unwrap_or(default_count))
-}
-
-/// As Buildbot's `buildbot.tac` has it.
-const LOG_ROTATION_DEFAULT: (u64, u32) = (10_000_000, 10);

@@ -16,9 +16,7 @@ use super::instances::Access;
 use super::passwords::Passwords;
 use super::sessions::{Keepalive, Keepalives};
 use crate::buildslave::own_environment;
-use crate::config::{
-    ChangeSourceConfig, ClientLimits, Config, InstanceKind, Listen, SchedulerKind, SlaveKind,
-};
+use crate::config::{ChangeSourceConfig, ClientLimits, Config, Listen, SlaveKind};
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Gatekeeper, Login, Tasks, UserKind};
@@ -262,8 +260,8 @@ impl Doors {
             let name = slave.name.as_str();
             let kind = UserKind::Slave(slave.name.clone());
             match &slave.kind {
-                SlaveKind::Remote { password } => {
-                    let password = passwords.read("slave", name, password)?;
+                SlaveKind::Remote(remote) => {
+                    let password = passwords.read("slave", name, &remote.password)?;
                     slaves.insert(name, &password, kind);
                 }
                 SlaveKind::Local => {
@@ -273,12 +271,9 @@ impl Doors {
                     local_passwords.insert(slave.name.clone(), password);
                 }
                 SlaveKind::Latent(latent) => {
-                    let password = match &latent.kind {
-                        InstanceKind::Command { password, .. }
-                        | InstanceKind::Docker { password, .. } => {
-                            passwords.read("slave", name, password)?
-                        }
-                        InstanceKind::Process => {
+                    let password = match latent.kind.password() {
+                        Some(password) => passwords.read("slave", name, password)?,
+                        None => {
                             let known = self.access.borrow().passwords.get(&slave.name).cloned();
                             known.unwrap_or_else(|| new_password().into_bytes())
                         }
@@ -290,28 +285,24 @@ impl Doors {
         }
         let mut groups = BTreeMap::new();
         for source in &config.change_sources {
-            let ChangeSourceConfig::Pb {
-                ports,
-                user,
-                password,
-                prefix,
-            } = source;
-            let password = passwords.read("change source", &source.name(), password)?;
-            let kind = UserKind::Change {
-                prefix: prefix.clone(),
-            };
-            if ports.is_empty() {
-                slaves.insert(user, &password, kind);
-            } else {
-                let group = Group::own(ports);
-                let own = groups
-                    .entry(group)
-                    .or_insert_with(|| (present(ports), Directory::new()));
-                own.1.insert(user, &password, kind);
+            match source {
+                ChangeSourceConfig::Pb(pb) => {
+                    let password = passwords.read("change source", &source.name(), &pb.password)?;
+                    let kind = UserKind::Change {
+                        prefix: pb.prefix.clone(),
+                    };
+                    if pb.ports.is_empty() {
+                        slaves.insert(&pb.user, &password, kind);
+                    } else {
+                        let own = || (present(&pb.ports), Directory::new());
+                        let group = groups.entry(Group::own(&pb.ports)).or_insert_with(own);
+                        group.1.insert(&pb.user, &password, kind);
+                    }
+                }
             }
         }
         for scheduler in &config.schedulers {
-            let SchedulerKind::TryUserpass(settings) = &scheduler.kind else {
+            let Some(settings) = scheduler.kind.try_userpass() else {
                 continue;
             };
             let directory = if settings.ports == config.slave_port {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
 use crate::changes::try_jobdir::{JobdirWatcher, Lock};
-use crate::config::{Config, SchedulerKind, TryJobdirConfig};
+use crate::config::{Config, TryJobdirConfig};
 use crate::control::Control;
 use crate::model::SchedulerName;
 use crate::net::Tasks;
@@ -152,17 +152,6 @@ fn owned<'a>(
 }
 
 fn configured(config: &Config) -> impl Iterator<Item = (&SchedulerName, &TryJobdirConfig)> {
-    config
-        .schedulers
-        .iter()
-        .filter_map(|scheduler| match &scheduler.kind {
-            SchedulerKind::TryJobdir(jobdir) => Some((&scheduler.name, jobdir)),
-            SchedulerKind::Scheduler { .. }
-            | SchedulerKind::AnyBranch { .. }
-            | SchedulerKind::Dependent { .. }
-            | SchedulerKind::Periodic { .. }
-            | SchedulerKind::Nightly(_)
-            | SchedulerKind::Triggerable
-            | SchedulerKind::TryUserpass(_) => None,
-        })
+    let schedulers = config.schedulers.iter();
+    schedulers.filter_map(|scheduler| Some((&scheduler.name, scheduler.kind.try_jobdir()?)))
 }

@@ -17,7 +17,7 @@ use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
 use super::preflight::{self, Holds, Site};
-use crate::config::{Config, Difference, Horizons, Reading};
+use crate::config::{Config, Difference, Horizons, LogRotation, Reading};
 use crate::control::{Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
@@ -44,7 +44,10 @@ pub(super) struct Reconfigurer {
 /// When the program's own log is set aside.
 #[must_use]
 pub fn rotation(config: &Config) -> Rotation {
-    let (size_bytes, keep) = config.log_rotation;
+    let LogRotation {
+        size: size_bytes,
+        count: keep,
+    } = config.log_rotation;
     Rotation {
         size_bytes: Some(size_bytes),
         keep: Some(keep),

@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::Peekable;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{Due, Effects, Registry, Run, SchedulerIx, Submission, next_run};
-use crate::config::{NightlyConfig, SchedulerConfig, SchedulerKind};
+use super::effects::{Effects, SchedulerIx, Submission};
+use super::kind::Due;
+use super::registry::Registry;
+use crate::config::SchedulerConfig;
 use crate::model::{Change, SchedulerName, Timestamp};
 
 /// What schedulers do from a start to an end, one thing after the other. Nothing is worked out before it
@@ -156,68 +157,6 @@ impl<I: Iterator<Item = Arc<Change>>> Iterator for Foresight<I> {
             }
             if !self.advance() {
                 return None;
-            }
-        }
-    }
-}
-
-/// The runs of a scheduler that looks at the clock, one after the other.
-#[derive(Clone, Debug)]
-pub enum Runs<'a> {
-    /// Of a `Periodic`.
-    Periodic {
-        /// The next one; none where time itself ends.
-        next: Option<Timestamp>,
-        /// From one to the next.
-        period: Duration,
-    },
-    /// Of a `Nightly`.
-    Nightly {
-        /// Its settings.
-        config: &'a NightlyConfig,
-        /// The next one is later.
-        after: Timestamp,
-    },
-}
-
-impl<'a> Runs<'a> {
-    /// Those of one that starts at `from`: a Periodic runs then, a Nightly later than that. None if it is of a
-    /// kind that does not look at the clock.
-    #[must_use]
-    pub fn new(kind: &'a SchedulerKind, from: Timestamp) -> Option<Self> {
-        match kind {
-            SchedulerKind::Periodic { period, .. } => Some(Self::Periodic {
-                next: Some(from),
-                period: *period,
-            }),
-            SchedulerKind::Nightly(config) => Some(Self::Nightly {
-                config,
-                after: from,
-            }),
-            SchedulerKind::Scheduler { .. }
-            | SchedulerKind::AnyBranch { .. }
-            | SchedulerKind::Dependent { .. }
-            | SchedulerKind::Triggerable
-            | SchedulerKind::TryJobdir(_)
-            | SchedulerKind::TryUserpass(_) => None,
-        }
-    }
-}
-
-impl Iterator for Runs<'_> {
-    type Item = Run;
-
-    fn next(&mut self) -> Option<Run> {
-        match self {
-            Self::Periodic { next, period } => {
-                let at = next.take()?;
-                *next = Some(at + *period).filter(|&then| then > at);
-                Some(Run { at, forced: false })
-            }
-            Self::Nightly { config, after } => {
-                let run = next_run(config, *after)?;
-                *after = run.at;
-                Some(run)
             }
         }
     }

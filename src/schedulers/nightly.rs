@@ -19,19 +19,22 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::remembering;
+use super::kind::{Due, Outcome, Scheduler, Start};
+use super::live::LiveScheduler;
+use super::remembering::{self, Part, Parts};
 use super::search::{self, Run};
 use super::timed::Gathered;
-use super::waiting::{Arrival, StoredChanges, Waiting};
+use super::waiting::{self, Arrival, StoredChanges};
 use crate::config::NightlyConfig;
-use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 
 /// How far ahead a last run is believed: clocks are set back by hours to repeat no slot.
 const BELIEVED: Duration = Duration::from_secs(24 * 3600);
 
-/// The state of one `Nightly`.
+/// A `Nightly`.
 #[derive(Debug)]
 pub(super) struct Nightly {
+    config: NightlyConfig,
     /// The instant after which the next slot was looked for: the start, or the last run.
     searched_from: Timestamp,
     next: Next,
@@ -57,106 +60,141 @@ struct Stored {
 
 impl Nightly {
     /// Looks for the first slot after `now`.
-    pub(super) fn new(config: &NightlyConfig, now: Timestamp) -> Self {
+    pub(super) fn new(config: NightlyConfig, now: Timestamp) -> Self {
         Self {
             searched_from: now,
-            next: Next::after(config, now),
+            next: Next::after(&config, now),
             gathered: Gathered::default(),
+            config,
         }
     }
 
-    /// Goes on with the slot that was stored, even if it is past, if the settings still have it; changes are
-    /// taken over as far as they are still wanted (SCB-10).
-    pub(super) fn restore(
-        &mut self,
-        config: &NightlyConfig,
-        state: &Value,
-        known: &BTreeMap<ChangeNumber, Arrival>,
-        now: Timestamp,
-    ) -> Result<(), String> {
-        let stored: Stored = remembering::read(state)?;
-        let from = stored.searched_from;
-        let next = Next::after(config, from);
-        if stored.next.is_some() && next.slot() == stored.next {
-            (self.searched_from, self.next) = (from, next);
-        } else {
-            self.searched_from = from.max(now);
-            self.next = Next::after(config, self.searched_from);
-        }
-        self.gathered.restore(&config.what, &stored.changes, known)
-    }
-
-    /// Takes a change into account.
-    pub(super) fn on_change(
-        &mut self,
-        config: &NightlyConfig,
-        change: &Arc<Change>,
-        now: Moment,
-    ) -> Decision {
-        let at = self.next.slot();
-        self.gathered.on_change(&config.what, change, now, at)
-    }
-
-    /// Runs the slot, or looks for one again, if it is time: what is to be built, if so (NIG-07).
-    pub(super) fn on_timer(
-        &mut self,
-        config: &NightlyConfig,
-        now: Timestamp,
-    ) -> Option<Vec<SourceStamp>> {
-        if self.searched_from > now + BELIEVED {
-            self.searched_from = now;
-            self.next = Next::after(config, now);
-            return Some(Vec::new());
-        }
-        if self.next_due() > now {
-            return None;
-        }
-        let run = self.next;
+    fn search_from(&mut self, now: Timestamp) {
         self.searched_from = now;
-        self.next = Next::after(config, now);
-        Some(match run {
-            Next::Slot(run) => self.gathered.take_stamps(&config.what, run.forced),
-            Next::NoneUntil(_) => Vec::new(),
-        })
+        self.next = Next::after(&self.config, now);
     }
 
-    /// When [`Nightly::on_timer`] is due.
-    pub(super) const fn next_due(&self) -> Timestamp {
-        match self.next {
-            Next::Slot(run) => run.at,
-            Next::NoneUntil(at) => at,
-        }
-    }
-
-    /// The next slot.
-    pub(super) const fn pending_build_time(&self) -> Option<Timestamp> {
-        self.next.slot()
-    }
-
-    /// What is wrong when there is no next slot (NIG-06).
-    pub(super) fn problem(&self, config: &NightlyConfig) -> Option<String> {
-        match self.next {
-            Next::Slot(_) => None,
-            Next::NoneUntil(_) => Some(format!(
-                "no time within {} calendar years is one of its own; it looks again at the new year",
-                config.search_years
-            )),
-        }
-    }
-
-    /// The changes that wait.
-    pub(super) const fn waiting(&self) -> &Waiting {
-        self.gathered.waiting()
-    }
-
-    /// What must be remembered.
-    pub(super) fn state(&self) -> Value {
+    fn state(&self) -> Value {
         let stored = Stored {
             changes: self.gathered.stored(),
             searched_from: self.searched_from,
             next: self.next.slot(),
         };
         serde_json::to_value(stored).expect("numbers always have a JSON form")
+    }
+
+    /// What is to be done after a slot or a new search.
+    fn outcome(&self) -> Outcome {
+        let mut outcome = Outcome {
+            rearm: true,
+            problem: self.problem(),
+            ..Outcome::default()
+        };
+        outcome.remember(Part::default(), Some(self.state()));
+        outcome
+    }
+}
+
+impl Scheduler for Nightly {
+    /// Goes on with the slot that was stored, even if it is past, if the settings still have it; changes are
+    /// taken over as far as they are still wanted (SCB-10).
+    fn restore(
+        &mut self,
+        old: &Parts,
+        known: &BTreeMap<ChangeNumber, Arrival>,
+        _start: Start,
+        now: Moment,
+    ) -> Result<(), String> {
+        let Some(state) = old.whole() else {
+            return Ok(());
+        };
+        let stored: Stored = remembering::read(state)?;
+        let from = stored.searched_from;
+        let next = Next::after(&self.config, from);
+        if stored.next.is_some() && next.slot() == stored.next {
+            (self.searched_from, self.next) = (from, next);
+        } else {
+            self.search_from(from.max(now.wall));
+        }
+        let what = &self.config.what;
+        self.gathered.restore(what, &stored.changes, known)
+    }
+
+    fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> (Outcome, Decision) {
+        let (what, at) = (&self.config.what, self.next.slot());
+        let decision = self.gathered.on_change(what, change, now, at);
+        let mut outcome = Outcome::default();
+        if decision.keeps() {
+            outcome.remember(Part::default(), Some(self.state()));
+        }
+        (outcome, decision)
+    }
+
+    /// Runs the slot, or looks for one again, if it is time (NIG-07).
+    fn on_timer(&mut self, now: Moment) -> Outcome {
+        let now = now.wall;
+        if self.searched_from > now + BELIEVED {
+            self.search_from(now);
+            return self.outcome();
+        }
+        if self.next.due() > now {
+            return Outcome::default();
+        }
+        let run = self.next;
+        self.search_from(now);
+        let stamps = match run {
+            Next::Slot(run) => self.gathered.take_stamps(&self.config.what, run.forced),
+            Next::NoneUntil(_) => Vec::new(),
+        };
+        Outcome {
+            stamps,
+            ..self.outcome()
+        }
+    }
+
+    fn next_due(&self) -> Option<Due> {
+        Some(Due::Wall(self.next.due()))
+    }
+
+    fn pending_build_times(&self, _now: Moment) -> Vec<Timestamp> {
+        self.next.slot().into_iter().collect()
+    }
+
+    fn live(&self, _now: Moment) -> LiveScheduler {
+        self.gathered.live(self.next.slot())
+    }
+
+    /// There is no next slot (NIG-06).
+    fn problem(&self) -> Option<String> {
+        match self.next {
+            Next::Slot(_) => None,
+            Next::NoneUntil(_) => Some(format!(
+                "no time within {} calendar years is one of its own; it looks again at the new year",
+                self.config.search_years
+            )),
+        }
+    }
+
+    fn changes(&self) -> BTreeMap<ChangeNumber, Arrival> {
+        waiting::by_number(self.gathered.waiting().arrivals())
+    }
+
+    fn states(&self, _now: Moment) -> Parts {
+        Parts::of_whole(Some(self.state()))
+    }
+
+    /// A run comes later than the start.
+    fn runs(&self, from: Timestamp) -> Option<Box<dyn Iterator<Item = Run>>> {
+        let (config, mut after) = (self.config.clone(), from);
+        Some(Box::new(std::iter::from_fn(move || {
+            let run = search::next_run(&config, after)?;
+            after = run.at;
+            Some(run)
+        })))
+    }
+
+    fn next_run(&self, _last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        search::next_run(&self.config, now).map(|run| run.at)
     }
 }
 
@@ -165,6 +203,14 @@ impl Next {
         match search::next_run(config, after) {
             Some(run) => Self::Slot(run),
             None => Self::NoneUntil(search::next_new_year(config.zone, after)),
+        }
+    }
+
+    /// When it is time to run, or to look again.
+    const fn due(self) -> Timestamp {
+        match self {
+            Self::Slot(run) => run.at,
+            Self::NoneUntil(at) => at,
         }
     }
 

@@ -11,28 +11,23 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Start;
-use super::remembering;
+use super::kind::{Due, Outcome, Scheduler, Start};
+use super::live::LiveScheduler;
+use super::remembering::{self, Part, Parts};
+use super::search::Run;
 use super::timed::Gathered;
-use super::waiting::{Arrival, StoredChanges, Waiting};
-use crate::config::TimedBuild;
-use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, Timestamp};
+use super::waiting::{self, Arrival, StoredChanges};
+use crate::config::PeriodicConfig;
+use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 
-/// The state of one `Periodic`.
+/// A `Periodic`.
 #[derive(Debug)]
 pub(super) struct Periodic {
+    config: PeriodicConfig,
     /// The tick of the last run; it is stored as the wall time of it.
     last: Option<Timestamp>,
     next: Timestamp,
     gathered: Gathered,
-}
-
-/// The settings it works by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings<'a> {
-    pub(super) period: Duration,
-    pub(super) resume: bool,
-    pub(super) what: &'a TimedBuild,
 }
 
 /// The form in which it is stored.
@@ -45,77 +40,17 @@ struct Stored {
 
 impl Periodic {
     /// Runs first at `now` (PER-02).
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(super) fn new(config: PeriodicConfig, now: Timestamp) -> Self {
         Self {
+            config,
             last: None,
             next: now,
             gathered: Gathered::default(),
         }
     }
 
-    /// Takes over what was stored. A restarted master forgets the last run unless it is told to go on with
-    /// it (PER-06); other settings do not (SCB-10).
-    pub(super) fn restore(
-        &mut self,
-        settings: Settings<'_>,
-        state: &Value,
-        known: &BTreeMap<ChangeNumber, Arrival>,
-        (start, now): (Start, Moment),
-    ) -> Result<(), String> {
-        let stored: Stored = remembering::read(state)?;
-        if let Some(last) = stored.last
-            && (settings.resume || start == Start::Reconfigured)
-        {
-            let last = now.steady_of(last);
-            self.last = Some(last);
-            // A last run after the present is the work of a clock that was set back.
-            let latest = now.steady + settings.period;
-            self.next = (last + settings.period).clamp(now.steady, latest);
-        }
-        self.gathered.restore(settings.what, &stored.changes, known)
-    }
-
-    /// Takes a change into account.
-    pub(super) fn on_change(
-        &mut self,
-        what: &TimedBuild,
-        change: &Arc<Change>,
-        now: Moment,
-    ) -> Decision {
-        let at = Some(now.wall_of(self.next));
-        self.gathered.on_change(what, change, now, at)
-    }
-
-    /// What is to be built, if it is time.
-    pub(super) fn on_timer(
-        &mut self,
-        settings: Settings<'_>,
-        now: Timestamp,
-    ) -> Option<Vec<SourceStamp>> {
-        if self.next > now {
-            return None;
-        }
-        let period = settings.period.as_micros().max(1);
-        let late = now.since(self.next);
-        let missed = u64::try_from(late.as_micros() % period).unwrap_or(0);
-        let tick = now - Duration::from_micros(missed);
-        self.last = Some(tick);
-        self.next = tick + settings.period;
-        Some(self.gathered.take_stamps(settings.what, false))
-    }
-
-    /// When [`Periodic::on_timer`] is due: the next tick.
-    pub(super) const fn next_due(&self) -> Timestamp {
-        self.next
-    }
-
-    /// The changes that wait.
-    pub(super) const fn waiting(&self) -> &Waiting {
-        self.gathered.waiting()
-    }
-
     /// What must be remembered; nothing before the first run.
-    pub(super) fn state(&self, now: Moment) -> Option<Value> {
+    fn state(&self, now: Moment) -> Option<Value> {
         if self.last.is_none() && self.gathered.waiting().is_empty() {
             return None;
         }
@@ -124,5 +59,97 @@ impl Periodic {
             last: self.last.map(|last| now.wall_of(last)),
         };
         Some(serde_json::to_value(stored).expect("numbers always have a JSON form"))
+    }
+}
+
+impl Scheduler for Periodic {
+    /// A restarted master forgets the last run unless it is told to go on with it (PER-06); other settings do not
+    /// (SCB-10).
+    fn restore(
+        &mut self,
+        old: &Parts,
+        known: &BTreeMap<ChangeNumber, Arrival>,
+        start: Start,
+        now: Moment,
+    ) -> Result<(), String> {
+        let Some(state) = old.whole() else {
+            return Ok(());
+        };
+        let stored: Stored = remembering::read(state)?;
+        let PeriodicConfig {
+            period,
+            resume,
+            what,
+        } = &self.config;
+        if let Some(last) = stored.last
+            && (*resume || start == Start::Reconfigured)
+        {
+            let last = now.steady_of(last);
+            self.last = Some(last);
+            // A last run after the present is the work of a clock that was set back.
+            let latest = now.steady + *period;
+            self.next = (last + *period).clamp(now.steady, latest);
+        }
+        self.gathered.restore(what, &stored.changes, known)
+    }
+
+    fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> (Outcome, Decision) {
+        let (what, at) = (&self.config.what, Some(now.wall_of(self.next)));
+        let decision = self.gathered.on_change(what, change, now, at);
+        let mut outcome = Outcome::default();
+        if decision.keeps() {
+            outcome.remember(Part::default(), self.state(now));
+        }
+        (outcome, decision)
+    }
+
+    fn on_timer(&mut self, now: Moment) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.next > now.steady {
+            return outcome;
+        }
+        let period = self.config.period.as_micros().max(1);
+        let late = now.steady.since(self.next);
+        let missed = u64::try_from(late.as_micros() % period).unwrap_or(0);
+        let tick = now.steady - Duration::from_micros(missed);
+        self.last = Some(tick);
+        self.next = tick + self.config.period;
+        outcome.stamps = self.gathered.take_stamps(&self.config.what, false);
+        outcome.remember(Part::default(), self.state(now));
+        outcome.rearm = true;
+        outcome
+    }
+
+    fn next_due(&self) -> Option<Due> {
+        Some(Due::Steady(self.next))
+    }
+
+    fn pending_build_times(&self, now: Moment) -> Vec<Timestamp> {
+        vec![now.wall_of(self.next)]
+    }
+
+    fn live(&self, now: Moment) -> LiveScheduler {
+        self.gathered.live(Some(now.wall_of(self.next)))
+    }
+
+    fn changes(&self) -> BTreeMap<ChangeNumber, Arrival> {
+        waiting::by_number(self.gathered.waiting().arrivals())
+    }
+
+    fn states(&self, now: Moment) -> Parts {
+        Parts::of_whole(self.state(now))
+    }
+
+    /// The first run comes with the start; there are none where time itself ends.
+    fn runs(&self, from: Timestamp) -> Option<Box<dyn Iterator<Item = Run>>> {
+        let period = self.config.period;
+        let next = move |at: &Timestamp| Some(*at + period).filter(|then| then > at);
+        let times = std::iter::successors(Some(from), next);
+        Some(Box::new(times.map(|at| Run { at, forced: false })))
+    }
+
+    fn next_run(&self, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        let next = last? + self.config.period;
+        Some(next).filter(|next| *next > now)
     }
 }

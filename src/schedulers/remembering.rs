@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Effects;
+use super::effects::Effects;
 use crate::model::SchedulerName;
 
 /// A part of a scheduler's state; the default is the scheduler itself.
@@ -50,6 +50,16 @@ impl Parts {
     /// Of the scheduler itself.
     pub(super) fn whole(&self) -> Option<&Value> {
         self.0.get(&Part::default())
+    }
+
+    /// Of a scheduler without parts.
+    pub(super) fn of_whole(state: Option<Value>) -> Self {
+        Self(
+            state
+                .map(|state| (Part::default(), state))
+                .into_iter()
+                .collect(),
+        )
     }
 
     /// These take the place of `old`.

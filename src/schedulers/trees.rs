@@ -1,4 +1,4 @@
-//! `Scheduler` and `AnyBranch`: a [`Scheduler`] for each tree that has changes (sections 4 and 5, CBS-02).
+//! What `Scheduler` and `AnyBranch` share: a [`TreeState`] for each tree that has changes (sections 4 and 5, CBS-02).
 //!
 //! Invariant: each sub-scheduler stands in the agenda once if it has a timer or is idle. One that has been idle
 //! for a day (no timer, no changes, no unfinished set) goes away, and nothing is lost with it (ANY-06).
@@ -9,22 +9,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::live::WaitingTree;
-use super::remembering;
-use super::scheduler::{Scheduler, Stored};
+use super::kind::{Due, Outcome, Scheduler, Start};
+use super::live::{LiveScheduler, WaitingTree};
+use super::remembering::{self, Part, Parts};
+use super::tree::{Stored, TreeState};
 use super::waiting::{self, Arrival, Tree};
-use super::{Outcome, Part};
-use crate::config::TreeStable;
+use crate::config::{ChangeRules, TreeStable};
 use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, Timestamp};
 
 /// How long an idle sub-scheduler stays (ANY-06).
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// The state of one `Scheduler` or `AnyBranch`.
-#[derive(Debug, Default)]
-pub(super) struct Trees {
+/// Which trees a kind of scheduler wants, and how it keeps them apart.
+pub(super) trait Wanted: std::fmt::Debug + Send + Sync {
+    /// Why it does not want `change`, if it does not.
+    fn check(&self, rules: &ChangeRules, change: &Change) -> Result<(), Decision>;
+
+    /// Whether branches wait together that are not kept apart by their repositories.
+    fn mixes_branches(&self) -> bool;
+
+    /// What the scheduler called `name` is called for a branch.
+    fn name_for(&self, name: &str, branch: Option<&str>) -> String;
+
+    /// The names of the sub-schedulers for these branches.
+    fn sub_schedulers(&self, name: &str, branches: BTreeSet<Option<&str>>) -> Vec<String>;
+}
+
+/// A scheduler that wants the trees that `W` says.
+#[derive(Debug)]
+pub(super) struct Trees<W> {
+    wanted: W,
+    settings: TreeStable,
     subs: BTreeMap<Arc<Tree>, Sub>,
     /// When each wants attention.
     agenda: BTreeSet<(Timestamp, Arc<Tree>)>,
@@ -32,99 +47,44 @@ pub(super) struct Trees {
 
 #[derive(Debug, Default)]
 struct Sub {
-    scheduler: Scheduler,
+    state: TreeState,
     /// Its sets that have not finished.
     open_sets: usize,
     /// Where it stands in the agenda.
     listed: Option<Timestamp>,
 }
 
-/// The settings it works by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings<'a> {
-    pub(super) branches: Branches<'a>,
-    pub(super) tree_stable: &'a TreeStable,
-}
-
-/// The branches whose changes are wanted.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Branches<'a> {
-    /// Of a `Scheduler`: this one, unless the filter speaks of branches.
-    One(Option<&'a str>),
-    /// Of an `AnyBranch`: these, or all.
-    Listed(Option<&'a [Option<String>]>),
-}
-
-impl Settings<'_> {
-    fn wants(&self, change: &Change) -> bool {
-        self.check(change).is_ok()
-    }
-
-    fn check(&self, change: &Change) -> Result<(), Decision> {
-        let rules = &self.tree_stable.rules;
-        match self.branches {
-            Branches::One(branch) => waiting::check(branch, rules, change),
-            Branches::Listed(Some(listed)) if !listed.contains(&change.branch) => {
-                Err(Decision::BranchNotListed)
-            }
-            Branches::Listed(_) => waiting::check_filter(rules, change),
-        }
-    }
-
-    fn tree_of(&self, change: &Change) -> Tree {
-        let place = [&change.project, &change.repository, &change.codebase];
-        self.tree(change.branch.as_ref(), place)
-    }
-
-    /// The tree in which this waits. All that a `Scheduler` mixes waits together, whatever the branch.
-    fn tree(&self, branch: Option<&String>, place: [&String; 3]) -> Tree {
-        match (self.branches, self.tree_stable.rules.separate) {
-            (Branches::One(_), false) => Tree::default(),
-            (_, separate) => Tree::at(branch, place, separate),
-        }
-    }
-}
-
-/// The name of the sub-scheduler for a branch (ANY-03).
-pub(super) fn sub_name(name: &str, branch: Option<&str>) -> String {
-    let branch = branch.filter(|b| !b.is_empty()).unwrap_or("<default>");
-    format!("{name}.{branch}")
-}
-
-impl Trees {
-    /// Takes over what was stored of the parts, as far as it is still wanted (SCB-10). Changes find the
-    /// sub-scheduler that is theirs by the present settings.
-    pub(super) fn restore(
+impl<W: Wanted> Scheduler for Trees<W> {
+    /// Changes find the sub-scheduler that is theirs by the present settings (SCB-10).
+    fn restore(
         &mut self,
-        settings: Settings<'_>,
-        parts: &BTreeMap<Part, Value>,
+        old: &Parts,
         known: &BTreeMap<ChangeNumber, Arrival>,
+        _start: Start,
         now: Moment,
     ) -> Result<(), String> {
         let mut stored = BTreeMap::new();
         let mut problems = Vec::new();
-        for (part, state) in parts {
+        for (part, state) in &old.0 {
             match remembering::read::<Stored>(state) {
                 Ok(state) => {
                     stored.extend(state.changes.iter());
                     if let (Some(tree), Some(last)) = (Tree::named(part), state.last) {
                         let sub = self.subs.entry(Arc::new(tree)).or_default();
-                        let settings = settings.tree_stable;
-                        sub.scheduler.take_over_last(settings, last, now);
+                        sub.state.take_over_last(&self.settings, last, now);
                     }
                 }
                 Err(why) => problems.push(why),
             }
         }
-        self.subs.retain(|_, sub| sub.scheduler.last().is_some());
+        self.subs.retain(|_, sub| sub.state.last().is_some());
         let mut missing = Vec::new();
         for (number, important) in stored {
             match known.get(&number) {
-                Some(arrival) if settings.wants(&arrival.change) => {
-                    let tree = Arc::new(settings.tree_of(&arrival.change));
+                Some(arrival) if self.check(&arrival.change).is_ok() => {
+                    let tree = Arc::new(self.tree_of(&arrival.change));
                     let sub = self.subs.entry(tree).or_default();
-                    let settings = settings.tree_stable;
-                    sub.scheduler.take_over(settings, arrival, important);
+                    sub.state.take_over(&self.settings, arrival, important);
                 }
                 Some(_) => {}
                 None => missing.push(number),
@@ -133,9 +93,9 @@ impl Trees {
         let trees: Vec<_> = self.subs.keys().map(Arc::clone).collect();
         for tree in trees {
             if let Some(sub) = self.subs.get_mut(&tree) {
-                sub.scheduler.resume(settings.tree_stable, now);
+                sub.state.resume(&self.settings, now);
             }
-            self.list(settings, &tree, now);
+            self.list(&tree, now);
         }
         if !missing.is_empty() {
             problems.push(waiting::gone(&missing));
@@ -147,33 +107,28 @@ impl Trees {
     }
 
     /// Hands a change to the sub-scheduler of its tree, which is made if need be (ANY-01).
-    pub(super) fn on_change(
-        &mut self,
-        settings: Settings<'_>,
-        change: &Arc<Change>,
-        now: Moment,
-    ) -> (Outcome, Decision) {
+    fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> (Outcome, Decision) {
         let mut outcome = Outcome::default();
-        if let Err(why) = settings.check(change) {
+        if let Err(why) = self.check(change) {
             return (outcome, why);
         }
-        let tree = Arc::new(settings.tree_of(change));
+        let tree = Arc::new(self.tree_of(change));
         let sub = self.subs.entry(Arc::clone(&tree)).or_default();
-        let decision = sub.scheduler.on_change(settings.tree_stable, change, now);
+        let decision = sub.state.on_change(&self.settings, change, now);
         if decision.keeps() {
-            outcome.remember(tree.part(), sub.scheduler.state(now));
+            outcome.remember(tree.part(), sub.state.state(now));
         }
         if decision == Decision::BuiltAtOnce {
             sub.open_sets += 1;
             outcome.stamps.push(waiting::stamp_of(change));
         }
         outcome.rearm = true;
-        self.list(settings, &tree, now);
+        self.list(&tree, now);
         (outcome, decision)
     }
 
     /// Lets those act that are due by `now`.
-    pub(super) fn on_timer(&mut self, settings: Settings<'_>, now: Moment) -> Outcome {
+    fn on_timer(&mut self, now: Moment) -> Outcome {
         let mut outcome = Outcome::default();
         let due = |(at, _): &&(Timestamp, _)| *at <= now.steady;
         while let Some((at, tree)) = self.agenda.first().filter(due).cloned() {
@@ -183,87 +138,115 @@ impl Trees {
             };
             sub.listed = None;
             if sub.is_idle() {
-                if sub.scheduler.last().is_some() {
+                if sub.state.last().is_some() {
                     outcome.remember(tree.part(), None);
                 }
                 self.subs.remove(&tree);
                 continue;
             }
-            if let Some(stamps) = sub.scheduler.on_timer(settings.tree_stable, now) {
+            if let Some(stamps) = sub.state.on_timer(&self.settings, now) {
                 sub.open_sets += stamps.len();
                 outcome.stamps.extend(stamps);
-                outcome.remember(tree.part(), sub.scheduler.state(now));
+                outcome.remember(tree.part(), sub.state.state(now));
             }
-            self.list(settings, &tree, now);
+            self.list(&tree, now);
         }
         outcome.rearm = true;
         outcome
     }
 
-    /// One of its sets has finished or could not be made.
-    pub(super) fn on_set_finished(
-        &mut self,
-        settings: Settings<'_>,
-        stamp: &SourceStamp,
-        now: Moment,
-    ) {
+    fn on_set_finished(&mut self, stamp: &SourceStamp, now: Moment) -> bool {
         let place = [&stamp.project, &stamp.repository, &stamp.codebase];
-        let tree = Arc::new(settings.tree(stamp.branch.as_ref(), place));
+        let tree = Arc::new(self.tree(stamp.branch.as_ref(), place));
         if let Some(sub) = self.subs.get_mut(&tree) {
             sub.open_sets = sub.open_sets.saturating_sub(1);
-            self.list(settings, &tree, now);
+            self.list(&tree, now);
         }
+        true
     }
 
-    /// When [`Trees::on_timer`] is due.
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.agenda.first().map(|(at, _)| *at)
+    fn next_due(&self) -> Option<Due> {
+        self.agenda.first().map(|(at, _)| Due::Steady(*at))
     }
 
     /// One time for each tree that waits, earliest first.
-    pub(super) fn pending_build_times(&self) -> Vec<Timestamp> {
+    fn pending_build_times(&self, now: Moment) -> Vec<Timestamp> {
         let subs = self.subs.values();
-        let times = subs.filter_map(|sub| sub.scheduler.pending_build_time());
+        let times = subs.filter_map(|sub| sub.state.pending_build_time());
         let mut times: Vec<_> = times.collect();
         times.sort_unstable();
-        times
+        times.into_iter().map(|at| now.wall_of(at)).collect()
     }
 
-    /// The branches that have a sub-scheduler.
-    pub(super) fn branches(&self) -> BTreeSet<Option<&str>> {
-        let trees = self.subs.keys();
-        trees.map(|tree| tree.branch.as_deref()).collect()
-    }
-
-    /// The changes that wait.
-    pub(super) fn changes(&self) -> impl Iterator<Item = &Arrival> {
+    fn live(&self, now: Moment) -> LiveScheduler {
         let subs = self.subs.values();
-        subs.flat_map(|sub| sub.scheduler.changes().arrivals())
-    }
-
-    /// Each tree that waits, and when it is built.
-    pub(super) fn waiting(&self, now: Moment) -> Vec<WaitingTree> {
-        let subs = self.subs.values();
-        let trees = subs.filter(|sub| !sub.scheduler.is_empty()).map(|sub| {
-            let due = sub.scheduler.next_due().map(|due| now.wall_of(due));
-            WaitingTree::of(sub.scheduler.changes(), due)
+        let trees = subs.filter(|sub| !sub.state.is_empty()).map(|sub| {
+            let due = sub.state.next_due().map(|due| now.wall_of(due));
+            WaitingTree::of(sub.state.changes(), due)
         });
-        trees.collect()
+        let waiting: Vec<_> = trees.collect();
+        let next = waiting.iter().filter_map(|tree| tree.due).min();
+        LiveScheduler { next, waiting }
     }
 
-    /// What must be remembered of the parts.
-    pub(super) fn states(&self, now: Moment) -> impl Iterator<Item = (Part, Value)> {
+    fn changes(&self) -> BTreeMap<ChangeNumber, Arrival> {
+        let subs = self.subs.values();
+        let arrivals = subs.flat_map(|sub| sub.state.changes().arrivals());
+        waiting::by_number(arrivals)
+    }
+
+    fn states(&self, now: Moment) -> Parts {
         let subs = self.subs.iter();
-        subs.filter_map(move |(tree, sub)| Some((tree.part(), sub.scheduler.state(now)?)))
+        let states = subs.filter_map(|(tree, sub)| Some((tree.part(), sub.state.state(now)?)));
+        Parts(states.collect())
+    }
+
+    fn name_for(&self, name: &str, stamp: &SourceStamp) -> String {
+        self.wanted.name_for(name, stamp.branch.as_deref())
+    }
+
+    fn sub_schedulers(&self, name: &str) -> Vec<String> {
+        let branches = self.subs.keys().map(|tree| tree.branch.as_deref());
+        self.wanted.sub_schedulers(name, branches.collect())
+    }
+}
+
+impl<W: Wanted> Trees<W> {
+    /// One that waits with nothing yet.
+    pub(super) const fn with(wanted: W, settings: TreeStable) -> Self {
+        Self {
+            wanted,
+            settings,
+            subs: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+        }
+    }
+
+    fn check(&self, change: &Change) -> Result<(), Decision> {
+        self.wanted.check(&self.settings.rules, change)
+    }
+
+    fn tree_of(&self, change: &Change) -> Tree {
+        let place = [&change.project, &change.repository, &change.codebase];
+        self.tree(change.branch.as_ref(), place)
+    }
+
+    /// The tree in which this waits.
+    fn tree(&self, branch: Option<&String>, place: [&String; 3]) -> Tree {
+        let separate = self.settings.rules.separate;
+        if self.wanted.mixes_branches() && !separate {
+            return Tree::default();
+        }
+        Tree::at(branch, place, separate)
     }
 
     /// Puts a sub-scheduler into the agenda where it belongs.
-    fn list(&mut self, settings: Settings<'_>, tree: &Arc<Tree>, now: Moment) {
+    fn list(&mut self, tree: &Arc<Tree>, now: Moment) {
         let Some(sub) = self.subs.get_mut(tree) else {
             return;
         };
-        let timer = settings.tree_stable.tree_stable_timer.unwrap_or_default();
-        let at = match sub.scheduler.next_due() {
+        let timer = self.settings.tree_stable_timer.unwrap_or_default();
+        let at = match sub.state.next_due() {
             // The last set matters as long as the timer.
             None if sub.is_idle() => Some(now.steady + GRACE.max(timer)),
             due => due,
@@ -282,7 +265,7 @@ impl Trees {
 
 impl Sub {
     const fn is_idle(&self) -> bool {
-        self.scheduler.is_empty() && self.open_sets == 0
+        self.state.is_empty() && self.open_sets == 0
     }
 }
 

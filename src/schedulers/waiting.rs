@@ -162,6 +162,14 @@ impl StoredChanges {
     }
 }
 
+/// These by their numbers.
+pub(super) fn by_number<'a>(
+    arrivals: impl Iterator<Item = &'a Arrival>,
+) -> BTreeMap<ChangeNumber, Arrival> {
+    let numbered = |arrival: &Arrival| (arrival.change.number, arrival.clone());
+    arrivals.map(numbered).collect()
+}
+
 /// The stamp of one change.
 pub(super) fn stamp_of(change: &Arc<Change>) -> SourceStamp {
     SourceStamp::from_changes(vec![Arc::clone(change)])

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use buildmaster::config::calendar::Field;
 use buildmaster::config::{
-    Calendar, NightlyConfig, SchedulerConfig, SchedulerKind, TimedBuild, TreeStable,
+    Calendar, DependentConfig, NightlyConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig,
+    TreeStable,
 };
-use buildmaster::model::{Change, ChangeNumber, NewChange, Properties, Timestamp, Zone};
+use buildmaster::model::{Change, ChangeNumber, NewChange, Timestamp, Zone};
 use buildmaster::schedulers::{Effects, Registry, next_run};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -33,12 +34,8 @@ fn next_run_of(bencher: Bencher<'_, '_>, spec: &str) {
     };
     let config = NightlyConfig {
         calendar: Calendar::new(fields).unwrap(),
-        force_at: None,
         zone: Zone::named("Europe/Berlin").unwrap(),
-        search_years: 2,
-        repeated_once: false,
-        after_gap: false,
-        what: TimedBuild::default(),
+        ..NightlyConfig::default()
     };
     let now = Timestamp::from_secs(1_772_900_000);
     bencher.bench(|| next_run(black_box(&config), black_box(now)));
@@ -63,7 +60,7 @@ fn a_chain_of_100_dependents(bencher: Bencher<'_, '_>) {
     let mut configs = vec![scheduler("s0", tree_stable("rel", None))];
     for n in 1..=100 {
         let upstream = format!("s{}", n - 1).into();
-        let kind = SchedulerKind::Dependent { upstream };
+        let kind = SchedulerKind::Dependent(DependentConfig { upstream });
         configs.push(scheduler(&format!("s{n}"), kind));
     }
     let mut registry = start(&configs);
@@ -93,21 +90,19 @@ fn scheduler(name: &str, kind: SchedulerKind) -> Arc<SchedulerConfig> {
     Arc::new(SchedulerConfig {
         name: name.into(),
         builders: vec!["b".into()],
-        properties: Properties::new(),
-        reason: None,
-        priority: 0,
         kind,
+        ..SchedulerConfig::default()
     })
 }
 
 fn tree_stable(branch: &str, timer: Option<u64>) -> SchedulerKind {
-    SchedulerKind::Scheduler {
+    SchedulerKind::Scheduler(SingleBranchConfig {
         branch: Some(branch.to_owned()),
-        settings: TreeStable {
+        tree_stable: TreeStable {
             tree_stable_timer: timer.map(Duration::from_secs),
             ..TreeStable::default()
         },
-    }
+    })
 }
 
 fn change(branch: &str) -> Arc<Change> {

@@ -2,20 +2,18 @@
 
 mod changing;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::config::calendar::Field;
-use buildmaster::config::scheduling::TryUserpassConfig;
 use buildmaster::config::{
-    BuilderConfig, Calendar, ChangeFilter, ChangeRules, ClientLimits, Config, FactoryConfig,
-    FilePatterns, GitMode, GitStepConfig, Horizons, Importance, InstanceKind, LatentConfig,
-    LockAccess, LockConfig, LockKind, LockMode, LogLimits, LongestWait, MailConfig, MergeRule,
-    Merging, NightlyConfig, SchedulerConfig, SchedulerKind, Secret, SlaveChoice, SlaveConfig,
-    SlaveKind, StepConfig, StepKind, Template, TimedBuild, TreeStable,
+    AnyBranchConfig, BuilderConfig, Calendar, ChangeRules, CommandInstance, Config,
+    DependentConfig, FactoryConfig, FilePatterns, Importance, InstanceKind, LatentConfig,
+    LockAccess, LockConfig, LockKind, LockMode, LongestWait, MergeRule, Merging, NightlyConfig,
+    PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, SlaveChoice, SlaveConfig,
+    SlaveKind, StepConfig, StepKind, TimedBuild, TreeStable, TryUserpassConfig,
 };
-use buildmaster::model::{BuilderName, LockName, Properties, SchedulerName, SlaveName, Zone};
+use buildmaster::model::{BuilderName, LockName, SchedulerName, SlaveName};
 
 use crate::world;
 use rand::rngs::StdRng;
@@ -44,29 +42,15 @@ pub fn config(rng: &mut StdRng) -> Config {
         schedulers.push(scheduler(rng, n, &builder_names, &upstreams));
     }
     Config {
-        title: String::new(),
-        title_url: String::new(),
-        buildbot_url: String::new(),
-        slave_port: Vec::new(),
-        properties: Properties::new(),
         slaves,
         schedulers,
         builders,
         locks: (0..LOCKS.len()).map(|n| lock(rng, n)).collect(),
-        change_sources: Vec::new(),
-        start_build_timeout: Duration::from_secs(10),
-        attach_timeout: Duration::from_secs(30),
-        keepalive_timeout: Duration::from_secs(30),
-        clients: ClientLimits::default(),
-        interrupt_grace: Duration::from_secs(60),
         orphan_request_grace: grace(rng),
         max_retries: rng.random_range(0..=2),
         duplicate_slave_replaces: rng.random_bool(0.3),
         choose_slaves: slave_choice(rng),
-        logs: LogLimits::default(),
-        log_rotation: (0, 0),
-        horizons: Horizons::default(),
-        mail: MailConfig::default(),
+        ..Config::default()
     }
 }
 
@@ -135,31 +119,10 @@ fn factory(order: &Order, own: &[LockAccess]) -> Arc<FactoryConfig> {
         mode: LockMode::Counting,
     };
     let step = StepConfig {
-        name: String::new(),
         locks: order[first..].iter().map(access).collect(),
         halt_on_failure: true,
-        flunk_on_warnings: false,
-        flunk_on_failure: true,
-        warn_on_warnings: false,
-        warn_on_failure: false,
-        always_run: false,
-        use_progress: true,
-        description: None,
-        description_done: None,
-        description_suffix: None,
-        kind: StepKind::Git(Box::new(GitStepConfig {
-            repourl: Template::literal(""),
-            branch: None,
-            mode: GitMode::Incremental,
-            always_use_latest: false,
-            submodules: false,
-            shallow: false,
-            retry: None,
-            timeout: None,
-            workdir: Template::literal("build"),
-            env: BTreeMap::new(),
-            log_environ: true,
-        })),
+        kind: StepKind::Git(Box::default()),
+        ..StepConfig::default()
     };
     Arc::new(FactoryConfig {
         name: order.join(" "),
@@ -182,11 +145,8 @@ fn slave(rng: &mut StdRng, n: u32, order: &Order) -> Arc<SlaveConfig> {
             0 | 1 => None,
             max => Some(max - 1),
         },
-        properties: Properties::new(),
-        keepalive_interval: Duration::from_secs(3600),
         locks: locks_of(rng, &order[..2]),
-        notify_on_missing: Vec::new(),
-        missing_timeout: None,
+        ..SlaveConfig::default()
     })
 }
 
@@ -199,10 +159,9 @@ fn kind(rng: &mut StdRng) -> SlaveKind {
     let wait = waits[rng.random_range(0..waits.len())];
     SlaveKind::Latent(Box::new(LatentConfig {
         kind: instance_kind(rng),
-        master: None,
         build_wait_timeout: wait.map(Duration::from_secs),
         missing_timeout: Duration::from_secs(if rng.random_bool(0.5) { 20 } else { 1200 }),
-        stop_timeout: Duration::from_secs(60),
+        ..LatentConfig::default()
     }))
 }
 
@@ -211,15 +170,14 @@ fn instance_kind(rng: &mut StdRng) -> InstanceKind {
         return InstanceKind::Process;
     }
     let words = |rng: &mut StdRng| vec![["x", "y"][rng.random_range(0..2)].to_owned()];
-    InstanceKind::Command {
-        password: Secret::Inline(String::new()),
+    InstanceKind::Command(CommandInstance {
         start: words(rng),
         stop: words(rng),
-    }
+        ..CommandInstance::default()
+    })
 }
 
 fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc<BuilderConfig> {
-    let name = format!("b{n}");
     let mut its: Vec<_> = slaves.to_vec();
     its.retain(|_| rng.random_bool(0.7));
     if its.is_empty() {
@@ -227,16 +185,9 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
     }
     let locks = locks_of(rng, &order[2..5]);
     Arc::new(BuilderConfig {
-        name: name.as_str().into(),
         slaves: its,
-        builddir: name.clone(),
-        slavebuilddir: name,
         factory: factory(order, &locks),
         locks,
-        env: BTreeMap::new(),
-        tags: Vec::new(),
-        description: String::new(),
-        properties: Properties::new(),
         merging: Merging {
             rule: [
                 MergeRule::Compatible,
@@ -247,7 +198,7 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
         },
         next_slave: rng.random_bool(0.3).then(|| slave_choice(rng)),
         priority: rng.random_range(-1..=1),
-        ignore_patch: false,
+        ..BuilderConfig::named(format!("b{n}"))
     })
 }
 
@@ -289,40 +240,36 @@ fn scheduler(
             separate: rng.random_bool(0.7),
             only_important: rng.random_bool(0.2),
             importance,
-            filter: ChangeFilter::default(),
+            ..ChangeRules::default()
         },
     };
     // The first is none that waits for another.
     let kind = match rng.random_range(0..8) {
-        0 | 1 if !upstreams.is_empty() => SchedulerKind::Dependent {
+        0 | 1 if !upstreams.is_empty() => SchedulerKind::Dependent(DependentConfig {
             upstream: upstreams[rng.random_range(0..upstreams.len())].clone(),
-        },
-        2 => SchedulerKind::Periodic {
+        }),
+        2 => SchedulerKind::Periodic(PeriodicConfig {
             period: Duration::from_secs([60, 250, 3600][rng.random_range(0..3)]),
             resume: rng.random_bool(0.5),
             what: timed(rng, settings.rules),
-        },
-        3 => SchedulerKind::Nightly(Box::new(nightly(rng, settings.rules))),
-        4 => SchedulerKind::TryUserpass(TryUserpassConfig {
-            ports: Vec::new(),
-            users: Vec::new(),
         }),
-        5 => SchedulerKind::AnyBranch {
+        3 => SchedulerKind::Nightly(Box::new(nightly(rng, settings.rules))),
+        4 => SchedulerKind::TryUserpass(TryUserpassConfig::default()),
+        5 => SchedulerKind::AnyBranch(AnyBranchConfig {
             branches: rng.random_bool(0.5).then(|| vec![branch(rng)]),
-            settings,
-        },
-        _ => SchedulerKind::Scheduler {
+            tree_stable: settings,
+        }),
+        _ => SchedulerKind::Scheduler(SingleBranchConfig {
             branch: branch(rng),
-            settings,
-        },
+            tree_stable: settings,
+        }),
     };
     Arc::new(SchedulerConfig {
         name: format!("sched{n}").into(),
         builders: its,
-        properties: Properties::new(),
-        reason: None,
         priority: rng.random_range(-1..=1),
         kind,
+        ..SchedulerConfig::default()
     })
 }
 
@@ -343,12 +290,8 @@ fn nightly(rng: &mut StdRng, rules: ChangeRules) -> NightlyConfig {
     };
     NightlyConfig {
         calendar: Calendar::new([minute, Field::Any, Field::Any, Field::Any, Field::Any]).unwrap(),
-        force_at: None,
-        zone: Zone::UTC,
-        search_years: 2,
-        repeated_once: false,
-        after_gap: false,
         what: timed(rng, rules),
+        ..NightlyConfig::default()
     }
 }
 

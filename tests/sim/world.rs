@@ -452,11 +452,9 @@ impl World {
 
     fn is_at_rest(&self) -> bool {
         let waiting = |s: &Arc<SchedulerConfig>| match &s.kind {
-            SchedulerKind::Periodic { .. } | SchedulerKind::Nightly(_) => {
-                self.owes_changes(&s.name)
-            }
+            SchedulerKind::Periodic(_) | SchedulerKind::Nightly(_) => self.owes_changes(&s.name),
             // Its times are its upstream's, which may run for ever.
-            SchedulerKind::Dependent { .. } => false,
+            SchedulerKind::Dependent(_) => false,
             _ => !self.core.pending_build_times(&s.name).is_empty(),
         };
         self.disk.sets.values().all(|s| s.finished.is_some())

@@ -1,7 +1,7 @@
 //! Slaves that stay away (SLV-07).
 
 use super::*;
-use crate::config::SlaveKind;
+use crate::config::{RemoteConfig, SlaveKind};
 use crate::model::journal::RecoveredSlave;
 
 const HOUR: u64 = 3_600;
@@ -10,7 +10,7 @@ fn watched() -> Config {
     let mut config = config(&[("b", &["s"])]);
     let slave = slave_of(&mut config, 0);
     slave.notify_on_missing = vec!["admin@example.org".to_owned()];
-    slave.missing_timeout = Some(Duration::from_secs(HOUR));
+    slave.kind = SlaveKind::Remote(RemoteConfig::default());
     config
 }
 
@@ -142,7 +142,6 @@ fn a_local_slave_is_never_missed() {
     let mut config = watched();
     let slave = slave_of(&mut config, 0);
     slave.kind = SlaveKind::Local;
-    slave.missing_timeout = None;
     let mut h = Harness::new(config);
     h.pass(100 * HOUR);
     h.persisted();

@@ -248,9 +248,7 @@ fn slv_08_a_slave_that_has_not_ended_can_be_kept_and_takes_builds_at_once() {
 
 #[test]
 fn slv_08_one_that_was_told_to_end_can_be_kept_only_if_the_master_can_start_it() {
-    let remote = SlaveKind::Remote {
-        password: crate::config::Secret::Inline("x".to_owned()),
-    };
+    let remote = SlaveKind::Remote(crate::config::RemoteConfig::default());
     let too_late =
         "it is too late: slave s was told to end; it takes builds when it is started again";
     for (kind, said) in [(SlaveKind::Local, "done"), (remote, too_late)] {

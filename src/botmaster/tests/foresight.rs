@@ -4,8 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::calendar::Field;
-use crate::config::{Calendar, NightlyConfig, TimedBuild};
-use crate::model::{BuildSet, Change, ChangeNumber, SchedulerName, SourceStamp, Zone};
+use crate::config::{
+    AnyBranchConfig, Calendar, DependentConfig, NightlyConfig, PeriodicConfig, TimedBuild,
+    TreeStable,
+};
+use crate::model::{BuildSet, Change, ChangeNumber, SchedulerName, SourceStamp};
 use crate::schedulers::{Foresight, Outlook};
 
 /// A set: when, whose, and of what.
@@ -21,26 +24,26 @@ fn schedulers() -> Vec<Arc<SchedulerConfig>> {
         tree_stable_timer: secs.map(Duration::from_secs),
         ..TreeStable::default()
     };
-    let on = |branch: &str, secs| SchedulerKind::Scheduler {
-        branch: Some(branch.to_owned()),
-        settings: timer(secs),
+    let on = |branch: &str, secs| {
+        SchedulerKind::Scheduler(SingleBranchConfig {
+            branch: Some(branch.to_owned()),
+            tree_stable: timer(secs),
+        })
     };
-    let after = |upstream: &str| SchedulerKind::Dependent {
-        upstream: upstream.into(),
+    let after = |upstream: &str| {
+        SchedulerKind::Dependent(DependentConfig {
+            upstream: upstream.into(),
+        })
     };
     let any = Field::Any;
     let minutes = Field::one_of([0, 1, 7, 30]);
     let nightly = NightlyConfig {
         calendar: Calendar::new([minutes, any, any, any, any]).unwrap(),
-        force_at: None,
-        zone: Zone::UTC,
-        search_years: 2,
-        repeated_once: false,
-        after_gap: false,
         what: TimedBuild {
             branch: Some("a".to_owned()),
             only_if_changed: Some(crate::config::ChangeRules::default()),
         },
+        ..NightlyConfig::default()
     };
     let all = [
         ("third", after("second")),
@@ -49,31 +52,27 @@ fn schedulers() -> Vec<Arc<SchedulerConfig>> {
         ("at once", on("b", None)),
         (
             "any",
-            SchedulerKind::AnyBranch {
+            SchedulerKind::AnyBranch(AnyBranchConfig {
                 branches: None,
-                settings: timer(Some(45)),
-            },
+                tree_stable: timer(Some(45)),
+            }),
         ),
         ("after any", after("any")),
         ("beside it", after("any")),
         (
             "periodic",
-            SchedulerKind::Periodic {
+            SchedulerKind::Periodic(PeriodicConfig {
                 period: Duration::from_secs(100),
-                resume: false,
-                what: TimedBuild::default(),
-            },
+                ..PeriodicConfig::default()
+            }),
         ),
         ("nightly", SchedulerKind::Nightly(Box::new(nightly))),
         ("after nightly", after("nightly")),
     ];
     let configs = all.map(|(name, kind)| SchedulerConfig {
         name: name.into(),
-        builders: Vec::new(),
-        properties: Properties::new(),
-        reason: None,
-        priority: 0,
         kind,
+        ..SchedulerConfig::default()
     });
     configs.into_iter().map(Arc::new).collect()
 }

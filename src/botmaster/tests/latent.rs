@@ -3,18 +3,15 @@
 mod ends;
 
 use super::*;
-use crate::config::{InstanceKind, LatentConfig};
+use crate::config::LatentConfig;
 
 const NEVER: Option<u64> = None;
 
 /// Makes the slave at `at` a latent one, whose instance is stopped after `wait` seconds without a build.
 pub(super) fn make_latent(config: &mut Config, at: usize, wait: Option<u64>) {
     slave_of(config, at).kind = SlaveKind::Latent(Box::new(LatentConfig {
-        kind: InstanceKind::Process,
-        master: None,
         build_wait_timeout: wait.map(Duration::from_secs),
-        missing_timeout: Duration::from_secs(1200),
-        stop_timeout: Duration::from_secs(60),
+        ..LatentConfig::default()
     }));
 }
 

@@ -35,8 +35,8 @@ use self::short::short;
 use super::buildset::OpenSets;
 use super::*;
 use crate::config::{
-    BuilderConfig, ClientLimits, FactoryConfig, Horizons, LogLimits, MailConfig, MergeRule,
-    Merging, SchedulerConfig, SchedulerKind, SlaveChoice, SlaveConfig, SlaveKind, TreeStable,
+    BuilderConfig, FactoryConfig, MergeRule, Merging, SchedulerConfig, SchedulerKind,
+    SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind,
 };
 use crate::model::{BuildId, NewChange, Op, Properties, RequestId, Results, Ticket, Timestamp};
 
@@ -66,67 +66,33 @@ pub(super) fn config(builders: &[(&str, &[&str])]) -> Config {
         .collect();
     schedulers.push(scheduler("all", all));
     Config {
-        title: String::new(),
-        title_url: String::new(),
-        buildbot_url: String::new(),
-        slave_port: Vec::new(),
-        properties: Properties::new(),
         slaves: slaves.into_iter().map(slave).collect(),
         builders: builders.iter().map(|b| builder(b.0, b.1)).collect(),
-        locks: Vec::new(),
         schedulers,
-        change_sources: Vec::new(),
-        start_build_timeout: Duration::from_secs(10),
-        attach_timeout: Duration::from_secs(30),
-        keepalive_timeout: Duration::from_secs(30),
-        clients: ClientLimits::default(),
-        interrupt_grace: Duration::from_secs(60),
-        orphan_request_grace: Duration::ZERO,
-        max_retries: 5,
-        duplicate_slave_replaces: false,
         choose_slaves: SlaveChoice::First,
-        logs: LogLimits::default(),
-        log_rotation: (0, 0),
-        horizons: Horizons::default(),
-        mail: MailConfig::default(),
+        ..Config::default()
     }
 }
 
 fn slave(name: &str) -> Arc<SlaveConfig> {
     Arc::new(SlaveConfig {
         name: name.into(),
-        kind: SlaveKind::Local,
-        max_builds: None,
-        properties: Properties::new(),
-        keepalive_interval: Duration::from_secs(3600),
-        locks: Vec::new(),
-        notify_on_missing: Vec::new(),
-        missing_timeout: None,
+        ..SlaveConfig::default()
     })
 }
 
 fn builder(name: &str, slaves: &[&str]) -> Arc<BuilderConfig> {
     Arc::new(BuilderConfig {
-        name: name.into(),
         slaves: slaves.iter().map(|&s| s.into()).collect(),
-        builddir: name.to_owned(),
-        slavebuilddir: name.to_owned(),
-        factory: Arc::new(FactoryConfig {
-            name: "f".to_owned(),
-            steps: Vec::new(),
-        }),
-        locks: Vec::new(),
-        env: BTreeMap::new(),
-        tags: Vec::new(),
-        description: String::new(),
-        properties: Properties::new(),
         merging: Merging {
             rule: MergeRule::Never,
             ..Merging::default()
         },
-        next_slave: None,
-        priority: 0,
-        ignore_patch: false,
+        factory: Arc::new(FactoryConfig {
+            name: "f".to_owned(),
+            ..FactoryConfig::default()
+        }),
+        ..BuilderConfig::named(name)
     })
 }
 
@@ -134,13 +100,11 @@ fn scheduler(name: &str, builders: Vec<BuilderName>) -> Arc<SchedulerConfig> {
     Arc::new(SchedulerConfig {
         name: name.into(),
         builders,
-        properties: Properties::new(),
-        reason: None,
-        priority: 0,
-        kind: SchedulerKind::Scheduler {
+        kind: SchedulerKind::Scheduler(SingleBranchConfig {
             branch: Some(name.to_owned()),
-            settings: TreeStable::default(),
-        },
+            ..SingleBranchConfig::default()
+        }),
+        ..SchedulerConfig::default()
     })
 }
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::config::calendar::Field;
-use crate::config::{Calendar, NightlyConfig, TimedBuild};
+use crate::config::{Calendar, DependentConfig, NightlyConfig, PeriodicConfig, TreeStable};
 use crate::model::journal::RecoveredSet;
-use crate::model::{BuildRequest, BuildSet, SetId, SourceStamp, Zone};
+use crate::model::{BuildRequest, BuildSet, SetId, SourceStamp};
 
 /// A builder and its slave, and these schedulers for it.
 fn config_with(schedulers: Vec<SchedulerConfig>) -> Config {
@@ -17,32 +17,33 @@ fn of_kind(name: &str, builders: &[&str], kind: SchedulerKind) -> SchedulerConfi
     SchedulerConfig {
         name: name.into(),
         builders: builders.iter().map(|&b| b.into()).collect(),
-        properties: Properties::new(),
-        reason: None,
-        priority: 0,
         kind,
+        ..SchedulerConfig::default()
     }
 }
 
 fn on_branch(name: &str, builders: &[&str]) -> SchedulerConfig {
-    let kind = SchedulerKind::Scheduler {
+    let kind = SchedulerKind::Scheduler(SingleBranchConfig {
         branch: Some("rel".to_owned()),
-        settings: TreeStable::default(),
-    };
+        ..SingleBranchConfig::default()
+    });
     of_kind(name, builders, kind)
 }
 
 fn dependent(name: &str, builders: &[&str], upstream: &str) -> SchedulerConfig {
     let upstream = upstream.into();
-    of_kind(name, builders, SchedulerKind::Dependent { upstream })
+    of_kind(
+        name,
+        builders,
+        SchedulerKind::Dependent(DependentConfig { upstream }),
+    )
 }
 
 fn periodic(builders: &[&str], secs: u64) -> SchedulerConfig {
-    let kind = SchedulerKind::Periodic {
+    let kind = SchedulerKind::Periodic(PeriodicConfig {
         period: Duration::from_secs(secs),
-        resume: false,
-        what: TimedBuild::default(),
-    };
+        ..PeriodicConfig::default()
+    });
     of_kind("periodic", builders, kind)
 }
 
@@ -165,10 +166,10 @@ fn patient() -> SchedulerConfig {
         tree_stable_timer: Some(Duration::from_secs(60)),
         ..TreeStable::default()
     };
-    let kind = SchedulerKind::Scheduler {
+    let kind = SchedulerKind::Scheduler(SingleBranchConfig {
         branch: Some("rel".to_owned()),
-        settings,
-    };
+        tree_stable: settings,
+    });
     of_kind("patient", &["b"], kind)
 }
 
@@ -246,12 +247,7 @@ fn nig_09_a_clock_that_was_set_is_noticed_within_a_minute() {
     let calendar = Calendar::new([minute, hour, Field::Any, Field::Any, Field::Any]).unwrap();
     let kind = SchedulerKind::Nightly(Box::new(NightlyConfig {
         calendar,
-        force_at: None,
-        zone: Zone::UTC,
-        search_years: 2,
-        repeated_once: false,
-        after_gap: false,
-        what: TimedBuild::default(),
+        ..NightlyConfig::default()
     }));
     let mut harness = Harness::new(config_with(vec![of_kind("nightly", &["b"], kind)]));
     harness.persisted();

@@ -1,7 +1,7 @@
 //! Try jobs in the core: a set at once, or an answer that says why not.
 
 use super::*;
-use crate::config::scheduling::{TryJobdirConfig, TryUserpassConfig};
+use crate::config::{TryJobdirConfig, TryUserpassConfig};
 use crate::model::journal::RecoveredSet;
 use crate::model::{BuildSet, Decision, Instead, Patch, PatchBody, SetId, SourceStamp, TryJob};
 
@@ -15,13 +15,8 @@ fn try_config(builders: &[&str]) -> Config {
     config.schedulers = vec![Arc::new(SchedulerConfig {
         name: "try".into(),
         builders: builders.iter().map(|&b| b.into()).collect(),
-        properties: Properties::new(),
-        reason: None,
-        priority: 0,
-        kind: SchedulerKind::TryUserpass(TryUserpassConfig {
-            ports: Vec::new(),
-            users: Vec::new(),
-        }),
+        kind: SchedulerKind::TryUserpass(TryUserpassConfig::default()),
+        ..SchedulerConfig::default()
     })];
     config
 }
@@ -237,8 +232,7 @@ fn what_schedulers_make_of_a_change_is_one_transaction_with_it() {
     config.schedulers.push(Arc::new(SchedulerConfig {
         kind: SchedulerKind::TryJobdir(TryJobdirConfig {
             jobdir: "jobs".into(),
-            max_job_size: 1,
-            poll_interval: Duration::from_secs(10),
+            ..TryJobdirConfig::default()
         }),
         ..(*scheduler("jobs", vec!["a".into()])).clone()
     }));

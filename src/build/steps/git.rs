@@ -26,7 +26,7 @@ use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_i
 use crate::build::command::Report;
 use crate::build::control::Paused;
 use crate::build::step::{Performed, STDIO, StepRun};
-use crate::config::checked::GitStepConfig;
+use crate::config::GitStepConfig;
 use crate::model::{Patch, Results};
 use crate::protocol::files::{DownloadArgs, RmdirArgs, StatArgs};
 use crate::protocol::{CommandArgs, DefaultVariable, ShellArgs, ShellCommand};

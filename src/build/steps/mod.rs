@@ -1,4 +1,15 @@
-//! The kinds of step, a file each.
+//! The kinds of step, a file each, and the table of what each does.
 
-pub(super) mod git;
-pub(super) mod shell;
+mod git;
+mod shell;
+
+use super::step::{Performed, StepRun};
+use crate::config::StepKind;
+
+/// Does the work of a step, whose locks are held and whose texts are not known yet.
+pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
+    match &step.config.kind {
+        StepKind::Shell(config) => shell::perform(step, config).await,
+        StepKind::Git(config) => git::perform(step, config).await,
+    }
+}

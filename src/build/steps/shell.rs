@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::build::command::Report;
 use crate::build::render::{Unset, Values, render};
 use crate::build::step::{Performed, STDIO, StepRun};
-use crate::config::checked::CommandWords;
+use crate::config::CommandWords;
 use crate::config::{ShellStepConfig, StepConfig, Template};
 use crate::model::Results;
 use crate::protocol::{CommandArgs, LogFile, ShellArgs, ShellCommand, Word};

@@ -9,11 +9,11 @@ use super::builds::runs;
 use super::json::secs;
 use super::pages::heading;
 use super::screen::Screen;
-use crate::config::{SchedulerConfig, SchedulerKind};
+use crate::config::SchedulerConfig;
 use crate::model::{
     BuilderName, ChangeNumber, Decision, Line, Results, SchedulerName, SetId, Timestamp,
 };
-use crate::schedulers::next_run;
+use crate::schedulers::next_run_of;
 use crate::store::{State, StoreError};
 use crate::text::commas;
 use crate::text::table::Cell;
@@ -61,18 +61,8 @@ impl Scheduler {
                 Some(state) => state.last_set_of(&config.name)?,
                 None => None,
             };
-            let next = match &config.kind {
-                SchedulerKind::Nightly(nightly) => next_run(nightly, now).map(|run| run.at),
-                SchedulerKind::Periodic { period, .. } => last
-                    .map(|(_, at, _)| at + *period)
-                    .filter(|&next| next > now),
-                SchedulerKind::Scheduler { .. }
-                | SchedulerKind::AnyBranch { .. }
-                | SchedulerKind::Dependent { .. }
-                | SchedulerKind::Triggerable
-                | SchedulerKind::TryJobdir(_)
-                | SchedulerKind::TryUserpass(_) => None,
-            };
+            let last_at = last.as_ref().map(|(_, at, _)| *at);
+            let next = next_run_of(&config.kind, last_at, now);
             all.push(Self {
                 name: config.name.clone(),
                 kind: config.kind.name(),

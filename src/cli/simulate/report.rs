@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::changes::History;
 use crate::cli::{complain, moment};
-use crate::config::{Config, MachineZone, SchedulerKind};
+use crate::config::{Config, MachineZone};
 use crate::model::{BuilderName, ChangeNumber, Timestamp, Zone};
 use crate::schedulers::Submission;
 use crate::text::table::Column;
@@ -63,16 +63,7 @@ impl<'a> Report<'a> {
             .clone()
             .map(|s| printable(&commas(&s.builders)))
             .collect();
-        let timed = schedulers.filter_map(|s| match &s.kind {
-            SchedulerKind::Periodic { what, .. } => what.branch.as_deref(),
-            SchedulerKind::Nightly(nightly) => nightly.what.branch.as_deref(),
-            SchedulerKind::Scheduler { .. }
-            | SchedulerKind::AnyBranch { .. }
-            | SchedulerKind::Dependent { .. }
-            | SchedulerKind::Triggerable
-            | SchedulerKind::TryJobdir(_)
-            | SchedulerKind::TryUserpass(_) => None,
-        });
+        let timed = schedulers.filter_map(|s| s.kind.timed()?.branch.as_deref());
         let changes = history.changes().iter();
         let branches = changes.filter_map(|c| c.branch.as_deref()).chain(timed);
         Self {

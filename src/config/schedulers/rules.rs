@@ -1,39 +1,75 @@
 //! Which changes a scheduler looks at, and which of them matter (SCH-03, SCH-12).
 
-use super::super::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
-use super::super::reader::{Shape, Table, Value};
-use crate::config::{ChangeRules, Importance};
+use serde::Serialize;
+
+use crate::config::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
+use crate::config::reader::{Table, Value};
+use crate::config::shape::Shape;
+
+/// Which changes a scheduler looks at, and which of them matter.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChangeRules {
+    /// Whether changes of different repositories, projects and codebases wait apart, each with a set of its own (CBS-02):
+    /// true.
+    pub separate: bool,
+    /// Whether unimportant changes stay out of the set (SCH-12).
+    pub only_important: bool,
+    /// Which changes are important; absent: all.
+    #[serde(rename = "important_files")]
+    pub importance: Option<Importance>,
+    /// Which changes it looks at.
+    pub filter: ChangeFilter,
+}
+
+/// Which changes are important: those that touch a matching file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Importance {
+    /// The files that count.
+    pub files: FilePatterns,
+}
+
+impl Default for ChangeRules {
+    fn default() -> Self {
+        Self {
+            separate: true,
+            only_important: false,
+            importance: None,
+            filter: ChangeFilter::default(),
+        }
+    }
+}
 
 pub(in crate::config) static IMPORTANT_FILES: Shape = Shape {
     place: "schedulers.important_files",
     noun: "important_files",
     keys: &["include", "exclude", "regex"],
+    kinds: Vec::new,
 };
 
 pub(in crate::config) static FILTER: Shape = Shape {
     place: "schedulers.filter",
     noun: "filter",
     keys: &["project", "repository", "category", "codebase", "branch"],
+    kinds: Vec::new,
 };
 
 pub(in crate::config) static MATCH: Shape = Shape {
     place: "schedulers.filter.match",
     noun: "this filter",
     keys: &["regex", "not"],
+    kinds: Vec::new,
 };
 
-/// Reads the rules; `branch` is the setting that takes the place of a filter on the branch.
-pub(super) fn read(table: &mut Table<'_>, branch: Option<&Value<'_>>) -> ChangeRules {
-    let filter = table.take("filter");
-    let filter = filter.and_then(|v| read_filter(&v, branch));
-    let important = table.take("important_files");
-    let important = important.and_then(|v| read_important_files(&v));
-    let separate = table.take("separate").and_then(|v| v.flag());
-    ChangeRules {
-        separate: separate.unwrap_or(true),
-        only_important: table.flag("only_important"),
-        importance: important.map(|files| Importance { files }),
-        filter: filter.unwrap_or_default(),
+impl ChangeRules {
+    /// Takes what the table has; `branch` is the setting that takes the place of a filter on the branch.
+    pub(super) fn read(&mut self, table: &mut Table<'_>, branch: Option<&Value<'_>>) {
+        table.set("filter", &mut self.filter, |v| read_filter(v, branch));
+        table.set_some("important_files", &mut self.importance, |v| {
+            read_important_files(v).map(|files| Importance { files })
+        });
+        table.set("separate", &mut self.separate, Value::flag);
+        table.set("only_important", &mut self.only_important, Value::flag);
     }
 }
 

@@ -6,17 +6,37 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::config::change_sources::SlavePort;
-use crate::config::checked::{ChangeSourceConfig, Listen, Secret};
-use crate::config::reader::{Shape, Table, Value};
-use crate::config::scheduling::{SchedulerKind, TryUserpassConfig};
+use serde::Serialize;
+
+use super::kind::SchedulerSettings;
+use crate::config::address::{self, Listen};
+use crate::config::change_sources::ChangeSourceConfig;
+use crate::config::change_sources::slave_port::SlavePort;
+use crate::config::reader::{Table, Value};
+use crate::config::secret::Secret;
+use crate::config::shape::Shape;
 use crate::pb::hashed::Hashed;
+
+/// Settings of `Try_Userpass` (TUP-01, TUP-07).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TryUserpassConfig {
+    /// Where it listens; schedulers may share a port if their users differ.
+    #[serde(rename = "port", serialize_with = "address::texts")]
+    pub ports: Vec<Listen>,
+    /// User names and passwords; a password may be an argon2 hash (`$argon2id$…`).
+    #[serde(rename = "userpass")]
+    pub users: Vec<(String, Secret)>,
+}
+
+/// The keys that only these schedulers have.
+pub(super) const KEYS: &[&str] = &["port", "userpass"];
 
 /// A user in the longer form.
 pub(in crate::config) static USER: Shape = Shape {
     place: "schedulers.userpass",
     noun: "user",
     keys: &["user", "password", "password_file", "password_env"],
+    kinds: Vec::new,
 };
 
 /// What else listens.
@@ -43,24 +63,31 @@ struct Door<'a> {
 /// A user, and where the name is.
 type User<'a> = (&'a str, Range<usize>, Secret);
 
-impl<'a> Doors<'a> {
-    /// Reads what is special about the kind.
-    pub(super) fn read(
+impl SchedulerSettings for TryUserpassConfig {
+    fn takes_try_jobs(&self) -> bool {
+        true
+    }
+}
+
+impl TryUserpassConfig {
+    /// Takes what the table has.
+    pub(super) fn read<'a>(
         &mut self,
         table: &mut Table<'a>,
+        doors: &mut Doors<'a>,
         listeners: Listeners<'a, '_>,
-    ) -> Option<SchedulerKind> {
+    ) {
         let port = table.require("port", "8031");
         let users = table.require("userpass", "[[\"USER\", \"PASSWORD\"]]");
-        let users = users.map(|users| read_users(&users));
-        let port = port?;
-        let ports = port.listen()?;
-        let users = users?;
+        let users = users.map(|users| read_users(&users)).unwrap_or_default();
+        let Some((port, ports)) = port.and_then(|port| Some((port.clone(), port.listen()?))) else {
+            return;
+        };
         let at_slave_port = ports == listeners.slave_port.listens;
         if !at_slave_port {
             check_port(&port, &ports, listeners);
         }
-        let names = self.names_at(&port, &ports);
+        let names = doors.names_at(&port, &ports);
         for (name, place, _) in &users {
             if at_slave_port {
                 check_neighbours(&port, name, place, listeners);
@@ -74,15 +101,15 @@ impl<'a> Doors<'a> {
                 );
             }
         }
-        let users = users
-            .into_iter()
-            .map(|(name, _, password)| (name.to_owned(), password));
-        Some(SchedulerKind::TryUserpass(TryUserpassConfig {
-            users: users.collect(),
-            ports,
-        }))
+        let users = users.into_iter();
+        self.users = users
+            .map(|(name, _, password)| (name.to_owned(), password))
+            .collect();
+        self.ports = ports;
     }
+}
 
+impl<'a> Doors<'a> {
     /// The names at these addresses, where several schedulers may listen if they name the same ones.
     fn names_at(
         &mut self,
@@ -197,11 +224,8 @@ fn check_port(port: &Value<'_>, ports: &[Listen], listeners: Listeners<'_, '_>) 
             "give the whole slave port to share it, or another port",
         );
     }
-    let taken = |source: &ChangeSourceConfig| {
-        let ChangeSourceConfig::Pb { ports: other, .. } = source;
-        overlap(other, ports)
-    };
-    if listeners.change_sources.iter().any(taken) {
+    let mut sources = listeners.change_sources.iter();
+    if sources.any(|source| source.pb().is_some_and(|pb| overlap(&pb.ports, ports))) {
         port.error("is that of a change source", "give each a port of its own");
     }
 }
@@ -222,11 +246,11 @@ fn check_neighbours(
             help,
         );
     }
-    let same = |source: &ChangeSourceConfig| {
-        let ChangeSourceConfig::Pb { ports, user, .. } = source;
-        ports.is_empty() && user == name
-    };
-    if listeners.change_sources.iter().any(same) {
+    let mut sources = listeners
+        .change_sources
+        .iter()
+        .filter_map(ChangeSourceConfig::pb);
+    if sources.any(|source| source.is_at_slave_port(name)) {
         let message =
             format!("the user `{name}` logs in at the slave port, where a change source has it");
         port.sink.error(place.clone(), message, help);

@@ -8,16 +8,16 @@ use crate::config::reader::Value;
 /// What the schedulers say of each other, to be checked when all are known.
 #[derive(Debug, Default)]
 pub(super) struct Upstreams<'a> {
-    /// The kinds as they are written.
-    kinds: BTreeMap<&'a str, &'a str>,
+    /// The kinds of those that only build what they are handed.
+    of_try: BTreeMap<&'a str, &'static str>,
     /// Each Dependent with its upstream.
     links: BTreeMap<&'a str, Value<'a>>,
 }
 
 impl<'a> Upstreams<'a> {
-    /// Notes the kind of a scheduler.
-    pub(super) fn add_kind(&mut self, name: &'a str, kind: &'a str) {
-        self.kinds.insert(name, kind);
+    /// Notes a scheduler of `kind` that builds try jobs.
+    pub(super) fn add_of_try(&mut self, name: &'a str, kind: &'static str) {
+        self.of_try.insert(name, kind);
     }
 
     /// Notes the upstream of a scheduler.
@@ -33,8 +33,7 @@ impl<'a> Upstreams<'a> {
                 continue;
             };
             links.insert(name, upstream);
-            let kind = self.kinds.get(upstream).copied().unwrap_or_default();
-            if kind.starts_with("Try_") {
+            if let Some(kind) = self.of_try.get(upstream) {
                 let message = format!(
                     "{} cannot wait for `{upstream}`, whose builds are tries ({kind})",
                     value.label

@@ -2,6 +2,9 @@
 
 use crate::model::Zone;
 
+/// The time zone of the machine, or why it cannot be told.
+pub type MachineZone = Result<Zone, String>;
+
 /// What to write instead of `name`, if it is an offset such as `GMT+1` or an abbreviation such as `CEST`.
 pub(super) fn meant(name: &str) -> Option<String> {
     let upper = name.trim().to_uppercase();

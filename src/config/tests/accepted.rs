@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::checked::{Otherwise, TemplatePart};
 use crate::model::Results;
 
 #[test]
@@ -17,7 +16,8 @@ fn a_small_configuration_has_the_documented_defaults() {
     assert!(!config.duplicate_slave_replaces);
     assert_eq!(config.choose_slaves, SlaveChoice::Random);
     assert_eq!(config.logs, LogLimits::default());
-    assert_eq!(config.log_rotation, (10_000_000, 10));
+    let rotation = config.log_rotation;
+    assert_eq!((rotation.size, rotation.count), (10_000_000, 10));
     assert_eq!(config.horizons, Horizons::default());
     let slave = config.slave("bot").unwrap();
     assert_eq!(slave.max_builds, None);
@@ -32,9 +32,9 @@ fn a_small_configuration_has_the_documented_defaults() {
         (builder.builddir.as_str(), builder.slavebuilddir.as_str()),
         ("full", "full")
     );
-    let kind = SchedulerKind::Scheduler {
+    let kind = SchedulerKind::Scheduler(SingleBranchConfig {
         branch: None,
-        settings: TreeStable {
+        tree_stable: TreeStable {
             tree_stable_timer: None,
             timer_from_arrival: false,
             unimportant_resets_timer: false,
@@ -46,7 +46,7 @@ fn a_small_configuration_has_the_documented_defaults() {
                 filter: ChangeFilter::default(),
             },
         },
-    };
+    });
     assert_eq!(config.schedulers[0].kind, kind);
 }
 
@@ -187,7 +187,11 @@ properties = { level = 3, tags = ["x"], nested = { a = 1.5 } }
             .iter()
             .all(|(_, p)| p.source == "Scheduler")
     );
-    let SchedulerKind::Scheduler { settings, .. } = &scheduler.kind else {
+    let SchedulerKind::Scheduler(SingleBranchConfig {
+        tree_stable: settings,
+        ..
+    }) = &scheduler.kind
+    else {
         panic!("{:?}", scheduler.kind);
     };
     assert_eq!(settings.tree_stable_timer, Some(Duration::from_secs(60)));
@@ -223,20 +227,20 @@ prefix = "trunk/"
     let [shared, own] = config.change_sources.as_slice() else {
         panic!("two");
     };
-    let ChangeSourceConfig::Pb {
+    let PbSourceConfig {
         ports,
         user,
         password,
         prefix,
-    } = shared;
+    } = shared.pb().unwrap();
     assert_eq!((ports.as_slice(), user.as_str()), ([].as_slice(), "change"));
     assert_eq!(
         (password, prefix),
         (&Secret::File("secrets/change".into()), &None)
     );
-    let ChangeSourceConfig::Pb {
+    let PbSourceConfig {
         ports, password, ..
-    } = own;
+    } = own.pb().unwrap();
     assert_eq!(ports, &[Listen::Tcp("127.0.0.1:9990".parse().unwrap())]);
     assert_eq!(password, &Secret::Env("HOOK".to_owned()));
 }

@@ -1,26 +1,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::*;
-use crate::config::reader::Shape;
 use crate::config::schedulers::{rules, try_userpass};
+use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, horizons, locks, schedulers, slaves, steps, toplevel,
+    builders, change_sources, horizons, locks, logs, schedulers, slaves, steps, toplevel,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
 fn shapes() -> Vec<(&'static str, &'static Shape)> {
     vec![
         ("", &toplevel::SHAPE),
-        ("log_rotation", &toplevel::LOG_ROTATION),
+        ("log_rotation", &logs::LOG_ROTATION),
         ("build_horizon", &horizons::SHAPE),
         ("locks.*", &locks::SHAPE),
         ("slaves", &slaves::SHAPE),
         ("factories.*", &steps::FACTORY),
         ("factories.*.steps", &steps::STEP),
-        ("factories.*.steps.command", &steps::SECRET_WORD),
-        ("factories.*.steps.logfiles.*", &steps::LOG_FILE),
+        ("factories.*.steps.command", &steps::shell::SECRET_WORD),
+        ("factories.*.steps.logfiles.*", &steps::shell::LOG_FILE),
         ("builders", &builders::SHAPE),
         ("builders.locks", &locks::ACCESS),
         ("schedulers", &schedulers::SHAPE),
@@ -106,7 +106,7 @@ fn the_example_shows_every_key_there_is() {
     let mut found = BTreeMap::new();
     collect("", &DeValue::Table(tree.get_ref().clone()), &mut found);
     for (path, shape) in shapes() {
-        let known: BTreeSet<String> = shape.keys.iter().map(|&k| k.to_owned()).collect();
+        let known: BTreeSet<String> = shape.all_keys().into_iter().map(str::to_owned).collect();
         let shown = found.remove(path).unwrap_or_default();
         let missing: Vec<_> = known.difference(&shown).collect();
         assert!(
@@ -239,9 +239,12 @@ fn the_example_states_the_default_of_every_key() {
     ];
     let stated: BTreeSet<&str> = stated(EXAMPLE).iter().map(|s| s.key).collect();
     for (path, shape) in shapes().iter().filter(|(path, _)| !inline.contains(path)) {
-        let keys = shape.keys.iter().filter(|key| !exempt.contains(*key));
-        let missing: Vec<_> = keys.filter(|key| !stated.contains(**key)).collect();
-        assert_eq!(missing, [""; 0].iter().collect::<Vec<_>>(), "of `{path}`");
+        let keys = shape
+            .all_keys()
+            .into_iter()
+            .filter(|key| !exempt.contains(key));
+        let missing: Vec<_> = keys.filter(|key| !stated.contains(key)).collect();
+        assert_eq!(missing, [""; 0], "of `{path}`");
     }
 }
 

@@ -28,11 +28,11 @@ fn lat_01_a_pair_of_commands_has_defaults() {
     assert_eq!(
         latent(PAIR),
         LatentConfig {
-            kind: InstanceKind::Command {
+            kind: InstanceKind::Command(CommandInstance {
                 password: Secret::Inline("p".to_owned()),
                 start: words(&["up", "-x"]),
                 stop: words(&["down"]),
-            },
+            }),
             master: None,
             build_wait_timeout: Some(Duration::from_secs(600)),
             missing_timeout: Duration::from_secs(1200),
@@ -73,13 +73,13 @@ fn instances_can_be_told_another_address_of_the_master() {
 fn processes_and_containers_are_latent_slaves() {
     assert_eq!(latent("type = \"process\"").kind, InstanceKind::Process);
     let kind = latent("type = \"docker\"\npassword = \"p\"\nimage = \"i\"").kind;
-    let InstanceKind::Docker {
+    let InstanceKind::Docker(DockerInstance {
         docker,
         image,
         args,
         command,
         ..
-    } = kind
+    }) = kind
     else {
         panic!("{kind:?}");
     };
@@ -95,15 +95,15 @@ fn what_a_latent_slave_lacks_or_cannot_have_is_told() {
 4:1: slave `bot` has no `stop` (add `stop = ["PROGRAM", "ARGUMENT"]`)
 "##);
     insta::assert_snapshot!(refused("type = \"process\"\npassword = \"x\"\nstart = [\"x\"]\nmaster = \"x\""), @r##"
-7:1: slave `bot` needs no password (it is a process of the master; remove the password, or `type = "process"`)
-8:1: `start` of slave `bot` means nothing here (it is for slaves of `type = "command"`; remove it)
-9:1: `master` of slave `bot` means nothing here (it is for slaves of `type = "command"`, `type = "docker"`; remove it)
+7:1: `password` is not a setting of a `process` slave (only `slave`, `command`, `docker` slaves have it; remove it)
+8:1: `start` is not a setting of a `process` slave (only `command` slaves have it; remove it)
+9:1: `master` is not a setting of a `process` slave (only `command`, `docker` slaves have it; remove it)
 "##);
     insta::assert_snapshot!(refused("type = \"docker\"\npassword = \"x\"\nimage = \"-v\"\ndocker_args = \"-x\""), @r##"
 8:9: `image` of slave `bot` cannot begin with `-` (it would be taken for an option)
 9:15: `docker_args` of slave `bot` must be a list, not a text (for example `docker_args = ["…"]`)
 "##);
-    insta::assert_snapshot!(refused("password = \"x\"\nstop_timeout = 5"), @r##"7:1: `stop_timeout` of slave `bot` means nothing here (it is for slaves of `type = "command"`, `type = "process"`, `type = "docker"`; remove it)"##);
+    insta::assert_snapshot!(refused("password = \"x\"\nstop_timeout = 5"), @r##"7:1: `stop_timeout` is not a setting of a slave of `type = "slave"` (only `command`, `process`, `docker` slaves have it; remove it)"##);
     let bad = format!(
         "{}build_wait_timeout = \"x\"\nmissing_timeout = 0\nstop_timeout = false\nmaster = \"ci:0\"",
         PAIR.replace("[\"up\", \"-x\"]", "[\"\"]")

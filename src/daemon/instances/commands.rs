@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{Access, orphans};
 use crate::buildslave::{BaseDir, BaseDirError, NewSlave, PASSWORD_VARIABLE, Password};
-use crate::config::{InstanceKind, SlaveConfig};
+use crate::config::{DockerInstance, InstanceKind, SlaveConfig};
 use crate::model::{SlaveName, StopMeans};
 
 /// The program that starts an instance of a slave, with its arguments, and whether one that is not wanted any more is
@@ -16,15 +16,15 @@ pub(super) fn start_words(slave: &SlaveConfig) -> Result<(Vec<OsString>, bool), 
         return Err("it is no latent slave".to_owned());
     };
     Ok(match &latent.kind {
-        InstanceKind::Command { start, .. } => (owned(start), false),
+        InstanceKind::Command(command) => (owned(&command.start), false),
         InstanceKind::Process => (native_slave("start", &slave.name)?, true),
-        InstanceKind::Docker {
+        InstanceKind::Docker(DockerInstance {
             docker,
             image,
             args,
             command,
             ..
-        } => {
+        }) => {
             let name = container(&slave.name);
             let label = format!("buildmaster.slave={}", slave.name);
             let run = ["run", "-d", "--name", &name, "--label", &label];

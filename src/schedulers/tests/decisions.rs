@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::TextMatch;
-use crate::config::scheduling::{TryJobdirConfig, TryUserpassConfig};
+use crate::config::{TryJobdirConfig, TryUserpassConfig};
 use crate::model::{FilterField, Instead};
 
 /// What the only scheduler, or the first, made of a change now.
@@ -130,9 +130,7 @@ fn those_by_the_clock_keep_changes_for_the_run_if_they_build_any() {
     let mut settings = nightly(3);
     settings.what = what.clone();
     let mut often = periodic(1000, false);
-    if let SchedulerKind::Periodic { what: its, .. } = &mut often.kind {
-        *its = what;
-    }
+    periodic_of(&mut often).what = what;
     let at_three = 3 * 3600;
     for (settings, at) in [(night(settings), at_three), (often, 1000)] {
         let mut harness = Harness::start(0.0, vec![settings]);

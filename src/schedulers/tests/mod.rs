@@ -15,17 +15,24 @@ mod told;
 mod trees;
 mod trying;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::*;
 use crate::config::calendar::Field;
 use crate::config::{
-    Calendar, ChangeFilter, ChangeRules, FilePatterns, Importance, NightlyConfig, TimedBuild,
+    AnyBranchConfig, Calendar, ChangeRules, DependentConfig, FilePatterns, Importance,
+    NightlyConfig, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
     TreeStable,
 };
-use crate::model::{NewChange, Zone};
+use crate::model::{
+    Change, ChangeNumber, Decision, Moment, NewChange, Properties, SchedulerName, SourceStamp,
+    Timestamp, Zone,
+};
 
 #[derive(Debug, Deserialize, PartialEq)]
 struct ExpectedSet {
@@ -210,38 +217,44 @@ impl Harness {
 }
 
 fn config(timer: Option<u64>) -> SchedulerConfig {
-    let settings = tree_stable(timer);
-    let branch = None;
-    config_of("quick", SchedulerKind::Scheduler { branch, settings })
+    config_of("quick", single_branch(None, tree_stable(timer)))
 }
 
 fn config_of(name: &str, kind: SchedulerKind) -> SchedulerConfig {
     SchedulerConfig {
         name: name.into(),
         builders: vec!["b1".into(), "b2".into()],
-        properties: Properties::new(),
-        reason: None,
-        priority: 0,
         kind,
+        ..SchedulerConfig::default()
     }
 }
 
 fn any_branch(branches: Option<Vec<Option<String>>>, settings: TreeStable) -> SchedulerKind {
-    SchedulerKind::AnyBranch { branches, settings }
+    SchedulerKind::AnyBranch(AnyBranchConfig {
+        branches,
+        tree_stable: settings,
+    })
+}
+
+fn single_branch(branch: Option<&str>, settings: TreeStable) -> SchedulerKind {
+    SchedulerKind::Scheduler(SingleBranchConfig {
+        branch: branch.map(str::to_owned),
+        tree_stable: settings,
+    })
 }
 
 fn dependent(name: &str, upstream: &str) -> SchedulerConfig {
     let upstream = upstream.into();
-    config_of(name, SchedulerKind::Dependent { upstream })
+    config_of(name, SchedulerKind::Dependent(DependentConfig { upstream }))
 }
 
 fn periodic(period: u64, resume: bool) -> SchedulerConfig {
-    let kind = SchedulerKind::Periodic {
+    let config = PeriodicConfig {
         period: Duration::from_secs(period),
         resume,
-        what: TimedBuild::default(),
+        ..PeriodicConfig::default()
     };
-    config_of("hourly", kind)
+    config_of("hourly", SchedulerKind::Periodic(config))
 }
 
 /// Every day at `hour`, universal time.
@@ -255,12 +268,7 @@ fn nightly(hour: u32) -> NightlyConfig {
     ];
     NightlyConfig {
         calendar: Calendar::new(fields).unwrap(),
-        force_at: None,
-        zone: Zone::UTC,
-        search_years: 2,
-        repeated_once: false,
-        after_gap: false,
-        what: TimedBuild::default(),
+        ..NightlyConfig::default()
     }
 }
 
@@ -279,19 +287,25 @@ fn tree_stable(timer: Option<u64>) -> TreeStable {
 /// Changes to the file `important` are so.
 fn rules() -> ChangeRules {
     ChangeRules {
-        separate: true,
-        only_important: false,
         importance: Some(Importance {
             files: FilePatterns::from_globs(&["important"], &[]).unwrap(),
         }),
-        filter: ChangeFilter::default(),
+        ..ChangeRules::default()
     }
+}
+
+/// Lets the settings of a Periodic be changed.
+fn periodic_of(config: &mut SchedulerConfig) -> &mut PeriodicConfig {
+    if let SchedulerKind::Periodic(settings) = &mut config.kind {
+        return settings;
+    }
+    panic!("it is of another kind");
 }
 
 /// The settings of a Scheduler.
 fn of(config: &mut SchedulerConfig) -> &mut TreeStable {
-    if let SchedulerKind::Scheduler { settings, .. } = &mut config.kind {
-        return settings;
+    if let SchedulerKind::Scheduler(settings) = &mut config.kind {
+        return &mut settings.tree_stable;
     }
     panic!("it is of another kind");
 }

@@ -18,9 +18,7 @@ fn per_03_missed_ticks_are_skipped_and_the_grid_stays() {
 #[test]
 fn per_04_changes_have_no_effect() {
     let mut settings = periodic(100, false);
-    if let SchedulerKind::Periodic { what, .. } = &mut settings.kind {
-        what.branch = Some("rel".to_owned());
-    }
+    periodic_of(&mut settings).what.branch = Some("rel".to_owned());
     let mut harness = Harness::start(1000.0, vec![settings]);
     harness.change(1050.0, 1, None, Some("rel"), "important");
     assert_eq!(harness.times(1100.0), [1000.0, 1100.0]);
@@ -73,9 +71,7 @@ fn other_settings_do_not_make_it_build_at_once() {
 #[test]
 fn only_if_changed_builds_what_has_come_since() {
     let mut settings = periodic(100, false);
-    if let SchedulerKind::Periodic { what, .. } = &mut settings.kind {
-        what.only_if_changed = Some(rules());
-    }
+    periodic_of(&mut settings).what.only_if_changed = Some(rules());
     let mut harness = Harness::start(1000.0, vec![settings]);
     harness.change(1010.0, 1, None, None, "doc");
     harness.change(1110.0, 2, None, None, "important");

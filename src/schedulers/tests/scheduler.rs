@@ -55,7 +55,7 @@ fn run(case: &Case) {
         "scheduler" => {
             let branch = case.branch.clone();
             let settings = tree_stable;
-            ("quick", SchedulerKind::Scheduler { branch, settings })
+            ("quick", single_branch(branch.as_deref(), settings))
         }
         _ => ("any", any_branch(case.branches.clone(), tree_stable)),
     };
@@ -206,10 +206,7 @@ fn sb_12_changed_settings_take_over_what_they_still_want() {
 
     harness.change(2000.0, 3, None, None, "important");
     let mut elsewhere = config(Some(60));
-    elsewhere.kind = SchedulerKind::Scheduler {
-        branch: Some("rel".to_owned()),
-        settings: tree_stable(Some(60)),
-    };
+    elsewhere.kind = single_branch(Some("rel"), tree_stable(Some(60)));
     harness.restart(2001.0, elsewhere);
     assert_eq!(harness.sets(9000.0), []);
     assert!(harness.stored.is_empty(), "nothing is left to remember");

@@ -119,7 +119,7 @@ impl Given {
             Some(Some(secs)) => LongestWait::AtMost(Duration::from_secs(secs)),
         };
         let branch = self.events.first().and_then(|e| e.branch.clone());
-        config_of("quick", SchedulerKind::Scheduler { branch, settings })
+        config_of("quick", single_branch(branch.as_deref(), settings))
     }
 }
 

@@ -43,15 +43,8 @@ fn kinds(separate: bool) -> [SchedulerConfig; 4] {
     let mut daily = nightly(3);
     daily.what = what();
     let mut often = periodic(200, false);
-    if let SchedulerKind::Periodic { what: old, .. } = &mut often.kind {
-        *old = what();
-    }
-    let branch = None;
-    let settings_of_one = settings();
-    let kind = SchedulerKind::Scheduler {
-        branch,
-        settings: settings_of_one,
-    };
+    periodic_of(&mut often).what = what();
+    let kind = single_branch(None, settings());
     [
         config_of("quick", kind),
         config_of("any", any_branch(None, settings())),

@@ -3,22 +3,18 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::scheduling::{TryJobdirConfig, TryUserpassConfig};
-use crate::model::{Patch, PatchBody, TryJob};
+use crate::config::{TryJobdirConfig, TryUserpassConfig};
+use crate::model::{BuilderName, Patch, PatchBody, TryJob};
 
 fn jobdir() -> SchedulerKind {
     SchedulerKind::TryJobdir(TryJobdirConfig {
         jobdir: "jobs".into(),
-        max_job_size: 1 << 24,
-        poll_interval: Duration::from_secs(10),
+        ..TryJobdirConfig::default()
     })
 }
 
 fn userpass() -> SchedulerKind {
-    SchedulerKind::TryUserpass(TryUserpassConfig {
-        ports: Vec::new(),
-        users: Vec::new(),
-    })
+    SchedulerKind::TryUserpass(TryUserpassConfig::default())
 }
 
 /// Schedulers `try` of the kind and `quick`, both on b1 and b2.

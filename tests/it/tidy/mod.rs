@@ -47,7 +47,6 @@ const CIRCULAR: &[&str] = &[
     "cli",
     "cli::show",
     "client::try_job",
-    "config",
     "control",
     "daemon",
     "net",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use buildmaster::config::{BuilderConfig, Config, SchedulerKind};
+use buildmaster::config::{BuilderConfig, Config};
 use buildmaster::model::{BuilderName, SchedulerName, SlaveName};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -172,10 +172,8 @@ fn tidy(rng: &mut StdRng, config: &mut Config) {
     }
     let mut kept: Vec<SchedulerName> = Vec::new();
     config.schedulers.retain(|scheduler| {
-        let keep = match &scheduler.kind {
-            SchedulerKind::Dependent { upstream } => kept.contains(upstream),
-            _ => true,
-        };
+        let upstream = scheduler.kind.upstream();
+        let keep = upstream.is_none_or(|upstream| kept.contains(upstream));
         if keep && !world::takes_jobs(&scheduler.kind) {
             kept.push(scheduler.name.clone());
         }

@@ -33,8 +33,10 @@ impl World {
             }
             self.check_try(name);
             match self.steady(name).map(|s| &s.kind) {
-                Some(SchedulerKind::Dependent { upstream }) => self.check_dependent(name, upstream),
-                Some(SchedulerKind::Periodic { what, .. }) => self.check_timed(name, what),
+                Some(SchedulerKind::Dependent(config)) => {
+                    self.check_dependent(name, &config.upstream);
+                }
+                Some(SchedulerKind::Periodic(config)) => self.check_timed(name, &config.what),
                 Some(SchedulerKind::Nightly(nightly)) => self.check_timed(name, &nightly.what),
                 _ => {}
             }
@@ -54,7 +56,7 @@ impl World {
         let times = self.times_built(number, name);
         // A Dependent may build it for more than one upstream, one after the other.
         let mut all = self.history(name, version).flatten();
-        if all.all(|s| !matches!(s.kind, SchedulerKind::Dependent { .. })) {
+        if all.all(|s| !matches!(s.kind, SchedulerKind::Dependent(_))) {
             assert!(times <= 1, "change {number} and {name}");
         }
         match self.lasting_wish(number, name, version) {
@@ -156,19 +158,17 @@ fn wish(change: &Change, scheduler: &SchedulerConfig) -> Option<Wish> {
         (here && (important || !dropped), important)
     };
     let (wanted, important) = match &scheduler.kind {
-        SchedulerKind::Scheduler { branch, settings } => stable(settings, change.branch == *branch),
-        SchedulerKind::AnyBranch {
-            branches, settings, ..
-        } => {
-            let branches = branches.as_ref();
+        SchedulerKind::Scheduler(one) => stable(&one.tree_stable, change.branch == one.branch),
+        SchedulerKind::AnyBranch(any) => {
+            let branches = any.branches.as_ref();
             stable(
-                settings,
+                &any.tree_stable,
                 branches.is_none_or(|b| b.contains(&change.branch)),
             )
         }
-        SchedulerKind::Periodic { what, .. } => timed(what),
+        SchedulerKind::Periodic(config) => timed(&config.what),
         SchedulerKind::Nightly(nightly) => timed(&nightly.what),
-        SchedulerKind::Dependent { .. }
+        SchedulerKind::Dependent(_)
         | SchedulerKind::TryJobdir(_)
         | SchedulerKind::TryUserpass(_)
         | SchedulerKind::Triggerable => return None,

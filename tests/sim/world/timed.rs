@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildmaster::config::{Config, SchedulerConfig, SchedulerKind};
+use buildmaster::config::{Config, PeriodicConfig, SchedulerConfig, SchedulerKind};
 use buildmaster::model::{BuildSet, Now, Op, SchedulerName, SetId, Timestamp};
 use serde_json::Value;
 
@@ -87,11 +87,11 @@ impl Clocks {
 
     fn add(&mut self, scheduler: &SchedulerConfig, now: Now, unsure: bool) {
         let (rule, what) = match &scheduler.kind {
-            SchedulerKind::Periodic {
+            SchedulerKind::Periodic(PeriodicConfig {
                 period,
                 resume,
                 what,
-            } => (Rule::Every(*period, *resume), what),
+            }) => (Rule::Every(*period, *resume), what),
             SchedulerKind::Nightly(nightly) => {
                 let rule = Rule::Minutes(setup::minutes_of(nightly));
                 (rule, &nightly.what)

@@ -117,9 +117,6 @@ impl World {
     }
 }
 
-pub const fn takes_jobs(kind: &SchedulerKind) -> bool {
-    matches!(
-        kind,
-        SchedulerKind::TryJobdir(_) | SchedulerKind::TryUserpass(_)
-    )
+pub fn takes_jobs(kind: &SchedulerKind) -> bool {
+    kind.takes_try_jobs()
 }

@@ -41,12 +41,12 @@ impl Waits {
         }
         let quiet = now.since(self.quiet_since);
         for scheduler in &config.schedulers {
-            let (SchedulerKind::Scheduler { settings, .. }
-            | SchedulerKind::AnyBranch { settings, .. }) = &scheduler.kind
-            else {
-                continue;
+            let tree_stable = match &scheduler.kind {
+                SchedulerKind::Scheduler(one) => &one.tree_stable,
+                SchedulerKind::AnyBranch(any) => &any.tree_stable,
+                _ => continue,
             };
-            let timer = settings.tree_stable_timer.unwrap_or_default();
+            let timer = tree_stable.tree_stable_timer.unwrap_or_default();
             if quiet >= timer + SKEW + Duration::from_secs(1) {
                 let waiting = core.pending_build_times(&scheduler.name);
                 let name = &scheduler.name;

@@ -1,7 +1,7 @@
 //! How instances of latent slaves end: by stops, losses and crashes.
 
 use super::*;
-use crate::config::Secret;
+use crate::config::{CommandInstance, InstanceKind};
 use crate::model::journal::RecoveredSlave;
 use crate::model::{InstanceRecord, InstanceStop, Refusal, StopMeans};
 
@@ -134,11 +134,10 @@ fn instances_are_stopped_as_the_configuration_says_now_if_their_type_is_the_same
     let by = |stop: &str| {
         let mut config = latent_config(&[("b", &["s"])], Some(600));
         if let SlaveKind::Latent(latent) = &mut slave_of(&mut config, 0).kind {
-            latent.kind = InstanceKind::Command {
-                password: Secret::Inline("p".to_owned()),
-                start: vec!["start".to_owned()],
+            latent.kind = InstanceKind::Command(CommandInstance {
                 stop: vec![stop.to_owned()],
-            };
+                ..CommandInstance::default()
+            });
         }
         config
     };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::botmaster::BuildOutcome;
 use crate::build::testing::{Played, Stage, play, step_config, template};
-use crate::config::checked::GitMode;
+use crate::config::GitMode;
 use crate::config::{StepConfig, StepKind};
 use crate::model::{Patch, PatchBody, SourceStamp};
 use crate::protocol::Update;
@@ -26,16 +26,9 @@ const URL: &str = "https://example.org/p.git";
 fn git_config() -> GitStepConfig {
     GitStepConfig {
         repourl: template(URL),
-        branch: None,
-        mode: GitMode::Incremental,
-        always_use_latest: false,
-        submodules: false,
-        shallow: false,
-        retry: None,
         timeout: None,
-        workdir: template("build"),
-        env: BTreeMap::new(),
         log_environ: true,
+        ..GitStepConfig::default()
     }
 }
 

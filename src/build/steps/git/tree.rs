@@ -13,7 +13,7 @@ use super::about::{self, Version};
 use super::server::Answer;
 use super::{Git, Place, patch};
 use crate::build::step::Performed;
-use crate::config::checked::GitMode;
+use crate::config::GitMode;
 
 /// What became of an attempt to get at the revision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

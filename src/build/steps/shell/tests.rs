@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::build::testing::{Stage, play, shell, shell_config, step_config, template};
-use crate::config::checked::{Otherwise, TemplatePart};
+use crate::config::{Otherwise, TemplatePart};
 use crate::model::{Op, Properties, SourceStamp};
 use crate::net::CommandEnd;
 use crate::protocol::Update;

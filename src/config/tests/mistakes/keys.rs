@@ -91,11 +91,11 @@ colour = 1"#,
         r#"20:1: unknown key `treeStableTimer` of scheduler `quick` (it is called `tree_stable_timer` here)
 21:1: unknown key `fileIsImportant` of scheduler `quick` (it is called `important_files` here)
 22:1: unknown key `any_branch` of scheduler `quick` (a scheduler of type "AnyBranch" builds every branch)
-23:1: `branches` of scheduler `quick` means nothing here (a scheduler of type "AnyBranch" builds several branches; this one has one `branch`)
+23:1: `branches` is not a setting of a `Scheduler` scheduler (a scheduler of type "AnyBranch" builds several branches; this one has one `branch`)
 24:1: unknown key `change_filter` of scheduler `quick` (it is called `filter` here)
 25:1: `codebases` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)
 26:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
-27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `branches`, `separate`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`, `upstream`, `period`, `resume`, `only_if_changed`, `minute`, `hour`, `day_of_month`, `month`, `day_of_week`, `force_at_minute`, `force_at_hour`, `force_at_day_of_month`, `force_at_month`, `force_at_day_of_week`, …)"#,
+27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `separate`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
     );
     check(
         r#"command = "make""#,

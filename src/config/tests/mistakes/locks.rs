@@ -93,7 +93,7 @@ fn lck_01_wrong_definitions_are_refused() {
         ),
         (
             "x = { type = \"master\", max_count_for_slave = { bot = 1 } }",
-            "3:24: `max_count_for_slave` of lock `x` means nothing here (only locks of `type = \
+            "3:24: `max_count_for_slave` is not a setting of a `master` lock (only locks of `type = \
              \"slave\"` are counted for each slave by itself)",
         ),
         (

@@ -43,14 +43,14 @@ password_env = "X""#,
         r#"password = "sekrit""#,
         r#"password = "x"
 type = "local""#,
-        r#"6:1: slave `bot` needs no password (it is inside the master; remove the password, or `type = "local"`)"#,
+        r#"6:1: `password` is not a setting of a `local` slave (only `slave`, `command`, `docker` slaves have it; remove it)"#,
     );
     check(
         r#"name = "bot""#,
         r#"name = "../x"
 type = "local""#,
         r#"5:8: `name` of slave `../x` cannot have `/` in it or begin with `.` (it is the name of its directory too)
-7:1: slave `../x` needs no password (it is inside the master; remove the password, or `type = "local"`)
+7:1: `password` is not a setting of a `local` slave (only `slave`, `command`, `docker` slaves have it; remove it)
 14:11: builder `full` names the slave `bot`, which does not exist (the slaves are `../x`)"#,
     );
 }
@@ -356,7 +356,7 @@ fn a_job_directory_has_one_scheduler_and_sensible_limits() {
         "`max_job_size` of scheduler `d` is out of range (a size from 1 to 128MiB)",
         "`poll_interval` of scheduler `d` is out of range",
         "`max_job_size` of scheduler `e` is out of range",
-        "`branch` of scheduler `e` means nothing here",
+        "`branch` is not a setting of a `Try_Jobdir` scheduler",
     ];
     for (line, expected) in mistakes.lines().zip(expected) {
         assert!(line.contains(expected), "{line}\n{expected}");

@@ -1,41 +1,69 @@
-//! Try schedulers, which build what they are handed: `Try_Jobdir` (section 9).
+//! `type = "Try_Jobdir"`: builds what is dropped into a directory (section 9).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
+
+use super::kind::SchedulerSettings;
 use crate::config::needs::Needed;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
-use crate::config::{SchedulerKind, TryJobdirConfig};
+
+/// Settings of `Try_Jobdir` (TJD-01, TJD-02, TJD-10).
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct TryJobdirConfig {
+    /// The maildir, relative to the base directory or absolute.
+    pub jobdir: PathBuf,
+    /// Longest file that is read, in bytes: 16 MiB.
+    pub max_job_size: u64,
+    /// How often the directory is looked at even if nothing is told of it: 10 s.
+    pub poll_interval: Duration,
+}
+
+/// The keys that only these schedulers have.
+pub(super) const KEYS: &[&str] = &["jobdir", "max_job_size", "poll_interval"];
 
 /// The longest job file that may be allowed: with its escapes it has to fit into one cell of the state.
 const LARGEST_JOB_SIZE: u64 = 128 << 20;
-
-/// As the original looks when it is told nothing (TJD-02).
-const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The job directories, each of which belongs to one scheduler.
 #[derive(Debug, Default)]
 pub(super) struct Jobdirs(BTreeMap<PathBuf, Range<usize>>);
 
-pub(super) fn read_jobdir(table: &mut Table<'_>, jobdirs: &mut Jobdirs) -> Option<SchedulerKind> {
-    let jobdir = table.require("jobdir", "\"jobdir\"");
-    let jobdir = jobdir.and_then(|value| jobdirs.declare(&value));
-    let size = table.take("max_job_size");
-    let size = size.map_or(Some(TryJobdirConfig::DEFAULT_JOB_SIZE), |value| {
-        read_size(&value)
-    });
-    let interval = table.take("poll_interval");
-    let interval = interval.map_or(Some(DEFAULT_POLL_INTERVAL), |value| {
-        value.duration(SHORTEST..=LONGEST)
-    });
-    Some(SchedulerKind::TryJobdir(TryJobdirConfig {
-        jobdir: jobdir?,
-        max_job_size: size?,
-        poll_interval: interval?,
-    }))
+impl Default for TryJobdirConfig {
+    fn default() -> Self {
+        Self {
+            jobdir: PathBuf::new(),
+            max_job_size: Self::DEFAULT_JOB_SIZE,
+            poll_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+impl SchedulerSettings for TryJobdirConfig {
+    fn takes_try_jobs(&self) -> bool {
+        true
+    }
+}
+
+impl TryJobdirConfig {
+    /// Longest job file by default, in bytes (TJD-10).
+    pub const DEFAULT_JOB_SIZE: u64 = 16 << 20;
+
+    /// Takes what the table has.
+    pub(super) fn read(&mut self, table: &mut Table<'_>, jobdirs: &mut Jobdirs) {
+        let jobdir = table.require("jobdir", "\"jobdir\"");
+        if let Some(jobdir) = jobdir.and_then(|value| jobdirs.declare(&value)) {
+            self.jobdir = jobdir;
+        }
+        table.set("max_job_size", &mut self.max_job_size, read_size);
+        table.set("poll_interval", &mut self.poll_interval, |v| {
+            v.duration(SHORTEST..=LONGEST)
+        });
+    }
 }
 
 impl Jobdirs {

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{LockAccess, LockConfig, LockKind};
-use crate::config::checked::{BuilderConfig, SlaveConfig};
+use crate::config::builders::BuilderConfig;
+use crate::config::locks::{LockAccess, LockConfig, LockKind};
+use crate::config::slaves::SlaveConfig;
 use crate::model::{LockName, SlaveName};
 
 /// A builder whose builds hold one lock while they wait for another.
@@ -111,7 +112,7 @@ impl<'c> Graph<'c> {
 
     fn node(&self, lock: &'c LockName, slave: &'c SlaveName) -> Node<'c> {
         let kind = self.kinds.get(lock).copied();
-        let of_slave = matches!(kind, Some(LockKind::Slave { .. }));
+        let of_slave = kind.is_some_and(LockKind::is_of_slaves);
         (lock, of_slave.then_some(slave))
     }
 

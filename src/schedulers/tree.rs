@@ -26,7 +26,7 @@ const OVERDUE_DELAY: Duration = Duration::from_secs(1);
 
 /// The state of one tree.
 #[derive(Debug, Default)]
-pub(super) struct Scheduler {
+pub(super) struct TreeState {
     /// What will be built.
     changes: Waiting,
     /// Set while at least one of the changes is important.
@@ -58,7 +58,7 @@ pub(super) struct Stored {
     pub(super) last: Option<Timestamp>,
 }
 
-impl Scheduler {
+impl TreeState {
     /// Takes the time of the last set over, if it still matters. What lies ahead is the work of a wrong clock, and
     /// counts as now.
     pub(super) fn take_over_last(&mut self, settings: &TreeStable, last: Timestamp, now: Moment) {
@@ -69,7 +69,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes a change over that has waited (SCB-10); they come in order, and [`Scheduler::resume`] follows.
+    /// Takes a change over that has waited (SCB-10); they come in order, and [`TreeState::resume`] follows.
     pub(super) fn take_over(&mut self, settings: &TreeStable, arrival: &Arrival, important: bool) {
         self.add(settings, arrival.clone(), important);
     }
@@ -120,7 +120,7 @@ impl Scheduler {
         Some(self.changes.take_stamps(settings.rules.separate))
     }
 
-    /// When [`Scheduler::on_timer`] is due.
+    /// When [`TreeState::on_timer`] is due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.wait.map(|w| w.due)
     }

@@ -1,0 +1,241 @@
+//! `type = "Nightly"`: builds by the clock on the wall (section 8).
+
+use serde::{Serialize, Serializer};
+
+use super::kind::SchedulerSettings;
+use super::timed::TimedBuild;
+use super::zones::{self, MachineZone};
+use crate::config::calendar::{Calendar, Field};
+use crate::config::reader::{Table, Value};
+use crate::config::spelling;
+use crate::model::Zone;
+
+/// Settings of `Nightly` (NIG-01, NIG-12).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NightlyConfig {
+    /// When it runs.
+    #[serde(flatten)]
+    pub calendar: Calendar,
+    /// When it runs even if nothing has changed.
+    #[serde(flatten, serialize_with = "forced")]
+    pub force_at: Option<Calendar>,
+    /// Whose local time counts (NIG-10).
+    #[serde(rename = "time_zone", serialize_with = "zone_name")]
+    pub zone: Zone,
+    /// For so many calendar years a next run is looked for (NIG-05): 2.
+    pub search_years: u16,
+    /// Whether a local time that clocks show twice counts the first time only (`dst_repeat = "once"`).
+    #[serde(rename = "dst_repeat")]
+    pub repeated_once: bool,
+    /// Whether a local time that clocks skip counts right after the gap (`dst_gap = "after"`).
+    #[serde(rename = "dst_gap")]
+    pub after_gap: bool,
+    /// What is built.
+    #[serde(flatten)]
+    pub what: TimedBuild,
+}
+
+/// The keys that only these schedulers have.
+pub(super) const KEYS: &[&str] = &[
+    "minute",
+    "hour",
+    "day_of_month",
+    "month",
+    "day_of_week",
+    "force_at_minute",
+    "force_at_hour",
+    "force_at_day_of_month",
+    "force_at_month",
+    "force_at_day_of_week",
+    "time_zone",
+    "search_years",
+    "dst_repeat",
+    "dst_gap",
+    "branch",
+    "only_if_changed",
+    "separate",
+    "only_important",
+    "important_files",
+    "filter",
+];
+
+/// A field of a calendar: its key, and its least and greatest number.
+type FieldKey = (&'static str, u32, u32);
+
+const FIELDS: [FieldKey; 5] = [
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day_of_month", 1, 31),
+    ("month", 1, 12),
+    ("day_of_week", 0, 6),
+];
+
+const FORCE_FIELDS: [FieldKey; 5] = [
+    ("force_at_minute", 0, 59),
+    ("force_at_hour", 0, 23),
+    ("force_at_day_of_month", 1, 31),
+    ("force_at_month", 1, 12),
+    ("force_at_day_of_week", 0, 6),
+];
+
+/// Calendar years that may be looked through for a next run.
+const SEARCH_YEARS: std::ops::RangeInclusive<u16> = 1..=100;
+
+impl Default for NightlyConfig {
+    fn default() -> Self {
+        Self {
+            calendar: Calendar::default(),
+            force_at: None,
+            zone: Zone::UTC,
+            search_years: 2,
+            repeated_once: false,
+            after_gap: false,
+            what: TimedBuild::default(),
+        }
+    }
+}
+
+impl SchedulerSettings for NightlyConfig {
+    fn timed(&self) -> Option<&TimedBuild> {
+        Some(&self.what)
+    }
+
+    fn zone(&self) -> Option<Zone> {
+        Some(self.zone)
+    }
+
+    fn search_years(&self) -> Option<u16> {
+        Some(self.search_years)
+    }
+}
+
+impl NightlyConfig {
+    /// Takes what the table has; without a time zone that of the machine counts, `zone`.
+    pub(super) fn read(&mut self, table: &mut Table<'_>, zone: &MachineZone) {
+        if let Some(calendar) = read_calendar(table, &FIELDS) {
+            self.calendar = calendar;
+        }
+        self.what.read(table);
+        let forced = FORCE_FIELDS
+            .iter()
+            .find_map(|(key, ..)| table.place(key).map(|place| (*key, place)));
+        if let Some((key, place)) = forced {
+            if self.what.only_if_changed.is_none() {
+                let message = format!("`{key}` of {} means nothing here", table.label);
+                let help = "it goes with `only_if_changed = true`; without that every run builds";
+                table.sink.error(place, message, help);
+            }
+            self.force_at = read_calendar(table, &FORCE_FIELDS);
+        }
+        let zone = match table.take("time_zone") {
+            Some(value) => read_zone(&value),
+            None => machine_zone(table, zone),
+        };
+        self.zone = zone.unwrap_or(self.zone);
+        table.set("search_years", &mut self.search_years, |v| {
+            v.integer(SEARCH_YEARS)
+        });
+        table.set("dst_repeat", &mut self.repeated_once, |v| {
+            Some(v.one_of(&["twice", "once"])? == "once")
+        });
+        table.set("dst_gap", &mut self.after_gap, |v| {
+            Some(v.one_of(&["skip", "after"])? == "after")
+        });
+    }
+}
+
+/// The calendar of `keys`: on the minute 0 of every hour by default.
+fn read_calendar(table: &mut Table<'_>, keys: &[FieldKey; 5]) -> Option<Calendar> {
+    let [(minute, ..), ..] = keys;
+    let (mut fields, mut are_good) = ([Field::Any; 5], true);
+    let place = keys.iter().rev().find_map(|(key, ..)| table.place(key));
+    for (field, key) in fields.iter_mut().zip(keys) {
+        let default = if key.0 == *minute {
+            Field::one_of([0])
+        } else {
+            Field::Any
+        };
+        let value = table.take(key.0);
+        match value.map_or(Some(default), |v| read_field(&v, key)) {
+            Some(read) => *field = read,
+            None => are_good = false,
+        }
+    }
+    if !are_good {
+        return None;
+    }
+    let calendar = Calendar::new(fields);
+    if calendar.is_err() {
+        let message = format!("{} never runs", table.label);
+        let help = "the months that it names have no day that it names";
+        table.sink.error(place.unwrap_or_default(), message, help);
+    }
+    calendar.ok()
+}
+
+/// A number, a list of numbers, or `"*"` for any.
+fn read_field(value: &Value<'_>, &(_, least, greatest): &FieldKey) -> Option<Field> {
+    if value.raw().as_str() == Some("*") {
+        return Some(Field::Any);
+    }
+    let entries = value.one_or_list()?;
+    if entries.is_empty() {
+        value.error(
+            "is empty, so that it would never run",
+            "name a number, or leave it out",
+        );
+        return None;
+    }
+    let numbers = entries.iter().map(|entry| {
+        if entry.raw().as_integer().is_none() {
+            let help = format!("a number from {least} to {greatest}, a list of them, or \"*\"");
+            return entry.expected("a whole number", help);
+        }
+        entry.integer(least..=greatest)
+    });
+    let numbers: Vec<Option<u32>> = numbers.collect();
+    let numbers: Option<Vec<u32>> = numbers.into_iter().collect();
+    numbers.map(Field::one_of)
+}
+
+fn read_zone(value: &Value<'_>) -> Option<Zone> {
+    let name = value.text()?;
+    let zone = Zone::named(name);
+    if zone.is_none() {
+        let near = || spelling::nearest(name, Zone::names());
+        let help = match zones::meant(name) {
+            Some(help) => help,
+            None => match near() {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
+            },
+        };
+        value.error(&format!("{name:?} is not the name of a time zone"), help);
+    }
+    zone
+}
+
+fn machine_zone(table: &Table<'_>, zone: &MachineZone) -> Option<Zone> {
+    match zone {
+        Ok(zone) => Some(*zone),
+        Err(why) => {
+            let message = format!("{} has no `time_zone`", table.label);
+            let help = format!("add one, such as `time_zone = \"Europe/Berlin\"`: {why}");
+            table.sink.missing(table.span.clone(), message, help);
+            None
+        }
+    }
+}
+
+fn zone_name<S: Serializer>(zone: &Zone, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(zone.name())
+}
+
+/// The fields of the calendar of forced runs, under their own keys.
+fn forced<S: Serializer>(calendar: &Option<Calendar>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(calendar) = calendar else {
+        return serializer.serialize_none();
+    };
+    let keys = FORCE_FIELDS.iter().map(|(key, ..)| key);
+    serializer.collect_map(keys.zip(calendar.fields()))
+}

@@ -1,0 +1,41 @@
+//! `type = "Scheduler"`: one branch (section 4).
+
+use serde::Serialize;
+
+use super::kind::SchedulerSettings;
+use super::tree_stable::TreeStable;
+use crate::config::reader::{Table, Value};
+
+/// Settings of `Scheduler`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SingleBranchConfig {
+    /// Its branch; absent is the default branch.
+    pub branch: Option<String>,
+    /// How it waits and what for.
+    #[serde(flatten)]
+    pub tree_stable: TreeStable,
+}
+
+/// The keys that only these schedulers have.
+pub(super) const KEYS: &[&str] = &[
+    "branch",
+    "separate",
+    "tree_stable_timer",
+    "timer_from",
+    "longest_wait",
+    "unimportant_resets_timer",
+    "only_important",
+    "important_files",
+    "filter",
+];
+
+impl SchedulerSettings for SingleBranchConfig {}
+
+impl SingleBranchConfig {
+    /// Takes what the table has.
+    pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        let branch = table.take("branch");
+        self.tree_stable.read(table, branch.as_ref());
+        self.branch = branch.as_ref().and_then(Value::text).map(str::to_owned);
+    }
+}

@@ -1,0 +1,45 @@
+//! `type = "command"`: a latent slave whose instance two commands start and stop (LAT-11).
+
+use serde::Serialize;
+
+use super::programs;
+use crate::config::reader::Table;
+use crate::config::secret::Secret;
+
+/// Settings of an instance that commands start and stop.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CommandInstance {
+    /// The slave's password.
+    pub password: Secret,
+    /// The program that starts it, and its arguments.
+    pub start: Vec<String>,
+    /// The program that stops it, and its arguments.
+    pub stop: Vec<String>,
+}
+
+/// The keys that only these slaves have.
+pub(super) const KEYS: &[&str] = &[
+    "password",
+    "password_file",
+    "password_env",
+    "notify_on_missing",
+    "build_wait_timeout",
+    "missing_timeout",
+    "stop_timeout",
+    "master",
+    "start",
+    "stop",
+];
+
+impl CommandInstance {
+    /// Takes what the table has.
+    pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        table.set_password(&mut self.password);
+        for (key, words) in [("start", &mut self.start), ("stop", &mut self.stop)] {
+            let value = table.require(key, "[\"PROGRAM\", \"ARGUMENT\"]");
+            *words = value
+                .and_then(|v| programs::command(&v))
+                .unwrap_or_default();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What the steps of every kind say of themselves.
+
+use std::time::Duration;
+
+/// The settings that only steps of one kind have.
+pub(super) trait StepSettings {
+    /// Whether the step gets the source of the build, with its patch.
+    fn takes_source(&self) -> bool {
+        false
+    }
+
+    /// The kind of the step, and the program that it runs on a slave, unless the user has to name that or says where to
+    /// look for it.
+    fn program(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+}
+
+/// Longest time without output by default.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20 * 60);

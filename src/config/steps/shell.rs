@@ -1,0 +1,301 @@
+//! The settings of `ShellCommand`, and of the steps that are one with other defaults (STP-05).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::kind::{StepSettings, TIMEOUT};
+use crate::config::env::Environment;
+use crate::config::quantities::{LONGEST, SHORTEST};
+use crate::config::reader::{Table, Value};
+use crate::config::secret::fingerprint;
+use crate::config::shape::Shape;
+use crate::config::spelling;
+use crate::config::template::Template;
+use crate::model::Results;
+
+/// Settings of `ShellCommand` (STP-05).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShellStepConfig {
+    /// What to run.
+    pub command: CommandWords,
+    /// Directory below the builder's: `build`.
+    pub workdir: Template,
+    /// Environment, over the builder's (BUI-16).
+    pub env: Environment,
+    /// Whether its output is kept.
+    pub want_stdout: bool,
+    /// Whether its errors are kept.
+    pub want_stderr: bool,
+    /// Log name to path of a file to follow, and whether to start at its present end.
+    pub logfiles: Vec<(String, Template, bool)>,
+    /// Logs are made when there is something in them, instead of at once.
+    pub lazy_logfiles: bool,
+    /// Longest time without output: 20 min.
+    pub timeout: Option<Duration>,
+    /// Longest time at all.
+    pub max_time: Option<Duration>,
+    /// Time between SIGTERM and the harder signal.
+    pub sigterm_time: Option<Duration>,
+    /// The harder signal, without `SIG`.
+    pub interrupt_signal: Option<String>,
+    /// Whether to use a pseudo terminal; absent: as the slave says.
+    pub use_pty: Option<bool>,
+    /// Whether the environment is shown in the log: false.
+    pub log_environ: bool,
+    /// What it reads.
+    pub initial_stdin: Option<Template>,
+    /// Exit codes to results; 0 is SUCCESS and the rest FAILURE where it says nothing.
+    pub decode_rc: BTreeMap<i64, Results>,
+    /// Lines of output after which it is killed.
+    pub max_lines: Option<u64>,
+}
+
+/// A command.
+#[derive(Clone, PartialEq)]
+pub enum CommandWords {
+    /// A line for the slave's shell.
+    Line(Template),
+    /// Words; the second text is shown instead of the first if it is there.
+    Words(Vec<(Template, Option<String>)>),
+}
+
+impl std::fmt::Debug for CommandWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Line(line) => f.debug_tuple("Line").field(line).finish(),
+            Self::Words(words) => {
+                let shown = words.iter().map(|(word, shown)| match shown {
+                    Some(shown) => Template::literal(shown.as_str()),
+                    None => word.clone(),
+                });
+                f.debug_tuple("Words")
+                    .field(&shown.collect::<Vec<_>>())
+                    .finish()
+            }
+        }
+    }
+}
+
+/// The keys that only these steps have.
+pub(super) const KEYS: &[&str] = &[
+    "command",
+    "workdir",
+    "env",
+    "want_stdout",
+    "want_stderr",
+    "logfiles",
+    "lazy_logfiles",
+    "timeout",
+    "max_time",
+    "sigterm_time",
+    "interrupt_signal",
+    "use_pty",
+    "log_environ",
+    "initial_stdin",
+    "decode_rc",
+    "max_lines",
+];
+
+pub(in crate::config) static SECRET_WORD: Shape = Shape {
+    place: "steps.command",
+    noun: "this word",
+    keys: &["secret", "shown"],
+    kinds: Vec::new,
+};
+
+pub(in crate::config) static LOG_FILE: Shape = Shape {
+    place: "steps.logfiles",
+    noun: "this log file",
+    keys: &["filename", "follow"],
+    kinds: Vec::new,
+};
+
+impl Serialize for CommandWords {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Line(line) => line.serialize(serializer),
+            Self::Words(words) => serializer.collect_seq(words.iter().map(|(word, shown)| {
+                let word = word.to_string();
+                match shown {
+                    None => (word, None),
+                    Some(shown) => (fingerprint(&word), Some(shown)),
+                }
+            })),
+        }
+    }
+}
+
+impl Default for ShellStepConfig {
+    fn default() -> Self {
+        Self {
+            command: CommandWords::Words(Vec::new()),
+            workdir: Template::literal("build"),
+            env: Environment::new(),
+            want_stdout: true,
+            want_stderr: true,
+            logfiles: Vec::new(),
+            lazy_logfiles: false,
+            timeout: Some(TIMEOUT),
+            max_time: None,
+            sigterm_time: None,
+            interrupt_signal: None,
+            use_pty: None,
+            log_environ: false,
+            initial_stdin: None,
+            decode_rc: BTreeMap::new(),
+            max_lines: None,
+        }
+    }
+}
+
+impl StepSettings for ShellStepConfig {}
+
+impl ShellStepConfig {
+    /// A step that runs these words.
+    pub(super) fn of_words(words: &[&str]) -> Self {
+        let words = words.iter().map(|word| (Template::literal(*word), None));
+        Self {
+            command: CommandWords::Words(words.collect()),
+            ..Self::default()
+        }
+    }
+
+    /// Takes what the table has. A step that has no command by default must be given one.
+    pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        let command = if self.command == CommandWords::Words(Vec::new()) {
+            table.require("command", "[\"make\", \"all\"]")
+        } else {
+            table.take("command")
+        };
+        if let Some(command) = command.and_then(|v| read_command(&v)) {
+            self.command = command;
+        }
+        table.set("workdir", &mut self.workdir, Value::template);
+        table.set("env", &mut self.env, Value::environment);
+        table.set("want_stdout", &mut self.want_stdout, Value::flag);
+        table.set("want_stderr", &mut self.want_stderr, Value::flag);
+        table.set("logfiles", &mut self.logfiles, read_log_files);
+        table.set("lazy_logfiles", &mut self.lazy_logfiles, Value::flag);
+        let time = |v: &Value<'_>| v.optional_duration(SHORTEST..=LONGEST);
+        table.set("timeout", &mut self.timeout, time);
+        table.set("max_time", &mut self.max_time, time);
+        table.set("sigterm_time", &mut self.sigterm_time, time);
+        table.set_some("interrupt_signal", &mut self.interrupt_signal, read_signal);
+        table.set("use_pty", &mut self.use_pty, read_use_pty);
+        table.set("log_environ", &mut self.log_environ, Value::flag);
+        table.set_some("initial_stdin", &mut self.initial_stdin, Value::template);
+        table.set("decode_rc", &mut self.decode_rc, read_decode_rc);
+        table.set_some("max_lines", &mut self.max_lines, |v| {
+            v.integer(1..=MOST_LINES).map(u64::from)
+        });
+    }
+}
+
+fn read_command(value: &Value<'_>) -> Option<CommandWords> {
+    let raw = value.raw();
+    if raw.as_str().is_some_and(|line| line.trim().is_empty())
+        || raw.as_array().is_some_and(|words| words.is_empty())
+    {
+        value.error("is empty", "say what to run");
+        return None;
+    }
+    if raw.is_str() {
+        return value.template().map(CommandWords::Line);
+    }
+    if !raw.is_array() {
+        return value.expected(
+            "a text or a list of texts",
+            "for example `[\"make\", \"all\"]`",
+        );
+    }
+    let words = value.list()?;
+    Some(CommandWords::Words(
+        words.iter().filter_map(read_word).collect(),
+    ))
+}
+
+fn read_word(value: &Value<'_>) -> Option<(Template, Option<String>)> {
+    if !value.raw().is_table() {
+        return Some((value.template()?, None));
+    }
+    let mut table = value.table(&SECRET_WORD)?;
+    let secret = table.require("secret", "\"…\"").and_then(|v| v.template());
+    let shown = table.take("shown").map_or(Some("XXXXXX"), |v| v.text());
+    table.finish();
+    Some((secret?, Some(shown?.to_owned())))
+}
+
+fn read_log_files(value: &Value<'_>) -> Option<Vec<(String, Template, bool)>> {
+    Some(value.entries().iter().filter_map(read_log_file).collect())
+}
+
+fn read_log_file((name, value): &(&str, Value<'_>)) -> Option<(String, Template, bool)> {
+    if name.is_empty() || *name == "stdio" || name.contains(char::is_control) {
+        let message = format!("a log file cannot be called {name:?}");
+        let help = "`stdio` is the log of the command's own output; choose another name";
+        value.sink.error(value.key_span.clone(), message, help);
+    }
+    if value.raw().is_str() {
+        return Some(((*name).to_owned(), value.template()?, false));
+    }
+    if !value.raw().is_table() {
+        let help = "for example \"build/test.log\", or { filename = \"…\", follow = true }";
+        return value.expected("a path", help);
+    }
+    let mut table = value.table(&LOG_FILE)?;
+    let filename = table.require("filename", "\"build/test.log\"");
+    let filename = filename.and_then(|v| v.template());
+    let follow = table.take("follow").and_then(|v| v.flag());
+    table.finish();
+    Some(((*name).to_owned(), filename?, follow.unwrap_or(false)))
+}
+
+fn read_signal(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let name = text.strip_prefix("SIG").unwrap_or(text);
+    if SIGNALS.contains(&name) {
+        return Some(name.to_owned());
+    }
+    let help = match spelling::nearest(name, SIGNALS.into_iter()) {
+        Some(near) => format!("did you mean `{near:?}`?"),
+        None => "for example \"KILL\", \"INT\", \"HUP\"".to_owned(),
+    };
+    value.error("is no signal", help);
+    None
+}
+
+fn read_use_pty(value: &Value<'_>) -> Option<Option<bool>> {
+    match value.raw().as_str() {
+        Some("slave-config") => Some(None),
+        Some(_) | None => value.flag().map(Some),
+    }
+}
+
+fn read_decode_rc(value: &Value<'_>) -> Option<BTreeMap<i64, Results>> {
+    let mut results = BTreeMap::new();
+    for (code, value) in value.entries() {
+        let number: Option<i64> = code.parse().ok();
+        if number.is_none() {
+            let message = format!("`{code}` is no exit code");
+            value.sink.error(
+                value.key_span.clone(),
+                message,
+                "exit codes are whole numbers",
+            );
+        }
+        let result = value.one_of(&Results::ALL.map(Results::as_str));
+        if let (Some(number), Some(result)) = (number, result.and_then(Results::from_name)) {
+            results.insert(number, result);
+        }
+    }
+    Some(results)
+}
+
+const MOST_LINES: u32 = u32::MAX;
+
+const SIGNALS: [&str; 14] = [
+    "ABRT", "ALRM", "BREAK", "CONT", "HUP", "INT", "KILL", "PIPE", "QUIT", "STOP", "TERM", "TSTP",
+    "USR1", "USR2",
+];

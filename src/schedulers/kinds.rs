@@ -1,0 +1,45 @@
+//! The table of the kinds.
+
+use super::any_branch::AnyBranch;
+use super::dependent::Dependent;
+use super::kind::Scheduler;
+use super::nightly::Nightly;
+use super::periodic::Periodic;
+use super::search::Run;
+use super::single_branch::SingleBranch;
+use super::trees::Trees;
+use super::triggerable::Triggerable;
+use super::trying::Trying;
+use crate::config::SchedulerKind;
+use crate::model::{Moment, Timestamp};
+
+/// A scheduler with these settings that starts now and has no past.
+pub(super) fn start(settings: &SchedulerKind, now: Moment) -> Box<dyn Scheduler> {
+    match settings {
+        SchedulerKind::Scheduler(config) => Box::new(Trees::<SingleBranch>::new(config)),
+        SchedulerKind::AnyBranch(config) => Box::new(Trees::<AnyBranch>::new(config)),
+        SchedulerKind::Dependent(_) => Box::new(Dependent),
+        SchedulerKind::Periodic(config) => Box::new(Periodic::new(config.clone(), now.steady)),
+        SchedulerKind::Nightly(config) => Box::new(Nightly::new((**config).clone(), now.wall)),
+        SchedulerKind::Triggerable => Box::new(Triggerable),
+        SchedulerKind::TryJobdir(_) | SchedulerKind::TryUserpass(_) => Box::new(Trying),
+    }
+}
+
+/// The runs by the clock of a scheduler that starts at `from`: a Periodic runs then, a Nightly later than that. None if
+/// it is of a kind that does not look at the clock.
+#[must_use]
+pub fn runs(settings: &SchedulerKind, from: Timestamp) -> Option<Box<dyn Iterator<Item = Run>>> {
+    start(settings, from.into()).runs(from)
+}
+
+/// When a scheduler runs next by the clock after `now`, if its last set was made at `last`, for those who look at a
+/// master that does not run.
+#[must_use]
+pub fn next_run_of(
+    settings: &SchedulerKind,
+    last: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    start(settings, now.into()).next_run(last, now)
+}

@@ -1,0 +1,21 @@
+//! `Triggerable`: builds when a step of another build asks for it.
+
+use std::sync::Arc;
+
+use super::kind::{Outcome, Scheduler};
+use crate::model::{Change, Decision, Instead, Moment};
+
+/// A `Triggerable`; it has no state.
+#[derive(Debug)]
+pub(super) struct Triggerable;
+
+impl Scheduler for Triggerable {
+    fn on_change(&mut self, _change: &Arc<Change>, _now: Moment) -> (Outcome, Decision) {
+        let instead = Instead::Trigger;
+        (Outcome::default(), Decision::LooksAtNone { instead })
+    }
+
+    fn takes_triggers(&self) -> bool {
+        true
+    }
+}
