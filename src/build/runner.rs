@@ -128,14 +128,14 @@ impl RunningBuild {
             );
             let end = step.run(steps::perform).await;
             tracing::debug!(step = ?name, "step ended: {}", end.result);
-            if let Some(result) = end.contribution {
+            if let Some(result) = end.outcome.contribution {
                 self.result = self.result.worse(result);
             }
-            self.text.extend(end.build_text);
+            self.text.extend(end.outcome.build_text);
             if let Some(took) = self.took.get_mut(name) {
-                *took = Some(end.took);
+                *took = Some(end.outcome.took);
             }
-            terminates |= end.terminates;
+            terminates |= end.outcome.terminates;
             self.has_command = end.has_command;
             self.has_patched |= end.has_patched;
             let was_last = usize::try_from(index).is_ok_and(|index| index + 1 == steps.len());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::control::Controls;
 use super::fold::contribution;
@@ -15,7 +16,7 @@ use super::steplog::{Closed, StepLog};
 use crate::botmaster::{BuildPlan, LockUser};
 use crate::config::StepConfig;
 use crate::logs::{Channel, LogStore, file_name};
-use crate::model::{Effort, Op, Properties, Results, Timestamp};
+use crate::model::{Effort, Op, Properties, Results, StepOutcome, Timestamp};
 
 /// What all steps of a build share.
 pub(super) struct Surroundings {
@@ -34,6 +35,8 @@ pub(super) struct StepRun<'a> {
     pub(super) remote: &'a mut dyn Remote,
     pub(super) controls: &'a mut Controls,
     pub(super) properties: &'a mut Properties,
+    /// Those that it has set.
+    set: Properties,
     pub(super) logs: StepLogs<'a>,
     /// What it did, without how it ended.
     done: Vec<String>,
@@ -76,14 +79,8 @@ pub(super) enum Performed {
 #[derive(Debug)]
 pub(super) struct StepEnd {
     pub(super) result: Results,
-    /// Whether only `always_run` steps run from here on.
-    pub(super) terminates: bool,
-    /// What it adds to the build's result.
-    pub(super) contribution: Option<Results>,
-    /// What it adds to the build's text.
-    pub(super) build_text: Vec<String>,
-    /// What it took.
-    pub(super) took: Effort,
+    /// What it means for the build.
+    pub(super) outcome: StepOutcome,
     /// Whether the slave may still be running a command of it.
     pub(super) has_command: bool,
     /// Whether it has applied the patch of the build.
@@ -107,6 +104,7 @@ impl<'a> StepRun<'a> {
             remote,
             controls,
             properties,
+            set: Properties::new(),
             logs: StepLogs::new(around, index, name),
             done: Vec::new(),
             has_begun: false,
@@ -124,6 +122,13 @@ impl<'a> StepRun<'a> {
             properties: self.properties,
             stamp: &self.around.plan.stamp,
         }
+    }
+
+    /// Sets a property of the build.
+    pub(super) fn set_property(&mut self, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        self.set.set_runtime(name, value.clone(), self.name);
+        self.properties.set_runtime(name, value, self.name);
     }
 
     /// Runs the step to its end, which is remembered when this returns. What its kind does is `work`.
@@ -232,25 +237,30 @@ impl<'a> StepRun<'a> {
         } = self.logs.close().await;
         text.extend(incomplete.iter().cloned());
         let at = (self.around.clock)();
-        ops.push(Op::StepFinished {
-            build: self.around.plan.build,
-            index: self.logs.index,
-            result,
-            text,
-            at,
-        });
-        self.around.journal.write(ops).await;
         let secs = at.since(self.working_since.unwrap_or(at)).as_secs_f64();
-        StepEnd {
-            result,
-            terminates: contribution.terminates,
+        let outcome = StepOutcome {
             contribution: contribution.result,
+            terminates: contribution.terminates,
             build_text: if contribution.tells {
                 about.into_iter().chain(incomplete).collect()
             } else {
                 incomplete
             },
             took: Effort { secs, output },
+            properties: self.set,
+        };
+        ops.push(Op::StepFinished {
+            build: self.around.plan.build,
+            index: self.logs.index,
+            result,
+            text,
+            outcome: Box::new(outcome.clone()),
+            at,
+        });
+        self.around.journal.write(ops).await;
+        StepEnd {
+            result,
+            outcome,
             has_command: self.has_command,
             has_patched: self.has_patched,
         }
@@ -313,7 +323,8 @@ const fn ending(result: Results) -> &'static [&'static str] {
 pub(super) struct StepLogs<'a> {
     around: &'a Surroundings,
     pub(super) index: u32,
-    directory: String,
+    /// What the paths of its logs begin with: those of a build are together in one directory.
+    prefix: String,
     open: Vec<StepLog>,
     /// Logs that are opened when there is something in them (`lazy_logfiles`).
     pub(super) lazy: Vec<String>,
@@ -325,7 +336,7 @@ impl<'a> StepLogs<'a> {
         Self {
             around,
             index,
-            directory: format!("{log_dir}/{index}-{}", file_name(step)),
+            prefix: format!("{log_dir}/{index}-{}.", file_name(step)),
             open: Vec::new(),
             lazy: Vec::new(),
         }
@@ -379,7 +390,7 @@ impl<'a> StepLogs<'a> {
         }
         // Logs stay open until the step ends, so that no position is given twice.
         let position = u32::try_from(self.open.len()).ok()?;
-        let path = format!("{}/{}", self.directory, file_name(name));
+        let path = format!("{}{}", self.prefix, file_name(name));
         let sink = self.around.logs.create(&path);
         let limits = self.around.plan.log_limits;
         self.open.push(StepLog::new(name.to_owned(), sink, limits));

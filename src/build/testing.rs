@@ -352,7 +352,7 @@ impl Stage {
     /// All bytes of a log.
     pub(super) fn log(&self, step: &str, log: &str) -> Option<String> {
         let path = self.directory.path().join("builders/quick/7");
-        let path = path.join(step).join(format!("{log}.log"));
+        let path = path.join(format!("{step}.{log}.log"));
         let bytes = std::fs::read(path).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }

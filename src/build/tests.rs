@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::testing::{FnRemote, Stage, play, shell, step_config, template};
 use super::*;
 use crate::config::StepConfig;
-use crate::model::{Op, Results};
+use crate::model::{Effort, Op, Results, StepOutcome};
 use crate::net::CommandEnd;
 use crate::pb::Failure;
 use crate::protocol::Update;
@@ -520,7 +520,7 @@ async fn output_is_acknowledged_when_the_log_has_it_and_is_kept_byte_for_byte() 
     let path = stage
         .directory
         .path()
-        .join("builders/quick/7/0-one/stdio.log");
+        .join("builders/quick/7/0-one.stdio.log");
     let written = std::fs::read(path).unwrap();
     assert!(written == piece.repeat(256), "{} bytes", written.len());
 }
@@ -556,7 +556,7 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
         step: 0,
         position,
         name: name.to_owned(),
-        path: format!("builders/quick/7/0-one/{name}"),
+        path: format!("builders/quick/7/0-one.{name}"),
     };
     let closed = |name: &str, size_bytes| Op::LogClosed {
         build,
@@ -584,6 +584,14 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
                 index: 0,
                 result: Results::Success,
                 text: vec!["'one'".to_owned()],
+                outcome: Box::new(StepOutcome {
+                    contribution: Some(Results::Success),
+                    took: Effort {
+                        secs: 1e-6,
+                        output: [("test.log".to_owned(), 5.0)].into(),
+                    },
+                    ..StepOutcome::default()
+                }),
                 at: crate::model::Timestamp(1),
             },
         ]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// a hidden file, or longer than the file system takes.
 ///
 /// Letters, digits and `_ - . + , = @` of ASCII stay; all other bytes, and a dot at the beginning,
-/// become `%` and two hexadecimal digits; nothing at all becomes `%`. What is longer than 120 bytes then
+/// become `%` and two hexadecimal digits; nothing at all becomes `%`. What is longer than 110 bytes then
 /// is cut, and gets a mark that depends on the whole name.
 #[must_use]
 pub fn file_name(name: &str) -> String {
@@ -38,8 +38,9 @@ fn fnv(name: &str) -> u64 {
     })
 }
 
-/// With a suffix this is far below the 255 bytes that file systems take.
-const LONGEST: usize = 120;
+/// The names of a step and of its log, with a number and a suffix, are below the 255 bytes that file
+/// systems take.
+const LONGEST: usize = 110;
 /// `%~` and 16 digits.
 const MARK: usize = 18;
 
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     fn ordinary_names_stay_and_others_cannot_leave_the_directory() {
-        let long = "x".repeat(120);
+        let long = "x".repeat(LONGEST);
         for (name, expected) in [
             ("stdio", "stdio"),
             ("config.log", "config.log"),
@@ -77,12 +78,14 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_and_stay_different() {
-        let names: BTreeSet<_> = (121..400).map(|n| file_name(&"x".repeat(n))).collect();
-        assert_eq!(names.len(), 400 - 121);
+        let names: BTreeSet<_> = (LONGEST + 1..400)
+            .map(|n| file_name(&"x".repeat(n)))
+            .collect();
+        assert_eq!(names.len(), 400 - LONGEST - 1);
         assert!(names.iter().all(|name| name.len() == LONGEST));
         assert_eq!(
             file_name(&"x".repeat(121)),
-            format!("{}%~d77cbbf2c7cf1f67", "x".repeat(102)),
+            format!("{}%~d77cbbf2c7cf1f67", "x".repeat(92)),
         );
     }
 

@@ -58,7 +58,7 @@ impl LogStore {
     }
 
     /// A new log at `path` (relative to the base directory, without suffix, such as
-    /// `builders/quick/12/0-compile/stdio`). Directories are made. Never fails: while a log cannot be written, those who
+    /// `builders/quick/12/0-compile.stdio`). Directories are made. Never fails: while a log cannot be written, those who
     /// write to it wait, for some minutes where the disk is full; then text is dropped and counted until it can be
     /// written again, and the log says how much is missing.
     #[must_use]

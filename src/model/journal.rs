@@ -8,12 +8,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody, Pause, Properties,
-    RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+    Effort, Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody, Pause,
+    Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// One thing to remember.
@@ -138,6 +139,8 @@ pub enum Op {
         result: Results,
         /// What it did.
         text: Vec<String>,
+        /// What that means for its build.
+        outcome: Box<StepOutcome>,
         /// When.
         at: Timestamp,
     },
@@ -258,6 +261,25 @@ pub enum Pruned {
     /// Directories of logs, relative to the base directory, which the state has forgotten: now they are not on the disk
     /// any more either.
     LogDirs(Vec<String>),
+}
+
+/// What a step that has ended means for its build: enough to go on after it without running it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct StepOutcome {
+    /// What it adds to the build's result (BUI-07); absent if it was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contribution: Option<Results>,
+    /// Whether only `always_run` steps run after it (BUI-06).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminates: bool,
+    /// What it adds to the build's text (BUI-08).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build_text: Vec<String>,
+    /// What it took.
+    pub took: Effort,
+    /// The properties that it set.
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 /// The start of a build.

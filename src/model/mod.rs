@@ -32,7 +32,7 @@ pub use ids::{
     SetId, SlaveName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
-pub use journal::{Op, Pruned, Recovered};
+pub use journal::{Op, Pruned, Recovered, StepOutcome};
 pub use judgement::{Judgement, Line, Origin, revision_built};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 pub use pause::Pause;

@@ -164,10 +164,11 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             index,
             result,
             text,
+            outcome,
             at,
         } => conn
             .prepare_cached(
-                "UPDATE step SET finished_at = ?3, result = ?4, text = ?5
+                "UPDATE step SET finished_at = ?3, result = ?4, text = ?5, outcome = ?6
                  WHERE build = ?1 AND position = ?2",
             )?
             .execute(params![
@@ -175,7 +176,8 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 index,
                 at.0,
                 result.number(),
-                Json(text)
+                Json(text),
+                Json(&**outcome),
             ]),
         Op::LogOpened {
             build,

@@ -247,13 +247,21 @@ fn note_log_dirs(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
     let mut rows = select.query([int(build.0)])?;
     while let Some(row) = rows.next()? {
         let path: String = row.get(0)?;
-        // The directory of the build has one for each step, and that the logs.
-        let dir = Path::new(&path).ancestors().nth(2);
-        if let Some(dir) = dir.and_then(Path::to_str).filter(|dir| !dir.is_empty()) {
+        if let Some(dir) = log_dir(&path) {
             note.execute([dir])?;
         }
     }
     Ok(())
+}
+
+/// The directory of the build whose log has this path. It is called after the number of the build.
+/// Earlier versions had a directory for each step in it, such as `0-compile`.
+fn log_dir(path: &str) -> Option<&str> {
+    let mut dirs = Path::new(path).ancestors().skip(1).map(Path::to_str);
+    dirs.find(|dir| {
+        let name = dir.and_then(|dir| dir.rsplit('/').next());
+        name.is_some_and(|name| name.parse::<u64>().is_ok())
+    })?
 }
 
 fn remove_build(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {

@@ -29,6 +29,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015.sql"),
     include_str!("migrations/0016.sql"),
     include_str!("migrations/0017.sql"),
+    include_str!("migrations/0018.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -342,6 +343,30 @@ mod tests {
             migrate_to(&mut conn, step, sql).unwrap();
         }
         conn
+    }
+
+    #[test]
+    fn steps_from_before_their_outcomes_were_kept_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = open_before(&dir, "COLUMN outcome");
+        conn.execute_batch(
+            "INSERT INTO build (id, builder, number, slave, reason, started_at, finished_at, result,
+                 requests, changes, properties) VALUES (1, 'b', 0, 's', '', 5, 9, 0, '[]', '[]', '{}');
+             INSERT INTO step (build, position, name, started_at, finished_at, result, text)
+                 VALUES (1, 0, 'x', 6, 7, 0, '[]');
+             INSERT INTO log VALUES (1, 0, 0, 'stdio', 'builders/b/0/0-x/stdio', 3);",
+        )
+        .unwrap();
+        drop(conn);
+        let conn = open(&dir).unwrap();
+        let kept: (Option<String>, String) = conn
+            .query_row(
+                "SELECT s.outcome, l.path FROM step s JOIN log l ON l.build = s.build",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .unwrap();
+        assert_eq!(kept, (None, "builders/b/0/0-x/stdio".to_owned()));
     }
 
     /// A set that waits and one that is done, as the version before priorities left them.

@@ -32,7 +32,7 @@ fn log_06_no_password_of_the_configuration_gets_into_the_environment_of_steps() 
         master.send_change("r1");
         let build = master.finished_build("full", 0);
         assert_eq!(build.result.as_deref(), Some("success"), "{kind}");
-        let log = master.dir().join("builders/full/0/0-env/stdio.log");
+        let log = master.dir().join("builders/full/0/0-env.stdio.log");
         let log = fs::read_to_string(log).unwrap();
         // In the header and in the output.
         assert_eq!(log.matches("HARMLESS=told").count(), 2, "{kind}: {log}");

@@ -25,7 +25,7 @@ fn remove_state(dir: &Path) {
     }
 }
 
-const LOG: &str = "builders/full/0/0-greet/stdio.log";
+const LOG: &str = "builders/full/0/0-greet.stdio.log";
 
 #[test]
 fn a_lost_state_is_begun_anew_only_when_asked_and_above_the_old_builds() {
@@ -76,7 +76,7 @@ fn verify_finds_damage_in_logs_and_state() {
     fs::write(&log, whole.get(1..).unwrap()).unwrap();
     let told = verify().fails_with(1);
     assert!(
-        told.contains("build full/0: the log builders/full/0/0-greet/stdio "),
+        told.contains("build full/0: the log builders/full/0/0-greet.stdio "),
         "{told}"
     );
     fs::remove_file(&log).unwrap();

@@ -220,13 +220,10 @@ impl Git<'_, '_> {
         if report.rc != Some(0) || !is_hash {
             return Err(self.refuse("git does not tell which revision it is").await);
         }
-        let StepRun {
-            properties,
-            around,
-            name,
-            ..
-        } = &mut *self.step;
-        let codebase = &around.plan.stamp.codebase;
+        let (properties, codebase) = (
+            &*self.step.properties,
+            &self.step.around.plan.stamp.codebase,
+        );
         let value = if codebase.is_empty() {
             json!(got)
         } else {
@@ -237,13 +234,13 @@ impl Git<'_, '_> {
             all.insert(codebase.clone(), json!(got));
             Json::Object(all)
         };
-        properties.set_runtime("got_revision", value, name);
-        let is_unset = match properties.get("revision") {
+        self.step.set_property("got_revision", value);
+        let is_unset = match self.step.properties.get("revision") {
             None | Some(Json::Null) => true,
             Some(value) => value.as_str() == Some(""),
         };
         if let (true, Some(revision)) = (is_unset, &self.job.revision) {
-            properties.set_runtime("revision", revision.as_str(), name);
+            self.step.set_property("revision", revision.as_str());
         }
         Ok(())
     }

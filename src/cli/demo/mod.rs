@@ -171,7 +171,7 @@ fn say_where_to_look(base: &Path, leftovers: &[PathBuf]) {
          \n  {program} show builds --basedir {base}\
          \n  {program} show build check 1 --basedir {base}\
          \n  {program} show log check 1 test stdio --basedir {base}\
-         \n  less {base}/builders/check/1/2-test/stdio.log\
+         \n  less {base}/builders/check/1/2-test.stdio.log\
          \n  {program} start {base}\n\
          \nThe configuration is {base}/master.toml; remove it all with: rm -r {}",
         leftovers.join(" ")

@@ -129,6 +129,7 @@ mod tests {
                 index: 0,
                 result: Results::Success,
                 text: vec![],
+                outcome: Box::default(),
                 at: at(20),
             },
             step(1, "compile", at(20)),

@@ -100,6 +100,7 @@ fn step(index: u32, name: &str, result: Results) -> [Op; 3] {
             index,
             result,
             text: vec![name.to_owned(), "done".to_owned()],
+            outcome: Box::default(),
             at: at(13),
         },
     ]

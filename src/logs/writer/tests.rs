@@ -53,7 +53,7 @@ fn read(dir: &Path, path: &str, channels: &[Channel]) -> Vec<u8> {
     out
 }
 
-const PATH: &str = "builders/quick/12/0-compile/stdio";
+const PATH: &str = "builders/quick/12/0-compile.stdio";
 
 #[test]
 fn a_log_is_the_bytes_as_they_came_and_each_channel_can_be_read_alone() {

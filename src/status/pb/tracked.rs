@@ -305,6 +305,7 @@ impl Tracked {
                 index,
                 result,
                 text,
+                outcome: _,
                 at,
             } => {
                 let key = BuildKey::Real(*build);

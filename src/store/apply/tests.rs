@@ -137,7 +137,7 @@ pub(in crate::store) fn log_opened(build: u64, step: u32, position: u32, name: &
         step,
         position,
         name: name.to_owned(),
-        path: format!("builders/quick/{build}/{step}-compile/{name}"),
+        path: format!("builders/quick/{build}/{step}-compile.{name}"),
     }
 }
 

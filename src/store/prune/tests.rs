@@ -363,3 +363,22 @@ proptest! {
         prop_assert_eq!(seen(), before);
     }
 }
+
+#[test]
+fn mas_08_the_directory_of_a_build_is_found_in_old_and_new_paths() {
+    for (path, dir) in [
+        (
+            "builders/quick/12/0-compile.stdio",
+            Some("builders/quick/12"),
+        ),
+        (
+            "builders/quick/12/0-compile/stdio",
+            Some("builders/quick/12"),
+        ),
+        ("builders/7/12/0-12/stdio", Some("builders/7/12")),
+        ("builders/quick/stdio", None),
+        ("stdio", None),
+    ] {
+        assert_eq!(log_dir(path), dir, "{path}");
+    }
+}

@@ -266,6 +266,7 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
                 index: 0,
                 result: Results::Success,
                 text: vec!["configure".to_owned()],
+                outcome: Box::default(),
                 at: at(350),
             },
             step_started(1, 1, "compile"),
@@ -289,9 +290,9 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
             },
         ],
     );
-    let log = dir.path().join("builders/quick/1/1-compile");
-    std::fs::create_dir_all(&log).unwrap();
-    std::fs::write(log.join("stdio.log"), "12345").unwrap();
+    let logs = dir.path().join("builders/quick/1");
+    std::fs::create_dir_all(&logs).unwrap();
+    std::fs::write(logs.join("1-compile.stdio.log"), "12345").unwrap();
 
     let recovered = reopen(dir.path());
     assert_eq!(

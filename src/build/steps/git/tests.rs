@@ -316,7 +316,7 @@ async fn src_05_a_patch_is_applied_to_a_tree_that_is_marked_first() {
         let path = stage
             .directory
             .path()
-            .join("builders/quick/7/0-git/patch.log");
+            .join("builders/quick/7/0-git.patch.log");
         assert_eq!(std::fs::read(path).unwrap(), written[1], "src_06");
     }
 }

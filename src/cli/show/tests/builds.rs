@@ -64,6 +64,7 @@ fn state_of(builds: &[Recorded]) -> tempfile::TempDir {
                 index: 0,
                 result,
                 text: vec![],
+                outcome: Box::default(),
                 at: at(13),
             });
             ops.push(Op::BuildFinished {

@@ -125,6 +125,7 @@ fn step_end(build: u64, index: u32) -> News {
         index,
         result: Results::Success,
         text: Vec::new(),
+        outcome: Box::default(),
         at: Timestamp(7),
     })
 }

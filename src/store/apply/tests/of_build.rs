@@ -32,6 +32,7 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
                 index: 0,
                 result: Results::Warnings,
                 text: vec!["compile".to_owned(), "warnings".to_owned()],
+                outcome: Box::default(),
                 at: at(320),
             },
             step_started(7, 1, "test"),
@@ -85,8 +86,8 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
     assert_eq!(
         logs,
         [
-            ("stdio", "builders/quick/7/0-compile/stdio", Some(1234)),
-            ("config.log", "builders/quick/7/0-compile/config.log", None),
+            ("stdio", "builders/quick/7/0-compile.stdio", Some(1234)),
+            ("config.log", "builders/quick/7/0-compile.config.log", None),
         ]
     );
     assert_eq!(build.properties.get("buildnumber"), Some(&json!(0)));

@@ -1,6 +1,7 @@
 //! What becomes of trees that cannot be updated and of revisions that cannot be had, and what git is told.
 
 use super::*;
+use crate::model::Op;
 use crate::net::CommandEnd;
 
 #[tokio::test(start_paused = true)]
@@ -298,4 +299,18 @@ async fn the_commands_of_a_step_are_counted() {
     })
     .await;
     assert_eq!(ids, ["70.0.0", "70.0.1", "70.0.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outcome_of_a_step_names_the_properties_that_it_set() {
+    let mut stage = stage(git_config(), SourceStamp::default());
+    played(&mut stage, &[NEW]).await;
+    let mut set = Vec::new();
+    for op in stage.ops() {
+        if let Op::StepFinished { outcome, .. } = op {
+            let names = outcome.properties.iter().map(|(name, _)| name);
+            set.push(names.collect::<Vec<_>>().join(" "));
+        }
+    }
+    assert_eq!(set, ["got_revision", ""]);
 }
