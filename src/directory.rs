@@ -1,8 +1,9 @@
 //! A directory that is held open as a descriptor.
 //!
-//! A path is looked up again by each call that is given it, so whoever may write to one of its directories can
-//! put a symbolic link there between two calls. A held directory stays the same directory whatever is renamed
-//! around it, and everything in it is reached by a plain name that is never followed if it is a link.
+//! A path is looked up again by each call that is given it, so whoever may write to one of its
+//! directories can put a symbolic link there between two calls. A held directory stays the same
+//! directory whatever is renamed around it, and everything in it is reached by a plain name that is
+//! never followed if it is a link.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -17,8 +18,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// A directory that is held open. One that may be written to and not read can be held too; then it cannot be listed,
-/// locked or brought to the disk.
+/// A directory that is held open. One that may be written to and not read can be held too; then it
+/// cannot be listed, locked or brought to the disk.
 #[derive(Debug)]
 pub struct Directory {
     fd: OwnedFd,
@@ -32,8 +33,9 @@ pub struct Identity {
 }
 
 impl Directory {
-    /// Opens the directory at `path`, which the configuration or the command line names. If the last part of `path` is
-    /// a symbolic link, it is followed only if it belongs to the user of this process or to root.
+    /// Opens the directory at `path`, which the configuration or the command line names. If the
+    /// last part of `path` is a symbolic link, it is followed only if it belongs to the user of
+    /// this process or to root.
     ///
     /// # Errors
     /// There is no such directory, or somebody else's link is in its place.
@@ -86,8 +88,8 @@ impl Directory {
         }
     }
 
-    /// The directory `name` in this one, or the one that a link of this name leads to if the link belongs to the user of this
-    /// process or to root.
+    /// The directory `name` in this one, or the one that a link of this name leads to if the link
+    /// belongs to the user of this process or to root.
     ///
     /// # Errors
     /// As for [`Directory::open`].

@@ -43,62 +43,72 @@
 //!
 //! # Invariants
 //!
-//! - **Durable before visible.** What must survive a crash is handed to the store with a ticket, and
-//!   answered, announced or started only when the ticket is confirmed. A change, its effect on the
-//!   schedulers and the sets it makes are one transaction; so are a build's end and the end of its requests.
-//! - **No request waits that could start.** After each input the core starts builds to a fixed point.
-//! - **A slave is fully usable or disconnected.** Each step of an attachment has a deadline, and late answers
-//!   of an earlier attachment change nothing (epochs).
-//! - **One owner per piece of state.** The engine task owns the core; the writer thread owns the state; a
-//!   connection task owns its socket. All channels are bounded, and each says what happens when it is full.
-//! - **Log text never passes the core.** It goes from the connection to the log file as slices of the
-//!   receive buffer; a slow disk makes the slave wait, and so does a full one, for some minutes.
-//! - **Memory is bounded in bytes, not in counts.** What a user who has logged in sends takes room from the
-//!   share of that user (`net/budget.rs`), and without room the connection is not read. Patches are on disk
-//!   until a build needs them.
+//! - **Durable before visible.** What must survive a crash is handed to the store with a ticket,
+//!   and answered, announced or started only when the ticket is confirmed. A change, its effect on
+//!   the schedulers and the sets it makes are one transaction; so are a build's end and the end of
+//!   its requests.
+//! - **No request waits that could start.** After each input the core starts builds to a fixed
+//!   point.
+//! - **A slave is fully usable or disconnected.** Each step of an attachment has a deadline, and
+//!   late answers of an earlier attachment change nothing (epochs).
+//! - **One owner per piece of state.** The engine task owns the core; the writer thread owns the
+//!   state; a connection task owns its socket. All channels are bounded, and each says what happens
+//!   when it is full.
+//! - **Log text never passes the core.** It goes from the connection to the log file as slices of
+//!   the receive buffer; a slow disk makes the slave wait, and so does a full one, for some
+//!   minutes.
+//! - **Memory is bounded in bytes, not in counts.** What a user who has logged in sends takes room
+//!   from the share of that user (`net/budget.rs`), and without room the connection is not read.
+//!   Patches are on disk until a build needs them.
 //! - **Equal seeds give equal runs** of the core: anything that is iterated is ordered.
 //!
 //! # A change becomes a build
 //!
-//! `sendchange` logs in ([`net::login`]) and calls `addChange`; [`changes`] decodes it and hands it to
-//! [`control`], which asks the engine. The core gives it a number, offers it to each scheduler
-//! ([`schedulers`]), and emits one `Persist` with the change, the schedulers' new state and the sets
-//! that are due. The [`store`] commits it with whatever else waits, and confirms the ticket: now the
-//! client is answered and the requests are queued. The core picks the oldest request whose builder has
-//! an available slave, pings that slave, tells it `startBuild`, and when it agrees gives the build
-//! its number, durably. Then [`build::run`] runs the steps: each starts a remote command and writes
-//! what it says to its log. The outcome goes back to the core, which ends the build, its requests and, with
-//! the last request, the set in one transaction. What the steps of a successful build took is what the next build
-//! expects ([`model::progress`]).
+//! `sendchange` logs in ([`net::login`]) and calls `addChange`; [`changes`] decodes it and hands it
+//! to [`control`], which asks the engine. The core gives it a number, offers it to each scheduler
+//! ([`schedulers`]), and emits one `Persist` with the change, the schedulers' new state and the
+//! sets that are due. The [`store`] commits it with whatever else waits, and confirms the ticket:
+//! now the client is answered and the requests are queued. The core picks the oldest request whose
+//! builder has an available slave, pings that slave, tells it `startBuild`, and when it agrees
+//! gives the build its number, durably. Then [`build::run`] runs the steps: each starts a remote
+//! command and writes what it says to its log. The outcome goes back to the core, which ends the
+//! build, its requests and, with the last request, the set in one transaction. What the steps of a
+//! successful build took is what the next build expects ([`model::progress`]).
 //!
 //! # A slave connects and disconnects
 //!
 //! The connection task logs it in, within limits that cost next to nothing before the password was
-//! right. The core decides between two slaves of one name, then has it greeted and asked what it is,
-//! sends the builder list, and attaches each builder (`slavebuilder.rs` has the table of
+//! right. The core decides between two slaves of one name, then has it greeted and asked what it
+//! is, sends the builder list, and attaches each builder (`slavebuilder.rs` has the table of
 //! states). Only then the login is answered, so that the slave counts itself connected when it is.
-//! When the connection is lost every slave-builder of it goes, whatever it was doing; a running build ends
-//! as RETRY and its requests go back to the front of the queue.
+//! When the connection is lost every slave-builder of it goes, whatever it was doing; a running
+//! build ends as RETRY and its requests go back to the front of the queue.
 //!
-//! A latent slave has no connection until a build has chosen it. Then the core puts on record that an instance is being started,
-//! and has [`daemon`] run the command that starts it; the build goes on when the slave has attached. When nobody has wanted it for a while,
-//! it is disconnected and stopped (`botmaster/substantiating.rs`).
+//! A latent slave has no connection until a build has chosen it. Then the core puts on record that
+//! an instance is being started, and has [`daemon`] run the command that starts it; the build goes
+//! on when the slave has attached. When nobody has wanted it for a while, it is disconnected and
+//! stopped (`botmaster/substantiating.rs`).
 //!
 //! # A reconfiguration
 //!
-//! `buildmaster reconfig` or SIGHUP reaches the one task that owns what is not the core's: doors, job directories, local slaves.
-//! It reads and checks the file and prepares everything that can fail (passwords, new ports); only then the core is told,
-//! which cannot fail. The core lays the configuration out over what is there: builders and slaves keep their places,
-//! so that a changed builder is its own successor; slaves are told of their builders if that is news to them, but not while
-//! a build would be killed by it; schedulers hand over; locks keep their holders. What has not changed sees nothing.
+//! `buildmaster reconfig` or SIGHUP reaches the one task that owns what is not the core's: doors,
+//! job directories, local slaves. It reads and checks the file and prepares everything that can
+//! fail (passwords, new ports); only then the core is told, which cannot fail. The core lays the
+//! configuration out over what is there: builders and slaves keep their places, so that a changed
+//! builder is its own successor; slaves are told of their builders if that is news to them, but not
+//! while a build would be killed by it; schedulers hand over; locks keep their holders. What has
+//! not changed sees nothing.
 //!
 //! # A master stops, or is killed
 //!
-//! At SIGTERM the core takes no more work, running builds are interrupted and end as RETRY, instances of latent slaves
-//! are stopped, and the writer commits. After `kill -9` the store finds builds that are still open, ends them as
-//! RETRY and gives their requests back, or as EXCEPTION if people had stopped them; instances that are on record are stopped before others are started; schedulers resume with the changes they had gathered.
+//! At SIGTERM the core takes no more work, running builds are interrupted and end as RETRY,
+//! instances of latent slaves are stopped, and the writer commits. After `kill -9` the store finds
+//! builds that are still open, ends them as RETRY and gives their requests back, or as EXCEPTION if
+//! people had stopped them; instances that are on record are stopped before others are started;
+//! schedulers resume with the changes they had gathered.
 //!
-//! What is beyond a horizon of the configuration is taken away in the background, a page at a time ([`store::prune`]).
+//! What is beyond a horizon of the configuration is taken away in the background, a page at a time
+//! ([`store::prune`]).
 
 pub mod backoff;
 pub mod botmaster;

@@ -1,6 +1,8 @@
-//! One process at a time, by a lock of the operating system on a file that holds the number of the process.
+//! One process at a time, by a lock of the operating system on a file that holds the number of the
+//! process.
 //!
-//! The lock ends with the process that holds it, however that ends. The number is only to tell people.
+//! The lock ends with the process that holds it, however that ends. The number is only to tell
+//! people.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -21,9 +23,9 @@ pub enum Claim {
 
 /// Takes the lock on `file`, which is open for reading and writing.
 ///
-/// Waits a moment, for one who only asks whether it is held; and longer while the process that the file names is no
-/// more: a process that was killed while it started programs leaves the lock to them, until each has become what it
-/// is to be.
+/// Waits a moment, for one who only asks whether it is held; and longer while the process that the
+/// file names is no more: a process that was killed while it started programs leaves the lock to
+/// them, until each has become what it is to be.
 ///
 /// # Errors
 /// The file cannot be locked or written.

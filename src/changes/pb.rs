@@ -14,8 +14,9 @@ const CALLS: usize = 16;
 /// Changes of one connection that may wait for the disk; more wait at the sender.
 const IN_FLIGHT: usize = 64;
 
-/// Serves a client that has logged in as a change source, until it goes away or is idle for too long. Changes are handed
-/// in in the order in which they came, and answered as they become durable.
+/// Serves a client that has logged in as a change source, until it goes away or is idle for too
+/// long. Changes are handed in in the order in which they came, and answered as they become
+/// durable.
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,

@@ -1,10 +1,12 @@
 //! The watcher of a job directory (TJD-01 to TJD-07).
 //!
-//! A job directory is a maildir: senders write to `tmp/` and rename to `new/`. A job is moved from there to
-//! `cur/` before it is read, and stays there as `cur/NAME`, whatever becomes of it, as the original leaves it. If
-//! it is refused, `cur/NAME.refused` says why; the sender can read it if it can read the directory.
+//! A job directory is a maildir: senders write to `tmp/` and rename to `new/`. A job is moved from
+//! there to `cur/` before it is read, and stays there as `cur/NAME`, whatever becomes of it, as the
+//! original leaves it. If it is refused, `cur/NAME.refused` says why; the sender can read it if it
+//! can read the directory.
 //!
-//! Names of jobs do not begin with a dot. Until a job is in the state it is therefore called `cur/.NAME`:
+//! Names of jobs do not begin with a dot. Until a job is in the state it is therefore called
+//! `cur/.NAME`:
 //!
 //! ```text
 //! new/NAME ──taken──► cur/.NAME ──refused──► cur/NAME, cur/NAME.refused
@@ -12,13 +14,15 @@
 //!                         └──durably submitted──► cur/NAME
 //! ```
 //!
-//! What is still called `.NAME` at a start is looked up in the state by its job id. If its set is there, only the
-//! last step is missing. If not, it was not submitted: that is reported, and it is handed in again as
-//! `cur/..NAME`. A job that a second master did not survive is refused, so that none can keep a master from running.
+//! What is still called `.NAME` at a start is looked up in the state by its job id. If its set is
+//! there, only the last step is missing. If not, it was not submitted: that is reported, and it is
+//! handed in again as `cur/..NAME`. A job that a second master did not survive is refused, so that
+//! none can keep a master from running.
 //!
-//! Invariants: a job is submitted once (TJD-07), also if the master is killed at any moment; nothing in the directory ends
-//! the watcher or holds up other jobs (SB-07); while the master stops or cannot write its state, jobs
-//! stay in `new/`. The directory is locked, so that a second master finds out.
+//! Invariants: a job is submitted once (TJD-07), also if the master is killed at any moment;
+//! nothing in the directory ends the watcher or holds up other jobs (SB-07); while the master stops
+//! or cannot write its state, jobs stay in `new/`. The directory is locked, so that a second master
+//! finds out.
 
 mod maildir;
 
@@ -53,9 +57,9 @@ pub struct JobdirWatcher {
 }
 
 impl JobdirWatcher {
-    /// Checks the directory of `scheduler`, makes the subdirectories that are missing and locks it. A relative path is
-    /// below `basedir`, where the state is as well. A lock of one of those that are `leaving` is taken over from there:
-    /// this one must not run before that one has ended.
+    /// Checks the directory of `scheduler`, makes the subdirectories that are missing and locks it.
+    /// A relative path is below `basedir`, where the state is as well. A lock of one of those that
+    /// are `leaving` is taken over from there: this one must not run before that one has ended.
     ///
     /// # Errors
     /// It does not exist, cannot be used by this process, or is used by another.
@@ -80,8 +84,8 @@ impl JobdirWatcher {
         self.maildir.lock().clone()
     }
 
-    /// Whether the directory of a scheduler can be used, without changing anything; who watches it already is not
-    /// asked. A relative path is below `basedir`.
+    /// Whether the directory of a scheduler can be used, without changing anything; who watches it
+    /// already is not asked. A relative path is below `basedir`.
     ///
     /// # Errors
     /// It does not exist, or cannot be used by this process.
@@ -89,9 +93,10 @@ impl JobdirWatcher {
         maildir::check(&basedir.join(jobdir))
     }
 
-    /// Hands in jobs until `stopping` ends. A job that is being handed in then is looked up when the directory is
-    /// opened again, by another master. To let another watcher of this one have the directory, it is told to be
-    /// `leaving`: then it ends after that job, since what becomes of it may not be on disk yet.
+    /// Hands in jobs until `stopping` ends. A job that is being handed in then is looked up when
+    /// the directory is opened again, by another master. To let another watcher of this one have
+    /// the directory, it is told to be `leaving`: then it ends after that job, since what becomes
+    /// of it may not be on disk yet.
     pub async fn run(
         self,
         control: Control,
@@ -182,7 +187,8 @@ struct Running {
     complaint: Option<String>,
     /// Whether nothing in `cur/` waits to be looked up.
     is_settled: bool,
-    /// The directory in which jobs arrived at the last look, and that of the look before, which is being watched.
+    /// The directory in which jobs arrived at the last look, and that of the look before, which is
+    /// being watched.
     arriving: Option<Identity>,
     watched: Option<Identity>,
 }
@@ -194,7 +200,8 @@ impl Running {
         was.is_some() && was != self.arriving
     }
 
-    /// Hands in all that is there now, oldest first (TJD-04); says whether the directory could be read.
+    /// Hands in all that is there now, oldest first (TJD-04); says whether the directory could be
+    /// read.
     async fn look(&mut self) -> bool {
         if !self.goes_on() {
             return true;
@@ -230,7 +237,8 @@ impl Running {
         Ok(names)
     }
 
-    /// One file that cannot be moved does not hold up the others; the first such failure is returned.
+    /// One file that cannot be moved does not hold up the others; the first such failure is
+    /// returned.
     async fn take_all(&mut self, names: Vec<OsString>) -> Result<(), String> {
         let mut failed = Ok(());
         if !self.is_settled {
@@ -294,7 +302,8 @@ impl Running {
                 debug!(file = ?name, set = set.id.0, "the try job is submitted");
                 self.settle(name, is_second).await
             }
-            // It cannot be known here whether the state has it. It is looked up when the master takes work again.
+            // It cannot be known here whether the state has it. It is looked up when the master
+            // takes work again.
             Err(_) if !self.control.takes_work() => {
                 self.is_settled = false;
                 if is_second {
@@ -307,7 +316,8 @@ impl Running {
         }
     }
 
-    /// The job in a file that has been taken. One without an id gets the file's name, by which it can be found.
+    /// The job in a file that has been taken. One without an id gets the file's name, by which it
+    /// can be found.
     async fn read(&self, name: &OsStr, is_second: bool) -> Result<TryJob, String> {
         let file = name.to_owned();
         let bytes = self.in_maildir(move |dir| dir.read(&file, is_second));

@@ -1,9 +1,10 @@
 //! How the three programs read their command lines.
 //!
-//! Commit messages, reasons and names come from elsewhere, so an option that takes a value takes whatever follows it,
-//! also when that begins with a dash. Of an option that is given twice the last one counts, as in Buildbot's programs;
-//! lists such as `--property` grow instead. Both rules hold for every option of every command, since they are applied
-//! here and not where an option is declared.
+//! Commit messages, reasons and names come from elsewhere, so an option that takes a value takes
+//! whatever follows it, also when that begins with a dash. Of an option that is given twice the
+//! last one counts, as in Buildbot's programs; lists such as `--property` grow instead. Both rules
+//! hold for every option of every command, since they are applied here and not where an option is
+//! declared.
 
 use std::ffi::OsString;
 

@@ -10,8 +10,9 @@ use crate::store::State;
 
 /// Copy the state of a master, running or not, into a file.
 ///
-/// To restore it, stop the master, remove `state.sqlite-wal` and `state.sqlite-shm` if they exist, and put the file in
-/// the place of `state.sqlite`. Logs, secrets and the configuration are plain files, which any program can copy.
+/// To restore it, stop the master, remove `state.sqlite-wal` and `state.sqlite-shm` if they exist,
+/// and put the file in the place of `state.sqlite`. Logs, secrets and the configuration are plain
+/// files, which any program can copy.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Backup {
     #[command(flatten)]

@@ -1,7 +1,8 @@
 //! Which master a verb is about: one rule for all of them.
 //!
-//! Every verb takes `--basedir DIR`. A verb that needs nothing else may be given DIR alone, as with Buildbot. Without
-//! either it is the directory that the environment variable BUILDMASTER_BASEDIR names, or else the current one.
+//! Every verb takes `--basedir DIR`. A verb that needs nothing else may be given DIR alone, as with
+//! Buildbot. Without either it is the directory that the environment variable BUILDMASTER_BASEDIR
+//! names, or else the current one.
 
 use std::path::{Path, PathBuf};
 

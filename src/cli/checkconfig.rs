@@ -1,4 +1,5 @@
-//! `buildmaster checkconfig`: all that is wrong with a configuration (MAS-01), and on demand when its schedulers run.
+//! `buildmaster checkconfig`: all that is wrong with a configuration (MAS-01), and on demand when
+//! its schedulers run.
 
 use super::configuration::{ConfigPath, Scope, Tell};
 use super::next_runs::{self, Asked, MOST_RUNS};
@@ -8,10 +9,12 @@ use crate::config::Config;
 use crate::daemon::machine_zone;
 use crate::model::Timestamp;
 
-/// Show everything that is wrong with a configuration, and whatever else would keep a master from starting with it
+/// Show everything that is wrong with a configuration, and whatever else would keep a master from
+/// starting with it
 ///
-/// Besides the file it checks that passwords can be read, that ports are free or held by this very master, that job
-/// directories and the base directory can be used, and that programs the master needs are there. Nothing is changed.
+/// Besides the file it checks that passwords can be read, that ports are free or held by this very
+/// master, that job directories and the base directory can be used, and that programs the master
+/// needs are there. Nothing is changed.
 ///
 /// Exit code: 0 if a master could start; 2 if not; 1 if the file cannot be read.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,15 +24,16 @@ pub(super) struct CheckConfig {
     quiet: bool,
     /// List the next N runs of each Nightly and each Periodic, all in order of time
     ///
-    /// A Nightly runs later than the time given with --from, by the clock of its time zone; a Periodic starts
-    /// at that time, runs at once, and again after each period.
+    /// A Nightly runs later than the time given with --from, by the clock of its time zone; a
+    /// Periodic starts at that time, runs at once, and again after each period.
     #[arg(
         long,
         value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=MOST_RUNS)
     )]
     next: Option<u32>,
-    /// List the runs from this time on: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z [default: now]
+    /// List the runs from this time on: seconds since 1970, or RFC 3339 such as
+    /// 2026-06-01T03:00:00Z [default: now]
     #[arg(
         long,
         value_name = "TIME",
@@ -37,7 +41,8 @@ pub(super) struct CheckConfig {
         value_parser = moment::parse
     )]
     from: Option<Timestamp>,
-    /// List the runs for programs, one JSON object a line: `scheduler`, `at` in seconds since 1970, `builders`
+    /// List the runs for programs, one JSON object a line: `scheduler`, `at` in seconds since 1970,
+    /// `builders`
     #[arg(long, requires = "next")]
     json: bool,
     /// Check the file alone, not the passwords, ports, directories and programs that it names

@@ -9,9 +9,9 @@ use super::{program_commands, write_out};
 
 /// Print shell completions for buildmaster, buildbot and buildslave
 ///
-/// To use them in the present shell: `source <(buildmaster completions bash)`, or zsh in place of bash; with fish:
-/// `buildmaster completions fish | source`. Put that line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish to
-/// have them in every shell.
+/// To use them in the present shell: `source <(buildmaster completions bash)`, or zsh in place of
+/// bash; with fish: `buildmaster completions fish | source`. Put that line into ~/.bashrc, ~/.zshrc
+/// or ~/.config/fish/config.fish to have them in every shell.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Completions {
     /// The shell
@@ -55,7 +55,8 @@ impl Completions {
     }
 }
 
-/// The script without the hidden options of `command` and its verbs, which clap's scripts offer as well.
+/// The script without the hidden options of `command` and its verbs, which clap's scripts offer as
+/// well.
 fn without_hidden(command: &Command, script: String) -> String {
     let hidden = command.get_arguments().filter(|arg| arg.is_hide_set());
     let hidden = hidden.filter_map(|arg| arg.get_long());

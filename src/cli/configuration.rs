@@ -20,10 +20,12 @@ pub(super) const CONFIG_FILE: &str = "master.toml";
 /// Which configuration, for the verbs that take a file of any name.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ConfigPath {
-    /// The configuration, or the base directory that it is in [default: $BUILDMASTER_BASEDIR, or the current directory]
+    /// The configuration, or the base directory that it is in [default: $BUILDMASTER_BASEDIR, or
+    /// the current directory]
     #[arg(value_name = "FILE|DIR")]
     path: Option<PathBuf>,
-    /// The master's base directory; with FILE, the one that FILE is meant for, by default the one that it is in
+    /// The master's base directory; with FILE, the one that FILE is meant for, by default the one
+    /// that it is in
     #[arg(long, value_name = "DIR")]
     basedir: Option<PathBuf>,
 }
@@ -100,7 +102,8 @@ impl Source {
         }
     }
 
-    /// Reads the configuration, shows what is found on standard error, and hands the configuration back if it has no errors.
+    /// Reads the configuration, shows what is found on standard error, and hands the configuration
+    /// back if it has no errors.
     ///
     /// # Errors
     /// The file cannot be read.

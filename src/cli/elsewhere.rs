@@ -14,7 +14,8 @@ pub(super) fn advice(program: &str, verb: &str) -> Option<String> {
     }
 }
 
-/// Verbs with the program that has them, and how they are called there; without a program, what to do instead.
+/// Verbs with the program that has them, and how they are called there; without a program, what to
+/// do instead.
 const OWNERS: [(&str, &str, &str); 33] = [
     ("create-master", "buildmaster", "create-master DIR"),
     ("start", "buildmaster", "start DIR"),

@@ -9,11 +9,12 @@ use super::{program_commands, say, write_out};
 
 /// Write the manual pages of buildmaster, buildbot and buildslave
 ///
-/// With DIR every program and every verb gets a page there, such as DIR/buildmaster-start.1. Without it the page of
-/// buildmaster itself is printed: `buildmaster man | man -l -` shows it.
+/// With DIR every program and every verb gets a page there, such as DIR/buildmaster-start.1.
+/// Without it the page of buildmaster itself is printed: `buildmaster man | man -l -` shows it.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Man {
-    /// The directory to write the pages to, such as ~/.local/share/man/man1; made if it does not exist
+    /// The directory to write the pages to, such as ~/.local/share/man/man1; made if it does not
+    /// exist
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
 }

@@ -1,7 +1,8 @@
 //! Command lines: arguments, messages, exit codes. One verb, one file.
 //!
 //! Invariants: what a person asked for goes to standard output, complaints to standard error; the
-//! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or configuration.
+//! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or
+//! configuration.
 
 mod arguments;
 mod backup;
@@ -224,7 +225,8 @@ fn say(text: &str) {
     drop(print_line(out, is_terminal, text));
 }
 
-/// Lets `write` print what a person asked for, however long it is; a reader that has gone away has seen enough.
+/// Lets `write` print what a person asked for, however long it is; a reader that has gone away has
+/// seen enough.
 ///
 /// # Errors
 /// It cannot be printed.

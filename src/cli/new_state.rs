@@ -8,8 +8,9 @@ use crate::store;
 
 /// Make an empty state in a base directory whose state is lost, and keep the logs of its builds.
 ///
-/// Nothing is known any more of changes, requests and builds. New builds get numbers above those of which there are logs,
-/// so that no log is overwritten. A state that is there, damaged or not, must be moved away first.
+/// Nothing is known any more of changes, requests and builds. New builds get numbers above those of
+/// which there are logs, so that no log is overwritten. A state that is there, damaged or not, must
+/// be moved away first.
 #[derive(Clone, Debug, Args)]
 pub(super) struct NewState {
     #[command(flatten)]

@@ -53,8 +53,8 @@ struct Timed<'a> {
     last: Option<Timestamp>,
 }
 
-/// Lists the runs of all schedulers in order of time; gives what is to be said of those that run less often than
-/// was asked for.
+/// Lists the runs of all schedulers in order of time; gives what is to be said of those that run
+/// less often than was asked for.
 pub(super) fn list(
     config: &Config,
     asked: Asked<'_>,

@@ -63,7 +63,8 @@ impl Start {
         }
     }
 
-    /// Looks for all that would keep the master from starting, and shows it; says whether there is nothing.
+    /// Looks for all that would keep the master from starting, and shows it; says whether there is
+    /// nothing.
     pub(super) fn check(&self, tell: Tell) -> anyhow::Result<bool> {
         let dir = self.dir.path();
         check_dir(dir)?;
@@ -130,7 +131,8 @@ impl Start {
 
     /// Reads the configuration, goes to the base directory and takes the pid file.
     fn prepare(&self) -> anyhow::Result<Option<(Config, PidFile)>> {
-        // Whoever started this process in the background has looked at everything and told the warnings.
+        // Whoever started this process in the background has looked at everything and told the
+        // warnings.
         let (scope, tell) = if self.in_background {
             (Scope::File, Tell::Errors)
         } else {

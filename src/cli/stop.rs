@@ -24,7 +24,8 @@ pub(super) struct Stop {
     /// Say nothing when all goes well.
     #[arg(long, short)]
     quiet: bool,
-    /// Start no more builds, and wait until the running ones have ended, or `cancel-stop` takes it back.
+    /// Start no more builds, and wait until the running ones have ended, or `cancel-stop` takes it
+    /// back.
     #[arg(long)]
     clean: bool,
     #[command(flatten)]

@@ -12,8 +12,8 @@ use crate::store::verify::KnownLog;
 
 /// Check the state and the logs of a master, running or not, for damage.
 ///
-/// Reads all of the state file and looks whether each log that it knows is there and whole. Exits with 0 if all is well,
-/// and with 1 if not; what is wrong is listed on standard error.
+/// Reads all of the state file and looks whether each log that it knows is there and whole. Exits
+/// with 0 if all is well, and with 1 if not; what is wrong is listed on standard error.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Verify {
     /// Say nothing if all is well

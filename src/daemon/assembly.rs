@@ -1,8 +1,8 @@
 //! A master is put together from its parts, runs, and ends.
 //!
-//! The parts are what reaches outside: the state, the logs, the clocks, chance, signals, the control
-//! socket. Who makes them decides where the master runs; nothing here opens anything but the ports of
-//! the configuration.
+//! The parts are what reaches outside: the state, the logs, the clocks, chance, signals, the
+//! control socket. Who makes them decides where the master runs; nothing here opens anything but
+//! the ports of the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Who may log in, and where: the ports of the configuration that is in force.
 //!
-//! Invariants: everything that can fail (a password that cannot be read, a port that is taken) fails while another
-//! configuration is prepared, when nothing has changed yet; a port that both configurations have stays open, and
-//! whoever is connected stays connected (TUP-08).
+//! Invariants: everything that can fail (a password that cannot be read, a port that is taken)
+//! fails while another configuration is prepared, when nothing has changed yet; a port that both
+//! configurations have stays open, and whoever is connected stays connected (TUP-08).
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -36,8 +36,8 @@ pub(super) struct Doors {
     /// Those that the configuration names.
     passwords: Passwords,
     keepalives: watch::Sender<Arc<Keepalives>>,
-    /// This process's environment without the variables in which this configuration, or one before it in this run, has
-    /// passwords.
+    /// This process's environment without the variables in which this configuration, or one before
+    /// it in this run, has passwords.
     environment: watch::Sender<Arc<Environment>>,
     /// What the instances of latent slaves are told.
     access: watch::Sender<Arc<Access>>,
@@ -119,7 +119,8 @@ impl Doors {
         }
     }
 
-    /// Reads the passwords of `config` and opens those of its ports that are not open yet, without letting anybody in.
+    /// Reads the passwords of `config` and opens those of its ports that are not open yet, without
+    /// letting anybody in.
     ///
     /// # Errors
     /// A password cannot be read, or a port cannot be opened. Nothing has changed.
@@ -152,7 +153,8 @@ impl Doors {
         prepared.wanted.passwords.changed_since(&self.passwords)
     }
 
-    /// Opens and closes, as it was prepared. Answers with the addresses that are open now, for people.
+    /// Opens and closes, as it was prepared. Answers with the addresses that are open now, for
+    /// people.
     pub(super) fn commit(&mut self, prepared: Prepared) -> Vec<String> {
         let Prepared { wanted, new_ports } = prepared;
         let mut new_ports = new_ports;

@@ -1,8 +1,8 @@
 //! What others on this machine can do to a master through the permissions of its files.
 //!
-//! Whoever can replace a file that the master reads can have it run commands; whoever can read a password can log in
-//! with it. Nothing is refused for that, since an operator may have reasons, but it is told at a start and by
-//! `checkconfig`.
+//! Whoever can replace a file that the master reads can have it run commands; whoever can read a
+//! password can log in with it. Nothing is refused for that, since an operator may have reasons,
+//! but it is told at a start and by `checkconfig`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -16,8 +16,8 @@ use rustix::process::geteuid;
 use super::jobdirs;
 use crate::config::{Config, Secret};
 
-/// What others can do to the master that runs with `config` in the current directory, its base directory: a sentence for each
-/// finding, with the remedy.
+/// What others can do to the master that runs with `config` in the current directory, its base
+/// directory: a sentence for each finding, with the remedy.
 #[must_use]
 pub fn exposed(config: &Config) -> Vec<String> {
     exposed_in(Path::new("."), config)
@@ -77,8 +77,8 @@ fn above(base: &Path) -> Option<String> {
     ))
 }
 
-/// A file or directory of the base directory that others can write. A group does not count if the base directory keeps it
-/// out.
+/// A file or directory of the base directory that others can write. A group does not count if the
+/// base directory keeps it out.
 fn part(path: &Path, base: &Metadata) -> Option<String> {
     let meta = path.metadata().ok()?;
     let (who, bits) = writers(&meta)?;
@@ -154,7 +154,8 @@ const OTHERS_WRITE: u32 = 0o002;
 const OTHERS_SEARCH: u32 = 0o001;
 const STICKY: u32 = 0o1000;
 
-/// Whether `file` is the configuration of a base directory, and not one that lies anywhere to be checked.
+/// Whether `file` is the configuration of a base directory, and not one that lies anywhere to be
+/// checked.
 #[must_use]
 pub(super) fn is_in_base_directory(file: &Path) -> bool {
     file.file_name() == Some(OsStr::new("master.toml"))

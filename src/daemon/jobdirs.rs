@@ -90,8 +90,8 @@ impl Jobdirs {
         tokio::task::spawn_blocking(move || open_all(new, leaving)).await?
     }
 
-    /// Watches what was opened, when all has ended that `config` does not have. A directory whose settings are the same does
-    /// not notice.
+    /// Watches what was opened, when all has ended that `config` does not have. A directory whose
+    /// settings are the same does not notice.
     pub(super) fn commit(&mut self, config: &Config, opened: Opened) {
         let wanted: BTreeMap<_, _> = configured(config).collect();
         let (all_gone, is_free) = watch::channel(());

@@ -1,6 +1,8 @@
-//! Slaves inside the master: the native slave over a stream in memory, speaking what every slave speaks.
+//! Slaves inside the master: the native slave over a stream in memory, speaking what every slave
+//! speaks.
 //!
-//! One that was told to end (SLV-08) stays down until that is taken back: nobody else could start it again.
+//! One that was told to end (SLV-08) stays down until that is taken back: nobody else could start
+//! it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -45,7 +47,8 @@ impl Locals {
         }
     }
 
-    /// Starts those that are configured and do not run, and stops those that run and are not configured.
+    /// Starts those that are configured and do not run, and stops those that run and are not
+    /// configured.
     pub(super) fn set(&mut self, doors: &Doors) {
         self.running.retain(|name, stop| {
             let stays = doors.locals().contains_key(name);
@@ -106,7 +109,8 @@ impl Locals {
     }
 }
 
-/// Runs a slave until `stop`; one that was told to end by the master begins again when it is not to end any more.
+/// Runs a slave until `stop`; one that was told to end by the master begins again when it is not to
+/// end any more.
 async fn live(
     settings: Settings,
     connector: Connector,

@@ -61,7 +61,8 @@ pub(super) async fn receive(
         };
         if let Some(record) = record {
             let at = control.clock().wall();
-            // Nobody waits for it: without it, a user who mistypes after a restart may wait a little.
+            // Nobody waits for it: without it, a user who mistypes after a restart may wait a
+            // little.
             writer.hand_in(None, vec![Op::LoginKnown { record, at }]);
         }
         match kind {

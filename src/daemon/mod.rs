@@ -1,9 +1,10 @@
 //! Composition: the tasks of a running master, its signals, its end.
 //!
-//! [`run`] makes the parts, and `assembly` puts them together. The task of `engine` owns the core and carries out its commands;
-//! it is the only place that reads a clock for the core. `sessions` holds the connected slaves,
-//! `builds` the running builds, `instances` those of latent slaves, `logins` says who may log in, `announce` writes events to the log,
-//! `pruning` takes away what is old.
+//! [`run`] makes the parts, and `assembly` puts them together. The task of `engine` owns the core
+//! and carries out its commands; it is the only place that reads a clock for the core. `sessions`
+//! holds the connected slaves, `builds` the running builds, `instances` those of latent slaves,
+//! `logins` says who may log in, `announce` writes events to the log, `pruning` takes away what is
+//! old.
 //!
 //! Invariants: control state has one owner, the engine; others send it what happened over bounded
 //! channels. Every task is spawned on the tracker and ends with the token. At a stop the doors
@@ -52,9 +53,10 @@ pub use preflight::{Holds, Site};
 pub use reconfigure::{Load, rotation};
 pub use zone::machine_zone;
 
-/// Runs the master in the current directory, its base directory, until it is told to stop.
-/// `load` reads the configuration anew when it is to be taken again; `log` is the program's own log, if it is a file;
-/// `ready` is called with the addresses it listens on when it is up. Returns by when the process is to end.
+/// Runs the master in the current directory, its base directory, until it is told to stop. `load`
+/// reads the configuration anew when it is to be taken again; `log` is the program's own log, if it
+/// is a file; `ready` is called with the addresses it listens on when it is up. Returns by when the
+/// process is to end.
 ///
 /// # Errors
 /// It cannot start: the state is in use, a secret is missing, a port is taken.

@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 
 use crate::config::Secret;
 
-/// Whose password it is: what it is, and its name, as in a [`crate::config::Difference`], and the user if there are several.
+/// Whose password it is: what it is, and its name, as in a [`crate::config::Difference`], and the
+/// user if there are several.
 type Owner = (&'static str, String, Option<String>);
 
 /// What has been read.

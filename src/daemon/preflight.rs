@@ -1,7 +1,8 @@
 //! What a configuration needs outside of its file, looked for before a master starts or takes it.
 //!
-//! `checkconfig`, `start`, `restart` and a reconfiguration ask here, so that they agree. All that is missing is found at
-//! once, each with its place in the file and what to do. Nothing is changed: no file is made, nobody is let in at a port.
+//! `checkconfig`, `start`, `restart` and a reconfiguration ask here, so that they agree. All that
+//! is missing is found at once, each with its place in the file and what to do. Nothing is changed:
+//! no file is made, nobody is let in at a port.
 
 use std::collections::BTreeSet;
 use std::io;

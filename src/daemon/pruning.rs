@@ -1,9 +1,10 @@
-//! Takes away what is beyond the horizons, in the background (MAS-08): after builds have ended, and from time to time, because
-//! things grow old.
+//! Takes away what is beyond the horizons, in the background (MAS-08): after builds have ended, and
+//! from time to time, because things grow old.
 //!
-//! Invariants: it looks at the state by a connection of its own, and writes through the writer like everybody, a page at a
-//! time, waiting for each; it looks at next to nothing of what is within the horizons. It may be cut off at any point: the
-//! next look finds what is left to be done, also of an earlier run of the master.
+//! Invariants: it looks at the state by a connection of its own, and writes through the writer like
+//! everybody, a page at a time, waiting for each; it looks at next to nothing of what is within the
+//! horizons. It may be cut off at any point: the next look finds what is left to be done, also of
+//! an earlier run of the master.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -109,7 +110,8 @@ impl Pruner {
 
     async fn prune(&self, horizons: &Horizons, which: Which) -> anyhow::Result<()> {
         self.remove_log_dirs().await?;
-        // A clock that is set forward does not make things old: what time has passed is measured too.
+        // A clock that is set forward does not make things old: what time has passed is measured
+        // too.
         let now = self.clock.wall().min(self.clock.steady());
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
@@ -174,8 +176,8 @@ impl Pruner {
         Ok(())
     }
 
-    /// Removes the logs from the disk that the state has forgotten. What cannot be removed is tried again at the next
-    /// look.
+    /// Removes the logs from the disk that the state has forgotten. What cannot be removed is tried
+    /// again at the next look.
     async fn remove_log_dirs(&self) -> anyhow::Result<()> {
         let mut after = String::new();
         loop {

@@ -1,10 +1,12 @@
-//! Another configuration while the master runs: read, checked, prepared, and then taken whole (MAS-03).
+//! Another configuration while the master runs: read, checked, prepared, and then taken whole
+//! (MAS-03).
 //!
-//! One task owns what is not the core's: the doors, the slaves inside the master, the job directories. Whatever can fail, fails
-//! before the core hears of it: the file is read and checked, passwords are read, new ports and job directories are
-//! opened. From the core's answer on, which waits for nothing, nothing can fail, so that a configuration is in force as a
-//! whole or not at all. A dry run goes the same way up to there and asks the core only. Requests are served one after the
-//! other.
+//! One task owns what is not the core's: the doors, the slaves inside the master, the job
+//! directories. Whatever can fail, fails before the core hears of it: the file is read and checked,
+//! passwords are read, new ports and job directories are opened. From the core's answer on, which
+//! waits for nothing, nothing can fail, so that a configuration is in force as a whole or not at
+//! all. A dry run goes the same way up to there and asks the core only. Requests are served one
+//! after the other.
 
 use std::path::Path;
 use std::sync::Arc;

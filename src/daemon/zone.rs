@@ -16,7 +16,8 @@ pub fn machine_zone() -> MachineZone {
     }
 }
 
-/// The zone that `TZ` names. Rules that are spelled out, such as `CET-1CEST,M3.5.0,M10.5.0/3`, have no name.
+/// The zone that `TZ` names. Rules that are spelled out, such as `CET-1CEST,M3.5.0,M10.5.0/3`, have
+/// no name.
 fn of_variable(said: &str) -> MachineZone {
     let name = said.strip_prefix(':').unwrap_or(said);
     if name.is_empty() {

@@ -13,8 +13,9 @@ use tracing_subscriber::{EnvFilter, fmt as lines};
 
 /// Takes the lines of a log. Cheap to clone.
 ///
-/// Writing never fails and never ends the program: a line that cannot be written, because the disk is full or nobody
-/// reads any more, is dropped and counted. When writing works again, a line says how many are missing.
+/// Writing never fails and never ends the program: a line that cannot be written, because the disk
+/// is full or nobody reads any more, is dropped and counted. When writing works again, a line says
+/// how many are missing.
 #[derive(Debug)]
 pub struct LogOutput<W>(Arc<Mutex<Inner<W>>>);
 
@@ -42,8 +43,8 @@ impl<W: Write> LogOutput<W> {
 }
 
 impl<W: Write + Send + 'static> LogOutput<W> {
-    /// Sends the log of this process here, as lines that `filter` lets through. A process has one log: a second call
-    /// changes nothing.
+    /// Sends the log of this process here, as lines that `filter` lets through. A process has one
+    /// log: a second call changes nothing.
     pub fn install(self, filter: EnvFilter, format: Format) {
         let subscriber = lines()
             .with_env_filter(filter)
@@ -146,7 +147,8 @@ fn write_all(out: &mut impl Write, text: &[u8]) -> Result<(), (io::Error, usize)
     Ok(())
 }
 
-/// Standard error, which a reader that has stopped reading cannot hold up: after a short wait writing fails.
+/// Standard error, which a reader that has stopped reading cannot hold up: after a short wait
+/// writing fails.
 #[derive(Debug, Default)]
 pub struct Stderr {
     /// Whether the reader has stopped reading; then it is not waited for.

@@ -123,7 +123,8 @@ pub fn stop(path: &Path, signal: Signal, patience: Duration) -> io::Result<Stopp
     await_end(path, number, patience)
 }
 
-/// Waits for at most `patience` until the process `number`, which holds the pid file at `path`, has ended.
+/// Waits for at most `patience` until the process `number`, which holds the pid file at `path`, has
+/// ended.
 ///
 /// # Errors
 /// The file cannot be read.

@@ -35,8 +35,9 @@ pub enum SpawnError {
     Died(ExitStatus),
 }
 
-/// Starts this program again under `name` with `args`, in the background in directory `dir`, and waits for its
-/// word for at most `patience`. Each [`Readiness::note`] of it is handed to `on_note`.
+/// Starts this program again under `name` with `args`, in the background in directory `dir`, and
+/// waits for its word for at most `patience`. Each [`Readiness::note`] of it is handed to
+/// `on_note`.
 ///
 /// The child must make a [`Readiness`]; `args` must tell it so (an option of its own that the help
 /// does not show). Until it has said its word, what it writes to standard error is shown.
@@ -121,7 +122,8 @@ impl Readiness {
         self.say(NOTE, text);
     }
 
-    /// The program is up: says so, also to a service manager that waits for it, and lets go of the terminal.
+    /// The program is up: says so, also to a service manager that waits for it, and lets go of the
+    /// terminal.
     pub fn ready(mut self, text: &str) {
         // Fails where there is no service manager any more; the program is up all the same.
         sd_notify::notify(&[NotifyState::Ready]).ok();

@@ -60,7 +60,8 @@ pub struct StepSummary {
     pub logs: Vec<String>,
 }
 
-/// Who wants to hear of a build with these properties: who is to blame, and its owners; sorted, each once (BUI-09).
+/// Who wants to hear of a build with these properties: who is to blame, and its owners; sorted,
+/// each once (BUI-09).
 #[must_use]
 pub fn interested_users(blamelist: &[String], properties: &Properties) -> Vec<String> {
     let owners = ["owner", "owners"].into_iter();

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChangeNumber, Properties, Timestamp};
 
-/// How far after its arrival a change may be dated (TIM-02): clocks of senders are wrong by minutes.
+/// How far after its arrival a change may be dated (TIM-02): clocks of senders are wrong by
+/// minutes.
 const MOST_AHEAD: Duration = Duration::from_secs(3600);
 
 /// The first moment of the year 1, and that of the year 10000.
@@ -20,7 +21,8 @@ pub struct Change {
     pub number: ChangeNumber,
     /// When the master took it.
     pub arrived_at: Timestamp,
-    /// The time that the sender gave it on purpose, usable or not; the arrival time if the sender said none (CHG-06).
+    /// The time that the sender gave it on purpose, usable or not; the arrival time if the sender
+    /// said none (CHG-06).
     pub when: Timestamp,
     /// What the sender said.
     #[serde(flatten)]
@@ -51,7 +53,8 @@ impl Change {
     /// The time from which a tree-stable timer counts; the past is usable.
     ///
     /// # Errors
-    /// The time that the sender said is not usable: the change counts as one without a time (TIM-02).
+    /// The time that the sender said is not usable: the change counts as one without a time
+    /// (TIM-02).
     pub fn usable_when(&self) -> Result<Timestamp, UnusableTime> {
         if !YEARS.contains(&self.when) {
             return Err(UnusableTime::NotATime);
@@ -84,8 +87,8 @@ pub struct NewChange {
     /// Files it touches, relative to the tree's root.
     #[serde(default)]
     pub files: Vec<String>,
-    /// How many more files it touches, whose names were too much to keep. A change with some is important whatever
-    /// the rules for files say, since one of these could be meant.
+    /// How many more files it touches, whose names were too much to keep. A change with some is
+    /// important whatever the rules for files say, since one of these could be meant.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub files_left_out: u64,
     /// Commit message.
@@ -98,7 +101,8 @@ pub struct NewChange {
     /// Time stamp given by the sender.
     #[serde(rename = "said_when")]
     pub when: Option<Timestamp>,
-    /// When the commit was made, as its version control system says. It is shown, and nothing goes by it (TIM-01).
+    /// When the commit was made, as its version control system says. It is shown, and nothing goes
+    /// by it (TIM-01).
     #[serde(default)]
     pub made_at: Option<Timestamp>,
     /// Project, empty by default.

@@ -1,4 +1,5 @@
-//! What a scheduler made of a change, as it is remembered for people who ask why something was built or not.
+//! What a scheduler made of a change, as it is remembered for people who ask why something was
+//! built or not.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,8 @@ use super::Timestamp;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// It counted, and is built when the timer fires, unless that is moved by other changes (SCH-04).
+    /// It counted, and is built when the timer fires, unless that is moved by other changes
+    /// (SCH-04).
     TimerRuns {
         /// When the timer fires.
         until: Timestamp,

@@ -96,7 +96,8 @@ number!(
     BuildNumber
 );
 number!(
-    /// Names one write to the journal; tickets are confirmed in the order in which they were asked for.
+    /// Names one write to the journal; tickets are confirmed in the order in which they were asked
+    /// for.
     Ticket
 );
 

@@ -1,9 +1,9 @@
 //! The journal: the closed list of what must be remembered, and what recovery hands back.
 //!
-//! Every write to the state is an [`Op`]. The ops of one [`super::Ticket`] are one transaction, so that,
-//! for instance, a change and the build sets it made are remembered together or not at all, and a
-//! build is never remembered as finished with its requests still open. Tickets are committed in
-//! the order in which they were handed in.
+//! Every write to the state is an [`Op`]. The ops of one [`super::Ticket`] are one transaction, so
+//! that, for instance, a change and the build sets it made are remembered together or not at all,
+//! and a build is never remembered as finished with its requests still open. Tickets are committed
+//! in the order in which they were handed in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,23 +53,24 @@ pub enum Op {
         request: RequestId,
         /// Its result.
         result: Results,
-        /// Why it ended, if no build says so: somebody cancelled it, or stopped it before its build began (BUI-11).
+        /// Why it ended, if no build says so: somebody cancelled it, or stopped it before its build
+        /// began (BUI-11).
         why: Option<String>,
         /// When.
         at: Timestamp,
     },
     /// A build has started; its requests are no longer queued.
     BuildStarted(Arc<BuildStart>),
-    /// Somebody has stopped a build that has not ended; the first reason counts. Should the master be killed before
-    /// the build ends, it is not built again (BUI-10).
+    /// Somebody has stopped a build that has not ended; the first reason counts. Should the master
+    /// be killed before the build ends, it is not built again (BUI-10).
     BuildStopped {
         /// Which build.
         build: BuildId,
         /// Why (BUI-11).
         reason: String,
     },
-    /// A build has ended. Its requests are finished, or queued again with [`Op::RequestRetries`], in the same
-    /// transaction.
+    /// A build has ended. Its requests are finished, or queued again with [`Op::RequestRetries`],
+    /// in the same transaction.
     BuildFinished {
         /// Which build.
         build: BuildId,
@@ -247,7 +248,8 @@ pub enum Op {
     Pruned(Pruned),
 }
 
-/// What has gone, or goes with this, because it is beyond a horizon. Nothing that is open needs it; its numbers are never used again.
+/// What has gone, or goes with this, because it is beyond a horizon. Nothing that is open needs it;
+/// its numbers are never used again.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pruned {
     /// Finished builds with their steps and logs, and finished sets of which no build is left.
@@ -258,8 +260,8 @@ pub enum Pruned {
     Sets(Vec<SetId>),
     /// Changes.
     Changes(Vec<ChangeNumber>),
-    /// Directories of logs, relative to the base directory, which the state has forgotten: now they are not on the disk
-    /// any more either.
+    /// Directories of logs, relative to the base directory, which the state has forgotten: now they
+    /// are not on the disk any more either.
     LogDirs(Vec<String>),
 }
 
@@ -316,8 +318,8 @@ pub struct BuildStart {
 }
 
 /// What the state knew when the master started. Builds that were open have already been ended as
-/// RETRY in the state, and their requests are in `requests`, so the core only has to queue them; but those that
-/// somebody had stopped as EXCEPTION, and their requests with them.
+/// RETRY in the state, and their requests are in `requests`, so the core only has to queue them;
+/// but those that somebody had stopped as EXCEPTION, and their requests with them.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// The next free numbers.
@@ -333,7 +335,8 @@ pub struct Recovered {
     pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
     /// The slaves that were known, configured now or not.
     pub slaves: BTreeMap<SlaveName, RecoveredSlave>,
-    /// What is expected of the steps of each builder, also of those that are no longer configured (PRG-04).
+    /// What is expected of the steps of each builder, also of those that are no longer configured
+    /// (PRG-04).
     pub expectations: BTreeMap<BuilderName, Expectations>,
     /// Users and the networks they have logged in from, the oldest record first.
     pub known_logins: Vec<KnownLogin>,

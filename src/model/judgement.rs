@@ -43,7 +43,8 @@ pub enum Judgement {
 }
 
 impl Judgement {
-    /// Compares `result` with that of the build before it. Results that say nothing about the tree are never compared.
+    /// Compares `result` with that of the build before it. Results that say nothing about the tree
+    /// are never compared.
     #[must_use]
     pub const fn of(result: Results, before: Option<Results>) -> Option<Self> {
         match (result, before) {
@@ -71,8 +72,8 @@ impl Judgement {
     }
 }
 
-/// The revision that was built, as far as the properties of a build tell (SST-07): that which a step found out, else
-/// that with which the build began.
+/// The revision that was built, as far as the properties of a build tell (SST-07): that which a
+/// step found out, else that with which the build began.
 #[must_use]
 pub fn revision_built(properties: &Properties) -> Option<String> {
     let said = |name: &str, is_so: fn(&Property) -> bool| {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 /// Most known logins that are kept.
 pub const MAX_KNOWN_LOGINS: usize = 16_384;
 
-/// A user who has logged in from a network: an IPv4 address, or an IPv6 address whose second half is zero.
+/// A user who has logged in from a network: an IPv4 address, or an IPv6 address whose second half
+/// is zero.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KnownLogin {
     /// The user's or slave's name.

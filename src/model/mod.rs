@@ -1,5 +1,5 @@
-//! The domain: changes, source stamps, build sets, requests, builds and how long they take, results,
-//! properties, time, and the journal of what must be remembered.
+//! The domain: changes, source stamps, build sets, requests, builds and how long they take,
+//! results, properties, time, and the journal of what must be remembered.
 //!
 //! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
 //! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
@@ -45,6 +45,6 @@ pub use time::{Moment, Mono, Now, Timestamp};
 pub use try_job::TryJob;
 pub use zone::Zone;
 
-/// Stands between the parts of a list of paths in the value of an environment variable, until the value is spelled for
-/// a slave, whose system has a separator of its own. No variable can hold it.
+/// Stands between the parts of a list of paths in the value of an environment variable, until the
+/// value is spelled for a slave, whose system has a separator of its own. No variable can hold it.
 pub const PATH_SEPARATOR: &str = "\0";

@@ -1,7 +1,8 @@
 //! How long a build will still take, from what its steps took before (section 19).
 //!
-//! A builder has [`Expectations`] of its steps, by their names, learned from its builds that succeeded. A build takes
-//! its [`Forecast`] from them when it starts and keeps it; what remains of it follows from how far its steps are.
+//! A builder has [`Expectations`] of its steps, by their names, learned from its builds that
+//! succeeded. A build takes its [`Forecast`] from them when it starts and keeps it; what remains of
+//! it follows from how far its steps are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,7 +22,8 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// What is expected after a build in which the step took `self`, when `old` was expected before (PRG-03).
+    /// What is expected after a build in which the step took `self`, when `old` was expected before
+    /// (PRG-03).
     #[must_use]
     fn averaged_with(mut self, old: &Self) -> Self {
         self.secs = f64::midpoint(self.secs, old.secs);
@@ -34,14 +36,14 @@ impl Effort {
     }
 }
 
-/// What a builder's steps are expected to take, by their names; no others than those of its last build that
-/// succeeded.
+/// What a builder's steps are expected to take, by their names; no others than those of its last
+/// build that succeeded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectations(pub BTreeMap<String, Effort>);
 
 impl Expectations {
-    /// Takes in a build that succeeded (PRG-03): what each of its steps took, and nothing for steps that did not run,
-    /// of which as much is expected as before.
+    /// Takes in a build that succeeded (PRG-03): what each of its steps took, and nothing for steps
+    /// that did not run, of which as much is expected as before.
     pub fn learn(&mut self, build: BTreeMap<String, Option<Effort>>) {
         let mut old = std::mem::take(&mut self.0);
         let learned = build.into_iter().filter_map(|(step, took)| {
@@ -65,8 +67,8 @@ impl Expectations {
     }
 }
 
-/// What is expected of each step of a build, by its name; nothing of steps that are new. Steps without `use_progress`
-/// are left out, and do not count.
+/// What is expected of each step of a build, by its name; nothing of steps that are new. Steps
+/// without `use_progress` are left out, and do not count.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Forecast(pub BTreeMap<String, Option<Effort>>);
@@ -76,7 +78,8 @@ pub struct Forecast(pub BTreeMap<String, Option<Effort>>);
 pub struct StepState<'a> {
     /// Its name.
     pub name: &'a str,
-    /// When its own work began; absent while it waits for its locks, the time for which does not count.
+    /// When its own work began; absent while it waits for its locks, the time for which does not
+    /// count.
     pub working_since: Option<Timestamp>,
     /// Whether it has ended.
     pub is_over: bool,
@@ -85,7 +88,8 @@ pub struct StepState<'a> {
 }
 
 impl Forecast {
-    /// What remains of a build, the steps of which have come to `begun` (PRG-02); nothing if it is unknown of a step.
+    /// What remains of a build, the steps of which have come to `begun` (PRG-02); nothing if it is
+    /// unknown of a step.
     #[must_use]
     pub fn of_build(&self, begun: &[StepState<'_>], now: Timestamp) -> Option<Remaining> {
         if self.0.is_empty() {
@@ -126,8 +130,8 @@ impl Forecast {
     }
 }
 
-/// Seconds that something will still take, as expected; below zero when it should have ended. Its text is for people
-/// (PRG-05).
+/// Seconds that something will still take, as expected; below zero when it should have ended. Its
+/// text is for people (PRG-05).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Remaining(pub f64);
 

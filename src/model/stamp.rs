@@ -23,8 +23,8 @@ pub struct Patch {
     pub comment: Option<String>,
 }
 
-/// A diff; bytes, not text (TJD-10). Diffs are large and queues long: only one that is on its way into the state is in
-/// memory.
+/// A diff; bytes, not text (TJD-10). Diffs are large and queues long: only one that is on its way
+/// into the state is in memory.
 #[derive(Clone, Eq, PartialEq)]
 pub enum PatchBody {
     /// Of a build set that is being submitted.
@@ -63,7 +63,8 @@ pub struct SourceStamp {
 
 impl SourceStamp {
     /// The stamp of `changes`, which all have the same branch (SST-03); puts them in arrival order
-    /// (SST-04, SB-03). Where changes of several projects, repositories or codebases are mixed, the stamp names none.
+    /// (SST-04, SB-03). Where changes of several projects, repositories or codebases are mixed, the
+    /// stamp names none.
     #[must_use]
     pub fn from_changes(mut changes: Vec<Arc<Change>>) -> Self {
         changes.sort_by_key(|c| c.number);
@@ -105,12 +106,13 @@ impl SourceStamp {
         self.changes.is_empty() == other.changes.is_empty() && self.revision == other.revision
     }
 
-    /// The stamp for a build that serves all of `members`, which are of one branch without patches (SST-06): all their
-    /// changes, without duplicates, in number order. `members` are in the order of their age, the oldest first.
+    /// The stamp for a build that serves all of `members`, which are of one branch without patches
+    /// (SST-06): all their changes, without duplicates, in number order. `members` are in the order
+    /// of their age, the oldest first.
     ///
-    /// Where the rule for merging lets stamps through that SST-05 keeps apart, what is built is the newest of what is
-    /// asked for: with changes, the newest of these, also for those who asked for a revision or the latest;
-    /// without, what the youngest member asks for.
+    /// Where the rule for merging lets stamps through that SST-05 keeps apart, what is built is the
+    /// newest of what is asked for: with changes, the newest of these, also for those who asked for
+    /// a revision or the latest; without, what the youngest member asks for.
     #[must_use]
     pub fn merged(members: &[Arc<Self>]) -> Arc<Self> {
         let [.., last] = members else {
@@ -137,7 +139,8 @@ impl SourceStamp {
         Arc::new(stamp)
     }
 
-    /// Who is to blame for what is built: who made its changes and its patch; sorted, each once (BUI-09).
+    /// Who is to blame for what is built: who made its changes and its patch; sorted, each once
+    /// (BUI-09).
     #[must_use]
     pub fn blamelist(&self) -> Vec<String> {
         let authors = self.patch.iter().filter_map(|patch| patch.who.as_deref());
@@ -146,7 +149,8 @@ impl SourceStamp {
         all.into_iter().map(str::to_owned).collect()
     }
 
-    /// The revision to build as the stamp tells it: its own, else that of the newest change (SRC-02).
+    /// The revision to build as the stamp tells it: its own, else that of the newest change
+    /// (SRC-02).
     #[must_use]
     pub fn revision_to_build(&self) -> Option<&str> {
         self.revision

@@ -20,8 +20,8 @@ impl Timestamp {
         Self(secs.saturating_mul(1_000_000))
     }
 
-    /// From seconds with a fraction, as Buildbot's peers send them; out of range saturates, and NaN is the
-    /// smallest there is.
+    /// From seconds with a fraction, as Buildbot's peers send them; out of range saturates, and NaN
+    /// is the smallest there is.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -110,8 +110,8 @@ pub struct Now {
     pub wall: Timestamp,
 }
 
-/// The time as schedulers reckon with it. What is waited for is measured on a clock that nobody sets; what people
-/// read and write is wall time. Without a step of the wall clock the two agree.
+/// The time as schedulers reckon with it. What is waited for is measured on a clock that nobody
+/// sets; what people read and write is wall time. Without a step of the wall clock the two agree.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Moment {
     /// Advances with the monotonic clock, from what the wall clock showed when the master started.

@@ -37,8 +37,8 @@ impl Zone {
         i64::from(offset.local_minus_utc())
     }
 
-    /// The first instant at which clocks show what they show at `at`; an earlier one than `at` where they were
-    /// set back in between.
+    /// The first instant at which clocks show what they show at `at`; an earlier one than `at`
+    /// where they were set back in between.
     #[must_use]
     pub fn first_pass(self, at: i64) -> i64 {
         let local = at.saturating_add(self.offset_at(at));

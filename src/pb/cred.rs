@@ -20,8 +20,8 @@ pub fn response(password: &[u8], challenge: &[u8]) -> [u8; 16] {
         .into()
 }
 
-/// The MD5 of `contents` in hexadecimal: the second half of a job file's name (PROTOCOL section 16). It tells two jobs of
-/// one second apart and protects nothing.
+/// The MD5 of `contents` in hexadecimal: the second half of a job file's name (PROTOCOL section
+/// 16). It tells two jobs of one second apart and protects nothing.
 #[must_use]
 pub fn md5_hex(contents: &[u8]) -> String {
     let digest = Md5::digest(contents);
@@ -57,8 +57,9 @@ impl Portal {
         Self::default()
     }
 
-    /// Handles `event` of a connection that is not logged in. If it is a `login`, `challenge` makes the challenge for a
-    /// user, of 16 random bytes or more, and `luid` is a fresh object number, which has been exported then.
+    /// Handles `event` of a connection that is not logged in. If it is a `login`, `challenge` makes
+    /// the challenge for a user, of 16 random bytes or more, and `luid` is a fresh object number,
+    /// which has been exported then.
     pub fn handle(
         &mut self,
         broker: &mut Broker,

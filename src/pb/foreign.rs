@@ -1,6 +1,8 @@
-//! Recognizes peers that speak another protocol by their first bytes, so that people can be told which it is.
+//! Recognizes peers that speak another protocol by their first bytes, so that people can be told
+//! which it is.
 //!
-//! A client of Perspective Broker begins with a short string, the name of its dialect, whose first byte is its length.
+//! A client of Perspective Broker begins with a short string, the name of its dialect, whose first
+//! byte is its length.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,13 +1,17 @@
-//! Passwords that a server keeps as argon2id hashes, and the challenge that lets a client answer with one (TUP-02).
+//! Passwords that a server keeps as argon2id hashes, and the challenge that lets a client answer
+//! with one (TUP-02).
 //!
-//! The login of Perspective Broker proves that both sides know the same bytes (PROTOCOL section 7). A server that has
-//! only a hash cannot check who knows the password, but who knows the hash. So it tells in the challenge, which is
-//! any byte string it likes, how the hash is made: `$argon2id$v=19$m=M,t=T,p=P$SALT$` and 32 hexadecimal digits that
-//! are never the same. A client that knows this form hashes its password and takes the text of the hash in its place.
-//! Buildbot's own clients do not, and answer with the password, which is right only where that is kept in plain.
+//! The login of Perspective Broker proves that both sides know the same bytes (PROTOCOL section 7).
+//! A server that has only a hash cannot check who knows the password, but who knows the hash. So it
+//! tells in the challenge, which is any byte string it likes, how the hash is made:
+//! `$argon2id$v=19$m=M,t=T,p=P$SALT$` and 32 hexadecimal digits that are never the same. A client
+//! that knows this form hashes its password and takes the text of the hash in its place. Buildbot's
+//! own clients do not, and answer with the password, which is right only where that is kept in
+//! plain.
 //!
-//! Invariants: what a challenge makes a client compute is limited. Users who have a hash and those who have none, or
-//! do not exist, get challenges of one form, each user the same salt again and again.
+//! Invariants: what a challenge makes a client compute is limited. Users who have a hash and those
+//! who have none, or do not exist, get challenges of one form, each user the same salt again and
+//! again.
 
 use std::fmt;
 
@@ -92,7 +96,8 @@ impl Recipe {
         format!("{self}${:032x}", u128::from_be_bytes(random)).into()
     }
 
-    /// How a challenge wants the password to be hashed; absent if it is an ordinary one, or wants too much.
+    /// How a challenge wants the password to be hashed; absent if it is an ordinary one, or wants
+    /// too much.
     #[must_use]
     pub fn of_challenge(challenge: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(challenge).ok()?;
@@ -192,7 +197,8 @@ impl Hashed {
         &self.recipe
     }
 
-    /// A recipe like this one's for `user`, who has no hash: nobody can tell without knowing this hash.
+    /// A recipe like this one's for `user`, who has no hash: nobody can tell without knowing this
+    /// hash.
     #[must_use]
     pub fn decoy(&self, user: &[u8]) -> Recipe {
         let digest = Blake2b512::new()

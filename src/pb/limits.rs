@@ -11,7 +11,8 @@ pub struct Limits {
     pub depth: usize,
     /// Most bytes of one top-level message, strings and list slots together, counted as memory.
     pub message_bytes: usize,
-    /// An `update` that is larger is handed on in parts while it arrives, and has no limit as a whole.
+    /// An `update` that is larger is handed on in parts while it arrives, and has no limit as a
+    /// whole.
     pub part_bytes: usize,
     /// Most values that `dereference` may make one message stand for.
     pub expanded_values: usize,

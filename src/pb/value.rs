@@ -47,7 +47,8 @@ pub enum Value {
     Decimal(i64, i64),
     /// `datetime`, `date`, `time` or `timedelta` (the tag), and its numbers.
     Time(&'static str, Bytes),
-    /// A reference to an object of the side that holds this value: outgoing `(remote N)`, incoming `(local N)`.
+    /// A reference to an object of the side that holds this value: outgoing `(remote N)`, incoming
+    /// `(local N)`.
     Mine(Luid),
     /// A reference to an object of the peer: incoming `(remote N)`, outgoing `(local N)`.
     Theirs(Luid),
@@ -86,7 +87,8 @@ impl Value {
         value
     }
 
-    /// The raw bytes of a byte string or a text; real peers mix the two everywhere (PROTOCOL section 6).
+    /// The raw bytes of a byte string or a text; real peers mix the two everywhere (PROTOCOL
+    /// section 6).
     #[must_use]
     pub fn as_raw(&self) -> Option<&Bytes> {
         match self.unshared() {

@@ -3,10 +3,10 @@
 #
 #   tests/bench/disk.sh [--tmpfs] COMMAND [ARGUMENT ...]
 #
-# An ext4 without a journal, as test machines often have it, makes each new file 10 to 30 times dearer
-# than an installed system does. So the files go to a new ext4 with a journal (an image that is mounted;
-# as root), or else, and with --tmpfs, to memory. The first line says which. COMMAND finds the place in
-# TMPDIR, and in BENCH_RUN for load generators; it is removed when COMMAND ends.
+# An ext4 without a journal, as test machines often have it, makes each new file 10 to 30 times
+# dearer than an installed system does. So the files go to a new ext4 with a journal (an image that
+# is mounted; as root), or else, and with --tmpfs, to memory. The first line says which. COMMAND
+# finds the place in TMPDIR, and in BENCH_RUN for load generators; it is removed when COMMAND ends.
 
 set -euo pipefail
 

@@ -1,4 +1,5 @@
-//! What requests, changes of the configuration and slaves cost the core where there are many: `cargo bench --bench queue`.
+//! What requests, changes of the configuration and slaves cost the core where there are many:
+//! `cargo bench --bench queue`.
 
 #![expect(clippy::unwrap_used, reason = "the input is our own")]
 
@@ -52,7 +53,8 @@ fn so_many_slaves_attach_to_10_builders(bencher: Bencher<'_, '_>, slaves: usize)
         .bench_values(|core| assert_eq!(drain(core, slaves).logins, slaves));
 }
 
-/// All slaves take another number of builds at once; the builders stay as they are, and nobody is connected.
+/// All slaves take another number of builds at once; the builders stay as they are, and nobody is
+/// connected.
 #[divan::bench(args = [200, 2_000])]
 fn one_of_so_many_builders_changes(bencher: Bencher<'_, '_>, builders: usize) {
     let configs = [1, 2].map(|max| Arc::new(many_builders(builders, SLAVES, max)));

@@ -1,8 +1,9 @@
 //! What the README tells people to type works as it is written.
 //!
-//! The walk takes the blocks of commands from the README in their order, as one user with one master, and
-//! changes in them only what stands for something of the reader's own: hosts, ports, names, numbers. A block that the
-//! walk does not know fails the test, so that nothing is added to the README untried.
+//! The walk takes the blocks of commands from the README in their order, as one user with one
+//! master, and changes in them only what stands for something of the reader's own: hosts, ports,
+//! names, numbers. A block that the walk does not know fails the test, so that nothing is added to
+//! the README untried.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -223,7 +224,8 @@ fn commands_in_the_readme_work_as_written() {
     }
 }
 
-/// The commands of our programs that the text mentions, as words: in blocks, in the text, in tables.
+/// The commands of our programs that the text mentions, as words: in blocks, in the text, in
+/// tables.
 fn mentioned() -> BTreeSet<Vec<&'static str>> {
     let in_blocks = blocks().into_iter().filter(|block| block.0 == "sh");
     let in_blocks = in_blocks.flat_map(|block| block.1.lines());

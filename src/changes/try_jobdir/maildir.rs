@@ -1,4 +1,5 @@
-//! The directory itself: files are listed, moved, read and explained. All of it may wait for the disk.
+//! The directory itself: files are listed, moved, read and explained. All of it may wait for the
+//! disk.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
@@ -79,8 +80,8 @@ const KEPT_OF_NAME: usize = 200;
 
 /// A job directory.
 ///
-/// Those who hand in jobs may write to parts of it, so all of it is held as directories: nothing is reached by a path that they
-/// could bend with a link.
+/// Those who hand in jobs may write to parts of it, so all of it is held as directories: nothing is
+/// reached by a path that they could bend with a link.
 #[derive(Debug)]
 pub(super) struct Maildir {
     path: PathBuf,
@@ -93,8 +94,8 @@ pub(super) struct Maildir {
 pub struct Lock(Arc<Mutex<Directory>>);
 
 impl Lock {
-    /// Locks `dir`; or shares a lock that somebody has on it who is about to go, and whose watching must have ended
-    /// before that of another begins.
+    /// Locks `dir`; or shares a lock that somebody has on it who is about to go, and whose watching
+    /// must have ended before that of another begins.
     fn take(path: &Path, leaving: &mut Vec<Self>) -> Result<Self, JobdirError> {
         let dir = Directory::open(path).map_err(|error| JobdirError::new(path, error))?;
         let own = dir.identity().ok();
@@ -176,8 +177,9 @@ impl Maildir {
         &self.lock
     }
 
-    /// Looks whether the directory and its parts are what they were, since others may have renamed them; makes the
-    /// parts that are missing. If another directory has its name by now, that is held from now on.
+    /// Looks whether the directory and its parts are what they were, since others may have renamed
+    /// them; makes the parts that are missing. If another directory has its name by now, that is
+    /// held from now on.
     ///
     /// Returns which directory jobs arrive in.
     ///
@@ -239,7 +241,8 @@ impl Maildir {
         opened.map_err(|error| JobdirError::new(&self.path.join(name), error).to_string())
     }
 
-    /// The names of jobs that have arrived, in order (TJD-04); those that begin with a dot, and directories, are none (TJD-03).
+    /// The names of jobs that have arrived, in order (TJD-04); those that begin with a dot, and
+    /// directories, are none (TJD-03).
     pub(super) fn names(&self) -> Result<Vec<OsString>, String> {
         let mut names = Vec::new();
         for (name, kind) in self.list("new")? {
@@ -352,8 +355,8 @@ impl Maildir {
         self.rename(&hidden(name, is_second), name)
     }
 
-    /// Settles a job and puts the reason beside it. The reason comes first: after a crash between the two the job
-    /// is refused again.
+    /// Settles a job and puts the reason beside it. The reason comes first: after a crash between
+    /// the two the job is refused again.
     pub(super) fn refuse(&self, name: &OsStr, is_second: bool, why: &str) -> Result<(), String> {
         let cur = self.part("cur")?;
         let explained = self.explain(&cur, name, why);
@@ -361,7 +364,8 @@ impl Maildir {
         explained.map_err(|error| unexplained(name, &error))
     }
 
-    /// Written elsewhere and renamed, so that it is whole, and so that no link that lies there is followed.
+    /// Written elsewhere and renamed, so that it is whole, and so that no link that lies there is
+    /// followed.
     fn explain(&self, cur: &Directory, name: &OsStr, why: &str) -> io::Result<()> {
         let tmp = self.part("tmp").map_err(io::Error::other)?;
         // A name that nobody can have taken before.

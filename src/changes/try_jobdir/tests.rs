@@ -75,7 +75,8 @@ impl World {
         fs::write(self.path("new").join(name), job_file(id)).unwrap();
     }
 
-    /// Lets the watcher look once; returns the ids of the jobs that it hands in, which are answered by `answer`.
+    /// Lets the watcher look once; returns the ids of the jobs that it hands in, which are answered
+    /// by `answer`.
     async fn look(&mut self, answer: impl Fn(&str) -> Said) -> Vec<String> {
         let mut ids = Vec::new();
         let look = self.running.look();

@@ -31,8 +31,8 @@ use crate::net::Tasks;
 /// Shows the main job on a small scale.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Demo {
-    /// Where to put the repository and the master: a new or empty directory; without it a new one in the system's
-    /// directory for temporary files
+    /// Where to put the repository and the master: a new or empty directory; without it a new one
+    /// in the system's directory for temporary files
     #[arg(long, value_name = "DIR")]
     basedir: Option<PathBuf>,
 }
@@ -74,7 +74,8 @@ impl Demo {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The directory for the demonstration, and what may be removed afterwards: only what this makes.
+    /// The directory for the demonstration, and what may be removed afterwards: only what this
+    /// makes.
     fn make_directory(&self) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
         let (dir, is_new) = match &self.basedir {
             Some(dir) => (dir.clone(), make_or_find_empty(dir)?),

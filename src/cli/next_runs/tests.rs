@@ -92,7 +92,8 @@ fn all_cases_of_nightly() {
         let text = format!("{base}{scheduler}");
         let expected = case["next"]["epoch"].as_f64();
         let Ok((config, _)) = config::parse(&text, "master.toml", &Ok(Zone::UTC)) else {
-            // A weekday that there is not is a mistake here, even where the day of the month can match (NIG-06).
+            // A weekday that there is not is a mistake here, even where the day of the month can
+            // match (NIG-06).
             assert!(expected.is_none() || case["id"] == "N079", "{}", case["id"]);
             refused += 1;
             continue;

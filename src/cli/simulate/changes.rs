@@ -25,7 +25,8 @@ struct Line {
     said: NewChange,
 }
 
-/// The members that a line may have. The second name of `id` and `at` is that of `show changes --json`.
+/// The members that a line may have. The second name of `id` and `at` is that of
+/// `show changes --json`.
 const MEMBERS: &str = "`at`, `id`, `when`, `made_at`, `branch`, `revision`, `files`, `files_left_out`, `who`, `project`, `repository`, \
                        `category`, `comments`, `codebase`, `revlink`, `src` and `properties`";
 

@@ -1,8 +1,8 @@
 //! `buildmaster simulate`: what the schedulers make of a file of changes, on virtual time.
 //!
-//! Invariants: the schedulers are those of the daemon ([`Foresight`]); nothing on disk is touched, and the state of
-//! a master that is there does not count; nothing is printed before the whole file was found good; sets are
-//! printed one by one, so that a long time needs no memory.
+//! Invariants: the schedulers are those of the daemon ([`Foresight`]); nothing on disk is touched,
+//! and the state of a master that is there does not count; nothing is printed before the whole file
+//! was found good; sets are printed one by one, so that a long time needs no memory.
 
 mod changes;
 mod report;
@@ -27,18 +27,20 @@ use crate::schedulers::{Foresight, Outlook};
 
 /// Show the build sets that the schedulers would submit for a file of changes
 ///
-/// The schedulers of the configuration start at --from without a past, get each change at its time, and run until
-/// --until, inclusive, as fast as they can be calculated. Each build set counts as finished with success when it
-/// is submitted, so that Dependents follow at once. No master is needed, and none is touched.
+/// The schedulers of the configuration start at --from without a past, get each change at its time,
+/// and run until --until, inclusive, as fast as they can be calculated. Each build set counts as
+/// finished with success when it is submitted, so that Dependents follow at once. No master is
+/// needed, and none is touched.
 ///
-/// FILE has one JSON object a line. `at`, the time of arrival, is needed; `id`, `when`, `branch`, `revision`, `files`,
-/// `who`, `project`, `repository`, `category`, `comments`, `codebase`, `revlink`, `src` and `properties` may be there.
-/// A change without `id` has its place in the file for one, the first is 1; without `when` it was made when it
-/// arrived; without `branch` it is on the default branch. The lines may have any order. What `buildmaster show
-/// changes --json` prints is such a file.
+/// FILE has one JSON object a line. `at`, the time of arrival, is needed; `id`, `when`, `branch`,
+/// `revision`, `files`, `who`, `project`, `repository`, `category`, `comments`, `codebase`,
+/// `revlink`, `src` and `properties` may be there. A change without `id` has its place in the file
+/// for one, the first is 1; without `when` it was made when it arrived; without `branch` it is on
+/// the default branch. The lines may have any order. What `buildmaster show changes --json` prints
+/// is such a file.
 ///
-/// With --json each build set is a JSON object on a line: `at` in seconds since 1970, `scheduler`, `branch`, `changes`
-/// by `id` in the order of the source stamp, `builders`.
+/// With --json each build set is a JSON object on a line: `at` in seconds since 1970, `scheduler`,
+/// `branch`, `changes` by `id` in the order of the source stamp, `builders`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Simulate {
     #[command(flatten)]

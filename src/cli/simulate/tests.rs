@@ -1,4 +1,5 @@
-//! From the texts of the files to the text that is printed: the shared case files, and what people see.
+//! From the texts of the files to the text that is printed: the shared case files, and what people
+//! see.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 

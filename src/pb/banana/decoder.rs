@@ -75,9 +75,9 @@ impl Decoder {
         self.next_or_part(limits, vocabulary, 0, |_| None)
     }
 
-    /// As [`Decoder::next`], but of a large expression a part may come first: each time that an element is complete, with
-    /// `depth` lists open around it, and the expression so far counts more than [`Limits::part_bytes`], `take` may
-    /// take elements out of its tokens.
+    /// As [`Decoder::next`], but of a large expression a part may come first: each time that an
+    /// element is complete, with `depth` lists open around it, and the expression so far counts
+    /// more than [`Limits::part_bytes`], `take` may take elements out of its tokens.
     ///
     /// # Errors
     /// As for [`Decoder::next`].

@@ -1,14 +1,16 @@
 //! A large `update` of a slave is handed on in parts while it arrives.
 //!
-//! An update has what a command has printed, in any number of pieces that need nothing of each other, and may be of any
-//! size as a whole. Each part is a call of its own that wants no answer; the rest is answered, when all before it was.
+//! An update has what a command has printed, in any number of pieces that need nothing of each
+//! other, and may be of any size as a whole. Each part is a call of its own that wants no answer;
+//! the rest is answered, when all before it was.
 
 use bytes::Bytes;
 
 use crate::pb::banana::{Token, Word};
 
-/// Takes the whole pieces out of the beginning of a message, as a message of their own; nothing if it is not an `update`,
-/// or its pieces refer to each other. `tokens` ends with a whole piece, and more pieces follow.
+/// Takes the whole pieces out of the beginning of a message, as a message of their own; nothing if
+/// it is not an `update`, or its pieces refer to each other. `tokens` ends with a whole piece, and
+/// more pieces follow.
 pub(super) fn take(tokens: &mut Vec<Token>) -> Option<Vec<Token>> {
     let [
         Token::List(7),
@@ -42,7 +44,8 @@ pub(super) fn take(tokens: &mut Vec<Token>) -> Option<Vec<Token>> {
     Some(part)
 }
 
-/// How many pieces there are; nothing if there is none, or one has a name by which others can refer to it.
+/// How many pieces there are; nothing if there is none, or one has a name by which others can refer
+/// to it.
 fn count(pieces: &[Token]) -> Option<usize> {
     let (mut count, mut missing) = (0, 1);
     let mut begins_list = false;
