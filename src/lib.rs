@@ -134,3 +134,4 @@ pub mod schedulers;
 pub mod status;
 pub mod store;
 pub mod text;
+pub mod view;

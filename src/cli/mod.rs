@@ -20,6 +20,7 @@ mod force;
 mod hash_password;
 mod man;
 mod moment;
+mod names;
 mod new_state;
 mod next_runs;
 mod nth;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::bail;
 
-use super::show::check_builder;
+use super::names::check_builder;
 use crate::model::{BuildNumber, BuilderName};
 use crate::store::State;
 use crate::store::read::{Among, FromEnd};

@@ -60,13 +60,13 @@ fn like(
     let Some(build) = state.build(&builder, number)? else {
         return Err(match state.was_build(&builder, number)? {
             true => format!("build {builder}/{number} was pruned (build_horizon)"),
-            false => format!("there is no build {number} of {builder}"),
+            false => format!("there is no build {builder}/{number}"),
         });
     };
-    if build.summary.finished_at.is_none() {
+    if build.finished_at.is_none() {
         return Err(format!("build {number} of {builder} has not finished"));
     }
-    let requests = &build.summary.requests;
+    let requests = &build.requests;
     let (stamps, priority) = state.wishes(requests)?;
     if stamps.is_empty() && !requests.is_empty() {
         return Err(format!(

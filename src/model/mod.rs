@@ -23,7 +23,7 @@ pub mod time;
 pub mod try_job;
 pub mod zone;
 
-pub use build::{BuildSummary, StepSummary, interested_users};
+pub use build::interested_users;
 pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange, UnusableTime};
 pub use decision::{Decision, FilterField, Instead};

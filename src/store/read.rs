@@ -15,7 +15,7 @@ mod requests;
 mod sets;
 
 pub use builders::{BuilderRow, SlaveRow};
-pub use builds::{BuildRow, LogRow};
+pub use builds::{BuildRow, LogRow, StepRow};
 pub use of_end::{Among, FromEnd};
 pub use requests::{RequestRow, Which};
 pub use sets::SetRow;

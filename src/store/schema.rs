@@ -471,10 +471,10 @@ mod tests {
         .unwrap();
         drop(conn);
         let builds = state(&dir).builds(None, 9).unwrap();
-        let blamed: Vec<_> = builds.iter().map(|b| &b.summary.blamelist[..]).collect();
+        let blamed: Vec<_> = builds.iter().map(|b| &b.blamelist[..]).collect();
         let [ann, bob, cid] = ["ann", "bob", "cid"].map(str::to_owned);
         assert_eq!(blamed, [&[][..], &[ann, bob, cid]]);
-        let step = &builds[1].summary.steps[0];
+        let step = &builds[1].steps[0];
         assert_eq!(step.working_since, Some(Timestamp(110)));
     }
 

@@ -117,7 +117,7 @@ fn a_log_is_found_without_its_step_and_followed_to_its_end() {
     let build: Value = master.show(&["build", "full", "last"]).remove(0);
     assert_eq!(build["not_run"], json!(["deploy"]));
     assert_eq!(build["failed_steps"], json!(["test"]));
-    assert_eq!(build["judgement"], json!("new"));
+    assert_eq!(build["news"], json!("new"));
     assert_eq!(build["revision"], json!("r1"));
 }
 

@@ -10,9 +10,9 @@ use anyhow::{Context, bail};
 
 use super::say;
 use crate::logs::{Channel, LogReader};
-use crate::model::{BuildNumber, BuilderName, Results, StepSummary};
+use crate::model::{BuildNumber, BuilderName, Results};
 use crate::store::State;
-use crate::store::read::BuildRow;
+use crate::view::{Build, Step};
 
 /// How often it looks.
 const POLL: Duration = Duration::from_millis(50);
@@ -46,9 +46,9 @@ impl Follower {
         say("   the change is on disk; the scheduler waits for a second of quiet");
         let mut shown = Shown::default();
         loop {
-            if let Some(build) = state.build(&builder, number)? {
+            if let Some(build) = state.build(&builder, number)?.map(Build::from) {
                 self.show(&build, &mut shown)?;
-                if let Some(result) = build.summary.result {
+                if let Some(result) = build.result {
                     self.show_end(&build, result);
                     return Ok(result);
                 }
@@ -64,15 +64,14 @@ impl Follower {
     }
 
     /// Shows what is new.
-    fn show(&self, build: &BuildRow, shown: &mut Shown) -> anyhow::Result<()> {
-        let summary = &build.summary;
+    fn show(&self, build: &Build, shown: &mut Shown) -> anyhow::Result<()> {
         if !shown.head {
             shown.head = true;
-            let (builder, number, slave) = (&summary.builder, summary.number, &summary.slave);
+            let (builder, number, slave) = (&build.builder, build.number, &build.slave);
             say(&format!("   build {number} of {builder} on slave {slave}"));
         }
-        for (index, step) in summary.steps.iter().enumerate() {
-            for log in build.logs.get(index).into_iter().flatten() {
+        for (index, step) in build.steps.iter().enumerate() {
+            for log in &step.logs {
                 let tail = match shown.logs.entry((index, log.name.clone())) {
                     Entry::Occupied(tail) => tail.into_mut(),
                     Entry::Vacant(place) => place.insert(Tail::open(&self.basedir, &log.path)?),
@@ -106,10 +105,8 @@ impl Follower {
         Ok(())
     }
 
-    fn step_line(&self, step: &StepSummary, result: Results) -> String {
-        let took = step
-            .finished_at
-            .map_or(0.0, |at| at.since(step.started_at).as_secs_f64());
+    fn step_line(&self, step: &Step, result: Results) -> String {
+        let took = step.took.unwrap_or_default().as_secs_f64();
         let word = self.paint(colour(result), &format!("{result:<9}"));
         format!(
             "  {word} {:<10} {took:>6.2} s  {}",
@@ -118,15 +115,12 @@ impl Follower {
         )
     }
 
-    fn show_end(&self, build: &BuildRow, result: Results) {
-        let summary = &build.summary;
-        let took = summary
-            .finished_at
-            .map_or(0.0, |at| at.since(summary.started_at).as_secs_f64());
-        let text = self.paint(colour(result), &summary.text.join(" "));
+    fn show_end(&self, build: &Build, result: Results) {
+        let took = build.took.unwrap_or_default().as_secs_f64();
+        let text = self.paint(colour(result), &build.text.join(" "));
         say(&format!(
             "   build {}: {text} ({took:.2} s)\n",
-            summary.number
+            build.number
         ));
         drop(std::io::stdout().flush());
     }

@@ -6,37 +6,39 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::builds::Shown;
+use super::build::missing;
 use super::screen::Screen;
-use super::{Moment, find_build, no_such};
+use super::source::Source;
+use crate::cli::names::{check_builder, no_such};
 use crate::cli::nth::Nth;
 use crate::logs::{Channel, LogReader};
-use crate::model::{Results, StepSummary};
+use crate::model::{BuilderName, Results};
 use crate::store::State;
-use crate::store::read::{BuildRow, LogRow};
+use crate::store::read::Among;
 use crate::text::Harmless;
 use crate::text::table::Colour;
+use crate::view::{Build, Log, Step};
 
 /// Which log, and what of it.
 #[derive(Args, Clone, Debug)]
 pub(super) struct LogArgs {
     /// The builder
     builder: String,
-    /// The build's number, `last` or `-1`, `-2`, as for `show build`
+    /// The number of the build, `last`, `-1` or `-2`, as for `show build`
     #[arg(allow_negative_numbers = true)]
     number: Nth,
-    /// The step's name [default: the step that failed, or that runs]
+    /// The name of the step [default: the step that failed, or the one that is running]
     step: Option<String>,
-    /// The log's name [default: stdio, if there is one]
+    /// The name of the log [default: stdio, else the first log]
     log: Option<String>,
-    /// Print what slave and master say about the command to standard output, and not to standard error if this is
-    /// not a terminal
+    /// Print what slave and master say about the command to standard output as well; without this it
+    /// is printed to standard error if standard output is not a terminal
     #[arg(long, conflicts_with = "output")]
     headers: bool,
     /// Leave out what slave and master say about the command
     #[arg(long)]
     output: bool,
-    /// Print what is added until the log is complete
+    /// Keep printing what is added until the log is complete
     #[arg(long, short)]
     follow: bool,
 }
@@ -47,37 +49,50 @@ const POLL: Duration = Duration::from_millis(100);
 /// Prints the log.
 pub(super) fn print(
     args: &LogArgs,
-    state: &State,
+    source: &Source<'_>,
     screen: &mut Screen<'_>,
-    moment: Moment<'_>,
 ) -> anyhow::Result<()> {
-    let build = find_build(state, &args.builder, args.number)?;
-    let number = build.summary.number;
-    let builder = &args.builder;
-    if state.are_logs_gone(build.summary.id)? {
-        bail!("the logs of build {builder}/{number} were pruned (log_horizon)");
+    let state = source.state()?;
+    let mut build = find_build(args, source)?;
+    if state.are_logs_gone(build.id)? {
+        bail!(
+            "the logs of build {}/{} were pruned (log_horizon)",
+            build.builder,
+            build.number
+        );
     }
-    let (id, mut build) = (build.summary.id, build);
     let step = loop {
-        let step = choose_step(args, state, &build, moment)?;
-        let has_logs = step.is_some_and(|step| !build.logs[step].is_empty());
+        let step = choose_step(args, &build, state)?;
+        let has_logs = step.is_some_and(|step| !build.steps[step].logs.is_empty());
         match step {
-            Some(step) if has_logs || !args.follow || !goes_on(&build, state) => break step,
+            Some(step) if has_logs || !args.follow || !is_running(&build, state) => break step,
             Some(_) | None => {}
         }
         // The build runs and has come to no step or log yet.
         std::thread::sleep(POLL);
-        build = find_build(state, builder, Nth::Number(number.0))?;
+        let found = Build::find(state, &build.builder, build.number, source.moment)?;
+        build = found.map_or_else(|| find_build(args, source), Ok)?;
     };
-    let log = find_log(&build, step, args.log.as_deref())?;
+    let log = find_log(&build.steps[step], args.log.as_deref())?;
+    copy(args, state, screen, (&build, log))
+}
+
+/// Prints what is in a log, and with `--follow` what is added to it.
+fn copy(
+    args: &LogArgs,
+    state: &State,
+    screen: &mut Screen<'_>,
+    (build, log): (&Build, &Log),
+) -> anyhow::Result<()> {
     let path = state.basedir().join(&log.path);
     let doing = || format!("cannot read the log {}.log", path.display());
     let mut reader = LogReader::open(state.basedir(), &log.path).with_context(doing)?;
     let mut printer = Printer::new(args, screen);
     loop {
         // Looked at first, so that nothing that was written before the end is left.
-        let is_over =
-            !args.follow || !state.is_master_running() || state.is_log_complete(id, &log.path)?;
+        let is_over = !args.follow
+            || !state.is_master_running()
+            || state.is_log_complete(build.id, &log.path)?;
         reader
             .copy_each(&mut |channel, bytes| printer.print(channel, bytes))
             .with_context(doing)?;
@@ -90,37 +105,35 @@ pub(super) fn print(
     }
 }
 
+fn find_build(args: &LogArgs, source: &Source<'_>) -> anyhow::Result<Build> {
+    let (state, builder) = (source.state()?, BuilderName::from(args.builder.as_str()));
+    check_builder(state, &builder)?;
+    let number = args.number.find(state, &builder, Among::All)?;
+    match Build::find(state, &builder, number, source.moment)? {
+        Some(build) => Ok(build),
+        None => Err(missing(state, &builder, number)?),
+    }
+}
+
 /// The step that is meant; nothing if it has to be waited for.
-fn choose_step(
-    args: &LogArgs,
-    state: &State,
-    build: &BuildRow,
-    moment: Moment<'_>,
-) -> anyhow::Result<Option<usize>> {
-    let steps = &build.summary.steps;
+fn choose_step(args: &LogArgs, build: &Build, state: &State) -> anyhow::Result<Option<usize>> {
+    let steps = &build.steps;
     let names = || steps.iter().map(|step| step.name.as_str());
     let place = |name: &str| steps.iter().position(|step| step.name == name);
     if let Some(step) = &args.step {
-        return match place(step) {
-            None => no_such("step", step, names()).map(|()| None),
-            place => Ok(place),
-        };
+        let found = place(step).ok_or_else(|| no_such("step", step, names()))?;
+        return Ok(Some(found));
     }
-    let Some(shown) = Shown::of(state, vec![build.clone()], moment)?.pop() else {
-        return Ok(None);
-    };
-    let bad = shown.bad_steps();
-    if let Some(place) = bad.first().and_then(|name| place(name)) {
+    if let Some(place) = build.failed_steps.first().and_then(|name| place(name)) {
         return Ok(Some(place));
     }
     // A step may fail without failing the build.
     let has_failed =
-        |step: &StepSummary| matches!(step.result, Some(Results::Failure | Results::Exception));
+        |step: &Step| matches!(step.result, Some(Results::Failure | Results::Exception));
     if let Some(place) = steps.iter().position(has_failed) {
         return Ok(Some(place));
     }
-    let (builder, number) = (&build.summary.builder, build.summary.number);
-    if goes_on(build, state) {
+    if is_running(build, state) {
         let running = steps.iter().rposition(|step| step.finished_at.is_none());
         match running {
             Some(place) => return Ok(Some(place)),
@@ -128,47 +141,50 @@ fn choose_step(
             None => {}
         }
     }
-    let known: Vec<_> = names().map(|name| format!("{name:?}")).collect();
-    match (&known[..], build.summary.finished_at) {
-        ([], _) => bail!("build {number} of {builder} has no steps"),
-        (_, Some(_)) => bail!(
-            "no step of build {number} of {builder} failed; say which step's log: {}",
-            known.join(", ")
-        ),
-        (_, None) => bail!(
-            "no step of build {number} of {builder} is running; say which step's log: {}",
-            known.join(", ")
-        ),
+    let (builder, number) = (&build.builder, build.number);
+    if steps.is_empty() {
+        bail!("build {builder}/{number} has no steps");
     }
+    let what = match build.finished_at {
+        Some(_) => "failed",
+        None => "is running",
+    };
+    let known: Vec<_> = names().map(|name| format!("{name:?}")).collect();
+    bail!(
+        "no step of build {builder}/{number} {what}; name the step: {}",
+        known.join(", ")
+    )
 }
 
 /// Whether the build runs.
-fn goes_on(build: &BuildRow, state: &State) -> bool {
-    build.summary.finished_at.is_none() && state.is_master_running()
+fn is_running(build: &Build, state: &State) -> bool {
+    build.finished_at.is_none() && state.is_master_running()
 }
 
-fn find_log<'a>(build: &'a BuildRow, step: usize, log: Option<&str>) -> anyhow::Result<&'a LogRow> {
-    let logs = &build.logs[step];
+fn find_log<'a>(step: &'a Step, log: Option<&str>) -> anyhow::Result<&'a Log> {
+    let logs = &step.logs;
     let named = |name: &str| logs.iter().find(|log| log.name == name);
     let found = match log {
         Some(name) => named(name),
         None => named(STDIO).or(logs.first()),
     };
-    if let Some(log) = found {
-        return Ok(log);
+    match (found, log) {
+        (Some(log), _) => Ok(log),
+        (None, Some(name)) => Err(no_such(
+            "log",
+            name,
+            logs.iter().map(|log| log.name.as_str()),
+        )),
+        (None, None) => bail!("step {:?} has no logs", step.name),
     }
-    if let Some(name) = log {
-        no_such("log", name, logs.iter().map(|l| l.name.as_str()))?;
-    }
-    bail!("step {:?} has no logs", build.summary.steps[step].name)
 }
 
 const STDIO: &str = "stdio";
 
-/// Where the channels of a log go.
+/// Where the channels of a log are printed.
 struct Printer<'a> {
     output: Out<'a>,
-    /// Where headers go; absent: to where the output goes.
+    /// Where headers are printed; absent if that is where the output is printed.
     headers: Option<Out<'a>>,
     leaves_out_headers: bool,
     header_colour: Option<Colour>,
@@ -200,7 +216,7 @@ impl<'a> Printer<'a> {
             Channel::Header if self.leaves_out_headers => Ok(()),
             Channel::Header => match (&mut self.headers, self.header_colour) {
                 (Some(headers), _) => {
-                    // So that both are in order where they go to the same place.
+                    // So that both are in order where they are the same place.
                     self.output.flush()?;
                     headers.write_all(bytes)?;
                     headers.flush()

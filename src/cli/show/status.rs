@@ -6,21 +6,22 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::json::secs;
-use super::live;
 use super::on_screen;
+use super::output::lines;
 use super::screen::Screen;
+use super::source::look;
 use crate::botmaster::Live;
 use crate::cli::base_dir::BaseDir;
 use crate::cli::control::answer_soon;
 use crate::cli::start;
+use crate::clock::Clock;
 use crate::control::Facts;
 use crate::control::socket::Request;
 use crate::model::{RequestId, Timestamp};
 use crate::store::State;
-use crate::store::read::{BuilderRow, SlaveRow};
 use crate::text::table::{Cell, Colour};
 use crate::text::{commas, duration};
+use crate::view::{Builder, Moment, Slave};
 
 /// Show whether a master runs, since when, and what it does.
 ///
@@ -29,7 +30,7 @@ use crate::text::{commas, duration};
 pub(in crate::cli) struct Status {
     #[command(flatten)]
     dir: BaseDir,
-    /// Print one JSON object; times are seconds since 1970-01-01 UTC
+    /// Print one JSON object; times are RFC 3339 in UTC
     #[arg(long)]
     json: bool,
 }
@@ -37,8 +38,8 @@ pub(in crate::cli) struct Status {
 /// What there is to do, and who does it.
 #[derive(Debug, Default)]
 struct Work {
-    builders: Vec<BuilderRow>,
-    slaves: Vec<SlaveRow>,
+    builders: Vec<Builder>,
+    slaves: Vec<Slave>,
     live: Live,
 }
 
@@ -55,7 +56,7 @@ impl Status {
         on_screen(|screen, now| {
             if self.json {
                 let value = work.for_programs(facts.as_ref());
-                return super::json::lines(screen.out, [value]);
+                return lines(screen, &[value]);
             }
             match &facts {
                 Some(facts) => work.page(screen, dir, facts, now)?,
@@ -76,12 +77,12 @@ impl Work {
         let Some(state) = State::open_if_any(dir)? else {
             return Ok(Self::default());
         };
-        let live = live::look(dir, is_running);
-        let mut builders = state.builders()?;
-        live.correct_pending(&mut builders);
+        let live = look(dir, is_running);
+        let now = Clock::system().wall();
+        let moment = Moment { is_running, now };
         Ok(Self {
-            builders,
-            slaves: state.slaves()?,
+            builders: Builder::all(Some(&state), None, &live, moment)?,
+            slaves: Slave::all(Some(&state), None, &live, moment)?,
             live,
         })
     }
@@ -98,8 +99,8 @@ impl Work {
     fn builds(&self) -> Vec<String> {
         let builders = self.builders.iter();
         let builds = builders.flat_map(|builder| {
-            let building = builder.building.iter();
-            building.map(|(number, slave)| format!("{}/{number} on {slave}", builder.name))
+            let running = builder.running.iter();
+            running.map(|build| format!("{}/{} on {}", builder.name, build.number, build.slave))
         });
         builds.collect()
     }
@@ -183,9 +184,9 @@ impl Work {
 
     fn for_programs(&self, facts: Option<&Facts>) -> Value {
         let builds = self.builders.iter().flat_map(|builder| {
-            let building = builder.building.iter().filter(|_| facts.is_some());
-            building.map(|(number, slave)| {
-                json!({"builder": builder.name, "number": number, "slave": slave})
+            let running = builder.running.iter().filter(|_| facts.is_some());
+            running.map(|build| {
+                json!({"builder": builder.name, "number": build.number, "slave": build.slave})
             })
         });
         let starting: Vec<&RequestId> = self.live.starting.keys().collect();
@@ -197,13 +198,13 @@ impl Work {
             "buildbot_url": facts.map(|facts| &facts.buildbot_url),
             "pid": facts.map(|facts| facts.pid),
             "version": facts.map(|facts| &facts.version),
-            "started_at": facts.map(|facts| secs(facts.started_at)),
-            "configured_at": facts.map(|facts| secs(facts.configured_at)),
+            "started_at": facts.map(|facts| facts.started_at.to_rfc3339()),
+            "configured_at": facts.map(|facts| facts.configured_at.to_rfc3339()),
             "ports": facts.map(|facts| &facts.addresses),
             "slaves": self.slaves.len(),
-            "connected": self.slaves.iter().filter(|s| s.connected && facts.is_some()).count(),
+            "connected": self.connected(),
             "pending": self.pending(),
-            "pending_since": self.oldest().map(secs),
+            "pending_since": self.oldest().map(Timestamp::to_rfc3339),
             "builds": builds.collect::<Vec<_>>(),
             "starting": starting,
         })

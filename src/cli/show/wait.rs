@@ -1,51 +1,52 @@
-//! `show builds --wait`: until nothing that leads to a build goes on.
+//! `show builds --wait`: until nothing that leads to a build is under way.
 
 use std::time::Duration;
 
 use anyhow::bail;
 
-use super::configured;
-use super::schedulers::Scheduler;
+use super::schedulers::waiting as sentence;
 use super::screen::Screen;
+use super::source::configuration_of;
 use crate::clock::Clock;
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Which;
 use crate::text::commas;
+use crate::view::Scheduler;
 
 /// How often the state is looked at.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Waits until there are builds, of `builder` or of any, and neither a request nor a tree that is to be stable waits for
-/// another. Says on standard error what it waits for.
+/// Waits until there are builds, of `builder` or of any, and until no build runs and neither a
+/// request nor a tree that is to be stable waits for one. Says on standard error what it waits for.
 ///
 /// # Errors
-/// The state cannot be read, or there is something to wait for and no master runs.
+/// The state cannot be read, or no master runs that could do what is waited for.
 pub(super) fn until_quiet(
     state: &State,
     builder: Option<&BuilderName>,
     screen: &mut Screen<'_>,
 ) -> anyhow::Result<()> {
-    let mut told = String::new();
+    let mut printed = String::new();
     loop {
-        // Looked at first: what it leads to is on disk when it has ended.
+        // Looked at first: what a running master does is on disk when it has ended.
         let is_running = state.is_master_running();
-        let Some(what) = goes_on(state, builder, screen)? else {
+        let Some(what) = under_way(state, builder, screen)? else {
             return Ok(());
         };
         if !is_running {
             bail!("no master runs in {}: {what}", state.basedir().display());
         }
-        if what != told {
+        if what != printed {
             writeln!(screen.notes, "{what}")?;
-            told = what;
+            printed = what;
         }
         std::thread::sleep(POLL);
     }
 }
 
-/// What goes on that leads to a build, or is to; nothing if the builds can be shown.
-fn goes_on(
+/// What is under way that leads to a build; nothing if the builds can be shown.
+fn under_way(
     state: &State,
     builder: Option<&BuilderName>,
     screen: &Screen<'_>,
@@ -66,26 +67,26 @@ fn goes_on(
         })
         .collect();
     if !running.is_empty() {
-        return Ok(Some(format!("waiting for the end of {}", commas(running))));
+        return Ok(Some(format!("waiting for {} to end", commas(running))));
     }
     if !open.is_empty() {
         return Ok(Some(match &waiting[..] {
             [one] => format!(
-                "waiting for request {one} to be built; `buildmaster why {one}` tells why it waits"
+                "waiting for request {one} to be built (`buildmaster why {one}` shows what it waits for)"
             ),
             all => format!("waiting for requests {} to be built", commas(all)),
         }));
     }
-    if let Some(config) = configured::read(state.basedir()) {
+    if let Some(config) = configuration_of(state.basedir()) {
         let now = Clock::system().wall();
         let configs = config.schedulers.iter().map(AsRef::as_ref);
         for scheduler in Scheduler::all(Some(state), configs, now)? {
             let trees = match builder {
                 Some(builder) => scheduler.waiting_for(builder),
-                None => scheduler.waiting(),
+                None => &scheduler.waiting,
             };
-            if let Some(tree) = trees.iter().find(|tree| tree.has_timer()) {
-                return Ok(Some(tree.sentence(screen, now)));
+            if let Some(tree) = trees.iter().find(|tree| tree.is_timer) {
+                return Ok(Some(sentence(tree, screen, now)));
             }
         }
     }

@@ -217,7 +217,7 @@ fn what_show_changes_prints_is_a_file_of_changes() {
             ..Default::default()
         },
     };
-    let shown = crate::cli::show::change_as_json(&change);
+    let shown = serde_json::to_value(crate::view::Change::from(&change)).unwrap();
     let config = configuration(&scheduler(
         "Scheduler",
         "quick",

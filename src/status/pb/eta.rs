@@ -2,14 +2,12 @@
 //!
 //! What is overdue has a time below zero, as with real masters: clients show it in their own ways.
 
-use std::collections::BTreeMap;
-
 use tokio::time::Instant;
 
-use super::tracked::{BuildKey, Step};
+use super::tracked::BuildKey;
 use super::{Client, Thing};
-use crate::model::progress::StepState;
 use crate::pb::{Luid, Value};
+use crate::view::Left;
 
 impl Client {
     /// When the next observer wants to hear when its build will be over.
@@ -55,35 +53,31 @@ impl Client {
 
     /// How many seconds the build will probably take from now on; absent if that is unknown.
     pub(super) async fn eta(&mut self, key: BuildKey) -> Option<f64> {
-        let build = self.tracked.build(key).filter(|build| !build.is_over)?;
-        let mut output = Vec::new();
-        for step in &build.steps {
-            output.push(self.output_of(step).await);
-        }
-        let steps = build.steps.iter().zip(&output);
-        let steps: Vec<_> = steps.map(|(step, output)| state(step, output)).collect();
-        Some(
-            build
-                .forecast
-                .of_build(&steps, self.control.clock().wall())?
-                .0,
-        )
+        Some(self.left(key).await?.build?.0)
     }
 
-    /// The same for a step.
+    /// How many seconds the step will probably take from now on; absent if that is unknown.
     pub(super) async fn step_eta(&mut self, key: BuildKey, index: usize) -> Option<f64> {
-        let build = self.tracked.build(key)?;
-        let step = build.steps.get(index).filter(|s| s.finished.is_none())?;
-        let output = self.output_of(step).await;
-        let left = build
-            .forecast
-            .of_step(&state(step, &output), self.control.clock().wall())?;
-        Some(left.0)
+        let left = self.left(key).await?;
+        Some((*left.steps.get(index)?)?.0)
+    }
+
+    /// What remains of a build that runs, and of its steps.
+    async fn left(&self, key: BuildKey) -> Option<Left> {
+        let followed = self.tracked.build(key).filter(|build| !build.is_over)?;
+        let build = followed.build.as_ref()?;
+        let running = build.steps.iter().filter(|step| step.finished_at.is_none());
+        let logs = running.flat_map(|step| step.logs.clone()).collect();
+        let output = self.history.output(logs).await;
+        Some(build.left(self.control.clock().wall(), |log| {
+            output.get(&log.path).copied()
+        }))
     }
 
     /// What is known of the output of a step and what is expected: name, bytes so far, bytes in the end.
     pub(super) async fn step_expectations(&self, key: BuildKey, index: usize) -> Value {
-        let Some(build) = self.tracked.build(key) else {
+        let build = self.tracked.build(key).and_then(|b| b.build.as_ref());
+        let Some(build) = build else {
             return Value::List(Vec::new());
         };
         let step = build.steps.get(index);
@@ -91,10 +85,12 @@ impl Client {
         let (Some(step), Some(expected)) = (step, expected) else {
             return Value::List(Vec::new());
         };
-        let found = self.bytes(step).await;
+        let found = self.history.output(step.logs.clone()).await;
         let metrics = expected.output.iter().map(|(log, bytes)| {
-            let so_far = found.iter().find(|(name, _)| name == log);
-            let so_far = so_far.and_then(|(_, bytes)| i64::try_from(*bytes).ok());
+            let mut logs = step.logs.iter();
+            let so_far = logs.find(|known| known.name == *log);
+            let so_far = so_far.and_then(|log| found.get(&log.path));
+            let so_far = so_far.and_then(|&bytes| i64::try_from(bytes).ok());
             // What real masters call the output of the command.
             let metric = if log == "stdio" { "output" } else { log };
             Value::Tuple(vec![
@@ -104,29 +100,5 @@ impl Client {
             ])
         });
         Value::List(metrics.collect())
-    }
-
-    /// Bytes of output so far of a step that runs; of others they are not needed.
-    async fn output_of(&self, step: &Step) -> Vec<(String, u64)> {
-        match step.finished {
-            Some(_) => Vec::new(),
-            None => self.bytes(step).await,
-        }
-    }
-
-    async fn bytes(&self, step: &Step) -> Vec<(String, u64)> {
-        let logs = step.logs.iter();
-        let logs = logs.map(|log| (log.name.clone(), log.path.clone()));
-        self.history.output(logs.collect()).await
-    }
-}
-
-fn state<'a>(step: &'a Step, output: &'a [(String, u64)]) -> StepState<'a> {
-    let output = output.iter().map(|(log, bytes)| (log.as_str(), *bytes));
-    StepState {
-        name: &step.name,
-        working_since: step.working_since,
-        is_over: step.finished.is_some(),
-        output: output.collect::<BTreeMap<_, _>>(),
     }
 }

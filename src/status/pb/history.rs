@@ -1,6 +1,6 @@
 //! What a try client needs from disk: sets of earlier connections, what it missed, and logs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -11,6 +11,7 @@ use crate::logs::{Channel, LogReader};
 use crate::model::SetId;
 use crate::store::read::{BuildRow, RequestRow, SetRow};
 use crate::store::{Reader, State, StoreError};
+use crate::view::Log;
 
 /// Most bytes of a log that are sent: they become one string of the protocol, in which what is not UTF-8 takes three
 /// times as much.
@@ -45,15 +46,18 @@ impl History {
         })
     }
 
-    /// Bytes of output so far in each of `logs`, which are names and paths; logs that are not there have none.
-    pub(super) async fn output(&self, logs: Vec<(String, String)>) -> Vec<(String, u64)> {
+    /// Bytes of output so far in each of `logs`, by their paths; logs that are not there have none.
+    pub(super) async fn output(&self, logs: Vec<Log>) -> BTreeMap<String, u64> {
         let basedir = self.basedir.clone();
         let counting = tokio::task::spawn_blocking(move || {
             let count = |path: &str| LogReader::open(&basedir, path)?.count(&Channel::OUTPUT);
             let logs = logs.into_iter();
-            // It is for an estimate: what cannot be read says nothing.
-            logs.map(|(name, path)| (name, count(&path).unwrap_or(0)))
-                .collect()
+            // This is for an estimate: a log that cannot be read says nothing.
+            logs.map(|log| {
+                let bytes = count(&log.path).unwrap_or(0);
+                (log.path, bytes)
+            })
+            .collect()
         });
         counting.await.unwrap_or_default()
     }

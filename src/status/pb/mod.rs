@@ -367,7 +367,7 @@ impl Client {
             let Some(build_state) = self.tracked.build(key) else {
                 return;
             };
-            let Some(step) = build_state.steps.get(index) else {
+            let Some(step) = build_state.steps().get(index) else {
                 return;
             };
             let mut args = vec![

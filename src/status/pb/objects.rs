@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tracked::{Build, BuildKey, Outcome, Step};
+use super::tracked::{BuildKey, Outcome};
 use super::{Client, MAX_SUBSCRIPTIONS, MAX_WAITING, Thing, VALUE_ERROR, Watcher};
 use crate::logs::Channel;
 use crate::model::{RequestId, Results, SetId, Timestamp};
 use crate::net::{IncomingCall, Reply};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
+use crate::view::{Build, Step};
 
 /// What a method does.
 type Done = Result<Value, Failure>;
@@ -112,28 +113,34 @@ impl Client {
     }
 
     async fn on_build(&mut self, key: BuildKey, method: &str, args: &[Value]) -> Done {
-        let build = self.tracked.build(key).ok_or_else(gone)?;
-        let outcome = build.outcome.as_ref().filter(|_| build.is_over);
+        let followed = self.tracked.build(key).ok_or_else(gone)?;
+        let outcome = followed.outcome.as_ref().filter(|_| followed.is_over);
+        // What stands in the place of a build has a builder and an end, and nothing else.
+        let build = followed.build.as_ref();
         match method {
-            "getBuilderName" => Ok(self.text(build.builder.as_str())),
-            "getNumber" => Ok(number(build.number.0)),
-            "getReason" => Ok(self.text(&build.reason)),
-            "getResponsibleUsers" => Ok(self.texts(&build.blamelist)),
+            "getBuilderName" => Ok(self.text(followed.builder.as_str())),
+            "getNumber" => Ok(number(build.map_or(0, |build| build.number.0))),
+            "getReason" => Ok(self.text(build.map_or("", |build| &build.reason))),
+            "getResponsibleUsers" => Ok(self.texts(build.map_or(&[], |build| &build.blamelist))),
             "getProperties" => Ok(self.properties(build)),
-            "getTimes" => Ok(times(build.started_at, build.finished_at)),
-            "isFinished" => Ok(Value::Bool(build.is_over)),
+            "getTimes" => Ok(times(
+                build.map(|build| build.started_at),
+                build.and_then(|build| build.finished_at),
+            )),
+            "isFinished" => Ok(Value::Bool(followed.is_over)),
             "getResults" => Ok(outcome.map_or(Value::None, |o| self.results(o))),
             "getText" => {
                 let text = outcome.map(|o| o.text.as_slice()).unwrap_or_default();
                 Ok(self.texts(text))
             }
             "getSteps" => {
-                let steps = 0..build.steps.len();
+                let steps = 0..followed.steps().len();
                 let steps = steps.map(|step| self.value_of(Thing::Step(key, step)));
                 Ok(Value::List(steps.collect()))
             }
             "getCurrentStep" => {
-                let current = build.steps.iter().rposition(|s| s.finished.is_none());
+                let mut steps = followed.steps().iter();
+                let current = steps.rposition(|step| step.finished_at.is_none());
                 Ok(current.map_or(Value::None, |step| self.value_of(Thing::Step(key, step))))
             }
             "getETA" => Ok(self.eta(key).await.map_or(Value::None, Value::Float)),
@@ -186,17 +193,14 @@ impl Client {
             _ => {}
         }
         let build = self.tracked.build(key).ok_or_else(gone)?;
-        let step = build.steps.get(index).ok_or_else(gone)?;
+        let step = build.steps().get(index).ok_or_else(gone)?;
         match method {
             "getName" => Ok(self.text(&step.name)),
             "getText" => Ok(self.texts(&step.text)),
-            "getTimes" => Ok(times(
-                Some(step.started_at),
-                step.finished.map(|(at, _)| at),
-            )),
-            "isFinished" => Ok(Value::Bool(step.finished.is_some())),
+            "getTimes" => Ok(times(Some(step.started_at), step.finished_at)),
+            "isFinished" => Ok(Value::Bool(step.finished_at.is_some())),
             "getResults" => Ok(Value::Tuple(vec![
-                step.finished.map_or(Value::None, |(_, r)| result_number(r)),
+                step.result.map_or(Value::None, result_number),
                 self.texts(&step.text),
             ])),
             "getLogs" => {
@@ -211,11 +215,11 @@ impl Client {
 
     async fn on_log(&self, (key, step, index): (BuildKey, usize, usize), method: &str) -> Done {
         let build = self.tracked.build(key).ok_or_else(gone)?;
-        let step = build.steps.get(step).ok_or_else(gone)?;
+        let step = build.steps().get(step).ok_or_else(gone)?;
         let log = step.logs.get(index).ok_or_else(gone)?;
         let channels: &'static [Channel] = match method {
             "getName" => return Ok(self.text(&log.name)),
-            "isFinished" => return Ok(Value::Bool(log.is_finished)),
+            "isFinished" => return Ok(Value::Bool(log.complete)),
             "getText" => &Channel::OUTPUT,
             "getTextWithHeaders" => &Channel::ALL,
             _ => return Err(Failure::no_such_method(method)),
@@ -230,11 +234,11 @@ impl Client {
 
     /// How a step ended, as observers are told: clients up to 0.8 want the text too.
     pub(super) fn step_results(&self, step: &Step) -> Value {
-        let result = step.finished.map_or(Value::None, |(_, r)| result_number(r));
+        let result = step.result.map_or(Value::None, result_number);
         match self.style {
             TextStyle::Bytes => {
-                let text = match step.finished {
-                    Some((_, Results::Success)) | None => &[][..],
+                let text = match step.result {
+                    Some(Results::Success) | None => &[][..],
                     Some(_) => step.text.as_slice(),
                 };
                 Value::Tuple(vec![result, self.texts(text)])
@@ -250,8 +254,9 @@ impl Client {
         }
     }
 
-    fn properties(&self, build: &Build) -> Value {
-        let pairs = build.properties.iter().map(|(name, property)| {
+    fn properties(&self, build: Option<&Build>) -> Value {
+        let properties = build.into_iter().flat_map(|build| build.properties.iter());
+        let pairs = properties.map(|(name, property)| {
             let value = crate::protocol::change::json_value(&property.value, self.style);
             let source = self.text(&property.source);
             (self.text(name), Value::Tuple(vec![value, source]))

@@ -11,19 +11,16 @@ use std::collections::BTreeMap;
 
 use crate::botmaster::Event;
 use crate::control::News;
-use crate::model::journal::BuildStart;
-use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuilderName, Forecast, Op, Properties, RequestId, Results,
-    SetId, Timestamp,
-};
-use crate::store::read::{BuildRow, LogRow, RequestRow, SetRow};
+use crate::model::{BuildId, BuildSet, BuilderName, Op, RequestId, Results, SetId, Timestamp};
+use crate::store::read::{BuildRow, RequestRow, SetRow};
+use crate::view::{Build, Step, build_of};
 
 /// What a client follows.
 #[derive(Debug, Default)]
 pub(super) struct Tracked {
     sets: BTreeMap<SetId, Set>,
     requests: BTreeMap<RequestId, Request>,
-    builds: BTreeMap<BuildKey, Build>,
+    builds: BTreeMap<BuildKey, Followed>,
 }
 
 /// A followed set.
@@ -59,32 +56,17 @@ pub(super) enum BuildKey {
     Instead(RequestId),
 }
 
-/// A build of a followed request.
+/// A build of a followed request, or what stands in its place.
 #[derive(Debug)]
-pub(super) struct Build {
+pub(super) struct Followed {
     /// Its builder.
     pub(super) builder: BuilderName,
-    /// Its number within the builder.
-    pub(super) number: BuildNumber,
-    /// Why.
-    pub(super) reason: String,
-    /// Who is to blame (BUI-09).
-    pub(super) blamelist: Vec<String>,
-    /// Its properties at the start.
-    pub(super) properties: Properties,
-    /// When it started.
-    pub(super) started_at: Option<Timestamp>,
-    /// When it ended, as far as that is known.
-    pub(super) finished_at: Option<Timestamp>,
+    /// The build; absent if the request ended without one.
+    pub(super) build: Option<Build>,
     /// How it ended.
     pub(super) outcome: Option<Outcome>,
     /// Whether clients may know that.
     pub(super) is_over: bool,
-    /// Its steps so far.
-    pub(super) steps: Vec<Step>,
-    /// What is expected of them.
-    pub(super) forecast: Forecast,
-    requests: Vec<RequestId>,
 }
 
 /// How a build ended.
@@ -96,34 +78,6 @@ pub(super) struct Outcome {
     pub(super) is_cancelled: bool,
     /// Short text.
     pub(super) text: Vec<String>,
-}
-
-/// A step.
-#[derive(Debug)]
-pub(super) struct Step {
-    /// Its name.
-    pub(super) name: String,
-    /// When it started.
-    pub(super) started_at: Timestamp,
-    /// When its own work began; absent while it waits for its locks.
-    pub(super) working_since: Option<Timestamp>,
-    /// When it ended, and how.
-    pub(super) finished: Option<(Timestamp, Results)>,
-    /// Short text about it.
-    pub(super) text: Vec<String>,
-    /// Its logs so far.
-    pub(super) logs: Vec<Log>,
-}
-
-/// A log of a step.
-#[derive(Debug)]
-pub(super) struct Log {
-    /// Its name.
-    pub(super) name: String,
-    /// Its file, relative to the base directory and without suffix.
-    pub(super) path: String,
-    /// Whether it is complete.
-    pub(super) is_finished: bool,
 }
 
 /// Something that clients are to be told.
@@ -139,6 +93,13 @@ pub(super) enum Notice {
     BuildOver(BuildKey),
     /// A set has finished.
     SetOver(SetId),
+}
+
+impl Followed {
+    /// Its steps so far.
+    pub(super) fn steps(&self) -> &[Step] {
+        self.build.as_ref().map_or(&[], |build| &build.steps)
+    }
 }
 
 impl Tracked {
@@ -182,7 +143,7 @@ impl Tracked {
         self.requests.get(&id)
     }
 
-    pub(super) fn build(&self, key: BuildKey) -> Option<&Build> {
+    pub(super) fn build(&self, key: BuildKey) -> Option<&Followed> {
         self.builds.get(&key)
     }
 
@@ -244,7 +205,7 @@ impl Tracked {
     )]
     fn on_event(&mut self, event: &Event, now: Timestamp, notices: &mut Vec<Notice>) {
         match event {
-            Event::BuildStarted(start) => self.on_build_started(start, notices),
+            Event::BuildStarted(start) => self.add_build(Build::begun(start), notices),
             Event::BuildFinished {
                 build,
                 result,
@@ -266,161 +227,48 @@ impl Tracked {
 
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "most of what is remembered is nothing to those who follow builds"
+        reason = "clients hear of the beginnings and ends of steps alone"
     )]
     fn on_op(&mut self, op: &Op, notices: &mut Vec<Notice>) {
+        let Some(build) = build_of(op) else { return };
+        let key = BuildKey::Real(build);
+        let followed = self.builds.get_mut(&key);
+        let build = followed.and_then(|followed| followed.build.as_mut());
+        if !build.is_some_and(|build| build.hear(op)) {
+            return;
+        }
         match op {
-            Op::StepStarted {
-                build,
-                index,
-                name,
-                text,
-                waits,
-                at,
-            } => {
-                let key = BuildKey::Real(*build);
-                let (Some(build), Ok(index)) = (self.builds.get_mut(&key), usize::try_from(*index))
-                else {
-                    return;
-                };
-                if build.steps.len() == index {
-                    build.steps.push(Step {
-                        name: name.clone(),
-                        started_at: *at,
-                        working_since: (!waits).then_some(*at),
-                        finished: None,
-                        text: text.clone(),
-                        logs: Vec::new(),
-                    });
-                    notices.push(Notice::StepStarted(key, index));
-                }
+            Op::StepStarted { index, .. } => {
+                let step = usize::try_from(*index).ok();
+                notices.extend(step.map(|step| Notice::StepStarted(key, step)));
             }
-            Op::StepHasLocks { build, index, at } => {
-                if let Some(step) = self.step_mut(*build, *index) {
-                    step.working_since = Some(*at);
-                }
-            }
-            Op::StepFinished {
-                build,
-                index,
-                result,
-                text,
-                outcome: _,
-                at,
-            } => {
-                let key = BuildKey::Real(*build);
-                let (Some(build), Ok(index)) = (self.builds.get_mut(&key), usize::try_from(*index))
-                else {
-                    return;
-                };
-                if let Some(step) = build.steps.get_mut(index)
-                    && step.finished.is_none()
-                {
-                    step.finished = Some((*at, *result));
-                    step.text.clone_from(text);
-                    notices.push(Notice::StepFinished(key, index));
-                }
-            }
-            Op::LogOpened {
-                build,
-                step,
-                position: _,
-                name,
-                path,
-            } => {
-                if let Some(step) = self.step_mut(*build, *step)
-                    && !step.logs.iter().any(|log| log.name == *name)
-                {
-                    step.logs.push(Log {
-                        name: name.clone(),
-                        path: path.clone(),
-                        is_finished: false,
-                    });
-                }
-            }
-            Op::LogClosed {
-                build, step, name, ..
-            } => {
-                let step = self.step_mut(*build, *step);
-                let mut logs = step.into_iter().flat_map(|step| &mut step.logs);
-                if let Some(log) = logs.find(|log| log.name == *name) {
-                    log.is_finished = true;
-                }
+            Op::StepFinished { index, .. } => {
+                let step = usize::try_from(*index).ok();
+                notices.extend(step.map(|step| Notice::StepFinished(key, step)));
             }
             _ => {}
         }
     }
 
-    fn step_mut(&mut self, build: BuildId, index: u32) -> Option<&mut Step> {
-        let build = self.builds.get_mut(&BuildKey::Real(build))?;
-        build.steps.get_mut(usize::try_from(index).ok()?)
-    }
-
-    fn on_build_started(&mut self, start: &BuildStart, notices: &mut Vec<Notice>) {
-        let build = Build {
-            builder: start.builder.clone(),
-            number: start.number,
-            reason: start.reason.clone(),
-            blamelist: start.blamelist.clone(),
-            properties: start.properties.clone(),
-            started_at: Some(start.at),
-            finished_at: None,
-            outcome: None,
-            is_over: false,
-            steps: Vec::new(),
-            forecast: start.forecast.clone(),
-            requests: start.requests.clone(),
-        };
-        self.add_build(BuildKey::Real(start.build), build, notices);
-    }
-
+    /// Takes in what is on disk about a build.
     fn restore_build(&mut self, row: BuildRow, notices: &mut Vec<Notice>) {
-        let summary = row.summary;
-        let key = BuildKey::Real(summary.id);
-        let mut logs = row.logs.into_iter().map(|logs| {
-            let log = |log: LogRow| Log {
-                name: log.name,
-                path: log.path,
-                is_finished: log.size_bytes.is_some(),
-            };
-            logs.into_iter().map(log).collect()
-        });
-        let steps = summary.steps.into_iter().map(|step| Step {
-            name: step.name,
-            started_at: step.started_at,
-            working_since: step.working_since,
-            finished: step.finished_at.zip(step.result),
-            text: step.text,
-            logs: logs.next().unwrap_or_default(),
-        });
-        let steps: Vec<Step> = steps.collect();
-        if let Some(known) = self.builds.get_mut(&key) {
-            if known.steps.len() <= steps.len() {
-                known.steps = steps;
-            }
-        } else {
-            let build = Build {
-                builder: summary.builder,
-                number: summary.number,
-                reason: summary.reason,
-                blamelist: summary.blamelist,
-                properties: row.properties,
-                started_at: Some(summary.started_at),
-                finished_at: summary.finished_at,
-                outcome: None,
-                is_over: false,
-                steps,
-                forecast: row.forecast,
-                requests: summary.requests,
-            };
-            self.add_build(key, build, notices);
+        let build = Build::from(row);
+        let id = build.id;
+        let end = build.result.zip(build.finished_at);
+        let end = end.map(|(result, at)| (result, build.text.clone(), at));
+        let followed = self.builds.get_mut(&BuildKey::Real(id));
+        match followed.and_then(|followed| followed.build.as_mut()) {
+            Some(known) if known.steps.len() <= build.steps.len() => known.steps = build.steps,
+            Some(_) => {}
+            None => self.add_build(build, notices),
         }
-        if let Some((result, at)) = summary.result.zip(summary.finished_at) {
-            self.on_build_finished(summary.id, (result, summary.text, at), notices);
+        if let Some(end) = end {
+            self.on_build_finished(id, end, notices);
         }
     }
 
-    fn add_build(&mut self, key: BuildKey, build: Build, notices: &mut Vec<Notice>) {
+    fn add_build(&mut self, build: Build, notices: &mut Vec<Notice>) {
+        let key = BuildKey::Real(build.id);
         let mut is_followed = false;
         for id in &build.requests {
             if let Some(request) = self.requests.get_mut(id)
@@ -432,7 +280,13 @@ impl Tracked {
             }
         }
         if is_followed {
-            self.builds.insert(key, build);
+            let followed = Followed {
+                builder: build.builder.clone(),
+                build: Some(build),
+                outcome: None,
+                is_over: false,
+            };
+            self.builds.insert(key, followed);
         }
     }
 
@@ -443,11 +297,15 @@ impl Tracked {
         notices: &mut Vec<Notice>,
     ) {
         let key = BuildKey::Real(build);
-        let Some(build) = self.builds.get_mut(&key) else {
+        let Some(followed) = self.builds.get_mut(&key) else {
             return;
         };
-        build.finished_at.get_or_insert(at);
-        build.outcome.get_or_insert(Outcome {
+        if let Some(build) = &mut followed.build
+            && build.finished_at.is_none()
+        {
+            build.finish(result, text.clone(), at);
+        }
+        followed.outcome.get_or_insert(Outcome {
             result,
             is_cancelled: false,
             text,
@@ -504,25 +362,17 @@ impl Tracked {
             request.build = Some(key);
             request.builder.clone()
         });
-        let build = Build {
+        let followed = Followed {
             builder: builder.unwrap_or_else(|| BuilderName::from("")),
-            number: BuildNumber(0),
-            reason: String::new(),
-            blamelist: Vec::new(),
-            properties: Properties::new(),
-            started_at: None,
-            finished_at: None,
+            build: None,
             outcome: Some(Outcome {
                 result,
                 is_cancelled,
                 text,
             }),
             is_over: true,
-            steps: Vec::new(),
-            forecast: Forecast::default(),
-            requests: vec![id],
         };
-        self.builds.insert(key, build);
+        self.builds.insert(key, followed);
         key
     }
 

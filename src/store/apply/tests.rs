@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
-    BuildId, BuildNumber, BuildSummary, Forecast, InstanceRecord, InstanceStop, KnownLogin,
-    LoginRecord, NewChange, Patch, PatchBody, Properties, RequestId, Results, SchedulerName, SetId,
-    StepSummary, StopMeans, Timestamp,
+    BuildId, BuildNumber, Forecast, InstanceRecord, InstanceStop, KnownLogin, LoginRecord,
+    NewChange, Patch, PatchBody, Properties, RequestId, Results, SchedulerName, SetId, StopMeans,
+    Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{State, Store, StoreError, schema};

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
-    BuildId, BuildNumber, BuildSummary, BuilderName, Forecast, Properties, StepSummary,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Forecast, Properties, RequestId, Results,
+    SlaveName, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -12,20 +13,61 @@ use crate::store::state::State;
 /// A build with everything that is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildRow {
-    /// The build and its steps.
-    pub summary: BuildSummary,
+    /// Its number over all builders.
+    pub id: BuildId,
+    /// Its builder.
+    pub builder: BuilderName,
+    /// Its number within the builder.
+    pub number: BuildNumber,
+    /// The slave that ran it.
+    pub slave: SlaveName,
+    /// The requests it answers for.
+    pub requests: Vec<RequestId>,
+    /// Why it ran.
+    pub reason: String,
+    /// The changes it is made of.
+    pub changes: Vec<ChangeNumber>,
+    /// Who is to blame for what it is made of (BUI-09).
+    pub blamelist: Vec<String>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended; absent while it runs.
+    pub finished_at: Option<Timestamp>,
+    /// Its result; absent while it runs.
+    pub result: Option<Results>,
+    /// Short text about the result (BUI-08).
+    pub text: Vec<String>,
     /// Why it was stopped, if somebody stopped it (BUI-11).
     pub stop_reason: Option<String>,
     /// Its properties with their sources (PRP-10).
     pub properties: Properties,
     /// What is expected of its steps, while it runs.
     pub forecast: Forecast,
-    /// Why it is on that slave, for people; empty if that was not written down.
+    /// Why it is on that slave, for people; empty if that was not recorded.
     pub choice: String,
-    /// The names of all steps that it was to run; empty if that was not written down.
+    /// The names of all steps that it was to run; empty if that was not recorded.
     pub planned: Vec<String>,
-    /// The logs of each step.
-    pub logs: Vec<Vec<LogRow>>,
+    /// Its steps so far.
+    pub steps: Vec<StepRow>,
+}
+
+/// A step of a build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRow {
+    /// Its name, unique within the build (BUI-04).
+    pub name: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its own work began; absent while it waits for its locks.
+    pub working_since: Option<Timestamp>,
+    /// When it ended; absent while it runs.
+    pub finished_at: Option<Timestamp>,
+    /// Its result; absent while it runs.
+    pub result: Option<Results>,
+    /// Short text about what it does or did.
+    pub text: Vec<String>,
+    /// Its logs, in the order in which they were opened.
+    pub logs: Vec<LogRow>,
 }
 
 /// A log of a step.
@@ -107,41 +149,37 @@ pub(super) fn build(
 
 fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
     Ok(BuildRow {
-        summary: BuildSummary {
-            id: row.get::<_, Col<_>>(0)?.0,
-            builder: row.get::<_, Col<_>>(1)?.0,
-            number: row.get::<_, Col<_>>(2)?.0,
-            slave: row.get::<_, Col<_>>(3)?.0,
-            reason: row.get(4)?,
-            started_at: row.get::<_, Col<_>>(5)?.0,
-            finished_at: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
-            result: row.get::<_, Option<Col<_>>>(7)?.map(|r| r.0),
-            text: row.get::<_, Json<_>>(8)?.0,
-            requests: row.get::<_, Json<_>>(9)?.0,
-            changes: row.get::<_, Json<_>>(10)?.0,
-            blamelist: row.get::<_, Json<_>>(15)?.0,
-            steps: Vec::new(),
-        },
+        id: row.get::<_, Col<_>>(0)?.0,
+        builder: row.get::<_, Col<_>>(1)?.0,
+        number: row.get::<_, Col<_>>(2)?.0,
+        slave: row.get::<_, Col<_>>(3)?.0,
+        reason: row.get(4)?,
+        started_at: row.get::<_, Col<_>>(5)?.0,
+        finished_at: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
+        result: row.get::<_, Option<Col<_>>>(7)?.map(|r| r.0),
+        text: row.get::<_, Json<_>>(8)?.0,
+        requests: row.get::<_, Json<_>>(9)?.0,
+        changes: row.get::<_, Json<_>>(10)?.0,
         properties: row.get::<_, Json<_>>(11)?.0,
         stop_reason: row.get(12)?,
         forecast: row
             .get::<_, Option<Json<_>>>(13)?
             .map_or_else(Forecast::default, |forecast| forecast.0),
         choice: row.get(14)?,
+        blamelist: row.get::<_, Json<_>>(15)?.0,
         planned: row.get::<_, Json<_>>(16)?.0,
-        logs: Vec::new(),
+        steps: Vec::new(),
     })
 }
 
 fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildRow> {
-    let id: BuildId = build.summary.id;
+    let id: BuildId = build.id;
     let mut positions = Vec::new();
     let mut select = conn.prepare_cached(STEPS)?;
     let mut rows = select.query([int(id.0)])?;
     while let Some(row) = rows.next()? {
         positions.push(row.get::<_, u32>(0)?);
-        build.logs.push(Vec::new());
-        build.summary.steps.push(StepSummary {
+        build.steps.push(StepRow {
             name: row.get(1)?,
             started_at: row.get::<_, Col<_>>(2)?.0,
             finished_at: row.get::<_, Option<Col<_>>>(3)?.map(|t| t.0),
@@ -164,8 +202,7 @@ fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildR
                 .get::<_, Option<i64>>(3)?
                 .map(|size| u64::try_from(size).unwrap_or(0)),
         };
-        build.summary.steps[step].logs.push(log.name.clone());
-        build.logs[step].push(log);
+        build.steps[step].logs.push(log);
     }
     Ok(build)
 }

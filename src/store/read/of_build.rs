@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::changes::change;
 use crate::model::{
-    BuildNumber, BuildSummary, Patch, PatchBody, RequestId, Results, SetId, SourceStamp,
+    BuildNumber, BuilderName, Patch, PatchBody, RequestId, Results, SetId, SourceStamp,
 };
 use crate::store::StoreError;
 use crate::store::apply::StoredStamp;
@@ -51,21 +51,23 @@ impl State {
         })
     }
 
-    /// The earlier builds of the requests of `build` that were to be built again, in order of number, with what cut each
-    /// of them short.
+    /// The builds of `builder` before build `number` that ended as RETRY and were of one of these
+    /// requests, in order of number, with what cut each of them short.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn builds_before(
         &self,
-        build: &BuildSummary,
+        builder: &BuilderName,
+        number: BuildNumber,
+        requests: &[RequestId],
     ) -> Result<Vec<(BuildNumber, String)>, StoreError> {
         self.read(|conn| {
             let of = params![
-                build.builder.as_str(),
-                int(build.number.0),
+                builder.as_str(),
+                int(number.0),
                 Results::Retry.number(),
-                Json(&build.requests),
+                Json(requests),
             ];
             conn.prepare_cached(BUILDS_BEFORE)?
                 .query_map(of, |row| {

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::builds::BuildRow;
-use crate::model::{
-    BuildNumber, BuildSummary, BuilderName, ChangeNumber, Judgement, Line, Origin, Results,
-};
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Line, Origin, Results};
 use crate::store::StoreError;
 use crate::store::apply::StoredStamp;
 use crate::store::column::{Col, Json, int};
@@ -18,7 +16,7 @@ impl State {
     ///
     /// # Errors
     /// The state cannot be read.
-    pub fn origin(&self, build: &BuildSummary) -> Result<Option<Origin>, StoreError> {
+    pub fn origin(&self, build: &BuildRow) -> Result<Option<Origin>, StoreError> {
         self.read(|conn| {
             // The requests of one build are of one tree, and a try has a build of its own.
             for &request in &build.requests {
@@ -49,8 +47,7 @@ impl State {
         self.read(|conn| {
             let mut judged = vec![None; builds.len()];
             let mut by_builder: BTreeMap<&BuilderName, Vec<Open<'_>>> = BTreeMap::new();
-            for (place, (row, origin)) in builds.iter().enumerate() {
-                let build = &row.summary;
+            for (place, (build, origin)) in builds.iter().enumerate() {
                 let Some(origin) = origin.as_ref().filter(|origin| !origin.is_try) else {
                     continue;
                 };

@@ -248,8 +248,8 @@ fn what_a_kill_cut_short_does_not_end_before_it_began_when_the_clock_was_set_bac
     let state = State::open_readonly(dir.path()).unwrap();
     let build = state.build(&"quick".into(), BuildNumber(0));
     let build = build.unwrap().unwrap();
-    assert_eq!(build.summary.steps[0].finished_at, Some(at(310)));
-    assert_eq!(build.summary.finished_at, Some(at(310)));
+    assert_eq!(build.steps[0].finished_at, Some(at(310)));
+    assert_eq!(build.finished_at, Some(at(310)));
 }
 
 #[test]
@@ -308,17 +308,17 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
         .unwrap()
         .unwrap();
     let told = |text: &[String]| text.join(" ");
-    assert_eq!(build.summary.result, Some(Results::Retry));
-    assert_eq!(build.summary.finished_at, Some(at(500)));
-    assert_eq!(told(&build.summary.text), "retry master restarted");
-    let [configure, compile] = &build.summary.steps[..] else {
+    assert_eq!(build.result, Some(Results::Retry));
+    assert_eq!(build.finished_at, Some(at(500)));
+    assert_eq!(told(&build.text), "retry master restarted");
+    let [configure, compile] = &build.steps[..] else {
         panic!("{build:?}")
     };
     assert_eq!(configure.result, Some(Results::Success));
     assert_eq!(compile.result, Some(Results::Retry));
     assert_eq!(compile.finished_at, Some(at(500)));
     assert_eq!(told(&compile.text), "compiling master restarted");
-    assert_eq!(build.logs[1][0].size_bytes, Some(5));
+    assert_eq!(build.steps[1].logs[0].size_bytes, Some(5));
     assert!(!state.slaves().unwrap()[0].connected);
     assert_eq!(state.builders().unwrap()[0].state, "offline");
 
@@ -356,10 +356,10 @@ fn bui_10_a_build_that_was_stopped_before_the_kill_is_not_built_again() {
         .build(&"quick".into(), BuildNumber(0))
         .unwrap()
         .unwrap();
-    assert_eq!(build.summary.result, Some(Results::Exception));
-    assert_eq!(build.summary.text, ["exception", "interrupted"]);
+    assert_eq!(build.result, Some(Results::Exception));
+    assert_eq!(build.text, ["exception", "interrupted"]);
     assert_eq!(build.stop_reason.as_deref(), Some("wrong branch"));
-    assert_eq!(build.summary.steps[0].result, Some(Results::Exception));
+    assert_eq!(build.steps[0].result, Some(Results::Exception));
     let request = state.request(crate::model::RequestId(1)).unwrap();
     assert_eq!(request.unwrap().build, Some(BuildNumber(0)));
 }

@@ -111,11 +111,7 @@ const HISTORY: &[Recorded] = &[
 fn prb_23_a_build_is_compared_with_the_one_before_it_of_its_branch() {
     let dir = state_of(HISTORY);
     let builds = lines_of(&dir, "builds --json");
-    let judged: Vec<_> = builds
-        .iter()
-        .rev()
-        .map(|b| b["judgement"].clone())
-        .collect();
+    let judged: Vec<_> = builds.iter().rev().map(|b| b["news"].clone()).collect();
     let (new, still, fixed, none) = (json!("new"), json!("still"), json!("fixed"), Value::Null);
     let expected = [
         &new, &none, &none, &none, &still, &new, &none, &fixed, &none, &none,
@@ -144,7 +140,7 @@ fn a_build_of_an_older_change_is_not_compared_with_one_of_a_newer_change() {
         ("main", Some(6), false, Some(Success)),
     ]);
     let builds = lines_of(&dir, "builds --json");
-    let judged: Vec<_> = builds.iter().rev().map(|b| &b["judgement"]).collect();
+    let judged: Vec<_> = builds.iter().rev().map(|b| &b["news"]).collect();
     assert_eq!(json!(judged), json!(["new", "fixed", "still", "fixed"]));
 }
 

@@ -1,6 +1,8 @@
 //! Changes, and what became of them.
 
 use super::*;
+use crate::cli::show::change as pages;
+use crate::view::{self, ChangePage};
 
 #[test]
 fn changes_for_people() {
@@ -36,18 +38,9 @@ fn changes_for_people() {
 fn files_that_were_too_many_to_keep_are_counted() {
     let mut change = (*a_change(1)).clone();
     change.said.files_left_out = 12;
-    let mut out = Vec::new();
-    let mut screen = Screen {
-        is_coloured: false,
-        zone: Zone::Utc,
-        out: &mut out,
-        notes: &mut io::sink(),
-        width: None,
-    };
-    pages::change(&mut screen, &change).unwrap();
-    let shown = String::from_utf8(out).unwrap();
+    let shown = page(|screen| pages::change(screen, &(&change).into()));
     assert!(
-        shown.contains("  12 more files are not listed: their names were too much to keep"),
+        shown.contains("  12 more files are not listed because the list was too long to keep"),
         "{shown}"
     );
 }
@@ -61,52 +54,32 @@ fn tim_02_a_time_that_is_not_used_is_shown_with_the_reason() {
         ),
         (
             Timestamp::from_secs(1_700_000_000_000),
-            "  when      1700000000000 s since 1970 (not used: not a time)\n",
+            "  when      1700000000000 s since 1970 (not used: not a valid time)\n",
         ),
     ] {
         let mut change = Change::clone(&a_change(1));
         change.when = when;
-        let mut out = Vec::new();
-        let mut screen = Screen {
-            is_coloured: false,
-            zone: Zone::Utc,
-            out: &mut out,
-            notes: &mut io::sink(),
-            width: None,
-        };
-        pages::change(&mut screen, &change).unwrap();
-        let shown = String::from_utf8(out).unwrap();
+        let shown = page(|screen| pages::change(screen, &(&change).into()));
         assert!(shown.contains(expected), "{shown}");
     }
 }
 
 #[test]
 fn a_change_of_which_nothing_was_written_down_is_shown_as_such() {
-    for (decisions, expected) in [
-        (
-            None,
-            "  schedulers: what they made of it was not written down\n",
-        ),
-        (Some(Vec::new()), "  schedulers: there were none\n"),
+    for (schedulers, expected) in [
+        (None, "  schedulers: their decisions were not recorded\n"),
+        (Some(Vec::new()), "  schedulers: none were configured\n"),
     ] {
-        let mut out = Vec::new();
-        let mut screen = Screen {
-            is_coloured: false,
-            width: None,
-            zone: Zone::Utc,
-            out: &mut out,
-            notes: &mut io::sink(),
+        let found = ChangePage {
+            change: view::Change::from(&*a_change(1)),
+            schedulers,
+            sets: Vec::new(),
+            requests: Vec::new(),
+            sets_were_pruned: false,
         };
-        let (sets, requests) = (Vec::new(), Vec::new());
-        let fate = Fate {
-            decisions,
-            sets,
-            requests,
-            some_have_gone: false,
-        };
-        fate::page(&mut screen, &fate).unwrap();
-        let shown = String::from_utf8(out).unwrap();
-        assert_eq!(shown, format!("{expected}  in no build set yet\n"));
+        let shown = page(|screen| pages::page(screen, &found));
+        let end = format!("{expected}  in no build set yet\n");
+        assert!(shown.ends_with(&end), "{shown}");
     }
 }
 
@@ -134,9 +107,9 @@ fn a_change_for_programs_says_what_became_of_it() {
                 "full",
                 "timer_runs",
                 true,
-                json!(1_300_000_060.0),
+                json!("2011-03-13T07:07:40.000Z"),
                 Value::Null,
-                "counted: the timer runs until 1300000060 s since 1970"
+                "counted: the timer runs until 2011-03-13T07:07:40.000Z"
             ),
             decision(
                 "docs",
@@ -151,7 +124,7 @@ fn a_change_for_programs_says_what_became_of_it() {
     assert_eq!(
         change["sets"],
         json!([{"id": 1, "scheduler": "quick", "external_id": null, "reason": "scheduler",
-                "submitted_at": 1_300_000_001.0, "result": null, "finished_at": null}])
+                "submitted_at": "2011-03-13T07:06:41.000Z", "result": null, "finished_at": null}])
     );
     let requests = change["requests"].as_array().unwrap().iter();
     let builds: Vec<_> = requests.map(|r| (&r["builder"], &r["build"])).collect();
@@ -159,4 +132,17 @@ fn a_change_for_programs_says_what_became_of_it() {
         json!(builds),
         json!([["quick", 0], ["quick", 1], ["full", null]])
     );
+}
+
+#[test]
+fn a_change_for_programs_has_what_is_promised() {
+    let expected = json!({
+        "number": 1, "who": "zoë", "files": ["src/a.c"], "files_left_out": 0,
+        "comments": "fix\u{1b}[2J it\n\nreally", "revision": "r1", "branch": "trunk",
+        "project": "", "repository": "", "codebase": "", "category": null, "revlink": "",
+        "src": null, "properties": {"bug": {"value": 17, "source": "Change"}},
+        "when": "2011-03-13T07:06:35.000Z", "when_not_used": null, "made_at": null,
+        "arrived_at": "2011-03-13T07:06:40.000Z",
+    });
+    assert_eq!(json_of("changes --json"), [expected]);
 }

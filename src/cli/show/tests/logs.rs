@@ -79,5 +79,32 @@ fn what_the_command_printed_and_what_is_said_about_it_are_told_apart() {
 fn where_no_step_failed_the_steps_are_named() {
     let dir = state_with(PIECES);
     let why = try_shown(dir.path(), "log quick 1", false).unwrap_err();
-    assert_eq!(why.to_string(), "build 1 of quick has no steps");
+    assert_eq!(why.to_string(), "build quick/1 has no steps");
+}
+
+#[test]
+fn a_log_is_copied_byte_for_byte() {
+    let dir = a_state();
+    let logs = LogStore::start(dir.path().to_owned()).unwrap();
+    let mut log = logs.create("builders/quick/0/0-compile/stdio");
+    block_on(async {
+        for (channel, text) in [
+            (Channel::Header, "make\n"),
+            (Channel::Stdout, "one\r\x1b["),
+            (Channel::Stderr, "two"),
+            (Channel::Header, "\nexit 0"),
+        ] {
+            log.append(channel, text.into()).await;
+        }
+        log.close().await;
+    });
+    let shown = |command| try_shown(dir.path(), command, false).unwrap();
+    assert_eq!(shown("log quick 0 compile"), "one\r\x1b[two");
+    assert_eq!(shown("log quick 0 compile stdio"), "one\r\x1b[two");
+    assert_eq!(
+        shown("log quick 0 compile stdio --headers"),
+        "make\none\r\x1b[two\nexit 0"
+    );
+    let missing = try_shown(dir.path(), "log quick 0 test stdio", false).unwrap_err();
+    assert!(missing.to_string().starts_with("cannot read the log "));
 }

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{BuildSummary, SlaveName, SourceStamp, StepSummary};
+use crate::model::journal::BuildStart;
+use crate::model::{BuildNumber, Forecast, Properties, SlaveName, SourceStamp};
+use crate::store::read::StepRow;
 
 const SET: SetId = SetId(1);
 const A: RequestId = RequestId(1);
@@ -112,7 +114,7 @@ fn prg_01_a_step_that_waits_for_its_locks_does_not_work_yet() {
         at,
     };
     tracked.on_news(&News::Build(op), at);
-    let since = |tracked: &Tracked| tracked.build(real(7)).unwrap().steps[0].working_since;
+    let since = |tracked: &Tracked| tracked.build(real(7)).unwrap().steps()[0].working_since;
     assert_eq!(since(&tracked), None);
     let at = Timestamp(8);
     tracked.on_news(&News::Build(Op::StepHasLocks { build, index, at }), at);
@@ -251,35 +253,32 @@ fn on_disk(
         why: None,
     };
     let build = build.map(|(id, result)| BuildRow {
-        summary: BuildSummary {
-            id: BuildId(id),
-            builder: "a".into(),
-            number: BuildNumber(id),
-            slave: SlaveName::from("s"),
-            requests: vec![A],
-            reason: String::new(),
-            changes: Vec::new(),
-            blamelist: Vec::new(),
+        id: BuildId(id),
+        builder: "a".into(),
+        number: BuildNumber(id),
+        slave: SlaveName::from("s"),
+        requests: vec![A],
+        reason: String::new(),
+        changes: Vec::new(),
+        blamelist: Vec::new(),
+        started_at: at,
+        finished_at: result.map(|_| at),
+        result,
+        text: Vec::new(),
+        steps: vec![StepRow {
+            name: "step".to_owned(),
             started_at: at,
-            finished_at: result.map(|_| at),
-            result,
+            working_since: Some(at),
+            finished_at: None,
+            result: None,
             text: Vec::new(),
-            steps: vec![StepSummary {
-                name: "step".to_owned(),
-                started_at: at,
-                working_since: Some(at),
-                finished_at: None,
-                result: None,
-                text: Vec::new(),
-                logs: Vec::new(),
-            }],
-        },
+            logs: Vec::new(),
+        }],
         stop_reason: None,
         properties: Properties::new(),
         forecast: Forecast::default(),
         choice: "no other slave was idle".to_owned(),
         planned: vec![],
-        logs: Vec::new(),
     });
     let set = SetRow {
         id: SET,
@@ -291,7 +290,7 @@ fn on_disk(
         properties: Properties::new(),
         requests: vec![(A, "a".into()), (B, "b".into())],
     };
-    let number = build.as_ref().map(|build| build.summary.number);
+    let number = build.as_ref().map(|build| build.number);
     (set, vec![(row(A, number), build), (row(B, None), None)])
 }
 
@@ -301,7 +300,7 @@ fn what_was_missed_is_found_on_disk_and_told_once() {
     let (set, requests) = on_disk(Some((7, None)), None);
     let told = tracked.restore(&set, requests.clone());
     assert_eq!(told, [Notice::NewBuild(A, real(7))]);
-    assert_eq!(tracked.build(real(7)).unwrap().steps.len(), 1);
+    assert_eq!(tracked.build(real(7)).unwrap().steps().len(), 1);
     assert_eq!(tracked.restore(&set, requests), []);
     // The news of it come late.
     assert_eq!(started(&mut tracked, 7, &[A]), []);

@@ -3,6 +3,7 @@
 use rusqlite::StatementStatus;
 
 use super::*;
+use crate::store::read::{BuildRow, LogRow, StepRow};
 
 #[test]
 fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
@@ -43,53 +44,46 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
         .build(&"quick".into(), BuildNumber(0))
         .unwrap()
         .unwrap();
-    let step = |name: &str, done: Option<i64>, result, text: &[&str], logs: &[&str]| StepSummary {
+    let log = |name: &str, size_bytes| LogRow {
+        name: name.to_owned(),
+        path: format!("builders/quick/7/0-compile.{name}"),
+        size_bytes,
+    };
+    let step = |name: &str, done: Option<i64>, result, text: &[&str], logs| StepRow {
         name: name.to_owned(),
         started_at: at(310),
         working_since: done.map(|_| at(315)),
         finished_at: done.map(at),
         result,
         text: text.iter().map(|&t| t.to_owned()).collect(),
-        logs: logs.iter().map(|&l| l.to_owned()).collect(),
-    };
-    assert_eq!(
-        build.summary,
-        BuildSummary {
-            id: BuildId(7),
-            builder: "quick".into(),
-            number: BuildNumber(0),
-            slave: "bot".into(),
-            requests: vec![RequestId(1)],
-            reason: "because".to_owned(),
-            changes: vec![ChangeNumber(1)],
-            blamelist: vec!["zoë".to_owned()],
-            started_at: at(300),
-            finished_at: None,
-            result: None,
-            text: vec![],
-            steps: vec![
-                step(
-                    "compile",
-                    Some(320),
-                    Some(Results::Warnings),
-                    &["compile", "warnings"],
-                    &["stdio", "config.log"],
-                ),
-                step("test", None, None, &["compiling"], &[]),
-            ],
-        }
-    );
-    let logs: Vec<_> = build.logs[0]
-        .iter()
-        .map(|l| (l.name.as_str(), l.path.as_str(), l.size_bytes))
-        .collect();
-    assert_eq!(
         logs,
-        [
-            ("stdio", "builders/quick/7/0-compile.stdio", Some(1234)),
-            ("config.log", "builders/quick/7/0-compile.config.log", None),
-        ]
-    );
+    };
+    let expected = BuildRow {
+        id: BuildId(7),
+        builder: "quick".into(),
+        number: BuildNumber(0),
+        slave: "bot".into(),
+        requests: vec![RequestId(1)],
+        reason: "because".to_owned(),
+        changes: vec![ChangeNumber(1)],
+        blamelist: vec!["zoë".to_owned()],
+        started_at: at(300),
+        finished_at: None,
+        result: None,
+        text: vec![],
+        steps: vec![
+            step(
+                "compile",
+                Some(320),
+                Some(Results::Warnings),
+                &["compile", "warnings"],
+                vec![log("stdio", Some(1234)), log("config.log", None)],
+            ),
+            step("test", None, None, &["compiling"], vec![]),
+        ],
+        ..build.clone()
+    };
+    assert_eq!(build, expected);
     assert_eq!(build.properties.get("buildnumber"), Some(&json!(0)));
     assert_eq!(state.builds(None, 9).unwrap(), std::slice::from_ref(&build));
     assert_eq!(state.builds(Some(&"quick".into()), 9).unwrap(), [build]);
@@ -128,8 +122,8 @@ fn a_finished_build_keeps_its_result_and_the_reason_of_its_stop() {
     );
     let state = open_state(dir.path());
     let row = &state.builds(None, 1).unwrap()[0];
-    assert_eq!(row.summary.result, Some(Results::Exception));
-    assert_eq!(row.summary.finished_at, Some(at));
+    assert_eq!(row.result, Some(Results::Exception));
+    assert_eq!(row.finished_at, Some(at));
     assert_eq!(row.stop_reason.as_deref(), Some("wrong branch"));
     assert_eq!(row.properties, properties);
     let request = &state.requests(Which::All, 9).unwrap()[0];

@@ -1,0 +1,73 @@
+//! `show requests`: what waits, is built or has finished.
+
+use std::io;
+
+use super::fields::heading;
+use super::output::Output;
+use super::screen::{Screen, colour_of, headline};
+use super::source::Source;
+use crate::store::read::Which;
+use crate::text::table::{Cell, Colour};
+use crate::view::{Request, RequestState};
+
+/// Shows requests: open ones, only `pending` ones, or `all`.
+pub(super) fn show(
+    source: &Source<'_>,
+    out: &mut Output<'_, '_>,
+    pending: bool,
+    all: bool,
+) -> anyhow::Result<()> {
+    let which = match (pending, all) {
+        (true, _) => Which::Pending,
+        (false, true) => Which::All,
+        (false, false) => Which::Open,
+    };
+    let live = source.live();
+    let priorities = source.priorities(&live);
+    let requests = Request::list(source.state()?, which, out.limit(), &live, &priorities)?;
+    out.print(&requests, page)
+}
+
+/// Prints requests.
+pub(super) fn page(screen: &mut Screen<'_>, requests: &[Request]) -> io::Result<()> {
+    if requests.is_empty() {
+        return screen.line("no requests");
+    }
+    let mut rows = vec![heading(&[
+        "request", "builder", "state", "queued", "set", "reason",
+    ])];
+    for request in requests {
+        rows.push(vec![
+            Cell::kept(request.id),
+            request.builder.as_str().into(),
+            state(request),
+            screen.moment(request.submitted_at),
+            Cell::kept(request.set),
+            headline(&request.reason).into(),
+        ]);
+    }
+    screen.table(&rows)
+}
+
+/// How far a request is, and how it ended.
+pub(super) fn state(request: &Request) -> Cell {
+    let with = merged_with(request);
+    match (request.state, request.result, request.build) {
+        (_, Some(result), _) => {
+            let why = request.why.iter().map(|why| format!(", {why}"));
+            let why: String = why.collect();
+            Cell::coloured(format!("{result}{with}{why}"), colour_of(result))
+        }
+        (_, None, Some(build)) => Cell::coloured(format!("build {build}{with}"), Colour::Yellow),
+        (RequestState::Starting, None, None) => Cell::coloured("starting", Colour::Yellow),
+        (RequestState::Pending | RequestState::Building | RequestState::Finished, None, None) => {
+            "pending".into()
+        }
+    }
+}
+
+/// What is added for a request that was merged into the build of another one (BRQ-07).
+pub(super) fn merged_with(request: &Request) -> String {
+    let first = request.merged_into;
+    first.map_or_else(String::new, |first| format!(", merged with {first}"))
+}

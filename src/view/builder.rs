@@ -1,0 +1,183 @@
+//! Builders.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Moment, Scheduler, Tree, json};
+use crate::botmaster::Live;
+use crate::config::{BuilderConfig, Config};
+use crate::model::{BuildNumber, BuilderName, Results, SlaveName, Timestamp};
+use crate::store::read::BuilderRow;
+use crate::store::{State, StoreError};
+
+/// A builder.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Builder {
+    /// Its name.
+    pub name: BuilderName,
+    /// Its description in the configuration; absent if that cannot be read.
+    pub description: Option<String>,
+    /// Its tags in the configuration; absent if that cannot be read.
+    pub tags: Option<Vec<String>>,
+    /// Its big state: `offline`, `idle` or `building` (BLD-13).
+    pub state: String,
+    /// The slaves that may build for it.
+    pub slaves: Vec<SlaveName>,
+    /// How many requests wait for it.
+    pub pending: u64,
+    /// When the oldest of these was submitted (BLD-17).
+    #[serde(serialize_with = "json::time_if_any")]
+    pub pending_since: Option<Timestamp>,
+    /// Changes for it that wait in schedulers.
+    pub waiting: Vec<Tree>,
+    /// The builds that run, by number.
+    pub running: Vec<Running>,
+    /// The last build that has ended and was no try.
+    pub last: Option<LastBuild>,
+}
+
+/// A build that runs.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Running {
+    /// Its number.
+    pub number: BuildNumber,
+    /// Its slave.
+    pub slave: SlaveName,
+}
+
+/// A build that has ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct LastBuild {
+    /// Its number.
+    pub number: BuildNumber,
+    /// Its result.
+    pub result: Results,
+    /// When it ended.
+    #[serde(serialize_with = "json::time")]
+    pub finished_at: Timestamp,
+}
+
+impl Builder {
+    /// All builders: of a running master as it knows them, of a stopped one as `config` lists them.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn all(
+        state: Option<&State>,
+        config: Option<&Config>,
+        live: &Live,
+        moment: Moment,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut rows = state.map_or_else(|| Ok(Vec::new()), State::builders)?;
+        if !moment.is_running {
+            for row in &mut rows {
+                OFFLINE.clone_into(&mut row.state);
+            }
+        }
+        if let Some(config) = config
+            && (!moment.is_running || rows.is_empty())
+        {
+            rows = configured(config, rows);
+        }
+        correct_pending(&mut rows, live);
+        let configs = config.into_iter().flat_map(|config| &config.schedulers);
+        let schedulers = Scheduler::all(state, configs.map(AsRef::as_ref), moment.now)?;
+        let configs = config.into_iter().flat_map(|config| &config.builders);
+        let configs: BTreeMap<_, _> = configs.map(|config| (&config.name, &**config)).collect();
+        let see = |row: BuilderRow| {
+            let config = configs.get(&row.name).copied();
+            Self::new(row, config, &schedulers)
+        };
+        Ok(rows.into_iter().map(see).collect())
+    }
+
+    /// A builder on record, with what the configuration says of it.
+    #[must_use]
+    pub fn new(row: BuilderRow, config: Option<&BuilderConfig>, schedulers: &[Scheduler]) -> Self {
+        let waiting = schedulers
+            .iter()
+            .flat_map(|scheduler| scheduler.waiting_for(&row.name));
+        let running = row.building.into_iter();
+        Self {
+            description: config.map(|config| config.description.clone()),
+            tags: config.map(|config| config.tags.clone()),
+            state: row.state,
+            slaves: row.slaves,
+            pending: row.pending,
+            pending_since: row.pending_since,
+            waiting: waiting.cloned().collect(),
+            running: running
+                .map(|(number, slave)| Running { number, slave })
+                .collect(),
+            last: row.last.map(|(number, result, finished_at)| LastBuild {
+                number,
+                result,
+                finished_at,
+            }),
+            name: row.name,
+        }
+    }
+}
+
+/// The builders of `config` in its order, with what is on record of them.
+fn configured(config: &Config, mut known: Vec<BuilderRow>) -> Vec<BuilderRow> {
+    let builders = config.builders.iter().map(|builder| {
+        if let Some(place) = known.iter().position(|row| row.name == builder.name) {
+            return known.swap_remove(place);
+        }
+        BuilderRow {
+            name: builder.name.clone(),
+            state: OFFLINE.to_owned(),
+            slaves: builder.slaves.clone(),
+            pending: 0,
+            pending_since: None,
+            building: Vec::new(),
+            last: None,
+        }
+    });
+    builders.collect()
+}
+
+/// Takes requests whose build is being started, which no longer wait, out of the counts.
+fn correct_pending(builders: &mut [BuilderRow], live: &Live) {
+    for starting in live.starting.values() {
+        let mut builders = builders.iter_mut();
+        if let Some(builder) = builders.find(|row| row.name == starting.builder) {
+            builder.pending = builder.pending.saturating_sub(1);
+        }
+    }
+}
+
+const OFFLINE: &str = "offline";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::botmaster::Starting;
+    use crate::model::RequestId;
+
+    #[test]
+    fn bld_03_a_request_whose_build_is_being_started_waits_no_longer() {
+        let starting = Starting {
+            builder: "a".into(),
+            slave: "s".into(),
+            since: Timestamp(5),
+        };
+        let live = Live {
+            starting: [(RequestId(1), starting)].into(),
+            ..Live::default()
+        };
+        let mut builders = ["a", "b"].map(|name| BuilderRow {
+            name: name.into(),
+            state: "idle".to_owned(),
+            slaves: Vec::new(),
+            pending: 2,
+            pending_since: None,
+            building: Vec::new(),
+            last: None,
+        });
+        correct_pending(&mut builders, &live);
+        assert_eq!(builders.map(|builder| builder.pending), [1, 2]);
+    }
+}

@@ -1,0 +1,43 @@
+//! What is shown of builds, build sets, requests, changes, builders, slaves, schedulers and locks.
+//!
+//! A view is made of stored rows and, while a master runs, of its [`Live`](crate::botmaster::Live)
+//! state. Everybody who shows something takes the same views: `show`, JSON for programs, status
+//! clients over pb, and later pages and notifiers.
+//!
+//! Invariants: a view is a value, which holds nothing open. Serialized it is the JSON that programs
+//! get: times are RFC 3339 in UTC with milliseconds, durations are seconds, results are words, and
+//! what is absent is `null`, never missing. Nothing here prints, colours or escapes.
+//!
+//! Start reading at [`Build`].
+
+mod build;
+mod builder;
+mod buildset;
+mod change;
+mod json;
+mod lock;
+mod request;
+mod scheduler;
+mod slave;
+mod step;
+mod trail;
+
+pub use build::{Build, Left, build_of};
+pub use builder::{Builder, LastBuild, Running};
+pub use buildset::BuildSet;
+pub use change::{Change, ChangePage, Verdict};
+pub use lock::{LockBlock, LockHolder, LockWait};
+pub use request::{Request, RequestState, put_in_order};
+pub use scheduler::{LastSet, Scheduler, Tree};
+pub use slave::{Instance, Pause, Refusal, Slave};
+pub use step::{Log, Step};
+pub use trail::{BuildPage, Interrupted, OfChange, Trail};
+
+/// When something is looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Moment {
+    /// Whether a master runs on the state; only then does anything go on.
+    pub is_running: bool,
+    /// The time.
+    pub now: crate::model::Timestamp,
+}

@@ -1,0 +1,135 @@
+//! Steps of builds, and their logs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::json;
+use crate::model::progress::StepState;
+use crate::model::{Remaining, Results, Timestamp};
+use crate::store::read::{LogRow, StepRow};
+
+/// A step of a build.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Its name, unique within the build (BUI-04).
+    pub name: String,
+    /// Its result; absent while it runs.
+    pub result: Option<Results>,
+    /// Short text about what it does or did.
+    pub text: Vec<String>,
+    /// Its logs, in the order in which they were opened.
+    pub logs: Vec<Log>,
+    /// When it started.
+    #[serde(serialize_with = "json::time")]
+    pub started_at: Timestamp,
+    /// When its own work began; absent while it waits for its locks.
+    #[serde(skip)]
+    pub working_since: Option<Timestamp>,
+    /// When it ended; absent while it runs.
+    #[serde(serialize_with = "json::time_if_any")]
+    pub finished_at: Option<Timestamp>,
+    /// How long it took, so far if it runs; absent if the master stopped meanwhile.
+    #[serde(serialize_with = "json::seconds_if_any")]
+    pub took: Option<Duration>,
+    /// How long it will still take; absent if it is over or that is unknown.
+    #[serde(serialize_with = "json::remaining_if_any")]
+    pub remaining: Option<Remaining>,
+}
+
+/// A log of a step.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Log {
+    /// Its name.
+    pub name: String,
+    /// Its file, relative to the base directory and without suffix.
+    #[serde(skip)]
+    pub path: String,
+    /// Bytes of all channels; absent until it is complete.
+    pub bytes: Option<u64>,
+    /// Whether nothing is added any more.
+    pub complete: bool,
+}
+
+impl Step {
+    /// A step that has just started; it `waits` if it needs locks first.
+    pub(super) fn begun(name: String, text: Vec<String>, waits: bool, at: Timestamp) -> Self {
+        Self {
+            name,
+            result: None,
+            text,
+            logs: Vec::new(),
+            started_at: at,
+            working_since: (!waits).then_some(at),
+            finished_at: None,
+            took: None,
+            remaining: None,
+        }
+    }
+
+    /// Opens a log. Returns whether that is news.
+    pub(super) fn open_log(&mut self, name: &str, path: &str) -> bool {
+        if self.logs.iter().any(|log| log.name == name) {
+            return false;
+        }
+        self.logs.push(Log {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            bytes: None,
+            complete: false,
+        });
+        true
+    }
+
+    /// Completes a log. Returns whether that is news.
+    pub(super) fn close_log(&mut self, name: &str, size_bytes: u64) -> bool {
+        let mut logs = self.logs.iter_mut();
+        let Some(log) = logs.find(|log| log.name == name && !log.complete) else {
+            return false;
+        };
+        log.bytes = Some(size_bytes);
+        log.complete = true;
+        true
+    }
+
+    /// How far it is; `output` tells the bytes of output that a log of a running step has.
+    pub(super) fn state(&self, output: impl Fn(&Log) -> Option<u64>) -> StepState<'_> {
+        let is_over = self.finished_at.is_some();
+        let logs = self.logs.iter().filter(|_| !is_over);
+        let output = logs.filter_map(|log| Some((log.name.as_str(), output(log)?)));
+        StepState {
+            name: &self.name,
+            working_since: self.working_since,
+            is_over,
+            output: output.collect::<BTreeMap<_, _>>(),
+        }
+    }
+}
+
+impl From<StepRow> for Step {
+    fn from(row: StepRow) -> Self {
+        Self {
+            name: row.name,
+            result: row.result,
+            text: row.text,
+            logs: row.logs.into_iter().map(Log::from).collect(),
+            started_at: row.started_at,
+            working_since: row.working_since,
+            finished_at: row.finished_at,
+            took: row.finished_at.map(|at| at.since(row.started_at)),
+            remaining: None,
+        }
+    }
+}
+
+impl From<LogRow> for Log {
+    fn from(row: LogRow) -> Self {
+        Self {
+            name: row.name,
+            path: row.path,
+            complete: row.size_bytes.is_some(),
+            bytes: row.size_bytes,
+        }
+    }
+}
