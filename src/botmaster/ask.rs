@@ -118,17 +118,20 @@ impl BotMaster {
             } => self.on_stop_build(&builder, number, reason, reply),
             Ask::StopRequest { request, reason } => self.on_stop_request(request, reason, reply),
             Ask::Cancel { request } => self.on_cancel_request(request, reply),
-            Ask::Pause { slave, by, reason } => self.on_pause_slave(&slave, by, reason, reply),
-            Ask::Unpause { slave } => self.on_unpause_slave(&slave, reply),
+            Ask::Pause { slave, by, reason } => {
+                self.roster
+                    .on_pause_slave(&mut self.out, &slave, by, reason, reply)
+            }
+            Ask::Unpause { slave } => self.roster.on_unpause_slave(&mut self.out, &slave, reply),
             Ask::Graceful {
                 slave,
                 cancel: false,
-            } => self.on_end_slave(&slave, reply),
+            } => self.roster.on_end_slave(&mut self.out, &slave, reply),
             Ask::Graceful {
                 slave,
                 cancel: true,
-            } => self.on_keep_slave(&slave, reply),
-            Ask::Ping { builder } => self.on_ping_slaves(&builder, reply),
+            } => self.roster.on_keep_slave(&mut self.out, &slave, reply),
+            Ask::Ping { builder } => self.roster.on_ping_slaves(&mut self.out, &builder, reply),
             Ask::CleanShutdown => {
                 self.on_shutdown(true);
                 self.out.reply(reply, Ok(Answer::Done));

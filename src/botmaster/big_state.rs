@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Event;
 use super::ids::BuilderIx;
 use super::out::Out;
+use super::outcome::Counted;
 use crate::model::Op;
 
 /// What the big states follow from. One that has changed is announced when the input has been dealt
@@ -25,17 +26,6 @@ struct Counts {
     /// Builds that start or run: the building list.
     building: usize,
     announced: Option<&'static str>,
-}
-
-/// Something that is counted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Counted {
-    /// A slave that is attached to the builder.
-    Attached,
-    /// A latent slave of the builder.
-    Latent,
-    /// A build of the builder that starts or runs.
-    Build,
 }
 
 impl BigStates {
@@ -101,7 +91,7 @@ impl BigStates {
         self.touched.insert(builder);
         let counts = &mut self.builders[builder.0];
         match counted {
-            Counted::Attached => &mut counts.attached,
+            Counted::Slave => &mut counts.attached,
             Counted::Latent => &mut counts.latents,
             Counted::Build => &mut counts.building,
         }
@@ -134,7 +124,7 @@ mod tests {
         let mut states = BigStates::default();
         states.add_builder();
         assert_eq!(states.of(builder), "offline");
-        for slave in [Counted::Attached, Counted::Latent] {
+        for slave in [Counted::Slave, Counted::Latent] {
             states.add(builder, slave);
             assert_eq!(states.of(builder), "idle");
             states.add(builder, Counted::Build);

@@ -1,35 +1,15 @@
 //! What follows for requests, locks and slaves from the stages of a build ([`Builds`](super::builds::Builds)).
 
 use super::attempt::{Stage, Stop};
-use super::big_state::Counted;
 use super::builds::Ended;
 use super::buildset::Place;
-use super::ids::{AttemptId, BuilderIx, SlaveIx};
+use super::ids::AttemptId;
 use super::ledger::Effect;
-use super::timers::Timer;
-use super::{BotMaster, BuildOutcome, BuildPlan, Epoch, Event, SessionId, SlaveCommand};
+use super::outcome::Counted;
+use super::{BotMaster, BuildOutcome, BuildPlan, Epoch, Event, SessionId};
 use crate::model::{BuildId, BuilderName, Op, RequestId, Results};
 
 impl BotMaster {
-    /// Row 13: the slave has answered the ping.
-    pub(super) fn ask_start(&mut self, id: AttemptId) {
-        self.builds.on_pong(&self.out, id);
-        let Some(attempt) = self.builds.get(id) else {
-            return;
-        };
-        let (slave, builder, session) = (attempt.slave, attempt.builder, attempt.session);
-        let epoch = self.attachment(slave, builder).map(|a| a.epoch());
-        let (Some(session), Some(epoch)) = (session, epoch) else {
-            return;
-        };
-        let wait = self.out.layout.config().attach_timeout;
-        let timer = Timer::StartBuild(slave, builder, epoch);
-        self.out.set_timer(timer, wait);
-        let builder = self.out.layout.builder_name(builder);
-        let start = SlaveCommand::StartBuild { builder, epoch };
-        self.out.send(start.to(session));
-    }
-
     /// Rows 14 and 15.
     pub(super) fn on_build_start_answered(
         &mut self,
@@ -38,41 +18,26 @@ impl BotMaster {
         epoch: Epoch,
         ok: Result<(), String>,
     ) {
-        let Some((slave, builder)) = self.pair_of(session, name) else {
-            return;
-        };
-        let Some(id) = self.starting_on(slave, builder, epoch) else {
-            return;
-        };
-        let timer = Timer::StartBuild(slave, builder, epoch);
-        self.out.timers.cancel(timer);
         let go = self.phase.starts_builds();
         let accepted = ok.is_ok() && go;
-        if let Some(attachment) = self.attachment(slave, builder) {
-            let answered = attachment.on_start_answered(epoch, accepted);
-            debug_assert_eq!(answered, Ok(id));
-        }
+        let of = (session, name);
+        let answered = self
+            .roster
+            .on_start_answered(&mut self.out, of, epoch, accepted);
+        let Some((slave, id)) = answered else {
+            return;
+        };
         match ok {
             Ok(()) if go => {
-                self.slaves[slave.0].on_start_succeeded();
+                self.roster.on_start_succeeded(&mut self.out, slave);
                 self.record_start(id);
             }
             Ok(()) => self.give_back(id, "the master is shutting down"),
             Err(why) => {
                 let why = format!("the slave refused it: {why}");
-                self.note_failed_start(slave, &why);
+                self.roster.note_failed_start(&mut self.out, slave, &why);
                 self.give_back(id, &why);
             }
-        }
-        self.place(slave, builder);
-        self.review(slave);
-    }
-
-    pub(super) fn on_start_timeout(&mut self, slave: SlaveIx, builder: BuilderIx, epoch: Epoch) {
-        if self.starting_on(slave, builder, epoch).is_some() {
-            let why = "it did not say whether it starts a build";
-            self.note_failed_start(slave, why);
-            self.drop_session(slave, why);
         }
     }
 
@@ -84,7 +49,7 @@ impl BotMaster {
         self.intake
             .set_places(&attempt.requests, Place::Building(id));
         let requests = self.intake.requests(&attempt.requests);
-        let info = &self.slaves[attempt.slave.0].info;
+        let info = self.roster.info(attempt.slave);
         self.builds.record_start(&mut self.out, id, &requests, info);
     }
 
@@ -116,15 +81,13 @@ impl BotMaster {
         if slave_gone {
             return;
         }
-        if let Some(attachment) = self.attachment(slave, builder) {
-            let freed = attachment.on_build_finished(id);
-            debug_assert!(freed.is_ok(), "a build has its attachment until it ends");
-        }
-        self.place(slave, builder);
-        self.review(slave);
-        self.refresh_builder_list(slave);
+        let pair = (slave, builder);
+        self.roster.on_build_finished(&mut self.out, pair, id);
         if abandoned_command {
-            self.drop_session(slave, "a command on it was given up");
+            // The slave is told first what was kept from it for the build's sake.
+            self.follow();
+            let why = "a command on it was given up";
+            self.roster.drop_session(&mut self.out, slave, why);
         }
     }
 
@@ -200,7 +163,7 @@ impl BotMaster {
     }
 
     /// A build has lost its slave (rows 12 and 18).
-    pub(super) fn on_slave_gone(&mut self, id: AttemptId, why: &str) {
+    pub(super) fn on_build_lost(&mut self, id: AttemptId, why: &str) {
         match self.builds.on_slave_lost(&mut self.out, id, why) {
             Some(Stage::Substantiating | Stage::Pinging | Stage::Starting) => {
                 self.give_back(id, why);
@@ -265,14 +228,5 @@ impl BotMaster {
             }
             Place::Starting { .. } | Place::Unqueued | Place::Queued | Place::Building(_) => None,
         }
-    }
-
-    /// The build that waits for an answer to the startBuild of this attachment.
-    fn starting_on(&self, slave: SlaveIx, builder: BuilderIx, epoch: Epoch) -> Option<AttemptId> {
-        let attachment = self.slaves[slave.0].slavebuilders.get(&builder)?;
-        let id = attachment
-            .attempt()
-            .filter(|_| attachment.epoch() == epoch)?;
-        (self.builds.get(id)?.stage == Stage::Starting).then_some(id)
     }
 }

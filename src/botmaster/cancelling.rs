@@ -100,11 +100,8 @@ impl BotMaster {
         let Some(attempt) = self.builds.get(id) else {
             return;
         };
-        let (slave, builder) = (attempt.slave, attempt.builder);
-        if let Some(attachment) = self.attachment(slave, builder) {
-            let stopped = attachment.on_start_stopped(id);
-            debug_assert!(stopped.is_ok(), "a build that pings has its attachment");
-        }
+        let pair = (attempt.slave, attempt.builder);
+        self.roster.stop_start(&mut self.out, pair, id);
         self.give_back(id, why);
     }
 

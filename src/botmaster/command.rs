@@ -48,6 +48,18 @@ pub enum Command {
     },
     /// Tell the subscribers.
     Announce(Event),
+    /// Log that an event did not fit the state of an attachment (section 13) and changed nothing, like
+    /// an answer that came too late.
+    Unexpected {
+        /// The slave.
+        slave: SlaveName,
+        /// The builder.
+        builder: BuilderName,
+        /// The state.
+        state: &'static str,
+        /// The event.
+        event: &'static str,
+    },
     /// The master has nothing left to do: commit what is handed in, and end. Only replies follow.
     Exit,
 }

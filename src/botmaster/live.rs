@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::Stage;
 use super::ids::SlaveIx;
-use super::slave::{Phase, Session};
+use super::roster::{Phase, Session};
 use super::{BotMaster, InstanceState, LockWait};
 use crate::model::{BuilderName, Refusal, RequestId, SchedulerName, SlaveName, Timestamp};
 use crate::schedulers::LiveScheduler;
@@ -91,15 +91,19 @@ impl BotMaster {
     }
 
     fn live_slave(&self, slave: SlaveIx) -> LiveSlave {
+        let is_told = |session: &&Session| session.phase == Phase::ShuttingDown;
+        let session = self.roster.session(slave).filter(is_told);
+        let held = self.roster.held_until(slave);
+        let instance = (
+            self.instances.stage(slave).into(),
+            self.instances.since(slave),
+        );
         let is_latent = self.out.layout.slave(slave).latent().is_some();
-        let slave = &self.slaves[slave.0];
-        let told = |session: &&Session| session.phase == Phase::ShuttingDown;
-        let held = slave.held_until();
         LiveSlave {
-            graceful_since: slave.graceful,
-            told_to_end_at: slave.session.as_ref().filter(told).map(|s| s.since),
+            graceful_since: self.roster.graceful_since(slave),
+            told_to_end_at: session.map(|session| session.since),
             held_until: held.map(|until| self.out.now.wall + until.since(self.out.now.mono)),
-            instance: is_latent.then(|| (slave.latent.stage.into(), slave.latent.since)),
+            instance: is_latent.then_some(instance),
             heard_at: None,
         }
     }

@@ -144,11 +144,4 @@ impl BotMaster {
         self.out.send(BuildCommand::GrantLocks { user }.to(build));
         Some((builder, number))
     }
-
-    /// Tells `dispatch` which slaves have their locks free now (LCK-08).
-    pub(super) fn settle_locks(&mut self) {
-        for (slave, are_free) in self.locks.take_touched() {
-            self.dispatch.set_free_locks(slave, are_free);
-        }
-    }
 }

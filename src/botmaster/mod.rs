@@ -20,9 +20,7 @@
 //! request waits for, `live` what else is not on disk. `slavebuilder` is the table of
 //! SEMANTICS section 13.
 
-mod absence;
 mod ask;
-mod attach;
 mod attempt;
 mod big_state;
 mod building;
@@ -33,13 +31,13 @@ mod command;
 mod dispatch;
 mod event;
 mod expecting;
+mod following;
 mod ids;
 mod input;
+mod instances;
 mod intake;
-mod latent;
 mod layout;
 mod ledger;
-mod listing;
 mod live;
 mod lock_view;
 mod locking;
@@ -47,14 +45,12 @@ mod locks;
 mod merging;
 mod names;
 mod out;
-mod pausing;
-mod pinging;
+mod outcome;
 pub mod plan;
+mod queueing;
 mod reconfiguration;
 mod recovery;
-mod slave;
-mod slavebuilder;
-mod starting;
+mod roster;
 mod stopping;
 mod submitting;
 mod substantiating;
@@ -64,28 +60,23 @@ mod timers;
 mod view;
 mod why;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use self::big_state::BigStates;
 use self::builds::Builds;
 use self::dispatch::Dispatch;
-use self::ids::{AttemptId, BuilderIx, SlaveIx};
+use self::ids::AttemptId;
+use self::instances::Instances;
 use self::intake::Intake;
 use self::layout::Layout;
-use self::ledger::Effect;
 use self::locks::Locks;
 use self::out::Out;
-use self::pinging::Round;
-use self::slave::Slave;
-use self::slavebuilder::{RoundId, SlaveBuilder};
+use self::roster::{Roster, Step};
 use self::stopping::Phase;
 use self::timers::Timer;
 use crate::config::Config;
-use crate::model::journal::RecoveredSlave;
-use crate::model::{BuilderName, Mono, Now, Recovered, SlaveName, Timestamp};
+use crate::model::{Mono, Now, Recovered, Timestamp};
 
-pub use absence::Absence;
 pub use ask::{Answer, Ask};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
 pub use event::{BuilderPoint, Event};
@@ -95,8 +86,8 @@ pub use live::{Live, LiveSlave, Starting};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
-pub use pinging::Pinged;
 pub use plan::{BuildOutcome, BuildPlan};
+pub use roster::{Absence, Pinged};
 pub use stopping::STOP_TIME;
 pub use submitting::Forced;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
@@ -113,21 +104,10 @@ pub struct BotMaster {
     intake: Intake,
     dispatch: Dispatch,
     builds: Builds,
+    roster: Roster,
+    instances: Instances,
     locks: Locks,
     states: BigStates,
-    slaves: Vec<Slave>,
-    /// The slave's own connections and the contenders.
-    sessions: HashMap<SessionId, SlaveIx>,
-    /// Those who have all slaves of a builder pinged.
-    rounds: BTreeMap<RoundId, Round>,
-    /// What the state knew of slaves that have not been configured in this run yet.
-    remembered: BTreeMap<SlaveName, RecoveredSlave>,
-    next_epoch: u64,
-    next_ping: u64,
-    next_round: u64,
-    next_instance: u64,
-    /// Slaves whose instance may be of no use to anybody any more (LAT-09).
-    forsaken: BTreeSet<SlaveIx>,
 }
 
 impl BotMaster {
@@ -141,17 +121,10 @@ impl BotMaster {
             intake: Intake::new(&recovered.next),
             dispatch: Dispatch::new(seed),
             builds: Builds::new(&recovered.next, recovered.expectations.clone()),
+            roster: Roster::new(recovered.slaves.clone()),
+            instances: Instances::default(),
             locks: Locks::default(),
             states: BigStates::default(),
-            slaves: Vec::new(),
-            sessions: HashMap::new(),
-            rounds: BTreeMap::new(),
-            remembered: recovered.slaves.clone(),
-            next_epoch: 0,
-            next_ping: 0,
-            next_round: 0,
-            next_instance: 0,
-            forsaken: BTreeSet::new(),
         };
         core.configure(&config);
         core.recover(recovered);
@@ -184,7 +157,8 @@ impl BotMaster {
                     self.on_instance_started(&slave, instance, result)
                 }
                 InstanceInput::Stopped { result } => {
-                    self.on_instance_stopped(&slave, instance, result)
+                    let of = (slave, instance);
+                    self.instances.on_stopped(&mut self.out, of, result);
                 }
             },
             Input::Asked { ask, reply } => self.on_asked(ask, reply),
@@ -214,102 +188,60 @@ impl BotMaster {
     pub fn handle_timeout(&mut self, now: Now) {
         self.out.now = now;
         while let Some(timer) = self.out.timers.pop_due(now.mono) {
-            match timer {
-                Timer::Attach(session) => self.on_attach_timeout(session),
-                Timer::Ending(session) => self.on_end_ignored(session),
-                Timer::Handshake(slave, builder, epoch) => {
-                    self.on_handshake_timeout(slave, builder, epoch);
-                }
-                Timer::Reattach(slave) => self.on_reattach_due(slave),
-                Timer::Ping(slave, builder, ping) => self.on_ping_failed(slave, builder, ping),
-                Timer::StartBuild(slave, builder, epoch) => {
-                    self.on_start_timeout(slave, builder, epoch);
-                }
-                Timer::Arbitration(slave) => self.on_arbitration_timeout(slave),
-                Timer::HoldBack(slave) => self.on_hold_ended(slave),
-                Timer::Missing(slave) => self.on_missing(slave),
-                Timer::InstanceIdle(slave) => self.on_instance_idle(slave),
-                Timer::StopInstance(slave) => self.send_stop(slave),
-                Timer::Absence(slave) => self.on_absent(slave),
-                Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
-                Timer::Orphans(builder) => self.on_orphans_due(builder),
-                Timer::Shutdown => self.exit(),
-            }
+            self.on_timer(timer);
             self.settle();
         }
     }
 
-    fn on_slave_input(&mut self, session: SessionId, input: SlaveInput) {
-        match input {
-            SlaveInput::LoggedIn { slave, address } => {
-                self.on_slave_logged_in(slave, session, address);
+    fn on_timer(&mut self, timer: Timer) {
+        let (roster, out) = (&mut self.roster, &mut self.out);
+        match timer {
+            Timer::Attach(session) => roster.on_attach_timeout(out, session),
+            Timer::Ending(session) => roster.on_end_ignored(out, session),
+            Timer::Handshake(slave, builder, epoch) => {
+                roster.on_handshake_timeout(out, slave, builder, epoch);
             }
-            SlaveInput::AliveChecked { alive } => self.on_old_slave_answered(session, alive),
-            SlaveInput::Described { info } => self.on_slave_described(session, info),
+            Timer::Reattach(slave) => roster.on_reattach_due(out, slave),
+            Timer::Ping(slave, builder, ping) => roster.on_ping_failed(out, slave, builder, ping),
+            Timer::StartBuild(slave, builder, epoch) => {
+                roster.on_start_timeout(out, slave, builder, epoch);
+            }
+            Timer::Arbitration(slave) => roster.on_arbitration_timeout(out, slave),
+            Timer::HoldBack(slave) => roster.on_hold_ended(out, slave),
+            Timer::Missing(slave) => self.on_missing(slave),
+            Timer::InstanceIdle(slave) => self.on_instance_idle(slave),
+            Timer::StopInstance(slave) => self.instances.send_stop(out, slave),
+            Timer::Absence(slave) => roster.on_absent(out, slave),
+            Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
+            Timer::Orphans(builder) => self.on_orphans_due(builder),
+            Timer::Shutdown => self.exit(),
+        }
+    }
+
+    fn on_slave_input(&mut self, session: SessionId, input: SlaveInput) {
+        let (roster, out) = (&mut self.roster, &mut self.out);
+        match input {
+            SlaveInput::LoggedIn { slave, address } => self.on_logged_in(slave, session, address),
+            SlaveInput::AliveChecked { alive } => roster.on_alive_checked(out, session, alive),
+            SlaveInput::Described { info } => roster.on_described(out, session, info),
             SlaveInput::BuilderListAnswered { result } => {
-                self.on_builder_list_answered(session, result);
+                roster.on_builder_list_answered(out, session, result);
             }
             SlaveInput::MasterSet { builder, epoch, ok } => {
-                let step = |sb: &mut SlaveBuilder| sb.on_master_set(epoch, ok);
-                self.on_handshake(session, &builder, step);
+                roster.on_answered(out, (session, builder), Step::MasterSet, epoch, ok);
             }
             SlaveInput::BuilderGreeted { builder, epoch, ok } => {
-                let step = |sb: &mut SlaveBuilder| sb.on_greeted(epoch, ok);
-                self.on_handshake(session, &builder, step);
+                roster.on_answered(out, (session, builder), Step::Greeted, epoch, ok);
             }
             SlaveInput::PingAnswered { builder, ping, ok } => {
-                self.on_ping_answered(session, &builder, ping, ok);
+                let go = self.phase.starts_builds();
+                roster.on_ping_answered(out, (session, &builder), ping, ok, go);
             }
             SlaveInput::BuildStartAnswered { builder, epoch, ok } => {
                 self.on_build_start_answered(session, &builder, epoch, ok);
             }
-            SlaveInput::WantsShutdown => self.on_slave_wants_shutdown(session),
-            SlaveInput::Lost { why } => self.on_slave_lost(session, &why),
+            SlaveInput::WantsShutdown => roster.on_wants_shutdown(out, session),
+            SlaveInput::Lost { why } => roster.on_lost(out, session, &why),
         }
-    }
-
-    /// What follows every event: what waited for the disk happens, builds start until none can, big
-    /// states are announced, and a master that has nothing left to stop for exits.
-    fn settle(&mut self) {
-        while let Some(effect) = self.out.next_due() {
-            match effect {
-                Effect::Reply(to, result) => self.out.reply(to, result),
-                Effect::Announce(event) => self.out.announce(event),
-                Effect::Queue(request) => self.enqueue(request, true),
-                Effect::Run(attempt, plan) => self.on_start_recorded(attempt, plan),
-                Effect::StartInstance(instance, slave) => self.start_instance(instance, &slave),
-            }
-        }
-        self.start_builds();
-        self.stop_forsaken();
-        self.states.settle(&mut self.out);
-        self.exit_if_over();
-    }
-
-    /// The slave whose own connection `session` is.
-    fn slave_of(&self, session: SessionId) -> Option<SlaveIx> {
-        let &slave = self.sessions.get(&session)?;
-        let its = self.slaves[slave.0].session.as_ref()?;
-        (its.id == session).then_some(slave)
-    }
-
-    /// The slave and the builder of an answer, if the connection is the slave's own.
-    fn pair_of(&self, session: SessionId, builder: &BuilderName) -> Option<(SlaveIx, BuilderIx)> {
-        let builder = self.out.layout.builder_named(builder)?;
-        Some((self.slave_of(session)?, builder))
-    }
-
-    fn attachment(&mut self, slave: SlaveIx, builder: BuilderIx) -> Option<&mut SlaveBuilder> {
-        self.slaves[slave.0].slavebuilders.get_mut(&builder)
-    }
-
-    const fn new_epoch(&mut self) -> Epoch {
-        self.next_epoch += 1;
-        Epoch(self.next_epoch)
-    }
-
-    const fn new_ping(&mut self) -> PingId {
-        self.next_ping += 1;
-        PingId(self.next_ping)
     }
 }

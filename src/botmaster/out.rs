@@ -1,11 +1,13 @@
 //! What a machine of the core works with: the present, the configuration as it is laid out, and what
 //! is to come of the input at hand.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::ids::{BuilderIx, SlaveIx};
 use super::layout::Layout;
 use super::ledger::{Effect, Ledger};
+use super::outcome::Outcome;
 use super::timers::{Timer, Timers};
 use super::{Answer, BuilderPoint, Command, Event, ReplyId};
 use crate::model::{Moment, Mono, Now, Op, Ticket};
@@ -23,6 +25,10 @@ pub(super) struct Out {
     ledger: Ledger,
     /// Effects whose cause is on disk.
     due: VecDeque<Effect>,
+    outcomes: VecDeque<Outcome>,
+    /// Slaves, and pairs of slaves and builders, that have changed and are to be settled.
+    touched: BTreeSet<SlaveIx>,
+    touched_pairs: BTreeSet<(SlaveIx, BuilderIx)>,
 }
 
 impl Out {
@@ -36,6 +42,9 @@ impl Out {
             commands: VecDeque::new(),
             ledger: Ledger::default(),
             due: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            touched: BTreeSet::new(),
+            touched_pairs: BTreeSet::new(),
         }
     }
 
@@ -120,13 +129,44 @@ impl Out {
         }
     }
 
+    /// Passes on what a machine has come to.
+    pub(super) fn pass(&mut self, outcome: Outcome) {
+        self.outcomes.push_back(outcome);
+    }
+
+    /// Takes the first outcome that was not passed on yet.
+    pub(super) fn next_outcome(&mut self) -> Option<Outcome> {
+        self.outcomes.pop_front()
+    }
+
+    /// A slave, or its instance, has changed.
+    pub(super) fn touch(&mut self, slave: SlaveIx) {
+        self.touched.insert(slave);
+    }
+
+    /// What a slave does for a builder has changed.
+    pub(super) fn touch_pair(&mut self, slave: SlaveIx, builder: BuilderIx) {
+        self.touched_pairs.insert((slave, builder));
+        self.touch(slave);
+    }
+
+    /// Takes a pair that has changed.
+    pub(super) fn next_pair(&mut self) -> Option<(SlaveIx, BuilderIx)> {
+        self.touched_pairs.pop_first()
+    }
+
+    /// Takes a slave that has changed.
+    pub(super) fn next_slave(&mut self) -> Option<SlaveIx> {
+        self.touched.pop_first()
+    }
+
     /// Whether nothing waits for the disk.
     pub(super) fn is_durable(&self) -> bool {
         self.ledger.is_empty()
     }
 
     /// Sets a timer that fires after `wait`.
-    pub(super) fn set_timer(&mut self, timer: Timer, wait: std::time::Duration) -> Mono {
+    pub(super) fn set_timer(&mut self, timer: Timer, wait: Duration) -> Mono {
         let at = self.now.mono + wait;
         self.timers.set(timer, at);
         at

@@ -17,9 +17,7 @@ impl BotMaster {
 
     /// Slaves that are not configured any more, but have an instance still: it is stopped (LAT-07).
     fn take_up_removed_slaves(&mut self) {
-        let remembered = self.remembered.iter();
-        let running = remembered.filter(|(_, known)| known.instance.is_some());
-        for name in running.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        for name in self.roster.remembered_with_instance() {
             let removed = Arc::new(SlaveConfig::removed(name));
             let slave = self.out.layout.add_slave(removed);
             self.out.layout.remove_slave(slave);

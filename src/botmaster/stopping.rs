@@ -106,7 +106,9 @@ impl BotMaster {
             Phase::Draining | Phase::Stopping => {
                 if self.builds.none_numbered() && self.out.is_durable() {
                     self.stop_instances();
-                    if self.instances_are_settled() {
+                    self.come_to_rest();
+                    self.states.settle(&mut self.out);
+                    if self.instances.are_settled() {
                         self.exit();
                     }
                 }
@@ -120,10 +122,10 @@ impl BotMaster {
             return;
         }
         self.phase = Phase::Exited;
-        self.abandon_instances();
+        self.instances.abandon(&mut self.out);
         self.out.timers = Timers::default();
         self.states.forget();
-        self.refuse_rounds(SHUTTING_DOWN);
+        self.roster.refuse_rounds(&mut self.out, SHUTTING_DOWN);
         let given_up = self.builds.abandon_starts();
         self.out.give_up(given_up);
         self.out.send(Command::Exit);

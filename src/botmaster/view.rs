@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::latent::Stage;
-use super::slavebuilder::SlaveBuilder;
+use super::ids::SlaveIx;
+use super::instances::Stage;
+use super::layout::PlacedSlave;
+use super::roster::Use;
 use super::{BotMaster, SessionId};
 use crate::model::{BuildNumber, BuilderName, RequestId, SchedulerName, SlaveName, Timestamp};
 
@@ -76,16 +78,15 @@ impl BotMaster {
     #[must_use]
     pub fn instances(&self) -> Vec<InstanceView> {
         let slaves = self.out.layout.slaves();
-        let slaves = slaves.map(|(ix, placed)| (placed, &self.slaves[ix.0]));
-        let latent =
-            slaves.filter(|(placed, s)| placed.latent().is_some() || s.latent.stage != Stage::Down);
-        latent
-            .map(|(placed, slave)| InstanceView {
-                slave: placed.config.name.clone(),
-                state: slave.latent.stage.into(),
-                waiting: slave.latent.waiting.len(),
-            })
-            .collect()
+        let of = |(slave, placed): (SlaveIx, &PlacedSlave)| InstanceView {
+            slave: placed.config.name.clone(),
+            state: self.instances.stage(slave).into(),
+            waiting: self.instances.waiting_builders(slave).len(),
+        };
+        let is_known = |(slave, placed): &(SlaveIx, &PlacedSlave)| {
+            placed.latent().is_some() || self.instances.stage(*slave) != Stage::Down
+        };
+        slaves.filter(is_known).map(of).collect()
     }
 
     /// The big state of a builder (BLD-13).
@@ -136,17 +137,16 @@ impl BotMaster {
     #[must_use]
     pub fn attachments(&self) -> Vec<AttachmentView> {
         let mut all = Vec::new();
-        for (ix, placed) in self.out.layout.slaves() {
-            let slave = &self.slaves[ix.0];
-            let Some(session) = &slave.session else {
+        for (slave, placed) in self.out.layout.slaves() {
+            let Some(session) = self.roster.session(slave) else {
                 continue;
             };
-            for (&builder, attachment) in &slave.slavebuilders {
+            for (builder, used_for) in self.roster.uses(slave) {
                 all.push(AttachmentView {
                     slave: placed.config.name.clone(),
                     session: session.id,
                     builder: self.out.layout.builder_name(builder),
-                    state: state_of(attachment),
+                    state: used_for.into(),
                 });
             }
         }
@@ -154,16 +154,15 @@ impl BotMaster {
     }
 }
 
-fn state_of(attachment: &SlaveBuilder) -> AttachmentState {
-    if attachment.is_attaching() {
-        AttachmentState::Attaching
-    } else if attachment.is_idle() {
-        AttachmentState::Idle
-    } else if attachment.is_pinging() {
-        AttachmentState::Pinging {
-            starting: attachment.attempt().is_some(),
+impl From<Use> for AttachmentState {
+    fn from(used_for: Use) -> Self {
+        match used_for {
+            Use::Attaching => Self::Attaching,
+            Use::Idle => Self::Idle,
+            Use::Pinged(starter) => Self::Pinging {
+                starting: starter.is_some(),
+            },
+            Use::Building(_) => Self::Building,
         }
-    } else {
-        AttachmentState::Building
     }
 }

@@ -5,18 +5,16 @@
 //! of the request's builder, and a look at each of that builder's slaves.
 
 mod absent;
+mod slaves;
 
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use self::absent::{Refused, not_connected, told};
+use self::absent::{Refused, told};
 use super::attempt::{Attempt, Stage};
 use super::buildset::Place;
-use super::ids::{BuilderIx, SlaveIx};
-use super::latent;
-use super::lock_view::LockHolder;
-use super::slave;
+use super::ids::BuilderIx;
 use super::stopping::Phase;
 use super::{AttemptId, BotMaster};
 use crate::model::{BuildRequest, Refusal, RequestId, SlaveName, Timestamp};
@@ -294,198 +292,6 @@ impl BotMaster {
                 }
             })
             .collect()
-    }
-
-    /// BLD-04, one by one.
-    fn obstacles(
-        &self,
-        slave: SlaveIx,
-        builder: BuilderIx,
-        refused: &Refused<'_>,
-    ) -> Vec<Obstacle> {
-        let it = &self.slaves[slave.0];
-        let mut all = Vec::new();
-        all.extend(self.absence(slave, builder, refused));
-        if let Some(pause) = &it.paused {
-            let who = [&pause.by].into_iter().filter(|by| !by.is_empty());
-            let who = who.cloned().collect();
-            let by = if pause.by.is_empty() { "" } else { " by " };
-            let colon = if pause.reason.is_empty() { "" } else { ": " };
-            let rest = format!(
-                "paused{by}{} since {}{colon}{}",
-                pause.by,
-                at(pause.since),
-                pause.reason
-            );
-            all.push(Obstacle::is(BlockerKind::Paused, pause.since, &rest).by(who));
-        }
-        if let (Some(until), Some(failure)) = (it.held_until(), &it.last_failure) {
-            let until = self.out.now.wall + until.since(self.out.now.mono);
-            let since = failure.at;
-            let rest = format!(
-                "held back until {} after a failure at {}: {}",
-                at(until),
-                at(since),
-                failure.why
-            );
-            let mut obstacle = Obstacle::is(BlockerKind::HeldBack, since, &rest);
-            obstacle.until = Some(until);
-            all.push(obstacle);
-        }
-        if let Some(since) = it.graceful {
-            let rest = format!(
-                "to be shut down when idle and takes no builds since {}",
-                at(since)
-            );
-            all.push(Obstacle::is(BlockerKind::Graceful, since, &rest));
-        }
-        for block in self.slave_lock_blocks(&self.out.layout.slave(slave).config.name) {
-            let who = block.holders.iter().map(ToString::to_string).collect();
-            let (one, many) = (format!("needs {block}"), format!("need {block}"));
-            all.push(Obstacle::new(BlockerKind::SlaveLock, None, one, many).by(who));
-        }
-        all
-    }
-
-    /// Why a slave cannot take a build of this builder, as far as its connection and its builds go.
-    fn absence(
-        &self,
-        slave: SlaveIx,
-        builder: BuilderIx,
-        refused: &Refused<'_>,
-    ) -> Option<Obstacle> {
-        let it = &self.slaves[slave.0];
-        let Some(session) = &it.session else {
-            if self.out.layout.slave(slave).latent().is_some() {
-                return self.latent_absence(slave, builder);
-            }
-            let absence = not_connected(it.absent_since.wall, it.seen_at);
-            return Some(refused.explain(&self.out.layout.slave(slave).config.name, absence));
-        };
-        let since = session.since;
-        match session.phase {
-            slave::Phase::Greeting | slave::Phase::Listing | slave::Phase::Attaching => {
-                let rest = format!("connected since {} and being attached", at(since));
-                return Some(Obstacle::is(BlockerKind::Attaching, since, &rest));
-            }
-            slave::Phase::Rejoining => {
-                let rest = format!(
-                    "to connect again when idle since {}, because something about its builders failed",
-                    at(since)
-                );
-                return Some(Obstacle::is(BlockerKind::Rejoining, since, &rest));
-            }
-            slave::Phase::ShuttingDown => {
-                let text = format!("told to end at {}", at(since));
-                let (one, many) = (format!("was {text}"), format!("were {text}"));
-                return Some(Obstacle::new(BlockerKind::ToldToEnd, since, one, many));
-            }
-            slave::Phase::Ready => {}
-        }
-        if let Some(failed) = session.failed.get(&builder) {
-            let again = session.retry_at.unwrap_or(self.out.now.mono);
-            let again = self.out.now.wall + again.since(self.out.now.mono);
-            let text = format!(
-                "could not be attached to the builder at {}, which is tried again at {}: {}",
-                at(failed.at),
-                at(again),
-                failed.why
-            );
-            let kind = BlockerKind::NotAttached;
-            let mut obstacle = Obstacle::new(kind, failed.at, text.clone(), text);
-            obstacle.until = Some(again);
-            return Some(obstacle);
-        }
-        let attachment = it.slavebuilders.get(&builder);
-        let Some(attachment) = attachment.filter(|a| !a.is_attaching()) else {
-            let since = session.listed_at;
-            let rest = format!("being told of the builder since {}", at(since));
-            return Some(Obstacle::is(BlockerKind::Attaching, since, &rest));
-        };
-        if let Some(busy) = self.busy_with(slave, builder) {
-            return Some(busy);
-        }
-        if attachment.is_pinging() {
-            let rest = "being pinged because somebody asked for it";
-            return Some(Obstacle::is(BlockerKind::Pinging, None, rest));
-        }
-        self.fullness(slave)
-    }
-
-    /// The same for a latent slave without a connection: that alone is no obstacle.
-    fn latent_absence(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
-        let instance = &self.slaves[slave.0].latent;
-        if instance.stage == latent::Stage::Stopping {
-            let since = instance.since;
-            let so_far = match &instance.failed_stops {
-                (0, _) => String::new(),
-                (_, why) => format!("; the last try failed: {why}"),
-            };
-            let rest = format!("stopped since {}{so_far}", at(since));
-            let one = format!("has an instance that is being {rest}");
-            let many = format!("have instances that are being {rest}");
-            return Some(Obstacle::new(
-                BlockerKind::InstanceStopping,
-                since,
-                one,
-                many,
-            ));
-        }
-        self.busy_with(slave, builder)
-            .or_else(|| self.fullness(slave))
-    }
-
-    fn busy_with(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
-        let attempt = self.builds.get(self.attempt_on(slave, builder)?)?;
-        let who = self.occupants(slave, [builder]);
-        let since = attempt.chosen_at;
-        let rest = format!(
-            "busy with {} since {}",
-            and_more(&who, NAMES_SHOWN),
-            at(since)
-        );
-        Some(Obstacle::is(BlockerKind::Busy, since, &rest).by(who))
-    }
-
-    /// Whether it runs as many builds as it may.
-    fn fullness(&self, slave: SlaveIx) -> Option<Obstacle> {
-        let max = self.out.layout.slave(slave).config.max_builds?;
-        if self.dispatch.has_room(slave) {
-            return None;
-        }
-        let who = self.occupants(slave, self.dispatch.busy_with(slave));
-        let builds = self.dispatch.busy_with(slave).filter_map(|builder| {
-            let id = self.attempt_on(slave, builder)?;
-            Some(self.builds.get(id)?.chosen_at)
-        });
-        let since = builds.max();
-        let when = since.map_or_else(String::new, |since| format!(" since {}", at(since)));
-        let rest = format!(
-            "full with {} (max_builds {max}){when}",
-            and_more(&who, NAMES_SHOWN)
-        );
-        Some(Obstacle::is(BlockerKind::MaxBuilds, since, &rest).by(who))
-    }
-
-    /// What a slave does for these builders.
-    fn occupants(
-        &self,
-        slave: SlaveIx,
-        builders: impl IntoIterator<Item = BuilderIx>,
-    ) -> Vec<String> {
-        let of = |builder| {
-            let attempt = self.attempt_on(slave, builder);
-            match attempt.and_then(|id| self.build_of(id)) {
-                Some((builder, number)) => LockHolder {
-                    builder,
-                    number,
-                    user: None,
-                }
-                .to_string(),
-                None => format!("a ping of {}", self.out.layout.builder_name(builder)),
-            }
-        };
-        builders.into_iter().map(of).collect()
     }
 
     fn why_in_build(

@@ -287,6 +287,12 @@ impl Engine {
                     self.note_refusal(&event);
                     self.newsroom.tell(News::Event(event));
                 }
+                Command::Unexpected {
+                    slave,
+                    builder,
+                    state,
+                    event,
+                } => debug!(%slave, %builder, state, "ignored in this state: {event}"),
                 Command::Exit => exit = true,
             }
         }

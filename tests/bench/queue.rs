@@ -213,6 +213,7 @@ fn answer(command: Command) -> Option<Input> {
         | Command::Build { .. }
         | Command::Instance { .. }
         | Command::Announce(_)
+        | Command::Unexpected { .. }
         | Command::Exit => return None,
     })
 }

@@ -262,6 +262,7 @@ impl Reference {
             Command::Build { .. }
             | Command::Instance { .. }
             | Command::Reply { .. }
+            | Command::Unexpected { .. }
             | Command::Exit => {}
         }
     }

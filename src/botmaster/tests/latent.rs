@@ -4,6 +4,7 @@ mod ends;
 
 use super::*;
 use crate::config::LatentConfig;
+use crate::model::journal::RecoveredSlave;
 
 const NEVER: Option<u64> = None;
 

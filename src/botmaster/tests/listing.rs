@@ -139,7 +139,7 @@ fn bld_12_a_slave_that_can_be_attached_to_nothing_is_let_in_ever_less() {
     let mut lists = 0;
     for _ in 0..120 {
         let session = h.log_in("s");
-        let is_in = h.core.slave_of(session).is_some();
+        let is_in = h.core.roster.slave_of(session).is_some();
         h.describe(session);
         assert_eq!(h.has_list(), is_in);
         if is_in {
@@ -147,7 +147,7 @@ fn bld_12_a_slave_that_can_be_attached_to_nothing_is_let_in_ever_less() {
             for told in [&["a", "b"] as &[_], &["a"], &["b"]] {
                 assert_eq!(h.refuse_list(), told);
             }
-            assert_eq!(h.core.slave_of(session), None);
+            assert_eq!(h.core.roster.slave_of(session), None);
         }
         h.pass(1);
     }

@@ -38,7 +38,9 @@ use crate::config::{
     BuilderConfig, FactoryConfig, MergeRule, Merging, SchedulerConfig, SchedulerKind,
     SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind,
 };
-use crate::model::{BuildId, NewChange, Op, Properties, RequestId, Results, Ticket, Timestamp};
+use crate::model::{
+    BuildId, BuilderName, NewChange, Op, Properties, RequestId, Results, Ticket, Timestamp,
+};
 
 /// A core with slaves, builders that name them, and for each builder a scheduler that builds each change on
 /// the branch of the builder's name there; "all" builds on all of them.
@@ -275,11 +277,11 @@ impl Harness {
     }
 
     fn attachments_of(&self, session: SessionId) -> Vec<(BuilderName, Epoch)> {
-        let slave = self.core.slave_of(session);
-        let its = slave.map(|s| &self.core.slaves[s.0].slavebuilders);
-        its.into_iter()
-            .flatten()
-            .map(|(&b, a)| (self.core.out.layout.builder_name(b), a.epoch()))
+        let slave = self.core.roster.slave_of(session);
+        let epochs = slave.map(|slave| self.core.roster.epochs(slave));
+        let epochs = epochs.into_iter().flatten();
+        epochs
+            .map(|(builder, epoch)| (self.core.out.layout.builder_name(builder), epoch))
             .collect()
     }
 

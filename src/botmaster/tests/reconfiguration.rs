@@ -491,5 +491,5 @@ fn slv_04_when_the_rule_changes_the_newest_connection_replaces_one_that_waits_to
     assert!(told.contains(&format!("drop 1: {why}")), "{told:?}");
     assert!(told.contains(&format!("drop {waiting}: {why}")), "{told:?}");
     assert!(told.contains(&format!("greet {newest}")), "{told:?}");
-    assert_eq!(h.core.slave_of(waiting), None);
+    assert_eq!(h.core.roster.slave_of(waiting), None);
 }

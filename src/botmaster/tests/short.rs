@@ -36,6 +36,7 @@ pub(super) fn short(command: &Command) -> Option<String> {
             }
         },
         Command::Announce(event) => return short_event(event),
+        Command::Unexpected { .. } => return None,
         Command::Exit => "exit".to_owned(),
     })
 }

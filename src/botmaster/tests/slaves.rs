@@ -57,7 +57,7 @@ fn sb_18_slv_03_whatever_goes_wrong_while_attaching_the_slave_has_all_its_builde
                 }
                 h.pass(1);
             }
-            if h.core.slave_of(session).is_none() {
+            if h.core.roster.slave_of(session).is_none() {
                 assert_eq!(h.core.attachments(), [], "{fault:?} at {step}");
                 assert_eq!((h.state("a"), h.state("b")), ("offline", "offline"));
                 h.attach("s");
@@ -138,7 +138,7 @@ fn slv_04_a_silent_old_connection_gives_way_and_its_build_is_retried_once() {
     let third = h.log_in("s");
     h.told();
     assert_eq!(
-        h.core.slave_of(third),
+        h.core.roster.slave_of(third),
         None,
         "exactly one of three survives"
     );

@@ -49,6 +49,7 @@ impl World {
                 }
             },
             Command::Announce(event) => self.hear(&event),
+            Command::Unexpected { .. } => {}
             Command::Exit => self.exited = true,
         }
     }

@@ -1,17 +1,19 @@
 //! One builder on one slave: the table of section 13, rows 1 to 19.
 //!
 //! ```text
-//!   (1) -> Attaching -(3,4)-> Idle -(7,8)-> Pinging -(10)-> Idle
-//!             |                ^               |
-//!            (5)             (15,17)          (13)
-//!             v                |               v
-//!            gone <-(6,12,18,19)------------ Building
+//!   (1) -> Introducing -(3)-> Greeting -(4)-> Idle -(7,8)-> Pinging -(10)-> Idle
+//!               |                |            ^  ^             |
+//!              (5)              (5)        (17)  (15)        (13)
+//!               v                v           |    |            v
+//!             gone             gone     Building <-(14)- Starting
+//!
+//!   gone <-(6,12,18,19)- every state
 //! ```
 //! Each attachment has an epoch; an answer of another one is [`Unexpected`] and changes nothing (SB-23).
 //! A ping that is asked for while a build is on the slave runs beside the state and never changes
 //! it (row 16, SB-19).
 
-use super::{AttemptId, Epoch, PingId};
+use crate::botmaster::ids::{AttemptId, Epoch, PingId};
 use crate::model::Mono;
 
 /// Names somebody who has all slaves of a builder pinged.
@@ -37,7 +39,9 @@ enum State {
     Idle,
     /// Somebody pings it.
     Pinging(Ping),
-    /// A build starts or runs on it.
+    /// The slave is asked to start a build (row 13).
+    Starting(AttemptId),
+    /// The slave has agreed to a build (row 14).
     Building(AttemptId),
 }
 
@@ -56,7 +60,20 @@ pub(super) struct Ping {
 
 /// The event does not belong to this attachment or not to its state; nothing has changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Unexpected;
+pub(super) struct Unexpected {
+    /// The state, which is that of another attachment if the event has an older epoch.
+    pub(super) state: &'static str,
+    pub(super) event: &'static str,
+}
+
+/// The steps of the handshake that the slave answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::botmaster) enum Step {
+    /// setMaster (rows 3 and 5).
+    MasterSet,
+    /// The greeting (rows 4 and 5).
+    Greeted,
+}
 
 /// What the handshake has come to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -101,42 +118,31 @@ impl SlaveBuilder {
         }
     }
 
-    /// Rows 3 and 5.
-    pub(super) fn on_master_set(
+    /// Rows 3 to 5: the answer to a step of the handshake.
+    pub(super) fn on_answered(
         &mut self,
+        step: Step,
         epoch: Epoch,
         ok: bool,
     ) -> Result<Handshake, Unexpected> {
-        match self.state {
-            State::Introducing if epoch == self.epoch => {}
-            State::Introducing
-            | State::Greeting
-            | State::Idle
-            | State::Pinging(_)
-            | State::Building(_) => return Err(Unexpected),
+        let (next, outcome) = match (&self.state, step) {
+            (State::Introducing, Step::MasterSet) => (State::Greeting, Handshake::Greet),
+            (State::Greeting, Step::Greeted) => (State::Idle, Handshake::Attached),
+            (State::Introducing, Step::Greeted)
+            | (State::Greeting, Step::MasterSet)
+            | (
+                State::Idle | State::Pinging(_) | State::Starting(_) | State::Building(_),
+                Step::MasterSet | Step::Greeted,
+            ) => return Err(self.unexpected(step.name())),
+        };
+        if epoch != self.epoch {
+            return Err(self.unexpected(step.name()));
         }
         if !ok {
             return Ok(Handshake::Failed);
         }
-        self.state = State::Greeting;
-        Ok(Handshake::Greet)
-    }
-
-    /// Rows 4 and 5.
-    pub(super) fn on_greeted(&mut self, epoch: Epoch, ok: bool) -> Result<Handshake, Unexpected> {
-        match self.state {
-            State::Greeting if epoch == self.epoch => {}
-            State::Introducing
-            | State::Greeting
-            | State::Idle
-            | State::Pinging(_)
-            | State::Building(_) => return Err(Unexpected),
-        }
-        if !ok {
-            return Ok(Handshake::Failed);
-        }
-        self.state = State::Idle;
-        Ok(Handshake::Attached)
+        self.state = next;
+        Ok(outcome)
     }
 
     /// Row 5, by the timer: whether the handshake of this epoch is still going on.
@@ -144,7 +150,7 @@ impl SlaveBuilder {
         if epoch == self.epoch && self.is_attaching() {
             Ok(())
         } else {
-            Err(Unexpected)
+            Err(self.unexpected("handshake timed out"))
         }
     }
 
@@ -156,7 +162,7 @@ impl SlaveBuilder {
         deadline: Mono,
     ) -> Result<(), Unexpected> {
         if !self.is_idle() {
-            return Err(Unexpected);
+            return Err(self.unexpected("chosen for a build"));
         }
         self.state = State::Pinging(Ping {
             id: ping,
@@ -175,10 +181,12 @@ impl SlaveBuilder {
         deadline: Mono,
     ) -> Result<PingAsked, Unexpected> {
         let outstanding = match &mut self.state {
-            State::Introducing | State::Greeting => return Err(Unexpected),
+            State::Introducing | State::Greeting => {
+                return Err(self.unexpected("ping wanted"));
+            }
             State::Idle => None,
             State::Pinging(outstanding) => Some(outstanding),
-            State::Building(_) => self.beside.as_mut(),
+            State::Starting(_) | State::Building(_) => self.beside.as_mut(),
         };
         if let Some(outstanding) = outstanding {
             outstanding.rounds.push(round);
@@ -199,8 +207,8 @@ impl SlaveBuilder {
         Ok(PingAsked::Send)
     }
 
-    /// Rows 10, 13 and 16: the pong. With a starter the state is BUILDING now and startBuild is to be
-    /// sent, unless `go` is false: then it is IDLE and the starter is to be given back.
+    /// Rows 10, 13 and 16: the pong. With a starter startBuild is to be sent now, unless `go` is
+    /// false: then it is IDLE and the starter is to be given back.
     pub(super) fn on_pong(&mut self, ping: PingId, go: bool) -> Result<Ping, Unexpected> {
         if let Some(beside) = self.beside.take_if(|beside| beside.id == ping) {
             return Ok(beside);
@@ -210,7 +218,7 @@ impl SlaveBuilder {
                 if let Some(attempt) = answered.starter
                     && go
                 {
-                    self.state = State::Building(attempt);
+                    self.state = State::Starting(attempt);
                 }
                 Ok(answered)
             }
@@ -218,9 +226,10 @@ impl SlaveBuilder {
             | State::Greeting
             | State::Idle
             | State::Pinging(_)
+            | State::Starting(_)
             | State::Building(_)) => {
                 self.state = other;
-                Err(Unexpected)
+                Err(self.unexpected("ping answered"))
             }
         }
     }
@@ -231,7 +240,7 @@ impl SlaveBuilder {
         if beside || matches!(&self.state, State::Pinging(p) if p.id == ping) {
             Ok(())
         } else {
-            Err(Unexpected)
+            Err(self.unexpected("ping failed"))
         }
     }
 
@@ -246,7 +255,8 @@ impl SlaveBuilder {
             | State::Greeting
             | State::Idle
             | State::Pinging(_)
-            | State::Building(_) => Err(Unexpected),
+            | State::Starting(_)
+            | State::Building(_) => Err(self.unexpected("start stopped")),
         }
     }
 
@@ -257,24 +267,27 @@ impl SlaveBuilder {
         ok: bool,
     ) -> Result<AttemptId, Unexpected> {
         match self.state {
-            State::Building(attempt) if epoch == self.epoch => {
-                if !ok {
-                    self.state = State::Idle;
-                }
+            State::Starting(attempt) if epoch == self.epoch => {
+                self.state = if ok {
+                    State::Building(attempt)
+                } else {
+                    State::Idle
+                };
                 Ok(attempt)
             }
             State::Introducing
             | State::Greeting
             | State::Idle
             | State::Pinging(_)
-            | State::Building(_) => Err(Unexpected),
+            | State::Starting(_)
+            | State::Building(_) => Err(self.unexpected("start answered")),
         }
     }
 
     /// Row 17: the build has ended.
     pub(super) fn on_build_finished(&mut self, attempt: AttemptId) -> Result<(), Unexpected> {
         match self.state {
-            State::Building(its) if its == attempt => {
+            State::Building(running) if running == attempt => {
                 self.state = State::Idle;
                 Ok(())
             }
@@ -282,7 +295,8 @@ impl SlaveBuilder {
             | State::Greeting
             | State::Idle
             | State::Pinging(_)
-            | State::Building(_) => Err(Unexpected),
+            | State::Starting(_)
+            | State::Building(_) => Err(self.unexpected("build finished")),
         }
     }
 
@@ -295,7 +309,7 @@ impl SlaveBuilder {
         let pinging = match self.state {
             State::Introducing | State::Greeting | State::Idle => None,
             State::Pinging(ping) => Some(ping),
-            State::Building(attempt) => {
+            State::Starting(attempt) | State::Building(attempt) => {
                 gone.attempt = Some(attempt);
                 None
             }
@@ -330,7 +344,29 @@ impl SlaveBuilder {
 
     /// Whether it counts against the slave's builds (SLB-02, SLV-10).
     pub(super) const fn is_busy(&self) -> bool {
-        matches!(self.state, State::Pinging(_) | State::Building(_))
+        match self.state {
+            State::Introducing | State::Greeting | State::Idle => false,
+            State::Pinging(_) | State::Starting(_) | State::Building(_) => true,
+        }
+    }
+
+    /// Whether the slave has been asked to start this build and has not answered.
+    pub(super) fn is_starting(&self, epoch: Epoch) -> bool {
+        matches!(self.state, State::Starting(_)) && self.epoch == epoch
+    }
+
+    /// Whether a build is on its way to the slave, which has not agreed to it yet.
+    pub(super) fn is_before_start(&self) -> bool {
+        match &self.state {
+            State::Pinging(ping) => ping.starter.is_some(),
+            State::Starting(_) => true,
+            State::Introducing | State::Greeting | State::Idle | State::Building(_) => false,
+        }
+    }
+
+    /// Whether the slave has agreed to a build, which has not ended.
+    pub(super) const fn is_building(&self) -> bool {
+        matches!(self.state, State::Building(_))
     }
 
     /// The build that starts or runs on it.
@@ -338,7 +374,28 @@ impl SlaveBuilder {
         match &self.state {
             State::Introducing | State::Greeting | State::Idle => None,
             State::Pinging(ping) => ping.starter,
-            State::Building(attempt) => Some(*attempt),
+            State::Starting(attempt) | State::Building(attempt) => Some(*attempt),
+        }
+    }
+
+    const fn unexpected(&self, event: &'static str) -> Unexpected {
+        let state = match self.state {
+            State::Introducing => "introducing",
+            State::Greeting => "greeting",
+            State::Idle => "idle",
+            State::Pinging(_) => "pinging",
+            State::Starting(_) => "starting",
+            State::Building(_) => "building",
+        };
+        Unexpected { state, event }
+    }
+}
+
+impl Step {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MasterSet => "master set",
+            Self::Greeted => "greeted",
         }
     }
 }

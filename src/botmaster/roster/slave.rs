@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::SessionId;
-use super::ids::BuilderIx;
-use super::latent::{self, Latent};
 use super::slavebuilder::SlaveBuilder;
 use crate::backoff::Backoff;
-use crate::model::{BuilderName, Mono, Now, Op, Pause, SlaveName, Timestamp};
+use crate::botmaster::ids::{BuilderIx, SessionId};
+use crate::model::{BuilderName, Mono, Now, Pause, Timestamp};
 
 /// Failed starts that lie further apart than this have nothing to do with each other (BLD-12).
 const FAILURE_MEMORY: Duration = Duration::from_secs(60);
@@ -33,8 +31,10 @@ pub(super) struct Slave {
     pub(super) slavebuilders: BTreeMap<BuilderIx, SlaveBuilder>,
     /// Those of them whose builder has no use for the slave any more, but whose build still runs (BRC-05).
     pub(super) leaving: BTreeSet<BuilderIx>,
-    /// Its instance, if it is a latent one.
-    pub(super) latent: Latent,
+    /// How many of its attachments are busy.
+    pub(super) busy: usize,
+    /// How many of its attachments are being attached.
+    pub(super) attaching: usize,
     /// Since when it is to be shut down when it is idle (SLV-08).
     pub(super) graceful: Option<Timestamp>,
     /// Whether people keep it from builds (SLV-09).
@@ -54,24 +54,26 @@ pub(super) struct Slave {
 
 /// A connection that is the slave's.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) id: SessionId,
+pub(in crate::botmaster) struct Session {
+    pub(in crate::botmaster) id: SessionId,
     pub(super) address: String,
-    pub(super) phase: Phase,
+    pub(in crate::botmaster) phase: Phase,
     /// When it came, or was told to go.
-    pub(super) since: Timestamp,
+    pub(in crate::botmaster) since: Timestamp,
     /// The builders, with their directories, that it was told last.
     pub(super) listed: BuilderList,
     /// When that was.
-    pub(super) listed_at: Timestamp,
+    pub(in crate::botmaster) listed_at: Timestamp,
     /// Whether it has not answered that list yet.
-    pub(super) listing: bool,
+    pub(super) is_listing: bool,
     /// Whether that list is to change when a build has ended.
-    pub(super) stale: bool,
+    pub(super) is_stale: bool,
+    /// Whether it may have to be told another list.
+    pub(super) is_unsynced: bool,
     /// The builders that could not be attached, until they are tried again (row 5).
-    pub(super) failed: BTreeMap<BuilderIx, FailedAttach>,
+    pub(in crate::botmaster) failed: BTreeMap<BuilderIx, FailedAttach>,
     /// When that is.
-    pub(super) retry_at: Option<Mono>,
+    pub(in crate::botmaster) retry_at: Option<Mono>,
     /// How long to wait before the next attempt.
     pub(super) retries: Backoff,
     /// Whether it has refused several new builders at once, so that it is told of one after the other.
@@ -80,13 +82,13 @@ pub(super) struct Session {
 
 /// Why a builder is not attached to a slave that is connected.
 #[derive(Debug)]
-pub(super) struct FailedAttach {
+pub(in crate::botmaster) struct FailedAttach {
     /// The directory that the slave was told.
     pub(super) dir: String,
     /// What went wrong.
-    pub(super) why: String,
+    pub(in crate::botmaster) why: String,
     /// When.
-    pub(super) at: Timestamp,
+    pub(in crate::botmaster) at: Timestamp,
 }
 
 impl Session {
@@ -99,13 +101,20 @@ impl Session {
             since: now,
             listed: Vec::new(),
             listed_at: now,
-            listing: false,
-            stale: false,
+            is_listing: false,
+            is_stale: false,
+            is_unsynced: false,
             failed: BTreeMap::new(),
             retry_at: None,
             retries: RETRIES,
             one_by_one: false,
         }
+    }
+
+    /// The connection is in another phase now, in which it stays until it ends.
+    pub(super) const fn enter(&mut self, phase: Phase, now: Timestamp) {
+        self.phase = phase;
+        self.since = now;
     }
 
     /// How long to wait before what could not be attached is tried again.
@@ -119,7 +128,7 @@ pub(super) type BuilderList = Vec<(BuilderName, String)>;
 
 /// How far a connection has come (SLV-02).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Phase {
+pub(in crate::botmaster) enum Phase {
     /// It is greeted and tells of itself.
     Greeting,
     /// It is told its builders.
@@ -153,9 +162,9 @@ pub(super) struct Contender {
 
 /// Something that counts against a slave.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) at: Timestamp,
-    pub(super) why: String,
+pub(in crate::botmaster) struct Failure {
+    pub(in crate::botmaster) at: Timestamp,
+    pub(in crate::botmaster) why: String,
     /// Whether it could not even be attached, so that it is not let in while it is held back.
     pub(super) attaching: bool,
 }
@@ -190,7 +199,8 @@ impl Slave {
             arbitrating: false,
             slavebuilders: BTreeMap::new(),
             leaving: BTreeSet::new(),
-            latent: Latent::new(now.wall),
+            busy: 0,
+            attaching: 0,
             graceful: None,
             paused: None,
             absent_since: now,
@@ -234,35 +244,10 @@ impl Slave {
         self.failures.held = false;
     }
 
-    /// Whether it takes builds at all: its room and its locks are another matter (BLD-04).
-    pub(super) fn takes_builds(&self, is_latent: bool) -> bool {
-        let ready = match &self.session {
-            Some(session) => session.phase == Phase::Ready,
-            None => is_latent && self.latent.stage != latent::Stage::Stopping,
-        };
-        let wanted = self.paused.is_none() && self.graceful.is_none();
-        ready && wanted && !self.failures.held
-    }
-
-    /// What is to be stored of its instance.
-    pub(super) fn instance_op(&self, slave: SlaveName) -> Op {
-        Op::SlaveInstance {
-            slave,
-            instance: self.latent.record.clone(),
-        }
-    }
-
     /// Whether it is connected and has been attached to its builders.
     pub(super) fn is_attached(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| session.phase.is_attached())
-    }
-
-    /// Whether its slave-builder of this builder is LATENT, and no build waits for it there (row 20).
-    pub(super) fn is_latent_for(&self, builder: BuilderIx) -> bool {
-        self.session.is_none()
-            && self.latent.wanted.contains(&builder)
-            && !self.latent.waiting.contains_key(&builder)
     }
 
     /// Until when it is held back, if it is.
@@ -274,11 +259,6 @@ impl Slave {
     pub(super) fn is_shut_out(&self) -> bool {
         let last = self.last_failure.as_ref();
         self.failures.held && last.is_some_and(|failure| failure.attaching)
-    }
-
-    /// Its session, if that is `session`.
-    pub(super) fn session_if(&mut self, session: SessionId) -> Option<&mut Session> {
-        self.session.as_mut().filter(|s| s.id == session)
     }
 }
 

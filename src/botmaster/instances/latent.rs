@@ -18,9 +18,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::ids::BuilderIx;
-use super::{AttemptId, InstanceId};
 use crate::backoff::Backoff;
+use crate::botmaster::ids::{AttemptId, BuilderIx, InstanceId};
 use crate::model::{InstanceRecord, InstanceStop, Timestamp};
 
 /// The time between two attempts to stop an instance.
@@ -46,7 +45,7 @@ pub(super) struct Latent {
 
 /// How far an instance is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Stage {
+pub(in crate::botmaster) enum Stage {
     /// There is none.
     Down,
     /// That it is being started is being written: what is not on record is not started.

@@ -18,6 +18,7 @@ enum Is {
     Greeting,
     Idle,
     Pinging,
+    Starting,
     Building,
 }
 
@@ -73,10 +74,10 @@ impl Model {
     fn master_set(&mut self, epoch: Epoch, ok: bool) {
         let Some(it) = &mut self.it else { return };
         let expected = (self.is == Is::Introducing && epoch.0 == self.epoch).then_some(ok);
-        match (it.on_master_set(epoch, ok), expected) {
+        match (it.on_answered(Step::MasterSet, epoch, ok), expected) {
             (Ok(Handshake::Greet), Some(true)) => self.go(3, Is::Greeting),
             (Ok(Handshake::Failed), Some(false)) => self.remove(5),
-            (Err(Unexpected), None) => {}
+            (Err(_), None) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -84,10 +85,10 @@ impl Model {
     fn greeted(&mut self, epoch: Epoch, ok: bool) {
         let Some(it) = &mut self.it else { return };
         let expected = (self.is == Is::Greeting && epoch.0 == self.epoch).then_some(ok);
-        match (it.on_greeted(epoch, ok), expected) {
+        match (it.on_answered(Step::Greeted, epoch, ok), expected) {
             (Ok(Handshake::Attached), Some(true)) => self.go(4, Is::Idle),
             (Ok(Handshake::Failed), Some(false)) => self.remove(5),
-            (Err(Unexpected), None) => {}
+            (Err(_), None) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -117,7 +118,7 @@ impl Model {
         let (round, ping) = (RoundId(self.number()), PingId(self.number()));
         let Some(it) = &mut self.it else { return };
         match (it.on_ping_asked(round, ping, deadline(30)), self.is) {
-            (Err(Unexpected), Is::Introducing | Is::Greeting) => return,
+            (Err(_), Is::Introducing | Is::Greeting) => return,
             (Ok(PingAsked::Send), Is::Idle) => {
                 self.last_ping = Some(ping);
                 self.go(8, Is::Pinging);
@@ -127,12 +128,12 @@ impl Model {
                 assert!(at <= deadline(30));
                 self.rows.insert(9);
             }
-            (Ok(PingAsked::Send), Is::Building) => {
+            (Ok(PingAsked::Send), Is::Starting | Is::Building) => {
                 assert_eq!(self.beside, None);
                 self.beside = Some(ping);
                 self.rows.insert(16);
             }
-            (Ok(PingAsked::Joined(joined, _)), Is::Building) => {
+            (Ok(PingAsked::Joined(joined, _)), Is::Starting | Is::Building) => {
                 assert_eq!(Some(joined), self.beside);
                 self.rows.insert(16);
             }
@@ -165,7 +166,7 @@ impl Model {
         } else {
             assert_eq!(answered.starter, self.starter);
             let (row, is) = match self.starter {
-                Some(_) => (13, Is::Building),
+                Some(_) => (13, Is::Starting),
                 None => (10, Is::Idle),
             };
             self.go(row, is);
@@ -174,7 +175,7 @@ impl Model {
 
     fn start_answered(&mut self, epoch: Epoch, ok: bool) {
         let Some(it) = &mut self.it else { return };
-        let expected = self.is == Is::Building && epoch.0 == self.epoch;
+        let expected = self.is == Is::Starting && epoch.0 == self.epoch;
         let answered = it.on_start_answered(epoch, ok);
         assert_eq!(answered.is_ok(), expected);
         if expected {
@@ -214,7 +215,7 @@ impl Model {
             Is::Introducing | Is::Greeting => 6,
             Is::Idle => 19,
             Is::Pinging => 12,
-            Is::Building => 18,
+            Is::Starting | Is::Building => 18,
         };
         let gone = self.it.take().unwrap().on_detached();
         assert_eq!(gone.attempt, self.starter);
@@ -253,7 +254,11 @@ impl Model {
         assert_eq!(it.is_attaching(), attaching);
         assert_eq!(it.is_idle(), self.is == Is::Idle);
         assert_eq!(it.is_pinging(), self.is == Is::Pinging);
-        assert_eq!(it.is_busy(), matches!(self.is, Is::Pinging | Is::Building));
+        let busy = matches!(self.is, Is::Pinging | Is::Starting | Is::Building);
+        assert_eq!(it.is_busy(), busy);
+        assert_eq!(it.is_building(), self.is == Is::Building);
+        let is_starting = self.is == Is::Starting;
+        assert_eq!(it.is_starting(Epoch(self.epoch)), is_starting);
         assert_eq!(it.attempt(), self.starter);
     }
 }
@@ -288,10 +293,11 @@ fn slb_01_random_walks_follow_the_table_and_take_every_ordinary_row() {
 
 fn building() -> SlaveBuilder {
     let mut it = SlaveBuilder::new(Epoch(1));
-    it.on_master_set(Epoch(1), true).unwrap();
-    it.on_greeted(Epoch(1), true).unwrap();
+    it.on_answered(Step::MasterSet, Epoch(1), true).unwrap();
+    it.on_answered(Step::Greeted, Epoch(1), true).unwrap();
     it.on_chosen(AttemptId(1), PingId(1), deadline(10)).unwrap();
     it.on_pong(PingId(1), true).unwrap();
+    it.on_start_answered(Epoch(1), true).unwrap();
     it
 }
 
@@ -311,8 +317,17 @@ fn sb_19_pings_beside_a_build_never_change_the_state() {
 #[test]
 fn sb_23_answers_of_an_older_epoch_change_nothing() {
     let mut it = SlaveBuilder::new(Epoch(2));
-    assert_eq!(it.on_master_set(Epoch(1), true), Err(Unexpected));
-    assert_eq!(it.on_greeted(Epoch(1), true), Err(Unexpected));
+    let unexpected = |event| {
+        Err(Unexpected {
+            state: "introducing",
+            event,
+        })
+    };
+    let old = Epoch(1);
+    let master_set = it.on_answered(Step::MasterSet, old, true);
+    assert_eq!(master_set, unexpected("master set"));
+    let greeted = it.on_answered(Step::Greeted, old, true);
+    assert_eq!(greeted, unexpected("greeted"));
     assert!(it.is_attaching());
 }
 

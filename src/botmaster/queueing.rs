@@ -1,0 +1,76 @@
+//! Requests enter and leave the queues of their builders, also of builders that were removed (BLD-10,
+//! BST-09).
+
+use super::buildset::Place;
+use super::ids::BuilderIx;
+use super::timers::Timer;
+use super::{BotMaster, Event};
+use crate::model::{RequestId, Results};
+
+impl BotMaster {
+    /// Puts a request into the queue of its builder, at the place that its priority and age give it (BLD-10).
+    pub(super) fn enqueue(&mut self, id: RequestId, announce: bool) {
+        self.intake.set_places(&[id], Place::Queued);
+        let Some(open) = self.intake.request(id) else {
+            return;
+        };
+        let Some(builder) = self.out.layout.builder_named(&open.request.builder) else {
+            return;
+        };
+        self.dispatch.enqueue(builder, &open.request);
+        if announce {
+            let builder = self.out.layout.builder_name(builder);
+            self.out.announce(Event::RequestQueued {
+                request: id,
+                builder,
+            });
+        }
+        if !self.out.layout.builder(builder).is_configured {
+            self.await_return(builder);
+        }
+    }
+
+    /// Takes a request out of the queue.
+    pub(super) fn unqueue(&mut self, id: RequestId) {
+        if let Some(open) = self.intake.request(id)
+            && let Some(builder) = self.out.layout.builder_named(&open.request.builder)
+        {
+            self.dispatch.unqueue(builder, &open.request);
+        }
+    }
+
+    /// Requests wait for a builder that was removed: they wait for a while, and are given up then (BST-09).
+    pub(super) fn await_return(&mut self, builder: BuilderIx) {
+        let timer = Timer::Orphans(builder);
+        if !self.out.timers.is_set(timer) {
+            let wait = self.out.layout.config().orphan_request_grace;
+            self.out.set_timer(timer, wait);
+        }
+    }
+
+    /// The builder has not come back.
+    pub(super) fn on_orphans_due(&mut self, builder: BuilderIx) {
+        let placed = self.out.layout.builder(builder);
+        if placed.is_configured {
+            return;
+        }
+        let why = format!(
+            "builder {} was removed from the configuration",
+            placed.config.name
+        );
+        let waiting: Vec<_> = self
+            .dispatch
+            .queue(builder)
+            .iter()
+            .map(|(_, id)| id)
+            .collect();
+        let (mut ops, mut effects) = (Vec::new(), Vec::new());
+        for request in waiting {
+            self.unqueue(request);
+            let ended = (request, Results::Failure, Some(why.clone()));
+            self.intake
+                .finish_request(&mut self.out, ended, &mut ops, &mut effects);
+        }
+        self.out.persist_then(ops, effects);
+    }
+}
