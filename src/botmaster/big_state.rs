@@ -6,7 +6,7 @@ use super::Event;
 use super::ids::BuilderIx;
 use super::out::Out;
 use super::outcome::Counted;
-use crate::model::Op;
+use crate::model::{BigState, Op};
 
 /// What the big states follow from. One that has changed is announced when the input has been dealt
 /// with, or earlier by [`BigStates::announce`].
@@ -25,7 +25,7 @@ struct Counts {
     latents: usize,
     /// Builds that start or run: the building list.
     building: usize,
-    announced: Option<&'static str>,
+    announced: Option<BigState>,
 }
 
 impl BigStates {
@@ -78,7 +78,7 @@ impl BigStates {
     }
 
     /// The big state.
-    pub(super) fn of(&self, builder: BuilderIx) -> &'static str {
+    pub(super) fn of(&self, builder: BuilderIx) -> BigState {
         self.builders[builder.0].state()
     }
 
@@ -103,13 +103,13 @@ impl Counts {
         self.attached > 0 || self.latents > 0
     }
 
-    const fn state(&self) -> &'static str {
+    const fn state(&self) -> BigState {
         if !self.has_slave() {
-            "offline"
+            BigState::Offline
         } else if self.building > 0 {
-            "building"
+            BigState::Building
         } else {
-            "idle"
+            BigState::Idle
         }
     }
 }
@@ -123,14 +123,14 @@ mod tests {
         let builder = BuilderIx(0);
         let mut states = BigStates::default();
         states.add_builder();
-        assert_eq!(states.of(builder), "offline");
+        assert_eq!(states.of(builder), BigState::Offline);
         for slave in [Counted::Slave, Counted::Latent] {
             states.add(builder, slave);
-            assert_eq!(states.of(builder), "idle");
+            assert_eq!(states.of(builder), BigState::Idle);
             states.add(builder, Counted::Build);
-            assert_eq!(states.of(builder), "building");
+            assert_eq!(states.of(builder), BigState::Building);
             states.remove(builder, slave);
-            assert_eq!(states.of(builder), "offline");
+            assert_eq!(states.of(builder), BigState::Offline);
             states.remove(builder, Counted::Build);
         }
     }

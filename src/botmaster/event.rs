@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Absence, LockUser, LockWait};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuilderName, Change, Pause, RequestId, Results, SchedulerName,
-    SetId, SlaveName,
+    BigState, BuildId, BuildNumber, BuildSet, BuilderName, Change, Pause, RequestId, Results,
+    SchedulerName, SetId, SlaveName,
 };
 
 /// Something worth telling. What is on record is announced only when it is durable.
@@ -105,8 +105,8 @@ pub enum Event {
     BuilderState {
         /// Which builder.
         builder: BuilderName,
-        /// `offline`, `idle` or `building`.
-        state: &'static str,
+        /// What it is now.
+        state: BigState,
     },
     /// A slave is attached to all its builders and can be used.
     SlaveConnected {

@@ -7,7 +7,9 @@ use super::instances::Stage;
 use super::layout::PlacedSlave;
 use super::roster::Use;
 use super::{BotMaster, SessionId};
-use crate::model::{BuildNumber, BuilderName, RequestId, SchedulerName, SlaveName, Timestamp};
+use crate::model::{
+    BigState, BuildNumber, BuilderName, RequestId, SchedulerName, SlaveName, Timestamp,
+};
 
 /// One builder on one slave.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -91,7 +93,7 @@ impl BotMaster {
 
     /// The big state of a builder (BLD-13).
     #[must_use]
-    pub fn big_state(&self, builder: &BuilderName) -> Option<&'static str> {
+    pub fn big_state(&self, builder: &BuilderName) -> Option<BigState> {
         let builder = self.out.layout.builder_named(builder)?;
         Some(self.states.of(builder))
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{BuilderName, Properties, RequestId, SchedulerName, SetId, SourceStamp, Timestamp};
 
 /// A set of requests for one source stamp on several builders (BST-01).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BuildSet {
     /// Its number.
     pub id: SetId,

@@ -12,13 +12,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
-    Effort, Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody, Pause,
-    Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+    BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber,
+    Decision, Effort, Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody,
+    Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
-/// One thing to remember.
-#[derive(Clone, Debug, PartialEq)]
+/// The format of serialized ops. It grows when ops that an earlier version has written could no
+/// longer be read; `tests/data/ops.jsonl` has each of them.
+pub const OP_FORMAT: u32 = 1;
+
+/// One thing to remember. The names of its variants and fields are part of the format of serialized
+/// ops: what is renamed here keeps its old name there.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// A change was accepted.
     ChangeAdded(Arc<Change>),
@@ -222,12 +228,12 @@ pub enum Op {
         /// The instance; absent: there is none any more.
         instance: Option<InstanceRecord>,
     },
-    /// The big state of a builder changed: `offline`, `idle` or `building` (BLD-13).
+    /// The big state of a builder changed (BLD-13).
     BuilderState {
         /// Which builder.
         builder: BuilderName,
         /// Its state.
-        state: &'static str,
+        state: BigState,
     },
     /// What is expected of a builder's steps from now on, and of no others (PRG-03, PRG-04).
     StepsExpected {
@@ -250,7 +256,8 @@ pub enum Op {
 
 /// What has gone, or goes with this, because it is beyond a horizon. Nothing that is open needs it;
 /// its numbers are never used again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pruned {
     /// Finished builds with their steps and logs, and finished sets of which no build is left.
     Builds(Vec<BuildId>),
@@ -285,7 +292,7 @@ pub struct StepOutcome {
 }
 
 /// The start of a build.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BuildStart {
     /// Its number over all builders.
     pub build: BuildId,

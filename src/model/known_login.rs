@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// Most known logins that are kept.
 pub const MAX_KNOWN_LOGINS: usize = 16_384;
 
 /// A user who has logged in from a network: an IPv4 address, or an IPv6 address whose second half
 /// is zero.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct KnownLogin {
     /// The user's or slave's name.
     pub user: String,
@@ -16,7 +18,7 @@ pub struct KnownLogin {
 }
 
 /// A login that is to be put on record.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LoginRecord {
     /// The login.
     pub login: KnownLogin,

@@ -4,6 +4,7 @@
 //! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
 //! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
 
+mod big_state;
 pub mod build;
 pub mod buildset;
 pub mod change;
@@ -23,6 +24,7 @@ pub mod time;
 pub mod try_job;
 pub mod zone;
 
+pub use big_state::BigState;
 pub use build::interested_users;
 pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange, UnusableTime};

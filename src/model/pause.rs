@@ -1,9 +1,11 @@
 //! What is remembered of a slave that people keep from builds (SLV-09).
 
+use serde::{Deserialize, Serialize};
+
 use super::Timestamp;
 
 /// A slave is paused: it gets no new builds, and those that run go on.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Pause {
     /// Since when.
     pub since: Timestamp,

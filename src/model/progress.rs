@@ -38,7 +38,8 @@ impl Effort {
 
 /// What a builder's steps are expected to take, by their names; no others than those of its last
 /// build that succeeded.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Expectations(pub BTreeMap<String, Effort>);
 
 impl Expectations {

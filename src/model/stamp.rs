@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{Change, SetId};
 
 /// A patch to apply after checkout (SST-01).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Patch {
     /// How many leading path components `patch -p` strips.
     pub level: u32,
@@ -25,10 +26,11 @@ pub struct Patch {
 
 /// A diff; bytes, not text (TJD-10). Diffs are large and queues long: only one that is on its way
 /// into the state is in memory.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PatchBody {
     /// Of a build set that is being submitted.
-    Given(Bytes),
+    Given(#[serde(with = "base64_text")] Bytes),
     /// In the state, with this build set. Whoever needs the diff reads it there.
     Kept(SetId),
 }
@@ -43,7 +45,7 @@ impl fmt::Debug for PatchBody {
 }
 
 /// What to build. See SST-02 for what the combinations of fields mean.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SourceStamp {
     /// Branch; absent is the default branch.
     pub branch: Option<String>,
@@ -156,6 +158,25 @@ impl SourceStamp {
         self.revision
             .as_deref()
             .or_else(|| self.changes.last()?.revision.as_deref())
+    }
+}
+
+/// Bytes as text, so that a diff that is not UTF-8 can stand in JSON.
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use bytes::Bytes;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
+        Ok(bytes.into())
     }
 }
 

@@ -276,7 +276,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
                 "INSERT INTO builder (name, state) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET state = excluded.state",
             )?
-            .execute(params![builder.as_str(), state]),
+            .execute(params![builder.as_str(), state.as_str()]),
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => configured(conn, builders, slaves),
         Op::Pruned(pruned) => prune::write(conn, pruned),

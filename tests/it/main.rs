@@ -5,6 +5,7 @@ mod buildslave_program;
 mod command_lines;
 mod hook;
 mod net;
+mod ops;
 mod options;
 mod pb_corpus;
 mod pb_golden;

@@ -10,7 +10,7 @@ use buildmaster::botmaster::{
     SlaveInput,
 };
 use buildmaster::config::Config;
-use buildmaster::model::{BuildId, BuilderName, Mono, Op, SlaveName};
+use buildmaster::model::{BigState, BuildId, BuilderName, Mono, Op, SlaveName};
 
 /// What is known of slaves and their builders.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Reference {
     pub sessions: BTreeMap<SessionId, Session>,
     attached: BTreeMap<(SessionId, BuilderName), Attachment>,
     held_until: BTreeMap<SlaveName, Mono>,
-    states: BTreeMap<BuilderName, &'static str>,
+    states: BTreeMap<BuilderName, BigState>,
     /// Slaves that are paused, and the last ping before that.
     paused: BTreeMap<SlaveName, PingId>,
     last_ping: PingId,
@@ -396,7 +396,7 @@ impl Reference {
                 it.expect("it is connected").rejoining = true;
             }
             Event::BuilderState { builder, state } => {
-                let old = self.states.insert(builder.clone(), state);
+                let old = self.states.insert(builder.clone(), *state);
                 assert_ne!(old, Some(*state), "announced without a change");
             }
             Event::ShuttingDown { .. } => self.stopping = true,

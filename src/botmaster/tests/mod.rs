@@ -375,7 +375,7 @@ impl Harness {
     }
 
     fn state(&self, builder: &str) -> &'static str {
-        self.core.big_state(&builder.into()).unwrap()
+        self.core.big_state(&builder.into()).unwrap().as_str()
     }
 
     /// What has come out, in short; forgets it.

@@ -23,8 +23,8 @@ use super::*;
 use crate::logs::{Channel, LogStore};
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, FilterField, Forecast,
-    NewChange, Op, Properties, RequestId, Results, SetId, SourceStamp, Ticket,
+    BigState, BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, FilterField,
+    Forecast, NewChange, Op, Properties, RequestId, Results, SetId, SourceStamp, Ticket,
 };
 use crate::store::Store;
 
@@ -151,7 +151,7 @@ fn a_state() -> tempfile::TempDir {
         },
         Op::BuilderState {
             builder: "quick".into(),
-            state: "building",
+            state: BigState::Building,
         },
         Op::ChangeAdded(a_change(1)),
         Op::ChangeOffered {

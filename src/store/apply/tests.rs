@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
-    BuildId, BuildNumber, Forecast, InstanceRecord, InstanceStop, KnownLogin, LoginRecord,
-    NewChange, Patch, PatchBody, Properties, RequestId, Results, SchedulerName, SetId, StopMeans,
-    Timestamp,
+    BigState, BuildId, BuildNumber, Forecast, InstanceRecord, InstanceStop, KnownLogin,
+    LoginRecord, NewChange, Patch, PatchBody, Properties, RequestId, Results, SchedulerName, SetId,
+    StopMeans, Timestamp,
 };
 use crate::store::read::{self, Which};
 use crate::store::{State, Store, StoreError, schema};
@@ -355,7 +355,7 @@ fn builders_and_slaves_are_those_of_the_configuration() {
             },
             Op::BuilderState {
                 builder: "zeta".into(),
-                state: "building",
+                state: BigState::Building,
             },
             Op::SetSubmitted(a_set(1, 1, &["zeta", "zeta", "alpha"], vec![])),
             started(1, "zeta", 0, &[1]),

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, Results};
+use crate::model::{BigState, BuildNumber, BuilderName, ChangeNumber, Results};
 use crate::store::State;
 use crate::store::apply::tests::{
     a_change, a_set, apply_all, at, finished, log_opened, queue, reopen, request_finished, started,
@@ -286,7 +286,7 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
             },
             Op::BuilderState {
                 builder: "quick".into(),
-                state: "building",
+                state: BigState::Building,
             },
         ],
     );

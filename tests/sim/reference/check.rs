@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use buildmaster::botmaster::{AttachmentState, BotMaster, InstanceState, SessionId};
-use buildmaster::model::{BuilderName, Mono, SlaveName};
+use buildmaster::model::{BigState, BuilderName, Mono, SlaveName};
 
 use super::{Reference, Session, State};
 
@@ -138,7 +138,7 @@ impl Reference {
         let config = self.config.builder(builder.as_str()).unwrap();
         let latent = config.slaves.iter().any(|slave| self.is_latent(slave));
         assert_eq!(
-            core.big_state(builder) == Some("offline"),
+            core.big_state(builder) == Some(BigState::Offline),
             !attached && !latent
         );
     }

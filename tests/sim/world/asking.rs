@@ -2,7 +2,9 @@
 //! BUI-10, BLD-16, SLV-08, SLV-09).
 
 use buildmaster::botmaster::{Answer, Ask, Forced, Input, ReplyId};
-use buildmaster::model::{BuildNumber, BuilderName, Properties, RequestId, SlaveName, SourceStamp};
+use buildmaster::model::{
+    BigState, BuildNumber, BuilderName, Properties, RequestId, SlaveName, SourceStamp,
+};
 use rand::RngExt;
 
 use super::World;
@@ -140,7 +142,7 @@ impl World {
         let soon = self.rng.random_bool(0.3);
         self.let_timers_fire();
         let exists = self.config.builders.iter().any(|b| b.name == builder);
-        let offline = self.core.big_state(&builder) == Some("offline");
+        let offline = self.core.big_state(&builder) == Some(BigState::Offline);
         let ends = self.reference.is_stopping() || self.exited;
         let is_refused = !exists || ends || (soon && offline);
         let may_be = !is_refused;
