@@ -1,19 +1,23 @@
 //! What people and programs ask of the core, and what it answers.
 //!
-//! A new verb is a variant of [`Ask`] with its arm in `on_asked`, its handler, and its words on the
-//! command line.
+//! [`Ask`] is the one type of a question: it is made by the command line or another source, carried
+//! over the control socket, handed on by `control`, and answered here. A new verb is a variant of it,
+//! a handler, and its words on the command line.
 
 use std::sync::Arc;
 
-use super::{BotMaster, Forced, Pinged, ReplyId};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{BotMaster, Pinged, ReplyId};
 use crate::model::{
-    BuildNumber, BuildSet, BuilderName, ChangeNumber, NewChange, RequestId, SchedulerName,
-    SlaveName, TryJob,
+    BuildNumber, BuildSet, BuilderName, ChangeNumber, NewChange, Properties, RequestId,
+    SchedulerName, SlaveName, SourceStamp, TryJob,
 };
 
 /// A question to the core. Each is answered once, and when the answer is yes, what it says is on
 /// disk.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Ask {
     /// Take a change; answered with its number when the change and all that follows from it are on
     /// disk.
@@ -40,6 +44,7 @@ pub enum Ask {
         /// The number of the build.
         number: BuildNumber,
         /// Why (BUI-11).
+        #[serde(default)]
         reason: String,
     },
     /// Stop the build of a request, also one that is still being prepared and has no number yet
@@ -48,6 +53,7 @@ pub enum Ask {
         /// The request.
         request: RequestId,
         /// Why.
+        #[serde(default)]
         reason: String,
     },
     /// Take a request out of the queue (BRQ-04).
@@ -60,8 +66,10 @@ pub enum Ask {
         /// The slave.
         slave: SlaveName,
         /// The user who pauses it.
+        #[serde(default)]
         by: String,
         /// Why.
+        #[serde(default)]
         reason: String,
     },
     /// Give a paused slave builds again.
@@ -75,6 +83,7 @@ pub enum Ask {
         slave: SlaveName,
         /// Cancel the shutdown, if the slave has not been told yet. A slave inside the master is
         /// started again.
+        #[serde(default)]
         cancel: bool,
     },
     /// Ping all slaves of a builder (BLD-16); an error names the first slave that did not answer.
@@ -88,17 +97,132 @@ pub enum Ask {
     CancelShutdown,
 }
 
+/// A forced build: a set of one request, without a scheduler.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forced {
+    /// The builder.
+    pub builder: BuilderName,
+    /// Whether it is rejected if no slave is connected and no latent one can be started.
+    #[serde(default)]
+    pub soon: bool,
+    /// What to build.
+    #[serde(default)]
+    pub stamp: SourceStamp,
+    /// Why; shown with the build.
+    #[serde(default)]
+    pub reason: String,
+    /// The properties of the set.
+    #[serde(default)]
+    pub properties: Properties,
+    /// Its priority in the queue (BRQ-09): higher numbers are built first; 0 is usual.
+    #[serde(default)]
+    pub priority: i32,
+}
+
+/// The source of properties that are given with a forced build.
+pub const FORCED: &str = "Force";
+
 /// The answer to a question.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Answer {
     /// The change is accepted under this number.
     Change(ChangeNumber),
     /// This set is submitted.
-    Set(Arc<BuildSet>),
+    Set(#[serde(serialize_with = "numbers")] Arc<BuildSet>),
     /// The slaves of a builder were pinged, and all that are connected have answered.
     Pinged(Pinged),
     /// It is done.
     Done,
+}
+
+/// The numbers of a set and of its first request.
+fn numbers<S: Serializer>(set: &BuildSet, serializer: S) -> Result<S::Ok, S::Error> {
+    let request = set.requests.first().map(|(request, _)| request);
+    serde_json::json!({ "set": set.id, "request": request }).serialize(serializer)
+}
+
+impl Ask {
+    /// What is not done, if this is work that the master takes only while it can write its state.
+    #[must_use]
+    pub const fn work(&self) -> Option<&'static str> {
+        match self {
+            Self::SubmitChange { .. } => Some("the change was not accepted"),
+            Self::SubmitTry { .. } => Some("the try job was not accepted"),
+            Self::Force(_) => Some("nothing was forced"),
+            Self::StopBuild { .. }
+            | Self::StopRequest { .. }
+            | Self::Cancel { .. }
+            | Self::Pause { .. }
+            | Self::Unpause { .. }
+            | Self::Graceful { .. }
+            | Self::Ping { .. }
+            | Self::CleanShutdown
+            | Self::CancelShutdown => None,
+        }
+    }
+
+    /// What is asked for, in words for the log.
+    #[must_use]
+    pub fn act(&self) -> String {
+        match self {
+            Self::SubmitChange { .. } => "asked to accept a change".to_owned(),
+            Self::SubmitTry { scheduler, .. } => format!("asked for a try job of {scheduler}"),
+            Self::Force(forced) => {
+                let owner = forced
+                    .properties
+                    .get("owner")
+                    .and_then(|owner| owner.as_str());
+                let owner = owner.map_or_else(String::new, |owner| {
+                    format!(" for {}", owner.escape_debug())
+                });
+                let (builder, why) = (&forced.builder, Self::because(&forced.reason));
+                format!("asked for a build on {builder}{owner}{why}")
+            }
+            Self::StopBuild {
+                builder,
+                number,
+                reason,
+            } => format!(
+                "asked to stop build {builder}/{number}{}",
+                Self::because(reason)
+            ),
+            Self::StopRequest { request, reason } => {
+                let why = Self::because(reason);
+                format!("asked to stop the build of request {request}{why}")
+            }
+            Self::Cancel { request } => format!("asked to cancel request {request}"),
+            Self::Pause { slave, by, reason } => {
+                let by = match by.as_str() {
+                    "" => String::new(),
+                    by => format!(" for {}", by.escape_debug()),
+                };
+                format!("asked to pause slave {slave}{by}{}", Self::because(reason))
+            }
+            Self::Unpause { slave } => format!("asked to unpause slave {slave}"),
+            Self::Graceful {
+                slave,
+                cancel: false,
+            } => format!("asked to shut slave {slave} down when it is idle"),
+            Self::Graceful {
+                slave,
+                cancel: true,
+            } => format!("asked to cancel the shutdown of slave {slave}"),
+            Self::Ping { builder } => format!("asked to ping the slaves of {builder}"),
+            Self::CleanShutdown => "asked to stop when the running builds have ended".to_owned(),
+            Self::CancelShutdown => "asked to cancel the clean shutdown".to_owned(),
+        }
+    }
+
+    /// A reason as the end of a sentence; escaped, so that it cannot forge a line of the log.
+    #[must_use]
+    pub fn because(reason: &str) -> String {
+        match reason {
+            "" => String::new(),
+            reason => format!(": {}", reason.escape_debug()),
+        }
+    }
 }
 
 impl BotMaster {
@@ -137,6 +261,78 @@ impl BotMaster {
                 self.out.reply(reply, Ok(Answer::Done));
             }
             Ask::CancelShutdown => self.on_cancel_shutdown(reply),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::model::{Patch, PatchBody, SetId};
+
+    #[test]
+    fn an_act_names_what_it_concerns_and_cannot_forge_a_line() {
+        let stop = Ask::StopBuild {
+            builder: "full".into(),
+            number: BuildNumber(3),
+            reason: "old\nforged".to_owned(),
+        };
+        assert_eq!(stop.act(), "asked to stop build full/3: old\\nforged");
+        let request = RequestId(7);
+        assert_eq!(Ask::Cancel { request }.act(), "asked to cancel request 7");
+    }
+
+    #[test]
+    fn a_question_can_be_passed_on_without_loss() {
+        let patch = |body| Patch {
+            level: 1,
+            body,
+            subdir: None,
+            who: Some("zoe".to_owned()),
+            comment: None,
+        };
+        let force = |patch| {
+            let stamp = SourceStamp {
+                branch: Some("rel".to_owned()),
+                patch: Some(patch),
+                ..SourceStamp::default()
+            };
+            let mut properties = Properties::new();
+            properties.set("owner", "zoe", FORCED);
+            Ask::Force(Box::new(Forced {
+                builder: "full".into(),
+                soon: true,
+                stamp,
+                reason: "to see".to_owned(),
+                properties,
+                priority: -1,
+            }))
+        };
+        let job = TryJob {
+            patch: vec![0, 0xff, b'\n'],
+            ..TryJob::default()
+        };
+        let change = NewChange {
+            branch: Some(String::new()),
+            files: vec!["a".to_owned()],
+            ..NewChange::default()
+        };
+        for ask in [
+            force(patch(PatchBody::Kept(SetId(4)))),
+            force(patch(PatchBody::Given(vec![0, 0xff].into()))),
+            Ask::SubmitTry {
+                scheduler: "try".into(),
+                job: Box::new(job),
+                user: None,
+            },
+            Ask::SubmitChange {
+                change: Box::new(change),
+            },
+        ] {
+            let text = serde_json::to_string(&ask).unwrap();
+            assert_eq!(serde_json::from_str::<Ask>(&text).unwrap(), ask);
         }
     }
 }

@@ -77,7 +77,7 @@ use self::timers::Timer;
 use crate::config::Config;
 use crate::model::{Mono, Now, Recovered, Timestamp};
 
-pub use ask::{Answer, Ask};
+pub use ask::{Answer, Ask, FORCED, Forced};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
 pub use event::{BuilderPoint, Event};
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
@@ -89,7 +89,6 @@ pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
 pub use roster::{Absence, Pinged};
 pub use stopping::STOP_TIME;
-pub use submitting::Forced;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};
 

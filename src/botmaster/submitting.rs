@@ -3,26 +3,9 @@
 use std::sync::Arc;
 
 use super::intake::Wanted;
-use super::{BotMaster, ReplyId};
-use crate::model::{BuilderName, NewChange, Properties, SchedulerName, SourceStamp, TryJob};
+use super::{BotMaster, Forced, ReplyId};
+use crate::model::{BuilderName, NewChange, Properties, SchedulerName, TryJob};
 use crate::schedulers::SchedulerIx;
-
-/// A build that somebody asks for: a set of one request, without a scheduler.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Forced {
-    /// On which builder.
-    pub builder: BuilderName,
-    /// Whether it is to be refused if no slave is connected and none can be started.
-    pub soon: bool,
-    /// What to build.
-    pub stamp: SourceStamp,
-    /// Why.
-    pub reason: String,
-    /// With which properties.
-    pub properties: Properties,
-    /// How urgent it is (BRQ-09); 0 is usual.
-    pub priority: i32,
-}
 
 impl BotMaster {
     pub(super) fn on_change_submitted(&mut self, change: NewChange, reply: ReplyId) {
@@ -63,7 +46,7 @@ impl BotMaster {
             properties,
             priority,
         } = forced;
-        if let Err(why) = self.may_force(&builder, soon) {
+        if let Err(why) = self.may_force(&builder, soon, &properties) {
             self.out.reply(reply, Err(why));
             return;
         }
@@ -89,7 +72,18 @@ impl BotMaster {
         takes
     }
 
-    fn may_force(&self, name: &BuilderName, soon: bool) -> Result<(), String> {
+    fn may_force(
+        &self,
+        name: &BuilderName,
+        soon: bool,
+        properties: &Properties,
+    ) -> Result<(), String> {
+        let mut names = properties.iter().map(|(name, _)| name);
+        if let Some(bad) = names.find(|name| !Properties::is_valid_name(name)) {
+            return Err(format!(
+                "property name {bad:?} is not allowed: use letters, digits and _ . - / ~ :"
+            ));
+        }
         let layout = &self.out.layout;
         let builder = layout.configured_builder(name);
         let builder = builder.ok_or_else(|| layout.no_builder(name))?;

@@ -9,8 +9,8 @@ use super::base_dir::default_basedir;
 use super::complain;
 use super::control::answer_soon;
 use super::start::PID_FILE;
-use crate::config::{self, Config, ConfigErrors, Listen, Reading};
-use crate::control::socket::Request;
+use crate::config::{self, Config, ConfigErrors, Reading};
+use crate::control::{Facts, Service};
 use crate::daemon::{Holds, Site, machine_zone, preflight};
 use crate::daemonize;
 
@@ -157,11 +157,13 @@ fn holds(basedir: &Path) -> Holds {
     let Ok(Some(_)) = daemonize::running(&basedir.join(PID_FILE)) else {
         return Holds::Nothing;
     };
-    let listening = answer_soon(basedir, &Request::Listening);
-    let listening = listening.map(serde_json::from_value::<Vec<Listen>>);
-    match listening {
-        Ok(Ok(ports)) => Holds::Ports(ports),
-        // It starts, ends, or is of a version that does not tell.
+    let facts = answer_soon(basedir, Service::Status).map(serde_json::from_value::<Facts>);
+    match facts {
+        Ok(Ok(facts)) => {
+            let ports = facts.ports.into_iter().map(|port| port.configured);
+            Holds::Ports(ports.collect())
+        }
+        // The master starts, ends, or is of a version with another answer.
         Ok(Err(_)) | Err(_) => Holds::Unknown,
     }
 }

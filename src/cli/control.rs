@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::base_dir::{BaseDir, Master};
 use super::nth::Nth;
 use super::{say, within};
-use crate::control::socket::{self, Request};
+use crate::botmaster::{Ask, Pinged};
+use crate::control::{Request, socket};
 use crate::model::{BuilderName, RequestId};
 use crate::store::read::Among;
 use crate::text::{commas, printable};
@@ -81,7 +81,7 @@ impl StopBuild {
         let done = format!("build {number} of {builder} is being stopped");
         ask(
             &master.basedir,
-            &Request::StopBuild {
+            Ask::StopBuild {
                 builder,
                 number,
                 reason,
@@ -94,41 +94,33 @@ impl StopBuild {
 impl StopRequest {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("the build of request {} is being stopped", self.request);
-        let request = Request::StopRequest {
+        let request = Ask::StopRequest {
             request: RequestId(self.request),
             reason: self.reason,
         };
-        ask(&self.master.basedir, &request, &done)
+        ask(&self.master.basedir, request, &done)
     }
 }
 
 impl Cancel {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("request {} is cancelled", self.request);
-        let request = Request::Cancel {
+        let request = Ask::Cancel {
             request: RequestId(self.request),
         };
-        ask(&self.master.basedir, &request, &done)
+        ask(&self.master.basedir, request, &done)
     }
 }
 
 impl Ping {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let request = Request::Ping {
+        let request = Ask::Ping {
             builder: self.builder.as_str().into(),
         };
-        let pinged = serde_json::from_value(answer(&self.master.basedir, &request)?)?;
+        let pinged = serde_json::from_value(answer(&self.master.basedir, request)?)?;
         say(&sentence(&self.builder, &pinged));
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// What the master says of a ping.
-#[derive(Debug, Default, Deserialize)]
-struct Pinged {
-    answered: Vec<String>,
-    away: Vec<String>,
-    down: Vec<String>,
 }
 
 /// `of the 3 slaves of full 1 answers; not connected: two; latent and not started: three`
@@ -155,39 +147,40 @@ fn sentence(builder: &str, pinged: &Pinged) -> String {
 
 impl CancelStop {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        ask(
-            self.dir.path(),
-            &Request::CancelShutdown,
-            "the master goes on",
-        )
+        ask(self.dir.path(), Ask::CancelShutdown, "the master goes on")
     }
 }
 
-pub(super) fn ask(basedir: &Path, request: &Request, done: &str) -> anyhow::Result<ExitCode> {
+/// Asks the master of `basedir`, and says `done` when it has done what is asked.
+pub(super) fn ask(
+    basedir: &Path,
+    request: impl Into<Request>,
+    done: &str,
+) -> anyhow::Result<ExitCode> {
     answer(basedir, request)?;
     say(done);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks the master of `basedir`; gives what it says.
-pub(super) fn answer(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
-    reach(basedir, socket::ask(request))
+/// Asks the master of `basedir`, and returns its answer.
+pub(super) fn answer(basedir: &Path, request: impl Into<Request>) -> anyhow::Result<Value> {
+    reach(basedir, socket::ask(&request.into()))
 }
 
-/// The same, of a master that can answer at once; one that does not is not waited for.
-pub(super) fn answer_soon(basedir: &Path, request: &Request) -> anyhow::Result<Value> {
+/// Asks the master of `basedir` what it can answer at once, and waits [`SOON`] for the answer.
+pub(super) fn answer_soon(basedir: &Path, request: impl Into<Request>) -> anyhow::Result<Value> {
     reach(basedir, async {
-        let answer = tokio::time::timeout(SOON, socket::ask(request)).await;
-        answer.unwrap_or_else(|_| Err("the master runs and does not answer".to_owned()))
+        let answer = tokio::time::timeout(SOON, socket::ask(&request.into())).await;
+        answer.unwrap_or_else(|_| Err("the master runs, but does not answer".to_owned()))
     })
 }
 
-/// How long an answer may take that needs nothing but a look.
+/// How long the master may take for an answer that it only has to look up.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Asks the master of `basedir` for something that it does not answer if all goes well, because it ends.
-pub(super) fn await_end(basedir: &Path, request: &Request) -> anyhow::Result<()> {
-    reach(basedir, socket::ask_until_end(request)).map(drop)
+/// Asks the master of `basedir` to end. The master answers only if it goes on instead.
+pub(super) fn await_end(basedir: &Path, request: impl Into<Request>) -> anyhow::Result<()> {
+    reach(basedir, socket::ask_until_end(&request.into())).map(drop)
 }
 
 /// Talks to the master of `basedir`, from there: the path of a socket must be short.

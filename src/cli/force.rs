@@ -1,18 +1,17 @@
 //! `buildmaster force` and `rebuild`: builds that people ask for (BLD-16).
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::base_dir::Master;
 use super::control::answer;
 use super::nth::Nth;
 use super::say;
-use crate::control::socket::Request;
-use crate::model::BuilderName;
+use crate::botmaster::{Ask, FORCED, Forced};
+use crate::control::{Request, Service};
+use crate::model::{BuilderName, Properties, SourceStamp};
 use crate::store::read::Among;
 
 /// Asks for a build.
@@ -78,24 +77,30 @@ struct Done {
 
 impl Force {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let properties = self.properties.into_iter();
-        let properties: BTreeMap<_, _> = properties
-            .map(|(name, value)| (name, Value::String(value)))
-            .collect();
-        let request = Request::Force {
-            builder: self.builder.as_str().into(),
-            soon: self.soon,
+        let mut properties = Properties::new();
+        for (name, value) in self.properties {
+            properties.set(name, value, FORCED);
+        }
+        if let Some(owner) = self.owner {
+            properties.set("owner", owner, FORCED);
+        }
+        let stamp = SourceStamp {
             branch: self.branch,
             revision: self.revision,
             project: self.project,
             repository: self.repository,
             codebase: self.codebase,
-            priority: self.priority,
+            ..SourceStamp::default()
+        };
+        let request = Ask::Force(Box::new(Forced {
+            builder: self.builder.as_str().into(),
+            soon: self.soon,
+            stamp,
             reason: self.reason,
             properties,
-            owner: self.owner,
-        };
-        submit(&self.master.basedir, &request, &self.builder)
+            priority: self.priority,
+        }));
+        submit(&self.master.basedir, request, &self.builder)
     }
 }
 
@@ -105,16 +110,16 @@ impl Rebuild {
         let number = self
             .number
             .find_in(&self.master.basedir, &builder, Among::Finished)?;
-        let request = Request::Rebuild {
+        let request = Service::Rebuild {
             builder,
             number,
             reason: self.reason,
         };
-        submit(&self.master.basedir, &request, &self.builder)
+        submit(&self.master.basedir, request, &self.builder)
     }
 }
 
-fn submit(basedir: &Path, request: &Request, builder: &str) -> anyhow::Result<ExitCode> {
+fn submit(basedir: &Path, request: impl Into<Request>, builder: &str) -> anyhow::Result<ExitCode> {
     let Done { set, request } = serde_json::from_value(answer(basedir, request)?)?;
     say(&format!(
         "request {request} (set {set}) is queued for {builder}"

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::base_dir::Master;
 use super::control::ask;
-use crate::control::socket::Request;
+use crate::botmaster::Ask;
 
 /// Gives a slave no new builds; those that run go on.
 #[derive(Clone, Debug, clap::Args)]
@@ -48,22 +48,22 @@ pub(super) struct Graceful {
 impl Pause {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("slave {} is paused", self.slave);
-        let request = Request::Pause {
+        let request = Ask::Pause {
             slave: self.slave.into(),
             by: self.by,
             reason: self.reason,
         };
-        ask(&self.master.basedir, &request, &done)
+        ask(&self.master.basedir, request, &done)
     }
 }
 
 impl Unpause {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let done = format!("slave {} takes builds again", self.slave);
-        let request = Request::Unpause {
+        let request = Ask::Unpause {
             slave: self.slave.into(),
         };
-        ask(&self.master.basedir, &request, &done)
+        ask(&self.master.basedir, request, &done)
     }
 }
 
@@ -73,10 +73,10 @@ impl Graceful {
             false => format!("slave {} ends when it is idle", self.slave),
             true => format!("slave {} need not end any more", self.slave),
         };
-        let request = Request::Graceful {
+        let request = Ask::Graceful {
             slave: self.slave.into(),
             cancel: self.cancel,
         };
-        ask(&self.master.basedir, &request, &done)
+        ask(&self.master.basedir, request, &done)
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::base_dir::BaseDir;
 use super::configuration::{Scope, Source, Tell};
 use super::{USAGE, complain, control, say};
-use crate::control::socket::Request;
+use crate::control::Service;
 
 /// Has a running master take its changed configuration, as a whole or not at all.
 ///
@@ -53,10 +53,10 @@ impl Reconfig {
         if source.load(Scope::File, Tell::Errors)?.is_none() {
             return Ok(refused());
         }
-        let request = Request::Reconfigure {
+        let request = Service::Reconfigure {
             dry_run: self.dry_run,
         };
-        let done: Done = serde_json::from_value(control::answer(self.dir.path(), &request)?)?;
+        let done: Done = serde_json::from_value(control::answer(self.dir.path(), request)?)?;
         if !done.problems.is_empty() {
             complain(&done.problems);
             return Ok(refused());

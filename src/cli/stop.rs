@@ -12,7 +12,7 @@ use super::configuration::Tell;
 use super::control;
 use super::start::{PID_FILE, Start};
 use super::{USAGE, complain, say};
-use crate::control::socket::Request;
+use crate::botmaster::Ask;
 use crate::daemonize::{self, Stopped};
 
 /// How long a stop may take; the master itself gives up on everything within five seconds.
@@ -84,7 +84,7 @@ fn drain(dir: &Path, pid_file: &Path) -> anyhow::Result<Stopped> {
     let Some(pid) = daemonize::running(pid_file)? else {
         return Ok(Stopped::NotRunning);
     };
-    control::await_end(dir, &Request::CleanShutdown)?;
+    control::await_end(dir, Ask::CleanShutdown)?;
     Ok(daemonize::await_end(pid_file, pid, PATIENCE)?)
 }
 

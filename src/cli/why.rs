@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::base_dir::Master;
 use super::control::answer;
 use super::say;
-use crate::control::socket::Request;
+use crate::control::Service;
 use crate::model::RequestId;
 use crate::text::{printable, printable_json};
 
@@ -31,7 +31,7 @@ struct Sentence {
 impl Why {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let request = RequestId(self.request);
-        let blockers = answer(&self.master.basedir, &Request::Why { request })?;
+        let blockers = answer(&self.master.basedir, Service::Why { request })?;
         let blockers: Vec<serde_json::Value> = serde_json::from_value(blockers)?;
         for blocker in blockers {
             if self.json {

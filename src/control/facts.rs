@@ -2,8 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::model::Timestamp;
+
+/// A port that is open.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct OpenPort {
+    /// Where, as the configuration names it.
+    pub configured: Listen,
+    /// The address it is bound to, for people.
+    pub bound: String,
+}
 
 /// A running master, as `buildmaster status` shows it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -22,8 +31,8 @@ pub struct Facts {
     pub started_at: Timestamp,
     /// When it has read the configuration that is in force.
     pub configured_at: Timestamp,
-    /// The addresses it listens on, for people.
-    pub addresses: Vec<String>,
+    /// The ports it listens on.
+    pub ports: Vec<OpenPort>,
     /// Whether it is to stop, or waits for builds to do so.
     pub stopping: bool,
 }

@@ -6,9 +6,10 @@
 //! while it is only slow, work waits here.
 
 mod facts;
-mod force;
 mod news;
+mod rebuild;
 mod reconfigure;
+mod request;
 pub mod socket;
 mod who;
 mod why;
@@ -25,9 +26,10 @@ use crate::model::{BuildSet, NewChange, RequestId, SchedulerName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Reader, Writer};
 
-pub use facts::Facts;
+pub use facts::{Facts, OpenPort};
 pub use news::{News, Newsroom};
 pub use reconfigure::{Reconfigure, Reconfigured};
+pub use request::{Request, Service};
 
 /// What the core answers: what was done, or why not.
 pub type Said = Result<Answer, String>;
@@ -113,7 +115,6 @@ impl Control {
     /// # Errors
     /// Why the change cannot be accepted now.
     pub async fn submit_change(&self, change: NewChange) -> Result<Pending, String> {
-        self.admit("the change was not accepted").await?;
         let change = Box::new(change);
         self.begin(Ask::SubmitChange { change }).await
     }
@@ -136,7 +137,6 @@ impl Control {
         job: TryJob,
         user: Option<String>,
     ) -> Result<Arc<BuildSet>, String> {
-        self.admit("the try job was not accepted").await?;
         let ask = Ask::SubmitTry {
             scheduler: scheduler.clone(),
             job: Box::new(job),
@@ -213,10 +213,10 @@ impl Control {
         done.await.map_err(|_| stopping())?.map(|_| ())
     }
 
-    /// Lets work in as far as the state can take it; `otherwise` is what becomes of it if not.
-    async fn admit(&self, otherwise: &str) -> Result<(), String> {
+    /// Waits until the state can take work; `not_done` is what is not done if it cannot.
+    async fn admit(&self, not_done: &str) -> Result<(), String> {
         if !self.writer.is_healthy() {
-            return Err(format!("{otherwise}: the master cannot write its state"));
+            return Err(format!("{not_done}: the master cannot write its state"));
         }
         tokio::select! {
             biased;
@@ -226,6 +226,9 @@ impl Control {
     }
 
     async fn begin(&self, ask: Ask) -> Result<Pending, String> {
+        if let Some(not_done) = ask.work() {
+            self.admit(not_done).await?;
+        }
         let (answer, said) = oneshot::channel();
         self.question(Question::Ask(ask, answer)).await?;
         Ok(Pending(said))

@@ -12,7 +12,6 @@ use tokio::sync::{broadcast, watch};
 
 use super::Facts;
 use crate::botmaster::Event;
-use crate::config::Listen;
 use crate::model::{Op, SlaveName};
 
 /// News kept for those who are behind.
@@ -35,8 +34,6 @@ pub struct Newsroom {
     shutting_down: Arc<AtomicBool>,
     /// The slaves that are to end when they are idle.
     graceful: Arc<watch::Sender<BTreeSet<SlaveName>>>,
-    /// Where the master listens, as the configuration in force names it.
-    listening: Arc<watch::Sender<Vec<Listen>>>,
     /// What this master says of its own process.
     facts: Arc<watch::Sender<Facts>>,
 }
@@ -49,7 +46,6 @@ impl Newsroom {
             listeners: broadcast::Sender::new(KEPT),
             shutting_down: Arc::default(),
             graceful: Arc::default(),
-            listening: Arc::default(),
             facts: Arc::default(),
         }
     }
@@ -81,17 +77,6 @@ impl Newsroom {
     #[must_use]
     pub fn graceful(&self) -> watch::Receiver<BTreeSet<SlaveName>> {
         self.graceful.subscribe()
-    }
-
-    /// Notes where the master listens from now on.
-    pub fn set_listening(&self, addresses: Vec<Listen>) {
-        self.listening.send_replace(addresses);
-    }
-
-    /// Where the master listens, as the configuration in force names it.
-    #[must_use]
-    pub fn listening(&self) -> Vec<Listen> {
-        self.listening.borrow().clone()
     }
 
     /// What this master says of its own process.

@@ -1,5 +1,6 @@
 //! Asking for another configuration (MAS-03).
 
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::config::Difference;
@@ -14,9 +15,10 @@ pub struct Reconfigure {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Reconfigured {
     /// What has changed, or would.
+    #[serde(rename = "changes")]
     pub difference: Difference,
     /// What is allowed but strange about the new configuration, as text for people; empty if nothing is.
     pub warnings: String,

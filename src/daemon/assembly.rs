@@ -23,7 +23,7 @@ use super::{jobdirs, logins, pruning};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{Control, Facts, Newsroom, socket};
+use crate::control::{Control, Facts, Newsroom, OpenPort, socket};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket};
@@ -105,9 +105,9 @@ impl Daemon {
         let refusals = Arc::clone(gatekeeper.refusals());
         let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
-        let addresses = doors.commit(doors.prepare(&config)?);
-        newsroom.set_listening(doors.addresses());
-        newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, &addresses));
+        let ports = doors.commit(doors.prepare(&config)?);
+        let addresses = ports.iter().map(|port| port.bound.clone()).collect();
+        newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
         let access = doors.access();
         let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
         tasks.spawn(
@@ -205,13 +205,13 @@ fn start_chores(
     tasks.spawn(info_span!("pruning"), pruning);
 }
 
-fn first_facts(config: &Config, clock: &Clock, addresses: &[String]) -> Facts {
+fn first_facts(config: &Config, clock: &Clock, ports: Vec<OpenPort>) -> Facts {
     let started_at = clock.wall();
     let mut facts = Facts {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at,
-        addresses: addresses.to_vec(),
+        ports,
         ..Facts::default()
     };
     facts.configure(config, started_at);

@@ -17,6 +17,7 @@ use super::passwords::Passwords;
 use super::sessions::{Keepalive, Keepalives};
 use crate::buildslave::own_environment;
 use crate::config::{ChangeSourceConfig, ClientLimits, Config, Listen, SlaveKind};
+use crate::control::OpenPort;
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
 use crate::net::{Directory, Door, Gatekeeper, Login, Tasks, UserKind};
@@ -153,9 +154,8 @@ impl Doors {
         prepared.wanted.passwords.changed_since(&self.passwords)
     }
 
-    /// Opens and closes, as it was prepared. Answers with the addresses that are open now, for
-    /// people.
-    pub(super) fn commit(&mut self, prepared: Prepared) -> Vec<String> {
+    /// Opens and closes ports, as it was prepared. Answers with the ports that are open now.
+    pub(super) fn commit(&mut self, prepared: Prepared) -> Vec<OpenPort> {
         let Prepared { wanted, new_ports } = prepared;
         let mut new_ports = new_ports;
         let mut old_ports = std::mem::take(&mut self.ports);
@@ -217,7 +217,10 @@ impl Doors {
         }));
         self.ports
             .iter()
-            .map(|port| port.bound.for_people())
+            .map(|port| OpenPort {
+                configured: port.address.clone(),
+                bound: port.bound.for_people(),
+            })
             .collect()
     }
 

@@ -152,11 +152,10 @@ impl Reconfigurer {
         let proposed = Arc::clone(&config);
         self.control.put_in_force(proposed, dry_run).await?;
         if !dry_run {
-            let addresses = self.doors.commit(doors);
+            let ports = self.doors.commit(doors);
             let newsroom = self.control.newsroom();
-            newsroom.set_listening(self.doors.addresses());
             newsroom.change_facts(|facts| {
-                facts.addresses = addresses;
+                facts.ports = ports;
                 facts.configure(&config, self.control.clock().wall());
             });
             self.locals.set(&self.doors);

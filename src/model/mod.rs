@@ -4,6 +4,7 @@
 //! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
 //! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
 
+mod base64_text;
 mod big_state;
 pub mod build;
 pub mod buildset;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Change, SetId};
+use super::{Change, SetId, base64_text};
 
 /// A patch to apply after checkout (SST-01).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -46,6 +46,7 @@ impl fmt::Debug for PatchBody {
 
 /// What to build. See SST-02 for what the combinations of fields mean.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct SourceStamp {
     /// Branch; absent is the default branch.
     pub branch: Option<String>,
@@ -158,25 +159,6 @@ impl SourceStamp {
         self.revision
             .as_deref()
             .or_else(|| self.changes.last()?.revision.as_deref())
-    }
-}
-
-/// Bytes as text, so that a diff that is not UTF-8 can stand in JSON.
-mod base64_text {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    use bytes::Bytes;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&STANDARD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
-        Ok(bytes.into())
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::BuilderName;
+use super::{BuilderName, base64_text};
 
 /// What a job file or a try call carries, whatever its version.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct TryJob {
     /// The sender's id of it, by which it finds its set again (TJD-11); empty if it gave none.
     pub id: String,
@@ -18,6 +19,7 @@ pub struct TryJob {
     /// How many leading path components `patch -p` strips.
     pub patch_level: u32,
     /// The diff; empty is no patch to apply.
+    #[serde(with = "base64_text")]
     pub patch: Vec<u8>,
     /// Repository; empty if unknown.
     pub repository: String,

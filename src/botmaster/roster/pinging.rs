@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Roster;
 use super::slave::Failure;
@@ -19,7 +19,7 @@ use crate::model::{BuilderName, SlaveName};
 const CONTROL_PING_TIME: Duration = Duration::from_secs(30);
 
 /// What a round of pings has found, beside slaves that did not answer.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Pinged {
     /// Those that have answered.
     pub answered: Vec<SlaveName>,

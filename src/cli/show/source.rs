@@ -8,7 +8,7 @@ use crate::cli::configuration::{self, CONFIG_FILE};
 use crate::cli::{complain, control};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::socket::Request;
+use crate::control::Service;
 use crate::model::{BuilderName, Timestamp};
 use crate::store::State;
 use crate::view::Moment;
@@ -123,6 +123,6 @@ pub(super) fn look(basedir: &Path, is_running: bool) -> Live {
 }
 
 fn ask(basedir: &Path) -> anyhow::Result<Live> {
-    let answer = control::answer_soon(basedir, &Request::Live)?;
+    let answer = control::answer_soon(basedir, Service::Live)?;
     Ok(serde_json::from_value(answer)?)
 }

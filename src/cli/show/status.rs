@@ -15,8 +15,7 @@ use crate::cli::base_dir::BaseDir;
 use crate::cli::control::answer_soon;
 use crate::cli::start;
 use crate::clock::Clock;
-use crate::control::Facts;
-use crate::control::socket::Request;
+use crate::control::{Facts, Service};
 use crate::model::{RequestId, Timestamp};
 use crate::store::State;
 use crate::text::table::{Cell, Colour};
@@ -49,7 +48,7 @@ impl Status {
         start::check_dir(dir)?;
         let is_running = State::is_in_use(dir);
         let facts: Option<Facts> = match is_running {
-            true => Some(serde_json::from_value(answer_soon(dir, &Request::Status)?)?),
+            true => Some(serde_json::from_value(answer_soon(dir, Service::Status)?)?),
             false => None,
         };
         let work = Work::read(dir, is_running)?;
@@ -148,9 +147,9 @@ impl Work {
         field("version", facts.version.clone());
         field(
             "ports",
-            match facts.addresses.is_empty() {
+            match facts.ports.is_empty() {
                 true => "none: local slaves only".to_owned(),
-                false => commas(&facts.addresses),
+                false => commas(facts.ports.iter().map(|port| &port.bound)),
             },
         );
         let loaded = screen.time(facts.configured_at);
@@ -200,7 +199,7 @@ impl Work {
             "version": facts.map(|facts| &facts.version),
             "started_at": facts.map(|facts| facts.started_at.to_rfc3339()),
             "configured_at": facts.map(|facts| facts.configured_at.to_rfc3339()),
-            "ports": facts.map(|facts| &facts.addresses),
+            "ports": facts.map(|facts| facts.ports.iter().map(|port| &port.bound).collect::<Vec<_>>()),
             "slaves": self.slaves.len(),
             "connected": self.connected(),
             "pending": self.pending(),

@@ -1,52 +1,23 @@
-//! Builds that people ask for: forced, and built again (BLD-16).
+//! Building again what a finished build has built (BLD-16).
 
-use std::sync::Arc;
-
-use super::{Control, odd};
-use crate::botmaster::{Answer, Ask, Forced};
-use crate::model::{
-    BuildNumber, BuildSet, BuilderName, Properties, Property, SourceStamp, revision_built,
-};
+use super::{Control, Said};
+use crate::botmaster::{Ask, Forced};
+use crate::model::{BuildNumber, BuilderName, Properties, Property, SourceStamp, revision_built};
 use crate::store::State;
 
 /// Where the master itself sets properties of each build, so that a rebuild gets its own.
 const SET_FOR_EACH_BUILD: [&str; 3] = ["Build", "Builder", "BuildSlave"];
 
 impl Control {
-    /// Asks for a build; answered with its set, which has one request, when that is on disk.
-    ///
-    /// # Errors
-    /// Why it is not built.
-    pub async fn force(&self, forced: Forced) -> Result<Arc<BuildSet>, String> {
-        self.admit("nothing was forced").await?;
-        let names = forced.properties.iter().map(|(name, _)| name);
-        if let Some(bad) = names
-            .into_iter()
-            .find(|name| !Properties::is_valid_name(name))
-        {
-            return Err(format!(
-                "property name {bad:?} is not allowed: use letters, digits and _ . - / ~ :"
-            ));
-        }
-        let Answer::Set(set) = self.ask(Ask::Force(Box::new(forced))).await? else {
-            return Err(odd());
-        };
-        Ok(set)
-    }
-
-    /// Asks for a build of what a finished build has built, as [`Control::force`] does.
+    /// Builds again what a finished build has built; answered with the set, which has one request.
     ///
     /// # Errors
     /// There is no such build, it has not finished, or why it is not built.
-    pub async fn rebuild(
-        &self,
-        builder: BuilderName,
-        number: BuildNumber,
-        reason: String,
-    ) -> Result<Arc<BuildSet>, String> {
+    pub async fn rebuild(&self, builder: BuilderName, number: BuildNumber, reason: String) -> Said {
         let reader = self.reader();
         let like = reader.read(move |state| like(state, builder, number, reason));
-        self.force(like.await?).await
+        let forced = Box::new(like.await?);
+        self.ask(Ask::Force(forced)).await
     }
 }
 

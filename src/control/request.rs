@@ -1,0 +1,229 @@
+//! What the command line asks of a running master, and what answers it.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+use super::Control;
+use crate::botmaster::Ask;
+use crate::model::{BuildNumber, BuilderName, RequestId};
+
+/// A request, one JSON object with the name of its verb as `command`:
+/// `{"command": "stop-build", "builder": "full", "number": 3, "reason": "wrong branch"}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// A question to the core.
+    Core(Ask),
+    /// What `control` answers by itself.
+    Service(Service),
+}
+
+/// What needs more than the core: files of the base directory, or the tasks around the core.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Service {
+    /// Build again what a finished build has built.
+    Rebuild {
+        /// The builder of the build.
+        builder: BuilderName,
+        /// The number of the build.
+        number: BuildNumber,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Read the configuration file again, and put the configuration in force.
+    Reconfigure {
+        /// Only answer what would change.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Tell which process the master is, since when it runs, and where it listens.
+    Status,
+    /// Tell what is known beyond what is on disk.
+    Live,
+    /// Tell why a request does not run.
+    Why {
+        /// The request.
+        request: RequestId,
+    },
+}
+
+impl Request {
+    /// What the request asks for, in words for the log; absent if it changes nothing.
+    pub(super) fn act(&self) -> Option<String> {
+        match self {
+            Self::Core(ask) => Some(ask.act()),
+            Self::Service(service) => service.act(),
+        }
+    }
+}
+
+impl Service {
+    /// Whether the verb `command` is one of these.
+    fn has(command: &str) -> bool {
+        matches!(
+            command,
+            "rebuild" | "reconfigure" | "status" | "live" | "why"
+        )
+    }
+
+    fn act(&self) -> Option<String> {
+        match self {
+            Self::Rebuild {
+                builder,
+                number,
+                reason,
+            } => {
+                let why = Ask::because(reason);
+                Some(format!("asked to rebuild {builder}/{number}{why}"))
+            }
+            Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
+            Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
+                None
+            }
+        }
+    }
+}
+
+impl From<Ask> for Request {
+    fn from(ask: Ask) -> Self {
+        Self::Core(ask)
+    }
+}
+
+impl From<Service> for Request {
+    fn from(service: Service) -> Self {
+        Self::Service(service)
+    }
+}
+
+/// By the verb, so that a mistake in the fields of a known verb is reported as such.
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let is_service = value["command"].as_str().is_some_and(Service::has);
+        if is_service {
+            serde_json::from_value(value).map(Self::Service)
+        } else {
+            serde_json::from_value(value).map(Self::Core)
+        }
+        .map_err(D::Error::custom)
+    }
+}
+
+impl Control {
+    /// Does what a request asks for, and gives the answer: null if there is nothing to say but that
+    /// it is done.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn answer(&self, request: Request) -> Result<Value, String> {
+        let service = match request {
+            // Answered only if it comes to nothing; else the connection ends with the master.
+            Request::Core(Ask::CleanShutdown) => return Err(self.clean_shutdown().await),
+            Request::Core(ask) => return Ok(json!(self.ask(ask).await?)),
+            Request::Service(service) => service,
+        };
+        Ok(match service {
+            Service::Rebuild {
+                builder,
+                number,
+                reason,
+            } => json!(self.rebuild(builder, number, reason).await?),
+            Service::Reconfigure { dry_run } => json!(self.reconfigure(dry_run).await?),
+            Service::Status => json!(self.newsroom().facts()),
+            Service::Live => json!(self.live().await?),
+            Service::Why { request } => json!(self.why(request).await?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Request, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn requests_are_spelled_for_programs() {
+        let request = RequestId(7);
+        let cases: [(Request, &str); 8] = [
+            (
+                Ask::StopBuild {
+                    builder: "full".into(),
+                    number: BuildNumber(3),
+                    reason: "old".to_owned(),
+                }
+                .into(),
+                r#"{"command":"stop-build","builder":"full","number":3,"reason":"old"}"#,
+            ),
+            (
+                Ask::Cancel { request }.into(),
+                r#"{"command":"cancel","request":7}"#,
+            ),
+            (
+                Ask::CancelShutdown.into(),
+                r#"{"command":"cancel-shutdown"}"#,
+            ),
+            (
+                Service::Rebuild {
+                    builder: "full".into(),
+                    number: BuildNumber(3),
+                    reason: String::new(),
+                }
+                .into(),
+                r#"{"command":"rebuild","builder":"full","number":3,"reason":""}"#,
+            ),
+            (
+                Service::Reconfigure { dry_run: true }.into(),
+                r#"{"command":"reconfigure","dry_run":true}"#,
+            ),
+            (Service::Status.into(), r#"{"command":"status"}"#),
+            (Service::Live.into(), r#"{"command":"live"}"#),
+            (
+                Service::Why { request }.into(),
+                r#"{"command":"why","request":7}"#,
+            ),
+        ];
+        for (request, text) in cases {
+            assert_eq!(serde_json::to_string(&request).unwrap(), text);
+            assert_eq!(read(text), Ok(request));
+        }
+    }
+
+    #[test]
+    fn what_may_be_left_out_has_a_default() {
+        let pause = Ask::Pause {
+            slave: "bot".into(),
+            by: String::new(),
+            reason: String::new(),
+        };
+        let text = r#"{"command":"pause","slave":"bot"}"#;
+        assert_eq!(read(text), Ok(pause.into()));
+        let Ok(Request::Core(Ask::Force(forced))) =
+            read(r#"{"command":"force","builder":"full","stamp":{"branch":"rel"}}"#)
+        else {
+            panic!("a build is forced");
+        };
+        assert_eq!(forced.stamp.branch.as_deref(), Some("rel"));
+        assert_eq!((forced.soon, forced.priority), (false, 0));
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        let why = |text| read(text).unwrap_err();
+        assert!(why(r#"{"command":"explode"}"#).contains("unknown variant `explode`"));
+        assert!(why(r#"{"command":"cancel"}"#).contains("missing field `request`"));
+        assert!(why(r#"{"command":"why"}"#).contains("missing field `request`"));
+        let typo = r#"{"command":"force","builder":"full","stamp":{"brnach":"rel"}}"#;
+        assert!(why(typo).contains("unknown field `brnach`"));
+        let typo = r#"{"command":"force","biulder":"full"}"#;
+        assert!(why(typo).contains("unknown field `biulder`"));
+    }
+}
