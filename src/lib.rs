@@ -33,6 +33,7 @@
 //! | 1 | [`clock`] | the clocks, read in one place |
 //! | 1 | [`config`] | **pure**: `master.toml`, checked, with all errors at once |
 //! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
+//! | 1 | [`vc`] | **pure**: what is known of each version control system |
 //! | 1 | [`process`] | runs programs within limits |
 //! | 0 | [`process_lock`] | one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors: nothing in them is reached through links |
@@ -134,4 +135,5 @@ pub mod schedulers;
 pub mod status;
 pub mod store;
 pub mod text;
+pub mod vc;
 pub mod view;

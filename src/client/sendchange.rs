@@ -15,6 +15,7 @@ use crate::net::client::{LoginError, connect_tcp, login};
 use crate::net::{CallError, Peer, Tasks};
 use crate::pb::{Target, Value};
 use crate::protocol::change::{MADE_AT, MAX_COMMENTS_BYTES, encode_change};
+use crate::vc::Vc;
 
 /// What was given on the command line. Texts are as the system gave them, since `--encoding` says how to read them.
 #[derive(Clone, Debug, Default)]
@@ -124,11 +125,9 @@ impl Given {
             None => or_option(None, "username")?,
         };
         let src = or_option(self.vc, "vc")?.filter(|vc| !vc.is_empty());
-        if let Some(vc) = &src
-            && !VCS.contains(&vc.as_str())
-        {
-            let known = VCS.join(", ");
-            return Err(usage(format!("--vc: '{vc}' is not one of {known}")));
+        if let Some(vc) = &src {
+            vc.parse::<Vc>()
+                .map_err(|unknown| usage(format!("--vc: {unknown}")))?;
         }
         let revision = match self.revision_file.filter(|file| !file.is_empty()) {
             None => maybe(self.revision),
@@ -191,9 +190,6 @@ impl Given {
 
 /// The user and password that Buildbot's client sends if none is given.
 const DEFAULT_AUTH: &str = "change:changepw";
-
-/// The version control systems that Buildbot knows.
-const VCS: [&str; 8] = ["cvs", "svn", "darcs", "hg", "bzr", "git", "mtn", "p4"];
 
 fn usage(text: impl Into<String>) -> Failed {
     Failed::Usage(text.into())

@@ -14,7 +14,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use buildmaster::client::vc::{Source, SourceQuery, Vc, VcError, find_source};
+use buildmaster::client::vc::{Source, SourceQuery, VcError, detect, find_source};
+use buildmaster::vc::Vc;
 
 /// What is done with a version control system. Shell scripts run in the directory that holds `upstream` and `work`.
 struct Case {
@@ -217,7 +218,7 @@ async fn edit_is_recreated(case: Case, level: u32) {
         return;
     };
     assert_eq!(
-        Vc::detect(&place.root.path().join("work/sub")),
+        detect(&place.root.path().join("work/sub")),
         Some(place.case.vc)
     );
     place.edit();

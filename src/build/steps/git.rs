@@ -7,9 +7,7 @@
 //! a tree is marked as patched before the patch touches it, and the mark is removed only after the tree was cleaned
 //! (SRC-05); no command waits for a person. What the log says of a command is what the slave said.
 
-mod about;
-mod patch;
-mod server;
+mod prompts;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -19,9 +17,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use self::about::Version;
-use self::patch::PatchJob;
-use self::server::Answer;
 use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
 use crate::build::command::Report;
 use crate::build::control::Paused;
@@ -30,6 +25,8 @@ use crate::config::GitStepConfig;
 use crate::model::{Patch, Results};
 use crate::protocol::files::{DownloadArgs, RmdirArgs, StatArgs};
 use crate::protocol::{CommandArgs, DefaultVariable, ShellArgs, ShellCommand};
+use crate::vc::git::{Answer, Version, is_whole_hash};
+use crate::vc::patch::{self, PatchJob};
 
 /// Runs the step.
 pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepConfig) -> Performed {
@@ -216,8 +213,7 @@ impl Git<'_, '_> {
     async fn tell_revision(&mut self) -> Result<(), Performed> {
         let report = self.ask_git(Place::Tree, &["rev-parse", "HEAD"]).await?;
         let got = String::from_utf8_lossy(&report.output).trim().to_owned();
-        let is_hash = matches!(got.len(), 40 | 64) && got.bytes().all(|b| b.is_ascii_hexdigit());
-        if report.rc != Some(0) || !is_hash {
+        if report.rc != Some(0) || !is_whole_hash(&got) {
             return Err(self.refuse("git does not tell which revision it is").await);
         }
         let (properties, codebase) = (

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::super::Failed;
-use super::super::vc::{Source, SourceQuery, UnknownVc, Vc, VcError, find_source};
+use super::super::vc::{self, Source, SourceQuery, VcError, find_source};
 use super::settings::{Origin, Settings};
 use crate::model::{BuilderName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
+use crate::vc::{UnknownVc, Vc};
 
 /// A job, and what is to be said about how it was made.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub(super) async fn make(settings: &Settings, here: &Path, id: String) -> Result
         } => {
             let vc = match vc {
                 Some(vc) => parse_vc(vc)?,
-                None => Vc::detect(here).ok_or_else(|| unknown_tree(here))?,
+                None => vc::detect(here).ok_or_else(|| unknown_tree(here))?,
             };
             let query = SourceQuery {
                 vc,

@@ -5,8 +5,9 @@
 use chrono::{DateTime, Utc};
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
-use super::unseen::{shown_names, unseen};
 use super::{Found, SourceQuery, VcError, left_out};
+use crate::vc::cvs::{binary_files, diff, indexed_files, time};
+use crate::vc::unseen::{shown_names, unseen};
 
 const NO_TREE: &str =
     "--topdir or --topfile must lead to a working directory whose repository can be reached";
@@ -67,40 +68,6 @@ pub(super) async fn find(
     })
 }
 
-/// A time as CVS reads it everywhere.
-fn time(now: DateTime<Utc>) -> String {
-    now.format("%Y-%m-%d %H:%M:%S +0000").to_string()
-}
-
-/// The difference to what was there at `base`, with added and removed files (`-N`), without the user's own options
-/// from `.cvsrc` (`-f`).
-fn diff(base: &str) -> [&str; 7] {
-    ["-f", "-q", "diff", "-u", "-N", "-D", base]
-}
-
-/// The files that differ.
-fn indexed_files(patch: &[u8]) -> Vec<String> {
-    let lines = patch.split(|byte| *byte == b'\n');
-    let names = lines.filter_map(|line| line.strip_prefix(b"Index: "));
-    names
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .collect()
-}
-
-/// The binary files that differ.
-fn binary_files(patch: &[u8]) -> Vec<String> {
-    let mut files = Vec::new();
-    let mut current: &[u8] = b"";
-    for line in patch.split(|byte| *byte == b'\n') {
-        if let Some(name) = line.strip_prefix(b"Index: ") {
-            current = name;
-        } else if line.starts_with(b"Binary files ") && line.ends_with(b" differ") {
-            files.push(String::from_utf8_lossy(current).into_owned());
-        }
-    }
-    files
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -108,22 +75,10 @@ mod tests {
     use super::super::run::tests::stand_in;
     use super::super::tests::query;
     use super::*;
-    use crate::client::vc::Vc;
+    use crate::vc::Vc;
 
     fn now() -> DateTime<Utc> {
         "2009-02-13T23:31:30.9Z".parse().unwrap()
-    }
-
-    #[test]
-    fn the_base_is_the_time_in_utc() {
-        assert_eq!(time(now()), "2009-02-13 23:31:30 +0000");
-    }
-
-    #[test]
-    fn binary_files_are_found() {
-        let patch = b"Index: b.bin\n====\nRCS file: b.bin\ndiff -N b.bin\n\
-            Binary files /dev/null and b.bin differ\nIndex: a\n+Binary files x and y differ\n";
-        assert_eq!(binary_files(patch), ["b.bin"]);
     }
 
     #[tokio::test]

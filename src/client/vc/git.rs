@@ -6,6 +6,10 @@
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};
+use crate::vc::git::{
+    CURRENT_BRANCH, Distance, FILES, STATUS, UNTRACKED, count_commits, diff, hidden_files,
+    is_whole_hash, parse_branch, parse_distance, parse_status, resolve, without_remote,
+};
 
 /// What the difference is relative to.
 struct Base {
@@ -46,14 +50,10 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         .output(&diff(&base.revision), MAX_PATCH_BYTES, NO_TREE)
         .await?;
     let range = format!("{}...HEAD", base.revision);
-    let counts = run
-        .run(
-            &["rev-list", "--left-right", "--count", &range, "--"],
-            MAX_ANSWER_BYTES,
-        )
-        .await?;
+    let counts = run.run(&count_commits(&range), MAX_ANSWER_BYTES).await?;
     if counts.code == Some(0) {
-        notes.extend(distance(&counts.stdout));
+        let distance = parse_distance(&counts.stdout);
+        notes.extend(distance.into_iter().flat_map(distance_notes));
     }
     let untracked = run.output(&UNTRACKED, MAX_ANSWER_BYTES, NO_TREE).await?;
     let names = untracked.split(|byte| *byte == 0);
@@ -88,13 +88,7 @@ async fn unseen(run: &Runner) -> Result<Vec<String>, VcError> {
         status.changed_inside.into_iter(),
         "changed inside a submodule; commit and push it there",
     ));
-    let listed = run
-        .output(
-            &["ls-files", "-v", "-z", "--", ":/"],
-            MAX_PATCH_BYTES,
-            NO_TREE,
-        )
-        .await?;
+    let listed = run.output(&FILES, MAX_PATCH_BYTES, NO_TREE).await?;
     notes.extend(left_out(
         hidden_files(&listed)
             .into_iter()
@@ -103,99 +97,6 @@ async fn unseen(run: &Runner) -> Result<Vec<String>, VcError> {
          '--no-skip-worktree' ends that)",
     ));
     Ok(notes)
-}
-
-/// What `git status` tells of files that a difference does not show whole.
-#[derive(Debug, Default, Eq, PartialEq)]
-struct Status {
-    unmerged: Vec<String>,
-    /// Submodules at another commit.
-    moved: Vec<String>,
-    /// Submodules with files that are changed or not tracked.
-    changed_inside: Vec<String>,
-}
-
-fn parse_status(output: &[u8]) -> Status {
-    let mut status = Status::default();
-    let entries = output.split(|byte| *byte == 0);
-    for entry in entries.map(String::from_utf8_lossy) {
-        let mut words = entry.split(' ');
-        let (kind, _, sub) = (words.next(), words.next(), words.next().unwrap_or_default());
-        // An ordinary entry has nine words, one with conflicts eleven; the name is the last, and may have blanks.
-        let name = |words: usize| {
-            let name = entry.splitn(words, ' ').nth(words - 1);
-            name.unwrap_or_default().to_owned()
-        };
-        match kind {
-            Some("u") => status.unmerged.push(name(11)),
-            Some("1") if sub.starts_with('S') => {
-                if sub.get(1..2) == Some("C") {
-                    status.moved.push(name(9));
-                }
-                if sub.get(2..4) != Some("..") {
-                    status.changed_inside.push(name(9));
-                }
-            }
-            Some(_) | None => {}
-        }
-    }
-    status
-}
-
-/// The files that git is told not to look at: lower-case letters, and those left out of the work tree.
-fn hidden_files(listed: &[u8]) -> Vec<String> {
-    let entries = listed.split(|byte| *byte == 0);
-    let name = |entry: &[u8]| match entry {
-        [tag, b' ', name @ ..] if tag.is_ascii_lowercase() || *tag == b'S' => {
-            Some(String::from_utf8_lossy(name).into_owned())
-        }
-        _ => None,
-    };
-    entries.filter_map(name).collect()
-}
-
-const STATUS: [&str; 6] = [
-    "status",
-    "--porcelain=v2",
-    "--untracked-files=no",
-    "--ignore-submodules=none",
-    "--no-renames",
-    "-z",
-];
-
-const UNTRACKED: [&str; 9] = [
-    "ls-files",
-    "--others",
-    "--exclude-standard",
-    "--directory",
-    "--no-empty-directory",
-    "--full-name",
-    "-z",
-    "--",
-    ":/",
-];
-
-/// The difference to `base`, whatever the user's configuration says about differences.
-fn diff(base: &str) -> Vec<&str> {
-    vec![
-        "-c",
-        "core.quotePath=false",
-        "-c",
-        "diff.relative=false",
-        "diff",
-        "--src-prefix=a/",
-        "--dst-prefix=b/",
-        "--no-textconv",
-        "--no-ext-diff",
-        "--no-color",
-        "--no-renames",
-        "--submodule=short",
-        "--ignore-submodules=dirty",
-        "--binary",
-        "--unified=3",
-        base,
-        "--",
-    ]
 }
 
 /// The base when nothing is given.
@@ -233,7 +134,7 @@ async fn checked_out(run: &Runner, notes: &mut Vec<String>) -> Result<Base, VcEr
          another base",
         upstream.branch, upstream.remote, upstream.remote
     );
-    let args = ["rev-parse", "--verify", &of_branch];
+    let args = resolve(&of_branch);
     let revision = run.text(&args, &remedy).await?;
     Ok(Base {
         revision: checked_id(run, &args, revision, &remedy)?,
@@ -243,13 +144,12 @@ async fn checked_out(run: &Runner, notes: &mut Vec<String>) -> Result<Base, VcEr
 
 /// The branch that is checked out, if there is one.
 async fn current_branch(run: &Runner) -> Result<Option<String>, VcError> {
-    let args = ["symbolic-ref", "--quiet", "HEAD"];
-    let answer = run.run(&args, MAX_ANSWER_BYTES).await?;
+    let answer = run.run(&CURRENT_BRANCH, MAX_ANSWER_BYTES).await?;
     match answer.code {
         Some(0) => match parse_branch(&answer.stdout) {
             Some(branch) => Ok(Some(branch)),
             None => Err(run.surprising(
-                &args,
+                &CURRENT_BRANCH,
                 &answer.stdout,
                 "the name of a branch",
                 "name the base with --branch",
@@ -258,11 +158,6 @@ async fn current_branch(run: &Runner) -> Result<Option<String>, VcError> {
         Some(1) if answer.stderr.is_empty() => Ok(None),
         Some(_) | None => Err(answer.failed(NO_TREE)),
     }
-}
-
-fn parse_branch(output: &[u8]) -> Option<String> {
-    let name = str::from_utf8(output).ok()?.trim_end();
-    Some(name.strip_prefix("refs/heads/")?.to_owned())
 }
 
 /// What a branch tracks.
@@ -299,7 +194,7 @@ async fn tracked(run: &Runner, branch: &str) -> Result<Option<Tracked>, VcError>
 /// The commit that `name` is, which was given as `what`.
 async fn commit(run: &Runner, name: &str, what: &str) -> Result<String, VcError> {
     let peeled = format!("{name}^{{commit}}");
-    let args = ["rev-parse", "--verify", &peeled];
+    let args = resolve(&peeled);
     let remedy =
         format!("{what} must be a commit that this repository has; 'git fetch' may get it");
     let id = run.text(&args, &remedy).await?;
@@ -307,43 +202,29 @@ async fn commit(run: &Runner, name: &str, what: &str) -> Result<String, VcError>
 }
 
 fn checked_id(run: &Runner, args: &[&str], id: String, remedy: &str) -> Result<String, VcError> {
-    let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id {
+    if is_whole_hash(&id) {
         Ok(id)
     } else {
         Err(run.surprising(args, id.as_bytes(), "the name of a commit", remedy))
     }
 }
 
-/// A branch as its remote calls it: without the name of the remote and the slash. `remotes` has one a line.
-fn without_remote<'a>(branch: &'a str, remotes: &str) -> &'a str {
-    remotes
-        .lines()
-        .filter_map(|remote| branch.strip_prefix(remote.trim())?.strip_prefix('/'))
-        .filter(|rest| !rest.is_empty())
-        .min_by_key(|rest| rest.len())
-        .unwrap_or(branch)
-}
-
-/// What to know of the commits that the base has and the tree has not, and the other way round.
-fn distance(output: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(output);
-    let mut counts = text.split_whitespace().map(str::parse::<u64>);
-    let (Some(Ok(behind)), Some(Ok(ahead))) = (counts.next(), counts.next()) else {
-        return Vec::new();
-    };
+/// Notes on commits that only the base has, or only the tree.
+fn distance_notes(distance: Distance) -> Vec<String> {
+    let Distance { behind, ahead } = distance;
+    let plural = |count| if count == 1 { "" } else { "s" };
     let mut notes = Vec::new();
     if ahead > 0 {
         notes.push(format!(
             "the patch includes {ahead} local commit{} that the base does not have",
-            if ahead == 1 { "" } else { "s" }
+            plural(ahead)
         ));
     }
     if behind > 0 {
         notes.push(format!(
             "the patch takes back {behind} commit{} of the base that this tree does not have yet; merge or rebase to \
              try them together",
-            if behind == 1 { "" } else { "s" }
+            plural(behind)
         ));
     }
     notes
@@ -354,59 +235,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn submodules_and_conflicts_are_read() {
-        let status = b"1 .M SC.. 160000 160000 160000 a b sub\x001 .M S.MU 160000 160000 160000 a b other one\0\
-            1 .M N... 100644 100644 100644 a b f\0u UU N... 100644 100644 100644 100644 a b c x y\0";
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let expected = Status {
-            unmerged: names(&["x y"]),
-            moved: names(&["sub"]),
-            changed_inside: names(&["other one"]),
-        };
-        assert_eq!(parse_status(status), expected);
-    }
-
-    #[test]
-    fn files_that_git_does_not_look_at_are_found() {
-        assert_eq!(hidden_files(b"H a\0h b c\0S d\0"), ["b c", "d"]);
-    }
-
-    #[test]
-    fn the_remote_is_taken_off_a_branch() {
-        let remotes = "origin\norig\nteam/alice\nteam\n";
-        for (branch, stripped) in [
-            ("origin/master", "master"),
-            ("origin/feature/x", "feature/x"),
-            ("orig/master", "master"),
-            ("original/master", "original/master"),
-            ("team/alice/x", "x"),
-            ("team/bob", "bob"),
-            ("master", "master"),
-            ("origin/", "origin/"),
-            ("upstream/master", "upstream/master"),
-        ] {
-            assert_eq!(without_remote(branch, remotes), stripped);
-        }
-        assert_eq!(without_remote("a/b", "\n"), "a/b");
-    }
-
-    #[test]
-    fn branches_are_read_whole() {
-        assert_eq!(parse_branch(b"refs/heads/a/b\n").as_deref(), Some("a/b"));
-        assert_eq!(parse_branch(b"refs/remotes/origin/x\n"), None);
-        assert_eq!(parse_branch(b"refs/heads/\xe9\n"), None);
-    }
-
-    #[test]
-    fn distances_are_told() {
-        assert_eq!(distance(b"0\t0\n"), Vec::<String>::new());
+    fn distances_are_noted() {
+        let notes = |behind, ahead| distance_notes(Distance { behind, ahead });
+        assert_eq!(notes(0, 0), Vec::<String>::new());
         assert_eq!(
-            distance(b"0\t1\n"),
+            notes(0, 1),
             ["the patch includes 1 local commit that the base does not have"]
         );
-        let both = distance(b"2\t3\n");
+        let both = notes(2, 3);
         assert_eq!(both.len(), 2);
         assert!(both[1].starts_with("the patch takes back 2 commits of the base"));
-        assert_eq!(distance(b"huh"), Vec::<String>::new());
     }
 }

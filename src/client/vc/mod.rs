@@ -1,13 +1,14 @@
 //! The source of a try job: base revision and difference of a tree, as `buildbot try` finds them (CLI-03).
 //!
-//! One file for each version control system: the commands that it runs, and pure functions that read their outputs.
-//! `run` runs them. Invariants: nothing in the tree is changed; applying the patch at its level to a checkout of the
+//! One file for each version control system: which commands of [`crate::vc`] it runs, and what a person should know
+//! of the answers. `run` runs them. Invariants: nothing in the tree is changed; applying the patch at its level to a checkout of the
 //! base revision gives the tree's versioned files; what a person should know and the patch does not tell is a note.
 
 mod bzr;
 mod cvs;
 mod darcs;
 mod error;
+mod files;
 mod git;
 mod hg;
 mod mtn;
@@ -15,15 +16,13 @@ mod p4;
 mod run;
 mod svn;
 mod top;
-mod unseen;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use chrono::Utc;
 
 use crate::text::and_more;
+use crate::vc::Vc;
 use run::Runner;
 
 pub use error::VcError;
@@ -66,83 +65,11 @@ pub struct Source {
     pub notes: Vec<String>,
 }
 
-/// A version control system that try jobs can come from.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Vc {
-    /// CVS.
-    Cvs,
-    /// Subversion.
-    Svn,
-    /// Bazaar, and Breezy.
-    Bzr,
-    /// Mercurial.
-    Hg,
-    /// Perforce.
-    P4,
-    /// Darcs.
-    Darcs,
-    /// Git.
-    Git,
-    /// Monotone.
-    Mtn,
-}
-
-impl Vc {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Cvs,
-        Self::Svn,
-        Self::Bzr,
-        Self::Hg,
-        Self::P4,
-        Self::Darcs,
-        Self::Git,
-        Self::Mtn,
-    ];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cvs => "cvs",
-            Self::Svn => "svn",
-            Self::Bzr => "bzr",
-            Self::Hg => "hg",
-            Self::P4 => "p4",
-            Self::Darcs => "darcs",
-            Self::Git => "git",
-            Self::Mtn => "mtn",
-        }
-    }
-
-    /// What keeps the tree at `directory`, by what lies there and in the directories above; the nearest wins.
-    /// (Ours: Buildbot wants to be told.)
-    #[must_use]
-    pub fn detect(directory: &Path) -> Option<Self> {
-        top::detect(directory)
-    }
-}
-
-impl fmt::Display for Vc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The name of a version control system is not known.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no known version control system; cvs, svn, bzr, hg, p4, darcs, git and mtn are")]
-pub struct UnknownVc(pub String);
-
-impl FromStr for Vc {
-    type Err = UnknownVc;
-
-    fn from_str(name: &str) -> Result<Self, UnknownVc> {
-        Self::ALL
-            .into_iter()
-            .find(|vc| vc.name() == name)
-            .ok_or_else(|| UnknownVc(name.to_owned()))
-    }
+/// What keeps the tree at `directory`, by what lies there and in the directories above; the nearest
+/// wins. (Ours: Buildbot wants to be told.)
+#[must_use]
+pub fn detect(directory: &Path) -> Option<Vc> {
+    top::detect(directory)
 }
 
 /// Finds base revision and difference of a tree.
@@ -163,17 +90,19 @@ pub async fn find_source(query: &SourceQuery<'_>) -> Result<Source, VcError> {
         }
     }
     let top = top::find(query)?;
-    let run = |names: &[&'static str]| Runner::new(&top, names);
-    let (found, own_level) = match query.vc {
-        Vc::Cvs => (cvs::find(&run(&["cvs"]), query, Utc::now()).await?, 0),
-        Vc::Svn => (svn::find(&run(&["svn"]), query).await?, 0),
-        Vc::Bzr => (bzr::find(&run(&["bzr", "brz"]), query).await?, 0),
-        Vc::Hg => (hg::find(&run(&["hg"]), query).await?, 1),
-        Vc::P4 => (p4::find(&run(&["p4"]), query).await?, 0),
-        Vc::Darcs => (darcs::find(&run(&["darcs"]), query).await?, 1),
-        Vc::Git => (git::find(&run(&["git"]), query).await?, 1),
-        Vc::Mtn => (mtn::find(&run(&["mtn"]), query).await?, 0),
+    let system = query.vc.system();
+    let run = Runner::new(&top, system.programs);
+    let found = match query.vc {
+        Vc::Git => git::find(&run, query).await?,
+        Vc::Hg => hg::find(&run, query).await?,
+        Vc::Svn => svn::find(&run, query).await?,
+        Vc::Bzr => bzr::find(&run, query).await?,
+        Vc::Darcs => darcs::find(&run, query).await?,
+        Vc::Mtn => mtn::find(&run, query).await?,
+        Vc::Cvs => cvs::find(&run, query, Utc::now()).await?,
+        Vc::P4 => p4::find(&run, query).await?,
     };
+    let own_level = system.patch_level;
     let Found {
         branch,
         base_revision,
@@ -235,18 +164,6 @@ mod tests {
             topdir: None,
             topfile: None,
         }
-    }
-
-    #[test]
-    fn every_name_is_read_back() {
-        for vc in Vc::ALL {
-            assert_eq!(vc.to_string().parse(), Ok(vc));
-        }
-        let error = "rcs".parse::<Vc>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "'rcs' is no known version control system; cvs, svn, bzr, hg, p4, darcs, git and mtn are"
-        );
     }
 
     #[tokio::test]

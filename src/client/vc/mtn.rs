@@ -1,11 +1,11 @@
 //! Monotone: the base is the revision that the workspace is based on; level 0.
 
 use super::run::{MAX_PATCH_BYTES, Runner};
-use super::unseen::{shown_names, unseen};
 use super::{Found, SourceQuery, VcError, left_out};
+use crate::vc::mtn::{BASE, binary_files, is_id, listed_files};
+use crate::vc::unseen::{shown_names, unseen};
 
 const NO_TREE: &str = "run it at the top of a Monotone workspace, or name one with --topdir";
-const BASE: [&str; 2] = ["automate", "get_base_revision_id"];
 
 pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found, VcError> {
     let base = match query.base_revision {
@@ -49,31 +49,6 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     })
 }
 
-fn is_id(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// The files with one of these changes in the list at the beginning: lines like `# add_file "NAME"`.
-fn listed_files(patch: &[u8], changes: &[&str]) -> Vec<String> {
-    let lines = patch.split(|byte| *byte == b'\n');
-    let name = |line: &[u8]| {
-        let line = String::from_utf8_lossy(line.strip_prefix(b"#")?).into_owned();
-        let (change, name) = line.trim().split_once(' ')?;
-        let name = name.trim().strip_prefix('"')?.strip_suffix('"')?;
-        changes.contains(&change).then(|| name.to_owned())
-    };
-    lines.filter_map(name).collect()
-}
-
-/// The binary files that differ.
-fn binary_files(patch: &[u8]) -> Vec<String> {
-    patch
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.strip_prefix(b"# ")?.strip_suffix(b" is binary"))
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -81,15 +56,7 @@ mod tests {
     use super::super::run::tests::stand_in;
     use super::super::tests::query;
     use super::*;
-    use crate::client::vc::Vc;
-
-    #[test]
-    fn changes_without_lines_are_found() {
-        let patch = b"#\n# add_file \"n\"\n#  content [abc]\n#\n#   delete \"e\"\n#\n# patch \"a\"\n#\n#   set \"run\"\n\
-            #  attr \"mtn:execute\"\n# value \"true\"\n#\n====\n--- a\t1\n+++ a\t2\n@@ -1 +1 @@\n-a\n+A\n";
-        assert_eq!(listed_files(patch, &["add_file", "delete"]), ["n", "e"]);
-        assert_eq!(listed_files(patch, &["set", "clear"]), ["run"]);
-    }
+    use crate::vc::Vc;
 
     #[tokio::test]
     async fn base_and_difference_are_asked_for() {

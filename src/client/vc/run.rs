@@ -46,6 +46,7 @@ pub(super) struct Answer {
 }
 
 impl Runner {
+    /// Runs the first of `names` that is there.
     pub(super) fn new(top: &Path, names: &[&'static str]) -> Self {
         Self {
             top: top.to_owned(),
@@ -249,9 +250,6 @@ fn cut(text: &str) -> String {
 pub(super) mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     /// A program that answers as the `case` branches of a shell script say; `$*` are its arguments.
@@ -264,8 +262,12 @@ pub(super) mod tests {
         let script = format!(
             "#!/bin/sh\ncase \"$*\" in\n{cases}\n*) echo \"unexpected: $*\" >&2; exit 9;;\nesac\n"
         );
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: a file that this one has open for writing could be inherited by a
+        // program that another test starts just then, and would be busy.
+        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
+        let mut writer = std::process::Command::new("sh");
+        let written = writer.args(write).arg(&program).arg(script).status();
+        assert!(written.unwrap().success());
         let runner = Runner {
             top: directory.path().to_owned(),
             name,

@@ -3,22 +3,11 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::{SourceQuery, Vc, VcError};
+use super::{SourceQuery, VcError};
+use crate::vc::{SYSTEMS, System, Vc};
 
 /// Directories that are looked into upwards for the file at the top, as in Buildbot.
 const MAX_LEVELS: usize = 20;
-
-/// What lies at the top of a tree, in the order in which it is looked for.
-const MARKS: [(&str, Vc); 8] = [
-    (".git", Vc::Git),
-    (".hg", Vc::Hg),
-    (".svn", Vc::Svn),
-    (".bzr", Vc::Bzr),
-    ("_darcs", Vc::Darcs),
-    ("_MTN", Vc::Mtn),
-    ("CVS", Vc::Cvs),
-    (".p4config", Vc::P4),
-];
 
 /// The directory in which the commands are to run.
 ///
@@ -29,22 +18,21 @@ pub(super) fn find(query: &SourceQuery<'_>) -> Result<PathBuf, VcError> {
     if let Some(topdir) = query.topdir {
         return Ok(tree.join(expand_home(topdir, env::home_dir())));
     }
-    match (query.vc, query.topfile) {
-        (Vc::Cvs | Vc::Svn, Some(topfile)) => tree
-            .ancestors()
-            .take(MAX_LEVELS)
-            .find(|directory| directory.join(topfile).exists())
-            .map(Path::to_owned)
-            .ok_or_else(|| VcError::NoTopFile {
-                topfile: topfile.to_owned(),
-                from: tree.clone(),
-            }),
-        (Vc::Cvs | Vc::Svn, None) => Err(VcError::Option(format!(
+    if query.vc.system().knows_top {
+        return Ok(tree);
+    }
+    let Some(topfile) = query.topfile else {
+        return Err(VcError::Option(format!(
             "{} does not know the top of its tree: name it with --topdir, or a file that lies there with --topfile",
             query.vc
-        ))),
-        (Vc::Bzr | Vc::Hg | Vc::P4 | Vc::Darcs | Vc::Git | Vc::Mtn, _) => Ok(tree),
-    }
+        )));
+    };
+    let mut above = tree.ancestors().take(MAX_LEVELS);
+    let top = above.find(|directory| directory.join(topfile).exists());
+    top.map(Path::to_owned).ok_or_else(|| VcError::NoTopFile {
+        topfile: topfile.to_owned(),
+        from: tree.clone(),
+    })
 }
 
 /// A path whose directories above are known.
@@ -63,8 +51,8 @@ fn expand_home(path: &Path, home: Option<PathBuf>) -> PathBuf {
 
 pub(super) fn detect(directory: &Path) -> Option<Vc> {
     absolute(directory).ancestors().find_map(|directory| {
-        let lies_here = |(mark, _): &&(&str, Vc)| directory.join(mark).exists();
-        MARKS.iter().find(lies_here).map(|(_, vc)| *vc)
+        let lies_here = |system: &&System| directory.join(system.mark).exists();
+        SYSTEMS.iter().find(lies_here).map(|system| system.vc)
     })
 }
 
@@ -82,10 +70,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("a/b");
         fs::create_dir_all(&inner).unwrap();
-        for (mark, vc) in MARKS {
-            let mark = root.path().join("a").join(mark);
+        for system in SYSTEMS {
+            let mark = root.path().join("a").join(system.mark);
             fs::create_dir(&mark).unwrap();
-            assert_eq!(detect(&inner), Some(vc));
+            assert_eq!(detect(&inner), Some(system.vc));
             fs::remove_dir(&mark).unwrap();
         }
         fs::create_dir(root.path().join(".git")).unwrap();

@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 9] = [
         "text",
         "backoff",
     ],
-    &["clock", "config", "protocol", "process"],
+    &["clock", "config", "protocol", "process", "vc"],
     &["schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],
     &["view"],
@@ -54,8 +54,9 @@ const CIRCULAR: &[&str] = &[
 ];
 
 /// Modules that decide, and therefore do nothing else.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "backoff",
+    "vc",
     "model",
     "pb",
     "protocol",

@@ -9,11 +9,14 @@
 //!
 //! Invariant: a tree is removed only when the server answers; at most once in an attempt.
 
-use super::about::{self, Version};
-use super::server::Answer;
-use super::{Git, Place, patch};
+use super::{Git, Place, prompts};
 use crate::build::step::Performed;
 use crate::config::GitMode;
+use crate::vc::git::{
+    self, Answer, CheckOut, History, SUBMODULE_URLS, Tags, Untracked, Version, is_hash,
+    is_whole_hash,
+};
+use crate::vc::patch;
 
 /// What became of an attempt to get at the revision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,12 +46,12 @@ impl Git<'_, '_> {
         }
         self.version = Version::read(&String::from_utf8_lossy(&report.output));
         let mut configured = String::new();
-        if self.config.submodules || about::may_ask(&self.job.repourl) {
-            let words = ["config", "--get-regexp", about::ASKING_SETTINGS];
+        if self.config.submodules || git::may_ask(&self.job.repourl) {
+            let words = ["config", "--get-regexp", git::ASKING_SETTINGS];
             let report = self.ask_git(Place::Anywhere, &words).await?;
             configured = String::from_utf8_lossy(&report.output).into_owned();
         }
-        self.quiet = about::quiet(&configured);
+        self.quiet = prompts::quiet(&configured);
         Ok(())
     }
 
@@ -69,11 +72,13 @@ impl Git<'_, '_> {
             }
         }
         self.remove(None).await?;
-        let progress = self.version.since(1, 7, &["--progress"]);
-        let depth: &[&str] = if self.config.shallow { ONE } else { &[] };
+        let history = if self.config.shallow {
+            History::Latest
+        } else {
+            History::AsBefore
+        };
         let repourl = self.job.repourl.clone();
-        let from = ["--", repourl.as_str(), "."];
-        let words = [&["clone", "--no-checkout"], progress, depth, &from].concat();
+        let words = git::clone(self.version, &repourl, history);
         if !self.git(Place::New, &words).await? {
             return Ok(false);
         }
@@ -87,15 +92,15 @@ impl Git<'_, '_> {
     /// Brings the tree that is there to the revision.
     async fn update(&mut self) -> Result<Outcome, Performed> {
         let was_patched = self.exists(patch::MARK).await?;
-        let method = match self.config.mode {
-            _ if was_patched => Some(["-f", "-f", "-d", "-x"].as_slice()),
-            GitMode::Fresh => Some(["-f", "-f", "-d", "-x"].as_slice()),
-            GitMode::Clean => Some(["-f", "-f", "-d"].as_slice()),
+        let removed = match self.config.mode {
+            _ if was_patched => Some(Untracked::All),
+            GitMode::Fresh => Some(Untracked::All),
+            GitMode::Clean => Some(Untracked::NotIgnored),
             GitMode::Incremental | GitMode::Clobber => None,
         };
-        if let Some(method) = method {
-            // The mark goes last, so that a clean that is cut short is done again.
-            let words = [&["clean"], method, &["-e", patch::MARK]].concat();
+        if let Some(removed) = removed {
+            // The mark is removed last, so that a clean that is cut short is done again.
+            let words = git::clean(removed, patch::MARK);
             if !self.git(Place::Tree, &words).await? {
                 return Ok(Outcome::Failed);
             }
@@ -104,10 +109,12 @@ impl Git<'_, '_> {
         if outcome != Outcome::Done {
             return Ok(outcome);
         }
-        if let (Some(method), true) = (method, self.config.submodules) {
-            let clean = format!("git clean {}", method.join(" "));
-            let words = ["submodule", "foreach", "--recursive", &clean];
-            if !self.git(Place::Tree, &words).await? {
+        if let (Some(removed), true) = (removed, self.config.submodules) {
+            let words = git::clean_submodules(removed);
+            if !self
+                .git(Place::Tree, &words.each_ref().map(String::as_str))
+                .await?
+            {
                 return Ok(Outcome::Failed);
             }
         }
@@ -149,17 +156,9 @@ impl Git<'_, '_> {
                 .await;
             return Ok(false);
         }
-        if outcome == Outcome::Missing {
-            let fsck: &[&str] = &["fsck"];
-            let quick = self
-                .version
-                .since(2, 6, &["--connectivity-only", "--no-dangling"]);
-            let progress = self.version.since(1, 8, &["--progress"]);
-            let words = [fsck, quick, progress].concat();
-            if self.git(Place::Tree, &words).await? {
-                self.tell_missing().await;
-                return Ok(false);
-            }
+        if outcome == Outcome::Missing && self.git(Place::Tree, &git::check(self.version)).await? {
+            self.tell_missing().await;
+            return Ok(false);
         }
         if outcome == Outcome::SubmoduleFailed
             && let Some(silent) = self.silent_submodule().await?
@@ -211,19 +210,13 @@ impl Git<'_, '_> {
 
     /// A submodule's repository that does not answer, if there is one.
     async fn silent_submodule(&mut self) -> Result<Option<String>, Performed> {
-        let words = ["config", "-z", "--get-regexp", r"^submodule\..*\.url$"];
-        let report = self.ask_git(Place::Tree, &words).await?;
-        let printed = String::from_utf8_lossy(&report.output).into_owned();
-        for url in printed
-            .split('\0')
-            .filter_map(|entry| Some(entry.split_once('\n')?.1))
-            .filter(|url| !url.starts_with('-'))
-        {
+        let report = self.ask_git(Place::Tree, &SUBMODULE_URLS).await?;
+        for url in git::parse_submodule_urls(&String::from_utf8_lossy(&report.output)) {
             if !self
-                .git(Place::Outside, &["ls-remote", url, "HEAD"])
+                .git(Place::Outside, &["ls-remote", &url, "HEAD"])
                 .await?
             {
-                return Ok(Some(url.to_owned()));
+                return Ok(Some(url));
             }
         }
         Ok(None)
@@ -240,13 +233,17 @@ impl Git<'_, '_> {
         let Some(hash) = revision.as_ref().filter(|r| is_whole_hash(r)) else {
             // Another name may be that of any tag or any old revision.
             return match revision {
-                Some(_) => self.fetch_branch(self.whole_history(), TAGS).await,
-                None if self.config.shallow => self.fetch_branch(ONE, NO_TAGS).await,
-                None => self.fetch_branch(&[], TAGS).await,
+                Some(_) => self.fetch_branch(self.whole_history(), Tags::All).await,
+                None if self.config.shallow => self.fetch_branch(History::Latest, Tags::None).await,
+                None => self.fetch_branch(History::AsBefore, Tags::All).await,
             };
         };
-        let tags = if self.config.shallow { NO_TAGS } else { TAGS };
-        if self.config.shallow && self.fetch_one(hash, ONE, tags).await? {
+        let tags = if self.config.shallow {
+            Tags::None
+        } else {
+            Tags::All
+        };
+        if self.config.shallow && self.fetch_one(hash, History::Latest, tags).await? {
             return Ok(Outcome::Done);
         }
         let fetched = self.fetch_branch(self.whole_history(), tags).await?;
@@ -254,7 +251,7 @@ impl Git<'_, '_> {
             return Ok(fetched);
         }
         // Its branch was deleted or rewritten; most servers hand it out all the same.
-        Ok(if self.fetch_one(hash, &[], tags).await? {
+        Ok(if self.fetch_one(hash, History::AsBefore, tags).await? {
             Outcome::Done
         } else {
             Outcome::Missing
@@ -262,18 +259,18 @@ impl Git<'_, '_> {
     }
 
     /// Fetches the branch; a tag of its name if there is no such branch.
-    async fn fetch_branch(&mut self, depth: Words, tags: Words) -> Result<Outcome, Performed> {
+    async fn fetch_branch(&mut self, history: History, tags: Tags) -> Result<Outcome, Performed> {
         let wanted = self.job.references();
         let Some(first) = wanted.first() else {
             return Ok(Outcome::Missing);
         };
-        if self.fetch_one(first, depth, tags).await? {
+        if self.fetch_one(first, history, tags).await? {
             return Ok(Outcome::Done);
         }
         match self.ask().await? {
             Answer::Has(other) if other != *first => {
                 self.job.is_tag = true;
-                Ok(self.fetch_one(&other, depth, tags).await?.into())
+                Ok(self.fetch_one(&other, history, tags).await?.into())
             }
             Answer::Has(_) | Answer::Silent => Ok(Outcome::Failed),
             Answer::Lacks => Ok(Outcome::Missing),
@@ -283,21 +280,21 @@ impl Git<'_, '_> {
     async fn fetch_one(
         &mut self,
         what: &str,
-        depth: Words,
-        tags: Words,
+        history: History,
+        tags: Tags,
     ) -> Result<bool, Performed> {
-        let progress = self.version.since(1, 7, &["--progress"]);
-        // Submodules are fetched when their addresses are up to date.
-        let fetch: Words = &["fetch", "-f", "--no-recurse-submodules"];
         let repourl = self.job.repourl.clone();
-        let from = ["--", repourl.as_str(), what];
-        let words = [fetch, progress, tags, depth, &from].concat();
+        let words = git::fetch(self.version, &repourl, what, history, tags);
         self.git(Place::Tree, &words).await
     }
 
     /// For a revision that may be any; a tree with the latest one only must get the others.
-    const fn whole_history(&self) -> Words {
-        if self.config.shallow { ALL } else { &[] }
+    const fn whole_history(&self) -> History {
+        if self.config.shallow {
+            History::Whole
+        } else {
+            History::AsBefore
+        }
     }
 
     /// Whether the tree has the commit of this hash, or of a hash that begins so.
@@ -319,28 +316,26 @@ impl Git<'_, '_> {
     /// Puts the files of the revision in place, over whatever was changed, with the branch checked out.
     async fn switch(&mut self) -> Result<bool, Performed> {
         let Some(branch) = self.job.branch_to_switch_to() else {
-            return self.check_out_as(&["--detach"]).await;
+            return self.check_out_as(CheckOut::Detached).await;
         };
-        if self.check_out_as(&["-B", branch.as_str()]).await? {
+        if self.check_out_as(CheckOut::Branch(&branch)).await? {
             return Ok(true);
         }
         // A branch `v2` of an earlier build is in the way of `v2/rc1`, and the other way round.
         let refs = self.branches_in_the_way_of(&branch).await?;
-        if refs.is_empty() || !self.check_out_as(&["--detach"]).await? {
+        if refs.is_empty() || !self.check_out_as(CheckOut::Detached).await? {
             return Ok(false);
         }
         for name in &refs {
             self.git(Place::Tree, &["update-ref", "-d", name]).await?;
         }
-        self.check_out_as(&["-B", branch.as_str()]).await
+        self.check_out_as(CheckOut::Branch(&branch)).await
     }
 
-    async fn check_out_as(&mut self, how: &[&str]) -> Result<bool, Performed> {
+    async fn check_out_as(&mut self, how: CheckOut<'_>) -> Result<bool, Performed> {
         let revision = self.job.revision.clone();
         let revision = revision.as_deref().unwrap_or("FETCH_HEAD");
-        let progress = self.version.since(2, 7, &["--progress"]);
-        let checkout: &[&str] = &["checkout", "-f"];
-        let words = [checkout, progress, how, &[revision, "--"]].concat();
+        let words = git::check_out(self.version, how, revision);
         self.git(Place::Tree, &words).await
     }
 
@@ -363,38 +358,17 @@ impl Git<'_, '_> {
         if !self.config.submodules {
             return Ok(true);
         }
-        let recursive = self.version.since(1, 8, &["--recursive"]);
-        let progress = self.version.since(2, 11, &["--progress"]);
-        let update: Words = &["submodule", "update", "--init", "--recursive", "--force"];
+        let sync = git::sync_submodules(self.version);
+        let update = git::update_submodules(self.version);
         // The addresses of submodules in submodules are known once those are up to date.
         for _ in 0..2 {
-            let sync = [&["submodule", "sync"], recursive].concat();
             if !self.git(Place::Tree, &sync).await? {
                 return Ok(false);
             }
-            if self.git(Place::Tree, &[update, progress].concat()).await? {
+            if self.git(Place::Tree, &update).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
-}
-
-/// Words of a command.
-type Words = &'static [&'static str];
-
-const TAGS: Words = &["-t"];
-const NO_TAGS: Words = &["--no-tags"];
-const ONE: Words = &["--depth", "1"];
-/// Turns a shallow tree into a whole one, also with a git that does not know `--unshallow`.
-const ALL: Words = &["--depth", "2147483647"];
-
-/// Whether it can be the hash of a commit, or the beginning of one.
-fn is_hash(revision: &str) -> bool {
-    (7..=64).contains(&revision.len()) && revision.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// Whether it is the whole hash of a commit.
-pub(super) fn is_whole_hash(revision: &str) -> bool {
-    is_hash(revision) && matches!(revision.len(), 40 | 64)
 }

@@ -1,22 +1,22 @@
-//! The patch of a try job: where it goes and what applies it (SRC-05). Pure.
+//! The patch of a try job: where it is put and what applies it (SRC-05).
 
 use crate::model::Patch;
 
 /// Marks a tree that was patched; in the work directory.
-pub(super) const MARK: &str = ".buildbot-patched";
+pub(crate) const MARK: &str = ".buildbot-patched";
 
 /// The file that the slave gets.
 const DIFF: &str = ".buildbot-diff";
 
 /// A patch that is to be applied.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct PatchJob {
+pub(crate) struct PatchJob {
     /// Where the diff is put, below the work directory.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// What applies it.
-    pub(super) command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// Directory below the work directory that the command runs in, if it is another.
-    pub(super) dir: Option<String>,
+    pub(crate) dir: Option<String>,
 }
 
 impl PatchJob {
@@ -24,7 +24,7 @@ impl PatchJob {
     ///
     /// # Errors
     /// Its directory is not inside the work directory.
-    pub(super) fn new(patch: &Patch, diff: &[u8]) -> Result<Option<Self>, String> {
+    pub(crate) fn new(patch: &Patch, diff: &[u8]) -> Result<Option<Self>, String> {
         let dir = inside(patch.subdir.as_deref().unwrap_or(""))?;
         if diff.trim_ascii().is_empty() {
             return Ok(None);

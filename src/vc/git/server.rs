@@ -2,7 +2,7 @@
 
 /// The answer of `git ls-remote`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// None: the server cannot be reached, or does not let the slave in.
     Silent,
     /// It has neither a branch nor a tag of the name.
@@ -13,7 +13,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// Reads what `git ls-remote` prints; of `wanted` the first that is there counts.
-    pub(super) fn read(printed: &str, wanted: &[String]) -> Self {
+    pub(crate) fn read(printed: &str, wanted: &[String]) -> Self {
         let has = |reference: &String| {
             let mut lines = printed.lines();
             lines.any(|line| line.split_once('\t').is_some_and(|(_, r)| r == reference))

@@ -1,0 +1,85 @@
+//! Bazaar and Breezy.
+
+/// The difference to `base`, with bare names: Breezy's own default is to put `old/` and `new/` before them.
+pub(crate) fn diff(base: &str) -> [String; 4] {
+    ["--no-aliases", "diff", "--prefix=:", &format!("-r{base}..")].map(str::to_owned)
+}
+
+/// The revision of a line with its number and its name.
+pub(crate) fn parse_revision(text: &str) -> Option<String> {
+    let mut words = text.split_whitespace();
+    let (_number, name) = (words.next()?, words.next()?);
+    words.next().is_none().then(|| format!("revid:{name}"))
+}
+
+/// The binary files that differ.
+pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
+    patch
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let names = line
+                .strip_prefix(b"Binary files ")?
+                .strip_suffix(b" differ")?;
+            let names = String::from_utf8_lossy(names);
+            let (old, new) = names.split_once(" and ")?;
+            Some(if new == "/dev/null" { old } else { new }.to_owned())
+        })
+        .collect()
+}
+
+/// The files with a change that has no lines, or more to it than its lines: empty ones, modes and links.
+pub(crate) fn unseen_files(patch: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut empty: Option<String> = None;
+    for line in patch.split(|byte| *byte == b'\n') {
+        if let Some(head) = line.strip_prefix(b"=== ") {
+            let head = String::from_utf8_lossy(head).into_owned();
+            // "=== target is 'a'" follows the name of a link.
+            if head.starts_with("target ") {
+                continue;
+            }
+            found.extend(empty.take());
+            let name = head.split('\'').nth(1).unwrap_or_default().to_owned();
+            if head.contains("(properties changed: ") || head.contains(" symlink ") {
+                found.push(name);
+            } else if !head.contains(" directory ") {
+                empty = Some(name);
+            }
+        } else if line.starts_with(b"--- ") || line.starts_with(b"Binary files ") {
+            empty = None;
+        }
+    }
+    found.extend(empty);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_revision_is_read() {
+        assert_eq!(
+            parse_revision("1 a@b-20261121051204-09jd2ghyh0eth0vg").as_deref(),
+            Some("revid:a@b-20261121051204-09jd2ghyh0eth0vg")
+        );
+        for text in ["", "1", "1 a b"] {
+            assert_eq!(parse_revision(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn binary_files_are_found() {
+        let patch = b"=== modified file 'b.bin'\nBinary files b.bin and b.bin differ\n\
+            +Binary files x and y differ\n";
+        assert_eq!(binary_files(patch), ["b.bin"]);
+    }
+
+    #[test]
+    fn changes_without_lines_are_found() {
+        let patch = b"=== removed file 'e'\n=== added symlink 'l'\n=== target is 'a'\n=== modified file 'a'\n\
+            --- a\tdate\n+++ a\tdate\n@@ -1,1 +1,1 @@\n-a\n+A\n\n=== added directory 'd'\n=== added file 'n'\n\
+            === modified file 'run.sh' (properties changed: -x to +x)\n";
+        assert_eq!(unseen_files(patch), ["e", "l", "n", "run.sh"]);
+    }
+}

@@ -1,0 +1,160 @@
+//! What is known of each version control system: how its base revision, difference and checkout are
+//! asked for, and how the answers are read.
+//!
+//! Pure: command lines and parsers. Who runs a command stays with its user: the client's local runner
+//! for `try`, a slave for the steps. One file a system, and one row in [`SYSTEMS`].
+
+pub(crate) mod bzr;
+pub(crate) mod cvs;
+pub(crate) mod darcs;
+pub(crate) mod git;
+pub(crate) mod hg;
+pub(crate) mod mtn;
+pub(crate) mod p4;
+pub(crate) mod patch;
+pub(crate) mod svn;
+pub(crate) mod unseen;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::text;
+
+/// A version control system.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Vc {
+    /// Git.
+    Git,
+    /// Mercurial.
+    Hg,
+    /// Subversion.
+    Svn,
+    /// Bazaar, and Breezy.
+    Bzr,
+    /// Darcs.
+    Darcs,
+    /// Monotone.
+    Mtn,
+    /// CVS.
+    Cvs,
+    /// Perforce.
+    P4,
+}
+
+/// What is known of a version control system.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct System {
+    pub(crate) vc: Vc,
+    /// Its name on command lines.
+    pub(crate) name: &'static str,
+    /// The programs that may be there, the best first.
+    pub(crate) programs: &'static [&'static str],
+    /// What lies at the top of a tree.
+    pub(crate) mark: &'static str,
+    /// How many directories `patch -p` takes off the names of its differences.
+    pub(crate) patch_level: u32,
+    /// Whether its program finds the top of a tree from inside.
+    pub(crate) knows_top: bool,
+}
+
+/// All systems. Where several marks lie in one directory, the first one counts.
+pub(crate) const SYSTEMS: [System; 8] = [
+    system(Vc::Git, "git", &["git"], ".git", 1, true),
+    system(Vc::Hg, "hg", &["hg"], ".hg", 1, true),
+    system(Vc::Svn, "svn", &["svn"], ".svn", 0, false),
+    system(Vc::Bzr, "bzr", &["bzr", "brz"], ".bzr", 0, true),
+    system(Vc::Darcs, "darcs", &["darcs"], "_darcs", 1, true),
+    system(Vc::Mtn, "mtn", &["mtn"], "_MTN", 0, true),
+    system(Vc::Cvs, "cvs", &["cvs"], "CVS", 0, false),
+    system(Vc::P4, "p4", &["p4"], ".p4config", 0, true),
+];
+
+const fn system(
+    vc: Vc,
+    name: &'static str,
+    programs: &'static [&'static str],
+    mark: &'static str,
+    patch_level: u32,
+    knows_top: bool,
+) -> System {
+    System {
+        vc,
+        name,
+        programs,
+        mark,
+        patch_level,
+        knows_top,
+    }
+}
+
+impl Vc {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        SYSTEMS.into_iter().map(|system| system.vc)
+    }
+
+    /// Its name on command lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.system().name
+    }
+
+    /// What is known of it.
+    pub(crate) fn system(self) -> &'static System {
+        SYSTEMS
+            .iter()
+            .find(|system| system.vc == self)
+            .expect("each has its row, which a test sees to")
+    }
+}
+
+impl fmt::Display for Vc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is not that of a version control system.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("'{0}' is not a version control system; write {known}", known = text::or(Vc::all()))]
+pub struct UnknownVc(pub String);
+
+impl FromStr for Vc {
+    type Err = UnknownVc;
+
+    fn from_str(name: &str) -> Result<Self, UnknownVc> {
+        Self::all()
+            .find(|vc| vc.name() == name)
+            .ok_or_else(|| UnknownVc(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_system_has_a_row_and_its_name_is_read_back() {
+        for vc in [
+            Vc::Git,
+            Vc::Hg,
+            Vc::Svn,
+            Vc::Bzr,
+            Vc::Darcs,
+            Vc::Mtn,
+            Vc::Cvs,
+            Vc::P4,
+        ] {
+            assert_eq!(vc.system().vc, vc);
+            assert_eq!(vc.to_string().parse(), Ok(vc));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_those_that_are_known() {
+        let error = "rcs".parse::<Vc>().map_err(|error| error.to_string());
+        let text =
+            "'rcs' is not a version control system; write git, hg, svn, bzr, darcs, mtn, cvs or p4";
+        assert_eq!(error, Err(text.to_owned()));
+    }
+}

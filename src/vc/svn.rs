@@ -1,0 +1,161 @@
+//! Subversion.
+
+/// The difference to `base`: without the user's own program for it, with copied files whole, and without changes of
+/// properties, which `patch` cannot apply.
+pub(crate) fn diff(base: &str) -> [String; 7] {
+    [
+        "diff".to_owned(),
+        format!("-r{base}"),
+        "--internal-diff".to_owned(),
+        // In place of options that the user's configuration has, such as one that ignores white space.
+        "--extensions".to_owned(),
+        "-u".to_owned(),
+        "--show-copies-as-adds".to_owned(),
+        "--ignore-properties".to_owned(),
+    ]
+}
+
+/// What `svn status -u` says of a tree.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Status {
+    /// The newest revision of the repository.
+    pub(crate) revision: Option<String>,
+    /// What is new, also if it has history.
+    pub(crate) added: Vec<String>,
+    /// What is removed.
+    pub(crate) removed: Vec<String>,
+    /// What is not versioned.
+    pub(crate) unversioned: Vec<String>,
+    /// What is missing, but was not removed.
+    pub(crate) missing: Vec<String>,
+    /// What has conflicts.
+    pub(crate) conflicts: Vec<String>,
+    /// What has changed properties.
+    pub(crate) properties: Vec<String>,
+    /// What the repository has a newer revision of.
+    pub(crate) outdated: Vec<String>,
+    /// What is changed inside an external.
+    pub(crate) external: Vec<String>,
+}
+
+/// Reads what `svn status -u` says of the tree itself; what follows is about externals, which have their own
+/// repositories.
+pub(crate) fn parse_status(output: &[u8]) -> Status {
+    let mut status = Status::default();
+    let mut in_externals = false;
+    for line in String::from_utf8_lossy(output).lines() {
+        if let Some(rest) = line.strip_prefix("Status against revision:") {
+            let revision = rest.trim();
+            let is_number = !revision.is_empty() && revision.bytes().all(|b| b.is_ascii_digit());
+            if status.revision.is_none() {
+                status.revision = is_number.then(|| revision.to_owned());
+            }
+            in_externals = true;
+            continue;
+        }
+        // Seven columns of one letter each, a blank, one for "out of date", and then revision and name.
+        let column = |at: usize| line.as_bytes().get(at).copied().unwrap_or(b' ');
+        let name = line.get(21..).or(line.get(9..)).unwrap_or_default().trim();
+        let is_prose = ["Summary of", "Performing status"]
+            .iter()
+            .any(|start| line.starts_with(start));
+        if name.is_empty() || is_prose {
+            continue;
+        }
+        if in_externals {
+            if b"MADRC".contains(&column(0)) {
+                status.external.push(name.to_owned());
+            }
+            continue;
+        }
+        match column(0) {
+            b'?' => status.unversioned.push(name.to_owned()),
+            b'!' => status.missing.push(name.to_owned()),
+            b'C' => status.conflicts.push(name.to_owned()),
+            b'A' | b'R' => status.added.push(name.to_owned()),
+            b'D' => status.removed.push(name.to_owned()),
+            _ => {}
+        }
+        if column(1) == b'M' {
+            status.properties.push(name.to_owned());
+        }
+        if column(8) == b'*' {
+            status.outdated.push(name.to_owned());
+        }
+    }
+    status
+}
+
+/// The files whose difference is not shown because they are binary.
+pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut current: &[u8] = b"";
+    for line in patch.split(|byte| *byte == b'\n') {
+        if let Some(name) = line.strip_prefix(b"Index: ") {
+            current = name;
+        } else if line.starts_with(b"Cannot display: file marked as a binary type.") {
+            files.push(String::from_utf8_lossy(current).into_owned());
+        }
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &[u8] = b"M                1   a.txt
+A  +             -   cp.txt
+X                    ext
+D                1   gone.txt
+?                    unv.txt
+A                -   new.txt
+M       *        1   b.bin
+!                1   lost one.txt
+ M               1   .
+Status against revision:      12
+
+Performing status on external item at 'ext':
+?                    ext/theirs
+Status against revision:      7
+";
+
+    #[test]
+    fn the_revision_of_the_tree_counts_and_not_that_of_externals() {
+        let status = parse_status(STATUS);
+        assert_eq!(status.revision.as_deref(), Some("12"));
+        assert_eq!(status.unversioned, ["unv.txt"]);
+        assert_eq!(status.missing, ["lost one.txt"]);
+        assert_eq!(status.properties, ["."]);
+        assert_eq!(status.outdated, ["b.bin"]);
+        assert_eq!(status.added, ["cp.txt", "new.txt"]);
+        assert_eq!(status.removed, ["gone.txt"]);
+        assert!(status.conflicts.is_empty() && status.external.is_empty());
+    }
+
+    #[test]
+    fn a_clean_tree_has_only_the_revision() {
+        let clean = Status {
+            revision: Some("1".to_owned()),
+            ..Status::default()
+        };
+        assert_eq!(parse_status(b"Status against revision:      1\n"), clean);
+    }
+
+    #[test]
+    fn a_status_without_revision_is_noticed() {
+        assert_eq!(parse_status(b"").revision, None);
+        assert_eq!(
+            parse_status(b"Status against revision:   x\n").revision,
+            None
+        );
+    }
+
+    #[test]
+    fn binary_files_are_found() {
+        let patch = b"Index: a.txt\n=====\n--- a.txt\t(revision 1)\n+++ a.txt\t(working copy)\n@@ -1 +1 @@\n\
+            -Index: x\n+Cannot display: file marked as a binary type.\nIndex: b.bin\n=====\n\
+            Cannot display: file marked as a binary type.\nsvn:mime-type = application/octet-stream\n";
+        assert_eq!(binary_files(patch), ["b.bin"]);
+    }
+}
