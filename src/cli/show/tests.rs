@@ -248,16 +248,16 @@ fn page(show: impl FnOnce(&mut Screen<'_>) -> io::Result<()>) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn shown(command: &str) -> String {
+pub(super) fn shown(command: &str) -> String {
     try_shown(a_state().path(), command, false).unwrap()
 }
 
-fn refusal(command: &str) -> String {
+pub(super) fn refusal(command: &str) -> String {
     let error = try_shown(a_state().path(), command, false).unwrap_err();
     error.to_string()
 }
 
-fn json_of(command: &str) -> Vec<Value> {
+pub(super) fn json_of(command: &str) -> Vec<Value> {
     shown(command)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())

@@ -1,8 +1,8 @@
-//! What has gone, because it was beyond a horizon (MAS-08): numbers that were used and are not there any more.
+//! What was pruned (MAS-08): numbers that were used and are not there any more.
 
 use rusqlite::{Connection, params};
 
-use crate::model::{BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId};
+use crate::model::{BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, SetId};
 use crate::store::StoreError;
 use crate::store::column::int;
 use crate::store::state::State;
@@ -39,15 +39,23 @@ impl State {
         self.read(|conn| was(conn, "request", request.0))
     }
 
-    /// Whether there were sets that are not there any more.
+    /// Whether there was a build set of this number, if there is none.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn was_set(&self, set: SetId) -> Result<bool, StoreError> {
+        self.read(|conn| was(conn, "build_set", set.0))
+    }
+
+    /// Whether any build sets were pruned.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn were_sets(&self) -> Result<bool, StoreError> {
-        self.read(|conn| was(conn, "build_set", 1))
+        self.was_set(SetId(1))
     }
 
-    /// Whether the logs of a build have gone.
+    /// Whether the logs of a build were pruned.
     ///
     /// # Errors
     /// The state cannot be read.
