@@ -33,6 +33,7 @@ mod output;
 mod requests;
 mod schedulers;
 mod screen;
+mod set;
 mod slaves;
 mod source;
 mod status;
@@ -86,6 +87,11 @@ enum What {
         /// List finished requests too, the newest first
         #[arg(long)]
         all: bool,
+    },
+    /// Show one build set, what it is made of, its requests and their builds
+    Set {
+        /// The number of the set
+        number: u64,
     },
     /// List builds and steps that wait for locks, who holds these, and whose turn it is
     Locks,
@@ -166,6 +172,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
         What::Changes => changes::show(&source, out),
         What::Change { number } => change::show(&source, out, *number),
         What::Requests { pending, all } => requests::show(&source, out, *pending, *all),
+        What::Set { number } => set::show(&source, out, *number),
         What::Locks => locks::show(&source, out),
         What::Builds(args) => builds::show(&source, out, args),
         What::Build { builder, number } => build::show(&source, out, builder, *number),

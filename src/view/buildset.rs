@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use super::json;
-use crate::model::{Results, SchedulerName, SetId, Timestamp};
+use super::{Request, json};
+use crate::botmaster::Live;
+use crate::model::{ChangeNumber, Properties, Results, SchedulerName, SetId, Timestamp};
 use crate::store::read::SetRow;
+use crate::store::{State, StoreError};
 
 /// A build set (BST-11).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +27,65 @@ pub struct BuildSet {
     /// When it finished.
     #[serde(serialize_with = "json::time_if_any")]
     pub finished_at: Option<Timestamp>,
+}
+
+/// A build set with what it is made of and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BuildSetPage {
+    /// The set.
+    #[serde(flatten)]
+    pub set: BuildSet,
+    /// How urgent it is: sets with a higher number are built first (BRQ-09).
+    pub priority: i32,
+    /// The branch; absent for the default branch.
+    pub branch: Option<String>,
+    /// The revision that is built; absent for the newest one.
+    pub revision: Option<String>,
+    /// The repository.
+    pub repository: String,
+    /// The project.
+    pub project: String,
+    /// The codebase.
+    pub codebase: String,
+    /// Whether it tries a patch.
+    #[serde(rename = "try")]
+    pub is_try: bool,
+    /// The changes it is made of.
+    pub changes: Vec<ChangeNumber>,
+    /// The properties that it was submitted with.
+    pub properties: Properties,
+    /// Its requests, in order of number.
+    pub requests: Vec<Request>,
+}
+
+impl BuildSetPage {
+    /// The set of this number.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn find(state: &State, id: SetId, live: &Live) -> Result<Option<Self>, StoreError> {
+        let Some(row) = state.build_set(id)? else {
+            return Ok(None);
+        };
+        // All requests of a set have its stamp.
+        let first: Vec<_> = row.requests.iter().take(1).map(|(id, _)| *id).collect();
+        let (stamps, priority) = state.wishes(&first)?;
+        let stamp = stamps.into_iter().next().unwrap_or_default();
+        let requests = state.requests_of_set(id)?.into_iter();
+        Ok(Some(Self {
+            set: BuildSet::from(&row),
+            priority,
+            branch: stamp.branch.as_deref().map(str::to_owned),
+            revision: stamp.revision_to_build().map(str::to_owned),
+            repository: stamp.repository.to_string(),
+            project: stamp.project.to_string(),
+            codebase: stamp.codebase.to_string(),
+            is_try: stamp.patch.is_some(),
+            changes: stamp.changes.iter().map(|change| change.number).collect(),
+            properties: row.properties,
+            requests: requests.map(|(row, _)| Request::new(row, live)).collect(),
+        }))
+    }
 }
 
 impl From<&SetRow> for BuildSet {

@@ -24,7 +24,7 @@ mod trail;
 
 pub use build::{Build, Left, build_of};
 pub use builder::{Builder, LastBuild, Running};
-pub use buildset::BuildSet;
+pub use buildset::{BuildSet, BuildSetPage};
 pub use change::{Change, ChangePage, Verdict};
 pub use lock::{LockBlock, LockHolder, LockWait};
 pub use request::{Request, RequestState, put_in_order};
