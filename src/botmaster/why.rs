@@ -28,11 +28,11 @@ const NAMES_SHOWN: usize = 10;
 pub struct Blocker {
     /// What it is.
     pub kind: BlockerKind,
-    /// Since when, where that is known; serialized as seconds since 1970.
-    #[serde(serialize_with = "secs", skip_serializing_if = "Option::is_none")]
+    /// Since when, where that is known; serialized as RFC 3339 text, or null.
+    #[serde(serialize_with = "rfc3339")]
     pub since: Option<Timestamp>,
     /// Until when, if it ends by itself; likewise.
-    #[serde(serialize_with = "secs", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "rfc3339")]
     pub until: Option<Timestamp>,
     /// The slaves that it concerns.
     pub slaves: Vec<SlaveName>,
@@ -376,6 +376,6 @@ fn at(time: Timestamp) -> String {
     clippy::ref_option,
     reason = "the serializer hands over a reference to the field"
 )]
-fn secs<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-    time.map(Timestamp::as_secs_f64).serialize(to)
+fn rfc3339<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    time.map(Timestamp::to_rfc3339).serialize(to)
 }

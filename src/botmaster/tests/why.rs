@@ -420,7 +420,8 @@ fn the_data_is_spelled_for_programs() {
         serde_json::to_value(&why).unwrap(),
         serde_json::json!([{
             "kind": "busy",
-            "since": 1_000_000.0,
+            "since": "1970-01-12T13:46:40.000Z",
+            "until": null,
             "slaves": ["s"],
             "who": ["b/0"],
             "text": "slave s is busy with b/0 since 1970-01-12T13:46:40.000Z",
