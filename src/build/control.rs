@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::locks::Waited;
 use crate::botmaster::LockUser;
 
 /// Something that the core tells a running build.
@@ -115,6 +114,17 @@ impl Controls {
         }
         Paused::SlaveLost
     }
+}
+
+/// How a wait for locks has ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Waited {
+    /// They are there.
+    Granted,
+    /// The build was stopped meanwhile, for this reason (BUI-10).
+    Stopped(String),
+    /// The slave was lost meanwhile (BUI-13).
+    SlaveLost,
 }
 
 /// How a pause of a step ended.

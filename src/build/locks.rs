@@ -7,7 +7,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::control::Controls;
+use super::control::{Controls, Waited};
 use crate::botmaster::{BuildInput, Input, LockUser};
 use crate::config::LockAccess;
 use crate::model::BuildId;
@@ -17,17 +17,6 @@ type Sent = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// The way to the core, which answers with [`super::Control::LocksGranted`]. Cheap to clone.
 #[derive(Clone)]
 pub struct LockDesk(Arc<dyn Fn(Input) -> Sent + Send + Sync>);
-
-/// How a wait for locks has ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Waited {
-    /// They are there.
-    Granted,
-    /// The build was stopped meanwhile, for this reason (BUI-10).
-    Stopped(String),
-    /// The slave was lost meanwhile (BUI-13).
-    SlaveLost,
-}
 
 impl LockDesk {
     /// What `send` is given must reach the core, in order; it may wait for that.

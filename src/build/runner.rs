@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
-use super::control::{Control, Controls};
+use super::control::{Control, Controls, Waited};
 use super::fold::headline;
 use super::guard::caught;
 use super::journal::Journal;
-use super::locks::{LockDesk, Waited};
+use super::locks::LockDesk;
 use super::remote::Remote;
 use super::step::{StepRun, Surroundings};
 use super::steps;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::control::Controls;
+use super::control::{Controls, Waited};
 use super::fold::contribution;
 use super::guard::caught;
 use super::journal::Journal;
-use super::locks::{LockDesk, Waited, waiting_text};
+use super::locks::{LockDesk, waiting_text};
 use super::remote::Remote;
 use super::render::Values;
 use super::steplog::{Closed, StepLog};
