@@ -51,7 +51,7 @@ pub(super) fn builders_are_started(sink: &Sink<'_>, builders: &Builders<'_>) {
     for (name, place) in builders.names.iter() {
         if !builders.scheduled.contains(name) {
             let message = format!("no scheduler starts builder `{name}`");
-            let help = "add it to the `builders` of one, unless it is only wanted by hand";
+            let help = "add it to the `builders` of a scheduler, unless you only force its builds";
             sink.warning(place.clone(), message, help);
         }
     }

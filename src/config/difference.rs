@@ -170,13 +170,16 @@ fn compare<T: PartialEq>(
 
 const PASSWORD: &str = "password";
 
-/// A factory of another name is one change; in one of the same name, each of its settings is.
+/// A factory of another name, or with more or fewer steps, is one change; in others, each setting is.
 fn builder(a: &Arc<BuilderConfig>, b: &Arc<BuilderConfig>) -> Vec<String> {
     let mut paths = differing(a, b);
     if a.factory.name == b.factory.name {
-        let factory = format!("factories.{}", b.factory.name);
         let steps = differing(&a.factory, &b.factory);
-        paths.extend(steps.iter().map(|path| format!("{factory}.{path}")));
+        paths.extend(steps.iter().map(|path| match path.as_str() {
+            // Which steps are new cannot be said.
+            "steps" => "factory".to_owned(),
+            path => format!("factories.{}.{path}", b.factory.name),
+        }));
     }
     paths
 }
@@ -281,6 +284,81 @@ builders = ["b"]
                 "slave s: changed: password",
                 "change source change: changed: password"
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_nested_is_named_by_its_path() {
+        let git = OLD.replace(
+            r#"{ type = "ShellCommand", command = "true" }"#,
+            r#"{ type = "Compile" }, { type = "Git", repourl = "u", env = { A = "1", B = "2" } }"#,
+        );
+        let other = git
+            .replace("repourl = \"u\"", "repourl = \"v\"")
+            .replace("B = \"2\"", "B = \"3\"")
+            .replace("\"Compile\" }", "\"Compile\", timeout = \"5m\" }");
+        assert_eq!(
+            lines(&git, &other),
+            [
+                "builder b: changed: factories.f.steps[0].timeout, factories.f.steps[1].env.B, \
+              factories.f.steps[1].repourl"
+            ]
+        );
+        let shell = git.replace(
+            "{ type = \"Compile\" },",
+            "{ type = \"Git\", repourl = \"u\" },",
+        );
+        assert_eq!(
+            lines(&git, &shell),
+            ["builder b: changed: factories.f.steps[0].description, \
+                 factories.f.steps[0].description_done, factories.f.steps[0].name, \
+                 factories.f.steps[0].type"]
+        );
+        assert_eq!(lines(OLD, &git), ["builder b: changed: factory"]);
+        let filter = |branch: &str| {
+            OLD.replace(
+                "tree_stable_timer = \"1m\"",
+                &format!("filter = {{ branch = {branch} }}"),
+            )
+        };
+        assert_eq!(
+            lines(&filter("\"a\""), &filter("{ regex = \"a\" }")),
+            ["scheduler quick: changed: filter.branch"]
+        );
+    }
+
+    #[test]
+    fn a_default_that_is_written_out_is_no_difference() {
+        let written = OLD
+            .replace(
+                "slave_port = 9989",
+                "slave_port = \"localhost:9989\"\nmax_retries = 5",
+            )
+            .replace("\"1m\"", "\"60s\"\nseparate = true");
+        assert_eq!(lines(OLD, &written), [""; 0]);
+    }
+
+    #[test]
+    fn a_secret_is_compared_but_never_shown() {
+        let of = |secret: &str| {
+            OLD.replace(
+                "command = \"true\"",
+                &format!("command = [\"push\", {{ secret = \"{secret}\" }}]"),
+            )
+        };
+        assert_eq!(
+            lines(&of("sekrit"), &of("other")),
+            ["builder b: changed: factories.f.steps[0].command"]
+        );
+        let config = read(&of("sekrit").replace("password = \"p\"", "password = \"sekrit\""));
+        let shown = format!(
+            "{} {}",
+            serde_json::to_string(&config.slaves).unwrap(),
+            serde_json::to_string(&config.builders[0].factory).unwrap()
+        );
+        assert!(
+            shown.contains("push") && !shown.contains("sekrit"),
+            "{shown}"
         );
     }
 

@@ -14,7 +14,7 @@ impl Value<'_> {
         let mut env = Environment::new();
         for (name, value) in self.entries() {
             if name.is_empty() || name.contains(['=', '\0']) {
-                let message = format!("`{name}` is no name of an environment variable");
+                let message = format!("`{name}` is not a valid name of an environment variable");
                 let span = value.key_span.clone();
                 value.sink.error(span, message, "leave out `=`");
             } else if value.is_false() {

@@ -23,17 +23,17 @@ pub struct Horizons {
     pub changes: Horizon,
 }
 
-/// What is beyond one of these limits goes.
+/// Limits of what is kept; what exceeds one of them is deleted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Horizon {
-    /// So many of the newest are kept, one at least.
+    /// How many of the newest are kept, at least one.
     pub count: Option<u32>,
-    /// So long.
+    /// How long they are kept.
     pub age: Option<Duration>,
 }
 
 impl Horizon {
-    /// Whether anything goes at all.
+    /// Whether anything is ever deleted.
     #[must_use]
     pub const fn is_set(&self) -> bool {
         self.count.is_some() || self.age.is_some()
@@ -64,7 +64,7 @@ fn horizon(value: &Value<'_>) -> Option<Horizon> {
     let count = |value: &Value<'_>| value.integer(1..=u32::MAX);
     let age = |value: &Value<'_>| match value.raw().as_str() {
         Some(_) => value.duration(SHORTEST..=LONGEST),
-        None => value.expected("a time", AGE_HELP),
+        None => value.expected("a duration", AGE_HELP),
     };
     let raw = value.raw();
     if raw.is_table() {
@@ -88,23 +88,23 @@ fn horizon(value: &Value<'_>) -> Option<Horizon> {
             age: age(value),
         });
     }
-    value.expected("a number, a time or a table", HELP)
+    value.expected("a number, a duration or a table", HELP)
 }
 
-/// Logs go with their builds at the latest, so that keeping them longer than these means nothing (MAS-02).
+/// Logs are deleted with their builds at the latest, so that keeping them longer has no effect (MAS-02).
 fn check(root: &Table<'_>, horizons: &Horizons, place: &Range<usize>) {
     let Horizons { builds, logs, .. } = horizons;
     let is_more = builds.count.zip(logs.count).is_some_and(|(b, l)| l > b);
     let is_longer = builds.age.zip(logs.age).is_some_and(|(b, l)| l > b);
     if is_more || is_longer {
-        let message = "`log_horizon` keeps logs beyond `build_horizon`".to_owned();
-        let help =
-            "logs go with their builds at the latest: give `log_horizon` less, or leave it out";
+        let message =
+            "`log_horizon` keeps logs longer than `build_horizon` keeps their builds".to_owned();
+        let help = "logs are deleted with their builds at the latest: make `log_horizon` smaller, or leave it out";
         root.sink.error(place.clone(), message, help);
     }
 }
 
-const AGE_HELP: &str = "a text such as \"90d\", \"12h\"";
+const AGE_HELP: &str = "write \"90d\" or \"12h\"";
 
 const HELP: &str = "how many of the newest are kept, such as 100, or how long, such as \"90d\", or both: \
     { count = 100, age = \"90d\" }";

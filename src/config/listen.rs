@@ -16,7 +16,7 @@ impl Value<'_> {
             all.extend(listens);
         }
         if all.is_empty() {
-            self.error("has no address", "leave it out if nothing shall connect");
+            self.error("has no address", "leave it out if nothing is to connect");
         }
         self.needs(Needed::Ports(all.clone()));
         Some(all)
@@ -32,7 +32,7 @@ impl Value<'_> {
         let text = self.text()?;
         let parsed = parse(text);
         if parsed.is_none() {
-            self.error("is no address to listen on", HELP);
+            self.error("is not an address to listen on", HELP);
         }
         parsed
     }

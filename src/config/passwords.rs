@@ -21,7 +21,7 @@ impl Table<'_> {
         match given.as_slice() {
             [] if FORMS.iter().any(|key| self.has_misspelt(key)) => {}
             [] => {
-                let message = format!("{} has no password", self.label);
+                let message = format!("{} needs a password", self.label);
                 let help = "add `password = \"…\"`, `password_file = \"FILE\"` or \
                             `password_env = \"VARIABLE\"`";
                 self.sink.missing(self.span.clone(), message, help);

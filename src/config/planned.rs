@@ -19,7 +19,7 @@ fn rows(place: &str) -> impl Iterator<Item = &'static Row> {
 /// A place, what to do without, and names there.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
-const ADVICE: &str = "this version does not have it; remove it to go on without";
+const ADVICE: &str = "this version does not have it; remove it to start without it";
 
 /// Keys by the place of their table, values by the place of their key.
 const PLANNED: &[Row] = &[

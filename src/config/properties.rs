@@ -11,7 +11,7 @@ impl Value<'_> {
         let mut properties = Properties::new();
         for (name, value) in self.entries() {
             if !Properties::is_valid_name(name) {
-                let message = format!("`{name}` is no name of a property");
+                let message = format!("`{name}` is not a valid name of a property");
                 let help = "letters, digits and `_ . - / ~ :`";
                 self.sink.error(value.key_span.clone(), message, help);
             }

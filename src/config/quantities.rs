@@ -17,10 +17,10 @@ impl Value<'_> {
         } else if let Some(number) = raw.as_float() {
             parse_seconds(number.as_str())
         } else {
-            return self.expected("a time", DURATION_HELP);
+            return self.expected("a duration", DURATION_HELP);
         };
         let Some(duration) = duration else {
-            self.error("is no time", DURATION_HELP);
+            self.error("is not a duration", DURATION_HELP);
             return None;
         };
         if !range.contains(&duration) {
@@ -28,7 +28,7 @@ impl Value<'_> {
                 duration_as_written(*range.start()),
                 duration_as_written(*range.end()),
             );
-            self.error("is out of range", format!("a time from {from} to {to}"));
+            self.error("is out of range", format!("a duration from {from} to {to}"));
             return None;
         }
         Some(duration)
@@ -66,7 +66,7 @@ impl Value<'_> {
         };
         let size = size.filter(|size| i64::try_from(*size).is_ok());
         if size.is_none() {
-            self.error("is no size", SIZE_HELP);
+            self.error("is not a size", SIZE_HELP);
         }
         size
     }
@@ -78,7 +78,6 @@ pub(super) const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// The shortest time of settings that cannot be zero.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
-const DURATION_HELP: &str =
-    "a number of seconds, or a text such as \"30s\", \"10m\", \"1h30m\", \"250ms\"";
+const DURATION_HELP: &str = "write \"10s\", \"5m\" or \"1h30m\", or a number of seconds";
 
-const SIZE_HELP: &str = "a number of bytes, or a text such as \"10MiB\", \"1GB\", \"4k\"";
+const SIZE_HELP: &str = "write \"10MiB\", \"1GB\" or \"4k\", or a number of bytes";

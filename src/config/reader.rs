@@ -229,7 +229,7 @@ impl<'a> Table<'a> {
     pub(super) fn require(&mut self, key: &'static str, example: &str) -> Option<Value<'a>> {
         let value = self.take(key);
         if value.is_none() && !self.has_misspelt(key) {
-            let message = format!("{} has no `{key}`", self.label);
+            let message = format!("{} needs `{key}`", self.label);
             let help = format!("add `{key} = {example}`");
             self.sink.missing(self.span.clone(), message, help);
         }
@@ -266,7 +266,7 @@ impl<'a> Table<'a> {
         for (key, (span, _)) in &self.entries {
             let others = self.shape.kinds_with(key);
             let (message, help) = if self.has_key(key) {
-                let message = format!("{} means nothing here", of(key, &self.label));
+                let message = format!("{} has no effect here", of(key, &self.label));
                 let help = spelling::hint(self.shape.place, key).unwrap_or("remove it");
                 (message, help.to_owned())
             } else if let (Some(kind), false) = (self.kind, others.is_empty()) {
@@ -363,7 +363,7 @@ impl<'a> Value<'a> {
             return None;
         }
         if text.contains(char::is_control) {
-            self.error("has control characters in it", "use printable characters");
+            self.error("contains control characters", "use printable characters");
             return None;
         }
         Some(text)
@@ -479,7 +479,10 @@ impl<'a> Value<'a> {
                 let number = float.as_str().parse().ok();
                 let number = number.and_then(serde_json::Number::from_f64);
                 if number.is_none() {
-                    self.error("is no JSON value", "infinite numbers and NaN are none");
+                    self.error(
+                        "is not a JSON value",
+                        "JSON has no infinite numbers and no NaN",
+                    );
                 }
                 number.map(Json::Number)
             }

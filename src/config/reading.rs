@@ -124,10 +124,10 @@ fn syntax_help(message: &str) -> &'static str {
     if message.contains("duplicate") {
         "keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets"
     } else if message.contains("string") {
-        "texts stand in quotes: `title = \"Example\"`; end it with the quote that it began with"
+        "put texts in quotes: `title = \"Example\"`; end a text with the quote that began it"
     } else if message.contains("key with no value") || message.contains("expected `=`") {
-        "a setting is `key = value`"
+        "write a setting as `key = value`"
     } else {
-        "settings are `key = value`, texts stand in quotes, lists in brackets, with commas between"
+        "write settings as `key = value`, texts in quotes, and lists in brackets with commas between entries"
     }
 }

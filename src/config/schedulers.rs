@@ -351,7 +351,7 @@ fn read_reason(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
     if text.replace("%(name)s", "").contains("%(") {
         value.error(
-            "has an unknown form in it",
+            "contains an unknown form",
             "`%(name)s` is the scheduler's name; there are no others",
         );
         return None;

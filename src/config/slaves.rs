@@ -237,7 +237,7 @@ fn read_one<'a>(
 ) -> Option<SlaveConfig> {
     let name = names.declare(&mut table);
     if let Some((name, value)) = name.as_ref().filter(|(n, _)| RESERVED.contains(n)) {
-        let help = "peers log in under this name for other things; choose another";
+        let help = "clients log in with this name; choose another";
         value.error(&format!("cannot be `{name}`"), help);
     }
     let kind = table.kind(&KINDS, |kind| kind.shape, Some(USUAL))?;

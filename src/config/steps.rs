@@ -250,9 +250,8 @@ pub(super) fn read<'a>(
         let steps = table.require("steps", "[{ type = \"ShellCommand\", command = \"…\" }]");
         let tables = steps.map(|v| v.tables(&STEP)).unwrap_or_default();
         let mut steps = Vec::with_capacity(tables.len());
-        for table in tables {
-            let user = User::Step(name, steps.len());
-            steps.extend(read_step(table, locks, &user));
+        for (at, table) in tables.into_iter().enumerate() {
+            steps.extend(read_step(table, (name, at), steps.len(), locks));
         }
         let factory = FactoryConfig {
             name: name.to_owned(),
@@ -264,15 +263,21 @@ pub(super) fn read<'a>(
     factories
 }
 
+/// Reads the step in the place `at` of `factory`, before which `before` steps could be read.
 fn read_step<'a>(
     mut table: Table<'a>,
+    (factory, at): (&'a str, usize),
+    before: usize,
     locks: &mut Locks<'a>,
-    user: &User<'a>,
 ) -> Option<StepConfig> {
+    let number = at + 1;
+    table.label = format!("step {number} of factory `{factory}`").into();
     let kind = table.kind(&KINDS, |kind| kind.shape, None)?;
+    let name = kind.shape.name;
+    table.label = format!("step {number} ({name}) of factory `{factory}`").into();
     let mut step = (kind.usual)();
     table.set("name", &mut step.name, |v| v.name().map(str::to_owned));
-    step.locks = locks.read_uses(&mut table, user);
+    step.locks = locks.read_uses(&mut table, &User::Step(factory, before));
     for (key, flag) in [
         ("halt_on_failure", &mut step.halt_on_failure),
         ("flunk_on_warnings", &mut step.flunk_on_warnings),

@@ -198,8 +198,10 @@ impl Template {
                 parts.push(parse_form(inside).map_err(|e| e.at(place))?);
                 after
             } else if has_forms {
-                let wrong =
-                    Wrong::new("a `%` that begins no form", "write `%%` for a percent sign");
+                let wrong = Wrong::new(
+                    "a `%` that does not begin a form",
+                    "write `%%` for a percent sign",
+                );
                 return Err(wrong.at(at..at + 1));
             } else {
                 literal.push('%');
@@ -264,7 +266,7 @@ fn parse_form(inside: &str) -> Result<TemplatePart, Wrong> {
     };
     if !Properties::is_valid_name(name) {
         return Err(Wrong::new(
-            format!("`{name}` is no name of a property"),
+            format!("`{name}` is not a valid name of a property"),
             "letters, digits and `_ . - / ~ :`; write `%%` for a percent sign",
         ));
     }

@@ -116,7 +116,7 @@ fn check_port(
         );
     } else if before.iter().any(|other| taken(&other.ports)) {
         port.error(
-            "is that of another change source",
+            "is the port of another change source",
             "give each a port of its own",
         );
     }

@@ -121,8 +121,9 @@ impl NightlyConfig {
             .find_map(|(key, ..)| table.place(key).map(|place| (*key, place)));
         if let Some((key, place)) = forced {
             if self.what.only_if_changed.is_none() {
-                let message = format!("`{key}` of {} means nothing here", table.label);
-                let help = "it goes with `only_if_changed = true`; without that every run builds";
+                let message = format!("`{key}` of {} has no effect here", table.label);
+                let help =
+                    "it needs `only_if_changed = true`: without that every run builds anyway";
                 table.sink.error(place, message, help);
             }
             self.force_at = read_calendar(table, &FORCE_FIELDS);
@@ -167,7 +168,7 @@ fn read_calendar(table: &mut Table<'_>, keys: &[FieldKey; 5]) -> Option<Calendar
     let calendar = Calendar::new(fields);
     if calendar.is_err() {
         let message = format!("{} never runs", table.label);
-        let help = "the months that it names have no day that it names";
+        let help = "none of its months has one of its days";
         table.sink.error(place.unwrap_or_default(), message, help);
     }
     calendar.ok()
@@ -219,7 +220,7 @@ fn machine_zone(table: &Table<'_>, zone: &MachineZone) -> Option<Zone> {
     match zone {
         Ok(zone) => Some(*zone),
         Err(why) => {
-            let message = format!("{} has no `time_zone`", table.label);
+            let message = format!("{} needs `time_zone`", table.label);
             let help = format!("add one, such as `time_zone = \"Europe/Berlin\"`: {why}");
             table.sink.missing(table.span.clone(), message, help);
             None

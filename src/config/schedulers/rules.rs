@@ -89,8 +89,8 @@ fn read_important_files(value: &Value<'_>) -> Option<FilePatterns> {
         }
         (None, None, Some(regex)) => regex.pattern(FilePatterns::from_regex),
         (_, _, Some(regex)) => {
-            let help = "keep the one or the other";
-            regex.error("does not go with `include` and `exclude`", help);
+            let help = "keep one of the two";
+            regex.error("cannot be combined with `include` and `exclude`", help);
             None
         }
         (_, _, None) => {
@@ -190,7 +190,7 @@ impl<'a> Value<'a> {
         match make(self.text()?) {
             Ok(pattern) => Some(pattern),
             Err(wrong) => {
-                self.error("is no pattern", wrong.to_string());
+                self.error("is not a valid pattern", wrong.to_string());
                 None
             }
         }

@@ -79,7 +79,7 @@ fn read_longest_wait(value: &Value<'_>, timer: Option<Duration>) -> Option<Longe
         return Some(LongestWait::Unlimited);
     };
     if timer.is_some_and(|timer| timer > limit) {
-        let help = "a tree that keeps still is built after the timer, which is longer";
+        let help = "the timer, which is longer, runs to its end in any case";
         value.error("is shorter than `tree_stable_timer`", help);
         return None;
     }

@@ -226,7 +226,10 @@ fn check_port(port: &Value<'_>, ports: &[Listen], listeners: Listeners<'_, '_>) 
     }
     let mut sources = listeners.change_sources.iter();
     if sources.any(|source| source.pb().is_some_and(|pb| overlap(&pb.ports, ports))) {
-        port.error("is that of a change source", "give each a port of its own");
+        port.error(
+            "is the port of a change source",
+            "give each a port of its own",
+        );
     }
 }
 

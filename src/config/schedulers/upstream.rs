@@ -78,7 +78,7 @@ impl<'a> Upstreams<'a> {
                 named.first().map_or("", String::as_str)
             ),
         };
-        let help = "one of them must begin with changes or by the clock";
+        let help = "one of them must start by changes or by the clock";
         value.sink.error(value.span(), message, help);
     }
 }

@@ -76,7 +76,10 @@ impl DockerInstance {
 fn not_an_option(value: &Value<'_>) -> Option<String> {
     let name = value.name()?;
     if name.starts_with('-') {
-        value.error("cannot begin with `-`", "it would be taken for an option");
+        value.error(
+            "cannot begin with `-`",
+            "docker would take it for an option",
+        );
         return None;
     }
     Some(name.to_owned())

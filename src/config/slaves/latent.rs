@@ -133,7 +133,7 @@ impl LatentConfig {
 
 /// `HOST`, `HOST:PORT` or `[IPV6]:PORT`.
 fn read_address(value: &Value<'_>) -> Option<MasterAddress> {
-    const HELP: &str = "HOST or HOST:PORT, as the instances reach the master";
+    const HELP: &str = "write HOST or HOST:PORT, as the instances reach the master";
     let text = value.name()?;
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if text.parse::<Ipv6Addr>().is_err() => match port.parse() {

@@ -7,7 +7,7 @@ use crate::config::reader::Value;
 pub(super) fn command(value: &Value<'_>) -> Option<Vec<String>> {
     let words = words(value)?;
     if words.first().is_none_or(String::is_empty) {
-        value.error("has no program", "its first text is the program to run");
+        value.error("names no program", "its first text is the program to run");
         return None;
     }
     if let Some(program) = words.first() {
@@ -33,7 +33,10 @@ pub(super) fn words(value: &Value<'_>) -> Option<Vec<String>> {
         .map(|entry| {
             let text = entry.text()?;
             if text.contains('\0') {
-                entry.error("has a null character in it", "no program can get that");
+                entry.error(
+                    "contains a null character",
+                    "arguments of programs cannot contain one",
+                );
                 return None;
             }
             Some(text.to_owned())

@@ -221,7 +221,7 @@ mod tests {
         }
         refused(", mode = \"export\"");
         refused(", mode = \"full\", method = \"copy\"");
-        assert!(refused(", method = \"fresh\"").contains("means nothing here"));
+        assert!(refused(", method = \"fresh\"").contains("has no effect here"));
         assert_eq!(
             refused(", command = \"make\""),
             "`command` is not a setting of a `Git` step"
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_git_step_needs_its_repository() {
         let errors = read_step("{ type = \"Git\" }").unwrap_err();
-        assert_eq!(errors, ["step has no `repourl`"]);
+        assert_eq!(errors, ["step 1 (Git) of factory `f` needs `repourl`"]);
         let errors = read_step("{ type = \"Compile\", repourl = \"u\" }").unwrap_err();
         assert_eq!(errors, ["`repourl` is not a setting of a `Compile` step"]);
     }

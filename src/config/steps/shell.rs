@@ -262,7 +262,7 @@ fn read_signal(value: &Value<'_>) -> Option<String> {
         Some(near) => format!("did you mean `{near:?}`?"),
         None => "for example \"KILL\", \"INT\", \"HUP\"".to_owned(),
     };
-    value.error("is no signal", help);
+    value.error("is not a signal", help);
     None
 }
 
@@ -278,7 +278,7 @@ fn read_decode_rc(value: &Value<'_>) -> Option<BTreeMap<i64, Results>> {
     for (code, value) in value.entries() {
         let number: Option<i64> = code.parse().ok();
         if number.is_none() {
-            let message = format!("`{code}` is no exit code");
+            let message = format!("`{code}` is not an exit code");
             value.sink.error(
                 value.key_span.clone(),
                 message,

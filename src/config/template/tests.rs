@@ -112,10 +112,10 @@ fn wrong_forms_say_what_and_where() {
         ("a %(b", 2..5, "a form that does not end"),
         ("%(a)", 0..4, "a form must end in `)s`"),
         ("%(a)x", 0..5, "a form must end in `)s`"),
-        ("%(a)s 5% off", 7..8, "a `%` that begins no form"),
+        ("%(a)s 5% off", 7..8, "a `%` that does not begin a form"),
         ("é %(foo:a)s", 3..12, "unknown selector `foo:`"),
-        ("%(a b)s", 0..7, "`a b` is no name of a property"),
-        ("%()s", 0..4, "`` is no name of a property"),
+        ("%(a b)s", 0..7, "`a b` is not a valid name of a property"),
+        ("%()s", 0..4, "`` is not a valid name of a property"),
         ("%(src::who)s", 0..12, "a source has no `who`"),
         (
             "%(src:branch)s",
@@ -157,4 +157,23 @@ fn a_percent_sign_is_not_lost_silently() {
     ] {
         assert_eq!(lost_sign(text), at, "{text}");
     }
+}
+
+#[test]
+fn a_template_shows_the_text_from_which_it_is_read() {
+    for text in [
+        "",
+        "make all",
+        "date +%s",
+        "100%% of %(name)s",
+        "%%(name)s",
+        "%(a)s%(b:-x)s",
+        "%(prop:a:~x)s and %(prop:a:+y)s, %(prop:a)s",
+        "%(src::branch)s %(src:lib:revision:-HEAD)s",
+    ] {
+        let template = Template::parse(text).unwrap();
+        let again = Template::parse(&template.to_string()).unwrap();
+        assert_eq!(again, template, "{text} became {template}");
+    }
+    assert_eq!(Template::parse("date +%s").unwrap().to_string(), "date +%s");
 }

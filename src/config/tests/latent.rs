@@ -90,9 +90,9 @@ fn processes_and_containers_are_latent_slaves() {
 #[test]
 fn what_a_latent_slave_lacks_or_cannot_have_is_told() {
     insta::assert_snapshot!(refused("type = \"command\""), @r##"
-4:1: slave `bot` has no password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)
-4:1: slave `bot` has no `start` (add `start = ["PROGRAM", "ARGUMENT"]`)
-4:1: slave `bot` has no `stop` (add `stop = ["PROGRAM", "ARGUMENT"]`)
+4:1: slave `bot` needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)
+4:1: slave `bot` needs `start` (add `start = ["PROGRAM", "ARGUMENT"]`)
+4:1: slave `bot` needs `stop` (add `stop = ["PROGRAM", "ARGUMENT"]`)
 "##);
     insta::assert_snapshot!(refused("type = \"process\"\npassword = \"x\"\nstart = [\"x\"]\nmaster = \"x\""), @r##"
 7:1: `password` is not a setting of a `process` slave (only `slave`, `command`, `docker` slaves have it; remove it)
@@ -100,7 +100,7 @@ fn what_a_latent_slave_lacks_or_cannot_have_is_told() {
 9:1: `master` is not a setting of a `process` slave (only `command`, `docker` slaves have it; remove it)
 "##);
     insta::assert_snapshot!(refused("type = \"docker\"\npassword = \"x\"\nimage = \"-v\"\ndocker_args = \"-x\""), @r##"
-8:9: `image` of slave `bot` cannot begin with `-` (it would be taken for an option)
+8:9: `image` of slave `bot` cannot begin with `-` (docker would take it for an option)
 9:15: `docker_args` of slave `bot` must be a list, not a text (for example `docker_args = ["…"]`)
 "##);
     insta::assert_snapshot!(refused("password = \"x\"\nstop_timeout = 5"), @r##"7:1: `stop_timeout` is not a setting of a slave of `type = "slave"` (only `command`, `process`, `docker` slaves have it; remove it)"##);
@@ -110,12 +110,12 @@ fn what_a_latent_slave_lacks_or_cannot_have_is_told() {
             .replace("[\"down\"]", "[]")
     );
     insta::assert_snapshot!(refused(&bad), @r##"
-8:9: `start` of slave `bot` has no program (its first text is the program to run)
-9:8: `stop` of slave `bot` has no program (its first text is the program to run)
-10:22: `build_wait_timeout` of slave `bot` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
-11:19: `missing_timeout` of slave `bot` is out of range (a time from 1ms to 3650d)
-12:16: `stop_timeout` of slave `bot` must be a time, not `false` (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
-13:10: `master` of slave `bot` has no port number after its colon (HOST or HOST:PORT, as the instances reach the master)
+8:9: `start` of slave `bot` names no program (its first text is the program to run)
+9:8: `stop` of slave `bot` names no program (its first text is the program to run)
+10:22: `build_wait_timeout` of slave `bot` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
+11:19: `missing_timeout` of slave `bot` is out of range (a duration from 1ms to 3650d)
+12:16: `stop_timeout` of slave `bot` must be a duration, not `false` (write "10s", "5m" or "1h30m", or a number of seconds)
+13:10: `master` of slave `bot` has no port number after its colon (write HOST or HOST:PORT, as the instances reach the master)
 "##);
 }
 

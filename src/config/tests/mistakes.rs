@@ -31,7 +31,7 @@ steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]
     assert_eq!(errors.to_string(), errors.render(false));
     assert!(errors.render(true).contains("\u{1b}["));
     insta::assert_snapshot!(errors.render(false), @r##"
-    error: `slave_port` is no address to listen on
+    error: `slave_port` is not an address to listen on
      --> master.toml:1:14
       |
     1 | slave_port = "tcp:9989:interface=everywhere"
@@ -45,7 +45,7 @@ steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]
     2 | title = "Example
       |                 ^
       |
-      = help: texts stand in quotes: `title = "Example"`; end it with the quote that it began with
+      = help: put texts in quotes: `title = "Example"`; end a text with the quote that began it
 
     error: `max_builds` of slave `bot` must be a whole number, not a text
      --> master.toml:7:14
@@ -63,7 +63,7 @@ steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]
        |
        = help: did you mean `bot`?
 
-    error: unknown key `haltOnFailure` of step
+    error: unknown key `haltOnFailure` of step 1 (ShellCommand) of factory `check`
       --> master.toml:15:53
        |
     15 | steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]

@@ -35,8 +35,8 @@ caches = {}
 eventHorizon = 5
 www = {}
 xyzzy = 1"#,
-        r#"3:1: `caches` is not available yet (this version does not have it; remove it to go on without)
-4:1: `eventHorizon` is not available yet (this version does not have it; remove it to go on without)
+        r#"3:1: `caches` is not available yet (this version does not have it; remove it to start without it)
+4:1: `eventHorizon` is not available yet (this version does not have it; remove it to start without it)
 5:1: `www` is not available yet (remove it: `buildmaster show` and `buildmaster why` tell how builds are doing (`--json` for programs), and `notify_on_missing` of a slave mails when it is missing)
 6:1: unknown key `xyzzy` (remove it, or see master.toml.example)"#,
     );
@@ -52,7 +52,7 @@ notify_on_missing = ["a@b", "nobody"]
 missing_timeout = 0
 max_bulds = 1"#,
         r#"7:29: `notify_on_missing` of slave `bot` is not a mail address (write one such as `admin@example.org`)
-8:19: `missing_timeout` of slave `bot` is out of range (a time from 1ms to 3650d)
+8:19: `missing_timeout` of slave `bot` is out of range (a duration from 1ms to 3650d)
 9:1: unknown key `max_bulds` of slave `bot` (did you mean `max_builds`?)"#,
     );
     check(
@@ -93,21 +93,21 @@ colour = 1"#,
 22:1: unknown key `any_branch` of scheduler `quick` (a scheduler of type "AnyBranch" builds every branch)
 23:1: `branches` is not a setting of a `Scheduler` scheduler (a scheduler of type "AnyBranch" builds several branches; this one has one `branch`)
 24:1: unknown key `change_filter` of scheduler `quick` (it is called `filter` here)
-25:1: `codebases` of scheduler `quick` is not available yet (this version does not have it; remove it to go on without)
+25:1: `codebases` of scheduler `quick` is not available yet (this version does not have it; remove it to start without it)
 26:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
 27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `separate`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
     );
     check(
         r#"command = "make""#,
         r#"command = "make", haltOnFailure = true, usePTY = 1, maxTime = 1, logEnviron = true, lazylogfiles = true, doStepIf = false, hideStepIf = false, comand = 1"#,
-        r#"9:53: unknown key `haltOnFailure` of step (it is called `halt_on_failure` here)
-9:75: unknown key `usePTY` of step (it is called `use_pty` here)
-9:87: unknown key `maxTime` of step (it is called `max_time` here)
-9:100: unknown key `logEnviron` of step (it is called `log_environ` here)
-9:119: unknown key `lazylogfiles` of step (it is called `lazy_logfiles` here)
-9:140: `doStepIf` of step is not available yet (this version does not have it; remove it to go on without)
-9:158: `hideStepIf` of step is not available yet (this version does not have it; remove it to go on without)
-9:178: unknown key `comand` of step (did you mean `command`?)"#,
+        r#"9:53: unknown key `haltOnFailure` of step 1 (ShellCommand) of factory `check` (it is called `halt_on_failure` here)
+9:75: unknown key `usePTY` of step 1 (ShellCommand) of factory `check` (it is called `use_pty` here)
+9:87: unknown key `maxTime` of step 1 (ShellCommand) of factory `check` (it is called `max_time` here)
+9:100: unknown key `logEnviron` of step 1 (ShellCommand) of factory `check` (it is called `log_environ` here)
+9:119: unknown key `lazylogfiles` of step 1 (ShellCommand) of factory `check` (it is called `lazy_logfiles` here)
+9:140: `doStepIf` of step 1 (ShellCommand) of factory `check` is not available yet (this version does not have it; remove it to start without it)
+9:158: `hideStepIf` of step 1 (ShellCommand) of factory `check` is not available yet (this version does not have it; remove it to start without it)
+9:178: unknown key `comand` of step 1 (ShellCommand) of factory `check` (did you mean `command`?)"#,
     );
     check(
         r#"command = "make""#,
@@ -143,22 +143,22 @@ fn kinds_are_known_or_planned_or_near_to_one() {
     check(
         "ShellCommand",
         "Trial",
-        r#"9:19: `type = "Trial"` of step is not available yet (this version does not have it; remove it to go on without)"#,
+        r#"9:19: `type = "Trial"` of step 1 of factory `check` is not available yet (this version does not have it; remove it to start without it)"#,
     );
     check(
         "ShellCommand",
         "ShelCommand",
-        r#"9:19: unknown `type = "ShelCommand"` of step (did you mean `"ShellCommand"`?)"#,
+        r#"9:19: unknown `type = "ShelCommand"` of step 1 of factory `check` (did you mean `"ShellCommand"`?)"#,
     );
     check(
         "ShellCommand",
         "Compil",
-        r#"9:19: unknown `type = "Compil"` of step (did you mean `"Compile"`?)"#,
+        r#"9:19: unknown `type = "Compil"` of step 1 of factory `check` (did you mean `"Compile"`?)"#,
     );
     check(
         "ShellCommand",
         "xyzzy",
-        r#"9:19: unknown `type = "xyzzy"` of step (it may be `ShellCommand`, `Configure`, `Compile`, `Test`, `Git`)"#,
+        r#"9:19: unknown `type = "xyzzy"` of step 1 of factory `check` (it may be `ShellCommand`, `Configure`, `Compile`, `Test`, `Git`)"#,
     );
     check(
         r#""Scheduler""#,
@@ -194,6 +194,6 @@ password = "x""#,
     check(
         r#"type = "Scheduler""#,
         "",
-        r#"16:1: scheduler `quick` has no `type` (add `type = "Scheduler"`)"#,
+        r#"16:1: scheduler `quick` needs `type` (add `type = "Scheduler"`)"#,
     );
 }

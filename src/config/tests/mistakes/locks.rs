@@ -81,7 +81,7 @@ fn lck_01_wrong_definitions_are_refused() {
     for (line, expected) in [
         (
             "x = {}",
-            "3:5: lock `x` has no `type` (add `type = \"master\"`)",
+            "3:5: lock `x` needs `type` (add `type = \"master\"`)",
         ),
         (
             "x = { type = \"MasterLock\" }",
@@ -136,7 +136,7 @@ fn unknown_and_repeated_uses_of_locks_are_refused() {
         ),
         (
             r#"locks = [{ mode = "exclusive" }]"#,
-            "8:10: `locks` of slave `bot` has no `name` (add `name = \"NAME\"`)",
+            "8:10: `locks` of slave `bot` needs `name` (add `name = \"NAME\"`)",
         ),
         (
             "locks = [1]",

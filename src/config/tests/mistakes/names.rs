@@ -5,7 +5,7 @@ fn slaves_need_a_name_and_one_password() {
     check(
         r#""bot""#,
         r#""change""#,
-        r#"5:8: `name` of slave `change` cannot be `change` (peers log in under this name for other things; choose another)
+        r#"5:8: `name` of slave `change` cannot be `change` (clients log in with this name; choose another)
 13:11: builder `full` names the slave `bot`, which does not exist (the slaves are `change`)"#,
     );
     check(
@@ -16,12 +16,12 @@ fn slaves_need_a_name_and_one_password() {
     check(
         r#""bot""#,
         r#""a\nb""#,
-        "5:8: `name` of slave has control characters in it (use printable characters)",
+        "5:8: `name` of slave contains control characters (use printable characters)",
     );
     check(
         r#"name = "bot""#,
         "",
-        r#"4:1: slave has no `name` (add `name = "NAME"`)"#,
+        r#"4:1: slave needs `name` (add `name = "NAME"`)"#,
     );
     check(
         r#"password = "sekrit""#,
@@ -37,7 +37,7 @@ password_env = "X""#,
     check(
         r#"password = "sekrit""#,
         "",
-        r#"4:1: slave `bot` has no password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
+        r#"4:1: slave `bot` needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
     );
     check(
         r#"password = "sekrit""#,
@@ -145,7 +145,7 @@ builddir = "../x""#,
     check(
         r#"slaves = ["bot"]"#,
         "",
-        r#"11:1: builder `full` has no `slaves` (add `slaves = ["NAME"]`)"#,
+        r#"11:1: builder `full` needs `slaves` (add `slaves = ["NAME"]`)"#,
     );
     check(
         r#"factory = "check""#,
@@ -155,7 +155,7 @@ builddir = "../x""#,
     check(
         r#"factory = "check""#,
         "",
-        r#"11:1: builder `full` has no `factory` (add `factory = "NAME"`)"#,
+        r#"11:1: builder `full` needs `factory` (add `factory = "NAME"`)"#,
     );
 }
 
@@ -170,13 +170,13 @@ fn schedulers_need_what_they_name() {
         r#"builders = ["full"]"#,
         "builders = []",
         r#"accepted
-12:8: no scheduler starts builder `full` (add it to the `builders` of one, unless it is only wanted by hand)
+12:8: no scheduler starts builder `full` (add it to the `builders` of a scheduler, unless you only force its builds)
 19:12: scheduler `quick` has no builders (it starts nothing)"#,
     );
     check(
         r#"builders = ["full"]"#,
         "",
-        r#"16:1: scheduler `quick` has no `builders` (add `builders = ["NAME"]`)"#,
+        r#"16:1: scheduler `quick` needs `builders` (add `builders = ["NAME"]`)"#,
     );
 }
 
@@ -187,7 +187,7 @@ fn a_longest_wait_is_not_shorter_than_the_timer() {
         r#"builders = ["full"]
 tree_stable_timer = "1h"
 longest_wait = "10m""#,
-        "21:16: `longest_wait` of scheduler `quick` is shorter than `tree_stable_timer` (a tree that keeps still is built after the timer, which is longer)",
+        "21:16: `longest_wait` of scheduler `quick` is shorter than `tree_stable_timer` (the timer, which is longer, runs to its end in any case)",
     );
 }
 
@@ -201,11 +201,11 @@ timer_from = "x"
 reason = "%(x)s"
 important_files = { include = ["[a"] }
 filter = { project = { regex = "(" }, category = { }, codebase = [1], repository = { regex = "a", not = "b" } }"#,
-        r#"20:21: `tree_stable_timer` of scheduler `quick` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
+        r#"20:21: `tree_stable_timer` of scheduler `quick` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
 21:14: unknown `timer_from = "x"` of scheduler `quick` (it may be `change`, `arrival`)
-22:10: `reason` of scheduler `quick` has an unknown form in it (`%(name)s` is the scheduler's name; there are no others)
-23:32: `include` of important_files is no pattern (unclosed character class; missing ']')
-24:32: `regex` of this filter is no pattern (unclosed group)
+22:10: `reason` of scheduler `quick` contains an unknown form (`%(name)s` is the scheduler's name; there are no others)
+23:32: `include` of important_files is not a valid pattern (unclosed character class; missing ']')
+24:32: `regex` of this filter is not a valid pattern (unclosed group)
 24:50: `category` of filter must have `regex` or `not` ({ regex = "…" }, or { not = … })
 24:67: `codebase` of filter must be a text, not a number (a text, a list of texts, { regex = "…" }, { not = … }, or `false` for changes without it)
 24:84: `repository` of filter must have `regex` or `not` ({ regex = "…" }, or { not = … })"#,
@@ -217,7 +217,7 @@ branch = "a"
 filter = { branch = "b" }
 important_files = { include = "a", regex = "b" }"#,
         r#"21:12: a scheduler has either `branch` or a filter on the branch (keep one of the two)
-22:44: `regex` of important_files does not go with `include` and `exclude` (keep the one or the other)"#,
+22:44: `regex` of important_files cannot be combined with `include` and `exclude` (keep one of the two)"#,
     );
     check(
         r#"builders = ["full"]"#,
@@ -267,7 +267,7 @@ type = "PB"
 password = "x"
 port = 1"#,
         r#"23:1: two change sources have the user `change` at the slave port (give it another `user`, or a `port` of its own)
-33:8: `port` of change source is that of another change source (give each a port of its own)"#,
+33:8: `port` of change source is the port of another change source (give each a port of its own)"#,
     );
     check(
         r#"builders = ["full"]"#,
@@ -280,7 +280,7 @@ type="PBChangeSource"
 type = "PB""#,
         r#"21:8: `type = "GitPoller"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
 23:6: unknown `type = "PBChangeSource"` of change source (it is called `"PB"` here)
-24:1: change source has no password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
+24:1: change source needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
     );
 }
 
@@ -308,7 +308,7 @@ fn dep_01_upstreams_exist_somewhere_in_the_file_and_do_not_wait_in_a_circle() {
     assert_eq!(
         mistakes_of(&text),
         "24:10: scheduler `a` names the scheduler `nobody`, which does not exist (the schedulers are `a`, `b`, `quick`)\n\
-         25:1: scheduler `b` has no `upstream` (add `upstream = \"SCHEDULER\"`)"
+         25:1: scheduler `b` needs `upstream` (add `upstream = \"SCHEDULER\"`)"
     );
     let text = with_schedulers(&[
         "Dependent c upstream='a'",
@@ -318,9 +318,9 @@ fn dep_01_upstreams_exist_somewhere_in_the_file_and_do_not_wait_in_a_circle() {
     ]);
     assert_eq!(
         mistakes_of(&text),
-        "29:10: schedulers wait for each other in a circle: `a` waits for `b` waits for `a` (one of them must begin \
-         with changes or by the clock)\n\
-         39:10: scheduler `self` waits for itself (one of them must begin with changes or by the clock)"
+        "29:10: schedulers wait for each other in a circle: `a` waits for `b` waits for `a` (one of them must start \
+         by changes or by the clock)\n\
+         39:10: scheduler `self` waits for itself (one of them must start by changes or by the clock)"
     );
 }
 
@@ -351,7 +351,7 @@ fn a_job_directory_has_one_scheduler_and_sensible_limits() {
     let mistakes = mistakes_of(&text);
     let expected = [
         "the job directory \"./jobs/\" belongs to another scheduler",
-        "scheduler `c` has no `jobdir` (add `jobdir = \"jobdir\"`)",
+        "scheduler `c` needs `jobdir` (add `jobdir = \"jobdir\"`)",
         "`jobdir` of scheduler `d` is empty",
         "`max_job_size` of scheduler `d` is out of range (a size from 1 to 128MiB)",
         "`poll_interval` of scheduler `d` is out of range",
@@ -398,8 +398,8 @@ fn tup_01_and_tup_07_try_schedulers_share_ports_but_no_users() {
          there are two users `alice` at this port\n\
          `port` of scheduler `c` shares an address with another Try_Userpass, but not all of them\n\
          the user `bot` logs in at the slave port, where a slave has this name\n\
-         scheduler `f` has no `port`\n\
-         scheduler `f` has no `userpass`"
+         scheduler `f` needs `port`\n\
+         scheduler `f` needs `userpass`"
     );
 }
 
@@ -484,7 +484,7 @@ fn tup_02_users_of_a_try_scheduler_have_a_name_and_a_password() {
         assert!(told.contains(mistake), "{users}: {told}");
     }
     let told = tries(&["Try_Userpass t port=8031\nuserpass=[{user='alice'}]"]);
-    assert_eq!(told, "user `alice` of scheduler `t` has no password");
+    assert_eq!(told, "user `alice` of scheduler `t` needs a password");
     let told = tries(&["Try_Userpass t port=8031\nuserpass=[]"]);
     assert_eq!(told, "accepted\nnobody can log in at scheduler `t`");
 }

@@ -13,8 +13,8 @@ properties = 1
 log_rotation = 5"#,
         r#"3:9: `title` must be a text, not a number (for example `title = "…"`)
 4:15: `max_retries` must be a whole number, not a text (write a number without quotes or fraction)
-5:23: `start_build_timeout` must be a time, not `true` (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
-6:16: `log_max_size` must be a size, not a list (a number of bytes, or a text such as "10MiB", "1GB", "4k")
+5:23: `start_build_timeout` must be a duration, not `true` (write "10s", "5m" or "1h30m", or a number of seconds)
+6:16: `log_max_size` must be a size, not a list (write "10MiB", "1GB" or "4k", or a number of bytes)
 7:14: `properties` must be a table, not a number (for example `properties = { NAME = "…" }`)
 8:16: `log_rotation` must be a table, not a number (for example `log_rotation = { … }`)"#,
     );
@@ -31,17 +31,17 @@ log_rotation = 5"#,
     check(
         r#"command = "make""#,
         "command = 5",
-        r#"9:45: `command` of step must be a text or a list of texts, not a number (for example `["make", "all"]`)"#,
+        r#"9:45: `command` of step 1 (ShellCommand) of factory `check` must be a text or a list of texts, not a number (for example `["make", "all"]`)"#,
     );
     check(
         r#"command = "make""#,
         r#"command = "make", use_progress = 1"#,
-        r#"9:68: `use_progress` of step must be true or false, not a number (write `true` or `false`, without quotes)"#,
+        r#"9:68: `use_progress` of step 1 (ShellCommand) of factory `check` must be true or false, not a number (write `true` or `false`, without quotes)"#,
     );
     check(
         r#"command = "make""#,
         "command = [5]",
-        r#"9:46: `command` of step must be a text, not a number (for example `command = "…"`)"#,
+        r#"9:46: `command` of step 1 (ShellCommand) of factory `check` must be a text, not a number (for example `command = "…"`)"#,
     );
     check(
         "9989",
@@ -66,12 +66,12 @@ duplicate_slave = "replce"
 choose_slaves = "x"
 merge_requests = "always"
 merge_compare_properties = "yes""#,
-        r#"3:21: `keepalive_timeout` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
-4:18: `attach_timeout` is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
-5:19: `interrupt_grace` is out of range (a time from 1ms to 3650d)
+        r#"3:21: `keepalive_timeout` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
+4:18: `attach_timeout` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
+5:19: `interrupt_grace` is out of range (a duration from 1ms to 3650d)
 6:15: `max_retries` is out of range (a number from 0 to 4294967295)
-7:16: `log_max_size` is no size (a number of bytes, or a text such as "10MiB", "1GB", "4k")
-8:21: `log_max_tail_size` is no size (a number of bytes, or a text such as "10MiB", "1GB", "4k")
+7:16: `log_max_size` is not a size (write "10MiB", "1GB" or "4k", or a number of bytes)
+8:21: `log_max_tail_size` is not a size (write "10MiB", "1GB" or "4k", or a number of bytes)
 9:25: `size` of log_rotation is out of range (at least one byte)
 9:36: `count` of log_rotation is out of range (a number from 0 to 9999)
 10:19: unknown `duplicate_slave = "replce"` (did you mean `"replace"`?)
@@ -82,19 +82,19 @@ merge_compare_properties = "yes""#,
     check(
         r#"command = "make""#,
         r#"command = "make", timeout = 0, max_time = "11y", sigterm_time = -1, max_lines = 0, want_stdout = 1, env = { A = 1, "B=" = "x" }, decode_rc = { x = "skipped", 7 = "skiped" }, interrupt_signal = "KIL", use_pty = "x", logfiles = { stdio = "x", b = 1 }"#,
-        r#"9:63: `timeout` of step is out of range (write `timeout = false` for none)
-9:77: `max_time` of step is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
-9:99: `sigterm_time` of step is no time (a number of seconds, or a text such as "30s", "10m", "1h30m", "250ms")
-9:115: `max_lines` of step is out of range (a number from 1 to 4294967295)
-9:132: `want_stdout` of step must be true or false, not a number (write `true` or `false`, without quotes)
-9:147: `A` of `env` of step must be a text or a list of texts, not a number (put it in quotes; `false` removes a variable)
-9:150: `B=` is no name of an environment variable (leave out `=`)
-9:178: `x` is no exit code (exit codes are whole numbers)
-9:197: unknown `7 = "skiped"` of `decode_rc` of step (did you mean `"skipped"`?)
-9:228: `interrupt_signal` of step is no signal (did you mean `"KILL"`?)
-9:245: `use_pty` of step must be true or false, not a text (write `true` or `false`, without quotes)
+        r#"9:63: `timeout` of step 1 (ShellCommand) of factory `check` is out of range (write `timeout = false` for none)
+9:77: `max_time` of step 1 (ShellCommand) of factory `check` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
+9:99: `sigterm_time` of step 1 (ShellCommand) of factory `check` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
+9:115: `max_lines` of step 1 (ShellCommand) of factory `check` is out of range (a number from 1 to 4294967295)
+9:132: `want_stdout` of step 1 (ShellCommand) of factory `check` must be true or false, not a number (write `true` or `false`, without quotes)
+9:147: `A` of `env` of step 1 (ShellCommand) of factory `check` must be a text or a list of texts, not a number (put it in quotes; `false` removes a variable)
+9:150: `B=` is not a valid name of an environment variable (leave out `=`)
+9:178: `x` is not an exit code (exit codes are whole numbers)
+9:197: unknown `7 = "skiped"` of `decode_rc` of step 1 (ShellCommand) of factory `check` (did you mean `"skipped"`?)
+9:228: `interrupt_signal` of step 1 (ShellCommand) of factory `check` is not a signal (did you mean `"KILL"`?)
+9:245: `use_pty` of step 1 (ShellCommand) of factory `check` must be true or false, not a text (write `true` or `false`, without quotes)
 9:263: a log file cannot be called "stdio" (`stdio` is the log of the command's own output; choose another name)
-9:280: `b` of `logfiles` of step must be a path, not a number (for example "build/test.log", or { filename = "…", follow = true })"#,
+9:280: `b` of `logfiles` of step 1 (ShellCommand) of factory `check` must be a path, not a number (for example "build/test.log", or { filename = "…", follow = true })"#,
     );
     check(
         "9989",
@@ -108,17 +108,17 @@ fn commands_must_be_there_and_their_forms_must_be_right() {
     check(
         r#"command = "make""#,
         r#"command = """#,
-        "9:45: `command` of step is empty (say what to run)",
+        "9:45: `command` of step 1 (ShellCommand) of factory `check` is empty (say what to run)",
     );
     check(
         r#"command = "make""#,
         "command = []",
-        "9:45: `command` of step is empty (say what to run)",
+        "9:45: `command` of step 1 (ShellCommand) of factory `check` is empty (say what to run)",
     );
     check(
         r#", command = "make""#,
         "",
-        r#"9:10: step has no `command` (add `command = ["make", "all"]`)"#,
+        r#"9:10: step 1 (ShellCommand) of factory `check` needs `command` (add `command = ["make", "all"]`)"#,
     );
     check(
         r#"command = "make""#,
@@ -143,7 +143,7 @@ fn addresses_must_be_addresses() {
     check(
         "9989",
         r#""9989:x""#,
-        r#"2:14: `slave_port` is no address to listen on (a port such as 9989 (loopback only), "0.0.0.0:9989" or "[::]:9989" to open it to others, "tcp:9989:interface=ADDRESS", or "unix:/path")"#,
+        r#"2:14: `slave_port` is not an address to listen on (a port such as 9989 (loopback only), "0.0.0.0:9989" or "[::]:9989" to open it to others, "tcp:9989:interface=ADDRESS", or "unix:/path")"#,
     );
     check(
         "9989",
@@ -153,7 +153,7 @@ fn addresses_must_be_addresses() {
     check(
         "9989",
         "[]",
-        "2:14: `slave_port` has no address (leave it out if nothing shall connect)",
+        "2:14: `slave_port` has no address (leave it out if nothing is to connect)",
     );
     check(
         "slave_port = 9989",
@@ -168,9 +168,9 @@ fn properties_must_be_json() {
         "slave_port = 9989",
         r#"slave_port = 9989
 properties = { "a b" = 1, d = 1979-05-27, f = inf }"#,
-        r#"3:16: `a b` is no name of a property (letters, digits and `_ . - / ~ :`)
+        r#"3:16: `a b` is not a valid name of a property (letters, digits and `_ . - / ~ :`)
 3:31: `d` of `properties` must be a JSON value, not a date (put the date in quotes)
-3:47: `f` of `properties` is no JSON value (infinite numbers and NaN are none)"#,
+3:47: `f` of `properties` is not a JSON value (JSON has no infinite numbers and no NaN)"#,
     );
 }
 
@@ -185,15 +185,15 @@ fn scheduler(kind: &str, settings: &str) -> String {
 
 #[test]
 fn per_01_a_period_is_longer_than_nothing() {
-    let out_of_range = "10: `period` is out of range (a time from 1ms to 3650d)";
+    let out_of_range = "10: `period` is out of range (a duration from 1ms to 3650d)";
     assert_eq!(scheduler("Periodic", "period = 0"), out_of_range);
     assert_eq!(
         scheduler("Periodic", "period = -1"),
-        "10: `period` is no time (a number of seconds, or a text such as \"30s\", \"10m\", \"1h30m\", \"250ms\")"
+        "10: `period` is not a duration (write \"10s\", \"5m\" or \"1h30m\", or a number of seconds)"
     );
     assert_eq!(
         scheduler("Periodic", ""),
-        "20:1: scheduler `s` has no `period` (add `period = \"1h\"`)"
+        "20:1: scheduler `s` needs `period` (add `period = \"1h\"`)"
     );
     assert_eq!(
         scheduler("Periodic", "period = 1\nhour = 3"),
@@ -230,7 +230,7 @@ fn nig_06_what_can_never_run_is_a_mistake() {
         ),
         (
             "day_of_month = 31\nmonth = 4",
-            "25:1: scheduler `s` never runs (the months that it names have no day that it names)",
+            "25:1: scheduler `s` never runs (none of its months has one of its days)",
         ),
         (
             "time_zone = \"Europe/Berlim\"",
@@ -238,7 +238,7 @@ fn nig_06_what_can_never_run_is_a_mistake() {
         ),
         (
             "force_at_hour = 3",
-            "1: `force_at_hour` means nothing here (it goes with `only_if_changed = true`; without that every run builds)",
+            "1: `force_at_hour` has no effect here (it needs `only_if_changed = true`: without that every run builds anyway)",
         ),
         (
             "search_years = 0",
@@ -246,7 +246,7 @@ fn nig_06_what_can_never_run_is_a_mistake() {
         ),
         (
             "only_important = true",
-            "1: `only_important` means nothing here (remove it)",
+            "1: `only_important` has no effect here (remove it)",
         ),
         ("day_of_month = 29\nmonth = 2", "accepted"),
         ("day_of_month = 30\nmonth = 2\nday_of_week = 0", "accepted"),
@@ -263,7 +263,7 @@ fn nig_10_a_machine_whose_zone_is_unknown_wants_one_for_each_scheduler_that_need
     let errors = parse(nightly, "master.toml", &unknown).unwrap_err();
     assert_eq!(
         lines(&errors.errors),
-        "1:1: scheduler `n` has no `time_zone` (add one, such as `time_zone = \"Europe/Berlin\"`: TZ is odd)"
+        "1:1: scheduler `n` needs `time_zone` (add one, such as `time_zone = \"Europe/Berlin\"`: TZ is odd)"
     );
     let named = format!("{nightly}time_zone = \"UTC\"");
     assert!(parse(&named, "master.toml", &unknown).is_ok());
@@ -300,12 +300,12 @@ build_horizon = { count = "5", age = 5, size = 1 }
 log_horizon = false"#,
         r#"3:18: `change_horizon` is out of range (a number from 1 to 4294967295)
 4:27: `count` of horizon must be a whole number, not a text (write a number without quotes or fraction)
-4:38: `age` of horizon must be a time, not a number (a text such as "90d", "12h")
+4:38: `age` of horizon must be a duration, not a number (write "90d" or "12h")
 4:41: unknown key `size` of horizon (its keys are `count`, `age`)
-5:15: `log_horizon` must be a number, a time or a table, not `false` (how many of the newest are kept, such as 100, or how long, such as "90d", or both: { count = 100, age = "90d" })"#,
+5:15: `log_horizon` must be a number, a duration or a table, not `false` (how many of the newest are kept, such as 100, or how long, such as "90d", or both: { count = 100, age = "90d" })"#,
     );
-    let inconsistent = "`log_horizon` keeps logs beyond `build_horizon` (logs go with their builds at the latest: give \
-        `log_horizon` less, or leave it out)";
+    let inconsistent = "`log_horizon` keeps logs longer than `build_horizon` keeps their builds (logs are \
+        deleted with their builds at the latest: make `log_horizon` smaller, or leave it out)";
     for (build, log) in [
         ("100", "101"),
         ("\"1d\"", "\"25h\""),
