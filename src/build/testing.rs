@@ -44,10 +44,10 @@ pub(super) fn shell_config(line: &str) -> ShellStepConfig {
 }
 
 pub(super) fn shell(step: &mut StepConfig) -> &mut ShellStepConfig {
-    match &mut step.kind {
-        StepKind::Shell(config) => config,
-        StepKind::Git(_) => panic!("no shell step"),
+    if let StepKind::Shell(config) = &mut step.kind {
+        return config;
     }
+    panic!("it is of another kind");
 }
 
 /// A command that the build under test has started, seen from the slave.

@@ -12,7 +12,7 @@
 mod address;
 mod builders;
 pub mod calendar;
-mod change_sources;
+pub mod change_sources;
 mod checks;
 mod choosing;
 mod clients;
@@ -34,12 +34,12 @@ mod quantities;
 mod reader;
 mod reading;
 mod report;
-mod schedulers;
+pub mod schedulers;
 mod secret;
 mod shape;
-mod slaves;
+pub mod slaves;
 pub(crate) mod spelling;
-mod steps;
+pub mod steps;
 mod template;
 mod toplevel;
 

@@ -1,15 +1,23 @@
-//! The table of the kinds.
+//! The table of the kinds, each of which has a file.
 
-use super::any_branch::AnyBranch;
-use super::dependent::Dependent;
+mod any_branch;
+mod dependent;
+mod nightly;
+mod periodic;
+mod single_branch;
+mod triggerable;
+pub(super) mod trying;
+
+use self::any_branch::AnyBranch;
+use self::dependent::Dependent;
+use self::nightly::Nightly;
+use self::periodic::Periodic;
+use self::single_branch::SingleBranch;
+use self::triggerable::Triggerable;
+use self::trying::Trying;
 use super::kind::Scheduler;
-use super::nightly::Nightly;
-use super::periodic::Periodic;
 use super::search::Run;
-use super::single_branch::SingleBranch;
 use super::trees::Trees;
-use super::triggerable::Triggerable;
-use super::trying::Trying;
 use crate::config::SchedulerKind;
 use crate::model::{Moment, Timestamp};
 

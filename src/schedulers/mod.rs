@@ -6,30 +6,24 @@
 //! Invariants: every scheduler gets every change in the order of arrival, whatever the others do with it
 //! (CHG-04, CHG-05); what a scheduler must know after a restart is handed out with the effects that
 //! made it, so that both become durable together; what is waited for is measured in steady time, which the owner
-//! turns into deadlines, and only a Nightly looks at the wall clock; the owner tells the end of every set that was wanted, also of one that could not be made.
-//! Start reading at [`Registry`], then `kind` and the table `kinds`, then the kinds: `dependent` and `periodic` are the
-//! simplest.
+//! turns into deadlines, and only a Nightly looks at the wall clock; the owner reports the end of
+//! every set that was wanted, also of one that could not be made.
+//! Start reading at [`Registry`], then `kind` and the table `kinds`, then the kinds: `dependent` and
+//! `periodic` are the simplest.
 
-mod any_branch;
-mod dependent;
 mod effects;
 mod foresight;
 mod kind;
 mod kinds;
 mod live;
-mod nightly;
-mod periodic;
 mod registry;
 mod remembering;
 mod search;
-mod single_branch;
 #[cfg(test)]
 mod tests;
 mod timed;
 mod tree;
 mod trees;
-mod triggerable;
-mod trying;
 mod waiting;
 
 pub use effects::{Effects, SchedulerIx, Submission};

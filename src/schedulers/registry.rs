@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::effects::{Effects, SchedulerIx, Submission};
 use super::kind::{Due, Outcome, Scheduler, Start};
-use super::kinds;
+use super::kinds::{self, trying};
 use super::live::LiveScheduler;
 use super::remembering::{Parts, Remembered};
-use super::trying;
 use super::waiting::Arrival;
 use crate::config::SchedulerConfig;
 use crate::model::{

@@ -168,10 +168,7 @@ fn wish(change: &Change, scheduler: &SchedulerConfig) -> Option<Wish> {
         }
         SchedulerKind::Periodic(config) => timed(&config.what),
         SchedulerKind::Nightly(nightly) => timed(&nightly.what),
-        SchedulerKind::Dependent(_)
-        | SchedulerKind::TryJobdir(_)
-        | SchedulerKind::TryUserpass(_)
-        | SchedulerKind::Triggerable => return None,
+        _ => return None,
     };
     Some(match (wanted, important) {
         (true, true) => Wish::Build,

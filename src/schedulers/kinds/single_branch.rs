@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::trees::{Trees, Wanted};
-use super::waiting;
 use crate::config::{ChangeRules, SingleBranchConfig};
 use crate::model::{Change, Decision};
+use crate::schedulers::trees::{Trees, Wanted};
+use crate::schedulers::waiting;
 
 /// The trees of one branch, or of those that the filter says. What it mixes waits together, whatever the branch.
 #[derive(Debug)]

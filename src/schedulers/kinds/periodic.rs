@@ -11,14 +11,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::kind::{Due, Outcome, Scheduler, Start};
-use super::live::LiveScheduler;
-use super::remembering::{self, Part, Parts};
-use super::search::Run;
-use super::timed::Gathered;
-use super::waiting::{self, Arrival, StoredChanges};
 use crate::config::PeriodicConfig;
 use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
+use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
+use crate::schedulers::live::LiveScheduler;
+use crate::schedulers::remembering::{self, Part, Parts};
+use crate::schedulers::search::Run;
+use crate::schedulers::timed::Gathered;
+use crate::schedulers::waiting::{self, Arrival, StoredChanges};
 
 /// A `Periodic`.
 #[derive(Debug)]

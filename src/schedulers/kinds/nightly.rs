@@ -19,14 +19,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::kind::{Due, Outcome, Scheduler, Start};
-use super::live::LiveScheduler;
-use super::remembering::{self, Part, Parts};
-use super::search::{self, Run};
-use super::timed::Gathered;
-use super::waiting::{self, Arrival, StoredChanges};
 use crate::config::NightlyConfig;
 use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
+use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
+use crate::schedulers::live::LiveScheduler;
+use crate::schedulers::remembering::{self, Part, Parts};
+use crate::schedulers::search::{self, Run};
+use crate::schedulers::timed::Gathered;
+use crate::schedulers::waiting::{self, Arrival, StoredChanges};
 
 /// How far ahead a last run is believed: clocks are set back by hours to repeat no slot.
 const BELIEVED: Duration = Duration::from_secs(24 * 3600);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::trees::{Trees, Wanted};
-use super::waiting;
 use crate::config::{AnyBranchConfig, ChangeRules};
 use crate::model::{Change, Decision};
+use crate::schedulers::trees::{Trees, Wanted};
+use crate::schedulers::waiting;
 
 /// The trees of these branches, or of all; each branch has a sub-scheduler.
 #[derive(Debug)]

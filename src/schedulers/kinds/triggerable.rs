@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::kind::{Outcome, Scheduler};
 use crate::model::{Change, Decision, Instead, Moment};
+use crate::schedulers::kind::{Outcome, Scheduler};
 
 /// A `Triggerable`; it has no state.
 #[derive(Debug)]

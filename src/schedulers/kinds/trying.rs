@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::kind::{Outcome, Scheduler};
 use crate::model::{Change, Decision, Instead, Moment, Patch, PatchBody, SourceStamp, TryJob};
+use crate::schedulers::kind::{Outcome, Scheduler};
 
 /// A try scheduler; it has no state.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Scheduler for Trying {
 }
 
 /// The stamp of a job: nothing of its own but the base and the patch (TRY-04).
-pub(super) fn stamp(job: TryJob) -> SourceStamp {
+pub(in crate::schedulers) fn stamp(job: TryJob) -> SourceStamp {
     let some = |text: String| not_empty(Some(text));
     let (who, comment) = (some(job.who), some(job.comment));
     // Without a diff there is nothing to apply, and it merges like any other (TRY-07).
@@ -40,7 +40,7 @@ pub(super) fn stamp(job: TryJob) -> SourceStamp {
 }
 
 /// Properties are in memory as long as the job is queued.
-pub(super) fn check_properties(job: &TryJob) -> Result<(), String> {
+pub(in crate::schedulers) fn check_properties(job: &TryJob) -> Result<(), String> {
     let sizes = job.properties.iter().map(|(name, value)| {
         let value = serde_json::to_string(value).unwrap_or_default();
         name.len() + value.len()
@@ -54,7 +54,7 @@ pub(super) fn check_properties(job: &TryJob) -> Result<(), String> {
 }
 
 /// Cuts a comment that is too long to be in memory as long as the job is queued.
-pub(super) fn cut(comment: &mut String) {
+pub(in crate::schedulers) fn cut(comment: &mut String) {
     if comment.len() > LONGEST_COMMENT {
         comment.truncate(comment.floor_char_boundary(LONGEST_COMMENT));
         comment.push_str(CUT);
@@ -74,7 +74,7 @@ fn not_empty(text: Option<String>) -> Option<String> {
 }
 
 /// Why the set is built (TRY-05). Who logged in is a fact; who the sender says it is for is a claim.
-pub(super) fn reason(job: &TryJob, user: Option<&str>) -> String {
+pub(in crate::schedulers) fn reason(job: &TryJob, user: Option<&str>) -> String {
     let mut reason = "'try' job".to_owned();
     if let Some(user) = user {
         reason.push_str(" from user ");
