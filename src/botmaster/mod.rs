@@ -87,6 +87,7 @@ pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
+pub(crate) use recovery::end_last_run;
 pub use roster::{Absence, Pinged};
 pub use stopping::STOP_TIME;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
@@ -112,7 +113,8 @@ pub struct BotMaster {
 impl BotMaster {
     /// Begins with what the state knew. First commands are ready at once.
     #[must_use]
-    pub fn new(config: Arc<Config>, recovered: Recovered, seed: u64, now: Now) -> Self {
+    pub fn new(config: Arc<Config>, mut recovered: Recovered, seed: u64, now: Now) -> Self {
+        let ended = end_last_run(&mut recovered, now.wall);
         let mut core = Self {
             out: Out::new(Layout::new(Arc::clone(&config)), now),
             phase: Phase::Running,
@@ -126,7 +128,7 @@ impl BotMaster {
             states: BigStates::default(),
         };
         core.configure(&config);
-        core.recover(recovered);
+        core.recover(recovered, ended);
         core.settle();
         core
     }

@@ -4,6 +4,7 @@
 
 mod faults;
 mod locks;
+mod ops;
 mod took;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use super::testing::{FnRemote, Stage, play, shell, step_config, template};
 use super::*;
 use crate::config::StepConfig;
-use crate::model::{Effort, Op, Results, StepOutcome};
+use crate::model::{Op, Results};
 use crate::net::CommandEnd;
 use crate::pb::Failure;
 use crate::protocol::Update;
@@ -531,74 +532,4 @@ async fn properties_of_the_plan_come_back_with_the_outcome() {
     stage.plan.properties.set("a", "x", "test");
     let outcome = stage.build().await;
     assert_eq!(outcome.properties, stage.plan.properties);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
-    let mut one = step_config("one");
-    shell(&mut one).logfiles = vec![("test.log".to_owned(), template("out/test.log"), false)];
-    let mut stage = Stage::new(vec![one]);
-    let build = stage.build();
-    let (_, ()) = play(build, async {
-        let one = stage.command().await;
-        let data = Bytes::from_static(b"lines");
-        let name = "test.log".to_owned();
-        one.say(vec![Update::Log { name, data }])
-            .await
-            .await
-            .unwrap();
-        one.exit(0).await;
-    })
-    .await;
-    let build = stage.plan.build;
-    let opened = |position, name: &str| Op::LogOpened {
-        build,
-        step: 0,
-        position,
-        name: name.to_owned(),
-        path: format!("builders/quick/7/0-one.{name}"),
-    };
-    let closed = |name: &str, size_bytes| Op::LogClosed {
-        build,
-        step: 0,
-        name: name.to_owned(),
-        size_bytes,
-    };
-    assert_eq!(
-        stage.ops(),
-        [
-            Op::StepStarted {
-                build,
-                index: 0,
-                name: "one".to_owned(),
-                text: vec!["'one'".to_owned()],
-                waits: false,
-                at: crate::model::Timestamp(0),
-            },
-            opened(0, "stdio"),
-            opened(1, "test.log"),
-            closed("stdio", 34),
-            closed("test.log", 5),
-            Op::StepFinished {
-                build,
-                index: 0,
-                result: Results::Success,
-                text: vec!["'one'".to_owned()],
-                outcome: Box::new(StepOutcome {
-                    contribution: Some(Results::Success),
-                    took: Effort {
-                        secs: 1e-6,
-                        output: [("test.log".to_owned(), 5.0)].into(),
-                    },
-                    ..StepOutcome::default()
-                }),
-                at: crate::model::Timestamp(1),
-            },
-        ]
-    );
-    assert_eq!(
-        stage.log("0-one", "stdio").unwrap(),
-        "program finished with exit code 0\n"
-    );
-    assert_eq!(stage.log("0-one", "test.log").unwrap(), "lines");
 }

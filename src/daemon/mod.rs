@@ -36,7 +36,7 @@ use anyhow::Context;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::assembly::{Daemon, Parts};
 use crate::clock::Clock;
@@ -70,9 +70,22 @@ pub async fn run(
     let clock = Clock::system();
     let basedir = Path::new(".");
     let jobdirs = jobdirs::open(&config)?;
-    let (store, recovered) = Store::open(basedir, clock.wall())?;
-    for (builder, number) in &recovered.interrupted {
-        info!(%builder, build = number.0, "the master was killed while this build ran: it is built again");
+    let (store, recovered) = Store::open(basedir)?;
+    debug!(
+        identity = recovered.state.identity,
+        epoch = recovered.state.epoch,
+        "the state is open"
+    );
+    let again = recovered
+        .open_builds
+        .iter()
+        .filter(|build| build.stop_reason.is_none());
+    for build in again {
+        info!(
+            builder = %build.builder,
+            build = build.number.0,
+            "the master was killed while this build ran: it is built again"
+        );
     }
     let (persisted, confirmed) = watch::channel(Ticket(0));
     let writer = store

@@ -252,6 +252,11 @@ pub enum Op {
     },
     /// What is beyond a horizon has gone (MAS-08).
     Pruned(Pruned),
+    /// A master has begun on the state.
+    EpochBegun {
+        /// Greater than all before.
+        epoch: u64,
+    },
 }
 
 /// What has gone, or goes with this, because it is beyond a horizon. Nothing that is open needs it;
@@ -324,9 +329,8 @@ pub struct BuildStart {
     pub at: Timestamp,
 }
 
-/// What the state knew when the master started. Builds that were open have already been ended as
-/// RETRY in the state, and their requests are in `requests`, so the core only has to queue them;
-/// but those that somebody had stopped as EXCEPTION, and their requests with them.
+/// What the state knew when the master started. What the last run of the master left open is handed
+/// over as it is; the core ends it.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// The next free numbers.
@@ -347,8 +351,56 @@ pub struct Recovered {
     pub expectations: BTreeMap<BuilderName, Expectations>,
     /// Users and the networks they have logged in from, the oldest record first.
     pub known_logins: Vec<KnownLogin>,
-    /// Builds that the last run of the master left open and that are now ended as RETRY.
-    pub interrupted: Vec<(BuilderName, BuildNumber)>,
+    /// Builds that the last run of the master left open, in order of their ids. The requests they
+    /// answer for are among `requests`.
+    pub open_builds: Vec<OpenBuild>,
+    /// Builders that the state does not know as offline.
+    pub online: Vec<BuilderName>,
+    /// Which state this is, and how often a master has begun on it.
+    pub state: StateId,
+}
+
+/// Which state it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct StateId {
+    /// 32 hexadecimal digits, made at random with the state. A copy has the same.
+    pub identity: String,
+    /// Grows with each start of a master on the state; 0 before the first.
+    pub epoch: u64,
+}
+
+/// A build that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenBuild {
+    /// Its number over all builders.
+    pub build: BuildId,
+    /// Its builder.
+    pub builder: BuilderName,
+    /// Its number within the builder.
+    pub number: BuildNumber,
+    /// The requests it answers for that have not finished.
+    pub requests: Vec<RequestId>,
+    /// Why it was stopped, if somebody stopped it.
+    pub stop_reason: Option<String>,
+    /// Its properties.
+    pub properties: Properties,
+    /// The last time that is on record of it, by a clock that may have been set back since.
+    pub last_at: Timestamp,
+    /// Its steps that have not ended: their positions in the build, and their texts.
+    pub steps: Vec<(u32, Vec<String>)>,
+    /// Its logs that are not closed.
+    pub logs: Vec<OpenLog>,
+}
+
+/// A log that was not closed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenLog {
+    /// The step's position in the build.
+    pub step: u32,
+    /// Its name.
+    pub name: String,
+    /// Bytes that are on the disk.
+    pub size_bytes: u64,
 }
 
 /// The next free numbers.
@@ -384,6 +436,8 @@ impl Default for NextNumbers {
 /// What is known of a slave.
 #[derive(Clone, Debug, Default)]
 pub struct RecoveredSlave {
+    /// Whether it was connected when the last run of the master ended.
+    pub connected: bool,
     /// When it came or went last.
     pub seen_at: Option<Timestamp>,
     /// Whether people keep it from builds (SLV-09).

@@ -280,6 +280,9 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => configured(conn, builders, slaves),
         Op::Pruned(pruned) => prune::write(conn, pruned),
+        Op::EpochBegun { epoch } => conn
+            .prepare_cached("UPDATE meta SET epoch = max(epoch, ?1)")?
+            .execute([int(*epoch)]),
     }
 }
 

@@ -53,9 +53,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{BuildNumber, Forecast, Op, Results};
+    use crate::model::{BuildNumber, Forecast, Op, Results, Timestamp};
     use crate::store::State;
-    use crate::store::apply::tests::{a_change, a_set, apply_all, finished, reopen, started};
+    use crate::store::apply::tests::{
+        a_change, a_set, apply_all, finished, reopen, restart, started,
+    };
 
     /// A builder is expected to take so long for each step.
     fn expected(builder: &str, steps: &[(&str, f64)]) -> (BuilderName, Expectations) {
@@ -117,7 +119,7 @@ mod tests {
         super::super::apply::apply(&conn, &finished(1, Results::Success)).unwrap();
         assert_eq!(found(0), Forecast::default());
         drop(conn);
-        reopen(dir.path());
+        restart(dir.path(), Timestamp(0));
         assert_eq!(found(1), Forecast::default());
     }
 }

@@ -120,7 +120,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::model::{BuildNumber, Timestamp};
+    use crate::model::BuildNumber;
 
     fn with_old_builds() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -140,7 +140,7 @@ mod tests {
     fn a_state_that_is_gone_or_empty_beside_builds_is_refused() {
         let dir = with_old_builds();
         let path = dir.path().join(Store::FILE);
-        let check = || match Store::open(dir.path(), Timestamp(0)) {
+        let check = || match Store::open(dir.path()) {
             Err(error @ StoreError::Lost { .. }) => error.to_string(),
             other => panic!("{other:?}"),
         };
@@ -162,7 +162,7 @@ mod tests {
     fn a_new_base_directory_needs_no_word() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("builders/full")).unwrap();
-        Store::open(dir.path(), Timestamp(0)).unwrap();
+        Store::open(dir.path()).unwrap();
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
             next,
             expected.map(|(dir, next)| (dir.to_owned(), next)).into()
         );
-        let (store, recovered) = Store::open(dir.path(), Timestamp(0)).unwrap();
+        let (store, recovered) = Store::open(dir.path()).unwrap();
         let expected = expected.map(|(dir, next)| (dir.to_owned(), BuildNumber(next)));
         assert_eq!(recovered.next.build_in, expected.into());
         // Not while a master runs, and never over a state.

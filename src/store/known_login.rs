@@ -22,16 +22,17 @@ pub(super) fn write(
     .execute(params![login.user, login.network.to_string(), at.0])
 }
 
-/// The newest that are on record, the oldest record first. Records beyond the bound are deleted.
+/// The newest that are on record, at most [`MAX_KNOWN_LOGINS`], the oldest record first.
 pub(super) fn recover(conn: &Connection) -> rusqlite::Result<Vec<KnownLogin>> {
-    conn.execute(
-        "DELETE FROM known_login WHERE (user, network) IN
-             (SELECT user, network FROM known_login ORDER BY at DESC LIMIT -1 OFFSET ?1)",
-        [int(MAX_KNOWN_LOGINS as u64)],
-    )?;
     let rows = conn
-        .prepare("SELECT user, network FROM known_login ORDER BY at, user, network")?
-        .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?
+        .prepare(
+            "SELECT user, network FROM
+                 (SELECT user, network, at FROM known_login ORDER BY at DESC, user, network LIMIT ?1)
+             ORDER BY at, user, network",
+        )?
+        .query_map([int(MAX_KNOWN_LOGINS as u64)], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?))
+        })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let known = rows.into_iter().filter_map(|(user, network)| {
         let network = network.parse().ok()?;
@@ -48,7 +49,7 @@ mod tests {
     use crate::store::schema;
 
     #[test]
-    fn records_beyond_the_bound_are_deleted_the_oldest_first() {
+    fn records_beyond_the_bound_are_left_out_the_oldest_first() {
         let dir = tempfile::tempdir().unwrap();
         let conn = schema::open_for_writing(&dir.path().join("state.sqlite")).unwrap();
         conn.execute(
@@ -58,10 +59,8 @@ mod tests {
             [int(MAX_KNOWN_LOGINS as u64)],
         )
         .unwrap();
-        for _ in 0..2 {
-            let known = recover(&conn).unwrap();
-            assert_eq!(known.len(), MAX_KNOWN_LOGINS);
-            assert_eq!(known[0].user, "1");
-        }
+        let known = recover(&conn).unwrap();
+        assert_eq!(known.len(), MAX_KNOWN_LOGINS);
+        assert_eq!(known[0].user, "1");
     }
 }

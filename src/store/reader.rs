@@ -84,7 +84,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::model::Timestamp;
     use crate::store::Store;
 
     fn read<T: Send + 'static>(
@@ -98,7 +97,7 @@ mod tests {
     #[test]
     fn a_reader_keeps_the_connection_it_has_used() {
         let dir = tempfile::tempdir().unwrap();
-        Store::open(dir.path(), Timestamp(0)).unwrap();
+        Store::open(dir.path()).unwrap();
         let reader = Reader::new(dir.path());
         for _ in 0..2 {
             assert_eq!(read(&reader, State::builder_names).unwrap(), []);
@@ -109,7 +108,7 @@ mod tests {
     #[test]
     fn a_closed_reader_keeps_no_connection() {
         let dir = tempfile::tempdir().unwrap();
-        Store::open(dir.path(), Timestamp(0)).unwrap();
+        Store::open(dir.path()).unwrap();
         let reader = Reader::new(dir.path());
         assert_eq!(read(&reader, State::builder_names).unwrap(), []);
         reader.close();
@@ -124,7 +123,7 @@ mod tests {
         let reader = Reader::new(dir.path());
         let error = read(&reader, State::builder_names).unwrap_err();
         assert!(matches!(error, StoreError::NoState { .. }), "{error}");
-        Store::open(dir.path(), Timestamp(0)).unwrap();
+        Store::open(dir.path()).unwrap();
         let failed = read(&reader, |_| -> Result<(), _> {
             Err(StoreError::Unfinished { why: String::new() })
         });

@@ -1,10 +1,10 @@
-//! What a starting master repairs and reads (MAS-06).
+//! What a starting master reads (MAS-06).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::Connection;
 
 use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
@@ -12,33 +12,17 @@ use super::expectation;
 use super::known_login;
 use super::read::changes::change;
 use super::read::held::{collect_changes, scheduler_states};
-use crate::model::journal::{NextNumbers, RecoveredSet, RecoveredSlave};
+use crate::model::journal::{
+    NextNumbers, OpenBuild, OpenLog, RecoveredSet, RecoveredSlave, StateId,
+};
 use crate::model::{
-    BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber,
-    InstanceRecord, Patch, PatchBody, Pause, Properties, Recovered, RequestId, Results,
-    SchedulerName, SetId, SlaveName, SourceStamp, Timestamp,
+    BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, InstanceRecord, Patch, PatchBody,
+    Pause, Properties, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName, SourceStamp,
+    Timestamp,
 };
 
-/// Ends what a killed master left open, in one transaction, and reads what the core must know.
-pub(super) fn recover(
-    conn: &mut Connection,
-    basedir: &Path,
-    now: Timestamp,
-) -> rusqlite::Result<Recovered> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let interrupted = end_open_builds(&tx, basedir, now)?;
-    // Nobody is connected to a master that is just starting. Until when those were that are on record is not known.
-    tx.execute(
-        "UPDATE slave SET connected = 0, seen_at = ?1 WHERE connected",
-        [now.0],
-    )?;
-    tx.execute(
-        "UPDATE builder SET state = 'offline' WHERE state <> 'offline'",
-        [],
-    )?;
-    let known_logins = known_login::recover(&tx)?;
-    tx.commit()?;
-
+/// Reads what the core must know; writes nothing.
+pub(super) fn recover(conn: &Connection, basedir: &Path) -> rusqlite::Result<Recovered> {
     let schedulers = scheduler_states(conn)?;
     let sets = open_sets(conn)?;
     let mut needed: BTreeSet<ChangeNumber> = sets
@@ -66,76 +50,77 @@ pub(super) fn recover(
         schedulers,
         changes,
         slaves: slaves(conn)?,
-        known_logins,
-        interrupted,
+        known_logins: known_login::recover(conn)?,
+        open_builds: open_builds(conn, basedir)?,
+        online: online(conn)?,
+        state: state_id(conn)?,
     })
 }
 
-fn end_open_builds(
-    conn: &Connection,
-    basedir: &Path,
-    now: Timestamp,
-) -> rusqlite::Result<Vec<(BuilderName, BuildNumber)>> {
-    let open: Vec<(BuildId, BuilderName, BuildNumber, bool)> = conn
+fn open_builds(conn: &Connection, basedir: &Path) -> rusqlite::Result<Vec<OpenBuild>> {
+    let mut builds: Vec<OpenBuild> = conn
         .prepare(OPEN_BUILDS)?
         .query_map([], |row| {
-            Ok((
-                row.get::<_, Col<_>>(0)?.0,
-                row.get::<_, Col<_>>(1)?.0,
-                row.get::<_, Col<_>>(2)?.0,
-                row.get(3)?,
-            ))
+            Ok(OpenBuild {
+                build: row.get::<_, Col<_>>(0)?.0,
+                builder: row.get::<_, Col<_>>(1)?.0,
+                number: row.get::<_, Col<_>>(2)?.0,
+                requests: Vec::new(),
+                stop_reason: row.get(3)?,
+                properties: row.get::<_, Json<_>>(4)?.0,
+                last_at: row.get::<_, Col<_>>(5)?.0,
+                steps: Vec::new(),
+                logs: Vec::new(),
+            })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let mut interrupted = Vec::new();
-    for (build, builder, number, is_stopped) in open {
-        close_open_logs(conn, basedir, build)?;
-        let (result, text) = match is_stopped {
-            true => (Results::Exception, r#"["exception","interrupted"]"#),
-            false => (Results::Retry, r#"["retry","master restarted"]"#),
-        };
-        let ended = params![int(build.0), now.0, result.number()];
-        conn.prepare_cached(
-            "UPDATE step SET finished_at = max(?2, started_at), result = ?3,
-                 text = json_insert(text, '$[#]', 'master restarted')
-             WHERE build = ?1 AND finished_at IS NULL",
-        )?
-        .execute(ended)?;
-        conn.prepare_cached(
-            "UPDATE build SET finished_at = max(?2, started_at,
-                 (SELECT coalesce(max(finished_at), 0) FROM step WHERE build = ?1)),
-                 result = ?3, text = ?4, forecast = NULL
-             WHERE id = ?1",
-        )?
-        .execute(params![int(build.0), now.0, result.number(), text])?;
-        if is_stopped {
-            // What people have stopped is not built again (BUI-10).
-            conn.prepare_cached(END_REQUESTS)?.execute(ended)?;
-        } else {
-            interrupted.push((builder, number));
+    for open in &mut builds {
+        let build = [int(open.build.0)];
+        open.requests = conn
+            .prepare_cached(CLAIMED_REQUESTS)?
+            .query_map(build, |row| Ok(row.get::<_, Col<_>>(0)?.0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut steps = conn.prepare_cached(STEPS_SO_FAR)?;
+        let mut rows = steps.query(build)?;
+        while let Some(row) = rows.next()? {
+            let started_at = row.get::<_, Col<_>>(2)?.0;
+            let finished_at = row.get::<_, Option<Col<_>>>(3)?.map(|at| at.0);
+            open.last_at = open
+                .last_at
+                .max(started_at)
+                .max(finished_at.unwrap_or(started_at));
+            if finished_at.is_none() {
+                open.steps.push((row.get(0)?, row.get::<_, Json<_>>(1)?.0));
+            }
         }
+        open.logs = conn
+            .prepare_cached(OPEN_LOGS)?
+            .query_map(build, |row| {
+                let path: String = row.get(2)?;
+                let file = basedir.join(path + ".log");
+                Ok(OpenLog {
+                    step: row.get(0)?,
+                    name: row.get(1)?,
+                    size_bytes: file.metadata().map_or(0, |meta| meta.len()),
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
     }
-    // With their old submit times, and without counting it as the slave's fault (BUI-14).
-    conn.execute(REQUEUE, [])?;
-    Ok(interrupted)
+    Ok(builds)
 }
 
-fn close_open_logs(conn: &Connection, basedir: &Path, build: BuildId) -> rusqlite::Result<()> {
-    let open: Vec<(u32, u32, String)> = conn
-        .prepare_cached("SELECT step, position, path FROM log WHERE build = ?1 AND size IS NULL")?
-        .query_map([int(build.0)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    for (step, position, path) in open {
-        let file = basedir.join(path + ".log");
-        let size_bytes = file.metadata().map_or(0, |m| m.len());
-        conn.prepare_cached(
-            "UPDATE log SET size = ?4 WHERE build = ?1 AND step = ?2 AND position = ?3",
-        )?
-        .execute(params![int(build.0), step, position, int(size_bytes)])?;
-    }
-    Ok(())
+fn online(conn: &Connection) -> rusqlite::Result<Vec<BuilderName>> {
+    conn.prepare("SELECT name FROM builder WHERE state <> 'offline'")?
+        .query_map([], |row| Ok(row.get::<_, Col<_>>(0)?.0))?
+        .collect()
+}
+
+fn state_id(conn: &Connection) -> rusqlite::Result<StateId> {
+    conn.query_row("SELECT identity, epoch FROM meta", [], |row| {
+        let (identity, epoch) = (row.get(0)?, row.get::<_, i64>(1)?);
+        let epoch = u64::try_from(epoch).unwrap_or_default();
+        Ok(StateId { identity, epoch })
+    })
 }
 
 fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSlave>> {
@@ -154,6 +139,7 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
             Ok((
                 row.get::<_, Col<_>>(0)?.0,
                 RecoveredSlave {
+                    connected: row.get(9)?,
                     seen_at,
                     paused,
                     missed: row.get(7)?,
@@ -166,7 +152,7 @@ fn slaves(conn: &Connection) -> rusqlite::Result<BTreeMap<SlaveName, RecoveredSl
 }
 
 const SLAVES: &str = "SELECT name, seen_at, paused_at, paused_by, pause_reason, instance_stop,
-        instance, missed_at IS NOT NULL, info
+        instance, missed_at IS NOT NULL, info, connected
     FROM slave";
 
 struct OpenSet {
@@ -320,15 +306,18 @@ fn next_numbers(conn: &Connection) -> rusqlite::Result<NextNumbers> {
 }
 
 pub(super) const OPEN_BUILDS: &str =
-    "SELECT id, builder, number, stop_reason IS NOT NULL FROM build INDEXED BY build_open
-     WHERE finished_at IS NULL ORDER BY id";
+    "SELECT id, builder, number, stop_reason, properties, started_at
+     FROM build INDEXED BY build_open WHERE finished_at IS NULL ORDER BY id";
 
-pub(super) const END_REQUESTS: &str = "UPDATE request SET finished_at = ?2, result = ?3
+pub(super) const CLAIMED_REQUESTS: &str = "SELECT id FROM request
      WHERE id IN (SELECT value FROM json_each((SELECT requests FROM build WHERE id = ?1)))
          AND build = ?1 AND finished_at IS NULL";
 
-pub(super) const REQUEUE: &str = "UPDATE request INDEXED BY request_open SET build = NULL
-     WHERE finished_at IS NULL AND build IS NOT NULL";
+pub(super) const STEPS_SO_FAR: &str = "SELECT position, text, started_at, finished_at
+     FROM step WHERE build = ?1 ORDER BY position";
+
+pub(super) const OPEN_LOGS: &str = "SELECT step, name, path
+     FROM log WHERE build = ?1 AND size IS NULL ORDER BY step, position";
 
 pub(super) const OPEN_SETS: &str =
     "SELECT s.id, s.external_id, s.scheduler, s.reason, s.submitted_at, s.stamp, s.properties,

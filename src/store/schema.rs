@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0016.sql"),
     include_str!("migrations/0017.sql"),
     include_str!("migrations/0018.sql"),
+    include_str!("migrations/0019.sql"),
 ];
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
@@ -285,7 +286,7 @@ mod tests {
             .unwrap();
         }
         drop(conn);
-        let (_store, recovered) = Store::open(dir.path(), Timestamp(0)).unwrap();
+        let (_store, recovered) = Store::open(dir.path()).unwrap();
         let next: Vec<_> = recovered.next.build_in.iter().collect();
         let next: Vec<_> = next.iter().map(|(dir, n)| (dir.as_str(), n.0)).collect();
         assert_eq!(next, [("dir", 11), ("other", 1)]);
@@ -315,7 +316,7 @@ mod tests {
         );
         assert!(state(&dir).build_set(SetId(4)).unwrap().is_some());
         drop(conn);
-        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        let recovered = Store::open(dir.path()).unwrap().1;
         let patch = recovered.requests[0].stamp.patch.as_ref().unwrap();
         assert_eq!(patch.body, PatchBody::Kept(SetId(3)));
         let diff = state(&dir).diff(SetId(3)).unwrap();
@@ -369,6 +370,24 @@ mod tests {
         assert_eq!(kept, (None, "builders/b/0/0-x/stdio".to_owned()));
     }
 
+    #[test]
+    fn an_old_state_gets_an_identity_of_its_own() {
+        let identity = || {
+            let dir = tempfile::tempdir().unwrap();
+            let conn = open_before(&dir, "CREATE TABLE meta");
+            conn.execute("INSERT INTO scheduler VALUES ('s', '{}')", [])
+                .unwrap();
+            drop(conn);
+            let id = Store::open(dir.path()).unwrap().1.state;
+            let again = Store::open(dir.path()).unwrap().1.state;
+            assert_eq!((&id, id.epoch), (&again, 0));
+            id.identity
+        };
+        let (one, other) = (identity(), identity());
+        assert_eq!(one.len(), 32);
+        assert_ne!(one, other);
+    }
+
     /// A set that waits and one that is done, as the version before priorities left them.
     const FILLED_BEFORE_PRIORITIES: &str = r#"
         INSERT INTO build_set (id, reason, submitted_at, finished_at, result, stamp, properties) VALUES
@@ -385,7 +404,7 @@ mod tests {
         assert!(version(&conn).unwrap() < known());
         conn.execute_batch(FILLED_BEFORE_PRIORITIES).unwrap();
         drop(conn);
-        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        let recovered = Store::open(dir.path()).unwrap().1;
         let request = &recovered.requests[0];
         assert_eq!(
             (request.priority, request.submitted_at),
@@ -411,10 +430,10 @@ mod tests {
         .unwrap();
         drop(conn);
 
-        let recovered = Store::open(dir.path(), Timestamp(99)).unwrap().1;
+        let recovered = Store::open(dir.path()).unwrap().1;
         assert_eq!(recovered.requests.len(), 1);
-        let seen = |name: &str| recovered.slaves[&SlaveName::from(name)].seen_at;
-        assert_eq!((seen("bot"), seen("new")), (Some(Timestamp(99)), None));
+        let connected = |name: &str| recovered.slaves[&SlaveName::from(name)].connected;
+        assert_eq!((connected("bot"), connected("new")), (true, false));
         assert!(
             recovered
                 .slaves
@@ -442,8 +461,8 @@ mod tests {
         let forecasts: Vec<_> = builds.iter().map(|build| &build.forecast).collect();
         assert_eq!(forecasts, [&crate::model::Forecast::default()]);
         drop(conn);
-        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
-        assert_eq!(recovered.interrupted.len(), 1);
+        let recovered = Store::open(dir.path()).unwrap().1;
+        assert_eq!(recovered.open_builds.len(), 1);
         assert!(recovered.expectations.is_empty());
     }
 
@@ -505,7 +524,7 @@ mod tests {
         )
         .unwrap();
         drop(conn);
-        let recovered = Store::open(dir.path(), Timestamp(0)).unwrap().1;
+        let recovered = Store::open(dir.path()).unwrap().1;
         let of = |slave: &str| recovered.slaves[&SlaveName::from(slave)].instance.clone();
         let left = |identity: &str, means| {
             let (identity, limit) = (identity.to_owned(), Duration::from_secs(60));

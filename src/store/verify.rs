@@ -138,12 +138,11 @@ mod tests {
     use std::os::unix::fs::FileExt as _;
 
     use super::*;
-    use crate::model::Timestamp;
     use crate::store::Store;
 
     fn filled() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        drop(Store::open(dir.path(), Timestamp(0)).unwrap());
+        drop(Store::open(dir.path()).unwrap());
         let conn = schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
         conn.execute_batch(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2000)
@@ -176,14 +175,14 @@ mod tests {
         let dir = filled();
         let state = State::open_readonly(dir.path()).unwrap();
         assert_eq!(state.verify().unwrap(), [""; 0]);
-        Store::open(dir.path(), Timestamp(0)).unwrap();
+        Store::open(dir.path()).unwrap();
     }
 
     #[test]
     fn a_damaged_state_is_told_apart_from_a_disk_that_fails() {
         let dir = filled();
         damage(dir.path());
-        match Store::open(dir.path(), Timestamp(0)) {
+        match Store::open(dir.path()) {
             Err(error @ StoreError::Damaged { .. }) => {
                 let told = error.to_string();
                 assert!(told.contains("is damaged"), "{told}");

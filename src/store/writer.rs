@@ -22,7 +22,7 @@ use super::lock::Lock;
 use super::recover::recover;
 use super::{Reader, StoreError, error, fresh, schema, verify};
 use crate::backoff::Backoff;
-use crate::model::{Op, Recovered, Ticket, Timestamp};
+use crate::model::{Op, Recovered, Ticket};
 
 /// The state, opened for writing by the one master that runs on it.
 #[derive(Debug)]
@@ -37,19 +37,18 @@ impl Store {
     /// Name of the state's file in the base directory.
     pub const FILE: &'static str = "state.sqlite";
 
-    /// Opens (makes, migrates) the state in `basedir`, takes its lock, ends builds that a killed master
-    /// left open as RETRY (their text says that the master was restarted; their open steps and
-    /// logs are closed) and puts their requests back, and reads what the core must know.
+    /// Opens (makes, migrates) the state in `basedir`, takes its lock, and reads what the core must
+    /// know.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn open(basedir: &Path, now: Timestamp) -> Result<(Self, Recovered), StoreError> {
+    pub fn open(basedir: &Path) -> Result<(Self, Recovered), StoreError> {
         let lock = Lock::take(basedir)?;
         let path = basedir.join(Self::FILE);
         fresh::check_is_not_lost(basedir)?;
-        let mut conn = schema::open_for_writing(&path)?;
+        let conn = schema::open_for_writing(&path)?;
         verify::glance(&conn, &path)?;
-        let recovered = recover(&mut conn, basedir, now).map_err(|e| schema::refused(&path, e))?;
+        let recovered = recover(&conn, basedir).map_err(|e| schema::refused(&path, e))?;
         Ok((Self { conn, path, lock }, recovered))
     }
 

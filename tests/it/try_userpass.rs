@@ -35,7 +35,7 @@ impl Scene {
     /// The core answers each job with a set of a request for builder `b`, but refuses those with a comment.
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(dir.path(), Timestamp(0)).unwrap();
+        let (store, _) = Store::open(dir.path()).unwrap();
         let writer = store.start(Box::new(|_| {})).unwrap();
         let newsroom = Newsroom::new();
         let (ask, mut questions) = mpsc::channel(1);

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use buildmaster::model::journal::{BuildStart, NextNumbers, RecoveredSet, RecoveredSlave};
+use buildmaster::model::journal::{
+    BuildStart, NextNumbers, OpenBuild, RecoveredSet, RecoveredSlave, StateId,
+};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
     Expectations, InstanceRecord, Op, PatchBody, Pause, Recovered, RequestId, Results,
@@ -32,6 +34,7 @@ pub struct Journal {
     pub pauses: BTreeSet<String>,
     /// How often a slave was unpaused.
     pub unpauses: u32,
+    epoch: u64,
     /// What is expected of the steps of each builder.
     expectations: BTreeMap<BuilderName, Expectations>,
 }
@@ -159,6 +162,10 @@ impl Journal {
             | Op::SlaveMissed { .. }
             | Op::BuilderState { .. }
             | Op::Configured { .. } => {}
+            Op::EpochBegun { epoch } => {
+                assert!(epoch > self.epoch, "epoch {epoch} after {}", self.epoch);
+                self.epoch = epoch;
+            }
             Op::StepsExpected { builder, expected } => {
                 self.expectations.insert(builder, expected);
             }
@@ -244,30 +251,8 @@ impl Journal {
         its.map(|b| b.start.number.next()).max().unwrap_or_default()
     }
 
-    /// What a master finds that starts now; ends open builds as RETRY, or as EXCEPTION if they were stopped.
-    pub fn recover(&mut self) -> Recovered {
-        let mut interrupted = Vec::new();
-        for build in self.builds.values_mut() {
-            if build.finished.is_some() {
-                continue;
-            }
-            let result = match build.stopped {
-                Some(_) => Results::Exception,
-                None => Results::Retry,
-            };
-            build.finished = Some(result);
-            for request in &build.start.requests {
-                let it = self.requests.get_mut(request).expect("known request");
-                if result == Results::Retry {
-                    it.build = None;
-                } else {
-                    it.finished = Some(result);
-                }
-            }
-            if result == Results::Retry {
-                interrupted.push((build.start.builder.clone(), build.start.number));
-            }
-        }
+    /// What a master finds that starts now.
+    pub fn recover(&self) -> Recovered {
         let open = self.sets.values().filter(|s| s.finished.is_none());
         let sets = open.map(|s| self.recovered_set(s)).collect();
         let open = self.requests.iter().filter(|(_, r)| r.finished.is_none());
@@ -298,8 +283,41 @@ impl Journal {
             changes: self.changes.clone(),
             expectations: self.expectations.clone(),
             known_logins: Vec::new(),
-            interrupted,
+            open_builds: self.open_builds(),
+            online: Vec::new(),
+            state: StateId {
+                identity: String::new(),
+                epoch: self.epoch,
+            },
         }
+    }
+
+    fn open_builds(&self) -> Vec<OpenBuild> {
+        let open = self.builds.values().filter(|b| b.finished.is_none());
+        open.map(|build| {
+            let claimed = |id: &&RequestId| {
+                let request = &self.requests[id];
+                request.finished.is_none() && request.build == Some(build.start.build)
+            };
+            OpenBuild {
+                build: build.start.build,
+                builder: build.start.builder.clone(),
+                number: build.start.number,
+                requests: build
+                    .start
+                    .requests
+                    .iter()
+                    .filter(claimed)
+                    .copied()
+                    .collect(),
+                stop_reason: build.stopped.clone(),
+                properties: build.start.properties.clone(),
+                last_at: build.start.at,
+                steps: Vec::new(),
+                logs: Vec::new(),
+            }
+        })
+        .collect()
     }
 
     fn recovered_slaves(&self) -> BTreeMap<SlaveName, RecoveredSlave> {

@@ -98,7 +98,7 @@ impl World {
             mono: Mono(Duration::from_secs(1000)),
             wall: Timestamp::from_secs(1_000_000),
         };
-        let mut disk = Journal::default();
+        let disk = Journal::default();
         let clocks = Clocks::new(&config, now);
         let core = BotMaster::new(Arc::clone(&config), disk.recover(), seed, now);
         let mut world = Self {

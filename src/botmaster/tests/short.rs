@@ -104,6 +104,7 @@ fn short_op(op: &Op) -> Option<String> {
         | Op::StepsExpected { .. }
         | Op::Configured { .. }
         | Op::Pruned(_)
+        | Op::EpochBegun { .. }
         | Op::StepStarted { .. }
         | Op::StepHasLocks { .. }
         | Op::StepText { .. }

@@ -32,7 +32,7 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("jobs")).unwrap();
-        let (store, _) = Store::open(dir.path(), Timestamp(0)).unwrap();
+        let (store, _) = Store::open(dir.path()).unwrap();
         let writer = store.start(Box::new(|_| ())).unwrap();
         let (ask, questions) = mpsc::channel(8);
         let newsroom = Newsroom::new();

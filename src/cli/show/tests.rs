@@ -116,7 +116,7 @@ fn step(index: u32, name: &str, result: Results) -> [Op; 3] {
 /// A base directory with a failed build, a running one and a request that waits.
 fn a_state() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
     let writer = store.start(Box::new(|_| {})).unwrap();
     let set = BuildSet {
         id: SetId(1),

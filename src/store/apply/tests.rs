@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::botmaster::end_last_run;
 use crate::model::journal::Recovered;
 use crate::model::{
     BigState, BuildId, BuildNumber, Forecast, InstanceRecord, InstanceStop, KnownLogin,
@@ -143,7 +144,7 @@ pub(in crate::store) fn log_opened(build: u64, step: u32, position: u32, name: &
 
 /// Opens, applies and closes.
 pub(in crate::store) fn apply_all(dir: &Path, ops: &[Op]) {
-    Store::open(dir, at(0)).unwrap();
+    Store::open(dir).unwrap();
     let conn = schema::open_for_writing(&dir.join(Store::FILE)).unwrap();
     for op in ops {
         apply(&conn, op).unwrap();
@@ -151,7 +152,16 @@ pub(in crate::store) fn apply_all(dir: &Path, ops: &[Op]) {
 }
 
 pub(in crate::store) fn reopen(dir: &Path) -> Recovered {
-    Store::open(dir, at(500)).unwrap().1
+    Store::open(dir).unwrap().1
+}
+
+/// A master starts on the state, and ends what the last run left open.
+pub(in crate::store) fn restart(dir: &Path, wall: Timestamp) {
+    let ops = end_last_run(&mut reopen(dir), wall);
+    let conn = schema::open_for_writing(&dir.join(Store::FILE)).unwrap();
+    for op in ops {
+        apply(&conn, &op).unwrap();
+    }
 }
 
 /// What is queued, as (request, builder, retries, starts).
@@ -477,8 +487,8 @@ fn what_contradicts_the_state_is_refused_and_leaves_the_transaction_open() {
 #[test]
 fn a_second_master_is_told_who_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
-    let error = Store::open(dir.path(), at(0)).unwrap_err();
+    let (store, _) = Store::open(dir.path()).unwrap();
+    let error = Store::open(dir.path()).unwrap_err();
     assert!(matches!(error, StoreError::AlreadyRunning { .. }));
     let pid = format!("(process {})", std::process::id());
     assert!(error.to_string().ends_with(&pid), "{error}");
@@ -486,5 +496,5 @@ fn a_second_master_is_told_who_runs() {
     assert!(state.is_master_running());
     drop(store);
     assert!(!state.is_master_running());
-    Store::open(dir.path(), at(0)).unwrap();
+    Store::open(dir.path()).unwrap();
 }

@@ -10,9 +10,9 @@ use super::of_end::FROM_END;
 use super::of_line::{EVIDENCE, ORIGIN};
 use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
 use super::sets::{LAST_SET, SET, SET_REQUESTS, SETS_OF_CLIENT};
-use crate::model::Timestamp;
 use crate::store::recover::{
-    END_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_SETS, REQUESTS_OF_SET, REQUEUE,
+    CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
+    REQUESTS_OF_SET, STEPS_SO_FAR,
 };
 use crate::store::{Store, schema};
 
@@ -32,7 +32,7 @@ pub(in crate::store) fn plan(conn: &Connection, sql: &str) -> Vec<String> {
 #[test]
 fn every_query_has_its_index() {
     let dir = tempfile::tempdir().unwrap();
-    Store::open(dir.path(), Timestamp(0)).unwrap();
+    Store::open(dir.path()).unwrap();
     let conn = schema::open_for_reading(dir.path()).unwrap();
     for sql in [
         BUILDERS,
@@ -62,8 +62,9 @@ fn every_query_has_its_index() {
         REQUESTS_OF_SET,
         NEXT_NUMBERS,
         NEXT_BUILDS,
-        REQUEUE,
-        END_REQUESTS,
+        CLAIMED_REQUESTS,
+        STEPS_SO_FAR,
+        OPEN_LOGS,
         BUILDS_BEFORE,
         ORIGIN,
         EVIDENCE,

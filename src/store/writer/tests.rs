@@ -6,11 +6,11 @@ use std::sync::mpsc::Receiver;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{BigState, BuildNumber, BuilderName, ChangeNumber, Results};
+use crate::model::{BigState, BuildNumber, ChangeNumber, Results};
 use crate::store::State;
 use crate::store::apply::tests::{
-    a_change, a_set, apply_all, at, finished, log_opened, queue, reopen, request_finished, started,
-    step_started,
+    a_change, a_set, apply_all, at, finished, log_opened, queue, reopen, request_finished, restart,
+    started, step_started,
 };
 
 struct Running {
@@ -22,7 +22,7 @@ struct Running {
 impl Running {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+        let (store, _) = Store::open(dir.path()).unwrap();
         let (confirm, confirmed) = mpsc::channel();
         let writer = store
             .start(Box::new(move |ticket| confirm.send(ticket).unwrap()))
@@ -205,7 +205,7 @@ fn the_core_hands_in_without_waiting_and_others_wait_until_that_is_written_too()
 #[test]
 fn a_full_disk_leaves_nothing_of_the_batch_and_the_same_batch_works_later() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
     let conn = &store.conn;
     let pages: u32 = conn
         .pragma_query_value(None, "page_count", |r| r.get(0))
@@ -244,7 +244,7 @@ fn what_a_kill_cut_short_does_not_end_before_it_began_when_the_clock_was_set_bac
             step_started(1, 0, "compile"),
         ],
     );
-    drop(Store::open(dir.path(), at(0)).unwrap());
+    restart(dir.path(), at(0));
     let state = State::open_readonly(dir.path()).unwrap();
     let build = state.build(&"quick".into(), BuildNumber(0));
     let build = build.unwrap().unwrap();
@@ -295,12 +295,13 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
     std::fs::write(logs.join("1-compile.stdio.log"), "12345").unwrap();
 
     let recovered = reopen(dir.path());
-    assert_eq!(
-        recovered.interrupted,
-        [(BuilderName::from("quick"), BuildNumber(0))]
-    );
+    let [open] = &recovered.open_builds[..] else {
+        panic!("{recovered:?}")
+    };
+    assert_eq!((open.builder.as_str(), open.number.0), ("quick", 0));
     assert_eq!(queue(&recovered), [(1, "quick", 0, 1)]);
     assert_eq!(recovered.requests[0].submitted_at, at(200));
+    restart(dir.path(), at(500));
 
     let state = State::open_readonly(dir.path()).unwrap();
     let build = state
@@ -324,7 +325,8 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
 
     // The next start finds nothing more to do.
     let again = reopen(dir.path());
-    assert!(again.interrupted.is_empty());
+    assert!(again.open_builds.is_empty());
+    assert!(again.state.epoch >= 500);
     assert_eq!(queue(&again), [(1, "quick", 0, 1)]);
 }
 
@@ -345,8 +347,9 @@ fn bui_10_a_build_that_was_stopped_before_the_kill_is_not_built_again() {
             stopped("too slow"),
         ],
     );
+    restart(dir.path(), at(500));
     let recovered = reopen(dir.path());
-    assert!(recovered.interrupted.is_empty());
+    assert!(recovered.open_builds.is_empty());
     assert_eq!(queue(&recovered), [(2, "full", 0, 0)]);
     let ended = (crate::model::RequestId(1), Results::Exception);
     assert_eq!(recovered.sets[0].finished, [ended]);

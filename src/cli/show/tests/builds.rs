@@ -11,7 +11,7 @@ type Recorded = (&'static str, Option<u64>, bool, Option<Results>);
 /// A state with these builds of builder `quick`, numbered from 0.
 fn state_of(builds: &[Recorded]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
     let writer = store.start(Box::new(|_| {})).unwrap();
     let mut ops = vec![Op::Configured {
         builders: vec![("quick".into(), vec!["bot1".into()])],

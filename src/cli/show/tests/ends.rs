@@ -1,12 +1,21 @@
 //! Builds and requests that did not end as they were meant to: what is shown of the reason.
 
 use super::*;
+use crate::botmaster::end_last_run;
+use crate::store::Writer;
+
+/// A master starts on the state, and has ended what the last run left open.
+fn begin(dir: &Path, wall: Timestamp) -> Writer {
+    let (store, mut recovered) = Store::open(dir).unwrap();
+    let writer = store.start(Box::new(|_| {})).unwrap();
+    block_on(writer.write_and_wait(end_last_run(&mut recovered, wall)));
+    writer
+}
 
 /// What is shown when the master was killed, has started again, and has written this.
 fn shown_after(ops: &[Op], command: &str) -> String {
     let dir = a_state();
-    let (store, _) = Store::open(dir.path(), at(80)).unwrap();
-    let writer = store.start(Box::new(|_| {})).unwrap();
+    let writer = begin(dir.path(), at(80));
     block_on(async {
         writer.write(Some(Ticket(1)), ops.to_vec()).await;
         writer.close().await;
@@ -73,7 +82,7 @@ fn a_running_master_is_noticed() {
     let dir = a_state();
     let shown = |what| try_shown(dir.path(), what, false).unwrap();
     assert!(shown("builds").contains("interrupted"));
-    let (_store, _) = Store::open(dir.path(), at(100)).unwrap();
+    let _writer = begin(dir.path(), at(100));
     assert!(shown("builds").contains("retry"));
     assert!(shown("slaves").contains("offline"));
 }

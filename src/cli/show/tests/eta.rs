@@ -87,7 +87,7 @@ fn shown_waiting(
         ops.push(Op::StepHasLocks { build, index, at });
     }
     let logs = LogStore::start(dir.path().to_owned()).unwrap();
-    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
     let (confirm, confirmed) = std::sync::mpsc::channel();
     let confirm = move |ticket| confirm.send(ticket).unwrap();
     let writer = store.start(Box::new(confirm)).unwrap();

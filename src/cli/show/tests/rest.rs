@@ -47,7 +47,7 @@ fn what_is_not_there_is_answered_with_what_is() {
 #[test]
 fn an_empty_state_is_shown_as_such() {
     let dir = tempfile::tempdir().unwrap();
-    Store::open(dir.path(), at(0)).unwrap();
+    Store::open(dir.path()).unwrap();
     for (what, expected) in [
         ("builders", "the configuration has no builders\n"),
         ("slaves", "the configuration has no slaves\n"),

@@ -36,7 +36,7 @@ fn a_master(was_started: bool) -> tempfile::TempDir {
     if !was_started {
         return dir;
     }
-    let (store, _) = Store::open(dir.path(), at(0)).unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
     let writer = store.start(Box::new(|_| {})).unwrap();
     let mut ops = vec![Op::Configured {
         builders: vec![("quick".into(), vec!["bot1".into()])],
@@ -98,7 +98,7 @@ fn a_builder_of_the_configuration_that_the_state_does_not_know_is_listed() {
 fn a_tree_stable_timer_that_runs_is_shown() {
     let dir = a_master(true);
     // A master runs.
-    let (_store, _) = Store::open(dir.path(), at(90)).unwrap();
+    let (_store, _) = Store::open(dir.path()).unwrap();
     let shown = |what| try_shown(dir.path(), what, false).unwrap();
     let waits = "waiting for the tree to be stable until 07:09:50: changes 7, 8 of trunk";
     assert!(
