@@ -10,6 +10,7 @@ mod news;
 mod rebuild;
 mod reconfigure;
 mod request;
+mod snapshot;
 pub mod socket;
 mod who;
 mod why;
@@ -30,6 +31,7 @@ pub use facts::{Facts, OpenPort};
 pub use news::{News, Newsroom};
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use request::{Request, Service};
+pub use snapshot::Snapshots;
 
 /// What the core answers: what was done, or why not.
 pub type Said = Result<Answer, String>;
@@ -62,6 +64,7 @@ pub struct Control {
     newsroom: Newsroom,
     reconfigure: mpsc::Sender<Reconfigure>,
     clock: Clock,
+    snapshots: Snapshots,
     /// Kibibytes of patches that may be on their way to the state.
     patches: Arc<Semaphore>,
 }
@@ -82,6 +85,7 @@ impl Control {
             newsroom,
             reconfigure,
             clock,
+            snapshots: Snapshots::default(),
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
         }
     }
@@ -196,6 +200,22 @@ impl Control {
         let (answer, live) = oneshot::channel();
         self.question(Question::Live(answer)).await?;
         live.await.map_err(|_| stopping())
+    }
+
+    /// What is known beyond what is on disk, for those who look often: the answer that everybody
+    /// has got who looked since the core's last batch. When a slave was last heard of and who was
+    /// refused may be as old.
+    ///
+    /// # Errors
+    /// The master is shutting down.
+    pub async fn snapshot(&self) -> Result<Arc<Live>, String> {
+        self.snapshots.current(async || self.live().await).await
+    }
+
+    /// What the core outdates with each batch.
+    #[must_use]
+    pub const fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
     }
 
     /// Puts another configuration in force, or with `dry_run` only asks whether it could be.

@@ -127,6 +127,7 @@ impl Daemon {
             socket::serve(socket, control.clone(), tasks.clone()),
         );
         let rng = StdRng::from_rng(&mut rng);
+        let snapshots = control.snapshots().clone();
         let reconfigurer =
             Reconfigurer::new(config, load, doors, jobdirs, log, control, rng, &tasks);
         let pruner = Pruner::new(writer.clone(), clock);
@@ -142,6 +143,7 @@ impl Daemon {
             wishes,
             access,
             refusals,
+            snapshots,
         };
         let engine = Engine::new(
             core,

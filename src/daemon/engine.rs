@@ -18,7 +18,7 @@ use super::sessions::{Happened, Sessions};
 use super::signals::Wish;
 use crate::botmaster::{self, BotMaster, BuildInput, Command, Input, ReplyId};
 use crate::clock::Clock;
-use crate::control::{News, Newsroom, Question, Reconfigure, Said};
+use crate::control::{News, Newsroom, Question, Reconfigure, Said, Snapshots};
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::{Refusals, Refused, Tasks};
@@ -45,6 +45,8 @@ pub(super) struct Channels {
     pub(super) access: watch::Receiver<Arc<Access>>,
     /// Who was refused at the doors.
     pub(super) refusals: Arc<Refusals>,
+    /// What others have seen of the core.
+    pub(super) snapshots: Snapshots,
 }
 
 /// The owner of the core.
@@ -76,6 +78,21 @@ enum Event {
     Due,
     /// Nobody but the slaves and builds had anything to say.
     NoOthers,
+}
+
+impl Event {
+    /// Whether the core may be another one after it.
+    const fn changes_core(&self) -> bool {
+        match self {
+            Self::Asked(Question::Live(_) | Question::Why(..)) | Self::NoOthers => false,
+            Self::Happened
+            | Self::Confirmed
+            | Self::Asked(Question::Ask(..) | Question::Reconfigured { .. })
+            | Self::LoggedIn(_)
+            | Self::Signalled(_)
+            | Self::Due => true,
+        }
+    }
 }
 
 impl Engine {
@@ -115,7 +132,11 @@ impl Engine {
     pub(super) async fn run(&mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while !self.carry_out() {
-            match self.next_event(&mut batch).await {
+            let event = self.next_event(&mut batch).await;
+            if event.changes_core() {
+                self.channels.snapshots.outdate();
+            }
+            match event {
                 Event::Happened => {
                     self.others_first = batch.len() == BATCH;
                     for happened in batch.drain(..) {
