@@ -1,17 +1,22 @@
-//! What the core announces to those who watch: logs, live views, notifiers (STA-01).
+//! What the core announces to subscribers: the log, live views, notifiers (STA-01).
+//!
+//! Events carry facts. Who is told of them, and how, the subscribers look up in the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Absence, LockUser, LockWait};
+use serde::{Deserialize, Serialize};
+
+use super::{LockUser, LockWait};
 use crate::model::journal::BuildStart;
 use crate::model::{
     BigState, BuildId, BuildNumber, BuildSet, BuilderName, Change, Pause, RequestId, Results,
-    SchedulerName, SetId, SlaveName,
+    SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// Something worth telling. What is on record is announced only when it is durable.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A change was accepted.
     ChangeAdded(Arc<Change>),
@@ -122,8 +127,18 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A slave has been away for long, or its instance cannot be had; it is told once (SLV-07, LAT-04).
-    SlaveMissing(Box<Absence>),
+    /// A slave has been away for as long as is configured, or its instance could not be had for a
+    /// build; once for each absence (SLV-07, LAT-04).
+    SlaveMissing {
+        /// The slave.
+        slave: SlaveName,
+        /// Since when it is away.
+        since: Timestamp,
+        /// Why its instance could not be had, if it is a latent slave (LAT-04).
+        why: Option<String>,
+        /// Its administrator, as the slave itself told; empty if it told none.
+        admin: String,
+    },
     /// A connection was refused in favour of an older one, or because the master does not want it.
     SlaveRefused {
         /// Which slave.
@@ -169,7 +184,8 @@ pub enum Event {
     SlaveHeldBack {
         /// Which slave.
         slave: SlaveName,
-        /// How long.
+        /// How long; serialized in milliseconds.
+        #[serde(rename = "delay_ms", with = "millis")]
         delay: Duration,
     },
     /// A build has chosen a latent slave, whose instance is being started (row 20).
@@ -214,6 +230,7 @@ pub enum Event {
         /// Why.
         why: String,
         /// When it is tried again.
+        #[serde(rename = "again_ms", with = "millis")]
         again: Duration,
     },
     /// A latent slave without a connection was pinged, which is well (row 28).
@@ -249,7 +266,8 @@ pub enum Event {
 }
 
 /// What passes at a builder; what concerns builds is told by events of its own.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BuilderPoint {
     /// A slave was attached to it (row 4).
     Connected,
@@ -283,5 +301,68 @@ impl BuilderPoint {
             Self::NoSlaveToPing => "ping / no slave",
             Self::ConfigUpdated => "config updated",
         }
+    }
+}
+
+/// Durations as whole milliseconds.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn check(event: &Event, text: &str) {
+        assert_eq!(serde_json::to_string(event).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Event>(text).unwrap(), *event);
+    }
+
+    #[test]
+    fn events_have_a_stable_format() {
+        check(
+            &Event::SetFinished {
+                set: SetId(3),
+                result: Results::Failure,
+            },
+            r#"{"set_finished":{"set":3,"result":"failure"}}"#,
+        );
+        check(
+            &Event::SlaveMissing {
+                slave: "bot".into(),
+                since: Timestamp(5),
+                why: None,
+                admin: "zoe".to_owned(),
+            },
+            r#"{"slave_missing":{"slave":"bot","since":5,"why":null,"admin":"zoe"}}"#,
+        );
+        check(
+            &Event::SlaveHeldBack {
+                slave: "bot".into(),
+                delay: Duration::from_secs(10),
+            },
+            r#"{"slave_held_back":{"slave":"bot","delay_ms":10000}}"#,
+        );
+        check(
+            &Event::OnBuilder {
+                builder: "full".into(),
+                slave: None,
+                what: BuilderPoint::NoSlaveToPing,
+            },
+            r#"{"on_builder":{"builder":"full","slave":null,"what":"no_slave_to_ping"}}"#,
+        );
+        check(&Event::Reconfigured, r#""reconfigured""#);
     }
 }

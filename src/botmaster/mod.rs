@@ -88,7 +88,7 @@ pub use locks::LockUser;
 pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
 pub(crate) use recovery::end_last_run;
-pub use roster::{Absence, Pinged};
+pub use roster::Pinged;
 pub use stopping::STOP_TIME;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};

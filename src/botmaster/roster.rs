@@ -20,7 +20,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::absence::Absence;
 pub use self::pinging::Pinged;
 use self::pinging::Round;
 use self::slave::Slave;

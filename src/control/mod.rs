@@ -17,7 +17,6 @@ mod why;
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::botmaster::{Answer, Ask, Blocker, Event, Live};
@@ -28,7 +27,7 @@ use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Reader, Writer};
 
 pub use facts::{Facts, OpenPort};
-pub use news::{News, Newsroom};
+pub use news::{Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription};
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use request::{Request, Service};
 pub use snapshot::Snapshots;
@@ -168,18 +167,18 @@ impl Control {
 
     /// Has the master end when the running builds have. Returns only if that comes to nothing, and says why.
     pub async fn clean_shutdown(&self) -> String {
-        let mut news = self.newsroom.listen();
+        let mut news = self.newsroom.subscribe();
         if let Err(why) = self.ask(Ask::CleanShutdown).await {
             return why;
         }
         loop {
-            match news.recv().await {
-                Ok(news) if *news != News::Event(Event::ShutdownCancelled) => {}
-                Err(RecvError::Lagged(_)) if self.newsroom.is_shutting_down() => {}
-                Ok(_) | Err(RecvError::Lagged(_)) => {
-                    return "the clean stop was cancelled: the master goes on".to_owned();
-                }
-                Err(RecvError::Closed) => return stopping(),
+            let cancelled = match news.next().await {
+                Ok(told) => told.news == News::Event(Event::ShutdownCancelled),
+                Err(Interruption::Missed(_)) => !self.newsroom.is_shutting_down(),
+                Err(Interruption::Ended) => return stopping(),
+            };
+            if cancelled {
+                return "the clean stop was cancelled: the master goes on".to_owned();
             }
         }
     }

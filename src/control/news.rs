@@ -1,70 +1,162 @@
-//! What happens in the master, for those who follow it: try clients, later the web and notifiers.
+//! What happens in the master, for subscribers: try clients, mail, pruning, later pages and notifiers
+//! (STA-01).
 //!
-//! Invariants: telling never waits and never fails, so that nobody who follows can slow the master down. Who is too
-//! slow loses the oldest news, is told how many, and looks at the state instead. What is on record is told only when it
-//! is durable or on its way to the disk in the same order.
+//! Invariants: telling never waits and never fails, so that no subscriber can slow the master down. News
+//! have consecutive numbers, and every subscriber hears them in that order. The latest [`KEPT`] news are
+//! kept: a subscriber can begin at the number of any of them, and one that is slower than that is told how
+//! many it has missed, and looks at the state instead. What is on record is told only when it is durable
+//! or on its way to the disk in the same order.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{broadcast, watch};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::Facts;
 use crate::botmaster::Event;
-use crate::model::{Op, SlaveName};
+use crate::model::{Op, SlaveName, Timestamp};
 
-/// News kept for those who are behind.
-const KEPT: usize = 4096;
+/// Most news that are kept for subscribers.
+pub const KEPT: usize = 4096;
+
+/// The number of a piece of news. Numbers of one run of the master are consecutive.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct NewsNumber(pub u64);
 
 /// One thing that has happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum News {
     /// The core announced it.
     Event(Event),
-    /// A running build has it remembered: `StepStarted`, `StepHasLocks`, `StepText`, `StepFinished`, `LogOpened`, `LogClosed`.
+    /// A running build has it stored: `StepStarted`, `StepHasLocks`, `StepText`, `StepFinished`,
+    /// `LogOpened`, `LogClosed`.
     Build(Op),
+}
+
+/// News with their number.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Numbered {
+    /// The number.
+    pub number: NewsNumber,
+    /// What has happened.
+    #[serde(flatten)]
+    pub news: News,
+}
+
+/// News cannot be heard from the number that was asked for: they are not kept any more, or this run of the
+/// master has not told them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("news are kept from number {} on", oldest.0)]
+pub struct NotKept {
+    /// The number of the oldest news that are kept, or of the next, if none are.
+    pub oldest: NewsNumber,
+}
+
+/// Why a subscriber hears no news now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interruption {
+    /// The subscriber was too slow: so many news were dropped. The next are the oldest that are kept.
+    Missed(u64),
+    /// The master is ending: no more news come.
+    Ended,
 }
 
 /// Where news are told and heard. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Newsroom {
-    listeners: broadcast::Sender<Arc<News>>,
+    ring: Arc<Mutex<Ring>>,
+    /// Wakes the subscribers.
+    told: watch::Sender<()>,
     /// The last that was told of a shutdown.
     shutting_down: Arc<AtomicBool>,
-    /// The slaves that are to end when they are idle.
+    /// The slaves that are to be shut down when they are idle.
     graceful: Arc<watch::Sender<BTreeSet<SlaveName>>>,
     /// What this master says of its own process.
     facts: Arc<watch::Sender<Facts>>,
 }
 
+/// The latest news. A leaf: the lock is held for a push or a look.
+#[derive(Debug)]
+struct Ring {
+    /// The number of the next news.
+    next: u64,
+    /// With the numbers up to `next`.
+    kept: VecDeque<Arc<Numbered>>,
+}
+
+/// Hears news, one after the other.
+#[derive(Debug)]
+pub struct Subscription {
+    ring: Arc<Mutex<Ring>>,
+    told: watch::Receiver<()>,
+    /// The number of the news that come next.
+    next: u64,
+}
+
 impl Newsroom {
-    /// One without listeners.
+    /// A newsroom whose news are numbered from 1.
     #[must_use]
     pub fn new() -> Self {
+        Self::numbered_from(1)
+    }
+
+    /// The newsroom of a master that starts at `at`. The numbers of all its news are above those of earlier
+    /// runs, so that a number from before a restart is recognized as one that is not kept.
+    #[must_use]
+    pub fn started_at(at: Timestamp) -> Self {
+        Self::numbered_from(u64::try_from(at.0).unwrap_or(1))
+    }
+
+    fn numbered_from(next: u64) -> Self {
+        let kept = VecDeque::new();
         Self {
-            listeners: broadcast::Sender::new(KEPT),
+            ring: Arc::new(Mutex::new(Ring { next, kept })),
+            told: watch::Sender::new(()),
             shutting_down: Arc::default(),
             graceful: Arc::default(),
             facts: Arc::default(),
         }
     }
 
-    /// Tells everybody who listens.
+    /// Tells all subscribers.
     pub fn tell(&self, news: News) {
         if let News::Event(event) = &news {
             self.note(event);
         }
-        if self.listeners.receiver_count() > 0 {
-            // That nobody is left to listen is no failure.
-            drop(self.listeners.send(Arc::new(news)));
-        }
+        lock(&self.ring).push(news);
+        self.told.send_replace(());
     }
 
-    /// Listens from now on.
+    /// Hears news from now on.
     #[must_use]
-    pub fn listen(&self) -> broadcast::Receiver<Arc<News>> {
-        self.listeners.subscribe()
+    pub fn subscribe(&self) -> Subscription {
+        let next = lock(&self.ring).next;
+        self.subscription(next)
+    }
+
+    /// Hears news from `number` on, also those that were told before.
+    ///
+    /// # Errors
+    /// The news of that number are not kept.
+    pub fn subscribe_from(&self, number: NewsNumber) -> Result<Subscription, NotKept> {
+        let ring = lock(&self.ring);
+        if (ring.oldest()..=ring.next).contains(&number.0) {
+            return Ok(self.subscription(number.0));
+        }
+        let oldest = NewsNumber(ring.oldest());
+        Err(NotKept { oldest })
+    }
+
+    fn subscription(&self, next: u64) -> Subscription {
+        Subscription {
+            ring: Arc::clone(&self.ring),
+            told: self.told.subscribe(),
+            next,
+        }
     }
 
     /// Whether the master has been told to stop and takes no work any more; a clean shutdown can be cancelled.
@@ -110,8 +202,184 @@ impl Newsroom {
     }
 }
 
+impl Ring {
+    fn oldest(&self) -> u64 {
+        self.kept.front().map_or(self.next, |told| told.number.0)
+    }
+
+    fn push(&mut self, news: News) {
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        let number = NewsNumber(self.next);
+        self.kept.push_back(Arc::new(Numbered { number, news }));
+        self.next += 1;
+    }
+
+    /// The news of a number that is not too old; absent if they are not told yet.
+    fn get(&self, number: u64) -> Option<Arc<Numbered>> {
+        let at = usize::try_from(number - self.oldest()).ok()?;
+        self.kept.get(at).cloned()
+    }
+}
+
+impl Subscription {
+    /// Waits for the next news. Cancel-safe: what was not returned comes with the next call.
+    ///
+    /// # Errors
+    /// News were missed, or no more come.
+    pub async fn next(&mut self) -> Result<Arc<Numbered>, Interruption> {
+        loop {
+            // Before the look: what is told after it wakes this task.
+            self.told.mark_unchanged();
+            if let Some(heard) = self.look() {
+                return heard;
+            }
+            if self.told.changed().await.is_err() {
+                // What was told last is still heard.
+                return self.look().unwrap_or(Err(Interruption::Ended));
+            }
+        }
+    }
+
+    fn look(&mut self) -> Option<Result<Arc<Numbered>, Interruption>> {
+        let ring = lock(&self.ring);
+        let missed = ring.oldest().saturating_sub(self.next);
+        if missed > 0 {
+            self.next += missed;
+            return Some(Err(Interruption::Missed(missed)));
+        }
+        let news = ring.get(self.next)?;
+        self.next += 1;
+        Some(Ok(news))
+    }
+}
+
+/// No code panics while it holds the lock.
+fn lock(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Default for Newsroom {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::model::{RequestId, Results};
+
+    fn news(id: u64) -> News {
+        News::Event(Event::RequestFinished {
+            request: RequestId(id),
+            result: Results::Success,
+        })
+    }
+
+    fn tell(room: &Newsroom, ids: std::ops::Range<u64>) {
+        for id in ids {
+            room.tell(news(id));
+        }
+    }
+
+    async fn hear(subscription: &mut Subscription) -> (u64, News) {
+        let told = subscription.next().await.unwrap();
+        (told.number.0, told.news.clone())
+    }
+
+    #[tokio::test]
+    async fn sta_01_a_subscriber_hears_news_in_order_from_now_on() {
+        let room = Newsroom::new();
+        tell(&room, 0..2);
+        let mut subscription = room.subscribe();
+        tell(&room, 2..4);
+        assert_eq!(hear(&mut subscription).await, (3, news(2)));
+        assert_eq!(hear(&mut subscription).await, (4, news(3)));
+    }
+
+    #[tokio::test]
+    async fn sta_01_a_second_subscriber_from_a_number_gets_the_rest() {
+        let room = Newsroom::new();
+        tell(&room, 0..3);
+        let mut subscription = room.subscribe_from(NewsNumber(2)).unwrap();
+        assert_eq!(hear(&mut subscription).await, (2, news(1)));
+        assert_eq!(hear(&mut subscription).await, (3, news(2)));
+        tell(&room, 3..4);
+        assert_eq!(hear(&mut subscription).await, (4, news(3)));
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_that_waits_is_woken() {
+        let room = Newsroom::new();
+        let mut subscription = room.subscribe();
+        let told = tokio::spawn(async move { hear(&mut subscription).await });
+        tokio::task::yield_now().await;
+        tell(&room, 7..8);
+        assert_eq!(told.await.unwrap(), (1, news(7)));
+    }
+
+    #[test]
+    fn a_number_that_is_too_old_or_not_of_this_run_is_rejected_with_the_oldest_that_is_kept() {
+        let room = Newsroom::new();
+        let not_kept = |number| room.subscribe_from(NewsNumber(number)).map(drop);
+        let oldest_is = |number| {
+            Err(NotKept {
+                oldest: NewsNumber(number),
+            })
+        };
+        assert_eq!(not_kept(0), oldest_is(1));
+        assert_eq!(not_kept(1), Ok(()), "the next");
+        assert_eq!(not_kept(2), oldest_is(1));
+        tell(&room, 0..KEPT as u64);
+        assert_eq!(not_kept(1), Ok(()), "as many as are kept");
+        tell(&room, 0..1);
+        assert_eq!(not_kept(1), oldest_is(2));
+        assert_eq!(not_kept(2), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_slow_subscriber_learns_how_many_it_has_missed_and_goes_on() {
+        let room = Newsroom::new();
+        let mut subscription = room.subscribe();
+        tell(&room, 0..KEPT as u64 + 3);
+        let missed = subscription.next().await.unwrap_err();
+        assert_eq!(missed, Interruption::Missed(3));
+        assert_eq!(hear(&mut subscription).await, (4, news(3)));
+        assert_eq!(lock(&room.ring).kept.len(), KEPT);
+    }
+
+    #[tokio::test]
+    async fn at_the_end_the_last_news_are_heard() {
+        let room = Newsroom::new();
+        let mut subscription = room.subscribe();
+        tell(&room, 0..1);
+        drop(room);
+        assert_eq!(hear(&mut subscription).await, (1, news(0)));
+        let end = subscription.next().await.unwrap_err();
+        assert_eq!(end, Interruption::Ended);
+    }
+
+    #[test]
+    fn numbers_of_an_earlier_run_are_not_kept() {
+        let before = Newsroom::started_at(Timestamp::from_secs(1_000));
+        tell(&before, 0..100);
+        let room = Newsroom::started_at(Timestamp::from_secs(1_001));
+        let number = NewsNumber(lock(&before.ring).next);
+        assert!(room.subscribe_from(number).is_err());
+    }
+
+    #[test]
+    fn news_have_a_stable_format() {
+        let told = Numbered {
+            number: NewsNumber(7),
+            news: news(3),
+        };
+        let text = r#"{"number":7,"event":{"request_finished":{"request":3,"result":"success"}}}"#;
+        assert_eq!(serde_json::to_string(&told).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Numbered>(text).unwrap(), told);
     }
 }

@@ -37,10 +37,13 @@ pub(super) fn announce(event: &Event) {
         Event::RequestFinished { request, result } => {
             debug!(request = request.0, "request finished: {result}");
         }
-        Event::SlaveMissing(absence) => warn!(
-            slave = %absence.slave,
-            since = absence.since.to_rfc3339(),
-            "the slave is missing"
+        Event::SlaveMissing {
+            slave, since, why, ..
+        } => warn!(
+            %slave,
+            since = since.to_rfc3339(),
+            why = ?why.as_deref().unwrap_or_default(),
+            "slave is missing"
         ),
         Event::StartFailed {
             builder,

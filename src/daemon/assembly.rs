@@ -92,7 +92,7 @@ impl Daemon {
         } = parts;
         let gatekeeper = Gatekeeper::new(&recovered.known_logins);
         let core = BotMaster::new(Arc::clone(&config), recovered, rng.random(), clock.now());
-        let newsroom = Newsroom::new();
+        let newsroom = Newsroom::started_at(clock.wall());
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
         let control = Control::new(
@@ -198,12 +198,12 @@ fn start_chores(
     pruner: Pruner,
     reconfigurer: &Reconfigurer,
 ) {
-    let mail = status::mail::run(newsroom.listen(), tasks.clone());
+    let config = || reconfigurer.config();
+    let mail = status::mail::run(newsroom.subscribe(), config(), tasks.clone());
     tasks.spawn(info_span!("mail"), mail);
     let folding = Arc::clone(refusals).log_folded(tasks.clone());
     tasks.spawn(info_span!("refusals"), folding);
-    let (horizons, news) = (reconfigurer.horizons(), newsroom.listen());
-    let pruning = pruning::run(pruner, horizons, news, tasks.clone());
+    let pruning = pruning::run(pruner, config(), newsroom.subscribe(), tasks.clone());
     tasks.spawn(info_span!("pruning"), pruning);
 }
 

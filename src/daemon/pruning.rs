@@ -11,15 +11,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::botmaster::Event;
 use crate::clock::Clock;
-use crate::config::{Horizon, Horizons};
-use crate::control::News;
+use crate::config::{Config, Horizon, Horizons};
+use crate::control::{Interruption, News, Subscription};
 use crate::logs;
 use crate::model::{BuilderName, Op, Pruned, Timestamp};
 use crate::net::Tasks;
@@ -48,18 +47,18 @@ enum Which {
 /// Prunes until the master stops.
 pub(super) async fn run(
     pruner: Pruner,
-    mut horizons: watch::Receiver<Horizons>,
-    mut news: broadcast::Receiver<Arc<News>>,
+    mut config: watch::Receiver<Arc<Config>>,
+    mut news: Subscription,
     tasks: Tasks,
 ) {
     let work = async {
         let mut which = Which::All;
         loop {
-            let now = *horizons.borrow_and_update();
+            let now = config.borrow_and_update().horizons;
             if let Err(error) = pruner.prune(&now, which).await {
                 warn!("cannot take away what is beyond the horizons: {error:#}");
             }
-            which = next(&mut horizons, &mut news).await;
+            which = next(&mut config, &mut news).await;
         }
     };
     tokio::select! {
@@ -70,27 +69,23 @@ pub(super) async fn run(
 }
 
 /// Waits until there may be something beyond the horizons.
-async fn next(
-    horizons: &mut watch::Receiver<Horizons>,
-    news: &mut broadcast::Receiver<Arc<News>>,
-) -> Which {
+async fn next(config: &mut watch::Receiver<Arc<Config>>, news: &mut Subscription) -> Which {
     let mut which = Which::All;
     let mut due = Instant::now() + EVERY;
     loop {
-        let news = tokio::select! {
+        let heard = tokio::select! {
             // News may come without end.
             biased;
             () = sleep_until(due) => return which,
-            Ok(()) = horizons.changed() => return Which::All,
-            news = news.recv() => news,
+            Ok(()) = config.changed() => return Which::All,
+            heard = news.next() => heard,
         };
-        let ended = match news.as_deref() {
+        let ended = match heard.as_deref().map(|told| &told.news) {
             Ok(News::Event(Event::BuildFinished { builder, .. })) => Some(builder.clone()),
             Ok(News::Event(Event::ChangeAdded(_))) => None,
             Ok(News::Event(_) | News::Build(_)) => continue,
-            Err(RecvError::Lagged(_)) => return Which::All,
-            // The master is ending.
-            Err(RecvError::Closed) => std::future::pending().await,
+            Err(Interruption::Missed(_)) => return Which::All,
+            Err(Interruption::Ended) => std::future::pending().await,
         };
         match &mut which {
             Which::These(builders) => builders.extend(ended),

@@ -19,7 +19,7 @@ use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
 use super::preflight::{self, Holds, Site};
-use crate::config::{Config, Difference, Horizons, LogRotation, Reading};
+use crate::config::{Config, Difference, LogRotation, Reading};
 use crate::control::{Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
@@ -32,14 +32,14 @@ pub(super) const REQUESTS: usize = 16;
 
 /// The owner of what a configuration means outside the core.
 pub(super) struct Reconfigurer {
-    config: Arc<Config>,
+    /// The configuration in force.
+    config: watch::Sender<Arc<Config>>,
     load: Load,
     doors: Doors,
     locals: Locals,
     jobdirs: Jobdirs,
     /// The program's own log, if it is a file.
     log: Option<LogFile>,
-    horizons: watch::Sender<Horizons>,
     control: Control,
 }
 
@@ -73,8 +73,7 @@ impl Reconfigurer {
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {
-            horizons: watch::Sender::new(config.horizons),
-            config,
+            config: watch::Sender::new(config),
             load,
             doors,
             locals,
@@ -84,9 +83,9 @@ impl Reconfigurer {
         }
     }
 
-    /// How much of the past is kept, as it is configured.
-    pub(super) fn horizons(&self) -> watch::Receiver<Horizons> {
-        self.horizons.subscribe()
+    /// The configuration in force.
+    pub(super) fn config(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.subscribe()
     }
 
     /// Serves requests until nobody can make any, or the master stops.
@@ -145,7 +144,7 @@ impl Reconfigurer {
             Ok(jobdirs) => jobdirs,
             Err(error) => return Ok(refused(&error)),
         };
-        let mut difference = Difference::between(&self.config, &config);
+        let mut difference = Difference::between(&self.config.borrow(), &config);
         for (what, name) in self.doors.other_passwords(&doors) {
             difference.add_password(what, name);
         }
@@ -163,8 +162,7 @@ impl Reconfigurer {
             if let Some(log) = &self.log {
                 log.rotate_by(rotation(&config));
             }
-            self.horizons.send_replace(config.horizons);
-            self.config = config;
+            self.config.send_replace(config);
         }
         Ok(Reconfigured {
             difference,

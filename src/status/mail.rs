@@ -1,28 +1,29 @@
-//! Mail about slaves that are missed (SLV-07, LAT-04).
+//! Mail about slaves that are missing (SLV-07, LAT-04).
 //!
-//! A mail is given to a program, as `sendmail` takes it, which has a queue of its own. One that it does not take is kept
-//! while the master runs, and given to it again after growing pauses (STA-04).
+//! Who is mailed, and how, is what the configuration in force says. A mail is given to a program, as
+//! `sendmail` takes it, which has a queue of its own. A mail that the program does not take is kept while
+//! the master runs, and given to the program again after growing pauses (STA-04).
 
 use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, info_span, warn};
 
 use crate::backoff::Backoff;
-use crate::botmaster::{Absence, Event};
-use crate::config::MailConfig;
-use crate::control::News;
+use crate::botmaster::Event;
+use crate::config::{Config, MailConfig};
+use crate::control::{Interruption, News, Subscription};
+use crate::model::{SlaveName, Timestamp};
 use crate::net::Tasks;
 use crate::process::{self, Limits, Lines, Output, Program};
 
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Mails that may wait to be sent; more are given up, with a line in the log.
+/// Most mails that wait to be sent; more are dropped, with a line in the log.
 const MOST_WAITING: usize = 1000;
 
 /// Programs that run at once.
@@ -34,50 +35,90 @@ const FIRST_PAUSE: Duration = Duration::from_secs(10);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
+/// A slave that is missing.
+#[derive(Debug)]
+struct Missing {
+    slave: SlaveName,
+    since: Timestamp,
+    /// Why its instance could not be had, if it is a latent slave.
+    why: Option<String>,
+    /// Its administrator, as the slave itself told; empty if it told none.
+    admin: String,
+}
+
+/// What is sent at once, and what waits.
+struct Outbox {
+    waiting: Arc<Semaphore>,
+    at_once: Arc<Semaphore>,
+    tasks: Tasks,
+}
+
 /// Mails for as long as the master runs.
-pub async fn run(mut news: Receiver<Arc<News>>, tasks: Tasks) {
-    let waiting = Arc::new(Semaphore::new(MOST_WAITING));
-    let at_once = Arc::new(Semaphore::new(MOST_AT_ONCE));
+pub async fn run(mut news: Subscription, config: watch::Receiver<Arc<Config>>, tasks: Tasks) {
+    let outbox = Outbox {
+        waiting: Arc::new(Semaphore::new(MOST_WAITING)),
+        at_once: Arc::new(Semaphore::new(MOST_AT_ONCE)),
+        tasks: tasks.clone(),
+    };
     loop {
         let heard = tokio::select! {
             biased;
-            heard = news.recv() => heard,
+            heard = news.next() => heard,
             () = tasks.stopping() => return,
         };
-        match heard.as_deref() {
-            Ok(News::Event(Event::SlaveMissing(absence))) => {
-                let slave = absence.slave.as_str().to_owned();
-                let Ok(place) = Arc::clone(&waiting).try_acquire_owned() else {
-                    error!(
-                        slave,
-                        "nobody is mailed that the slave is missing: {MOST_WAITING} mails wait already"
-                    );
-                    continue;
+        match heard.as_deref().map(|told| &told.news) {
+            Ok(News::Event(Event::SlaveMissing {
+                slave,
+                since,
+                why,
+                admin,
+            })) => {
+                let missing = Missing {
+                    slave: slave.clone(),
+                    since: *since,
+                    why: why.clone(),
+                    admin: admin.clone(),
                 };
-                let (mail, text) = (absence.mail.clone(), letter(absence));
-                let (at_once, stopping) = (Arc::clone(&at_once), tasks.stopping());
-                tasks.spawn(info_span!("mail", slave), async move {
-                    let attempt = || async {
-                        let _turn = at_once.acquire().await;
-                        send(&mail, &text).await
-                    };
-                    tokio::select! {
-                        biased;
-                        () = deliver(attempt) => info!("mailed that the slave is missing"),
-                        () = stopping => warn!("the master stops: nobody is mailed that the slave is missing"),
-                    }
-                    drop(place);
-                });
+                let config = Arc::clone(&config.borrow());
+                if let Some(text) = letter(&missing, &config) {
+                    outbox.send(slave, config.mail.clone(), text);
+                }
             }
-            Ok(_) => {}
-            Err(RecvError::Lagged(lost)) => {
+            Ok(News::Event(_) | News::Build(_)) => {}
+            Err(Interruption::Missed(missed)) => {
                 warn!(
-                    lost,
-                    "so much happened that some slaves may be missed without a mail"
+                    missed,
+                    "news were missed: slaves may be missing without a mail"
                 );
             }
-            Err(RecvError::Closed) => return,
+            Err(Interruption::Ended) => return,
         }
+    }
+}
+
+impl Outbox {
+    fn send(&self, slave: &SlaveName, mail: MailConfig, text: String) {
+        let slave = slave.as_str().to_owned();
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            error!(
+                slave,
+                "no mail is sent that the slave is missing: {MOST_WAITING} mails wait already"
+            );
+            return;
+        };
+        let (at_once, stopping) = (Arc::clone(&self.at_once), self.tasks.stopping());
+        self.tasks.spawn(info_span!("mail", slave), async move {
+            let attempt = || async {
+                let _turn = at_once.acquire().await;
+                send(&mail, &text).await
+            };
+            tokio::select! {
+                biased;
+                () = deliver(attempt) => info!("mailed that the slave is missing"),
+                () = stopping => warn!("the master stops: no mail is sent that the slave is missing"),
+            }
+            drop(place);
+        });
     }
 }
 
@@ -94,31 +135,35 @@ async fn deliver<F: Future<Output = Result<(), String>>>(mut attempt: impl FnMut
     }
 }
 
-/// The mail, with its headers.
-fn letter(absence: &Absence) -> String {
-    let project = one_line(&absence.project);
-    let slave = one_line(absence.slave.as_str());
-    let since = absence.since.to_rfc3339();
-    let admin = match one_line(&absence.admin) {
+/// The mail, with its headers; absent if nobody is to be mailed about this slave.
+fn letter(missing: &Missing, config: &Config) -> Option<String> {
+    let to = &config.slave(missing.slave.as_str())?.notify_on_missing;
+    if to.is_empty() {
+        return None;
+    }
+    let project = one_line(&config.title);
+    let slave = one_line(missing.slave.as_str());
+    let since = missing.since.to_rfc3339();
+    let admin = match one_line(&missing.admin) {
         admin if admin.is_empty() => "unknown".to_owned(),
         admin => admin,
     };
-    let what = match &absence.why {
+    let what = match &missing.why {
         None => format!("has been away since {since}"),
         Some(why) => format!("could not be had for a build: {}", one_line(why)),
     };
     let mut text = format!(
         "From: {}\nTo: {}\nSubject: {project}: build slave {slave} is missing\n\
          MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
-        absence.mail.from,
-        absence.to.join(", "),
+        config.mail.from,
+        to.join(", "),
     );
     write!(
         text,
         "The build slave {slave} of {project} {what}.\nIts administrator, as it said itself: {admin}.\n"
     )
     .expect("a text takes all");
-    text
+    Some(text)
 }
 
 /// What peers and people wrote must not bring headers or lines of its own.
@@ -157,8 +202,10 @@ async fn send(mail: &MailConfig, text: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
-    use crate::model::Timestamp;
+    use crate::config::SlaveConfig;
 
     #[tokio::test(start_paused = true)]
     async fn sta_04_a_mail_that_cannot_be_sent_for_ten_minutes_arrives_after() {
@@ -190,19 +237,27 @@ mod tests {
 
     #[test]
     fn slv_07_the_mail_has_what_is_known_and_no_headers_of_others() {
-        let mut absence = Absence {
+        let mut missing = Missing {
             slave: "bot".into(),
             since: Timestamp::from_secs(1_000_000),
             why: None,
             admin: "zoe\nBcc: all@example.org".to_owned(),
-            to: vec!["a@example.org".to_owned(), "b@example.org".to_owned()],
-            project: "Widget".to_owned(),
+        };
+        let slave = SlaveConfig {
+            name: "bot".into(),
+            notify_on_missing: vec!["a@example.org".to_owned(), "b@example.org".to_owned()],
+            ..SlaveConfig::default()
+        };
+        let mut config = Config {
+            title: "Widget".to_owned(),
             mail: MailConfig {
                 command: Vec::new(),
                 from: "ci@example.org".to_owned(),
             },
+            slaves: vec![Arc::new(slave)],
+            ..Config::default()
         };
-        insta::assert_snapshot!(letter(&absence), @r"
+        insta::assert_snapshot!(letter(&missing, &config).unwrap(), @r"
         From: ci@example.org
         To: a@example.org, b@example.org
         Subject: Widget: build slave bot is missing
@@ -213,10 +268,13 @@ mod tests {
         The build slave bot of Widget has been away since 1970-01-12T13:46:40.000Z.
         Its administrator, as it said itself: zoe Bcc: all@example.org.
         ");
-        absence.why = Some("its instance did not connect in time".to_owned());
+        missing.why = Some("its instance did not connect in time".to_owned());
         assert!(
-            letter(&absence)
+            letter(&missing, &config)
+                .unwrap()
                 .contains("could not be had for a build: its instance did not connect in time.")
         );
+        config.slaves.clear();
+        assert_eq!(letter(&missing, &config), None);
     }
 }

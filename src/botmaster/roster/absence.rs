@@ -1,4 +1,4 @@
-//! Slaves that stay away: somebody is told, once (SLV-07).
+//! Slaves that stay away: announced once for each absence (SLV-07).
 //!
 //! Counted is from when the slave was attached last, also in an earlier run of the master; of one that never was, from
 //! when this master first knew it. A connection over which it is not attached changes nothing.
@@ -9,27 +9,7 @@ use crate::botmaster::ids::SlaveIx;
 use crate::botmaster::ledger::Effect;
 use crate::botmaster::out::Out;
 use crate::botmaster::timers::Timer;
-use crate::config::MailConfig;
-use crate::model::{Op, SlaveName, Timestamp};
-
-/// A slave that is missed, and who is to know of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Absence {
-    /// Which slave.
-    pub slave: SlaveName,
-    /// Since when it is away.
-    pub since: Timestamp,
-    /// Why its instance could not be had, if it is a latent slave (LAT-04).
-    pub why: Option<String>,
-    /// Its administrator, as it said itself.
-    pub admin: String,
-    /// Addresses to mail to.
-    pub to: Vec<String>,
-    /// The title of the project.
-    pub project: String,
-    /// How to mail.
-    pub mail: MailConfig,
-}
+use crate::model::Op;
 
 impl Roster {
     /// Looks anew whether and when somebody is to be told that a slave is away.
@@ -75,24 +55,13 @@ impl Roster {
             slave: out.layout.slave_name(slave),
             at: out.now.wall,
         };
-        let absence = self.describe_absence(out, slave, why);
-        out.persist_then(
-            vec![op],
-            vec![Effect::Announce(Event::SlaveMissing(absence))],
-        );
-    }
-
-    fn describe_absence(&self, out: &Out, slave: SlaveIx, why: Option<String>) -> Box<Absence> {
         let known = &self.slaves[slave.0];
-        let config = &out.layout.slave(slave).config;
-        Box::new(Absence {
-            slave: config.name.clone(),
+        let missing = Event::SlaveMissing {
+            slave: out.layout.slave_name(slave),
             since: known.away_since(),
             why,
             admin: known.info.get("admin").cloned().unwrap_or_default(),
-            to: config.notify_on_missing.clone(),
-            project: out.layout.config().title.clone(),
-            mail: out.layout.config().mail.clone(),
-        })
+        };
+        out.persist_then(vec![op], vec![Effect::Announce(missing)]);
     }
 }

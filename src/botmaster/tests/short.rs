@@ -138,7 +138,7 @@ fn short_event(event: &Event) -> Option<String> {
             ..
         } => format!("finished {builder} {number} {result}"),
         Event::BuilderState { builder, state } => format!("{builder} is {state}"),
-        Event::SlaveMissing(absence) => format!("{} is missing", absence.slave),
+        Event::SlaveMissing { slave, .. } => format!("{slave} is missing"),
         Event::Reconfigured => "reconfigured".to_owned(),
         Event::LocksAwaited(wait) => wait.to_string(),
         Event::LocksGranted {

@@ -20,7 +20,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -28,7 +27,7 @@ use tracing::{debug, info};
 use self::history::History;
 use self::tracked::{BuildKey, Notice, Tracked};
 use self::upload::Upload;
-use crate::control::{Control, News};
+use crate::control::{Control, Interruption, News};
 use crate::model::{BuilderName, RequestId, SchedulerName, SetId};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
 use crate::pb::{Failure, Luid, Target, Value};
@@ -67,7 +66,7 @@ pub async fn serve(
     basedir: PathBuf,
 ) {
     // From before the first job on, so that nothing of it is missed.
-    let mut news = control.newsroom().listen();
+    let mut news = control.newsroom().subscribe();
     let (sender, mut calls) = mpsc::channel(CALLS);
     let mut client = Client {
         peer: peer.clone(),
@@ -101,14 +100,14 @@ pub async fn serve(
             biased;
             _ = &mut lost => break,
             () = eta_due => client.tell_etas().await,
-            heard = news.recv() => match heard {
-                Ok(news) => client.on_news(&news),
-                Err(RecvError::Lagged(missed)) => {
+            heard = news.next() => match heard {
+                Ok(told) => client.on_news(&told.news),
+                Err(Interruption::Missed(missed)) => {
                     debug!(missed, "news were missed: looking at the state");
                     client.catch_up().await;
                 }
                 // The master is ending, and closes the connection.
-                Err(RecvError::Closed) => break,
+                Err(Interruption::Ended) => break,
             },
             Some(call) = calls.recv() => {
                 activity.touch();
