@@ -1,19 +1,18 @@
-//! How the three programs read their command lines.
+//! The rules by which all three programs read their command lines.
 //!
-//! Commit messages, reasons and names come from elsewhere, so an option that takes a value takes
-//! whatever follows it, also when that begins with a dash. Of an option that is given twice the
-//! last one counts, as in Buildbot's programs; lists such as `--property` grow instead. Both rules
-//! hold for every option of every command, since they are applied here and not where an option is
-//! declared.
+//! An option with a value accepts any value, even if the value begins with a dash: commit messages,
+//! reasons and names come from outside. If an option is repeated, the last value counts, as in
+//! Buildbot's programs; lists such as `--property` collect all values. Both rules are applied here,
+//! so they hold for every option of every command.
 
 use std::ffi::OsString;
 
 use clap::{Arg, Command, Parser};
 
-/// Reads the command line of the program `P`; the first argument is the name it was called by.
+/// Reads the command line of the program `P`. The first argument is the name of the program.
 ///
 /// # Errors
-/// The arguments are wrong, or ask for help or the version.
+/// The arguments are invalid, or request the help or the version.
 pub(super) fn parse<P: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<P, clap::Error> {
@@ -40,7 +39,7 @@ fn forgiving(command: Command) -> Command {
         .mut_subcommands(forgiving)
 }
 
-/// Whether it is an option that cannot stand without a value.
+/// Whether `arg` is an option that requires a value.
 fn always_has_value(arg: &Arg) -> bool {
     let is_optional = arg
         .get_num_args()

@@ -1,4 +1,4 @@
-//! `buildmaster backup`: a copy of the state, also while the master runs.
+//! `buildmaster backup`: copies the state, also while the master is running.
 
 use std::path::PathBuf;
 
@@ -8,30 +8,30 @@ use super::base_dir::Master;
 use super::say;
 use crate::store::State;
 
-/// Copy the state of a master, running or not, into a file.
+/// Copy the state of a master to a file, also while the master is running
 ///
-/// To restore it, stop the master, remove `state.sqlite-wal` and `state.sqlite-shm` if they exist,
-/// and put the file in the place of `state.sqlite`. Logs, secrets and the configuration are plain
-/// files, which any program can copy.
+/// To restore the copy, stop the master, remove `state.sqlite-wal` and `state.sqlite-shm` if they
+/// exist, and replace `state.sqlite` by the copy. Logs, secrets and the configuration are plain
+/// files; copy them with any program.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Backup {
     #[command(flatten)]
     master: Master,
-    /// The file to make
+    /// File to create
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
 impl Backup {
-    /// Makes the copy.
+    /// Copies the state.
     ///
     /// # Errors
-    /// The file exists or cannot be written, or there is no state.
+    /// The file exists or cannot be written, or the base directory has no state.
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let state = State::open_readonly(&self.master.basedir)?;
         state.copy_to(&self.file)?;
         let (dir, file) = (self.master.basedir.display(), self.file.display());
-        say(&format!("the state of {dir} is in {file}"));
+        say(&format!("copied the state of {dir} to {file}"));
         Ok(())
     }
 }

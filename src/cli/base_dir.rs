@@ -1,15 +1,15 @@
-//! Which master a verb is about: one rule for all of them.
+//! The base directory of a verb: one rule for all verbs.
 //!
-//! Every verb takes `--basedir DIR`. A verb that needs nothing else may be given DIR alone, as with
-//! Buildbot. Without either it is the directory that the environment variable BUILDMASTER_BASEDIR
-//! names, or else the current one.
+//! Every verb accepts `--basedir DIR`. A verb without other arguments also accepts a plain DIR, as
+//! in Buildbot. Without either, the base directory is the value of the environment variable
+//! BUILDMASTER_BASEDIR, or else the current directory.
 
 use std::path::{Path, PathBuf};
 
 /// The environment variable that names a base directory.
 const VARIABLE: &str = "BUILDMASTER_BASEDIR";
 
-/// Which master, for the verbs that have arguments of their own.
+/// The base directory, for verbs with other arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Master {
     /// The master's base directory [default: $BUILDMASTER_BASEDIR, or the current directory]
@@ -17,13 +17,13 @@ pub(super) struct Master {
     pub(super) basedir: PathBuf,
 }
 
-/// Which master, for the verbs that need nothing else.
+/// The base directory, for verbs without other arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct BaseDir {
     /// The master's base directory [default: $BUILDMASTER_BASEDIR, or the current directory]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// The master's base directory, as for the verbs with other arguments
+    /// Base directory of the master, as an option
     #[arg(
         long,
         value_name = "DIR",
@@ -35,13 +35,13 @@ pub(super) struct BaseDir {
 }
 
 impl BaseDir {
-    /// The directory.
+    /// The base directory that was given, or the default.
     pub(super) fn path(&self) -> &Path {
         self.dir.as_deref().unwrap_or(&self.basedir)
     }
 }
 
-/// The base directory where a command line names none.
+/// The base directory if the command line names none.
 pub(super) fn default_basedir() -> PathBuf {
     let named = std::env::var_os(VARIABLE).filter(|dir| !dir.is_empty());
     named.map_or_else(|| PathBuf::from("."), PathBuf::from)

@@ -1,5 +1,5 @@
-//! `buildmaster checkconfig`: all that is wrong with a configuration (MAS-01), and on demand when
-//! its schedulers run.
+//! `buildmaster checkconfig`: shows all mistakes of a configuration (MAS-01), and on request the
+//! next runs of its schedulers.
 
 use super::configuration::{ConfigPath, Scope, Tell};
 use super::next_runs::{self, Asked, MOST_RUNS};
@@ -9,31 +9,30 @@ use crate::config::Config;
 use crate::daemon::machine_zone;
 use crate::model::Timestamp;
 
-/// Show everything that is wrong with a configuration, and whatever else would keep a master from
-/// starting with it
+/// Check a configuration and show everything that would keep a master from starting
 ///
-/// Besides the file it checks that passwords can be read, that ports are free or held by this very
-/// master, that job directories and the base directory can be used, and that programs the master
-/// needs are there. Nothing is changed.
+/// Besides the file, checkconfig checks that passwords can be read, that ports are free or held by
+/// this master, that job directories and the base directory are usable, and that required programs
+/// exist. Checkconfig changes nothing.
 ///
-/// Exit code: 0 if a master could start; 2 if not; 1 if the file cannot be read.
+/// Exit code: 0 if a master could start, 2 if it could not, 1 if the file cannot be read.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CheckConfig {
-    /// Say nothing when all is well.
+    /// Print nothing if there are no mistakes
     #[arg(long, short)]
     quiet: bool,
-    /// List the next N runs of each Nightly and each Periodic, all in order of time
+    /// List the next N runs of each Nightly and Periodic scheduler, sorted by time
     ///
-    /// A Nightly runs later than the time given with --from, by the clock of its time zone; a
-    /// Periodic starts at that time, runs at once, and again after each period.
+    /// A Nightly scheduler runs after the time given with --from, in its own time zone. A Periodic
+    /// scheduler runs at that time and again after each period.
     #[arg(
         long,
         value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=MOST_RUNS)
     )]
     next: Option<u32>,
-    /// List the runs from this time on: seconds since 1970, or RFC 3339 such as
-    /// 2026-06-01T03:00:00Z [default: now]
+    /// List runs after this time: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z
+    /// [default: now]
     #[arg(
         long,
         value_name = "TIME",
@@ -41,11 +40,10 @@ pub(super) struct CheckConfig {
         value_parser = moment::parse
     )]
     from: Option<Timestamp>,
-    /// List the runs for programs, one JSON object a line: `scheduler`, `at` in seconds since 1970,
-    /// `builders`
+    /// Print one JSON object per run: `scheduler`, `at` in seconds since 1970, `builders`
     #[arg(long, requires = "next")]
     json: bool,
-    /// Check the file alone, not the passwords, ports, directories and programs that it names
+    /// Check only the file, not the passwords, ports, directories and programs that it names
     #[arg(long)]
     file_only: bool,
     #[command(flatten)]
@@ -53,10 +51,10 @@ pub(super) struct CheckConfig {
 }
 
 impl CheckConfig {
-    /// Reads the configuration and reports; says whether it is right.
+    /// Reads the configuration and reports its mistakes. Returns true if there are none.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The configuration cannot be read.
     pub(super) fn run(&self) -> anyhow::Result<bool> {
         let source = self.path.source()?;
         let scope = match self.file_only {

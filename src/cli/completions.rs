@@ -1,4 +1,4 @@
-//! `buildmaster completions`: what a shell completes on the command lines of all three programs.
+//! `buildmaster completions`: prints shell completions for all three programs.
 
 use std::process::ExitCode;
 
@@ -9,20 +9,20 @@ use super::{program_commands, write_out};
 
 /// Print shell completions for buildmaster, buildbot and buildslave
 ///
-/// To use them in the present shell: `source <(buildmaster completions bash)`, or zsh in place of
-/// bash; with fish: `buildmaster completions fish | source`. Put that line into ~/.bashrc, ~/.zshrc
-/// or ~/.config/fish/config.fish to have them in every shell.
+/// To load the completions into the current shell, run `source <(buildmaster completions bash)` (or
+/// zsh), or `buildmaster completions fish | source`. To load them into every shell, add the line to
+/// ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Completions {
-    /// The shell
+    /// Shell to print completions for
     #[arg(value_enum)]
     shell: KnownShell,
-    /// Only those of this program
+    /// Print only the completions of this program
     #[arg(long, value_parser = ["buildmaster", "buildbot", "buildslave"])]
     program: Option<String>,
 }
 
-/// The shells there are completions for.
+/// The supported shells.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum KnownShell {
     Bash,
@@ -55,13 +55,12 @@ impl Completions {
     }
 }
 
-/// The script without the hidden options of `command` and its verbs, which clap's scripts offer as
-/// well.
+/// Removes the hidden options of `command` and its verbs, which clap includes in its scripts.
 fn without_hidden(command: &Command, script: String) -> String {
     let hidden = command.get_arguments().filter(|arg| arg.is_hide_set());
     let hidden = hidden.filter_map(|arg| arg.get_long());
     let script = hidden.fold(script, |script, long| {
-        // A word of a list for bash, a line of its own for the others.
+        // In bash an option is a word of a list; in zsh and fish it has its own line.
         let (zsh, fish) = (format!("'--{long}["), format!(" -l {long} "));
         let lines = script.lines();
         let kept = lines.filter(|line| !line.contains(&zsh) && !line.contains(&fish));

@@ -1,4 +1,5 @@
-//! Reading a configuration for a verb: its file, and on demand what it needs outside of that.
+//! Reads a configuration for a verb, and on request checks what the configuration needs outside its
+//! file.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -17,20 +18,20 @@ use crate::daemonize;
 /// Name of the configuration in the base directory.
 pub(super) const CONFIG_FILE: &str = "master.toml";
 
-/// Which configuration, for the verbs that take a file of any name.
+/// The configuration of a verb that accepts a file of any name.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ConfigPath {
-    /// The configuration, or the base directory that it is in [default: $BUILDMASTER_BASEDIR, or
+    /// Configuration file, or base directory with a master.toml [default: $BUILDMASTER_BASEDIR, or
     /// the current directory]
     #[arg(value_name = "FILE|DIR")]
     path: Option<PathBuf>,
-    /// The master's base directory; with FILE, the one that FILE is meant for, by default the one
-    /// that it is in
+    /// Base directory of the master; with FILE, the base directory that FILE is for [default: the
+    /// directory of FILE]
     #[arg(long, value_name = "DIR")]
     basedir: Option<PathBuf>,
 }
 
-/// A configuration file, and the base directory of the master that it is for.
+/// A configuration file and the base directory of its master.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     /// The file.
@@ -39,12 +40,12 @@ pub(super) struct Source {
     pub(super) basedir: PathBuf,
 }
 
-/// What is looked at.
+/// What is checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Scope {
     /// The file alone.
     File,
-    /// Also what it needs outside of the file, without which no master starts.
+    /// The file, and everything outside the file that a master needs to start.
     Site,
 }
 
@@ -53,12 +54,12 @@ pub(super) enum Scope {
 pub(super) enum Tell {
     /// Errors and warnings.
     All,
-    /// Errors alone: nobody wants the warnings, or somebody has told them.
+    /// Errors alone: the warnings are unwanted, or have been shown before.
     Errors,
 }
 
 impl Tell {
-    /// All, unless somebody wants to be told nothing when all is well.
+    /// Errors and warnings; errors alone if `quiet`.
     pub(super) const fn unless(quiet: bool) -> Self {
         if quiet { Self::Errors } else { Self::All }
     }
@@ -102,14 +103,14 @@ impl Source {
         }
     }
 
-    /// Reads the configuration, shows what is found on standard error, and hands the configuration
-    /// back if it has no errors.
+    /// Reads the configuration and prints its problems to standard error. Returns the configuration
+    /// if it has no errors.
     ///
     /// # Errors
     /// The file cannot be read.
     pub(super) fn load(&self, scope: Scope, tell: Tell) -> anyhow::Result<Option<Config>> {
         let mut reading = read(&self.file).map_err(|error| {
-            anyhow!("{error} (`buildmaster create-master DIR` makes a base directory)")
+            anyhow!("{error}; create a base directory with `buildmaster create-master DIR`")
         })?;
         if scope == Scope::Site {
             let site = Site {
@@ -136,7 +137,7 @@ impl Source {
 /// Reads a configuration file.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub(super) fn read(file: &Path) -> Result<Reading, String> {
     let name = file.display().to_string();
     let text =
@@ -152,7 +153,7 @@ fn show(problems: &ConfigErrors) {
     }
 }
 
-/// What the master that runs in `basedir` holds.
+/// The ports that the master running in `basedir` holds.
 fn holds(basedir: &Path) -> Holds {
     let Ok(Some(_)) = daemonize::running(&basedir.join(PID_FILE)) else {
         return Holds::Nothing;
@@ -163,7 +164,7 @@ fn holds(basedir: &Path) -> Holds {
             let ports = facts.ports.into_iter().map(|port| port.configured);
             Holds::Ports(ports.collect())
         }
-        // The master starts, ends, or is of a version with another answer.
+        // The master is starting or stopping, or its version has another answer.
         Ok(Err(_)) | Err(_) => Holds::Unknown,
     }
 }

@@ -11,13 +11,13 @@ use rand::RngExt;
 use super::base_dir::BaseDir;
 use super::say;
 
-/// Makes a base directory; the directory itself is made if it does not exist
+/// Create a base directory with a small working configuration
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CreateMaster {
-    /// Say nothing.
+    /// Print nothing
     #[arg(long, short)]
     quiet: bool,
-    /// Replace the configuration that is there already.
+    /// Replace an existing configuration
     #[arg(long, short)]
     force: bool,
     #[command(flatten)]
@@ -25,8 +25,8 @@ pub(super) struct CreateMaster {
 }
 
 /// The configuration that a new base directory gets.
-pub(super) const FIRST_CONFIG: &str = r#"# The configuration of this master. `buildmaster checkconfig` checks it; every key is explained in
-# master.toml.example. A port without an interface is open to this machine only.
+pub(super) const FIRST_CONFIG: &str = r#"# Configuration of this master. Check it with `buildmaster checkconfig`. master.toml.example explains
+# every setting. A port without an interface accepts connections from this machine only.
 title = "My project"
 slave_port = 9989
 
@@ -56,24 +56,24 @@ password_file = "secrets/change"
 "#;
 
 impl CreateMaster {
-    /// Makes the directory, its configuration and a password for changes.
+    /// Creates the directory, its configuration and a password for changes.
     ///
     /// # Errors
-    /// There is a master already, or a file cannot be written.
+    /// The directory already has a master, or a file cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let dir = self.dir.path();
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
-            .with_context(|| format!("cannot make {}", dir.display()))?;
+            .with_context(|| format!("cannot create {}", dir.display()))?;
         fs::set_permissions(dir, Permissions::from_mode(0o700))
-            .with_context(|| format!("cannot close {} to others", dir.display()))?;
+            .with_context(|| format!("cannot make {} private", dir.display()))?;
         let config = dir.join("master.toml");
         if config.exists() && !self.force {
             bail!(
-                "{} is there already: this is a master's base directory (--force replaces its \
-                 configuration, and leaves its state alone)",
+                "{} already exists: this is the base directory of a master (--force replaces its \
+                 configuration and keeps its state)",
                 config.display()
             );
         }
@@ -83,7 +83,7 @@ impl CreateMaster {
             .recursive(true)
             .mode(0o700)
             .create(&secrets)
-            .with_context(|| format!("cannot make {}", secrets.display()))?;
+            .with_context(|| format!("cannot create {}", secrets.display()))?;
         let secret = secrets.join("change");
         if !secret.exists() {
             write_private(&secret, &format!("{}\n", new_password()))?;
@@ -97,12 +97,12 @@ impl CreateMaster {
     fn say_what_is_next(&self) {
         let dir = self.dir.path().display();
         say(&format!(
-            "{dir}: a new master with one builder, one local slave and one scheduler.\n\
+            "Created a master in {dir} with one builder, one local slave and one scheduler.\n\
              \n\
              Start it:        buildmaster start {dir}\n\
              Send a change:   buildbot sendchange --master 127.0.0.1:9989 \
              --auth \"change:$(cat {dir}/secrets/change)\" --who me hello.c\n\
-             Look:            buildmaster show builds --basedir {dir}\n\
+             Show the build:  buildmaster show builds --basedir {dir}\n\
              Configure:       {dir}/master.toml"
         ));
     }

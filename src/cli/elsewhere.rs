@@ -1,21 +1,18 @@
-//! Verbs that belong to another of the three programs, or that Buildbot has and these do not need.
+//! Advice for verbs of another of the three programs, and for verbs that only Buildbot has.
 
-/// What to do in place of `verb`, which `program` does not have.
+/// Advice for `verb`, which `program` does not have.
 pub(super) fn advice(program: &str, verb: &str) -> Option<String> {
     let (_, owner, call) = OWNERS.iter().find(|(known, ..)| *known == verb)?;
     match *owner {
-        "" => Some(format!("there is no verb {verb}: {call}")),
-        owner if owner == program => {
-            Some(format!("there is no verb {verb}: use `{program} {call}`"))
-        }
+        "" => Some(format!("unknown verb {verb}: {call}")),
+        owner if owner == program => Some(format!("unknown verb {verb}: use `{program} {call}`")),
         owner => Some(format!(
             "{verb} is not a verb of {program}: use `{owner} {call}`"
         )),
     }
 }
 
-/// Verbs with the program that has them, and how they are called there; without a program, what to
-/// do instead.
+/// Verbs, each with the program to use and the call; without a program, with an explanation.
 const OWNERS: [(&str, &str, &str); 33] = [
     ("create-master", "buildmaster", "create-master DIR"),
     ("start", "buildmaster", "start DIR"),
@@ -52,12 +49,12 @@ const OWNERS: [(&str, &str, &str); 33] = [
     (
         "cleanupdb",
         "",
-        "build_horizon and log_horizon in master.toml say how much is kept",
+        "build_horizon and log_horizon in master.toml limit the history",
     ),
     (
         "cleanup-db",
         "",
-        "build_horizon and log_horizon in master.toml say how much is kept",
+        "build_horizon and log_horizon in master.toml limit the history",
     ),
     ("copy-db", "buildmaster", "backup FILE"),
     ("dataspec", "", NO_WEB),
@@ -67,13 +64,13 @@ const OWNERS: [(&str, &str, &str); 33] = [
     (
         "user",
         "",
-        "there are no users with names and addresses in this version",
+        "this version has no users with names and addresses",
     ),
     ("gengraphql", "", NO_WEB),
 ];
 
-const NO_UPGRADE: &str = "a new version brings the state up to date when the master is started";
+const NO_UPGRADE: &str = "the master upgrades its state when it starts";
 
 const NO_SLAVE_UPGRADE: &str = "the base directory of a slave needs no upgrade";
 
-const NO_WEB: &str = "there are no web pages in this version";
+const NO_WEB: &str = "this version has no web pages";

@@ -9,15 +9,18 @@ use super::say;
 use crate::client::ask_password;
 use crate::pb::hashed::Recipe;
 
-/// Longest password, in bytes; a line of input is not read any further.
+/// Maximum length of a password, in bytes.
 const MAX_PASSWORD_BYTES: usize = 4096;
 
-/// `hash-password`.
+/// Print the hash of a password for a try user
+///
+/// On a terminal, hash-password asks for the password twice. Otherwise it reads one line of
+/// standard input.
 #[derive(Clone, Debug, Args)]
 pub(super) struct HashPassword;
 
 impl HashPassword {
-    /// Asks twice at a terminal; else takes a line of standard input.
+    /// Asks for the password, or reads it, and prints its hash.
     #[expect(clippy::unused_self, reason = "as all verbs have it")]
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let password = match io::stdin().is_terminal() {
@@ -35,11 +38,13 @@ impl HashPassword {
 fn ask() -> anyhow::Result<Vec<u8>> {
     let prompt = |prompt| -> anyhow::Result<String> {
         let typed = ask_password(prompt).context("cannot read from the terminal")?;
-        typed.context("there is no terminal to ask at; give the password on standard input")
+        typed.context(
+            "there is no terminal to ask for the password; write the password to standard input",
+        )
     };
     let password = prompt("Password: ")?;
     if prompt("Again: ")? != password {
-        bail!("the two are not the same");
+        bail!("the passwords differ");
     }
     Ok(password.into_bytes())
 }
@@ -55,7 +60,7 @@ fn read() -> anyhow::Result<Vec<u8>> {
     let end = line.strip_suffix(b"\n").unwrap_or(&line);
     let password = end.strip_suffix(b"\r").unwrap_or(end);
     if password.len() > MAX_PASSWORD_BYTES {
-        bail!("the password has more than {MAX_PASSWORD_BYTES} bytes");
+        bail!("the password is longer than {MAX_PASSWORD_BYTES} bytes");
     }
     Ok(password.to_vec())
 }

@@ -1,4 +1,4 @@
-//! `buildmaster man`: the manual pages of all three programs.
+//! `buildmaster man`: writes the manual pages of all three programs.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,12 +9,12 @@ use super::{program_commands, say, write_out};
 
 /// Write the manual pages of buildmaster, buildbot and buildslave
 ///
-/// With DIR every program and every verb gets a page there, such as DIR/buildmaster-start.1.
-/// Without it the page of buildmaster itself is printed: `buildmaster man | man -l -` shows it.
+/// With DIR, man writes a page for every program and every verb, such as DIR/buildmaster-start.1.
+/// Without DIR, man prints the page of buildmaster itself: view it with
+/// `buildmaster man | man -l -`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Man {
-    /// The directory to write the pages to, such as ~/.local/share/man/man1; made if it does not
-    /// exist
+    /// Directory for the pages, such as ~/.local/share/man/man1; created if it does not exist
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -23,7 +23,7 @@ impl Man {
     /// Writes or prints the pages.
     ///
     /// # Errors
-    /// The directory cannot be made, or a page cannot be written.
+    /// The directory cannot be created, or a page cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.dir {
             Some(dir) => write_pages(dir)?,
@@ -44,6 +44,6 @@ fn write_pages(dir: &Path) -> anyhow::Result<()> {
     for command in program_commands() {
         clap_mangen::generate_to(command, dir).with_context(doing)?;
     }
-    say(&format!("the manual pages are in {}", dir.display()));
+    say(&format!("wrote the manual pages to {}", dir.display()));
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! Command lines: arguments, messages, exit codes. One verb, one file.
 //!
-//! Invariants: what a person asked for goes to standard output, complaints to standard error; the
-//! exit code is 0 when all went well, 1 when it failed, 2 for a wrong command line or
-//! configuration.
+//! Invariants: requested output goes to standard output, error messages go to standard error. The
+//! exit code is 0 for success, 1 for a failure and 2 for an invalid command line or configuration.
 
 mod arguments;
 mod backup;
@@ -57,58 +56,58 @@ struct Cli {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Verb {
-    /// Make a base directory with a small working configuration.
+    /// Create a base directory with a small working configuration.
     CreateMaster(create_master::CreateMaster),
-    /// Start a master; returns when it is up.
+    /// Start a master and return when it is ready.
     Start(start::Start),
     /// Stop a running master.
     Stop(stop::Stop),
     /// Stop a running master and start it again.
     Restart(stop::Restart),
-    /// Have a running master take its changed configuration, or show what that would change.
+    /// Reconfigure a running master, or show what that would change.
     Reconfig(reconfig::Reconfig),
-    /// Show all that is wrong with a configuration.
+    /// Check a configuration and show all mistakes.
     Checkconfig(checkconfig::CheckConfig),
     Simulate(simulate::Simulate),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
     Show(show::ShowArgs),
     Status(show::Status),
     Why(why::Why),
-    /// Ask for a build.
+    /// Request a build.
     Force(force::Force),
-    /// Build again what a finished build has built.
+    /// Repeat a finished build.
     Rebuild(force::Rebuild),
     /// Give a slave no new builds, also after a restart.
     Pause(pause::Pause),
-    /// Give a paused slave builds again.
+    /// Give builds to a paused slave again.
     Unpause(pause::Unpause),
-    /// Tell a slave to end when it is idle, and give it no new builds until then.
+    /// Shut a slave down once it is idle, and give it no new builds until then.
     Graceful(pause::Graceful),
     /// Stop a build.
     StopBuild(control::StopBuild),
-    /// Stop the build that a request is in, also before it has a number.
+    /// Stop the build of a request, even before the build has a number.
     StopRequest(control::StopRequest),
-    /// Cancel a request that waits.
+    /// Cancel a pending request.
     Cancel(control::Cancel),
     /// Ping all slaves of a builder.
     Ping(control::Ping),
-    /// Go on after a clean stop (`stop --clean`) was asked for.
+    /// Cancel a clean stop (`stop --clean`) and start builds again.
     CancelStop(control::CancelStop),
-    /// Print the hash of a password, which a try user may have in place of it.
+    /// Print the hash of a password for a try user.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
     Verify(verify::Verify),
     NewState(new_state::NewState),
     SystemdUnit(systemd_unit::SystemdUnit),
-    /// Watch a change to a small git repository become builds on a local slave.
+    /// Show live how changes to a small git repository become builds on a local slave.
     Demo(demo::Demo),
     Completions(completions::Completions),
     Man(man::Man),
 }
 
 /// How to call the other two programs.
-const SAME_FILE: &str = "This file is also the programs buildbot and buildslave. Make links to it with these \
-    names, or name the program first: `buildmaster buildslave start DIR`.";
+const SAME_FILE: &str = "This program also acts as buildbot and buildslave. Create links to it with these \
+    names, or write the name first: `buildmaster buildslave start DIR`.";
 
 /// Exit code for a wrong command line or configuration.
 const USAGE: u8 = 2;
@@ -181,10 +180,10 @@ pub fn program_commands() -> [Command; 3] {
     ]
 }
 
-/// Reads a command line; what is wrong with it, or the help that was asked for, is printed.
+/// Reads a command line. Prints the error if the command line is invalid, or the requested help.
 fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitCode> {
     arguments::parse(args).map_err(|error| {
-        // Help that was asked for is not a mistake; clap knows the stream and the exit code.
+        // Requested help is not an error; clap knows the stream and the exit code.
         let code = error.exit_code();
         if let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) {
             let program = <T as CommandFactory>::command();
@@ -204,49 +203,51 @@ fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, ExitC
     })
 }
 
-/// Does `work` with `dir` as the current directory, and comes back.
+/// Runs `work` with `dir` as the current directory, then restores the current directory.
 ///
 /// # Errors
-/// One cannot go there or back, or what `work` says.
+/// The directory cannot be changed or restored, or `work` fails.
 fn within<T>(dir: &Path, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let go = |to: &Path| {
-        std::env::set_current_dir(to).with_context(|| format!("cannot go to {}", to.display()))
+        std::env::set_current_dir(to)
+            .with_context(|| format!("cannot change to the directory {}", to.display()))
     };
-    let here = std::env::current_dir().context("cannot tell the current directory")?;
+    let here = std::env::current_dir().context("cannot determine the current directory")?;
     go(dir)?;
     let done = work();
     go(&here)?;
     done
 }
 
-/// Prints what a person asked for; a reader that has gone away is not an error.
+/// Prints requested output. A closed pipe is not an error.
 fn say(text: &str) {
     let out = io::stdout().lock();
     let is_terminal = out.is_terminal();
     drop(print_line(out, is_terminal, text));
 }
 
-/// Lets `write` print what a person asked for, however long it is; a reader that has gone away has
-/// seen enough.
+/// Lets `write` print requested output of any length. A closed pipe is not an error.
 ///
 /// # Errors
-/// It cannot be printed.
+/// The output cannot be written.
 fn write_out(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e).context("cannot print"),
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(e).context("cannot write to standard output")
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-/// Prints a complaint.
+/// Prints an error message or a warning.
 fn complain(text: &str) {
     let out = io::stderr().lock();
     let is_terminal = out.is_terminal();
     drop(print_line(out, is_terminal, text.trim_end()));
 }
 
-/// Prints a line, or several; to a terminal so that nothing from outside can steer it.
+/// Prints lines. On a terminal, control sequences from outside are made harmless.
 fn print_line(mut out: impl Write, is_terminal: bool, text: &str) -> io::Result<()> {
     if is_terminal {
         let mut out = Harmless::new(&mut out, true);

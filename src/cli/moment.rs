@@ -1,4 +1,4 @@
-//! Moments on command lines, in files and in output: seconds since 1970-01-01 UTC, or RFC 3339.
+//! Times on command lines, in files and in output: seconds since 1970-01-01 UTC, or RFC 3339.
 
 use std::ops::RangeInclusive;
 
@@ -7,18 +7,18 @@ use serde_json::{Number, Value};
 
 use crate::model::{Timestamp, Zone};
 
-/// The moments that are understood: from 1970 to the end of the year 9999, in which RFC 3339 ends.
+/// The accepted times: from 1970 to the end of the year 9999, the last year of RFC 3339.
 pub(super) const MOMENTS: RangeInclusive<Timestamp> =
     Timestamp(0)..=Timestamp(253_402_300_799_999_999);
 
-/// How to write one, for messages.
+/// The accepted formats, for messages.
 const FORMS: &str = "seconds since 1970 such as 1780282800 or 1780282800.5, or RFC 3339 \
                      such as 2026-06-01T03:00:00Z or 2026-06-01T03:00:00+02:00";
 
-/// Reads a moment that somebody wrote.
+/// Parses a time.
 ///
 /// # Errors
-/// A sentence: it is none, or none that is understood.
+/// A sentence that says why `text` is not an accepted time.
 pub(super) fn parse(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
     let at = if let Ok(secs) = text.parse::<i64>() {
@@ -31,14 +31,14 @@ pub(super) fn parse(text: &str) -> Result<Timestamp, String> {
     };
     match at {
         Some(at) => within(at, text),
-        None => Err(format!("{text:?} is no time; write {FORMS}")),
+        None => Err(format!("{text:?} is not a time; write {FORMS}")),
     }
 }
 
-/// Reads a moment from JSON: a number, or a text of the forms of [`parse`].
+/// Reads a time from JSON: a number, or a string in a format of [`parse`].
 ///
 /// # Errors
-/// A sentence: it is none, or none that is understood.
+/// A sentence that says why `value` is not an accepted time.
 pub(super) fn from_json(value: &Value) -> Result<Timestamp, String> {
     let at = match value {
         Value::String(text) => return parse(text),
@@ -50,11 +50,11 @@ pub(super) fn from_json(value: &Value) -> Result<Timestamp, String> {
     };
     match at {
         Some(at) => within(at, &value.to_string()),
-        None => Err(format!("{value} is no time; write {FORMS}")),
+        None => Err(format!("{value} is not a time; write {FORMS}")),
     }
 }
 
-/// Seconds since 1970 for programs: a whole number where it is one.
+/// Seconds since 1970 for JSON: an integer if there is no fraction.
 pub(super) fn seconds(at: Timestamp) -> Number {
     if at.0 % 1_000_000 == 0 {
         return Number::from(at.0 / 1_000_000);
@@ -72,14 +72,14 @@ pub(super) fn local(at: Timestamp, zone: Zone) -> String {
     local.format("%a %Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
-/// Digits with a point among them, perhaps a sign: what `f64` reads besides is not meant.
+/// Whether `text` is a decimal number with an optional sign. `f64` also parses words such as `inf`.
 fn is_decimal(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     digits.bytes().any(|b| b.is_ascii_digit())
         && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
-fn within(at: Timestamp, said: &str) -> Result<Timestamp, String> {
+fn within(at: Timestamp, text: &str) -> Result<Timestamp, String> {
     if MOMENTS.contains(&at) {
         return Ok(at);
     }
@@ -88,7 +88,7 @@ fn within(at: Timestamp, said: &str) -> Result<Timestamp, String> {
     } else {
         "after the year 9999"
     };
-    Err(format!("{said} is {side}; write {FORMS}"))
+    Err(format!("{text} is {side}; write {FORMS}"))
 }
 
 #[cfg(test)]
@@ -118,15 +118,15 @@ mod tests {
     #[test]
     fn what_is_no_moment_is_told_with_what_would_be_one() {
         for (text, why) in [
-            ("", "\"\" is no time"),
-            ("yesterday", "is no time"),
-            ("2026-06-01", "is no time"),
-            ("2026-06-01T03:00:00", "is no time"),
-            ("1e9", "is no time"),
-            ("inf", "is no time"),
-            ("nan", "is no time"),
-            (".", "is no time"),
-            ("1.2.3", "is no time"),
+            ("", "\"\" is not a time"),
+            ("yesterday", "is not a time"),
+            ("2026-06-01", "is not a time"),
+            ("2026-06-01T03:00:00", "is not a time"),
+            ("1e9", "is not a time"),
+            ("inf", "is not a time"),
+            ("nan", "is not a time"),
+            (".", "is not a time"),
+            ("1.2.3", "is not a time"),
             ("-1", "is before 1970"),
             ("-0.5", "is before 1970"),
             ("1969-12-31T23:59:59Z", "is before 1970"),
@@ -138,7 +138,7 @@ mod tests {
             assert!(told.contains(why) && told.contains("T03:00:00Z"), "{told}");
         }
         for value in [json!(null), json!(true), json!([1]), json!({})] {
-            from_json(&value).expect_err("it is no time");
+            from_json(&value).expect_err("it is not a time");
         }
         from_json(&json!(-1)).expect_err("it is before 1970");
         from_json(&json!(1e300)).expect_err("it is after the year 9999");

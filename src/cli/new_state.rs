@@ -1,4 +1,4 @@
-//! `buildmaster new-state`: begins anew in a base directory whose state is lost.
+//! `buildmaster new-state`: creates an empty state in a base directory that has lost its state.
 
 use clap::Args;
 
@@ -6,11 +6,11 @@ use super::base_dir::BaseDir;
 use super::say;
 use crate::store;
 
-/// Make an empty state in a base directory whose state is lost, and keep the logs of its builds.
+/// Create an empty state in a base directory that has lost its state, and keep the logs
 ///
-/// Nothing is known any more of changes, requests and builds. New builds get numbers above those of
-/// which there are logs, so that no log is overwritten. A state that is there, damaged or not, must
-/// be moved away first.
+/// The new state knows no changes, requests or builds. New builds get higher numbers than the
+/// builds that have logs, so no log is overwritten. If a state file exists, even a damaged one,
+/// move it away first.
 #[derive(Clone, Debug, Args)]
 pub(super) struct NewState {
     #[command(flatten)]
@@ -18,15 +18,20 @@ pub(super) struct NewState {
 }
 
 impl NewState {
-    /// Makes the state.
+    /// Creates the state.
     ///
     /// # Errors
-    /// There is a state, or it cannot be written.
+    /// A state exists, or the state cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let next = store::begin_anew(self.dir.path())?;
-        say(&format!("{}: a new state", self.dir.path().display()));
+        say(&format!(
+            "created an empty state in {}",
+            self.dir.path().display()
+        ));
         for (dir, next) in next {
-            say(&format!("builders/{dir}: the next build is {next}"));
+            say(&format!(
+                "builders/{dir}: the next build gets number {next}"
+            ));
         }
         Ok(())
     }

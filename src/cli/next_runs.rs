@@ -1,6 +1,6 @@
-//! `buildmaster checkconfig --next`: when the schedulers run next that look at the clock.
+//! `buildmaster checkconfig --next`: lists the next runs of the timed schedulers.
 //!
-//! Runs are worked out one by one and written at once, so that a long list needs no memory.
+//! Each run is computed and written before the next, so a long list needs no memory.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,23 +17,23 @@ use crate::schedulers::{self, Run};
 use crate::text::table::Column;
 use crate::text::{commas, printable};
 
-/// Most runs of each scheduler that are listed.
+/// Maximum number of runs to list for each scheduler.
 pub(super) const MOST_RUNS: i64 = 100_000;
 
 /// What to list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
-    /// So many runs of each scheduler.
+    /// Number of runs to list for each scheduler.
     pub(super) count: u32,
-    /// Later than this; a Periodic starts then.
+    /// Runs after this time are listed; a Periodic starts at this time.
     pub(super) from: Timestamp,
-    /// For programs.
+    /// Whether to print JSON.
     pub(super) json: bool,
-    /// Whose time people read where a scheduler has no zone.
+    /// The time zone of schedulers that have none.
     pub(super) zone: &'a MachineZone,
 }
 
-/// A line for programs.
+/// A line of JSON.
 #[derive(Serialize)]
 struct Line<'a> {
     scheduler: &'a str,
@@ -41,20 +41,20 @@ struct Line<'a> {
     builders: &'a [BuilderName],
 }
 
-/// A scheduler that looks at the clock.
+/// A timed scheduler.
 struct Timed<'a> {
     config: &'a SchedulerConfig,
     what: &'a TimedBuild,
     zone: Zone,
     runs: std::iter::Take<Box<dyn Iterator<Item = Run>>>,
-    /// How many of its runs were listed.
+    /// Number of runs that were listed.
     listed: u32,
-    /// The latest of them.
+    /// The last run that was listed.
     last: Option<Timestamp>,
 }
 
-/// Lists the runs of all schedulers in order of time; gives what is to be said of those that run
-/// less often than was asked for.
+/// Lists the runs of all schedulers in order of time. Returns a note for each scheduler with fewer
+/// runs than requested.
 pub(super) fn list(
     config: &Config,
     asked: Asked<'_>,
@@ -66,11 +66,11 @@ pub(super) fn list(
     let columns = Columns::of(&timed);
     if !asked.json {
         match timed.is_empty() {
-            true => writeln!(out, "no scheduler looks at the clock")?,
+            true => writeln!(out, "the configuration has no timed schedulers")?,
             false => columns.heading(out)?,
         }
     }
-    // The next run of each; those of one moment in the order of the configuration.
+    // The next run of each scheduler; runs at the same time in the order of the configuration.
     let mut next = BinaryHeap::new();
     for (ix, scheduler) in timed.iter_mut().enumerate() {
         next.extend(scheduler.run().map(|run| Reverse((run.at, ix, run.forced))));
@@ -114,7 +114,7 @@ impl<'a> Timed<'a> {
         })
     }
 
-    /// Its next run.
+    /// The next run of the scheduler.
     fn run(&mut self) -> Option<Run> {
         let run = self.runs.next().filter(|run| run.at <= *MOMENTS.end())?;
         self.listed += 1;
@@ -122,7 +122,7 @@ impl<'a> Timed<'a> {
         Some(run)
     }
 
-    /// What is to be said if it has run less than `count` times.
+    /// A note if the scheduler has fewer than `count` runs.
     fn note(&self, count: u32) -> Option<String> {
         let years = self.config.kind.search_years()?;
         if self.listed == count {
@@ -134,12 +134,12 @@ impl<'a> Timed<'a> {
             Some(last) => format!("has no run after {}", moment::local(last, self.zone)),
         };
         Some(format!(
-            "{name} {after} within {years} calendar years (`search_years`); the master looks again at each new year"
+            "{name} {after} within {years} calendar years (`search_years`); the master searches again at each new year"
         ))
     }
 }
 
-/// Where the columns of the table stand.
+/// The columns of the table.
 struct Columns {
     scheduler: Column,
 }
@@ -175,11 +175,11 @@ impl Columns {
     }
 }
 
-/// Who builds the same after one of those that are listed.
+/// The schedulers that run after a success of a listed scheduler.
 fn followers(config: &Config, timed: &[Timed<'_>], out: &mut dyn Write) -> io::Result<()> {
     let mut leaders: Vec<_> = timed.iter().map(|t| &t.config.name).collect();
     let mut place = 0;
-    // Upstreams have no circles, so that each follower comes once.
+    // Upstreams form no cycles, so each follower occurs once.
     while let Some(&leader) = leaders.get(place) {
         place += 1;
         for scheduler in &config.schedulers {
@@ -193,7 +193,7 @@ fn followers(config: &Config, timed: &[Timed<'_>], out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-/// As wide as what [`moment::local`] writes.
+/// The width of a time written by [`moment::local`].
 const TIME: Column = Column(30);
 
 #[cfg(test)]

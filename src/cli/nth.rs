@@ -1,4 +1,4 @@
-//! Builds on command lines: by number, or counted from the last one.
+//! Builds on command lines: by number, or counted from the end.
 
 use std::fmt;
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::model::{BuildNumber, BuilderName};
 use crate::store::State;
 use crate::store::read::{Among, FromEnd};
 
-/// Which build of a builder is meant.
+/// A build of a builder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Nth {
-    /// The one with this number.
+    /// The build with this number.
     Number(u64),
-    /// One counted from the end.
+    /// A build counted from the end.
     FromEnd(FromEnd),
 }
 
@@ -26,7 +26,7 @@ impl FromStr for Nth {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is not a build; write its number, `last`, or `-1` for the newest, `-2` for the one before it"
+                "{text:?} is not a build; write a number, `last`, `-1` for the newest build or `-2` for the build before it"
             )
         };
         if text == "last" {
@@ -53,10 +53,10 @@ impl fmt::Display for Nth {
 }
 
 impl Nth {
-    /// Its number, by the state; `among` says which builds are counted.
+    /// Looks the number of the build up in the state. `among` selects the builds to count.
     ///
     /// # Errors
-    /// There is no such builder, or it has no such build.
+    /// The builder or the build does not exist.
     pub(super) fn find(
         self,
         state: &State,
@@ -74,7 +74,7 @@ impl Nth {
         let some = state.build_from_end(builder, FromEnd::Back(1), among)?;
         match (some, among) {
             (Some(_), _) if place == FromEnd::Last => {
-                bail!("all builds of {builder} are tries; `-1` is the newest")
+                bail!("all builds of {builder} are try builds; `-1` is the newest")
             }
             (Some(_), _) => bail!("{builder} has fewer builds than that"),
             (None, Among::All) => bail!("{builder} has no builds yet"),
@@ -83,7 +83,7 @@ impl Nth {
         }
     }
 
-    /// Like [`Nth::find`], by the state in `basedir`, which is read only if that is necessary.
+    /// Like [`Nth::find`], but opens the state in `basedir`, and only if necessary.
     ///
     /// # Errors
     /// As for [`Nth::find`], or the state cannot be read.
@@ -128,7 +128,7 @@ mod tests {
         ] {
             let why = text.parse::<Nth>().expect_err(text);
             assert!(
-                why.contains("is not a build; write its number, `last`"),
+                why.contains("is not a build; write a number, `last`"),
                 "{why}"
             );
         }

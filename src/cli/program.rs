@@ -1,14 +1,14 @@
-//! One file is three programs: the name it is called by says which.
+//! One file contains three programs. The name by which the file is called selects the program.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// What one file can be.
+/// A program that the file contains.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Program {
     /// The master and its administration.
     Buildmaster,
-    /// What developers and commit hooks run.
+    /// The client for developers and commit hooks.
     Buildbot,
     /// The native slave.
     Buildslave,
@@ -17,7 +17,7 @@ pub(super) enum Program {
 impl Program {
     const ALL: [Self; 3] = [Self::Buildmaster, Self::Buildbot, Self::Buildslave];
 
-    /// Its name.
+    /// The name of the program.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Buildmaster => "buildmaster",
@@ -26,9 +26,9 @@ impl Program {
         }
     }
 
-    /// Which program a command line calls. The first argument may name it, as in
-    /// `buildmaster buildslave start DIR`; it is then taken off. Otherwise the name that the file
-    /// has been called by counts, which may have an ending, as `buildslave-0.2` has.
+    /// The program that a command line calls. If the first argument names a program, as in
+    /// `buildmaster buildslave start DIR`, the argument is removed and counts. Otherwise the name
+    /// of the file counts, which may have a suffix such as `buildslave-0.2`.
     pub(super) fn called(args: &mut Vec<OsString>) -> Self {
         if let Some(named) = args.get(1).and_then(|word| Self::named(word)) {
             args.remove(1);

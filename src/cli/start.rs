@@ -24,16 +24,16 @@ pub(super) const PID_FILE: &str = "buildmaster.pid";
 /// Name of the program's log in the base directory.
 const LOG_FILE: &str = "buildmaster.log";
 
-/// How long `start` waits for the master to come up.
+/// How long `start` waits until the master is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts a master.
+/// Starts a master in the background or the foreground.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Start {
-    /// Say nothing when all goes well.
+    /// Print nothing on success
     #[arg(long, short)]
     pub(super) quiet: bool,
-    /// Stay in the foreground and log to standard error.
+    /// Stay in the foreground and log to standard error
     #[arg(long)]
     pub(super) nodaemon: bool,
     /// Set by `start` for the process in the background.
@@ -44,7 +44,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// For `restart`.
+    /// The start that `restart` performs.
     pub(super) fn of(dir: BaseDir, quiet: bool, nodaemon: bool) -> Self {
         Self {
             quiet,
@@ -63,8 +63,7 @@ impl Start {
         }
     }
 
-    /// Looks for all that would keep the master from starting, and shows it; says whether there is
-    /// nothing.
+    /// Shows everything that would keep the master from starting. Returns true if there is nothing.
     pub(super) fn check(&self, tell: Tell) -> anyhow::Result<bool> {
         let dir = self.dir.path();
         check_dir(dir)?;
@@ -83,7 +82,7 @@ impl Start {
         Ok(())
     }
 
-    /// Starts the daemon as a process of its own and waits until it is up.
+    /// Starts the daemon in a separate process and waits until it is ready.
     fn to_background(&self) -> anyhow::Result<ExitCode> {
         self.check_not_running()?;
         // Checked here, so that the errors are shown here, with colours.
@@ -96,7 +95,7 @@ impl Start {
             Started::Ready(text) if self.quiet => drop(text),
             Started::Ready(text) => say(&text),
             Started::StillStarting => bail!(
-                "the master was not up after {} s; {} tells what it does",
+                "the master was not ready after {} s; see {}",
                 PATIENCE.as_secs(),
                 dir.join(LOG_FILE).display()
             ),
@@ -113,7 +112,7 @@ impl Start {
         };
         match self.prepare() {
             Ok(None) => {
-                readiness.failed("the configuration is wrong");
+                readiness.failed("the configuration has errors");
                 Ok(ExitCode::from(USAGE))
             }
             Ok(Some((config, pid_file))) => {
@@ -129,10 +128,9 @@ impl Start {
         }
     }
 
-    /// Reads the configuration, goes to the base directory and takes the pid file.
+    /// Reads the configuration, changes to the base directory and locks the pid file.
     fn prepare(&self) -> anyhow::Result<Option<(Config, PidFile)>> {
-        // Whoever started this process in the background has looked at everything and told the
-        // warnings.
+        // The process that started this one has checked the site and printed the warnings.
         let (scope, tell) = if self.in_background {
             (Scope::File, Tell::Errors)
         } else {
@@ -144,7 +142,7 @@ impl Start {
             return Ok(None);
         };
         std::env::set_current_dir(dir)
-            .with_context(|| format!("cannot go to {}", dir.display()))?;
+            .with_context(|| format!("cannot change to the directory {}", dir.display()))?;
         let pid_file = PidFile::acquire(Path::new(PID_FILE))?;
         Ok(Some((config, pid_file)))
     }
@@ -167,7 +165,7 @@ impl Start {
             && meta.permissions().mode() & 0o055 != 0
         {
             tracing::warn!(
-                "others can read this base directory: `chmod 700` it, it has passwords and logs"
+                "other users can read this base directory, which has passwords and logs: run `chmod 700` on it"
             );
         }
         for exposed in daemon::exposed(&config) {
@@ -218,11 +216,13 @@ impl Start {
     }
 }
 
-/// Complains if there is no directory `dir`.
+/// Fails if there is no directory `dir`.
 pub(super) fn check_dir(dir: &Path) -> anyhow::Result<()> {
     if !dir.is_dir() {
         let dir = dir.display();
-        bail!("there is no directory {dir} (`buildmaster create-master {dir}` makes one)");
+        bail!(
+            "the base directory {dir} does not exist; create it with `buildmaster create-master {dir}`"
+        );
     }
     Ok(())
 }

@@ -15,29 +15,29 @@ use super::{USAGE, complain, say};
 use crate::botmaster::Ask;
 use crate::daemonize::{self, Stopped};
 
-/// How long a stop may take; the master itself gives up on everything within five seconds.
+/// Time limit for a stop. The master itself abandons all work within five seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Stops a running master.
+/// Stop a running master
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Stop {
-    /// Say nothing when all goes well.
+    /// Print nothing on success
     #[arg(long, short)]
     quiet: bool,
-    /// Start no more builds, and wait until the running ones have ended, or `cancel-stop` takes it
-    /// back.
+    /// Start no more builds, and wait until all running builds have finished or `cancel-stop`
+    /// cancels the stop
     #[arg(long)]
     clean: bool,
     #[command(flatten)]
     dir: BaseDir,
 }
 
-/// Stops a running master and starts it again, unless its configuration is wrong.
+/// Stop a running master and start it again, unless its configuration has errors
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Restart {
     #[command(flatten)]
     stop: Stop,
-    /// Stay in the foreground and log to standard error.
+    /// Stay in the foreground and log to standard error
     #[arg(long)]
     nodaemon: bool,
 }
@@ -47,7 +47,7 @@ impl Stop {
         if self.stop()? {
             return Ok(ExitCode::SUCCESS);
         }
-        bail!("no master runs in {}", self.dir.path().display())
+        bail!("no master is running in {}", self.dir.path().display())
     }
 
     /// Stops the master; says whether one ran.
@@ -68,7 +68,7 @@ impl Stop {
                 Ok(true)
             }
             Stopped::StillRunning(pid) => bail!(
-                "the master (process {pid}) still runs {} s after it was told to stop",
+                "the master (process {pid}) is still running {} s after the stop request",
                 PATIENCE.as_secs()
             ),
             Stopped::NotRunning => Ok(false),
@@ -76,10 +76,10 @@ impl Stop {
     }
 }
 
-/// Has the master end when its builds have, however long that takes.
+/// Asks the master to stop once all builds have finished, and waits for any length of time.
 ///
 /// # Errors
-/// It cannot be asked, or somebody has taken the stop back.
+/// The master cannot be reached, or somebody has cancelled the stop.
 fn drain(dir: &Path, pid_file: &Path) -> anyhow::Result<Stopped> {
     let Some(pid) = daemonize::running(pid_file)? else {
         return Ok(Stopped::NotRunning);
@@ -94,13 +94,15 @@ impl Restart {
         let start = Start::of(stop.dir.clone(), stop.quiet, *nodaemon);
         let errors = start.check(Tell::Errors);
         if !matches!(errors, Ok(true)) {
-            complain("nothing was stopped: a master could not start with this configuration");
+            complain(
+                "buildmaster: error: nothing was stopped, because the master could not start again",
+            );
         }
         if !errors? {
             return Ok(ExitCode::from(USAGE));
         }
         if !stop.stop()? && !stop.quiet {
-            say("no master was running; starting one");
+            say("no master was running; starting a new master");
         }
         start.run()
     }

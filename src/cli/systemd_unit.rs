@@ -1,4 +1,4 @@
-//! `buildmaster systemd-unit`: prints the unit that starts a master at boot.
+//! `buildmaster systemd-unit`: prints a unit that starts a master at boot.
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -10,10 +10,10 @@ use clap::Args;
 use super::base_dir::BaseDir;
 use super::say;
 
-/// The unit as it is shipped, with paths and a user that stand for one's own.
+/// The example unit, with placeholders for the program, the base directory and the user.
 const UNIT: &str = include_str!("../../examples/buildmaster.service");
 
-/// What the shipped unit has for the program, the base directory and the user.
+/// The placeholders in the example unit.
 const PROGRAM: &str = "/usr/local/bin/buildmaster";
 const BASE_DIR: &str = "/srv/ci";
 const USER: &str = "User=buildmaster";
@@ -37,23 +37,24 @@ impl SystemdUnit {
         let dir = self.dir.path();
         let dir = std::path::absolute(dir)
             .and_then(|dir| dir.canonicalize())
-            .with_context(|| format!("no base directory {}", dir.display()))?;
+            .with_context(|| format!("the base directory {} does not exist", dir.display()))?;
         let owner = std::fs::metadata(&dir).map(|meta| meta.uid())?;
         let user = self.user.clone().unwrap_or_else(|| user_name(owner));
-        let program = std::env::current_exe().context("cannot tell where this program is")?;
+        let program =
+            std::env::current_exe().context("cannot determine the path of this program")?;
         say(unit(&program, &dir, &user)?.trim_end());
         Ok(())
     }
 }
 
-/// The name of a user, or the number where there is no name.
+/// The name of a user, or the number if the user has no name.
 fn user_name(uid: u32) -> String {
     let user = uzers::get_user_by_uid(uid);
     let name = user.map(|user| user.name().to_string_lossy().into_owned());
     name.unwrap_or_else(|| uid.to_string())
 }
 
-/// The shipped unit with these paths and this user.
+/// The example unit with these paths and this user.
 fn unit(program: &Path, dir: &Path, user: &str) -> anyhow::Result<String> {
     let description = format!("Build master in {}", text(dir)?.replace('%', "%%"));
     Ok(UNIT
@@ -78,7 +79,9 @@ fn text(path: &Path) -> anyhow::Result<&str> {
     match std::str::from_utf8(path.as_os_str().as_bytes()) {
         Ok(text) if !text.contains(char::is_control) => Ok(text),
         Ok(_) | Err(_) => {
-            bail!("{path:?} cannot be written in a systemd unit; choose a plain path")
+            bail!(
+                "a systemd unit cannot name the path {path:?}; choose a path in UTF-8 without control characters"
+            )
         }
     }
 }
@@ -128,8 +131,15 @@ mod tests {
             assert_eq!(quoted(Path::new(path)).unwrap(), word);
         }
         let error = quoted(Path::new("/srv/a\nb")).unwrap_err().to_string();
-        assert!(error.contains("choose a plain path"), "{error}");
+        assert!(
+            error.contains("choose a path in UTF-8 without control characters"),
+            "{error}"
+        );
         let error = quoted(Path::new(OsStr::from_bytes(b"/srv/\xff"))).unwrap_err();
-        assert!(error.to_string().contains("choose a plain path"));
+        assert!(
+            error
+                .to_string()
+                .contains("choose a path in UTF-8 without control characters")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `buildmaster verify`: whether the state and the logs of a master are whole.
+//! `buildmaster verify`: checks the state and the logs of a master for damage.
 
 use std::process::ExitCode;
 
@@ -10,13 +10,13 @@ use crate::logs::LogReader;
 use crate::store::State;
 use crate::store::verify::KnownLog;
 
-/// Check the state and the logs of a master, running or not, for damage.
+/// Check the state and the logs of a master for damage, also while the master is running
 ///
-/// Reads all of the state file and looks whether each log that it knows is there and whole. Exits
-/// with 0 if all is well, and with 1 if not; what is wrong is listed on standard error.
+/// Verify reads the whole state and checks that every log in it exists and is complete. It lists
+/// damage on standard error. Exit code: 0 if nothing is damaged, 1 otherwise.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Verify {
-    /// Say nothing if all is well
+    /// Print nothing if nothing is damaged
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub(super) struct Verify {
 }
 
 impl Verify {
-    /// Checks and reports.
+    /// Checks the state and the logs, and reports damage.
     ///
     /// # Errors
     /// The state cannot be opened.
@@ -52,18 +52,18 @@ impl Verify {
         looked?;
         if wrong > 0 {
             complain(&format!(
-                "{}: {wrong} of what was checked is damaged",
+                "{}: {wrong} problems found",
                 self.dir.path().display()
             ));
             return Ok(ExitCode::FAILURE);
         }
         if !self.quiet {
             let logs = match logs {
-                1 => "1 log is".to_owned(),
-                n => format!("{n} logs are"),
+                1 => "1 log".to_owned(),
+                n => format!("{n} logs"),
             };
             say(&format!(
-                "{}: the state and {logs} whole",
+                "{}: no damage in the state and {logs}",
                 self.dir.path().display()
             ));
         }
@@ -75,17 +75,17 @@ impl Verify {
         match there {
             Ok(there) if there >= log.size => Ok(()),
             Ok(there) => Err(format!("has {there} bytes instead of {}", log.size)),
-            // It may have been pruned meanwhile.
+            // The log may have been pruned in the meantime.
             Err(_) if is_pruned(state, log) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err("is not there".to_owned())
+                Err("is missing".to_owned())
             }
             Err(error) => Err(format!("cannot be read: {error}")),
         }
     }
 }
 
-/// Whether the state has forgotten the log since it was asked for it.
+/// Whether the log was pruned after the check began.
 fn is_pruned(state: &State, log: &KnownLog) -> bool {
     state.is_log_kept(&log.path).is_ok_and(|kept| !kept)
 }

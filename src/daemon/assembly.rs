@@ -1,8 +1,8 @@
-//! A master is put together from its parts, runs, and ends.
+//! Assembles a master from its parts, runs it and shuts it down.
 //!
-//! The parts are what reaches outside: the state, the logs, the clocks, chance, signals, the
-//! control socket. Who makes them decides where the master runs; nothing here opens anything but
-//! the ports of the configuration.
+//! The parts connect the master to the outside: the state, the logs, the clocks, the random
+//! generator, signals and the control socket. The caller makes the parts and so decides where the
+//! master runs. This file opens nothing but the ports of the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,31 +31,31 @@ use crate::net::{Gatekeeper, Refusals, Tasks};
 use crate::status;
 use crate::store::Writer;
 
-/// What a master is put together from.
+/// The parts of a master.
 pub(super) struct Parts {
-    /// The configuration that it starts with.
+    /// The configuration at the start.
     pub(super) config: Arc<Config>,
-    /// Reads another one.
+    /// Reads the configuration again.
     pub(super) load: Load,
-    /// The program's own log, if it is a file.
+    /// The master's own log, if it is a file.
     pub(super) log: Option<LogFile>,
     /// The job directories of the configuration.
     pub(super) jobdirs: jobdirs::Opened,
-    /// What the state knew.
+    /// What was recovered from the state.
     pub(super) recovered: Recovered,
     /// Writes the state.
     pub(super) writer: Writer,
-    /// Up to which ticket the state is durable.
+    /// The newest ticket that is durable.
     pub(super) confirmed: watch::Receiver<Ticket>,
     /// Writes the logs of steps.
     pub(super) logs: LogStore,
     /// The clocks.
     pub(super) clock: Clock,
-    /// Everything that is left to chance, except secrets.
+    /// The random generator for everything but secrets.
     pub(super) rng: StdRng,
-    /// Where its tasks run.
+    /// The tracker of the tasks.
     pub(super) tasks: Tasks,
-    /// What signals ask for.
+    /// The requests of signals.
     pub(super) wishes: mpsc::Receiver<Wish>,
     /// The control socket.
     pub(super) socket: UnixListener,
@@ -70,10 +70,10 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Puts a master together and starts all its tasks but that of the core. Its ports are open.
+    /// Assembles a master, opens its ports and starts all its tasks except the core.
     ///
     /// # Errors
-    /// A secret is missing, or a port is taken.
+    /// A password is missing, or a port is in use.
     pub(super) fn assemble(parts: Parts) -> anyhow::Result<Self> {
         let Parts {
             config,
@@ -163,12 +163,12 @@ impl Daemon {
         })
     }
 
-    /// Where it listens.
+    /// The addresses that the master listens on.
     pub(super) fn addresses(&self) -> &[String] {
         &self.addresses
     }
 
-    /// Runs until it is told to stop and has stopped. Returns by when the process is to end.
+    /// Runs the master until it has stopped. Returns the deadline for the end of the process.
     pub(super) async fn run(mut self) -> Instant {
         self.engine.run().await;
 
@@ -177,20 +177,20 @@ impl Daemon {
         let in_time = timeout_at(deadline - COMMIT_TIME, self.tasks.finished()).await;
         if in_time.is_err() {
             let tasks = self.tasks.abort();
-            warn!(tasks, "some tasks did not end in time");
+            warn!(tasks, "some tasks did not finish in time");
         }
         drop(self.engine);
         if timeout_at(deadline, self.writer.close()).await.is_err() {
             error!(
-                "the last writes to the state were not confirmed in time; what was acknowledged is on disk"
+                "the last writes to the state were not confirmed in time; all acknowledged writes are on disk"
             );
         }
-        info!("the master has stopped");
+        info!("master stopped");
         deadline
     }
 }
 
-/// Starts what works by itself beside the core.
+/// Starts the background tasks beside the core.
 fn start_chores(
     tasks: &Tasks,
     newsroom: &Newsroom,
@@ -220,17 +220,17 @@ fn first_facts(config: &Config, clock: &Clock, ports: Vec<OpenPort>) -> Facts {
     facts
 }
 
-/// Questions that may wait for the core; more wait at their askers.
+/// Maximum number of queued questions to the core; further questions wait at their senders.
 const QUESTIONS: usize = 1024;
 
-/// How long the process may live after it was told to stop (PROMISES).
+/// Time limit from the stop request to the end of the process (PROMISES).
 const LONGEST_STOP: Duration = Duration::from_secs(5);
 
-/// How long all may take that comes after the end of the core: tasks, the last commit, the runtime.
-/// None of them knows how long the others take, so all have one deadline.
+/// Time limit for everything after the end of the core: tasks, the last commit, the runtime. They
+/// share one deadline.
 const END_TIME: Duration = Duration::from_millis(1_500);
 
-/// What of that is kept for the last commit.
+/// The part of that time that is reserved for the last commit.
 const COMMIT_TIME: Duration = Duration::from_millis(500);
 
 const _: () = assert!(STOP_TIME.as_millis() + END_TIME.as_millis() < LONGEST_STOP.as_millis());

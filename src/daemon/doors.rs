@@ -1,8 +1,8 @@
-//! Who may log in, and where: the ports of the configuration that is in force.
+//! The doors of a master: its ports, and the users that may log in at each.
 //!
-//! Invariants: everything that can fail (a password that cannot be read, a port that is taken)
-//! fails while another configuration is prepared, when nothing has changed yet; a port that both
-//! configurations have stays open, and whoever is connected stays connected (TUP-08).
+//! Invariants: everything that can fail (an unreadable password, a port in use) fails while a new
+//! configuration is prepared, before anything changes. A port that both configurations have stays
+//! open, and connected peers stay connected (TUP-08).
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -27,33 +27,33 @@ use crate::process::Environment;
 /// The open doors.
 #[derive(Debug)]
 pub(super) struct Doors {
-    /// One for each set of ports with users of its own.
+    /// One door for each set of ports with its own users.
     groups: BTreeMap<Group, Arc<Door>>,
     ports: Vec<Port>,
-    /// For slaves inside the master.
+    /// The door for slaves inside the master.
     local: Arc<Door>,
-    /// The passwords of the slaves inside the master, made for this run.
+    /// The passwords of the slaves inside the master, generated for this run.
     local_passwords: BTreeMap<SlaveName, String>,
-    /// Those that the configuration names.
+    /// The passwords from the configuration.
     passwords: Passwords,
     keepalives: watch::Sender<Arc<Keepalives>>,
-    /// This process's environment without the variables in which this configuration, or one before
-    /// it in this run, has passwords.
+    /// The environment of this process without the variables that hold passwords in this
+    /// configuration or in an earlier configuration of this run.
     environment: watch::Sender<Arc<Environment>>,
-    /// What the instances of latent slaves are told.
+    /// The connection data for instances of latent slaves.
     access: watch::Sender<Arc<Access>>,
-    /// Where those go who have logged in.
+    /// The channel for completed logins.
     logins: mpsc::Sender<Login>,
     gatekeeper: Arc<Gatekeeper>,
     tasks: Tasks,
 }
 
-/// What ports have in common that share their users.
+/// The key of a door: ports with the same key share their users.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Group {
     /// The slave port.
     Slaves,
-    /// Ports of their own, as they are written.
+    /// Separate ports, as the configuration writes them.
     Own(Vec<String>),
 }
 
@@ -63,7 +63,7 @@ impl Group {
     }
 }
 
-/// A port that is open.
+/// An open port.
 #[derive(Debug)]
 struct Port {
     address: Listen,
@@ -72,7 +72,7 @@ struct Port {
     door: watch::Sender<Arc<Door>>,
 }
 
-/// What a configuration wants, with passwords read.
+/// The doors of a configuration, with passwords read.
 #[derive(Debug)]
 struct Wanted {
     groups: BTreeMap<Group, (Vec<Listen>, Directory)>,
@@ -85,7 +85,7 @@ struct Wanted {
     passwords: Passwords,
 }
 
-/// Another configuration's doors, ready to be opened.
+/// The doors of a new configuration, ready to be opened.
 #[derive(Debug)]
 pub(super) struct Prepared {
     wanted: Wanted,
@@ -93,7 +93,7 @@ pub(super) struct Prepared {
 }
 
 impl Doors {
-    /// Doors that are all closed.
+    /// Creates doors that are all closed.
     pub(super) fn new(
         logins: mpsc::Sender<Login>,
         gatekeeper: Arc<Gatekeeper>,
@@ -120,8 +120,7 @@ impl Doors {
         }
     }
 
-    /// Reads the passwords of `config` and opens those of its ports that are not open yet, without
-    /// letting anybody in.
+    /// Reads the passwords of `config` and opens its new ports without accepting connections.
     ///
     /// # Errors
     /// A password cannot be read, or a port cannot be opened. Nothing has changed.
@@ -135,10 +134,10 @@ impl Doors {
                 }
                 let opened = open(address).with_context(|| match self.clashing(address) {
                     Some(other) => format!(
-                        "the master itself listens on {}; stop and start it to change that",
+                        "this master already listens on {}; restart the master to change the port",
                         other.bound
                     ),
-                    None => "a port of the configuration cannot be opened".to_owned(),
+                    None => "cannot open a port of the configuration".to_owned(),
                 })?;
                 new_ports.push((address.clone(), opened));
             }
@@ -146,7 +145,7 @@ impl Doors {
         Ok(Prepared { wanted, new_ports })
     }
 
-    /// Who has another password in what was prepared: what it is, and its name.
+    /// The owners of changed passwords: their kind and their name.
     pub(super) fn other_passwords<'a>(
         &'a self,
         prepared: &'a Prepared,
@@ -154,7 +153,7 @@ impl Doors {
         prepared.wanted.passwords.changed_since(&self.passwords)
     }
 
-    /// Opens and closes ports, as it was prepared. Answers with the ports that are open now.
+    /// Opens and closes the prepared doors. Returns the open ports.
     pub(super) fn commit(&mut self, prepared: Prepared) -> Vec<OpenPort> {
         let Prepared { wanted, new_ports } = prepared;
         let mut new_ports = new_ports;
@@ -224,7 +223,7 @@ impl Doors {
             .collect()
     }
 
-    /// The addresses that are open, as the configuration names them.
+    /// The open addresses, as the configuration writes them.
     pub(super) fn addresses(&self) -> Vec<Listen> {
         self.ports.iter().map(|port| port.address.clone()).collect()
     }
@@ -239,17 +238,17 @@ impl Doors {
         &self.local_passwords
     }
 
-    /// How slaves are checked while they are connected, as it is configured.
+    /// The configured keepalives of slaves.
     pub(super) fn keepalives(&self) -> watch::Receiver<Arc<Keepalives>> {
         self.keepalives.subscribe()
     }
 
-    /// What local slaves start commands with.
+    /// The environment of the commands of local slaves.
     pub(super) fn environment(&self) -> watch::Receiver<Arc<Environment>> {
         self.environment.subscribe()
     }
 
-    /// What the instances of latent slaves are told, as it is configured.
+    /// The configured connection data for instances of latent slaves.
     pub(super) fn access(&self) -> watch::Receiver<Arc<Access>> {
         self.access.subscribe()
     }
@@ -328,7 +327,7 @@ impl Doors {
                 };
                 if Hashed::looks_like(&password) {
                     let text = String::from_utf8_lossy(&password);
-                    let hash = Hashed::parse(&text).context("the hash of the password is unusable");
+                    let hash = Hashed::parse(&text).context("invalid password hash");
                     let of = || format!("user \"{user}\" of scheduler \"{name}\"");
                     directory.insert_hashed(user, hash.with_context(of)?, kind);
                 } else {
@@ -357,7 +356,7 @@ impl Doors {
         })
     }
 
-    /// An open port that is in the way of `address`.
+    /// An open port that conflicts with `address`.
     fn clashing(&self, address: &Listen) -> Option<&Port> {
         self.ports
             .iter()
@@ -374,8 +373,8 @@ impl Bound {
     }
 }
 
-/// `ports` without the loopback of IPv6 if this machine has none: a port without an address means
-/// both loopbacks.
+/// `ports` without the IPv6 loopback if this machine has none. A port without an address means both
+/// loopbacks.
 pub(super) fn present(ports: &[Listen]) -> Vec<Listen> {
     let loopback = |l: &Listen| matches!(l, Listen::Tcp(a) if a.ip() == Ipv6Addr::LOCALHOST);
     let has_v6 = std::net::TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).is_ok();

@@ -1,8 +1,8 @@
-//! What others on this machine can do to a master through the permissions of its files.
+//! Finds files of a master whose permissions give other users of this machine too much access.
 //!
-//! Whoever can replace a file that the master reads can have it run commands; whoever can read a
-//! password can log in with it. Nothing is refused for that, since an operator may have reasons,
-//! but it is told at a start and by `checkconfig`.
+//! A user who can replace a file that the master reads can make the master run commands. A user who
+//! can read a password can log in. The master only warns about such files, at a start and in
+//! `checkconfig`, because an operator may have reasons for the permissions.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -16,8 +16,8 @@ use rustix::process::geteuid;
 use super::jobdirs;
 use crate::config::{Config, Secret};
 
-/// What others can do to the master that runs with `config` in the current directory, its base
-/// directory: a sentence for each finding, with the remedy.
+/// Checks the files of a master with the configuration `config` and the current directory as its
+/// base directory. Returns a sentence for each finding, with the remedy.
 #[must_use]
 pub fn exposed(config: &Config) -> Vec<String> {
     exposed_in(Path::new("."), config)
@@ -48,24 +48,24 @@ pub(super) fn exposed_in(basedir: &Path, config: &Config) -> Vec<String> {
     found
 }
 
-/// A directory in which others could put something in the place of what the master works with.
+/// A finding if other users can replace files in a directory.
 fn directory(what: &str, path: &Path, meta: &Metadata) -> Option<String> {
     let shown = path.display();
     if let Some((who, bits)) = writers(meta) {
         return Some(format!(
-            "{what} {shown} can be written by {who}, who can replace what is in it: `chmod {bits} {shown}`"
+            "{what} {shown} can be written by {who}, who can replace files in it: run `chmod {bits} {shown}`"
         ));
     }
     let owner = meta.uid();
     (![0, geteuid().as_raw()].contains(&owner)).then(|| {
         format!(
-            "{what} {shown} belongs to another user (uid {owner}), who can replace what is in it: `chown` it to the \
+            "{what} {shown} belongs to another user (uid {owner}), who can replace files in it: `chown` it to the \
              user of the master"
         )
     })
 }
 
-/// A directory above the base directory in which everybody could put another one in its place.
+/// A finding if everybody can replace a directory above the base directory.
 fn above(base: &Path) -> Option<String> {
     let open = base.ancestors().skip(1).find(|dir| {
         dir.metadata()
@@ -73,19 +73,19 @@ fn above(base: &Path) -> Option<String> {
     })?;
     let open = open.display();
     Some(format!(
-        "{open}, which has the base directory in it, can be written by everybody on this machine: `chmod o-w {open}`"
+        "{open}, which contains the base directory, can be written by everybody on this machine: run `chmod o-w {open}`"
     ))
 }
 
-/// A file or directory of the base directory that others can write. A group does not count if the
-/// base directory keeps it out.
+/// A finding if other users can write to a file or directory in the base directory. A group does
+/// not count if it has no access to the base directory.
 fn part(path: &Path, base: &Metadata) -> Option<String> {
     let meta = path.metadata().ok()?;
     let (who, bits) = writers(&meta)?;
     let is_kept_out = meta.mode() & OTHERS_WRITE == 0 && base.mode() & GROUP_SEARCH == 0;
     (!is_kept_out).then(|| {
         let path = path.display();
-        format!("{path} can be written by {who}, who can act as the master's user: `chmod {bits} {path}`")
+        format!("{path} can be written by {who}, who can act as the master's user: run `chmod {bits} {path}`")
     })
 }
 
@@ -96,12 +96,12 @@ fn file(secret: &Secret) -> Option<&Path> {
     }
 }
 
-/// A password file that others can read or write.
+/// A finding if other users can read or write a password file.
 fn password(path: &Path) -> Option<String> {
     let meta = path.metadata().ok()?;
     let (all, group) = reached_by(path).ok()?;
     let mode = meta.permissions().mode();
-    // A file of root that is given to the master's group is meant so.
+    // A file of root that the master's group can read is intended.
     let is_own = meta.uid() == geteuid().as_raw();
     let who = if all && mode & 0o006 != 0 {
         "everybody on this machine"
@@ -113,11 +113,11 @@ fn password(path: &Path) -> Option<String> {
     let can = if mode & 0o022 != 0 { "written" } else { "read" };
     let path = path.display();
     Some(format!(
-        "the password file {path} can be {can} by {who}: `chmod 600 {path}`"
+        "the password file {path} can be {can} by {who}: run `chmod 600 {path}`"
     ))
 }
 
-/// Whether everybody, and whether groups, can go through all directories above a file.
+/// Whether everybody, and whether groups, can traverse all directories above a file.
 fn reached_by(path: &Path) -> io::Result<(bool, bool)> {
     let path = fs::canonicalize(path)?;
     let (mut all, mut group) = (true, true);
@@ -129,7 +129,7 @@ fn reached_by(path: &Path) -> io::Result<(bool, bool)> {
     Ok((all, group))
 }
 
-/// Who beside the owner can write it, and what to give `chmod` against that.
+/// The users besides the owner that can write to a file, and the `chmod` mode that prevents it.
 fn writers(meta: &Metadata) -> Option<(&'static str, &'static str)> {
     match (meta.mode() & OTHERS_WRITE, meta.mode() & GROUP_WRITE) {
         (0, 0) => None,
@@ -139,7 +139,7 @@ fn writers(meta: &Metadata) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// What lies in a base directory and decides what the master does.
+/// Files in a base directory that determine what the master does.
 const PARTS: [&str; 5] = [
     "master.toml",
     "secrets",
@@ -154,8 +154,7 @@ const OTHERS_WRITE: u32 = 0o002;
 const OTHERS_SEARCH: u32 = 0o001;
 const STICKY: u32 = 0o1000;
 
-/// Whether `file` is the configuration of a base directory, and not one that lies anywhere to be
-/// checked.
+/// Whether `file` is the configuration of a base directory, and not a separate file to be checked.
 #[must_use]
 pub(super) fn is_in_base_directory(file: &Path) -> bool {
     file.file_name() == Some(OsStr::new("master.toml"))
@@ -224,8 +223,8 @@ mod tests {
         assert_eq!(
             check(&[("", 0o770), ("master.toml", 0o664)]),
             [
-                "the base directory ci can be written by its group, who can replace what is in it: `chmod g-w ci`",
-                "ci/master.toml can be written by its group, who can act as the master's user: `chmod g-w ci/master.toml`",
+                "the base directory ci can be written by its group, who can replace files in it: run `chmod g-w ci`",
+                "ci/master.toml can be written by its group, who can act as the master's user: run `chmod g-w ci/master.toml`",
             ]
         );
         for part in ["master.toml", "secrets", "state.sqlite", "builders"] {
@@ -241,7 +240,7 @@ mod tests {
         assert!(
             found
                 .iter()
-                .any(|found| found.contains("which has the base directory in it"))
+                .any(|found| found.contains("which contains the base directory"))
         );
         assert_eq!(check(&[("..", 0o1777)]), [""; 0]);
     }
@@ -266,13 +265,13 @@ mod tests {
         assert_eq!(
             found(0o644),
             [
-                "the password file ci/secrets/bot can be read by everybody on this machine: `chmod 600 ci/secrets/bot`"
+                "the password file ci/secrets/bot can be read by everybody on this machine: run `chmod 600 ci/secrets/bot`"
             ]
         );
         assert_eq!(
             found(0o640),
             [
-                "the password file ci/secrets/bot can be read by its group: `chmod 600 ci/secrets/bot`"
+                "the password file ci/secrets/bot can be read by its group: run `chmod 600 ci/secrets/bot`"
             ]
         );
         assert_eq!(found(0o600), [""; 0]);

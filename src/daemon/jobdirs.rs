@@ -19,7 +19,7 @@ pub(super) fn paths(config: &Config) -> impl Iterator<Item = (&SchedulerName, Pa
     configured(config).map(|(name, jobdir)| (name, jobdir.jobdir.clone()))
 }
 
-/// The directories that are watched. The base directory is the current one.
+/// The watched job directories. The base directory is the current directory.
 #[derive(Debug)]
 pub(super) struct Jobdirs {
     watched: BTreeMap<SchedulerName, Watched>,
@@ -32,17 +32,17 @@ struct Watched {
     config: TryJobdirConfig,
     lock: Lock,
     stop: CancellationToken,
-    /// Ends when the directory is not watched any more.
+    /// Ends when the directory is no longer watched.
     ended: oneshot::Receiver<()>,
 }
 
-/// Directories that have been opened.
+/// Job directories that have been opened.
 pub(super) type Opened = Vec<(TryJobdirConfig, SchedulerName, JobdirWatcher)>;
 
-/// Opens the job directories, before anything else is touched.
+/// Opens the job directories before the master touches anything else.
 ///
 /// # Errors
-/// One is missing, or cannot be used.
+/// A job directory is missing or unusable.
 pub(super) fn open(config: &Config) -> anyhow::Result<Opened> {
     open_all(owned(configured(config)), Vec::new())
 }
@@ -61,7 +61,7 @@ fn open_all(
 }
 
 impl Jobdirs {
-    /// Begins to take jobs.
+    /// Starts to watch the job directories.
     pub(super) fn start(opened: Opened, control: Control, tasks: Tasks) -> Self {
         let mut jobdirs = Self {
             watched: BTreeMap::new(),
@@ -75,23 +75,23 @@ impl Jobdirs {
         jobdirs
     }
 
-    /// Opens those directories of `config` that are not watched with the same settings already.
+    /// Opens the job directories of `config` that are new or have new settings.
     ///
     /// # Errors
-    /// One is missing, or cannot be used. Nothing has changed.
+    /// A job directory is missing or unusable. Nothing has changed.
     pub(super) async fn prepare(&self, config: &Config) -> anyhow::Result<Opened> {
         let wanted: BTreeMap<_, _> = configured(config).collect();
         let stays = |name: &SchedulerName| self.stays(name, wanted.get(name).copied());
         let new = wanted.iter().filter(|(name, _)| !stays(name));
         let new = owned(new.map(|(&name, &jobdir)| (name, jobdir)));
-        // One scheduler may take over the directory of another.
+        // A scheduler may take over the directory of another scheduler.
         let leaving = self.watched.iter().filter(|(name, _)| !stays(name));
         let leaving = leaving.map(|(_, watched)| watched.lock.clone()).collect();
         tokio::task::spawn_blocking(move || open_all(new, leaving)).await?
     }
 
-    /// Watches what was opened, when all has ended that `config` does not have. A directory whose
-    /// settings are the same does not notice.
+    /// Watches the opened directories once the directories that `config` removes have been
+    /// released. Directories with unchanged settings are not disturbed.
     pub(super) fn commit(&mut self, config: &Config, opened: Opened) {
         let wanted: BTreeMap<_, _> = configured(config).collect();
         let (all_gone, is_free) = watch::channel(());
@@ -102,7 +102,7 @@ impl Jobdirs {
             watched.stop.cancel();
             let all_gone = all_gone.clone();
             self.tasks.spawn(info_span!("jobdirs"), async move {
-                // It ends by being dropped.
+                // Dropping this value ends the watcher.
                 drop(watched.ended.await);
                 drop(all_gone);
             });
@@ -118,7 +118,7 @@ impl Jobdirs {
         watched.is_some_and(|watched| Some(&watched.config) == wanted)
     }
 
-    /// Watches a directory when the other end of `is_free` is gone.
+    /// Watches a directory once the other end of `is_free` is dropped.
     fn watch(
         &mut self,
         (config, name, watcher): (TryJobdirConfig, SchedulerName, JobdirWatcher),

@@ -1,8 +1,8 @@
-//! Slaves inside the master: the native slave over a stream in memory, speaking what every slave
-//! speaks.
+//! Slaves inside the master: each is the native slave, which speaks the usual protocol over a
+//! stream in memory.
 //!
-//! One that was told to end (SLV-08) stays down until that is taken back: nobody else could start
-//! it again.
+//! A local slave that was shut down (SLV-08) stays down until the shutdown is cancelled, because
+//! nobody else could start it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,19 +21,19 @@ use crate::model::SlaveName;
 use crate::net::{Door, Tasks};
 use crate::process::Environment;
 
-/// The slaves that run inside the master. Their work is below `slaves/NAME` in the base directory.
+/// The slaves that run inside the master. Each works below `slaves/NAME` in the base directory.
 #[derive(Debug)]
 pub(super) struct Locals {
     running: BTreeMap<SlaveName, CancellationToken>,
-    /// Those that are to end, or have, and are to stay down.
+    /// The slaves that are shutting down or down, and are to stay down.
     graceful: watch::Receiver<BTreeSet<SlaveName>>,
     tasks: Tasks,
-    /// Gives each slave a generator of its own.
+    /// Seeds the generator of each slave.
     rng: StdRng,
 }
 
 impl Locals {
-    /// None.
+    /// No local slaves.
     pub(super) const fn new(
         tasks: Tasks,
         graceful: watch::Receiver<BTreeSet<SlaveName>>,
@@ -47,7 +47,7 @@ impl Locals {
         }
     }
 
-    /// Starts those that are configured and do not run, and stops those that run and are not
+    /// Starts the configured slaves that are not running, and stops the running slaves that are not
     /// configured.
     pub(super) fn set(&mut self, doors: &Doors) {
         self.running.retain(|name, stop| {
@@ -72,7 +72,8 @@ impl Locals {
         environment: watch::Receiver<Arc<Environment>>,
         door: &Arc<Door>,
     ) -> CancellationToken {
-        // Absolute, because it is what the slave tells of itself, and what `builddir` is made of.
+        // Absolute, because the slave reports this path to the master and derives `builddir` from
+        // it.
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let base_dir = here.join("slaves").join(name.as_str());
         let settings = Settings {
@@ -100,7 +101,7 @@ impl Locals {
                 () = &mut lives => {}
                 () = stopping => {
                     ends.cancel();
-                    // It kills what it runs.
+                    // Dropping the slave kills its commands.
                     lives.await;
                 }
             }
@@ -109,8 +110,8 @@ impl Locals {
     }
 }
 
-/// Runs a slave until `stop`; one that was told to end by the master begins again when it is not to
-/// end any more.
+/// Runs a slave until `stop`. After a shutdown by the master, the slave starts again once the
+/// shutdown is cancelled.
 async fn live(
     settings: Settings,
     connector: Connector,
@@ -126,7 +127,7 @@ async fn live(
         };
         let slave = (settings.clone(), connector.clone());
         let ended = buildslave::run(slave.0, slave.1, controls, &mut rng, drop).await;
-        info!("the local slave has ended: {ended:?}");
+        info!("local slave ended: {ended:?}");
         if ended == Ended::Stopped {
             return;
         }

@@ -1,4 +1,4 @@
-//! What becomes of those who have logged in.
+//! Serves peers that have logged in: slaves, change sources and try clients.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use crate::pb::Luid;
 use crate::store::Writer;
 use crate::{changes, status};
 
-/// Logins that may wait to be taken in; more wait at their connections.
+/// Maximum number of completed logins in the queue; further logins wait in their connections.
 pub(super) const LOGINS: usize = 64;
 
-/// A slave that gave the right password.
+/// A slave that has logged in.
 #[derive(Debug)]
 pub(super) struct SlaveLogin {
-    /// Its name.
+    /// The name of the slave.
     pub(super) name: SlaveName,
-    /// Its connection.
+    /// The connection of the slave.
     pub(super) peer: Peer,
-    /// The object to drive it by.
+    /// The slave's object for calls from the master.
     pub(super) bot: Luid,
-    /// To answer when it is attached.
+    /// The login to answer once the slave is attached.
     pub(super) answer: LoginAnswer,
-    /// How it is checked while it is connected.
+    /// The keepalives of the connection.
     pub(super) keepalives: watch::Receiver<Arc<Keepalives>>,
 }
 
-/// Takes in who has logged in, and sends each to the one who serves his kind.
+/// Receives completed logins and starts the service for each kind of user.
 pub(super) async fn receive(
     mut logins: mpsc::Receiver<Login>,
     slaves: mpsc::Sender<SlaveLogin>,
@@ -61,14 +61,14 @@ pub(super) async fn receive(
         };
         if let Some(record) = record {
             let at = control.clock().wall();
-            // Nobody waits for it: without it, a user who mistypes after a restart may wait a
-            // little.
+            // Nobody waits for this record. Without it, a user who mistypes a password after a
+            // restart waits a little longer.
             writer.hand_in(None, vec![Op::LoginKnown { record, at }]);
         }
         match kind {
             UserKind::Slave(name) => {
                 let Some(bot) = mind else {
-                    let why = "the slave brought no object to be driven by";
+                    let why = "the slave sent no object for calls from the master";
                     refusals.note(Refused::Slave(name), peer.address(), why);
                     peer.close(why);
                     continue;

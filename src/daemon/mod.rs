@@ -1,14 +1,14 @@
-//! Composition: the tasks of a running master, its signals, its end.
+//! Composition: the tasks of a running master, its signals and its shutdown.
 //!
 //! [`run`] makes the parts, and `assembly` puts them together. The task of `engine` owns the core
 //! and carries out its commands; it is the only place that reads a clock for the core. `sessions`
-//! holds the connected slaves, `builds` the running builds, `instances` those of latent slaves,
-//! `logins` says who may log in, `announce` writes events to the log, `pruning` takes away what is
-//! old.
+//! holds the connected slaves, `builds` the running builds, `instances` the instances of latent
+//! slaves. `logins` serves clients that have logged in, `announce` writes events to the log, and
+//! `pruning` removes old history.
 //!
-//! Invariants: control state has one owner, the engine; others send it what happened over bounded
-//! channels. Every task is spawned on the tracker and ends with the token. At a stop the doors
-//! close first, then builds end, then the state is committed (PROMISES).
+//! Invariants: the engine alone owns control state; other tasks send events to the engine over
+//! bounded channels. Every task is spawned on the tracker and ends with the token. At a stop the
+//! doors close first, then builds end, then the state is committed (PROMISES).
 
 mod announce;
 mod assembly;
@@ -53,13 +53,14 @@ pub use preflight::{Holds, Site};
 pub use reconfigure::{Load, rotation};
 pub use zone::machine_zone;
 
-/// Runs the master in the current directory, its base directory, until it is told to stop. `load`
-/// reads the configuration anew when it is to be taken again; `log` is the program's own log, if it
-/// is a file; `ready` is called with the addresses it listens on when it is up. Returns by when the
-/// process is to end.
+/// Runs the master until it is told to stop. The base directory is the current directory. `load`
+/// reads the configuration again on a reconfigure. `log` is the master's own log if that is a file.
+/// `ready` is called with the listening addresses once the master is ready. Returns the deadline
+/// for the end of the process.
 ///
 /// # Errors
-/// It cannot start: the state is in use, a secret is missing, a port is taken.
+/// The master cannot start, for example because the state is in use, a password is missing or a
+/// port is in use.
 pub async fn run(
     config: Config,
     load: Load,
@@ -74,7 +75,7 @@ pub async fn run(
     debug!(
         identity = recovered.state.identity,
         epoch = recovered.state.epoch,
-        "the state is open"
+        "state opened"
     );
     let again = recovered
         .open_builds
@@ -84,7 +85,7 @@ pub async fn run(
         info!(
             builder = %build.builder,
             build = build.number.0,
-            "the master was killed while this build ran: it is built again"
+            "build interrupted by a kill of the master: building again"
         );
     }
     let (persisted, confirmed) = watch::channel(Ticket(0));
@@ -92,7 +93,7 @@ pub async fn run(
         .start(Box::new(move |ticket| {
             persisted.send_replace(ticket);
         }))
-        .context("cannot start the writer of the state")?;
+        .context("cannot start the state writer")?;
     let tasks = Tasks::default();
     let daemon = Daemon::assemble(Parts {
         config,
@@ -102,7 +103,7 @@ pub async fn run(
         recovered,
         writer,
         confirmed,
-        logs: LogStore::start(basedir.to_owned()).context("cannot start the writer of logs")?,
+        logs: LogStore::start(basedir.to_owned()).context("cannot start the log writer")?,
         clock,
         rng: StdRng::from_rng(&mut rand::rng()),
         wishes: signals::watch(&tasks).context("cannot watch for signals")?,
@@ -110,7 +111,7 @@ pub async fn run(
         tasks,
     })?;
     ready(daemon.addresses());
-    info!(addresses = ?daemon.addresses(), "the master is up");
+    info!(addresses = ?daemon.addresses(), "master started");
     let deadline = daemon.run().await;
     match std::fs::remove_file(socket::FILE) {
         Ok(()) => {}

@@ -1,4 +1,5 @@
-//! The passwords of a configuration, read from where it says that they are.
+//! The passwords of a configuration, read from the file, from password files and from the
+//! environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,11 +9,11 @@ use anyhow::{Context, bail};
 
 use crate::config::Secret;
 
-/// Whose password it is: what it is, and its name, as in a [`crate::config::Difference`], and the
-/// user if there are several.
+/// The owner of a password: its kind and its name, as in a [`crate::config::Difference`], and the
+/// user if the owner has several.
 type Owner = (&'static str, String, Option<String>);
 
-/// What has been read.
+/// The passwords that have been read.
 #[derive(Default)]
 pub(super) struct Passwords {
     of: BTreeMap<Owner, Vec<u8>>,
@@ -20,10 +21,10 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
-    /// Reads the password of what has only one.
+    /// Reads the password of an owner with one password.
     ///
     /// # Errors
-    /// It cannot be read, or is empty.
+    /// The password cannot be read, or is empty.
     pub(super) fn read(
         &mut self,
         what: &'static str,
@@ -34,10 +35,10 @@ impl Passwords {
         password.with_context(|| format!("{what} \"{name}\""))
     }
 
-    /// Reads the password of one of several users.
+    /// Reads the password of a user of an owner with several users.
     ///
     /// # Errors
-    /// It cannot be read, or is empty.
+    /// The password cannot be read, or is empty.
     pub(super) fn read_of_user(
         &mut self,
         user: &str,
@@ -59,12 +60,13 @@ impl Passwords {
         Ok(password)
     }
 
-    /// The variables of the environment that have some of them.
+    /// The environment variables that hold passwords.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
     }
 
-    /// Who has another password than in `old`: what it is, and its name. Who is new has not.
+    /// The owners whose password differs from `old`: their kind and their name. New owners do not
+    /// count.
     pub(super) fn changed_since<'a>(
         &'a self,
         old: &'a Self,
@@ -77,16 +79,16 @@ impl Passwords {
 }
 
 impl fmt::Debug for Passwords {
-    /// Without the passwords.
+    /// Prints no passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.of.keys()).finish()
     }
 }
 
-/// The password that `secret` means; a file is in `basedir`.
+/// Reads the password that `secret` describes. Files are relative to `basedir`.
 ///
 /// # Errors
-/// It cannot be read, or is empty.
+/// The password cannot be read, or is empty.
 pub(super) fn read(secret: &Secret, basedir: &Path) -> anyhow::Result<Vec<u8>> {
     let password = match secret {
         Secret::Inline(password) => password.clone().into_bytes(),
@@ -100,7 +102,9 @@ pub(super) fn read(secret: &Secret, basedir: &Path) -> anyhow::Result<Vec<u8>> {
         }
         Secret::Env(name) => match std::env::var(name) {
             Ok(password) => password.into_bytes(),
-            Err(_) => bail!("the environment variable {name} with the password is not set"),
+            Err(_) => {
+                bail!("the environment variable {name}, which holds the password, is not set")
+            }
         },
     };
     if password.is_empty() {

@@ -1,8 +1,8 @@
-//! What a configuration needs outside of its file, looked for before a master starts or takes it.
+//! Checks what a configuration needs outside its file, before a master starts or reconfigures.
 //!
-//! `checkconfig`, `start`, `restart` and a reconfiguration ask here, so that they agree. All that
-//! is missing is found at once, each with its place in the file and what to do. Nothing is changed:
-//! no file is made, nobody is let in at a port.
+//! `checkconfig`, `start`, `restart` and a reconfigure all run these checks, so their answers
+//! agree. All problems are reported at once, each with its place in the file and the remedy. The
+//! checks change nothing: they create no file and accept no connection.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,27 +21,27 @@ use crate::net::listen::probe;
 use crate::pb::hashed::Hashed;
 use crate::store::{State, Store, StoreError};
 
-/// Where a master is to run, and what it holds already if one runs there.
+/// Where a master is to run, and the resources that a running master already holds.
 #[derive(Clone, Debug)]
 pub struct Site<'a> {
-    /// Its base directory.
+    /// The base directory.
     pub basedir: &'a Path,
-    /// What the master that runs there holds.
+    /// The resources of the master that is running in the base directory.
     pub holds: Holds,
 }
 
-/// What belongs to a running master already.
+/// The resources that a running master holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Holds {
-    /// Nothing: none runs.
+    /// Nothing: no master is running.
     Nothing,
-    /// The state, and these addresses.
+    /// The state and these addresses.
     Ports(Vec<Listen>),
-    /// The state, and addresses that it did not tell.
+    /// The state and unknown addresses.
     Unknown,
 }
 
-/// Looks for what `reading` needs at `site`, and adds what is missing to its problems.
+/// Checks everything that `reading` needs at `site`, and adds the problems to `reading`.
 pub fn check(reading: &mut Reading, site: &Site<'_>) {
     let mut preflight = Preflight {
         site,
@@ -75,9 +75,9 @@ struct Preflight<'a> {
     text: String,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
-    /// Addresses that were complained about.
+    /// Addresses that have been reported.
     ports: BTreeSet<String>,
-    /// Programs that were complained about, with what does not work without them.
+    /// Programs that have been reported, with the features that need them.
     programs: BTreeSet<(String, String)>,
 }
 
@@ -97,10 +97,10 @@ impl Preflight<'_> {
                     let help = match &error {
                         JobdirError::Missing(path) => {
                             let path = path.display();
-                            format!("make it: mkdir -p {path}/tmp {path}/new {path}/cur")
+                            format!("create it: mkdir -p {path}/tmp {path}/new {path}/cur")
                         }
                         JobdirError::NotAllowed(_) => {
-                            "give the master's user the right to read and write it (chown, chmod)"
+                            "make it readable and writable for the master's user (chown, chmod)"
                                 .to_owned()
                         }
                         JobdirError::NoDirectory(_)
@@ -108,7 +108,7 @@ impl Preflight<'_> {
                         | JobdirError::InUse(_)
                         | JobdirError::Io { .. } => remedy.to_owned(),
                     };
-                    let message = format!("{owner} cannot take jobs: {what}");
+                    let message = format!("{owner} cannot accept jobs: {what}");
                     self.error(span, message, help);
                 }
             }
@@ -119,7 +119,7 @@ impl Preflight<'_> {
             } => {
                 let complaint = (program.clone(), otherwise.clone());
                 if !is_there(self.site.basedir, program) && self.programs.insert(complaint) {
-                    let message = format!("there is no program {program}: {otherwise}");
+                    let message = format!("the program {program} does not exist: {otherwise}");
                     let warning = self.problem(span, message, help.clone());
                     self.warnings.push(warning);
                 }
@@ -140,12 +140,11 @@ impl Preflight<'_> {
                 let help = match secret {
                     Secret::Inline(_) => "write the password".to_owned(),
                     Secret::File(path) => format!(
-                        "write the password to {}, which only the master's user can read",
+                        "write the password to {}, readable by the master's user alone",
                         self.site.basedir.join(path).display()
                     ),
                     Secret::Env(name) => format!(
-                        "set the variable for the master (`export {name}=…` before `buildmaster start`), or use \
-                         `password_file`"
+                        "set the variable (`export {name}=…` before `buildmaster start`), or use `password_file`"
                     ),
                 };
                 return self.error(span, format!("{owner} has no password: {error:#}"), help);
@@ -154,8 +153,8 @@ impl Preflight<'_> {
         if may_be_hash && Hashed::looks_like(&password) {
             let text = String::from_utf8_lossy(&password);
             if let Err(bad) = Hashed::parse(&text) {
-                let message = format!("{owner} has a hash that cannot be used: {bad}");
-                let help = "make one with `buildmaster hash-password`";
+                let message = format!("{owner} has an invalid password hash: {bad}");
+                let help = "create a hash with `buildmaster hash-password`";
                 self.error(span, message, help.to_owned());
             }
         }
@@ -183,7 +182,7 @@ impl Preflight<'_> {
         }
     }
 
-    /// What a master writes in its base directory.
+    /// Checks the files and directories that a master writes in its base directory.
     fn check_basedir(&mut self) {
         let dir = self.site.basedir;
         let all = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
@@ -218,7 +217,7 @@ impl Preflight<'_> {
         }
         if dir.join(Store::FILE).is_file() {
             match State::open_readonly(dir) {
-                // One of an earlier version is brought up to date, one without a form is new.
+                // The master upgrades the state of an earlier version, and fills an empty file.
                 Ok(_) | Err(StoreError::Older { .. } | StoreError::NoState { .. }) => {}
                 Err(error) => self.error_of_basedir(error.to_string(), ""),
             }
@@ -241,7 +240,7 @@ impl Preflight<'_> {
     }
 }
 
-/// A finding that has no place in the file.
+/// A problem that has no place in the file.
 fn of_basedir(message: String, help: &str) -> ConfigError {
     ConfigError {
         message,
@@ -253,35 +252,35 @@ fn of_basedir(message: String, help: &str) -> ConfigError {
     }
 }
 
-/// What to do about an address that cannot be listened on.
+/// The remedy for an address that the master cannot listen on.
 fn advice(port: &Listen, error: &io::Error) -> String {
     use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
 
     match (port, error.kind()) {
         (Listen::Tcp(_), AddrInUse) => {
-            "another program listens there: stop it, or choose another port".to_owned()
+            "another program listens on this port: stop the program, or choose another port".to_owned()
         }
         (Listen::Tcp(address), PermissionDenied) if address.port() < 1024 => format!(
-            "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose one from 1024 on in place of {}",
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a port of 1024 or higher instead of {}",
             address.port()
         ),
         (Listen::Tcp(address), AddrNotAvailable) => format!(
-            "{} is not an address of this machine; \"0.0.0.0\" or \"[::]\" is all of them",
+            "{} is not an address of this machine; \"0.0.0.0\" and \"[::]\" mean all addresses",
             address.ip()
         ),
         (Listen::Unix(_), AddrInUse) => {
-            "another program listens there, or it is a file: remove it, or choose another path"
+            "another program listens there, or the path is a file: remove it, or choose another path"
                 .to_owned()
         }
         (Listen::Unix(_), _) => {
-            "its directory must exist, and the master's user must have the right to write to it"
+            "its directory must exist and be writable for the master's user"
                 .to_owned()
         }
         (Listen::Tcp(_), _) => "choose another address or port".to_owned(),
     }
 }
 
-/// Whether there is a program of this name or path; a relative path is below `basedir`.
+/// Whether the program of this name or path exists. A relative path is below `basedir`.
 fn is_there(basedir: &Path, program: &str) -> bool {
     if program.contains('/') {
         return is_program(&basedir.join(program));
@@ -295,7 +294,7 @@ fn is_program(path: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// Files of the base directory that a master opens for writing.
+/// Files in the base directory that a master opens for writing.
 const WRITTEN: [&str; 6] = [
     "buildmaster.pid",
     "buildmaster.log",
@@ -306,4 +305,4 @@ const WRITTEN: [&str; 6] = [
 ];
 
 const HELP_WRITE: &str =
-    "give it to the user that runs the master (chown), or run the master as its owner";
+    "chown it to the user that runs the master, or run the master as its owner";

@@ -1,10 +1,9 @@
-//! Takes away what is beyond the horizons, in the background (MAS-08): after builds have ended, and
-//! from time to time, because things grow old.
+//! Prunes history older than the horizons in the background (MAS-08), after builds have finished
+//! and from time to time.
 //!
-//! Invariants: it looks at the state by a connection of its own, and writes through the writer like
-//! everybody, a page at a time, waiting for each; it looks at next to nothing of what is within the
-//! horizons. It may be cut off at any point: the next look finds what is left to be done, also of
-//! an earlier run of the master.
+//! Invariants: pruning reads the state over its own connection and writes through the writer, page
+//! by page, and waits for each page. It reads hardly any history within the horizons. It may be
+//! interrupted at any point: the next pass continues, even in a later run of the master.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,10 +24,10 @@ use crate::net::Tasks;
 use crate::store::prune::{Limits, Page, What};
 use crate::store::{State, StoreError, Writer};
 
-/// How long builds that have ended wait for others: they end in swarms.
+/// How long pruning waits after a build has finished, because builds often finish together.
 const GATHERING: Duration = Duration::from_secs(1);
 
-/// How often it is looked for what has grown old.
+/// Time between two searches for expired history.
 const EVERY: Duration = Duration::from_secs(3600);
 
 /// Prunes the state.
@@ -38,7 +37,7 @@ pub(super) struct Pruner {
     clock: Clock,
 }
 
-/// The builders of whose builds something may have come beyond the horizon.
+/// The builders to prune.
 enum Which {
     All,
     These(BTreeSet<BuilderName>),
@@ -56,7 +55,7 @@ pub(super) async fn run(
         loop {
             let now = config.borrow_and_update().horizons;
             if let Err(error) = pruner.prune(&now, which).await {
-                warn!("cannot take away what is beyond the horizons: {error:#}");
+                warn!("cannot prune old history: {error:#}");
             }
             which = next(&mut config, &mut news).await;
         }
@@ -68,13 +67,13 @@ pub(super) async fn run(
     }
 }
 
-/// Waits until there may be something beyond the horizons.
+/// Waits until there may be something to prune.
 async fn next(config: &mut watch::Receiver<Arc<Config>>, news: &mut Subscription) -> Which {
     let mut which = Which::All;
     let mut due = Instant::now() + EVERY;
     loop {
         let heard = tokio::select! {
-            // News may come without end.
+            // Events may arrive without end.
             biased;
             () = sleep_until(due) => return which,
             Ok(()) = config.changed() => return Which::All,
@@ -105,8 +104,7 @@ impl Pruner {
 
     async fn prune(&self, horizons: &Horizons, which: Which) -> anyhow::Result<()> {
         self.remove_log_dirs().await?;
-        // A clock that is set forward does not make things old: what time has passed is measured
-        // too.
+        // Setting the clock forward must not expire history, so elapsed time is measured too.
         let now = self.clock.wall().min(self.clock.steady());
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
@@ -149,7 +147,7 @@ impl Pruner {
         Ok(())
     }
 
-    /// Takes away what `page` finds, until there are no more pages.
+    /// Prunes the pages that `page` finds, until there are no more.
     async fn walk(
         &self,
         page: impl Fn(&State, u64) -> Result<Page, StoreError> + Clone + Send + 'static,
@@ -171,8 +169,8 @@ impl Pruner {
         Ok(())
     }
 
-    /// Removes the logs from the disk that the state has forgotten. What cannot be removed is tried
-    /// again at the next look.
+    /// Removes logs that the state no longer has from the disk. Logs that cannot be removed are
+    /// retried at the next pass.
     async fn remove_log_dirs(&self) -> anyhow::Result<()> {
         let mut after = String::new();
         loop {
@@ -207,12 +205,12 @@ impl Pruner {
 fn remove(basedir: &Path, dir: &str) -> bool {
     let removed = logs::remove(basedir, dir);
     if let Err(error) = &removed {
-        warn!("cannot remove the logs in {dir}: {error}");
+        warn!("cannot delete the logs in {dir}: {error}");
     }
     removed.is_ok()
 }
 
-/// Where a horizon is now.
+/// The limits of a horizon at `now`.
 fn limits(horizon: Horizon, now: Timestamp) -> Limits {
     Limits {
         count: horizon.count,

@@ -1,12 +1,12 @@
-//! Another configuration while the master runs: read, checked, prepared, and then taken whole
+//! Reconfigures a running master: reads, checks, prepares and then applies a configuration
 //! (MAS-03).
 //!
-//! One task owns what is not the core's: the doors, the slaves inside the master, the job
-//! directories. Whatever can fail, fails before the core hears of it: the file is read and checked,
-//! passwords are read, new ports and job directories are opened. From the core's answer on, which
-//! waits for nothing, nothing can fail, so that a configuration is in force as a whole or not at
-//! all. A dry run goes the same way up to there and asks the core only. Requests are served one
-//! after the other.
+//! One task owns what the core does not own: the doors, the local slaves and the job directories.
+//! Everything that can fail fails before the core is involved: reading and checking the file,
+//! reading passwords, opening new ports and job directories. The core answers at once, and after
+//! its answer nothing can fail. So a configuration is applied completely or not at all. A dry run
+//! takes the same path and only asks the core for the differences. Requests are served one after
+//! the other.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,26 +24,26 @@ use crate::control::{Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
 
-/// Reads and checks the configuration file, or tells why it cannot be read.
+/// Reads and checks the configuration file, or returns why the file cannot be read.
 pub type Load = Arc<dyn Fn() -> Result<Reading, String> + Send + Sync>;
 
-/// Requests that may wait.
+/// Maximum number of requests in the queue.
 pub(super) const REQUESTS: usize = 16;
 
-/// The owner of what a configuration means outside the core.
+/// Owns everything outside the core that depends on the configuration.
 pub(super) struct Reconfigurer {
-    /// The configuration in force.
+    /// The current configuration.
     config: watch::Sender<Arc<Config>>,
     load: Load,
     doors: Doors,
     locals: Locals,
     jobdirs: Jobdirs,
-    /// The program's own log, if it is a file.
+    /// The master's own log, if it is a file.
     log: Option<LogFile>,
     control: Control,
 }
 
-/// When the program's own log is set aside.
+/// The rotation of the master's own log.
 #[must_use]
 pub fn rotation(config: &Config) -> Rotation {
     let LogRotation {
@@ -57,7 +57,7 @@ pub fn rotation(config: &Config) -> Rotation {
 }
 
 impl Reconfigurer {
-    /// Begins with the first configuration; its doors and job directories are open.
+    /// Starts with the first configuration, whose doors and job directories are open.
     #[expect(clippy::too_many_arguments, reason = "the parts that it owns")]
     pub(super) fn new(
         config: Arc<Config>,
@@ -83,12 +83,12 @@ impl Reconfigurer {
         }
     }
 
-    /// The configuration in force.
+    /// The current configuration.
     pub(super) fn config(&self) -> watch::Receiver<Arc<Config>> {
         self.config.subscribe()
     }
 
-    /// Serves requests until nobody can make any, or the master stops.
+    /// Serves requests until all senders are gone or the master stops.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Reconfigure>, tasks: Tasks) {
         loop {
             let request = tokio::select! {
@@ -101,9 +101,9 @@ impl Reconfigurer {
             };
             let done = self.reconfigure(dry_run).await;
             match &done {
-                Err(why) => error!("the configuration stays as it was: {why}"),
+                Err(why) => error!("reconfigure failed, nothing has changed: {why}"),
                 Ok(done) if !done.problems.is_empty() => {
-                    error!("the configuration stays as it was: {}", done.problems);
+                    error!("reconfigure failed, nothing has changed: {}", done.problems);
                 }
                 Ok(done) if !dry_run => {
                     for item in &done.difference.0 {
@@ -112,7 +112,7 @@ impl Reconfigurer {
                 }
                 Ok(_) => {}
             }
-            // Who asked may have gone away.
+            // The requester may be gone.
             drop(answer.send(done));
         }
     }
@@ -172,7 +172,7 @@ impl Reconfigurer {
     }
 }
 
-/// The answer when something cannot be opened that looked well before.
+/// The answer if something cannot be opened although its check passed.
 fn refused(error: &anyhow::Error) -> Reconfigured {
     Reconfigured {
         problems: format!("error: {error:#}"),

@@ -1,4 +1,4 @@
-//! Signals (MAS-05).
+//! The signals that the master handles (MAS-05).
 
 use std::io;
 
@@ -8,22 +8,22 @@ use tracing::{info, info_span};
 
 use crate::net::Tasks;
 
-/// What a signal asks for.
+/// The request that a signal makes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wish {
-    /// Stop, at once or when the running builds have ended.
+    /// Stop, at once or after the running builds.
     Shutdown {
-        /// Whether to wait.
+        /// Whether to wait for running builds.
         clean: bool,
     },
     /// Read the configuration again.
     Reconfigure,
 }
 
-/// Takes over the signals, and hands on what they ask for.
+/// Handles the signals and forwards their requests.
 ///
 /// # Errors
-/// The system does not let this process watch for them.
+/// The system refuses to install the handlers.
 pub(super) fn watch(tasks: &Tasks) -> io::Result<mpsc::Receiver<Wish>> {
     let mut signals = Signals::new()?;
     let (tell, wishes) = mpsc::channel(WISHES);
@@ -43,10 +43,11 @@ pub(super) fn watch(tasks: &Tasks) -> io::Result<mpsc::Receiver<Wish>> {
     Ok(wishes)
 }
 
-/// Wishes that may wait; while more do, the system keeps one signal of each kind.
+/// Maximum number of requests in the queue. When the queue is full, the system keeps one signal of
+/// each kind.
 const WISHES: usize = 4;
 
-/// The signals that the master listens to.
+/// The handlers of the signals.
 #[derive(Debug)]
 struct Signals {
     terminate: Signal,
@@ -65,24 +66,24 @@ impl Signals {
         })
     }
 
-    /// What the next signal asks for. Cancel-safe: a signal stays until it is taken.
+    /// The request of the next signal. Cancel-safe: a signal stays pending until it is taken.
     async fn next(&mut self) -> Wish {
         tokio::select! {
             biased;
             _ = self.terminate.recv() => {
-                info!("SIGTERM: stopping");
+                info!("received SIGTERM: stopping");
                 Wish::Shutdown { clean: false }
             }
             _ = self.interrupt.recv() => {
-                info!("SIGINT: stopping");
+                info!("received SIGINT: stopping");
                 Wish::Shutdown { clean: false }
             }
             _ = self.clean.recv() => {
-                info!("SIGUSR1: stopping when the running builds have ended");
+                info!("received SIGUSR1: stopping after the running builds");
                 Wish::Shutdown { clean: true }
             }
             _ = self.hangup.recv() => {
-                info!("SIGHUP: reading the configuration again");
+                info!("received SIGHUP: reconfiguring");
                 Wish::Reconfigure
             }
         }

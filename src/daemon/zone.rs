@@ -1,14 +1,14 @@
-//! The machine's time zone (NIG-10).
+//! The time zone of the machine (NIG-10).
 
 use std::path::Path;
 
 use crate::config::MachineZone;
 use crate::model::Zone;
 
-/// Where the tz database is, in paths that name a zone.
+/// The directory of the tz database in paths that name a zone.
 const DATABASE: &str = "zoneinfo/";
 
-/// The machine's time zone: that of the environment variable `TZ`, or else of the system.
+/// The time zone of the machine: the environment variable `TZ`, or else the setting of the system.
 pub fn machine_zone() -> MachineZone {
     match std::env::var_os("TZ") {
         Some(said) => of_variable(&said.to_string_lossy()),
@@ -16,26 +16,27 @@ pub fn machine_zone() -> MachineZone {
     }
 }
 
-/// The zone that `TZ` names. Rules that are spelled out, such as `CET-1CEST,M3.5.0,M10.5.0/3`, have
-/// no name.
-fn of_variable(said: &str) -> MachineZone {
-    let name = said.strip_prefix(':').unwrap_or(said);
+/// The zone that `TZ` names. Explicit rules such as `CET-1CEST,M3.5.0,M10.5.0/3` have no name.
+fn of_variable(value: &str) -> MachineZone {
+    let name = value.strip_prefix(':').unwrap_or(value);
     if name.is_empty() {
         return Ok(Zone::UTC);
     }
     let in_database = name.rsplit_once(DATABASE).map(|(_, name)| name);
     Zone::named(in_database.unwrap_or(name)).ok_or_else(|| {
-        format!("the environment variable TZ is {said:?}, which is not the name of a time zone")
+        format!("the environment variable TZ is {value:?}, which is not the name of a time zone")
     })
 }
 
 fn of_system() -> MachineZone {
     match iana_time_zone::get_timezone() {
         Ok(name) => Zone::named(&name)
-            .ok_or_else(|| format!("the machine's own is {name:?}, which is unknown here")),
-        // A machine that was never told is on universal time.
+            .ok_or_else(|| format!("the time zone {name:?} of this machine is unknown")),
+        // A machine without a setting uses universal time.
         Err(_) if !Path::new("/etc/localtime").exists() => Ok(Zone::UTC),
-        Err(error) => Err(format!("the machine's own cannot be told ({error})")),
+        Err(error) => Err(format!(
+            "cannot determine the time zone of this machine: {error}"
+        )),
     }
 }
 

@@ -46,7 +46,7 @@ fn a_lost_state_is_begun_anew_only_when_asked_and_above_the_old_builds() {
 
     let told = run(sandbox.buildmaster().arg("new-state").arg(master.dir())).ok();
     assert!(
-        told.contains("builders/full: the next build is 1"),
+        told.contains("builders/full: the next build gets number 1"),
         "{told}"
     );
     let again = run(sandbox.buildmaster().arg("new-state").arg(master.dir())).fails_with(1);

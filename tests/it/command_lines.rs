@@ -1,4 +1,5 @@
-//! The command lines of the three programs from the outside: what they accept, what they point to, what is made from them.
+//! The command lines of the three programs from the outside: what they accept, what they point to,
+//! what is made from them.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
@@ -77,7 +78,7 @@ fn a_verb_of_another_program_is_answered_with_where_it_is() {
         (buildbot, "sighup", "buildmaster reconfig DIR"),
         (buildbot, "checkconfig", "buildmaster checkconfig DIR"),
         (buildbot, "create-master", "buildmaster create-master DIR"),
-        (buildbot, "upgrade-master", "when the master is started"),
+        (buildbot, "upgrade-master", "when it starts"),
         (buildbot, "statuslog", "buildmaster show builds"),
         (buildbot, "create-slave", "buildslave create-slave"),
         (BUILDMASTER, "sendchange", "buildbot sendchange"),
@@ -142,7 +143,8 @@ fn every_verb_takes_the_base_directory_in_the_same_ways() {
     let for_given = ["checkconfig", "new.toml", "--basedir", "given"];
     stdout(&run(BUILDMASTER, dir.path(), &for_given));
 
-    // Nothing runs in any of them: each verb that asks a master says so for the directory that was meant.
+    // Nothing runs in any of them: each verb that asks a master says so for the directory that was
+    // meant.
     for args in [
         &["force", "first"][..],
         &["rebuild", "first", "0"],

@@ -1,4 +1,4 @@
-//! Following a build by what is on disk, as `show` reads it.
+//! Follows a build by reading the state and the logs on disk, as `show` does.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,10 +14,10 @@ use crate::model::{BuildNumber, BuilderName, Results};
 use crate::store::State;
 use crate::view::{Build, Step};
 
-/// How often it looks.
+/// Time between two looks.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Shows builds as they run.
+/// Shows running builds.
 #[derive(Debug)]
 pub(super) struct Follower {
     basedir: PathBuf,
@@ -43,7 +43,7 @@ impl Follower {
         let number = BuildNumber(number);
         let state = State::open_readonly(&self.basedir)?;
         let deadline = Instant::now() + patience;
-        say("   the change is on disk; the scheduler waits for a second of quiet");
+        say("   the change is on disk; the scheduler waits until the tree is stable for a second");
         let mut shown = Shown::default();
         loop {
             if let Some(build) = state.build(&builder, number)?.map(Build::from) {
@@ -55,7 +55,7 @@ impl Follower {
             }
             if Instant::now() > deadline {
                 bail!(
-                    "build {number} of {builder} has not ended in {} s",
+                    "build {number} of {builder} has not finished within {} s",
                     patience.as_secs()
                 );
             }
@@ -63,7 +63,7 @@ impl Follower {
         }
     }
 
-    /// Shows what is new.
+    /// Shows the steps and the output since the last call.
     fn show(&self, build: &Build, shown: &mut Shown) -> anyhow::Result<()> {
         if !shown.head {
             shown.head = true;
@@ -88,7 +88,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Shows the lines that a log has got since the last time.
+    /// Shows the lines of a log since the last call.
     fn show_log(&self, tail: &mut Tail) -> anyhow::Result<()> {
         tail.log
             .copy_to(&Channel::OUTPUT, &mut tail.text)
@@ -134,7 +134,7 @@ impl Follower {
     }
 }
 
-/// What has been shown of a build.
+/// The part of a build that has been shown.
 #[derive(Debug, Default)]
 struct Shown {
     head: bool,
@@ -142,11 +142,11 @@ struct Shown {
     logs: BTreeMap<(usize, String), Tail>,
 }
 
-/// A log, read as far as it went.
+/// A log and how far it has been read.
 #[derive(Debug)]
 struct Tail {
     log: LogReader,
-    /// The line that has not ended yet.
+    /// The incomplete last line.
     text: Vec<u8>,
 }
 

@@ -1,9 +1,8 @@
-//! `buildmaster demo`: the main job on a small scale, to watch.
+//! `buildmaster demo`: shows how changes become builds.
 //!
-//! It makes a git repository and a master with one local slave, starts that master as the program
-//! it is, commits three times, sends each commit with `buildbot sendchange`'s own code, and shows
-//! the builds as they run. Nothing is special about any of it: what it leaves behind is an
-//! ordinary base directory.
+//! The demo creates a git repository and a master with one local slave, and starts that master as a
+//! separate process. It makes three commits, sends each commit with the code of
+//! `buildbot sendchange`, and shows the builds as they run. It leaves an ordinary base directory.
 
 mod follow;
 mod project;
@@ -28,16 +27,16 @@ use crate::client::sendchange::{self, Prepared};
 use crate::model::{NewChange, Results};
 use crate::net::Tasks;
 
-/// Shows the main job on a small scale.
+/// Show live how changes to a small git repository become builds on a local slave
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Demo {
-    /// Where to put the repository and the master: a new or empty directory; without it a new one
-    /// in the system's directory for temporary files
+    /// New or empty directory for the repository and the master [default: a new directory in the
+    /// system's directory for temporary files]
     #[arg(long, value_name = "DIR")]
     basedir: Option<PathBuf>,
 }
 
-/// How long a build of the demonstration may take.
+/// Time limit for a build of the demonstration.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Demo {
@@ -69,13 +68,12 @@ impl Demo {
         master.stop()?;
         say_where_to_look(&base, &leftovers);
         if !as_told {
-            bail!("the builds did not end as they should have; the logs above tell why");
+            bail!("a build ended with an unexpected result; see the logs above");
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The directory for the demonstration, and what may be removed afterwards: only what this
-    /// makes.
+    /// The directory for the demonstration, and the paths that the demonstration creates in it.
     fn make_directory(&self) -> anyhow::Result<(PathBuf, Vec<PathBuf>)> {
         let (dir, is_new) = match &self.basedir {
             Some(dir) => (dir.clone(), make_or_find_empty(dir)?),
@@ -92,31 +90,31 @@ impl Demo {
     }
 }
 
-/// Makes the directory `dir`, or finds it empty; says whether it was made.
+/// Creates the directory `dir`, unless it exists and is empty. Returns true if it was created.
 fn make_or_find_empty(dir: &Path) -> anyhow::Result<bool> {
     match std::fs::read_dir(dir).map(|mut entries| entries.next().is_none()) {
         Ok(true) => Ok(false),
         Ok(false) => bail!(
-            "{} is not empty; name a directory that is new or empty",
+            "{} is not empty; choose a new or empty directory",
             dir.display()
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             std::fs::create_dir_all(dir)
-                .with_context(|| format!("cannot make {}", dir.display()))?;
+                .with_context(|| format!("cannot create {}", dir.display()))?;
             Ok(true)
         }
         Err(error) => Err(error).with_context(|| format!("cannot use {}", dir.display())),
     }
 }
 
-/// Makes a directory of a name that nobody can have made before.
+/// Creates a directory with a random name.
 fn make_temporary() -> anyhow::Result<PathBuf> {
     let name = format!("buildmaster-demo-{:08x}", rand::random::<u32>());
     let dir = std::env::temp_dir().join(name);
     DirBuilder::new()
         .mode(0o700)
         .create(&dir)
-        .with_context(|| format!("cannot make {}", dir.display()))?;
+        .with_context(|| format!("cannot create {}", dir.display()))?;
     Ok(dir)
 }
 
@@ -126,7 +124,7 @@ fn make_master(base: &Path, repository: &Path, password: &str) -> anyhow::Result
         .recursive(true)
         .mode(0o700)
         .create(&secrets)
-        .with_context(|| format!("cannot make {}", secrets.display()))?;
+        .with_context(|| format!("cannot create {}", secrets.display()))?;
     write_private(&secrets.join("change"), password)?;
     write_private(
         &base.join("master.toml"),
@@ -168,18 +166,18 @@ fn say_where_to_look(base: &Path, leftovers: &[PathBuf]) {
     let (program, base) = (shell_word(Path::new(&program())), shell_word(base));
     let leftovers: Vec<String> = leftovers.iter().map(|path| shell_word(path)).collect();
     say(&format!(
-        "The master has stopped. Look around:\n\
+        "The master has stopped. To look around:\n\
          \n  {program} show builds --basedir {base}\
          \n  {program} show build check 1 --basedir {base}\
          \n  {program} show log check 1 test stdio --basedir {base}\
          \n  less {base}/builders/check/1/2-test.stdio.log\
          \n  {program} start {base}\n\
-         \nThe configuration is {base}/master.toml; remove it all with: rm -r {}",
+         \nThe configuration is {base}/master.toml. To remove everything: rm -r {}",
         leftovers.join(" ")
     ));
 }
 
-/// The path as a word for the shell.
+/// The path, quoted for the shell.
 fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+@:,%".contains(c);
@@ -189,7 +187,7 @@ fn shell_word(path: &Path) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// How the person started this program.
+/// The path by which the user started this program.
 fn program() -> String {
     let exe = std::env::current_exe().unwrap_or_else(|_| "buildmaster".into());
     let here = std::env::current_dir().unwrap_or_default();
@@ -203,7 +201,7 @@ fn short(revision: &str) -> &str {
     revision.get(..10).unwrap_or(revision)
 }
 
-/// The master of the demonstration, a process of its own; ended when it is dropped.
+/// The master of the demonstration, a separate process that is stopped when this value is dropped.
 struct Master {
     process: Child,
     address: SocketAddr,
@@ -222,7 +220,10 @@ impl Master {
             .spawn()
             .context("cannot start the master")?;
         let mut line = String::new();
-        let output = process.stdout.take().context("the master has no output")?;
+        let output = process
+            .stdout
+            .take()
+            .context("the master has no standard output")?;
         BufReader::new(output).read_line(&mut line)?;
         let Some(address) = line.trim().rsplit(' ').next().and_then(|a| a.parse().ok()) else {
             process.wait()?;
@@ -236,7 +237,7 @@ impl Master {
         self.signal();
         let status = self.process.wait()?;
         if !status.success() {
-            bail!("the master did not stop as it should: {status}");
+            bail!("the master did not stop cleanly: {status}");
         }
         Ok(())
     }
@@ -245,7 +246,7 @@ impl Master {
         if let Ok(pid) = i32::try_from(self.process.id())
             && let Some(pid) = Pid::from_raw(pid)
         {
-            // It may have ended by itself.
+            // The process may have ended by itself.
             let _ended = kill_process(pid, Signal::TERM);
         }
     }
@@ -261,7 +262,7 @@ impl Drop for Master {
 }
 
 impl Commit {
-    /// A good change, a broken one, and its repair.
+    /// A good commit, a broken commit and a fix.
     const STORY: [Self; 3] = [
         Self {
             message: "Add a greeting",

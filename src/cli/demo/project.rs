@@ -1,4 +1,4 @@
-//! The repository that the demonstration builds, and the configuration that builds it.
+//! The repository of the demonstration and the configuration of its master.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,14 +7,14 @@ use anyhow::{Context, bail};
 
 use crate::model::Results;
 
-/// A commit of the story.
+/// A commit of the demonstration.
 #[derive(Debug)]
 pub(super) struct Commit {
-    /// What it says of itself.
+    /// The commit message.
     pub(super) message: &'static str,
-    /// Its files with their contents.
+    /// The files with their contents.
     pub(super) files: &'static [(&'static str, &'static str)],
-    /// How its build ends.
+    /// The expected result of the build.
     pub(super) expected: Results,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Commit {
 pub(super) struct Project(PathBuf);
 
 impl Project {
-    /// Makes an empty repository.
+    /// Creates an empty repository.
     pub(super) fn create(path: PathBuf) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot make {}", path.display()))?;
@@ -36,7 +36,7 @@ impl Project {
         &self.0
     }
 
-    /// Commits; returns the revision.
+    /// Makes a commit and returns its revision.
     pub(super) fn commit(&self, commit: &Commit) -> anyhow::Result<String> {
         for (name, contents) in commit.files {
             std::fs::write(self.0.join(name), contents)?;
@@ -46,7 +46,7 @@ impl Project {
         Ok(self.git(&["rev-parse", "HEAD"])?.trim().to_owned())
     }
 
-    /// Runs git in the repository, whatever the person's own settings are.
+    /// Runs git in the repository, independent of the user's settings.
     fn git(&self, args: &[&str]) -> anyhow::Result<String> {
         let done = Command::new("git")
             .arg("-C")
@@ -76,7 +76,7 @@ impl Project {
 pub(super) fn master_toml(repository: &Path) -> anyhow::Result<String> {
     let path = repository
         .to_str()
-        .context("the directory's name is not UTF-8")?;
+        .context("the name of the directory is not UTF-8")?;
     let repository = toml::Value::String(path.replace('%', "%%"));
     Ok(format!(
         r#"title = "Widget"

@@ -191,7 +191,7 @@ fn people_get_local_times_who_follows_and_who_does_not_run() {
     ");
     insta::assert_snapshot!(
         notes.join("\n"),
-        @"leap has no run within 2 calendar years (`search_years`); the master looks again at each new year"
+        @"leap has no run within 2 calendar years (`search_years`); the master searches again at each new year"
     );
 }
 
@@ -201,7 +201,7 @@ fn without_clocks_there_is_nothing_to_list() {
     assert_eq!(listed(&config, 5, 0.0, true).0, "");
     assert_eq!(
         listed(&config, 5, 0.0, false).0,
-        "no scheduler looks at the clock\n"
+        "the configuration has no timed schedulers\n"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The file of changes: one JSON object a line, checked as a whole, with all mistakes at once.
+//! The file of changes: one JSON object per line. All mistakes are reported at once.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -13,11 +13,11 @@ use crate::model::{Change, ChangeNumber, NewChange, Properties, Timestamp};
 #[derive(Debug, Default)]
 pub(super) struct History {
     changes: Vec<Arc<Change>>,
-    /// The id of each, as the file has it: a whole number or a text.
+    /// The ids from the file, integers or strings, in the order of `changes`.
     ids: Vec<Value>,
 }
 
-/// What a line says.
+/// A parsed line.
 struct Line {
     number: usize,
     id: Option<Value>,
@@ -25,21 +25,20 @@ struct Line {
     said: NewChange,
 }
 
-/// The members that a line may have. The second name of `id` and `at` is that of
-/// `show changes --json`.
+/// The members of a line. `show changes --json` has other names for `id` and `at`.
 const MEMBERS: &str = "`at`, `id`, `when`, `made_at`, `branch`, `revision`, `files`, `files_left_out`, `who`, `project`, `repository`, \
                        `category`, `comments`, `codebase`, `revlink`, `src` and `properties`";
 
-/// Most mistakes that are told.
+/// Maximum number of mistakes to report.
 const MOST_MISTAKES: usize = 20;
 
-/// Most characters of a wrong value that are shown.
+/// Maximum number of characters of an invalid value to show.
 const SHOWN: usize = 40;
 
-/// Reads the changes of a simulation that starts at `from`; `name` is the file's, for messages.
+/// Reads the changes of a simulation that starts at `from`. `name` is the file name for messages.
 ///
 /// # Errors
-/// The file cannot be read; within that: the mistakes in it.
+/// The file cannot be read; the inner error lists the mistakes in it.
 pub(super) fn read(
     input: impl BufRead,
     name: &str,
@@ -73,15 +72,15 @@ pub(super) fn read(
 }
 
 impl History {
-    /// Puts the changes in order and numbers them, as a master would.
+    /// Sorts and numbers the changes as a master would.
     fn new(mut lines: Vec<Line>, mistakes: &mut Vec<(usize, String)>) -> Self {
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
         for (place, line) in lines.iter_mut().enumerate() {
             let id = line.id.get_or_insert_with(|| (place + 1).into());
             if let Some(other) = taken.insert(id.to_string(), line.number) {
                 let why = format!(
-                    "the id {id} is that of line {other} too; \
-                     give every change an `id` of its own, or none an `id`"
+                    "the id {id} is also the id of line {other}; \
+                     give every change a different `id`, or give no change an `id`"
                 );
                 mistakes.push((line.number, why));
             }
@@ -101,12 +100,12 @@ impl History {
         history
     }
 
-    /// The changes; they are numbered from 0 on.
+    /// The changes, numbered from 0.
     pub(super) fn changes(&self) -> &[Arc<Change>] {
         &self.changes
     }
 
-    /// The id that the file gives a change.
+    /// The id of a change in the file.
     pub(super) fn id(&self, number: ChangeNumber) -> &Value {
         let place = usize::try_from(number.0).ok();
         place
@@ -114,12 +113,12 @@ impl History {
             .unwrap_or(&Value::Null)
     }
 
-    /// How many there are.
+    /// Number of changes.
     pub(super) const fn len(&self) -> usize {
         self.changes.len()
     }
 
-    /// How many arrive later than `until`.
+    /// Number of changes that arrive after `until`.
     pub(super) fn arrive_after(&self, until: Timestamp) -> usize {
         let in_time = self.changes.partition_point(|c| c.arrived_at <= until);
         self.changes.len() - in_time
@@ -131,17 +130,22 @@ impl Line {
         let value: Value = serde_json::from_slice(text).map_err(|error| {
             let (all, column) = (error.to_string(), error.column());
             let what = all.split(" at line ").next().unwrap_or_default();
-            format!("this is no JSON: {what} at column {column}; a line is one change, an object")
+            format!(
+                "invalid JSON: {what} at column {column}; each line must be one object, a change"
+            )
         })?;
         let Value::Object(map) = value else {
-            return Err(format!("{} is no change, an object is", shown(&value)));
+            return Err(format!(
+                "{} is not a change; a change is a JSON object",
+                shown(&value)
+            ));
         };
         let mut members = Members(map);
         let at = match members.time("at")? {
             Some(at) => at,
             None => members
                 .time("arrived_at")?
-                .ok_or("`at` is missing, the time at which the change arrives")?,
+                .ok_or("`at` is missing; it is the arrival time of the change")?,
         };
         if at < from {
             return Err(
@@ -152,7 +156,7 @@ impl Line {
             None => members.id("number")?,
             id => id,
         };
-        // `show changes` says it, and it follows from the times.
+        // `show changes` prints this member, which follows from the times.
         drop(members.take("when_not_used"));
         let mut text = |key| members.text(key);
         let said = NewChange {
@@ -182,11 +186,11 @@ impl Line {
     }
 }
 
-/// The members of a line that were not read yet.
+/// The members of a line that have not been read yet.
 struct Members(Map<String, Value>);
 
 impl Members {
-    /// `null` is as good as nothing.
+    /// Takes a member; `null` counts as absent.
     fn take(&mut self, key: &str) -> Option<Value> {
         self.0.remove(key).filter(|value| !value.is_null())
     }
@@ -200,7 +204,7 @@ impl Members {
         match self.take(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(format!("`{key}` must be a text, not {}", shown(&other))),
+            Some(other) => Err(format!("`{key}` must be a string, not {}", shown(&other))),
         }
     }
 
@@ -209,7 +213,7 @@ impl Members {
         match id.as_ref().filter(|id| !id.is_u64() && !id.is_string()) {
             None => Ok(id),
             Some(wrong) => Err(format!(
-                "`{key}` must be a whole number or a text, not {}",
+                "`{key}` must be an integer or a string, not {}",
                 shown(wrong)
             )),
         }
@@ -220,7 +224,7 @@ impl Members {
             None => Ok(0),
             Some(value) => value
                 .as_u64()
-                .ok_or_else(|| format!("`{key}` must be a whole number, not {}", shown(&value))),
+                .ok_or_else(|| format!("`{key}` must be an integer, not {}", shown(&value))),
         }
     }
 
@@ -233,7 +237,7 @@ impl Members {
         let files: Option<Option<Vec<String>>> = files;
         files
             .flatten()
-            .ok_or_else(|| format!("`files` must be a list of texts, not {}", shown(&value)))
+            .ok_or_else(|| format!("`files` must be a list of strings, not {}", shown(&value)))
     }
 
     fn properties(&mut self) -> Result<Properties, String> {
@@ -261,7 +265,7 @@ impl Members {
     }
 }
 
-/// A value for messages.
+/// The value for messages, shortened.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     let mut short: String = text.chars().take(SHOWN).collect();

@@ -1,8 +1,8 @@
-//! `buildmaster simulate`: what the schedulers make of a file of changes, on virtual time.
+//! `buildmaster simulate`: shows what the schedulers build from a file of changes, on virtual time.
 //!
-//! Invariants: the schedulers are those of the daemon ([`Foresight`]); nothing on disk is touched,
-//! and the state of a master that is there does not count; nothing is printed before the whole file
-//! was found good; sets are printed one by one, so that a long time needs no memory.
+//! Invariants: the schedulers are the daemon's ([`Foresight`]). Nothing on disk is touched, and the
+//! state of an existing master is not used. Nothing is printed before the whole file is checked.
+//! Sets are printed one by one, so a long simulation needs no memory.
 
 mod changes;
 mod report;

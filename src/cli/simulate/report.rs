@@ -1,4 +1,4 @@
-//! What a simulation prints: a table for people, lines of JSON for programs.
+//! The output of a simulation: a table, or lines of JSON.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::schedulers::Submission;
 use crate::text::table::Column;
 use crate::text::{commas, printable};
 
-/// Where sets are printed as they come.
+/// Prints the build sets of a simulation.
 pub(super) struct Report<'a> {
     out: &'a mut dyn Write,
     history: &'a History,
@@ -23,13 +23,13 @@ pub(super) struct Report<'a> {
     scheduler: Column,
     branch: Column,
     builders: Column,
-    /// How many sets there were.
+    /// Number of sets.
     sets: u64,
-    /// The changes that are in a set.
+    /// The changes that are in some set.
     built: BTreeSet<ChangeNumber>,
 }
 
-/// A set for programs.
+/// A set in JSON.
 #[derive(Serialize)]
 struct Line<'a> {
     at: Number,
@@ -39,17 +39,17 @@ struct Line<'a> {
     builders: &'a [BuilderName],
 }
 
-/// Most changes of a set that are listed for people.
+/// Maximum number of changes of a set in the table.
 const MOST_LISTED: usize = 10;
 
-/// How the default branch is shown, which has no name.
+/// Text for the default branch, which has no name.
 const DEFAULT_BRANCH: &str = "(default)";
 
-/// As wide as what [`moment::local`] writes.
+/// The width of a time written by [`moment::local`].
 const TIME: Column = Column(30);
 
 impl<'a> Report<'a> {
-    /// A report on `config` and `history`, with the times of `zone` for people.
+    /// A report on `config` and `history`, with times in `zone`.
     pub(super) fn new(
         out: &'a mut dyn Write,
         config: &Config,
@@ -79,7 +79,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// What comes before all sets.
+    /// Prints the head of the table.
     pub(super) fn begin(&mut self) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -87,7 +87,7 @@ impl<'a> Report<'a> {
         self.row(["time", "scheduler", "branch", "builders"], "changes")
     }
 
-    /// A set that is submitted at `at`.
+    /// Prints a set that is submitted at `at`.
     pub(super) fn set(&mut self, at: Timestamp, set: &Submission) -> io::Result<()> {
         let changes = &set.stamp.changes;
         let history = self.history;
@@ -120,16 +120,16 @@ impl<'a> Report<'a> {
         self.row(cells, &changes)
     }
 
-    /// Something that a scheduler complains about at `at`.
+    /// Prints a complaint of a scheduler at `at`.
     pub(super) fn problem(&mut self, at: Timestamp, what: &str) -> io::Result<()> {
-        // What was printed so far comes first on a terminal.
+        // On a terminal, the lines printed so far come first.
         self.out.flush()?;
         let at = moment::local(at, self.zone);
         complain(&format!("note: {at}: scheduler {what}"));
         Ok(())
     }
 
-    /// What comes after all sets.
+    /// Prints the summary.
     pub(super) fn end(&mut self, from: Timestamp, until: Timestamp) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -163,7 +163,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The first of the ids, and how many there are if that is not all.
+/// The first ids, and the count if there are more.
 fn listed<'v>(ids: impl Iterator<Item = &'v Value> + Clone) -> String {
     let count = ids.clone().count();
     let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), str::to_owned);

@@ -250,20 +250,20 @@ fn mistakes_in_the_file_are_told_with_their_lines() {
     ];
     let told = read(&file.join("\n"), 50.0).unwrap_err();
     let expected = [
-        "error: changes:3: this is no JSON: EOF while parsing an object at column 10",
-        "error: changes:4: [1] is no change, an object is",
+        "error: changes:3: invalid JSON: EOF while parsing an object at column 10",
+        "error: changes:4: [1] is not a change; a change is a JSON object",
         "error: changes:5: `at` is missing",
-        "error: changes:6: `at`: \"yesterday\" is no time",
+        "error: changes:6: `at`: \"yesterday\" is not a time",
         "error: changes:7: `at` is before --from",
         "error: changes:8: `at`: -1 is before 1970",
         "error: changes:9: unknown member \"brnach\"; a change has `at`",
-        "error: changes:10: `branch` must be a text, not 3",
-        "error: changes:11: `files` must be a list of texts, not [\"a\",1]",
-        "error: changes:12: `id` must be a whole number or a text, not 1.5",
-        "error: changes:13: `when`: true is no time",
+        "error: changes:10: `branch` must be a string, not 3",
+        "error: changes:11: `files` must be a list of strings, not [\"a\",1]",
+        "error: changes:12: `id` must be an integer or a string, not 1.5",
+        "error: changes:13: `when`: true is not a time",
         "error: changes:14: `properties` must be an object, not []",
-        "error: changes:15: the id 1 is that of line 1 too",
-        "error: changes:16: this is no JSON",
+        "error: changes:15: the id 1 is also the id of line 1",
+        "error: changes:16: invalid JSON",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {

@@ -161,7 +161,7 @@ fn builds_are_counted_from_the_end() {
     }
     for (nth, expected) in [
         ("-10", "quick has fewer builds than that"),
-        ("first", "is not a build; write its number, `last`"),
+        ("first", "is not a build; write a number, `last`"),
     ] {
         let command = format!("build quick {nth}");
         let why = try_shown(dir.path(), &command, false).unwrap_err();
