@@ -1,9 +1,8 @@
 //! A directory that is held open as a descriptor.
 //!
-//! A path is looked up again by each call that is given it, so whoever may write to one of its
-//! directories can put a symbolic link there between two calls. A held directory stays the same
-//! directory whatever is renamed around it, and everything in it is reached by a plain name that is
-//! never followed if it is a link.
+//! Every call looks its path up again, so a user who may write to a directory of the path can
+//! insert a symbolic link between two calls. A held directory stays the same directory after
+//! renames. Its entries are accessed by plain names, and links are never followed.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -18,14 +17,14 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// A directory that is held open. One that may be written to and not read can be held too; then it
-/// cannot be listed, locked or brought to the disk.
+/// A directory that is held open. A directory that is writable but not readable can be held too,
+/// but not listed, locked or synced.
 #[derive(Debug)]
 pub struct Directory {
     fd: OwnedFd,
 }
 
-/// Which directory it is, whatever it is called.
+/// The identity of a directory, independent of its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity {
     device: u64,
@@ -38,7 +37,7 @@ impl Directory {
     /// this process or to root.
     ///
     /// # Errors
-    /// There is no such directory, or somebody else's link is in its place.
+    /// The directory does not exist, or the path is a link of another user.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::follow(CWD, path)
     }
@@ -71,10 +70,10 @@ impl Directory {
         Err(Errno::LOOP.into())
     }
 
-    /// The directory `name` in this one.
+    /// Opens the subdirectory `name`.
     ///
     /// # Errors
-    /// It is not there, or is no directory but perhaps a link.
+    /// The entry does not exist, or is not a directory, for example a link.
     pub fn directory(&self, name: &OsStr) -> io::Result<Self> {
         let name_in_c = plain(name)?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | CLOSED;
@@ -88,8 +87,8 @@ impl Directory {
         }
     }
 
-    /// The directory `name` in this one, or the one that a link of this name leads to if the link
-    /// belongs to the user of this process or to root.
+    /// Opens the subdirectory `name`. A link of this name is followed if it belongs to the user of
+    /// this process or to root.
     ///
     /// # Errors
     /// As for [`Directory::open`].
@@ -98,19 +97,19 @@ impl Directory {
         Self::follow(self.fd.as_fd(), Path::new(name))
     }
 
-    /// The same directory once more.
+    /// Duplicates the descriptor of this directory.
     ///
     /// # Errors
-    /// This process has no more descriptors.
+    /// This process has no free descriptors.
     pub fn itself(&self) -> io::Result<Self> {
         let fd = self.fd.try_clone()?;
         Ok(Self { fd })
     }
 
-    /// Makes the directory `name`, unless something of that name is there.
+    /// Creates the directory `name`, unless an entry of this name exists.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The directory cannot be created.
     pub fn make(&self, name: &OsStr) -> io::Result<()> {
         match mkdirat(&self.fd, plain(name)?, Mode::from_raw_mode(0o777)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
@@ -118,27 +117,27 @@ impl Directory {
         }
     }
 
-    /// Makes the file `name`, which must not be there, for writing.
+    /// Creates the new file `name` for writing.
     ///
     /// # Errors
-    /// Something of that name is there, or the file cannot be made.
+    /// An entry of this name exists, or the file cannot be created.
     pub fn create(&self, name: &OsStr, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         self.file(name, flags, mode)
     }
 
-    /// Opens the file `name` to append to it.
+    /// Opens the file `name` for appending.
     ///
     /// # Errors
-    /// It is not there, is a link, or cannot be written.
+    /// The file does not exist, is a link, or cannot be written.
     pub fn append(&self, name: &OsStr) -> io::Result<File> {
         self.file(name, OFlags::WRONLY | OFlags::APPEND, 0)
     }
 
-    /// Opens the file `name` for reading, and waits for nobody if it is none.
+    /// Opens the file `name` for reading. Does not block on a pipe or device.
     ///
     /// # Errors
-    /// It is not there, is a link, or cannot be read.
+    /// The file does not exist, is a link, or cannot be read.
     pub fn read(&self, name: &OsStr) -> io::Result<File> {
         self.file(name, OFlags::RDONLY | OFlags::NONBLOCK, 0)
     }
@@ -151,10 +150,10 @@ impl Directory {
         }
     }
 
-    /// What is in it, without `.` and `..`; the type of a link is that of a link.
+    /// Lists the entries without `.` and `..`. Links have the type of a link.
     ///
     /// # Errors
-    /// It cannot be listed.
+    /// The directory cannot be listed.
     pub fn list(&self) -> io::Result<Vec<(OsString, FileType)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.fd)? {
@@ -165,7 +164,7 @@ impl Directory {
             }
             let mut kind = entry.file_type();
             if kind == FileType::Unknown {
-                // Some file systems do not tell it here.
+                // Some file systems do not report the type here.
                 kind = self.file_type(&name).unwrap_or(kind);
             }
             entries.push((name, kind));
@@ -173,27 +172,27 @@ impl Directory {
         Ok(entries)
     }
 
-    /// What `name` is.
+    /// The type of the entry `name`.
     ///
     /// # Errors
-    /// It is not there.
+    /// The entry does not exist.
     pub fn file_type(&self, name: &OsStr) -> io::Result<FileType> {
         let stat = statat(&self.fd, plain(name)?, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(file_type(&stat))
     }
 
-    /// Renames `name` to `new_name` in `to`, in place of what is there.
+    /// Renames `name` to `new_name` in `to`, and replaces an existing entry.
     ///
     /// # Errors
-    /// It is not there, or cannot be renamed.
+    /// The entry does not exist, or cannot be renamed.
     pub fn rename(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
         Ok(renameat(&self.fd, plain(name)?, &to.fd, plain(new_name)?)?)
     }
 
-    /// Renames `name` to the first of `name.1`, `name.2` and so on that is not there.
+    /// Renames `name` to the first of `name.1`, `name.2` and so on that does not exist.
     ///
     /// # Errors
-    /// It is not there, or cannot be renamed.
+    /// The entry does not exist, or cannot be renamed.
     pub fn set_aside(&self, name: &OsStr) -> io::Result<()> {
         let mut number = 1_u32;
         loop {
@@ -203,7 +202,7 @@ impl Directory {
             match renameat_with(&self.fd, plain(name)?, &self.fd, &aside, flags) {
                 Err(Errno::EXIST) => number += 1,
                 Err(Errno::INVAL | Errno::NOSYS) => {
-                    // This file system cannot refuse to replace.
+                    // This file system cannot rename without replacing.
                     match self.file_type(&aside) {
                         Ok(_) => number += 1,
                         Err(_) => return self.rename(name, self, &aside),
@@ -214,18 +213,18 @@ impl Directory {
         }
     }
 
-    /// Removes `name`, which is no directory.
+    /// Removes `name`, which must not be a directory.
     ///
     /// # Errors
-    /// It is not there, is a directory, or cannot be removed.
+    /// The entry does not exist, is a directory, or cannot be removed.
     pub fn remove_file(&self, name: &OsStr) -> io::Result<()> {
         Ok(unlinkat(&self.fd, plain(name)?, AtFlags::empty())?)
     }
 
-    /// Removes `name` with all that is in it. Of a link, the link alone is removed.
+    /// Removes `name` with all its content. A link itself is removed, not its target.
     ///
     /// # Errors
-    /// It is not there, or something cannot be removed.
+    /// The entry does not exist, or something in it cannot be removed.
     pub fn remove_all(&self, name: &OsStr) -> io::Result<()> {
         self.remove_tree(name, 0)
     }
@@ -247,7 +246,7 @@ impl Directory {
         Ok(unlinkat(&self.fd, plain(name)?, AtFlags::REMOVEDIR)?)
     }
 
-    /// Whether this process may list it, and make and remove files in it.
+    /// Whether this process may list the directory and create and remove files in it.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         use rustix::fs::Access;
@@ -256,26 +255,26 @@ impl Directory {
         accessat(&self.fd, ".", all, AtFlags::empty()).is_ok()
     }
 
-    /// Its permissions.
+    /// The permission bits of the directory.
     ///
     /// # Errors
-    /// The system does not tell them.
+    /// The system cannot read the directory.
     pub fn mode(&self) -> io::Result<u32> {
         Ok(fstat(&self.fd)?.st_mode & 0o7777)
     }
 
-    /// The user to whom it belongs.
+    /// The numeric id of the directory's owner.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system cannot read the directory.
     pub fn owner(&self) -> io::Result<u32> {
         Ok(fstat(&self.fd)?.st_uid)
     }
 
-    /// Which directory it is.
+    /// The identity of this directory.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system cannot read the directory.
     pub fn identity(&self) -> io::Result<Identity> {
         let stat = fstat(&self.fd)?;
         Ok(Identity {
@@ -284,10 +283,10 @@ impl Directory {
         })
     }
 
-    /// Brings new and renamed entries to the disk, if the directory may be read.
+    /// Syncs new and renamed entries to the disk, if the directory is readable.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// The entries cannot be synced.
     pub fn sync(&self) -> io::Result<()> {
         match rustix::fs::fsync(&self.fd) {
             Ok(()) | Err(Errno::BADF) => Ok(()),
@@ -295,12 +294,12 @@ impl Directory {
         }
     }
 
-    /// Says that a link is in the way, which the system reports in several ways.
+    /// Turns the various errors for a link in the path into one clear error.
     fn explain(&self, name: &OsStr, error: Errno) -> io::Error {
         let may_be_link = matches!(error, Errno::LOOP | Errno::NOTDIR);
         match self.file_type(name) {
             Ok(FileType::Symlink) if may_be_link => {
-                is_link("it is a symbolic link, which is not followed".to_owned())
+                is_link("symbolic links are not followed".to_owned())
             }
             _ => error.into(),
         }
@@ -313,7 +312,7 @@ impl AsFd for Directory {
     }
 }
 
-/// Whether `error` says that a symbolic link was in the way.
+/// Whether a symbolic link in the path caused `error`.
 #[must_use]
 pub fn is_about_link(error: &io::Error) -> bool {
     error.kind() == LINK
@@ -327,7 +326,7 @@ fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// A name that stays in its directory.
+/// Checks that `name` names an entry of its directory and nothing else.
 fn plain(name: &OsStr) -> io::Result<CString> {
     let bytes = name.as_bytes();
     if bytes.contains(&b'/') || [&b""[..], b".", b".."].contains(&bytes) {
@@ -337,14 +336,14 @@ fn plain(name: &OsStr) -> io::Result<CString> {
     Ok(CString::new(bytes)?)
 }
 
-/// The kind of error that says that a link was in the way; the system's own errors have others.
+/// The kind of errors about links; errors of the system have other kinds.
 const LINK: io::ErrorKind = io::ErrorKind::Unsupported;
-/// Not inherited by programs that are started.
+/// Child processes do not inherit descriptors with this flag.
 const CLOSED: OFlags = OFlags::CLOEXEC;
 const NO_MODE: Mode = Mode::empty();
-/// Links to links that are followed for a configured path; the system follows 40.
+/// Maximum number of links to follow for a configured path; the system follows 40.
 const MAX_LINKS: usize = 8;
-/// Directories in directories that are removed; each holds a descriptor meanwhile.
+/// Maximum depth of directories to remove; each level holds a descriptor.
 const MAX_DEPTH: usize = 64;
 
 #[cfg(test)]

@@ -1,114 +1,122 @@
-//! `buildmaster`: a continuous-integration master faithful to the Buildbot architecture.
+//! `buildmaster`: a continuous-integration master with the architecture of Buildbot.
 //!
-//! A single daemon turns [changes](model::Change) into [build sets](model::BuildSet), splits them
-//! into [requests](model::BuildRequest) per builder, and drains these queues by running
-//! [builds](build) on slaves that are connected over Twisted's Perspective Broker. Every slave and
-//! every client ever shipped with Buildbot still connects.
+//! A single daemon turns [changes](model::Change) into [build sets](model::BuildSet), splits each
+//! set into [requests](model::BuildRequest) for builders, and serves the requests with
+//! [builds](build) on slaves. The slaves are connected over Twisted's Perspective Broker. Every
+//! slave and every client that Buildbot ever shipped can connect.
 //!
-//! # The rule that shapes everything
+//! # The main rule
 //!
 //! *Decisions live in code that cannot do I/O. I/O lives in code that decides nothing.* The pure
-//! parts are plain structs: time and randomness are arguments, so that the tests run them by the
-//! million from a seed.
+//! modules are plain structs. Time and randomness are arguments, so the tests can run millions of
+//! histories from seeds.
 //!
-//! # The map
+//! # Map
 //!
-//! A module imports only from lower floors; a test (`tests/it/tidy.rs`) sees to it.
+//! A module imports only from lower floors. A test (`tests/it/tidy`) checks this.
 //!
-//! | floor | module | what it does |
+//! | floor | module | purpose |
 //! | --- | --- | --- |
-//! | 7 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `simulate`, `demo` |
-//! | 6 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
-//! | 5 | [`changes`] | what is handed in: the perspective of `sendchange`, job directories |
-//! | 5 | [`status`] | those who follow builds: the status objects of try clients |
-//! | 5 | [`client`] | what developers and hooks run: `sendchange`, `try`, `tryserver` |
-//! | 5 | [`buildslave`] | the native slave, as a program and inside the master |
-//! | 4 | [`control`] | the handle by which the outside asks the core; the control socket |
-//! | 4 | [`build`] | runs one build: steps, commands, logs |
-//! | 3 | [`botmaster`] | **pure**: builders, slave-builders, slaves, locks, sets, requests, what starts when |
-//! | 2 | [`schedulers`] | **pure**: the registry and the kinds: Scheduler, AnyBranch, Dependent, Periodic, Nightly, the try schedulers |
+//! | 8 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `simulate`, `demo` |
+//! | 7 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
+//! | 6 | [`changes`] | change sources: `sendchange`, job directories |
+//! | 6 | [`status`] | status objects for try clients |
+//! | 6 | [`client`] | programs for developers and hooks: `sendchange`, `try`, `tryserver` |
+//! | 6 | [`buildslave`] | the native slave, as a program and inside the master |
+//! | 5 | [`control`] | the handle for questions to the core; the control socket |
+//! | 5 | [`build`] | runs one build: steps, commands, logs |
+//! | 4 | [`view`] | typed views of builds, sets, builders, slaves and changes, for all readers |
+//! | 3 | [`botmaster`] | **pure**: builders, slaves, locks, sets, requests; decides what starts |
+//! | 2 | [`schedulers`] | **pure**: the registry and all kinds of schedulers |
 //! | 2 | [`net`] | drives a broker over a stream; logins; slaves as objects |
-//! | 2 | [`store`], [`logs`] | state in SQLite with one writer; step logs as plain files |
-//! | 2 | [`daemonize`] | going to the background, pid files, log files with rotation |
+//! | 2 | [`store`], [`logs`] | the state in SQLite with one writer; step logs as plain files |
+//! | 2 | [`daemonize`] | background processes, pid files, log files with rotation |
 //! | 1 | [`clock`] | the clocks, read in one place |
-//! | 1 | [`config`] | **pure**: `master.toml`, checked, with all errors at once |
-//! | 1 | [`protocol`] | **pure**: what peers say over Perspective Broker, typed |
-//! | 1 | [`vc`] | **pure**: what is known of each version control system |
-//! | 1 | [`process`] | runs programs within limits |
-//! | 0 | [`process_lock`] | one process at a time |
-//! | 0 | [`directory`] | directories held open as descriptors: nothing in them is reached through links |
-//! | 0 | [`backoff`] | **pure**: delays that double, for what is tried again |
-//! | 0 | [`text`] | text for people: made safe to print, lists in words, tables, durations and sizes |
-//! | 0 | [`pb`] | **pure**: banana, jelly, broker, login: bytes in, bytes out |
-//! | 0 | [`model`] | **pure**: the domain, how long builds will take, and the journal of what must be remembered |
+//! | 1 | [`config`] | **pure**: checks `master.toml` and reports all errors at once |
+//! | 1 | [`protocol`] | **pure**: typed requests and answers over Perspective Broker |
+//! | 1 | [`vc`] | **pure**: facts about each version control system |
+//! | 1 | [`process`] | runs programs with limits |
+//! | 0 | [`process_lock`] | a lock for one process at a time |
+//! | 0 | [`directory`] | directories held open as descriptors; never follows links in them |
+//! | 0 | [`backoff`] | **pure**: delays that double before each retry |
+//! | 0 | [`text`] | text for people: safe output, lists in words, tables, durations, sizes |
+//! | 0 | [`pb`] | **pure**: banana, jelly, broker and login: bytes in, bytes out |
+//! | 0 | [`model`] | **pure**: the domain, build time estimates, the journal of state changes |
 //!
 //! # Invariants
 //!
-//! - **Durable before visible.** What must survive a crash is handed to the store with a ticket,
-//!   and answered, announced or started only when the ticket is confirmed. A change, its effect on
-//!   the schedulers and the sets it makes are one transaction; so are a build's end and the end of
-//!   its requests.
-//! - **No request waits that could start.** After each input the core starts builds to a fixed
-//!   point.
-//! - **A slave is fully usable or disconnected.** Each step of an attachment has a deadline, and
-//!   late answers of an earlier attachment change nothing (epochs).
-//! - **One owner per piece of state.** The engine task owns the core; the writer thread owns the
-//!   state; a connection task owns its socket. All channels are bounded, and each says what happens
-//!   when it is full.
-//! - **Log text never passes the core.** It goes from the connection to the log file as slices of
-//!   the receive buffer; a slow disk makes the slave wait, and so does a full one, for some
-//!   minutes.
-//! - **Memory is bounded in bytes, not in counts.** What a user who has logged in sends takes room
-//!   from the share of that user (`net/budget.rs`), and without room the connection is not read.
-//!   Patches are on disk until a build needs them.
-//! - **Equal seeds give equal runs** of the core: anything that is iterated is ordered.
+//! - **Durable before visible.** Data that must survive a crash goes to the store with a ticket.
+//!   The master answers, announces or starts only after the store has confirmed the ticket. A
+//!   change, its effect on the schedulers and its build sets are one transaction. So are the end of
+//!   a build and the end of its requests.
+//! - **A request that can start does start.** After each input, the core starts builds until no
+//!   further build can start.
+//! - **A slave is fully usable or disconnected.** Each step of an attachment has a deadline. Late
+//!   answers of an earlier attachment have no effect (epochs).
+//! - **One owner per piece of state.** The engine task owns the core, the writer thread owns the
+//!   state, and a connection task owns its socket. All channels are bounded, and each documents
+//!   what happens when it is full.
+//! - **Log text bypasses the core.** It goes from the connection to the log file as slices of the
+//!   receive buffer. A slow disk makes the slave wait; a full disk makes it wait for some minutes.
+//! - **Memory is limited in bytes, not in counts.** The messages of a user that has logged in use
+//!   that user's share of memory (`net/budget.rs`). Without free memory, the connection is not
+//!   read. Patches stay on disk until a build needs them.
+//! - **Equal seeds give equal runs** of the core, because every iterated collection is ordered.
 //!
 //! # A change becomes a build
 //!
-//! `sendchange` logs in ([`net::login`]) and calls `addChange`; [`changes`] decodes it and hands it
-//! to [`control`], which asks the engine. The core gives it a number, offers it to each scheduler
-//! ([`schedulers`]), and emits one `Persist` with the change, the schedulers' new state and the
-//! sets that are due. The [`store`] commits it with whatever else waits, and confirms the ticket:
-//! now the client is answered and the requests are queued. The core picks the oldest request whose
-//! builder has an available slave, pings that slave, tells it `startBuild`, and when it agrees
-//! gives the build its number, durably. Then [`build::run`] runs the steps: each starts a remote
-//! command and writes what it says to its log. The outcome goes back to the core, which ends the
-//! build, its requests and, with the last request, the set in one transaction. What the steps of a
-//! successful build took is what the next build expects ([`model::progress`]).
+//! `sendchange` logs in ([`net::login`]) and calls `addChange`. [`changes`] decodes the change and
+//! hands it to [`control`], which sends it to the engine. The core numbers the change, offers it to
+//! each scheduler ([`schedulers`]), and emits one `Persist` with the change, the new state of the
+//! schedulers and the build sets that are due. The [`store`] commits this, together with other
+//! pending writes, and confirms the ticket. Now the client gets its answer and the requests are
+//! queued.
+//!
+//! The core chooses the first request in build order whose builder has an available slave. It pings
+//! the slave and tells it `startBuild`. When the slave agrees, the build gets its number, durably.
+//! Then [`build::run`] runs the steps. Each step starts a remote command and writes the output to
+//! its log. The result goes back to the core, which ends the build, its requests and, with the last
+//! request, the set in one transaction. The durations of the steps of a successful build are the
+//! estimate for the next build ([`model::progress`]).
 //!
 //! # A slave connects and disconnects
 //!
-//! The connection task logs it in, within limits that cost next to nothing before the password was
-//! right. The core decides between two slaves of one name, then has it greeted and asked what it
-//! is, sends the builder list, and attaches each builder (`slavebuilder.rs` has the table of
-//! states). Only then the login is answered, so that the slave counts itself connected when it is.
-//! When the connection is lost every slave-builder of it goes, whatever it was doing; a running
-//! build ends as RETRY and its requests go back to the front of the queue.
+//! The connection task logs the slave in, within limits that keep peers cheap until they give the
+//! right password. If two slaves have the same name, the core decides between them. The core then
+//! has the slave greeted and asked for its properties, sends the builder list, and attaches each
+//! builder (`slavebuilder.rs` has the table of states). The login is answered only after that, so
+//! a slave that considers itself connected is usable.
 //!
-//! A latent slave has no connection until a build has chosen it. Then the core puts on record that
-//! an instance is being started, and has [`daemon`] run the command that starts it; the build goes
-//! on when the slave has attached. When nobody has wanted it for a while, it is disconnected and
-//! stopped (`botmaster/substantiating.rs`).
+//! If the connection is lost, all slave-builders of the slave are dropped, in any state. A running
+//! build ends as RETRY, and its requests return to the front of the queue.
 //!
-//! # A reconfiguration
+//! A latent slave has no connection until it is chosen for a build. Then the core records that an
+//! instance is being started, and [`daemon`] runs the command that starts the instance. The build
+//! continues when the slave has attached. After the slave has been idle for a while, the core
+//! disconnects it and stops the instance (`botmaster/substantiating.rs`).
 //!
-//! `buildmaster reconfig` or SIGHUP reaches the one task that owns what is not the core's: doors,
-//! job directories, local slaves. It reads and checks the file and prepares everything that can
-//! fail (passwords, new ports); only then the core is told, which cannot fail. The core lays the
-//! configuration out over what is there: builders and slaves keep their places, so that a changed
-//! builder is its own successor; slaves are told of their builders if that is news to them, but not
-//! while a build would be killed by it; schedulers hand over; locks keep their holders. What has
-//! not changed sees nothing.
+//! # A reconfigure
 //!
-//! # A master stops, or is killed
+//! `buildmaster reconfig` and SIGHUP reach the task that owns everything outside the core: doors,
+//! job directories and local slaves. The task reads and checks the file, and prepares everything
+//! that can fail, such as passwords and new ports. Only then it calls the core, where nothing can
+//! fail.
 //!
-//! At SIGTERM the core takes no more work, running builds are interrupted and end as RETRY,
-//! instances of latent slaves are stopped, and the writer commits. After `kill -9` the store finds
-//! builds that are still open, ends them as RETRY and gives their requests back, or as EXCEPTION if
-//! people had stopped them; instances that are on record are stopped before others are started;
-//! schedulers resume with the changes they had gathered.
+//! The core applies the configuration to what exists. Builders and slaves keep their places, so a
+//! changed builder keeps its queue and its history. Slaves get a new builder list only if theirs
+//! changes, and not while this would kill a build. Schedulers hand over their state, and locks keep
+//! their holders. Unchanged parts are not disturbed.
 //!
-//! What is beyond a horizon of the configuration is taken away in the background, a page at a time
+//! # A master stops or is killed
+//!
+//! At SIGTERM the core accepts no more work. Running builds are interrupted and end as RETRY,
+//! instances of latent slaves are stopped, and the writer commits.
+//!
+//! After `kill -9` the store finds the builds that are still open. It ends them as RETRY and
+//! requeues their requests, or as EXCEPTION if a user had stopped them. Recorded instances are
+//! stopped before other instances start. Schedulers resume with their pending changes.
+//!
+//! History older than a horizon of the configuration is pruned in the background, page by page
 //! ([`store::prune`]).
 
 pub mod backoff;

@@ -1,8 +1,8 @@
-//! One process at a time, by a lock of the operating system on a file that holds the number of the
+//! A lock for one process at a time: an operating system lock on a file with the number of the
 //! process.
 //!
-//! The lock ends with the process that holds it, however that ends. The number is only to tell
-//! people.
+//! The lock ends with the process that holds it, even after a crash. The number is for messages
+//! only.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,20 +12,20 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, test_kill_process};
 
-/// Whether a lock was had.
+/// The result of [`claim`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Claim {
-    /// It is held until the file is closed, and the file has the number of this process.
+    /// This process holds the lock until the file is closed. The file has its number.
     Ours,
-    /// Somebody else has it: this process, where the file says so.
+    /// Another process holds the lock: the process with this number, if the file names it.
     Theirs(Option<u32>),
 }
 
 /// Takes the lock on `file`, which is open for reading and writing.
 ///
-/// Waits a moment, for one who only asks whether it is held; and longer while the process that the
-/// file names is no more: a process that was killed while it started programs leaves the lock to
-/// them, until each has become what it is to be.
+/// Waits for a moment, because another process may only be testing the lock. Waits longer if the
+/// process in the file no longer exists: when a process is killed while it starts programs, these
+/// programs hold the lock until they execute.
 ///
 /// # Errors
 /// The file cannot be locked or written.
@@ -45,7 +45,7 @@ pub fn claim(file: &mut File) -> io::Result<Claim> {
     Ok(Claim::Ours)
 }
 
-/// Whether somebody holds the lock on `file` now.
+/// Whether a process holds the lock on `file`.
 ///
 /// # Errors
 /// The file cannot be locked.
@@ -75,7 +75,7 @@ fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Whether there is a process of this number.
+/// Whether a process with this number exists.
 pub fn exists(pid: u32) -> bool {
     let pid = Pid::from_raw(pid.cast_signed());
     pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
@@ -107,7 +107,7 @@ mod tests {
         options.open(path).unwrap()
     }
 
-    /// The number of a process that is no more.
+    /// The number of a process that no longer exists.
     fn of_a_dead() -> u32 {
         let mut child = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
         child.wait().unwrap();

@@ -1,7 +1,6 @@
 //! Change sources: where changes come from.
 //!
-//! Invariant: a sender is told that its change was accepted only when the change and what follows
-//! from it are on disk.
+//! Invariant: a sender gets its acknowledgement only once the change and its effects are on disk.
 
 pub mod pb;
 pub mod try_jobdir;

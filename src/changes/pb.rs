@@ -1,4 +1,4 @@
-//! The perspective of `sendchange` and of commit hooks (PROTOCOL section 12).
+//! Serves `sendchange` and commit hooks over Perspective Broker (PROTOCOL section 12).
 
 use tokio::task::JoinSet;
 use tracing::{debug, info};
@@ -8,15 +8,15 @@ use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, Room, headlin
 use crate::pb::{Failure, Value};
 use crate::protocol::change::decode_change;
 
-/// Calls that may wait to be decoded.
+/// Maximum number of calls that wait for decoding.
 const CALLS: usize = 16;
 
-/// Changes of one connection that may wait for the disk; more wait at the sender.
+/// Maximum number of changes of one connection that wait for the disk; further changes wait at the
+/// sender.
 const IN_FLIGHT: usize = 64;
 
-/// Serves a client that has logged in as a change source, until it goes away or is idle for too
-/// long. Changes are handed in in the order in which they came, and answered as they become
-/// durable.
+/// Serves a client that has logged in as a change source, until the client disconnects or is idle
+/// for too long. Changes are submitted in order of arrival and acknowledged as they become durable.
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,
@@ -46,11 +46,11 @@ pub async fn serve(
             }
         }
     }
-    // The sender may be gone, but its changes are not: they only lose their answers.
+    // The sender may be gone. Its pending changes are kept; only their acknowledgements are lost.
     debug!(peer.addr = peer.address(), "change source disconnected");
 }
 
-/// A change that was handed in, which takes memory until it is durable.
+/// A submitted change, which takes memory until it is durable.
 struct Taken {
     pending: Pending,
     reply: Reply,

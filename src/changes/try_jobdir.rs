@@ -1,12 +1,11 @@
-//! The watcher of a job directory (TJD-01 to TJD-07).
+//! Watches the job directory of a `Try_Jobdir` scheduler (TJD-01 to TJD-07).
 //!
-//! A job directory is a maildir: senders write to `tmp/` and rename to `new/`. A job is moved from
-//! there to `cur/` before it is read, and stays there as `cur/NAME`, whatever becomes of it, as the
-//! original leaves it. If it is refused, `cur/NAME.refused` says why; the sender can read it if it
+//! A job directory is a maildir: senders write a job to `tmp/` and rename it to `new/`. The watcher
+//! moves the job to `cur/` before it reads the job. The job stays there as `cur/NAME`, as in
+//! Buildbot. If the job is rejected, `cur/NAME.refused` has the reason, readable for every user who
 //! can read the directory.
 //!
-//! Names of jobs do not begin with a dot. Until a job is in the state it is therefore called
-//! `cur/.NAME`:
+//! Names of jobs do not begin with a dot. Until a job is in the state, its name is `cur/.NAME`:
 //!
 //! ```text
 //! new/NAME ──taken──► cur/.NAME ──refused──► cur/NAME, cur/NAME.refused
@@ -14,15 +13,14 @@
 //!                         └──durably submitted──► cur/NAME
 //! ```
 //!
-//! What is still called `.NAME` at a start is looked up in the state by its job id. If its set is
-//! there, only the last step is missing. If not, it was not submitted: that is reported, and it is
-//! handed in again as `cur/..NAME`. A job that a second master did not survive is refused, so that
-//! none can keep a master from running.
+//! At a start, the watcher looks each `.NAME` up in the state by its job id. If the state has the
+//! build set, only the last rename is missing. Otherwise the job was not submitted: the watcher
+//! logs this and submits the job again as `cur/..NAME`. If the master ends again during the second
+//! attempt, the job is rejected, so no job can keep a master from running.
 //!
-//! Invariants: a job is submitted once (TJD-07), also if the master is killed at any moment;
-//! nothing in the directory ends the watcher or holds up other jobs (SB-07); while the master stops
-//! or cannot write its state, jobs stay in `new/`. The directory is locked, so that a second master
-//! finds out.
+//! Invariants: a job is submitted once (TJD-07), even if the master is killed at any moment. No
+//! content of the directory ends the watcher or delays other jobs (SB-07). While the master stops
+//! or cannot write its state, jobs stay in `new/`. The directory is locked against a second master.
 
 mod maildir;
 
@@ -57,12 +55,12 @@ pub struct JobdirWatcher {
 }
 
 impl JobdirWatcher {
-    /// Checks the directory of `scheduler`, makes the subdirectories that are missing and locks it.
-    /// A relative path is below `basedir`, where the state is as well. A lock of one of those that
-    /// are `leaving` is taken over from there: this one must not run before that one has ended.
+    /// Checks and locks the directory of `scheduler`, and creates missing subdirectories. A
+    /// relative path is below `basedir`. If a watcher whose lock is in `leaving` has the directory,
+    /// its lock is taken over; this watcher must not run before that watcher has ended.
     ///
     /// # Errors
-    /// It does not exist, cannot be used by this process, or is used by another.
+    /// The directory does not exist, this process cannot use it, or another process watches it.
     pub fn open(
         scheduler: &SchedulerName,
         config: &TryJobdirConfig,
@@ -84,19 +82,19 @@ impl JobdirWatcher {
         self.maildir.lock().clone()
     }
 
-    /// Whether the directory of a scheduler can be used, without changing anything; who watches it
-    /// already is not asked. A relative path is below `basedir`.
+    /// Checks whether the directory of a scheduler is usable, without changing anything and without
+    /// looking for another watcher. A relative path is below `basedir`.
     ///
     /// # Errors
-    /// It does not exist, or cannot be used by this process.
+    /// The directory does not exist, or this process cannot use it.
     pub fn check(jobdir: &Path, basedir: &Path) -> Result<(), JobdirError> {
         maildir::check(&basedir.join(jobdir))
     }
 
-    /// Hands in jobs until `stopping` ends. A job that is being handed in then is looked up when
-    /// the directory is opened again, by another master. To let another watcher of this one have
-    /// the directory, it is told to be `leaving`: then it ends after that job, since what becomes
-    /// of it may not be on disk yet.
+    /// Submits jobs until `stopping` completes. A job that is being submitted at that time is
+    /// looked up by the next master. To hand the directory over to another watcher of this master,
+    /// cancel `leaving`: the watcher then ends after the current job, whose result may not be on
+    /// disk yet.
     pub async fn run(
         self,
         control: Control,
@@ -119,7 +117,7 @@ impl JobdirWatcher {
         };
         let mut notifications = None;
         while !running.leaving.is_cancelled() {
-            // Watched before it is looked at, so that nothing falls between.
+            // Watch before looking, so that no job falls between.
             if notifications.is_none() {
                 notifications = running.watcher.notifications(&wake);
             }
@@ -129,7 +127,7 @@ impl JobdirWatcher {
                 is_readable = running.look() => is_readable,
             };
             if !is_readable {
-                // It may come back as another directory.
+                // The directory may come back as another directory.
                 notifications = None;
             } else if running.is_elsewhere() {
                 notifications = None;
@@ -145,11 +143,12 @@ impl JobdirWatcher {
         }
     }
 
-    /// Wakes `wake` when a file appears; without that the slow look finds it.
+    /// Notifies `wake` when a file appears. Without notifications, the periodic look finds the
+    /// file.
     fn notifications(&self, wake: &Arc<Notify>) -> Option<RecommendedWatcher> {
         let wake = Arc::clone(wake);
         let tell = move |event: notify::Result<notify::Event>| {
-            // Our own reading and moving away is no news; that something was lost is.
+            // Ignore our own reads and moves, but not the loss of events.
             if event.is_err() || event.is_ok_and(|event| appears(event.kind)) {
                 wake.notify_one();
             }
@@ -160,7 +159,7 @@ impl JobdirWatcher {
         });
         watching
             .inspect_err(|error| {
-                debug!(scheduler = %self.scheduler, "no notification of new jobs: {error}");
+                debug!(scheduler = %self.scheduler, "cannot watch for new jobs, polling instead: {error}");
             })
             .ok()
     }
@@ -177,31 +176,30 @@ fn appears(kind: EventKind) -> bool {
         )
 }
 
-/// The watcher at work.
+/// A running watcher.
 #[derive(Debug)]
 struct Running {
     watcher: JobdirWatcher,
     control: Control,
     leaving: CancellationToken,
-    /// The last thing that was wrong with the directory, so that it is logged once.
+    /// The last problem of the directory, so that each problem is logged once.
     complaint: Option<String>,
-    /// Whether nothing in `cur/` waits to be looked up.
+    /// Whether all jobs in `cur/` have been looked up.
     is_settled: bool,
-    /// The directory in which jobs arrived at the last look, and that of the look before, which is
-    /// being watched.
+    /// The directory of arriving jobs at the last look.
     arriving: Option<Identity>,
     watched: Option<Identity>,
 }
 
 impl Running {
-    /// Whether jobs arrive in another directory than at the look before.
+    /// Whether jobs arrive in a different directory than at the previous look.
     fn is_elsewhere(&mut self) -> bool {
         let was = std::mem::replace(&mut self.watched, self.arriving);
         was.is_some() && was != self.arriving
     }
 
-    /// Hands in all that is there now, oldest first (TJD-04); says whether the directory could be
-    /// read.
+    /// Submits all jobs that have arrived, oldest first (TJD-04). Returns whether the directory
+    /// could be read.
     async fn look(&mut self) -> bool {
         if !self.goes_on() {
             return true;
@@ -226,7 +224,7 @@ impl Running {
         self.control.takes_work() && !self.leaving.is_cancelled()
     }
 
-    /// The names of the jobs that are there now. It fails if it must not be touched as it is.
+    /// The names of the jobs that have arrived. Fails if the directory is not safe to use.
     async fn arrived(&mut self) -> Result<Vec<OsString>, String> {
         let arrived = self.in_maildir(|dir| {
             let arriving = dir.check().map_err(|error| error.to_string())?;
@@ -237,8 +235,8 @@ impl Running {
         Ok(names)
     }
 
-    /// One file that cannot be moved does not hold up the others; the first such failure is
-    /// returned.
+    /// Submits the jobs `names`. A file that cannot be moved does not delay the others; the first
+    /// such failure is returned.
     async fn take_all(&mut self, names: Vec<OsString>) -> Result<(), String> {
         let mut failed = Ok(());
         if !self.is_settled {
@@ -266,31 +264,31 @@ impl Running {
         failed
     }
 
-    /// Settles a job that an earlier master took and did not settle.
+    /// Settles a job that an earlier master took without settling it.
     async fn resume(&mut self, name: OsString, is_second: bool) -> Result<(), String> {
         let job = match self.read(&name, is_second).await {
             Ok(job) => job,
             Err(why) => return self.refuse(&name, is_second, why).await,
         };
         if self.is_submitted(job.id.clone()).await? {
-            debug!(file = ?name, "the try job had been submitted");
+            debug!(file = ?name, "try job found in the state");
             return self.settle(&name, is_second).await;
         }
         if is_second {
-            let why = "it was not submitted: twice the master ended while it was handed in";
+            let why = "the job was not submitted, because the master ended twice while it submitted the job";
             return self.refuse(&name, true, why.to_owned()).await;
         }
         warn!(
             scheduler = %self.watcher.scheduler,
             file = ?name,
-            "the try job was not submitted when the master ended: it is handed in again"
+            "try job was not submitted before the master ended: submitting again"
         );
         let file = name.clone();
         self.in_maildir(move |dir| dir.begin_second(&file)).await?;
         self.submit(&name, true).await
     }
 
-    /// Hands in a job that has been taken.
+    /// Submits a job that has been taken.
     async fn submit(&mut self, name: &OsStr, is_second: bool) -> Result<(), String> {
         let job = match self.read(name, is_second).await {
             Ok(job) => job,
@@ -299,11 +297,11 @@ impl Running {
         let scheduler = &self.watcher.scheduler;
         match self.control.submit_try(scheduler, job, None).await {
             Ok(set) => {
-                debug!(file = ?name, set = set.id.0, "the try job is submitted");
+                debug!(file = ?name, set = set.id.0, "try job submitted");
                 self.settle(name, is_second).await
             }
-            // It cannot be known here whether the state has it. It is looked up when the master
-            // takes work again.
+            // The state may or may not have the job. The watcher looks it up when the master
+            // accepts work again.
             Err(_) if !self.control.takes_work() => {
                 self.is_settled = false;
                 if is_second {
@@ -316,8 +314,8 @@ impl Running {
         }
     }
 
-    /// The job in a file that has been taken. One without an id gets the file's name, by which it
-    /// can be found.
+    /// Reads the job in a file that has been taken. A job without an id gets the name of the file
+    /// as its id.
     async fn read(&self, name: &OsStr, is_second: bool) -> Result<TryJob, String> {
         let file = name.to_owned();
         let bytes = self.in_maildir(move |dir| dir.read(&file, is_second));
@@ -352,10 +350,10 @@ impl Running {
     }
 
     fn tell_refusal(&self, name: &OsStr, why: &str) {
-        info!(scheduler = %self.watcher.scheduler, file = ?name, "try job refused: {why}");
+        info!(scheduler = %self.watcher.scheduler, file = ?name, "try job rejected: {why}");
     }
 
-    /// Works with files, which may take its time.
+    /// Runs blocking file operations on a separate thread.
     async fn in_maildir<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Maildir) -> Result<T, String> + Send + 'static,

@@ -1,23 +1,23 @@
-//! A program's log file, with rotation.
+//! The log file of a program, with rotation.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// When a log file is set aside, and how many are kept.
+/// When a log file is rotated, and how many old files are kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rotation {
-    /// Size in bytes from which a file is set aside before the next line; `None`: never.
+    /// Size in bytes from which the file is rotated before the next line; `None`: never.
     pub size_bytes: Option<u64>,
-    /// How many files that were set aside are kept; `None`: all.
+    /// Number of old files to keep; `None`: all.
     pub keep: Option<u32>,
 }
 
-/// A log file that several may write to. Cheap to clone.
+/// A log file with several writers. Cheap to clone.
 ///
-/// Files that are set aside get the endings `.1` (the youngest), `.2` and so on. A line is never
-/// cut: it goes where it began. When the file cannot be rotated, it is written on.
+/// Old files get the suffixes `.1` (the newest), `.2` and so on. A line is never split over two
+/// files. If the rotation fails, writing continues in the current file.
 #[derive(Clone, Debug)]
 pub struct LogFile(Arc<Mutex<Inner>>);
 
@@ -27,12 +27,12 @@ struct Inner {
     rotation: Rotation,
     file: File,
     size: u64,
-    /// Whether the last line is not whole yet.
+    /// Whether the last line is incomplete.
     is_in_line: bool,
 }
 
 impl LogFile {
-    /// Opens the file at `path` to append to it.
+    /// Opens the file at `path` for appending.
     ///
     /// # Errors
     /// The file cannot be opened.
@@ -47,16 +47,16 @@ impl LogFile {
         }))))
     }
 
-    /// Is set aside in another way from now on.
+    /// Changes the rotation.
     pub fn rotate_by(&self, rotation: Rotation) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.rotation = rotation;
     }
 
-    /// Opens the file anew by its name, for those who let another program rotate it.
+    /// Opens the file again by its name, after another program has rotated it.
     ///
     /// # Errors
-    /// The file cannot be opened; the old one is written on.
+    /// The file cannot be opened; writing continues in the old file.
     pub fn reopen(&self) -> io::Result<()> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (inner.file, inner.size) = open(&inner.path)?;
@@ -69,7 +69,7 @@ impl Write for LogFile {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_large = inner.rotation.size_bytes.is_some_and(|n| inner.size >= n);
         if is_large && !inner.is_in_line {
-            // A log that cannot be rotated is worth more than none.
+            // A log that cannot be rotated is better than no log.
             inner.rotate().ok();
         }
         let written = inner.file.write(line)?;

@@ -1,4 +1,4 @@
-//! Where a program's log goes, whatever happens to it.
+//! The log output of a program, which never fails.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -11,11 +11,11 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt as lines};
 
-/// Takes the lines of a log. Cheap to clone.
+/// Writes the lines of a log. Cheap to clone.
 ///
-/// Writing never fails and never ends the program: a line that cannot be written, because the disk
-/// is full or nobody reads any more, is dropped and counted. When writing works again, a line says
-/// how many are missing.
+/// Writing never fails and never ends the program. A line that cannot be written, because the disk
+/// is full or the reader is gone, is dropped and counted. When writing works again, a note gives
+/// the number of missing lines.
 #[derive(Debug)]
 pub struct LogOutput<W>(Arc<Mutex<Inner<W>>>);
 
@@ -25,13 +25,13 @@ struct Inner<W> {
     lost: Option<Lost>,
 }
 
-/// What could not be written since it worked last.
+/// The lines that were dropped since the last successful write.
 #[derive(Debug)]
 struct Lost {
     lines: u64,
-    /// The first reason.
+    /// The first error.
     why: String,
-    /// Whether a line was cut.
+    /// Whether a line was written in part.
     is_cut: bool,
 }
 
@@ -43,14 +43,14 @@ impl<W: Write> LogOutput<W> {
 }
 
 impl<W: Write + Send + 'static> LogOutput<W> {
-    /// Sends the log of this process here, as lines that `filter` lets through. A process has one
-    /// log: a second call changes nothing.
+    /// Makes this the log of the process, with the lines that pass `filter`. A process has one log:
+    /// a second call changes nothing.
     pub fn install(self, filter: EnvFilter, format: Format) {
         let subscriber = lines()
             .with_env_filter(filter)
             .with_ansi(format.colours)
             .with_target(format.target)
-            // It would complain to standard error, and panic if that cannot be written either.
+            // The default reports errors to standard error, and panics if that fails too.
             .log_internal_errors(false)
             .with_writer(self)
             .finish();
@@ -58,12 +58,12 @@ impl<W: Write + Send + 'static> LogOutput<W> {
     }
 }
 
-/// How lines of a log look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
-    /// Whether they are coloured.
+    /// Whether lines are coloured.
     pub colours: bool,
-    /// Whether they name the part of the program that they come from.
+    /// Whether lines name the part of the program.
     pub target: bool,
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// Writes all of `text`; on an error tells how many bytes of it were written.
+/// Writes all of `text`. An error comes with the number of bytes written.
 fn write_all(out: &mut impl Write, text: &[u8]) -> Result<(), (io::Error, usize)> {
     let mut written = 0;
     while let Some(rest) = text.get(written..).filter(|rest| !rest.is_empty()) {
@@ -147,11 +147,11 @@ fn write_all(out: &mut impl Write, text: &[u8]) -> Result<(), (io::Error, usize)
     Ok(())
 }
 
-/// Standard error, which a reader that has stopped reading cannot hold up: after a short wait
-/// writing fails.
+/// Standard error with a time limit: if the reader has stopped reading, writing fails after a short
+/// wait.
 #[derive(Debug, Default)]
 pub struct Stderr {
-    /// Whether the reader has stopped reading; then it is not waited for.
+    /// Whether the reader has stopped reading; later writes then do not wait.
     is_stalled: bool,
 }
 
@@ -165,7 +165,7 @@ impl Write for Stderr {
         };
         self.is_stalled = !takes_bytes(stderr.as_fd(), patience)?;
         if self.is_stalled {
-            let why = "the reader of this log does not read";
+            let why = "the reader of this log has stopped reading";
             return Err(io::Error::new(ErrorKind::WouldBlock, why));
         }
         let at_once = text.get(..PIPE_BYTES).unwrap_or(text);
@@ -177,7 +177,7 @@ impl Write for Stderr {
     }
 }
 
-/// Whether some bytes can be written without waiting, now or within `patience`.
+/// Whether bytes can be written without blocking, now or within `patience`.
 fn takes_bytes(fd: BorrowedFd<'_>, patience: Duration) -> io::Result<bool> {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
     let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
@@ -188,9 +188,9 @@ fn takes_bytes(fd: BorrowedFd<'_>, patience: Duration) -> io::Result<bool> {
     }
 }
 
-/// How long a full pipe or a halted terminal is waited for.
+/// Maximum wait for a full pipe or a halted terminal.
 const READER_PATIENCE: Duration = Duration::from_millis(100);
-/// So many bytes a pipe that takes any takes at once (`PIPE_BUF`).
+/// Number of bytes that a writable pipe accepts at once (`PIPE_BUF`).
 const PIPE_BYTES: usize = 4096;
 
 #[cfg(test)]
@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes of each write, or fails.
+    /// Accepts a given number of bytes in each write, or fails.
     #[derive(Default)]
     struct Disk {
         text: String,

@@ -1,15 +1,14 @@
-//! Programs that go to the background: starting, the pid file, stopping, the log file.
+//! Background programs: start, pid file, stop and log file.
 //!
-//! A program goes to the background by starting itself again: [`spawn`] runs the same executable
-//! with other arguments and waits until the child says over its standard output that it is up,
-//! or that it failed, or that it keeps trying. The child holds a [`Readiness`], made first thing in
-//! `main` before any thread exists; it becomes the leader of a session of its own, and lets go of
-//! the terminal when it has said its word. Nothing forks a process that has threads.
+//! A program moves to the background by starting itself again: [`spawn`] runs the same executable
+//! with other arguments and waits until the child reports over standard output that it is ready,
+//! has failed or is still trying. The child creates a [`Readiness`] at the beginning of `main`,
+//! before any thread exists. The child leads its own session and releases the terminal after its
+//! report. No process with threads is ever forked.
 //!
-//! Invariants: a program is running if and only if its pid file is locked, so a file left over by
-//! a crash, or a number that another process has by now, means nothing. The lock is released by
-//! the kernel at the end of the process, whatever its end was. Commands that the program starts do
-//! not inherit it.
+//! Invariants: a program is running if and only if its pid file is locked. A stale file after a
+//! crash, or a reused process number, therefore means nothing. The kernel releases the lock at the
+//! end of the process, even after a crash. Child processes do not inherit the lock.
 
 mod log_file;
 mod log_output;

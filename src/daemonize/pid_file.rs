@@ -1,4 +1,4 @@
-//! The pid file: a lock that says whether a program runs, and the number to signal it by.
+//! The pid file: a lock that shows whether a program is running, and its process number.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::process_lock::{self, Claim};
 
-/// The locked pid file of this process; unlocked and removed when dropped.
+/// The locked pid file of this process, unlocked and removed on drop.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
@@ -18,10 +18,10 @@ pub struct PidFile {
     _file: File,
 }
 
-/// Why a pid file cannot be taken.
+/// Why a pid file cannot be acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum PidFileError {
-    /// The program runs already, as this process where the file says so.
+    /// The program is already running, as this process if known.
     #[error("already running{}", .0.map(|pid| format!(" as process {pid}")).unwrap_or_default())]
     Running(Option<u32>),
     /// The file cannot be written.
@@ -35,22 +35,22 @@ pub enum PidFileError {
     },
 }
 
-/// What became of a program that was asked to end.
+/// The result of stopping a program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stopped {
-    /// It ran as this process and has ended.
+    /// This process has ended.
     Ended(u32),
-    /// It was signalled and still runs after the time given.
+    /// This process was signalled but is still running after the time limit.
     StillRunning(u32),
-    /// It did not run.
+    /// The program was not running.
     NotRunning,
 }
 
 impl PidFile {
-    /// Takes the pid file at `path` for this process.
+    /// Acquires the pid file at `path` for this process.
     ///
     /// # Errors
-    /// The program runs already, or the file cannot be written.
+    /// The program is already running, or the file cannot be written.
     pub fn acquire(path: &Path) -> Result<Self, PidFileError> {
         let fail = |source| PidFileError::File {
             path: path.to_owned(),
@@ -67,7 +67,8 @@ impl PidFile {
             if let Claim::Theirs(pid) = process_lock::claim(&mut file).map_err(fail)? {
                 return Err(PidFileError::Running(pid));
             }
-            // Its former owner may have removed the file between our opening and our locking it.
+            // The previous owner may have removed the file after we opened it and before we locked
+            // it.
             if !is_still_at(&file, path) {
                 continue;
             }
@@ -81,12 +82,13 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Removed while locked, so that nobody else's file is. It may be gone with its directory.
+        // Remove the file while it is locked, so that no other process's file is removed. The
+        // directory may be gone.
         fs::remove_file(&self.path).ok();
     }
 }
 
-/// The process that holds the pid file at `path`, if the program runs.
+/// The process that holds the pid file at `path`, if the program is running.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -99,12 +101,12 @@ pub fn running(path: &Path) -> io::Result<Option<u32>> {
     if !process_lock::is_claimed(&file)? {
         return Ok(None);
     }
-    // A killed process leaves the lock to programs that it was about to start, for a moment.
+    // Programs that a killed process was about to start hold the lock for a moment.
     Ok(process_lock::holder(&mut file).filter(|pid| process_lock::exists(*pid)))
 }
 
-/// Signals the program whose pid file is at `path`, and waits for at most `patience` until it has
-/// ended. With no patience it returns as soon as the signal is sent.
+/// Sends `signal` to the program with the pid file at `path`, and waits at most `patience` for its
+/// end. With zero `patience` it returns once the signal is sent.
 ///
 /// # Errors
 /// The file cannot be read, or the process may not be signalled.
@@ -123,8 +125,8 @@ pub fn stop(path: &Path, signal: Signal, patience: Duration) -> io::Result<Stopp
     await_end(path, number, patience)
 }
 
-/// Waits for at most `patience` until the process `number`, which holds the pid file at `path`, has
-/// ended.
+/// Waits at most `patience` for the end of the process `number`, which holds the pid file at
+/// `path`.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -142,7 +144,7 @@ pub fn await_end(path: &Path, number: u32, patience: Duration) -> io::Result<Sto
     }
 }
 
-/// How often [`await_end`] looks whether the process has ended.
+/// Time between two checks in [`await_end`].
 const POLL: Duration = Duration::from_millis(20);
 
 fn is_still_at(file: &File, path: &Path) -> bool {

@@ -1,4 +1,4 @@
-//! The word a background process gives to the one that started it.
+//! The report of a background process to its parent process.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,38 +12,38 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-/// What a background process said before the one that started it stopped listening.
+/// The report of a background process.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Started {
-    /// It is up; its own words.
+    /// The process is ready; its message.
     Ready(String),
-    /// It runs, but has not said that it is up within the time given.
+    /// The process is running, but was not ready within the time limit.
     StillStarting,
 }
 
-/// Why a background process did not come up.
+/// Why a background process did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// The program could not be run again.
+    /// The program could not be executed.
     #[error("cannot start a process in the background")]
     Run(#[source] io::Error),
-    /// It said that it failed; its own words.
+    /// The process reported a failure; its message.
     #[error("{0}")]
     Failed(String),
-    /// It ended without a word.
-    #[error("the process ended before it was up ({0}); its log file may say why")]
+    /// The process ended without a report.
+    #[error("the process ended before it was ready ({0}); its log file may have the reason")]
     Died(ExitStatus),
 }
 
-/// Starts this program again under `name` with `args`, in the background in directory `dir`, and
-/// waits for its word for at most `patience`. Each [`Readiness::note`] of it is handed to
-/// `on_note`.
+/// Starts this program again as `name` with `args`, in the background in the directory `dir`, and
+/// waits at most `patience` for its report. `on_note` receives each [`Readiness::note`] of the
+/// child.
 ///
-/// The child must make a [`Readiness`]; `args` must tell it so (an option of its own that the help
-/// does not show). Until it has said its word, what it writes to standard error is shown.
+/// The child must create a [`Readiness`]; `args` must tell it to (by a hidden option). Until the
+/// report, the standard error of the child is visible.
 ///
 /// # Errors
-/// The process could not be started, said that it failed, or ended without a word.
+/// The process could not be started, reported a failure, or ended without a report.
 pub fn spawn(
     name: &str,
     args: &[OsString],
@@ -62,7 +62,7 @@ pub fn spawn(
         .map_err(SpawnError::Run)?;
     let output = child.stdout.take().expect("the child's output is piped");
     let (words, heard) = mpsc::sync_channel(16);
-    // The thread ends with the child's output, at the latest when this program does.
+    // The thread ends with the child's output, or with this program.
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if words.send(line).is_err() {
@@ -92,46 +92,46 @@ pub fn spawn(
     }
 }
 
-/// Held by a background process until it has said whether it is up. Each word is one line.
+/// Held by a background process until it has reported whether it is ready. Each report is one line.
 ///
-/// Dropping it without a word lets go of the terminal as well; the one that waits then sees the
-/// end of the output.
+/// Dropping it without a report also releases the terminal; the parent then sees the end of the
+/// output.
 #[derive(Debug)]
 pub struct Readiness {
-    /// Whether somebody listens on standard output.
+    /// Whether the parent reads standard output.
     attached: bool,
 }
 
 impl Readiness {
-    /// For a process that [`spawn`] started: makes it the leader of a new session.
+    /// For a process that [`spawn`] started: makes the process the leader of a new session.
     #[must_use]
     pub fn in_background() -> Self {
-        // It fails only for a process that leads a group already, which then has what it needs.
+        // This fails only for a process that already leads a group, which is enough.
         rustix::process::setsid().ok();
         Self { attached: true }
     }
 
-    /// For a process that stays in the foreground: every word is dropped.
+    /// For a process in the foreground: reports are dropped.
     #[must_use]
     pub fn in_foreground() -> Self {
         Self { attached: false }
     }
 
-    /// Tells what goes on while the program is not up yet.
+    /// Reports progress before the program is ready.
     pub fn note(&self, text: &str) {
         self.say(NOTE, text);
     }
 
-    /// The program is up: says so, also to a service manager that waits for it, and lets go of the
+    /// Reports that the program is ready, also to a waiting service manager, and releases the
     /// terminal.
     pub fn ready(mut self, text: &str) {
-        // Fails where there is no service manager any more; the program is up all the same.
+        // This fails if the service manager is gone; the program is ready all the same.
         sd_notify::notify(&[NotifyState::Ready]).ok();
         self.say(READY, text);
         self.detach();
     }
 
-    /// The program cannot come up: says why.
+    /// Reports why the program cannot start.
     pub fn failed(mut self, text: &str) {
         self.say(FAILED, text);
         self.detach();
@@ -141,7 +141,7 @@ impl Readiness {
         if self.attached {
             let line = format!("{word} {}\n", text.replace('\n', " "));
             let mut stdout = io::stdout().lock();
-            // Nobody may listen any more, which is no reason to end.
+            // The parent may be gone, which is not a reason to end.
             stdout
                 .write_all(line.as_bytes())
                 .and_then(|()| stdout.flush())
@@ -153,7 +153,7 @@ impl Readiness {
         if std::mem::take(&mut self.attached)
             && let Ok(null) = File::options().write(true).open("/dev/null")
         {
-            // Fails only where there is no such device; the terminal is then kept.
+            // This fails only without the device; the terminal is then kept.
             rustix::stdio::dup2_stdout(null.as_fd()).ok();
             rustix::stdio::dup2_stderr(null.as_fd()).ok();
         }

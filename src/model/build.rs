@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Properties;
 
-/// Who wants to hear of a build with these properties: who is to blame, and its owners; sorted,
-/// each once (BUI-09).
+/// The users interested in a build: its blame list and its owners, sorted and without duplicates
+/// (BUI-09).
 #[must_use]
 pub fn interested_users(blamelist: &[String], properties: &Properties) -> Vec<String> {
     let owners = ["owner", "owners"].into_iter();

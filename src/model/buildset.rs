@@ -1,4 +1,4 @@
-//! Build sets and the requests they are split into (sections 10 and 11).
+//! Build sets and build requests (sections 10 and 11).
 
 use std::sync::Arc;
 
@@ -9,47 +9,48 @@ use super::{BuilderName, Properties, RequestId, SchedulerName, SetId, SourceStam
 /// A set of requests for one source stamp on several builders (BST-01).
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BuildSet {
-    /// Its number.
+    /// Number of the set or request.
     pub id: SetId,
-    /// The id a client gave it, such as a try job's (TJD-11, BST-10).
+    /// Id given by a client, such as the id of a try job (TJD-11, BST-10).
     pub external_id: Option<String>,
-    /// The scheduler that submitted it, if one did.
+    /// Scheduler that submitted the set; absent for forced builds.
     pub scheduler: Option<SchedulerName>,
-    /// What to build.
+    /// Source stamp to build.
     pub stamp: Arc<SourceStamp>,
-    /// Why.
+    /// Reason of the set.
     pub reason: String,
-    /// Properties of the set, which its requests carry.
+    /// Properties of the set, shared by its requests.
     pub properties: Arc<Properties>,
-    /// When it was submitted.
+    /// Submit time.
     pub submitted_at: Timestamp,
-    /// How urgent its requests are: those with a higher number go first (BRQ-09); 0 is usual.
+    /// Priority of the requests: requests with a higher priority are built first (BRQ-09). 0 is
+    /// normal.
     pub priority: i32,
-    /// One request a builder, in the order of the builder list.
+    /// One request for each builder, in the order of the builder list.
     pub requests: Vec<(RequestId, BuilderName)>,
 }
 
-/// One wish for a build on one builder (BRQ-01).
+/// A request for a build on one builder (BRQ-01).
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildRequest {
-    /// Its number.
+    /// Number of the set or request.
     pub id: RequestId,
-    /// The set it belongs to.
+    /// Number of the build set.
     pub set: SetId,
-    /// The builder it waits for.
+    /// Name of the builder.
     pub builder: BuilderName,
-    /// What to build; shared with the set.
+    /// Source stamp, shared with the set.
     pub stamp: Arc<SourceStamp>,
-    /// Why; the set's reason.
+    /// Reason of the set.
     pub reason: Arc<str>,
-    /// The set's properties.
+    /// Properties of the set.
     pub properties: Arc<Properties>,
-    /// When it was queued; never changes again (BRQ-01).
+    /// Submit time; never changes (BRQ-01).
     pub submitted_at: Timestamp,
-    /// The set's priority; never changes either.
+    /// Priority of the set; never changes.
     pub priority: i32,
-    /// How many builds of it ended in RETRY because their slave was lost (BUI-14).
+    /// Number of builds that ended as RETRY because the slave was lost (BUI-14).
     pub retries: u32,
-    /// How many builds were started for it (BRQ-06).
+    /// Number of builds that were started for the request (BRQ-06).
     pub start_count: u32,
 }

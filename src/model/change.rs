@@ -1,4 +1,4 @@
-//! A change to the source tree, as a version-control hook or `sendchange` reports it (section 1).
+//! Changes to the source tree, as version control hooks and `sendchange` report them (section 1).
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChangeNumber, Properties, Timestamp};
 
-/// How far after its arrival a change may be dated (TIM-02): clocks of senders are wrong by
-/// minutes.
+/// Maximum time by which a change may be dated after its arrival (TIM-02): clocks of senders are
+/// off by minutes.
 const MOST_AHEAD: Duration = Duration::from_secs(3600);
 
 /// The first moment of the year 1, and that of the year 10000.
@@ -17,24 +17,24 @@ const YEARS: std::ops::Range<Timestamp> =
 /// A change that the master has accepted (CHG-01). Default branch and empty branch differ (CHG-02).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Change {
-    /// Its number, in order of arrival.
+    /// Number, in order of arrival.
     pub number: ChangeNumber,
-    /// When the master took it.
+    /// Arrival time.
     pub arrived_at: Timestamp,
-    /// The time that the sender gave it on purpose, usable or not; the arrival time if the sender
-    /// said none (CHG-06).
+    /// Time that the sender gave explicitly, usable or not; the arrival time if the sender gave
+    /// none (CHG-06).
     pub when: Timestamp,
-    /// What the sender said.
+    /// Data from the sender.
     #[serde(flatten)]
     pub said: NewChange,
 }
 
-/// Why the time that a sender gave a change is not used (TIM-02).
+/// Why the time from a sender is not used (TIM-02).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum UnusableTime {
-    /// It is outside the years 1 to 9999.
+    /// The time is outside the years 1 to 9999.
     NotATime,
-    /// It is more than an hour after the change arrived.
+    /// The time is more than an hour after the arrival of the change.
     TooFarAhead,
 }
 
@@ -50,10 +50,9 @@ impl UnusableTime {
 }
 
 impl Change {
-    /// The time from which a tree-stable timer counts; the past is usable.
+    /// The start of a tree-stable timer; times in the past are usable.
     ///
-    /// # Errors
-    /// The time that the sender said is not usable: the change counts as one without a time
+    /// # Errors The sender's time is not usable: the change is treated as a change without a time
     /// (TIM-02).
     pub fn usable_when(&self) -> Result<Timestamp, UnusableTime> {
         if !YEARS.contains(&self.when) {
@@ -79,16 +78,17 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// A change as it arrives, before it has a number.
+/// A new change without a number.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct NewChange {
     /// Author.
     pub who: String,
-    /// Files it touches, relative to the tree's root.
+    /// Changed files, relative to the root of the tree.
     #[serde(default)]
     pub files: Vec<String>,
-    /// How many more files it touches, whose names were too much to keep. A change with some is
-    /// important whatever the rules for files say, since one of these could be meant.
+    /// Number of further changed files whose names were dropped because there were too many. A
+    /// change with dropped names is important regardless of the rules for files, because a dropped
+    /// name could match.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub files_left_out: u64,
     /// Commit message.
@@ -101,8 +101,7 @@ pub struct NewChange {
     /// Time stamp given by the sender.
     #[serde(rename = "said_when")]
     pub when: Option<Timestamp>,
-    /// When the commit was made, as its version control system says. It is shown, and nothing goes
-    /// by it (TIM-01).
+    /// Commit time according to the version control system. For display only (TIM-01).
     #[serde(default)]
     pub made_at: Option<Timestamp>,
     /// Project, empty by default.

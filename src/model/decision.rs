@@ -1,53 +1,53 @@
-//! What a scheduler made of a change, as it is remembered for people who ask why something was
-//! built or not.
+//! Decisions of schedulers about changes, stored to explain why a change was built or not.
 
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// What a scheduler made of a change that it was offered.
+/// The decision of a scheduler about a change.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// It counted, and is built when the timer fires, unless that is moved by other changes
+    /// The change counts and is built when the timer fires; other changes may restart the timer
     /// (SCH-04).
     TimerRuns {
         /// When the timer fires.
         until: Timestamp,
     },
-    /// It counted, and is built at once (SCH-12).
+    /// The change counts and is built at once (SCH-12).
     BuiltAtOnce,
-    /// It counted, and is built by the next run (NIG-12, PER-06).
+    /// The change counts and is built by the next run (NIG-12, PER-06).
     KeptForRun {
-        /// When that is; absent if there is none within the limit (NIG-06).
+        /// Time of the run; absent if there is none within the limit (NIG-06).
         at: Option<Timestamp>,
     },
-    /// It is unimportant, and goes along with the next that is important (SCH-03, SCH-10).
+    /// The change is unimportant and is built together with the next important change (SCH-03,
+    /// SCH-10).
     Remembered {
-        /// When that is built, if one waits already.
+        /// Time of that build, if an important change is already pending.
         until: Option<Timestamp>,
     },
-    /// It is unimportant, and the scheduler does not keep such ones (SCH-12).
+    /// The change is unimportant, and the scheduler drops unimportant changes (SCH-12).
     Dropped,
-    /// It is on another branch (SCH-02).
+    /// The change is on another branch (SCH-02).
     OffBranch,
-    /// It is on a branch that the scheduler does not list (ANY-02).
+    /// The scheduler does not list the branch of the change (ANY-02).
     BranchNotListed,
-    /// The scheduler's filter does not let it pass (SCH-12).
+    /// The filter of the scheduler rejects the change (SCH-12).
     Filtered {
-        /// The first field that the filter refuses.
+        /// The first field that the filter rejects.
         by: FilterField,
     },
-    /// The scheduler looks at no changes.
+    /// The scheduler ignores changes.
     LooksAtNone {
-        /// What it looks at instead.
+        /// What the scheduler waits for instead.
         instead: Instead,
     },
     /// The scheduler is stopped (SCH-11).
     Stopped,
 }
 
-/// A field of a change that filters look at.
+/// A field of a change that filters can match.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FilterField {
@@ -63,7 +63,7 @@ pub enum FilterField {
     Branch,
 }
 
-/// What a scheduler waits for that looks at no changes.
+/// What a scheduler that ignores changes waits for.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Instead {
@@ -78,7 +78,7 @@ pub enum Instead {
 }
 
 impl Decision {
-    /// Whether the change will be, or was, a reason to build.
+    /// Whether the change is a reason to build.
     #[must_use]
     pub const fn counts(self) -> bool {
         match self {
@@ -93,7 +93,7 @@ impl Decision {
         }
     }
 
-    /// Whether the scheduler keeps the change to build it later.
+    /// Whether the scheduler keeps the change for a later build.
     #[must_use]
     pub const fn keeps(self) -> bool {
         match self {
@@ -108,7 +108,7 @@ impl Decision {
         }
     }
 
-    /// The time that it speaks of.
+    /// The time in the decision, if it has one.
     #[must_use]
     pub const fn time(self) -> Option<Timestamp> {
         match self {
@@ -124,7 +124,7 @@ impl Decision {
         }
     }
 
-    /// Its name, as programs read it.
+    /// The name of the decision in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -141,7 +141,7 @@ impl Decision {
         }
     }
 
-    /// It in words, with times as `show` writes them.
+    /// The decision in words. `show` formats times.
     pub fn sentence(self, show: impl Fn(Timestamp) -> String) -> String {
         match self {
             Self::TimerRuns { until } => {
@@ -179,7 +179,7 @@ impl Decision {
 }
 
 impl FilterField {
-    /// Its name in the configuration.
+    /// The name of the field in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

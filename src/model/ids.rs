@@ -96,8 +96,7 @@ number!(
     BuildNumber
 );
 number!(
-    /// Names one write to the journal; tickets are confirmed in the order in which they were asked
-    /// for.
+    /// Identifies one write to the journal. Tickets are confirmed in the order of the writes.
     Ticket
 );
 
@@ -118,7 +117,7 @@ name!(
     SchedulerName
 );
 
-/// A remote command of a step. No other command of the installation has the same, also after a
+/// Identifies a remote command of a step. Ids are unique within the installation, also after a
 /// restart of the master.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct CommandId {

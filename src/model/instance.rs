@@ -1,38 +1,38 @@
-//! What is remembered of the instance of a latent slave, so that none is ever lost (LAT-07).
+//! Records of instances of latent slaves, so that no instance is ever lost (LAT-07).
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// An instance that was started, or is about to be.
+/// An instance that was started or is about to be started.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct InstanceRecord {
-    /// What its start said of it; empty before that.
+    /// The output of `start` that identifies the instance; empty until then.
     pub identity: String,
-    /// How it is stopped, whatever the configuration says of its slave by then.
+    /// How to stop the instance, independent of later configurations.
     pub stop: InstanceStop,
 }
 
-/// How an instance is stopped.
+/// How to stop an instance.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct InstanceStop {
-    /// By what.
+    /// The means to stop the instance.
     #[serde(flatten)]
     pub means: StopMeans,
-    /// How long that may take.
+    /// Time limit for the stop.
     pub limit: Duration,
 }
 
-/// What stops an instance: one for each type of latent slave (LAT-11).
+/// The means to stop an instance, one for each type of latent slave (LAT-11).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum StopMeans {
-    /// A command.
+    /// A command stops the instance.
     Command {
         /// The program and its arguments.
         words: Vec<String>,
     },
-    /// The native slave knows the process of its base directory.
+    /// The native slave stops the process of its base directory.
     Process,
     /// Docker removes the container.
     Docker {
@@ -42,7 +42,7 @@ pub enum StopMeans {
 }
 
 impl StopMeans {
-    /// Whether instances that these stop are of the same type.
+    /// Whether both stop instances of the same type.
     #[must_use]
     pub fn is_type_of(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)

@@ -1,9 +1,8 @@
-//! The journal: the closed list of what must be remembered, and what recovery hands back.
+//! The journal: the closed list of state changes, and the result of recovery.
 //!
 //! Every write to the state is an [`Op`]. The ops of one [`super::Ticket`] are one transaction, so
-//! that, for instance, a change and the build sets it made are remembered together or not at all,
-//! and a build is never remembered as finished with its requests still open. Tickets are committed
-//! in the order in which they were handed in.
+//! a change and its build sets are stored together or not at all, and a finished build never has
+//! open requests. Tickets are committed in the order of submission.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +16,11 @@ use super::{
     Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
 };
 
-/// The format of serialized ops. It grows when ops that an earlier version has written could no
-/// longer be read; `tests/data/ops.jsonl` has each of them.
+/// The format number of serialized ops. It increases when ops of an earlier version become
+/// unreadable; `tests/data/ops.jsonl` has an example of each op.
 pub const OP_FORMAT: u32 = 1;
 
-/// One thing to remember. The names of its variants and fields are part of the format of serialized
+/// A state change. The names of its variants and fields are part of the format of serialized
 /// ops: what is renamed here keeps its old name there.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,7 +31,7 @@ pub enum Op {
     ChangeOffered {
         /// Which change.
         change: ChangeNumber,
-        /// What each scheduler made of it, in the order of the configuration.
+        /// The decision of each scheduler, in the order of the configuration.
         decisions: Vec<(SchedulerName, Decision)>,
     },
     /// A set was submitted; its requests are queued with the set's submit time.
@@ -67,8 +66,8 @@ pub enum Op {
     },
     /// A build has started; its requests are no longer queued.
     BuildStarted(Arc<BuildStart>),
-    /// Somebody has stopped a build that has not ended; the first reason counts. Should the master
-    /// be killed before the build ends, it is not built again (BUI-10).
+    /// Somebody has stopped a build that has not ended; the first reason counts. If the master is
+    /// killed before the build ends, the build is not repeated (BUI-10).
     BuildStopped {
         /// Which build.
         build: BuildId,
@@ -91,7 +90,7 @@ pub enum Op {
         /// When.
         at: Timestamp,
     },
-    /// A build of these was to start and did not; that counts as a start of each (BRQ-06).
+    /// A build of these requests failed to start, which counts as a start of each request (BRQ-06).
     StartFailed {
         /// Which requests.
         requests: Vec<RequestId>,
@@ -113,12 +112,12 @@ pub enum Op {
         name: String,
         /// What it does.
         text: Vec<String>,
-        /// Whether it has to wait for its locks before it does anything else (STP-02).
+        /// Whether the step has to wait for its locks before its work begins (STP-02).
         waits: bool,
         /// When.
         at: Timestamp,
     },
-    /// A step that waited for its locks has them; its own work begins.
+    /// A waiting step has got its locks; its work begins.
     StepHasLocks {
         /// The build it belongs to.
         build: BuildId,
@@ -305,32 +304,32 @@ pub struct BuildStart {
     pub builder: BuilderName,
     /// Its number within the builder.
     pub number: BuildNumber,
-    /// The builder's directory; no other build ever had this number in it.
+    /// Directory of the builder. No other build ever had this number in the directory.
     pub builddir: String,
     /// The slave it runs on.
     pub slave: SlaveName,
-    /// The requests it answers for, in queue order.
+    /// Requests that the build serves, in queue order.
     pub requests: Vec<RequestId>,
-    /// The changes of its merged stamp.
+    /// Changes of the merged source stamp.
     pub changes: Vec<ChangeNumber>,
-    /// Who is to blame for that (BUI-09).
+    /// Blame list (BUI-09).
     pub blamelist: Vec<String>,
-    /// Why it runs (BRQ-08).
+    /// Reason of the build (BRQ-08).
     pub reason: String,
     /// Properties at the start.
     pub properties: Properties,
-    /// What is expected of its steps; remembered while it runs (PRG-01).
+    /// Estimates for the steps, kept while the build runs (PRG-01).
     pub forecast: Forecast,
-    /// Why it is that slave, for people (BLD-05).
+    /// Why this slave was chosen, in words (BLD-05).
     pub choice: String,
-    /// The names of all its steps, in order (BUI-04).
+    /// Names of all steps, in order (BUI-04).
     pub planned: Vec<String>,
     /// When.
     pub at: Timestamp,
 }
 
-/// What the state knew when the master started. What the last run of the master left open is handed
-/// over as it is; the core ends it.
+/// The state at the start of the master. Builds, steps and logs that the last run left open are
+/// included unchanged; the core ends them.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// The next free numbers.
@@ -341,35 +340,35 @@ pub struct Recovered {
     pub requests: Vec<BuildRequest>,
     /// The state each scheduler stored.
     pub schedulers: BTreeMap<SchedulerName, Value>,
-    /// The changes that schedulers still hold: a scheduler's state refers to them by number, in
+    /// The pending changes of schedulers. The state of a scheduler refers to them by number, in
     /// arrays under the key `changes` at any depth.
     pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
-    /// The slaves that were known, configured now or not.
+    /// All known slaves, whether or not they are configured now.
     pub slaves: BTreeMap<SlaveName, RecoveredSlave>,
-    /// What is expected of the steps of each builder, also of those that are no longer configured
-    /// (PRG-04).
+    /// The expected durations of the steps of each builder, including builders that are no longer
+    /// configured (PRG-04).
     pub expectations: BTreeMap<BuilderName, Expectations>,
     /// Users and the networks they have logged in from, the oldest record first.
     pub known_logins: Vec<KnownLogin>,
-    /// Builds that the last run of the master left open, in order of their ids. The requests they
-    /// answer for are among `requests`.
+    /// Builds that the last run of the master left open, in order of id. Their requests are in
+    /// `requests`.
     pub open_builds: Vec<OpenBuild>,
-    /// Builders that the state does not know as offline.
+    /// Builders that the state does not record as offline.
     pub online: Vec<BuilderName>,
-    /// Which state this is, and how often a master has begun on it.
+    /// Identity of the state, and number of starts on it.
     pub state: StateId,
 }
 
-/// Which state it is.
+/// The identity of a state.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct StateId {
-    /// 32 hexadecimal digits, made at random with the state. A copy has the same.
+    /// 32 random hexadecimal digits, created with the state and kept by copies.
     pub identity: String,
-    /// Grows with each start of a master on the state; 0 before the first.
+    /// Number of starts of a master on the state; 0 before the first start.
     pub epoch: u64,
 }
 
-/// A build that has not ended.
+/// An unfinished build.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenBuild {
     /// Its number over all builders.
@@ -378,17 +377,17 @@ pub struct OpenBuild {
     pub builder: BuilderName,
     /// Its number within the builder.
     pub number: BuildNumber,
-    /// The requests it answers for that have not finished.
+    /// Unfinished requests that the build serves.
     pub requests: Vec<RequestId>,
-    /// Why it was stopped, if somebody stopped it.
+    /// Reason of the stop, if a user stopped the build.
     pub stop_reason: Option<String>,
-    /// Its properties.
+    /// Properties of the build.
     pub properties: Properties,
-    /// The last time that is on record of it, by a clock that may have been set back since.
+    /// The last recorded time of the build. The clock may have been set back since.
     pub last_at: Timestamp,
-    /// Its steps that have not ended: their positions in the build, and their texts.
+    /// Unfinished steps: their positions in the build and their texts.
     pub steps: Vec<(u32, Vec<String>)>,
-    /// Its logs that are not closed.
+    /// Logs that were not closed.
     pub logs: Vec<OpenLog>,
 }
 
@@ -399,7 +398,7 @@ pub struct OpenLog {
     pub step: u32,
     /// Its name.
     pub name: String,
-    /// Bytes that are on the disk.
+    /// Bytes on the disk.
     pub size_bytes: u64,
 }
 
@@ -416,7 +415,7 @@ pub struct NextNumbers {
     pub build: BuildId,
     /// Next build of each builder that has had one.
     pub build_of: BTreeMap<BuilderName, BuildNumber>,
-    /// Next build in each directory of a builder: it may be that of another one by now.
+    /// Next build in each builder directory, which may belong to another builder by now.
     pub build_in: BTreeMap<String, BuildNumber>,
 }
 
@@ -436,17 +435,17 @@ impl Default for NextNumbers {
 /// What is known of a slave.
 #[derive(Clone, Debug, Default)]
 pub struct RecoveredSlave {
-    /// Whether it was connected when the last run of the master ended.
+    /// Whether the slave was connected when the last run of the master ended.
     pub connected: bool,
-    /// When it came or went last.
+    /// Time of the last attach or detach.
     pub seen_at: Option<Timestamp>,
-    /// Whether people keep it from builds (SLV-09).
+    /// The pause of the slave, if it is paused (SLV-09).
     pub paused: Option<Pause>,
-    /// Whether somebody was told that it is away (SLV-07).
+    /// Whether mail about the missing slave was sent (SLV-07).
     pub missed: bool,
-    /// What it told of itself.
+    /// Properties that the slave reported.
     pub info: Arc<BTreeMap<String, String>>,
-    /// An instance of it that was not stopped (LAT-07).
+    /// An instance of the slave that was not stopped (LAT-07).
     pub instance: Option<InstanceRecord>,
 }
 
@@ -455,6 +454,6 @@ pub struct RecoveredSlave {
 pub struct RecoveredSet {
     /// The set.
     pub set: Arc<BuildSet>,
-    /// Those of its requests that have finished, with their results.
+    /// The finished requests of the set, with their results.
     pub finished: Vec<(RequestId, Results)>,
 }

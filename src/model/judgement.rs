@@ -1,10 +1,10 @@
-//! What the result of a build says beside the one before it.
+//! Compares the result of a build with the previous build of the same line.
 
 use serde::Serialize;
 
 use super::{ChangeNumber, Properties, Property, Results};
 
-/// The tree that a build is of: builds of other trees say nothing about it.
+/// The tree of a build. Only builds of the same tree are compared.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Line {
     /// The branch; absent: the default one.
@@ -17,34 +17,34 @@ pub struct Line {
     pub codebase: String,
 }
 
-/// What a build was made of.
+/// The sources of a build.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Origin {
-    /// Its tree.
+    /// The tree.
     pub line: Line,
-    /// The revision that was asked for.
+    /// The requested revision.
     pub revision: Option<String>,
-    /// Its newest change, if it has changes.
+    /// The newest change, if there are changes.
     pub newest: Option<ChangeNumber>,
-    /// Whether it tried a patch. A try says nothing about the tree.
+    /// Whether the build applied a patch. Such a build says nothing about the tree.
     pub is_try: bool,
 }
 
-/// How the result of a build compares with that of the one before it on the same line.
+/// How the result of a build compares with the previous build of the same line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
-    /// It fails and the one before it did not, or there was none.
+    /// The build failed; the previous build did not, or there was none.
     New,
-    /// It fails like the one before it.
+    /// The build failed, and so did the previous build.
     Still,
-    /// It succeeded and the one before it failed.
+    /// The build succeeded; the previous build failed.
     Fixed,
 }
 
 impl Judgement {
-    /// Compares `result` with that of the build before it. Results that say nothing about the tree
-    /// are never compared.
+    /// Compares `result` with the result of the previous build. Results that say nothing about the
+    /// tree are not compared.
     #[must_use]
     pub const fn of(result: Results, before: Option<Results>) -> Option<Self> {
         match (result, before) {
@@ -72,8 +72,8 @@ impl Judgement {
     }
 }
 
-/// The revision that was built, as far as the properties of a build tell (SST-07): that which a
-/// step found out, else that with which the build began.
+/// The revision that was built, according to the properties of the build (SST-07): the revision
+/// that a step reported, or else the revision at the start.
 #[must_use]
 pub fn revision_built(properties: &Properties) -> Option<String> {
     let said = |name: &str, is_so: fn(&Property) -> bool| {

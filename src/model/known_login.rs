@@ -1,14 +1,14 @@
-//! Logins that are known to be good.
+//! Users and networks with earlier successful logins.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Most known logins that are kept.
+/// Maximum number of known logins to keep.
 pub const MAX_KNOWN_LOGINS: usize = 16_384;
 
-/// A user who has logged in from a network: an IPv4 address, or an IPv6 address whose second half
-/// is zero.
+/// A user that has logged in from a network: an IPv4 address, or an IPv6 address with a zero second
+/// half.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct KnownLogin {
     /// The user's or slave's name.
@@ -17,11 +17,11 @@ pub struct KnownLogin {
     pub network: IpAddr,
 }
 
-/// A login that is to be put on record.
+/// A login to record.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LoginRecord {
     /// The login.
     pub login: KnownLogin,
-    /// The record that makes room for it.
+    /// The old record to replace.
     pub forgotten: Option<KnownLogin>,
 }

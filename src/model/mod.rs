@@ -1,5 +1,5 @@
-//! The domain: changes, source stamps, build sets, requests, builds and how long they take,
-//! results, properties, time, and the journal of what must be remembered.
+//! The domain: changes, source stamps, build sets, requests, builds and estimates of their
+//! duration, results, properties, time, and the journal of state changes.
 //!
 //! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
 //! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
@@ -48,6 +48,7 @@ pub use time::{Moment, Mono, Now, Timestamp};
 pub use try_job::TryJob;
 pub use zone::Zone;
 
-/// Stands between the parts of a list of paths in the value of an environment variable, until the
-/// value is spelled for a slave, whose system has a separator of its own. No variable can hold it.
+/// Separates the paths of a list in the value of an environment variable, until the value is
+/// written with the separator of the slave's system. No environment variable can contain this
+/// character.
 pub const PATH_SEPARATOR: &str = "\0";

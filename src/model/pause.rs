@@ -1,16 +1,16 @@
-//! What is remembered of a slave that people keep from builds (SLV-09).
+//! The pause of a slave (SLV-09).
 
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// A slave is paused: it gets no new builds, and those that run go on.
+/// A paused slave gets no new builds; running builds continue.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Pause {
-    /// Since when.
+    /// Start of the pause.
     pub since: Timestamp,
-    /// Who paused it, as they say; empty if they do not.
+    /// User who paused the slave, as given; empty if not given.
     pub by: String,
-    /// Why; empty if they do not say.
+    /// Reason; empty if not given.
     pub reason: String,
 }

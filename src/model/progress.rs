@@ -1,8 +1,8 @@
-//! How long a build will still take, from what its steps took before (section 19).
+//! Estimates the remaining time of builds from earlier builds (section 19).
 //!
-//! A builder has [`Expectations`] of its steps, by their names, learned from its builds that
-//! succeeded. A build takes its [`Forecast`] from them when it starts and keeps it; what remains of
-//! it follows from how far its steps are.
+//! A builder has [`Expectations`] for its steps by name, learned from its successful builds. A
+//! build takes a [`Forecast`] from them when it starts and keeps the forecast. The remaining time
+//! follows from the progress of its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// What a step takes.
+/// The time and output of a step.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Effort {
-    /// Its time in seconds, without that in which it waited for locks.
+    /// Duration in seconds, without waiting for locks.
     pub secs: f64,
-    /// Bytes of output in each of its logs, by their names; logs without output are left out.
+    /// Bytes of output in each log, by name; logs without output are left out.
     pub output: BTreeMap<String, f64>,
 }
 
 impl Effort {
-    /// What is expected after a build in which the step took `self`, when `old` was expected before
-    /// (PRG-03).
+    /// The new expectation after a build in which the step took `self`, given the old expectation
+    /// `old` (PRG-03).
     #[must_use]
     fn averaged_with(mut self, old: &Self) -> Self {
         self.secs = f64::midpoint(self.secs, old.secs);
@@ -36,15 +36,15 @@ impl Effort {
     }
 }
 
-/// What a builder's steps are expected to take, by their names; no others than those of its last
-/// build that succeeded.
+/// The expected effort of a builder's steps, by name. Contains only the steps of the last
+/// successful build.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Expectations(pub BTreeMap<String, Effort>);
 
 impl Expectations {
-    /// Takes in a build that succeeded (PRG-03): what each of its steps took, and nothing for steps
-    /// that did not run, of which as much is expected as before.
+    /// Learns from a successful build (PRG-03): the effort of each step, or nothing for a step that
+    /// did not run, whose expectation stays unchanged.
     pub fn learn(&mut self, build: BTreeMap<String, Option<Effort>>) {
         let mut old = std::mem::take(&mut self.0);
         let learned = build.into_iter().filter_map(|(step, took)| {
@@ -58,7 +58,7 @@ impl Expectations {
         self.0 = learned.collect();
     }
 
-    /// What is expected of a build of these steps.
+    /// The forecast for a build with these steps.
     pub fn forecast(&self, steps: impl IntoIterator<Item = String>) -> Forecast {
         let expected = |step: String| {
             let effort = self.0.get(&step).cloned();
@@ -68,29 +68,28 @@ impl Expectations {
     }
 }
 
-/// What is expected of each step of a build, by its name; nothing of steps that are new. Steps
-/// without `use_progress` are left out, and do not count.
+/// The expected effort of each step of a build, by name; nothing for new steps. Steps without
+/// `use_progress` are left out.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Forecast(pub BTreeMap<String, Option<Effort>>);
 
-/// How far a step that has begun is.
+/// The progress of a step that has started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepState<'a> {
-    /// Its name.
+    /// Name of the step.
     pub name: &'a str,
-    /// When its own work began; absent while it waits for its locks, the time for which does not
-    /// count.
+    /// Start of its work; absent while the step waits for its locks. The wait does not count.
     pub working_since: Option<Timestamp>,
-    /// Whether it has ended.
+    /// Whether the step has finished.
     pub is_over: bool,
-    /// Bytes of output in its logs so far, by their names; not needed when it is over.
+    /// Bytes of output in its logs so far, by name; not needed for a finished step.
     pub output: BTreeMap<&'a str, u64>,
 }
 
 impl Forecast {
-    /// What remains of a build, the steps of which have come to `begun` (PRG-02); nothing if it is
-    /// unknown of a step.
+    /// The remaining time of a build whose started steps are `begun` (PRG-02); nothing if a step is
+    /// unknown.
     #[must_use]
     pub fn of_build(&self, begun: &[StepState<'_>], now: Timestamp) -> Option<Remaining> {
         if self.0.is_empty() {
@@ -104,7 +103,7 @@ impl Forecast {
         waiting.chain(begun).sum()
     }
 
-    /// What remains of a step that has begun (PRG-01); nothing if that is unknown.
+    /// The remaining time of a step that has started (PRG-01); nothing if unknown.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -131,8 +130,8 @@ impl Forecast {
     }
 }
 
-/// Seconds that something will still take, as expected; below zero when it should have ended. Its
-/// text is for people (PRG-05).
+/// The estimated remaining time in seconds; negative if overdue. Displayed as text for people
+/// (PRG-05).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Remaining(pub f64);
 
@@ -148,7 +147,7 @@ impl fmt::Display for Remaining {
         if secs < 0.0 {
             return write!(f, "overdue by {:.0} s", -secs);
         }
-        // There is a zero below zero.
+        // Floats have a negative zero.
         write!(f, "about {:.0} s left", secs.abs())
     }
 }
@@ -171,7 +170,7 @@ mod tests {
         }
     }
 
-    /// What is expected after builds that succeeded, each of one step that took so many seconds.
+    /// The expectation after successful builds of one step with these durations in seconds.
     fn learned(builds: &[f64]) -> f64 {
         let mut expectations = Expectations::default();
         for secs in builds {

@@ -1,4 +1,4 @@
-//! Build properties: named JSON values that remember where they came from (PRP-01 to PRP-05).
+//! Build properties: named JSON values with their sources (PRP-01 to PRP-05).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct Property {
     /// Any JSON value.
     pub value: Value,
-    /// Where it came from: "Change", "Scheduler", "Build", a step's name … (PRP-02).
+    /// Source: "Change", "Scheduler", "Build", the name of a step and so on (PRP-02).
     pub source: String,
     /// Set while the build ran; a rebuild does not copy it (PRP-04).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -29,7 +29,7 @@ impl Properties {
         Self(BTreeMap::new())
     }
 
-    /// Sets `name`, replacing what was there.
+    /// Sets `name`, replacing an earlier value.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>, source: &str) {
         let property = Property {
             value: value.into(),
@@ -49,7 +49,7 @@ impl Properties {
         self.0.insert(name.into(), property);
     }
 
-    /// Lets every property of `other` override those here.
+    /// Adds the properties of `other`, which override existing properties.
     pub fn update(&mut self, other: &Self) {
         for (name, property) in &other.0 {
             self.0.insert(name.clone(), property.clone());
@@ -68,7 +68,7 @@ impl Properties {
         self.0.is_empty()
     }
 
-    /// All, in order of name.
+    /// All properties, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Property)> {
         self.0.iter().map(|(n, p)| (n.as_str(), p))
     }

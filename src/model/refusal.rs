@@ -1,22 +1,22 @@
-//! Connections that were refused.
+//! Rejected connections.
 
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// Connections that were refused for one reason, of one name and from one address.
+/// Rejected connections with one name, address and reason.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Refusal {
-    /// The name that was given; absent if the peer did not come that far.
+    /// Name in the login; absent if the peer sent no login.
     pub name: Option<String>,
-    /// The address without its port; `unix` for a Unix socket.
+    /// Address without the port; `unix` for a Unix socket.
     pub address: String,
-    /// Why.
+    /// Reason of the rejection.
     pub why: String,
-    /// When this happened first.
+    /// Time of the first rejection.
     pub first_at: Timestamp,
-    /// When this happened last.
+    /// Time of the last rejection.
     pub last_at: Timestamp,
-    /// How often this happened.
+    /// Number of rejections.
     pub times: u64,
 }

@@ -4,21 +4,21 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A result. The numbers are those Buildbot's peers know (PROTOCOL section 13.2).
+/// A result. The numbers are Buildbot's numbers on the wire (PROTOCOL section 13.2).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Results {
-    /// All went well.
+    /// Success.
     Success = 0,
-    /// Went well, with warnings.
+    /// Success with warnings.
     Warnings = 1,
-    /// Failed.
+    /// Failure.
     Failure = 2,
-    /// A step that did not run.
+    /// The step did not run.
     Skipped = 3,
-    /// The master's or the slave's own fault, or stopped.
+    /// An error of the master or the slave, or a stopped build.
     Exception = 4,
-    /// Interrupted by a lost slave or a stop of the master: it is built again.
+    /// Interrupted by a lost slave or a stop of the master; to be built again.
     Retry = 5,
 }
 

@@ -1,4 +1,4 @@
-//! Source stamps: which version of the tree to build (section 2).
+//! Source stamps: the version of the tree to build (section 2).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,26 +12,26 @@ use super::{Change, SetId, base64_text};
 /// A patch to apply after checkout (SST-01).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Patch {
-    /// How many leading path components `patch -p` strips.
+    /// Number of leading path components that `patch -p` strips.
     pub level: u32,
-    /// The diff, or where it is.
+    /// The diff, or its place.
     pub body: PatchBody,
-    /// Directory below the work directory to apply it in.
+    /// Directory to apply the diff in, below the work directory.
     pub subdir: Option<String>,
-    /// Who made it, as the sender says.
+    /// Author, according to the sender.
     pub who: Option<String>,
-    /// What the sender says about it.
+    /// Comment of the sender.
     pub comment: Option<String>,
 }
 
-/// A diff; bytes, not text (TJD-10). Diffs are large and queues long: only one that is on its way
-/// into the state is in memory.
+/// A diff, as bytes (TJD-10). Diffs are large and queues are long, so only diffs on their way into
+/// the state are in memory.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PatchBody {
-    /// Of a build set that is being submitted.
+    /// The diff of a build set that is being submitted.
     Given(#[serde(with = "base64_text")] Bytes),
-    /// In the state, with this build set. Whoever needs the diff reads it there.
+    /// The diff is in the state, with this build set.
     Kept(SetId),
 }
 
@@ -44,17 +44,17 @@ impl fmt::Debug for PatchBody {
     }
 }
 
-/// What to build. See SST-02 for what the combinations of fields mean.
+/// The version to build. SST-02 explains the combinations of fields.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceStamp {
     /// Branch; absent is the default branch.
     pub branch: Option<String>,
-    /// Revision; absent is computed from the changes, or latest.
+    /// Revision; absent: derived from the changes, or the latest.
     pub revision: Option<String>,
     /// Patch of a try job.
     pub patch: Option<Patch>,
-    /// The changes it is made of, in ascending number (SST-04).
+    /// Changes, in ascending order of number (SST-04).
     pub changes: Vec<Arc<Change>>,
     /// Project.
     pub project: String,
@@ -65,9 +65,9 @@ pub struct SourceStamp {
 }
 
 impl SourceStamp {
-    /// The stamp of `changes`, which all have the same branch (SST-03); puts them in arrival order
-    /// (SST-04, SB-03). Where changes of several projects, repositories or codebases are mixed, the
-    /// stamp names none.
+    /// The stamp of `changes`, which all have the same branch (SST-03), sorted by arrival (SST-04,
+    /// SB-03). If the changes have different projects, repositories or codebases, the stamp has
+    /// none.
     #[must_use]
     pub fn from_changes(mut changes: Vec<Arc<Change>>) -> Self {
         changes.sort_by_key(|c| c.number);
@@ -105,17 +105,17 @@ impl SourceStamp {
         if !same_tree || self.patch.is_some() || other.patch.is_some() {
             return false;
         }
-        // Only a rebuild has changes and a revision, and is to build that revision.
+        // Only a rebuild has both changes and a revision, and must build that revision.
         self.changes.is_empty() == other.changes.is_empty() && self.revision == other.revision
     }
 
-    /// The stamp for a build that serves all of `members`, which are of one branch without patches
-    /// (SST-06): all their changes, without duplicates, in number order. `members` are in the order
-    /// of their age, the oldest first.
+    /// The stamp of a build for all `members`, which have one branch and no patches (SST-06): all
+    /// their changes, without duplicates, in order of number. `members` are sorted by age, oldest
+    /// first.
     ///
-    /// Where the rule for merging lets stamps through that SST-05 keeps apart, what is built is the
-    /// newest of what is asked for: with changes, the newest of these, also for those who asked for
-    /// a revision or the latest; without, what the youngest member asks for.
+    /// If the merge rule accepts stamps that SST-05 keeps apart, the newest sources win. If any
+    /// member has changes, the newest change is built, even for members with a revision or without
+    /// changes. Otherwise the stamp of the youngest member is built.
     #[must_use]
     pub fn merged(members: &[Arc<Self>]) -> Arc<Self> {
         let [.., last] = members else {
@@ -142,7 +142,7 @@ impl SourceStamp {
         Arc::new(stamp)
     }
 
-    /// Who is to blame for what is built: who made its changes and its patch; sorted, each once
+    /// The blame list: the authors of the changes and of the patch, sorted and without duplicates
     /// (BUI-09).
     #[must_use]
     pub fn blamelist(&self) -> Vec<String> {
@@ -152,7 +152,7 @@ impl SourceStamp {
         all.into_iter().map(str::to_owned).collect()
     }
 
-    /// The revision to build as the stamp tells it: its own, else that of the newest change
+    /// The revision to build: the stamp's own revision, or else the revision of the newest change
     /// (SRC-02).
     #[must_use]
     pub fn revision_to_build(&self) -> Option<&str> {

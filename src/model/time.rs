@@ -1,4 +1,4 @@
-//! Time as an argument: the pure parts never read a clock.
+//! Time as a value: the pure modules never read a clock.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -20,8 +20,8 @@ impl Timestamp {
         Self(secs.saturating_mul(1_000_000))
     }
 
-    /// From seconds with a fraction, as Buildbot's peers send them; out of range saturates, and NaN
-    /// is the smallest there is.
+    /// From seconds with a fraction, as Buildbot's peers send them. Values out of range saturate;
+    /// NaN becomes the minimum.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -44,13 +44,13 @@ impl Timestamp {
         self.0 as f64 / 1e6
     }
 
-    /// Time that has passed since `earlier`; zero if `earlier` is later.
+    /// Time since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// RFC 3339 text in UTC with milliseconds.
+    /// The time in RFC 3339, in UTC with milliseconds.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
         DateTime::<Utc>::from_timestamp_micros(self.0)
@@ -81,7 +81,7 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// Monotonic time since an origin that the caller chose; only differences mean anything.
+/// Monotonic time since an arbitrary origin; only differences are meaningful.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Mono(pub Duration);
 
@@ -94,14 +94,14 @@ impl Add<Duration> for Mono {
 }
 
 impl Mono {
-    /// Time that has passed since `earlier`; zero if `earlier` is later.
+    /// Time since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// The two clocks at one instant. Deadlines are monotonic, what people read is wall time.
+/// Both clocks at one instant. Deadlines use monotonic time; people read wall time.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Now {
     /// Monotonic clock.
@@ -110,25 +110,25 @@ pub struct Now {
     pub wall: Timestamp,
 }
 
-/// The time as schedulers reckon with it. What is waited for is measured on a clock that nobody
-/// sets; what people read and write is wall time. Without a step of the wall clock the two agree.
+/// The time of schedulers. Waits are measured on a clock that nobody sets; people read and write
+/// wall time. Both agree unless somebody sets the wall clock.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Moment {
-    /// Advances with the monotonic clock, from what the wall clock showed when the master started.
+    /// Advances with the monotonic clock, starting from the wall time at the start of the master.
     pub steady: Timestamp,
-    /// The wall clock, which people and time servers set.
+    /// The wall clock, which users and time servers set.
     pub wall: Timestamp,
 }
 
 impl Moment {
-    /// What the wall clock will show at `steady`, or showed, if nobody sets it.
+    /// The wall time at `steady`, assuming that nobody sets the clock.
     #[must_use]
     pub const fn wall_of(self, steady: Timestamp) -> Timestamp {
         let ahead = self.wall.0.saturating_sub(self.steady.0);
         Timestamp(steady.0.saturating_add(ahead))
     }
 
-    /// The steady time of a wall time, as the wall clock is set now.
+    /// The steady time of a wall time, with the current setting of the wall clock.
     #[must_use]
     pub const fn steady_of(self, wall: Timestamp) -> Timestamp {
         let ahead = self.wall.0.saturating_sub(self.steady.0);
@@ -137,7 +137,7 @@ impl Moment {
 }
 
 impl From<Timestamp> for Moment {
-    /// A moment at which both clocks show the same.
+    /// A moment at which both clocks show the same time.
     fn from(at: Timestamp) -> Self {
         Self {
             steady: at,

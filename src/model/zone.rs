@@ -1,4 +1,4 @@
-//! Time zones as values: local time is a calculation here, not a question to the machine.
+//! Time zones as values: local time is computed without asking the system.
 
 use std::fmt;
 
@@ -19,26 +19,26 @@ impl Zone {
         name.parse().ok().map(Self)
     }
 
-    /// Its name.
+    /// The name of the zone.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name()
     }
 
-    /// All names there are.
+    /// All known names.
     pub fn names() -> impl Iterator<Item = &'static str> {
         chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())
     }
 
-    /// Seconds that local time is ahead of universal time at `at`, in seconds since the epoch.
+    /// Offset of local time from universal time in seconds, at `at` in seconds since the epoch.
     #[must_use]
     pub fn offset_at(self, at: i64) -> i64 {
         let offset = self.0.offset_from_utc_datetime(&naive(at)).fix();
         i64::from(offset.local_minus_utc())
     }
 
-    /// The first instant at which clocks show what they show at `at`; an earlier one than `at`
-    /// where they were set back in between.
+    /// The first instant with the same local time as `at`. Earlier than `at` if clocks were set
+    /// back in between.
     #[must_use]
     pub fn first_pass(self, at: i64) -> i64 {
         let local = at.saturating_add(self.offset_at(at));
@@ -64,7 +64,7 @@ impl fmt::Display for Zone {
     }
 }
 
-/// The calendar's form of seconds since the epoch; what the calendar does not reach is its begin.
+/// Converts seconds since the epoch to a calendar time; values out of range become the epoch.
 fn naive(secs: i64) -> NaiveDateTime {
     DateTime::from_timestamp(secs, 0)
         .unwrap_or_default()

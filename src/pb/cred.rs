@@ -20,46 +20,47 @@ pub fn response(password: &[u8], challenge: &[u8]) -> [u8; 16] {
         .into()
 }
 
-/// The MD5 of `contents` in hexadecimal: the second half of a job file's name (PROTOCOL section
-/// 16). It tells two jobs of one second apart and protects nothing.
+/// The MD5 of `contents` in hexadecimal: the second half of the name of a job file (PROTOCOL
+/// section 16). It distinguishes two jobs of one second and protects nothing.
 #[must_use]
 pub fn md5_hex(contents: &[u8]) -> String {
     let digest = Md5::digest(contents);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The server's side before a login: answers `login` with a challenge and turns `respond` into an
-/// [`Attempt`]. Every other call is answered with the exception that real masters use.
+/// The server's side before a login. It answers `login` with a challenge and turns `respond` into
+/// an [`Attempt`]. It answers all other calls with the exception of real masters.
 ///
-/// A challenge can be responded to until the client lets go of it, also several times, as real
-/// masters allow. Each is an exported object, so [`super::Limits::exports`] bounds their number.
+/// A client can respond to a challenge several times until it releases the challenge, as with real
+/// masters. Each challenge is an exported object, so [`super::Limits::exports`] limits their
+/// number.
 #[derive(Default)]
 pub struct Portal {
     challenges: BTreeMap<i64, (Bytes, Bytes)>,
 }
 
-/// A login that wants a decision.
+/// A login that waits for a decision.
 pub struct Attempt {
-    /// Who says to be there.
+    /// The name in the login.
     pub user: Bytes,
-    /// What the client wants to be called back on: a slave's bot, or [`Value::None`].
+    /// The client's object for calls from the master: the bot of a slave, or [`Value::None`].
     pub mind: Value,
-    /// To answer with the avatar, or to fail with [`super::Failure::unauthorized`].
+    /// The call to answer with the avatar, or to fail with [`super::Failure::unauthorized`].
     pub call: CallId,
     challenge: Bytes,
     response: Bytes,
 }
 
 impl Portal {
-    /// A portal that has not been asked for anything.
+    /// A portal without challenges.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Handles `event` of a connection that is not logged in. If it is a `login`, `challenge` makes
-    /// the challenge for a user, of 16 random bytes or more, and `luid` is a fresh object number,
-    /// which has been exported then.
+    /// Handles `event` of a connection before the login. For a `login`, `challenge` makes the
+    /// challenge for a user, at least 16 random bytes, and `luid` is a fresh object number that
+    /// gets exported.
     pub fn handle(
         &mut self,
         broker: &mut Broker,
@@ -112,7 +113,7 @@ impl Portal {
                     broker.fail(call, &wrong_arguments("remote_respond"));
                     return None;
                 };
-                // A response of another type is as wrong as any.
+                // A response of another type is simply wrong.
                 let response = response.as_raw().cloned().unwrap_or_default();
                 Some(Attempt {
                     user,
@@ -177,8 +178,8 @@ fn arguments<const N: usize>(
     bound.try_into().ok()
 }
 
-/// A copy of a name, since a slice would keep the whole receive buffer. A name that is too long to
-/// be anybody's is cut, and gets its challenge and its refusal like any other.
+/// A copy of a name, because a slice would keep the whole receive buffer. A name that is too long
+/// for any user is cut, and is challenged and rejected like any other name.
 fn kept_name(user: &Value) -> Bytes {
     let name = user
         .as_raw()
@@ -193,7 +194,7 @@ fn wrong_arguments(method: &str) -> Failure {
     )
 }
 
-/// Most bytes of a name that are kept; more than any name has.
+/// Maximum number of bytes of a name to keep; longer than any valid name.
 const NAME_LIMIT: usize = 256;
 
 #[cfg(test)]

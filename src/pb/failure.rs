@@ -19,7 +19,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What a person is told: the text alone, or the name of the class if there is none.
+    /// The text for people, or the name of the class if there is no text.
     #[must_use]
     pub fn reason(&self) -> &str {
         match self.value.trim() {
@@ -28,23 +28,23 @@ impl Failure {
         }
     }
 
-    /// A refused login (PROTOCOL section 7): the only error that a login may be answered with.
+    /// A rejected login (PROTOCOL section 7): the only error allowed in the answer to a login.
     pub const UNAUTHORIZED: &'static str = "twisted.cred.error.UnauthorizedLogin";
-    /// A method that an object does not have.
+    /// A call of an unknown method.
     pub const NO_SUCH_METHOD: &'static str = "twisted.spread.flavors.NoSuchMethod";
-    /// A login of a kind that is not offered, such as without a name.
+    /// A login of an unsupported kind, such as an anonymous login.
     pub const UNHANDLED_CREDENTIALS: &'static str = "twisted.cred.error.UnhandledCredentials";
-    /// A value of a type that is not known.
+    /// A value of an unknown type.
     pub const INSECURE_JELLY: &'static str = "twisted.spread.jelly.InsecureJelly";
     /// An error of Perspective Broker itself, such as a call of an object that does not exist.
     pub const PB_ERROR: &'static str = "twisted.spread.pb.Error";
-    /// A value that is too large to be sent.
+    /// A value that is too large to send.
     pub const BANANA_ERROR: &'static str = "twisted.spread.banana.BananaError";
     /// Wrong arguments.
     pub const TYPE_ERROR: &'static str = "builtins.TypeError";
 
-    /// An exception of class `kind` with the bases that receivers test for; both spellings of the
-    /// built-in bases.
+    /// An exception of class `kind` with the bases that receivers test for, in both spellings of
+    /// the built-in bases.
     #[must_use]
     pub fn new(kind: &str, value: impl Into<String>) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Failure {
         }
     }
 
-    /// The refusal of a login.
+    /// The failure for a rejected login.
     #[must_use]
     pub fn unauthorized() -> Self {
         Self::new(Self::UNAUTHORIZED, "")
@@ -79,8 +79,8 @@ impl Failure {
         )
     }
 
-    /// Whether it is, or derives from, class `kind`. Python's own exceptions are known under the
-    /// names of both Pythons, whichever the peer used.
+    /// Whether the exception is of class `kind` or derives from it. Python's own exceptions match
+    /// the names of Python 2 and 3, whichever the peer used.
     #[must_use]
     pub fn is(&self, kind: &str) -> bool {
         let same = |name: &str| {
@@ -90,7 +90,7 @@ impl Failure {
     }
 
     /// Reads the state of a failure, with keys and texts in either spelling (PROTOCOL section 5).
-    /// What is missing is empty; `None` when it is no dictionary.
+    /// Missing fields are empty. Returns `None` if the state is not a dictionary.
     pub(super) fn from_state(state: &Value) -> Option<Self> {
         let text = |value: &Value| value.as_text().map(Cow::into_owned);
         let field = |key| state.get(key).and_then(text).unwrap_or_default();
@@ -108,14 +108,14 @@ impl Failure {
     }
 }
 
-/// The name of one of Python's own classes without the module, which differs between Pythons.
+/// The name of a built-in Python class without its module, which differs between Python 2 and 3.
 fn built_in(name: &str) -> Option<&str> {
     ["builtins.", "exceptions.", "__builtin__."]
         .iter()
         .find_map(|module| name.strip_prefix(module))
 }
 
-/// A class and its bases, as far as receivers test for them; Python's own in both spellings.
+/// A class and those of its bases that receivers test for; built-in classes in both spellings.
 fn parents(kind: &str) -> Vec<String> {
     let name = built_in(kind);
     let (bases, own_bases): (&[&str], &[&str]) = match (kind, name) {
@@ -163,5 +163,5 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What Twisted sends where it does not give a traceback.
+/// Twisted's text in place of a traceback.
 const NO_TRACEBACK: &str = "Traceback unavailable\n";

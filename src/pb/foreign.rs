@@ -1,5 +1,5 @@
-//! Recognizes peers that speak another protocol by their first bytes, so that people can be told
-//! which it is.
+//! Recognizes peers that speak another protocol by their first bytes, so that the log can name the
+//! protocol.
 //!
 //! A client of Perspective Broker begins with a short string, the name of its dialect, whose first
 //! byte is its length.
@@ -7,36 +7,36 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Most bytes that are looked at.
+/// Maximum number of bytes to examine.
 pub const LONGEST_BEGINNING: usize = 4 * 1024;
 
-/// Most characters that are quoted of what is not recognized.
+/// Maximum number of characters to quote from unrecognized text.
 const LONGEST_QUOTE: usize = 32;
 
-/// Bytes after which text that is not recognized is given up.
+/// Number of bytes after which unrecognized text is rejected.
 const ENOUGH_TEXT: usize = 64;
 
-/// What a peer speaks that does not speak Perspective Broker.
+/// A peer that does not speak Perspective Broker.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Foreign {
-    /// A sentence that tells what it speaks, and what to do about that.
+    /// A sentence that names the protocol, with the remedy.
     pub what: String,
-    /// The user that it says to be.
+    /// The user name that the peer sent.
     pub user: Option<String>,
 }
 
-/// What the first bytes of a peer mean.
+/// The protocol according to the first bytes of a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Beginning {
-    /// It may be Perspective Broker.
+    /// Perhaps Perspective Broker.
     Ours,
-    /// That shows only when there is more.
+    /// Undecided: more bytes are needed.
     Undecided,
-    /// It is something else.
+    /// Another protocol.
     Foreign(Foreign),
 }
 
-/// Looks at the first bytes of a peer. When it `has_ended`, no more follow.
+/// Examines the first bytes of a peer. If the peer `has_ended`, no more bytes follow.
 #[must_use]
 pub fn recognize(bytes: &[u8], has_ended: bool) -> Beginning {
     let is_done = has_ended || bytes.len() >= LONGEST_BEGINNING;

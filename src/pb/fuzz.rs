@@ -1,8 +1,9 @@
-//! What the fuzz targets in `tests/fuzz` call; an ordinary test calls it with the committed corpus.
+//! Entry points of the fuzz targets in `tests/fuzz`. An ordinary test runs them on the committed
+//! corpus.
 //!
-//! Each function takes any bytes at all and panics only when a promise of [`crate::pb`] is broken:
-//! any split of the input gives the same result, what was decoded can be encoded and decoded again,
-//! and nothing grows beyond its limits.
+//! Each function accepts arbitrary bytes and panics only if [`crate::pb`] breaks a promise: any
+//! split of the input gives the same result, decoded values survive encoding and decoding, and
+//! nothing exceeds its limits.
 
 use bytes::Bytes;
 
@@ -12,7 +13,7 @@ use super::cred::Portal;
 use super::jelly::{Jellier, Unjellier};
 use super::{Broker, Event, Failure, Limits, Luid, Value};
 
-/// Small enough for a fuzzer to reach.
+/// Limits that are small enough for a fuzzer to reach.
 const LIMITS: Limits = Limits {
     string_bytes: 1024,
     list_items: 64,
@@ -24,7 +25,7 @@ const LIMITS: Limits = Limits {
     exports: 8,
 };
 
-/// Decodes `data` with and without vocabulary, whole and in pieces, and encodes what comes out.
+/// Decodes `data` with and without vocabulary, whole and in pieces, and encodes the result.
 pub fn banana(data: &[u8]) {
     for vocabulary in [true, false] {
         let whole = expressions(data, usize::MAX, vocabulary);
@@ -58,7 +59,7 @@ pub fn jelly(data: &[u8]) {
         };
         let mut encoder = Encoder::default();
         encoder.set_vocabulary(true);
-        // What is written as the other side has it comes back as it was.
+        // A value written from the other side's view comes back unchanged.
         if Jellier::new(&mut encoder).value(&value).is_err() {
             continue;
         }
@@ -69,7 +70,7 @@ pub fn jelly(data: &[u8]) {
         let again = again.expect("what was encoded can be decoded");
         let mut encoder = Encoder::default();
         encoder.set_vocabulary(true);
-        // `remote` and `local` have changed places once, and with the second time are back.
+        // Each pass swaps `remote` and `local`, so two passes restore them.
         assert!(Jellier::new(&mut encoder).value(&again).is_ok());
         let third = expressions_within(
             &encoder.take().concat(),
@@ -89,7 +90,7 @@ pub fn jelly(data: &[u8]) {
     }
 }
 
-/// Has a server of ours hear `data` before a login, whole and in pieces, and answers every call.
+/// Feeds `data` to a server before a login, whole and in pieces, and answers every call.
 pub fn broker(data: &[u8]) {
     let (said, fault) = converse(data, usize::MAX);
     for piece in [1, 5] {
@@ -99,7 +100,7 @@ pub fn broker(data: &[u8]) {
     }
 }
 
-/// What a server says to `data`, and why it hangs up.
+/// The output of a server for `data`, and the reason for the end of the connection.
 fn converse(data: &[u8], piece: usize) -> (Vec<u8>, Option<ProtocolError>) {
     let mut broker = Broker::server(LIMITS);
     let mut portal = Portal::new();
@@ -109,7 +110,7 @@ fn converse(data: &[u8], piece: usize) -> (Vec<u8>, Option<ProtocolError>) {
         fault = fault.or_else(|| broker.receive(Bytes::copy_from_slice(chunk)).err());
         fault = fault.or_else(|| hear(&mut broker, &mut portal, &mut next).err());
     }
-    // The output is taken at the end only, since refusals that wait are limited.
+    // Take the output only at the end, because unread rejections are limited.
     let said = broker.take_output().concat();
     assert!(
         said.len() <= data.len() * 64 + LIMITS.message_bytes,
@@ -175,7 +176,7 @@ fn value_within_twisted(mut expression: Vec<Token>) -> Option<Value> {
         .ok()
 }
 
-/// Compares by what is printed, since a float may be no number, which does not equal itself.
+/// Compares the printed values, because a float may be NaN, which does not equal itself.
 fn assert_same(one: &Expressions, other: &Expressions) {
     assert_eq!(format!("{one:?}"), format!("{other:?}"));
 }

@@ -1,17 +1,17 @@
-//! Passwords that a server keeps as argon2id hashes, and the challenge that lets a client answer
-//! with one (TUP-02).
+//! Passwords that a server stores as argon2id hashes, and the challenge with which a client can log
+//! in with such a hash (TUP-02).
 //!
 //! The login of Perspective Broker proves that both sides know the same bytes (PROTOCOL section 7).
-//! A server that has only a hash cannot check who knows the password, but who knows the hash. So it
-//! tells in the challenge, which is any byte string it likes, how the hash is made:
-//! `$argon2id$v=19$m=M,t=T,p=P$SALT$` and 32 hexadecimal digits that are never the same. A client
-//! that knows this form hashes its password and takes the text of the hash in its place. Buildbot's
-//! own clients do not, and answer with the password, which is right only where that is kept in
-//! plain.
+//! A server with only a hash can check knowledge of the hash, not of the password. So the
+//! challenge, which may be any byte string, contains the recipe of the hash:
+//! `$argon2id$v=19$m=M,t=T,p=P$SALT$` and 32 random hexadecimal digits. A client that knows this
+//! format hashes its password and uses the text of the hash as the password. Buildbot's own clients
+//! do not know the format and respond with the password, which works only if the server stores the
+//! plain password.
 //!
-//! Invariants: what a challenge makes a client compute is limited. Users who have a hash and those
-//! who have none, or do not exist, get challenges of one form, each user the same salt again and
-//! again.
+//! Invariants: the work that a challenge demands of a client is limited. Users with a hash, users
+//! without a hash and unknown users get challenges of the same format, each user always with the
+//! same salt.
 
 use std::fmt;
 
@@ -21,18 +21,18 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use blake2::{Blake2b512, Digest};
 use bytes::Bytes;
 
-/// Most memory that hashing may take, in KiB: 256 MiB.
+/// Maximum memory for hashing, in KiB: 256 MiB.
 pub const MAX_MEMORY_KIB: u32 = 256 * 1024;
-/// Most passes over it.
+/// Maximum number of passes over the memory.
 pub const MAX_PASSES: u32 = 16;
-/// Most lanes.
+/// Maximum number of lanes.
 pub const MAX_LANES: u32 = 16;
-/// Bounds of the length of a salt, in bytes.
+/// Range of the length of a salt, in bytes.
 pub const SALT_BYTES: std::ops::RangeInclusive<usize> = 8..=48;
 /// Length of a hash, in bytes.
 pub const HASH_BYTES: usize = 32;
 
-/// How a hash is made.
+/// The parameters and the salt of a hash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Recipe {
     memory_kib: u32,
@@ -41,14 +41,14 @@ pub struct Recipe {
     salt: Vec<u8>,
 }
 
-/// A hash in its text form, which is what a client must know.
+/// A hash in text form, as clients compute it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Hashed {
     recipe: Recipe,
     text: String,
 }
 
-/// Why a text is no hash that can be used.
+/// Why a text is not a usable hash.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadHash {
     /// Another kind of hash, or broken.
@@ -56,7 +56,7 @@ pub enum BadHash {
         "it is not of the form $argon2id$v=19$m=…,t=…,p=…$SALT$HASH with {HASH_BYTES} bytes of hash"
     )]
     Form,
-    /// It costs more than clients will pay.
+    /// The hash needs more work than clients do.
     #[error(
         "it takes more than {} MiB of memory, {MAX_PASSES} passes or {MAX_LANES} lanes",
         MAX_MEMORY_KIB / 1024
@@ -65,7 +65,7 @@ pub enum BadHash {
 }
 
 impl Recipe {
-    /// The recommended one, with a random salt.
+    /// The recommended recipe, with a random salt.
     #[must_use]
     pub fn new(salt: [u8; 16]) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Recipe {
         }
     }
 
-    /// The hash of `password`: takes a fraction of a second and the recipe's memory.
+    /// Hashes `password`. This takes a fraction of a second and the recipe's memory.
     #[must_use]
     pub fn hash(&self, password: &[u8]) -> Hashed {
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(HASH_BYTES));
@@ -90,14 +90,14 @@ impl Recipe {
         Hashed { recipe, text }
     }
 
-    /// The challenge for users whose hash is made so.
+    /// The challenge for users with a hash of this recipe.
     #[must_use]
     pub fn challenge(&self, random: [u8; 16]) -> Bytes {
         format!("{self}${:032x}", u128::from_be_bytes(random)).into()
     }
 
-    /// How a challenge wants the password to be hashed; absent if it is an ordinary one, or wants
-    /// too much.
+    /// The recipe in a challenge; absent if the challenge is an ordinary challenge or demands too
+    /// much work.
     #[must_use]
     pub fn of_challenge(challenge: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(challenge).ok()?;
@@ -106,7 +106,7 @@ impl Recipe {
         is_hex.then_some(recipe)
     }
 
-    /// The recipe that `text` begins with, and what follows after another `$`.
+    /// Parses the recipe at the beginning of `text`. Also returns the rest after the next `$`.
     fn split(text: &str) -> Result<(Self, &str), BadHash> {
         let fields: Vec<&str> = text.split('$').collect();
         let ["", "argon2id", "v=19", costs, salt, rest] = fields.as_slice() else {
@@ -164,16 +164,16 @@ impl fmt::Display for Recipe {
 }
 
 impl Hashed {
-    /// Whether a password begins like a hash; one that is kept in plain must not.
+    /// Whether a password begins like a hash, which a plain password must not.
     #[must_use]
     pub fn looks_like(password: &[u8]) -> bool {
         password.starts_with(b"$argon2")
     }
 
-    /// Reads the text form.
+    /// Parses the text form.
     ///
     /// # Errors
-    /// It is none, or one that clients would not compute.
+    /// The text is not a hash, or clients would not compute the hash.
     pub fn parse(text: &str) -> Result<Self, BadHash> {
         let (recipe, hash) = Recipe::split(text)?;
         match STANDARD_NO_PAD.decode(hash) {
@@ -191,14 +191,14 @@ impl Hashed {
         &self.text
     }
 
-    /// How it is made.
+    /// The recipe of this hash.
     #[must_use]
     pub const fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// A recipe like this one's for `user`, who has no hash: nobody can tell without knowing this
-    /// hash.
+    /// A recipe like this hash's for `user`, who has no hash. Nobody can tell the difference
+    /// without knowing this hash.
     #[must_use]
     pub fn decoy(&self, user: &[u8]) -> Recipe {
         let digest = Blake2b512::new()

@@ -1,29 +1,28 @@
-//! What a peer may make us hold (PROMISES; PROTOCOL sections 1 and 4.3).
+//! Limits on the memory that a peer can occupy (PROMISES; PROTOCOL sections 1 and 4.3).
 
 /// Limits of one connection. A violation is a [`super::broker::ProtocolError`] and ends it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Longest string; Twisted's own limit is 640 KiB.
+    /// Maximum length of a string; Twisted's own limit is 640 KiB.
     pub string_bytes: usize,
-    /// Most elements of one list.
+    /// Maximum number of elements of a list.
     pub list_items: usize,
-    /// Deepest nesting of lists.
+    /// Maximum nesting of lists.
     pub depth: usize,
-    /// Most bytes of one top-level message, strings and list slots together, counted as memory.
+    /// Maximum memory of a top-level message in bytes, strings and list slots together.
     pub message_bytes: usize,
-    /// An `update` that is larger is handed on in parts while it arrives, and has no limit as a
-    /// whole.
+    /// A larger `update` is split into parts while it arrives, and has no limit as a whole.
     pub part_bytes: usize,
-    /// Most values that `dereference` may make one message stand for.
+    /// Maximum number of values in a message after all `dereference`s.
     pub expanded_values: usize,
-    /// Most calls of the peer that wait for our answer.
+    /// Maximum number of unanswered calls of the peer.
     pub unanswered_calls: usize,
-    /// Most objects that we export at a time.
+    /// Maximum number of exported objects at a time.
     pub exports: usize,
 }
 
 impl Limits {
-    /// Before login: enough for a name, a challenge and a response.
+    /// Limits before the login: enough for a name, a challenge and a response.
     pub const BEFORE_LOGIN: Self = Self {
         string_bytes: 4 * 1024,
         list_items: 64,
@@ -35,7 +34,7 @@ impl Limits {
         exports: 64,
     };
 
-    /// After login: what Twisted itself allows, and a bound on the whole.
+    /// Limits after the login: Twisted's own limits, and a limit on whole messages.
     pub const LOGGED_IN: Self = Self {
         string_bytes: 640 * 1024,
         list_items: 640 * 1024,
@@ -47,7 +46,8 @@ impl Limits {
         exports: 16_384,
     };
 
-    /// Of a slave after login: what it says that is large are updates, which come in parts.
+    /// Limits of a slave after the login: its only large messages are updates, which arrive in
+    /// parts.
     pub const SLAVE: Self = Self {
         message_bytes: 4 * 1024 * 1024,
         part_bytes: 512 * 1024,

@@ -6,8 +6,8 @@
 //!
 //! Invariants: any split of the input gives the same result; nothing is parsed twice; no recursion
 //! on depth that a peer controls; every quantity that a peer controls has a limit in [`Limits`];
-//! byte strings stay slices of the receive buffer. Nothing here knows what Buildbot says over it:
-//! that is [`crate::protocol`].
+//! byte strings stay slices of the receive buffer. This module knows nothing of Buildbot's
+//! messages; [`crate::protocol`] does.
 
 pub mod banana;
 pub mod broker;

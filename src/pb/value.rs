@@ -1,4 +1,4 @@
-//! Values as programs see them, after jelly (PROTOCOL section 3).
+//! Typed values, decoded by jelly (PROTOCOL section 3).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Failure;
 
-/// Number of an exported object, for the life of a connection (PROTOCOL section 4.3).
+/// Number of an exported object, valid for one connection (PROTOCOL section 4.3).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Luid(pub i64);
 
@@ -52,11 +52,11 @@ pub enum Value {
     Mine(Luid),
     /// A reference to an object of the peer: incoming `(remote N)`, outgoing `(local N)`.
     Theirs(Luid),
-    /// Something its owner could not send, with the reason.
+    /// A value that its owner could not send, with the reason.
     Unpersistable(Bytes),
     /// An exception sent as a value.
     Failure(Box<Failure>),
-    /// A value that the message uses more than once.
+    /// A value that occurs more than once in the message.
     Shared(Arc<Self>),
 }
 
@@ -87,8 +87,8 @@ impl Value {
         value
     }
 
-    /// The raw bytes of a byte string or a text; real peers mix the two everywhere (PROTOCOL
-    /// section 6).
+    /// The raw bytes of a byte string or a text; real peers mix both everywhere (PROTOCOL section
+    /// 6).
     #[must_use]
     pub fn as_raw(&self) -> Option<&Bytes> {
         match self.unshared() {

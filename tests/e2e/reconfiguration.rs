@@ -1,4 +1,5 @@
-//! Another configuration comes while the master runs: what has changed changes, and nothing else notices.
+//! Another configuration comes while the master runs: what has changed changes, and nothing else
+//! notices.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -212,7 +213,8 @@ fn requests_for_a_builder_that_is_taken_out_end() {
     assert_eq!(build.result.as_deref(), Some("success"));
 }
 
-/// MAS-03: whatever cannot be had is told, in a dry run too, and nothing has changed; when it is there, it is taken.
+/// MAS-03: whatever cannot be had is told, in a dry run too, and nothing has changed; when it is
+/// there, it is taken.
 #[test]
 fn mas_03_what_cannot_be_opened_leaves_the_old_configuration_whole() {
     let sandbox = Sandbox::new();
@@ -274,7 +276,7 @@ fn mas_03_what_cannot_be_opened_leaves_the_old_configuration_whole() {
     if rustix::process::geteuid().as_raw() != 0 {
         let mode = |mode| fs::set_permissions(jobs.join("new"), fs::Permissions::from_mode(mode));
         mode(0o500).unwrap();
-        refused("may not read and write");
+        refused("cannot read and write");
         mode(0o700).unwrap();
     }
 
@@ -356,7 +358,8 @@ fn slv_05_a_shorter_keepalive_counts_at_once() {
     master.wait_until_attached("bot");
 }
 
-/// MAS-06: a builder that takes over the directory of another overwrites nothing of it, also after a restart.
+/// MAS-06: a builder that takes over the directory of another overwrites nothing of it, also after
+/// a restart.
 #[test]
 fn logs_of_a_builder_stay_when_another_gets_its_directory() {
     let sandbox = Sandbox::new();

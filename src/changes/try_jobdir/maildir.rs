@@ -1,5 +1,4 @@
-//! The directory itself: files are listed, moved, read and explained. All of it may wait for the
-//! disk.
+//! The files of a job directory: listing, moving, reading and rejecting jobs. All calls may block.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
@@ -14,36 +13,36 @@ use rustix::io::Errno;
 use crate::directory::{self, Directory, Identity};
 use crate::pb::cred;
 
-/// A job directory that cannot be used; the text says what to do.
+/// Why a job directory is unusable. The text includes the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum JobdirError {
-    /// It is not there (TJD-01).
+    /// The directory does not exist (TJD-01).
     #[error(
-        "the job directory {path} does not exist; make it with `mkdir {path}`, `mkdir {path}/tmp {path}/new \
-         {path}/cur`, and let those who may try write to it",
+        "the job directory {path} does not exist; create it with `mkdir {path}`, `mkdir {path}/tmp {path}/new \
+         {path}/cur`, and make it writable for the users of `try`",
         path = .0.display()
     )]
     Missing(PathBuf),
-    /// It is something else.
-    #[error("{} is no directory; `jobdir` names the directory that jobs are dropped into", .0.display())]
+    /// The path is not a directory.
+    #[error("{} is not a directory; `jobdir` must name a directory", .0.display())]
     NoDirectory(PathBuf),
-    /// A link is in its place, and may lead anywhere.
+    /// The path is a symbolic link, which may lead anywhere.
     #[error(
-        "{path} is a symbolic link, which the master does not follow; remove it (`rm {path}`) and make a \
-         directory in its place (`mkdir {path}`)",
+        "{path} is a symbolic link, which the master does not follow; replace it by a directory (`rm {path}`, \
+         `mkdir {path}`)",
         path = .0.display()
     )]
     Link(PathBuf),
-    /// Rights are missing.
-    #[error("the master may not read and write {}; give its user the right to (chown, chmod)", .0.display())]
+    /// The master has no permission.
+    #[error("the master cannot read and write {}; give its user permission (chown, chmod)", .0.display())]
     NotAllowed(PathBuf),
     /// Another process watches it.
-    #[error("the job directory {} is watched by another master or scheduler; give each its own", .0.display())]
+    #[error("the job directory {} is watched by another master or scheduler; use separate directories", .0.display())]
     InUse(PathBuf),
-    /// The system says no.
+    /// Another error of the system.
     #[error("cannot use the job directory {}: {source}", .path.display())]
     Io {
-        /// Which part of it.
+        /// The path of the directory or the subdirectory.
         path: PathBuf,
         /// Why.
         #[source]
@@ -69,19 +68,19 @@ impl JobdirError {
     }
 }
 
-/// What the reason for a refusal is called, behind the name of the job.
+/// Suffix of the file with the reason for a rejection.
 const REFUSED: &str = ".refused";
 
-/// Longest name of a job, in bytes: what is put before and behind it must fit as well.
+/// Maximum length of a job name in bytes, which leaves room for the prefix and the suffix.
 const LONGEST_NAME: usize = 240;
 
-/// Bytes of a longer name that are kept when it is cut.
+/// Number of bytes to keep of a name that is too long.
 const KEPT_OF_NAME: usize = 200;
 
 /// A job directory.
 ///
-/// Those who hand in jobs may write to parts of it, so all of it is held as directories: nothing is
-/// reached by a path that they could bend with a link.
+/// Users of `try` may write to parts of the directory. So all parts are held open as directories,
+/// and no path is followed that those users could redirect with a link.
 #[derive(Debug)]
 pub(super) struct Maildir {
     path: PathBuf,
@@ -89,13 +88,13 @@ pub(super) struct Maildir {
     lock: Lock,
 }
 
-/// The lock on a directory, for whoever watches it. It is on the directory that is held.
+/// The lock on a watched directory, and the directory itself, which is held open.
 #[derive(Clone, Debug)]
 pub struct Lock(Arc<Mutex<Directory>>);
 
 impl Lock {
-    /// Locks `dir`; or shares a lock that somebody has on it who is about to go, and whose watching
-    /// must have ended before that of another begins.
+    /// Locks the directory at `path`, or takes its lock over from `leaving`. The new watcher must
+    /// not start before the leaving watcher has ended.
     fn take(path: &Path, leaving: &mut Vec<Self>) -> Result<Self, JobdirError> {
         let dir = Directory::open(path).map_err(|error| JobdirError::new(path, error))?;
         let own = dir.identity().ok();
@@ -107,11 +106,11 @@ impl Lock {
         Ok(Self(Arc::new(Mutex::new(dir))))
     }
 
-    /// Some network file systems have no locks; then there is none.
+    /// Locks `dir`. On network file systems without locks, this succeeds without a lock.
     fn claim(path: &Path, dir: &Directory) -> Result<(), JobdirError> {
         match rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => Err(JobdirError::InUse(path.to_owned())),
-            // It may not be read.
+            // The directory is not readable.
             Err(Errno::BADF) => Err(JobdirError::NotAllowed(path.to_owned())),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -122,28 +121,28 @@ impl Lock {
     }
 }
 
-/// A job in `cur/` of which it is not known whether it was submitted.
+/// A job in `cur/` that may or may not have been submitted.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Unsettled {
-    /// Its name.
+    /// The name of the job.
     pub(super) name: OsString,
-    /// Whether it had been handed in for the second time.
+    /// Whether this was the second attempt to submit the job.
     pub(super) is_second: bool,
 }
 
-/// Whether there is a directory.
+/// Checks that `path` is a directory.
 pub(super) fn check_exists(path: &Path) -> Result<(), JobdirError> {
     Directory::open(path)
         .map(drop)
         .map_err(|error| JobdirError::new(path, error))
 }
 
-/// Whether there is a directory in which this process can do its work, without changing anything.
+/// Checks that this process can use the directory at `path`, without changing anything.
 pub(super) fn check(path: &Path) -> Result<(), JobdirError> {
     check_exists(path)?;
     for name in ["tmp", "new", "cur"] {
         let part = path.join(name);
-        // A part that is missing is made.
+        // The master creates a missing subdirectory.
         let written = match Directory::open(&part) {
             Ok(_) => &part,
             Err(error) if error.kind() == io::ErrorKind::NotFound => path,
@@ -172,19 +171,19 @@ impl Maildir {
         Ok(maildir)
     }
 
-    /// The lock on it.
+    /// The lock on the directory.
     pub(super) const fn lock(&self) -> &Lock {
         &self.lock
     }
 
-    /// Looks whether the directory and its parts are what they were, since others may have renamed
-    /// them; makes the parts that are missing. If another directory has its name by now, that is
-    /// held from now on.
+    /// Checks that the directory and its subdirectories are still in place, because other users may
+    /// have renamed them, and creates missing subdirectories. If the path now names another
+    /// directory, that directory is held from now on.
     ///
-    /// Returns which directory jobs arrive in.
+    /// Returns the identity of the directory where jobs arrive.
     ///
     /// # Errors
-    /// Something else has the place of one of them, such as a link, or rights are missing.
+    /// A path is not a directory, for example a link, or the master has no permission.
     pub(super) fn check(&self) -> Result<Option<Identity>, JobdirError> {
         let path = &self.path;
         let named = Directory::open(path).map_err(|error| JobdirError::new(path, error))?;
@@ -212,37 +211,37 @@ impl Maildir {
         Ok(arriving)
     }
 
-    /// What an operator may want to know about who can hand in jobs.
+    /// Advice for the operator if the permissions allow too few or too many users to submit jobs.
     pub(super) fn advice(&self) -> Option<String> {
         let mode = self.part("new").ok()?.mode().ok()?;
         let (who, advice) = match (mode & 0o002, mode & 0o020) {
             (0, 0) => (
-                "only the user of the master can hand in try jobs",
-                "for several developers give them a group, `chmod 2750` the job directory, and `chmod 2770` \
-                 tmp, new and cur in it",
+                "only the user of the master can submit try jobs",
+                "to allow several developers, give the job directory to their group, `chmod 2750` it, and \
+                 `chmod 2770` tmp, new and cur in it",
             ),
             (0, _) => return None,
             _ => (
-                "everybody on this machine can hand in try jobs, which run what they say",
-                "`chmod o-w` it if that is not meant",
+                "everybody on this machine can submit try jobs, which run arbitrary commands",
+                "run `chmod o-w` on it if this is not intended",
             ),
         };
         Some(format!("{}: {who}; {advice}", self.new_dir().display()))
     }
 
-    /// Where jobs arrive.
+    /// The directory where jobs arrive.
     pub(super) fn new_dir(&self) -> PathBuf {
         self.path.join("new")
     }
 
-    /// The part `name` of the directory that is held.
+    /// Opens the subdirectory `name` of the held directory.
     fn part(&self, name: &str) -> Result<Directory, String> {
         let opened = self.lock.held().directory(OsStr::new(name));
         opened.map_err(|error| JobdirError::new(&self.path.join(name), error).to_string())
     }
 
-    /// The names of jobs that have arrived, in order (TJD-04); those that begin with a dot, and
-    /// directories, are none (TJD-03).
+    /// The names of arrived jobs, in order (TJD-04), without directories and names that begin with
+    /// a dot (TJD-03).
     pub(super) fn names(&self) -> Result<Vec<OsString>, String> {
         let mut names = Vec::new();
         for (name, kind) in self.list("new")? {
@@ -254,7 +253,7 @@ impl Maildir {
         Ok(names)
     }
 
-    /// The jobs in `cur/` that were taken and not settled, in order.
+    /// The jobs in `cur/` that were taken but not settled, in order.
     pub(super) fn unsettled(&self) -> Result<Vec<Unsettled>, String> {
         let mut found = Vec::new();
         for (name, _) in self.list("cur")? {
@@ -285,10 +284,10 @@ impl Maildir {
         let (to, taken) = if name.len() > LONGEST_NAME {
             let cut = cut(name);
             let why = format!(
-                "the name of the file is {} bytes long, and may have {LONGEST_NAME}",
+                "the file name is {} bytes long; the maximum is {LONGEST_NAME}",
                 name.len()
             );
-            // The reason comes first: after a crash between the two the job is refused again.
+            // Write the reason first: after a crash in between, the job is rejected again.
             self.explain(&cur, &cut, &why)
                 .map_err(|error| unexplained(&cut, &error))?;
             (cut.clone(), Taken::Refused { cut, why })
@@ -309,12 +308,12 @@ impl Maildir {
         }
     }
 
-    /// Notes that a taken job is handed in for the second time.
+    /// Marks a taken job as submitted for the second time.
     pub(super) fn begin_second(&self, name: &OsStr) -> Result<(), String> {
         self.rename(&hidden(name, false), &hidden(name, true))
     }
 
-    /// Notes that the second time did not count.
+    /// Reverts [`Self::begin_second`].
     pub(super) fn end_second(&self, name: &OsStr) -> Result<(), String> {
         self.rename(&hidden(name, true), &hidden(name, false))
     }
@@ -322,17 +321,17 @@ impl Maildir {
     /// Reads a job that has been taken.
     ///
     /// # Errors
-    /// Why not, for the sender: it is no file, too long, or unreadable.
+    /// The reason for the sender: the job is not a file, too large or unreadable.
     pub(super) fn read(&self, name: &OsStr, is_second: bool) -> Result<Vec<u8>, String> {
         let unreadable = |error: io::Error| format!("the master cannot read the file: {error}");
-        let no_file = || Err("it is no regular file".to_owned());
+        let no_file = || Err("the job is not a regular file".to_owned());
         let name = hidden(name, is_second);
         let cur = self.part("cur")?;
-        // Looked at first, because opening alone does something to some devices.
+        // Check the type first, because merely opening a device can have effects.
         if cur.file_type(&name).map_err(unreadable)? != FileType::RegularFile {
             return no_file();
         }
-        // What has been put in its place meanwhile is not followed, and not waited for.
+        // This neither follows a link nor blocks if the file has been replaced in the meantime.
         let file = cur.read(&name).map_err(unreadable)?;
         if !file.metadata().map_err(unreadable)?.is_file() {
             return no_file();
@@ -343,20 +342,20 @@ impl Maildir {
             .map_err(unreadable)?;
         if u64::try_from(bytes.len()).is_ok_and(|len| len > self.max_job_size) {
             return Err(format!(
-                "the file is longer than {} bytes (`max_job_size` of the scheduler)",
+                "the file is larger than {} bytes (`max_job_size` of the scheduler)",
                 self.max_job_size
             ));
         }
         Ok(bytes)
     }
 
-    /// Gives a job that has been taken its lasting name.
+    /// Gives a taken job its final name.
     pub(super) fn settle(&self, name: &OsStr, is_second: bool) -> Result<(), String> {
         self.rename(&hidden(name, is_second), name)
     }
 
-    /// Settles a job and puts the reason beside it. The reason comes first: after a crash between
-    /// the two the job is refused again.
+    /// Settles a job and writes the reason beside it. The reason is written first: after a crash in
+    /// between, the job is rejected again.
     pub(super) fn refuse(&self, name: &OsStr, is_second: bool, why: &str) -> Result<(), String> {
         let cur = self.part("cur")?;
         let explained = self.explain(&cur, name, why);
@@ -364,16 +363,16 @@ impl Maildir {
         explained.map_err(|error| unexplained(name, &error))
     }
 
-    /// Written elsewhere and renamed, so that it is whole, and so that no link that lies there is
-    /// followed.
+    /// Writes the reason for a rejection to a temporary file and renames it, so that the file is
+    /// complete and no existing link is followed.
     fn explain(&self, cur: &Directory, name: &OsStr, why: &str) -> io::Result<()> {
         let tmp = self.part("tmp").map_err(io::Error::other)?;
-        // A name that nobody can have taken before.
+        // A name that no other user can predict.
         let draft = OsString::from(format!("reason-{:032x}", rand::random::<u128>()));
         let written = || {
             let mut file = tmp.create(&draft, 0o600)?;
             writeln!(file, "{why}")?;
-            // Who can list the directory can read the reason.
+            // Users who can list the directory can read the reason.
             let mode = cur.mode()? & 0o444 | 0o600;
             file.set_permissions(std::fs::Permissions::from_mode(mode))?;
             let mut reason = name.to_owned();
@@ -381,7 +380,7 @@ impl Maildir {
             tmp.rename(&draft, cur, &reason)
         };
         written().inspect_err(|_| {
-            // It may not be there.
+            // The file may not exist.
             tmp.remove_file(&draft).unwrap_or_default();
         })
     }
@@ -401,30 +400,31 @@ impl Maildir {
     }
 }
 
-/// What became of a job that was to be taken.
+/// The result of taking a job.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Taken {
-    /// It is in `cur/`, to be handed in.
+    /// The job is in `cur/`, ready to be submitted.
     Job,
-    /// Its name is too long. It is in `cur/` under the name `cut`, with the reason beside it.
+    /// The name of the job is too long. The job is in `cur/` under the name `cut`, with the reason
+    /// beside it.
     Refused {
-        /// The name that it has now.
+        /// The new name of the job.
         cut: OsString,
         /// The reason.
         why: String,
     },
-    /// Somebody else has removed it.
+    /// Somebody else has removed the job.
     Gone,
 }
 
-/// What a job is called in `cur/` while it is being handed in.
+/// The name of a job in `cur/` while it is being submitted.
 fn hidden(name: &OsStr, is_second: bool) -> OsString {
     let mut hidden = OsString::from(if is_second { ".." } else { "." });
     hidden.push(name);
     hidden
 }
 
-/// A shorter name for a name that is too long; different names stay different.
+/// Shortens a name that is too long. Different names stay different.
 fn cut(name: &OsStr) -> OsString {
     let bytes = name.as_bytes();
     let mut cut = bytes.get(..KEPT_OF_NAME).unwrap_or(bytes).to_vec();
@@ -435,5 +435,5 @@ fn cut(name: &OsStr) -> OsString {
 
 fn unexplained(name: &OsStr, error: &io::Error) -> String {
     let name = name.to_string_lossy();
-    format!("cannot write the reason for the refusal of {name}: {error}")
+    format!("cannot write the reason for the rejection of {name}: {error}")
 }

@@ -75,7 +75,7 @@ impl World {
         fs::write(self.path("new").join(name), job_file(id)).unwrap();
     }
 
-    /// Lets the watcher look once; returns the ids of the jobs that it hands in, which are answered
+    /// Lets the watcher look once; returns the ids of the jobs that it submits, which are answered
     /// by `answer`.
     async fn look(&mut self, answer: impl Fn(&str) -> Said) -> Vec<String> {
         let mut ids = Vec::new();
@@ -247,7 +247,11 @@ async fn sb_07_nothing_in_the_directory_stops_the_watcher() {
     assert_eq!(world.look(accepted).await, ["good"]);
 
     for name in ["1-link", "2-broken", "3-fifo"] {
-        assert_eq!(world.reason(name), "it is no regular file\n", "{name}");
+        assert_eq!(
+            world.reason(name),
+            "the job is not a regular file\n",
+            "{name}"
+        );
     }
     assert_eq!(world.reason("4-empty"), "the file is empty\n");
     assert_eq!(world.files("new"), names([]));
@@ -272,7 +276,7 @@ async fn tjd_10_files_are_read_up_to_the_limit() {
     assert_eq!(world.look(accepted).await.len(), 1);
     assert_eq!(
         world.reason("long"),
-        "the file is longer than 1000 bytes (`max_job_size` of the scheduler)\n"
+        "the file is larger than 1000 bytes (`max_job_size` of the scheduler)\n"
     );
 }
 
@@ -335,7 +339,7 @@ async fn names_that_are_too_long_are_refused_and_hold_nobody_up() {
         assert!(jobs.contains(&&name.to_owned()));
         world.reason(name)
     });
-    assert!(told.all(|reason| reason.ends_with(" bytes long, and may have 240\n")));
+    assert!(told.all(|reason| reason.ends_with(" bytes long; the maximum is 240\n")));
     world.restart();
     assert_eq!(world.look(accepted).await, [""; 0]);
 }

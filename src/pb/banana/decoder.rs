@@ -1,4 +1,4 @@
-//! Bytes to tokens, in any chunking.
+//! Decodes bytes into tokens, in any chunking.
 
 use std::collections::VecDeque;
 use std::{fmt, mem};
@@ -11,30 +11,30 @@ use crate::pb::Limits;
 /// Turns chunks of bytes into expressions, one at a time.
 #[derive(Default)]
 pub struct Decoder {
-    /// What was received and not yet decoded; the first chunk from `at` on.
+    /// Received bytes that have not been decoded; the first chunk starts at `at`.
     chunks: VecDeque<Bytes>,
     at: usize,
     partial: Partial,
-    /// For each open list, how many elements are missing; never zero.
+    /// The number of missing elements of each open list; never zero.
     open: Vec<usize>,
     /// The expression so far.
     tokens: Vec<Token>,
-    /// What it counts.
+    /// The memory count of the expression so far.
     cost: usize,
-    /// What the last expression counted that was handed out.
+    /// The memory count of the last expression that was returned.
     last_cost: usize,
-    /// Whether the expression is known not to come in parts.
+    /// Whether the expression cannot be split into parts.
     is_one: bool,
 }
 
-/// A token of which the end is not here yet.
+/// An incomplete token.
 #[derive(Default)]
 enum Partial {
     #[default]
     Nothing,
     Prefix(Prefix),
     Float(u64, u32),
-    /// With a capacity of all that is announced.
+    /// The buffer, with the announced capacity.
     String(Vec<u8>, usize),
 }
 
@@ -49,24 +49,23 @@ struct Header {
     kind: u8,
     /// The prefix as a number; `None` when 64 bits do not hold it.
     magnitude: Option<u64>,
-    /// The digits, only when 64 bits do not hold them and the type has a use for them.
+    /// The digits, only if they exceed 64 bits and the type uses them.
     digits: Bytes,
 }
 
 impl Decoder {
-    /// Takes bytes. Nothing is decoded yet.
+    /// Adds received bytes without decoding them.
     pub fn push(&mut self, data: Bytes) {
         if !data.is_empty() {
             self.chunks.push_back(data);
         }
     }
 
-    /// Decodes up to the end of the next expression; `None` when it is not all here yet.
-    /// `vocabulary` says whether the dialect has one. Give the tokens back with
-    /// [`Decoder::recycle`] to save an allocation.
+    /// Decodes the next expression; `None` if it is incomplete. `vocabulary` says whether the
+    /// dialect has a vocabulary. Return the tokens with [`Decoder::recycle`] to save an allocation.
     ///
     /// # Errors
-    /// The bytes are not banana or exceed a limit. The decoder is of no use afterwards.
+    /// The bytes are not banana or exceed a limit. The decoder must not be used again.
     pub fn next(
         &mut self,
         limits: &Limits,
@@ -75,9 +74,9 @@ impl Decoder {
         self.next_or_part(limits, vocabulary, 0, |_| None)
     }
 
-    /// As [`Decoder::next`], but of a large expression a part may come first: each time that an
-    /// element is complete, with `depth` lists open around it, and the expression so far counts
-    /// more than [`Limits::part_bytes`], `take` may take elements out of its tokens.
+    /// Like [`Decoder::next`], but may return a large expression in parts. Whenever an element
+    /// within `depth` open lists is complete and the expression so far counts more than
+    /// [`Limits::part_bytes`], `take` may take elements out of the tokens.
     ///
     /// # Errors
     /// As for [`Decoder::next`].
@@ -108,13 +107,13 @@ impl Decoder {
         Ok(None)
     }
 
-    /// What the expression counts of which the beginning was decoded.
+    /// The memory count of the incomplete expression.
     #[must_use]
     pub const fn cost(&self) -> usize {
         self.cost
     }
 
-    /// What the expression counted that was decoded last.
+    /// The memory count of the last decoded expression.
     #[must_use]
     pub const fn last_cost(&self) -> usize {
         self.last_cost
@@ -128,13 +127,13 @@ impl Decoder {
         }
     }
 
-    /// How many bytes were received and not decoded yet.
+    /// Number of received bytes that have not been decoded.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.chunks.iter().map(Bytes::len).sum::<usize>() - self.at
     }
 
-    /// Adds a token; whether that ends the expression.
+    /// Adds a token. Returns whether the token ends the expression.
     fn place(&mut self, token: Token) -> bool {
         let elements = if let Token::List(n) = &token { *n } else { 0 };
         self.tokens.push(token);
@@ -198,7 +197,7 @@ impl Decoder {
                 if self.open.len() >= limits.depth {
                     return Err(BananaError::TooDeep);
                 }
-                // The elements are paid for in advance: each is at least a token.
+                // Count the elements in advance: each is at least a token.
                 self.charge(len.saturating_mul(TOKEN_COST), limits)?;
                 Ok(Some(Token::List(len)))
             }
@@ -321,8 +320,8 @@ impl Decoder {
         }
     }
 
-    /// Lets go of bytes of the first chunk, and of the chunk with its last byte, so that an idle
-    /// connection holds no receive buffer.
+    /// Releases bytes of the first chunk, and the chunk with its last byte, so an idle connection
+    /// holds no receive buffer.
     fn consume(&mut self, bytes: usize) {
         self.at += bytes;
         if self
@@ -384,7 +383,7 @@ impl Header {
     }
 }
 
-/// What `tokens` count.
+/// The memory count of `tokens`.
 fn cost(tokens: &[Token]) -> usize {
     let strings = tokens.iter().map(|token| match token {
         Token::Bytes(bytes) => bytes.len(),
@@ -393,7 +392,7 @@ fn cost(tokens: &[Token]) -> usize {
     tokens.len() * TOKEN_COST + strings.sum::<usize>()
 }
 
-/// The digits of an integer that is no `i64`, though it may be a `u64`.
+/// The digits of an integer beyond `i64`, which may fit a `u64`.
 fn big(magnitude: Option<u64>, digits: Bytes) -> Bytes {
     let Some(mut rest) = magnitude else {
         return digits;
@@ -411,6 +410,6 @@ fn size(magnitude: Option<u64>, limit: usize) -> Option<usize> {
     (size <= limit.min(SIZE_LIMIT)).then_some(size)
 }
 
-/// Tokens whose allocation is kept from one expression to the next: a shell command's call has
-/// about that many, and an idle connection must stay small.
+/// Maximum number of tokens whose allocation is reused: about as many as in the call of a shell
+/// command. An idle connection must stay small.
 const KEPT_TOKENS: usize = 64;

@@ -1,4 +1,4 @@
-//! Tokens to bytes, and the bytes that wait to be sent.
+//! Encodes tokens into bytes and holds the unsent bytes.
 
 use std::{fmt, mem};
 
@@ -6,19 +6,19 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{Token, Word, kind};
 
-/// Writes expressions. Small ones gather in one buffer; long byte strings go out as they are,
-/// without a copy.
+/// Writes expressions. Small values are collected in one buffer; long byte strings are sent without
+/// a copy.
 #[derive(Default)]
 pub struct Encoder {
     vocabulary: bool,
-    /// In order, before `tail`.
+    /// Finished slices, in order, before `tail`.
     done: Vec<Bytes>,
     tail: BytesMut,
-    /// Bytes in `done`.
+    /// Number of bytes in `done`.
     done_len: usize,
 }
 
-/// A place in the output, to take back what was written after it.
+/// A position in the output, for undoing later writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     done: usize,
@@ -27,7 +27,7 @@ pub struct Mark {
 }
 
 impl Encoder {
-    /// Says whether the dialect has a vocabulary; at first it has none.
+    /// Sets whether the dialect has a vocabulary; initially it has none.
     pub fn set_vocabulary(&mut self, vocabulary: bool) {
         self.vocabulary = vocabulary;
     }
@@ -94,13 +94,13 @@ impl Encoder {
         }
     }
 
-    /// Writes a byte string that is known to be no word.
+    /// Writes a byte string that is not a word of the vocabulary.
     pub fn literal(&mut self, bytes: &[u8]) {
         self.head(u64::try_from(bytes.len()).unwrap_or(u64::MAX), kind::STRING);
         self.tail.extend_from_slice(bytes);
     }
 
-    /// Writes what a decoder read.
+    /// Writes decoded tokens.
     pub fn token(&mut self, token: &Token) {
         match token {
             Token::List(len) => self.list(*len),
@@ -116,7 +116,7 @@ impl Encoder {
         self.tail.extend_from_slice(bytes);
     }
 
-    /// Moves everything that `other` holds behind what is here.
+    /// Appends everything from `other`.
     pub fn append(&mut self, mut other: Self) {
         self.end_tail();
         self.done_len += other.done_len;
@@ -124,7 +124,7 @@ impl Encoder {
         self.tail = other.tail;
     }
 
-    /// The present end of the output.
+    /// The current end of the output.
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark {
@@ -134,9 +134,10 @@ impl Encoder {
         }
     }
 
-    /// Takes back what was written since `mark`, which must be of this output and not taken.
+    /// Undoes all writes since `mark`. The mark must be from this output, and the output since then
+    /// not taken.
     pub fn rewind(&mut self, mark: Mark) {
-        // The tail of that time is the beginning of the first slice that was ended since.
+        // The tail at that time is the beginning of the first slice finished since.
         if let Some(ended) = self.done.get(mark.done) {
             self.tail = BytesMut::from(ended.get(..mark.tail).unwrap_or_default());
         } else {
@@ -146,20 +147,20 @@ impl Encoder {
         self.done_len = mark.done_len;
     }
 
-    /// Takes what was written.
+    /// Takes the unsent output.
     pub fn take(&mut self) -> Vec<Bytes> {
         self.end_tail();
         self.done_len = 0;
         mem::take(&mut self.done)
     }
 
-    /// How many bytes wait.
+    /// Number of unsent bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.done_len + self.tail.len()
     }
 
-    /// Whether nothing waits.
+    /// Whether there are no unsent bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -187,8 +188,8 @@ impl Encoder {
         if self.tail.is_empty() {
             return;
         }
-        // A small buffer is used again when its bytes are sent; a large one would be kept by
-        // every connection that was busy once.
+        // Reuse a small buffer once its bytes are sent. A large buffer would be kept by every
+        // connection that was ever busy.
         let tail = if self.tail.len() <= OWN_SLICE {
             self.tail.split()
         } else {
@@ -208,6 +209,6 @@ impl fmt::Debug for Encoder {
     }
 }
 
-/// From this length on a byte string is sent as its own slice: copying less is cheaper than one
-/// more slice in a vectored write.
+/// Minimum length of a byte string that is sent as its own slice. Copying a shorter string is
+/// cheaper than another slice in a vectored write.
 const OWN_SLICE: usize = 4 * 1024;

@@ -1,11 +1,12 @@
-//! Banana: bytes to tokens and back (PROTOCOL section 1).
+//! Banana: converts bytes to tokens and back (PROTOCOL section 1).
 //!
 //! An expression is a flat list of [`Token`]s in the order of the wire; [`Token::List`] says how
-//! many expressions after it belong to it. That is a tree without pointers: it is built without
-//! recursion and consumed by moving out of it.
+//! many expressions after it belong to it. This tree has no pointers. It is built without
+//! recursion, and consumed by moving tokens out.
 //!
-//! Invariants: no byte is looked at twice, whatever the chunking; a byte string that lies in one
-//! chunk is a slice of it; what a header announces is refused before anything is kept for it.
+//! Invariants: no byte is read twice, in any chunking. A byte string within one chunk is a slice of
+//! the chunk. An element that exceeds a limit is rejected by its header, before any memory is used
+//! for the element.
 
 mod decoder;
 mod encoder;
@@ -17,36 +18,36 @@ pub use decoder::Decoder;
 pub use encoder::{Encoder, Mark};
 pub use vocabulary::Word;
 
-/// Longest prefix of a type byte, which is also the most digits of an integer (Twisted's limit).
+/// Maximum length of the prefix of a type byte, and of the digits of an integer (Twisted's limit).
 pub const PREFIX_LIMIT: usize = 64;
 
-/// Longest string and longest list that Twisted takes or sends.
+/// Maximum length of a string or list that Twisted accepts or sends.
 pub const SIZE_LIMIT: usize = 640 * 1024;
 
-/// What one token counts in [`super::Limits::message_bytes`], besides the bytes of a string.
+/// The memory count of a token in [`super::Limits::message_bytes`], besides the bytes of a string.
 pub const TOKEN_COST: usize = size_of::<Token>();
 
 /// One step of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
-    /// The next so many expressions are the elements of a list.
+    /// The beginning of a list with this number of elements, which are the next expressions.
     List(usize),
     /// An integer of 64 bits.
     Int(i64),
     /// A larger integer: magnitude in base 128, least significant digit first, no trailing zeros.
     BigInt {
-        /// Whether it is below zero.
+        /// Whether the integer is negative.
         negative: bool,
         /// The digits.
         digits: Bytes,
     },
     /// A float.
     Float(f64),
-    /// A byte string; also what stood for one as a word of the vocabulary.
+    /// A byte string, which may have been a word of the vocabulary on the wire.
     Bytes(Bytes),
 }
 
-/// Why bytes cannot be banana, or would be more than the peer may send. The connection ends.
+/// Why bytes are not banana or exceed a limit of the peer. The connection ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BananaError {
     /// More than [`PREFIX_LIMIT`] bytes before a type byte.
@@ -61,7 +62,7 @@ pub enum BananaError {
     /// Lists nested deeper than allowed.
     #[error("lists are nested deeper than allowed")]
     TooDeep,
-    /// One expression with more in it than allowed.
+    /// An expression larger than allowed.
     #[error("a message is larger than allowed")]
     MessageTooLarge,
     /// A type byte that does not exist.

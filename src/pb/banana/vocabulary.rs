@@ -1,4 +1,4 @@
-//! The words that the dialect `pb` abbreviates. A compression of byte strings, nothing more.
+//! The words that the dialect `pb` abbreviates: a mere compression of byte strings.
 
 use bytes::Bytes;
 
@@ -36,10 +36,10 @@ impl Word {
     /// `decref`
     pub const DECREF: Self = Self(29);
 
-    /// The word that is `bytes`, if there is one.
+    /// The word with the letters `bytes`, if there is one.
     #[must_use]
     pub fn find(bytes: &[u8]) -> Option<Self> {
-        // All words have 4 to 14 letters and most strings of a peer have not.
+        // All words have 4 to 14 letters; most strings of a peer do not.
         if !(4..=14).contains(&bytes.len()) {
             return None;
         }
@@ -56,13 +56,13 @@ impl Word {
             .then_some(Self(index))
     }
 
-    /// Its index on the wire.
+    /// The index of the word on the wire.
     #[must_use]
     pub fn index(self) -> u8 {
         self.0
     }
 
-    /// Its letters.
+    /// The letters of the word.
     #[must_use]
     pub fn text(self) -> &'static str {
         WORDS
@@ -71,7 +71,7 @@ impl Word {
             .unwrap_or_default()
     }
 
-    /// Its letters as a byte string that costs nothing to make.
+    /// The letters as a byte string, without an allocation.
     #[must_use]
     pub fn bytes(self) -> Bytes {
         Bytes::from_static(self.text().as_bytes())

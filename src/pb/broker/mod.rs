@@ -1,9 +1,9 @@
 //! Calls, answers and references over one connection (PROTOCOL sections 2 and 4).
 //!
-//! Invariants: a call of the peer is answered at most once, and not at all if it wants no answer;
-//! each [`Value::Mine`] that is sent counts one reference and an object without references is
-//! forgotten; what the peer may not do ends the connection, and what goes wrong inside a call is
-//! answered with an exception.
+//! Invariants: a call of the peer is answered at most once, and never if the peer wants no answer.
+//! Each sent [`Value::Mine`] counts one reference, and an object without references is forgotten. A
+//! violation of the protocol ends the connection; an error inside a call is answered with an
+//! exception.
 
 mod exports;
 mod parts;
@@ -22,16 +22,16 @@ use super::{Failure, Limits, Luid, Value};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RequestNumber(pub i64);
 
-/// Names a call of the peer that may want an answer. Must be answered at most once.
+/// Identifies a call of the peer. Must be answered at most once.
 #[derive(Debug, Eq, PartialEq)]
 pub struct CallId(Echo);
 
-/// The request number of the peer, which comes back in the answer.
+/// The request number of the peer, for the answer.
 #[derive(Debug, Eq, PartialEq)]
 enum Echo {
     /// No answer is wanted.
     Nothing,
-    /// What every real peer sends.
+    /// An integer, as every real peer sends.
     Number(i64),
     /// Anything else, encoded.
     Encoded(Bytes),
@@ -46,16 +46,16 @@ pub enum Target {
     Object(Luid),
 }
 
-/// What the peer did.
+/// An event from the peer.
 #[derive(Debug)]
 pub enum Event {
     /// The dialect is settled: requests may be sent.
     Negotiated,
     /// The peer calls one of our objects, which exists.
     Call {
-        /// To answer it with.
+        /// The handle for the answer.
         call: CallId,
-        /// Which of our objects.
+        /// The called object.
         target: Target,
         /// Method name.
         method: Bytes,
@@ -64,21 +64,21 @@ pub enum Event {
         /// Keyword arguments.
         kwargs: Vec<(Value, Value)>,
     },
-    /// A request of ours has its answer.
+    /// The answer to one of our requests.
     Answer {
-        /// Which request.
+        /// The request.
         request: RequestNumber,
         /// The value or the exception.
         result: Result<Value, Failure>,
     },
-    /// The peer has let go of its last reference to one of our objects; it is unknown from now on.
+    /// The peer has released its last reference to one of our objects, which is now unknown.
     Released(Luid),
 }
 
 /// The peer broke the protocol: drop the connection.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProtocolError {
-    /// The bytes are not banana, or more than allowed.
+    /// The bytes are not banana or exceed a limit.
     #[error(transparent)]
     Banana(#[from] BananaError),
     /// The peers have no dialect in common, or the peer does not negotiate.
@@ -93,25 +93,25 @@ pub enum ProtocolError {
     /// A message with wrong contents.
     #[error("malformed {0}")]
     Malformed(&'static str),
-    /// An answer to a request that was not made or has its answer.
+    /// An answer to an unknown or already answered request.
     #[error("answer to an unknown request")]
     UnknownRequest,
-    /// A reference was given back that the peer does not hold.
+    /// The peer released a reference that it does not hold.
     #[error("surplus decref of object {0}")]
     SurplusDecref(i64),
-    /// The bookkeeping of a cached object, which this program does not have.
+    /// A message about a cached object; this program has none.
     #[error("unknown cached object")]
     UnknownCached,
-    /// Shared parts of a message stand for more than allowed.
+    /// Shared parts expand a message beyond the limit.
     #[error("a message expands to more than allowed")]
     ExpandsTooMuch,
-    /// Too many calls wait for an answer.
+    /// Too many unanswered calls.
     #[error("too many unanswered calls")]
     UnansweredCalls,
     /// Too many objects are exported.
     #[error("too many exported objects")]
     Exports,
-    /// Too many refusals wait to be read by the peer.
+    /// Too many unread rejections.
     #[error("too many refused messages")]
     Refusals,
 }
@@ -125,21 +125,21 @@ pub struct Broker {
     is_server: bool,
     decoder: Decoder,
     output: Encoder,
-    /// What is sent before the dialect is settled; follows when it is.
+    /// Messages to send once the dialect is settled.
     early: Encoder,
     exports: Exports,
-    /// Our requests without an answer.
+    /// Our unanswered requests.
     requests: HashSet<i64>,
     last_request: i64,
     unanswered: usize,
-    /// Bytes of refusals since the output was taken.
+    /// Bytes of rejections since the output was taken.
     refusals: usize,
-    /// What is to be reported before anything more is decoded.
+    /// Events to return before decoding continues.
     events: VecDeque<Event>,
     fault: Option<ProtocolError>,
 }
 
-/// How far the negotiation is.
+/// The state of the negotiation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
     /// We offered dialects and the client chooses.
@@ -151,7 +151,7 @@ enum Phase {
 }
 
 impl Broker {
-    /// The side that accepted: it offers the dialects at once.
+    /// Creates the side that accepted the connection, which offers the dialects at once.
     #[must_use]
     pub fn server(limits: Limits) -> Self {
         let mut broker = Self::new(limits, Phase::Offered);
@@ -162,23 +162,22 @@ impl Broker {
         broker
     }
 
-    /// The side that connected: it chooses `pb` when it is offered.
+    /// Creates the side that connected, which chooses `pb` when offered.
     #[must_use]
     pub fn client(limits: Limits) -> Self {
         Self::new(limits, Phase::AwaitingOffer)
     }
 
-    /// Changes the limits, as after login.
+    /// Changes the limits, for example after the login.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }
 
-    /// Takes bytes from the peer, in any chunking. Byte strings of the values that come out are
-    /// slices of `data` where they lie in one chunk.
+    /// Adds bytes from the peer, in any chunking. Byte strings in decoded values are slices of
+    /// `data` if they lie in one chunk.
     ///
-    /// # Errors
-    /// The peer broke the protocol or a limit; the connection must be dropped, and nothing more may
-    /// be handed in. Events of the messages before the fault can still be taken.
+    /// # Errors The peer violated the protocol or a limit. Drop the connection and add no more
+    /// bytes. Earlier events can still be taken.
     pub fn receive(&mut self, data: Bytes) -> Result<(), ProtocolError> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
@@ -187,9 +186,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Goes on with what [`Broker::receive`] took: decodes up to the next event. Decoding happens
-    /// here, an event at a time, so that one peer's burst cannot hold up the others (PROMISES
-    /// rule 8).
+    /// Decodes the bytes from [`Broker::receive`] up to the next event. Decoding happens here, one
+    /// event at a time, so a burst from one peer cannot delay the others (PROMISES rule 8).
     ///
     /// # Errors
     /// As for [`Broker::receive`].
@@ -209,53 +207,54 @@ impl Broker {
         }
     }
 
-    /// Takes what is to be written to the socket, in order; empty when there is nothing.
+    /// Takes the output for the socket, in order; empty if there is none.
     pub fn take_output(&mut self) -> Vec<Bytes> {
         self.refusals = 0;
         self.output.take()
     }
 
-    /// How many bytes wait in [`Broker::take_output`].
+    /// Number of bytes that [`Broker::take_output`] would return.
     #[must_use]
     pub fn output_len(&self) -> usize {
         self.output.len()
     }
 
-    /// How many bytes were received and wait to be decoded.
+    /// Number of received bytes that have not been decoded.
     #[must_use]
     pub fn input_len(&self) -> usize {
         self.decoder.buffered()
     }
 
-    /// What the message takes in memory of which the beginning was received.
+    /// Memory size of the incomplete message.
     #[must_use]
     pub const fn partial_bytes(&self) -> usize {
         self.decoder.cost()
     }
 
-    /// What the message took in memory that was decoded last.
+    /// Memory size of the last decoded message.
     #[must_use]
     pub const fn message_bytes(&self) -> usize {
         self.decoder.last_cost()
     }
 
-    /// How many calls of the peer wait for their answer.
+    /// Number of unanswered calls of the peer.
     #[must_use]
     pub const fn unanswered(&self) -> usize {
         self.unanswered
     }
 
-    /// How many objects the peer can call.
+    /// Number of objects that the peer can call.
     #[must_use]
     pub fn export_count(&self) -> usize {
         self.exports.len()
     }
 
-    /// Makes the object `luid` known, so that it can be sent as [`Value::Mine`] and called. The
-    /// owner of the broker numbers its objects 1, 2, 3 …; numbers are not reused. Each time it is
-    /// sent counts one reference; at the last `decref` it is forgotten ([`Event::Released`]).
+    /// Exports the object `luid`, so that it can be sent as [`Value::Mine`] and called. The owner
+    /// of the broker numbers its objects 1, 2, 3 and so on, and never reuses a number. Each time
+    /// the object is sent counts one reference. At the last `decref` the object is forgotten
+    /// ([`Event::Released`]).
     ///
-    /// With more objects than [`Limits::exports`] the connection has a fault.
+    /// Exceeding [`Limits::exports`] ends the connection.
     pub fn export(&mut self, luid: Luid) {
         self.exports.add(luid);
         self.check_exports();
@@ -285,12 +284,12 @@ impl Broker {
         }
     }
 
-    /// Ends the connection; the first reason is kept.
+    /// Ends the connection. The first reason is kept.
     fn set_fault(&mut self, fault: ProtocolError) {
         self.fault.get_or_insert(fault);
     }
 
-    /// Where messages go now.
+    /// The encoder for messages in the current state.
     fn out(&mut self) -> &mut Encoder {
         match self.phase {
             Phase::Offered | Phase::AwaitingOffer => &mut self.early,
@@ -307,7 +306,7 @@ impl CallId {
     }
 }
 
-/// The dialects that this program knows: with the vocabulary, and without.
+/// The known dialects: with and without the vocabulary.
 const DIALECTS: [&[u8]; 2] = [PB, NONE];
 const PB: &[u8] = b"pb";
 const NONE: &[u8] = b"none";

@@ -1,16 +1,16 @@
-//! A large `update` of a slave is handed on in parts while it arrives.
+//! Splits a large `update` of a slave into parts while it arrives.
 //!
-//! An update has what a command has printed, in any number of pieces that need nothing of each
-//! other, and may be of any size as a whole. Each part is a call of its own that wants no answer;
-//! the rest is answered, when all before it was.
+//! An update contains output of a command in any number of independent pieces, and has no limit as
+//! a whole. Each part becomes a separate call without an answer. The last part is answered once all
+//! parts before it are handled.
 
 use bytes::Bytes;
 
 use crate::pb::banana::{Token, Word};
 
-/// Takes the whole pieces out of the beginning of a message, as a message of their own; nothing if
-/// it is not an `update`, or its pieces refer to each other. `tokens` ends with a whole piece, and
-/// more pieces follow.
+/// Takes the complete pieces out of the beginning of a message, as a separate message. Returns
+/// nothing if the message is not an `update` or its pieces refer to each other. `tokens` ends with
+/// a complete piece, and more pieces follow.
 pub(super) fn take(tokens: &mut Vec<Token>) -> Option<Vec<Token>> {
     let [
         Token::List(7),
@@ -44,8 +44,7 @@ pub(super) fn take(tokens: &mut Vec<Token>) -> Option<Vec<Token>> {
     Some(part)
 }
 
-/// How many pieces there are; nothing if there is none, or one has a name by which others can refer
-/// to it.
+/// The number of pieces; nothing if there are none, or if another piece could refer to a piece.
 fn count(pieces: &[Token]) -> Option<usize> {
     let (mut count, mut missing) = (0, 1);
     let mut begins_list = false;
@@ -70,14 +69,14 @@ fn refers(word: &Bytes) -> bool {
         .any(|name| name.bytes() == word)
 }
 
-/// Where a message says whether it wants an answer,
+/// Index of the flag that says whether a message wants an answer.
 const WANTS_ANSWER: usize = 5;
-/// where the list of pieces begins,
+/// Index of the list of pieces.
 const LIST: usize = 8;
-/// and where the first piece is.
+/// Index of the first piece.
 const PIECES: usize = 10;
 
-/// How many lists are open around a piece: the message, its arguments, and the list of pieces.
+/// Number of open lists around a piece: the message, its arguments and the list of pieces.
 pub(super) const DEPTH: usize = 3;
 
 #[cfg(test)]

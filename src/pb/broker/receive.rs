@@ -1,4 +1,4 @@
-//! Messages from the peer.
+//! Handles messages from the peer.
 
 use std::vec;
 
@@ -15,8 +15,8 @@ use crate::pb::{Failure, Luid, Value};
 type Tokens<'a> = vec::Drain<'a, Token>;
 
 impl Broker {
-    /// Decodes and handles one message; `false` when there is no whole one. It may have put an
-    /// event into the queue.
+    /// Decodes and handles one message, which may queue an event. Returns `false` if no message is
+    /// complete.
     pub(super) fn decode_message(&mut self) -> Result<bool, ProtocolError> {
         let vocabulary = self.phase == Phase::Settled { vocabulary: true };
         let Some(mut tokens) =
@@ -92,9 +92,9 @@ impl Broker {
                 Some(Token::Int(VERSION)) => Ok(()),
                 _ => Err(ProtocolError::Version),
             },
-            // Answers of old peers to messages of ours that they do not know; there are none.
+            // Old peers answer unknown messages so; we send no such messages.
             (b"didNotUnderstand", _) => Ok(()),
-            // Nothing is cached here, so a call of a cached object is the call of an unknown one.
+            // This program caches no objects, so every cached object is unknown.
             (b"cachemessage", 7) => {
                 let call = self.read_call(message)?;
                 self.refuse(&call.echo, &no_such_object());
@@ -183,10 +183,10 @@ impl Broker {
         let mut unjellier = Unjellier::new(&self.limits);
         let failure = match unjellier.value(message) {
             Ok(Value::Failure(failure)) => *failure,
-            Ok(_) => Failure::new(Failure::PB_ERROR, "the peer's error is no failure"),
+            Ok(_) => Failure::new(Failure::PB_ERROR, "the peer's error is not a failure"),
             Err(refused) => refused.failure()?,
         };
-        // A failure holds texts only: references that came with it are of no use to anybody.
+        // A failure contains only texts: release the references that came with it.
         let theirs = unjellier.into_theirs();
         self.release_all(theirs);
         self.events.push_back(Event::Answer {
@@ -243,8 +243,8 @@ impl Broker {
         })
     }
 
-    /// Reads a request number of the peer, which may be anything that is short: it is kept until
-    /// the call is answered.
+    /// Reads a request number of the peer, which may be any short value and is kept until the
+    /// answer.
     fn read_echo(&self, message: &mut Tokens<'_>) -> Result<Echo, ProtocolError> {
         let mut out = Encoder::default();
         out.set_vocabulary(self.phase == Phase::Settled { vocabulary: true });
@@ -272,7 +272,7 @@ impl Broker {
         Ok(Echo::Encoded(encoded.freeze()))
     }
 
-    /// Reads the number of a request of ours, which has its answer now.
+    /// Reads the number of our request that is being answered.
     fn end_request(&mut self, message: &mut Tokens<'_>) -> Result<RequestNumber, ProtocolError> {
         match message.next() {
             Some(Token::Int(request)) if self.requests.remove(&request) => {
@@ -301,7 +301,7 @@ impl Broker {
     }
 }
 
-/// A call before its arguments; what cannot be right is absent.
+/// A call up to its arguments; invalid parts are absent.
 struct RawCall {
     echo: Echo,
     target: Option<Target>,
@@ -309,7 +309,7 @@ struct RawCall {
 }
 
 impl Refused {
-    /// The exception that answers it, unless it ends the connection.
+    /// The exception for the peer, unless the error ends the connection.
     fn failure(&self) -> Result<Failure, ProtocolError> {
         match self {
             Self::TooLarge => Err(ProtocolError::ExpandsTooMuch),
@@ -320,7 +320,7 @@ impl Refused {
     }
 }
 
-/// Passes over the rest of an expression that begins with `token`.
+/// Skips the rest of an expression that begins with `token`.
 fn skip(token: Option<Token>, message: &mut Tokens<'_>) {
     let mut missing = match token {
         Some(Token::List(len)) => len,
@@ -362,5 +362,5 @@ fn type_error(what: &str) -> Failure {
     Failure::new(Failure::TYPE_ERROR, what)
 }
 
-/// Most bytes of a request number of the peer. Real ones are integers.
+/// Maximum number of bytes of a request number of the peer. Real peers send integers.
 const ECHO_LIMIT: usize = 256;

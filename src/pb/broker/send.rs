@@ -1,4 +1,4 @@
-//! Messages to the peer.
+//! Sends messages to the peer.
 
 use super::{Broker, CallId, Echo, RequestNumber, Target};
 use crate::pb::banana::{Encoder, Word};
@@ -7,9 +7,9 @@ use crate::pb::jelly::{Jellier, Unsendable};
 use crate::pb::{Failure, Luid, Value};
 
 impl Broker {
-    /// Sends a request that wants an answer. If it cannot be sent, because a string in it is too
-    /// long, say, its answer is a failure of class [`Failure::BANANA_ERROR`] and the peer sees
-    /// nothing of it.
+    /// Sends a request that wants an answer. If the request cannot be sent, for example because a
+    /// string is too long, the peer gets nothing, and the answer is a failure of class
+    /// [`Failure::BANANA_ERROR`].
     pub fn call(
         &mut self,
         target: Target,
@@ -72,8 +72,8 @@ impl Broker {
         }
     }
 
-    /// Lets go of one reference to an object of the peer: one `decref` for each [`Value::Theirs`]
-    /// that was received and is not needed any more, never more.
+    /// Releases one reference to an object of the peer. Call this exactly once for each received
+    /// [`Value::Theirs`] that is no longer needed.
     pub fn release(&mut self, luid: Luid) {
         let out = self.out();
         out.list(2);
@@ -81,7 +81,7 @@ impl Broker {
         out.int(luid.0);
     }
 
-    /// Answers, on the broker's own account, a call that is not handed out.
+    /// Answers a call that the broker handles itself.
     pub(super) fn refuse(&mut self, echo: &Echo, failure: &Failure) {
         if *echo == Echo::Nothing {
             return;
@@ -101,7 +101,7 @@ impl Broker {
         self.count_refusal(before);
     }
 
-    /// The call has its answer now; `None` if it wants none.
+    /// Marks the call as answered; `None` if the peer wants no answer.
     fn end_call(&mut self, CallId(echo): CallId) -> Option<Echo> {
         if echo == Echo::Nothing {
             return None;
@@ -118,7 +118,7 @@ impl Broker {
         Jellier::new(out).failure(failure);
     }
 
-    /// Writes a message: all of it and counts the references it carries, or nothing.
+    /// Writes a whole message and counts its references, or writes nothing.
     fn write(
         &mut self,
         message: impl FnOnce(&mut Encoder) -> Result<Vec<Luid>, Unsendable>,

@@ -1,4 +1,4 @@
-//! Expressions to values.
+//! Decodes expressions into values.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use super::FAILURE_CLASS;
 use crate::pb::banana::Token;
 use crate::pb::{Failure, Limits, Luid, Value};
 
-/// Why an expression is no value.
+/// Why an expression is not a value.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refused {
-    /// A type that is not known. The call or answer is refused, the connection stays.
+    /// An unknown type. The call or answer is rejected; the connection stays open.
     #[error("{0}")]
     Insecure(String),
-    /// A known type with wrong contents, or a value that contains itself. The call or answer is
-    /// refused, the connection stays.
+    /// A known type with wrong content, or a value that contains itself. The call or answer is
+    /// rejected; the connection stays open.
     #[error("malformed jelly: {0}")]
     Malformed(&'static str),
-    /// Shared parts make it larger or deeper than allowed. The connection ends.
+    /// Shared parts expand the value beyond the limits. The connection ends.
     #[error("a value expands to more than allowed")]
     TooLarge,
 }
@@ -29,7 +29,7 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Unjellier<'a> {
     limits: &'a Limits,
-    /// Values so far, shared ones as often as they are used.
+    /// Number of values so far; shared values count at each use.
     expanded: usize,
     theirs: Vec<Luid>,
 }
@@ -45,17 +45,18 @@ impl<'a> Unjellier<'a> {
         }
     }
 
-    /// The peer's objects that were received so far, one entry for each receipt: what must be let
-    /// go of when the message is refused.
+    /// The peer's objects received so far, one entry for each receipt. They must be released if the
+    /// message is rejected.
     #[must_use]
     pub fn into_theirs(self) -> Vec<Luid> {
         self.theirs
     }
 
-    /// Decodes the next value of `tokens`, and takes exactly its tokens if there is no error.
+    /// Decodes the next value of `tokens`. Without an error, exactly the tokens of the value are
+    /// taken.
     ///
     /// # Errors
-    /// It is refused; some of its tokens are left.
+    /// The value is rejected; some of its tokens are left.
     pub fn value(&mut self, tokens: &mut vec::Drain<'_, Token>) -> Result<Value, Refused> {
         let mut references = References::default();
         let mut stack: Vec<Open> = Vec::new();
@@ -80,7 +81,8 @@ impl<'a> Unjellier<'a> {
                     continue;
                 }
             };
-            // The value may complete what it is in, and that what it is in, and so on.
+            // The value may complete its container, which may complete its own container, and so
+            // on.
             loop {
                 let Some(open) = stack.last_mut() else {
                     return Ok(done.value);
@@ -165,7 +167,7 @@ impl<'a> Unjellier<'a> {
         }
     }
 
-    /// Counts a value that is used once more, at the depth `depth`.
+    /// Counts another use of a shared value at the depth `depth`.
     fn expand(&mut self, shared: Shared, depth: usize) -> Result<Done, Refused> {
         self.expanded = self.expanded.saturating_add(shared.expanded);
         if self.expanded > self.limits.expanded_values
@@ -180,12 +182,12 @@ impl<'a> Unjellier<'a> {
     }
 }
 
-/// A list of which elements are missing.
+/// A list with missing elements.
 struct Open {
     frame: Frame,
-    /// How many values there were before its first.
+    /// Number of values before the first element.
     expanded_before: usize,
-    /// How many levels are below it.
+    /// Number of levels below the list.
     height: usize,
 }
 
@@ -215,21 +217,21 @@ enum Kind {
     FrozenSet,
 }
 
-/// What the first tokens of a value make.
+/// The result of the first tokens of a value.
 enum Begun {
     Leaf(Value),
     Shared(Shared),
     Open(Frame),
 }
 
-/// A value that is complete, with the levels below it.
+/// A complete value and its number of levels.
 struct Done {
     value: Value,
     height: usize,
 }
 
 impl Frame {
-    /// Adds a value; whether it was the last one.
+    /// Adds a value. Returns whether it was the last element.
     fn add(&mut self, value: Value) -> bool {
         match self {
             Self::Items { missing, items, .. } => {
@@ -280,7 +282,7 @@ impl Open {
             Frame::Failure(state) => {
                 let state = state.ok_or(END)?;
                 let failure = Failure::from_state(&state).ok_or(Refused::Malformed(
-                    "the state of a failure is no dictionary",
+                    "the state of a failure is not a dictionary",
                 ))?;
                 Value::Failure(Box::new(failure))
             }
@@ -299,14 +301,14 @@ impl Kind {
     }
 }
 
-/// The numbered values of one top-level value; those without a value are still open.
+/// The numbered values of one top-level value; entries without a value are incomplete.
 #[derive(Default)]
 struct References(HashMap<i64, Option<Shared>>);
 
 #[derive(Clone)]
 struct Shared {
     value: Arc<Value>,
-    /// Values that it stands for.
+    /// Number of values in the shared value.
     expanded: usize,
     height: usize,
 }
@@ -347,7 +349,7 @@ fn items(kind: Kind, missing: usize) -> Begun {
     })
 }
 
-/// The only element of a type that has one byte string.
+/// The single element of a type with one byte string.
 fn text(tokens: &mut vec::Drain<'_, Token>, elements: usize) -> Result<Bytes, Refused> {
     match tokens.next() {
         Some(Token::Bytes(bytes)) if elements == 1 => Ok(bytes),
@@ -355,7 +357,7 @@ fn text(tokens: &mut vec::Drain<'_, Token>, elements: usize) -> Result<Bytes, Re
     }
 }
 
-/// The only element of a type that has one number.
+/// The single element of a type with one number.
 fn int(tokens: &mut vec::Drain<'_, Token>, elements: usize) -> Result<i64, Refused> {
     match tokens.next() {
         Some(Token::Int(int)) if elements == 1 => Ok(int),
@@ -363,11 +365,11 @@ fn int(tokens: &mut vec::Drain<'_, Token>, elements: usize) -> Result<i64, Refus
     }
 }
 
-/// The items of a dictionary have no type of their own: they must not be taken for values.
+/// The items of a dictionary have no type, and must not be mistaken for values.
 fn expect_pair(token: Option<Token>) -> Result<(), Refused> {
     match token {
         Some(Token::List(2)) => Ok(()),
-        _ => Err(Refused::Malformed("an item of a dictionary is no pair")),
+        _ => Err(Refused::Malformed("an item of a dictionary is not a pair")),
     }
 }
 
@@ -378,8 +380,8 @@ fn insecure(tag: &[u8]) -> String {
 
 const END: Refused = Refused::Malformed("the expression ends early");
 
-/// Elements for which room is made in advance; the banana layer has bounded what can follow.
+/// Number of elements to reserve memory for; the banana layer limits the actual number.
 const RESERVED: usize = 1024;
 
-/// Bytes of an unknown type's name that its refusal shows.
+/// Number of bytes of an unknown type's name to show in the error.
 const SHOWN_BYTES: usize = 100;

@@ -1,4 +1,4 @@
-//! Values to expressions.
+//! Encodes values into expressions.
 
 use std::collections::HashMap;
 use std::ptr;
@@ -10,19 +10,19 @@ use super::FAILURE_CLASS;
 use crate::pb::banana::{Encoder, PREFIX_LIMIT, SIZE_LIMIT, Word};
 use crate::pb::{Failure, Luid, Value};
 
-/// Why a value of ours cannot be sent. It is our fault; the peer sees nothing of it.
+/// Why one of our values cannot be sent. The error is ours; the peer gets nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unsendable {
-    /// A byte string or text of more than 640 KiB.
+    /// A byte string or text longer than 640 KiB.
     #[error("string is too long to send")]
     StringTooLong,
-    /// More elements than a list can have.
+    /// A list with too many elements.
     #[error("list is too long to send")]
     ListTooLong,
-    /// More digits than an integer can have.
+    /// An integer with too many digits.
     #[error("integer is too large to send")]
     IntegerTooLarge,
-    /// Nested deeper than this program ever needs.
+    /// A value nested deeper than this program ever needs.
     #[error("value is nested too deep to send")]
     TooDeep,
 }
@@ -35,7 +35,7 @@ pub struct Jellier<'a> {
 }
 
 impl<'a> Jellier<'a> {
-    /// Writes to `out`.
+    /// Creates an encoder that writes to `out`.
     pub fn new(out: &'a mut Encoder) -> Self {
         Self {
             out,
@@ -43,7 +43,7 @@ impl<'a> Jellier<'a> {
         }
     }
 
-    /// The objects of ours that were written, one entry for each time: each counts one reference.
+    /// Our objects that were written, one entry for each reference.
     #[must_use]
     pub fn into_mine(self) -> Vec<Luid> {
         self.mine
@@ -52,7 +52,7 @@ impl<'a> Jellier<'a> {
     /// Writes one value.
     ///
     /// # Errors
-    /// It cannot be sent; the output holds a part of it.
+    /// The value cannot be sent; the output contains a part of it.
     pub fn value(&mut self, value: &Value) -> Result<(), Unsendable> {
         self.nested(value, &mut HashMap::new(), 0)
     }
@@ -60,7 +60,7 @@ impl<'a> Jellier<'a> {
     /// Writes a tuple.
     ///
     /// # Errors
-    /// It cannot be sent; the output holds a part of it.
+    /// The value cannot be sent; the output contains a part of it.
     pub fn tuple(&mut self, items: &[Value]) -> Result<(), Unsendable> {
         self.open(items.len())?;
         self.out.word(Word::TUPLE);
@@ -70,13 +70,13 @@ impl<'a> Jellier<'a> {
     /// Writes a dictionary.
     ///
     /// # Errors
-    /// It cannot be sent; the output holds a part of it.
+    /// The value cannot be sent; the output contains a part of it.
     pub fn dictionary(&mut self, pairs: &[(Value, Value)]) -> Result<(), Unsendable> {
         self.pairs(pairs, &mut HashMap::new(), 1)
     }
 
-    /// Writes a failure in the spelling that every receiver understands (PROTOCOL section 5):
-    /// text everywhere, but bytes for the type. What is too long is cut, so that it can always be
+    /// Writes a failure in the spelling that every receiver understands (PROTOCOL section 5): bytes
+    /// for the type and text for everything else. Long texts are cut, so a failure can always be
     /// sent.
     pub fn failure(&mut self, failure: &Failure) {
         let parents = failure
@@ -116,8 +116,8 @@ impl<'a> Jellier<'a> {
         self.out.int(1);
     }
 
-    /// Recursion is bounded by [`DEPTH_LIMIT`]. `shared` has the numbers of the shared parts that
-    /// were written, by address; they are all borrowed for as long as it lives.
+    /// Recursion is limited by [`DEPTH_LIMIT`]. `shared` has the numbers of the written shared
+    /// parts by address; all parts stay borrowed meanwhile.
     fn nested(
         &mut self,
         value: &Value,
@@ -230,7 +230,7 @@ impl<'a> Jellier<'a> {
         })
     }
 
-    /// Begins a list of a type and `elements` more.
+    /// Begins a list of a type name and `elements` further elements.
     fn open(&mut self, elements: usize) -> Result<(), Unsendable> {
         if elements >= SIZE_LIMIT {
             return Err(Unsendable::ListTooLong);
@@ -279,15 +279,15 @@ impl<'a> Jellier<'a> {
     }
 }
 
-/// The beginning of a text, as much as a string can hold.
+/// Cuts a text to the maximum length of a string.
 fn cut(text: &str) -> &[u8] {
     text.as_bytes()
         .get(..text.floor_char_boundary(SIZE_LIMIT))
         .unwrap_or_default()
 }
 
-/// Most bases of a class that a failure tells.
+/// Maximum number of bases of a class in a failure.
 const PARENTS_LIMIT: usize = 100;
 
-/// Deepest nesting that is sent; a decoder of ours takes less.
+/// Maximum nesting to send; our decoder accepts less.
 const DEPTH_LIMIT: usize = 512;

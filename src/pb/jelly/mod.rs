@@ -1,12 +1,11 @@
 //! Jelly: typed values as expressions (PROTOCOL section 3).
 //!
-//! A decoder moves what it can out of the tokens. It knows a closed set of types: what it does not
-//! know is refused, as Twisted refuses what was not registered, and nothing is ever looked up or
-//! made by name.
+//! The decoder moves data out of the tokens. It knows a closed set of types and rejects all others,
+//! as Twisted rejects unregistered types. Nothing is ever looked up or created by name.
 //!
-//! Invariants: no recursion on depth that the peer controls; a value that refers to itself is
-//! refused, so every [`super::Value`] is a finite tree of bounded depth and bounded size, shared
-//! parts counted as often as they are used.
+//! Invariants: no recursion on depth that the peer controls. A value that refers to itself is
+//! rejected, so every [`super::Value`] is a finite tree of limited depth and size, where shared
+//! parts count at each use.
 
 mod decode;
 mod encode;
