@@ -228,7 +228,7 @@ mod tests {
             session
         }
 
-        /// Lets both sides hear each other; what is answered, and who wants to be let in.
+        /// Exchanges bytes between both sides. Returns the answers and the login attempts.
         fn pump(&mut self) -> (Vec<Result<Value, Failure>>, Vec<Attempt>) {
             let (mut answers, mut attempts) = (Vec::new(), Vec::new());
             while self.client.output_len() + self.server.output_len() > 0 {

@@ -203,7 +203,7 @@ async fn finish(mut calls: mpsc::Receiver<Box<IncomingCall>>) -> (Vec<Value>, Ve
         let arg = call.args[0].clone();
         call.reply.value(Value::Int(0));
         if call.method.as_ref() == b"complete" {
-            // The object is let go of, and nothing is said after it.
+            // The object is released, and no call follows.
             assert!(calls.recv().await.is_none());
             return (raw, updates, arg);
         }

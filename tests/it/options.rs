@@ -1,4 +1,5 @@
-//! The options of the three programs, one by one: what holds for every option holds for new ones too.
+//! The options of the three programs, one by one: what holds for every option holds for new ones
+//! too.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -8,7 +9,8 @@ use buildmaster::cli;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// Texts that people have written as commit messages, reasons and names, and that look like something else.
+/// Texts that people have written as commit messages, reasons and names, and that look like
+/// something else.
 const TEXTS: [&str; 9] = [
     "- fix the build",
     "-Wall: fix all warnings",
@@ -94,8 +96,8 @@ fn an_option_takes_what_follows_it() {
                     let words = case.words(&flag, &[text]);
                     match case.read(&command, &words) {
                         Ok(values) => assert_eq!(values.last().unwrap(), text, "{words:?}"),
-                        // The text was taken, and is not one of the values that the option can have; or something
-                        // else is missing.
+                        // The text was taken, and is not one of the values that the option can
+                        // have; or something else is missing.
                         Err(
                             ErrorKind::ValueValidation
                             | ErrorKind::MissingRequiredArgument
@@ -179,8 +181,8 @@ fn buildbot(words: &[&str]) -> ArgMatches {
     matches.remove_subcommand().unwrap().1
 }
 
-/// The options of Buildbot 0.7.12, 0.8.14 and 4.3.0, without the short `-m` and `-c` of `sendchange` 0.7, which
-/// were given to other options later.
+/// The options of Buildbot 0.7.12, 0.8.14 and 4.3.0, without the short `-m` and `-c` of
+/// `sendchange` 0.7, which were given to other options later.
 const SENDCHANGE: &str = "--master -m --auth -a --who -W --username -u --repository -R --vc -s --project -P \
     --branch -b --category -C --codebase --revision -r --revision_number -n --revision_file --property -p \
     --comments -c --logfile -F --when -w --revlink -l --encoding -e";

@@ -89,7 +89,7 @@ impl Script {
 
 fn int(token: &Token) -> i64 {
     let Token::Int(int) = token else {
-        panic!("{token:?} is no integer")
+        panic!("{token:?} is not an integer")
     };
     *int
 }

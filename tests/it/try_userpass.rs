@@ -32,7 +32,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// The core answers each job with a set of a request for builder `b`, but refuses those with a comment.
+    /// The core answers each job with a set of a request for builder `b`, but refuses those with a
+    /// comment.
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(dir.path()).unwrap();
@@ -169,7 +170,7 @@ impl Scene {
         }));
     }
 
-    /// The step has printed so many bytes to its log.
+    /// The step has printed `bytes` bytes to its log.
     async fn print(&self, step: u32, bytes: usize) {
         let path = format!("builders/b/1/{step}/stdio");
         let logs = LogStore::start(self.dir.path().to_owned()).unwrap();

@@ -1,6 +1,7 @@
 //! CLI-03: base revision, level and patch of a tree re-create its edit on a fresh checkout.
 //!
-//! With every version control system whose program is installed; the others are skipped, with a word.
+//! With every version control system whose program is installed; the others are skipped, with a
+//! word.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(
@@ -17,7 +18,8 @@ use std::process::Command;
 use buildmaster::client::vc::{Source, SourceQuery, VcError, detect, find_source};
 use buildmaster::vc::Vc;
 
-/// What is done with a version control system. Shell scripts run in the directory that holds `upstream` and `work`.
+/// What is done with a version control system. Shell scripts run in the directory that holds
+/// `upstream` and `work`.
 struct Case {
     vc: Vc,
     /// Makes `upstream` of the files in `first`, and checks it out as `work`.

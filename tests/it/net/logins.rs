@@ -1,4 +1,5 @@
-//! What a connection may do before it is logged in (PROMISES: before login nothing costs, strangers lock nobody out).
+//! What a connection may do before it is logged in (PROMISES: before login nothing costs, strangers
+//! lock nobody out).
 
 use std::net::IpAddr;
 use std::time::Duration;

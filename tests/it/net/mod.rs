@@ -67,7 +67,7 @@ impl Server {
         connection::connect(self.raw(address), "server", &self.client_tasks)
     }
 
-    /// The slave `s1` with an avatar that holds so many calls.
+    /// The slave `s1` with an avatar that holds `capacity` calls.
     async fn session(&mut self, capacity: usize) -> Session {
         let client = self.connect(None);
         let (bot, bot_calls) = client.export(16);

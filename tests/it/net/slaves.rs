@@ -336,7 +336,7 @@ async fn nonsense_from_a_slave_is_answered_with_an_error() {
     assert!(matches!(answer, Err(CallError::Remote(f)) if f.is(Failure::NO_SUCH_METHOD)));
 }
 
-/// An update with so many pieces of output of so many bytes; each begins with its number.
+/// An update with `pieces` pieces of output of `bytes` bytes; each begins with its number.
 fn output(pieces: usize, bytes: usize) -> Value {
     let piece = |number: usize| {
         let mut data = vec![b'x'; bytes];

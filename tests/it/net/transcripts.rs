@@ -10,7 +10,8 @@ use buildmaster::protocol::{ShellArgs, SlaveInfo, Update, decode_updates};
 use bytes::Bytes;
 use serde_json::Value as Json;
 
-/// A `message` of a transcript: method and positional arguments; or an `answer`, with an empty method.
+/// A `message` of a transcript: method and positional arguments; or an `answer`, with an empty
+/// method.
 struct Said {
     method: String,
     args: Vec<Value>,

@@ -1,22 +1,24 @@
-//! Keeps the house in the order of its plan: imports point down the floors and form no circles,
-//! decisions stay free of I/O, files stay small, and nothing unfinished is left lying about.
+//! Checks the structure of the sources: imports point down the floors and form no circles,
+//! decisions stay free of I/O, files stay small, texts are plain English, and nothing is left
+//! unfinished.
 //!
-//! The checks read the sources as tokens (`source`), so that comments and texts are told from code.
-//! An item under `#[cfg(test)]` is left out, and nothing else.
+//! The checks read the sources as tokens (`source`), which separates comments and literals from
+//! code. Items under `#[cfg(test)]` are left out, and nothing else.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod circles;
 mod paths;
 mod source;
+mod texts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use source::Source;
 
-/// The modules by floor. A module imports only from floors below its own. (Two on the same floor never know each
-/// other, except where [`SAME_FLOOR`] says so.)
+/// The modules by floor. A module imports only from floors below its own. (Two on the same floor
+/// never know each other, except where [`SAME_FLOOR`] says so.)
 const FLOORS: [&[&str]; 9] = [
     &[
         "model",
@@ -93,7 +95,7 @@ const SPAWNING: [&str; 10] = [
     "daemon",
 ];
 
-/// The only place of MD5, which is no protection but part of the login.
+/// The only place of MD5, which is part of the login and does not protect anything.
 const MD5_HOME: &str = "src/pb/cred.rs";
 
 /// Most lines of a file.
@@ -202,8 +204,8 @@ fn the_wall_clock_is_read_in_one_place() {
     });
 }
 
-/// The branch of a `select!` that is chosen at random cannot be repeated from a seed, and whether one
-/// starves another is luck.
+/// The branch of a `select!` that is chosen at random cannot be repeated from a seed, and whether
+/// one starves another is luck.
 #[test]
 fn selects_are_in_order() {
     check(|source, complain| {
@@ -293,7 +295,8 @@ fn directories_explain_themselves() {
     });
 }
 
-/// Runs a check over all sources of the library, the programs and the tests, and fails with all complaints at once.
+/// Runs a check over all sources of the library, the programs and the tests, and fails with all
+/// complaints at once.
 fn check(rule: impl Fn(&Source, &mut dyn FnMut(usize, &str))) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut complaints = Vec::new();
@@ -308,20 +311,24 @@ fn check(rule: impl Fn(&Source, &mut dyn FnMut(usize, &str))) {
 /// All sources of the library, the programs and the tests.
 fn sources(root: &Path) -> Vec<Source> {
     let mut files = Vec::new();
-    collect(&root.join("src"), &mut files);
-    collect(&root.join("tests"), &mut files);
+    collect(&root.join("src"), &["rs"], &mut files);
+    collect(&root.join("tests"), &["rs"], &mut files);
     files.sort();
     assert!(files.len() > 10, "the sources are not where they should be");
     files.iter().map(|file| Source::read(root, file)).collect()
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+/// Adds the files below `dir` with one of `extensions` to `files`.
+fn collect(dir: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         // The fuzz targets are a package of their own, and may have been built.
         if path.is_dir() && !path.ends_with("target") {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            collect(&path, extensions, files);
+        } else if path
+            .extension()
+            .is_some_and(|e| extensions.iter().any(|known| e == *known))
+        {
             files.push(path);
         }
     }
