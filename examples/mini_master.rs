@@ -1,7 +1,7 @@
-//! A small master: waits for a slave, runs one command on it, prints what it says.
+//! A small master: waits for a slave, runs one command on the slave and prints the output.
 //!
-//! `cargo run --example mini_master -- 9989 s1 secret 'echo hello'`, then connect a `buildslave` or
-//! a `buildbot-worker` named `s1` with the password `secret` to port 9989.
+//! Run `cargo run --example mini_master -- 9989 s1 secret 'echo hello'`, then connect a
+//! `buildslave` or `buildbot-worker` named `s1` with the password `secret` to port 9989.
 
 #![expect(clippy::print_stdout, reason = "the point of the example")]
 

@@ -4,20 +4,20 @@
 #
 #   tests/peers.sh [NAME …]        all of them by default
 #
-# They go to $BUILDMASTER_PEERS, by default `.peers` in the project: NAME/bin/buildbot and so on. A
-# peer that is there already, made by the present recipe, is left alone, so a second run is instant.
-# Prints one line a peer: `NAME ok`, or `NAME skipped: REASON` when the machine has no Python for
-# it. Exits 0 then; with REQUIRE_PEERS=1 a missing Python 3 is an error (Python 2.7 is used where it
-# is present). Any other failure is always one.
+# The peers go to $BUILDMASTER_PEERS, by default `.peers` in the project: NAME/bin/buildbot and so
+# on. A peer that was installed by the current recipe is kept, so a second run is instant. Prints
+# one line for each peer: `NAME ok`, or `NAME skipped: REASON` if the machine lacks its Python. Both
+# exit with 0. With REQUIRE_PEERS=1 a missing Python 3 is an error (Python 2.7 is optional). Any
+# other failure is always an error.
 #
 #   bb0814   Buildbot 0.8.14: master, slave, clients       Python 2.7
 #   bb43     Buildbot 4.3.0: master, worker, clients       Python 3.9 or later
 #   bw3119   worker 3.11.9                                 Python 3.9 to 3.12
 #   bw0915   worker 0.9.15                                 Python 2.7
 #
-# A virtual environment cannot be moved, so each is built in a directory of its own, named after the
-# peer and its recipe, and a symbolic link is put in place when it is complete. A lock lets
-# concurrent runs wait for each other.
+# A virtual environment cannot be moved. So each environment is built in a separate directory named
+# after the peer and its recipe, and a symbolic link is created when the environment is complete. A
+# lock makes concurrent runs wait for each other.
 
 set -euo pipefail
 
@@ -59,9 +59,9 @@ recipe() {
     esac
 }
 
-# The path of a working interpreter of one of the given series, searched for on PATH and among those
-# of pyenv. A name on PATH may be a mere placeholder, and Debian has Pythons without `venv`: so each
-# is tried out.
+# Prints the path of a working interpreter of one of the given series, from PATH or pyenv. Every
+# candidate is tried out, because a name on PATH may be a placeholder, and Debian has Pythons
+# without `venv`.
 find_python() {
     local series candidate
     for series in "$@"; do
@@ -95,8 +95,8 @@ make_environment() {
         "$1" -m venv "$3"
         return
     fi
-    # The last virtualenv that knows Python 2.7, run by whichever Python 3 there is: the machine's
-    # Python 2.7 need not even have pip, and stays as it is.
+    # The last virtualenv that supports Python 2.7, run by any Python 3. The machine's Python 2.7
+    # needs no pip, and is not modified.
     local tool=$3.virtualenv python3
     python3=$(find_python 3.11 3.10 3.9 3.12 3.13) || {
         echo "virtualenv for Python 2.7 needs a Python 3"
@@ -109,9 +109,9 @@ make_environment() {
         rm -rf "$tool"
 }
 
-# SQLite since 3.26 also rewrites the references to a table that is renamed, on which the migrations
-# of Buildbot 0.8 stumble. This switches every connection of the environment back; Buildbot itself
-# stays as it is.
+# SQLite 3.26 and later also rewrites references to a renamed table, which breaks the migrations of
+# Buildbot 0.8. This restores the old behaviour for every connection in the environment, without a
+# change to Buildbot.
 keep_old_renames() {
     local site
     site=$(echo "$1"/lib/python2.7/site-packages)
@@ -132,7 +132,7 @@ PYTHON
     echo "import old_renames" >"$site/old_renames.pth"
 }
 
-# build NAME PYTHON SERIES DIRECTORY. (Bash ignores `set -e` in what a condition calls: hence every
+# build NAME PYTHON SERIES DIRECTORY. (Bash ignores `set -e` inside conditions, hence every
 # `|| return`.)
 build() {
     local line

@@ -3,10 +3,11 @@
 #
 #   tests/bench/disk.sh [--tmpfs] COMMAND [ARGUMENT ...]
 #
-# An ext4 without a journal, as test machines often have it, makes each new file 10 to 30 times
-# dearer than an installed system does. So the files go to a new ext4 with a journal (an image that
-# is mounted; as root), or else, and with --tmpfs, to memory. The first line says which. COMMAND
-# finds the place in TMPDIR, and in BENCH_RUN for load generators; it is removed when COMMAND ends.
+# Test machines often have an ext4 without a journal, which makes each new file 10 to 30 times more
+# expensive than on an installed system. So the files go to a new ext4 with a journal (a mounted
+# image; as root), or else, and with --tmpfs, to memory. The first line of output names the place.
+# COMMAND finds the directory in TMPDIR, and in BENCH_RUN for load generators. The directory is
+# removed when COMMAND ends.
 
 set -euo pipefail
 

@@ -1,4 +1,4 @@
-//! What requests, changes of the configuration and slaves cost the core where there are many:
+//! Costs of requests, reconfigures and slaves in a core with many of them:
 //! `cargo bench --bench queue`.
 
 #![expect(clippy::unwrap_used, reason = "the input is our own")]
@@ -33,7 +33,7 @@ fn main() {
     divan::main();
 }
 
-/// All that waits for 200 builders is built by 20 slaves, one build each at a time.
+/// 20 slaves build all requests of 200 builders, one build each at a time.
 #[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
 fn drained_over_200_builders(bencher: Bencher<'_, '_>, requests: u64) {
     let config = Arc::new(configuration(1));
@@ -43,9 +43,9 @@ fn drained_over_200_builders(bencher: Bencher<'_, '_>, requests: u64) {
         .bench_values(|core| assert_eq!(drain(core, SLAVES).builds, requests));
 }
 
-/// SLV-14: they all come at once, each for ten builders, and nobody makes them wait.
+/// SLV-14: all slaves connect at once, each for ten builders, without rate limits.
 #[divan::bench(args = [100, 1_000], sample_count = 10, sample_size = 1)]
-fn so_many_slaves_attach_to_10_builders(bencher: Bencher<'_, '_>, slaves: usize) {
+fn slaves_attach_to_10_builders(bencher: Bencher<'_, '_>, slaves: usize) {
     let config = Arc::new(many_builders(10, slaves, 1));
     bencher
         .counter(ItemsCount::new(slaves))
@@ -53,10 +53,10 @@ fn so_many_slaves_attach_to_10_builders(bencher: Bencher<'_, '_>, slaves: usize)
         .bench_values(|core| assert_eq!(drain(core, slaves).logins, slaves));
 }
 
-/// All slaves take another number of builds at once; the builders stay as they are, and nobody is
+/// A reconfigure changes `max_builds` of all slaves. Builders are unchanged, and no slave is
 /// connected.
 #[divan::bench(args = [200, 2_000])]
-fn one_of_so_many_builders_changes(bencher: Bencher<'_, '_>, builders: usize) {
+fn a_reconfigure_with_many_builders(bencher: Bencher<'_, '_>, builders: usize) {
     let configs = [1, 2].map(|max| Arc::new(many_builders(builders, SLAVES, max)));
     let mut core = BotMaster::new(Arc::clone(&configs[0]), Recovered::default(), 1, NOW);
     while core.next_command().is_some() {}
@@ -126,13 +126,13 @@ fn waiting(requests: u64) -> Recovered {
             }
         });
     let sets: Vec<_> = sets.collect();
-    let requests = sets.iter().map(|it| BuildRequest {
-        id: it.set.requests[0].0,
-        set: it.set.id,
-        builder: it.set.requests[0].1.clone(),
-        stamp: Arc::clone(&it.set.stamp),
+    let requests = sets.iter().map(|recovered| BuildRequest {
+        id: recovered.set.requests[0].0,
+        set: recovered.set.id,
+        builder: recovered.set.requests[0].1.clone(),
+        stamp: Arc::clone(&recovered.set.stamp),
         reason: "".into(),
-        properties: Arc::clone(&it.set.properties),
+        properties: Arc::clone(&recovered.set.properties),
         submitted_at: Timestamp(0),
         priority: 0,
         retries: 0,
@@ -145,16 +145,16 @@ fn waiting(requests: u64) -> Recovered {
     }
 }
 
-/// What the core did.
+/// Counts of what the core did.
 #[derive(Default)]
 struct Done {
-    /// Builds that ran.
+    /// Finished builds.
     builds: u64,
-    /// Slaves that were told that they are attached.
+    /// Slaves whose login was answered.
     logins: usize,
 }
 
-/// Everybody comes and answers at once, until there is nothing to do.
+/// All slaves connect and answer at once, until no work is left.
 fn drain(mut core: BotMaster, slaves: usize) -> Done {
     let mut inputs: VecDeque<Input> = (0..slaves)
         .map(|n| {

@@ -1,4 +1,4 @@
-//! What scheduling costs: `cargo bench --bench schedulers`.
+//! Costs of scheduling: `cargo bench --bench schedulers`.
 
 #![expect(clippy::unwrap_used, reason = "the input is our own")]
 
@@ -20,7 +20,7 @@ fn main() {
     divan::main();
 }
 
-/// The next run of every kind of specification; 29 February is the furthest.
+/// The next run of every kind of specification; 29 February is the most distant.
 #[divan::bench(args = ["03:00 daily", "Mondays 06:23, 08:23", "24 December", "29 February", "every minute"])]
 fn next_run_of(bencher: Bencher<'_, '_>, spec: &str) {
     let only = |n: &[u32]| Field::one_of(n.iter().copied());
@@ -41,7 +41,7 @@ fn next_run_of(bencher: Bencher<'_, '_>, spec: &str) {
     bencher.bench(|| next_run(black_box(&config), black_box(now)));
 }
 
-/// One change, offered to a thousand schedulers, one of which wants it.
+/// One change, offered to a thousand schedulers, one of which builds the change.
 #[divan::bench]
 fn a_change_offered_to_1000_schedulers(bencher: Bencher<'_, '_>) {
     let configs: Vec<_> = (0..1000)
@@ -54,7 +54,7 @@ fn a_change_offered_to_1000_schedulers(bencher: Bencher<'_, '_>) {
         .bench_local_refs(|registry| registry.on_change(&change, Timestamp(0).into()));
 }
 
-/// A success that goes through a hundred Dependents, one after the other.
+/// A success that triggers a hundred Dependent schedulers, one after the other.
 #[divan::bench]
 fn a_chain_of_100_dependents(bencher: Bencher<'_, '_>) {
     let mut configs = vec![scheduler("s0", tree_stable("rel", None))];
@@ -110,7 +110,7 @@ fn change(branch: &str) -> Arc<Change> {
         number: ChangeNumber(1),
         arrived_at: Timestamp(0),
         when: Timestamp(0),
-        said: NewChange {
+        content: NewChange {
             branch: Some(branch.to_owned()),
             files: vec!["src/main.c".to_owned()],
             ..NewChange::default()

@@ -1,4 +1,4 @@
-//! What the wire costs: `cargo bench --bench wire`.
+//! Costs of the wire protocol: `cargo bench --bench wire`.
 
 #![expect(clippy::unwrap_used, reason = "the input is our own")]
 
@@ -13,8 +13,8 @@ fn main() {
     divan::main();
 }
 
-/// The six messages of a slave that runs a short command: three updates, the end, the reference
-/// given back and the answer to the start. Decoded to values.
+/// Decodes the six messages of a slave that runs a short command: three updates, the end, the
+/// released reference and the answer to the start.
 #[divan::bench]
 fn decode_six_messages(bencher: Bencher<'_, '_>) {
     let bytes = Bytes::from([command_calls(), command_end(7)].concat());
@@ -44,8 +44,8 @@ fn decode_six_messages(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// All that a master says and hears for one short command: it sends one call and four answers, and
-/// hears six messages.
+/// All messages of a master for one short command: it sends one call and four answers, and receives
+/// six messages.
 #[divan::bench]
 fn master_side_of_a_command(bencher: Bencher<'_, '_>) {
     let mut master = negotiated();
@@ -69,13 +69,13 @@ fn master_side_of_a_command(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Log output in updates of 54 KiB, in reads of 64 KiB, as it comes from a socket.
+/// Log output in updates of 54 KiB, in reads of 64 KiB, as from a socket.
 #[divan::bench]
 fn log_updates_in_reads_of_64k(bencher: Bencher<'_, '_>) {
     log_updates(bencher, 64 * 1024);
 }
 
-/// The same in reads that hold each update whole.
+/// Log output in updates of 54 KiB, in reads with one whole update each.
 #[divan::bench]
 fn log_updates_in_one_read(bencher: Bencher<'_, '_>) {
     log_updates(bencher, usize::MAX);
@@ -110,7 +110,7 @@ fn log_updates(bencher: Bencher<'_, '_>, read: usize) {
         });
 }
 
-/// What copying the same bytes costs, to compare.
+/// Copies the bytes of an update, for comparison.
 #[divan::bench]
 fn copy_of_the_same(bencher: Bencher<'_, '_>) {
     let bytes = vec![b'x'; 64 * 54 * 1024];
@@ -168,7 +168,7 @@ fn command_calls() -> Vec<u8> {
     .concat()
 }
 
-/// The reference given back, and the answer to request `request`.
+/// The released reference and the answer to request `request`.
 fn command_end(request: i64) -> Vec<u8> {
     let mut out = Encoder::default();
     out.set_vocabulary(true);
