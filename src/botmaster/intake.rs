@@ -82,15 +82,15 @@ impl Intake {
 
     /// A change, what the schedulers make of it and the sets that follow are stored together;
     /// then the sender is answered, and not before.
-    pub(super) fn submit_change(&mut self, out: &mut Out, said: NewChange, reply: ReplyId) {
+    pub(super) fn submit_change(&mut self, out: &mut Out, content: NewChange, reply: ReplyId) {
         let arrived_at = out.now.wall;
         let number = self.next_change;
         self.next_change = number.next();
         let change = Arc::new(Change {
             number,
             arrived_at,
-            when: said.when.unwrap_or(arrived_at),
-            said,
+            when: content.when.unwrap_or(arrived_at),
+            content,
         });
         let mut ops = vec![Op::ChangeAdded(Arc::clone(&change))];
         let mut effects = vec![

@@ -134,8 +134,11 @@ mod tests {
             ("9223372036854775807", "is after the year 9999"),
             ("99999999999999999999", "is after the year 9999"),
         ] {
-            let told = parse(text).expect_err(text);
-            assert!(told.contains(why) && told.contains("T03:00:00Z"), "{told}");
+            let message = parse(text).expect_err(text);
+            assert!(
+                message.contains(why) && message.contains("T03:00:00Z"),
+                "{message}"
+            );
         }
         for value in [json!(null), json!(true), json!([1]), json!({})] {
             from_json(&value).expect_err("it is not a time");

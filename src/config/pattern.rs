@@ -338,9 +338,9 @@ mod tests {
             number: crate::model::ChangeNumber(1),
             arrived_at: crate::model::Timestamp::default(),
             when: crate::model::Timestamp::default(),
-            said: crate::model::NewChange::default(),
+            content: crate::model::NewChange::default(),
         };
-        change.said.project = "widget".to_owned();
+        change.content.project = "widget".to_owned();
         let mut filter = ChangeFilter {
             project: text("widget"),
             ..ChangeFilter::default()
@@ -348,13 +348,13 @@ mod tests {
         assert!(filter.passes(&change));
         filter.category = text("code");
         assert!(!filter.passes(&change));
-        change.said.category = Some("code".to_owned());
+        change.content.category = Some("code".to_owned());
         assert!(filter.passes(&change));
         filter.branch = Some(TextMatch::one_of(vec![None]));
         assert!(filter.passes(&change));
-        change.said.branch = Some("trunk".to_owned());
+        change.content.branch = Some("trunk".to_owned());
         assert_eq!(filter.refuses(&change), Some(FilterField::Branch));
-        change.said.category = None;
+        change.content.category = None;
         assert_eq!(filter.refuses(&change), Some(FilterField::Category));
     }
 }

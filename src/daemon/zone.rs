@@ -11,7 +11,7 @@ const DATABASE: &str = "zoneinfo/";
 /// The time zone of the machine: the environment variable `TZ`, or else the setting of the system.
 pub fn machine_zone() -> MachineZone {
     match std::env::var_os("TZ") {
-        Some(said) => of_variable(&said.to_string_lossy()),
+        Some(value) => of_variable(&value.to_string_lossy()),
         None => of_system(),
     }
 }
@@ -47,13 +47,13 @@ mod tests {
     #[test]
     fn the_variable_names_a_zone_in_several_ways() {
         let berlin = Zone::named("Europe/Berlin");
-        for said in [
+        for value in [
             "Europe/Berlin",
             ":Europe/Berlin",
             "/usr/share/zoneinfo/Europe/Berlin",
             ":/usr/share/zoneinfo/Europe/Berlin",
         ] {
-            assert_eq!(of_variable(said).ok(), berlin, "{said}");
+            assert_eq!(of_variable(value).ok(), berlin, "{value}");
         }
         assert_eq!(of_variable(""), Ok(Zone::UTC));
         assert_eq!(of_variable(":"), Ok(Zone::UTC));

@@ -26,7 +26,7 @@ pub struct Change {
     pub when: Timestamp,
     /// Data from the sender.
     #[serde(flatten)]
-    pub said: NewChange,
+    pub content: NewChange,
 }
 
 /// Why the time from a sender is not used (TIM-02).
@@ -69,7 +69,7 @@ impl std::ops::Deref for Change {
     type Target = NewChange;
 
     fn deref(&self) -> &NewChange {
-        &self.said
+        &self.content
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
                 number: ChangeNumber(1),
                 arrived_at: Timestamp::from_secs(1_700_000_000),
                 when: Timestamp::from_secs_f64(when),
-                said: NewChange::default(),
+                content: NewChange::default(),
             };
             change.usable_when().map(Timestamp::as_secs_f64)
         };

@@ -76,15 +76,15 @@ impl Judgement {
 /// that a step reported, or else the revision at the start.
 #[must_use]
 pub fn revision_built(properties: &Properties) -> Option<String> {
-    let said = |name: &str, is_so: fn(&Property) -> bool| {
+    let text_of = |name: &str, is_so: fn(&Property) -> bool| {
         let mut all = properties.iter();
         let (_, property) = all.find(|(known, property)| *known == name && is_so(property))?;
         let value = Some(&property.value).filter(|value| !value.is_null())?;
         let text = value.as_str().map(ToOwned::to_owned);
         Some(text.unwrap_or_else(|| value.to_string()))
     };
-    said("got_revision", |property| property.runtime)
-        .or_else(|| said("revision", |property| property.source == "Build"))
+    text_of("got_revision", |property| property.runtime)
+        .or_else(|| text_of("revision", |property| property.source == "Build"))
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ pub struct Remaining(pub f64);
 
 impl Sum for Remaining {
     fn sum<I: Iterator<Item = Self>>(remaining: I) -> Self {
-        Self(remaining.map(|it| it.0).sum())
+        Self(remaining.map(|part| part.0).sum())
     }
 }
 

@@ -168,7 +168,7 @@ mod tests {
     use crate::model::{ChangeNumber, NewChange, Timestamp};
 
     fn by(who: &str) -> Arc<Change> {
-        let said = NewChange {
+        let content = NewChange {
             who: who.to_owned(),
             ..NewChange::default()
         };
@@ -176,7 +176,7 @@ mod tests {
             number: ChangeNumber(1),
             arrived_at: Timestamp(0),
             when: Timestamp(0),
-            said,
+            content,
         })
     }
 

@@ -133,7 +133,7 @@ const PROXY: &str = "a proxy announces another address (PROXY protocol), which t
 mod tests {
     use super::*;
 
-    fn said(bytes: &[u8]) -> String {
+    fn sentence(bytes: &[u8]) -> String {
         match recognize(bytes, false) {
             Beginning::Foreign(Foreign { what, user }) => {
                 format!("{what} [{}]", user.unwrap_or_default())
@@ -151,9 +151,9 @@ mod tests {
             b"\x80",
             b"\xff\x00",
         ] {
-            assert_eq!(said(bytes), "Ours", "{bytes:?}");
+            assert_eq!(sentence(bytes), "Ours", "{bytes:?}");
         }
-        assert_eq!(said(b""), "Undecided");
+        assert_eq!(sentence(b""), "Undecided");
     }
 
     #[test]
@@ -162,15 +162,15 @@ mod tests {
         let request =
             b"GET / HTTP/1.1\r\nHost: here:9989\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
                         authorization: Basic Ym90OnNlY3JldA==\r\n\r\n";
-        assert_eq!(said(request), format!("{MSGPACK} [bot]"));
+        assert_eq!(sentence(request), format!("{MSGPACK} [bot]"));
         let cut = request.len() - 1;
-        assert_eq!(said(&request[..cut]), "Undecided");
+        assert_eq!(sentence(&request[..cut]), "Undecided");
         let Beginning::Foreign(Foreign { what, .. }) = recognize(&request[..cut], true) else {
             panic!("it has ended");
         };
         assert_eq!(what, MSGPACK);
         let broken = b"GET / HTTP/1.1\nAuthorization: Basic ???\n\n";
-        assert_eq!(said(broken), format!("{HTTP} []"));
+        assert_eq!(sentence(broken), format!("{HTTP} []"));
     }
 
     #[test]
@@ -186,22 +186,22 @@ mod tests {
                 "it does not speak Perspective Broker: it began with \"EHLO x\\u{1b}\"",
             ),
         ] {
-            assert_eq!(said(bytes), format!("{what} []"));
+            assert_eq!(sentence(bytes), format!("{what} []"));
         }
     }
 
     #[test]
     fn what_is_kept_and_quoted_is_bounded() {
-        let text = said(&[b'x'; ENOUGH_TEXT]);
+        let text = sentence(&[b'x'; ENOUGH_TEXT]);
         assert!(
             text.contains(&format!("\"{}\"", "x".repeat(LONGEST_QUOTE))),
             "{text}"
         );
-        assert_eq!(said(&[b'x'; ENOUGH_TEXT - 1]), "Undecided");
+        assert_eq!(sentence(&[b'x'; ENOUGH_TEXT - 1]), "Undecided");
         let mut headers = b"GET / HTTP/1.1\r\n".to_vec();
         headers.resize(LONGEST_BEGINNING - 1, b'a');
-        assert_eq!(said(&headers), "Undecided");
+        assert_eq!(sentence(&headers), "Undecided");
         headers.push(b'a');
-        assert_eq!(said(&headers), format!("{HTTP} []"));
+        assert_eq!(sentence(&headers), format!("{HTTP} []"));
     }
 }

@@ -92,11 +92,11 @@ pub fn jelly(data: &[u8]) {
 
 /// Feeds `data` to a server before a login, whole and in pieces, and answers every call.
 pub fn broker(data: &[u8]) {
-    let (said, fault) = converse(data, usize::MAX);
+    let (output, fault) = converse(data, usize::MAX);
     for piece in [1, 5] {
-        let (said_again, fault_again) = converse(data, piece);
+        let (output_again, fault_again) = converse(data, piece);
         assert_eq!(fault_again, fault, "the chunking made a difference");
-        assert!(said_again == said, "the chunking made a difference");
+        assert!(output_again == output, "the chunking made a difference");
     }
 }
 
@@ -111,12 +111,12 @@ fn converse(data: &[u8], piece: usize) -> (Vec<u8>, Option<ProtocolError>) {
         fault = fault.or_else(|| hear(&mut broker, &mut portal, &mut next).err());
     }
     // Take the output only at the end, because unread rejections are limited.
-    let said = broker.take_output().concat();
+    let output = broker.take_output().concat();
     assert!(
-        said.len() <= data.len() * 64 + LIMITS.message_bytes,
-        "too much is said"
+        output.len() <= data.len() * 64 + LIMITS.message_bytes,
+        "too much output"
     );
-    (said, fault)
+    (output, fault)
 }
 
 fn hear(broker: &mut Broker, portal: &mut Portal, next: &mut i64) -> Result<(), ProtocolError> {

@@ -303,7 +303,7 @@ fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
         ":number": int(change.number.0),
         ":arrived_at": change.arrived_at.0,
         ":made_at": change.when.0,
-        ":said_when": change.said.when.map(|t| t.0),
+        ":said_when": change.content.when.map(|t| t.0),
         ":who": change.who,
         ":comments": change.comments,
         ":revision": change.revision,
@@ -317,7 +317,7 @@ fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
         ":files": Json(&change.files),
         ":files_left_out": int(change.files_left_out),
         ":properties": Json(&change.properties),
-        ":committed_at": change.said.made_at.map(|t| t.0),
+        ":committed_at": change.content.made_at.map(|t| t.0),
     })
 }
 

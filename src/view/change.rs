@@ -153,25 +153,25 @@ impl Verdict {
 
 impl From<&model::Change> for Change {
     fn from(change: &model::Change) -> Self {
-        let said = change.said.clone();
+        let content = change.content.clone();
         Self {
             number: change.number,
-            who: said.who,
-            files: said.files,
-            files_left_out: said.files_left_out,
-            comments: said.comments,
-            revision: said.revision,
-            branch: said.branch,
-            project: said.project,
-            repository: said.repository,
-            codebase: said.codebase,
-            category: said.category,
-            revlink: said.revlink,
-            src: said.src,
-            properties: said.properties,
+            who: content.who,
+            files: content.files,
+            files_left_out: content.files_left_out,
+            comments: content.comments,
+            revision: content.revision,
+            branch: content.branch,
+            project: content.project,
+            repository: content.repository,
+            codebase: content.codebase,
+            category: content.category,
+            revlink: content.revlink,
+            src: content.src,
+            properties: content.properties,
             when: change.when,
             when_not_used: change.usable_when().err(),
-            made_at: said.made_at,
+            made_at: content.made_at,
             arrived_at: change.arrived_at,
         }
     }

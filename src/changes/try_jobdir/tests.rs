@@ -334,12 +334,12 @@ async fn names_that_are_too_long_are_refused_and_hold_nobody_up() {
     assert_eq!(refused.len(), 4, "{refused:?}");
     let (reasons, jobs): (Vec<_>, Vec<_>) =
         refused.into_iter().partition(|name| name.ends_with(reason));
-    let mut told = reasons.iter().map(|name| {
+    let mut texts = reasons.iter().map(|name| {
         let name = name.strip_suffix(reason).unwrap();
         assert!(jobs.contains(&&name.to_owned()));
         world.reason(name)
     });
-    assert!(told.all(|reason| reason.ends_with(" bytes long; the maximum is 240\n")));
+    assert!(texts.all(|reason| reason.ends_with(" bytes long; the maximum is 240\n")));
     world.restart();
     assert_eq!(world.look(accepted).await, [""; 0]);
 }

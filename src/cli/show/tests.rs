@@ -52,7 +52,7 @@ pub(super) fn a_change(number: u64) -> Arc<Change> {
         number: ChangeNumber(number),
         arrived_at: at(0),
         when: at(-5),
-        said: NewChange {
+        content: NewChange {
             who: "zoë".to_owned(),
             files: vec!["src/a.c".to_owned()],
             comments: "fix\x1b[2J it\n\nreally".to_owned(),

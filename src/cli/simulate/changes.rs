@@ -22,7 +22,7 @@ struct Line {
     number: usize,
     id: Option<Value>,
     at: Timestamp,
-    said: NewChange,
+    content: NewChange,
 }
 
 /// The members of a line. `show changes --json` has other names for `id` and `at`.
@@ -62,13 +62,13 @@ pub(super) fn read(
     mistakes.sort_by_key(|(number, _)| *number);
     let more = mistakes.len().saturating_sub(MOST_MISTAKES);
     let shown = mistakes.iter().take(MOST_MISTAKES);
-    let mut told: Vec<_> = shown
+    let mut messages: Vec<_> = shown
         .map(|(number, why)| format!("error: {name}:{number}: {why}"))
         .collect();
     if more > 0 {
-        told.push(format!("error: {name}: and {more} more"));
+        messages.push(format!("error: {name}: and {more} more"));
     }
-    Ok(Err(told))
+    Ok(Err(messages))
 }
 
 impl History {
@@ -92,8 +92,8 @@ impl History {
             history.changes.push(Arc::new(Change {
                 number: ChangeNumber(number),
                 arrived_at: line.at,
-                when: line.said.when.unwrap_or(line.at),
-                said: line.said,
+                when: line.content.when.unwrap_or(line.at),
+                content: line.content,
             }));
             history.ids.push(line.id.unwrap_or_default());
         }
@@ -159,7 +159,7 @@ impl Line {
         // `show changes` prints this member, which follows from the times.
         drop(members.take("when_not_used"));
         let mut text = |key| members.text(key);
-        let said = NewChange {
+        let content = NewChange {
             who: text("who")?.unwrap_or_default(),
             comments: text("comments")?.unwrap_or_default(),
             revision: text("revision")?,
@@ -181,7 +181,7 @@ impl Line {
             number,
             id,
             at,
-            said,
+            content,
         })
     }
 }

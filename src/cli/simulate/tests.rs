@@ -212,7 +212,7 @@ fn what_show_changes_prints_is_a_file_of_changes() {
         number: crate::model::ChangeNumber(7),
         arrived_at: secs(100.0),
         when: secs(90.0),
-        said: crate::model::NewChange {
+        content: crate::model::NewChange {
             who: "me".to_owned(),
             ..Default::default()
         },
@@ -248,7 +248,7 @@ fn mistakes_in_the_file_are_told_with_their_lines() {
         "{\"at\": 100, \"id\": 1}",
         "\u{1}",
     ];
-    let told = read(&file.join("\n"), 50.0).unwrap_err();
+    let messages = read(&file.join("\n"), 50.0).unwrap_err();
     let expected = [
         "error: changes:3: invalid JSON: EOF while parsing an object at column 10",
         "error: changes:4: [1] is not a change; a change is a JSON object",
@@ -265,17 +265,17 @@ fn mistakes_in_the_file_are_told_with_their_lines() {
         "error: changes:15: the id 1 is also the id of line 1",
         "error: changes:16: invalid JSON",
     ];
-    assert_eq!(told.len(), expected.len(), "{told:#?}");
-    for (told, expected) in told.iter().zip(expected) {
-        assert!(told.starts_with(expected), "{told}\n{expected}");
+    assert_eq!(messages.len(), expected.len(), "{messages:#?}");
+    for (message, expected) in messages.iter().zip(expected) {
+        assert!(message.starts_with(expected), "{message}\n{expected}");
     }
 }
 
 #[test]
 fn of_many_mistakes_the_first_are_told() {
-    for (lines, told) in [(20, 20), (21, 21), (500, 21)] {
+    for (lines, messages) in [(20, 20), (21, 21), (500, 21)] {
         let errors = read(&"x\n".repeat(lines), 0.0).unwrap_err();
-        assert_eq!(errors.len(), told);
+        assert_eq!(errors.len(), messages);
         let more = errors.last().unwrap().contains("more");
         assert_eq!(more, lines > 20, "{lines}");
     }

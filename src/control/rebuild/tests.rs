@@ -12,7 +12,7 @@ fn change(number: u64) -> Arc<Change> {
         number: ChangeNumber(number),
         arrived_at: Timestamp(0),
         when: Timestamp(0),
-        said: NewChange {
+        content: NewChange {
             branch: Some("rel".to_owned()),
             revision: Some(format!("r{number}")),
             ..NewChange::default()

@@ -126,7 +126,7 @@ impl Harness {
             number: ChangeNumber(id),
             arrived_at,
             when: when.map_or(arrived_at, Timestamp::from_secs_f64),
-            said: NewChange {
+            content: NewChange {
                 branch: branch.map(str::to_owned),
                 files: vec![file.to_owned()],
                 ..NewChange::default()

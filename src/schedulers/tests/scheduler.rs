@@ -226,7 +226,7 @@ fn a_broken_state_is_reported_and_does_not_stop_the_others() {
         number: ChangeNumber(1),
         arrived_at: Timestamp(0),
         when: Timestamp(0),
-        said: NewChange {
+        content: NewChange {
             files: vec!["important".to_owned()],
             ..NewChange::default()
         },
@@ -251,7 +251,7 @@ fn sets_carry_the_scheduler_its_properties_and_a_reason() {
             number: ChangeNumber(1),
             arrived_at: Timestamp(0),
             when: Timestamp(0),
-            said: NewChange {
+            content: NewChange {
                 files: vec!["important".to_owned()],
                 ..NewChange::default()
             },
@@ -280,7 +280,7 @@ fn a_change_with_files_left_out_is_important() {
             number: ChangeNumber(id),
             arrived_at: Timestamp(0),
             when: Timestamp(0),
-            said: NewChange {
+            content: NewChange {
                 files: vec!["boring".to_owned()],
                 files_left_out,
                 ..NewChange::default()

@@ -125,7 +125,7 @@ impl Given {
 
 impl Event {
     fn change(&self, arrived_at: Timestamp) -> Arc<Change> {
-        let said = NewChange {
+        let content = NewChange {
             branch: self.branch.clone(),
             repository: self.repository.clone(),
             project: self.project.clone(),
@@ -136,7 +136,7 @@ impl Event {
             number: ChangeNumber(self.id),
             arrived_at,
             when: self.when.map_or(arrived_at, Timestamp::from_secs_f64),
-            said,
+            content,
         })
     }
 }
@@ -155,7 +155,7 @@ fn run(case: &Case) {
             number: ChangeNumber(change.id),
             arrived_at,
             when: Timestamp::from_secs_f64(change.when),
-            said: NewChange::default(),
+            content: NewChange::default(),
         };
         harness.changes.insert(change.number, Arc::new(change));
     }

@@ -33,7 +33,7 @@ pub(in crate::store) fn a_change(number: u64) -> Arc<Change> {
         number: ChangeNumber(number),
         arrived_at: at(100),
         when: at(90),
-        said: NewChange {
+        content: NewChange {
             who: "zoë".to_owned(),
             files: vec!["a.c".to_owned(), "dir/b c".to_owned()],
             files_left_out: 7,
@@ -182,7 +182,7 @@ fn open_state(dir: &Path) -> State {
 fn a_change_is_read_as_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
     let mut plain = (*a_change(2)).clone();
-    plain.said = NewChange {
+    plain.content = NewChange {
         who: "bob".to_owned(),
         ..NewChange::default()
     };
@@ -200,7 +200,7 @@ fn a_property_nested_as_deep_as_a_peer_may_send_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut change = (*a_change(1)).clone();
     let deep = (0..400).fold(json!(1), |inner, _| json!([inner]));
-    change.said.properties.set("deep", deep, "Change");
+    change.content.properties.set("deep", deep, "Change");
     apply_all(dir.path(), &[Op::ChangeAdded(Arc::new(change.clone()))]);
     let read = open_state(dir.path()).change(ChangeNumber(1)).unwrap();
     assert_eq!(read, Some(change));

@@ -93,7 +93,7 @@ fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
         number: row.get::<_, Col<_>>(0)?.0,
         arrived_at: row.get::<_, Col<_>>(1)?.0,
         when: row.get::<_, Col<_>>(2)?.0,
-        said: NewChange {
+        content: NewChange {
             when: row.get::<_, Option<Col<_>>>(3)?.map(|t| t.0),
             who: row.get(4)?,
             comments: row.get(5)?,

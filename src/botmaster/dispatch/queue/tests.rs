@@ -24,7 +24,7 @@ fn changes(branch: &str, numbers: &[u64]) -> SourceStamp {
             number: ChangeNumber(n),
             arrived_at: Timestamp(0),
             when: Timestamp(0),
-            said: NewChange {
+            content: NewChange {
                 branch: Some(branch.to_owned()),
                 ..NewChange::default()
             },

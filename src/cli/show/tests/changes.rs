@@ -37,7 +37,7 @@ fn changes_for_people() {
 #[test]
 fn files_that_were_too_many_to_keep_are_counted() {
     let mut change = (*a_change(1)).clone();
-    change.said.files_left_out = 12;
+    change.content.files_left_out = 12;
     let shown = page(|screen| pages::change(screen, &(&change).into()));
     assert!(
         shown.contains("  12 more files are not listed because the list was too long to keep"),
