@@ -89,7 +89,7 @@ impl CheckConfig {
         write_out(|out| {
             for note in next_runs::list(config, asked, out)? {
                 if self.json {
-                    complain(&format!("note: {note}"));
+                    complain(&format!("buildmaster: note: {note}"));
                 } else {
                     writeln!(out, "{note}")?;
                 }

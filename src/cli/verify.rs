@@ -52,7 +52,7 @@ impl Verify {
         looked?;
         if wrong > 0 {
             complain(&format!(
-                "{}: {wrong} problems found",
+                "buildmaster: error: {}: {wrong} problems found",
                 self.dir.path().display()
             ));
             return Ok(ExitCode::FAILURE);

@@ -1,7 +1,7 @@
 //! The control socket: `control.sock` in the base directory, for the owner of that directory.
 //!
-//! Each line is a [`Request`], and is answered by a line: `{"ok": true}`, `{"ok": true, "data": …}` or
-//! `{"ok": false, "error": "…"}`.
+//! Each line is a [`Request`], and is answered by a line: `{"ok": true}`, `{"ok": true, "data": …}`
+//! or `{"ok": false, "error": "…"}`.
 
 use std::fs::Permissions;
 use std::io;
@@ -101,7 +101,8 @@ pub async fn ask(request: &Request) -> Result<Value, String> {
     answer.ok_or_else(|| "the master ended without an answer".to_owned())
 }
 
-/// Asks the master whose base directory is the current one; the answer is absent if the master ends first.
+/// Asks the master whose base directory is the current one; the answer is absent if the master ends
+/// first.
 ///
 /// # Errors
 /// As for [`ask`].
@@ -111,7 +112,7 @@ pub async fn ask_until_end(request: &Request) -> Result<Option<Value>, String> {
             error.kind(),
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
         ) {
-            return "no master runs in this base directory; start it with `buildmaster start`"
+            return "no master is running in this base directory; start it with `buildmaster start`"
                 .to_owned();
         }
         format!("cannot talk to the master over {FILE}: {error}")
@@ -139,7 +140,8 @@ pub async fn ask_until_end(request: &Request) -> Result<Option<Value>, String> {
     }
 }
 
-/// Answers requests until `stopping`; a request that was read by then is answered, if that is quick.
+/// Answers requests until `stopping`; a request that was read by then is answered, if that is
+/// quick.
 async fn answer_all(
     stream: UnixStream,
     control: Control,

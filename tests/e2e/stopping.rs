@@ -1,4 +1,5 @@
-//! The verbs `stop`, `restart` and `cancel-stop`, as an operator uses them while builds run (MAS-05).
+//! The verbs `stop`, `restart` and `cancel-stop`, as an operator uses them while builds run
+//! (MAS-05).
 
 use rustix::process::Signal;
 
@@ -41,7 +42,7 @@ fn clean_stop_ends_with_the_last_build() {
     assert!(master.process().wait().success());
     assert_eq!(result(&master.build("full", 0).unwrap()), "success");
     let none = verb(&master, &["stop", "--clean"]).fails_with(1);
-    assert!(none.contains("no master runs in"), "{none}");
+    assert!(none.contains("no master is running in"), "{none}");
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn every_verb_takes_the_base_directory_in_the_same_ways() {
         for output in [with_variable(args), run(BUILDMASTER, dir.path(), &missing)] {
             let told = String::from_utf8(output.stderr).unwrap();
             assert!(
-                told.contains("no master runs") || told.contains("nowhere"),
+                told.contains("no master is running") || told.contains("nowhere"),
                 "{args:?}: {told}"
             );
             assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");

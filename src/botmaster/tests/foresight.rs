@@ -94,13 +94,13 @@ fn done(sent: &[Sent]) -> (Vec<Seen>, Vec<Arc<Change>>, Timestamp, Timestamp) {
         harness.pass(after);
         let arrived_at = harness.now.wall;
         let when = Timestamp(arrived_at.0 + off * 1_000_000);
-        let said = NewChange {
+        let content = NewChange {
             branch: Some(branch.to_owned()),
             when: Some(when),
             ..NewChange::default()
         };
         let reply = harness.new_reply();
-        let change = said.clone();
+        let change = content.clone();
         harness.input(Input::Asked {
             ask: Ask::SubmitChange {
                 change: Box::new(change),
@@ -111,7 +111,7 @@ fn done(sent: &[Sent]) -> (Vec<Seen>, Vec<Arc<Change>>, Timestamp, Timestamp) {
             number: ChangeNumber(number),
             arrived_at,
             when,
-            said,
+            content,
         }));
     }
     harness.pass(1000);

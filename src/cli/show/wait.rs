@@ -35,7 +35,10 @@ pub(super) fn until_quiet(
             return Ok(());
         };
         if !is_running {
-            bail!("no master runs in {}: {what}", state.basedir().display());
+            bail!(
+                "no master is running in {}: {what}",
+                state.basedir().display()
+            );
         }
         if what != printed {
             writeln!(screen.notes, "{what}")?;

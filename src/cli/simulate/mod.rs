@@ -27,46 +27,48 @@ use crate::schedulers::{Foresight, Outlook};
 
 /// Show the build sets that the schedulers would submit for a file of changes
 ///
-/// The schedulers of the configuration start at --from without a past, get each change at its time,
-/// and run until --until, inclusive, as fast as they can be calculated. Each build set counts as
-/// finished with success when it is submitted, so that Dependents follow at once. No master is
-/// needed, and none is touched.
+/// The schedulers of the configuration start at --from without history, receive each change at its
+/// arrival time, and run until --until, inclusive, on virtual time. Each build set succeeds at
+/// once, so Dependent schedulers follow immediately. The simulation neither needs nor touches a
+/// master.
 ///
-/// FILE has one JSON object a line. `at`, the time of arrival, is needed; `id`, `when`, `branch`,
-/// `revision`, `files`, `who`, `project`, `repository`, `category`, `comments`, `codebase`,
-/// `revlink`, `src` and `properties` may be there. A change without `id` has its place in the file
-/// for one, the first is 1; without `when` it was made when it arrived; without `branch` it is on
-/// the default branch. The lines may have any order. What `buildmaster show changes --json` prints
-/// is such a file.
+/// FILE contains one JSON object per line, in any order. The arrival time `at` is required.
+/// Optional members are `id` (default: the line's position, from 1), `when` (default: the arrival
+/// time), `branch` (default: the default branch), `revision`, `files`, `who`, `project`,
+/// `repository`, `category`, `comments`, `codebase`, `revlink`, `src` and `properties`.
+/// `buildmaster show changes --json` prints such a file.
 ///
-/// With --json each build set is a JSON object on a line: `at` in seconds since 1970, `scheduler`,
-/// `branch`, `changes` by `id` in the order of the source stamp, `builders`.
+/// With --json, each build set is one JSON object per line: `at` in seconds since 1970,
+/// `scheduler`, `branch`, `changes` (ids in the order of the source stamp) and `builders`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Simulate {
     #[command(flatten)]
     path: ConfigPath,
-    /// The changes, one JSON object a line; `-` is standard input
+    /// File with the changes, one JSON object per line; `-` for standard input
     #[arg(long, value_name = "FILE")]
     changes: PathBuf,
-    /// When the schedulers start: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z
+    /// Start of the simulation: seconds since 1970, or RFC 3339 such as 2026-06-01T03:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     from: Timestamp,
-    /// The last moment that counts, in the same forms
+    /// End of the simulation, inclusive: seconds since 1970, or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     until: Timestamp,
-    /// Print for programs, one JSON object a line
+    /// Print one JSON object per build set
     #[arg(long)]
     json: bool,
 }
 
 impl Simulate {
-    /// Reads configuration and changes and prints the sets; exit code 2 if one of them is wrong.
+    /// Reads the configuration and the changes, and prints the build sets. The exit code is 2 if
+    /// the configuration or a change is invalid.
     ///
     /// # Errors
-    /// A file cannot be read, or nothing can be printed.
+    /// A file cannot be read, or standard output cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         if self.until < self.from {
-            complain("error: --until is before --from; the simulation runs from --from on");
+            complain(
+                "buildmaster: error: --until is before --from; the simulation starts at --from",
+            );
             return Ok(ExitCode::from(USAGE));
         }
         let Some(config) = self.path.source()?.load(Scope::File, Tell::All)? else {
@@ -91,7 +93,7 @@ impl Simulate {
         })?;
         if late > 0 {
             complain(&format!(
-                "note: {late} of {} changes arrive after --until, too late to count",
+                "buildmaster: note: {late} of {} changes arrive after --until and are ignored",
                 history.len()
             ));
         }

@@ -125,7 +125,7 @@ impl<'a> Report<'a> {
         // On a terminal, the lines printed so far come first.
         self.out.flush()?;
         let at = moment::local(at, self.zone);
-        complain(&format!("note: {at}: scheduler {what}"));
+        complain(&format!("buildmaster: note: {at}: scheduler {what}"));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ fn two(harness: &mut Harness) {
 fn offer(harness: &mut Harness, at: f64, id: u64, branch: Option<&str>, repository: &str) {
     harness.run_until(at);
     let arrived_at = harness.wall(at);
-    let said = NewChange {
+    let content = NewChange {
         branch: branch.map(str::to_owned),
         repository: repository.to_owned(),
         files: vec!["important".to_owned()],
@@ -22,7 +22,7 @@ fn offer(harness: &mut Harness, at: f64, id: u64, branch: Option<&str>, reposito
         number: ChangeNumber(id),
         arrived_at,
         when: arrived_at,
-        said,
+        content,
     };
     harness.offer(at, Arc::new(change));
 }

@@ -68,7 +68,6 @@ const UNCLEAN: &[&str] = &[
     "src/vc",
     "tests/data",
     "tests/e2e",
-    "tests/it/buildslave_program.rs",
     "tests/sim",
 ];
 
