@@ -112,7 +112,7 @@
 //! At SIGTERM the core accepts no more work. Running builds are interrupted and end as RETRY,
 //! instances of latent slaves are stopped, and the writer commits.
 //!
-//! After `kill -9` the store finds the builds that are still open. It ends them as RETRY and
+//! After `kill -9` the store hands the open builds to the core, which ends them as RETRY and
 //! requeues their requests, or as EXCEPTION if a user had stopped them. Recorded instances are
 //! stopped before other instances start. Schedulers resume with their pending changes.
 //!

@@ -298,11 +298,11 @@ pub struct StepOutcome {
 /// The start of a build.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BuildStart {
-    /// Its number over all builders.
+    /// Number over all builders.
     pub build: BuildId,
-    /// Its builder.
+    /// Name of the builder.
     pub builder: BuilderName,
-    /// Its number within the builder.
+    /// Number within the builder.
     pub number: BuildNumber,
     /// Directory of the builder. No other build ever had this number in the directory.
     pub builddir: String,
@@ -371,11 +371,11 @@ pub struct StateId {
 /// An unfinished build.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenBuild {
-    /// Its number over all builders.
+    /// Number over all builders.
     pub build: BuildId,
-    /// Its builder.
+    /// Name of the builder.
     pub builder: BuilderName,
-    /// Its number within the builder.
+    /// Number within the builder.
     pub number: BuildNumber,
     /// Unfinished requests that the build serves.
     pub requests: Vec<RequestId>,
@@ -396,7 +396,7 @@ pub struct OpenBuild {
 pub struct OpenLog {
     /// The step's position in the build.
     pub step: u32,
-    /// Its name.
+    /// Name of the log.
     pub name: String,
     /// Bytes on the disk.
     pub size_bytes: u64,
