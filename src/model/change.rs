@@ -10,7 +10,7 @@ use super::{ChangeNumber, Properties, Timestamp};
 /// off by minutes.
 const MOST_AHEAD: Duration = Duration::from_secs(3600);
 
-/// The first moment of the year 1, and that of the year 10000.
+/// The beginning of the years 1 and 10000.
 const YEARS: std::ops::Range<Timestamp> =
     Timestamp::from_secs(-62_135_596_800)..Timestamp::from_secs(253_402_300_800);
 

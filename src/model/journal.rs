@@ -20,139 +20,139 @@ use super::{
 /// unreadable; `tests/data/ops.jsonl` has an example of each op.
 pub const OP_FORMAT: u32 = 1;
 
-/// A state change. The names of its variants and fields are part of the format of serialized
-/// ops: what is renamed here keeps its old name there.
+/// A state change. The names of variants and fields are part of the format of serialized ops: a
+/// renamed item keeps its old name there.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// A change was accepted.
     ChangeAdded(Arc<Change>),
-    /// A change was offered to the schedulers, after it was added.
+    /// A change was offered to the schedulers after its arrival was recorded.
     ChangeOffered {
-        /// Which change.
+        /// Number of the change.
         change: ChangeNumber,
         /// The decision of each scheduler, in the order of the configuration.
         decisions: Vec<(SchedulerName, Decision)>,
     },
     /// A set was submitted; its requests are queued with the set's submit time.
     SetSubmitted(Arc<BuildSet>),
-    /// The diff of the patch of a set, which was submitted in the same transaction.
+    /// The diff of a set's patch. The set is submitted in the same transaction.
     PatchKept {
-        /// Which set.
+        /// Number of the set.
         set: SetId,
-        /// The diff, or the set whose diff is copied.
+        /// The diff, or the set from which the diff is copied.
         body: PatchBody,
     },
     /// The last request of a set has finished.
     SetFinished {
-        /// Which set.
+        /// Number of the set.
         set: SetId,
-        /// Its result.
+        /// Result.
         result: Results,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
     /// A request has finished, by a build or without one.
     RequestFinished {
-        /// Which request.
+        /// Number of the request.
         request: RequestId,
-        /// Its result.
+        /// Result.
         result: Results,
-        /// Why it ended, if no build says so: somebody cancelled it, or stopped it before its build
-        /// began (BUI-11).
+        /// Reason, if no build has the reason: the request was cancelled, or stopped before its
+        /// build started (BUI-11).
         why: Option<String>,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
     /// A build has started; its requests are no longer queued.
     BuildStarted(Arc<BuildStart>),
-    /// Somebody has stopped a build that has not ended; the first reason counts. If the master is
+    /// A user has stopped a running build; the first reason counts. If the master is
     /// killed before the build ends, the build is not repeated (BUI-10).
     BuildStopped {
-        /// Which build.
+        /// Number of the build.
         build: BuildId,
-        /// Why (BUI-11).
+        /// Reason of the stop (BUI-11).
         reason: String,
     },
-    /// A build has ended. Its requests are finished, or queued again with [`Op::RequestRetries`],
-    /// in the same transaction.
+    /// A build has finished. Its requests are finished, or requeued with [`Op::RequestRetries`], in
+    /// the same transaction.
     BuildFinished {
-        /// Which build.
+        /// Number of the build.
         build: BuildId,
-        /// Its result.
+        /// Result.
         result: Results,
         /// Short text (BUI-08).
         text: Vec<String>,
-        /// Why it was stopped, if somebody stopped it (BUI-11).
+        /// Reason of the stop, if a user stopped the build (BUI-11).
         stop_reason: Option<String>,
         /// All properties at the end.
         properties: Properties,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
     /// A build of these requests failed to start, which counts as a start of each request (BRQ-06).
     StartFailed {
-        /// Which requests.
+        /// Numbers of the requests.
         requests: Vec<RequestId>,
     },
-    /// A request goes back from its build to the queue, with its old submit time (BUI-13, BUI-14).
+    /// A request is requeued after its build, with its old submit time (BUI-13, BUI-14).
     RequestRetries {
-        /// Which request.
+        /// Number of the request.
         request: RequestId,
-        /// Retries so far.
+        /// Number of retries so far.
         retries: u32,
     },
     /// A step has started.
     StepStarted {
-        /// The build it belongs to.
+        /// Number of the build.
         build: BuildId,
-        /// Its position in the build, from 0.
+        /// Position of the step in the build, from 0.
         index: u32,
-        /// Its unique name.
+        /// Name of the step, unique within the build.
         name: String,
-        /// What it does.
+        /// Description while running.
         text: Vec<String>,
         /// Whether the step has to wait for its locks before its work begins (STP-02).
         waits: bool,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
     /// A waiting step has got its locks; its work begins.
     StepHasLocks {
-        /// The build it belongs to.
+        /// Number of the build.
         build: BuildId,
-        /// Its position in the build.
+        /// Position of the step in the build.
         index: u32,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// What a step does has changed.
+    /// The description of a step has changed.
     StepText {
-        /// The build it belongs to.
+        /// Number of the build.
         build: BuildId,
-        /// Its position in the build.
+        /// Position of the step in the build.
         index: u32,
-        /// What it does now.
+        /// New description.
         text: Vec<String>,
     },
-    /// A step has ended.
+    /// A step has finished.
     StepFinished {
-        /// The build it belongs to.
+        /// Number of the build.
         build: BuildId,
-        /// Its position in the build.
+        /// Position of the step in the build.
         index: u32,
-        /// Its result.
+        /// Result.
         result: Results,
-        /// What it did.
+        /// Description when finished.
         text: Vec<String>,
-        /// What that means for its build.
+        /// Effect on the build.
         outcome: Box<StepOutcome>,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
     /// A step has opened a log.
     LogOpened {
-        /// The build it belongs to.
+        /// Number of the build.
         build: BuildId,
         /// The step's position in the build.
         step: u32,
@@ -165,7 +165,7 @@ pub enum Op {
     },
     /// A log is complete.
     LogClosed {
-        /// The build it belongs to.
+        /// Number of the build.
         build: BuildId,
         /// The step's position in the build.
         step: u32,
@@ -174,123 +174,125 @@ pub enum Op {
         /// Bytes of all channels together.
         size_bytes: u64,
     },
-    /// What a scheduler must know after a restart; `None` when there is nothing.
+    /// The state of a scheduler after a restart; `None` if it has none.
     SchedulerState {
-        /// Which scheduler.
+        /// Name of the scheduler.
         scheduler: SchedulerName,
-        /// Its own form of it.
+        /// The state, in the scheduler's own format.
         state: Option<Value>,
     },
-    /// A slave came, went, or told of itself.
+    /// A slave connected, disconnected, or reported its properties.
     SlaveState {
-        /// Which slave.
+        /// Name of the slave.
         slave: SlaveName,
-        /// Whether it is connected now.
+        /// Whether the slave is connected now.
         connected: bool,
-        /// What it told of itself: `admin`, `host`, `version` …; `None` leaves what is known.
+        /// The reported properties: `admin`, `host`, `version` and so on; `None` keeps the known
+        /// properties.
         info: Option<Arc<BTreeMap<String, String>>>,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// A slave was paused, or is no longer.
+    /// A slave was paused or unpaused.
     SlavePaused {
-        /// Which slave.
+        /// Name of the slave.
         slave: SlaveName,
-        /// How it is paused; absent: no longer.
+        /// The pause; absent: unpaused.
         pause: Option<Pause>,
     },
-    /// Somebody was told that a slave is away; over when it has connected (SLV-07).
+    /// Mail about a missing slave was sent. Reset when the slave connects (SLV-07).
     SlaveMissed {
-        /// Which slave.
+        /// Name of the slave.
         slave: SlaveName,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// Something was heard of a slave that is connected, or was.
+    /// A slave was heard from while it was connected.
     SlaveHeard {
-        /// Which slave.
+        /// Name of the slave.
         slave: SlaveName,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// A user has logged in from a network that is not on record, or not lately.
+    /// A user has logged in from a network without a recent record.
     LoginKnown {
         /// The login.
         record: LoginRecord,
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// An instance of a latent slave is about to be started, was started, or is gone (LAT-07).
+    /// An instance of a latent slave is about to start, has started, or is gone (LAT-07).
     SlaveInstance {
-        /// Which slave.
+        /// Name of the slave.
         slave: SlaveName,
-        /// The instance; absent: there is none any more.
+        /// The instance; absent: gone.
         instance: Option<InstanceRecord>,
     },
-    /// The big state of a builder changed (BLD-13).
+    /// The big state of a builder has changed (BLD-13).
     BuilderState {
-        /// Which builder.
+        /// Name of the builder.
         builder: BuilderName,
-        /// Its state.
+        /// The new state.
         state: BigState,
     },
-    /// What is expected of a builder's steps from now on, and of no others (PRG-03, PRG-04).
+    /// The new expectations for the steps of a builder, which replace the old ones (PRG-03,
+    /// PRG-04).
     StepsExpected {
-        /// Which builder.
+        /// Name of the builder.
         builder: BuilderName,
-        /// All that is expected.
+        /// The expectations.
         expected: Expectations,
     },
-    /// The builders and slaves of the configuration that is now in force, so that what is shown
-    /// from disk is what is configured.
+    /// The builders and slaves of the current configuration, so that `show` matches the
+    /// configuration.
     Configured {
         /// Builder names with the names of their slaves, in the order of the configuration.
         builders: Vec<(BuilderName, Vec<SlaveName>)>,
         /// Slave names, in the order of the configuration.
         slaves: Vec<SlaveName>,
     },
-    /// What is beyond a horizon has gone (MAS-08).
+    /// History older than a horizon was pruned (MAS-08).
     Pruned(Pruned),
-    /// A master has begun on the state.
+    /// A master has started on the state.
     EpochBegun {
-        /// Greater than all before.
+        /// Number of the start, greater than all earlier numbers.
         epoch: u64,
     },
 }
 
-/// What has gone, or goes with this, because it is beyond a horizon. Nothing that is open needs it;
-/// its numbers are never used again.
+/// Pruned history. Unfinished builds and sets need none of it, and its numbers are never reused.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pruned {
-    /// Finished builds with their steps and logs, and finished sets of which no build is left.
+    /// Finished builds with their steps and logs, and finished sets without remaining builds.
     Builds(Vec<BuildId>),
     /// The logs of finished builds.
     Logs(Vec<BuildId>),
-    /// Finished sets; those of which a build is left stay.
+    /// Finished sets; sets with remaining builds are kept.
     Sets(Vec<SetId>),
     /// Changes.
     Changes(Vec<ChangeNumber>),
-    /// Directories of logs, relative to the base directory, which the state has forgotten: now they
-    /// are not on the disk any more either.
+    /// Log directories that were deleted from the disk after the state had pruned them, relative to
+    /// the base directory.
     LogDirs(Vec<String>),
 }
 
-/// What a step that has ended means for its build: enough to go on after it without running it.
+/// The effect of a finished step on its build: enough to continue the build after the step without
+/// running the step again.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct StepOutcome {
-    /// What it adds to the build's result (BUI-07); absent if it was skipped.
+    /// Contribution to the build's result (BUI-07); absent if the step was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contribution: Option<Results>,
-    /// Whether only `always_run` steps run after it (BUI-06).
+    /// Whether only `always_run` steps run after the step (BUI-06).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub terminates: bool,
-    /// What it adds to the build's text (BUI-08).
+    /// Contribution to the build's text (BUI-08).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_text: Vec<String>,
-    /// What it took.
+    /// Time and output of the step.
     pub took: Effort,
-    /// The properties that it set.
+    /// Properties that the step set.
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,
 }
@@ -324,7 +326,7 @@ pub struct BuildStart {
     pub choice: String,
     /// Names of all steps, in order (BUI-04).
     pub planned: Vec<String>,
-    /// When.
+    /// Time of the event.
     pub at: Timestamp,
 }
 

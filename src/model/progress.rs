@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Seconds left at `now` of a step of which this is expected.
+    /// Remaining seconds at `now` of a step with this expectation.
     fn left(expected: Effort, output: &[(&str, u64)], now: i64) -> f64 {
         let forecast = forecast(&[("s", Some(expected))]);
         forecast.of_step(&begun("s", output), at(now)).unwrap().0
