@@ -520,7 +520,11 @@ async fn tjd_07_a_job_that_a_killed_master_had_taken_is_handed_in_once_more_at_m
             "submitted"
         ])
     );
-    assert!(world.reason("fatal").starts_with("it was not submitted"));
+    assert!(
+        world
+            .reason("fatal")
+            .starts_with("the job was not submitted")
+    );
     world.restart();
     assert_eq!(world.look(accepted).await, [""; 0]);
 }
