@@ -16,7 +16,7 @@ use crate::model::{BuilderName, RequestId};
 use crate::store::read::Among;
 use crate::text::{commas, printable};
 
-/// Stops a build that runs.
+/// Stop a running build.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct StopBuild {
     #[command(flatten)]
@@ -26,12 +26,13 @@ pub(super) struct StopBuild {
     reason: String,
     /// The build's builder.
     builder: String,
-    /// The build's number; `last` is the newest that runs and is not a try, `-1` the newest that runs.
+    /// The build's number; `last` is the newest that runs and is not a try, `-1` the newest that
+    /// runs.
     #[arg(allow_negative_numbers = true)]
     number: Nth,
 }
 
-/// Stops the build that a request is in.
+/// Stop the build of a request.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct StopRequest {
     #[command(flatten)]
@@ -43,7 +44,7 @@ pub(super) struct StopRequest {
     request: u64,
 }
 
-/// Cancels a request that waits.
+/// Cancel a queued request.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Cancel {
     #[command(flatten)]
@@ -52,7 +53,7 @@ pub(super) struct Cancel {
     request: u64,
 }
 
-/// Pings all slaves of a builder.
+/// Ping all slaves of a builder.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Ping {
     #[command(flatten)]
@@ -61,7 +62,7 @@ pub(super) struct Ping {
     builder: String,
 }
 
-/// Goes on after a clean stop was asked for; fails if the master does not stop, or is ending already.
+/// Cancel a clean stop; fails if the master is not stopping, or is already ending.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CancelStop {
     #[command(flatten)]

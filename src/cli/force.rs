@@ -14,7 +14,7 @@ use crate::control::{Request, Service};
 use crate::model::{BuilderName, Properties, SourceStamp};
 use crate::store::read::Among;
 
-/// Asks for a build.
+/// Force a build.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Force {
     #[command(flatten)]
@@ -46,14 +46,14 @@ pub(super) struct Force {
     /// A property of the build; can be given several times.
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
-    /// Who wants it; the build's property `owner`.
+    /// The user who wants the build; its property `owner`.
     #[arg(long)]
     owner: Option<String>,
     /// The builder.
     builder: String,
 }
 
-/// Builds again what a finished build has built.
+/// Build again what a finished build has built.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Rebuild {
     #[command(flatten)]
@@ -63,7 +63,8 @@ pub(super) struct Rebuild {
     reason: String,
     /// The build's builder.
     builder: String,
-    /// The build's number; `last` is the newest that has finished and was no try, `-1` the newest that has finished.
+    /// The build's number; `last` is the newest that has finished and was no try, `-1` the newest
+    /// that has finished.
     #[arg(allow_negative_numbers = true)]
     number: Nth,
 }

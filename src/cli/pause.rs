@@ -6,22 +6,22 @@ use super::base_dir::Master;
 use super::control::ask;
 use crate::botmaster::Ask;
 
-/// Gives a slave no new builds; those that run go on.
+/// Give a slave no new builds; its running builds continue.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Pause {
     #[command(flatten)]
     master: Master,
-    /// Why; shown to those who wait.
+    /// Why; shown to people whose builds wait.
     #[arg(long, default_value = "")]
     reason: String,
-    /// Who wants it.
+    /// The user who pauses it.
     #[arg(long, env = "USER", default_value = "")]
     by: String,
     /// The slave.
     slave: String,
 }
 
-/// Gives a paused slave builds again.
+/// Give a paused slave builds again.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Unpause {
     #[command(flatten)]
@@ -30,15 +30,16 @@ pub(super) struct Unpause {
     slave: String,
 }
 
-/// Has a slave's process end when it is idle.
+/// Shut a slave down when it is idle.
 ///
-/// It takes builds again when it has connected again. A slave inside the master (`type = "local"`) stays down until
-/// that is taken back, or the master is restarted.
+/// The slave takes builds again after it has connected again. A slave inside the master (`type =
+/// "local"`) stays down until the shutdown is cancelled or the master is restarted.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Graceful {
     #[command(flatten)]
     master: Master,
-    /// Take it back: a slave that has not been told to end yet stays, and one inside the master is started again.
+    /// Cancel the shutdown: a slave that still runs stays, and a slave inside the master is started
+    /// again.
     #[arg(long)]
     cancel: bool,
     /// The slave.

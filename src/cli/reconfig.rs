@@ -9,15 +9,16 @@ use super::configuration::{Scope, Source, Tell};
 use super::{USAGE, complain, control, say};
 use crate::control::Service;
 
-/// Has a running master take its changed configuration, as a whole or not at all.
+/// Put the changed configuration of a running master in force, as a whole or not at all.
 ///
-/// Whatever has not changed does not notice. A builder that has changed keeps its queue, its slaves and its running
-/// builds, which end as they began.
+/// What has not changed is not disturbed. A builder that has changed keeps its queue, its slaves
+/// and its running builds, which end as they began.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Reconfig {
     /// Only show what would change
     ///
-    /// All that could fail is tried: passwords are read, ports and job directories are opened, and let go again.
+    /// Everything that could fail is tried: passwords are read, ports and job directories are
+    /// opened and closed again.
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// Say nothing when all goes well.

@@ -1,9 +1,9 @@
-//! The handle by which everything outside the core asks it for something: change sources, the
-//! control socket, later the web.
+//! The handle by which change sources, the control socket and later the web ask the core.
 //!
-//! Invariants: an answer is given once, and only when what it says is on disk, except that a configuration is in force
-//! before that. While the disk takes no writes, work is refused at this door, so that nobody is told yes or left waiting;
-//! while it is only slow, work waits here.
+//! Invariants: a question is answered once, and only when what the answer says is on disk, except
+//! that a configuration is in force before that. While the state cannot be written, work is
+//! rejected here, so that no caller is answered too early or waits for ever; while the disk is only
+//! slow, work waits here.
 
 mod facts;
 mod news;
@@ -107,13 +107,13 @@ impl Control {
         self.writer.reader()
     }
 
-    /// Whether work can be handed in now: the master does not stop, and can write its state.
+    /// Whether the master takes work now: it is not stopping, and can write its state.
     #[must_use]
     pub fn takes_work(&self) -> bool {
         self.writer.is_healthy() && !self.newsroom.is_shutting_down()
     }
 
-    /// Hands in a change; changes are numbered in the order of these calls.
+    /// Submits a change; changes are numbered in the order of these calls.
     ///
     /// # Errors
     /// Why the change cannot be accepted now.
@@ -122,7 +122,8 @@ impl Control {
         self.begin(Ask::SubmitChange { change }).await
     }
 
-    /// Waits until a patch of so many bytes may be in memory; to be kept until its job is answered.
+    /// Waits until a patch of this size may be in memory; the permit is kept until its job is
+    /// answered.
     pub async fn room_for_patch(&self, size_bytes: usize) -> OwnedSemaphorePermit {
         let kib = size_bytes.div_ceil(1024).min(PATCHES_KIB);
         let kib = u32::try_from(kib).expect("the limit is a small number");
@@ -130,7 +131,7 @@ impl Control {
         room.expect("the semaphore is never closed")
     }
 
-    /// Hands in a try job for `scheduler`; `user` is who has logged in for that. Answered with its set.
+    /// Submits a try job to `scheduler`; `user` has logged in for that. Answered with its set.
     ///
     /// # Errors
     /// Why it is not built.
@@ -151,10 +152,10 @@ impl Control {
         Ok(set)
     }
 
-    /// Has the configuration file read again and taken, or with `dry_run` only compared.
+    /// Reads the configuration file again and puts it in force, or with `dry_run` only compares.
     ///
     /// # Errors
-    /// Why the configuration stays as it was: all that is wrong with the file, or what could not be opened.
+    /// Why the configuration is unchanged: all errors of the file, or what could not be opened.
     pub async fn reconfigure(&self, dry_run: bool) -> Result<Reconfigured, String> {
         let (answer, done) = oneshot::channel();
         let request = Reconfigure { dry_run, answer };
@@ -165,7 +166,8 @@ impl Control {
         done.await.map_err(|_| stopping())?
     }
 
-    /// Has the master end when the running builds have. Returns only if that comes to nothing, and says why.
+    /// Stops the master when the running builds have ended. Returns only if the master goes on, and
+    /// says why.
     pub async fn clean_shutdown(&self) -> String {
         let mut news = self.newsroom.subscribe();
         if let Err(why) = self.ask(Ask::CleanShutdown).await {
@@ -273,10 +275,11 @@ impl Pending {
     }
 }
 
-/// What all patches that are on their way from their senders to the state may take in memory: two of the largest.
+/// Most memory of all patches that are on their way from their senders to the state: two of the
+/// largest.
 const PATCHES_KIB: usize = 2 * MAX_PATCH_BYTES / 1024;
 
-/// The core has answered something else than what was asked.
+/// The core gave an answer of another kind than the question has.
 fn odd() -> String {
     "the master answered another question".to_owned()
 }

@@ -1,11 +1,11 @@
-//! What happens in the master, for subscribers: try clients, mail, pruning, later pages and notifiers
-//! (STA-01).
+//! What happens in the master, for subscribers: try clients, mail, pruning, later pages and
+//! notifiers (STA-01).
 //!
-//! Invariants: telling never waits and never fails, so that no subscriber can slow the master down. News
-//! have consecutive numbers, and every subscriber hears them in that order. The latest [`KEPT`] news are
-//! kept: a subscriber can begin at the number of any of them, and one that is slower than that is told how
-//! many it has missed, and looks at the state instead. What is on record is told only when it is durable
-//! or on its way to the disk in the same order.
+//! Invariants: telling never waits and never fails, so that no subscriber can slow the master down.
+//! News have consecutive numbers, and every subscriber hears them in that order. The latest
+//! [`KEPT`] news are kept: a subscriber can begin at the number of any of them, and one that is
+//! slower than that is told how many it has missed, and looks at the state instead. What is on
+//! record is told only when it is durable or on its way to the disk in the same order.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,8 +47,8 @@ pub struct Numbered {
     pub news: News,
 }
 
-/// News cannot be heard from the number that was asked for: they are not kept any more, or this run of the
-/// master has not told them.
+/// News cannot be heard from the number that was asked for: they are not kept any more, or this run
+/// of the master has not told them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("news are kept from number {} on", oldest.0)]
 pub struct NotKept {
@@ -59,7 +59,8 @@ pub struct NotKept {
 /// Why a subscriber hears no news now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Interruption {
-    /// The subscriber was too slow: so many news were dropped. The next are the oldest that are kept.
+    /// The subscriber was too slow: this number of news was dropped. The next are the oldest that
+    /// are kept.
     Missed(u64),
     /// The master is ending: no more news come.
     Ended,
@@ -104,8 +105,8 @@ impl Newsroom {
         Self::numbered_from(1)
     }
 
-    /// The newsroom of a master that starts at `at`. The numbers of all its news are above those of earlier
-    /// runs, so that a number from before a restart is recognized as one that is not kept.
+    /// The newsroom of a master that starts at `at`. The numbers of all its news are above those of
+    /// earlier runs, so that a number from before a restart is recognized as one that is not kept.
     #[must_use]
     pub fn started_at(at: Timestamp) -> Self {
         Self::numbered_from(u64::try_from(at.0).unwrap_or(1))
@@ -159,13 +160,15 @@ impl Newsroom {
         }
     }
 
-    /// Whether the master has been told to stop and takes no work any more; a clean shutdown can be cancelled.
+    /// Whether the master has been told to stop and takes no work any more; a clean shutdown can be
+    /// cancelled.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::Relaxed)
     }
 
-    /// The slaves that are to be shut down when they are idle, or were, and have not come again (SLV-08).
+    /// The slaves that are to be shut down when they are idle, or were, and have not come again
+    /// (SLV-08).
     #[must_use]
     pub fn graceful(&self) -> watch::Receiver<BTreeSet<SlaveName>> {
         self.graceful.subscribe()

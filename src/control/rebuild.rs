@@ -71,8 +71,8 @@ fn like(
     })
 }
 
-/// SST-07: what was built of `merged`, by revision: that which a step found out, else that with which the build began. It
-/// keeps the changes, and with them who is to blame.
+/// SST-07: what was built of `merged`, by revision: that which a step found out, else that with
+/// which the build began. It keeps the changes, and with them who is to blame.
 fn absolute(merged: &SourceStamp, properties: &Properties) -> SourceStamp {
     let asked_for = merged.revision_to_build().map(ToOwned::to_owned);
     SourceStamp {

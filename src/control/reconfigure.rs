@@ -1,27 +1,28 @@
-//! Asking for another configuration (MAS-03).
+//! Requests to read the configuration file again (MAS-03).
 
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::config::Difference;
 
-/// Somebody wants the configuration file to be read again.
+/// A request to read the configuration file again.
 #[derive(Debug)]
 pub struct Reconfigure {
-    /// Only say what would change.
+    /// Only answer what would change.
     pub dry_run: bool,
     /// Where the answer goes.
     pub answer: oneshot::Sender<Result<Reconfigured, String>>,
 }
 
-/// What came of it.
+/// The result of a reconfiguration.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Reconfigured {
-    /// What has changed, or would.
+    /// What has changed, or would change.
     #[serde(rename = "changes")]
     pub difference: Difference,
-    /// What is allowed but strange about the new configuration, as text for people; empty if nothing is.
+    /// Warnings about the new configuration, as text for people; empty if there are none.
     pub warnings: String,
-    /// What keeps the new configuration from being taken, as text for people; empty if it is taken, or would be.
+    /// Why the new configuration cannot be in force, as text for people; empty if it is, or could
+    /// be.
     pub problems: String,
 }

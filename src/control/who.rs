@@ -17,8 +17,8 @@ pub(super) async fn peer(stream: &UnixStream) -> String {
     }
 }
 
-/// Logs what `user` has asked for, and whether it was done. `act` is absent for a request that changes
-/// nothing: that is not logged.
+/// Logs what `user` has asked for, and whether it was done. `act` is absent for a request that
+/// changes nothing: that is not logged.
 pub(super) fn log(user: &str, act: Option<String>, done: &Result<serde_json::Value, String>) {
     let Some(act) = act else { return };
     match done {

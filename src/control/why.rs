@@ -1,4 +1,5 @@
-//! Why a request does not run: what the core says, or the record of a request that has ended (MAS-10).
+//! Why a request does not run: the answer of the core, or the record of a request that has ended
+//! (MAS-10).
 
 use tokio::sync::oneshot;
 

@@ -44,10 +44,7 @@ fn a_forced_build_has_what_was_asked_for_and_a_rebuild_has_it_again() {
     assert_eq!(text(&master.log("full", 1, "echo")), said);
 
     let none = told(&master, &["rebuild", "full", "7"]);
-    assert!(
-        none.stderr.contains("there is no build 7 of full"),
-        "{none}"
-    );
+    assert!(none.stderr.contains("there is no build full/7"), "{none}");
     let why = told(&master, &["why", "1"]);
     assert!(why.ok().starts_with("request 1 has finished with success"));
     let unknown = told(&master, &["why", "99"]);
@@ -233,7 +230,7 @@ fn slv_08_show_tells_who_is_to_end_and_that_it_was_taken_back() {
     told(&master, &["graceful", "one"]).ok();
     let slaves = told(&master, &["show", "slaves"]).ok();
     assert!(slaves.contains("connected, ends when idle"), "{slaves}");
-    assert!(shown().is_number());
+    assert!(shown().is_string(), "since when");
     told(&master, &["graceful", "one", "--cancel"]).ok();
     assert!(shown().is_null());
 }
