@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{BotMaster, Pinged, ReplyId};
+use super::{BotMaster, ReplyId};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, ChangeNumber, NewChange, Properties, RequestId,
     SchedulerName, SlaveName, SourceStamp, TryJob,
@@ -135,6 +135,17 @@ pub enum Answer {
     Pinged(Pinged),
     /// It is done.
     Done,
+}
+
+/// What a round of pings has found, beside slaves that did not answer.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Pinged {
+    /// Those that have answered.
+    pub answered: Vec<SlaveName>,
+    /// Those that are not attached, so that they were not asked.
+    pub away: Vec<SlaveName>,
+    /// Latent ones that are not attached, as it should be while no build wants them.
+    pub down: Vec<SlaveName>,
 }
 
 /// The numbers of a set and of its first request.

@@ -414,3 +414,6 @@ impl Instances {
         &mut self.slaves[slave.0]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,36 @@
-//! The core: builders, slave-builders, slaves, build sets, requests. Pure; the single owner of control state.
+//! The core: a coordinator over machines that own their fields. Pure; the single owner of control state.
 //!
-//! One face: [`BotMaster::handle`] takes what has happened, [`BotMaster::next_command`] gives what is to
-//! be done, [`BotMaster::poll_timeout`] is the one next deadline of every timer there is.
+//! One face: [`BotMaster::handle`] takes what has happened, [`BotMaster::next_command`] gives what is
+//! to be done, [`BotMaster::poll_timeout`] is the one next deadline of every timer there is.
 //!
 //! Invariants:
-//! - after each input no request waits that could start (BLD-07), and of those that could, the one that goes
-//!   first is that with the highest priority of its own, then of its builder, then the oldest (BRQ-02, BRQ-09);
-//! - a request is in one place: not yet durable, queued, in a build that starts, or in one with a number;
+//! - after each input no request waits that could start (BLD-07), and of those that could, the first is
+//!   that with the highest priority of its own, then of its builder, then the oldest (BRQ-02, BRQ-09);
+//! - a request is in one place: not yet durable, queued, in a build that starts, or in one with a
+//!   number;
 //! - what must survive a crash is on disk before it is answered, announced or run;
-//! - a slave is attached to its builders with its login answered, or it is on its way there with a deadline, or it is
-//!   not connected (SLV-03); a builder that alone cannot be attached is tried again at a time that is known (row 5);
-//! - an input costs a logarithm of what there is, and looks only at what it touches;
+//! - an input costs a logarithm of what there is, and only what it touches is looked at;
 //! - equal seeds and inputs give equal commands.
 //!
-//! Where to read: a change comes in by `intake`, a slave by `attach`, which tells it its builders by `listing`; `starting` brings the two
-//! together, `building` follows the build to its end, `cancelling` cuts it short, people ask for builds by `forcing` and keep
-//! slaves from them by `pausing`, `locking` lets it
-//! wait for its locks, `substantiating` starts and stops the instances of latent slaves, `stopping` ends it all, `why` tells what a
-//! request waits for, `live` what else is not on disk. `slavebuilder` is the table of
-//! SEMANTICS section 13.
+//! The machines know nothing of each other. Each is handed [`Out`](out::Out), with the present, the
+//! configuration as it is laid out ([`layout`]), timers and commands, and leaves there what it has come
+//! to ([`outcome`]) and what it has touched. [`following`] passes that on until all machines agree, so
+//! that nothing is kept true by a call that could be forgotten.
+//!
+//! | machine | owns |
+//! | --- | --- |
+//! | [`intake`] | schedulers, open sets and their requests |
+//! | [`dispatch`] | queues, slaves that are idle, turns, choice: *work and an idle slave imply a match* |
+//! | [`builds`] | builds that start or run, their numbers, stops and expectations |
+//! | [`roster`] | slaves: connections, attachments (the table of SEMANTICS section 13), pings |
+//! | [`instances`] | instances of latent slaves, and the builds that wait for them |
+//! | [`locks`] | who holds which lock, and who waits |
+//! | [`big_state`] | what the big states of builders follow from |
+//!
+//! The other files are the coordinator's, by what they are about: `submitting` changes and builds that
+//! people ask for, `queueing` requests, `building` what the stages of a build mean for others,
+//! `cancelling` and `stopping`, `locking`, `substantiating` latent slaves, `reconfiguration` and
+//! `recovery`. `why` says what a request waits for, `view` and `live` what else can be seen.
 
 mod ask;
 mod attempt;
@@ -55,6 +67,8 @@ mod stopping;
 mod submitting;
 mod substantiating;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod timers;
 mod view;
@@ -77,7 +91,7 @@ use self::timers::Timer;
 use crate::config::Config;
 use crate::model::{Mono, Now, Recovered, Timestamp};
 
-pub use ask::{Answer, Ask, FORCED, Forced};
+pub use ask::{Answer, Ask, FORCED, Forced, Pinged};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
 pub use event::{BuilderPoint, Event};
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
@@ -88,7 +102,6 @@ pub use locks::LockUser;
 pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
 pub(crate) use recovery::end_last_run;
-pub use roster::Pinged;
 pub use stopping::STOP_TIME;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};
@@ -96,7 +109,6 @@ pub use why::{Blocker, BlockerKind};
 /// The core of the master.
 #[derive(Debug)]
 pub struct BotMaster {
-    /// The present, the configuration, and what is to come of the input at hand.
     out: Out,
     phase: Phase,
     /// Since when it is in that phase.

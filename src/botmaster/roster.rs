@@ -20,7 +20,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::pinging::Pinged;
 use self::pinging::Round;
 use self::slave::Slave;
 pub(super) use self::slave::{Failure, Phase, Session};
@@ -370,3 +369,6 @@ fn use_of(attachment: &SlaveBuilder) -> Use {
         None => Use::Idle,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use super::*;
 use crate::botmaster::Command;
 use crate::botmaster::dispatch::Way;
 use crate::botmaster::ids::SlaveIx;
-use crate::botmaster::layout::Layout;
+use crate::botmaster::testing::{commands, out, persisted};
 use crate::botmaster::tests::config;
-use crate::model::{Now, RequestId};
+use crate::model::RequestId;
 
 /// Builds of builder "b" on slave "s".
 struct Table {
@@ -18,12 +18,9 @@ struct Table {
 
 impl Table {
     fn new() -> Self {
-        let config = Arc::new(config(&[("b", &["s"])]));
-        let mut layout = Layout::new(Arc::clone(&config));
-        let _laid_out = layout.set_config(&config);
         Self {
             builds: Builds::new(&NextNumbers::default(), BTreeMap::new()),
-            out: Out::new(layout, Now::default()),
+            out: out(config(&[("b", &["s"])])),
         }
     }
 
@@ -44,8 +41,7 @@ impl Table {
     fn accept(&mut self, id: AttemptId) -> Box<BuildPlan> {
         let info = BTreeMap::new();
         self.builds.record_start(&mut self.out, id, &[], &info);
-        self.out.on_persisted(crate::model::Ticket(u64::MAX));
-        let effects = std::iter::from_fn(|| self.out.next_due());
+        let effects = persisted(&mut self.out).into_iter();
         let mut runs = effects.filter_map(|effect| match effect {
             Effect::Run(_, plan) => Some(plan),
             Effect::Reply(..)
@@ -102,7 +98,7 @@ fn a_build_ends_once_and_not_before_it_runs() {
 #[test]
 fn what_comes_between_record_and_run_ends_the_build_without_a_run() {
     let runs = |t: &mut Table| {
-        let commands = std::iter::from_fn(|| t.out.next_command());
+        let commands = commands(&mut t.out).into_iter();
         let is_run = |c: Command| {
             matches!(
                 c,

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::Roster;
 use super::slave::Failure;
 use super::slavebuilder::{PingAsked, RoundId};
@@ -12,22 +10,11 @@ use crate::botmaster::ids::{AttemptId, BuilderIx, Epoch, PingId, ReplyId, Sessio
 use crate::botmaster::out::Out;
 use crate::botmaster::outcome::Outcome;
 use crate::botmaster::timers::Timer;
-use crate::botmaster::{Answer, BuilderPoint, Event, SlaveCommand};
+use crate::botmaster::{Answer, BuilderPoint, Event, Pinged, SlaveCommand};
 use crate::model::{BuilderName, SlaveName};
 
 /// How long a ping by control may take (BLD-16).
 const CONTROL_PING_TIME: Duration = Duration::from_secs(30);
-
-/// What a round of pings has found, beside slaves that did not answer.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Pinged {
-    /// Those that have answered.
-    pub answered: Vec<SlaveName>,
-    /// Those that are not attached, so that they were not asked.
-    pub away: Vec<SlaveName>,
-    /// Latent ones that are not attached, as it should be while no build wants them.
-    pub down: Vec<SlaveName>,
-}
 
 /// A request to ping all slaves of a builder.
 #[derive(Debug)]

@@ -21,7 +21,10 @@ fn latent(builders: &[(&str, &[&str])], wait: Option<u64>) -> Harness {
     Harness::new(latent_config(builders, wait))
 }
 
-fn latent_config(builders: &[(&str, &[&str])], wait: Option<u64>) -> Config {
+pub(in crate::botmaster) fn latent_config(
+    builders: &[(&str, &[&str])],
+    wait: Option<u64>,
+) -> Config {
     let mut config = config(builders);
     for at in 0..config.slaves.len() {
         make_latent(&mut config, at, wait);

@@ -31,6 +31,7 @@ mod why;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+pub(super) use self::latent::latent_config;
 use self::short::short;
 use super::buildset::OpenSets;
 use super::*;
