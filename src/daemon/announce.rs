@@ -1,10 +1,10 @@
-//! Events as lines of the program's log.
+//! Writes events to the master's log.
 
 use tracing::{debug, error, info, warn};
 
 use crate::botmaster::{Event, LockUser};
 
-/// Writes one line about `event`. Texts from outside are escaped, so they cannot forge lines.
+/// Writes one line about `event`. Text from outside is escaped, so it cannot forge lines.
 pub(super) fn announce(event: &Event) {
     match event {
         Event::ChangeAdded(change) => info!(
@@ -17,7 +17,7 @@ pub(super) fn announce(event: &Event) {
             "change accepted"
         ),
         Event::SchedulerFailed { scheduler, why } => {
-            warn!(%scheduler, "the scheduler failed: {why}");
+            warn!(%scheduler, "scheduler failed: {why}");
         }
         Event::SetSubmitted(set) => info!(
             set = set.id.0,
@@ -26,7 +26,7 @@ pub(super) fn announce(event: &Event) {
             reason = ?set.reason,
             "build set submitted"
         ),
-        Event::FirstFailure { set } => debug!(set = set.0, "a request of the set has failed"),
+        Event::FirstFailure { set } => debug!(set = set.0, "first request of the build set failed"),
         Event::SetFinished { set, result } => info!(set = set.0, "build set finished: {result}"),
         Event::RequestQueued { request, builder } => {
             debug!(request = request.0, %builder, "request queued");
@@ -43,14 +43,14 @@ pub(super) fn announce(event: &Event) {
             %slave,
             since = since.to_rfc3339(),
             why = ?why.as_deref().unwrap_or_default(),
-            "slave is missing"
+            "slave missing"
         ),
         Event::StartFailed {
             builder,
             slave,
             why,
         } => {
-            warn!(%builder, %slave, "the build could not be started: {why}");
+            warn!(%builder, %slave, "build failed to start: {why}");
         }
         Event::BuildStarted(start) => info!(
             builder = %start.builder,
@@ -73,7 +73,7 @@ pub(super) fn announce(event: &Event) {
                 LockUser::Build => "",
                 LockUser::Step { name, .. } => name,
             };
-            debug!(%builder, build = number.0, step, "the locks are granted");
+            debug!(%builder, build = number.0, step, "locks granted");
         }
         Event::BuildInterrupted {
             builder,
@@ -81,7 +81,7 @@ pub(super) fn announce(event: &Event) {
             reason,
         } => {
             let build = number.map(|number| number.0);
-            info!(%builder, build, reason = ?reason, "build is being stopped");
+            info!(%builder, build, reason = ?reason, "stopping build");
         }
         Event::BuildFinished {
             builder,
@@ -101,18 +101,18 @@ pub(super) fn announce(event: &Event) {
             address,
             why,
         } => {
-            debug!(%slave, peer.addr = %address, "slave refused: {why}");
+            debug!(%slave, peer.addr = %address, "slave rejected: {why}");
         }
         Event::FailedConnect {
             builder,
             slave,
             why,
         } => {
-            warn!(%builder, %slave, "the builder could not be attached: {why}");
+            warn!(%builder, %slave, "builder failed to attach: {why}");
         }
         Event::SlaveRejoins { slave, why } => warn!(
             %slave,
-            "the slave is to connect again when its builds have ended: {}",
+            "slave must reconnect after its builds: {}",
             why.escape_debug()
         ),
         Event::OnBuilder {
@@ -126,16 +126,16 @@ pub(super) fn announce(event: &Event) {
             what,
         } => debug!(%builder, "{}", what.as_str()),
         Event::PingFailed { builder, slave } => {
-            warn!(%builder, %slave, "the slave did not answer a ping");
+            warn!(%builder, %slave, "slave did not answer a ping");
         }
         Event::SlaveHeldBack { slave, delay } => {
-            warn!(%slave, delay_ms = delay.as_millis(), "no builds for the slave for a while");
+            warn!(%slave, delay_ms = delay.as_millis(), "slave gets no builds until the delay is over");
         }
         Event::Substantiating { builder, slave } => {
-            info!(%builder, %slave, "the slave's instance is being started");
+            info!(%builder, %slave, "starting instance");
         }
         Event::Substantiated { builder, slave } => {
-            debug!(%builder, %slave, "the slave's instance has attached");
+            debug!(%builder, %slave, "instance attached");
         }
         Event::SubstantiateFailed {
             builder,
@@ -143,32 +143,32 @@ pub(super) fn announce(event: &Event) {
             why,
         } => warn!(%builder, %slave, "{}", why.escape_debug()),
         Event::InstanceStopping { slave, why } => {
-            info!(%slave, "the slave's instance is being stopped: {}", why.escape_debug());
+            info!(%slave, "stopping instance: {}", why.escape_debug());
         }
-        Event::InstanceStopped { slave } => info!(%slave, "the slave's instance is stopped"),
+        Event::InstanceStopped { slave } => info!(%slave, "instance stopped"),
         Event::InstanceStopFailed { slave, why, again } => error!(
             %slave,
             again_ms = again.as_millis(),
-            "the slave's instance could not be stopped: {}",
+            "instance failed to stop: {}",
             why.escape_debug()
         ),
         Event::PingedLatent { builder, slave } => debug!(%builder, %slave, "ping latent"),
         Event::SlavePaused {
             slave,
             pause: Some(pause),
-        } => info!(%slave, by = %pause.by, reason = %pause.reason, "the slave is paused"),
-        Event::SlavePaused { slave, pause: None } => info!(%slave, "the slave takes builds again"),
+        } => info!(%slave, by = %pause.by, reason = %pause.reason, "slave paused"),
+        Event::SlavePaused { slave, pause: None } => info!(%slave, "slave unpaused"),
         Event::SlaveGraceful {
             slave,
             graceful: true,
-        } => info!(%slave, "the slave is told to end when it is idle"),
+        } => info!(%slave, "graceful shutdown of slave requested"),
         Event::SlaveGraceful {
             slave,
             graceful: false,
-        } => info!(%slave, "the slave need not end any more"),
-        Event::Reconfigured => info!("the new configuration is in force"),
-        Event::ShuttingDown { clean: true } => info!("no new builds; waiting for those that run"),
-        Event::ShuttingDown { clean: false } => info!("no new builds; interrupting those that run"),
-        Event::ShutdownCancelled => info!("the shutdown was cancelled"),
+        } => info!(%slave, "graceful shutdown of slave cancelled"),
+        Event::Reconfigured => info!("reconfigured"),
+        Event::ShuttingDown { clean: true } => info!("stopping: no new builds, waiting for running builds"),
+        Event::ShuttingDown { clean: false } => info!("stopping: no new builds, interrupting running builds"),
+        Event::ShutdownCancelled => info!("stop cancelled"),
     }
 }

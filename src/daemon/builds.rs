@@ -1,4 +1,4 @@
-//! The builds that run: a task each, with a way to reach it.
+//! The running builds: one task for each build, with a channel to the task.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,12 +16,13 @@ use crate::net::Tasks;
 use crate::net::slave::SlaveBuilderHandle;
 use crate::store::Writer;
 
-/// Messages that may wait for one build: [`STOPS`], the loss of its slave, which comes once, a grant of locks that nobody
-/// waits for any more, and one that the build waits for: it asks for locks again only when it has read what came before.
-/// So all fit.
+/// Maximum number of queued messages to a build: [`STOPS`], one loss of its slave, one outdated
+/// grant of locks, and one current grant. The build requests locks again only after it has read all
+/// earlier messages, so all messages fit.
 const MESSAGES: usize = 8;
 
-/// Stops among them. People may stop a build as often as they like; of stops that were not read, some are as good as all.
+/// Maximum number of unread stops. Users may stop a build any number of times; further unread stops
+/// add nothing.
 const STOPS: usize = 4;
 
 /// The running builds.
@@ -54,7 +55,8 @@ impl Builds {
         }
     }
 
-    /// Does what the core wants of a build; `slave` gives the slave's side of a builder.
+    /// Carries out a command of the core for a build. `slave` returns the slave's side of a
+    /// builder.
     pub(super) fn carry_out(
         &mut self,
         build: BuildId,
@@ -76,7 +78,8 @@ impl Builds {
         }
     }
 
-    /// Runs a build over `slave`, or ends it at once as one whose slave is lost if that is gone.
+    /// Runs a build on `slave`. If the slave is gone, the build ends at once as a build with a lost
+    /// slave.
     fn run(&mut self, plan: Box<BuildPlan>, session: SessionId, slave: Option<SlaveBuilderHandle>) {
         let (control, told) = mpsc::channel(MESSAGES);
         let build = plan.build;
@@ -84,10 +87,10 @@ impl Builds {
         let ask = self.tell.clone();
         let locks = LockDesk::new(move |input| {
             let ask = ask.clone();
-            // As with the end of the build: nobody listens only when the master is ending.
+            // The receiver is gone only when the master is stopping.
             async move { drop(ask.send(Happened::Told(input)).await) }
         });
-        // From the build's own beginning: a clock that was set before does not matter.
+        // Count from the start of the build, so earlier changes of the clock do not matter.
         let clock = self.clock.restarted();
         let (journal, logs, tell) = (self.journal.clone(), self.logs.clone(), self.tell.clone());
         let span = info_span!("build", builder = %plan.builder.name, number = plan.number.0);
@@ -101,7 +104,7 @@ impl Builds {
             };
             let abandoned = outcome.abandoned_command;
             let finished = Happened::Told(BuildInput::Finished { outcome }.of(build));
-            // Nobody listens only when the master is ending, and then recovery takes over.
+            // The receiver is gone only when the master is stopping; then recovery takes over.
             let _ended = tell.send(finished).await;
             if abandoned {
                 let _ended = tell.send(Happened::Abandoned(session)).await;
@@ -109,20 +112,20 @@ impl Builds {
         });
     }
 
-    /// A build has ended.
+    /// Removes a finished build.
     pub(super) fn ended(&mut self, build: BuildId) {
         self.running.remove(&build);
     }
 
     fn send(&self, build: BuildId, message: Control) {
         if let Some(control) = self.running.get(&build) {
-            // Full or closed: it has been told, or it has ended.
+            // If full, the build has enough stops; if closed, the build has ended.
             let _told = control.try_send(message);
         }
     }
 }
 
-/// Whether there is room for a stop beside what must not be lost.
+/// Whether the queue has room for a stop besides the reserved messages.
 fn takes_stop(control: &mpsc::Sender<Control>) -> bool {
     MESSAGES - control.capacity() < STOPS
 }

@@ -1,8 +1,9 @@
-//! The task that owns the core: tells it what happens, does what it wants done.
+//! The task that owns the core: passes events to the core and carries out its commands.
 //!
-//! Invariants: it waits for nothing but the next event, least of all for the disk, so that signals, deadlines and
-//! whoever asks are served whatever the disk does. While the writer is far behind, nobody new is let in: slaves wait here, changes
-//! and wishes for builds at [`crate::control`]. What those can cause who are in already is bounded.
+//! Invariants: the engine waits only for the next event, never for the disk. So a slow disk does
+//! not delay signals, deadlines or callers. While the writer is far behind, the engine accepts no
+//! new work: slaves wait here, and changes and build requests wait at [`crate::control`]. The work
+//! that accepted peers can cause is limited.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,26 +25,26 @@ use crate::model::Ticket;
 use crate::net::{Refusals, Refused, Tasks};
 use crate::store::Writer;
 
-/// Most things taken in before what they cause is carried out.
+/// Maximum number of events to handle before their commands are carried out.
 const BATCH: usize = 128;
 
-/// Things that may wait for the core; more wait where they happen.
+/// Maximum number of queued events; further events wait at their sources.
 const HAPPENED: usize = 4096;
 
-/// What reaches the engine from outside.
+/// The channels into the engine.
 #[derive(Debug)]
 pub(super) struct Channels {
-    /// The last ticket that is on disk.
+    /// The newest durable ticket.
     pub(super) confirmed: watch::Receiver<Ticket>,
-    /// What people and peers ask.
+    /// Questions of users and peers.
     pub(super) questions: mpsc::Receiver<Question>,
-    /// Slaves whose password was right.
+    /// Slaves that have logged in.
     pub(super) logins: mpsc::Receiver<SlaveLogin>,
-    /// What signals ask for.
+    /// Requests of signals.
     pub(super) wishes: mpsc::Receiver<Wish>,
-    /// What instances of latent slaves are told.
+    /// Connection data for instances of latent slaves.
     pub(super) access: watch::Receiver<Arc<Access>>,
-    /// Who was refused at the doors.
+    /// Rejected logins.
     pub(super) refusals: Arc<Refusals>,
     /// What others have seen of the core.
     pub(super) snapshots: Snapshots,
@@ -64,11 +65,11 @@ pub(super) struct Engine {
     reconfigure: mpsc::Sender<Reconfigure>,
     replies: HashMap<ReplyId, oneshot::Sender<Said>>,
     next_reply: u64,
-    /// Whether the last batch was a full one, so that everybody else is looked at before the next.
+    /// Whether the last batch was full; then all other sources come before the next batch.
     others_first: bool,
 }
 
-/// What wakes the engine.
+/// An event that wakes the engine.
 enum Event {
     Happened,
     Confirmed,
@@ -76,12 +77,12 @@ enum Event {
     LoggedIn(SlaveLogin),
     Signalled(Wish),
     Due,
-    /// Nobody but the slaves and builds had anything to say.
+    /// Only slaves and builds had events.
     NoOthers,
 }
 
 impl Event {
-    /// Whether the core may be another one after it.
+    /// Whether the event can change the core.
     const fn changes_core(&self) -> bool {
         match self {
             Self::Asked(Question::Live(_) | Question::Why(..)) | Self::NoOthers => false,
@@ -128,7 +129,7 @@ impl Engine {
         }
     }
 
-    /// Runs until the core wants to end.
+    /// Runs until the core stops.
     pub(super) async fn run(&mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while !self.carry_out() {
@@ -173,7 +174,7 @@ impl Engine {
         self.turn_away();
     }
 
-    /// Nobody is heard any more: those who wait to be, or for an answer, are told that the master stops.
+    /// Closes all channels. Callers that are waiting get the answer that the master is stopping.
     fn turn_away(&mut self) {
         self.channels.questions.close();
         while self.channels.questions.try_recv().is_ok() {}
@@ -182,11 +183,11 @@ impl Engine {
         self.replies.clear();
     }
 
-    /// Waits for the next event. What has happened is taken in batches. Every branch is
-    /// cancel-safe: a value is taken only when its branch is the one that completes.
+    /// Waits for the next event. Events are taken in batches. Every branch is cancel-safe: a value
+    /// is taken only when its branch completes.
     ///
-    /// What is rare comes first. Slaves and builds may have something to say without end, so that
-    /// after a full batch of theirs everybody else gets one turn.
+    /// Rare events come first. Slaves and builds can produce events without end, so after a full
+    /// batch all other sources get one turn.
     async fn next_event(&mut self, batch: &mut Vec<Happened>) -> Event {
         let due = self.core.poll_timeout().map(|at| self.clock.instant(at));
         let sleep = async {
@@ -213,7 +214,7 @@ impl Engine {
         }
     }
 
-    /// A signal wants it; how it went is in the log.
+    /// Reconfigures at the request of a signal. The result goes to the log.
     fn reconfigure(&self) {
         let (answer, _) = oneshot::channel();
         let request = Reconfigure {
@@ -221,7 +222,7 @@ impl Engine {
             answer,
         };
         if self.reconfigure.try_send(request).is_err() {
-            debug!("a reconfiguration is waiting already");
+            debug!("a reconfigure is already pending");
         }
     }
 
@@ -245,7 +246,7 @@ impl Engine {
                 };
                 self.core.handle(self.clock.now(), input);
             }
-            // Whoever looks may have left.
+            // The receiver may be gone.
             Question::Why(request, answer) => {
                 let refusals = self.channels.refusals.list(self.clock.wall());
                 drop(answer.send(self.core.why(request, &refusals)));
@@ -267,7 +268,7 @@ impl Engine {
         reply
     }
 
-    /// Keeps in mind whom the core refuses, until a slave of that name is attached.
+    /// Remembers rejected slaves until a slave of the name is attached.
     fn note_refusal(&self, event: &botmaster::Event) {
         if let botmaster::Event::SlaveRefused {
             slave,
@@ -283,18 +284,18 @@ impl Engine {
         }
     }
 
-    /// Does all that the core wants done now; says whether the core wants to end.
+    /// Carries out all pending commands of the core. Returns whether the core has stopped.
     fn carry_out(&mut self) -> bool {
         let mut exit = false;
         while let Some(command) = self.core.next_command() {
             match command {
                 Command::Persist { ticket, ops } => self.writer.hand_in(ticket, ops),
                 Command::Reply { to, result } => {
-                    // Whoever asked may have gone away; what was done stays done.
+                    // The caller may be gone; the result remains.
                     if let Some(answer) = self.replies.remove(&to)
                         && answer.send(result).is_err()
                     {
-                        debug!("nobody waits for the answer any more");
+                        debug!("the caller is gone, answer dropped");
                     }
                 }
                 Command::Slave { session, what } => self.sessions.carry_out(session, what),

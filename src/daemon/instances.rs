@@ -1,11 +1,13 @@
-//! Instances of latent slaves: starts and stops them by commands, and tells the core what came of it (LAT-11).
+//! Starts and stops instances of latent slaves by commands, and reports the results to the core
+//! (LAT-11).
 //!
-//! Every kind is a pair of commands in the end ([`commands`]), and there is one way of running them ([`run`]). Each
-//! instance has tasks of its own, so that none waits for another (LAT-08).
+//! Every kind of instance is a pair of commands ([`commands`]), and all commands run in the same
+//! way ([`run`]). Each instance has its own tasks, so no instance waits for another (LAT-08).
 //!
-//! Invariants: a stop begins when the start of its instance has ended, whatever its end was, so that a stop never misses
-//! what a start is about to make, also if the master was killed that had begun it; a stop knows the identity if the start came to print it. A stop that runs when the
-//! master ends runs on.
+//! Invariants: a stop begins only after the start of the instance has ended in any way, even if the
+//! master that began the start was killed. So a stop never misses an instance that is about to be
+//! created. A stop knows the identity if the start printed it. A stop that is running when the
+//! master ends continues.
 
 mod commands;
 mod orphans;
@@ -31,14 +33,14 @@ use crate::process::Environment;
 use commands::Told;
 use run::{Ended, Run, run};
 
-/// What instances are told so that they can connect.
+/// The data with which instances connect to the master.
 #[derive(Default)]
 pub(super) struct Access {
-    /// What the commands that start and stop them find in their environment beside what is meant for them.
+    /// The environment of the start and stop commands, without the variables for the instance.
     pub(super) environment: Arc<Environment>,
     /// The passwords of the latent slaves.
     pub(super) passwords: BTreeMap<SlaveName, Vec<u8>>,
-    /// The first address of the slave port.
+    /// First address of the slave port.
     pub(super) address: Option<SocketAddr>,
 }
 
@@ -52,7 +54,7 @@ impl fmt::Debug for Access {
     }
 }
 
-/// The instances that this run of the master has started.
+/// The instances that were started in this run of the master.
 #[derive(Debug)]
 pub(super) struct Instances {
     started: HashMap<SlaveName, Started>,
@@ -64,14 +66,14 @@ pub(super) struct Instances {
 #[derive(Debug)]
 struct Started {
     id: InstanceId,
-    /// Ends the start.
+    /// Ends the start command.
     cancel: CancellationToken,
-    /// The identity, when the start has ended; empty if it did not come to tell it.
+    /// The identity, once the start has ended; empty if the start did not print it.
     identity: watch::Receiver<Option<String>>,
 }
 
 impl Instances {
-    /// None.
+    /// No instances.
     pub(super) fn new(
         access: watch::Receiver<Arc<Access>>,
         tell: mpsc::Sender<Happened>,
@@ -85,7 +87,7 @@ impl Instances {
         }
     }
 
-    /// Does what the core wants of an instance.
+    /// Carries out a command of the core for an instance.
     pub(super) fn carry_out(&mut self, instance: InstanceId, command: InstanceCommand) {
         match command {
             InstanceCommand::Start { slave } => self.start(instance, slave),
@@ -111,12 +113,12 @@ impl Instances {
                 instance: id,
                 what: InstanceInput::Started { result },
             };
-            // Nobody listens any more when the master has ended.
+            // The receiver is gone once the master has ended.
             drop(tell.send(Happened::Told(input)).await);
         });
     }
 
-    /// Stops an instance, which may still be starting, or may be of an earlier run of the master.
+    /// Stops an instance, which may still be starting or be from an earlier run of the master.
     fn stop(&mut self, id: InstanceId, slave: SlaveName, record: InstanceRecord) {
         let started = self.started.get(&slave).filter(|s| s.id == id);
         let started = started.map(|s| (s.cancel.clone(), s.identity.clone()));
@@ -134,7 +136,7 @@ impl Instances {
                     ended = identity.wait_for(Option::is_some) => {
                         ended.ok().and_then(|said| said.clone())
                     }
-                    // There is no time left to wait for a start that is let end by itself.
+                    // There is no time left to wait for a start that may end by itself.
                     () = tasks.stopping() => None,
                 };
                 known = said.filter(|said| !said.is_empty()).unwrap_or(known);
@@ -158,13 +160,13 @@ fn span(slave: &SlaveName, what: &'static str) -> Span {
     info_span!("instance", %slave, what)
 }
 
-/// Answers with the identity, as far as it is known, also if it failed.
+/// Starts an instance. Returns its identity if known, even on a failure.
 async fn start(
     slave: &SlaveConfig,
     mut access: watch::Receiver<Arc<Access>>,
     cancel: CancellationToken,
 ) -> (String, InstanceStart) {
-    // A slave that has just been configured gets its password a moment later.
+    // A newly configured slave gets its password a moment later.
     let known = access.wait_for(|access| access.passwords.contains_key(&slave.name));
     let known = match tokio::time::timeout(ACCESS_PATIENCE, known).await {
         Ok(Ok(access)) => Arc::clone(&access),
@@ -203,7 +205,7 @@ async fn start(
     (said, result)
 }
 
-/// Nothing if the master has ended first.
+/// Waits for the password; nothing if the master ends first.
 async fn stop(
     slave: &SlaveName,
     identity: String,
@@ -232,7 +234,7 @@ async fn stop(
     });
     tokio::pin!(run);
     let ended = tokio::select! {
-        // The command is begun before this can be ready.
+        // The command starts before this can be ready.
         biased;
         ended = &mut run => ended,
         () = tasks.stopping() => return None,
@@ -250,8 +252,8 @@ fn with(
     environment
 }
 
-/// The exit code of a start command that there is no instance to be had now (`EX_TEMPFAIL`).
+/// The exit code of a start command when no instance is available (`EX_TEMPFAIL`).
 const NOT_NOW: i32 = 75;
 
-/// How long a slave that was just configured may lack its password.
+/// How long a newly configured slave may lack its password.
 const ACCESS_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
-//! The connected slaves: what the core wants of them becomes calls, and their answers inputs.
+//! The connected slaves: turns commands of the core into calls, and answers of slaves into inputs.
 //!
-//! Each call is a small task, because the core never waits; the core orders what must be in order
-//! by waiting for the answers.
+//! Each call is a small task, because the core never waits. If calls must be in order, the core
+//! waits for each answer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -22,19 +22,19 @@ use crate::pb::{Failure, Luid, Value};
 use crate::protocol::slave::CommandTables;
 use crate::store::Writer;
 
-/// What the tasks around the engine tell it.
+/// Messages from tasks to the engine.
 #[derive(Debug)]
 pub(super) enum Happened {
-    /// Something for the core.
+    /// An input for the core.
     Told(Input),
-    /// A slave has told of itself.
+    /// A slave has reported its properties.
     Described(SessionId, SlaveHandle),
-    /// A slave has made its builders' objects, or failed to.
+    /// A slave has created the objects of its builders, or failed to.
     Listed(
         SessionId,
         Result<Vec<(BuilderName, SlaveBuilderHandle)>, CallError>,
     ),
-    /// A build gave up on a command that its slave may still run (BUI-12).
+    /// A build abandoned a command that its slave may still run (BUI-12).
     Abandoned(SessionId),
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Happened {
 #[derive(Debug)]
 pub(super) struct Sessions {
     by_id: HashMap<SessionId, Session>,
-    /// What the slaves announce of their commands.
+    /// The reports of slaves about their commands.
     tables: CommandTables,
     next: u64,
     tell: mpsc::Sender<Happened>,
@@ -59,21 +59,21 @@ struct Session {
     keepalives: watch::Receiver<Arc<Keepalives>>,
     /// The login, until it is answered.
     login: Option<LoginAnswer>,
-    /// The slave, from the time it has told of itself.
+    /// The slave, once it has reported its properties.
     handle: Option<SlaveHandle>,
     builders: BTreeMap<BuilderName, SlaveBuilderHandle>,
 }
 
-/// When the master checks that an idle slave is still there (SLV-05).
+/// How the master checks that an idle slave is alive (SLV-05).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keepalive {
     /// Time between two checks.
     pub(super) interval: Duration,
-    /// How long the answer may take.
+    /// Time limit for the answer.
     pub(super) timeout: Duration,
 }
 
-/// How each configured slave is checked.
+/// The checks of each configured slave.
 pub(super) type Keepalives = BTreeMap<SlaveName, Keepalive>;
 
 impl Sessions {
@@ -94,7 +94,7 @@ impl Sessions {
         }
     }
 
-    /// A slave gave the right password.
+    /// Adds a slave that has logged in.
     pub(super) fn on_login(&mut self, login: SlaveLogin) -> Input {
         let session = SessionId(self.next);
         self.next += 1;
@@ -127,7 +127,7 @@ impl Sessions {
         SlaveInput::LoggedIn { slave, address }.of(session)
     }
 
-    /// Adds when something was heard of the slaves last.
+    /// Adds the times at which the slaves were last heard from.
     #[expect(
         clippy::iter_over_hash_type,
         reason = "the order does not change the result"
@@ -141,7 +141,7 @@ impl Sessions {
         }
     }
 
-    /// Notes what happened; returns what the core is to be told of it.
+    /// Handles a message. Returns the input for the core.
     pub(super) fn on_happened(&mut self, happened: Happened) -> Option<Input> {
         match happened {
             Happened::Told(input) => {
@@ -166,7 +166,7 @@ impl Sessions {
                 let names = entry.builders.keys().cloned().collect();
                 Some(SlaveInput::BuilderListAnswered { result: Ok(names) }.of(session))
             }
-            // The loss is told for itself.
+            // The loss of the slave is reported separately.
             Happened::Listed(_, Err(CallError::Lost)) => None,
             Happened::Listed(session, Err(error)) => {
                 let result = Err(error.headline());
@@ -176,7 +176,7 @@ impl Sessions {
                 let entry = self.by_id.get(&session)?;
                 entry
                     .peer
-                    .close("it did not end a command that was interrupted");
+                    .close("it did not end an interrupted command");
                 None
             }
         }
@@ -191,8 +191,7 @@ impl Sessions {
         self.by_id.get(&session)?.builders.get(builder).cloned()
     }
 
-    /// Does what the core wants of a connection. A connection that is lost has reported that, or
-    /// will.
+    /// Carries out a command of the core. A lost connection reports its loss itself.
     pub(super) fn carry_out(&mut self, session: SessionId, command: SlaveCommand) {
         match command {
             SlaveCommand::Greet => self.greet(session),
@@ -256,10 +255,10 @@ impl Sessions {
         let handle = self.handle(session);
         self.spawn(async move {
             let notice =
-                "another connection with this name has come; keeping this one if it answers";
+                "another connection with this name arrived; keeping this connection if it answers";
             let alive = match handle {
                 Some(slave) => slave.print(notice).await.is_ok(),
-                // It has not told of itself yet: the core's deadline decides.
+                // The slave has not reported its properties yet: the core's deadline decides.
                 None => std::future::pending().await,
             };
             Happened::Told(SlaveInput::AliveChecked { alive }.of(session))
@@ -327,13 +326,13 @@ impl Sessions {
     fn spawn(&self, happens: impl Future<Output = Happened> + Send + 'static) {
         let tell = self.tell.clone();
         self.tasks.spawn(Span::none(), async move {
-            // Nobody listens only when the master is ending.
+            // The receiver is gone only when the master is stopping.
             let _ended = tell.send(happens.await).await;
         });
     }
 }
 
-/// Puts on record when something was heard of a slave last: from time to time, and at the end of its connection.
+/// Records when a slave was last heard from: periodically, and at the end of its connection.
 async fn record_heard(slave: SlaveName, peer: Peer, writer: Writer, clock: Clock) {
     let record = || {
         let (slave, at) = (slave.clone(), heard_at(&peer, clock.wall()));
@@ -355,16 +354,16 @@ fn heard_at(peer: &Peer, wall: Timestamp) -> Timestamp {
     Timestamp(wall.0.saturating_sub(micros))
 }
 
-/// A master that is killed forgets at most what it heard in this time.
+/// Time between two records. A killed master loses at most this time.
 const RECORD_HEARD: Duration = Duration::from_secs(300);
 
-/// Calls of a slave's perspective that may wait.
+/// Maximum number of queued calls from a slave.
 const AVATAR_CALLS: usize = 4;
 
-/// Why a connection ends that a check found dead.
+/// Reason for ending a connection whose check failed.
 const UNANSWERED: &str = "it did not answer a keepalive";
 
-/// Serves a slave's perspective, and checks from time to time that the slave is still there.
+/// Serves the calls of a slave, and checks periodically that the slave is alive.
 async fn attend(
     session: SessionId,
     slave: SlaveHandle,
@@ -372,14 +371,14 @@ async fn attend(
     mut keepalives: watch::Receiver<Arc<Keepalives>>,
     tell: mpsc::Sender<Happened>,
 ) {
-    // As it is configured at the time; one that is not configured any more is about to be dropped.
+    // Uses the current configuration. A slave that is no longer configured is about to be dropped.
     let configured = |now: &watch::Ref<'_, Arc<Keepalives>>| now.get(&slave.name).copied();
     let Some(mut keepalive) = configured(&keepalives.borrow_and_update()) else {
         return;
     };
-    // When the last check began, or this.
+    // The start of the last check, or of this function.
     let mut last = tokio::time::Instant::now();
-    // A check runs beside the calls, which must be drained while it waits for its answer.
+    // A check runs beside the calls, which must be served while the check waits for its answer.
     let mut asked: Option<Pin<Box<dyn Future<Output = bool> + Send>>> = None;
     loop {
         let limit = match asked {
@@ -387,7 +386,7 @@ async fn attend(
             None => keepalive.interval,
         };
         tokio::select! {
-            // Calls come last: a slave could make them without end.
+            // Calls come last, because a slave could send calls without end.
             biased;
             _ = slave.peer.lost() => return,
             Ok(()) = keepalives.changed() => {
@@ -402,7 +401,7 @@ async fn attend(
             }
             () = tokio::time::sleep_until(last + limit) => {
                 if asked.is_some() && slave.peer.is_held_up() {
-                    // The answer may be there, behind output that waits for the disk.
+                    // The answer may have arrived, behind output that waits for the disk.
                     last = tokio::time::Instant::now();
                     continue;
                 }

@@ -91,7 +91,7 @@ fn a_wrong_configuration_changes_nothing_and_says_what_is_wrong() {
     master.process().signal(Signal::HUP);
     master
         .process()
-        .wait_for_line("the configuration stays as it was");
+        .wait_for_line("reconfigure failed, nothing has changed");
 
     // A port that somebody else has.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -81,7 +81,7 @@ fn verify_finds_damage_in_logs_and_state() {
     );
     fs::remove_file(&log).unwrap();
     let told = verify().fails_with(1);
-    assert!(told.contains("stdio is not there"), "{told}");
+    assert!(told.contains("stdio is missing"), "{told}");
     fs::write(&log, whole).unwrap();
     verify().ok();
 

@@ -151,7 +151,7 @@ fn result(build: &Build) -> &str {
 }
 
 /// What the master logs when a clean stop begins.
-const DRAINS: &str = "waiting for those that run";
+const DRAINS: &str = "waiting for running builds";
 
 /// Whoever hands in a change while the master stops hears the truth: it is kept, or it is not.
 #[test]

@@ -1,4 +1,4 @@
-//! Which commands start and stop the instances of each kind, and what these are told.
+//! The commands that start and stop instances of each kind, and their environment.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -9,11 +9,11 @@ use crate::buildslave::{BaseDir, BaseDirError, NewSlave, PASSWORD_VARIABLE, Pass
 use crate::config::{DockerInstance, InstanceKind, SlaveConfig};
 use crate::model::{SlaveName, StopMeans};
 
-/// The program that starts an instance of a slave, with its arguments, and whether one that is not wanted any more is
-/// let end by itself, because it is short and leaves something half done otherwise.
+/// The program and arguments that start an instance of a slave. Also returns whether an unwanted
+/// start may end by itself, because it is short and would otherwise leave unfinished work.
 pub(super) fn start_words(slave: &SlaveConfig) -> Result<(Vec<OsString>, bool), String> {
     let Some(latent) = slave.kind.latent() else {
-        return Err("it is no latent slave".to_owned());
+        return Err("it is not a latent slave".to_owned());
     };
     Ok(match &latent.kind {
         InstanceKind::Command(command) => (owned(&command.start), false),
@@ -31,7 +31,7 @@ pub(super) fn start_words(slave: &SlaveConfig) -> Result<(Vec<OsString>, bool), 
             let mut start = vec![OsString::from(docker)];
             start.extend(run.map(OsString::from));
             for variable in [NAME, PASSWORD_VARIABLE, HOST, PORT] {
-                // Without a value, so that it is not seen in the list of processes.
+                // Without a value, so that the list of processes does not show the password.
                 start.extend(["-e", variable].map(OsString::from));
             }
             start.extend(owned(args));
@@ -42,11 +42,11 @@ pub(super) fn start_words(slave: &SlaveConfig) -> Result<(Vec<OsString>, bool), 
     })
 }
 
-/// The program that stops an instance of a slave, with its arguments.
+/// The program and arguments that stop an instance of a slave.
 pub(super) fn stop_words(slave: &SlaveName, by: &StopMeans) -> Result<Vec<OsString>, String> {
     Ok(match by {
         StopMeans::Command { words } if words.is_empty() => {
-            let why = "it is not on record how: give its slave `type = \"command\"` again";
+            let why = "the stop command was not recorded: set `type = \"command\"` for the slave again";
             return Err(why.to_owned());
         }
         StopMeans::Command { words } => owned(words),
@@ -58,7 +58,7 @@ pub(super) fn stop_words(slave: &SlaveName, by: &StopMeans) -> Result<Vec<OsStri
     })
 }
 
-/// Whether what a failed stop said means that there was nothing to stop.
+/// Whether the output of a failed stop means that there is no instance.
 pub(super) fn tells_gone(by: &StopMeans, said: &str) -> bool {
     match by {
         StopMeans::Command { .. } | StopMeans::Process => false,
@@ -66,7 +66,7 @@ pub(super) fn tells_gone(by: &StopMeans, said: &str) -> bool {
     }
 }
 
-/// What an instance is told of its master.
+/// The master's data for an instance.
 pub(super) struct Told {
     name: SlaveName,
     password: Vec<u8>,
@@ -81,7 +81,7 @@ impl Told {
         let port = master.and_then(|m| m.port).or(bound.map(|a| a.port()));
         let host = master.map(|m| m.host.clone()).or_else(|| {
             let address = bound?;
-            // What listens everywhere is reached here by the loopback.
+            // A port on all addresses is reached over the loopback.
             Some(match address.ip() {
                 ip if !ip.is_unspecified() => ip.to_string(),
                 ip if ip.is_ipv4() => "127.0.0.1".to_owned(),
@@ -89,7 +89,7 @@ impl Told {
             })
         });
         let (Some(host), Some(port)) = (host, port) else {
-            return Err("the slave port has no address that it could connect to".to_owned());
+            return Err("the slave port has no address for instances".to_owned());
         };
         Ok(Self {
             name: slave.name.clone(),
@@ -119,7 +119,7 @@ impl Told {
     }
 }
 
-/// Makes what the start command needs: the base directory of a native slave.
+/// Creates the base directory of a native slave, which its start command needs.
 pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), String> {
     if !is_process(slave) {
         return Ok(());
@@ -146,7 +146,7 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
     let made = tokio::task::spawn_blocking(|| BaseDir::create(new)).await;
     match made {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!("cannot make its base directory: {error}")),
+        Ok(Err(error)) => Err(format!("cannot create its base directory: {error}")),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -156,7 +156,8 @@ fn is_process(slave: &SlaveConfig) -> bool {
     latent.is_some_and(|latent| latent.kind == InstanceKind::Process)
 }
 
-/// Whether there is certainly no instance, without asking its stop command: a native slave without a directory.
+/// Whether there is certainly no instance, without running the stop command: a native slave without
+/// a directory.
 pub(super) async fn is_gone(slave: &SlaveName, by: &StopMeans) -> bool {
     let dir = directory(slave);
     *by == StopMeans::Process
@@ -167,7 +168,7 @@ pub(super) async fn is_gone(slave: &SlaveName, by: &StopMeans) -> bool {
         .unwrap_or(false)
 }
 
-/// Absolute, because it is what the slave tells of itself.
+/// The base directory, absolute because the slave reports it to the master.
 fn directory(slave: &SlaveName) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     here.join("instances").join(slave.as_str())
@@ -178,11 +179,11 @@ fn container(slave: &SlaveName) -> String {
     format!("buildmaster-{slave}")
 }
 
-/// This program as `buildslave`, and what it is to do with the slave.
+/// The command line of this program as `buildslave` with the verb `verb` for the slave.
 fn native_slave(verb: &str, slave: &SlaveName) -> Result<Vec<OsString>, String> {
     let this = std::env::current_exe();
-    let this = this.map_err(|error| format!("cannot tell where this program is: {error}"))?;
-    // Of a program that was replaced while it ran, this is the name of the old one.
+    let this = this.map_err(|error| format!("cannot determine the path of this program: {error}"))?;
+    // If the program was replaced while running, this is the name of the old file.
     let bytes = this.as_os_str().as_bytes();
     let bytes = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
     let this = PathBuf::from(OsString::from_vec(bytes.to_vec()));

@@ -1,9 +1,10 @@
-//! What a master that was killed has left running of its commands: a start that goes on would make an instance
-//! after the next master has stopped what there was.
+//! Ends start commands that a killed master left running. Such a command could create an instance
+//! after the next master has stopped all instances.
 //!
-//! Every process that a start command has become or made is known by a variable in its environment, which names
-//! the master's directory and the slave; the native slave does not pass it on to what it runs, and ends that itself. It is looked at through a handle of the process, so that no other process of the same
-//! number can be meant. Where there is no `/proc`, nothing is found.
+//! All processes of a start command have a variable in their environment that names the master's
+//! directory and the slave. The native slave does not pass the variable to its own commands, which
+//! it ends itself. Each process is checked and signalled through a process handle, so a reused
+//! process number is never hit. Without `/proc`, no processes are found.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use crate::buildslave::INSTANCE_VARIABLE;
 use crate::model::SlaveName;
 
-/// The variable, and what it is for a slave of the master in the current directory.
+/// The name of the variable, and its value for a slave of the master in the current directory.
 pub(super) fn mark(slave: &SlaveName) -> (OsString, OsString) {
     let here = std::env::current_dir().unwrap_or_default();
     let mut value = here.into_os_string();
@@ -45,7 +46,7 @@ mod found {
     use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
     use tracing::{debug, info};
 
-    /// Signals all processes with this in their environment; whether there were any.
+    /// Signals all processes with this variable. Returns whether there were any.
     pub(super) fn signal(mark: &OsStr, hard: bool) -> bool {
         let signal = if hard { Signal::KILL } else { Signal::TERM };
         let Ok(entries) = std::fs::read_dir("/proc") else {
@@ -63,7 +64,8 @@ mod found {
             let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
                 continue;
             };
-            // That of other users cannot be read, and that of a process that has ended is empty.
+            // The environment of other users' processes is unreadable, and that of ended processes
+            // is empty.
             let Ok(environ) = std::fs::read(entry.path().join("environ")) else {
                 continue;
             };
@@ -74,10 +76,10 @@ mod found {
                 any = true;
                 info!(
                     pid = pid.as_raw_nonzero(),
-                    "what a killed master has left running is ended"
+                    "ended a process of a killed master"
                 );
                 if let Err(error) = pidfd_send_signal(&process, signal) {
-                    debug!("it has ended by itself: {error}");
+                    debug!("process ended by itself: {error}");
                 }
             }
         }
@@ -87,13 +89,13 @@ mod found {
 
 #[cfg(not(target_os = "linux"))]
 mod found {
-    /// Nothing can be found.
+    /// Finds no processes on this system.
     pub(super) const fn signal(_mark: &std::ffi::OsStr, _hard: bool) -> bool {
         false
     }
 }
 
-/// How often processes are looked for: in the second half of this they are killed.
+/// Number of searches for processes. In the second half, processes are killed.
 const TURNS: u32 = 40;
-/// The pause between two looks.
+/// Pause between two searches.
 const TURN: Duration = Duration::from_millis(50);

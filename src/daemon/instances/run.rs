@@ -1,4 +1,4 @@
-//! Runs one command of a latent slave, with its output in the log.
+//! Runs a command of a latent slave and logs its output.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -13,35 +13,35 @@ use crate::process::{self, Environment, How, Limits, Lines, Output, Program};
 pub(super) struct Run {
     /// The program and its arguments.
     pub(super) words: Vec<OsString>,
-    /// Its environment.
+    /// Environment of the command.
     pub(super) env: Environment,
-    /// Ends it.
+    /// Ends the command.
     pub(super) cancel: Option<CancellationToken>,
-    /// It is not ended by a signal, whatever happens.
+    /// Whether the command is never ended by a signal.
     pub(super) patient: bool,
-    /// How long it may take.
+    /// Time limit.
     pub(super) limit: Option<Duration>,
 }
 
-/// How it ended.
+/// The end of a command.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// Its exit code; nothing if it was ended or could not be run.
+    /// Exit code; absent if the command was killed or could not run.
     pub(super) code: Option<i32>,
-    /// The first line that it printed.
+    /// First line of the output.
     pub(super) said: String,
-    /// How it failed, if it did, with the last line of its output.
+    /// Description of the failure, if any, with the last line of the output.
     pub(super) why: String,
 }
 
-/// Runs it to its end.
+/// Runs the command until it ends.
 pub(super) async fn run(run: Run) -> Ended {
     let shown = run.words.first().map(|word| word.to_string_lossy());
     let shown = shown.unwrap_or_default().into_owned();
     let program = Program {
         words: run.words,
         environment: Some(run.env),
-        // A start that is cut short leaves an instance behind that nobody knows of.
+        // An interrupted start would leave an unknown instance.
         runs_on: true,
         ..Program::default()
     };
@@ -96,11 +96,11 @@ fn logger() -> impl FnMut(&str) + Send {
     }
 }
 
-/// Lines of a command that are logged.
+/// Maximum number of lines to log of a command.
 const LINES_LOGGED: usize = 1000;
-/// How long a command has after SIGTERM, to undo what it has begun.
+/// Time for a command after SIGTERM to undo its work.
 const TERM_PATIENCE: Duration = Duration::from_secs(2);
-/// How long output is waited for when the command has ended.
+/// Maximum wait for output after the command has ended.
 const OUTPUT_PATIENCE: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
