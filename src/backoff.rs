@@ -1,14 +1,14 @@
-//! Delays that double: how long to wait before something that failed is tried again.
+//! Delays that double before each retry.
 //!
-//! Nothing here waits or reads a clock: a [`Backoff`] only says how long the next delay is. A caller
-//! that counts failures itself asks for the [nth](Backoff::nth) delay; a caller that loops takes
-//! [`next_delay`](Backoff::next_delay) until it succeeds, and then [resets](Backoff::reset).
+//! A [`Backoff`] only computes delays; it neither waits nor reads a clock. A caller that counts
+//! failures itself uses the [nth](Backoff::nth) delay. A caller that loops takes
+//! [`next_delay`](Backoff::next_delay) until success, then [resets](Backoff::reset) the back-off.
 
 use std::time::Duration;
 
 use rand::RngExt;
 
-/// Delays that double from `first` up to `longest`, and how many of them were taken.
+/// Delays that double from `first` up to `longest`, with the number of delays taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Backoff {
     first: Duration,
@@ -17,7 +17,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A back-off whose next delay is the first one. No delay exceeds `longest`, not even `first`.
+    /// A back-off that starts with the first delay. No delay exceeds `longest`, not even `first`.
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self {
@@ -34,15 +34,15 @@ impl Backoff {
         self.first.saturating_mul(factor).min(self.longest)
     }
 
-    /// Takes the next delay: twice the one before, up to the longest.
+    /// Takes the next delay: twice the previous delay, up to the longest.
     pub fn next_delay(&mut self) -> Duration {
         let delay = self.nth(self.taken);
         self.taken = self.taken.saturating_add(1);
         delay
     }
 
-    /// Takes a random part of the next delay, at least half of it, so that many callers that failed
-    /// together do not return together.
+    /// Takes a random part of the next delay, at least half, so that callers that failed together
+    /// do not retry together.
     pub fn next_jittered(&mut self, rng: &mut impl RngExt) -> Duration {
         self.next_delay().mul_f64(rng.random_range(0.5..=1.0))
     }

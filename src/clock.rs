@@ -1,4 +1,4 @@
-//! The clocks, read in this one place and handed to whatever needs to know the time.
+//! The clocks. Only this file reads them; all other code gets a [`Clock`].
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,27 +6,27 @@ use tokio::time::Instant;
 
 use crate::model::{Mono, Now, Timestamp};
 
-/// The clocks, with the origin of monotonic time. Monotonic time is tokio's, so that it stands still
-/// with it. Cheap to copy.
+/// The clocks, with the origin of monotonic time. Monotonic time is tokio's, so it pauses with
+/// tokio's time. Cheap to copy.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
-    /// What the wall clock showed at the origin.
+    /// Wall time at the origin.
     began: Timestamp,
     source: Source,
 }
 
-/// Where wall-clock time comes from.
+/// The source of wall time.
 #[derive(Clone, Copy, Debug)]
 enum Source {
-    /// The machine's clock, which people and time servers set.
+    /// The machine's clock, which users and time servers set.
     System,
     /// Tokio's own time, counted from the origin.
     Tokio,
 }
 
 impl Clock {
-    /// The machine's clock; monotonic time starts now.
+    /// The clocks of the machine; monotonic time starts now.
     #[must_use]
     pub fn system() -> Self {
         Self {
@@ -36,8 +36,8 @@ impl Clock {
         }
     }
 
-    /// A wall clock that shows `began` now and that nobody sets. Under tokio's paused time equal runs
-    /// see equal times.
+    /// Clocks whose wall time starts at `began` and is never set. With tokio's paused time, equal
+    /// runs see equal times.
     #[must_use]
     pub fn starting_at(began: Timestamp) -> Self {
         Self {
@@ -75,14 +75,14 @@ impl Clock {
         }
     }
 
-    /// What the wall clock would show if nobody had set it since the origin: what is timed by it
-    /// never ends before it began.
+    /// The wall time if nobody had set the clock since the origin. Measured with this time, nothing
+    /// ends before it starts.
     #[must_use]
     pub fn steady(&self) -> Timestamp {
         self.began + self.origin.elapsed()
     }
 
-    /// The instant of a monotonic time, to sleep until.
+    /// The instant of a monotonic time, for sleeping.
     #[must_use]
     pub fn instant(&self, at: Mono) -> Instant {
         self.origin + at.0

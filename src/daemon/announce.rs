@@ -167,8 +167,12 @@ pub(super) fn announce(event: &Event) {
             graceful: false,
         } => info!(%slave, "graceful shutdown of slave cancelled"),
         Event::Reconfigured => info!("reconfigured"),
-        Event::ShuttingDown { clean: true } => info!("stopping: no new builds, waiting for running builds"),
-        Event::ShuttingDown { clean: false } => info!("stopping: no new builds, interrupting running builds"),
+        Event::ShuttingDown { clean: true } => {
+            info!("stopping: no new builds, waiting for running builds")
+        }
+        Event::ShuttingDown { clean: false } => {
+            info!("stopping: no new builds, interrupting running builds")
+        }
         Event::ShutdownCancelled => info!("stop cancelled"),
     }
 }

@@ -174,9 +174,7 @@ impl Sessions {
             }
             Happened::Abandoned(session) => {
                 let entry = self.by_id.get(&session)?;
-                entry
-                    .peer
-                    .close("it did not end an interrupted command");
+                entry.peer.close("it did not end an interrupted command");
                 None
             }
         }

@@ -1,11 +1,12 @@
 //! Runs programs.
 //!
-//! [`Program::start`] starts one and leaves its streams to the caller, as the native slave wants it.
-//! [`run`] runs one to its end within [`Limits`], feeds it and hands its output to [`Sink`]s.
+//! [`Program::start`] starts a program and leaves its streams to the caller, for the native slave.
+//! [`run`] runs a program until its end within [`Limits`], writes its input and passes its output
+//! to [`Sink`]s.
 //!
-//! Invariants: a program that is not waited for any more is killed, with its process group if it has
-//! one of its own, unless it is meant to run on; a limit that is reached ends the program and is reported as such, never as the
-//! program's own end; memory for output is bounded by its sinks.
+//! Invariants: a program whose handle is dropped is killed, together with its own process group,
+//! unless it is set to run on. A program that exceeds a limit is ended, and the limit is reported,
+//! never an end of its own. The sinks limit the memory for output.
 //!
 //! Where to start reading: [`Program`], then `run`.
 
@@ -27,31 +28,31 @@ pub use run::{Ended, How, Limits, run};
 /// The variables of an environment.
 pub type Environment = BTreeMap<OsString, OsString>;
 
-/// A program, and what surrounds it.
+/// A program with its arguments and its environment.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     /// The program and its arguments.
     pub words: Vec<OsString>,
-    /// The directory that it runs in; absent: that of this process.
+    /// Working directory; absent: the directory of this process.
     pub directory: Option<PathBuf>,
-    /// Its whole environment; absent: that of this process.
+    /// The whole environment; absent: the environment of this process.
     pub environment: Option<Environment>,
-    /// Which processes a signal to it reaches.
+    /// The processes that a signal to the program reaches.
     pub group: Group,
-    /// Whether it runs on when nobody waits for it any more; killed otherwise.
+    /// Whether the program runs on when its handle is dropped; killed otherwise.
     pub runs_on: bool,
 }
 
-/// Which processes a signal to a program reaches.
+/// The processes that a signal to a program reaches.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Group {
-    /// A process group of its own: the program and the processes that it has started.
+    /// A separate process group: the program and all processes that it starts.
     #[default]
     Own,
-    /// The session that the program makes for itself when it has started.
+    /// The session that the program creates for itself after its start.
     OwnSession,
-    /// The program alone. It stays in the process group of this process, as a program must that asks
-    /// a person something on the terminal.
+    /// The program alone, in the process group of this process. Programs that prompt on the
+    /// terminal need this.
     Shared,
 }
 
@@ -66,8 +67,8 @@ pub struct Streams {
     pub stderr: Stdio,
 }
 
-/// A program that was started. Killed when it is dropped before its end is known, unless it
-/// [runs on](Program::runs_on).
+/// A running program. Killed when dropped before its end is known, unless it [runs
+/// on](Program::runs_on).
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -78,7 +79,7 @@ pub struct Process {
 }
 
 impl Program {
-    /// A program by its words, with the directory and the environment of this process.
+    /// A program with its arguments, in the directory and environment of this process.
     pub fn new(words: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self {
             words: words.into_iter().map(Into::into).collect(),
@@ -86,10 +87,10 @@ impl Program {
         }
     }
 
-    /// Starts it.
+    /// Starts the program.
     ///
     /// # Errors
-    /// There are no words, or the system cannot start it.
+    /// The list is empty, or the system cannot start the program.
     pub fn start(&self, streams: Streams) -> io::Result<Process> {
         let (program, args) = self
             .words
@@ -126,41 +127,43 @@ impl Program {
 }
 
 impl Process {
-    /// Takes our end of its standard input, if that is piped and was not taken.
+    /// Takes our end of the standard input, if it is piped and has not been taken.
     pub const fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
-    /// Takes our end of its standard output, if that is piped and was not taken.
+    /// Takes our end of the standard output, if it is piped and has not been taken.
     pub const fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
-    /// Takes our end of its standard error, if that is piped and was not taken.
+    /// Takes our end of the standard error, if it is piped and has not been taken.
     pub const fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }
 
-    /// Waits for its end, and closes a standard input that was not taken. Cancel-safe.
+    /// Waits for the end of the program, and closes a standard input that has not been taken.
+    /// Cancel-safe.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system cannot report the end.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await;
         self.has_ended |= status.is_ok();
         status
     }
 
-    /// Sends a signal, to what is left of its group also after the program itself has ended.
+    /// Sends a signal. It reaches the rest of the process group even after the program itself has
+    /// ended.
     pub fn signal(&self, signal: Signal) {
         let Some(pid) = self.pid else { return };
         let is_sent = match self.group {
-            // It fails until the program has made its session.
+            // This fails until the program has created its session.
             Group::Own | Group::OwnSession => kill_process_group(pid, signal).is_ok(),
             Group::Shared => false,
         };
         if !is_sent && !self.has_ended {
-            // It may just have ended.
+            // The program may just have ended.
             kill_process(pid, signal).unwrap_or_default();
         }
     }

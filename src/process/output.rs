@@ -1,12 +1,12 @@
-//! Where the output of a program goes.
+//! Destinations for the output of a program.
 
-/// Where one output stream of a program goes.
+/// The destination of an output stream.
 pub enum Output<'a> {
-    /// Where that of this process goes.
+    /// The same stream of this process.
     Inherited,
-    /// Nowhere.
+    /// Discarded.
     Discarded,
-    /// To a sink.
+    /// A sink.
     To(&'a mut dyn Sink),
 }
 
@@ -20,22 +20,22 @@ impl std::fmt::Debug for Output<'_> {
     }
 }
 
-/// Takes the output of a program, a piece at a time.
+/// Receives the output of a program in pieces.
 pub trait Sink: Send {
-    /// Takes a piece. `false` says that the program writes too much and is to be ended.
+    /// Receives a piece. Returns `false` if the program has written too much and must be ended.
     fn take(&mut self, piece: &[u8]) -> bool;
 }
 
-/// Keeps an output whole; one that is longer than the limit ends the program.
+/// Keeps the whole output. Output beyond the limit ends the program.
 #[derive(Debug)]
 pub struct Whole {
-    /// What was written so far.
+    /// The output so far.
     pub bytes: Vec<u8>,
     limit: usize,
 }
 
 impl Whole {
-    /// For an output of at most `limit` bytes.
+    /// A sink for at most `limit` bytes.
     #[must_use]
     pub const fn up_to(limit: usize) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Sink for Whole {
 /// Keeps the beginning of an output and drops the rest.
 #[derive(Debug)]
 pub struct Beginning {
-    /// What was kept so far.
+    /// The kept output.
     pub bytes: Vec<u8>,
     limit: usize,
 }
@@ -82,8 +82,8 @@ impl Sink for Beginning {
     }
 }
 
-/// Splits an output into lines, hands each to a function, and keeps the first line and the last one
-/// that is not empty. Lines lose control characters, the blanks around them, and what is longer than
+/// Splits output into lines, passes each line to a function, and keeps the first line and the last
+/// non-empty line. Control characters and surrounding blanks are removed, and lines are cut after
 /// [`Lines::LONGEST`] bytes.
 #[derive(Debug)]
 pub struct Lines<F> {
@@ -94,10 +94,10 @@ pub struct Lines<F> {
 }
 
 impl<F: FnMut(&str) + Send> Lines<F> {
-    /// Bytes of a line that are kept.
+    /// Maximum number of bytes of a line to keep.
     pub const LONGEST: usize = 1024;
 
-    /// Hands each line to `on_line`.
+    /// Passes each line to `on_line`.
     pub const fn new(on_line: F) -> Self {
         Self {
             first: None,
@@ -107,7 +107,7 @@ impl<F: FnMut(&str) + Send> Lines<F> {
         }
     }
 
-    /// The first line, and the last one that is not empty.
+    /// The first line and the last non-empty line.
     pub fn finish(mut self) -> (String, String) {
         if !self.line.is_empty() {
             self.end_line();

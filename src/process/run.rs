@@ -1,4 +1,4 @@
-//! One program, run to its end within limits.
+//! Runs a program until its end within limits.
 //!
 //! ```text
 //! running ──exit──▶ ended ──end of its output, or drain──▶ over
@@ -21,51 +21,51 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Output, Process, Program, Streams};
 
-/// How long, and until when, a program may run.
+/// Limits on the run of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// The longest that it may take, with its output; absent: there is no limit.
+    /// Time limit for the program and its output; absent: no limit.
     pub time: Option<Duration>,
-    /// Ends it when cancelled.
+    /// Ends the program when cancelled.
     pub cancel: Option<CancellationToken>,
-    /// How long it has between SIGTERM and SIGKILL when a limit ends it; zero: it is killed at once.
+    /// Time between SIGTERM and SIGKILL when a limit ends the program; zero: kill at once.
     pub grace: Duration,
-    /// How long its output is read after its end, if a process in the background keeps the output
-    /// open; absent: until the output is closed.
+    /// How long to read output after the end of the program, if a background process keeps the
+    /// output open; absent: until the output is closed.
     pub drain: Option<Duration>,
 }
 
-/// What became of a program.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ended {
-    /// How it ended.
+    /// How the program ended.
     pub how: How,
-    /// Why its standard input could not be written to the end, if so.
+    /// Error while writing the standard input, if any.
     pub input_error: Option<io::Error>,
 }
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum How {
-    /// By itself, or by a signal of somebody else.
+    /// By itself, or by another process's signal.
     Exited(ExitStatus),
     /// [`Limits::cancel`] ended it.
     Cancelled,
-    /// [`Limits::time`] was over.
+    /// [`Limits::time`] had passed.
     OutOfTime,
-    /// A sink refused more of its output.
+    /// A sink rejected further output.
     TooMuchOutput,
 }
 
 impl How {
-    /// Whether the program ended by itself and said that it succeeded.
+    /// Whether the program ended by itself with exit code 0.
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Exited(status) if status.success())
     }
 }
 
-/// What follows the name of the program in a message.
+/// The text after the name of the program in a message.
 impl fmt::Display for How {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,11 +81,11 @@ impl fmt::Display for How {
     }
 }
 
-/// Runs a program to its end: writes `input` to its standard input, if there is any, and its output
-/// to where it is to go. Dropping the future is dropping the [`Process`].
+/// Runs a program until its end. Writes `input`, if any, to its standard input, and its output to
+/// the given destinations. Dropping the future drops the [`Process`].
 ///
 /// # Errors
-/// It cannot be started, or the system does not tell how it ended.
+/// The program cannot be started, or the system cannot report its end.
 pub async fn run(
     program: &Program,
     input: Option<&[u8]>,
@@ -111,7 +111,8 @@ pub async fn run(
         let deadline = supervised.deadline(status.is_some());
         tokio::select! {
             biased;
-            // The limits come first: a program that writes without a pause cannot outrun them.
+            // The limits come first, so that a program that writes without a pause cannot outrun
+            // them.
             () = cancelled(&limits), if supervised.is_running() => {
                 supervised.end(&process, How::Cancelled);
             }
@@ -124,7 +125,7 @@ pub async fn run(
                 status = Some(ended?);
                 supervised.on_exit(&limits);
             }
-            // A program that does not read its input may still end well: the caller decides.
+            // A program that does not read its input may still succeed: the caller decides.
             fed = &mut feed, if input_open => {
                 input_open = false;
                 input_error = fed.err();
@@ -144,17 +145,17 @@ pub async fn run(
     })
 }
 
-/// What brings the end of a program about.
+/// Tracks the end of a program.
 #[derive(Debug)]
 struct Supervised {
-    /// The limit that was reached.
+    /// The exceeded limit.
     ended_by: Option<How>,
     grace: Duration,
-    /// When the program has taken too long.
+    /// End of the time limit.
     late_at: Option<Instant>,
-    /// When a program that got SIGTERM is killed.
+    /// Time of SIGKILL after SIGTERM.
     kill_at: Option<Instant>,
-    /// When the output of a program that has ended is not waited for any more.
+    /// End of the wait for output after the program has ended.
     drained_at: Option<Instant>,
 }
 
@@ -173,7 +174,7 @@ impl Supervised {
         self.ended_by.is_none()
     }
 
-    /// The next moment at which something is to be done.
+    /// The next deadline.
     fn deadline(&self, has_ended: bool) -> Option<Instant> {
         let late_at = self.late_at.filter(|_| self.is_running());
         let kill_at = self.kill_at.filter(|_| !has_ended);
@@ -183,7 +184,7 @@ impl Supervised {
             .min()
     }
 
-    /// Ends the program for the sake of a limit.
+    /// Ends the program because of a limit.
     fn end(&mut self, process: &Process, limit: How) {
         self.ended_by = Some(limit);
         if self.grace.is_zero() {
@@ -195,7 +196,7 @@ impl Supervised {
     }
 
     fn on_exit(&mut self, limits: &Limits) {
-        // After a signal of ours, nobody is waited for who has left the group with the output open.
+        // After our signal, do not wait for processes that left the group with the output open.
         let drain = match self.is_running() {
             true => limits.drain,
             false => Some(limits.drain.unwrap_or(DRAIN)),
@@ -203,7 +204,7 @@ impl Supervised {
         self.drained_at = drain.map(|drain| Instant::now() + drain);
     }
 
-    /// Whether nothing more is to be waited for.
+    /// Whether the run is complete.
     fn on_deadline(&mut self, process: &Process, has_ended: bool) -> bool {
         let now = Instant::now();
         let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
@@ -212,7 +213,7 @@ impl Supervised {
         }
         if self.is_running() && is_over(self.late_at) {
             self.end(process, How::OutOfTime);
-            // Its output alone was late.
+            // Only the output was late.
             return has_ended;
         }
         if is_over(self.kill_at) {
@@ -233,10 +234,10 @@ impl Output<'_> {
     }
 }
 
-/// A sink refused more.
+/// A sink rejected further output.
 struct Refused;
 
-/// Hands what a stream gives to its sink, until its end. An error of the stream is its end.
+/// Passes a stream to its sink until the end of the stream. An error counts as the end.
 async fn read(stream: Option<impl AsyncRead + Unpin>, output: Output<'_>) -> Result<(), Refused> {
     let (Some(mut stream), Output::To(sink)) = (stream, output) else {
         return Ok(());
@@ -276,9 +277,9 @@ async fn at(deadline: Option<Instant>) {
     }
 }
 
-/// Bytes read at a time.
+/// Number of bytes to read at a time.
 const PIECE: usize = 16 * 1024;
-/// How long output is read after a program was ended by a limit.
+/// How long to read output after a limit ended the program.
 const DRAIN: Duration = Duration::from_millis(250);
 
 #[cfg(test)]

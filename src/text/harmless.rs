@@ -1,36 +1,36 @@
-//! A writer to a terminal that shows what would steer it.
+//! A terminal writer that makes control sequences visible.
 
 use std::io::{self, Write};
 
 use super::steers;
 
-/// Writes bytes from outside to a terminal. Colours may pass; of everything else that steers a terminal it is shown
-/// what it is: `^[` for ESC, `^M` for a carriage return that does not end a line, `<U+009B>` or `<FF>` where there is
-/// no such name.
+/// Writes bytes from outside to a terminal. Colours may pass. All other control characters are
+/// shown as text: `^[` for ESC, `^M` for a carriage return within a line, and `<U+009B>` or `<FF>`
+/// for characters without such a name.
 #[derive(Debug)]
 pub struct Harmless<W: Write> {
     out: W,
     keeps_colours: bool,
-    /// What came and may go on in the next piece.
+    /// An incomplete sequence that may continue in the next piece.
     rest: Vec<u8>,
     /// Whether colours have been set since the last reset.
     is_coloured: bool,
 }
 
-/// What is at the beginning of some bytes.
+/// The kind of text at the beginning of some bytes.
 enum Piece<'a> {
-    /// Text that can be written as it is.
+    /// Text that can be written unchanged.
     Plain(&'a [u8]),
-    /// A command that sets colours, and whether it sets them back.
+    /// A colour sequence, and whether it resets the colours.
     Colours(&'a [u8], bool),
-    /// So many bytes that are written in another way.
+    /// A number of bytes that are replaced by this text.
     Shown(usize, String),
-    /// The beginning of something.
+    /// An incomplete sequence.
     Unfinished,
 }
 
 impl<W: Write> Harmless<W> {
-    /// A writer to `out`; colours are left out unless `keeps_colours`.
+    /// A writer to `out`. Colours are removed unless `keeps_colours`.
     pub const fn new(out: W, keeps_colours: bool) -> Self {
         Self {
             out,
@@ -40,7 +40,7 @@ impl<W: Write> Harmless<W> {
         }
     }
 
-    /// Writes what was held back, and sets colours back: nothing more belongs to this text.
+    /// Finishes the text: writes an incomplete sequence and resets colours.
     ///
     /// # Errors
     /// Writing failed.
@@ -53,7 +53,7 @@ impl<W: Write> Harmless<W> {
         self.out.flush()
     }
 
-    /// Writes the beginning of `data` that is whole; returns how much that was.
+    /// Writes the complete beginning of `data`. Returns its length.
     fn pass(&mut self, data: &[u8], is_end: bool) -> io::Result<usize> {
         let mut at = 0;
         while let Some(left) = data.get(at..).filter(|left| !left.is_empty()) {
@@ -95,7 +95,8 @@ impl<W: Write> Write for Harmless<W> {
     }
 }
 
-/// What `data`, which is not empty, begins with; at the end of all nothing is unfinished.
+/// The piece at the beginning of `data`, which is not empty. At the end of the text, nothing counts
+/// as incomplete.
 fn piece(data: &[u8], is_end: bool) -> Piece<'_> {
     match data {
         [b'\r', b'\n', ..] => return Piece::Shown(1, String::new()),
@@ -141,9 +142,9 @@ fn piece(data: &[u8], is_end: bool) -> Piece<'_> {
     }
 }
 
-/// The longest list of numbers in a command for colours that is believed.
+/// Maximum length of the numbers in a colour sequence.
 const LONGEST_COLOURS: usize = 64;
-/// Bytes of the longest character.
+/// Maximum number of bytes of a character.
 const LONGEST_CHAR: usize = 4;
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub fn or<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     joined(&texts(items), "or")
 }
 
-/// `a, b and c`; of more than `most` items the first ones and how many more there are.
+/// `a, b and c`; of more than `most` items, the first items and the number of the others.
 #[must_use]
 pub fn and_more<T: Display>(items: impl IntoIterator<Item = T>, most: usize) -> String {
     let mut texts = texts(items);

@@ -1,7 +1,7 @@
-//! Text for people: made safe to print on a terminal, lists in words, tables, durations and sizes.
+//! Text for people: safe output on terminals, lists in words, tables, durations and sizes.
 //!
-//! Invariant: what [`printable`] and [`Harmless`] give out cannot move the cursor, change the title or the clipboard, or
-//! turn the direction of text.
+//! Invariant: the output of [`printable`] and [`Harmless`] cannot move the cursor, change the title
+//! or the clipboard, or reverse the direction of text.
 
 mod harmless;
 mod list;
@@ -14,7 +14,7 @@ pub use quantity::{
     duration, duration_as_written, parse_duration, parse_seconds, parse_size, size,
 };
 
-/// One line of text with characters that steer a terminal replaced.
+/// One line of text with control characters replaced.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars()
@@ -26,14 +26,14 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Lines of text with characters that steer a terminal replaced.
+/// Lines of text with control characters replaced.
 #[must_use]
 pub fn printable_lines(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(printable).collect();
     lines.join("\n")
 }
 
-/// JSON with such characters escaped: its data stay the same.
+/// JSON with control characters escaped, so the data stay the same.
 #[must_use]
 pub fn printable_json(json: &str) -> String {
     use std::fmt::Write as _;
@@ -49,7 +49,8 @@ pub fn printable_json(json: &str) -> String {
     text
 }
 
-/// Whether a character moves the cursor, begins a command of the terminal, or turns the direction of text.
+/// Whether a character moves the cursor, begins a control sequence, or reverses the direction of
+/// text.
 fn steers(c: char) -> bool {
     let turns = matches!(
         c,

@@ -1,8 +1,8 @@
-//! Durations and sizes: as people read them, and as they write them in a configuration.
+//! Durations and sizes, for display and in configurations.
 
 use std::time::Duration;
 
-/// How long something took, for people: `1.5 s`, `2 min 3 s`, `1 h 2 min`.
+/// A duration for display: `1.5 s`, `2 min 3 s`, `1 h 2 min`.
 #[must_use]
 pub fn duration(duration: Duration) -> String {
     let secs = duration.as_secs();
@@ -13,7 +13,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// How much something is, for people: `12 B`, `12 KiB`, `12 MiB`.
+/// A size for display: `12 B`, `12 KiB`, `12 MiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     match bytes {
@@ -23,7 +23,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// A duration as it is written in a configuration, in its largest whole unit: `250ms`, `90s`, `2d`.
+/// A duration in the format of configurations, in the largest whole unit: `250ms`, `90s`, `2d`.
 #[must_use]
 pub fn duration_as_written(duration: Duration) -> String {
     match duration.as_millis() {
@@ -34,8 +34,8 @@ pub fn duration_as_written(duration: Duration) -> String {
     }
 }
 
-/// The duration that a text says: a number of seconds, or numbers with units, the greater ones
-/// first, such as `1h30m`.
+/// Parses a duration: a number of seconds, or numbers with units in descending order, such as
+/// `1h30m`.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
@@ -66,8 +66,8 @@ pub fn parse_seconds(number: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse().ok()?).ok()
 }
 
-/// The bytes that a text says: a number, or one with a unit, such as `10MiB`. Units with an `i`, and
-/// bare letters, count by 1 024, as `ls` does; the others by 1 000.
+/// Parses a size in bytes: a number, or a number with a unit, such as `10MiB`. Units with an `i`
+/// and single letters are multiples of 1 024, as in `ls`; other units are multiples of 1 000.
 #[must_use]
 pub fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text.trim());

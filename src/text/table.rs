@@ -1,8 +1,8 @@
 //! Tables that fit the terminal.
 //!
-//! Where the output is not a terminal, nothing is cut: a table is as wide as its longest cells. On a terminal its
-//! columns give way, the widest first, each as its cells say; a column that does not even fit in its narrowest form is
-//! left out, the last one first.
+//! If the output is not a terminal, nothing is cut: columns are as wide as their longest cells. On
+//! a terminal, columns shrink, the widest first, each according to its cells. Columns that do not
+//! fit even at their minimum width are left out, the last column first.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -40,22 +40,22 @@ impl Colour {
     pub const END: &str = "\x1b[0m";
 }
 
-/// A column of a table that is written line by line, before all of its lines are known: its width.
+/// The width of a column in a table that is written line by line.
 #[derive(Clone, Copy, Debug)]
 pub struct Column(pub usize);
 
 impl Column {
-    /// The widest that a column is made; longer texts stick out.
+    /// Maximum width of a column; longer texts exceed it.
     const WIDEST: usize = 40;
 
-    /// Wide enough for `heading` and `texts`.
+    /// A column wide enough for `heading` and `texts`.
     pub fn wide_enough<'a>(heading: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
         let widest = texts.into_iter().map(UnicodeWidthStr::width).max();
         let widest = widest.unwrap_or(0).min(Self::WIDEST);
         Self(widest.max(heading.width()))
     }
 
-    /// The text, safe to print, with spaces to the width of the column.
+    /// The text, safe to print, padded to the width of the column.
     #[must_use]
     pub fn cell(self, text: &str) -> String {
         let mut cell = printable(text);
@@ -73,16 +73,16 @@ pub struct Cell {
     fit: Fit,
 }
 
-/// What a cell does when there is no room for all of it.
+/// How a cell shrinks.
 #[derive(Clone, Debug)]
 enum Fit {
-    /// It is cut, and ends with `…` then; it is not made narrower than this.
+    /// The text is cut and ends with `…`, down to this width.
     Cut(usize),
-    /// It stays: a number, or a heading.
+    /// The text never shrinks: a number or a heading.
     Keep,
-    /// It goes on in the next line, after a comma or space where it can.
+    /// The text continues on the next line, after a comma or space if possible.
     Wrap,
-    /// It has a shorter form.
+    /// The text has a shorter form.
     Short(String),
 }
 
@@ -104,7 +104,7 @@ impl Cell {
         }
     }
 
-    /// A list or a sentence, which goes on in the next line.
+    /// A list or a sentence, which continues on the next line.
     pub fn wrapped(text: impl AsRef<str>) -> Self {
         Self {
             fit: Fit::Wrap,
@@ -120,7 +120,7 @@ impl Cell {
         }
     }
 
-    /// The same with more to say, which goes on in the next line.
+    /// The cell with further text, which continues on the next line.
     pub fn and(self, more: &str) -> Self {
         Self {
             text: format!("{}, {}", self.text, printable(more)),
@@ -129,23 +129,23 @@ impl Cell {
         }
     }
 
-    /// Not made narrower than `least`.
+    /// Sets the minimum width.
     pub fn at_least(self, least: usize) -> Self {
         let fit = Fit::Cut(least);
         Self { fit, ..self }
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the cell is empty.
     fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// How wide it is in columns of the terminal.
+    /// Width in columns of the terminal.
     fn width(&self) -> usize {
         self.text.width()
     }
 
-    /// The least width at which it can still be read.
+    /// Minimum width at which the cell is readable.
     fn narrowest(&self) -> usize {
         let width = self.width();
         match &self.fit {
@@ -156,7 +156,7 @@ impl Cell {
         }
     }
 
-    /// Its lines in a column of this width.
+    /// The lines of the cell in a column of this width.
     fn lines(&self, width: usize) -> Vec<String> {
         if self.width() <= width {
             return vec![self.text.clone()];
@@ -179,7 +179,7 @@ impl<T: AsRef<str>> From<T> for Cell {
     }
 }
 
-/// The lines of a table with aligned columns, at most `room` wide if there is a limit.
+/// The lines of a table with aligned columns, at most `room` columns wide if given.
 pub fn lines(rows: &[Vec<Cell>], room: Option<usize>, is_coloured: bool) -> Vec<String> {
     let widths = widths(rows, room);
     let mut lines = Vec::with_capacity(rows.len());
@@ -223,7 +223,7 @@ fn line(cells: &[(Vec<String>, Option<Colour>, usize)], at: usize, is_coloured: 
     line
 }
 
-/// The widths of the columns that are shown.
+/// The widths of the visible columns.
 fn widths(rows: &[Vec<Cell>], room: Option<usize>) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |of: fn(&Cell) -> usize| -> Vec<usize> {
@@ -248,7 +248,7 @@ fn widths(rows: &[Vec<Cell>], room: Option<usize>) -> Vec<usize> {
         let gives = (0..widths.len()).filter(|&i| widths[i] > least[i]);
         match gives.max_by_key(|&i| (widths[i], i)) {
             Some(i) => widths[i] -= 1,
-            // One column that is wider than the terminal: it is cut.
+            // A single column wider than the terminal is cut.
             None => {
                 if let [only] = &mut widths[..] {
                     *only = room;
@@ -257,7 +257,7 @@ fn widths(rows: &[Vec<Cell>], room: Option<usize>) -> Vec<usize> {
             }
         }
     }
-    // What is left of a cell may be narrower than its column.
+    // The rest of a cell may be narrower than its column.
     for (i, width) in widths.iter_mut().enumerate() {
         let cells = rows.iter().filter_map(|row| row.get(i));
         let lines = cells.flat_map(|cell| cell.lines(*width));
@@ -283,7 +283,7 @@ pub fn cut(text: &str, width: usize) -> String {
     }
 }
 
-/// The text in lines of this width, broken after a comma or at a space where there is one.
+/// Splits the text into lines of this width, after a comma or at a space if possible.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = text;
@@ -294,7 +294,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         } else {
             head.rfind(' ').map_or(head.len(), |space| space + 1)
         };
-        // A word that is wider than the column is broken.
+        // A word wider than the column is split.
         let (line, next) = rest.split_at(if fits == 0 { head.len() } else { fits });
         if line.is_empty() {
             break;
@@ -308,7 +308,8 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The text in two parts, the first at most `width` wide and at least one character long.
+/// Splits the text into two parts. The first part is at most `width` wide and at least one
+/// character long.
 fn split(text: &str, width: usize) -> (&str, &str) {
     let mut used = 0;
     for (at, c) in text.char_indices() {
@@ -321,9 +322,9 @@ fn split(text: &str, width: usize) -> (&str, &str) {
 }
 
 const SEPARATOR: usize = 2;
-/// A text is not made narrower than this, if it is longer.
+/// Minimum width of a longer text.
 const NARROWEST: usize = 8;
-/// A list is not made narrower than this, if it is longer.
+/// Minimum width of a longer list.
 const NARROWEST_LIST: usize = 16;
 
 #[cfg(test)]

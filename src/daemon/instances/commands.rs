@@ -46,7 +46,8 @@ pub(super) fn start_words(slave: &SlaveConfig) -> Result<(Vec<OsString>, bool), 
 pub(super) fn stop_words(slave: &SlaveName, by: &StopMeans) -> Result<Vec<OsString>, String> {
     Ok(match by {
         StopMeans::Command { words } if words.is_empty() => {
-            let why = "the stop command was not recorded: set `type = \"command\"` for the slave again";
+            let why =
+                "the stop command was not recorded: set `type = \"command\"` for the slave again";
             return Err(why.to_owned());
         }
         StopMeans::Command { words } => owned(words),
@@ -182,7 +183,8 @@ fn container(slave: &SlaveName) -> String {
 /// The command line of this program as `buildslave` with the verb `verb` for the slave.
 fn native_slave(verb: &str, slave: &SlaveName) -> Result<Vec<OsString>, String> {
     let this = std::env::current_exe();
-    let this = this.map_err(|error| format!("cannot determine the path of this program: {error}"))?;
+    let this =
+        this.map_err(|error| format!("cannot determine the path of this program: {error}"))?;
     // If the program was replaced while running, this is the name of the old file.
     let bytes = this.as_os_str().as_bytes();
     let bytes = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
