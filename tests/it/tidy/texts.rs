@@ -51,7 +51,6 @@ const UNCLEAN: &[&str] = &[
     "src/status",
     "src/store",
     "src/vc",
-    "tests/data",
     "tests/e2e",
     "tests/it/buildslave_program.rs",
     "tests/sim",
