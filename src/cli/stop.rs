@@ -95,7 +95,7 @@ impl Restart {
         let errors = start.check(Tell::Errors);
         if !matches!(errors, Ok(true)) {
             complain(
-                "buildmaster: error: nothing was stopped, because the master could not start again",
+                "buildmaster: note: nothing was stopped, because the master could not start again",
             );
         }
         if !errors? {

@@ -1,11 +1,12 @@
 //! Bazaar and Breezy.
 
-/// The difference to `base`, with bare names: Breezy's own default is to put `old/` and `new/` before them.
+/// The difference to `base`, with plain names. By default, Breezy prefixes names with `old/` and
+/// `new/`.
 pub(crate) fn diff(base: &str) -> [String; 4] {
     ["--no-aliases", "diff", "--prefix=:", &format!("-r{base}..")].map(str::to_owned)
 }
 
-/// The revision of a line with its number and its name.
+/// Parses the revision from a line with its number and its name.
 pub(crate) fn parse_revision(text: &str) -> Option<String> {
     let mut words = text.split_whitespace();
     let (_number, name) = (words.next()?, words.next()?);
@@ -27,7 +28,7 @@ pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The files with a change that has no lines, or more to it than its lines: empty ones, modes and links.
+/// The files with changes that a plain difference lacks: empty files, modes and links.
 pub(crate) fn unseen_files(patch: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     let mut empty: Option<String> = None;

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-/// A time as CVS reads it everywhere.
+/// A time in a format that every CVS reads.
 pub(crate) fn time(now: DateTime<Utc>) -> String {
     now.format("%Y-%m-%d %H:%M:%S +0000").to_string()
 }
 
-/// The difference to what was there at `base`, with added and removed files (`-N`), without the user's own options
-/// from `.cvsrc` (`-f`).
+/// The difference to the tree at the time `base`, with added and removed files (`-N`), without the
+/// user's options from `.cvsrc` (`-f`).
 pub(crate) fn diff(base: &str) -> [&str; 7] {
     ["-f", "-q", "diff", "-u", "-N", "-D", base]
 }

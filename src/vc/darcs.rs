@@ -4,7 +4,7 @@ pub(crate) const SUMMARY: [&str; 3] = ["whatsnew", "--summary", "--look-for-adds
 
 pub(crate) const CONTEXT: [&str; 2] = ["changes", "--context"];
 
-/// The context byte for byte: Darcs reads it again at the other end.
+/// The context, byte for byte, because Darcs reads it again on the slave.
 pub(crate) fn parse_context(output: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(output).ok()?;
     text.lines()
@@ -12,7 +12,7 @@ pub(crate) fn parse_context(output: Vec<u8>) -> Option<String> {
         .then_some(text)
 }
 
-/// The files that a summary has with one of these letters; directories end with a slash, and are none.
+/// The files in a summary with one of these letters, without directories, which end with a slash.
 pub(crate) fn changed_files(summary: &str, letters: &[&str]) -> Vec<String> {
     let names = summary.lines().filter_map(|line| {
         let (letter, name) = line.split_once(" ./")?;

@@ -11,25 +11,26 @@ pub(crate) use tree::{
 };
 pub(crate) use version::Version;
 
-/// What `git status` tells of files that a difference does not show whole.
+/// Files in `git status` that a difference does not show completely.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Status {
     /// Files with conflicts.
     pub(crate) unmerged: Vec<String>,
     /// Submodules at another commit.
     pub(crate) moved: Vec<String>,
-    /// Submodules with files that are changed or not tracked.
+    /// Submodules with changed or untracked files.
     pub(crate) changed_inside: Vec<String>,
 }
 
-/// Reads the answer to [`STATUS`].
+/// Parses the output of [`STATUS`].
 pub(crate) fn parse_status(output: &[u8]) -> Status {
     let mut status = Status::default();
     let entries = output.split(|byte| *byte == 0);
     for entry in entries.map(String::from_utf8_lossy) {
         let mut words = entry.split(' ');
         let (kind, _, sub) = (words.next(), words.next(), words.next().unwrap_or_default());
-        // An ordinary entry has nine words, one with conflicts eleven; the name is the last, and may have blanks.
+        // An ordinary entry has nine words, an entry with conflicts eleven. The last word is the
+        // name, which may contain blanks.
         let name = |words: usize| {
             let name = entry.splitn(words, ' ').nth(words - 1);
             name.unwrap_or_default().to_owned()
@@ -50,8 +51,8 @@ pub(crate) fn parse_status(output: &[u8]) -> Status {
     status
 }
 
-/// Reads the answer to [`FILES`]: the files that git is told not to look at, lower-case letters, and those left out of
-/// the work tree.
+/// Parses the output of [`FILES`]: the files that git ignores on request (lower-case letters) and
+/// the files outside the sparse work tree.
 pub(crate) fn hidden_files(listed: &[u8]) -> Vec<String> {
     let entries = listed.split(|byte| *byte == 0);
     let name = |entry: &[u8]| match entry {
@@ -63,7 +64,7 @@ pub(crate) fn hidden_files(listed: &[u8]) -> Vec<String> {
     entries.filter_map(name).collect()
 }
 
-/// Asks for conflicts and for the state of submodules.
+/// Shows conflicts and the state of submodules.
 pub(crate) const STATUS: [&str; 6] = [
     "status",
     "--porcelain=v2",
@@ -73,7 +74,7 @@ pub(crate) const STATUS: [&str; 6] = [
     "-z",
 ];
 
-/// Lists what is not tracked and not ignored.
+/// Lists files that are neither tracked nor ignored.
 pub(crate) const UNTRACKED: [&str; 9] = [
     "ls-files",
     "--others",
@@ -86,7 +87,7 @@ pub(crate) const UNTRACKED: [&str; 9] = [
     ":/",
 ];
 
-/// The difference to `base`, whatever the user's configuration says about differences.
+/// The difference to `base`, independent of the user's configuration.
 pub(crate) fn diff(base: &str) -> Vec<&str> {
     vec![
         "-c",
@@ -109,13 +110,14 @@ pub(crate) fn diff(base: &str) -> Vec<&str> {
     ]
 }
 
-/// Reads the answer to [`CURRENT_BRANCH`].
+/// Parses the output of [`CURRENT_BRANCH`].
 pub(crate) fn parse_branch(output: &[u8]) -> Option<String> {
     let name = str::from_utf8(output).ok()?.trim_end();
     Some(name.strip_prefix("refs/heads/")?.to_owned())
 }
 
-/// A branch as its remote calls it: without the name of the remote and the slash. `remotes` has one a line.
+/// The name of a branch on its remote: without the name of the remote and the slash. `remotes` has
+/// one remote per line.
 pub(crate) fn without_remote<'a>(branch: &'a str, remotes: &str) -> &'a str {
     remotes
         .lines()
@@ -125,21 +127,21 @@ pub(crate) fn without_remote<'a>(branch: &'a str, remotes: &str) -> &'a str {
         .unwrap_or(branch)
 }
 
-/// How far a base and a tree are apart, in commits.
+/// The distance between a base and a tree, in commits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Distance {
-    /// Commits of the base that the tree does not have.
+    /// Number of commits in the base alone.
     pub(crate) behind: u64,
-    /// Commits of the tree that the base does not have.
+    /// Number of commits in the tree alone.
     pub(crate) ahead: u64,
 }
 
-/// Counts the commits of a range that each side has alone.
+/// Counts the commits of a range on each side alone.
 pub(crate) fn count_commits(range: &str) -> [&str; 5] {
     ["rev-list", "--left-right", "--count", range, "--"]
 }
 
-/// Reads the answer to [`count_commits`].
+/// Parses the output of [`count_commits`].
 pub(crate) fn parse_distance(output: &[u8]) -> Option<Distance> {
     let text = str::from_utf8(output).ok()?;
     let mut counts = text.split_whitespace().map(str::parse::<u64>);
@@ -149,32 +151,33 @@ pub(crate) fn parse_distance(output: &[u8]) -> Option<Distance> {
     Some(Distance { behind, ahead })
 }
 
-/// Tells the commit that a name stands for, as `NAME^{commit}`.
+/// Prints the commit of a name, given as `NAME^{commit}`.
 pub(crate) fn resolve(peeled: &str) -> [&str; 3] {
     ["rev-parse", "--verify", peeled]
 }
 
-/// Tells the branch that is checked out.
+/// Prints the current branch.
 pub(crate) const CURRENT_BRANCH: [&str; 3] = ["symbolic-ref", "--quiet", "HEAD"];
 
-/// Lists the files of a tree with what git does with them.
+/// Lists the files of a tree with their flags.
 pub(crate) const FILES: [&str; 5] = ["ls-files", "-v", "-z", "--", ":/"];
 
-/// Settings of git for questions to people, as a regular expression for `git config`.
+/// Settings of git for prompts, as a regular expression for `git config`.
 pub(crate) const ASKING_SETTINGS: &str = r"^core\.(askpass|sshcommand)$";
 
-/// Whether a repository may ask for a password or a passphrase; one on the slave's own disk does not.
+/// Whether a repository may prompt for a password or a passphrase. A repository on the slave's disk
+/// does not.
 pub(crate) fn may_ask(repourl: &str) -> bool {
     let is_local = repourl.starts_with(['/', '.', '\\']) || repourl.starts_with("file://");
     !is_local && repourl.contains(':')
 }
 
-/// Whether a text can be the name of a commit, or the beginning of one.
+/// Whether a text can be a commit id or the beginning of a commit id.
 pub(crate) fn is_hash(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Whether a text is the whole name of a commit.
+/// Whether a text is a complete commit id.
 pub(crate) fn is_whole_hash(text: &str) -> bool {
     is_hash(text) && matches!(text.len(), 40 | 64)
 }

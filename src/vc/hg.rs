@@ -1,6 +1,6 @@
 //! Mercurial.
 
-/// The difference to `base`, whatever the user's configuration says about differences.
+/// The difference to `base`, independent of the user's configuration.
 pub(crate) fn diff(base: &str, of_git: bool) -> Vec<&str> {
     let mut args = vec!["diff"];
     for setting in [
@@ -25,7 +25,7 @@ pub(crate) fn diff(base: &str, of_git: bool) -> Vec<&str> {
     args
 }
 
-/// Whether a patch in the form of git has something that the plain form cannot carry.
+/// Whether a patch in git format has content that the plain format lacks.
 pub(crate) fn needs_git(patch: &[u8]) -> bool {
     let mut begun_empty = false;
     for line in patch.split(|byte| *byte == b'\n') {
@@ -47,14 +47,14 @@ pub(crate) fn needs_git(patch: &[u8]) -> bool {
     begun_empty
 }
 
-/// Reads the answer to `hg resolve --list`: the files whose conflicts are not resolved.
+/// Parses the output of `hg resolve --list`: the files with unresolved conflicts.
 pub(crate) fn unresolved_files(listed: &[u8]) -> Vec<String> {
     let listed = String::from_utf8_lossy(listed);
     let names = listed.lines().filter_map(|line| line.strip_prefix("U "));
     names.map(str::to_owned).collect()
 }
 
-/// Prints the names of the commits of a set.
+/// Prints the ids of the commits in a revset.
 pub(crate) fn log(set: &str) -> [String; 5] {
     ["log", "--template", "{node}\\n", "-r", set].map(str::to_owned)
 }
@@ -69,7 +69,7 @@ pub(crate) fn newest_published(repository: Option<&str>) -> String {
     }
 }
 
-/// The first commit of an output, unless it is the one before all others.
+/// The first commit in the output, unless it is the null revision.
 pub(crate) fn parse_node(output: &[u8]) -> Option<String> {
     let first = str::from_utf8(output).ok()?.lines().next()?.trim();
     let is_node = first.len() == 40
@@ -78,7 +78,7 @@ pub(crate) fn parse_node(output: &[u8]) -> Option<String> {
     is_node.then(|| first.to_owned())
 }
 
-/// Whether a patch in the form of git has binary files.
+/// Whether a patch in git format has binary files.
 pub(crate) fn has_binary(patch: &[u8]) -> bool {
     let mut lines = patch.split(|byte| *byte == b'\n');
     lines.any(|line| line == b"GIT binary patch")

@@ -1,8 +1,8 @@
-//! What is known of each version control system: how its base revision, difference and checkout are
-//! asked for, and how the answers are read.
+//! Facts about each version control system: the commands for base revision, difference and
+//! checkout, and the parsers of their output.
 //!
-//! Pure: command lines and parsers. Who runs a command stays with its user: the client's local runner
-//! for `try`, a slave for the steps. One file a system, and one row in [`SYSTEMS`].
+//! Pure: command lines and parsers. The callers run the commands: the client runs them locally for
+//! `try`, the steps on a slave. Each system has one file and one row in [`SYSTEMS`].
 
 pub(crate) mod bzr;
 pub(crate) mod cvs;
@@ -41,23 +41,23 @@ pub enum Vc {
     P4,
 }
 
-/// What is known of a version control system.
+/// Facts about a version control system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct System {
     pub(crate) vc: Vc,
     /// Its name on command lines.
     pub(crate) name: &'static str,
-    /// The programs that may be there, the best first.
+    /// Programs, in order of preference.
     pub(crate) programs: &'static [&'static str],
-    /// What lies at the top of a tree.
+    /// Files or directories that mark the top of a tree.
     pub(crate) mark: &'static str,
-    /// How many directories `patch -p` takes off the names of its differences.
+    /// Number of directories that `patch -p` strips from the names in a difference.
     pub(crate) patch_level: u32,
-    /// Whether its program finds the top of a tree from inside.
+    /// Whether the program finds the top of a tree from inside the tree.
     pub(crate) knows_top: bool,
 }
 
-/// All systems. Where several marks lie in one directory, the first one counts.
+/// All systems. If a directory has several marks, the first system counts.
 pub(crate) const SYSTEMS: [System; 8] = [
     system(Vc::Git, "git", &["git"], ".git", 1, true),
     system(Vc::Hg, "hg", &["hg"], ".hg", 1, true),
@@ -88,7 +88,7 @@ const fn system(
 }
 
 impl Vc {
-    /// All of them.
+    /// All systems.
     pub fn all() -> impl Iterator<Item = Self> {
         SYSTEMS.into_iter().map(|system| system.vc)
     }
@@ -99,7 +99,7 @@ impl Vc {
         self.system().name
     }
 
-    /// What is known of it.
+    /// Facts about this system.
     pub(crate) fn system(self) -> &'static System {
         SYSTEMS
             .iter()
@@ -114,7 +114,7 @@ impl fmt::Display for Vc {
     }
 }
 
-/// A name that is not that of a version control system.
+/// A name that is not a version control system.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("'{0}' is not a version control system; write {known}", known = text::or(Vc::all()))]
 pub struct UnknownVc(pub String);

@@ -6,7 +6,7 @@ pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The files with one of these changes in the list at the beginning: lines like `# add_file "NAME"`.
+/// The files with one of these changes in the header: lines such as `# add_file "NAME"`.
 pub(crate) fn listed_files(patch: &[u8], changes: &[&str]) -> Vec<String> {
     let lines = patch.split(|byte| *byte == b'\n');
     let name = |line: &[u8]| {

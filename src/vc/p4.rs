@@ -2,7 +2,7 @@
 
 pub(crate) const LAST_CHANGE: [&str; 3] = ["changes", "-m1", "..."];
 
-/// The number of the change in `Change 12 on …`.
+/// Parses the number from `Change 12 on …`.
 pub(crate) fn parse_change(text: &str) -> Option<String> {
     let rest = text.strip_prefix("Change ")?;
     let number = rest.split_whitespace().next()?;
@@ -10,7 +10,7 @@ pub(crate) fn parse_change(text: &str) -> Option<String> {
     is_number.then(|| number.to_owned())
 }
 
-/// The place of a branch in the depot, with a slash at its end.
+/// The path of a branch in the depot, with a trailing slash.
 pub(crate) fn place(branch: &str) -> String {
     let branch = branch.trim_end_matches('/');
     if branch.starts_with("//") {
@@ -27,7 +27,7 @@ pub(crate) struct Rewritten {
     pub(crate) binary: Vec<String>,
 }
 
-/// Gives each file the two lines that `patch` wants, and drops files that are not in `place`.
+/// Adds the two header lines that `patch` needs to each file, and drops files outside `place`.
 pub(crate) fn rewrite(difference: &[u8], place: &str) -> Rewritten {
     let mut rewritten = Rewritten::default();
     let mut current = None;
@@ -52,7 +52,7 @@ pub(crate) fn rewrite(difference: &[u8], place: &str) -> Rewritten {
     rewritten
 }
 
-/// File and revision of `==== //depot/main/a.txt#3 - /home/me/a.txt ====`.
+/// Parses file and revision from `==== //depot/main/a.txt#3 - /home/me/a.txt ====`.
 pub(crate) fn parse_header(line: &[u8]) -> Option<(String, u64)> {
     let line = line.strip_prefix(b"==== ")?;
     let line = String::from_utf8_lossy(line);
@@ -61,7 +61,7 @@ pub(crate) fn parse_header(line: &[u8]) -> Option<(String, u64)> {
     Some((file.to_owned(), revision.parse().ok()?))
 }
 
-/// A name without Perforce's spelling of its special characters.
+/// A name without Perforce's escapes.
 pub(crate) fn plain_name(name: &str) -> String {
     name.replace("%40", "@")
         .replace("%23", "#")
@@ -69,7 +69,8 @@ pub(crate) fn plain_name(name: &str) -> String {
         .replace("%25", "%")
 }
 
-/// The files of lines like `//depot/main/new.txt#1 - add default change (text)` that are not opened to edit them.
+/// The files in lines such as `//depot/main/new.txt#1 - add default change (text)` that are not
+/// opened for edit.
 pub(crate) fn not_edited(opened: &str) -> Vec<String> {
     opened
         .lines()

@@ -1,29 +1,29 @@
-//! The patch of a try job: where it is put and what applies it (SRC-05).
+//! The patch of a try job: its file and the command that applies it (SRC-05).
 
 use crate::model::Patch;
 
-/// Marks a tree that was patched; in the work directory.
+/// File in the work directory that marks a patched tree.
 pub(crate) const MARK: &str = ".buildbot-patched";
 
-/// The file that the slave gets.
+/// File with the diff on the slave.
 const DIFF: &str = ".buildbot-diff";
 
-/// A patch that is to be applied.
+/// How to apply a patch.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct PatchJob {
-    /// Where the diff is put, below the work directory.
+    /// Path of the diff, below the work directory.
     pub(crate) file: String,
-    /// What applies it.
+    /// Command that applies the patch.
     pub(crate) command: Vec<String>,
-    /// Directory below the work directory that the command runs in, if it is another.
+    /// Directory of the command below the work directory, if different.
     pub(crate) dir: Option<String>,
 }
 
 impl PatchJob {
-    /// What to do with `patch`, which is `diff`; nothing if that is blank.
+    /// How to apply `patch` with the content `diff`; nothing if the diff is blank.
     ///
     /// # Errors
-    /// Its directory is not inside the work directory.
+    /// The directory of the patch is outside the work directory.
     pub(crate) fn new(patch: &Patch, diff: &[u8]) -> Result<Option<Self>, String> {
         let dir = inside(patch.subdir.as_deref().unwrap_or(""))?;
         if diff.trim_ascii().is_empty() {
@@ -39,7 +39,7 @@ impl PatchJob {
             let words = ["git", "apply", "--whitespace=nowarn", level.as_str()];
             job.command.extend(words.map(str::to_owned));
             if moves_submodules(diff) {
-                // It is the index that says which commit a submodule is at.
+                // The index stores the commits of submodules.
                 job.command.push("--index".to_owned());
             }
             job.command
@@ -63,7 +63,7 @@ impl PatchJob {
     }
 }
 
-/// Whether it is a diff as git makes them. Only git understands the binary ones among them.
+/// Whether a diff is in git format. Only git can apply binary diffs in this format.
 fn is_of_git(diff: &[u8]) -> bool {
     let mut lines = diff.split(|byte| *byte == b'\n');
     lines.any(|line| line.starts_with(b"diff --git "))
@@ -80,14 +80,14 @@ fn moves_submodules(diff: &[u8]) -> bool {
     diff.split(|byte| *byte == b'\n').any(is_mode)
 }
 
-/// The directory without detours; nothing if it is the work directory itself (SB-22).
+/// The normalized directory; nothing for the work directory itself (SB-22).
 fn inside(subdir: &str) -> Result<Option<String>, String> {
     let refused = || {
         Err(format!(
             "the directory of the patch, {subdir:?}, is not inside the work directory"
         ))
     };
-    // A slave may run on Windows, where there are two separators and letters of drives.
+    // A slave may run on Windows, which has two separators and drive letters.
     if subdir.starts_with(['/', '\\']) || subdir.contains(|c: char| c == ':' || c.is_control()) {
         return refused();
     }
@@ -103,7 +103,7 @@ fn inside(subdir: &str) -> Result<Option<String>, String> {
             _ => parts.push(part),
         }
     }
-    // It would be taken for an option, or for git's own files.
+    // The name would be parsed as an option, or hit git's own files.
     if parts
         .first()
         .is_some_and(|first| first.starts_with('-') || first.eq_ignore_ascii_case(".git"))

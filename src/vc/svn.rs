@@ -1,13 +1,13 @@
 //! Subversion.
 
-/// The difference to `base`: without the user's own program for it, with copied files whole, and without changes of
-/// properties, which `patch` cannot apply.
+/// The difference to `base`, without the user's own diff program, with copied files as whole files,
+/// and without changes of properties, which `patch` cannot apply.
 pub(crate) fn diff(base: &str) -> [String; 7] {
     [
         "diff".to_owned(),
         format!("-r{base}"),
         "--internal-diff".to_owned(),
-        // In place of options that the user's configuration has, such as one that ignores white space.
+        // Overrides options from the user's configuration, such as ignoring white space.
         "--extensions".to_owned(),
         "-u".to_owned(),
         "--show-copies-as-adds".to_owned(),
@@ -15,31 +15,31 @@ pub(crate) fn diff(base: &str) -> [String; 7] {
     ]
 }
 
-/// What `svn status -u` says of a tree.
+/// The output of `svn status -u` for a tree.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Status {
-    /// The newest revision of the repository.
+    /// Newest revision of the repository.
     pub(crate) revision: Option<String>,
-    /// What is new, also if it has history.
+    /// Added files, with or without history.
     pub(crate) added: Vec<String>,
-    /// What is removed.
+    /// Removed files.
     pub(crate) removed: Vec<String>,
-    /// What is not versioned.
+    /// Unversioned files.
     pub(crate) unversioned: Vec<String>,
-    /// What is missing, but was not removed.
+    /// Missing files that were not removed with svn.
     pub(crate) missing: Vec<String>,
-    /// What has conflicts.
+    /// Files with conflicts.
     pub(crate) conflicts: Vec<String>,
-    /// What has changed properties.
+    /// Files with changed properties.
     pub(crate) properties: Vec<String>,
-    /// What the repository has a newer revision of.
+    /// Files with a newer revision in the repository.
     pub(crate) outdated: Vec<String>,
-    /// What is changed inside an external.
+    /// Changed files inside externals.
     pub(crate) external: Vec<String>,
 }
 
-/// Reads what `svn status -u` says of the tree itself; what follows is about externals, which have their own
-/// repositories.
+/// Parses the output of `svn status -u` for the tree itself. The later parts are about externals,
+/// which have their own repositories.
 pub(crate) fn parse_status(output: &[u8]) -> Status {
     let mut status = Status::default();
     let mut in_externals = false;
@@ -53,7 +53,7 @@ pub(crate) fn parse_status(output: &[u8]) -> Status {
             in_externals = true;
             continue;
         }
-        // Seven columns of one letter each, a blank, one for "out of date", and then revision and name.
+        // Seven columns of one letter, a blank, a column for "out of date", then revision and name.
         let column = |at: usize| line.as_bytes().get(at).copied().unwrap_or(b' ');
         let name = line.get(21..).or(line.get(9..)).unwrap_or_default().trim();
         let is_prose = ["Summary of", "Performing status"]
@@ -86,7 +86,7 @@ pub(crate) fn parse_status(output: &[u8]) -> Status {
     status
 }
 
-/// The files whose difference is not shown because they are binary.
+/// The files without a visible difference because they are binary.
 pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
     let mut files = Vec::new();
     let mut current: &[u8] = b"";

@@ -1,8 +1,8 @@
-//! What a plain difference does not show: files that are created or removed empty.
+//! Changes that a plain difference does not show: empty files that are created or removed.
 
 use std::collections::BTreeSet;
 
-/// The names of files that have lines in a plain difference.
+/// The names of files with lines in a plain difference.
 pub(crate) fn shown_names(patch: &[u8]) -> BTreeSet<String> {
     let name = |line: &[u8]| {
         let name = line
@@ -15,7 +15,8 @@ pub(crate) fn shown_names(patch: &[u8]) -> BTreeSet<String> {
     lines.filter_map(name).collect()
 }
 
-/// Those of the `changed` names of which the difference shows nothing. A directory is none if something in it changed too.
+/// The names in `changed` that the difference does not show. A directory with other changes inside
+/// does not count.
 pub(crate) fn unseen(changed: &[String], shown: &BTreeSet<String>) -> Vec<String> {
     let is_parent = |name: &str| {
         let inside = format!("{name}/");

@@ -265,7 +265,7 @@ fn mas_03_what_cannot_be_opened_leaves_the_old_configuration_whole() {
     drop(taken);
     refused("mkdir");
     fs::write(&jobs, "").unwrap();
-    refused("is no directory");
+    refused("is not a directory");
     fs::remove_file(&jobs).unwrap();
     fs::create_dir_all(jobs.join("new")).unwrap();
     // Somebody else has it: for the superuser no directory is unwritable.

@@ -69,7 +69,7 @@ fn verify_finds_damage_in_logs_and_state() {
         run(&mut command)
     };
     let told = verify().ok();
-    assert!(told.contains("the state and 1 log is whole"), "{told}");
+    assert!(told.contains("no damage in the state and 1 log"), "{told}");
 
     let log = master.dir().join(LOG);
     let whole = fs::read(&log).unwrap();

@@ -1,6 +1,7 @@
 //! Which git there is.
 
-/// The version of a git; of an unknown one nothing is expected that came later than the rest of what we use.
+/// The version of a git; of an unknown one nothing is expected that came later than the rest of
+/// what we use.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Version(u32, u32);
 

@@ -50,7 +50,6 @@ const UNCLEAN: &[&str] = &[
     "src/schedulers",
     "src/status",
     "src/store",
-    "src/vc",
     "tests/e2e",
     "tests/it/buildslave_program.rs",
     "tests/sim",
