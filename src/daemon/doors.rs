@@ -13,8 +13,8 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 
 use super::instances::Access;
+use super::keepalive::{Keepalive, Keepalives};
 use super::passwords::Passwords;
-use super::sessions::{Keepalive, Keepalives};
 use crate::buildslave::own_environment;
 use crate::config::{ChangeSourceConfig, ClientLimits, Config, Listen, SlaveKind};
 use crate::control::OpenPort;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info_span};
 
-use super::sessions::Keepalives;
+use super::keepalive::Keepalives;
 use crate::control::Control;
 use crate::model::{Op, SlaveName};
 use crate::net::{Login, LoginAnswer, Peer, Refusals, Refused, Tasks, UserKind};

@@ -18,6 +18,7 @@ mod engine;
 mod exposure;
 mod instances;
 mod jobdirs;
+mod keepalive;
 mod local;
 mod logins;
 mod passwords;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tracing::{Span, info, info_span};
 
+use super::keepalive::Keepalives;
 use super::logins::SlaveLogin;
 use crate::botmaster::{Input, Live, SessionId, SlaveCommand, SlaveInput};
 use crate::clock::Clock;
@@ -63,18 +64,6 @@ struct Session {
     handle: Option<SlaveHandle>,
     builders: BTreeMap<BuilderName, SlaveBuilderHandle>,
 }
-
-/// How the master checks that an idle slave is alive (SLV-05).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Keepalive {
-    /// Time between two checks.
-    pub(super) interval: Duration,
-    /// Time limit for the answer.
-    pub(super) timeout: Duration,
-}
-
-/// The checks of each configured slave.
-pub(super) type Keepalives = BTreeMap<SlaveName, Keepalive>;
 
 impl Sessions {
     pub(super) fn new(

@@ -47,7 +47,6 @@ const CIRCULAR: &[&str] = &[
     "buildslave::command",
     "cli",
     "client::try_job",
-    "daemon",
     "net",
     "pb",
     "store",
