@@ -4,24 +4,25 @@
 //! configuration is prepared, before anything changes. A port that both configurations have stays
 //! open, and connected peers stay connected (TUP-08).
 
+mod wanted;
+
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 
+use self::wanted::Wanted;
 use super::instances::Access;
-use super::keepalive::{Keepalive, Keepalives};
+use super::keepalive::Keepalives;
 use super::passwords::Passwords;
 use crate::buildslave::own_environment;
-use crate::config::{ChangeSourceConfig, ClientLimits, Config, Listen, SlaveKind};
+use crate::config::{Config, Listen};
 use crate::control::OpenPort;
 use crate::model::SlaveName;
 use crate::net::listen::{Bound, Opened, open};
-use crate::net::{Directory, Door, Gatekeeper, Login, Tasks, UserKind};
-use crate::pb::hashed::Hashed;
+use crate::net::{Directory, Door, Gatekeeper, Login, Tasks};
 use crate::process::Environment;
 
 /// The open doors.
@@ -72,19 +73,6 @@ struct Port {
     door: watch::Sender<Arc<Door>>,
 }
 
-/// The doors of a configuration, with passwords read.
-#[derive(Debug)]
-struct Wanted {
-    groups: BTreeMap<Group, (Vec<Listen>, Directory)>,
-    locals: Directory,
-    local_passwords: BTreeMap<SlaveName, String>,
-    instance_passwords: BTreeMap<SlaveName, Vec<u8>>,
-    keepalives: Keepalives,
-    clients: ClientLimits,
-    environment: Environment,
-    passwords: Passwords,
-}
-
 /// The doors of a new configuration, ready to be opened.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -125,7 +113,7 @@ impl Doors {
     /// # Errors
     /// A password cannot be read, or a port cannot be opened. Nothing has changed.
     pub(super) fn prepare(&self, config: &Config) -> anyhow::Result<Prepared> {
-        let wanted = self.wanted(config)?;
+        let wanted = Wanted::by(self, config)?;
         let mut new_ports = Vec::new();
         for (addresses, _) in wanted.groups.values() {
             for address in addresses {
@@ -251,109 +239,6 @@ impl Doors {
     /// The configured connection data for instances of latent slaves.
     pub(super) fn access(&self) -> watch::Receiver<Arc<Access>> {
         self.access.subscribe()
-    }
-
-    fn wanted(&self, config: &Config) -> anyhow::Result<Wanted> {
-        let mut passwords = Passwords::default();
-        let mut slaves = Directory::new();
-        let mut locals = Directory::new();
-        let mut local_passwords = BTreeMap::new();
-        let mut instance_passwords = BTreeMap::new();
-        let new_password = || format!("{:032x}", rand::random::<u128>());
-        for slave in &config.slaves {
-            let name = slave.name.as_str();
-            let kind = UserKind::Slave(slave.name.clone());
-            match &slave.kind {
-                SlaveKind::Remote(remote) => {
-                    let password = passwords.read("slave", name, &remote.password)?;
-                    slaves.insert(name, &password, kind);
-                }
-                SlaveKind::Local => {
-                    let known = self.local_passwords.get(&slave.name).cloned();
-                    let password = known.unwrap_or_else(new_password);
-                    locals.insert(name, password.as_bytes(), kind);
-                    local_passwords.insert(slave.name.clone(), password);
-                }
-                SlaveKind::Latent(latent) => {
-                    let password = match latent.kind.password() {
-                        Some(password) => passwords.read("slave", name, password)?,
-                        None => {
-                            let known = self.access.borrow().passwords.get(&slave.name).cloned();
-                            known.unwrap_or_else(|| new_password().into_bytes())
-                        }
-                    };
-                    slaves.insert(name, &password, kind);
-                    instance_passwords.insert(slave.name.clone(), password);
-                }
-            }
-        }
-        let mut groups = BTreeMap::new();
-        for source in &config.change_sources {
-            match source {
-                ChangeSourceConfig::Pb(pb) => {
-                    let password = passwords.read("change source", &source.name(), &pb.password)?;
-                    let kind = UserKind::Change {
-                        prefix: pb.prefix.clone(),
-                    };
-                    if pb.ports.is_empty() {
-                        slaves.insert(&pb.user, &password, kind);
-                    } else {
-                        let own = || (present(&pb.ports), Directory::new());
-                        let group = groups.entry(Group::own(&pb.ports)).or_insert_with(own);
-                        group.1.insert(&pb.user, &password, kind);
-                    }
-                }
-            }
-        }
-        for scheduler in &config.schedulers {
-            let Some(settings) = scheduler.kind.try_userpass() else {
-                continue;
-            };
-            let directory = if settings.ports == config.slave_port {
-                &mut slaves
-            } else {
-                let group = Group::own(&settings.ports);
-                let own = || (present(&settings.ports), Directory::new());
-                &mut groups.entry(group).or_insert_with(own).1
-            };
-            let builders: Arc<[_]> = scheduler.builders.as_slice().into();
-            for (user, password) in &settings.users {
-                let name = scheduler.name.as_str();
-                let password = passwords.read_of_user(user, "scheduler", name, password)?;
-                let kind = UserKind::Try {
-                    scheduler: scheduler.name.clone(),
-                    user: user.clone(),
-                    builders: Arc::clone(&builders),
-                };
-                if Hashed::looks_like(&password) {
-                    let text = String::from_utf8_lossy(&password);
-                    let hash = Hashed::parse(&text).context("invalid password hash");
-                    let of = || format!("user \"{user}\" of scheduler \"{name}\"");
-                    directory.insert_hashed(user, hash.with_context(of)?, kind);
-                } else {
-                    directory.insert(user, &password, kind);
-                }
-            }
-        }
-        groups.insert(Group::Slaves, (present(&config.slave_port), slaves));
-        let mut environment = Environment::clone(&self.environment.borrow());
-        for variable in passwords.variables() {
-            environment.remove(OsStr::new(variable));
-        }
-        let timeout = config.keepalive_timeout;
-        let of = |interval| Keepalive { interval, timeout };
-        let keepalives = config.slaves.iter();
-        let keepalives = keepalives.map(|s| (s.name.clone(), of(s.keepalive_interval)));
-        Ok(Wanted {
-            groups,
-            locals,
-            local_passwords,
-            instance_passwords,
-            keepalives: keepalives.collect(),
-            clients: config.clients,
-            environment,
-            passwords,
-        })
     }
 
     /// An open port that conflicts with `address`.
