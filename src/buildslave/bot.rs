@@ -1,8 +1,9 @@
 //! The slave's own object, which the master holds from the login on (PROTOCOL section 9.1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -12,7 +13,9 @@ use tracing::{info, info_span};
 
 use super::Settings;
 use super::builder::Builder;
-use super::info::{VERSION, slave_commands, slave_info, spell, worker_info};
+use super::calls::{self, Callable, message};
+use super::commands::Commands;
+use super::info::{VERSION, slave_commands, slave_info, worker_info};
 use crate::net::{IncomingCall, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
@@ -21,6 +24,7 @@ use crate::protocol::TextStyle;
 #[derive(Debug)]
 pub(super) struct Bot {
     settings: Arc<Settings>,
+    commands: Commands,
     peer: Peer,
     tasks: Tasks,
     /// Told when the master wants the slave to end.
@@ -43,12 +47,14 @@ struct Entry {
 impl Bot {
     pub(super) fn new(
         settings: Arc<Settings>,
+        commands: Commands,
         peer: Peer,
         tasks: Tasks,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
             settings,
+            commands,
             peer,
             tasks,
             shutdown,
@@ -58,28 +64,100 @@ impl Bot {
     }
 
     /// Serves the master's calls until the connection is over.
-    pub(super) async fn serve(mut self, mut calls: mpsc::Receiver<Box<IncomingCall>>) {
-        loop {
-            let call = tokio::select! {
-                biased;
-                () = self.tasks.stopping() => return,
-                call = calls.recv() => call,
+    pub(super) async fn serve(mut self, calls: mpsc::Receiver<Box<IncomingCall>>) {
+        let tasks = self.tasks.clone();
+        calls::serve(&mut self, calls, &tasks).await;
+    }
+
+    /// Takes the list of builders and their directories; answers with the object of each. A builder
+    /// that was there stays as it is, one that is not there any more is dropped.
+    fn set_builders(&mut self, list: Option<&Value>) -> Result<Value, Failure> {
+        let wrong = || {
+            let text = "setBuilderList wants a list of (name, directory)";
+            Failure::new("builtins.TypeError", text)
+        };
+        let items = list.and_then(Value::as_items).ok_or_else(wrong)?;
+        let mut wanted = BTreeMap::new();
+        for item in items {
+            let Some([name, dir]) = item.as_items() else {
+                return Err(wrong());
             };
-            let Some(call) = call else { return };
-            let IncomingCall {
-                method,
-                args,
-                kwargs,
-                reply,
-                ..
-            } = *call;
-            match self.call(&method, &args, &kwargs) {
-                Ok(value) => reply.value(value),
-                Err(failure) => reply.fail(failure),
+            let raw = name.as_raw().ok_or_else(wrong)?;
+            let dir = dir.as_raw().ok_or_else(wrong)?.to_vec();
+            let dir = self.settings.base_dir.join(OsString::from_vec(dir));
+            self.settings.host.make_dirs(&dir).map_err(|error| {
+                let text = format!("cannot make directory {}: {error}", dir.display());
+                Failure::new("builtins.OSError", text)
+            })?;
+            wanted.insert(raw.clone(), (name.clone(), dir));
+        }
+        let gone: Vec<_> = self.builders.keys().cloned().collect();
+        for name in gone.iter().filter(|name| !wanted.contains_key(*name)) {
+            info!(builder = ?String::from_utf8_lossy(name), "builder removed");
+            self.remove(name);
+        }
+        report_leftovers(&self.settings, wanted.values().map(|(_, dir)| dir));
+        let mut answer = Vec::new();
+        for (raw, (name, dir)) in wanted {
+            answer.push((name, Value::Mine(self.builder(raw, dir))));
+        }
+        Ok(Value::Dict(answer))
+    }
+
+    /// The object of a builder, new where there is none.
+    fn builder(&mut self, name: Bytes, dir: PathBuf) -> Luid {
+        if let Some(entry) = self.builders.get(&name) {
+            if entry.alive.strong_count() > 0 {
+                entry.dir.send_replace(dir);
+                return entry.object;
             }
+            self.remove(&name);
+        }
+        let text = String::from_utf8_lossy(&name).into_owned();
+        info!(builder = ?text, dir = ?dir, "builder added");
+        let (object, calls) = self.peer.export(CALLS);
+        let (dir, dir_now) = watch::channel(dir);
+        let tasks = self.tasks.child();
+        let span = info_span!("builder", builder = ?text);
+        let builder = Builder {
+            dir: dir_now,
+            settings: Arc::clone(&self.settings),
+            commands: self.commands.clone(),
+            peer: self.peer.clone(),
+            tasks: tasks.clone(),
+            shutdown: self.shutdown.clone(),
+            takes_bytes: self.takes_bytes,
+            running: None,
+            master: None,
+        };
+        let alive = Arc::new(());
+        let entry = Entry {
+            object,
+            dir,
+            tasks: tasks.clone(),
+            alive: Arc::downgrade(&alive),
+        };
+        self.builders.insert(name, entry);
+        tasks.spawn(span, builder.serve(calls, alive));
+        object
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        if let Some(entry) = self.builders.remove(name) {
+            entry.tasks.stop();
+            self.peer.retire(entry.object);
         }
     }
 
+    /// The directories below the base directory, which masters before 0.8.2 ask for.
+    fn dirs(&self) -> Value {
+        let names = subdirectories(&self.settings);
+        let names = names.into_iter().map(OsString::into_vec);
+        Value::List(names.map(Value::bytes).collect())
+    }
+}
+
+impl Callable for Bot {
     fn call(
         &mut self,
         method: &[u8],
@@ -112,109 +190,13 @@ impl Bot {
             }
         })
     }
-
-    /// Takes the list of builders and their directories; answers with the object of each. A builder
-    /// that was there stays as it is, one that is not there any more is dropped.
-    fn set_builders(&mut self, list: Option<&Value>) -> Result<Value, Failure> {
-        let wrong = || {
-            let text = "setBuilderList wants a list of (name, directory)";
-            Failure::new("builtins.TypeError", text)
-        };
-        let items = list.and_then(Value::as_items).ok_or_else(wrong)?;
-        let mut wanted = BTreeMap::new();
-        for item in items {
-            let Some([name, dir]) = item.as_items() else {
-                return Err(wrong());
-            };
-            let raw = name.as_raw().ok_or_else(wrong)?;
-            let dir = dir.as_raw().ok_or_else(wrong)?.to_vec();
-            let dir = self
-                .settings
-                .base_dir
-                .join(std::ffi::OsString::from_vec(dir));
-            std::fs::create_dir_all(&dir).map_err(|error| {
-                let text = format!("cannot make directory {}: {error}", dir.display());
-                Failure::new("builtins.OSError", text)
-            })?;
-            wanted.insert(raw.clone(), (name.clone(), dir));
-        }
-        let gone: Vec<_> = self.builders.keys().cloned().collect();
-        for name in gone.iter().filter(|name| !wanted.contains_key(*name)) {
-            info!(builder = ?String::from_utf8_lossy(name), "builder removed");
-            self.remove(name);
-        }
-        report_leftovers(&self.settings.base_dir, wanted.values().map(|(_, dir)| dir));
-        let mut answer = Vec::new();
-        for (raw, (name, dir)) in wanted {
-            answer.push((name, Value::Mine(self.builder(raw, dir))));
-        }
-        Ok(Value::Dict(answer))
-    }
-
-    /// The object of a builder, new where there is none.
-    fn builder(&mut self, name: Bytes, dir: PathBuf) -> Luid {
-        if let Some(entry) = self.builders.get(&name) {
-            if entry.alive.strong_count() > 0 {
-                entry.dir.send_replace(dir);
-                return entry.object;
-            }
-            self.remove(&name);
-        }
-        let text = String::from_utf8_lossy(&name).into_owned();
-        info!(builder = ?text, dir = ?dir, "builder added");
-        let (object, calls) = self.peer.export(CALLS);
-        let (dir, dir_now) = watch::channel(dir);
-        let tasks = self.tasks.child();
-        let span = info_span!("builder", builder = ?text);
-        let builder = Builder {
-            dir: dir_now,
-            settings: Arc::clone(&self.settings),
-            peer: self.peer.clone(),
-            tasks: tasks.clone(),
-            shutdown: self.shutdown.clone(),
-            takes_bytes: self.takes_bytes,
-            running: None,
-            master: None,
-        };
-        let alive = Arc::new(());
-        let entry = Entry {
-            object,
-            dir,
-            tasks: tasks.clone(),
-            alive: Arc::downgrade(&alive),
-        };
-        self.builders.insert(name, entry);
-        tasks.spawn(span, builder.serve(calls, alive));
-        object
-    }
-
-    fn remove(&mut self, name: &[u8]) {
-        if let Some(entry) = self.builders.remove(name) {
-            entry.tasks.stop();
-            self.peer.retire(entry.object);
-        }
-    }
-
-    /// The directories below the base directory, which masters before 0.8.2 ask for.
-    fn dirs(&self) -> Value {
-        let names = subdirectories(&self.settings.base_dir);
-        let names = names.into_iter().map(std::ffi::OsString::into_vec);
-        Value::List(names.map(|name| spell(TextStyle::Bytes, &name)).collect())
-    }
-}
-
-/// The argument of `print`: by position from old masters, by keyword from new ones.
-pub(super) fn message(args: &[Value], kwargs: &[(Value, Value)]) -> String {
-    let by_name = || kwargs.first().map(|(_, value)| value);
-    let message = args.first().or_else(by_name).and_then(Value::as_text);
-    message.unwrap_or_default().into_owned()
 }
 
 /// Tells the log of directories that no builder uses: they may be removed by hand.
-fn report_leftovers<'a>(base_dir: &Path, wanted: impl Iterator<Item = &'a PathBuf>) {
-    let wanted: std::collections::BTreeSet<_> = wanted.collect();
-    for name in subdirectories(base_dir) {
-        let dir = base_dir.join(&name);
+fn report_leftovers<'a>(settings: &Settings, wanted: impl Iterator<Item = &'a PathBuf>) {
+    let wanted: BTreeSet<_> = wanted.collect();
+    for name in subdirectories(settings) {
+        let dir = settings.base_dir.join(&name);
         let is_used = wanted.iter().any(|used| used.starts_with(&dir));
         if name != "info" && !is_used {
             info!(?dir, "directory of no builder; it may be removed");
@@ -222,10 +204,10 @@ fn report_leftovers<'a>(base_dir: &Path, wanted: impl Iterator<Item = &'a PathBu
     }
 }
 
-fn subdirectories(base_dir: &Path) -> Vec<std::ffi::OsString> {
-    let entries = std::fs::read_dir(base_dir).into_iter().flatten().flatten();
-    let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let mut names: Vec<_> = dirs.map(|entry| entry.file_name()).collect();
+fn subdirectories(settings: &Settings) -> Vec<OsString> {
+    let entries = settings.host.list(&settings.base_dir).unwrap_or_default();
+    let dirs = entries.into_iter().filter(|entry| entry.is_dir);
+    let mut names: Vec<_> = dirs.map(|entry| entry.name).collect();
     names.sort();
     names
 }

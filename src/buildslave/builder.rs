@@ -1,5 +1,6 @@
 //! A builder's object: the master starts and interrupts commands on it (PROTOCOL section 9.3).
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, info_span};
 
 use super::Settings;
+use super::calls::{self, Callable, message};
 use super::command::{Command, Context, Delivery, Outlet, Stop, StopSignal};
+use super::commands::{CommandKey, Commands};
 use crate::net::{IncomingCall, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
@@ -19,6 +22,8 @@ pub(super) struct Builder {
     /// Its directory; a master may change it.
     pub(super) dir: watch::Receiver<PathBuf>,
     pub(super) settings: Arc<Settings>,
+    /// Where its commands run.
+    pub(super) commands: Commands,
     pub(super) peer: Peer,
     /// Stopped when the builder is removed or the connection is over.
     pub(super) tasks: Tasks,
@@ -27,7 +32,7 @@ pub(super) struct Builder {
     /// Whether the master takes output as bytes, whatever a command's arguments look like.
     pub(super) takes_bytes: bool,
     /// The command that runs, if any did; it may be over.
-    pub(super) running: Option<watch::Sender<Option<Stop>>>,
+    pub(super) running: Option<CommandKey>,
     /// The master's builder, where it introduced itself.
     pub(super) master: Option<Luid>,
 }
@@ -35,30 +40,9 @@ pub(super) struct Builder {
 impl Builder {
     /// Serves the master's calls until the builder is removed or the connection is over; what runs
     /// then is killed.
-    pub(super) async fn serve(
-        mut self,
-        mut calls: mpsc::Receiver<Box<IncomingCall>>,
-        alive: Arc<()>,
-    ) {
-        loop {
-            let call = tokio::select! {
-                biased;
-                () = self.tasks.stopping() => break,
-                call = calls.recv() => call,
-            };
-            let Some(call) = call else { break };
-            let IncomingCall {
-                method,
-                args,
-                kwargs,
-                reply,
-                ..
-            } = *call;
-            match self.call(&method, &args, &kwargs) {
-                Ok(value) => reply.value(value),
-                Err(failure) => reply.fail(failure),
-            }
-        }
+    pub(super) async fn serve(mut self, calls: mpsc::Receiver<Box<IncomingCall>>, alive: Arc<()>) {
+        let tasks = self.tasks.clone();
+        calls::serve(&mut self, calls, &tasks).await;
         // From now on the builder needs a new object, if it is wanted again.
         drop(alive);
         // A master that let go of the object has not asked for the end of its command.
@@ -68,40 +52,6 @@ impl Builder {
             _ = self.peer.lost() => {}
         }
         self.stop(Stop::Abandoned);
-    }
-
-    fn call(
-        &mut self,
-        method: &[u8],
-        args: &[Value],
-        kwargs: &[(Value, Value)],
-    ) -> Result<Value, Failure> {
-        match method {
-            b"startCommand" => self.start(args)?,
-            b"interruptCommand" => {
-                let why = args.get(1).and_then(Value::as_text).unwrap_or_default();
-                info!(?why, "the master interrupts the command");
-                self.stop(Stop::Interrupted);
-            }
-            b"setMaster" => {
-                let master = args.first().and_then(Value::as_theirs);
-                if let Some(old) = std::mem::replace(&mut self.master, master) {
-                    self.peer.release(old);
-                }
-            }
-            b"print" => {
-                let text = super::bot::message(args, kwargs);
-                info!(?text, "message from the master");
-            }
-            b"startBuild" => info!("a build begins"),
-            b"ping" => {}
-            b"shutdown" => self.shutdown.cancel(),
-            other => {
-                let method = String::from_utf8_lossy(other);
-                return Err(Failure::no_such_method(&method));
-            }
-        }
-        Ok(Value::None)
     }
 
     /// Starts a command. One that still runs is killed and says nothing more.
@@ -130,40 +80,26 @@ impl Builder {
             }
         };
         let style = self.style_of(command_args);
-        let (stop, signal) = StopSignal::new();
-        self.running = Some(stop);
-        let (outlet, queue) = Outlet::new();
-        let context = Context {
-            settings: Arc::clone(&self.settings),
-            dir: self.dir.borrow().clone(),
-            peer: Some(self.peer.clone()),
-            style,
-            outlet,
-            stop: signal.clone(),
-        };
-        let delivery = Delivery::new(self.peer.clone(), object, style);
+        let (settings, dir, peer) = (
+            Arc::clone(&self.settings),
+            self.dir.borrow().clone(),
+            self.peer.clone(),
+        );
         let span = info_span!("command", command = ?name, id = ?id);
-        let run = async move {
-            debug!("begins");
-            let deliver = deliver(delivery, queue, signal);
-            let (result, delivery) = tokio::join!(command.run(context), deliver);
-            let Some(mut delivery) = delivery else {
-                info!("ended unheard");
-                return;
+        let running = self.commands.start(span, move |stop| async move {
+            let (outlet, queue) = Outlet::new();
+            let context = Context {
+                settings,
+                dir,
+                peer: Some(peer.clone()),
+                style,
+                outlet,
+                stop: stop.clone(),
             };
-            let failure = match result {
-                Ok(()) => Value::None,
-                Err(failure) => {
-                    info!(%failure, "failed");
-                    Value::Failure(Box::new(failure))
-                }
-            };
-            debug!("ended");
-            if delivery.complete(failure).await.is_ok() {
-                delivery.finish().await;
-            }
-        };
-        self.tasks.spawn(span, run);
+            let delivery = Delivery::new(peer, object, style);
+            run(command, context, deliver(delivery, queue, stop)).await;
+        });
+        self.running = Some(running);
         Ok(())
     }
 
@@ -177,16 +113,66 @@ impl Builder {
     }
 
     fn stop(&self, why: Stop) {
-        if let Some(running) = &self.running {
-            running.send_if_modified(|stop| {
-                // An interrupted command can still be abandoned, not the other way round.
-                let changes = stop.is_none() || why == Stop::Abandoned;
-                if changes {
-                    *stop = Some(why);
-                }
-                changes
-            });
+        if let Some(running) = self.running {
+            self.commands.stop(running, why);
         }
+    }
+}
+
+impl Callable for Builder {
+    fn call(
+        &mut self,
+        method: &[u8],
+        args: &[Value],
+        kwargs: &[(Value, Value)],
+    ) -> Result<Value, Failure> {
+        match method {
+            b"startCommand" => self.start(args)?,
+            b"interruptCommand" => {
+                let why = args.get(1).and_then(Value::as_text).unwrap_or_default();
+                info!(?why, "the master interrupts the command");
+                self.stop(Stop::Interrupted);
+            }
+            b"setMaster" => {
+                let master = args.first().and_then(Value::as_theirs);
+                if let Some(old) = std::mem::replace(&mut self.master, master) {
+                    self.peer.release(old);
+                }
+            }
+            b"print" => {
+                let text = message(args, kwargs);
+                info!(?text, "message from the master");
+            }
+            b"startBuild" => info!("a build begins"),
+            b"ping" => {}
+            b"shutdown" => self.shutdown.cancel(),
+            other => {
+                let method = String::from_utf8_lossy(other);
+                return Err(Failure::no_such_method(&method));
+            }
+        }
+        Ok(Value::None)
+    }
+}
+
+/// Runs a command, while `deliver` tells the master what it says.
+async fn run(command: Command, context: Context, deliver: impl Future<Output = Option<Delivery>>) {
+    debug!("begins");
+    let (result, delivery) = tokio::join!(command.run(context), deliver);
+    let Some(mut delivery) = delivery else {
+        info!("ended unheard");
+        return;
+    };
+    let failure = match result {
+        Ok(()) => Value::None,
+        Err(failure) => {
+            info!(%failure, "failed");
+            Value::Failure(Box::new(failure))
+        }
+    };
+    debug!("ended");
+    if delivery.complete(failure).await.is_ok() {
+        delivery.finish().await;
     }
 }
 

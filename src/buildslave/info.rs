@@ -1,13 +1,11 @@
 //! What the slave tells of itself (PROTOCOL sections 9.2 and 9.6).
 
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bytes::Bytes;
-
 use super::Settings;
 use super::command::COMMANDS;
+use super::host::{Entry, Host, read_whole};
 use crate::pb::Value;
 use crate::protocol::TextStyle;
 
@@ -21,29 +19,21 @@ const COMMAND_VERSION: &str = "3.3";
 /// Most bytes of one file of the `info` directory that are told.
 const MAX_INFO_BYTES: u64 = 64 * 1024;
 
-/// `raw` in the given spelling; as text, what is not UTF-8 is replaced.
-pub(super) fn spell(style: TextStyle, raw: &[u8]) -> Value {
-    match style {
-        TextStyle::Bytes => Value::Bytes(Bytes::copy_from_slice(raw)),
-        TextStyle::Unicode => Value::text(&String::from_utf8_lossy(raw)),
-    }
-}
-
 /// The answer to `getSlaveInfo`: the files of the `info` directory, environment, system, base
 /// directory.
 pub(super) fn slave_info(settings: &Settings, style: TextStyle) -> Vec<(Value, Value)> {
     let text = |text: &str| style.value(text);
-    let mut info = info_files(&settings.base_dir, style);
+    let mut info = info_files(settings, style);
     let environment = settings.environment.borrow();
     let environ = environment
         .iter()
-        .map(|(k, v)| (spell(style, k.as_bytes()), spell(style, v.as_bytes())))
+        .map(|(k, v)| (style.lossy(k.as_bytes()), style.lossy(v.as_bytes())))
         .collect();
     info.push((text("environ"), Value::Dict(environ)));
     info.push((text("system"), text("posix")));
     info.push((
         text("basedir"),
-        spell(style, settings.base_dir.as_os_str().as_bytes()),
+        style.lossy(settings.base_dir.as_os_str().as_bytes()),
     ));
     info
 }
@@ -53,9 +43,8 @@ pub(super) fn worker_info(settings: &Settings) -> Vec<(Value, Value)> {
     let style = TextStyle::Unicode;
     let text = |text: &str| style.value(text);
     let mut info = slave_info(settings, style);
-    info.extend(os_release(style));
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let processors = i64::try_from(processors).unwrap_or(i64::MAX);
+    info.extend(os_release(&*settings.host, style));
+    let processors = i64::try_from(settings.host.processors()).unwrap_or(i64::MAX);
     info.push((text("numcpus"), Value::Int(processors)));
     info.push((text("version"), text(VERSION)));
     info.push((
@@ -83,25 +72,21 @@ pub(super) fn slave_commands(style: TextStyle) -> Value {
 }
 
 /// Each file of the `info` directory with its text; what cannot be read is left out.
-fn info_files(base_dir: &Path, style: TextStyle) -> Vec<(Value, Value)> {
-    let Ok(entries) = fs::read_dir(base_dir.join("info")) else {
-        return Vec::new();
-    };
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+fn info_files(settings: &Settings, style: TextStyle) -> Vec<(Value, Value)> {
+    let dir = settings.base_dir.join("info");
+    let mut files = settings.host.list(&dir).unwrap_or_default();
     files.sort();
-    let read = |path: &std::path::PathBuf| {
-        let meta = fs::metadata(path).ok()?;
-        let fits = meta.is_file() && meta.len() <= MAX_INFO_BYTES;
-        let text = fits.then(|| fs::read(path).ok())??;
-        let name = path.file_name()?.as_bytes();
-        Some((spell(style, name), spell(style, &text)))
+    let read = |entry: &Entry| {
+        let text = read_whole(&*settings.host, &dir.join(&entry.name), MAX_INFO_BYTES).ok()?;
+        Some((style.lossy(entry.name.as_bytes()), style.lossy(&text)))
     };
     files.iter().filter_map(read).collect()
 }
 
 /// The system's own description of itself, as `os_id`, `os_name` and so on.
-fn os_release(style: TextStyle) -> Vec<(Value, Value)> {
-    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+fn os_release(host: &dyn Host, style: TextStyle) -> Vec<(Value, Value)> {
+    let text = read_whole(host, Path::new("/etc/os-release"), MAX_INFO_BYTES).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
     let pair = |line: &str| {
         let (key, value) = line.trim().split_once('=')?;
         let value = value.trim_matches(|c| c == '"' || c == '\'');
@@ -109,4 +94,30 @@ fn os_release(style: TextStyle) -> Vec<(Value, Value)> {
         (!key.contains('#')).then(|| (style.value(&key), style.value(value)))
     };
     text.lines().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::buildslave::host::scripted::ScriptedHost;
+
+    #[test]
+    fn the_info_directory_and_the_machine_are_told() {
+        let long = "x".repeat(64 * 1024 + 1);
+        let host = ScriptedHost::default()
+            .with_file("/base/info/admin", "zoe")
+            .with_file("/base/info/host", "a machine")
+            .with_file("/base/info/too-long", &long)
+            .with_file("/etc/os-release", "ID=test\nNAME=\"A Test\"\n# A=b\n");
+        let mut settings = Settings::new("s", "p", "/base");
+        settings.host = Arc::new(host);
+        let info = Value::Dict(worker_info(&settings));
+        let text = |key: &str| info.get(key).and_then(Value::as_text).unwrap_or_default();
+        assert_eq!((&*text("admin"), &*text("host")), ("zoe", "a machine"));
+        assert_eq!((&*text("os_id"), &*text("os_name")), ("test", "A Test"));
+        assert_eq!(info.get("too-long"), None);
+        assert_eq!(info.get("numcpus"), Some(&Value::Int(4)));
+    }
 }

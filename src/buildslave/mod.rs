@@ -22,7 +22,11 @@
 mod base_dir;
 mod bot;
 mod builder;
+mod calls;
 mod command;
+mod commands;
+mod controls;
+pub mod host;
 mod info;
 pub mod program;
 pub mod pty;
@@ -31,5 +35,6 @@ mod settings;
 mod slave;
 
 pub use base_dir::{AllowShutdown, BaseDir, BaseDirError, NewSlave, Password};
+pub use controls::{Controls, Ended, Event};
 pub use settings::{Connector, INSTANCE_VARIABLE, PASSWORD_VARIABLE, Settings, own_environment};
-pub use slave::{Controls, Ended, Event, run};
+pub use slave::run;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, info_span};
 
 use super::bot::Bot;
+use super::commands::Commands;
 use super::{Connector, Controls, Event, Settings};
 use crate::net::client::{LoginError, connect_tcp, login};
 use crate::net::{CallError, Peer, Tasks, connection};
@@ -31,6 +32,7 @@ pub(super) async fn run(
     settings: &Arc<Settings>,
     connector: &Connector,
     controls: &Controls,
+    commands: &Commands,
     tasks: &Tasks,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> SessionEnd {
@@ -38,7 +40,7 @@ pub(super) async fn run(
     let end = tokio::select! {
         biased;
         () = stopped => SessionEnd::Stopped,
-        end = attach_and_serve(settings, connector, controls, tasks, on_event) => end,
+        end = attach_and_serve(settings, connector, controls, commands, tasks, on_event) => end,
     };
     tasks.stop();
     end
@@ -48,6 +50,7 @@ async fn attach_and_serve(
     settings: &Arc<Settings>,
     connector: &Connector,
     controls: &Controls,
+    commands: &Commands,
     tasks: &Tasks,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> SessionEnd {
@@ -60,6 +63,7 @@ async fn attach_and_serve(
     let (bot, calls) = peer.export(CALLS);
     let serving = Bot::new(
         Arc::clone(settings),
+        commands.clone(),
         peer.clone(),
         tasks.clone(),
         shutdown.clone(),

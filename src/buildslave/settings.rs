@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
 
+use super::host::{Host, LocalHost};
 use crate::process::Environment;
 
 /// What a slave needs to know, beside where its master is.
@@ -30,6 +31,8 @@ pub struct Settings {
     /// The program that runs a command on a pseudo terminal: one whose `main` calls
     /// [`super::pty::maybe_exec`] first. Normally this very program.
     pub pty_helper: PathBuf,
+    /// The machine that it runs on.
+    pub host: Arc<dyn Host>,
 }
 
 impl Settings {
@@ -49,6 +52,7 @@ impl Settings {
             use_pty: false,
             environment: watch::channel(Arc::new(own_environment())).1,
             pty_helper: super::pty::this_program(),
+            host: Arc::new(LocalHost),
         }
     }
 }

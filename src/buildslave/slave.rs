@@ -4,48 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use super::commands::Commands;
 use super::session::{self, SessionEnd};
-use super::{Connector, Settings};
+use super::{Connector, Controls, Ended, Event, Settings};
 use crate::backoff::Backoff;
 use crate::net::Tasks;
-
-/// By which a slave is told to end. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Controls {
-    /// Cancelled: ends now; what runs is killed.
-    pub stop: CancellationToken,
-    /// Told: asks the master for a graceful end, if it is attached.
-    pub graceful: Arc<Notify>,
-}
-
-/// What happens to a slave, for whoever started it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Event {
-    /// The master has accepted it.
-    Attached,
-    /// It could not attach, or lost the connection, and tries again after the delay.
-    Detached {
-        /// Why, for people.
-        why: String,
-        /// How long until it tries again.
-        retry_in: Duration,
-    },
-}
-
-/// Why a slave ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ended {
-    /// It was told to stop.
-    Stopped,
-    /// Its master told it to end.
-    ByMaster,
-}
 
 /// Runs a slave until it is stopped or its master ends it. A lost connection, an unreachable master
 /// and a rejected login are retried, at growing intervals of up to [`Settings::max_delay`]; `rng`
@@ -60,10 +28,19 @@ pub async fn run(
 ) -> Ended {
     let settings = Arc::new(settings);
     let tracker = TaskTracker::new();
+    let commands = Commands::new(Tasks::new(tracker.clone(), CancellationToken::new()));
     let mut backoff = Backoff::new(FIRST_DELAY, settings.max_delay);
     let ended = loop {
         let tasks = Tasks::new(tracker.clone(), CancellationToken::new());
-        let end = session::run(&settings, &connector, &controls, &tasks, &mut on_event).await;
+        let end = session::run(
+            &settings,
+            &connector,
+            &controls,
+            &commands,
+            &tasks,
+            &mut on_event,
+        )
+        .await;
         let why = match end {
             SessionEnd::Shutdown => break Ended::ByMaster,
             SessionEnd::Stopped => break Ended::Stopped,

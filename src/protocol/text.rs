@@ -21,6 +21,15 @@ impl TextStyle {
         }
     }
 
+    /// `raw` for this peer; for one that wants text, what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn lossy(self, raw: &[u8]) -> Value {
+        match self {
+            Self::Bytes => Value::bytes(raw),
+            Self::Unicode => Value::text(&String::from_utf8_lossy(raw)),
+        }
+    }
+
     /// `raw` for this peer; what is not UTF-8 stays a byte string.
     #[must_use]
     pub fn raw(self, raw: &[u8]) -> Value {

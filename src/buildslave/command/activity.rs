@@ -4,15 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::outlet::Outlet;
+use crate::buildslave::host::Stream;
 use crate::protocol::Update;
-
-/// Our end of an output of a program.
-pub(super) type Stream = Box<dyn AsyncRead + Send + Unpin>;
 
 /// What the output of a program is doing.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -120,6 +121,12 @@ pub(super) fn under(base: &Path, more: &Path) -> PathBuf {
         return base.to_owned();
     }
     base.join(more)
+}
+
+/// `seconds` as a duration; absurd ones are cut to a century.
+pub(super) fn duration(seconds: f64) -> Duration {
+    const CENTURY: f64 = 3_155_760_000.0;
+    Duration::try_from_secs_f64(seconds.clamp(0.0, CENTURY)).unwrap_or_default()
 }
 
 pub(super) const VALUE_ERROR: &str = "builtins.ValueError";

@@ -2,15 +2,15 @@
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::args::{Args, path, under};
 use super::process::{self, Kill, RunSpec};
 use super::{Context, glob};
-use crate::buildslave::info::spell;
+use crate::buildslave::host::{Host, Look, blocking, strerror};
 use crate::pb::{Failure, Value};
 use crate::process::Environment;
 use crate::protocol::{ShellCommand, TextStyle, Update, Word};
@@ -95,9 +95,8 @@ impl FileCommand {
         };
         let target = under(&context.dir, target);
         let (style, at) = (context.style, target.clone());
-        let work = tokio::task::spawn_blocking(move || self.at_once(&at, style));
-        let result = work.await.unwrap_or_else(|e| Err(io::Error::other(e)));
-        let rc = match result {
+        let host = Arc::clone(&context.settings.host);
+        let rc = match blocking(move || self.at_once(&*host, &at, style)).await {
             Ok(None) => 0,
             Ok(Some((key, value))) => {
                 let key = key.to_owned();
@@ -115,28 +114,32 @@ impl FileCommand {
     }
 
     /// What takes no time; blocks.
-    fn at_once(&self, path: &Path, style: TextStyle) -> io::Result<Option<(&'static str, Value)>> {
+    fn at_once(
+        &self,
+        host: &dyn Host,
+        path: &Path,
+        style: TextStyle,
+    ) -> io::Result<Option<(&'static str, Value)>> {
         Ok(match self {
             Self::MakeDir(_) => {
-                std::fs::create_dir_all(path)?;
+                host.make_dirs(path)?;
                 None
             }
             Self::RemoveFile(_) => {
-                std::fs::remove_file(path)?;
+                host.remove_file(path)?;
                 None
             }
-            Self::Stat(_) => Some(("stat", stat(path)?)),
+            Self::Stat(_) => Some(("stat", stat(&host.look(path)?))),
             Self::ListDir(_) => {
-                let entries = std::fs::read_dir(path)?;
-                let name = |entry: io::Result<std::fs::DirEntry>| {
-                    Ok(spell(style, entry?.file_name().as_bytes()))
-                };
-                let names: io::Result<_> = entries.map(name).collect();
-                Some(("files", Value::List(names?)))
+                let entries = host.list(path)?;
+                let names = entries
+                    .iter()
+                    .map(|entry| style.lossy(entry.name.as_bytes()));
+                Some(("files", Value::List(names.collect())))
             }
             Self::Glob(_) => {
-                let found = glob::find(path)?;
-                let spelled = found.iter().map(|p| spell(style, p.as_os_str().as_bytes()));
+                let found = glob::find(host, path)?;
+                let spelled = found.iter().map(|p| style.lossy(p.as_os_str().as_bytes()));
                 Some(("files", Value::List(spelled.collect())))
             }
             Self::RemoveDirs(..) | Self::CopyDir { .. } => None,
@@ -144,31 +147,21 @@ impl FileCommand {
     }
 }
 
-/// The system's word for an error, without its number.
-pub(super) fn strerror(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((word, _)) => word.to_owned(),
-        None => text,
-    }
-}
-
 /// Mode, inode, device, links, owner, group, size, and the times of access, modification, change.
-fn stat(path: &Path) -> io::Result<Value> {
-    let meta = std::fs::metadata(path)?;
+fn stat(look: &Look) -> Value {
     let large = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
-    Ok(Value::Tuple(vec![
-        Value::Int(meta.mode().into()),
-        large(meta.ino()),
-        large(meta.dev()),
-        large(meta.nlink()),
-        Value::Int(meta.uid().into()),
-        Value::Int(meta.gid().into()),
-        large(meta.size()),
-        Value::Int(meta.atime()),
-        Value::Int(meta.mtime()),
-        Value::Int(meta.ctime()),
-    ]))
+    Value::Tuple(vec![
+        Value::Int(look.mode.into()),
+        large(look.inode),
+        large(look.device),
+        large(look.links),
+        Value::Int(look.user.into()),
+        Value::Int(look.group.into()),
+        large(look.size),
+        Value::Int(look.accessed.0),
+        Value::Int(look.modified.0),
+        Value::Int(look.changed.0),
+    ])
 }
 
 /// Removes each with `rm -rf`; when that fails once more after making everything writable. The
@@ -208,8 +201,9 @@ async fn copy_dir(
 ) -> Result<(), Failure> {
     let (from, to) = (under(&context.dir, from), under(&context.dir, to));
     if let Some(parent) = to.parent() {
+        let (host, parent) = (Arc::clone(&context.settings.host), parent.to_owned());
         // `cp` says what is wrong with it.
-        tokio::fs::create_dir_all(parent).await.ok();
+        blocking(move || host.make_dirs(&parent)).await.ok();
     }
     let copy: [&[u8]; 7] = [
         b"cp",

@@ -1,7 +1,5 @@
 //! Files that a command writes and whose growth is sent as logs.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,12 +7,14 @@ use bytes::Bytes;
 
 use super::args::path;
 use super::outlet::Outlet;
+use crate::buildslave::host::{Host, OpenFile, blocking};
 use crate::protocol::{LogFile, Update};
 
 /// A followed file. Nothing is sent before the file differs from what it was when the command
 /// began, so that the log of an earlier run is not taken for this one's.
 #[derive(Debug)]
 pub(super) struct Followed {
+    host: Arc<dyn Host>,
     name: String,
     path: PathBuf,
     /// Whether only what is added from the first change on is sent.
@@ -25,21 +25,22 @@ pub(super) struct Followed {
 #[derive(Debug)]
 enum State {
     /// Not touched yet; what it looked like, if it was there.
-    Waiting(Option<Look>),
+    Waiting(Option<Seen>),
     /// Being read, from this offset.
-    Reading(Arc<File>, u64),
+    Reading(Arc<dyn OpenFile>, u64),
 }
 
 /// What tells whether a file was changed: change time, modification time and size.
-type Look = ((i64, i64), (i64, i64), u64);
+type Seen = ((i64, i64), (i64, i64), u64);
 
 impl Followed {
     /// Looks at the file before the command begins.
-    pub(super) fn new(workdir: &Path, file: &LogFile<Bytes>) -> Self {
+    pub(super) fn new(host: &Arc<dyn Host>, workdir: &Path, file: &LogFile<Bytes>) -> Self {
         let path = workdir.join(path(&file.path));
         Self {
+            host: Arc::clone(host),
             name: file.name.clone(),
-            state: State::Waiting(look(&path)),
+            state: State::Waiting(look(&**host, &path)),
             path,
             from_end: file.follow,
         }
@@ -49,7 +50,7 @@ impl Followed {
     /// repeats nothing but the last piece.
     pub(super) async fn poll(&mut self, outlet: &Outlet) -> bool {
         if let State::Waiting(before) = &mut self.state {
-            let now = look(&self.path);
+            let now = look(&*self.host, &self.path);
             if now == *before {
                 return false;
             }
@@ -58,7 +59,7 @@ impl Followed {
                 *before = None;
                 return false;
             };
-            let Ok(file) = File::open(&self.path) else {
+            let Ok(file) = self.host.open(&self.path) else {
                 return false;
             };
             // As of the first look: what was added between the two is new.
@@ -67,7 +68,7 @@ impl Followed {
             } else {
                 0
             };
-            self.state = State::Reading(Arc::new(file), begin);
+            self.state = State::Reading(file, begin);
         }
         let State::Reading(file, offset) = &mut self.state else {
             return false;
@@ -76,15 +77,9 @@ impl Followed {
         loop {
             let file = Arc::clone(file);
             let from = *offset;
-            let read = tokio::task::spawn_blocking(move || {
-                let mut piece = vec![0; PIECE];
-                let read = file.read_at(&mut piece, from)?;
-                piece.truncate(read);
-                std::io::Result::Ok(piece)
-            });
-            let piece = match read.await {
-                Ok(Ok(piece)) if !piece.is_empty() => piece,
-                _ => return any,
+            let piece = match blocking(move || file.read_at(PIECE, from)).await {
+                Ok(piece) if !piece.is_empty() => piece,
+                Ok(_) | Err(_) => return any,
             };
             any = true;
             let read = u64::try_from(piece.len()).unwrap_or(0);
@@ -98,12 +93,9 @@ impl Followed {
     }
 }
 
-fn look(path: &Path) -> Option<Look> {
-    let look = |meta: Metadata| {
-        let changed = (meta.ctime(), meta.ctime_nsec());
-        (changed, (meta.mtime(), meta.mtime_nsec()), meta.size())
-    };
-    std::fs::metadata(path).map(look).ok()
+fn look(host: &dyn Host, path: &Path) -> Option<Seen> {
+    let look = host.look(path).ok()?;
+    Some((look.changed, look.modified, look.size))
 }
 
 /// Bytes read at a time.

@@ -1,29 +1,31 @@
 //! Files that match a pattern, as Python's `glob` finds them.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::buildslave::host::{Entry, Host};
+
 /// The paths that match `pattern`, sorted. `*`, `?` and `[…]` match within one name, and a name that
 /// begins with a dot only where the pattern does; `**` as a whole name stands for any directories.
 ///
 /// # Errors
 /// The pattern makes no sense. Directories that cannot be read match nothing.
-pub(super) fn find(pattern: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn find(host: &dyn Host, pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = vec![PathBuf::new()];
     for component in pattern.components() {
         let next = match component {
             Component::Normal(name) if name == "**" => {
-                found.iter().flat_map(|dir| below(dir)).collect()
+                found.iter().flat_map(|dir| below(host, dir)).collect()
             }
             Component::Normal(name) if is_pattern(name) => {
                 let matcher = matcher(name)?;
                 let dirs = found.iter();
-                dirs.flat_map(|dir| matching(dir, name, &matcher)).collect()
+                dirs.flat_map(|dir| matching(host, dir, name, &matcher))
+                    .collect()
             }
             plain @ (Component::Normal(_)
             | Component::RootDir
@@ -33,7 +35,7 @@ pub(super) fn find(pattern: &Path) -> io::Result<Vec<PathBuf>> {
         };
         found = next;
     }
-    found.retain(|path| path.symlink_metadata().is_ok());
+    found.retain(|path| host.kind(path).is_ok());
     found.sort();
     found.dedup();
     Ok(found)
@@ -53,9 +55,9 @@ fn matcher(name: &OsStr) -> io::Result<GlobMatcher> {
     Ok(glob.build().map_err(invalid)?.compile_matcher())
 }
 
-fn matching(dir: &Path, pattern: &OsStr, matcher: &GlobMatcher) -> Vec<PathBuf> {
+fn matching(host: &dyn Host, dir: &Path, pattern: &OsStr, matcher: &GlobMatcher) -> Vec<PathBuf> {
     let shows_hidden = pattern.as_bytes().starts_with(b".");
-    let names = names(dir).into_iter();
+    let names = entries(host, dir).into_iter().map(|entry| entry.name);
     names
         .filter(|name| shows_hidden || !name.as_bytes().starts_with(b"."))
         .filter(|name| matcher.is_match(name))
@@ -64,31 +66,28 @@ fn matching(dir: &Path, pattern: &OsStr, matcher: &GlobMatcher) -> Vec<PathBuf> 
 }
 
 /// `dir` and every directory below it that is not hidden; links are not followed.
-fn below(dir: &Path) -> Vec<PathBuf> {
+fn below(host: &dyn Host, dir: &Path) -> Vec<PathBuf> {
     let mut found = vec![dir.to_owned()];
     let mut next = 0;
     while let Some(dir) = found.get(next).cloned() {
         next += 1;
-        for name in names(&dir) {
-            let path = dir.join(&name);
-            let is_dir = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-            if is_dir && !name.as_bytes().starts_with(b".") {
-                found.push(path);
+        for entry in entries(host, &dir) {
+            if entry.is_dir && !entry.name.as_bytes().starts_with(b".") {
+                found.push(dir.join(&entry.name));
             }
         }
     }
     found
 }
 
-fn names(dir: &Path) -> Vec<std::ffi::OsString> {
+fn entries(host: &dyn Host, dir: &Path) -> Vec<Entry> {
     let here = Path::new(".");
     let dir = if dir.as_os_str().is_empty() {
         here
     } else {
         dir
     };
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name()).collect()
+    host.list(dir).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -96,18 +95,18 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::buildslave::host::scripted::ScriptedHost;
 
     #[test]
     fn patterns_match_as_in_python() {
-        let dir = tempfile::tempdir().unwrap();
-        for file in ["a.txt", ".b.txt", "c.md", "{d}", "s/e.txt", "s/t/f.txt"] {
-            let path = dir.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        }
+        let files = ["a.txt", ".b.txt", "c.md", "{d}", "s/e.txt", "s/t/f.txt"];
+        let host = files.iter().fold(ScriptedHost::default(), |host, file| {
+            host.with_file(&format!("/top/{file}"), "")
+        });
         let check = |pattern: &str, expect: &[&str]| {
-            let found = find(&dir.path().join(pattern)).unwrap();
-            let expect: Vec<_> = expect.iter().map(|e| dir.path().join(e)).collect();
+            let top = Path::new("/top");
+            let found = find(&host, &top.join(pattern)).unwrap();
+            let expect: Vec<_> = expect.iter().map(|e| top.join(e)).collect();
             assert_eq!(found, expect, "{pattern}");
         };
         check("*.txt", &["a.txt"]);
@@ -119,6 +118,15 @@ mod tests {
         check("**/*.txt", &["a.txt", "s/e.txt", "s/t/f.txt"]);
         check("c.md", &["c.md"]);
         check("nope", &[]);
-        check("s/../a.txt", &["s/../a.txt"]);
+    }
+
+    #[test]
+    fn a_way_up_is_taken_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("s")).unwrap();
+        std::fs::write(dir.path().join("a.txt"), "").unwrap();
+        let pattern = dir.path().join("s/../*.txt");
+        let found = find(&crate::buildslave::host::LocalHost, &pattern).unwrap();
+        assert_eq!(found, [dir.path().join("s/../a.txt")]);
     }
 }

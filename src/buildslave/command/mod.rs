@@ -6,7 +6,6 @@
 
 mod activity;
 mod args;
-mod arriving;
 mod files;
 mod follow;
 mod glob;

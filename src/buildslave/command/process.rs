@@ -15,27 +15,25 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::Signal;
-use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe;
-use tokio::process::ChildStdin;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
-use super::activity::{Activity, Stream};
-use super::args::{RUNTIME_ERROR, os};
+use super::activity::Activity;
+use super::args::{RUNTIME_ERROR, duration, os};
 use super::follow::Followed;
 use super::header::{Header, shown_argv};
 use super::outlet::Outlet;
-use super::shell::duration;
-use super::{Context, Stop, files};
-use crate::buildslave::pty;
+use super::{Context, Stop};
+use crate::buildslave::Settings;
+use crate::buildslave::host::{Console, Running, Started, strerror};
 use crate::pb::Failure;
-use crate::process::{Environment, Group, Process, Program, Streams};
+use crate::process::{Environment, Program};
 use crate::protocol::{LogFile, ShellCommand, Update};
 
 /// What to run and how.
@@ -96,17 +94,17 @@ pub(super) async fn run(spec: RunSpec, context: &mut Context) -> Result<i64, Fai
     let followed: Vec<_> = spec
         .logfiles
         .iter()
-        .map(|file| Followed::new(&spec.workdir, file))
+        .map(|file| Followed::new(&context.settings.host, &spec.workdir, file))
         .collect();
     let started = Instant::now();
-    let rc = match start(&spec, &context.settings.pty_helper) {
+    let rc = match start(&spec, &context.settings) {
         Ok(program) => supervise(program, followed, &spec, context).await?,
         Err(error) => {
             // As a shell would, and with the status that Buildbot's slaves give.
             let text = format!(
                 "cannot run {}: {}\n",
                 String::from_utf8_lossy(&shown_argv(&spec.command)),
-                files::strerror(&error)
+                strerror(&error)
             );
             outlet.say(Update::Stderr(Bytes::from(text))).await;
             1
@@ -134,56 +132,23 @@ fn words(command: &ShellCommand<Bytes>) -> Vec<OsString> {
     }
 }
 
-/// A program that was started, with our ends of its pipes or of its terminal.
-struct Running {
-    process: Process,
-    stdin: Option<ChildStdin>,
-    stdout: Option<Stream>,
-    stderr: Option<Stream>,
-}
-
-fn start(spec: &RunSpec, pty_helper: &Path) -> io::Result<Running> {
-    let mut program = Program {
+fn start(spec: &RunSpec, settings: &Settings) -> io::Result<Started> {
+    let program = Program {
         words: words(&spec.command),
         directory: Some(spec.workdir.clone()),
         environment: Some(spec.environment.clone()),
         ..Program::default()
     };
-    if spec.use_pty {
-        let (ours, theirs) = pty::open()?;
-        let words = pty::helper_args(&program.words).collect::<Vec<_>>();
-        program.words = std::iter::once(pty_helper.into()).chain(words).collect();
-        program.group = Group::OwnSession;
-        // The terminal's other end is the command's alone: our copies end with the start.
-        let process = program.start(Streams {
-            stdin: Stdio::from(theirs.try_clone()?),
-            stdout: Stdio::from(theirs.try_clone()?),
-            stderr: Stdio::from(theirs),
-        })?;
-        let terminal = pipe::Receiver::from_file_unchecked(ours)?;
-        return Ok(Running {
-            process,
-            stdin: None,
-            stdout: Some(Box::new(terminal)),
-            stderr: None,
-        });
-    }
-    let has_input = spec.initial_stdin.is_some();
-    let mut process = program.start(Streams {
-        stdin: if has_input {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        },
-        stdout: Stdio::piped(),
-        stderr: Stdio::piped(),
-    })?;
-    Ok(Running {
-        stdin: process.take_stdin(),
-        stdout: process.take_stdout().map(|pipe| Box::new(pipe) as Stream),
-        stderr: process.take_stderr().map(|pipe| Box::new(pipe) as Stream),
-        process,
-    })
+    let console = if spec.use_pty {
+        Console::Terminal {
+            helper: &settings.pty_helper,
+        }
+    } else {
+        Console::Pipes {
+            has_input: spec.initial_stdin.is_some(),
+        }
+    };
+    settings.host.start(program, console)
 }
 
 /// How far a program that is to end has come.
@@ -213,7 +178,7 @@ enum Event {
 
 /// Waits for the end of a program, or brings it about.
 async fn supervise(
-    mut running: Running,
+    mut running: Started,
     followed: Vec<Followed>,
     spec: &RunSpec,
     context: &mut Context,
@@ -275,7 +240,7 @@ async fn supervise(
             Event::Late => match watch.on_deadline().await {
                 Late::GoesOn => {}
                 Late::Over => break,
-                Late::GivenUp => return Err(give_up(spec, &watch.process, outlet).await),
+                Late::GivenUp => return Err(give_up(spec, &*watch.process, outlet).await),
             },
             Event::Look => watch.look().await,
             Event::Fed => input_open = false,
@@ -287,7 +252,7 @@ async fn supervise(
 
 /// A program that is watched until its end.
 struct Watch<'a> {
-    process: Process,
+    process: Box<dyn Running>,
     followed: Vec<Followed>,
     status: Option<ExitStatus>,
     stage: Stage,
@@ -440,7 +405,7 @@ impl Why {
 }
 
 /// The process outlived its last signal: says so. Its leader is left to the system.
-async fn give_up(spec: &RunSpec, process: &Process, outlet: &Outlet) -> Failure {
+async fn give_up(spec: &RunSpec, process: &dyn Running, outlet: &Outlet) -> Failure {
     // Whatever the wanted signal was, nothing is left running on purpose.
     process.signal(Signal::KILL);
     let name = SIGNALS
@@ -457,7 +422,7 @@ async fn give_up(spec: &RunSpec, process: &Process, outlet: &Outlet) -> Failure 
 }
 
 /// Writes the input of a program and closes it; a program that does not read it is no error.
-async fn feed(stdin: Option<ChildStdin>, input: Option<Bytes>) {
+async fn feed(stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>, input: Option<Bytes>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
         stdin.write_all(&input).await.ok();
     }

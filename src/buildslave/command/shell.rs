@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Context;
 use super::args::{Args, RUNTIME_ERROR, os, path, under};
 use super::process::{self, Kill, RunSpec};
-use super::{Context, files};
+use crate::buildslave::host::{blocking, strerror};
 use crate::model::PATH_SEPARATOR;
 use crate::pb::Failure;
 use crate::process::Environment;
@@ -59,8 +59,9 @@ impl Shell {
     pub(super) async fn run(self, context: &mut Context) -> Result<(), Failure> {
         let args = self.args;
         let workdir = under(&context.dir, &path(&args.workdir));
-        if let Err(error) = tokio::fs::create_dir_all(&workdir).await {
-            let why = format!("{}: {}", files::strerror(&error), workdir.display());
+        let (host, dir) = (Arc::clone(&context.settings.host), workdir.clone());
+        if let Err(error) = blocking(move || host.make_dirs(&dir)).await {
+            let why = format!("{}: {}", strerror(&error), workdir.display());
             return Err(Failure::new("builtins.OSError", why));
         }
         let base = Arc::clone(&context.settings.environment.borrow());
@@ -155,12 +156,6 @@ fn expand(text: &[u8], base: &Environment) -> Vec<u8> {
         }
     }
     out
-}
-
-/// `seconds` as a duration; absurd ones are cut to a century.
-pub(super) fn duration(seconds: f64) -> Duration {
-    const CENTURY: f64 = 3_155_760_000.0;
-    Duration::try_from_secs_f64(seconds.clamp(0.0, CENTURY)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 
 use super::{Command, Context, Outlet, Stop, StopSignal};
 use crate::buildslave::Settings;
+use crate::buildslave::host::scripted::{Script, ScriptedHost};
+use crate::buildslave::host::{Host, LocalHost};
 use crate::pb::{Failure, Value};
 use crate::process::Environment;
 use crate::protocol::{TextStyle, Update};
@@ -38,10 +40,15 @@ struct Said {
 
 impl Running {
     fn start(dir: &Path, name: &str, args: &[(&str, Value)]) -> Self {
+        Self::start_on(Arc::new(LocalHost), dir, name, args)
+    }
+
+    fn start_on(host: Arc<dyn Host>, dir: &Path, name: &str, args: &[(&str, Value)]) -> Self {
         let args = args.iter().map(|(k, v)| (Value::bytes(k), v.clone()));
         let args = Value::Dict(args.collect());
         let command = Command::parse(name, &args).unwrap();
         let mut settings = Settings::new("s", "p", dir);
+        settings.host = host;
         let mut environment = Environment::clone(&settings.environment.borrow());
         environment.insert("BASE".into(), "base".into());
         settings.environment = watch::channel(Arc::new(environment)).1;
@@ -421,6 +428,84 @@ async fn files_are_told_of_and_what_is_missing_is_an_errno() {
     let path = dir.path().join("f.txt");
     let found = Value::List(vec![Value::bytes(path.to_str().unwrap())]);
     assert_eq!(said.other, [("files".to_owned(), found)]);
+}
+
+/// Runs a command in `/b` of a scripted machine.
+async fn run_on(host: &ScriptedHost, name: &str, args: &[(&str, Value)]) -> Said {
+    let running = Running::start_on(Arc::new(host.clone()), Path::new("/b"), name, args);
+    let (said, result) = running.end().await;
+    result.unwrap();
+    said
+}
+
+fn script(code: Option<i32>, dies: bool) -> Script {
+    Script {
+        stdout: "",
+        code,
+        dies,
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_removed_is_made_writable_and_tried_again() {
+    let host = ScriptedHost::default()
+        .with_program("rm", script(Some(1), true))
+        .with_program("chmod", script(Some(0), true));
+    let said = run_on(&host, "rmdir", &[("dir", Value::bytes("d"))]).await;
+    assert_eq!(said.rc, Some(1));
+    let expected = ["rm -rf /b/d", "chmod -Rf u+rwx /b/d", "rm -rf /b/d"];
+    assert_eq!(host.log(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_outlives_its_last_signal_is_given_up() {
+    let host = ScriptedHost::default().with_program("stuck", script(None, false));
+    let args = [words(&["stuck"]), in_build(), ("timeout", Value::Int(60))];
+    let running = Running::start_on(Arc::new(host.clone()), Path::new("/b"), "shell", &args);
+    let (said, result) = running.end().await;
+    assert_eq!(result.unwrap_err().value, "SIGKILL failed to kill process");
+    assert_eq!(said.rc, Some(-1));
+    assert_eq!(said.reason.as_deref(), Some("timeout_without_output"));
+    assert_eq!(host.log(), ["stuck", "kill -9", "kill -9"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_has_the_time_after_sigterm_that_it_is_given() {
+    let host = ScriptedHost::default().with_program("slow", script(None, true));
+    let args = [
+        words(&["slow"]),
+        in_build(),
+        ("maxTime", Value::Int(5)),
+        ("sigtermTime", Value::Int(600)),
+    ];
+    let said = run_on(&host, "shell", &args).await;
+    assert_eq!(
+        (said.rc, said.reason.as_deref()),
+        (Some(-1), Some("timeout"))
+    );
+    assert_eq!(host.log(), ["slow", "kill -15"]);
+}
+
+#[tokio::test]
+async fn files_of_a_machine_are_made_listed_and_removed() {
+    let host = ScriptedHost::default().with_file("/b/x/f.txt", "12345");
+    let text = |key, value: &str| (key, Value::bytes(value));
+    assert_eq!(
+        run_on(&host, "mkdir", &[text("dir", "x/y")]).await.rc,
+        Some(0)
+    );
+    let said = run_on(&host, "listdir", &[text("dir", "x")]).await;
+    let names = Value::List(vec![Value::bytes("f.txt"), Value::bytes("y")]);
+    assert_eq!(said.other, [("files".to_owned(), names)]);
+    assert_eq!(
+        run_on(&host, "rmfile", &[text("path", "x/f.txt")]).await.rc,
+        Some(0)
+    );
+    assert_eq!(
+        run_on(&host, "rmfile", &[text("path", "x/f.txt")]).await.rc,
+        Some(2)
+    );
+    assert_eq!(host.file("/b/x/f.txt"), None);
 }
 
 #[test]

@@ -5,15 +5,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args::{Args, RUNTIME_ERROR, path, under};
-use super::arriving::Arriving;
 use super::{Context, Stop};
+use crate::buildslave::host::{Look, NewFile, OpenFile, blocking};
 use crate::net::CallError;
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::Update;
@@ -36,8 +34,8 @@ pub(super) struct Download {
 #[derive(Debug)]
 struct Common {
     workdir: PathBuf,
-    /// The file on the slave.
-    file: PathBuf,
+    /// The file on the slave; `~` at its beginning is the home directory.
+    file: Bytes,
     /// The master's end of the file.
     remote: Luid,
     block_size: usize,
@@ -72,46 +70,42 @@ impl Upload {
     }
 
     async fn transfer(&self, path: &Path, context: &mut Context) -> Outcome {
-        let opened = async {
-            let file = File::open(path).await?;
-            let meta = file.metadata().await?;
-            if meta.is_dir() {
-                return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        let (host, at) = (Arc::clone(&context.settings.host), path.to_owned());
+        let opened = blocking(move || {
+            let file = host.open(&at)?;
+            let look = file.look()?;
+            if look.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
             }
-            Ok((file, meta))
-        };
-        let (file, meta) = match opened.await {
-            Ok((file, meta)) => (Some(file), Some(meta)),
-            Err(_) => (None, None),
-        };
-        let mut outcome = match file {
-            None => Ok(Some(format!(
-                "Cannot open file '{}' for upload",
-                path.display()
-            ))),
-            Some(file) => self.blocks(file, path, context).await,
+            Ok((file, look))
+        });
+        let (look, mut outcome) = match opened.await {
+            Ok((file, look)) => (Some(look), self.blocks(&file, path, context).await),
+            Err(_) => {
+                let text = format!("Cannot open file '{}' for upload", path.display());
+                (None, Ok(Some(text)))
+            }
         };
         // Also after an error: the master's file is not left open.
         let closed = self.common.call("close", Vec::new(), context).await;
         if outcome.is_ok() {
             outcome = closed.and(outcome);
         }
-        let stamps = meta.filter(|_| self.keep_stamp && outcome.is_ok());
-        if let Some((accessed, modified)) =
-            stamps.and_then(|meta| Some((meta.accessed().ok()?, meta.modified().ok()?)))
-        {
-            let seconds = |time: std::time::SystemTime| {
-                let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-                Value::Float(since.as_secs_f64())
-            };
-            let times = Value::Tuple(vec![seconds(accessed), seconds(modified)]);
-            self.common.call("utime", vec![times], context).await?;
+        if let Some(look) = look.filter(|_| self.keep_stamp && outcome.is_ok()) {
+            let times = vec![times(&look)];
+            self.common.call("utime", times, context).await?;
         }
         outcome
     }
 
-    async fn blocks(&self, mut file: File, path: &Path, context: &mut Context) -> Outcome {
+    async fn blocks(
+        &self,
+        file: &Arc<dyn OpenFile>,
+        path: &Path,
+        context: &mut Context,
+    ) -> Outcome {
         let mut left = self.common.max_size;
+        let mut offset = 0;
         loop {
             if context.stop.is_given() {
                 return Ok(Some("interrupted".to_owned()));
@@ -120,18 +114,16 @@ impl Upload {
             if size == 0 {
                 return Ok(Some(truncated(path)));
             }
-            let mut block = vec![0; size];
-            let read = match file.read(&mut block).await {
-                Ok(read) => read,
+            let file = Arc::clone(file);
+            let block = match blocking(move || file.read_at(size, offset)).await {
+                Ok(block) if block.is_empty() => return Ok(None),
+                Ok(block) => block,
                 Err(error) => {
                     return Ok(Some(format!("cannot read '{}': {error}", path.display())));
                 }
             };
-            block.truncate(read);
-            if read == 0 {
-                return Ok(None);
-            }
-            let read = u64::try_from(read).unwrap_or(u64::MAX);
+            let read = u64::try_from(block.len()).unwrap_or(u64::MAX);
+            offset += read;
             left = left.map(|left| left.saturating_sub(read));
             let block = Value::Bytes(Bytes::from(block));
             self.common.call("write", vec![block], context).await?;
@@ -165,7 +157,12 @@ impl Download {
     }
 
     async fn transfer(&self, path: &Path, context: &mut Context) -> Outcome {
-        let Ok(mut arriving) = Arriving::begin(path, self.mode).await else {
+        let (host, at, mode) = (
+            Arc::clone(&context.settings.host),
+            path.to_owned(),
+            self.mode,
+        );
+        let Ok(mut arriving) = blocking(move || host.begin(&at, mode)).await else {
             let text = format!("Cannot open file '{}' for download", path.display());
             return Ok(Some(text));
         };
@@ -180,7 +177,7 @@ impl Download {
             }
             let size = self.common.next_block(left);
             if size == 0 {
-                return match arriving.finish().await {
+                return match blocking(move || arriving.finish()).await {
                     Ok(()) => Ok(Some(truncated(path))),
                     Err(error) => cannot(error),
                 };
@@ -189,16 +186,17 @@ impl Download {
             let block = self.common.call("read", vec![size], context).await?;
             let block = block.as_raw().cloned().unwrap_or_default();
             if block.is_empty() {
-                return match arriving.finish().await {
+                return match blocking(move || arriving.finish()).await {
                     Ok(()) => Ok(None),
                     Err(error) => cannot(error),
                 };
             }
             let read = u64::try_from(block.len()).unwrap_or(u64::MAX);
             left = left.map(|left| left.saturating_sub(read));
-            if let Err(error) = arriving.file.write_all(&block).await {
-                return cannot(error);
-            }
+            arriving = match blocking(move || write(arriving, &block)).await {
+                Ok(arriving) => arriving,
+                Err(error) => return cannot(error),
+            };
         }
     }
 }
@@ -215,7 +213,7 @@ impl Common {
         let block_size = block_size.ok_or_else(|| args.wrong("blocksize", "above zero"))?;
         Ok(Self {
             workdir: args.path("workdir")?,
-            file: expand_home(&args.raw(key)?),
+            file: args.raw(key)?,
             remote: args.object(remote)?,
             block_size: usize::try_from(block_size).map_or(MAX_BLOCK, |size| size.min(MAX_BLOCK)),
             max_size: args.count("maxsize")?,
@@ -223,7 +221,8 @@ impl Common {
     }
 
     fn path(&self, context: &Context) -> PathBuf {
-        under(&under(&context.dir, &self.workdir), &self.file)
+        let file = expand_home(&self.file, context.settings.host.home());
+        under(&under(&context.dir, &self.workdir), &file)
     }
 
     /// Bytes to ask for or to send next, when so many are allowed.
@@ -281,12 +280,25 @@ fn truncated(path: &Path) -> String {
 }
 
 /// `~` at the beginning of a file name is the home directory.
-fn expand_home(file: &[u8]) -> PathBuf {
-    match (file.strip_prefix(b"~"), std::env::home_dir()) {
+fn expand_home(file: &[u8], home: Option<PathBuf>) -> PathBuf {
+    match (file.strip_prefix(b"~"), home) {
         (Some([]), Some(home)) => home,
         (Some([b'/', rest @ ..]), Some(home)) => home.join(path(rest)),
-        _ => path(file),
+        (Some(_) | None, _) => path(file),
     }
+}
+
+/// Adds a block to a file, and hands the file back.
+fn write(mut file: Box<dyn NewFile>, block: &[u8]) -> io::Result<Box<dyn NewFile>> {
+    file.write(block)?;
+    Ok(file)
+}
+
+/// The times of last access and modification, in seconds.
+fn times(look: &Look) -> Value {
+    #[expect(clippy::cast_precision_loss, reason = "times of this era fit a double")]
+    let seconds = |(secs, nanos): (i64, i64)| Value::Float(secs as f64 + nanos as f64 / 1e9);
+    Value::Tuple(vec![seconds(look.accessed), seconds(look.modified)])
 }
 
 /// Largest block, whatever the master asks for: a string must stay below 640 KiB.

@@ -1,12 +1,9 @@
 //! A file that arrives in pieces.
 
-use std::fs::{Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-
-use tokio::fs::{self, File};
-use tokio::io::AsyncWriteExt as _;
 
 /// A file that is written beside the place it is for, and takes that place when it is whole. Until then what was there
 /// stays; if it is dropped before, nothing is left of it.
@@ -29,30 +26,26 @@ impl Arriving {
     ///
     /// # Errors
     /// The file cannot be made.
-    pub(super) async fn begin(target: &Path, mode: Option<u32>) -> io::Result<Self> {
+    pub(super) fn begin(target: &Path, mode: Option<u32>) -> io::Result<Self> {
         if let Some(dir) = target.parent() {
-            fs::create_dir_all(dir).await?;
+            fs::create_dir_all(dir)?;
         }
-        let target = fs::canonicalize(target)
-            .await
-            .unwrap_or_else(|_| target.to_owned());
-        let old = fs::metadata(&target).await.ok();
-        if old.as_ref().is_some_and(|old| !old.is_file()) || is_link(&target).await {
-            let file = File::create(&target).await?;
+        let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+        let old = fs::metadata(&target).ok();
+        if old.as_ref().is_some_and(|old| !old.is_file()) || is_link(&target) {
+            let file = File::create(&target)?;
             return Ok(Self { file, draft: None });
         }
         let path = target.with_file_name(format!(".arriving-{:032x}", rand::random::<u128>()));
-        let file = File::create_new(&path).await?;
+        let file = File::create_new(&path)?;
         let arriving = Self {
             file,
             draft: Some(Draft { path, target }),
         };
         let of_old = |old: Metadata| old.permissions().mode();
         if let Some(mode) = mode.or_else(|| old.map(of_old)) {
-            arriving
-                .file
-                .set_permissions(Permissions::from_mode(mode))
-                .await?;
+            let permissions = Permissions::from_mode(mode);
+            arriving.file.set_permissions(permissions)?;
         }
         Ok(arriving)
     }
@@ -60,26 +53,25 @@ impl Arriving {
     /// Puts the file into its place.
     ///
     /// # Errors
-    /// The rest of it cannot be written, or it cannot be renamed; what was there stays.
-    pub(super) async fn finish(mut self) -> io::Result<()> {
-        self.file.flush().await?;
+    /// It cannot be renamed; what was there stays.
+    pub(super) fn put_in_place(self) -> io::Result<()> {
         match &self.draft {
-            Some(draft) => fs::rename(&draft.path, &draft.target).await,
+            Some(draft) => fs::rename(&draft.path, &draft.target),
             None => Ok(()),
         }
     }
 }
 
 /// Whether it is a link that leads nowhere yet.
-async fn is_link(path: &Path) -> bool {
-    let meta = fs::symlink_metadata(path).await;
+fn is_link(path: &Path) -> bool {
+    let meta = fs::symlink_metadata(path);
     meta.is_ok_and(|meta| meta.is_symlink())
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
         // It is not there any more if it has got its place.
-        std::fs::remove_file(&self.path).unwrap_or_default();
+        fs::remove_file(&self.path).unwrap_or_default();
     }
 }
 
@@ -87,12 +79,13 @@ impl Drop for Draft {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use std::io::Write as _;
     use std::os::unix::fs::symlink;
 
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(dir).unwrap();
+        let entries = fs::read_dir(dir).unwrap();
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -104,17 +97,16 @@ mod tests {
         path.metadata().unwrap().permissions().mode() & 0o777
     }
 
-    #[tokio::test]
-    async fn what_was_there_stays_until_the_new_file_is_whole() {
+    #[test]
+    fn what_was_there_stays_until_the_new_file_is_whole() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("tool");
-        std::fs::write(&target, "old").unwrap();
-        std::fs::set_permissions(&target, Permissions::from_mode(0o750)).unwrap();
-        let read = || std::fs::read_to_string(&target).unwrap();
+        fs::write(&target, "old").unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o750)).unwrap();
+        let read = || fs::read_to_string(&target).unwrap();
 
-        let mut cut = Arriving::begin(&target, None).await.unwrap();
-        cut.file.write_all(b"ha").await.unwrap();
-        cut.file.flush().await.unwrap();
+        let mut cut = Arriving::begin(&target, None).unwrap();
+        cut.file.write_all(b"ha").unwrap();
         assert_eq!(read(), "old");
         drop(cut);
         assert_eq!(
@@ -122,31 +114,31 @@ mod tests {
             ("old", vec!["tool".to_owned()])
         );
 
-        let mut whole = Arriving::begin(&target, None).await.unwrap();
-        whole.file.write_all(b"new").await.unwrap();
-        whole.finish().await.unwrap();
+        let mut whole = Arriving::begin(&target, None).unwrap();
+        whole.file.write_all(b"new").unwrap();
+        whole.put_in_place().unwrap();
         assert_eq!((read().as_str(), mode(&target)), ("new", 0o750));
-        let given = Arriving::begin(&target, Some(0o600)).await.unwrap();
-        given.finish().await.unwrap();
+        let given = Arriving::begin(&target, Some(0o600)).unwrap();
+        given.put_in_place().unwrap();
         assert_eq!((read().as_str(), mode(&target)), ("", 0o600));
         assert_eq!(names(dir.path()), ["tool"]);
     }
 
-    #[tokio::test]
-    async fn links_stay_links_and_devices_devices() {
+    #[test]
+    fn links_stay_links_and_devices_devices() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        std::fs::write(at("real"), "old").unwrap();
+        fs::write(at("real"), "old").unwrap();
         symlink("real", at("link")).unwrap();
         symlink("later", at("dangling")).unwrap();
         symlink("/dev/null", at("null")).unwrap();
         for name in ["link", "dangling", "null"] {
-            let mut arriving = Arriving::begin(&at(name), None).await.unwrap();
-            arriving.file.write_all(b"new").await.unwrap();
-            arriving.finish().await.unwrap();
+            let mut arriving = Arriving::begin(&at(name), None).unwrap();
+            arriving.file.write_all(b"new").unwrap();
+            arriving.put_in_place().unwrap();
             assert!(at(name).symlink_metadata().unwrap().is_symlink(), "{name}");
         }
-        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+        let read = |name: &str| fs::read_to_string(at(name)).unwrap();
         assert_eq!(
             (read("real"), read("later")),
             ("new".to_owned(), "new".to_owned())
