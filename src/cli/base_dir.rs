@@ -6,6 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// Name of the pid file in the base directory.
+pub(super) const PID_FILE: &str = "buildmaster.pid";
+
 /// The environment variable that names a base directory.
 const VARIABLE: &str = "BUILDMASTER_BASEDIR";
 

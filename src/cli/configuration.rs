@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 
-use super::base_dir::default_basedir;
+use super::asking::answer_soon;
+use super::base_dir::{PID_FILE, default_basedir};
 use super::complain;
-use super::control::answer_soon;
-use super::start::PID_FILE;
 use crate::config::{self, Config, ConfigErrors, Reading};
 use crate::control::{Facts, Service};
 use crate::daemon::{Holds, Site, machine_zone, preflight};

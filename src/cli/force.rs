@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
+use super::asking::answer;
 use super::base_dir::Master;
-use super::control::answer;
 use super::nth::Nth;
 use super::say;
 use crate::botmaster::{Ask, FORCED, Forced};

@@ -4,6 +4,7 @@
 //! exit code is 0 for success, 1 for a failure and 2 for an invalid command line or configuration.
 
 mod arguments;
+mod asking;
 mod backup;
 mod base_dir;
 mod buildbot;

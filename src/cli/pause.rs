@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::asking::ask;
 use super::base_dir::Master;
-use super::control::ask;
 use crate::botmaster::Ask;
 
 /// Give a slave no new builds; its running builds continue.

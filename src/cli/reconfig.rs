@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
+use super::asking::answer;
 use super::base_dir::BaseDir;
 use super::configuration::{Scope, Source, Tell};
-use super::{USAGE, complain, control, say};
+use super::{USAGE, complain, say};
 use crate::control::Service;
 
 /// Put the changed configuration of a running master in force, as a whole or not at all.
@@ -57,7 +58,7 @@ impl Reconfig {
         let request = Service::Reconfigure {
             dry_run: self.dry_run,
         };
-        let done: Done = serde_json::from_value(control::answer(self.dir.path(), request)?)?;
+        let done: Done = serde_json::from_value(answer(self.dir.path(), request)?)?;
         if !done.problems.is_empty() {
             complain(&done.problems);
             return Ok(refused());

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::output::Output;
-use self::screen::{Screen, Zone};
+use self::screen::Screen;
 use self::source::Source;
 use super::base_dir::default_basedir;
 use super::nth::Nth;
@@ -135,7 +135,7 @@ fn on_screen(
         is_coloured: stdout.is_terminal()
             && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         width: screen::width_of(&stdout),
-        zone: Zone::Local,
+        format_time: screen::local_time,
         out: &mut BufWriter::new(stdout),
         notes: &mut io::stderr(),
     };

@@ -11,15 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
 
-use super::base_dir::BaseDir;
+use super::base_dir::{BaseDir, PID_FILE};
 use super::configuration::{self, CONFIG_FILE, Scope, Source, Tell};
 use super::{USAGE, complain, say};
 use crate::config::Config;
 use crate::daemon;
 use crate::daemonize::{self, Format, LogFile, LogOutput, PidFile, Readiness, Started, Stderr};
-
-/// Name of the pid file in the base directory.
-pub(super) const PID_FILE: &str = "buildmaster.pid";
 
 /// Name of the program's log in the base directory.
 const LOG_FILE: &str = "buildmaster.log";

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::Signal;
 
-use super::base_dir::BaseDir;
+use super::asking::await_end;
+use super::base_dir::{BaseDir, PID_FILE};
 use super::configuration::Tell;
-use super::control;
-use super::start::{PID_FILE, Start};
+use super::start::Start;
 use super::{USAGE, complain, say};
 use crate::botmaster::Ask;
 use crate::daemonize::{self, Stopped};
@@ -84,7 +84,7 @@ fn drain(dir: &Path, pid_file: &Path) -> anyhow::Result<Stopped> {
     let Some(pid) = daemonize::running(pid_file)? else {
         return Ok(Stopped::NotRunning);
     };
-    control::await_end(dir, Ask::CleanShutdown)?;
+    await_end(dir, Ask::CleanShutdown)?;
     Ok(daemonize::await_end(pid_file, pid, PATIENCE)?)
 }
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
+use super::asking::answer;
 use super::base_dir::Master;
-use super::control::answer;
 use super::say;
 use crate::control::Service;
 use crate::model::RequestId;

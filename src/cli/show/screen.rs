@@ -17,18 +17,8 @@ pub(super) struct Screen<'a> {
     pub(super) is_coloured: bool,
     /// How wide it is; absent if it is not a terminal, where nothing is cut.
     pub(super) width: Option<usize>,
-    pub(super) zone: Zone,
-}
-
-/// Whose time is printed.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Zone {
-    Local,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "tests do not depend on the place")
-    )]
-    Utc,
+    /// Formats a time, in the time zone of the people who read.
+    pub(super) format_time: fn(DateTime<Utc>, &str) -> String,
 }
 
 /// The colour of a result.
@@ -90,11 +80,13 @@ impl Screen<'_> {
 
     fn formatted(&self, at: Timestamp, format: &str) -> String {
         let utc = DateTime::<Utc>::from_timestamp_micros(at.0).unwrap_or_default();
-        match self.zone {
-            Zone::Local => utc.with_timezone(&Local).format(format).to_string(),
-            Zone::Utc => utc.format(format).to_string(),
-        }
+        (self.format_time)(utc, format)
     }
+}
+
+/// A time in the time zone of this machine.
+pub(super) fn local_time(at: DateTime<Utc>, format: &str) -> String {
+    at.with_timezone(&Local).format(format).to_string()
 }
 
 /// How wide the terminal is that `stream` is, if it is one.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::botmaster::Live;
 use crate::cli::configuration::{self, CONFIG_FILE};
-use crate::cli::{complain, control};
+use crate::cli::{asking, complain};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Service;
@@ -123,6 +123,6 @@ pub(super) fn look(basedir: &Path, is_running: bool) -> Live {
 }
 
 fn ask(basedir: &Path) -> anyhow::Result<Live> {
-    let answer = control::answer_soon(basedir, Service::Live)?;
+    let answer = asking::answer_soon(basedir, Service::Live)?;
     Ok(serde_json::from_value(answer)?)
 }

@@ -225,7 +225,7 @@ fn shown_on(
         &mut Screen {
             is_coloured,
             width,
-            zone: Zone::Utc,
+            format_time: |at, format| at.format(format).to_string(),
             out: &mut out,
             notes: &mut io::sink(),
         },
@@ -240,7 +240,7 @@ fn page(show: impl FnOnce(&mut Screen<'_>) -> io::Result<()>) -> String {
     let mut screen = Screen {
         is_coloured: false,
         width: None,
-        zone: Zone::Utc,
+        format_time: |at, format| at.format(format).to_string(),
         out: &mut out,
         notes: &mut io::sink(),
     };

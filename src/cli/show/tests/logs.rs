@@ -25,7 +25,7 @@ fn streams(dir: &tempfile::TempDir, command: &str, terminal: Option<bool>) -> (S
     let mut screen = Screen {
         is_coloured: terminal == Some(true),
         width: terminal.map(|_| 80),
-        zone: Zone::Utc,
+        format_time: |at, format| at.format(format).to_string(),
         out: &mut out,
         notes: &mut notes,
     };
