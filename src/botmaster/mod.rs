@@ -89,7 +89,7 @@ use self::roster::{Roster, Step};
 use self::stopping::Phase;
 use self::timers::Timer;
 use crate::config::Config;
-use crate::model::{Mono, Now, Recovered, Timestamp};
+use crate::model::{Mono, Now, Recovered, Timestamp, end_last_run};
 
 pub use ask::{Answer, Ask, FORCED, Forced, Pinged};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
@@ -101,7 +101,6 @@ pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
-pub(crate) use recovery::end_last_run;
 pub use stopping::STOP_TIME;
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::botmaster::end_last_run;
+use crate::model::end_last_run;
 use crate::model::journal::Recovered;
 use crate::model::{
     BigState, BuildId, BuildNumber, Forecast, InstanceRecord, InstanceStop, KnownLogin,

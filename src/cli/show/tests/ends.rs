@@ -1,7 +1,7 @@
 //! Builds and requests that did not end as they were meant to: what is shown of the reason.
 
 use super::*;
-use crate::botmaster::end_last_run;
+use crate::model::end_last_run;
 use crate::store::Writer;
 
 /// A master starts on the state, and has ended what the last run left open.
