@@ -1,27 +1,29 @@
 //! Opening the state, and writing to it.
 //!
-//! One thread owns the connection. It takes everything that waits, writes it in one transaction
-//! and confirms the last ticket after the commit. While the disk refuses, it keeps the same
+//! One thread owns the connection and drives [`Batches`]. It takes everything that waits, writes it
+//! in one transaction and confirms the last ticket after the commit. While the disk refuses, it keeps the same
 //! transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and those who
 //! hand in more wait once `MAX_WAITING_OPS` are waiting. The core alone never waits: it may go beyond the limit, and
 //! instead nobody new is let in to it until there is [room](Writer::room) again.
 
+mod batches;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{error, info, warn};
 
+use self::batches::{Batches, Committed, Due, Wait};
 use super::apply::{Refusal, apply};
 use super::lock::Lock;
 use super::recover::recover;
 use super::{Reader, StoreError, error, fresh, schema, verify};
-use crate::backoff::Backoff;
 use crate::model::{Op, Recovered, Ticket};
 
 /// The state, opened for writing by the one master that runs on it.
@@ -71,7 +73,7 @@ impl Store {
             waiting,
             shared: Arc::clone(&shared),
             confirm,
-            since_checkpoint: 0,
+            batches: Batches::new(),
         };
         thread::Builder::new()
             .name("store".to_owned())
@@ -220,118 +222,70 @@ impl Write {
     }
 }
 
+/// The thread that drives [`Batches`].
 struct WriterThread {
     store: Store,
     waiting: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
     confirm: Box<dyn Fn(Ticket) + Send>,
-    /// Ops written since the write-ahead log was last moved into the file.
-    since_checkpoint: usize,
+    batches: Batches,
 }
 
 impl WriterThread {
     fn run(mut self) {
-        let mut batch = Vec::new();
-        let closed = loop {
-            let (more, closed) = self.collect(&mut batch);
-            self.commit(&mut batch);
-            if self.since_checkpoint >= CHECKPOINT_OPS {
-                self.checkpoint();
+        loop {
+            match self.batches.due(Instant::now()) {
+                Due::Receive(wait) => self.receive(wait),
+                Due::Commit => match write_all(&self.store.conn, self.batches.batch()) {
+                    Ok(()) => self.on_committed(),
+                    Err(error) => {
+                        self.on_refused(&error);
+                        thread::sleep(self.batches.refused());
+                    }
+                },
+                Due::Checkpoint => self.checkpoint(),
+                Due::End => break,
             }
-            if !more {
-                break closed;
-            }
-        };
-        self.checkpoint();
+        }
         let Store { conn, path, lock } = self.store;
         if let Err((_, e)) = conn.close() {
             warn!("cannot close {} properly: {e}", path.display());
         }
         drop(lock);
-        if let Some(closed) = closed {
+        if let Some(closed) = self.batches.into_closed() {
             // An error says that nobody waits any more.
             closed.send(()).unwrap_or_default();
         }
     }
 
-    /// Waits until something is to be committed now and puts it into `batch`. Returns whether there may
-    /// be more, and who waits for the end.
-    fn collect(&mut self, batch: &mut Vec<Write>) -> (bool, Option<oneshot::Sender<()>>) {
-        let mut ops = 0;
-        let mut is_urgent = false;
-        // When ops without a ticket have waited long enough.
-        let mut deadline: Option<Instant> = None;
-        loop {
-            let message = if is_urgent {
-                match self.waiting.try_recv() {
-                    Ok(message) => message,
-                    Err(mpsc::TryRecvError::Empty) => return (true, None),
-                    Err(mpsc::TryRecvError::Disconnected) => return (false, None),
-                }
-            } else {
-                let received = match (deadline, self.since_checkpoint) {
-                    (Some(at), _) => self
-                        .waiting
-                        .recv_timeout(at.saturating_duration_since(Instant::now())),
-                    (None, 0) => self.waiting.recv().map_err(Into::into),
-                    (None, _) => self.waiting.recv_timeout(IDLE),
-                };
-                match received {
-                    Ok(message) => message,
-                    Err(RecvTimeoutError::Timeout) if deadline.is_some() => return (true, None),
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.checkpoint();
-                        continue;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => return (false, None),
-                }
-            };
-            match message {
-                Message::Close(done) => return (false, Some(done)),
-                Message::Write(write) => {
-                    is_urgent |= write.ticket.is_some();
-                    deadline.get_or_insert_with(|| Instant::now() + LAZY);
-                    ops += write.ops.len().max(1);
-                    batch.push(write);
-                    if ops >= MAX_BATCH_OPS {
-                        return (true, None);
-                    }
-                }
+    fn receive(&mut self, wait: Wait) {
+        let received = match wait {
+            Wait::Not => self.waiting.try_recv().map_err(|error| match error {
+                TryRecvError::Empty => RecvTimeoutError::Timeout,
+                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+            }),
+            Wait::Until(at) => {
+                let rest = at.saturating_duration_since(Instant::now());
+                self.waiting.recv_timeout(rest)
             }
+            Wait::Forever => self.waiting.recv().map_err(Into::into),
+        };
+        match received {
+            Ok(message) => self.batches.take(Instant::now(), message),
+            Err(RecvTimeoutError::Timeout) => self.batches.on_silence(),
+            Err(RecvTimeoutError::Disconnected) => self.batches.on_abandoned(),
         }
     }
 
-    /// Commits `batch`, however long it takes, confirms it and empties it.
-    fn commit(&mut self, batch: &mut Vec<Write>) {
-        if batch.is_empty() {
-            return;
-        }
-        let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        while let Err(e) = write_all(&self.store.conn, batch) {
-            if self.shared.is_healthy.swap(false, Ordering::Relaxed) {
-                if error::is_damage(&e) {
-                    error!(
-                        "{} is damaged: {e}; nothing can be written to it any more, and what happens is kept in memory \
-                         only: stop the master and put back a copy of the state",
-                        self.store.path.display()
-                    );
-                } else {
-                    error!(
-                        "cannot write to {}: {e}; what happens waits in memory until it can be written",
-                        self.store.path.display()
-                    );
-                }
-            }
-            thread::sleep(pauses.next_delay());
-        }
+    fn on_committed(&mut self) {
         if !self.shared.is_healthy.swap(true, Ordering::Relaxed) {
             info!("{} takes writes again", self.store.path.display());
         }
-        if let Some(ticket) = batch.iter().rev().find_map(|write| write.ticket) {
+        let Committed { ticket, writes } = self.batches.committed();
+        if let Some(ticket) = ticket {
             (self.confirm)(ticket);
         }
-        for write in batch.drain(..) {
-            self.since_checkpoint += write.ops.len();
+        for write in writes {
             self.shared.give_room(write.size());
             if let Some(done) = write.done {
                 // Whoever waited may have gone away.
@@ -340,24 +294,34 @@ impl WriterThread {
         }
     }
 
-    /// Moves the write-ahead log into the file, as far as readers allow.
-    fn checkpoint(&mut self) {
-        if self.since_checkpoint == 0 {
+    /// Says so once, until the disk takes writes again.
+    fn on_refused(&self, error: &rusqlite::Error) {
+        if !self.shared.is_healthy.swap(false, Ordering::Relaxed) {
             return;
         }
-        self.since_checkpoint = 0;
-        let path = &self.store.path;
-        // What cannot be moved now is moved later; it is safe where it is.
-        if let Err(e) = self
-            .store
-            .conn
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-        {
-            warn!(
-                "cannot move the write-ahead log into {}: {e}",
-                path.display()
+        let path = self.store.path.display();
+        if error::is_damage(error) {
+            error!(
+                "{path} is damaged: {error}; nothing can be written to it any more, and what happens is kept in memory \
+                 only: stop the master and put back a copy of the state"
+            );
+        } else {
+            error!(
+                "cannot write to {path}: {error}; what happens waits in memory until it can be written"
             );
         }
+    }
+
+    /// Moves the write-ahead log into the file, as far as readers allow.
+    fn checkpoint(&mut self) {
+        let conn = &self.store.conn;
+        let moved = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        // What cannot be moved now is moved later; it is safe where it is.
+        if let Err(e) = moved {
+            let path = self.store.path.display();
+            warn!("cannot move the write-ahead log into {path}: {e}");
+        }
+        self.batches.checkpointed();
     }
 }
 
@@ -388,17 +352,5 @@ fn write_all(conn: &Connection, batch: &[Write]) -> rusqlite::Result<()> {
 
 /// How many ops may wait to be committed before those who bring more have to wait.
 const MAX_WAITING_OPS: usize = 4096;
-/// How many ops are committed together; a transaction must not grow without bound.
-const MAX_BATCH_OPS: usize = 1024;
-/// How long ops without a ticket wait for company.
-const LAZY: Duration = Duration::from_millis(80);
-/// The write-ahead log is moved into the file when nothing happened for this long …
-const IDLE: Duration = Duration::from_millis(500);
-/// … or when so much was written.
-const CHECKPOINT_OPS: usize = 4096;
-/// Between attempts to write while the disk refuses.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
 #[cfg(test)]
 mod tests;
