@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{BigState, Op, Recovered, RequestId, Results, StepOutcome, Timestamp};
 
 /// Ends what the last run of the master left open: builds, connections, and the big states of
-/// builders. The requests of a build return to the queue at their old places, which is not counted as
-/// a retry (BUI-14); those of a build that people have stopped end with it (BUI-10).
+/// builders. The requests of a build return to the queue at their old places, which is not counted
+/// as a retry (BUI-14); those of a build that people have stopped end with it (BUI-10).
 ///
 /// `recovered` is then what is left to go on with; the ops say the same to the state.
 #[must_use]
