@@ -89,7 +89,7 @@ use self::roster::{Roster, Step};
 use self::stopping::Phase;
 use self::timers::Timer;
 use crate::config::Config;
-use crate::model::{Mono, Now, Recovered, Timestamp, end_last_run};
+use crate::model::{Mono, Now, Recovered, Timestamp, begin_epoch, end_last_run};
 
 pub use ask::{Answer, Ask, FORCED, Forced, Pinged};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
@@ -125,6 +125,7 @@ impl BotMaster {
     /// Begins with what the state knew. First commands are ready at once.
     #[must_use]
     pub fn new(config: Arc<Config>, mut recovered: Recovered, seed: u64, now: Now) -> Self {
+        let epoch = begin_epoch(&mut recovered, now.wall);
         let ended = end_last_run(&mut recovered, now.wall);
         let mut core = Self {
             out: Out::new(Layout::new(Arc::clone(&config)), now),
@@ -139,6 +140,7 @@ impl BotMaster {
             states: BigStates::default(),
         };
         core.configure(&config);
+        core.out.persist(vec![epoch]);
         core.recover(recovered, ended);
         core.settle();
         core

@@ -39,7 +39,7 @@ pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use journal::{Op, Pruned, Recovered, StepOutcome};
 pub use judgement::{Judgement, Line, Origin, revision_built};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
-pub use last_run::end_last_run;
+pub use last_run::{begin_epoch, end_last_run};
 pub use pause::Pause;
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};

@@ -10,13 +10,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::end_last_run;
 use crate::model::journal::Recovered;
 use crate::model::{
     BigState, BuildId, BuildNumber, Forecast, InstanceRecord, InstanceStop, KnownLogin,
     LoginRecord, NewChange, Patch, PatchBody, Properties, RequestId, Results, SchedulerName, SetId,
     StopMeans, Timestamp,
 };
+use crate::model::{begin_epoch, end_last_run};
 use crate::store::read::{self, Which};
 use crate::store::{State, Store, StoreError, schema};
 
@@ -157,7 +157,9 @@ pub(in crate::store) fn reopen(dir: &Path) -> Recovered {
 
 /// A master starts on the state, and ends what the last run left open.
 pub(in crate::store) fn restart(dir: &Path, wall: Timestamp) {
-    let ops = end_last_run(&mut reopen(dir), wall);
+    let mut recovered = reopen(dir);
+    let mut ops = vec![begin_epoch(&mut recovered, wall)];
+    ops.extend(end_last_run(&mut recovered, wall));
     let conn = schema::open_for_writing(&dir.join(Store::FILE)).unwrap();
     for op in ops {
         apply(&conn, &op).unwrap();
