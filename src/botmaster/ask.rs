@@ -1,8 +1,8 @@
 //! What people and programs ask of the core, and what it answers.
 //!
 //! [`Ask`] is the one type of a question: it is made by the command line or another source, carried
-//! over the control socket, handed on by `control`, and answered here. A new verb is a variant of it,
-//! a handler, and its words on the command line.
+//! over the control socket, handed on by `control`, and answered here. A new verb is a variant of
+//! it, a handler, and its words on the command line.
 
 use std::sync::Arc;
 

@@ -49,7 +49,8 @@ pub(super) enum Stage {
     Running(BuildId, BuildNumber),
 }
 
-/// Why a build is being stopped; the first reason counts, but what people want comes before a stop of the master.
+/// Why a build is being stopped; the first reason counts, but what people want comes before a stop
+/// of the master.
 #[derive(Clone, Debug)]
 pub(super) enum Stop {
     /// Somebody asked for it: it ends as EXCEPTION (BUI-10).
@@ -73,8 +74,8 @@ impl Attempt {
         }
     }
 
-    /// The result that counts and the reason of the stop, for a build that has ended like this: what
-    /// people stop is not built again, and what a stop of the master interrupts is.
+    /// The result that counts and the reason of the stop, for a build that has ended like this:
+    /// what people stop is not built again, and what a stop of the master interrupts is.
     pub(super) fn judge(
         &self,
         result: Results,
@@ -108,8 +109,8 @@ impl Attempt {
         }
     }
 
-    /// When it ends if it ends `now`. Counted from its start, so that a clock that was set meanwhile does not have it end
-    /// before it began.
+    /// When it ends if it ends `now`. Counted from its start, so that a clock that was set
+    /// meanwhile does not have it end before it began.
     pub(super) fn ends_at(&self, now: Now) -> Timestamp {
         match self.started {
             Some(started) => started.wall + now.mono.since(started.mono),
@@ -117,7 +118,8 @@ impl Attempt {
         }
     }
 
-    /// What must be remembered of a build that people have stopped, so that it is not built again after a crash.
+    /// What must be remembered of a build that people have stopped, so that it is not built again
+    /// after a crash.
     pub(super) fn stop_op(&self) -> Option<Op> {
         let (build, _) = self.build()?;
         match &self.stop {

@@ -1,4 +1,5 @@
-//! What follows for requests, locks and slaves from the stages of a build ([`Builds`](super::builds::Builds)).
+//! What follows for requests, locks and slaves from the stages of a build
+//! ([`Builds`](super::builds::Builds)).
 
 use super::attempt::{Stage, Stop};
 use super::builds::Ended;

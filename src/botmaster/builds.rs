@@ -1,5 +1,5 @@
-//! The builds that start or run: their stages, their numbers, why they stop, and what is expected of
-//! them (BLD-09 to BLD-14, BUI-10 to BUI-15).
+//! The builds that start or run: their stages, their numbers, why they stop, and what is expected
+//! of them (BLD-09 to BLD-14, BUI-10 to BUI-15).
 //!
 //! ```text
 //!  Substantiating (latent slaves)

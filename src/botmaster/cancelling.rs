@@ -68,8 +68,9 @@ impl BotMaster {
         self.out.reply(reply, Err(refusal));
     }
 
-    /// Stops a build; answered when that outlasts a kill of the master. The first reason that people give counts. Each
-    /// stop interrupts what the build is doing by then, so that a step that always runs can be stopped as well.
+    /// Stops a build; answered when that outlasts a kill of the master. The first reason that
+    /// people give counts. Each stop interrupts what the build is doing by then, so that a step
+    /// that always runs can be stopped as well.
     fn stop_attempt(&mut self, id: AttemptId, reason: String, reply: ReplyId) {
         let mut ops = Vec::new();
         let mut effects = vec![Effect::Reply(reply, Ok(Answer::Done))];

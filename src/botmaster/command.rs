@@ -48,8 +48,8 @@ pub enum Command {
     },
     /// Tell the subscribers.
     Announce(Event),
-    /// Log that an event did not fit the state of an attachment (section 13) and changed nothing, like
-    /// an answer that came too late.
+    /// Log that an event did not fit the state of an attachment (section 13) and changed nothing,
+    /// like an answer that came too late.
     Unexpected {
         /// The slave.
         slave: SlaveName,

@@ -1,20 +1,20 @@
-//! What is built next, and where: the queues of the builders, the slaves that are idle for them, and
-//! the choice (BLD-02 to BLD-07, BRQ-02, BRQ-09).
+//! What is built next, and where: the queues of the builders, the slaves that are idle for them,
+//! and the choice (BLD-02 to BLD-07, BRQ-02, BRQ-09).
 //!
-//! A slave and a builder are a pair. An idle pair is in the pool of its builder, or, if the slave took
-//! no build when the builder asked, parked with the slave. A full slave thus costs nothing while it
-//! is full, however many builders have work for it, and when it has room again it wakes only the
-//! builder whose turn is first. A parked pair carries a lower bound of the turn of its builder's first
-//! request, which is corrected when the pair is woken.
+//! A slave and a builder are a pair. An idle pair is in the pool of its builder, or, if the slave
+//! took no build when the builder asked, parked with the slave. A full slave thus costs nothing
+//! while it is full, however many builders have work for it, and when it has room again it wakes
+//! only the builder whose turn is first. A parked pair carries a lower bound of the turn of its
+//! builder's first request, which is corrected when the pair is woken.
 //!
-//! Turns are ordered by the priority of the request, the priority of the builder, and age ([`Turn`]).
-//! With equal priorities, as by default, the oldest request is first.
+//! Turns are ordered by the priority of the request, the priority of the builder, and age
+//! ([`Turn`]). With equal priorities, as by default, the oldest request is first.
 //!
 //! Invariants:
 //! - a request that waits and an idle pair of its builder on an available slave imply that
 //!   [`Dispatch::next`] is `Some` (BLD-07); it gives the first turn that can be taken;
-//! - `startable` and `wakeable` are true after each call: all changes of a builder's side are made by
-//!   [`Dispatch::change_builder`], those of a slave's side by [`Dispatch::change_slave`];
+//! - `startable` and `wakeable` are true after each call: all changes of a builder's side are made
+//!   by [`Dispatch::change_builder`], those of a slave's side by [`Dispatch::change_slave`];
 //! - a call costs a logarithm of what there is.
 
 mod pool;
@@ -211,8 +211,9 @@ impl Dispatch {
         self.set_pair(slave, builder, None);
     }
 
-    /// Takes the first turn for which a slave is available: its requests leave the queue, and the pair
-    /// is busy. `fits` says whether a build of the builder would find its own locks free on the slave.
+    /// Takes the first turn for which a slave is available: its requests leave the queue, and the
+    /// pair is busy. `fits` says whether a build of the builder would find its own locks free on
+    /// the slave.
     pub(super) fn next(&mut self, fits: impl Fn(BuilderIx, SlaveIx) -> bool) -> Option<Match> {
         loop {
             let startable = self.startable.first().copied();
@@ -289,7 +290,8 @@ impl Dispatch {
     }
 
     /// LCK-10: in place of `chosen`, on which a build would wait for its locks, a slave on which it
-    /// would not, if there is one, even one that has to be started; of several, by the builder's rule.
+    /// would not, if there is one, even one that has to be started; of several, by the builder's
+    /// rule.
     fn prefer_free_locks(
         &mut self,
         builder: BuilderIx,

@@ -48,7 +48,8 @@ pub enum Event {
         /// Its builder.
         builder: BuilderName,
     },
-    /// A request ends that no build answers for: it was cancelled, or stopped before its build began.
+    /// A request ends that no build answers for: it was cancelled, or stopped before its build
+    /// began.
     RequestCancelled {
         /// Which request.
         request: RequestId,
@@ -157,7 +158,8 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A slave is to connect again when its builds have ended, for something about its builders went wrong.
+    /// A slave is to connect again when its builds have ended, for something about its builders
+    /// went wrong.
     SlaveRejoins {
         /// Which slave.
         slave: SlaveName,

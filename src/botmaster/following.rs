@@ -136,7 +136,8 @@ impl BotMaster {
         })
     }
 
-    /// BLD-03 steps 4 to 7, BLD-08: on the building list and in the big state before anything is sent.
+    /// BLD-03 steps 4 to 7, BLD-08: on the building list and in the big state before anything is
+    /// sent.
     fn begin(&mut self, found: Match) {
         let (builder, slave, way) = (found.builder, found.slave, found.way);
         let requests = found.requests.clone();

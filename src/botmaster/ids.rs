@@ -34,7 +34,8 @@ id!(
 );
 
 id!(
-    /// One instance of a latent slave; made by the core, never used twice while it runs (section 15).
+    /// One instance of a latent slave; made by the core, never used twice while it runs (section
+    /// 15).
     InstanceId
 );
 

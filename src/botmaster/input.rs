@@ -9,8 +9,8 @@ use crate::model::{BuildId, BuilderName, SlaveName, Ticket};
 
 /// Something that has happened outside, or a question.
 ///
-/// Every input is legal at any time: one about a session, an epoch, a ping, a build or a ticket that
-/// the core no longer knows changes nothing (SB-23).
+/// Every input is legal at any time: one about a session, an epoch, a ping, a build or a ticket
+/// that the core no longer knows changes nothing (SB-23).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// From the connection of a slave.
@@ -43,8 +43,9 @@ pub enum Input {
         /// Where the answer is sent.
         reply: ReplyId,
     },
-    /// Another configuration, read and checked: from now on it is in force (MAS-03), unless running builds have
-    /// locks that are of another type now, or could wait for each other with new ones (LCK-04, LCK-09).
+    /// Another configuration, read and checked: from now on it is in force (MAS-03), unless running
+    /// builds have locks that are of another type now, or could wait for each other with new ones
+    /// (LCK-04, LCK-09).
     Reconfigured {
         /// The configuration.
         config: Arc<Config>,
@@ -66,17 +67,18 @@ pub enum Input {
 /// What happens on the connection of a slave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SlaveInput {
-    /// A slave gave the right password. The core goes on with [`super::SlaveCommand::Greet`], arbitrates
-    /// between it and an older connection of the same name (SLV-04), or drops it. Its login is not
-    /// answered before [`super::SlaveCommand::CompleteLogin`]. The session is new: no earlier
-    /// connection had it.
+    /// A slave gave the right password. The core goes on with [`super::SlaveCommand::Greet`],
+    /// arbitrates between it and an older connection of the same name (SLV-04), or drops it. Its
+    /// login is not answered before [`super::SlaveCommand::CompleteLogin`]. The session is new: no
+    /// earlier connection had it.
     LoggedIn {
         /// The slave's name.
         slave: SlaveName,
         /// Where it comes from, for the log.
         address: String,
     },
-    /// The answer to [`super::SlaveCommand::CheckAlive`]. The core has a deadline of its own for it.
+    /// The answer to [`super::SlaveCommand::CheckAlive`]. The core has a deadline of its own for
+    /// it.
     AliveChecked {
         /// Whether the connection answered.
         alive: bool,
@@ -158,16 +160,16 @@ pub enum BuildInput {
         outcome: BuildOutcome,
     },
     /// The build, or one of its steps, wants locks, all at once (LCK-04). Answered with
-    /// [`super::BuildCommand::GrantLocks`] when it has them, unless the build is stopped or its slave is
-    /// lost first.
+    /// [`super::BuildCommand::GrantLocks`] when it has them, unless the build is stopped or its
+    /// slave is lost first.
     LocksWanted {
         /// The build or the step; it has asked for nothing else since it released what it had.
         user: LockUser,
         /// What it wants, each lock once.
         locks: Vec<LockAccess>,
     },
-    /// The build, or one of its steps, releases its locks, or stops waiting for them. Without effect
-    /// if it has none (LCK-06). At the end of the build it is not needed.
+    /// The build, or one of its steps, releases its locks, or stops waiting for them. Without
+    /// effect if it has none (LCK-06). At the end of the build it is not needed.
     LocksReleased {
         /// The build or the step.
         user: LockUser,

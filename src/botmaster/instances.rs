@@ -1,8 +1,8 @@
 //! The instances of latent slaves, and the builds that wait for them (section 15).
 //!
-//! Several builds may wait for one instance, which is started once (LAT-02). An instance stays on record
-//! until a stop of it has succeeded (LAT-07). Nothing here waits for anything: each instance has its own
-//! course (LAT-08).
+//! Several builds may wait for one instance, which is started once (LAT-02). An instance stays on
+//! record until a stop of it has succeeded (LAT-07). Nothing here waits for anything: each instance
+//! has its own course (LAT-08).
 //!
 //! Invariant: all changes are made through [`Instances::change`], [`Instances::add_waiting`] and
 //! [`Instances::take_waiting`], so that [`Out`] knows what is to be settled.
@@ -42,8 +42,8 @@ pub(super) enum Need {
 }
 
 impl Instances {
-    /// Adds the slave with the next index. An instance that an earlier run of the master has left is
-    /// stopped before another is started (LAT-07).
+    /// Adds the slave with the next index. An instance that an earlier run of the master has left
+    /// is stopped before another is started (LAT-07).
     pub(super) fn add_slave(
         &mut self,
         out: &mut Out,
@@ -225,7 +225,8 @@ impl Instances {
         waiting
     }
 
-    /// The slave has a connection now, or none any more: it cannot or can be started for its builders.
+    /// The slave has a connection now, or none any more: it cannot or can be started for its
+    /// builders.
     pub(super) fn on_connection(&self, out: &mut Out, slave: SlaveIx) {
         for &builder in &self.slaves[slave.0].wanted {
             out.touch_pair(slave, builder);
@@ -233,7 +234,8 @@ impl Instances {
         out.touch(slave);
     }
 
-    /// LAT-09, row 24: a build waits no longer. The instance is forsaken unless another build wants it.
+    /// LAT-09, row 24: a build waits no longer. The instance is forsaken unless another build wants
+    /// it.
     pub(super) fn abort(&mut self, out: &mut Out, slave: SlaveIx, builder: BuilderIx) {
         self.slaves[slave.0].waiting.remove(&builder);
         out.touch_pair(slave, builder);
@@ -250,8 +252,8 @@ impl Instances {
         }
     }
 
-    /// Looks at an instance whose slave has changed (LAT-05). Answers why it is to be stopped, if it
-    /// is.
+    /// Looks at an instance whose slave has changed (LAT-05). Answers why it is to be stopped, if
+    /// it is.
     pub(super) fn review(
         &self,
         out: &mut Out,
@@ -277,9 +279,9 @@ impl Instances {
         None
     }
 
-    /// Brings what a slave can be LATENT for in line with the configuration. Answers the builds that
-    /// wait in vain now, and whether the instance is to be stopped (row 24): that of a slave that is not
-    /// latent any more, or in another way.
+    /// Brings what a slave can be LATENT for in line with the configuration. Answers the builds
+    /// that wait in vain now, and whether the instance is to be stopped (row 24): that of a slave
+    /// that is not latent any more, or in another way.
     pub(super) fn lay_out(&mut self, out: &mut Out, slave: SlaveIx) -> (Vec<AttemptId>, bool) {
         let placed = out.layout.slave(slave);
         let wanted: BTreeSet<_> = match placed.latent() {
@@ -316,8 +318,8 @@ impl Instances {
         (unwanted, !is_latent || is_other)
     }
 
-    /// The master ends now: what runs still is told to stop, and found again by the next run if that
-    /// fails.
+    /// The master ends now: what runs still is told to stop, and found again by the next run if
+    /// that fails.
     pub(super) fn abandon(&mut self, out: &mut Out) {
         for slave in out.layout.slave_indexes() {
             match self.stage(slave) {
@@ -336,8 +338,8 @@ impl Instances {
         self.slaves.iter().all(Latent::is_settled)
     }
 
-    /// Row 27: why a connection of the slave is refused, if it is. A slave that is not latent any more
-    /// need not wait for a stop that fails.
+    /// Row 27: why a connection of the slave is refused, if it is. A slave that is not latent any
+    /// more need not wait for a stop that fails.
     pub(super) fn refusal(&self, out: &Out, slave: SlaveIx) -> Option<&'static str> {
         let placed = out.layout.slave(slave);
         let known = &self.slaves[slave.0];

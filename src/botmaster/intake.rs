@@ -323,8 +323,8 @@ impl Intake {
         effects.extend(queued.into_iter().map(Effect::Queue));
     }
 
-    /// Ends a request for good: on record, in its set, and told when durable (BST-02 to BST-05). What others
-    /// build because the set has succeeded is on record with it (DEP-07).
+    /// Ends a request for good: on record, in its set, and told when durable (BST-02 to BST-05).
+    /// What others build because the set has succeeded is on record with it (DEP-07).
     pub(super) fn finish_request(
         &mut self,
         out: &mut Out,
@@ -402,7 +402,8 @@ impl Intake {
             .1
     }
 
-    /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows from that.
+    /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows
+    /// from that.
     fn make_set(
         &mut self,
         out: &mut Out,

@@ -1,8 +1,9 @@
-//! The configuration as it is laid out: the builders and slaves of this run, and who may build where.
+//! The configuration as it is laid out: the builders and slaves of this run, and who may build
+//! where.
 //!
-//! Builders and slaves keep their places for as long as the master runs, whatever becomes of them, so
-//! that a changed builder takes over from its predecessor by being it (BRC-02). Only a reconfiguration
-//! changes anything here; all others read.
+//! Builders and slaves keep their places for as long as the master runs, whatever becomes of them,
+//! so that a changed builder takes over from its predecessor by being it (BRC-02). Only a
+//! reconfiguration changes anything here; all others read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -20,7 +20,8 @@ pub(super) enum Effect {
     StartInstance(InstanceId, SlaveName),
 }
 
-/// Tickets that are not confirmed yet, with their effects; confirmed in the order in which they were made.
+/// Tickets that are not confirmed yet, with their effects; confirmed in the order in which they
+/// were made.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     last: Ticket,

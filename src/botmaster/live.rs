@@ -18,11 +18,13 @@ pub struct Live {
     pub priorities: BTreeMap<BuilderName, i32>,
     /// The configured slaves.
     pub slaves: BTreeMap<SlaveName, LiveSlave>,
-    /// The requests whose build is being started: they wait no longer (BLD-03), and their build has no number yet.
+    /// The requests whose build is being started: they wait no longer (BLD-03), and their build has
+    /// no number yet.
     pub starting: BTreeMap<RequestId, Starting>,
     /// Every build and step that waits for locks, in order of arrival (LCK-11).
     pub locks: Vec<LockWait>,
-    /// Connections that were refused, the latest first: not the core's to know, and added to its answer.
+    /// Connections that were refused, the latest first: not the core's to know, and added to its
+    /// answer.
     pub refusals: Vec<Refusal>,
     /// What the running schedulers wait with, and when that is built.
     #[serde(default)]
@@ -40,7 +42,8 @@ pub struct LiveSlave {
     pub held_until: Option<Timestamp>,
     /// The state of its instance and since when it is that, if it is a latent one.
     pub instance: Option<(InstanceState, Timestamp)>,
-    /// When something was heard over its connection last: not the core's to know, and added to its answer.
+    /// When something was heard over its connection last: not the core's to know, and added to its
+    /// answer.
     pub heard_at: Option<Timestamp>,
 }
 

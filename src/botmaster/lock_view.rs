@@ -1,4 +1,5 @@
-//! Who waits for which lock, who holds it, and whose turn it is (LCK-11), as data and as a sentence.
+//! Who waits for which lock, who holds it, and whose turn it is (LCK-11), as data and as a
+//! sentence.
 
 use std::fmt;
 

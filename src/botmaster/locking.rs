@@ -1,8 +1,10 @@
-//! Locks of builds, steps and slaves (section 16): who asks, who is told, what may start because of it.
+//! Locks of builds, steps and slaves (section 16): who asks, who is told, what may start because of
+//! it.
 //!
-//! The locks of a slave are taken in the turn in which a build begins on it, and make it unavailable to others
-//! (BLD-04). Those of builders and steps are asked for by the running build and granted with
-//! [`BuildCommand::GrantLocks`]. Whatever way a build ends, all that it has or waits for is given back with it (LCK-06).
+//! The locks of a slave are taken in the turn in which a build begins on it, and make it
+//! unavailable to others (BLD-04). Those of builders and steps are asked for by the running build
+//! and granted with [`BuildCommand::GrantLocks`]. Whatever way a build ends, all that it has or
+//! waits for is given back with it (LCK-06).
 
 use std::sync::Arc;
 
@@ -15,8 +17,8 @@ use crate::config::{self, Config, LockAccess, LockConfig, LockKind};
 use crate::model::{BuildId, LockName};
 
 impl BotMaster {
-    /// Takes the locks of the configuration and their uses by slaves and builders as they are now; holders and
-    /// waiters keep what they have and their places (LCK-09).
+    /// Takes the locks of the configuration and their uses by slaves and builders as they are now;
+    /// holders and waiters keep what they have and their places (LCK-09).
     pub(super) fn define_locks(&mut self) {
         let granted = self.locks.define(&self.out.layout.config().locks);
         let kinds = self.out.layout.config().locks.iter();
@@ -37,8 +39,9 @@ impl BotMaster {
         self.tell_granted(granted);
     }
 
-    /// Why the locks of another configuration cannot be taken over while these builds run: they hold one that has
-    /// another type now, so that it would not be the same one (LCK-09), or take locks in another order (LCK-04).
+    /// Why the locks of another configuration cannot be taken over while these builds run: they
+    /// hold one that has another type now, so that it would not be the same one (LCK-09), or take
+    /// locks in another order (LCK-04).
     pub(super) fn refuse_locks(&self, new: &Config) -> Option<String> {
         let in_use = |lock: &&LockConfig| self.locks.has_other_kind(lock);
         if let Some(lock) = new.locks.iter().find(in_use) {
@@ -105,8 +108,8 @@ impl BotMaster {
         }
     }
 
-    /// A build that is being stopped, or has lost its slave, waits no longer (LCK-07). What it asks for afterwards,
-    /// for steps that always run, is another matter.
+    /// A build that is being stopped, or has lost its slave, waits no longer (LCK-07). What it asks
+    /// for afterwards, for steps that always run, is another matter.
     pub(super) fn forget_lock_waiter(&mut self, owner: AttemptId) {
         let granted = self.locks.forget_waiter(owner);
         self.tell_granted(granted);

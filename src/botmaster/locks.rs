@@ -2,18 +2,19 @@
 //!
 //! One table of lock instances: a master lock has one, a slave lock one for each slave. Invariants:
 //! - an exclusive holder is alone, and no claim goes beyond `max` (LCK-02);
-//! - a waiter stands in the queue of each lock that it wants, in order of arrival, and gets all or none (LCK-03,
-//!   LCK-04);
+//! - a waiter stands in the queue of each lock that it wants, in order of arrival, and gets all or
+//!   none (LCK-03, LCK-04);
 //! - after each call nobody waits who could have all that it wants;
 //! - what is not held or not waited for is released or forgotten without effect on others (LCK-06).
 //!
-//! Builds hold locks while they wait for those of their steps, so strict order of arrival could make two wait for
-//! each other for ever: X holds `a` and waits for `b` behind Y, which waits for `a` and `b`. Therefore one who holds
-//! locks does not wait behind those who, at one or more removes, wait for what it holds: they could not go first.
-//! Together with a configuration without circles of "held while waited for" nobody waits for ever.
+//! Builds hold locks while they wait for those of their steps, so strict order of arrival could
+//! make two wait for each other for ever: X holds `a` and waits for `b` behind Y, which waits for
+//! `a` and `b`. Therefore one who holds locks does not wait behind those who, at one or more
+//! removes, wait for what it holds: they could not go first. Together with a configuration without
+//! circles of "held while waited for" nobody waits for ever.
 //!
-//! A call costs what it touches: the locks it names, and of their queues as many as fit. What holds locks while it
-//! waits is looked at again each time.
+//! A call costs what it touches: the locks it names, and of their queues as many as fit. What holds
+//! locks while it waits is looked at again each time.
 
 mod claims;
 mod slaves;
@@ -120,8 +121,8 @@ pub(super) struct Seen<'a> {
 }
 
 impl Locks {
-    /// Takes over the definitions of a configuration. Those who hold or wait go on (LCK-09), also at locks that
-    /// are no longer defined. Answers who can go on now.
+    /// Takes over the definitions of a configuration. Those who hold or wait go on (LCK-09), also
+    /// at locks that are no longer defined. Answers who can go on now.
     #[must_use]
     pub(super) fn define(&mut self, locks: &[LockConfig]) -> Vec<Holder> {
         for lock in locks {
@@ -189,8 +190,8 @@ impl Locks {
         true
     }
 
-    /// `holder` wants these together; it gets them now, or waits (LCK-04). Answers who can go on now, which
-    /// may be itself, others, or nobody. Asking twice changes nothing.
+    /// `holder` wants these together; it gets them now, or waits (LCK-04). Answers who can go on
+    /// now, which may be itself, others, or nobody. Asking twice changes nothing.
     #[must_use]
     pub(super) fn want(&mut self, holder: Holder, wants: Wants, now: Timestamp) -> Vec<Holder> {
         if self.take(&holder, &wants) {
@@ -219,14 +220,16 @@ impl Locks {
         self.grant(Vec::new())
     }
 
-    /// `holder` gives back what it has, or no longer wants what it waits for. Answers who can go on now.
+    /// `holder` gives back what it has, or no longer wants what it waits for. Answers who can go on
+    /// now.
     #[must_use]
     pub(super) fn release(&mut self, holder: &Holder) -> Vec<Holder> {
         let freed = self.drop_claims(holder);
         self.grant(freed)
     }
 
-    /// A build is over: all its parts give back what they have and wait no longer. Answers who can go on now.
+    /// A build is over: all its parts give back what they have and wait no longer. Answers who can
+    /// go on now.
     #[must_use]
     pub(super) fn release_all(&mut self, owner: AttemptId) -> Vec<Holder> {
         let its = |map: Vec<&Holder>| map.into_iter().cloned().collect::<Vec<_>>();
@@ -285,7 +288,8 @@ impl Locks {
         })
     }
 
-    /// What a part of this build cannot have yet, if one waits; a build waits for one thing at a time.
+    /// What a part of this build cannot have yet, if one waits; a build waits for one thing at a
+    /// time.
     pub(super) fn waiter_of(&self, owner: AttemptId) -> Option<Seen<'_>> {
         let (holder, _) = of(owner, &self.numbers).next()?;
         self.waiter(holder)

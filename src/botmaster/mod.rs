@@ -1,11 +1,13 @@
-//! The core: a coordinator over machines that own their fields. Pure; the single owner of control state.
+//! The core: a coordinator over machines that own their fields. Pure; the single owner of control
+//! state.
 //!
-//! One face: [`BotMaster::handle`] takes what has happened, [`BotMaster::next_command`] gives what is
-//! to be done, [`BotMaster::poll_timeout`] is the one next deadline of every timer there is.
+//! One face: [`BotMaster::handle`] takes what has happened, [`BotMaster::next_command`] gives what
+//! is to be done, [`BotMaster::poll_timeout`] is the one next deadline of every timer there is.
 //!
 //! Invariants:
-//! - after each input no request waits that could start (BLD-07), and of those that could, the first is
-//!   that with the highest priority of its own, then of its builder, then the oldest (BRQ-02, BRQ-09);
+//! - after each input no request waits that could start (BLD-07), and of those that could, the
+//!   first is that with the highest priority of its own, then of its builder, then the oldest
+//!   (BRQ-02, BRQ-09);
 //! - a request is in one place: not yet durable, queued, in a build that starts, or in one with a
 //!   number;
 //! - what must survive a crash is on disk before it is answered, announced or run;
@@ -13,9 +15,9 @@
 //! - equal seeds and inputs give equal commands.
 //!
 //! The machines know nothing of each other. Each is handed [`Out`](out::Out), with the present, the
-//! configuration as it is laid out ([`layout`]), timers and commands, and leaves there what it has come
-//! to ([`outcome`]) and what it has touched. [`following`] passes that on until all machines agree, so
-//! that nothing is kept true by a call that could be forgotten.
+//! configuration as it is laid out ([`layout`]), timers and commands, and leaves there what it has
+//! come to ([`outcome`]) and what it has touched. [`following`] passes that on until all machines
+//! agree, so that nothing is kept true by a call that could be forgotten.
 //!
 //! | machine | owns |
 //! | --- | --- |
@@ -27,8 +29,8 @@
 //! | [`locks`] | who holds which lock, and who waits |
 //! | [`big_state`] | what the big states of builders follow from |
 //!
-//! The other files are the coordinator's, by what they are about: `submitting` changes and builds that
-//! people ask for, `queueing` requests, `building` what the stages of a build mean for others,
+//! The other files are the coordinator's, by what they are about: `submitting` changes and builds
+//! that people ask for, `queueing` requests, `building` what the stages of a build mean for others,
 //! `cancelling` and `stopping`, `locking`, `substantiating` latent slaves, `reconfiguration` and
 //! `recovery`. `why` says what a request waits for, `view` and `live` what else can be seen.
 

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-/// The names of the steps of a build, each once: equal names get `_1`, `_2` …, and a name that is already taken is
-/// passed over.
+/// The names of the steps of a build, each once: equal names get `_1`, `_2` …, and a name that is
+/// already taken is passed over.
 #[must_use]
 pub fn unique_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut taken = HashSet::new();

@@ -1,5 +1,5 @@
-//! What a machine of the core works with: the present, the configuration as it is laid out, and what
-//! is to come of the input at hand.
+//! What a machine of the core works with: the present, the configuration as it is laid out, and
+//! what is to come of the input at hand.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;

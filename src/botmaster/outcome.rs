@@ -2,8 +2,8 @@
 
 use super::ids::{AttemptId, BuilderIx, SlaveIx};
 
-/// Something that a change inside one machine means for others. Outcomes are passed on in order, after
-/// the call that had them.
+/// Something that a change inside one machine means for others. Outcomes are passed on in order,
+/// after the call that had them.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The builder has one more of these.

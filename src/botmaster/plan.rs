@@ -10,7 +10,8 @@ use crate::model::{
     BuildId, BuildNumber, Effort, Properties, RequestId, Results, SlaveName, SourceStamp,
 };
 
-/// All that a build needs to run, fixed at its start: later reconfigurations do not touch it (BRC-03).
+/// All that a build needs to run, fixed at its start: later reconfigurations do not touch it
+/// (BRC-03).
 #[derive(Clone, Debug)]
 pub struct BuildPlan {
     /// Its number over all builders.
@@ -48,8 +49,10 @@ pub struct BuildOutcome {
     pub stop_reason: Option<String>,
     /// All properties at the end.
     pub properties: Properties,
-    /// Its steps with `use_progress` and what they took; nothing for those that did not run (PRG-03).
+    /// Its steps with `use_progress` and what they took; nothing for those that did not run
+    /// (PRG-03).
     pub took: BTreeMap<String, Option<Effort>>,
-    /// Whether the slave may still run a command that was given up (BUI-12): its connection is then to be dropped.
+    /// Whether the slave may still run a command that was given up (BUI-12): its connection is then
+    /// to be dropped.
     pub abandoned_command: bool,
 }

@@ -1,5 +1,5 @@
-//! Requests enter and leave the queues of their builders, also of builders that were removed (BLD-10,
-//! BST-09).
+//! Requests enter and leave the queues of their builders, also of builders that were removed
+//! (BLD-10, BST-09).
 
 use super::buildset::Place;
 use super::ids::BuilderIx;
@@ -8,7 +8,8 @@ use super::{BotMaster, Event};
 use crate::model::{RequestId, Results};
 
 impl BotMaster {
-    /// Puts a request into the queue of its builder, at the place that its priority and age give it (BLD-10).
+    /// Puts a request into the queue of its builder, at the place that its priority and age give it
+    /// (BLD-10).
     pub(super) fn enqueue(&mut self, id: RequestId, announce: bool) {
         self.intake.set_places(&[id], Place::Queued);
         let Some(open) = self.intake.request(id) else {
@@ -39,7 +40,8 @@ impl BotMaster {
         }
     }
 
-    /// Requests wait for a builder that was removed: they wait for a while, and are given up then (BST-09).
+    /// Requests wait for a builder that was removed: they wait for a while, and are given up then
+    /// (BST-09).
     pub(super) fn await_return(&mut self, builder: BuilderIx) {
         let timer = Timer::Orphans(builder);
         if !self.out.timers.is_set(timer) {

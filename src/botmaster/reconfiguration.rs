@@ -1,10 +1,13 @@
-//! Another configuration while the master runs (BRC-01 to BRC-07, SLV-11, SLV-12, SCB-09 to SCB-11, MAS-03, MAS-04).
+//! Another configuration while the master runs (BRC-01 to BRC-07, SLV-11, SLV-12, SCB-09 to SCB-11,
+//! MAS-03, MAS-04).
 //!
-//! Builders and slaves keep their places for as long as the master runs, whatever becomes of them, so that a changed
-//! builder takes over from its predecessor by being it: its queue, its attachments, its running builds and its
-//! numbers stay where they are (BRC-02). A running build has its own plan and does not notice (BRC-03).
+//! Builders and slaves keep their places for as long as the master runs, whatever becomes of them,
+//! so that a changed builder takes over from its predecessor by being it: its queue, its
+//! attachments, its running builds and its numbers stay where they are (BRC-02). A running build
+//! has its own plan and does not notice (BRC-03).
 //!
-//! Invariant: what comes in here has been checked, and nothing here can fail: a configuration is taken whole.
+//! Invariant: what comes in here has been checked, and nothing here can fail: a configuration is
+//! taken whole.
 
 use std::sync::Arc;
 
@@ -16,8 +19,9 @@ use super::{Answer, BotMaster, BuilderPoint, Event, ReplyId};
 use crate::config::{BuilderConfig, Config, SlaveConfig};
 
 impl BotMaster {
-    /// The configuration is in force when this returns, if nothing speaks against it. Who asked is told at once, not
-    /// when that is on record: what is outside the core must follow, also while the disk takes no writes.
+    /// The configuration is in force when this returns, if nothing speaks against it. Who asked is
+    /// told at once, not when that is on record: what is outside the core must follow, also while
+    /// the disk takes no writes.
     pub(super) fn on_reconfigured(&mut self, config: Arc<Config>, dry_run: bool, reply: ReplyId) {
         if !self.phase.takes_slaves() {
             self.out

@@ -88,8 +88,8 @@ impl Roster {
         }
     }
 
-    /// Adds the slave with the next index, not connected. Answers its instance, if an earlier run of
-    /// the master has left one.
+    /// Adds the slave with the next index, not connected. Answers its instance, if an earlier run
+    /// of the master has left one.
     pub(super) fn add_slave(&mut self, out: &mut Out, slave: SlaveIx) -> Option<InstanceRecord> {
         let name = &out.layout.slave(slave).config.name;
         let known = self.remembered.remove(name).unwrap_or_default();
@@ -211,8 +211,8 @@ impl Roster {
         self.slaves[slave.0].session.as_ref()
     }
 
-    /// Since when the slave is not connected in this run of the master, or was not before its present
-    /// connection, and when it was connected last.
+    /// Since when the slave is not connected in this run of the master, or was not before its
+    /// present connection, and when it was connected last.
     pub(super) fn absent_since(&self, slave: SlaveIx) -> (Timestamp, Option<Timestamp>) {
         let slave = &self.slaves[slave.0];
         (slave.absent_since.wall, slave.seen_at)
@@ -269,8 +269,8 @@ impl Roster {
         &mut self.slaves[slave.0]
     }
 
-    /// The only way to change an attachment: the pair is settled after the input. An event that does
-    /// not fit changes nothing and leaves a trace.
+    /// The only way to change an attachment: the pair is settled after the input. An event that
+    /// does not fit changes nothing and leaves a trace.
     fn step<T>(
         &mut self,
         out: &mut Out,

@@ -6,8 +6,8 @@ use super::attempt::{Stage, Stop};
 use super::timers::{Timer, Timers};
 use super::{Answer, BotMaster, Command, Event, Input, ReplyId};
 
-/// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take at most five seconds
-/// (PROMISES).
+/// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take
+/// at most five seconds (PROMISES).
 pub const STOP_TIME: Duration = Duration::from_secs(3);
 
 const SHUTTING_DOWN: &str = "the master is shutting down";
@@ -99,7 +99,8 @@ impl BotMaster {
         self.out.reply(reply, result);
     }
 
-    /// Exits when no build has a number any more, everything handed in is durable, and all instances are stopped (LAT-07).
+    /// Exits when no build has a number any more, everything handed in is durable, and all
+    /// instances are stopped (LAT-07).
     pub(super) fn exit_if_over(&mut self) {
         match self.phase {
             Phase::Running | Phase::Exited => {}

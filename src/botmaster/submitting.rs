@@ -1,4 +1,5 @@
-//! Changes, try jobs and people ask for builds (BLD-16); the doors close first when the master stops.
+//! Changes, try jobs and people ask for builds (BLD-16); the doors close first when the master
+//! stops.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! What instances of latent slaves and connections, builds and the end of the master mean for each other
-//! (rows 20 to 28, section 15).
+//! What instances of latent slaves and connections, builds and the end of the master mean for each
+//! other (rows 20 to 28, section 15).
 //!
 //! When a latent slave is attached to all its builders, the builds that have waited go on with the
-//! ping, like all builds. Whatever goes wrong ends in [`BotMaster::stop_instance`], which leaves nothing
-//! behind: no build that waits, no connection, and an instance that is being stopped.
+//! ping, like all builds. Whatever goes wrong ends in [`BotMaster::stop_instance`], which leaves
+//! nothing behind: no build that waits, no connection, and an instance that is being stopped.
 
 use super::ids::{AttemptId, InstanceId, SlaveIx};
 use super::instances::Stage;
@@ -78,8 +78,8 @@ impl BotMaster {
         }
     }
 
-    /// Row 21: the slave is attached; its builds go on. A build whose builder it does not have yet tries
-    /// again.
+    /// Row 21: the slave is attached; its builds go on. A build whose builder it does not have yet
+    /// tries again.
     pub(super) fn on_slave_attached(&mut self, slave: SlaveIx) {
         let session = self.roster.session(slave).map(|session| session.id);
         for (attempt, builder) in self.instances.on_attached(&mut self.out, slave) {
@@ -108,8 +108,8 @@ impl BotMaster {
         self.give_back(id, why);
     }
 
-    /// Stops an instance for which no build waits any more and which has not attached, when all builds
-    /// have had the opportunity to choose it.
+    /// Stops an instance for which no build waits any more and which has not attached, when all
+    /// builds have had the opportunity to choose it.
     pub(super) fn on_forsaken(&mut self, slave: SlaveIx) {
         if self.roster.is_attached(slave) {
             return;
@@ -121,7 +121,8 @@ impl BotMaster {
         }
     }
 
-    /// Row 26: the connection of an instance is gone. It cannot come back, unless it is never stopped.
+    /// Row 26: the connection of an instance is gone. It cannot come back, unless it is never
+    /// stopped.
     pub(super) fn on_instance_lost(&mut self, slave: SlaveIx, why: &str) {
         self.out.timers.cancel(Timer::InstanceIdle(slave));
         if !self.out.layout.slave(slave).never_idles() {

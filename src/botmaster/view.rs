@@ -76,7 +76,8 @@ impl From<Stage> for InstanceState {
 }
 
 impl BotMaster {
-    /// The instances of all configured latent slaves, and those of others that are still being stopped.
+    /// The instances of all configured latent slaves, and those of others that are still being
+    /// stopped.
     #[must_use]
     pub fn instances(&self) -> Vec<InstanceView> {
         let slaves = self.out.layout.slaves();

@@ -1,8 +1,9 @@
 //! Why a request does not run (MAS-10): every blocker, as data and as one sentence.
 //!
-//! Invariants: nothing is changed by asking; each sentence is true at the time of the last input; a request that is
-//! queued has at least one blocker, since none waits that could start. An answer costs what is ahead in the queue
-//! of the request's builder, and a look at each of that builder's slaves.
+//! Invariants: nothing is changed by asking; each sentence is true at the time of the last input; a
+//! request that is queued has at least one blocker, since none waits that could start. An answer
+//! costs what is ahead in the queue of the request's builder, and a look at each of that builder's
+//! slaves.
 
 mod absent;
 mod slaves;
@@ -98,7 +99,8 @@ pub enum BlockerKind {
     Finished,
 }
 
-/// What keeps one slave from taking a build, without its name, so that equal ones can be told together.
+/// What keeps one slave from taking a build, without its name, so that equal ones can be told
+/// together.
 #[derive(Debug)]
 struct Obstacle {
     kind: BlockerKind,
@@ -169,8 +171,8 @@ impl Obstacle {
 }
 
 impl BotMaster {
-    /// Every blocker of an open request; nothing if the request is not open, because it has ended or never was.
-    /// `refusals` are the connections that were refused, the latest first.
+    /// Every blocker of an open request; nothing if the request is not open, because it has ended
+    /// or never was. `refusals` are the connections that were refused, the latest first.
     #[must_use]
     pub fn why(&self, request: RequestId, refusals: &[Refusal]) -> Option<Vec<Blocker>> {
         let refused = &self.refused(refusals);

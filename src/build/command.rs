@@ -21,7 +21,8 @@ pub(super) struct Report {
     pub(super) output: Vec<u8>,
 }
 
-/// So much of a command's output is at hand when it is over; for the few words that a source step asks for.
+/// So much of a command's output is at hand when it is over; for the few words that a source step
+/// asks for.
 const MAX_COLLECTED_BYTES: usize = 16 * 1024;
 
 /// How a command ended.
@@ -38,7 +39,8 @@ pub(super) enum End {
 }
 
 impl StepRun<'_> {
-    /// Runs a command, putting what it says into the step's logs. A stop of the build interrupts it.
+    /// Runs a command, putting what it says into the step's logs. A stop of the build interrupts
+    /// it.
     pub(super) async fn run_command(&mut self, args: &CommandArgs) -> End {
         // Set first: whatever happens, the slave may run something from here on.
         self.has_command = true;
@@ -114,8 +116,8 @@ impl StepRun<'_> {
         end
     }
 
-    /// Runs a command as [`StepRun::run_command`] does. Answers what is known of it when it is complete, else how the
-    /// step ended by it.
+    /// Runs a command as [`StepRun::run_command`] does. Answers what is known of it when it is
+    /// complete, else how the step ended by it.
     pub(super) async fn complete(&mut self, args: &CommandArgs) -> Result<Report, Performed> {
         match self.run_command(args).await {
             End::Complete(report) => Ok(report),

@@ -12,7 +12,8 @@ use crate::botmaster::LockUser;
 /// Something that the core tells a running build.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Control {
-    /// Somebody wants it stopped (BUI-10); again, if what it is doing now was begun after it was told.
+    /// Somebody wants it stopped (BUI-10); again, if what it is doing now was begun after it was
+    /// told.
     Stop {
         /// Why (BUI-11).
         reason: String,
@@ -29,7 +30,8 @@ pub enum Control {
     },
 }
 
-/// What a build has been told so far. The first reason counts; to be told twice ends at most what it is doing by then.
+/// What a build has been told so far. The first reason counts; to be told twice ends at most what
+/// it is doing by then.
 #[derive(Debug)]
 pub(super) struct Controls {
     receiver: mpsc::Receiver<Control>,
@@ -72,8 +74,9 @@ impl Controls {
         }
     }
 
-    /// Waits until `user` is told that it has its locks. A stop that comes meanwhile ends the wait, as does the
-    /// loss of the slave, also if it was known before, and the loss of everybody who could grant them.
+    /// Waits until `user` is told that it has its locks. A stop that comes meanwhile ends the wait,
+    /// as does the loss of the slave, also if it was known before, and the loss of everybody who
+    /// could grant them.
     pub(super) async fn granted(&mut self, user: &LockUser) -> Waited {
         while self.lost.is_none() {
             let Some(control) = self.receiver.recv().await else {
@@ -183,8 +186,8 @@ impl<'a> Watch<'a> {
         self.controls.note_lost(why);
     }
 
-    /// Waits until the command is not to be waited for any longer. Cancel-safe: what was received is noted before
-    /// the next wait.
+    /// Waits until the command is not to be waited for any longer. Cancel-safe: what was received
+    /// is noted before the next wait.
     pub(super) async fn disturbed(&mut self) -> Disturbance {
         loop {
             let control = tokio::select! {

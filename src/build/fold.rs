@@ -14,7 +14,8 @@ pub struct Contribution {
     pub tells: bool,
 }
 
-/// The contribution of a step of configuration `step` that ended with `result`: the table of BUI-07.
+/// The contribution of a step of configuration `step` that ended with `result`: the table of
+/// BUI-07.
 #[must_use]
 pub fn contribution(step: &StepConfig, result: Results) -> Contribution {
     let (result, terminates, tells) = match result {
@@ -71,7 +72,8 @@ mod tests {
 
     use Results::{Exception, Failure, Retry, Skipped, Success, Warnings};
 
-    /// The flags in the order halt, flunk on failure, warn on failure, flunk on warnings, warn on warnings.
+    /// The flags in the order halt, flunk on failure, warn on failure, flunk on warnings, warn on
+    /// warnings.
     fn fold_one(flags: [bool; 5], result: Results) -> (Option<Results>, bool) {
         let mut step = step_config("s");
         [

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// Runs `future` to its end, or to its panic, whose message is returned. What the future was changing may be half
-/// changed after a panic: callers only use what stays meaningful then.
+/// Runs `future` to its end, or to its panic, whose message is returned. What the future was
+/// changing may be half changed after a panic: callers only use what stays meaningful then.
 pub(super) async fn caught<T>(mut future: Pin<Box<impl Future<Output = T>>>) -> Result<T, String> {
     poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -1,7 +1,8 @@
-//! Locks of a build and of its steps: asked of the core, waited for, given back (LCK-04, LCK-07, STP-02).
+//! Locks of a build and of its steps: asked of the core, waited for, given back (LCK-04, LCK-07,
+//! STP-02).
 //!
-//! A build waits for one thing at a time, and gives back, or says that it no longer wants, what it has asked for;
-//! what it still has at its end the core takes back.
+//! A build waits for one thing at a time, and gives back, or says that it no longer wants, what it
+//! has asked for; what it still has at its end the core takes back.
 
 use std::fmt;
 use std::pin::Pin;
@@ -27,7 +28,8 @@ impl LockDesk {
         Self(Arc::new(move |input| Box::pin(send(input))))
     }
 
-    /// Waits until `user` has all of `locks`, or the wait is over for another reason; then it has none.
+    /// Waits until `user` has all of `locks`, or the wait is over for another reason; then it has
+    /// none.
     pub(super) async fn take(
         &self,
         build: BuildId,

@@ -3,10 +3,11 @@
 //! Invariants: the task ends exactly once, with a result, whatever happens; steps run one at a time
 //! in order; it decides nothing about other builds. What must be remembered of steps and logs goes
 //! to the store as ops without a ticket, in order, before the outcome is returned. While a command
-//! runs its events are read all the time, and nothing is awaited of the slave but those events; what
-//! it says is acknowledged when the log has taken it.
+//! runs its events are read all the time, and nothing is awaited of the slave but those events;
+//! what it says is acknowledged when the log has taken it.
 //!
-//! Start reading at [`run`], then `step`, `command` and `steps::shell`. Pure parts: `fold`, `render`.
+//! Start reading at [`run`], then `step`, `command` and `steps::shell`. Pure parts: `fold`,
+//! `render`.
 
 mod command;
 mod control;

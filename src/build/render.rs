@@ -63,8 +63,8 @@ fn put(out: &mut String, value: Option<&Value>, otherwise: &Otherwise) -> Option
     Some(())
 }
 
-/// An attribute of a source stamp. A branch or revision that it does not say is there and is nothing, and what
-/// concerns a patch is there only with one, as in Buildbot 0.8.14.
+/// An attribute of a source stamp. A branch or revision that it does not say is there and is
+/// nothing, and what concerns a patch is there only with one, as in Buildbot 0.8.14.
 fn attribute_of(stamp: &SourceStamp, attribute: SourceAttribute) -> Option<Value> {
     let patch = stamp.patch.as_ref();
     Some(match attribute {
@@ -81,7 +81,8 @@ fn attribute_of(stamp: &SourceStamp, attribute: SourceAttribute) -> Option<Value
     })
 }
 
-/// Appends `value` as Python's `str` shows it, but `None` as nothing, as Buildbot does in `%(name)s`.
+/// Appends `value` as Python's `str` shows it, but `None` as nothing, as Buildbot does in
+/// `%(name)s`.
 fn push(out: &mut String, value: &Value) {
     match value {
         Value::Null => {}
@@ -92,7 +93,8 @@ fn push(out: &mut String, value: &Value) {
     }
 }
 
-/// Appends `value` as Python's `repr` shows it. Values come from JSON, whose parser bounds their depth.
+/// Appends `value` as Python's `repr` shows it. Values come from JSON, whose parser bounds their
+/// depth.
 fn push_repr(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("None"),
@@ -121,7 +123,8 @@ fn push_repr(out: &mut String, value: &Value) {
     }
 }
 
-/// Integers as they are; floats with a fraction, and from 1e16 up or below 1e-4 with an exponent of two digits.
+/// Integers as they are; floats with a fraction, and from 1e16 up or below 1e-4 with an exponent of
+/// two digits.
 fn push_number(out: &mut String, number: &Number) {
     let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
         out.push_str(&number.to_string());
@@ -206,7 +209,8 @@ mod tests {
         }
     }
 
-    /// Reads the forms of the case file the way they were observed: the last `:-`, then `:~`, then `:+` divides.
+    /// Reads the forms of the case file the way they were observed: the last `:-`, then `:~`, then
+    /// `:+` divides.
     fn template_of(text: &str) -> Template {
         let mut parts = Vec::new();
         let mut rest = text;

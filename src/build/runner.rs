@@ -17,12 +17,12 @@ use crate::config::StepConfig;
 use crate::logs::LogStore;
 use crate::model::{Effort, Properties, Results, Timestamp};
 
-/// Runs a build to its end. There is exactly one outcome, whatever happens: a panic makes it EXCEPTION. What it did is
-/// handed to `journal` before this returns.
+/// Runs a build to its end. There is exactly one outcome, whatever happens: a panic makes it
+/// EXCEPTION. What it did is handed to `journal` before this returns.
 ///
-/// `control` brings stops, the loss of the slave, and locks that were asked for at `locks`; that nobody holds its other
-/// end means that nobody will stop it.
-/// `clock` tells the time for what is remembered.
+/// `control` brings stops, the loss of the slave, and locks that were asked for at `locks`; that
+/// nobody holds its other end means that nobody will stop it. `clock` tells the time for what is
+/// remembered.
 pub async fn run(
     mut plan: Box<BuildPlan>,
     slave: Box<dyn Remote>,
@@ -153,7 +153,8 @@ impl RunningBuild {
         }
     }
 
-    /// Ends the build of a patch that no step has applied: what it would say is not about the patch.
+    /// Ends the build of a patch that no step has applied: what it would say is not about the
+    /// patch.
     fn lack_patch(&mut self, around: &Surroundings) {
         let builder = &around.plan.builder;
         let why = format!(
@@ -166,8 +167,8 @@ impl RunningBuild {
         self.text = vec![why];
     }
 
-    /// Waits for the locks of the build (BUI-02); answers whether there is anything to do. A build that is stopped
-    /// meanwhile still runs its steps that always run, without the locks.
+    /// Waits for the locks of the build (BUI-02); answers whether there is anything to do. A build
+    /// that is stopped meanwhile still runs its steps that always run, without the locks.
     async fn take_locks(&mut self, around: &Surroundings) -> bool {
         if self.controls.stop_reason.is_some() || self.controls.lost.is_some() {
             return true;

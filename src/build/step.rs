@@ -131,7 +131,8 @@ impl<'a> StepRun<'a> {
         self.properties.set_runtime(name, value, self.name);
     }
 
-    /// Runs the step to its end, which is remembered when this returns. What its kind does is `work`.
+    /// Runs the step to its end, which is remembered when this returns. What its kind does is
+    /// `work`.
     pub(super) async fn run(mut self, work: impl AsyncFnOnce(&mut Self) -> Performed) -> StepEnd {
         let performed = match caught(Box::pin(self.perform(work))).await {
             Ok(performed) => performed,
@@ -156,8 +157,8 @@ impl<'a> StepRun<'a> {
         }
     }
 
-    /// Waits for the locks of the step, which counts as started (STP-02). Answers how it ended if it did not get
-    /// them.
+    /// Waits for the locks of the step, which counts as started (STP-02). Answers how it ended if
+    /// it did not get them.
     async fn take_locks(&mut self) -> Option<Performed> {
         let (around, locks) = (self.around, &self.config.locks);
         if locks.is_empty() {
@@ -182,8 +183,8 @@ impl<'a> StepRun<'a> {
         }
     }
 
-    /// Tells that the step has started, with its texts for while it runs and for afterwards, and opens its logs. If
-    /// it was told already, only the texts are new.
+    /// Tells that the step has started, with its texts for while it runs and for afterwards, and
+    /// opens its logs. If it was told already, only the texts are new.
     pub(super) async fn begin(&mut self, doing: Vec<String>, done: Vec<String>, logs: &[&str]) {
         self.done = done;
         let has_begun = std::mem::replace(&mut self.has_begun, true);
@@ -342,7 +343,8 @@ impl<'a> StepLogs<'a> {
         }
     }
 
-    /// Puts what the slave said into the logs; returns when they have it. A log that nobody asked for is ignored.
+    /// Puts what the slave said into the logs; returns when they have it. A log that nobody asked
+    /// for is ignored.
     pub(super) async fn store(&mut self, channel: Channel, log: &str, data: Bytes) {
         let Some(at) = self.position(log).await else {
             tracing::debug!(log = ?log, "the slave sent a piece of an unknown log");

@@ -1,7 +1,7 @@
 //! One log of a step, with its limits (LOG-03).
 //!
-//! Invariants: bytes go to the sink as they came; what a log keeps in memory is at most the tail that is configured
-//! (LOG-05), and nothing when there is none.
+//! Invariants: bytes go to the sink as they came; what a log keeps in memory is at most the tail
+//! that is configured (LOG-05), and nothing when there is none.
 
 use std::collections::VecDeque;
 
@@ -119,10 +119,12 @@ impl StepLog {
     }
 }
 
-/// Headers of a limited log may have so many bytes at least, so that a small limit does not hide what was run.
+/// Headers of a limited log may have so many bytes at least, so that a small limit does not hide
+/// what was run.
 const MIN_HEADERS: u64 = 1 << 20;
 
-/// The last bytes of what was dropped. They are copies: slices would keep whole receive buffers alive.
+/// The last bytes of what was dropped. They are copies: slices would keep whole receive buffers
+/// alive.
 #[derive(Debug, Default)]
 struct Tail {
     pieces: VecDeque<(Channel, BytesMut)>,
@@ -162,7 +164,8 @@ impl Tail {
     }
 }
 
-/// Pieces of the tail grow to about this size, so that many small ones cost little beside their bytes.
+/// Pieces of the tail grow to about this size, so that many small ones cost little beside their
+/// bytes.
 const PIECE_SIZE: usize = 4096;
 
 #[cfg(test)]

@@ -122,8 +122,8 @@ pub(super) struct Stage {
     /// What the build has said about locks.
     pub(super) asked: mpsc::UnboundedReceiver<Input>,
     asked_sender: mpsc::UnboundedSender<Input>,
-    /// Said to the build when it reads its clock for the so-manieth time, counted from 0; it does so at the start and
-    /// at the end of each step.
+    /// Said to the build when it reads its clock for the so-manieth time, counted from 0; it does
+    /// so at the start and at the end of each step.
     pub(super) at_tick: Option<(i64, Control)>,
     /// The journal fails at its so-manieth op, counted from 0.
     pub(super) op_fails: Option<usize>,
@@ -304,7 +304,8 @@ impl Stage {
         ops
     }
 
-    /// The steps that ran: name, result, text; checks on the way that each started, ended once, and closed its logs.
+    /// The steps that ran: name, result, text; checks on the way that each started, ended once, and
+    /// closed its logs.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "whatever else comes is wrong"

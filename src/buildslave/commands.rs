@@ -1,5 +1,5 @@
-//! The commands that run. They belong to the slave, not to a connection: a connection's objects start
-//! and stop them here.
+//! The commands that run. They belong to the slave, not to a connection: a connection's objects
+//! start and stop them here.
 //!
 //! Invariant: a command stays in the registry until it has ended.
 

@@ -62,9 +62,9 @@ fn commands(style: TextStyle) -> Vec<(Value, Value)> {
     COMMANDS.iter().map(version).collect()
 }
 
-/// The answer to `getCommands`. Masters of the 0.8 line tell by the version of `svn`, of all things,
-/// whether a slave can be told to use a pseudo terminal, so that it is named here; a checkout with it
-/// is refused like any unknown command.
+/// The answer to `getCommands`. Masters of the 0.8 line tell by the version of `svn`, of all
+/// things, whether a slave can be told to use a pseudo terminal, so that it is named here; a
+/// checkout with it is refused like any unknown command.
 pub(super) fn slave_commands(style: TextStyle) -> Value {
     let mut commands = commands(style);
     commands.push((style.value("svn"), style.value("2.16")));

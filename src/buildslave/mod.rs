@@ -6,11 +6,11 @@
 //! `type = "local"` inside a master.
 //!
 //! How it tells its masters apart, without asking any of them what it is: who calls `getSlaveInfo`,
-//! `getVersion` or `getCommands` gets byte strings (0.8), who calls `getWorkerInfo` gets text (4.x).
-//! What a command says is spelled in byte strings, the output of programs byte for byte, for a master
-//! that greets with a byte string by position, as 0.8 and our own do, or that spells the keys of the
-//! command's arguments as byte strings. Others, which is Buildbot 4.x, get text, decoded as it comes,
-//! with what is not UTF-8 replaced, for they fail a step on anything else.
+//! `getVersion` or `getCommands` gets byte strings (0.8), who calls `getWorkerInfo` gets text
+//! (4.x). What a command says is spelled in byte strings, the output of programs byte for byte, for
+//! a master that greets with a byte string by position, as 0.8 and our own do, or that spells the
+//! keys of the command's arguments as byte strings. Others, which is Buildbot 4.x, get text,
+//! decoded as it comes, with what is not UTF-8 replaced, for they fail a step on anything else.
 //!
 //! Where to start reading: `slave` (the loop), `session` (one connection), `bot` and `builder` (the
 //! objects a master calls), `command` (what runs).

@@ -57,8 +57,9 @@ impl Settings {
     }
 }
 
-/// This process's environment, without what only a process that starts an instance of a slave is to know: commands
-/// print their environment in logs, and what they leave running is not part of the start.
+/// This process's environment, without what only a process that starts an instance of a slave is to
+/// know: commands print their environment in logs, and what they leave running is not part of the
+/// start.
 #[must_use]
 pub fn own_environment() -> Environment {
     let own = std::env::vars_os();

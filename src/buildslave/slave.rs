@@ -17,8 +17,8 @@ use crate::net::Tasks;
 
 /// Runs a slave until it is stopped or its master ends it. A lost connection, an unreachable master
 /// and a rejected login are retried, at growing intervals of up to [`Settings::max_delay`]; `rng`
-/// spreads them, so that the slaves of a master that returns do not all arrive at once. Returns when
-/// no process of a command is left, or after a bounded time.
+/// spreads them, so that the slaves of a master that returns do not all arrive at once. Returns
+/// when no process of a command is left, or after a bounded time.
 pub async fn run(
     settings: Settings,
     connector: Connector,

@@ -30,20 +30,23 @@ pub(super) struct Arguments {
 enum Command {
     /// Tell a build master of a change.
     ///
-    /// Options that are not given are taken from .buildbot/options, which is looked for in the current directory, those
-    /// above it and the home directory: master, who, branch, category and vc.
+    /// Options that are not given are taken from .buildbot/options, which is looked for in the
+    /// current directory, those above it and the home directory: master, who, branch, category and
+    /// vc.
     #[command(infer_long_args = true)]
     Sendchange(Box<SendchangeArguments>),
     /// Have a build master build what is in your working tree, before it is committed.
     ///
-    /// Options that are not given are taken from .buildbot/options, which is looked for in the current directory, those
-    /// above it and the home directory: try_connect, try_master, try_username, try_password and so on.
+    /// Options that are not given are taken from .buildbot/options, which is looked for in the
+    /// current directory, those above it and the home directory: try_connect, try_master,
+    /// try_username, try_password and so on.
     ///
-    /// Exit code: 0 if the job was taken and, with --wait, every build succeeded; 1 if not; 2 if the call was wrong, or
-    /// the master refused the login or the job.
+    /// Exit code: 0 if the job was taken and, with --wait, every build succeeded; 1 if not; 2 if
+    /// the call was wrong, or the master refused the login or the job.
     #[command(infer_long_args = true)]
     Try(Box<try_job::Given>),
-    /// Put a try job from standard input into a job directory; what buildbot try starts through ssh.
+    /// Put a try job from standard input into a job directory; what buildbot try starts through
+    /// ssh.
     Tryserver(TryserverArguments),
 }
 
@@ -98,7 +101,8 @@ struct SendchangeArguments {
     /// File that has the commit message in it; - is standard input.
     #[arg(short = 'F', long, value_name = "FILE")]
     logfile: Option<OsString>,
-    /// Time from which tree-stable timers count instead of the arrival of the change, in seconds since 1970.
+    /// Time from which tree-stable timers count instead of the arrival of the change, in seconds
+    /// since 1970.
     #[arg(short, long, value_name = "SECONDS")]
     when: Option<OsString>,
     /// When the commit was made, in seconds since 1970; it is shown with the change.
@@ -110,12 +114,12 @@ struct SendchangeArguments {
     /// Encoding of all these: utf8, latin-1 or ascii [default: utf8].
     #[arg(short, long)]
     encoding: Option<String>,
-    /// File with the names of more files that changed, one a line or separated by NUL characters; - is standard
-    /// input.
+    /// File with the names of more files that changed, one a line or separated by NUL characters; -
+    /// is standard input.
     #[arg(long, value_name = "FILE")]
     files_from: Option<OsString>,
-    /// Files that changed. Whatever follows the first of them is a file name too, also if it begins with a dash; a
-    /// first one that does needs -- before it.
+    /// Files that changed. Whatever follows the first of them is a file name too, also if it begins
+    /// with a dash; a first one that does needs -- before it.
     #[arg(trailing_var_arg = true)]
     files: Vec<OsString>,
 }

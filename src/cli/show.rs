@@ -106,8 +106,8 @@ enum What {
         #[arg(allow_negative_numbers = true)]
         number: Nth,
     },
-    /// Print what a command printed: standard output and error in the order in which they came, byte
-    /// for byte if standard output is not a terminal
+    /// Print what a command printed: standard output and error in the order in which they came,
+    /// byte for byte if standard output is not a terminal
     Log(log::LogArgs),
 }
 
@@ -123,7 +123,8 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     on_screen(|screen, now| show(args, screen, now)).map(|()| ExitCode::SUCCESS)
 }
 
-/// Lets `work` print to standard output at this moment. A reader that closes its end has seen enough.
+/// Lets `work` print to standard output at this moment. A reader that closes its end has seen
+/// enough.
 ///
 /// # Errors
 /// Standard output cannot be written, or `work` fails.

@@ -1,8 +1,9 @@
 //! What developers and version-control hooks run: `buildbot sendchange`, `try` and `tryserver`.
 //!
-//! Invariants: what is asked of a person (a password) is asked on the terminal only; passwords never appear in
-//! messages; options come from the command line first, then from the nearest options file (CLI-04), then from
-//! Buildbot's defaults. Nothing here exits the process: programs turn [`Failed`] into an exit code.
+//! Invariants: what is asked of a person (a password) is asked on the terminal only; passwords
+//! never appear in messages; options come from the command line first, then from the nearest
+//! options file (CLI-04), then from Buildbot's defaults. Nothing here exits the process: programs
+//! turn [`Failed`] into an exit code.
 
 mod encoding;
 mod options;

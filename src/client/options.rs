@@ -1,7 +1,8 @@
 //! The options file `.buildbot/options` (CLI-04).
 //!
-//! Buildbot executes the file as Python. Ours reads TOML and, for files that exist, lines of the form `name = value`
-//! where the value is a quoted text, a list of such, a number, `True`, `False` or `None`. Nothing is executed.
+//! Buildbot executes the file as Python. Ours reads TOML and, for files that exist, lines of the
+//! form `name = value` where the value is a quoted text, a list of such, a number, `True`, `False`
+//! or `None`. Nothing is executed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -71,9 +72,10 @@ pub enum OptionsError {
 }
 
 impl OptionsFile {
-    /// Finds and reads the file: in `.buildbot` of `here` and the directories above it, then in `.buildbot` of `home`.
-    /// The first that is there counts. Directories that do not belong to user `uid` are skipped with a message to
-    /// `messages`, since who can write there could choose the options.
+    /// Finds and reads the file: in `.buildbot` of `here` and the directories above it, then in
+    /// `.buildbot` of `home`. The first that is there counts. Directories that do not belong to
+    /// user `uid` are skipped with a message to `messages`, since who can write there could choose
+    /// the options.
     ///
     /// # Errors
     /// The file cannot be read, or says something that is not understood.
@@ -131,8 +133,8 @@ impl OptionsFile {
         })
     }
 
-    /// Names in the file that no command knows, each with the one that may have been meant. A name without any is
-    /// left alone, since a file of Buildbot may have values of its own.
+    /// Names in the file that no command knows, each with the one that may have been meant. A name
+    /// without any is left alone, since a file of Buildbot may have values of its own.
     #[must_use]
     pub fn mistyped(&self) -> Vec<(&str, &'static str)> {
         let names = self.values.keys().map(String::as_str);

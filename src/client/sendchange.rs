@@ -17,7 +17,8 @@ use crate::pb::{Target, Value};
 use crate::protocol::change::{MADE_AT, MAX_COMMENTS_BYTES, encode_change};
 use crate::vc::Vc;
 
-/// What was given on the command line. Texts are as the system gave them, since `--encoding` says how to read them.
+/// What was given on the command line. Texts are as the system gave them, since `--encoding` says
+/// how to read them.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// HOST:PORT.
@@ -56,7 +57,8 @@ pub struct Given {
     pub revlink: Option<OsString>,
     /// Encoding of all these texts.
     pub encoding: Option<String>,
-    /// File with the names of more files, one a line or separated by NUL characters, `-` for standard input.
+    /// File with the names of more files, one a line or separated by NUL characters, `-` for
+    /// standard input.
     pub files_from: Option<OsString>,
     /// Files of the change.
     pub files: Vec<OsString>,
@@ -91,8 +93,8 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl Given {
-    /// Completes what was given by the options file and Buildbot's defaults; reads the files that are named and asks
-    /// for the password if only a user was given.
+    /// Completes what was given by the options file and Buildbot's defaults; reads the files that
+    /// are named and asks for the password if only a user was given.
     ///
     /// # Errors
     /// Something is missing or malformed, or a file cannot be read.
@@ -205,7 +207,8 @@ fn read(option: &str, file: &OsStr) -> Result<Vec<u8>, Failed> {
     read.map_err(|e| usage(format!("{option}: cannot read {}: {e}", file.display())))
 }
 
-/// The beginning of a message that is longer than the protocol can carry, with a word on what is missing.
+/// The beginning of a message that is longer than the protocol can carry, with a word on what is
+/// missing.
 fn cut_comments(mut comments: String) -> String {
     if comments.len() > MAX_COMMENTS_BYTES {
         let mark =

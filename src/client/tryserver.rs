@@ -1,7 +1,8 @@
-//! `buildbot tryserver`: puts a try job into a job directory of the master's machine (FEATURES CLI-13, CLI-01).
+//! `buildbot tryserver`: puts a try job into a job directory of the master's machine (FEATURES
+//! CLI-13, CLI-01).
 //!
-//! It is what `buildbot try --connect=ssh` starts at the other end. A job appears in `new` whole or not at all: it is
-//! written beside it, brought to the disk, and then renamed.
+//! It is what `buildbot try --connect=ssh` starts at the other end. A job appears in `new` whole or
+//! not at all: it is written beside it, brought to the disk, and then renamed.
 
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
@@ -19,10 +20,12 @@ use crate::protocol::jobfile;
 /// Largest job file that is taken: what a master takes that is told nothing else.
 pub const MAX_JOB_BYTES: u64 = TryJobdirConfig::DEFAULT_JOB_SIZE;
 
-/// Reads a job from `input` to its end and puts it into `jobdir` (where `~` is the home directory), under the name that Buildbot gives it: `now_secs`, the
-/// time in seconds since the epoch, and the MD5 of its contents.
+/// Reads a job from `input` to its end and puts it into `jobdir` (where `~` is the home directory),
+/// under the name that Buildbot gives it: `now_secs`, the time in seconds since the epoch, and the
+/// MD5 of its contents.
 ///
-/// The directory belongs to others, so that it is held while it is worked in, and no link in it is followed.
+/// The directory belongs to others, so that it is held while it is worked in, and no link in it is
+/// followed.
 ///
 /// # Errors
 /// `jobdir` is not a job directory, the job is empty or too large, or the disk does not take it.
@@ -95,8 +98,8 @@ fn parts(jobdir: &Path) -> Result<(Directory, Directory), Failed> {
     Ok((part("tmp")?, part("new")?))
 }
 
-/// In a directory that gives its files to a group, the group may read the job whatever the sender's umask is: the
-/// master reads it as one of the group.
+/// In a directory that gives its files to a group, the group may read the job whatever the sender's
+/// umask is: the master reads it as one of the group.
 fn write_durably(mut file: File, new: &Directory, contents: &[u8]) -> io::Result<()> {
     if new.mode()? & SET_GROUP != 0 {
         let mode = file.metadata()?.permissions().mode();

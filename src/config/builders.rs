@@ -22,7 +22,8 @@ pub struct BuilderConfig {
     pub name: BuilderName,
     /// Its slaves.
     pub slaves: Vec<SlaveName>,
-    /// Directory of its logs below `builders/` in the base directory, made from the name by default.
+    /// Directory of its logs below `builders/` in the base directory, made from the name by
+    /// default.
     pub builddir: String,
     /// Directory on the slave; the builddir by default.
     pub slavebuilddir: String,
@@ -52,7 +53,8 @@ pub struct BuilderConfig {
 }
 
 impl BuilderConfig {
-    /// A builder of this name, with the directories that belong to it and all else as it is by default.
+    /// A builder of this name, with the directories that belong to it and all else as it is by
+    /// default.
     #[must_use]
     pub fn named(name: impl Into<BuilderName>) -> Self {
         let name = name.into();

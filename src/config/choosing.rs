@@ -1,4 +1,5 @@
-//! The rules by which requests and slaves find each other: which slave builds, what is merged, who goes first.
+//! The rules by which requests and slaves find each other: which slave builds, what is merged, who
+//! goes first.
 
 use serde::Serialize;
 
@@ -24,8 +25,8 @@ pub enum MergeRule {
     Compatible,
     /// None.
     Never,
-    /// Those for the same branch of the same project, repository and codebase, whatever their changes and revisions;
-    /// not those with a patch, whose results belong to one person.
+    /// Those for the same branch of the same project, repository and codebase, whatever their
+    /// changes and revisions; not those with a patch, whose results belong to one person.
     SameBranch,
 }
 

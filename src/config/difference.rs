@@ -1,7 +1,8 @@
-//! What is different between two configurations: the plan of a reconfiguration, for people (MAS-03).
+//! What is different between two configurations: the plan of a reconfiguration, for people
+//! (MAS-03).
 //!
-//! Settings are compared as they are checked, by the names of their keys in the file: a default that is written out is no
-//! difference. Nobody has to list the settings here.
+//! Settings are compared as they are checked, by the names of their keys in the file: a default
+//! that is written out is no difference. Nobody has to list the settings here.
 
 mod settings;
 
@@ -30,7 +31,8 @@ pub struct Item {
     pub name: String,
     /// What becomes of it.
     pub becomes: Becomes,
-    /// The paths of its settings that are other ones: `max_builds`, `factories.check.steps[2].command`.
+    /// The paths of its settings that are other ones: `max_builds`,
+    /// `factories.check.steps[2].command`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<String>,
 }
@@ -98,7 +100,8 @@ impl Difference {
         Self(items)
     }
 
-    /// Adds what cannot be seen in the configurations: that there is another password where they say that it is.
+    /// Adds what cannot be seen in the configurations: that there is another password where they
+    /// say that it is.
     pub fn add_password(&mut self, what: &'static str, name: &str) {
         let of = |item: &&mut Item| item.what == what && item.name == name;
         match self.0.iter_mut().find(of) {
@@ -136,7 +139,8 @@ impl fmt::Display for Item {
     }
 }
 
-/// Compares two lists of things with names. Their order is not compared: it decides nothing that runs.
+/// Compares two lists of things with names. Their order is not compared: it decides nothing that
+/// runs.
 fn compare<T: PartialEq>(
     what: &'static str,
     (old, new): (&[T], &[T]),
@@ -170,7 +174,8 @@ fn compare<T: PartialEq>(
 
 const PASSWORD: &str = "password";
 
-/// A factory of another name, or with more or fewer steps, is one change; in others, each setting is.
+/// A factory of another name, or with more or fewer steps, is one change; in others, each setting
+/// is.
 fn builder(a: &Arc<BuilderConfig>, b: &Arc<BuilderConfig>) -> Vec<String> {
     let mut paths = differing(a, b);
     if a.factory.name == b.factory.name {

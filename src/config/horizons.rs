@@ -91,7 +91,8 @@ fn horizon(value: &Value<'_>) -> Option<Horizon> {
     value.expected("a number, a duration or a table", HELP)
 }
 
-/// Logs are deleted with their builds at the latest, so that keeping them longer has no effect (MAS-02).
+/// Logs are deleted with their builds at the latest, so that keeping them longer has no effect
+/// (MAS-02).
 fn check(root: &Table<'_>, horizons: &Horizons, place: &Range<usize>) {
     let Horizons { builds, logs, .. } = horizons;
     let is_more = builds.count.zip(logs.count).is_some_and(|(b, l)| l > b);

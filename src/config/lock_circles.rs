@@ -10,8 +10,8 @@ use super::locks::{LockConfig, Locks, User};
 use super::reader::Sink;
 use super::slaves::SlaveConfig;
 
-/// Reports locks on a build and one of its steps (LCK-05), and circles in which builds would wait for each
-/// other for ever.
+/// Reports locks on a build and one of its steps (LCK-05), and circles in which builds would wait
+/// for each other for ever.
 pub(super) fn check(
     sink: &Sink<'_>,
     locks: &Locks<'_>,
@@ -55,8 +55,9 @@ pub(super) fn check(
     }
 }
 
-/// How builds that run, each begun by a builder and on a slave as these were then, and those of a new configuration could
-/// wait for each other's locks for ever, although the new one is free of that by itself (LCK-04).
+/// How builds that run, each begun by a builder and on a slave as these were then, and those of a
+/// new configuration could wait for each other's locks for ever, although the new one is free of
+/// that by itself (LCK-04).
 #[must_use]
 pub fn circle_with(
     running: &[(&BuilderConfig, &SlaveConfig)],

@@ -1,6 +1,7 @@
 //! `[locks]`, and who uses them: slaves, builders and steps (LCK-01, LCK-02, LCK-05).
 //!
-//! A configuration in which builds could wait for each other for ever is refused: see `lock_circles`.
+//! A configuration in which builds could wait for each other for ever is refused: see
+//! `lock_circles`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -33,7 +33,8 @@ impl Default for MailConfig {
 }
 
 impl MailConfig {
-    /// Takes `mail_command` and `mail_from`; `wish` is the first place that wants mail, if there is one.
+    /// Takes `mail_command` and `mail_from`; `wish` is the first place that wants mail, if there is
+    /// one.
     pub(super) fn read(&mut self, root: &mut Table<'_>, wish: Option<Range<usize>>) {
         let command = root.take("mail_command");
         if let Some(words) = command.as_ref().and_then(read_command) {

@@ -1,13 +1,15 @@
 //! `master.toml`: text in, checked configuration out.
 //!
 //! Invariants: nothing here reads a file but through the text it is given (secret files and
-//! environment variables are named in the result and read by the daemon); all errors are collected and
-//! reported together, each with line, column and what would be right (MAS-01, MAS-02); what is not built yet is
-//! refused by name, never ignored. Times, sizes and addresses are checked types in the result.
-//! Equal configurations compare equal, which is what reconfiguration will stand on (SCB-11, BRC-01).
+//! environment variables are named in the result and read by the daemon); all errors are collected
+//! and reported together, each with line, column and what would be right (MAS-01, MAS-02); what is
+//! not built yet is refused by name, never ignored. Times, sizes and addresses are checked types in
+//! the result. Equal configurations compare equal, which is what reconfiguration will stand on
+//! (SCB-11, BRC-01).
 //!
-//! Start reading at [`parse`], then `toplevel`, then `reader`, which walks the tree. Each family (slaves, steps,
-//! schedulers, change sources, locks) has a file with the table of its kinds, and each kind a file of its own.
+//! Start reading at [`parse`], then `toplevel`, then `reader`, which walks the tree. Each family
+//! (slaves, steps, schedulers, change sources, locks) has a file with the table of its kinds, and
+//! each kind a file of its own.
 
 mod address;
 mod builders;

@@ -1,4 +1,5 @@
-//! Names of slaves, builders and so on: each is given once, and who refers to one means one that exists.
+//! Names of slaves, builders and so on: each is given once, and who refers to one means one that
+//! exists.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! What a configuration needs outside of its file, so that whoever can look finds out before a master starts with it.
+//! What a configuration needs outside of its file, so that whoever can look finds out before a
+//! master starts with it.
 //!
 //! Nothing here looks: each need only names the thing and the place in the file that asks for it.
 

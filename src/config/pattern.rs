@@ -12,8 +12,8 @@ use crate::model::{Change, FilterField};
 
 /// Which files count: globs to include and exclude, or a regular expression.
 ///
-/// In a glob `*` and `?` stop at slashes, and `**` crosses them: `**/*.c` is every C file, `*.c` those
-/// in the top directory, `doc/**` all below `doc`. `[ab]` and `{a,b}` are choices.
+/// In a glob `*` and `?` stop at slashes, and `**` crosses them: `**/*.c` is every C file, `*.c`
+/// those in the top directory, `doc/**` all below `doc`. `[ab]` and `{a,b}` are choices.
 #[derive(Clone, Debug)]
 pub struct FilePatterns(Files);
 
@@ -95,8 +95,8 @@ impl Globs {
     }
 }
 
-/// How a field of a change must look: an exact text, one of a list, or an anchored regular expression, and the
-/// not-equal forms (SCH-12).
+/// How a field of a change must look: an exact text, one of a list, or an anchored regular
+/// expression, and the not-equal forms (SCH-12).
 #[derive(Clone, Debug)]
 pub struct TextMatch {
     negated: bool,

@@ -1,4 +1,5 @@
-//! Reading a TOML tree with places: every key is taken once, every mistake is noted, reading goes on.
+//! Reading a TOML tree with places: every key is taken once, every mistake is noted, reading goes
+//! on.
 //!
 //! Invariant: a reader that gives nothing back has noted an error, so a configuration is used only
 //! if the [`Sink`] is empty at the end. Keys that nobody took are errors.
@@ -94,7 +95,8 @@ impl<'a> Sink<'a> {
         self.needs.borrow_mut().push(need);
     }
 
-    /// All errors and all warnings, in the order of the text, and what is needed outside of the file.
+    /// All errors and all warnings, in the order of the text, and what is needed outside of the
+    /// file.
     pub(super) fn into_findings(self) -> (Vec<ConfigError>, Vec<ConfigError>, Vec<Need>) {
         let sorted = |problems: RefCell<Vec<ConfigError>>| {
             let mut problems = problems.into_inner();
@@ -164,8 +166,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes the `type` of the table, and goes on with the keys of that kind. A table that says nothing is of the kind
-    /// `usual`, if there is one.
+    /// Takes the `type` of the table, and goes on with the keys of that kind. A table that says
+    /// nothing is of the kind `usual`, if there is one.
     pub(super) fn kind<K>(
         &mut self,
         kinds: &'static [K],
@@ -189,7 +191,8 @@ impl<'a> Table<'a> {
         Some(kind)
     }
 
-    /// Takes the value of `key` into `setting`, which keeps its default if there is no such key or it is wrong.
+    /// Takes the value of `key` into `setting`, which keeps its default if there is no such key or
+    /// it is wrong.
     pub(super) fn set<T>(
         &mut self,
         key: &'static str,
@@ -377,7 +380,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is the word `false`, which stands for "none" where a text or number may be absent.
+    /// Whether it is the word `false`, which stands for "none" where a text or number may be
+    /// absent.
     pub(super) fn is_false(&self) -> bool {
         self.raw().as_bool() == Some(false)
     }

@@ -45,8 +45,8 @@ pub fn parse(
     Ok((config, problems.warnings))
 }
 
-/// Reads and checks a configuration; `file` is its name for messages. What runs by local time
-/// and names no time zone runs by that of the machine, `zone`; not knowing that is a mistake only then.
+/// Reads and checks a configuration; `file` is its name for messages. What runs by local time and
+/// names no time zone runs by that of the machine, `zone`; not knowing that is a mistake only then.
 #[must_use]
 pub fn read(text: &str, file: &str, zone: &MachineZone) -> Reading {
     let mut sink = Sink::new(text);
@@ -106,8 +106,8 @@ fn python_line(text: &str) -> Option<std::ops::Range<usize>> {
     None
 }
 
-/// The errors without those that follow from a list that is not closed, which goes on to the end of the file
-/// and lacks a comma in each line.
+/// The errors without those that follow from a list that is not closed, which goes on to the end of
+/// the file and lacks a comma in each line.
 fn believable(errors: &[toml::de::Error]) -> &[toml::de::Error] {
     let lacks_comma = |e: &toml::de::Error| e.message().starts_with("missing comma");
     let first = errors.iter().position(lacks_comma);

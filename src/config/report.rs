@@ -55,8 +55,8 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// The errors and warnings with a picture of each place; with colours for a terminal. Of more than
-    /// 100 only the first are shown, and how many are left out.
+    /// The errors and warnings with a picture of each place; with colours for a terminal. Of more
+    /// than 100 only the first are shown, and how many are left out.
     #[must_use]
     pub fn render(&self, colours: bool) -> String {
         let renderer = if colours {

@@ -1,5 +1,6 @@
-//! `[[schedulers]]` (sections 3 to 9): the table of the kinds, and what all of them have. `tree_stable` and `rules` have
-//! what those share that look at changes, `timed` those that look at the clock, `upstream` who waits for whom.
+//! `[[schedulers]]` (sections 3 to 9): the table of the kinds, and what all of them have.
+//! `tree_stable` and `rules` have what those share that look at changes, `timed` those that look at
+//! the clock, `upstream` who waits for whom.
 
 mod any_branch;
 mod dependent;
@@ -75,8 +76,8 @@ pub enum SchedulerKind {
     Periodic(PeriodicConfig),
     /// `Nightly`: builds by the clock on the wall (section 8).
     Nightly(Box<NightlyConfig>),
-    /// `Triggerable`: builds when a step of another build asks for it. No configuration can have one until there is
-    /// such a step.
+    /// `Triggerable`: builds when a step of another build asks for it. No configuration can have
+    /// one until there is such a step.
     Triggerable,
     /// `Try_Jobdir`: builds what is dropped into a directory (section 9).
     #[serde(rename = "Try_Jobdir")]
@@ -258,7 +259,8 @@ pub(super) struct Builders<'a> {
     pub(super) scheduled: BTreeSet<&'a str>,
 }
 
-/// Reads all schedulers; those that run by local time and name no zone run by that of the machine, `zone`.
+/// Reads all schedulers; those that run by local time and name no zone run by that of the machine,
+/// `zone`.
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
     builders: &mut Builders<'a>,

@@ -43,8 +43,8 @@ impl Serialize for Secret {
     }
 }
 
-/// What stands for a secret text where settings are compared or printed: it is equal for equal texts, only as long as
-/// this program runs, and says nothing else of them.
+/// What stands for a secret text where settings are compared or printed: it is equal for equal
+/// texts, only as long as this program runs, and says nothing else of them.
 pub(super) fn fingerprint(secret: &str) -> String {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     format!("secret {:016x}", KEY.hash_one(secret))

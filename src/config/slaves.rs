@@ -157,7 +157,8 @@ impl SlaveConfig {
         }
     }
 
-    /// How long it may be away before people are mailed; absent for those that do not connect by themselves.
+    /// How long it may be away before people are mailed; absent for those that do not connect by
+    /// themselves.
     #[must_use]
     pub const fn missing_timeout(&self) -> Option<Duration> {
         match &self.kind {

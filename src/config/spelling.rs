@@ -3,8 +3,8 @@
 use super::planned;
 use super::shape::{KindShape, Shape, of};
 
-/// What is wrong with `key` in a table at `place` that may have `keys`, and what would be right: it may be planned,
-/// Buildbot's spelling, or near to one that exists.
+/// What is wrong with `key` in a table at `place` that may have `keys`, and what would be right: it
+/// may be planned, Buildbot's spelling, or near to one that exists.
 pub(super) fn unknown_key(
     place: &str,
     keys: &[&'static str],
@@ -33,7 +33,8 @@ pub(super) fn unknown_key(
     (message, help)
 }
 
-/// What is wrong with `key` in a table of type `kind`, which only tables of the types `others` have.
+/// What is wrong with `key` in a table of type `kind`, which only tables of the types `others`
+/// have.
 pub(super) fn key_of_others(
     shape: &Shape,
     kind: KindShape,

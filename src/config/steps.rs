@@ -1,4 +1,5 @@
-//! `[factories.NAME]` and their steps (STP-01, STP-05, STP-06): the table of the kinds, and what all of them have.
+//! `[factories.NAME]` and their steps (STP-01, STP-05, STP-06): the table of the kinds, and what
+//! all of them have.
 
 mod git;
 mod kind;
@@ -226,8 +227,8 @@ impl StepConfig {
         self.kind.settings().takes_source()
     }
 
-    /// The kind of the step, and the program that it runs on a slave, unless the user has to name that or says where to
-    /// look for it.
+    /// The kind of the step, and the program that it runs on a slave, unless the user has to name
+    /// that or says where to look for it.
     pub(super) fn program(&self) -> Option<(&'static str, &'static str)> {
         self.kind.settings().program()
     }

@@ -1,8 +1,8 @@
 //! Renderable texts (PRP-07 to PRP-09).
 //!
-//! `%(` begins a form and `%%` is one percent sign. Any other percent sign stands for itself in a text
-//! without forms, so that `date +%s` needs no care; beside forms it is an error, because such a text
-//! was written for interpolation and half of it would not be what was meant.
+//! `%(` begins a form and `%%` is one percent sign. Any other percent sign stands for itself in a
+//! text without forms, so that `date +%s` needs no care; beside forms it is an error, because such
+//! a text was written for interpolation and half of it would not be what was meant.
 
 use std::fmt;
 use std::ops::Range;
@@ -276,7 +276,8 @@ fn parse_form(inside: &str) -> Result<TemplatePart, Wrong> {
     })
 }
 
-/// `CODEBASE:ATTRIBUTE` of a source stamp, and what `Interpolate` may have after it; the codebase is mostly empty.
+/// `CODEBASE:ATTRIBUTE` of a source stamp, and what `Interpolate` may have after it; the codebase
+/// is mostly empty.
 fn source(argument: &str) -> Result<TemplatePart, Wrong> {
     let Some((codebase, argument)) = argument.split_once(':') else {
         return Err(Wrong::new(
@@ -348,8 +349,8 @@ fn select(argument: &str) -> Result<(&str, Otherwise), Wrong> {
     Err(Wrong::new(message, help))
 }
 
-/// Where a text has two signs that become one and were hardly meant to: any in a text without forms, where one sign
-/// would do; in others those of a shell's `${name%%pattern}`.
+/// Where a text has two signs that become one and were hardly meant to: any in a text without
+/// forms, where one sign would do; in others those of a shell's `${name%%pattern}`.
 fn lost_sign(text: &str) -> Option<Range<usize>> {
     let (start, searched) = if text.contains("%(") {
         let start = text.find("${")?;

@@ -1,6 +1,7 @@
 //! The whole configuration, and the keys at the top level of the file.
 //!
-//! Things are read in the order in which they refer to each other, whatever their order in the file.
+//! Things are read in the order in which they refer to each other, whatever their order in the
+//! file.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -43,7 +44,8 @@ pub struct Config {
     /// The master's own address for people.
     pub buildbot_url: String,
     /// Where slaves and `sendchange` connect; several addresses may be given, and a port without an
-    /// address is loopback of IPv4 and IPv6 (the latter may be missing on a machine). Empty: only local slaves.
+    /// address is loopback of IPv4 and IPv6 (the latter may be missing on a machine). Empty: only
+    /// local slaves.
     #[serde(serialize_with = "address::texts")]
     pub slave_port: Vec<Listen>,
     /// Properties of all builds, with source "master.toml".
@@ -82,8 +84,8 @@ pub struct Config {
     pub orphan_request_grace: Duration,
     /// Builds that a request may lose to lost slaves before it ends as EXCEPTION (BUI-14): 5.
     pub max_retries: u32,
-    /// Whether a second slave of a connected name replaces the first (`duplicate_slave = "replace"`) instead of being
-    /// arbitrated (SLV-04).
+    /// Whether a second slave of a connected name replaces the first
+    /// (`duplicate_slave = "replace"`) instead of being arbitrated (SLV-04).
     #[serde(rename = "duplicate_slave")]
     pub duplicate_slave_replaces: bool,
     /// Which idle slave gets a build, of builders that do not say it themselves (BLD-05).

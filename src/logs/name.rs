@@ -6,8 +6,8 @@ use std::fmt::Write;
 /// a hidden file, or longer than the file system takes.
 ///
 /// Letters, digits and `_ - . + , = @` of ASCII stay; all other bytes, and a dot at the beginning,
-/// become `%` and two hexadecimal digits; nothing at all becomes `%`. What is longer than 110 bytes then
-/// is cut, and gets a mark that depends on the whole name.
+/// become `%` and two hexadecimal digits; nothing at all becomes `%`. What is longer than 110 bytes
+/// then is cut, and gets a mark that depends on the whole name.
 #[must_use]
 pub fn file_name(name: &str) -> String {
     if name.is_empty() {
@@ -38,8 +38,8 @@ fn fnv(name: &str) -> u64 {
     })
 }
 
-/// The names of a step and of its log, with a number and a suffix, are below the 255 bytes that file
-/// systems take.
+/// The names of a step and of its log, with a number and a suffix, are below the 255 bytes that
+/// file systems take.
 const LONGEST: usize = 110;
 /// `%~` and 16 digits.
 const MARK: usize = 18;

@@ -5,11 +5,11 @@ use std::path::{Component, Path};
 
 use crate::directory::Directory;
 
-/// Opens the directory `dir`, which is relative to the base directory `base`; with `make` it and those above it are made
-/// if they are missing.
+/// Opens the directory `dir`, which is relative to the base directory `base`; with `make` it and
+/// those above it are made if they are missing.
 ///
-/// Only the first part of it, `builders`, may be a symbolic link of the master's own user, to another disk. Below it no link
-/// is followed: what is written or removed is where the state says.
+/// Only the first part of it, `builders`, may be a symbolic link of the master's own user, to
+/// another disk. Below it no link is followed: what is written or removed is where the state says.
 ///
 /// # Errors
 /// `dir` does not stay below the base directory, or it cannot be opened.

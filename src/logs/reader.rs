@@ -41,8 +41,8 @@ impl LogReader {
         })
     }
 
-    /// Copies the bytes of `channels` to `out`, in order, up to the present end of the index; called
-    /// again it goes on from there. Returns how many bytes were copied.
+    /// Copies the bytes of `channels` to `out`, in order, up to the present end of the index;
+    /// called again it goes on from there. Returns how many bytes were copied.
     ///
     /// # Errors
     /// Reading or writing failed, or the log has fewer bytes than its index says: those that are
@@ -63,7 +63,8 @@ impl LogReader {
         self.copy_by(Some, out)
     }
 
-    /// Hands out the bytes of the channels that have a key; neighbours of one key are read together.
+    /// Hands out the bytes of the channels that have a key; neighbours of one key are read
+    /// together.
     fn copy_by<K: Copy + PartialEq>(
         &mut self,
         key_of: impl Fn(Channel) -> Option<K>,
@@ -102,7 +103,8 @@ impl LogReader {
         }
     }
 
-    /// How many bytes of `channels` there are up to the present end of the index. Only the index is read.
+    /// How many bytes of `channels` there are up to the present end of the index. Only the index is
+    /// read.
     ///
     /// # Errors
     /// Reading failed.

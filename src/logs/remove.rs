@@ -6,8 +6,8 @@ use std::path::Path;
 use super::place;
 use crate::directory::Directory;
 
-/// Removes the directory `dir`, which is relative to `basedir`, with all that is in it; what is not there is gone. No link
-/// leads it elsewhere: of a link that lies in it, the link alone is removed.
+/// Removes the directory `dir`, which is relative to `basedir`, with all that is in it; what is not
+/// there is gone. No link leads it elsewhere: of a link that lies in it, the link alone is removed.
 ///
 /// # Errors
 /// It is not below the base directory, or cannot be removed.

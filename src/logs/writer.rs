@@ -58,9 +58,9 @@ impl LogStore {
     }
 
     /// A new log at `path` (relative to the base directory, without suffix, such as
-    /// `builders/quick/12/0-compile.stdio`). Directories are made. Never fails: while a log cannot be written, those who
-    /// write to it wait, for some minutes where the disk is full; then text is dropped and counted until it can be
-    /// written again, and the log says how much is missing.
+    /// `builders/quick/12/0-compile.stdio`). Directories are made. Never fails: while a log cannot
+    /// be written, those who write to it wait, for some minutes where the disk is full; then text
+    /// is dropped and counted until it can be written again, and the log says how much is missing.
     #[must_use]
     pub fn create(&self, path: &str) -> LogSink {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -101,8 +101,8 @@ pub struct LogSink {
 }
 
 impl LogSink {
-    /// Appends bytes; waits while too much is waiting to be written. Cancel-safe: nothing is written if it is
-    /// dropped while waiting.
+    /// Appends bytes; waits while too much is waiting to be written. Cancel-safe: nothing is
+    /// written if it is dropped while waiting.
     pub async fn append(&mut self, channel: Channel, data: Bytes) {
         if data.is_empty() {
             return;
@@ -233,7 +233,8 @@ impl WriterThread {
             }
             Message::Close { id, done } => {
                 if let Some(log) = self.logs.get_mut(&id) {
-                    // That of the caller who waits for it comes before that of the sink which is dropped.
+                    // That of the caller who waits for it comes before that of the sink which is
+                    // dropped.
                     log.closing.get_or_insert(done);
                 }
                 self.flush(id);

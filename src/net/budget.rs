@@ -1,9 +1,10 @@
 //! How much memory the messages of peers that have logged in may take, in bytes.
 //!
-//! A message takes room while it arrives and until its call is done with it: a small one when it is whole, a large one
-//! as it grows, since nobody knows whether its end will ever come. Without room its connection is not read, so that the
-//! peer waits. Room is taken from the share of the user, and for large messages from the pool of all users of the
-//! kind as well, so that neither one user nor many together can take all memory. Slaves have a pool of their own.
+//! A message takes room while it arrives and until its call is done with it: a small one when it is
+//! whole, a large one as it grows, since nobody knows whether its end will ever come. Without room
+//! its connection is not read, so that the peer waits. Room is taken from the share of the user,
+//! and for large messages from the pool of all users of the kind as well, so that neither one user
+//! nor many together can take all memory. Slaves have a pool of their own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -41,8 +42,8 @@ pub struct Room {
     pool: Option<OwnedSemaphorePermit>,
 }
 
-/// There was no room for a large message for too long. Those who wait may hold the room that the others wait for, so
-/// somebody has to give up.
+/// There was no room for a large message for too long. Those who wait may hold the room that the
+/// others wait for, so somebody has to give up.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("no memory for a large message of the peer within {} s", PATIENCE.as_secs())]
 pub(super) struct NoRoom;
@@ -61,7 +62,8 @@ impl Budget {
     /// The share of a connection of `user`, which it has in common with all others of that user.
     pub(super) fn share(&self, user: &[u8], kind: &UserKind) -> Share {
         let (kib, pool, patience) = match kind {
-            // Only what is on its way to the logs holds its room: it may take as long as the disk does.
+            // Only what is on its way to the logs holds its room: it may take as long as the disk
+            // does.
             UserKind::Slave(_) => (SLAVE_KIB, &self.slaves, None),
             UserKind::Change { .. } | UserKind::Try { .. } => {
                 (OTHER_KIB, &self.others, Some(PATIENCE))
@@ -82,7 +84,8 @@ impl Budget {
 }
 
 impl Share {
-    /// Room for a message of so many bytes that is whole and small; nothing if the user has none left.
+    /// Room for a message of so many bytes that is whole and small; nothing if the user has none
+    /// left.
     pub(super) fn try_take(&self, bytes: usize) -> Option<Room> {
         let user = Arc::clone(&self.user);
         let user = user.try_acquire_many_owned(kib(bytes)).ok()?;

@@ -36,9 +36,10 @@ pub async fn connect_tcp(host: &str, port: u16, tasks: &Tasks) -> io::Result<Pee
     ))
 }
 
-/// Logs in and answers with the avatar, the server's object for the user. A slave gives its bot as `mind`
-/// ([`Value::Mine`]), others [`Value::None`]. Where the server may keep only a hash of the password, its challenge says
-/// so, and it is answered with the hash first (see [`crate::pb::hashed`]).
+/// Logs in and answers with the avatar, the server's object for the user. A slave gives its bot as
+/// `mind` ([`Value::Mine`]), others [`Value::None`]. Where the server may keep only a hash of the
+/// password, its challenge says so, and it is answered with the hash first (see
+/// [`crate::pb::hashed`]).
 ///
 /// # Errors
 /// The login was refused, or the connection is gone.

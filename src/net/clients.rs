@@ -1,11 +1,12 @@
-//! Connections that have logged in: how many one user and one address may have, and how long they may be idle.
+//! Connections that have logged in: how many one user and one address may have, and how long they
+//! may be idle.
 //!
-//! A new connection is let in if an idle one can leave for it: the one that has been idle for the longest, of the same
-//! user, of the same address, or of all. One that is in use never leaves for another. Slaves are counted by their names
-//! alone, and no other connection makes them leave.
+//! A new connection is let in if an idle one can leave for it: the one that has been idle for the
+//! longest, of the same user, of the same address, or of all. One that is in use never leaves for
+//! another. Slaves are counted by their names alone, and no other connection makes them leave.
 //!
-//! Invariant: clients never have more than a quarter of the descriptors that the process may have. The lobby has another
-//! quarter, so that half is left to slaves, the control socket and the state.
+//! Invariant: clients never have more than a quarter of the descriptors that the process may have.
+//! The lobby has another quarter, so that half is left to slaves, the control socket and the state.
 
 use std::collections::BTreeMap;
 use std::future::Future as _;
@@ -26,7 +27,8 @@ use crate::config::ClientLimits;
 /// Most connections of clients, if the limit on descriptors allows.
 const CAPACITY: usize = 1024;
 
-/// Most connections of one slave: the slave, one that contends with it, and those that are just being turned away.
+/// Most connections of one slave: the slave, one that contends with it, and those that are just
+/// being turned away.
 const PER_SLAVE: usize = 8;
 
 /// The connections that have logged in.
@@ -275,8 +277,8 @@ impl Activity {
         });
     }
 
-    /// Waits until the connection has been idle for too long; answers how long. To be called anew after
-    /// [`Activity::set_busy`]. Cancel-safe.
+    /// Waits until the connection has been idle for too long; answers how long. To be called anew
+    /// after [`Activity::set_busy`]. Cancel-safe.
     pub async fn idled_out(&self) -> Duration {
         loop {
             let (since, limit) = {

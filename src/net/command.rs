@@ -1,7 +1,9 @@
-//! A running command: carries what a slave says of it to the build, and interrupts to the slave (PROTOCOL section 9.3).
+//! A running command: carries what a slave says of it to the build, and interrupts to the slave
+//! (PROTOCOL section 9.3).
 //!
-//! Invariant: the pump never waits for an answer of the slave, only for the build to take an event; then the slave's
-//! connection is not read, which is the back-pressure that keeps memory bounded (see the module `net`).
+//! Invariant: the pump never waits for an answer of the slave, only for the build to take an event;
+//! then the slave's connection is not read, which is the back-pressure that keeps memory bounded
+//! (see the module `net`).
 
 use std::fmt;
 use std::future::Future;
@@ -149,7 +151,8 @@ impl Pump {
         let mut answered = false;
         loop {
             tokio::select! {
-                // What was said before counts before the answer to the start, which may come at any time.
+                // What was said before counts before the answer to the start, which may come at any
+                // time.
                 biased;
                 call = self.calls.recv() => match call {
                     Some(call) => {
@@ -218,7 +221,8 @@ impl Pump {
         None
     }
 
-    /// Waits until the build takes `event`, and meanwhile passes interrupts on. If the build is gone, nobody wants it.
+    /// Waits until the build takes `event`, and meanwhile passes interrupts on. If the build is
+    /// gone, nobody wants it.
     async fn deliver(&mut self, event: CommandEvent) {
         loop {
             tokio::select! {

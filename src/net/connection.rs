@@ -1,10 +1,12 @@
 //! The task that owns a socket and its broker.
 //!
-//! One loop, one owner: it writes what waits, takes what handles ask for, and reads. Reading stops while a call waits for
-//! room in the channel of its object, or a login for its turn; writing and the handles' requests never stop.
+//! One loop, one owner: it writes what waits, takes what handles ask for, and reads. Reading stops
+//! while a call waits for room in the channel of its object, or a login for its turn; writing and
+//! the handles' requests never stop.
 //!
-//! Invariants: no read buffer is held while there is nothing to read; what is not yet written is bounded, else the
-//! connection is dropped; a burst of one peer is decoded a few messages at a time, with the other tasks in between.
+//! Invariants: no read buffer is held while there is nothing to read; what is not yet written is
+//! bounded, else the connection is dropped; a burst of one peer is decoded a few messages at a
+//! time, with the other tasks in between.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -386,7 +388,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// The client is logged in: it has no limits but those of everybody, and belongs to who takes logins.
+    /// The client is logged in: it has no limits but those of everybody, and belongs to who takes
+    /// logins.
     fn enter(&mut self, admitted: Admitted) {
         let Some(gate) = self.gate.take() else {
             return;

@@ -50,7 +50,8 @@ impl End {
         }
     }
 
-    /// Keeps in mind why a client was refused that has not logged in. One that went away by itself was not.
+    /// Keeps in mind why a client was refused that has not logged in. One that went away by itself
+    /// was not.
     pub(super) fn note_refusal(&self, gate: &mut Gate) {
         let (user, why) = match self {
             Self::Foreign(foreign) => (foreign.user.clone(), foreign.what.clone()),

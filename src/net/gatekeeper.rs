@@ -1,5 +1,5 @@
-//! What all doors share: the lobby, the count of failed logins, the places of those who have logged in, and who was
-//! refused.
+//! What all doors share: the lobby, the count of failed logins, the places of those who have logged
+//! in, and who was refused.
 //!
 //! Invariant: strangers get no more by trying several ports.
 
@@ -71,7 +71,8 @@ impl Gatekeeper {
         self.clients.enter(user, kind, origin, Instant::now())
     }
 
-    /// A password was wrong: answers when the client may hear of that, on a connection that ends at `limit`.
+    /// A password was wrong: answers when the client may hear of that, on a connection that ends at
+    /// `limit`.
     pub(super) fn failed(&self, user: &[u8], origin: Option<IpAddr>, limit: Instant) -> Instant {
         let now = Instant::now();
         lock(&self.throttle).failed(user, origin, now, limit)

@@ -1,6 +1,7 @@
 //! Which users have logged in from where: pairs of name and network that are known to be good.
 //!
-//! Invariant: the table is bounded; the pair that has not been put on record for the longest time is forgotten first.
+//! Invariant: the table is bounded; the pair that has not been put on record for the longest time
+//! is forgotten first.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,7 +11,8 @@ use tokio::time::Instant;
 
 use crate::model::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 
-/// A pair that keeps logging in is put on record again after this time, so that it is not the first to be forgotten.
+/// A pair that keeps logging in is put on record again after this time, so that it is not the first
+/// to be forgotten.
 const RECORD_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A name and the network it logged in from; no network for connections that do not come over TCP.
@@ -46,7 +48,8 @@ impl Known {
         self.pairs.contains_key(&(Box::from(user), network))
     }
 
-    /// The user has logged in from this network; answers with what is to be put on record of that, if anything is.
+    /// The user has logged in from this network; answers with what is to be put on record of that,
+    /// if anything is.
     pub(super) fn add(
         &mut self,
         user: &[u8],
@@ -80,7 +83,8 @@ impl Known {
     }
 }
 
-/// The form in which a pair is put on record, if it has a network. Names that have logged in are UTF-8.
+/// The form in which a pair is put on record, if it has a network. Names that have logged in are
+/// UTF-8.
 fn known_login((user, network): Pair) -> Option<KnownLogin> {
     Some(KnownLogin {
         user: String::from_utf8_lossy(&user).into_owned(),

@@ -52,7 +52,8 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
-/// Listens on all of `addresses` or on none, and lets in who comes through `door`, until the tasks stop.
+/// Listens on all of `addresses` or on none, and lets in who comes through `door`, until the tasks
+/// stop.
 ///
 /// # Errors
 /// One of them cannot be listened on.
@@ -119,8 +120,8 @@ fn for_people(address: &Listen) -> String {
 }
 
 impl Opened {
-    /// Lets in who comes, through whatever door is there at the time, until the tasks stop or the other end of `door` is
-    /// dropped.
+    /// Lets in who comes, through whatever door is there at the time, until the tasks stop or the
+    /// other end of `door` is dropped.
     #[must_use]
     pub fn serve(self, door: watch::Receiver<Arc<Door>>, tasks: &Tasks) -> Bound {
         let Self { listener, bound } = self;

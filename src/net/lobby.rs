@@ -1,8 +1,9 @@
 //! Connections that have not logged in: how many there may be, and who leaves when another comes.
 //!
-//! Invariant: there are never more than the capacity, so that strangers leave descriptors and memory to those who are
-//! logged in. A new connection is always let in; the oldest of the address that has the most leaves for it. A stranger who
-//! opens thousands so pushes out his own, and a slave needs only as long as its login takes.
+//! Invariant: there are never more than the capacity, so that strangers leave descriptors and
+//! memory to those who are logged in. A new connection is always let in; the oldest of the address
+//! that has the most leaves for it. A stranger who opens thousands so pushes out his own, and a
+//! slave needs only as long as its login takes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

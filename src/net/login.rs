@@ -1,8 +1,10 @@
-//! The server's side of a login: who may come in, and what is done about those who have not (PROTOCOL section 7).
+//! The server's side of a login: who may come in, and what is done about those who have not
+//! (PROTOCOL section 7).
 //!
-//! Invariants: until a connection is logged in it has 30 seconds, 64 KiB and a place in the lobby, and costs little more
-//! than its socket. An unknown user and a wrong password look alike, in what is answered and in how long it takes.
-//! A login is refused as "unauthorized" or the connection is dropped; any other answer ends a real worker's process.
+//! Invariants: until a connection is logged in it has 30 seconds, 64 KiB and a place in the lobby,
+//! and costs little more than its socket. An unknown user and a wrong password look alike, in what
+//! is answered and in how long it takes. A login is refused as "unauthorized" or the connection is
+//! dropped; any other answer ends a real worker's process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,7 +69,8 @@ pub enum UserKind {
     },
 }
 
-/// A user who has proved to know the password. To be answered; a login that is dropped drops its connection.
+/// A user who has proved to know the password. To be answered; a login that is dropped drops its
+/// connection.
 #[derive(Debug)]
 pub struct Login {
     /// Who it is.
@@ -84,7 +87,8 @@ pub struct Login {
     pub activity: Activity,
 }
 
-/// The answer that a [`Login`] waits for. Dropping it drops the connection, which every kind of peer survives.
+/// The answer that a [`Login`] waits for. Dropping it drops the connection, which every kind of
+/// peer survives.
 #[derive(Debug)]
 pub struct LoginAnswer {
     reply: Option<Reply>,
@@ -164,8 +168,9 @@ impl Directory {
         self.users.insert(user.into(), (password, kind));
     }
 
-    /// Adds a user whose password is known by its hash only. Clients that do not know how to hash theirs, which are all
-    /// but this project's own, cannot log in as this user; as others they can.
+    /// Adds a user whose password is known by its hash only. Clients that do not know how to hash
+    /// theirs, which are all but this project's own, cannot log in as this user; as others they
+    /// can.
     pub fn insert_hashed(&mut self, user: &str, hash: Hashed, kind: UserKind) {
         let password = Password::Hashed(hash);
         self.users.insert(user.into(), (password, kind));
@@ -260,7 +265,8 @@ impl Door {
         *lock(&self.directory) = Arc::new(directory);
     }
 
-    /// Serves a new connection. `address` is for logs, `origin` for counting: absent for local ones.
+    /// Serves a new connection. `address` is for logs, `origin` for counting: absent for local
+    /// ones.
     pub fn accept<S>(self: &Arc<Self>, stream: S, address: &str, origin: Option<IpAddr>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -303,7 +309,8 @@ impl Gate {
         self.received <= LOGIN_BYTES
     }
 
-    /// Takes what was received; gives what is to be decoded, unless it is too early to tell what the client speaks.
+    /// Takes what was received; gives what is to be decoded, unless it is too early to tell what
+    /// the client speaks.
     ///
     /// # Errors
     /// It speaks something else.
@@ -372,7 +379,8 @@ impl Gate {
         self.waiting.take().map(Verdict::Refuse)
     }
 
-    /// A right password is good at once, whatever others have tried; a wrong one may have to wait for its answer.
+    /// A right password is good at once, whatever others have tried; a wrong one may have to wait
+    /// for its answer.
     fn judge(&mut self, attempt: Attempt) -> Verdict {
         let directory = Arc::clone(&lock(&self.door.directory));
         // Nobody knows this password; but to find that out takes as long as with any other.

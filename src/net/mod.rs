@@ -4,15 +4,17 @@
 //! [`Peer`]: it calls objects of the other side, and exports objects of its own, each of which is
 //! a bounded channel of [`IncomingCall`]s.
 //!
-//! Servers make a [`Door`] and [`listen::listen`]; who proves to know a password becomes a [`Login`].
-//! Clients use [`client`]. A slave that has logged in is driven by a [`slave::SlaveHandle`].
+//! Servers make a [`Door`] and [`listen::listen`]; who proves to know a password becomes a
+//! [`Login`]. Clients use [`client`]. A slave that has logged in is driven by a
+//! [`slave::SlaveHandle`].
 //!
-//! Invariants: a full channel of an exported object stops the reading of its connection, so that
-//! a slow disk makes the slave wait; so does using up the memory that its messages may take (`budget`). Therefore whoever owns such a
-//! channel must never await an answer of the same connection without also draining the channel.
-//! What is written waits in the broker, bounded; a peer that does not read is dropped. Who has not
-//! logged in gets little time, few bytes and a place that is taken from him when others come. Clients that have logged in
-//! have limits by user and address, and an idle one leaves when others come.
+//! Invariants: a full channel of an exported object stops the reading of its connection, so that a
+//! slow disk makes the slave wait; so does using up the memory that its messages may take
+//! (`budget`). Therefore whoever owns such a channel must never await an answer of the same
+//! connection without also draining the channel. What is written waits in the broker, bounded; a
+//! peer that does not read is dropped. Who has not logged in gets little time, few bytes and a
+//! place that is taken from him when others come. Clients that have logged in have limits by user
+//! and address, and an idle one leaves when others come.
 
 mod budget;
 pub mod client;

@@ -15,8 +15,8 @@ use crate::pb::{CallId, Failure, Luid, Target, Value};
 /// Most characters of a [`CallError::headline`].
 const LONGEST_HEADLINE: usize = 300;
 
-/// Calls objects of the other side and exports objects to it. Cheap to clone. The connection is closed when the last
-/// clone is gone and every call of the peer that was taken has its reply.
+/// Calls objects of the other side and exports objects to it. Cheap to clone. The connection is
+/// closed when the last clone is gone and every call of the peer that was taken has its reply.
 #[derive(Clone, Debug)]
 pub struct Peer {
     shared: Arc<Shared>,
@@ -24,8 +24,9 @@ pub struct Peer {
 
 #[derive(Debug)]
 struct Shared {
-    /// What the connection is to do, in order. Unbounded, so that replies and requests need not wait; the connection
-    /// takes from it at all times, and is dropped when too much of it is not taken by the peer.
+    /// What the connection is to do, in order. Unbounded, so that replies and requests need not
+    /// wait; the connection takes from it at all times, and is dropped when too much of it is not
+    /// taken by the peer.
     outgoing: mpsc::UnboundedSender<Outgoing>,
     last_luid: AtomicI64,
     lost: watch::Receiver<Option<Lost>>,
@@ -126,7 +127,8 @@ pub(super) struct Asked {
 pub(super) struct Replies(mpsc::WeakUnboundedSender<Outgoing>);
 
 impl Replies {
-    /// Something to reply with to `call`; or the call again if nobody holds the connection any more.
+    /// Something to reply with to `call`; or the call again if nobody holds the connection any
+    /// more.
     pub(super) fn reply(&self, call: CallId) -> Result<Reply, CallId> {
         match self.0.upgrade() {
             Some(outgoing) => Ok(Reply {
@@ -148,7 +150,8 @@ pub(super) struct Exported {
     pub(super) tag: u64,
 }
 
-/// What a connection is asked to do. Small, because a queue keeps room for 32 of them even when it is empty.
+/// What a connection is asked to do. Small, because a queue keeps room for 32 of them even when it
+/// is empty.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     /// Send a request.
@@ -210,8 +213,8 @@ impl Peer {
         (peer, asked)
     }
 
-    /// Calls a method and waits for the answer. The request is sent when this function is called, whether or not the
-    /// answer is awaited, in the order of the calls.
+    /// Calls a method and waits for the answer. The request is sent when this function is called,
+    /// whether or not the answer is awaited, in the order of the calls.
     ///
     /// # Errors
     /// The peer's exception, or the connection is gone.
@@ -238,16 +241,17 @@ impl Peer {
         }
     }
 
-    /// Exports a new object. Its calls arrive on the channel, which holds `capacity`; the channel ends when the
-    /// peer has let go of the object or the connection is gone. Send the number as [`Value::Mine`].
+    /// Exports a new object. Its calls arrive on the channel, which holds `capacity`; the channel
+    /// ends when the peer has let go of the object or the connection is gone. Send the number as
+    /// [`Value::Mine`].
     #[must_use]
     pub fn export(&self, capacity: usize) -> (Luid, mpsc::Receiver<Box<IncomingCall>>) {
         let (sender, calls) = mpsc::channel(capacity);
         (self.export_to(&sender, 0), calls)
     }
 
-    /// Exports a new object whose calls arrive on `calls`, where they are told from those of others by `tag`. The
-    /// peer may let go of it at any time, of which the channel does not hear.
+    /// Exports a new object whose calls arrive on `calls`, where they are told from those of others
+    /// by `tag`. The peer may let go of it at any time, of which the channel does not hear.
     #[must_use]
     pub fn export_to(&self, calls: &mpsc::Sender<Box<IncomingCall>>, tag: u64) -> Luid {
         let luid = self.next_luid();
@@ -265,7 +269,8 @@ impl Peer {
         luid
     }
 
-    /// Gives up the channel of an exported object; the peer may go on to know it, and calls are answered with `None`.
+    /// Gives up the channel of an exported object; the peer may go on to know it, and calls are
+    /// answered with `None`.
     pub fn retire(&self, object: Luid) {
         self.ask(Outgoing::Retire(object));
     }
@@ -289,8 +294,8 @@ impl Peer {
         }
     }
 
-    /// Whether the connection is not read at present, as what it brought waits for something here, such as room on the
-    /// disk. Answers of the peer may be waiting then.
+    /// Whether the connection is not read at present, as what it brought waits for something here,
+    /// such as room on the disk. Answers of the peer may be waiting then.
     #[must_use]
     pub fn is_held_up(&self) -> bool {
         self.shared.is_held_up.load(Ordering::Relaxed)

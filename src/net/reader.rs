@@ -1,6 +1,7 @@
 //! The object that a slave reads a file from (PROTOCOL section 11).
 //!
-//! Invariant: no call of it is ever answered with an error, because slaves hang for ever when one is.
+//! Invariant: no call of it is ever answered with an error, because slaves hang for ever when one
+//! is.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;

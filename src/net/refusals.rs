@@ -1,7 +1,7 @@
 //! Connections that were refused: kept for people to see, and written to the log.
 //!
-//! Invariants: what is kept is bounded, by slave and in all. Strangers cause a bounded number of lines a minute, each of
-//! bounded length; what is left out is counted, and the count is logged.
+//! Invariants: what is kept is bounded, by slave and in all. Strangers cause a bounded number of
+//! lines a minute, each of bounded length; what is left out is counted, and the count is logged.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -151,7 +151,8 @@ impl Refusals {
         self.lock().entries.retain(|(who, ..), _| is_another(who));
     }
 
-    /// What is known of slaves, and of those who may be slaves; the latest first. `wall` is the time now.
+    /// What is known of slaves, and of those who may be slaves; the latest first. `wall` is the
+    /// time now.
     #[must_use]
     pub fn list(&self, wall: Timestamp) -> Vec<Refusal> {
         let kept = self.lock();

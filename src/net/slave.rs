@@ -24,8 +24,9 @@ pub struct SlaveHandle {
 }
 
 impl SlaveHandle {
-    /// Greets a slave that has just logged in and asks what it is: `print`, `getWorkerInfo`, and for old slaves
-    /// `getSlaveInfo`, `getVersion`, `getCommands`. Calls that fail with an exception do not prevent it (SLV-02).
+    /// Greets a slave that has just logged in and asks what it is: `print`, `getWorkerInfo`, and
+    /// for old slaves `getSlaveInfo`, `getVersion`, `getCommands`. Calls that fail with an
+    /// exception do not prevent it (SLV-02).
     ///
     /// # Errors
     /// The connection is gone.
@@ -55,8 +56,8 @@ impl SlaveHandle {
         })
     }
 
-    /// Tells the slave its builders, with their directories; answers with the slave's object for each for which it has
-    /// made one.
+    /// Tells the slave its builders, with their directories; answers with the slave's object for
+    /// each for which it has made one.
     ///
     /// # Errors
     /// The slave's exception, a malformed answer, or the connection is gone.
@@ -115,7 +116,8 @@ impl SlaveHandle {
         printed.await.map(drop)
     }
 
-    /// Asks the slave's process to end (PROTOCOL section 9.5). Its connection is then lost, soon or before the answer.
+    /// Asks the slave's process to end (PROTOCOL section 9.5). Its connection is then lost, soon or
+    /// before the answer.
     pub async fn shutdown(&self) {
         let ask = |object| {
             let target = Target::Object(object);
@@ -138,7 +140,8 @@ impl SlaveHandle {
     }
 }
 
-/// One builder on a connected slave. Cheap to clone; the slave's object is let go of with the last clone.
+/// One builder on a connected slave. Cheap to clone; the slave's object is let go of with the last
+/// clone.
 #[derive(Clone, Debug)]
 pub struct SlaveBuilderHandle(Arc<SlaveBuilder>);
 
@@ -150,7 +153,8 @@ struct SlaveBuilder {
 }
 
 impl SlaveBuilderHandle {
-    /// Introduces the master's side of the builder to slaves that need it (before 0.9), else nothing (row 1).
+    /// Introduces the master's side of the builder to slaves that need it (before 0.9), else
+    /// nothing (row 1).
     ///
     /// # Errors
     /// The slave's exception, or the connection is gone.
@@ -163,7 +167,8 @@ impl SlaveBuilderHandle {
         self.call("setMaster", vec![Value::Mine(master)]).await
     }
 
-    /// `print`: the greeting "attached" and the "ping" (SLB-04); on the builder's object for slaves, on the bot for workers.
+    /// `print`: the greeting "attached" and the "ping" (SLB-04); on the builder's object for
+    /// slaves, on the bot for workers.
     ///
     /// # Errors
     /// The slave's exception, or the connection is gone.
@@ -183,8 +188,8 @@ impl SlaveBuilderHandle {
         self.call("startBuild", Vec::new()).await
     }
 
-    /// Starts a remote command. It is sent at once; what it says comes on [`RunningCommand::events`]. To be called
-    /// within the runtime.
+    /// Starts a remote command. It is sent at once; what it says comes on
+    /// [`RunningCommand::events`]. To be called within the runtime.
     #[must_use]
     pub fn start_command(&self, id: CommandId, args: &CommandArgs) -> RunningCommand {
         let SlaveBuilder { slave, object } = &*self.0;

@@ -11,7 +11,8 @@ use tracing::{Instrument as _, Span};
 
 use super::budget::Budget;
 
-/// Spawns tasks so that none is forgotten: each has a span, is tracked, and hears of the stop. Cheap to clone.
+/// Spawns tasks so that none is forgotten: each has a span, is tracked, and hears of the stop.
+/// Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -75,8 +76,8 @@ impl Tasks {
         }
     }
 
-    /// Ends all tasks where they are, those of its children and its parent too, as when a process is
-    /// killed. Says how many there were.
+    /// Ends all tasks where they are, those of its children and its parent too, as when a process
+    /// is killed. Says how many there were.
     pub fn abort(&self) -> usize {
         let tasks = std::mem::take(&mut lock(&self.running).tasks);
         tasks.values().flatten().for_each(AbortHandle::abort);

@@ -1,10 +1,11 @@
 //! Slows down those who guess passwords, and nobody else (PROMISES: strangers lock nobody out).
 //!
-//! A right password is accepted at once, whatever others have tried. A wrong one is answered late: failed logins are
-//! counted for the user name and for the address, after five the answer to the next waits for one second, and for twice
-//! as long after each failure more, up to a minute. Answers take their turns, so that many connections learn no faster
-//! than one. A name and address that have logged in together before are counted only by themselves: whoever mistypes
-//! there does not wait for what strangers did.
+//! A right password is accepted at once, whatever others have tried. A wrong one is answered late:
+//! failed logins are counted for the user name and for the address, after five the answer to the
+//! next waits for one second, and for twice as long after each failure more, up to a minute.
+//! Answers take their turns, so that many connections learn no faster than one. A name and address
+//! that have logged in together before are counted only by themselves: whoever mistypes there does
+//! not wait for what strangers did.
 //!
 //! Invariant: the table is bounded, whatever is sent.
 
@@ -56,8 +57,8 @@ impl Throttle {
         Self { records, known }
     }
 
-    /// The password was wrong: answers when that may be said, on a connection that ends at `limit`. From `limit` on
-    /// it is not said at all.
+    /// The password was wrong: answers when that may be said, on a connection that ends at `limit`.
+    /// From `limit` on it is not said at all.
     pub(super) fn failed(
         &mut self,
         user: &[u8],
@@ -91,7 +92,8 @@ impl Throttle {
         at.min(limit)
     }
 
-    /// The password was right: this name is known at this address from now on. Answers with what is to be put on record.
+    /// The password was right: this name is known at this address from now on. Answers with what is
+    /// to be put on record.
     pub(super) fn succeeded(
         &mut self,
         user: &[u8],

@@ -1,8 +1,9 @@
 //! `addChange`, both ends (PROTOCOL section 12).
 //!
-//! Clients from 0.7 to 4.3 are accepted: keys and values as bytes or unicode, files as a list or a tuple, keys of later
-//! or other masters ignored. Nothing of a change that is accepted is dropped silently but files outside the prefix; of
-//! files whose names are too much to keep there is the number ([`NewChange::files_left_out`]).
+//! Clients from 0.7 to 4.3 are accepted: keys and values as bytes or unicode, files as a list or a
+//! tuple, keys of later or other masters ignored. Nothing of a change that is accepted is dropped
+//! silently but files outside the prefix; of files whose names are too much to keep there is the
+//! number ([`NewChange::files_left_out`]).
 
 use crate::model::{NewChange, Properties, Timestamp};
 use crate::pb::Value;
@@ -26,7 +27,8 @@ pub const MADE_AT: &str = "made_at";
 /// Where properties of a change come from (PRP-02).
 const SOURCE: &str = "Change";
 
-/// Reads the dictionary of `addChange`. With a `prefix`, files that begin with it lose it and others are dropped.
+/// Reads the dictionary of `addChange`. With a `prefix`, files that begin with it lose it and
+/// others are dropped.
 ///
 /// # Errors
 /// A key has a value of another type or beyond its limit; the text names the key.
@@ -62,8 +64,9 @@ pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Ma
     })
 }
 
-/// Spells `change` for a master as the client of 4.3 does, which masters from 0.8 on accept: everything unicode, the
-/// codebase only if there is one. Only ours know of [`MADE_AT`], which is there only if it is known.
+/// Spells `change` for a master as the client of 4.3 does, which masters from 0.8 on accept:
+/// everything unicode, the codebase only if there is one. Only ours know of [`MADE_AT`], which is
+/// there only if it is known.
 #[must_use]
 pub fn encode_change(change: &NewChange) -> Value {
     let maybe = |text: &Option<String>| text.as_deref().map_or(Value::None, Value::text);
@@ -223,8 +226,8 @@ enum Unfit {
     Size,
 }
 
-/// `value` as JSON; each value costs its text and a fixed part of the `budget`, so that one that is shared a million
-/// times in the message does not become large here.
+/// `value` as JSON; each value costs its text and a fixed part of the `budget`, so that one that is
+/// shared a million times in the message does not become large here.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "what JSON does not have is no property, whatever it is"

@@ -21,8 +21,8 @@ pub enum CommandArgs {
 }
 
 impl CommandArgs {
-    /// The command's name on the wire. A slave before 0.8.3 has no file commands; it is sent a `shell` that does the
-    /// same, so that all are of use with every slave.
+    /// The command's name on the wire. A slave before 0.8.3 has no file commands; it is sent a
+    /// `shell` that does the same, so that all are of use with every slave.
     #[must_use]
     pub fn name(&self, slave: &SlaveInfo) -> &'static str {
         match self {
@@ -33,7 +33,8 @@ impl CommandArgs {
         }
     }
 
-    /// The dictionary of arguments, spelled for `slave`. `reader` is the object that serves [`CommandArgs::content`].
+    /// The dictionary of arguments, spelled for `slave`. `reader` is the object that serves
+    /// [`CommandArgs::content`].
     #[must_use]
     pub fn to_value(&self, slave: &SlaveInfo, reader: Option<Luid>) -> Value {
         match self {

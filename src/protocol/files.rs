@@ -6,7 +6,8 @@ use crate::pb::{Luid, Value};
 
 use super::{ShellArgs, SlaveInfo};
 
-/// Most bytes that a slave asks a reader for at once; what real masters say, and far below the limit of strings.
+/// Most bytes that a slave asks a reader for at once; what real masters say, and far below the
+/// limit of strings.
 pub const BLOCK_BYTES: i64 = 16 * 1024;
 
 /// Arguments of `stat`.

@@ -1,10 +1,11 @@
 //! Job files: try jobs as they lie in a job directory (TJD-08 to TJD-10, PROTOCOL section 16).
 //!
-//! A file is a run of netstrings, `LENGTH:BYTES,`: first the version, then the fields of the job one by one
-//! (versions 1 to 4) or one JSON object (versions 5 and 6).
+//! A file is a run of netstrings, `LENGTH:BYTES,`: first the version, then the fields of the job
+//! one by one (versions 1 to 4) or one JSON object (versions 5 and 6).
 //!
-//! Invariant: a file that is not wholly understood is refused. A half-written file never becomes a job for
-//! fewer builders than were asked for (SB-08), and nothing that is in a file ends the caller (SB-07).
+//! Invariant: a file that is not wholly understood is refused. A half-written file never becomes a
+//! job for fewer builders than were asked for (SB-08), and nothing that is in a file ends the
+//! caller (SB-07).
 
 mod netstring;
 
@@ -26,7 +27,8 @@ const MAX_DEPTH: usize = 16;
 #[error("{0}")]
 pub struct BadJobfile(pub String);
 
-/// Reads a job file of any version, 1 to 6. Its size, which the caller limits, bounds how many builders it names.
+/// Reads a job file of any version, 1 to 6. Its size, which the caller limits, bounds how many
+/// builders it names.
 ///
 /// # Errors
 /// It is not one: TJD-09.
@@ -54,8 +56,8 @@ pub fn decode(file: &[u8]) -> Result<TryJob, BadJobfile> {
     Ok(job)
 }
 
-/// Writes a job file of the lowest version that can carry the job: 2, 3 with who, 4 with a comment, 5 with
-/// properties, 6 if then the diff is no text (CLI-02).
+/// Writes a job file of the lowest version that can carry the job: 2, 3 with who, 4 with a comment,
+/// 5 with properties, 6 if then the diff is no text (CLI-02).
 #[must_use]
 pub fn encode(job: &TryJob) -> Vec<u8> {
     if !job.properties.is_empty() {
@@ -168,7 +170,8 @@ fn name(fields: &mut Netstrings<'_>, what: &str) -> Result<String, BadJobfile> {
     }
 }
 
-/// A text that people read. Clients on Python 2 write it in the sender's encoding, whatever that is.
+/// A text that people read. Clients on Python 2 write it in the sender's encoding, whatever that
+/// is.
 fn remark(fields: &mut Netstrings<'_>, what: &str, limit: usize) -> Result<String, BadJobfile> {
     let text = String::from_utf8_lossy(fields.require(what)?);
     within(&text, what, limit)

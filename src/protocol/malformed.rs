@@ -1,7 +1,7 @@
 //! What a peer said makes no sense.
 
-/// A value of a peer that is not what the protocol asks for. The text names the place and what is there,
-/// for the peer's own error message and for our log.
+/// A value of a peer that is not what the protocol asks for. The text names the place and what is
+/// there, for the peer's own error message and for our log.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);

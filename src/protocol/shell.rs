@@ -1,8 +1,9 @@
 //! Arguments of `shell`, both ends (PROTOCOL section 10.2).
 //!
-//! A master has texts of its configuration, in UTF-8, and spells them for a slave. A slave reads byte
-//! strings, so that what is not UTF-8 reaches the program as its master meant it. Hence the type of
-//! the texts is a parameter: `String` where arguments are made, `Bytes` where they are read.
+//! A master has texts of its configuration, in UTF-8, and spells them for a slave. A slave reads
+//! byte strings, so that what is not UTF-8 reaches the program as its master meant it. Hence the
+//! type of the texts is a parameter: `String` where arguments are made, `Bytes` where they are
+//! read.
 
 use bytes::Bytes;
 
@@ -22,8 +23,8 @@ pub struct ShellArgs<T = String> {
     pub command: ShellCommand<T>,
     /// Directory below the builder's, or absolute.
     pub workdir: T,
-    /// Added to the slave's environment; a value of `None` removes the variable. The paths of a list
-    /// have [`PATH_SEPARATOR`] between them.
+    /// Added to the slave's environment; a value of `None` removes the variable. The paths of a
+    /// list have [`PATH_SEPARATOR`] between them.
     pub env: Vec<(T, Option<T>)>,
     /// Added where neither `env` nor the slave's own environment says otherwise.
     pub default_env: Vec<DefaultVariable>,
@@ -43,8 +44,8 @@ pub struct ShellArgs<T = String> {
     pub sigterm_time: Option<f64>,
     /// Signal that kills it, without `SIG`; the slave's default is KILL.
     pub interrupt_signal: Option<String>,
-    /// Whether to run it on a pseudo terminal; absent: as the slave is configured (a worker from 3.0
-    /// on is told no).
+    /// Whether to run it on a pseudo terminal; absent: as the slave is configured (a worker from
+    /// 3.0 on is told no).
     pub use_pty: Option<bool>,
     /// Whether the environment is shown in the log.
     pub log_environ: bool,
@@ -169,7 +170,8 @@ impl<T: AsRef<[u8]>> ShellArgs<T> {
             (key("maxTime"), seconds_value(self.max_time)),
             (key("logEnviron"), Value::Bool(self.log_environ)),
         ];
-        // A worker asserts that this is a boolean; older slaves know a third value (PROTOCOL section 9.6).
+        // A worker asserts that this is a boolean; older slaves know a third value (PROTOCOL
+        // section 9.6).
         let pty = match self.use_pty {
             Some(yes) => Value::Bool(yes),
             None if is_worker => {

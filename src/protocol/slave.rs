@@ -14,14 +14,15 @@ const ENTRY_COST: usize = 64;
 /// Longest text that is kept; a real environment variable or info file is far below.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
-/// Under what name the native slave tells whether it wants a pseudo terminal for commands that leave it to the slave.
-/// Workers of Buildbot have no such setting.
+/// Under what name the native slave tells whether it wants a pseudo terminal for commands that
+/// leave it to the slave. Workers of Buildbot have no such setting.
 pub const USE_PTY: &str = "usepty";
 
 /// A slave as it described itself when it attached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlaveInfo {
-    /// `admin`, `host`, `access_uri`, `basedir`, `system`, `version` …: the texts of its info, without final newlines.
+    /// `admin`, `host`, `access_uri`, `basedir`, `system`, `version` …: the texts of its info,
+    /// without final newlines.
     pub texts: Arc<BTreeMap<String, String>>,
     /// Those that its environment has; of the rest of its environment nothing is kept.
     pub prompts: BTreeSet<PromptVariable>,
@@ -47,7 +48,8 @@ impl SlaveInfo {
         }
     }
 
-    /// From a slave's answers to `getSlaveInfo`, `getVersion` and `getCommands`, each absent if the call failed.
+    /// From a slave's answers to `getSlaveInfo`, `getVersion` and `getCommands`, each absent if the
+    /// call failed.
     #[must_use]
     pub fn of_slave(
         info: Option<&Value>,

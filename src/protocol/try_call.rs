@@ -1,20 +1,23 @@
 //! The calls of try clients, both ends (PROTOCOL section 13.1).
 //!
-//! `try` came with four to nine arguments in the course of time; each form is known by its number of arguments. Clients
-//! from 0.7.4 to 4.3 are understood; what we send is the form of 0.8.5 to 4.3.
+//! `try` came with four to nine arguments in the course of time; each form is known by its number
+//! of arguments. Clients from 0.7.4 to 4.3 are understood; what we send is the form of 0.8.5 to
+//! 4.3.
 //!
 //! # What this project's own client and master add
 //!
-//! A client that knows them calls [`EXTENSIONS`] first, which other masters answer with an `AttributeError`.
+//! A client that knows them calls [`EXTENSIONS`] first, which other masters answer with an
+//! `AttributeError`.
 //!
-//! - `tryExtensions()` answers with a list of texts: `"errors"`, `"chunks"`, `"sets"`. From then on a refused job is
-//!   answered with an exception whose text is the reason. (Others get what their clients can bear: an exception makes
-//!   that of 4.x hang.)
+//! - `tryExtensions()` answers with a list of texts: `"errors"`, `"chunks"`, `"sets"`. From then on
+//!   a refused job is answered with an exception whose text is the reason. (Others get what their
+//!   clients can bear: an exception makes that of 4.x hang.)
 //! - `tryPatchChunk(BYTES)` keeps a part of a patch that is too large for one string, of at most
-//!   [`MAX_CHUNK_BYTES`]; answers `None`. The parts are put together, up to [`MAX_PATCH_BYTES`]. The next `try` on the
-//!   connection has them before what it brings itself, which is usually the patch `(LEVEL, None)`.
-//! - `getBuildSet(ID)` answers with the buildset status of a job that the same user handed in before, or `None`
-//!   (TUP-06); ID is what `getID()` of the buildset status said.
+//!   [`MAX_CHUNK_BYTES`]; answers `None`. The parts are put together, up to [`MAX_PATCH_BYTES`].
+//!   The next `try` on the connection has them before what it brings itself, which is usually the
+//!   patch `(LEVEL, None)`.
+//! - `getBuildSet(ID)` answers with the buildset status of a job that the same user handed in
+//!   before, or `None` (TUP-06); ID is what `getID()` of the buildset status said.
 
 use std::collections::BTreeMap;
 
@@ -107,8 +110,9 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
     })
 }
 
-/// How the client that calls `try` with `args` spells text; also where they make no other sense. The project is always
-/// a text, if only an empty one, in the forms that have it (PROTOCOL section 6).
+/// How the client that calls `try` with `args` spells text; also where they make no other sense.
+/// The project is always a text, if only an empty one, in the forms that have it (PROTOCOL section
+/// 6).
 #[must_use]
 pub fn spelling(args: &[Value]) -> TextStyle {
     match args.get(4).map(Value::unshared) {
@@ -117,8 +121,8 @@ pub fn spelling(args: &[Value]) -> TextStyle {
     }
 }
 
-/// The arguments of `try` as clients from 0.8.5 to 4.3 give them, with texts spelled in `style`: unicode for masters
-/// from 0.9 on, while earlier ones take both as long as there is only ASCII.
+/// The arguments of `try` as clients from 0.8.5 to 4.3 give them, with texts spelled in `style`:
+/// unicode for masters from 0.9 on, while earlier ones take both as long as there is only ASCII.
 #[must_use]
 pub fn encode_try(job: &TryJob, style: TextStyle) -> Vec<Value> {
     let maybe = |text: &str| match text {

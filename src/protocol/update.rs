@@ -1,4 +1,5 @@
-//! What a running command says, and how: the argument of `update`, both ends (PROTOCOL sections 9.3 and 10.1).
+//! What a running command says, and how: the argument of `update`, both ends (PROTOCOL sections 9.3
+//! and 10.1).
 
 use bytes::Bytes;
 
@@ -72,8 +73,8 @@ pub fn decode_updates(list: &Value) -> Result<Vec<Numbered>, Malformed> {
     Ok(updates)
 }
 
-/// Spells `updates` as slaves do, one dictionary each. Masters from 0.9 on decode strictly, so that for
-/// [`TextStyle::Unicode`] output that is not UTF-8 is replaced here.
+/// Spells `updates` as slaves do, one dictionary each. Masters from 0.9 on decode strictly, so that
+/// for [`TextStyle::Unicode`] output that is not UTF-8 is replaced here.
 #[must_use]
 pub fn encode_updates(updates: &[Update], style: TextStyle) -> Value {
     let items = updates.iter().map(|update| {

@@ -19,8 +19,8 @@ pub struct Effects {
     pub states: Vec<(SchedulerName, Option<Value>)>,
     /// Schedulers whose due time may have changed.
     pub touched: Vec<SchedulerIx>,
-    /// What each scheduler made of the change it was offered, in the order of the configuration; empty after
-    /// other events.
+    /// What each scheduler made of the change it was offered, in the order of the configuration;
+    /// empty after other events.
     pub decisions: Vec<(SchedulerName, Decision)>,
     /// What went wrong, and with which scheduler (CHG-05).
     pub problems: Vec<(SchedulerName, String)>,

@@ -1,9 +1,10 @@
 //! What schedulers will do: the registry under a clock that jumps from event to event.
 //!
-//! [`Foresight`] drives the very [`Registry`] of the daemon, in the order in which the core does: timers that are
-//! due, those of one moment in the order of the configuration; then the change that comes at that moment; what
-//! follows from sets after the sets. A test of the core compares the two. The clocks here are never wrong,
-//! and each set has finished with success when it is submitted.
+//! [`Foresight`] drives the very [`Registry`] of the daemon, in the order in which the core does:
+//! timers that are due, those of one moment in the order of the configuration; then the change that
+//! comes at that moment; what follows from sets after the sets. A test of the core compares the
+//! two. The clocks here are never wrong, and each set has finished with success when it is
+//! submitted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::Peekable;
@@ -15,8 +16,8 @@ use super::registry::Registry;
 use crate::config::SchedulerConfig;
 use crate::model::{Change, SchedulerName, Timestamp};
 
-/// What schedulers do from a start to an end, one thing after the other. Nothing is worked out before it
-/// is asked for, so that the end may be far.
+/// What schedulers do from a start to an end, one thing after the other. Nothing is worked out
+/// before it is asked for, so that the end may be far.
 #[derive(Debug)]
 pub struct Foresight<I: Iterator<Item = Arc<Change>>> {
     registry: Registry,

@@ -1,5 +1,5 @@
-//! What a scheduler of any kind can be asked and told. Each kind is a type with its settings and its state, and says
-//! only in what it differs from one that waits for nothing by itself.
+//! What a scheduler of any kind can be asked and told. Each kind is a type with its settings and
+//! its state, and says only in what it differs from one that waits for nothing by itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,7 +37,8 @@ pub(super) trait Scheduler: fmt::Debug + Send + Sync {
         Outcome::default()
     }
 
-    /// One of its sets has finished or could not be made; says whether its due time may be another one now.
+    /// One of its sets has finished or could not be made; says whether its due time may be another
+    /// one now.
     fn on_set_finished(&mut self, _stamp: &SourceStamp, _now: Moment) -> bool {
         false
     }

@@ -34,15 +34,15 @@ pub(super) fn start(settings: &SchedulerKind, now: Moment) -> Box<dyn Scheduler>
     }
 }
 
-/// The runs by the clock of a scheduler that starts at `from`: a Periodic runs then, a Nightly later than that. None if
-/// it is of a kind that does not look at the clock.
+/// The runs by the clock of a scheduler that starts at `from`: a Periodic runs then, a Nightly
+/// later than that. None if it is of a kind that does not look at the clock.
 #[must_use]
 pub fn runs(settings: &SchedulerKind, from: Timestamp) -> Option<Box<dyn Iterator<Item = Run>>> {
     start(settings, from.into()).runs(from)
 }
 
-/// When a scheduler runs next by the clock after `now`, if its last set was made at `last`, for those who look at a
-/// master that does not run.
+/// When a scheduler runs next by the clock after `now`, if its last set was made at `last`, for
+/// those who look at a master that does not run.
 #[must_use]
 pub fn next_run_of(
     settings: &SchedulerKind,

@@ -22,8 +22,8 @@ use crate::model::{
 pub struct Registry {
     entries: Vec<Entry>,
     by_name: HashMap<SchedulerName, SchedulerIx>,
-    /// Those that wait for another, in the order of the configuration (SCB-05). They are found by name, so
-    /// that they follow whatever has that name (DEP-06).
+    /// Those that wait for another, in the order of the configuration (SCB-05). They are found by
+    /// name, so that they follow whatever has that name (DEP-06).
     watchers: HashMap<SchedulerName, Vec<SchedulerIx>>,
 }
 
@@ -44,7 +44,8 @@ impl Registry {
         changes: &BTreeMap<ChangeNumber, Arc<Change>>,
         now: Moment,
     ) -> (Self, Effects) {
-        // A change that arrived after the present did so by a clock that was wrong, and counts as now (TIM-07).
+        // A change that arrived after the present did so by a clock that was wrong, and counts as
+        // now (TIM-07).
         let arrival = |change: &Arc<Change>| Arrival {
             change: Arc::clone(change),
             at: now.steady_of(change.arrived_at).min(now.steady),
@@ -64,8 +65,9 @@ impl Registry {
         (Self::of(entries), effects)
     }
 
-    /// Goes on with other settings: who has the same as before is left alone (SCB-09); who has the name and the
-    /// kind of one that was there takes over what that one had (SCB-10); the others start or end.
+    /// Goes on with other settings: who has the same as before is left alone (SCB-09); who has the
+    /// name and the kind of one that was there takes over what that one had (SCB-10); the others
+    /// start or end.
     pub fn reconfigure(&mut self, configs: &[Arc<SchedulerConfig>], now: Moment) -> Effects {
         let mut effects = Effects::default();
         let old = std::mem::take(self).entries.into_iter();
@@ -131,8 +133,8 @@ impl Registry {
         effects
     }
 
-    /// A set of `scheduler` has finished, or could not be made: with success its watchers build the same
-    /// (SCB-05, DEP-03), unless the scheduler is gone meanwhile (SCB-06).
+    /// A set of `scheduler` has finished, or could not be made: with success its watchers build the
+    /// same (SCB-05, DEP-03), unless the scheduler is gone meanwhile (SCB-06).
     pub fn on_set_finished(
         &mut self,
         scheduler: &SchedulerName,
@@ -214,8 +216,8 @@ impl Registry {
             .collect()
     }
 
-    /// The future builds of a scheduler, for people, earliest first (SCB-04). Those of a Dependent are its
-    /// upstream's.
+    /// The future builds of a scheduler, for people, earliest first (SCB-04). Those of a Dependent
+    /// are its upstream's.
     #[must_use]
     pub fn pending_build_times(&self, name: &SchedulerName, now: Moment) -> Vec<Timestamp> {
         let mut name = name;
@@ -239,11 +241,12 @@ impl Registry {
         entry.map_or(Vec::new(), |e| e.kind.sub_schedulers(name.as_str()))
     }
 
-    /// The set that the try scheduler `name` makes of `job`; `user` is who has logged in to hand it in.
+    /// The set that the try scheduler `name` makes of `job`; `user` is who has logged in to hand it
+    /// in.
     ///
     /// # Errors
-    /// A sentence for the sender: there is no such try scheduler, or the job names a builder that is not
-    /// its (TRY-02).
+    /// A sentence for the sender: there is no such try scheduler, or the job names a builder that
+    /// is not its (TRY-02).
     pub fn try_submission(
         &self,
         name: &SchedulerName,

@@ -1,8 +1,8 @@
 //! Under which names schedulers are remembered.
 //!
-//! A scheduler is one entry of the state under its name. One that has parts, as an AnyBranch has branches, has an
-//! entry for each: its name, a line break, the name of the part. Names in the configuration have no line
-//! breaks, so that nobody gets in the way of another.
+//! A scheduler is one entry of the state under its name. One that has parts, as an AnyBranch has
+//! branches, has an entry for each: its name, a line break, the name of the part. Names in the
+//! configuration have no line breaks, so that nobody gets in the way of another.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,10 @@
-//! The next run of a `Nightly`, computed instead of searched for minute by minute (NIG-02 to NIG-05, NIG-11).
+//! The next run of a `Nightly`, computed instead of searched for minute by minute (NIG-02 to
+//! NIG-05, NIG-11).
 //!
-//! Between two changes of a zone's offset local time runs evenly, so the first local minute that matches
-//! there is a matter of the calendar alone. The search goes from one such stretch to the next, in
-//! the order of absolute time: what clocks skip is in none of them, what they show twice is in two.
+//! Between two changes of a zone's offset local time runs evenly, so the first local minute that
+//! matches there is a matter of the calendar alone. The search goes from one such stretch to the
+//! next, in the order of absolute time: what clocks skip is in none of them, what they show twice
+//! is in two.
 
 use chrono::{DateTime, Datelike, NaiveDate};
 
@@ -100,7 +102,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The first instant later than `known` and not later than `bound` at which the offset is another one.
+    /// The first instant later than `known` and not later than `bound` at which the offset is
+    /// another one.
     fn first_change(&self, known: i64, bound: i64) -> Option<i64> {
         let offset = self.zone.offset_at(known);
         let mut same = known;
@@ -216,7 +219,8 @@ fn next_minute(after: i64, offset: i64) -> i64 {
     ((after + offset).div_euclid(60) + 1) * 60 - offset
 }
 
-/// Seconds since the epoch; fractions are dropped (NIG-03). Far away from any calendar it stays there.
+/// Seconds since the epoch; fractions are dropped (NIG-03). Far away from any calendar it stays
+/// there.
 fn whole_seconds(at: Timestamp) -> i64 {
     at.0.div_euclid(1_000_000).clamp(-FAR, FAR)
 }
@@ -238,9 +242,10 @@ fn days_to(year: i32) -> i64 {
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
-/// The offset is looked at in steps of so many seconds. Two changes that undo each other are further apart than
-/// this in every zone since 1970, which a test proves.
+/// The offset is looked at in steps of so many seconds. Two changes that undo each other are
+/// further apart than this in every zone since 1970, which a test proves.
 pub(super) const STRIDE: i64 = 6 * DAY;
 
-/// Seconds from the epoch to the end of the years 9999, and as many back: chrono's calendar reaches further.
+/// Seconds from the epoch to the end of the years 9999, and as many back: chrono's calendar reaches
+/// further.
 const FAR: i64 = 253_402_300_799;

@@ -1,5 +1,5 @@
-//! What schedulers build that look at the clock: the latest of their branch, or the changes since the last time
-//! (NIG-12, PER-06).
+//! What schedulers build that look at the clock: the latest of their branch, or the changes since
+//! the last time (NIG-12, PER-06).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use crate::model::{Change, ChangeNumber, Decision, Instead, Moment, SourceStamp,
 pub(super) struct Gathered(Waiting);
 
 impl Gathered {
-    /// Takes a change into account that arrives `now`, which may wait for the next run then, at `at`.
+    /// Takes a change into account that arrives `now`, which may wait for the next run then, at
+    /// `at`.
     pub(super) fn on_change(
         &mut self,
         what: &TimedBuild,

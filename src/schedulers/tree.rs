@@ -1,4 +1,5 @@
-//! One tree of a `Scheduler` or an `AnyBranch`: builds when the tree has been still for a while (section 4).
+//! One tree of a `Scheduler` or an `AnyBranch`: builds when the tree has been still for a while
+//! (section 4).
 //!
 //! ```text
 //!            important change                      due
@@ -8,8 +9,9 @@
 //! ```
 //! Unimportant changes are remembered in both states and move nothing (SCH-09, SCH-10).
 //!
-//! When a set is due follows from the changes that wait and from the last set, and is never stored (TIM-06). All times
-//! here are steady ones, so that a wall clock that is set neither starves nor hurries anybody (TIM-07).
+//! When a set is due follows from the changes that wait and from the last set, and is never stored
+//! (TIM-06). All times here are steady ones, so that a wall clock that is set neither starves nor
+//! hurries anybody (TIM-07).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +61,8 @@ pub(super) struct Stored {
 }
 
 impl TreeState {
-    /// Takes the time of the last set over, if it still matters. What lies ahead is the work of a wrong clock, and
-    /// counts as now.
+    /// Takes the time of the last set over, if it still matters. What lies ahead is the work of a
+    /// wrong clock, and counts as now.
     pub(super) fn take_over_last(&mut self, settings: &TreeStable, last: Timestamp, now: Moment) {
         let last = now.steady_of(last).min(now.steady);
         let matters = |timer| last + timer > now.steady;
@@ -69,7 +71,8 @@ impl TreeState {
         }
     }
 
-    /// Takes a change over that has waited (SCB-10); they come in order, and [`TreeState::resume`] follows.
+    /// Takes a change over that has waited (SCB-10); they come in order, and [`TreeState::resume`]
+    /// follows.
     pub(super) fn take_over(&mut self, settings: &TreeStable, arrival: &Arrival, important: bool) {
         self.add(settings, arrival.clone(), important);
     }
@@ -174,9 +177,10 @@ impl TreeState {
         moves
     }
 
-    /// Reckons when the set is due from what waits (TIM-03 to TIM-05): when the tree has been still for the timer, or in
-    /// a second if that is past (SCH-05); a timer after the last set at the soonest, since only old times make it
-    /// sooner; and at the end of the longest wait in any case.
+    /// Reckons when the set is due from what waits (TIM-03 to TIM-05): when the tree has been still
+    /// for the timer, or in a second if that is past (SCH-05); a timer after the last set at the
+    /// soonest, since only old times make it sooner; and at the end of the longest wait in any
+    /// case.
     fn reckon(&mut self, settings: &TreeStable, now: Timestamp) {
         let timer = settings.tree_stable_timer.unwrap_or_default();
         let Some(wait) = &mut self.wait else {

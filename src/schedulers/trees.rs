@@ -1,9 +1,10 @@
-//! What `Scheduler` and `AnyBranch` share: a [`TreeState`] for each tree that has changes (sections 4 and 5, CBS-02).
+//! What `Scheduler` and `AnyBranch` share: a [`TreeState`] for each tree that has changes (sections
+//! 4 and 5, CBS-02).
 //!
-//! Invariant: each sub-scheduler stands in the agenda once if it has a timer or is idle. One that has been idle
-//! for a day (no timer, no changes, no unfinished set) goes away, and nothing is lost with it (ANY-06).
-//! Each is remembered under a name of its own, so that a change writes what its tree waits with, not what
-//! all do.
+//! Invariant: each sub-scheduler stands in the agenda once if it has a timer or is idle. One that
+//! has been idle for a day (no timer, no changes, no unfinished set) goes away, and nothing is lost
+//! with it (ANY-06). Each is remembered under a name of its own, so that a change writes what its
+//! tree waits with, not what all do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

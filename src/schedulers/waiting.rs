@@ -33,7 +33,8 @@ pub(super) struct Tree {
     pub(super) place: Option<[String; 3]>,
 }
 
-/// The form in which they are stored. The store finds the changes it must hand back under `changes`.
+/// The form in which they are stored. The store finds the changes it must hand back under
+/// `changes`.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct StoredChanges {
     #[serde(default)]
@@ -48,8 +49,9 @@ impl Waiting {
         self.0.push(One { arrival, important });
     }
 
-    /// Takes the stamps to build. A stamp is of one tree, or at least of one branch (SST-03), so where several
-    /// wait, each is a set; one with only unimportant changes goes on waiting (SCH-10).
+    /// Takes the stamps to build. A stamp is of one tree, or at least of one branch (SST-03), so
+    /// where several wait, each is a set; one with only unimportant changes goes on waiting
+    /// (SCH-10).
     pub(super) fn take_stamps(&mut self, separate: bool) -> Vec<SourceStamp> {
         let mut trees: Vec<Vec<One>> = Vec::new();
         let mut places: BTreeMap<Tree, usize> = BTreeMap::new();
@@ -76,8 +78,8 @@ impl Waiting {
         stamps
     }
 
-    /// Takes over what was stored, as far as it is still `wanted`; gives the numbers of changes that are
-    /// nowhere to be found.
+    /// Takes over what was stored, as far as it is still `wanted`; gives the numbers of changes
+    /// that are nowhere to be found.
     pub(super) fn restore(
         &mut self,
         stored: &StoredChanges,
@@ -181,8 +183,8 @@ pub(super) fn gone(missing: &[ChangeNumber]) -> String {
     format!("changes it waits with are gone: {}", numbers.join(", "))
 }
 
-/// Whether `change` is on `branch`, unless the filter speaks of branches, and passes the filter (SCH-02,
-/// SCH-12). The default branch and an empty name are two (CHG-02).
+/// Whether `change` is on `branch`, unless the filter speaks of branches, and passes the filter
+/// (SCH-02, SCH-12). The default branch and an empty name are two (CHG-02).
 pub(super) fn wants(branch: Option<&str>, rules: &ChangeRules, change: &Change) -> bool {
     check(branch, rules, change).is_ok()
 }

@@ -1,8 +1,8 @@
 //! Mail about slaves that are missing (SLV-07, LAT-04).
 //!
-//! Who is mailed, and how, is what the configuration in force says. A mail is given to a program, as
-//! `sendmail` takes it, which has a queue of its own. A mail that the program does not take is kept while
-//! the master runs, and given to the program again after growing pauses (STA-04).
+//! Who is mailed, and how, is what the configuration in force says. A mail is given to a program,
+//! as `sendmail` takes it, which has a queue of its own. A mail that the program does not take is
+//! kept while the master runs, and given to the program again after growing pauses (STA-04).
 
 use std::fmt::Write as _;
 use std::future::Future;

@@ -1,6 +1,7 @@
 //! Those who follow what happens: the status objects of Perspective Broker clients, and mail.
 //!
-//! Invariants: who follows cannot slow the master down, and is told nothing that is not on record or on its way there.
+//! Invariants: who follows cannot slow the master down, and is told nothing that is not on record
+//! or on its way there.
 
 pub mod mail;
 pub mod pb;

@@ -321,7 +321,8 @@ fn change_added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
     })
 }
 
-/// Schedulers that came to the same decision one after the other share it: most are not concerned by a change.
+/// Schedulers that came to the same decision one after the other share it: most are not concerned
+/// by a change.
 fn in_runs(decisions: &[(SchedulerName, Decision)]) -> Vec<(Decision, Vec<&SchedulerName>)> {
     decisions
         .chunk_by(|(_, one), (_, next)| one == next)
@@ -377,8 +378,8 @@ fn set_submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
     Ok(1)
 }
 
-/// Copies the diff of another set within the file, since that set may be pruned before this one. If it is pruned already,
-/// the diff stays empty, which no diff is; a build that needs it fails.
+/// Copies the diff of another set within the file, since that set may be pruned before this one. If
+/// it is pruned already, the diff stays empty, which no diff is; a build that needs it fails.
 fn patch_kept(conn: &Connection, set: SetId, body: &PatchBody) -> rusqlite::Result<usize> {
     match body {
         PatchBody::Given(diff) => conn

@@ -1,5 +1,5 @@
-//! What the steps of each builder are expected to take (PRG-03, PRG-04): a few rows of each builder, all of them replaced
-//! after a build that succeeded.
+//! What the steps of each builder are expected to take (PRG-03, PRG-04): a few rows of each
+//! builder, all of them replaced after a build that succeeded.
 
 use std::collections::BTreeMap;
 

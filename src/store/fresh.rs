@@ -1,7 +1,7 @@
 //! A base directory without a state: of a new master, or of one that has lost it.
 //!
-//! A state that is gone cannot be told from one that never was, except by the logs of builds beside it. A master that began to
-//! count anew beside them would mix new builds with old ones.
+//! A state that is gone cannot be told from one that never was, except by the logs of builds beside
+//! it. A master that began to count anew beside them would mix new builds with old ones.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +14,9 @@ use super::column::int;
 use super::lock::Lock;
 use super::{Store, StoreError, schema};
 
-/// Makes a state in `basedir` that knows nothing but which numbers the builds have of which there are logs, so that new builds get
-/// others. Returns the first free number in each directory of `builders/`.
+/// Makes a state in `basedir` that knows nothing but which numbers the builds have of which there
+/// are logs, so that new builds get others. Returns the first free number in each directory of
+/// `builders/`.
 ///
 /// # Errors
 /// There is a state already, a master runs, or it cannot be written.

@@ -1,10 +1,11 @@
 //! State in one SQLite file in the base directory: one writer thread with group commit, readers on
 //! connections of their own (WAL).
 //!
-//! Invariants: every write is an [`crate::model::Op`]; the ops of one ticket are one transaction; tickets are
-//! committed in order, many per commit, with `synchronous = FULL`; a ticket is confirmed only after its
-//! commit. Ops without a ticket may wait a little for the next commit. The lock on the state, not
-//! a pid file, says "already running". SQL is static text next to its function.
+//! Invariants: every write is an [`crate::model::Op`]; the ops of one ticket are one transaction;
+//! tickets are committed in order, many per commit, with `synchronous = FULL`; a ticket is
+//! confirmed only after its commit. Ops without a ticket may wait a little for the next commit. The
+//! lock on the state, not a pid file, says "already running". SQL is static text next to its
+//! function.
 //!
 //! Start reading at `migrations/0001.sql`, then `apply` (what each op writes), `recover` (what a
 //! start reads and repairs), [`writer`], and [`prune`] for what goes again.

@@ -1,13 +1,15 @@
-//! What goes because it is beyond a horizon (MAS-08): how it is found, and what [`Op::Pruned`](crate::model::Op::Pruned)
-//! writes.
+//! What goes because it is beyond a horizon (MAS-08): how it is found, and what
+//! [`Op::Pruned`](crate::model::Op::Pruned) writes.
 //!
-//! It is found from the oldest on, a page at a time: one page is one transaction, so that no other write waits
-//! for long. What is found may go whatever happens until it does: a build that has ended, a set that has finished and a change
-//! that no scheduler and no open set has will never be needed again. The last build of a builder that has ended always stays, and so
-//! does the last one that was no try.
+//! It is found from the oldest on, a page at a time: one page is one transaction, so that no other
+//! write waits for long. What is found may go whatever happens until it does: a build that has
+//! ended, a set that has finished and a change that no scheduler and no open set has will never be
+//! needed again. The last build of a builder that has ended always stays, and so does the last one
+//! that was no try.
 //!
-//! Rows go first. The directories of their logs are noted in the same transaction, and crossed out when they are gone
-//! from the disk, so that none is forgotten when the master is killed in between.
+//! Rows go first. The directories of their logs are noted in the same transaction, and crossed out
+//! when they are gone from the disk, so that none is forgotten when the master is killed in
+//! between.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -110,7 +112,8 @@ impl State {
         })
     }
 
-    /// Sets with requests of `builder` that ended without a build and are older than those of the builds that stay.
+    /// Sets with requests of `builder` that ended without a build and are older than those of the
+    /// builds that stay.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -179,8 +182,9 @@ impl State {
         })
     }
 
-    /// Directories of logs that the state has forgotten, after the one of this name, and whether another build has its
-    /// logs there meanwhile: a builder may have the directory that another one had before.
+    /// Directories of logs that the state has forgotten, after the one of this name, and whether
+    /// another build has its logs there meanwhile: a builder may have the directory that another
+    /// one had before.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -287,8 +291,8 @@ fn remove_set(conn: &Connection, set: SetId) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Looks at a page of rows (id, number, time); ends early when `look` says that nothing more is beyond. Returns the number
-/// at which to go on.
+/// Looks at a page of rows (id, number, time); ends early when `look` says that nothing more is
+/// beyond. Returns the number at which to go on.
 fn walk(
     conn: &Connection,
     sql: &str,

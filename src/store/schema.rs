@@ -241,7 +241,8 @@ mod tests {
         assert_eq!(version(&open(&dir).unwrap()).unwrap(), known());
     }
 
-    /// A state as version 1 left it: a change, a set of it that a client named, and one without either.
+    /// A state as version 1 left it: a change, a set of it that a client named, and one without
+    /// either.
     const FILLED_1: &str = r#"
         INSERT INTO change VALUES (7, 100, 90, NULL, 'zoë', 'fix', 'r7', NULL, '', '', '', NULL, '',
             NULL, '["a.c"]', '{}');

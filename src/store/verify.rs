@@ -50,7 +50,8 @@ pub struct KnownLog {
 }
 
 impl State {
-    /// What is wrong with the state of a master: damage to its file, and rows that refer to rows that are not there.
+    /// What is wrong with the state of a master: damage to its file, and rows that refer to rows
+    /// that are not there.
     ///
     /// # Errors
     /// It cannot be read for another reason than damage.

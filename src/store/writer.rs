@@ -1,10 +1,11 @@
 //! Opening the state, and writing to it.
 //!
 //! One thread owns the connection and drives [`Batches`]. It takes everything that waits, writes it
-//! in one transaction and confirms the last ticket after the commit. While the disk refuses, it keeps the same
-//! transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and those who
-//! hand in more wait once `MAX_WAITING_OPS` are waiting. The core alone never waits: it may go beyond the limit, and
-//! instead nobody new is let in to it until there is [room](Writer::room) again.
+//! in one transaction and confirms the last ticket after the commit. While the disk refuses, it
+//! keeps the same transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and
+//! those who hand in more wait once `MAX_WAITING_OPS` are waiting. The core alone never waits: it
+//! may go beyond the limit, and instead nobody new is let in to it until there is
+//! [room](Writer::room) again.
 
 mod batches;
 
@@ -54,8 +55,8 @@ impl Store {
         Ok((Self { conn, path, lock }, recovered))
     }
 
-    /// Starts the writer thread. `confirm` is called on it after each commit with the last ticket that
-    /// is durable now, which confirms all before it.
+    /// Starts the writer thread. `confirm` is called on it after each commit with the last ticket
+    /// that is durable now, which confirms all before it.
     ///
     /// # Errors
     /// The thread cannot be started.
@@ -101,8 +102,9 @@ impl Writer {
         &self.reader
     }
 
-    /// Hands in ops in order; waits while the writer is far behind. With a ticket the ops are committed soon and then
-    /// confirmed; without, within a tenth of a second or with the next ticket.
+    /// Hands in ops in order; waits while the writer is far behind. With a ticket the ops are
+    /// committed soon and then confirmed; without, within a tenth of a second or with the next
+    /// ticket.
     ///
     /// Cancel-safe: nothing is written if it is dropped while waiting.
     pub async fn write(&self, ticket: Option<Ticket>, ops: Vec<Op>) {
@@ -146,7 +148,8 @@ impl Writer {
         }
     }
 
-    /// Whether the disk takes writes at present; while it does not, the writer retries and new changes are to be refused.
+    /// Whether the disk takes writes at present; while it does not, the writer retries and new
+    /// changes are to be refused.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.shared.is_healthy.load(Ordering::Relaxed)

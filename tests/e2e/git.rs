@@ -1,4 +1,5 @@
-//! Sources from a git repository on real slaves: changes, updates, and try jobs with every kind of patch.
+//! Sources from a git repository on real slaves: changes, updates, and try jobs with every kind of
+//! patch.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Try jobs through a job directory: dropped by hand and by real `buildbot tryserver`s, refused, and through kills.
+//! Try jobs through a job directory: dropped by hand and by real `buildbot tryserver`s, refused,
+//! and through kills.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -265,7 +266,8 @@ fn real_tryservers_of_0_8_and_4_3_drop_jobs_that_run() {
     }
 }
 
-/// A master with a local slave, a builder `full` and a try scheduler, whose directory is not there yet.
+/// A master with a local slave, a builder `full` and a try scheduler, whose directory is not there
+/// yet.
 fn prepare<'a>(sandbox: &'a Sandbox, settings: &str) -> Master<'a> {
     let steps = [step("ok", &["true"], "")];
     let setup = Setup::new(&steps).local_slave("here");

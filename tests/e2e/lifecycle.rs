@@ -1,4 +1,5 @@
-//! The life of a master: made, started, stopped, restarted, in the foreground and as a daemon; builds that are stopped.
+//! The life of a master: made, started, stopped, restarted, in the foreground and as a daemon;
+//! builds that are stopped.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -293,7 +294,8 @@ fn pid_file_of_a_killed_master_does_not_prevent_a_start() {
     let sandbox = Sandbox::new();
     let mut master = Master::start(&sandbox, &one_step("true").local_slave("here"));
     master.kill();
-    // As a master leaves it behind that was killed as a daemon; this process is alive, and no master.
+    // As a master leaves it behind that was killed as a daemon; this process is alive, and no
+    // master.
     let pid = std::process::id().to_string();
     fs::write(master.dir().join("buildmaster.pid"), pid).unwrap();
 
@@ -380,7 +382,8 @@ fn wait_until_ended(pid: Option<Pid>) {
     wait_until("the end of the daemon", || !is_alive(pid));
 }
 
-/// Whether a process runs. One that has ended may be known for a while yet, until whoever inherited it looks.
+/// Whether a process runs. One that has ended may be known for a while yet, until whoever inherited
+/// it looks.
 fn is_alive(pid: Option<Pid>) -> bool {
     let pid = pid.unwrap();
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -418,8 +421,8 @@ fn result(build: &Build) -> &str {
 /// PROMISES give a stop so long.
 const LONGEST_STOP: Duration = Duration::from_secs(5);
 
-/// Change sources, and changes that each of them sends without waiting: more than may wait for the disk, of which each
-/// change takes several places.
+/// Change sources, and changes that each of them sends without waiting: more than may wait for the
+/// disk, of which each change takes several places.
 const SENDERS: usize = 40;
 const AT_ONCE: usize = 64;
 

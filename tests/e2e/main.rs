@@ -1,11 +1,13 @@
-//! End-to-end tests: the three programs as they are built, in a temporary directory, with each other and with real,
-//! unmodified Buildbot peers.
+//! End-to-end tests: the three programs as they are built, in a temporary directory, with each
+//! other and with real, unmodified Buildbot peers.
 //!
-//! The peers are installed by `tests/peers.sh`; a test whose peer cannot be had on this machine says so and passes,
-//! unless `REQUIRE_PEERS=1`. `SLOW_TESTS=1` makes the long tests run in full size.
+//! The peers are installed by `tests/peers.sh`; a test whose peer cannot be had on this machine
+//! says so and passes, unless `REQUIRE_PEERS=1`. `SLOW_TESTS=1` makes the long tests run in full
+//! size.
 //!
-//! Nothing here sleeps to pass: a test waits for an event (a line of output, a state that `buildmaster show` prints)
-//! with a deadline that only a hung program reaches. Every process that a test starts is ended with it.
+//! Nothing here sleeps to pass: a test waits for an event (a line of output, a state that
+//! `buildmaster show` prints) with a deadline that only a hung program reaches. Every process that
+//! a test starts is ended with it.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::harness::{Master, Sandbox, Setup, shell};
 
-/// LOG-06: of what a build prints of its environment, and of what its log says about that, no part is a password.
+/// LOG-06: of what a build prints of its environment, and of what its log says about that, no part
+/// is a password.
 #[test]
 fn log_06_no_password_of_the_configuration_gets_into_the_environment_of_steps() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,5 @@
-//! People who are not meant to be here, or do nothing here, and what slaves and operators notice of them: nothing.
+//! People who are not meant to be here, or do nothing here, and what slaves and operators notice of
+//! them: nothing.
 
 use std::thread;
 

@@ -1,8 +1,10 @@
-//! The sweeps: changes as fast as the master takes them, slaves attached, and SIGKILL or SIGTERM at random moments.
+//! The sweeps: changes as fast as the master takes them, slaves attached, and SIGKILL or SIGTERM at
+//! random moments.
 //!
-//! What is checked at the end: every acknowledged change was built to its end exactly once by each builder, whether
-//! requests are merged or not, and none that was refused; no build number was used twice and no finished build changed
-//! afterwards; no command ran more often than there are builds that could have run it.
+//! What is checked at the end: every acknowledged change was built to its end exactly once by each
+//! builder, whether requests are merged or not, and none that was refused; no build number was used
+//! twice and no finished build changed afterwards; no command ran more often than there are builds
+//! that could have run it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -60,7 +62,8 @@ fn sweep(size: Size, end: impl Fn(&mut Master<'_>)) {
             })
             .collect();
         for number in 0..size.ends {
-            // Spread over the time in which changes come in, and once or twice over what is left to build.
+            // Spread over the time in which changes come in, and once or twice over what is left to
+            // build.
             wait_for_count(
                 &acknowledged,
                 size.changes * number / size.ends.saturating_sub(1).max(1),
@@ -146,9 +149,9 @@ fn slave_name(number: usize) -> String {
 const EACH: &str = "each";
 const MERGED: &str = "merged";
 
-/// Sends `count` changes over one connection after another, several on the way at a time, until all of them are
-/// acknowledged. One whose connection broke is sent anew as another change: nobody knows what became of it. So is one
-/// that a master refused because it is stopping.
+/// Sends `count` changes over one connection after another, several on the way at a time, until all
+/// of them are acknowledged. One whose connection broke is sent anew as another change: nobody
+/// knows what became of it. So is one that a master refused because it is stopping.
 fn send_all(sender: usize, count: usize, port: u16, acknowledged: &AtomicUsize) -> Vec<Sent> {
     let mut sent = Vec::new();
     let mut done = 0;
@@ -247,8 +250,8 @@ fn wait_until_all_built(master: &Master<'_>) {
 struct Seen(BTreeMap<(String, u64), Build>);
 
 impl Seen {
-    /// Looks at all builds, with or without a running master: a finished one must be as it was when it was seen
-    /// before, and no two have the same number.
+    /// Looks at all builds, with or without a running master: a finished one must be as it was when
+    /// it was seen before, and no two have the same number.
     fn look_at(&mut self, master: &Master<'_>) {
         let mut numbers = BTreeSet::new();
         for builder in [EACH, MERGED] {
@@ -288,7 +291,8 @@ impl Seen {
     }
 }
 
-/// Every acknowledged change is there, no refused one is, none is there twice; returns their numbers by revision.
+/// Every acknowledged change is there, no refused one is, none is there twice; returns their
+/// numbers by revision.
 fn check_changes(master: &Master<'_>, sent: &[Sent]) -> BTreeMap<String, u64> {
     let mut numbers = BTreeMap::new();
     for change in master.show::<ShownChange>(&["changes"]) {
@@ -308,8 +312,8 @@ fn check_changes(master: &Master<'_>, sent: &[Sent]) -> BTreeMap<String, u64> {
     numbers
 }
 
-/// Every change that is there was built to its end once by each builder. That holds for those which were not
-/// acknowledged as well: a change is taken with all its consequences or not at all.
+/// Every change that is there was built to its end once by each builder. That holds for those which
+/// were not acknowledged as well: a change is taken with all its consequences or not at all.
 fn check_builds(seen: &Seen, numbers: &BTreeMap<String, u64>, executions: &str) {
     for (revision, number) in numbers {
         for builder in [EACH, MERGED] {

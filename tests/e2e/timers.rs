@@ -1,9 +1,11 @@
-//! Schedulers under SIGKILL: timers run, changes wait, try jobs arrive, and the master is killed and started again.
+//! Schedulers under SIGKILL: timers run, changes wait, try jobs arrive, and the master is killed
+//! and started again.
 //!
-//! Each scheduler feeds a builder of its own that has its name, so that a request tells whose set it is of. What is
-//! checked is what a master that was never killed would have done: every acknowledged change is in one set of each
-//! scheduler that wants it (MAS-06, SCH-11); each success of a set is followed once by those that depend on it
-//! (DEP-07, MAS-07); each try job is built once; no tick comes twice (PER-06).
+//! Each scheduler feeds a builder of its own that has its name, so that a request tells whose set
+//! it is of. What is checked is what a master that was never killed would have done: every
+//! acknowledged change is in one set of each scheduler that wants it (MAS-06, SCH-11); each success
+//! of a set is followed once by those that depend on it (DEP-07, MAS-07); each try job is built
+//! once; no tick comes twice (PER-06).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;

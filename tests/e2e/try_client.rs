@@ -158,7 +158,8 @@ fn a_diff(sandbox: &Sandbox) -> std::path::PathBuf {
     sandbox.file("try.diff", diff)
 }
 
-/// A program that notes its arguments, drops the options of ssh and the host, and runs the rest here.
+/// A program that notes its arguments, drops the options of ssh and the host, and runs the rest
+/// here.
 pub(crate) fn stand_in_for_ssh(sandbox: &Sandbox) -> std::path::PathBuf {
     let script = format!(
         "#!/bin/sh\necho \"$*\" >'{}'\n\

@@ -1,4 +1,5 @@
-//! Try jobs over the wire: real `buildbot try`s of two lines, and a client that says exactly what a test wants said.
+//! Try jobs over the wire: real `buildbot try`s of two lines, and a client that says exactly what a
+//! test wants said.
 
 use std::io::Write;
 use std::path::Path;

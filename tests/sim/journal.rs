@@ -1,4 +1,5 @@
-//! The state in memory: applies ops as the store does, refuses what must never be written, and recovers.
+//! The state in memory: applies ops as the store does, refuses what must never be written, and
+//! recovers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -59,9 +59,10 @@ fn grace(rng: &mut StdRng) -> Duration {
     Duration::from_secs([0, 30, 600][rng.random_range(0..3)])
 }
 
-/// An order of all locks. Slaves use the first two, builders the next three, and steps what comes after those of their
-/// builder: so one configuration has no circle of what is held while something is waited for. The factories of its
-/// builders are named after its order, so that a build knows that of its configuration.
+/// An order of all locks. Slaves use the first two, builders the next three, and steps what comes
+/// after those of their builder: so one configuration has no circle of what is held while something
+/// is waited for. The factories of its builders are named after its order, so that a build knows
+/// that of its configuration.
 type Order = [&'static str; 6];
 
 const LOCKS: Order = ["l0", "l1", "l2", "l3", "l4", "l5"];
@@ -109,7 +110,8 @@ pub fn some_locks(rng: &mut StdRng, names: &[LockName]) -> Vec<LockAccess> {
     locks
 }
 
-/// One step stands for all: it names the locks that any of them may want, which are those after the builder's `own`.
+/// One step stands for all: it names the locks that any of them may want, which are those after the
+/// builder's `own`.
 fn factory(order: &Order, own: &[LockAccess]) -> Arc<FactoryConfig> {
     let is_own = |name: &&str| own.iter().any(|access| access.lock.as_str() == *name);
     let last = order.iter().rposition(is_own);

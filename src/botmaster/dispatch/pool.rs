@@ -8,12 +8,12 @@ use rand::rngs::StdRng;
 use crate::botmaster::ids::SlaveIx;
 use crate::config::SlaveChoice;
 
-/// So many slaves are compared when one with few builds is wanted; of more, so many at random. It bounds what a start
-/// costs, since loads change for all builders of a slave at once.
+/// So many slaves are compared when one with few builds is wanted; of more, so many at random. It
+/// bounds what a start costs, since loads change for all builders of a slave at once.
 const COMPARED: usize = 64;
 
-/// The slaves a builder may choose from. The order in `list` depends only on what was put in and taken out,
-/// so equal seeds choose alike.
+/// The slaves a builder may choose from. The order in `list` depends only on what was put in and
+/// taken out, so equal seeds choose alike.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     list: Vec<SlaveIx>,
@@ -24,7 +24,8 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// The builder has these slaves from now on, in this order. Those in the pool that are not among them come last.
+    /// The builder has these slaves from now on, in this order. Those in the pool that are not
+    /// among them come last.
     pub(super) fn set_order(&mut self, slaves: &[SlaveIx]) {
         self.rank = slaves.iter().enumerate().map(|(at, &s)| (s, at)).collect();
         self.sorted = self.list.iter().map(|&s| (self.rank_of(s), s)).collect();

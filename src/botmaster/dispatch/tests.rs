@@ -307,7 +307,8 @@ impl Pair {
         }
     }
 
-    /// Work and an available idle slave imply a match: the first turn, on a slave by the builder's rule.
+    /// Work and an available idle slave imply a match: the first turn, on a slave by the builder's
+    /// rule.
     fn start(&mut self) -> bool {
         let model = &mut self.model;
         let found = self.dispatch.next(|b, s| model.fits[b.0][s.0]);

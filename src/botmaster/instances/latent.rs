@@ -1,4 +1,5 @@
-//! The instance of a latent slave: rows 20 to 28 of section 13, and section 15, as far as the slave alone goes.
+//! The instance of a latent slave: rows 20 to 28 of section 13, and section 15, as far as the slave
+//! alone goes.
 //!
 //! ```text
 //!          chosen             on record         start answered
@@ -8,12 +9,12 @@
 //!    |                                       |  missing, idle, lost
 //!    +------------- stopped ------------- Stopping
 //! ```
-//! A slave-builder is LATENT when the slave is latent, wants its builder, and has no connection: there is nothing to keep
-//! about it, so that it cannot be lost with a connection (SB-21). What is kept is the mark of row 20, as the build
-//! that waits there.
+//! A slave-builder is LATENT when the slave is latent, wants its builder, and has no connection:
+//! there is nothing to keep about it, so that it cannot be lost with a connection (SB-21). What is
+//! kept is the mark of row 20, as the build that waits there.
 //!
-//! Invariants: who waits has no connection that is ready; every instance that was ever started is on record until a stop
-//! of it has succeeded; an answer about another instance changes nothing.
+//! Invariants: who waits has no connection that is ready; every instance that was ever started is
+//! on record until a stop of it has succeeded; an answer about another instance changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -94,7 +95,8 @@ impl Latent {
         self.failed_stops = (0, String::new());
     }
 
-    /// The configuration says how instances are stopped now. Answers whether that concerns this one.
+    /// The configuration says how instances are stopped now. Answers whether that concerns this
+    /// one.
     pub(super) fn take_stop(&mut self, stop: &InstanceStop) -> bool {
         let its = self.record.as_mut().map(|record| &mut record.stop);
         let Some(its) = its.filter(|its| its.means.is_type_of(&stop.means) && *its != stop) else {

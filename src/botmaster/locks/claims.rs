@@ -7,8 +7,8 @@ use crate::botmaster::AttemptId;
 use crate::config::LockMode;
 
 impl State {
-    /// Whether one more can hold it in this way, when these wait ahead. What is ahead is looked at no further
-    /// than needed.
+    /// Whether one more can hold it in this way, when these wait ahead. What is ahead is looked at
+    /// no further than needed.
     pub(super) fn admits<'a>(
         &self,
         mode: LockMode,
@@ -32,8 +32,9 @@ impl State {
 }
 
 impl Locks {
-    /// Gives locks to those who can have them, in order of arrival: those who wait at the `freed` ones as far as
-    /// they fit, and those who hold something already, since what they may pass may have changed.
+    /// Gives locks to those who can have them, in order of arrival: those who wait at the `freed`
+    /// ones as far as they fit, and those who hold something already, since what they may pass may
+    /// have changed.
     pub(super) fn grant(&mut self, freed: Vec<Instance>) -> Vec<Holder> {
         let mut candidates = self.nested.clone();
         for instance in freed {
@@ -42,7 +43,8 @@ impl Locks {
             }
             self.touched.insert(instance);
         }
-        // What one gets was counted as taken before for those behind it, so nobody can go on because of it.
+        // What one gets was counted as taken before for those behind it, so nobody can go on
+        // because of it.
         let mut granted = Vec::new();
         for number in candidates {
             let Some(waiting) = self.waiting.get(&number) else {
@@ -104,8 +106,8 @@ impl Locks {
         state.admits(mode, ahead.map(|(_, mode)| mode))
     }
 
-    /// Whether the waiter `from` waits, at one or more removes, for a lock that `owner` holds, whose own waiter
-    /// is `own`.
+    /// Whether the waiter `from` waits, at one or more removes, for a lock that `owner` holds,
+    /// whose own waiter is `own`.
     fn waits_for(&self, from: Number, own: Number, owner: AttemptId) -> bool {
         let mut seen = BTreeSet::from([own, from]);
         let mut to_do = vec![from];

@@ -38,8 +38,8 @@ impl Locks {
         wants.is_empty() || self.take(&Holder { owner, part }, &wants)
     }
 
-    /// The slaves with locks that were taken, given back or queued for since this was last asked, and
-    /// whether all locks of the slave are free (LCK-08).
+    /// The slaves with locks that were taken, given back or queued for since this was last asked,
+    /// and whether all locks of the slave are free (LCK-08).
     pub(in crate::botmaster) fn take_touched(&mut self) -> Vec<(SlaveIx, bool)> {
         let mut slaves: BTreeSet<SlaveIx> = std::mem::take(&mut self.slaves_touched);
         for instance in std::mem::take(&mut self.touched) {

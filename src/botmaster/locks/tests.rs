@@ -307,8 +307,8 @@ proptest! {
         prop_assert!(naive.waiting.is_empty() && t.is_empty() && t.instances.is_empty());
     }
 
-    /// Builds that hold locks while their steps wait for others: without circles of "held while waited for" all
-    /// come to their end, whatever is wanted together.
+    /// Builds that hold locks while their steps wait for others: without circles of "held while
+    /// waited for" all come to their end, whatever is wanted together.
     #[test]
     fn nobody_waits_for_ever(seed in any::<u64>()) {
         let mut rng = StdRng::seed_from_u64(seed);

@@ -1,7 +1,8 @@
 //! Slaves that stay away: announced once for each absence (SLV-07).
 //!
-//! Counted is from when the slave was attached last, also in an earlier run of the master; of one that never was, from
-//! when this master first knew it. A connection over which it is not attached changes nothing.
+//! Counted is from when the slave was attached last, also in an earlier run of the master; of one
+//! that never was, from when this master first knew it. A connection over which it is not attached
+//! changes nothing.
 
 use super::Roster;
 use crate::botmaster::Event;

@@ -185,8 +185,8 @@ impl Roster {
         }
     }
 
-    /// Marks the slave as to be shut down when it is idle, or no longer: it gets no new builds, and its
-    /// process is told to end when it has none (SLV-08).
+    /// Marks the slave as to be shut down when it is idle, or no longer: it gets no new builds, and
+    /// its process is told to end when it has none (SLV-08).
     pub(in crate::botmaster) fn set_graceful(
         &mut self,
         out: &mut Out,
@@ -295,8 +295,8 @@ impl Roster {
         }
     }
 
-    /// BLD-12: a connection that breaks while a build is being started on it is a failed start, like
-    /// a slave that refuses.
+    /// BLD-12: a connection that breaks while a build is being started on it is a failed start,
+    /// like a slave that refuses.
     fn note_lost_start(&mut self, out: &mut Out, slave: SlaveIx, why: &str) {
         let mut attachments = self.slaves[slave.0].slavebuilders.values();
         if !attachments.any(SlaveBuilder::is_before_start) {
@@ -326,8 +326,8 @@ impl Roster {
         out.send(SlaveCommand::Greet.to(session));
     }
 
-    /// The login is answered when every builder is attached that can be; only then does the slave take
-    /// builds, and is no longer missed.
+    /// The login is answered when every builder is attached that can be; only then does the slave
+    /// take builds, and is no longer missed.
     pub(super) fn complete_login(&mut self, out: &mut Out, slave: SlaveIx) {
         let known = self.change(out, slave);
         let is_attaching = |s: &&mut Session| s.phase == Phase::Attaching;
@@ -391,8 +391,8 @@ impl Roster {
         });
     }
 
-    /// Ends an attachment without telling the slave: its answers are void, and what waited for it is
-    /// told.
+    /// Ends an attachment without telling the slave: its answers are void, and what waited for it
+    /// is told.
     pub(super) fn detach(&mut self, out: &mut Out, slave: SlaveIx, builder: BuilderIx, why: &str) {
         let Some(attachment) = self.take_attachment(out, slave, builder) else {
             return;

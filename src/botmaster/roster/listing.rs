@@ -1,14 +1,14 @@
 //! What becomes of the builders that a slave is told (rows 1, 2 and 5; SLV-03, SLV-12).
 //!
-//! A builder that cannot be attached does not keep the others from it: the connection stays, and the
-//! builder is tried again after growing pauses. A slave that refuses a list as a whole does not say for
-//! which builder; of several that are new to it, it is then told one after the other. Only a slave
-//! without any builder that works is sent away, and one that does not answer; builds that run may end
-//! first (MAS-04).
+//! A builder that cannot be attached does not keep the others from it: the connection stays, and
+//! the builder is tried again after growing pauses. A slave that refuses a list as a whole does not
+//! say for which builder; of several that are new to it, it is then told one after the other. Only
+//! a slave without any builder that works is sent away, and one that does not answer; builds that
+//! run may end first (MAS-04).
 //!
-//! A slave hears of its builders only when what it was told is no longer true, and a build that runs
-//! keeps its builder on the slave until it has ended (BRC-05), since a slave kills what runs for a
-//! builder that it is no longer told.
+//! A slave hears of its builders only when what it was told is no longer true, and a build that
+//! runs keeps its builder on the slave until it has ended (BRC-05), since a slave kills what runs
+//! for a builder that it is no longer told.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,8 +65,8 @@ impl Roster {
         }
     }
 
-    /// Ends attachments of builders that have no use for the slave any more by a new configuration; a
-    /// build that runs is waited for.
+    /// Ends attachments of builders that have no use for the slave any more by a new configuration;
+    /// a build that runs is waited for.
     pub(in crate::botmaster) fn part_and_meet(&mut self, out: &mut Out, slave: SlaveIx) {
         let builders = &out.layout.slave(slave).builders;
         let wanted: BTreeSet<_> = builders.iter().copied().collect();
@@ -99,8 +99,8 @@ impl Roster {
         self.detach(out, slave, builder, why);
     }
 
-    /// Tells the slave its builders, if it knows others (SLV-12), or lacks one that went and came back
-    /// while it was attached (BRC-06). One that is being told now is told again afterwards.
+    /// Tells the slave its builders, if it knows others (SLV-12), or lacks one that went and came
+    /// back while it was attached (BRC-06). One that is being told now is told again afterwards.
     pub(super) fn sync_builder_list(&mut self, out: &mut Out, slave: SlaveIx) {
         let Some(session) = self.session(slave) else {
             return;
@@ -142,7 +142,8 @@ impl Roster {
         out.send(list.to(session.id));
     }
 
-    /// Row 5. The slave keeps its connection if it has another builder, or another one is to be tried.
+    /// Row 5. The slave keeps its connection if it has another builder, or another one is to be
+    /// tried.
     pub(super) fn fail_attach(
         &mut self,
         out: &mut Out,
@@ -184,8 +185,8 @@ impl Roster {
         }
     }
 
-    /// Ends a connection over which the slave cannot get its builders, when its builds have ended; it
-    /// then comes again.
+    /// Ends a connection over which the slave cannot get its builders, when its builds have ended;
+    /// it then comes again.
     pub(super) fn come_again(&mut self, out: &mut Out, slave: SlaveIx, why: &str) {
         self.note_failed_attach(out, slave, why);
         let now = out.now.wall;
@@ -273,8 +274,8 @@ impl Roster {
         builders.filter(is_new).collect()
     }
 
-    /// The builders that the slave is to be told: not those that wait for another try, and one that is
-    /// new to it at a time if it has refused several.
+    /// The builders that the slave is to be told: not those that wait for another try, and one that
+    /// is new to it at a time if it has refused several.
     fn to_be_told(&self, out: &Out, slave: SlaveIx) -> Vec<BuilderIx> {
         let known = &self.slaves[slave.0];
         let session = known.session.as_ref();
@@ -296,8 +297,8 @@ impl Roster {
         asked
     }
 
-    /// What the slave is to be told, and whether it will be something else when a build has ended: what
-    /// it was told of a builder stays true while a build of that runs (BRC-03).
+    /// What the slave is to be told, and whether it will be something else when a build has ended:
+    /// what it was told of a builder stays true while a build of that runs (BRC-03).
     fn builder_list(&self, out: &Out, slave: SlaveIx) -> (BuilderList, bool) {
         let known = &self.slaves[slave.0];
         let listed = known.session.iter().flat_map(|s| &s.listed);

@@ -9,8 +9,8 @@ use crate::config::SlaveKind;
 use crate::model::{Op, Pause, SlaveName};
 
 impl Roster {
-    /// SLV-09: the slave gets no new builds from now on; answered when that is on disk. A second pause
-    /// gives another reason.
+    /// SLV-09: the slave gets no new builds from now on; answered when that is on disk. A second
+    /// pause gives another reason.
     pub(in crate::botmaster) fn on_pause_slave(
         &mut self,
         out: &mut Out,
@@ -69,8 +69,8 @@ impl Roster {
         out.reply(reply, Ok(Answer::Done));
     }
 
-    /// Takes SLV-08 back, as long as that is not too late. A slave inside the master that has ended is
-    /// started again.
+    /// Takes SLV-08 back, as long as that is not too late. A slave inside the master that has ended
+    /// is started again.
     pub(in crate::botmaster) fn on_keep_slave(
         &mut self,
         out: &mut Out,

@@ -233,8 +233,8 @@ impl Roster {
         self.hold_back(out, slave, delay, (why, true));
     }
 
-    /// Holds a latent slave back whose instance cannot be had: instances cost more than pings, so that
-    /// it is held back from the first time on.
+    /// Holds a latent slave back whose instance cannot be had: instances cost more than pings, so
+    /// that it is held back from the first time on.
     pub(in crate::botmaster) fn note_failed_instance(
         &mut self,
         out: &mut Out,

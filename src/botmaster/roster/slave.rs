@@ -29,7 +29,8 @@ pub(super) struct Slave {
     pub(super) arbitrating: bool,
     /// Its attachments.
     pub(super) slavebuilders: BTreeMap<BuilderIx, SlaveBuilder>,
-    /// Those of them whose builder has no use for the slave any more, but whose build still runs (BRC-05).
+    /// Those of them whose builder has no use for the slave any more, but whose build still runs
+    /// (BRC-05).
     pub(super) leaving: BTreeSet<BuilderIx>,
     /// How many of its attachments are busy.
     pub(super) busy: usize,
@@ -76,7 +77,8 @@ pub(in crate::botmaster) struct Session {
     pub(in crate::botmaster) retry_at: Option<Mono>,
     /// How long to wait before the next attempt.
     pub(super) retries: Backoff,
-    /// Whether it has refused several new builders at once, so that it is told of one after the other.
+    /// Whether it has refused several new builders at once, so that it is told of one after the
+    /// other.
     pub(super) one_by_one: bool,
 }
 
@@ -184,8 +186,8 @@ impl Slave {
         self.seen_at.unwrap_or(self.absent_since.wall)
     }
 
-    /// For how long it is not connected. What has passed in this run of the master is measured, so that a clock that is
-    /// set does not count.
+    /// For how long it is not connected. What has passed in this run of the master is measured, so
+    /// that a clock that is set does not count.
     pub(super) fn away_for(&self, now: Now) -> Duration {
         let before = self.absent_since.wall.since(self.away_since());
         before.saturating_add(now.mono.since(self.absent_since.mono))
@@ -212,8 +214,8 @@ impl Slave {
         }
     }
 
-    /// A start on it failed. Answers how long it is held back, if it is (BLD-12): the first failure within
-    /// a minute costs nothing, the second a second, the third two, up to a minute.
+    /// A start on it failed. Answers how long it is held back, if it is (BLD-12): the first failure
+    /// within a minute costs nothing, the second a second, the third two, up to a minute.
     pub(super) fn on_start_failed(&mut self, now: Mono) -> Option<Duration> {
         let failures = &mut self.failures;
         let recent = failures

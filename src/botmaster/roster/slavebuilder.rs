@@ -9,9 +9,9 @@
 //!
 //!   gone <-(6,12,18,19)- every state
 //! ```
-//! Each attachment has an epoch; an answer of another one is [`Unexpected`] and changes nothing (SB-23).
-//! A ping that is asked for while a build is on the slave runs beside the state and never changes
-//! it (row 16, SB-19).
+//! Each attachment has an epoch; an answer of another one is [`Unexpected`] and changes nothing
+//! (SB-23). A ping that is asked for while a build is on the slave runs beside the state and never
+//! changes it (row 16, SB-19).
 
 use crate::botmaster::ids::{AttemptId, Epoch, PingId};
 use crate::model::Mono;
@@ -173,7 +173,8 @@ impl SlaveBuilder {
         Ok(())
     }
 
-    /// Rows 8, 9 and 16: somebody wants it pinged. `ping` is the ping to send if none is outstanding.
+    /// Rows 8, 9 and 16: somebody wants it pinged. `ping` is the ping to send if none is
+    /// outstanding.
     pub(super) fn on_ping_asked(
         &mut self,
         round: RoundId,
@@ -234,7 +235,8 @@ impl SlaveBuilder {
         }
     }
 
-    /// Row 11, first half: whether this ping is outstanding, so that its failure ends the connection.
+    /// Row 11, first half: whether this ping is outstanding, so that its failure ends the
+    /// connection.
     pub(super) fn on_ping_failed(&self, ping: PingId) -> Result<(), Unexpected> {
         let beside = self.beside.as_ref().is_some_and(|p| p.id == ping);
         if beside || matches!(&self.state, State::Pinging(p) if p.id == ping) {

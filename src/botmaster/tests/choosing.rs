@@ -16,7 +16,8 @@ fn priority_of_scheduler(config: &mut Config, name: &str, priority: i32) {
     Arc::make_mut(scheduler).priority = priority;
 }
 
-/// Changes for "a", "b" and "a", a second after each other while nobody is there; then the slave comes, or has come.
+/// Changes for "a", "b" and "a", a second after each other while nobody is there; then the slave
+/// comes, or has come.
 fn queue_up(h: &mut Harness) {
     for branch in ["a", "b", "a"] {
         h.change(branch);

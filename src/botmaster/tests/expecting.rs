@@ -43,7 +43,8 @@ fn harness(steps: &[&str]) -> Harness {
     h
 }
 
-/// What is expected of the build that a change starts, which then ends with `result` after its steps took so long.
+/// What is expected of the build that a change starts, which then ends with `result` after its
+/// steps took so long.
 fn build(h: &mut Harness, result: Results, took: &[(&str, f64)]) -> Forecast {
     h.change("b");
     let plan = h.run();

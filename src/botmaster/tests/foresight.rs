@@ -14,11 +14,12 @@ use crate::schedulers::{Foresight, Outlook};
 /// A set: when, whose, and of what.
 type Seen = (Timestamp, String, Option<String>, Vec<u64>);
 
-/// A change: seconds after the one before, its branch, and how far its own time is from that of its arrival.
+/// A change: seconds after the one before, its branch, and how far its own time is from that of its
+/// arrival.
 type Sent = (u64, &'static str, i64);
 
-/// Every kind, and those that follow. They have no builders, so that their sets have finished with success as
-/// soon as they are submitted (BST-07).
+/// Every kind, and those that follow. They have no builders, so that their sets have finished with
+/// success as soon as they are submitted (BST-07).
 fn schedulers() -> Vec<Arc<SchedulerConfig>> {
     let timer = |secs: Option<u64>| TreeStable {
         tree_stable_timer: secs.map(Duration::from_secs),

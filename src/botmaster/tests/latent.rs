@@ -8,7 +8,8 @@ use crate::model::journal::RecoveredSlave;
 
 const NEVER: Option<u64> = None;
 
-/// Makes the slave at `at` a latent one, whose instance is stopped after `wait` seconds without a build.
+/// Makes the slave at `at` a latent one, whose instance is stopped after `wait` seconds without a
+/// build.
 pub(super) fn make_latent(config: &mut Config, at: usize, wait: Option<u64>) {
     slave_of(config, at).kind = SlaveKind::Latent(Box::new(LatentConfig {
         build_wait_timeout: wait.map(Duration::from_secs),
@@ -534,7 +535,8 @@ fn lck_10_a_slave_that_can_be_started_is_preferred_to_a_wait_for_the_locks_of_an
         "to be started, for its locks were free, unlike those of the idle slaves"
     );
 
-    // While nobody has the lock, the slave that is there is taken; and when no slave is left it is waited for.
+    // While nobody has the lock, the slave that is there is taken; and when no slave is left it is
+    // waited for.
     h.finish(b.build, Results::Success, None);
     h.change("a");
     let a = h.run();

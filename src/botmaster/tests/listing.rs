@@ -1,4 +1,5 @@
-//! Builders that cannot be attached, and lists of builders that slaves refuse (row 5, SLV-03, MAS-04).
+//! Builders that cannot be attached, and lists of builders that slaves refuse (row 5, SLV-03,
+//! MAS-04).
 
 use super::*;
 

@@ -81,7 +81,8 @@ impl Harness {
 }
 
 impl Harness {
-    /// What is answered to another configuration, and to the question whether it would be taken, which is the same.
+    /// What is answered to another configuration, and to the question whether it would be taken,
+    /// which is the same.
     fn offer(&mut self, config: &Config) -> String {
         let [asked, taken] = [true, false].map(|dry_run| {
             let reply = self.new_reply();

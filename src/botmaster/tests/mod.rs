@@ -43,8 +43,8 @@ use crate::model::{
     BuildId, BuilderName, NewChange, Op, Properties, RequestId, Results, Ticket, Timestamp,
 };
 
-/// A core with slaves, builders that name them, and for each builder a scheduler that builds each change on
-/// the branch of the builder's name there; "all" builds on all of them.
+/// A core with slaves, builders that name them, and for each builder a scheduler that builds each
+/// change on the branch of the builder's name there; "all" builds on all of them.
 struct Harness {
     core: BotMaster,
     config: Arc<Config>,

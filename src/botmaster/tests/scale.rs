@@ -50,8 +50,8 @@ fn waiting((id, builder): (u64, BuilderName)) -> (RecoveredSet, BuildRequest) {
     (RecoveredSet { set, finished }, request)
 }
 
-/// An answer looks at what is ahead in its own queue and at the slaves of its builder, not at what else waits; with a
-/// look at all pairs of requests this would not end.
+/// An answer looks at what is ahead in its own queue and at the slaves of its builder, not at what
+/// else waits; with a look at all pairs of requests this would not end.
 #[test]
 fn why_is_answered_with_ten_thousand_waiting_in_one_queue_and_more_in_others() {
     let names: Vec<String> = (0..100).map(|n| format!("s{n}")).collect();

@@ -208,7 +208,8 @@ fn mas_07_a_kill_while_a_timer_runs_lets_it_fire_once() {
     harness.change("rel");
     let disk = on_disk(&mut harness);
     let mut harness = Harness::recovered(config_with(vec![patient()]), disk);
-    // The clock begins where it began before. The second change was twenty seconds later, and counts as now (TIM-07).
+    // The clock begins where it began before. The second change was twenty seconds later, and
+    // counts as now (TIM-07).
     harness.pass(59);
     assert_eq!(lines_with(&harness.told(), "write"), 0);
     harness.pass(1);

@@ -81,7 +81,8 @@ fn attach_with_fault(h: &mut Harness, session: SessionId, step: u32, fault: Faul
         Fault::Loss => h.input(lost.clone()),
     };
     if step == 0 {
-        // Errors while a slave is asked what it is do not keep it from attaching: only the connection can fail.
+        // Errors while a slave is asked what it is do not keep it from attaching: only the
+        // connection can fail.
         faulty(h, lost.clone());
         return;
     }
@@ -223,7 +224,8 @@ fn bld_12_a_slave_that_hangs_up_whenever_a_build_is_to_start_is_tried_ever_less(
 }
 
 impl Harness {
-    /// Lets the start of a build come to the ping, or to the question after it; whether there is one.
+    /// Lets the start of a build come to the ping, or to the question after it; whether there is
+    /// one.
     fn begin_start(&mut self, is_pinged: bool) -> bool {
         let Some((session, builder, ping)) = self.take_ping() else {
             return false;

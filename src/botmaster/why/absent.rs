@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{BlockerKind, BotMaster, Obstacle, at};
 use crate::model::{Refusal, SlaveName, Timestamp};
 
-/// Peers that did not give the name of a slave are no explanation after this time. Slaves try again sooner.
+/// Peers that did not give the name of a slave are no explanation after this time. Slaves try again
+/// sooner.
 const DOUBTFUL_FOR: Duration = Duration::from_secs(900);
 
 /// That a slave is not connected; `since` this master is up or the slave has gone.
@@ -43,7 +44,8 @@ pub(super) struct Refused<'a> {
 }
 
 impl BotMaster {
-    /// Sorts the connections that were refused, the latest first. Names that are no slave's may be misspelt.
+    /// Sorts the connections that were refused, the latest first. Names that are no slave's may be
+    /// misspelt.
     pub(super) fn refused<'a>(&self, refusals: &'a [Refusal]) -> Refused<'a> {
         let is_slave = |name: &str| {
             self.out
@@ -74,7 +76,8 @@ impl Refused<'_> {
         self.named.get(slave.as_str()).copied()
     }
 
-    /// Adds to a slave's absence that it was refused, or that a peer was refused lately which may be this slave.
+    /// Adds to a slave's absence that it was refused, or that a peer was refused lately which may
+    /// be this slave.
     pub(super) fn explain(&self, slave: &SlaveName, mut absence: Obstacle) -> Obstacle {
         let (whose, refusal) = match (self.of(slave), self.doubtful) {
             (Some(refusal), _) => ("its", refusal),

@@ -1,5 +1,5 @@
-//! What keeps one slave from taking a build: the objections of the slave, its use for the builder, its
-//! room and its locks (BLD-04).
+//! What keeps one slave from taking a build: the objections of the slave, its use for the builder,
+//! its room and its locks (BLD-04).
 
 use super::absent::{Refused, not_connected};
 use super::{BlockerKind, NAMES_SHOWN, Obstacle, at};
@@ -198,7 +198,8 @@ impl BotMaster {
         builders.into_iter().map(of).collect()
     }
 
-    /// The build that starts or runs on a slave for a builder, also one that waits for the instance.
+    /// The build that starts or runs on a slave for a builder, also one that waits for the
+    /// instance.
     fn attempt_on(&self, slave: SlaveIx, builder: BuilderIx) -> Option<AttemptId> {
         match self.roster.used_for(slave, builder) {
             Some(Use::Building(attempt) | Use::Pinged(Some(attempt))) => Some(attempt),

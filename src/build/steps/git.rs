@@ -1,11 +1,13 @@
 //! `Git`: the sources of a build, from a git repository (section 21).
 //!
-//! The master drives it with ordinary commands, so that it works on slaves of every kind that have `git`, from 1.7.5 on.
+//! The master drives it with ordinary commands, so that it works on slaves of every kind that have
+//! `git`, from 1.7.5 on.
 //!
-//! Invariants: texts that come from outside (branch, revision, directory of the patch) never reach `git` as an option
-//! or leave the work directory; a command on the tree never reaches another repository that the work directory lies in;
-//! a tree is marked as patched before the patch touches it, and the mark is removed only after the tree was cleaned
-//! (SRC-05); no command waits for a person. What the log says of a command is what the slave said.
+//! Invariants: texts that come from outside (branch, revision, directory of the patch) never reach
+//! `git` as an option or leave the work directory; a command on the tree never reaches another
+//! repository that the work directory lies in; a tree is marked as patched before the patch touches
+//! it, and the mark is removed only after the tree was cleaned (SRC-05); no command waits for a
+//! person. What the log says of a command is what the slave said.
 
 mod prompts;
 #[cfg(test)]
@@ -68,7 +70,8 @@ struct Job {
 }
 
 impl Job {
-    /// What the branch is called in the repository; the first that is there counts. A tag never hides a branch.
+    /// What the branch is called in the repository; the first that is there counts. A tag never
+    /// hides a branch.
     fn references(&self) -> Vec<String> {
         match self.branch.as_deref() {
             None | Some("HEAD") => vec!["HEAD".to_owned()],
@@ -171,7 +174,8 @@ impl Git<'_, '_> {
         Ok(())
     }
 
-    /// Puts the diff into a log and finds out how it is applied. The diff is let go of, since the checkout may take long.
+    /// Puts the diff into a log and finds out how it is applied. The diff is let go of, since the
+    /// checkout may take long.
     async fn prepare(&mut self, patch: &Patch) -> Result<Option<PatchJob>, Performed> {
         let diff = self.diff(patch).await?;
         self.step.logs.add("patch", diff.clone()).await;
@@ -312,8 +316,8 @@ impl Git<'_, '_> {
         self.run_command(&args).await
     }
 
-    /// The environment of a command. What the slave's own has about repositories, perhaps because the slave was started
-    /// by a hook of git, does not count.
+    /// The environment of a command. What the slave's own has about repositories, perhaps because
+    /// the slave was started by a hook of git, does not count.
     fn env_in(&self, place: Place) -> Vec<(String, Option<String>)> {
         let (repository, files) = match place {
             Place::Tree => (Some(".git"), Some(".")),
@@ -380,7 +384,8 @@ const FAILED: Performed = Performed::Ended {
 /// Names a repository that does not exist.
 const NO_REPOSITORY: &str = ".buildbot-no-repository";
 
-/// What is wrong with the names in a job. They come from people's changes and must not be taken for options of git.
+/// What is wrong with the names in a job. They come from people's changes and must not be taken for
+/// options of git.
 fn improper(job: &Job) -> Option<String> {
     let odd = |c: char| c.is_control() || c.is_whitespace();
     let no_branch = |b: &str| b.starts_with(['-', '+']) || b.contains("..");

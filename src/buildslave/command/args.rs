@@ -1,7 +1,7 @@
 //! Reading the dictionary of arguments that a master sends with a command.
 //!
-//! Paths and words stay bytes from the wire to the system call, so that what is not UTF-8 comes out as
-//! its master meant it.
+//! Paths and words stay bytes from the wire to the system call, so that what is not UTF-8 comes out
+//! as its master meant it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

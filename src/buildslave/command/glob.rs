@@ -9,8 +9,9 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::buildslave::host::{Entry, Host};
 
-/// The paths that match `pattern`, sorted. `*`, `?` and `[…]` match within one name, and a name that
-/// begins with a dot only where the pattern does; `**` as a whole name stands for any directories.
+/// The paths that match `pattern`, sorted. `*`, `?` and `[…]` match within one name, and a name
+/// that begins with a dot only where the pattern does; `**` as a whole name stands for any
+/// directories.
 ///
 /// # Errors
 /// The pattern makes no sense. Directories that cannot be read match nothing.

@@ -1,8 +1,8 @@
 //! What a master can have run (PROTOCOL section 10).
 //!
-//! A command is read from its arguments by [`Command::parse`]: what is wrong with them is the answer
-//! to `startCommand`. [`Command::run`] then does it, saying what happens to its [`Outlet`]; it ends
-//! by itself, soon after it is told to [`Stop`] at the latest.
+//! A command is read from its arguments by [`Command::parse`]: what is wrong with them is the
+//! answer to `startCommand`. [`Command::run`] then does it, saying what happens to its [`Outlet`];
+//! it ends by itself, soon after it is told to [`Stop`] at the latest.
 
 mod activity;
 mod args;

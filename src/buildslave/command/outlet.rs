@@ -3,8 +3,8 @@
 //! A command puts its updates into a bounded queue; [`deliver`] takes them out, joins what belongs
 //! together, and calls `update` on the master's command object. Small pieces wait a moment for
 //! company ([`COALESCE`]), so that a talkative program costs few messages and a log is still live.
-//! At most [`WINDOW`] calls are unanswered: a master that is slow to store makes the queue fill, and
-//! the command wait.
+//! At most [`WINDOW`] calls are unanswered: a master that is slow to store makes the queue fill,
+//! and the command wait.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -183,8 +183,8 @@ fn join(last: &mut Bytes, data: &[u8]) {
     *last = joined.freeze();
 }
 
-/// Prepares updates for their spelling. As text, each channel is decoded on its own: the beginning of
-/// a character at the end of a piece waits for the next piece.
+/// Prepares updates for their spelling. As text, each channel is decoded on its own: the beginning
+/// of a character at the end of a piece waits for the next piece.
 struct Speller {
     style: TextStyle,
     /// The beginning of a character, for each channel that ended in one.

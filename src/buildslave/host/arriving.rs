@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// A file that is written beside the place it is for, and takes that place when it is whole. Until then what was there
-/// stays; if it is dropped before, nothing is left of it.
+/// A file that is written beside the place it is for, and takes that place when it is whole. Until
+/// then what was there stays; if it is dropped before, nothing is left of it.
 #[derive(Debug)]
 pub(super) struct Arriving {
     pub(super) file: File,
@@ -21,8 +21,9 @@ struct Draft {
 }
 
 impl Arriving {
-    /// Begins a file for `target`, with its directories. It gets `mode`, or that of the file that it replaces. A device or a pipe
-    /// is written to as it is, and of a link the file that it leads to is replaced.
+    /// Begins a file for `target`, with its directories. It gets `mode`, or that of the file that
+    /// it replaces. A device or a pipe is written to as it is, and of a link the file that it leads
+    /// to is replaced.
     ///
     /// # Errors
     /// The file cannot be made.

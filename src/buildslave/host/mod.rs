@@ -1,8 +1,8 @@
 //! The machine that a slave runs on: its programs and its files.
 //!
-//! Everything that a slave does to its machine for a master passes through [`Host`], so that a slave
-//! can be played on a machine that is only a script. Calls on files block: who awaits something moves
-//! them to a thread that may ([`blocking`]).
+//! Everything that a slave does to its machine for a master passes through [`Host`], so that a
+//! slave can be played on a machine that is only a script. Calls on files block: who awaits
+//! something moves them to a thread that may ([`blocking`]).
 
 mod arriving;
 mod local;
@@ -69,8 +69,8 @@ pub trait Host: Debug + Send + Sync {
     /// Nothing is there, or the system refuses.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn OpenFile>>;
 
-    /// Begins a file that takes the place of `target` when it is whole, with its directories. It gets
-    /// `mode`, or that of the file that it replaces.
+    /// Begins a file that takes the place of `target` when it is whole, with its directories. It
+    /// gets `mode`, or that of the file that it replaces.
     ///
     /// # Errors
     /// The file cannot be made.

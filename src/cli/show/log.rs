@@ -31,8 +31,8 @@ pub(super) struct LogArgs {
     step: Option<String>,
     /// The name of the log [default: stdio, else the first log]
     log: Option<String>,
-    /// Print what slave and master say about the command to standard output as well; without this it
-    /// is printed to standard error if standard output is not a terminal
+    /// Print what slave and master say about the command to standard output as well; without this
+    /// it is printed to standard error if standard output is not a terminal
     #[arg(long, conflicts_with = "output")]
     headers: bool,
     /// Leave out what slave and master say about the command

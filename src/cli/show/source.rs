@@ -1,4 +1,5 @@
-//! Where what is shown comes from: the state on disk, the configuration file, and the running master.
+//! Where what is shown comes from: the state on disk, the configuration file, and the running
+//! master.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -299,8 +299,8 @@ fn an_ipv6_address_stands_in_brackets() {
     assert_eq!((prepared.host.as_str(), prepared.port), ("::1", 9989));
 }
 
-/// What becomes of a change that is sent to a master which knows user `change` with `password`, and answers as
-/// `answer` says; with what the master saw of it.
+/// What becomes of a change that is sent to a master which knows user `change` with `password`, and
+/// answers as `answer` says; with what the master saw of it.
 async fn sent_to(
     password: &str,
     answer: impl FnOnce(&NewChange) -> Option<Result<(), Failure>>,

@@ -1,7 +1,9 @@
-//! What is known of the builds of a try job: folds what the master tells into lines for people and an exit code.
+//! What is known of the builds of a try job: folds what the master tells into lines for people and
+//! an exit code.
 //!
-//! Invariants: no clock, no output; times are since the start of the try. A build that ended in RETRY is not an end
-//! (CLI-05): its builder waits for the next. What an earlier build of a builder says counts no more once a new one began.
+//! Invariants: no clock, no output; times are since the start of the try. A build that ended in
+//! RETRY is not an end (CLI-05): its builder waits for the next. What an earlier build of a builder
+//! says counts no more once a new one began.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +34,8 @@ pub(super) enum State {
     Building {
         /// The current step.
         step: Option<String>,
-        /// When the build is expected to end, in seconds; before the start when it was overdue by then.
+        /// When the build is expected to end, in seconds; before the start when it was overdue by
+        /// then.
         build_end: Option<f64>,
         /// When the step is expected to end, likewise.
         step_end: Option<f64>,
@@ -95,7 +98,8 @@ impl Board {
         self.builders.entry(builder.to_owned()).or_default();
     }
 
-    /// A build of a builder began, or was already running. Answers with its number among the builds of that builder.
+    /// A build of a builder began, or was already running. Answers with its number among the builds
+    /// of that builder.
     pub(super) fn build_started(&mut self, builder: &str) -> u64 {
         let progress = self.builders.entry(builder.to_owned()).or_default();
         progress.builds += 1;

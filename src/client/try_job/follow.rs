@@ -1,9 +1,10 @@
 //! Follows the builds of a set on the master's status objects (PROTOCOL section 13.2).
 //!
-//! One loop owns the board and the screen. The master's notifications arrive on the channel of one observer object;
-//! questions to the master wait in tasks of their own, so that the loop always drains that channel, and their answers
-//! come back as [`Answer`]s. Notifications go first: the master sent them before the answers that are waiting.
-//! Each object that the master sends is let go of once.
+//! One loop owns the board and the screen. The master's notifications arrive on the channel of one
+//! observer object; questions to the master wait in tasks of their own, so that the loop always
+//! drains that channel, and their answers come back as [`Answer`]s. Notifications go first: the
+//! master sent them before the answers that are waiting. Each object that the master sends is let
+//! go of once.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -141,7 +142,8 @@ impl Follower {
         self.answer_with(async move { subscribed.await.err().map(Answer::Failed) });
     }
 
-    /// Masters of 0.8 tell when the set is over. Then who waits for a build waits in vain: the request was cancelled.
+    /// Masters of 0.8 tell when the set is over. Then who waits for a build waits in vain: the
+    /// request was cancelled.
     fn wait_for_set(&self, set: Luid) {
         let ended = call(&self.peer, set, "waitUntilFinished", Vec::new());
         let peer = self.peer.clone();
@@ -290,7 +292,8 @@ impl Follower {
     }
 }
 
-/// Result, text and, for a failure, the tail of the log, of a build that is over when `ended` says so.
+/// Result, text and, for a failure, the tail of the log, of a build that is over when `ended` says
+/// so.
 async fn ending_of(
     peer: &Peer,
     build: Luid,
@@ -309,7 +312,8 @@ async fn ending_of(
     } else {
         None
     };
-    // The earlier build of a builder is still to be unsubscribed from: it is let go of with the connection.
+    // The earlier build of a builder is still to be unsubscribed from: it is let go of with the
+    // connection.
     Ok(Ending {
         result,
         text: words.join(" "),

@@ -1,11 +1,13 @@
-//! `buildbot try`: builds a change before it is committed (SEMANTICS CLI-01 to CLI-05, FEATURES CLI-12).
+//! `buildbot try`: builds a change before it is committed (SEMANTICS CLI-01 to CLI-05, FEATURES
+//! CLI-12).
 //!
-//! [`Given`] is the command line; [`Given::prepare`] completes it to [`Settings`]; [`run`] makes the job, hands it to the
-//! master, and with `--wait` follows its builds. What is known of the builds is folded by `board`, without I/O.
+//! [`Given`] is the command line; [`Given::prepare`] completes it to [`Settings`]; [`run`] makes
+//! the job, hands it to the master, and with `--wait` follows its builds. What is known of the
+//! builds is folded by `board`, without I/O.
 //!
-//! Invariants: the exit code tells the truth (CLI-05): 0 only if the job was taken and, when waited for, every build was a
-//! success; 2 for a wrong call, a failed login or a refused job; 1 otherwise. Nothing the master says reaches the
-//! terminal as a control character.
+//! Invariants: the exit code tells the truth (CLI-05): 0 only if the job was taken and, when waited
+//! for, every build was a success; 2 for a wrong call, a failed login or a refused job; 1
+//! otherwise. Nothing the master says reaches the terminal as a control character.
 
 mod board;
 mod follow;
@@ -105,7 +107,8 @@ async fn deliver_by_login(
     Ok(board.exit_code(settings.warnings_ok))
 }
 
-/// Follows the builds of `set`, over several connections if the master can find the set again (TUP-06).
+/// Follows the builds of `set`, over several connections if the master can find the set again
+/// (TUP-06).
 async fn follow_to_the_end(
     way: &PbWay,
     password: &str,

@@ -49,7 +49,8 @@ impl Screen {
         self.started.elapsed()
     }
 
-    /// How often to [show](Self::tick) things: every 3 seconds as lines (CLI-05), every second where times count down.
+    /// How often to [show](Self::tick) things: every 3 seconds as lines (CLI-05), every second
+    /// where times count down.
     pub(super) fn period(&self) -> Duration {
         match self.kind {
             Kind::Live { .. } => Duration::from_secs(1),

@@ -1,5 +1,5 @@
-//! What a try is to do: the command line, then the options file, then Buildbot's defaults (CLI-04, FEATURES CLI-19 to
-//! CLI-61).
+//! What a try is to do: the command line, then the options file, then Buildbot's defaults (CLI-04,
+//! FEATURES CLI-19 to CLI-61).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -201,7 +201,8 @@ impl Given {
     /// Completes what was given by the options file and Buildbot's defaults.
     ///
     /// # Errors
-    /// Something is missing, malformed, or does not go together; the text names the option and its key.
+    /// Something is missing, malformed, or does not go together; the text names the option and its
+    /// key.
     pub fn prepare(self, options: &OptionsFile) -> Result<Settings, Failed> {
         let bad_file = |e: super::super::OptionsError| Failed::Usage(e.to_string());
         // Each key with the old ones that Buildbot knows for it.

@@ -4,8 +4,8 @@ use super::super::Failed;
 use super::settings::SshWay;
 use crate::process::{self, Group, Limits, Output, Program};
 
-/// Runs the command and gives it the job file. Its output is our own, and so is the terminal, on which ssh may ask for
-/// a password.
+/// Runs the command and gives it the job file. Its output is our own, and so is the terminal, on
+/// which ssh may ask for a password.
 ///
 /// # Errors
 /// The command cannot be run, or its exit code says that the job was not taken.

@@ -1,5 +1,5 @@
-//! The end of the log of the step that failed, where the master has it (PROTOCOL section 14; those of 0.9 and later do
-//! not).
+//! The end of the log of the step that failed, where the master has it (PROTOCOL section 14; those
+//! of 0.9 and later do not).
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,8 @@ use crate::model::Results;
 use crate::net::Peer;
 use crate::pb::{Luid, Value};
 
-/// The end of the log of the first step of `build` that failed. Nothing if the master does not tell.
+/// The end of the log of the first step of `build` that failed. Nothing if the master does not
+/// tell.
 pub(super) async fn tail_of(peer: &Peer, build: Luid) -> Option<Tail> {
     let steps = call(peer, build, "getSteps", Vec::new()).await.ok()?;
     let steps: Vec<Luid> = objects(&steps);

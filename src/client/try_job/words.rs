@@ -1,4 +1,5 @@
-//! Splits a command as a POSIX shell splits a plain one: blanks separate, quotes and backslashes protect.
+//! Splits a command as a POSIX shell splits a plain one: blanks separate, quotes and backslashes
+//! protect.
 
 /// The words of `command`. Absent if there is none, or a quote is not closed.
 pub(super) fn split(command: &str) -> Option<Vec<String>> {

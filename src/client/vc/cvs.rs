@@ -1,4 +1,5 @@
-//! CVS: the base is the time now; level 0. Not with branches: `cvs diff` cannot compare with a time on a branch.
+//! CVS: the base is the time now; level 0. Not with branches: `cvs diff` cannot compare with a time
+//! on a branch.
 //!
 //! The clocks of this machine and of the repository must agree within seconds, as with Buildbot.
 

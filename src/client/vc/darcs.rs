@@ -1,4 +1,5 @@
-//! Darcs: the base is the context, that is the list of recorded patches down to the last tag; level 1.
+//! Darcs: the base is the context, that is the list of recorded patches down to the last tag; level
+//! 1.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Git: the base is what the branch tracks, else what is checked out; level 1.
 //!
-//! The patch has binary files in the form that `git apply` takes, and no renames, which old `patch` programs do not
-//! know. Without a given branch the branch is the tracked one as its remote calls it. (Buildbot sends the local name,
-//! which the master's repository need not have.)
+//! The patch has binary files in the form that `git apply` takes, and no renames, which old `patch`
+//! programs do not know. Without a given branch the branch is the tracked one as its remote calls
+//! it. (Buildbot sends the local name, which the master's repository need not have.)
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};

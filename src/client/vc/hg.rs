@@ -1,7 +1,8 @@
-//! Mercurial: the base is the newest ancestor that the repository to push to has, else the first parent; level 1.
+//! Mercurial: the base is the newest ancestor that the repository to push to has, else the first
+//! parent; level 1.
 //!
-//! The patch is in the plain form, which every `patch` program reads; only if there are changes that it cannot carry, in
-//! the form of git: binary and empty files, executable bits and links.
+//! The patch is in the plain form, which every `patch` program reads; only if there are changes
+//! that it cannot carry, in the form of git: binary and empty files, executable bits and links.
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};
@@ -82,7 +83,8 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     })
 }
 
-/// The files that differ from what is checked out, those in subrepositories as well if these are `included`.
+/// The files that differ from what is checked out, those in subrepositories as well if these are
+/// `included`.
 async fn subrepository_changes(run: &Runner, included: bool) -> Result<Vec<String>, VcError> {
     let mut args = vec!["status", "-mard", "--no-status", "--print0"];
     if included {

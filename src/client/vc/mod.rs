@@ -1,8 +1,10 @@
-//! The source of a try job: base revision and difference of a tree, as `buildbot try` finds them (CLI-03).
+//! The source of a try job: base revision and difference of a tree, as `buildbot try` finds them
+//! (CLI-03).
 //!
-//! One file for each version control system: which commands of [`crate::vc`] it runs, and what a person should know
-//! of the answers. `run` runs them. Invariants: nothing in the tree is changed; applying the patch at its level to a checkout of the
-//! base revision gives the tree's versioned files; what a person should know and the patch does not tell is a note.
+//! One file for each version control system: which commands of [`crate::vc`] it runs, and what a
+//! person should know of the answers. `run` runs them. Invariants: nothing in the tree is changed;
+//! applying the patch at its level to a checkout of the base revision gives the tree's versioned
+//! files; what a person should know and the patch does not tell is a note.
 
 mod bzr;
 mod cvs;
@@ -44,7 +46,8 @@ pub struct SourceQuery<'a> {
     pub patch_level: Option<u32>,
     /// The top of the tree, instead of `tree`. A leading `~` is the home directory.
     pub topdir: Option<&'a Path>,
-    /// A file at the top of the tree, searched for upwards (CVS and Subversion only; the others know their top).
+    /// A file at the top of the tree, searched for upwards (CVS and Subversion only; the others
+    /// know their top).
     pub topfile: Option<&'a str>,
 }
 
@@ -61,7 +64,8 @@ pub struct Source {
     pub patch: Vec<u8>,
     /// The top of the tree, which Buildbot sends as the repository if none is given.
     pub top: PathBuf,
-    /// What a person should know, in sentences: local commits that are included, files that are left out.
+    /// What a person should know, in sentences: local commits that are included, files that are
+    /// left out.
     pub notes: Vec<String>,
 }
 
@@ -75,7 +79,8 @@ pub fn detect(directory: &Path) -> Option<Vc> {
 /// Finds base revision and difference of a tree.
 ///
 /// # Errors
-/// A program is missing or fails, says something that is not understood or too much, or the options do not fit.
+/// A program is missing or fails, says something that is not understood or too much, or the options
+/// do not fit.
 pub async fn find_source(query: &SourceQuery<'_>) -> Result<Source, VcError> {
     for (option, value) in [
         ("--branch", query.branch),
@@ -135,8 +140,8 @@ struct Found {
     notes: Vec<String>,
 }
 
-/// The note that files are not in the patch, unless there are none; `why` ends a sentence about them. What lies in
-/// `.buildbot` is of this program, and nobody misses it.
+/// The note that files are not in the patch, unless there are none; `why` ends a sentence about
+/// them. What lies in `.buildbot` is of this program, and nobody misses it.
 fn left_out(names: impl Iterator<Item = String>, why: &str) -> Option<String> {
     let is_own = |name: &str| name == ".buildbot" || name.starts_with(".buildbot/");
     let names: Vec<String> = names

@@ -1,7 +1,9 @@
-//! Perforce: the base is the last change of the files at and below the directory; level 0. The branch must be given.
+//! Perforce: the base is the last change of the files at and below the directory; level 0. The
+//! branch must be given.
 //!
-//! Perforce names files by their place in the depot; the patch names them by what follows `//depot/BRANCH/`. A branch
-//! that begins with `//` is such a place as a whole, for depots of other names (ours).
+//! Perforce names files by their place in the depot; the patch names them by what follows
+//! `//depot/BRANCH/`. A branch that begins with `//` is such a place as a whole, for depots of
+//! other names (ours).
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};

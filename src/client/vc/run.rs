@@ -1,7 +1,7 @@
 //! Runs the programs of version control systems.
 //!
-//! Their messages are read, so they are asked for in English; names of files stay in the encoding of the user's
-//! locale, since with `LC_ALL=C` Subversion refuses names beyond ASCII.
+//! Their messages are read, so they are asked for in English; names of files stay in the encoding
+//! of the user's locale, since with `LC_ALL=C` Subversion refuses names beyond ASCII.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -262,8 +262,8 @@ pub(super) mod tests {
         let script = format!(
             "#!/bin/sh\ncase \"$*\" in\n{cases}\n*) echo \"unexpected: $*\" >&2; exit 9;;\nesac\n"
         );
-        // Written by another process: a file that this one has open for writing could be inherited by a
-        // program that another test starts just then, and would be busy.
+        // Written by another process: a file that this one has open for writing could be inherited
+        // by a program that another test starts just then, and would be busy.
         let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""];
         let mut writer = std::process::Command::new("sh");
         let written = writer.args(write).arg(&program).arg(script).status();

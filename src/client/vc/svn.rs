@@ -1,7 +1,7 @@
 //! Subversion: the base is the newest revision of the repository; level 0.
 //!
-//! The difference is from that revision, not from the ones that files were checked out at, so that one number
-//! describes the tree also when its files are from several.
+//! The difference is from that revision, not from the ones that files were checked out at, so that
+//! one number describes the tree also when its files are from several.
 
 use super::files::{is_directory, special};
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
@@ -56,7 +56,8 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     })
 }
 
-/// Notes on what a difference to the repository does not carry, or shows as people may not expect it.
+/// Notes on what a difference to the repository does not carry, or shows as people may not expect
+/// it.
 fn local_notes(status: &Status) -> Vec<String> {
     let mut notes = Vec::new();
     for (names, why) in [

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The paths of the settings in which `a` and `b` differ, each once: `filter.branch`, `steps[2].command`.
+/// The paths of the settings in which `a` and `b` differ, each once: `filter.branch`,
+/// `steps[2].command`.
 pub(super) fn differing<T: Serialize>(a: &T, b: &T) -> Vec<String> {
     let tree = |settings| serde_json::to_value(settings).expect("settings have a JSON form");
     let mut paths = Vec::new();
@@ -28,7 +29,8 @@ fn compare(path: &str, a: &Value, b: &Value, paths: &mut Vec<String>) {
     }
 }
 
-/// Of tables of two types, only the settings that both have are compared: the others follow from the type.
+/// Of tables of two types, only the settings that both have are compared: the others follow from
+/// the type.
 fn compare_tables(
     path: &str,
     (a, b): (&Map<String, Value>, &Map<String, Value>),

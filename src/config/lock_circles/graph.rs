@@ -1,8 +1,10 @@
-//! Circles of locks: A is held while B is waited for, and elsewhere B is held while A is waited for.
+//! Circles of locks: A is held while B is waited for, and elsewhere B is held while A is waited
+//! for.
 //!
-//! A build takes the locks of its slave, then its own, then those of one step after the other, and keeps what it
-//! has. Locks that are taken together cannot hold each other up. So builds can wait for each other for ever
-//! only along a circle of "is held while … is waited for", and without one they never do.
+//! A build takes the locks of its slave, then its own, then those of one step after the other, and
+//! keeps what it has. Locks that are taken together cannot hold each other up. So builds can wait
+//! for each other for ever only along a circle of "is held while … is waited for", and without one
+//! they never do.
 
 use std::collections::BTreeMap;
 

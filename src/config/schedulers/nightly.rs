@@ -24,7 +24,8 @@ pub struct NightlyConfig {
     pub zone: Zone,
     /// For so many calendar years a next run is looked for (NIG-05): 2.
     pub search_years: u16,
-    /// Whether a local time that clocks show twice counts the first time only (`dst_repeat = "once"`).
+    /// Whether a local time that clocks show twice counts the first time only
+    /// (`dst_repeat = "once"`).
     #[serde(rename = "dst_repeat")]
     pub repeated_once: bool,
     /// Whether a local time that clocks skip counts right after the gap (`dst_gap = "after"`).

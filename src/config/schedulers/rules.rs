@@ -9,8 +9,8 @@ use crate::config::shape::Shape;
 /// Which changes a scheduler looks at, and which of them matter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChangeRules {
-    /// Whether changes of different repositories, projects and codebases wait apart, each with a set of its own (CBS-02):
-    /// true.
+    /// Whether changes of different repositories, projects and codebases wait apart, each with a
+    /// set of its own (CBS-02): true.
     pub separate: bool,
     /// Whether unimportant changes stay out of the set (SCH-12).
     pub only_important: bool,
@@ -62,7 +62,8 @@ pub(in crate::config) static MATCH: Shape = Shape {
 };
 
 impl ChangeRules {
-    /// Takes what the table has; `branch` is the setting that takes the place of a filter on the branch.
+    /// Takes what the table has; `branch` is the setting that takes the place of a filter on the
+    /// branch.
     pub(super) fn read(&mut self, table: &mut Table<'_>, branch: Option<&Value<'_>>) {
         table.set("filter", &mut self.filter, |v| read_filter(v, branch));
         table.set_some("important_files", &mut self.importance, |v| {

@@ -10,8 +10,8 @@ use crate::config::reader::{Table, Value};
 pub struct TimedBuild {
     /// Its branch; absent is the default branch.
     pub branch: Option<String>,
-    /// It builds changes, and only if an important one has arrived since the last time (NIG-12, PER-06);
-    /// absent: the latest there is, always.
+    /// It builds changes, and only if an important one has arrived since the last time (NIG-12,
+    /// PER-06); absent: the latest there is, always.
     #[serde(flatten, serialize_with = "condition")]
     pub only_if_changed: Option<ChangeRules>,
 }

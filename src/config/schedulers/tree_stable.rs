@@ -52,7 +52,8 @@ impl LongestWait {
 }
 
 impl TreeStable {
-    /// Takes what the table has; `branch` is the setting that a filter on the branch takes the place of.
+    /// Takes what the table has; `branch` is the setting that a filter on the branch takes the
+    /// place of.
     pub(super) fn read(&mut self, table: &mut Table<'_>, branch: Option<&Value<'_>>) {
         table.set("tree_stable_timer", &mut self.tree_stable_timer, |v| {
             v.optional_duration(Duration::ZERO..=LONGEST)

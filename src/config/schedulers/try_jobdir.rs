@@ -26,7 +26,8 @@ pub struct TryJobdirConfig {
 /// The keys that only these schedulers have.
 pub(super) const KEYS: &[&str] = &["jobdir", "max_job_size", "poll_interval"];
 
-/// The longest job file that may be allowed: with its escapes it has to fit into one cell of the state.
+/// The longest job file that may be allowed: with its escapes it has to fit into one cell of the
+/// state.
 const LARGEST_JOB_SIZE: u64 = 128 << 20;
 
 /// The job directories, each of which belongs to one scheduler.

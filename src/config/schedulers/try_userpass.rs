@@ -110,7 +110,8 @@ impl TryUserpassConfig {
 }
 
 impl<'a> Doors<'a> {
-    /// The names at these addresses, where several schedulers may listen if they name the same ones.
+    /// The names at these addresses, where several schedulers may listen if they name the same
+    /// ones.
     fn names_at(
         &mut self,
         port: &Value<'a>,
@@ -199,7 +200,8 @@ fn user_name<'a>(value: &Value<'a>) -> Option<&'a str> {
         value.error("has a name that is too long", help);
         return None;
     }
-    // The reason of a set says who handed it in; these would make one user look like another (TRY-05).
+    // The reason of a set says who handed it in; these would make one user look like another
+    // (TRY-05).
     if name.contains(" by user ") || name.contains(" (") {
         value.error(
             "has a name with ` by user ` or ` (` in it",

@@ -1,4 +1,5 @@
-//! Who waits for whom: a Dependent names its upstream, which may stand anywhere in the file (DEP-01, SCB-07).
+//! Who waits for whom: a Dependent names its upstream, which may stand anywhere in the file
+//! (DEP-01, SCB-07).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,8 @@ use crate::model::Zone;
 /// The time zone of the machine, or why it cannot be told.
 pub type MachineZone = Result<Zone, String>;
 
-/// What to write instead of `name`, if it is an offset such as `GMT+1` or an abbreviation such as `CEST`.
+/// What to write instead of `name`, if it is an offset such as `GMT+1` or an abbreviation such as
+/// `CEST`.
 pub(super) fn meant(name: &str) -> Option<String> {
     let upper = name.trim().to_uppercase();
     if let Some((_, city)) = ABBREVIATIONS.iter().find(|(short, _)| *short == upper) {

@@ -1,4 +1,5 @@
-//! What latent slaves have: how long their instances live, and the table of the ways to start them (LAT-01, LAT-11).
+//! What latent slaves have: how long their instances live, and the table of the ways to start them
+//! (LAT-01, LAT-11).
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -20,8 +21,8 @@ pub struct LatentConfig {
     pub kind: InstanceKind,
     /// Where the instance finds the master; absent: at the first address of the slave port.
     pub master: Option<MasterAddress>,
-    /// How long an instance without a build is kept: 10 min; zero: it is stopped after every build; absent: it is
-    /// never stopped for that.
+    /// How long an instance without a build is kept: 10 min; zero: it is stopped after every build;
+    /// absent: it is never stopped for that.
     pub build_wait_timeout: Option<Duration>,
     /// How long an instance may take from its start until it has attached: 20 min.
     pub missing_timeout: Duration,
@@ -55,7 +56,8 @@ impl LatentConfig {
 pub enum InstanceKind {
     /// By two commands.
     Command(CommandInstance),
-    /// The native slave as a process of its own on this machine, below `instances/NAME` in the base directory.
+    /// The native slave as a process of its own on this machine, below `instances/NAME` in the base
+    /// directory.
     #[default]
     Process,
     /// A container.

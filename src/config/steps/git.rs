@@ -47,7 +47,8 @@ pub enum GitMode {
     Clobber,
     /// It is updated, and all files that are not in the repository are removed.
     Fresh,
-    /// It is updated, and all files that are neither in the repository nor ignored by it are removed.
+    /// It is updated, and all files that are neither in the repository nor ignored by it are
+    /// removed.
     Clean,
 }
 

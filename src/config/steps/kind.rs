@@ -9,8 +9,8 @@ pub(super) trait StepSettings {
         false
     }
 
-    /// The kind of the step, and the program that it runs on a slave, unless the user has to name that or says where to
-    /// look for it.
+    /// The kind of the step, and the program that it runs on a slave, unless the user has to name
+    /// that or says where to look for it.
     fn program(&self) -> Option<(&'static str, &'static str)> {
         None
     }

@@ -213,7 +213,8 @@ fn the_defaults_stated_in_the_example_are_those_of_the_program() {
 
 #[test]
 fn the_example_states_the_default_of_every_key() {
-    // Tables of tables, keys of inline tables, which their own line explains, and where nothing stands for a default.
+    // Tables of tables, keys of inline tables, which their own line explains, and where nothing
+    // stands for a default.
     let exempt = [
         "slaves",
         "locks",

@@ -1,7 +1,8 @@
-//! One log that is being written: what waits for it, its files, and what becomes of it when the disk is full.
+//! One log that is being written: what waits for it, its files, and what becomes of it when the
+//! disk is full.
 //!
-//! Invariant: the index claims only bytes that are written. What was written and is not claimed is cut off before the
-//! next attempt, so that bytes and runs never come apart.
+//! Invariant: the index claims only bytes that are written. What was written and is not claimed is
+//! cut off before the next attempt, so that bytes and runs never come apart.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -58,7 +59,8 @@ pub(super) struct Trouble {
     why: String,
     since: Instant,
     pub(super) next_try: Instant,
-    /// Whether what waits is dropped, as it was refused for too long or for a reason that does not pass.
+    /// Whether what waits is dropped, as it was refused for too long or for a reason that does not
+    /// pass.
     drops: bool,
 }
 
@@ -85,7 +87,8 @@ impl Log {
         }
     }
 
-    /// Writes what waits, or drops it if it cannot be written; returns the permits of what does not wait any more.
+    /// Writes what waits, or drops it if it cannot be written; returns the permits of what does not
+    /// wait any more.
     pub(super) fn flush(&mut self, basedir: &Directory, patience: Duration) -> usize {
         let now = Instant::now();
         let before = self.weight();
@@ -250,8 +253,8 @@ impl Files {
                 return dir.append(&name);
             }
             match dir.create(&name, 0o666) {
-                // It belongs to a build whose number the state has forgotten, because an older copy of the state was
-                // put back.
+                // It belongs to a build whose number the state has forgotten, because an older copy
+                // of the state was put back.
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {
                     dir.set_aside(&name)?;
                     dir.create(&name, 0o666)

@@ -1,4 +1,5 @@
-//! `Dependent`: builds what another scheduler has built with success (section 6). The registry tells it of that.
+//! `Dependent`: builds what another scheduler has built with success (section 6). The registry
+//! tells it of that.
 
 use std::sync::Arc;
 

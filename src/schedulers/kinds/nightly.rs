@@ -8,9 +8,9 @@
 //!                                |      ^ new year: look again
 //!                                +------+
 //! ```
-//! Slots are instants, found from the one before. A clock that is set therefore neither repeats a slot
-//! (NIG-08) nor makes up for more than one (NIG-09). A last run that lies more than a day ahead was the work of a
-//! clock that was wrong, and is not believed.
+//! Slots are instants, found from the one before. A clock that is set therefore neither repeats a
+//! slot (NIG-08) nor makes up for more than one (NIG-09). A last run that lies more than a day
+//! ahead was the work of a clock that was wrong, and is not believed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,8 +96,8 @@ impl Nightly {
 }
 
 impl Scheduler for Nightly {
-    /// Goes on with the slot that was stored, even if it is past, if the settings still have it; changes are
-    /// taken over as far as they are still wanted (SCB-10).
+    /// Goes on with the slot that was stored, even if it is past, if the settings still have it;
+    /// changes are taken over as far as they are still wanted (SCB-10).
     fn restore(
         &mut self,
         old: &Parts,

@@ -1,8 +1,8 @@
 //! `Periodic`: builds when it starts, and again after each period (section 7).
 //!
-//! Ticks lie on a grid from the start on: a late one does not move those after it, and of several that
-//! were missed only one is made up for (PER-03). The grid is one of steady time: a wall clock that is set does not move
-//! it (TIM-07).
+//! Ticks lie on a grid from the start on: a late one does not move those after it, and of several
+//! that were missed only one is made up for (PER-03). The grid is one of steady time: a wall clock
+//! that is set does not move it (TIM-07).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,8 +63,8 @@ impl Periodic {
 }
 
 impl Scheduler for Periodic {
-    /// A restarted master forgets the last run unless it is told to go on with it (PER-06); other settings do not
-    /// (SCB-10).
+    /// A restarted master forgets the last run unless it is told to go on with it (PER-06); other
+    /// settings do not (SCB-10).
     fn restore(
         &mut self,
         old: &Parts,

@@ -7,7 +7,8 @@ use crate::model::{Change, Decision};
 use crate::schedulers::trees::{Trees, Wanted};
 use crate::schedulers::waiting;
 
-/// The trees of one branch, or of those that the filter says. What it mixes waits together, whatever the branch.
+/// The trees of one branch, or of those that the filter says. What it mixes waits together,
+/// whatever the branch.
 #[derive(Debug)]
 pub(super) struct SingleBranch {
     branch: Option<String>,

@@ -1,4 +1,5 @@
-//! Try schedulers, `Try_Jobdir` and `Try_Userpass`: they watch nothing, and build what they are handed (TRY-01 to TRY-07).
+//! Try schedulers, `Try_Jobdir` and `Try_Userpass`: they watch nothing, and build what they are
+//! handed (TRY-01 to TRY-07).
 
 use std::sync::Arc;
 
@@ -73,7 +74,8 @@ fn not_empty(text: Option<String>) -> Option<String> {
     text.filter(|t| !t.is_empty())
 }
 
-/// Why the set is built (TRY-05). Who logged in is a fact; who the sender says it is for is a claim.
+/// Why the set is built (TRY-05). Who logged in is a fact; who the sender says it is for is a
+/// claim.
 pub(in crate::schedulers) fn reason(job: &TryJob, user: Option<&str>) -> String {
     let mut reason = "'try' job".to_owned();
     if let Some(user) = user {

@@ -1,4 +1,5 @@
-//! Clocks that are set, changes with odd times, and restarts: nobody is starved or hurried (TIM-07, TIM-08).
+//! Clocks that are set, changes with odd times, and restarts: nobody is starved or hurried (TIM-07,
+//! TIM-08).
 
 use proptest::prelude::*;
 
@@ -116,8 +117,8 @@ fn event() -> impl Strategy<Value = (f64, Event)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Without restarts under a clock that was set, the longest wait holds to the second; old times cause one
-    /// build a timer at most.
+    /// Without restarts under a clock that was set, the longest wait holds to the second; old times
+    /// cause one build a timer at most.
     #[test]
     fn tim_08_no_times_do_harm(
         events in proptest::collection::vec(event(), 1..40),

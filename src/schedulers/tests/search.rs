@@ -172,7 +172,8 @@ fn nig_12_a_repeated_slot_may_run_once_and_a_skipped_one_after_the_gap() {
     assert_eq!(next(&moved, gap), Timestamp::from_secs(gap + 23 * 3600));
 }
 
-/// The search takes steps of less than the time between two changes of an offset that undo each other.
+/// The search takes steps of less than the time between two changes of an offset that undo each
+/// other.
 #[test]
 fn no_zone_changes_its_offset_back_within_the_stride() {
     let (quarter, end) = (6 * 3600, 2_208_988_800);

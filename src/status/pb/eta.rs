@@ -74,7 +74,8 @@ impl Client {
         }))
     }
 
-    /// What is known of the output of a step and what is expected: name, bytes so far, bytes in the end.
+    /// What is known of the output of a step and what is expected: name, bytes so far, bytes in the
+    /// end.
     pub(super) async fn step_expectations(&self, key: BuildKey, index: usize) -> Value {
         let build = self.tracked.build(key).and_then(|b| b.build.as_ref());
         let Some(build) = build else {

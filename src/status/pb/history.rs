@@ -13,8 +13,8 @@ use crate::store::read::{BuildRow, RequestRow, SetRow};
 use crate::store::{Reader, State, StoreError};
 use crate::view::Log;
 
-/// Most bytes of a log that are sent: they become one string of the protocol, in which what is not UTF-8 takes three
-/// times as much.
+/// Most bytes of a log that are sent: they become one string of the protocol, in which what is not
+/// UTF-8 takes three times as much.
 pub(super) const MAX_LOG_BYTES: usize = 200 * 1024;
 
 /// A set, its requests and their builds.
@@ -84,7 +84,8 @@ impl History {
     }
 }
 
-/// Whether `user` handed the set in. The reason says who did (TRY-05), and no name can look like another with more text.
+/// Whether `user` handed the set in. The reason says who did (TRY-05), and no name can look like
+/// another with more text.
 pub(super) fn is_of(set: &SetRow, user: &User) -> bool {
     let whose = set.reason.strip_prefix("'try' job from user ");
     let rest = whose.and_then(|reason| reason.strip_prefix(user.name.as_str()));

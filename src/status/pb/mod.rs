@@ -1,13 +1,15 @@
-//! The perspective of try clients, and what they follow their builds by (PROTOCOL sections 13 and 14).
+//! The perspective of try clients, and what they follow their builds by (PROTOCOL sections 13 and
+//! 14).
 //!
-//! A connection is one task. It takes the calls of all objects of its client from one channel, where each object is
-//! known by a tag, hears all news, and tells its observers without waiting for them. `tracked` is what the client
-//! follows, `objects` the methods of the status objects, `history` what is read from disk, `eta` when
-//! things will be over.
+//! A connection is one task. It takes the calls of all objects of its client from one channel,
+//! where each object is known by a tag, hears all news, and tells its observers without waiting for
+//! them. `tracked` is what the client follows, `objects` the methods of the status objects,
+//! `history` what is read from disk, `eta` when things will be over.
 //!
-//! Invariants: a client sees the sets that its user handed in and no others. What it is told is the same whether it heard
-//! all news or had to look at the disk. Its sets do not depend on it (TUP-06). Objects and observers go with the
-//! connection. Subscriptions are limited. Parts of a patch that wait for their job are on disk (`upload`).
+//! Invariants: a client sees the sets that its user handed in and no others. What it is told is the
+//! same whether it heard all news or had to look at the disk. Its sets do not depend on it
+//! (TUP-06). Objects and observers go with the connection. Subscriptions are limited. Parts of a
+//! patch that wait for their job are on disk (`upload`).
 
 mod eta;
 mod history;
@@ -55,8 +57,8 @@ pub struct User {
     pub builders: Arc<[BuilderName]>,
 }
 
-/// Serves a client that has logged in to try something, until it goes away or has had nothing to wait for for too long.
-/// The state is in `basedir`.
+/// Serves a client that has logged in to try something, until it goes away or has had nothing to
+/// wait for for too long. The state is in `basedir`.
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,
@@ -170,8 +172,8 @@ struct Watcher {
 }
 
 impl Client {
-    /// A reference to `thing`, to be sent. Each has an object of its own, as with real masters, since the client may
-    /// let go of those that it has at any time.
+    /// A reference to `thing`, to be sent. Each has an object of its own, as with real masters,
+    /// since the client may let go of those that it has at any time.
     fn refer(&mut self, thing: Thing) -> Luid {
         let things = &mut self.things;
         let tag = *self.tags.entry(thing).or_insert_with(|| {
@@ -204,8 +206,8 @@ impl Client {
         match method.as_str() {
             try_call::TRY => self.on_try(&args, reply).await,
             try_call::BUILDER_NAMES => {
-                // Which client it is does not show. As text the names are right for all of them, but for what is not
-                // ASCII at those on Python 2.
+                // Which client it is does not show. As text the names are right for all of them,
+                // but for what is not ASCII at those on Python 2.
                 let names = self.user.builders.iter().map(|b| Value::text(b.as_str()));
                 reply.value(Value::List(names.collect()));
             }
@@ -258,8 +260,9 @@ impl Client {
         Ok(set.id)
     }
 
-    /// Says why a job is not built (TUP-04, SB-09). A client of 4.x that gets an exception never ends, and one of 0.8
-    /// ends as if all were well; both understand a build that failed, if they wait for builds at all.
+    /// Says why a job is not built (TUP-04, SB-09). A client of 4.x that gets an exception never
+    /// ends, and one of 0.8 ends as if all were well; both understand a build that failed, if they
+    /// wait for builds at all.
     fn refuse(&mut self, reply: Reply, why: &str) {
         info!(scheduler = %self.user.scheduler, user = ?self.user.name, "try job refused: {why}");
         if self.has_extensions {

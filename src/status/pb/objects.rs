@@ -1,7 +1,7 @@
 //! The methods of build sets, requests, builds and steps (PROTOCOL sections 13.2 and 14).
 //!
-//! They are those of 0.8, which has more than later versions, but for what Perspective Broker cannot carry. A number
-//! that a client of 0.8 does not know as a result is not sent to it.
+//! They are those of 0.8, which has more than later versions, but for what Perspective Broker
+//! cannot carry. A number that a client of 0.8 does not know as a result is not sent to it.
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
 //! What one client follows: its sets, their requests, and the builds of these.
 //!
-//! It is kept up to date by [`News`], and by what is on disk when news were missed or a set is taken up again. Each
-//! step forward gives the [`Notice`]s that are due; none is given twice.
+//! It is kept up to date by [`News`], and by what is on disk when news were missed or a set is
+//! taken up again. Each step forward gives the [`Notice`]s that are due; none is given twice.
 //!
-//! Invariants: a build is *over* when clients may be told its end, once. One that is to be built again ends its request
-//! only if no other build follows (BUI-14), since clients of every version take the end of a build for the end of
-//! the request. A request that ends without a build has one in its place, so that nobody waits for ever.
+//! Invariants: a build is *over* when clients may be told its end, once. One that is to be built
+//! again ends its request only if no other build follows (BUI-14), since clients of every version
+//! take the end of a build for the end of the request. A request that ends without a build has one
+//! in its place, so that nobody waits for ever.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +75,8 @@ pub(super) struct Followed {
 pub(super) struct Outcome {
     /// Its result.
     pub(super) result: Results,
-    /// Whether it is no result but a cancelled request; only clients from 0.9 on have a word for that.
+    /// Whether it is no result but a cancelled request; only clients from 0.9 on have a word for
+    /// that.
     pub(super) is_cancelled: bool,
     /// Short text.
     pub(super) text: Vec<String>,
@@ -108,8 +110,8 @@ impl Tracked {
         self.add(set.id, set.reason.clone(), set.requests.clone());
     }
 
-    /// Follows, in place of a set, why there is none: one request, whose `builder` names that, failed because of `why`.
-    /// Its number is 0, which no set has.
+    /// Follows, in place of a set, why there is none: one request, whose `builder` names that,
+    /// failed because of `why`. Its number is 0, which no set has.
     pub(super) fn refuse(&mut self, builder: &str, why: &str) -> SetId {
         let (set, request) = (SetId(0), RequestId(0));
         let builder = BuilderName::from(builder);

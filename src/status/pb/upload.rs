@@ -1,6 +1,7 @@
 //! The parts of a patch that arrive ahead of their job.
 //!
-//! They wait in a file that has no name, so that it is gone with the connection, whatever happens to the master.
+//! They wait in a file that has no name, so that it is gone with the connection, whatever happens
+//! to the master.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};

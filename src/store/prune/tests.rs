@@ -12,7 +12,8 @@ use crate::store::apply::tests::{
 use crate::store::read::tests::plan;
 use crate::store::{Store, apply, schema};
 
-/// Build number `n` of `quick`, with its change, its set and its request, which have the same number, ended at `n` seconds.
+/// Build number `n` of `quick`, with its change, its set and its request, which have the same
+/// number, ended at `n` seconds.
 fn built(n: u64) -> Vec<Op> {
     let mut ops = begun(n, &["quick"], n);
     ops.extend(ended(n));

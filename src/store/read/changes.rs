@@ -30,8 +30,8 @@ impl State {
         self.read(|conn| change(conn, number))
     }
 
-    /// What each scheduler made of a change, in the order of the configuration of then; absent if that was not
-    /// written down.
+    /// What each scheduler made of a change, in the order of the configuration of then; absent if
+    /// that was not written down.
     ///
     /// # Errors
     /// The state cannot be read.

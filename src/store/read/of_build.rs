@@ -1,4 +1,5 @@
-//! What a build was made of, for one that is to be like it, and which builds it is made in place of.
+//! What a build was made of, for one that is to be like it, and which builds it is made in place
+//! of.
 
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use crate::store::column::{Col, Json, int};
 use crate::store::state::State;
 
 impl State {
-    /// What the requests of a build asked for: the stamp of each, those of the oldest request first, and the priority of
-    /// the most urgent one. Changes that are no longer known are missing from the stamps.
+    /// What the requests of a build asked for: the stamp of each, those of the oldest request
+    /// first, and the priority of the most urgent one. Changes that are no longer known are missing
+    /// from the stamps.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -38,8 +40,8 @@ impl State {
         })
     }
 
-    /// The diff of the patch of a build set; nothing if the set has no patch, or is gone. Where that set was to have a copy of
-    /// a diff that was gone by then, the diff is empty.
+    /// The diff of the patch of a build set; nothing if the set has no patch, or is gone. Where
+    /// that set was to have a copy of a diff that was gone by then, the diff is empty.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -123,7 +125,8 @@ fn wish(
     Ok(Some((at, stamp, priority)))
 }
 
-/// Requests that were built once only have none; so that they are not looked for in vain, that is looked at first.
+/// Requests that were built once only have none; so that they are not looked for in vain, that is
+/// looked at first.
 pub(super) const BUILDS_BEFORE: &str = "SELECT b.number, b.text, b.stop_reason FROM build b
     WHERE EXISTS (SELECT 1 FROM json_each(?4) mine JOIN request r ON r.id = mine.value
             WHERE r.start_count > 1)

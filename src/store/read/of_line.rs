@@ -35,8 +35,9 @@ impl State {
         })
     }
 
-    /// How each of `builds`, which have these origins, compares with the last one before it that finished on its line
-    /// (PRB-23); nothing of those that run, of tries, and of results that say nothing.
+    /// How each of `builds`, which have these origins, compares with the last one before it that
+    /// finished on its line (PRB-23); nothing of those that run, of tries, and of results that say
+    /// nothing.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -82,7 +83,8 @@ struct Open<'a> {
     result: Results,
 }
 
-/// Walks the builds of one builder once, from the newest to the oldest, until each of `open` has been compared.
+/// Walks the builds of one builder once, from the newest to the oldest, until each of `open` has
+/// been compared.
 fn judge(
     conn: &Connection,
     builder: &BuilderName,

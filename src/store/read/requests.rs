@@ -48,8 +48,8 @@ pub struct RequestRow {
 }
 
 impl State {
-    /// Requests: the open ones by their own priority and age, all of them newest first. The priorities of builders, by
-    /// which those of several builders go as well, are not on disk.
+    /// Requests: the open ones by their own priority and age, all of them newest first. The
+    /// priorities of builders, by which those of several builders go as well, are not on disk.
     ///
     /// # Errors
     /// The state cannot be read.

@@ -96,7 +96,8 @@ impl State {
         })
     }
 
-    /// The newest set of a scheduler: its number, when it was submitted, and its result if it has finished.
+    /// The newest set of a scheduler: its number, when it was submitted, and its result if it has
+    /// finished.
     ///
     /// # Errors
     /// The state cannot be read.

@@ -1,5 +1,5 @@
-//! What is to be committed together, and when: the writer of the state without its thread, its clock
-//! and its database.
+//! What is to be committed together, and when: the writer of the state without its thread, its
+//! clock and its database.
 //!
 //! ```text
 //!            take(message)             due() == Commit

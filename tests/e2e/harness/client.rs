@@ -1,4 +1,5 @@
-//! A client that says exactly what a test wants said, over one connection: the library's broker on a blocking socket.
+//! A client that says exactly what a test wants said, over one connection: the library's broker on
+//! a blocking socket.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

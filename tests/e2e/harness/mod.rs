@@ -1,7 +1,9 @@
-//! What the end-to-end tests are made of: processes with captured output, our master and slaves, real peers.
+//! What the end-to-end tests are made of: processes with captured output, our master and slaves,
+//! real peers.
 //!
-//! Invariants: a process belongs to the value that started it and is killed when that is dropped, by its own id and
-//! no other way; every wait has a deadline and tells, when it passes, what the programs printed.
+//! Invariants: a process belongs to the value that started it and is killed when that is dropped,
+//! by its own id and no other way; every wait has a deadline and tells, when it passes, what the
+//! programs printed.
 
 pub(crate) mod client;
 pub(crate) mod master;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The directory of the programs of a real peer (see `tests/peers.sh` for the names). Absent, with a line that says
-/// why, when it cannot be had on this machine; with `REQUIRE_PEERS=1` that is a failure, except for what only runs on
-/// a Python 2.7 which the machine does not have.
+/// The directory of the programs of a real peer (see `tests/peers.sh` for the names). Absent, with
+/// a line that says why, when it cannot be had on this machine; with `REQUIRE_PEERS=1` that is a
+/// failure, except for what only runs on a Python 2.7 which the machine does not have.
 pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     match &installed()[name] {
         Ok(bin) => Some(bin.clone()),

@@ -169,8 +169,8 @@ impl std::fmt::Display for Finished {
     }
 }
 
-/// Runs a program to its end, without standard input. Its output must end with it: a daemon that it leaves behind
-/// must have let go of the streams.
+/// Runs a program to its end, without standard input. Its output must end with it: a daemon that it
+/// leaves behind must have let go of the streams.
 pub(crate) fn run(command: &mut Command) -> Finished {
     let what = format!("{command:?}");
     let mut child = command

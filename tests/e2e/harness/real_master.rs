@@ -19,7 +19,8 @@ pub(crate) enum Version {
     V430,
 }
 
-/// A running master with one builder `full`, one slave `bot`, and a PB change source. Killed when dropped.
+/// A running master with one builder `full`, one slave `bot`, and a PB change source. Killed when
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct RealMaster {
     version: Version,
@@ -323,8 +324,8 @@ c['logCompressionMethod'] = 'raw'
 factory = BuildFactory()
 ";
 
-/// The bytes on the channels 0 (standard output) and 1 (standard error) of a log file of 0.8: netstrings, each with
-/// its channel in front.
+/// The bytes on the channels 0 (standard output) and 1 (standard error) of a log file of 0.8:
+/// netstrings, each with its channel in front.
 fn output_in_netstrings(mut file: &[u8]) -> Vec<u8> {
     let mut output = Vec::new();
     while let Some(colon) = file.iter().position(|byte| *byte == b':') {

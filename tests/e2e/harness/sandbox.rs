@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::programs::program;
 
-/// A temporary directory, removed when dropped. Commands started through it have it as their home and see nothing
-/// else of the caller's settings.
+/// A temporary directory, removed when dropped. Commands started through it have it as their home
+/// and see nothing else of the caller's settings.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
@@ -89,8 +89,9 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// The shell command that waits: it tells that it is there, with a line for each time, and ends with success
-    /// when the gate is opened. It also ends, with failure, when the sandbox is gone, so that nothing stays behind.
+    /// The shell command that waits: it tells that it is there, with a line for each time, and ends
+    /// with success when the gate is opened. It also ends, with failure, when the sandbox is gone,
+    /// so that nothing stays behind.
     pub(crate) fn command(&self) -> String {
         format!(
             "echo x >>'{reached}'; while [ -e '{reached}' ]; do [ -e '{open}' ] && exit 0; sleep 0.05; done; exit 9",
@@ -115,8 +116,9 @@ impl Gate {
     }
 }
 
-/// A port of the loopback address that nobody listens on. Below the range from which the system takes the ports of
-/// outgoing connections, so that it stays free while a program that owned it is down.
+/// A port of the loopback address that nobody listens on. Below the range from which the system
+/// takes the ports of outgoing connections, so that it stays free while a program that owned it is
+/// down.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 400).unwrap() * 50;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-/// What a test wants in its `master.toml`. All builders run on all slaves and have the same steps; one scheduler
-/// without a timer feeds them, unless there are others.
+/// What a test wants in its `master.toml`. All builders run on all slaves and have the same steps;
+/// one scheduler without a timer feeds them, unless there are others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     slaves: Vec<String>,
@@ -20,7 +20,8 @@ pub(crate) const PASSWORD: &str = "sekrit";
 pub(crate) const CHANGE_AUTH: &str = "change:changepw";
 
 impl Setup {
-    /// A configuration with these steps and no slaves yet. It has one builder, `full`, unless others are added.
+    /// A configuration with these steps and no slaves yet. It has one builder, `full`, unless
+    /// others are added.
     pub(crate) fn new(steps: &[String]) -> Self {
         Self {
             steps: steps.to_vec(),
@@ -72,8 +73,8 @@ impl Setup {
         self
     }
 
-    /// The text of the configuration, with slaves and changes on `port` of the loopback address; 0 lets the system
-    /// choose.
+    /// The text of the configuration, with slaves and changes on `port` of the loopback address; 0
+    /// lets the system choose.
     pub(crate) fn toml(&self, port: u16) -> String {
         if self.builders.is_empty() {
             return self.clone().builder("full", "").toml(port);
@@ -114,7 +115,8 @@ impl Setup {
     }
 }
 
-/// A step that runs a program with arguments; `settings` is further TOML, such as `halt_on_failure = true`.
+/// A step that runs a program with arguments; `settings` is further TOML, such as
+/// `halt_on_failure = true`.
 pub(crate) fn step(name: &str, words: &[&str], settings: &str) -> String {
     let comma = if settings.is_empty() { "" } else { ", " };
     format!("{{ type = \"ShellCommand\", name = {name:?}, command = {words:?}{comma}{settings} }}")

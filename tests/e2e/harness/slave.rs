@@ -53,7 +53,8 @@ impl Kind {
 }
 
 impl Slave {
-    /// Starts a slave with the right password. Absent, with the reason printed, where the peer cannot be had.
+    /// Starts a slave with the right password. Absent, with the reason printed, where the peer
+    /// cannot be had.
     pub(crate) fn start(kind: Kind, sandbox: &Sandbox, name: &str, port: u16) -> Option<Self> {
         Self::start_with(kind, sandbox, name, port, PASSWORD)
     }

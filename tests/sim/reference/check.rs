@@ -1,4 +1,5 @@
-//! What must hold after each input: the core and the model agree, and no request waits that could start.
+//! What must hold after each input: the core and the model agree, and no request waits that could
+//! start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

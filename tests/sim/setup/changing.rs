@@ -103,7 +103,8 @@ fn change_one(rng: &mut StdRng, config: &mut Config) {
     }
 }
 
-/// Locks are taken in another order from now on: each configuration has no circle, both together may.
+/// Locks are taken in another order from now on: each configuration has no circle, both together
+/// may.
 fn reorder_locks(rng: &mut StdRng, config: &mut Config) {
     let mut order = LOCKS;
     order.shuffle(rng);

@@ -1,5 +1,5 @@
-//! What people ask for: builds that are cancelled, stopped or forced, slaves that are pinged or paused (BRQ-04,
-//! BUI-10, BLD-16, SLV-08, SLV-09).
+//! What people ask for: builds that are cancelled, stopped or forced, slaves that are pinged or
+//! paused (BRQ-04, BUI-10, BLD-16, SLV-08, SLV-09).
 
 use buildmaster::botmaster::{Answer, Ask, Forced, Input, ReplyId};
 use buildmaster::model::{

@@ -23,8 +23,8 @@ enum Wish {
 }
 
 impl World {
-    /// MAS-06: every accepted change is in exactly one finished set of each scheduler that wants it, also if that
-    /// is changed meanwhile (SCB-10).
+    /// MAS-06: every accepted change is in exactly one finished set of each scheduler that wants
+    /// it, also if that is changed meanwhile (SCB-10).
     pub(super) fn check_end(&self) {
         let all = self.versions.iter().flat_map(|c| &c.schedulers);
         for name in all.map(|s| &s.name).collect::<BTreeSet<_>>() {
@@ -66,7 +66,8 @@ impl World {
         }
     }
 
-    /// What a scheduler is to make of a change by all the configurations since, if they agree and it stays of one kind.
+    /// What a scheduler is to make of a change by all the configurations since, if they agree and
+    /// it stays of one kind.
     fn lasting_wish(
         &self,
         number: ChangeNumber,

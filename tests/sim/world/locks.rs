@@ -122,8 +122,8 @@ impl World {
         self.begun.insert((session, builder), hold);
     }
 
-    /// LCK-02: no exclusive lock is held twice, and the count is kept that was in force when the last of its holders
-    /// came.
+    /// LCK-02: no exclusive lock is held twice, and the count is kept that was in force when the
+    /// last of its holders came.
     fn check_locks(&self) {
         type Holders<'a> = Vec<(&'a Hold, LockMode)>;
         let mut holders: BTreeMap<(&LockName, Option<&SlaveName>), Holders<'_>> = BTreeMap::new();

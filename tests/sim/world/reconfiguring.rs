@@ -1,4 +1,5 @@
-//! Another configuration comes (MAS-03, MAS-04): who must not notice, and what is known of schedulers that change.
+//! Another configuration comes (MAS-03, MAS-04): who must not notice, and what is known of
+//! schedulers that change.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The rows of the state table for latent slaves (20 to 28) that histories have taken. The other rows have a model test
-//! beside the state machine.
+//! The rows of the state table for latent slaves (20 to 28) that histories have taken. The other
+//! rows have a model test beside the state machine.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,7 +1,8 @@
 //! What schedulers by the clock may submit, and must (PER-02, PER-03, NIG-07 to NIG-09, MAS-07).
 //!
-//! The model follows the sets as they are handed in and, for what must survive, as they are written. It looks
-//! for slots minute by minute and knows nothing of how the core finds or remembers them.
+//! The model follows the sets as they are handed in and, for what must survive, as they are
+//! written. It looks for slots minute by minute and knows nothing of how the core finds or
+//! remembers them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub struct Clocks {
     all: BTreeMap<SchedulerName, Clock>,
     /// When the master began.
     began: Now,
-    /// The latest that the clock ever showed: what was done by then is not done again when it is set back.
+    /// The latest that the clock ever showed: what was done by then is not done again when it is
+    /// set back.
     latest: Timestamp,
 }
 
@@ -32,13 +34,15 @@ struct Clock {
     durable: Option<Span>,
     /// What each set that is not written yet will leave there.
     runs: BTreeMap<SetId, Span>,
-    /// It was made, or changed, by a reconfiguration, and no run of it is on disk yet: a restart may find anything.
+    /// It was made, or changed, by a reconfiguration, and no run of it is on disk yet: a restart
+    /// may find anything.
     durable_unsure: bool,
     /// It has not run since a reconfiguration, or since a restart that may have found anything.
     unsure: bool,
     /// Minutes up to here are done: by the last run, or before the start.
     done: Timestamp,
-    /// When the next tick of a Periodic is, in steady time: nobody moves it by setting the clock (TIM-07).
+    /// When the next tick of a Periodic is, in steady time: nobody moves it by setting the clock
+    /// (TIM-07).
     next: Span,
     /// Since when it is late.
     late_since: Option<Now>,
@@ -73,7 +77,8 @@ impl Clocks {
         clocks
     }
 
-    /// What has not changed goes on as it was (SCB-09); of others it is known only that they will not be late.
+    /// What has not changed goes on as it was (SCB-09); of others it is known only that they will
+    /// not be late.
     pub fn reconfigure(&mut self, old: &Config, new: &Config, now: Now) {
         self.all
             .retain(|name, _| new.schedulers.iter().any(|s| s.name == *name));
@@ -182,7 +187,8 @@ impl Clocks {
                 clock.durable_unsure = false;
             }
         }
-        // What no set tells: that a Nightly has begun to look for slots, and silent runs. It is exact.
+        // What no set tells: that a Nightly has begun to look for slots, and silent runs. It is
+        // exact.
         for op in ops {
             if let Op::SchedulerState { scheduler, state } = op
                 && let (Some(clock), Some(state)) = (self.all.get_mut(scheduler), state)

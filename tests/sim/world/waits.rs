@@ -1,5 +1,5 @@
-//! What waits for a tree to be still is built when it has been, whatever is done to the clock and whatever times changes
-//! say (TIM-02, TIM-05, TIM-07).
+//! What waits for a tree to be still is built when it has been, whatever is done to the clock and
+//! whatever times changes say (TIM-02, TIM-05, TIM-07).
 
 use std::time::Duration;
 
@@ -66,7 +66,8 @@ impl World {
         self.advance(Duration::ZERO);
     }
 
-    /// What a sender says of the time of a change: mostly nothing or nearly the present, and sometimes nonsense.
+    /// What a sender says of the time of a change: mostly nothing or nearly the present, and
+    /// sometimes nonsense.
     pub(super) fn when(&mut self) -> Option<Timestamp> {
         let ahead = i64::try_from(SKEW.as_secs()).unwrap();
         let off = match self.rng.random_range(0..20) {

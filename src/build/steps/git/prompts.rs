@@ -2,8 +2,8 @@
 
 use crate::protocol::{DefaultVariable, PromptVariable};
 
-/// Variables that make git and ssh fail where they would wait for somebody to type something. What an operator has
-/// chosen stays: `configured` is what `git config` has for
+/// Variables that make git and ssh fail where they would wait for somebody to type something. What
+/// an operator has chosen stays: `configured` is what `git config` has for
 /// [`ASKING_SETTINGS`](crate::vc::git::ASKING_SETTINGS).
 pub(super) fn quiet(configured: &str) -> Vec<DefaultVariable> {
     let configured = configured.to_ascii_lowercase();

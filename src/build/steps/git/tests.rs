@@ -106,9 +106,9 @@ async fn succeed(played: Played, server_has: &str) {
     played.exit(0).await;
 }
 
-/// Plays a slave on which the commands that begin as one of `failing` says fail, each so often, and all others
-/// succeed; the server has the default branch. Answers with the commands, and what was written, without the questions
-/// about the slave's git.
+/// Plays a slave on which the commands that begin as one of `failing` says fail, each so often, and
+/// all others succeed; the server has the default branch. Answers with the commands, and what was
+/// written, without the questions about the slave's git.
 async fn played(
     stage: &mut Stage,
     failing: &[(&str, usize)],

@@ -1,4 +1,5 @@
-//! The tree in the work directory: how it comes to hold the revision, whatever state the last build left it in.
+//! The tree in the work directory: how it comes to hold the revision, whatever state the last build
+//! left it in.
 //!
 //! ```text
 //! there ──clean, fetch, check out, submodules──▶ done
@@ -149,7 +150,8 @@ impl Git<'_, '_> {
         })
     }
 
-    /// Whether the tree is to blame for `outcome`, so that it is made anew. The server is asked for what is wanted.
+    /// Whether the tree is to blame for `outcome`, so that it is made anew. The server is asked for
+    /// what is wanted.
     async fn is_to_blame(&mut self, outcome: Outcome) -> Result<bool, Performed> {
         if self.ask().await? == Answer::Silent {
             self.note("the repository does not answer; the tree stays as it is")
@@ -188,8 +190,8 @@ impl Git<'_, '_> {
         self.note(&note).await;
     }
 
-    /// What the server has of what is wanted; asked once in an attempt, and not from inside the tree, which may be
-    /// damaged.
+    /// What the server has of what is wanted; asked once in an attempt, and not from inside the
+    /// tree, which may be damaged.
     async fn ask(&mut self) -> Result<Answer, Performed> {
         if let Some(answer) = &self.answer {
             return Ok(answer.clone());
@@ -313,7 +315,8 @@ impl Git<'_, '_> {
         Ok((report.rc == Some(0)).then_some(found))
     }
 
-    /// Puts the files of the revision in place, over whatever was changed, with the branch checked out.
+    /// Puts the files of the revision in place, over whatever was changed, with the branch checked
+    /// out.
     async fn switch(&mut self) -> Result<bool, Performed> {
         let Some(branch) = self.job.branch_to_switch_to() else {
             return self.check_out_as(CheckOut::Detached).await;

@@ -18,8 +18,9 @@ fn expected(secs: f64, bytes: f64) -> Option<Effort> {
     Some(Effort { secs, output })
 }
 
-/// What is shown of build 0 of builder `quick`, at 100 s, beside a running master: its steps are expected to take
-/// this, one is over, and step `compile` started at 20 s and has printed 250 bytes.
+/// What is shown of build 0 of builder `quick`, at 100 s, beside a running master: its steps are
+/// expected to take this, one is over, and step `compile` started at 20 s and has printed 250
+/// bytes.
 fn shown(forecast: &[(&str, Option<Effort>)], what: &str) -> String {
     shown_waiting(forecast, None, what)
 }

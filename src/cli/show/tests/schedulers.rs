@@ -29,7 +29,8 @@ upstream = "any"
 builders = ["late"]
 "#;
 
-/// A base directory with that configuration and, unless the master was never started, with changes 7 and 8 waiting.
+/// A base directory with that configuration and, unless the master was never started, with changes
+/// 7 and 8 waiting.
 fn a_master(was_started: bool) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("master.toml"), CONFIG).unwrap();

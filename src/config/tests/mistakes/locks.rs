@@ -1,8 +1,8 @@
 use super::*;
 use crate::config::{LockConfig, LockKind, LockMode};
 
-/// A configuration with two locks; these lines go to the slave, the step and the builders `full` and `other`, whose
-/// factory has no locks but these of its step.
+/// A configuration with two locks; these lines go to the slave, the step and the builders `full`
+/// and `other`, whose factory has no locks but these of its step.
 fn with(slave: &str, step: &str, full: &str, other: (&str, &str)) -> String {
     let (other_builder, other_step) = other;
     format!(

@@ -1,4 +1,5 @@
-//! What becomes of trees that cannot be updated and of revisions that cannot be had, and what git is told.
+//! What becomes of trees that cannot be updated and of revisions that cannot be had, and what git
+//! is told.
 
 use super::*;
 use crate::model::Op;
