@@ -247,7 +247,7 @@ fn builder_without_directory_disturbs_nobody(kind: Kind) {
     let setup = setup.builder("bad", "slavebuilddir = \"blocked\"");
     std::fs::write(master.dir().join("master.toml"), setup.toml(master.port())).unwrap();
     run(master.program().arg("reconfig").arg(master.dir())).ok();
-    master.process().wait_for_line("could not be attached");
+    master.process().wait_for_line("builder failed to attach");
     gate.open();
     assert_eq!(result(&master.finished_build("full", 0)), "success");
     master.send_change("r2");

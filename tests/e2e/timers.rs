@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
 
 use crate::harness::client::Client;
-use crate::harness::master::ShownChange;
+use crate::harness::master::{ShownChange, optional_time, time};
 use crate::harness::process::wait_for;
 use crate::harness::{Build, Master, Sandbox, Setup, Slave, is_slow, run, shell, wait_until};
 use crate::jobdir::{drop_job, files_in, job, jobdir, make_jobdir};
@@ -264,6 +264,7 @@ struct Request {
     reason: String,
     state: String,
     result: Option<String>,
+    #[serde(deserialize_with = "time")]
     submitted_at: f64,
 }
 
@@ -284,6 +285,7 @@ struct ShownFate {
 struct ShownDecision {
     scheduler: String,
     decision: String,
+    #[serde(default, deserialize_with = "optional_time")]
     at: Option<f64>,
 }
 
@@ -431,7 +433,8 @@ fn check_ticks(master: &Master<'_>, beginning: f64) {
         .map(|request| request.submitted_at)
         .collect();
     often.sort_by(f64::total_cmp);
-    let mut soonest = beginning;
+    // Times are shown without what is less than a millisecond.
+    let mut soonest = (beginning * 1000.0).floor() / 1000.0;
     for at in &often {
         assert!(
             *at >= soonest,

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
+use chrono::DateTime;
 use rustix::process::Signal;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 use super::process::wait_for;
 use super::setup::CHANGE_AUTH;
@@ -65,8 +67,22 @@ pub(crate) struct ShownChange {
     pub(crate) comments: Option<String>,
     #[serde(default)]
     pub(crate) files: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_time")]
     pub(crate) made_at: Option<f64>,
+}
+
+/// A time of `--json`, in seconds since 1970.
+pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let text = String::deserialize(from)?;
+    let time = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
+    Ok(Duration::from_millis(time.timestamp_millis().unsigned_abs()).as_secs_f64())
+}
+
+/// A time of `--json` that may be null.
+pub(crate) fn optional_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Time(#[serde(deserialize_with = "time")] f64);
+    Ok(Option::<Time>::deserialize(from)?.map(|Time(seconds)| seconds))
 }
 
 /// A request, as `show requests --json` prints it.
