@@ -14,20 +14,20 @@
 //! - an input costs a logarithm of what there is, and only what it touches is looked at;
 //! - equal seeds and inputs give equal commands.
 //!
-//! The machines know nothing of each other. Each is handed [`Out`](out::Out), with the present, the
-//! configuration as it is laid out ([`layout`]), timers and commands, and leaves there what it has
-//! come to ([`outcome`]) and what it has touched. [`following`] passes that on until all machines
+//! The machines know nothing of each other. Each is handed `Out`, with the present, the
+//! configuration as it is laid out (`layout`), timers and commands, and leaves there what it has
+//! come to (`outcome`) and what it has touched. `following` passes that on until all machines
 //! agree, so that nothing is kept true by a call that could be forgotten.
 //!
 //! | machine | owns |
 //! | --- | --- |
-//! | [`intake`] | schedulers, open sets and their requests |
-//! | [`dispatch`] | queues, slaves that are idle, turns, choice: *work and an idle slave imply a match* |
-//! | [`builds`] | builds that start or run, their numbers, stops and expectations |
-//! | [`roster`] | slaves: connections, attachments (the table of SEMANTICS section 13), pings |
-//! | [`instances`] | instances of latent slaves, and the builds that wait for them |
-//! | [`locks`] | who holds which lock, and who waits |
-//! | [`big_state`] | what the big states of builders follow from |
+//! | `intake` | schedulers, open sets and their requests |
+//! | `dispatch` | queues, slaves that are idle, turns, choice: *work and an idle slave imply a match* |
+//! | `builds` | builds that start or run, their numbers, stops and expectations |
+//! | `roster` | slaves: connections, attachments (the table of SEMANTICS section 13), pings |
+//! | `instances` | instances of latent slaves, and the builds that wait for them |
+//! | `locks` | who holds which lock, and who waits |
+//! | `big_state` | what the big states of builders follow from |
 //!
 //! The other files are the coordinator's, by what they are about: `submitting` changes and builds
 //! that people ask for, `queueing` requests, `building` what the stages of a build mean for others,

@@ -1,6 +1,6 @@
 //! Opening the state, and writing to it.
 //!
-//! One thread owns the connection and drives [`Batches`]. It takes everything that waits, writes it
+//! One thread owns the connection and drives `Batches`. It takes everything that waits, writes it
 //! in one transaction and confirms the last ticket after the commit. While the disk refuses, it
 //! keeps the same transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and
 //! those who hand in more wait once `MAX_WAITING_OPS` are waiting. The core alone never waits: it

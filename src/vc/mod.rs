@@ -2,7 +2,7 @@
 //! checkout, and the parsers of their output.
 //!
 //! Pure: command lines and parsers. The callers run the commands: the client runs them locally for
-//! `try`, the steps on a slave. Each system has one file and one row in [`SYSTEMS`].
+//! `try`, the steps on a slave. Each system has one file and one row in `SYSTEMS`.
 
 pub(crate) mod bzr;
 pub(crate) mod cvs;

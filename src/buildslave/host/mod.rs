@@ -2,7 +2,7 @@
 //!
 //! Everything that a slave does to its machine for a master passes through [`Host`], so that a
 //! slave can be played on a machine that is only a script. Calls on files block: who awaits
-//! something moves them to a thread that may ([`blocking`]).
+//! something moves them to a thread that may (`blocking`).
 
 mod arriving;
 mod local;
