@@ -105,7 +105,7 @@ impl BotMaster {
             ..
         } = ended;
         let (mut retried, mut finished) = (Vec::new(), Vec::new());
-        // A stop of the master is no retry (BUI-14).
+        // A stop of the master does not count as a retry (BUI-14).
         let is_free = matches!(attempt.stop, Some(Stop::Shutdown));
         for &request in &attempt.requests {
             if result != Results::Retry {
@@ -190,7 +190,7 @@ impl BotMaster {
     }
 
     /// A start has come to nothing: the requests get their old places back, except those that were
-    /// cancelled or stopped meanwhile (BLD-10, BRQ-05). By itself that is no failure (row 22).
+    /// cancelled or stopped meanwhile (BLD-10, BRQ-05). By itself that is not a failure (row 22).
     pub(super) fn give_back_quietly(&mut self, id: AttemptId) {
         let Some(attempt) = self.builds.give_up(id) else {
             return;

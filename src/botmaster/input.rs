@@ -205,7 +205,7 @@ pub enum InstanceInput {
 pub enum InstanceStart {
     /// The instance starts, and has this identity.
     Started(String),
-    /// There is none to be had now, which is no failure (row 22).
+    /// No instance can be had now, which is not a failure (row 22).
     NotNow,
     /// It failed; there may be something left of it, which is stopped (row 23).
     Failed(String),

@@ -119,8 +119,8 @@ impl StepLog {
     }
 }
 
-/// Headers of a limited log may have so many bytes at least, so that a small limit does not hide
-/// what was run.
+/// Bytes that the headers of a limited log may always have, so that a small limit does not hide the
+/// command.
 const MIN_HEADERS: u64 = 1 << 20;
 
 /// The last bytes of what was dropped. They are copies: slices would keep whole receive buffers

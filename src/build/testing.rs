@@ -122,16 +122,16 @@ pub(super) struct Stage {
     /// What the build has said about locks.
     pub(super) asked: mpsc::UnboundedReceiver<Input>,
     asked_sender: mpsc::UnboundedSender<Input>,
-    /// Said to the build when it reads its clock for the so-manieth time, counted from 0; it does
-    /// so at the start and at the end of each step.
+    /// Said to the build at this reading of its clock, counted from 0; it reads the clock at the
+    /// start and at the end of each step.
     pub(super) at_tick: Option<(i64, Control)>,
-    /// The journal fails at its so-manieth op, counted from 0.
+    /// The op at which the journal fails, counted from 0.
     pub(super) op_fails: Option<usize>,
-    /// What is said about locks fails for the so-manieth time, counted from 0.
+    /// The message about locks that fails, counted from 0.
     pub(super) asking_fails: Option<usize>,
 }
 
-/// Fails at the so-manieth call.
+/// Fails at this call, counted from 0.
 fn failing_at(at: Option<usize>) -> impl Fn() + Send + Sync + 'static {
     let calls = AtomicUsize::new(0);
     move || {

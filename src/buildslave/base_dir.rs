@@ -83,7 +83,9 @@ pub enum BaseDirError {
     #[error("{0} holds a slave already; --force replaces its configuration")]
     Exists(PathBuf),
     /// It is not a slave's.
-    #[error("{0} is no slave's base directory: it has no {CONFIG_FILE} (create-slave makes one)")]
+    #[error(
+        "{0} is not a slave's base directory: it has no {CONFIG_FILE} (create-slave makes one)"
+    )]
     NotASlave(PathBuf),
     /// The configuration file makes no sense; as words, with the place.
     #[error("{path}: {text}")]

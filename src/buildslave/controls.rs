@@ -1,4 +1,4 @@
-//! How a slave is told to end, and what is told of it.
+//! Stopping a slave from outside, and the events of its life.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// By which a slave is told to end. Cheap to clone.
+/// Stops a slave from outside. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Controls {
     /// Cancelled: ends now; what runs is killed.

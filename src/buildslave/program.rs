@@ -14,7 +14,7 @@ use super::base_dir::AllowShutdown;
 use super::{BaseDir, Controls, Ended, Event, Settings, run};
 use crate::daemonize::{Format, LogFile, LogOutput, PidFile, Readiness};
 
-/// Runs the slave of a base directory until it is told to end, by a signal or by its master.
+/// Runs the slave of a base directory until a signal or its master stops it.
 ///
 /// SIGTERM and SIGINT end it and kill what runs; SIGHUP asks the master for a graceful end where
 /// that is allowed, and otherwise opens the log file anew.

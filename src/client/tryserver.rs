@@ -48,7 +48,7 @@ pub fn tryserver(jobdir: &Path, input: &mut dyn Read, now_secs: u64) -> Result<(
     // The master would refuse it as well, but nobody would tell the sender.
     if let Err(bad) = jobfile::decode(&job) {
         return Err(Failed::Refused(format!(
-            "tryserver: what came on standard input is no job: {bad}"
+            "tryserver: standard input is not a job: {bad}"
         )));
     }
     let name = format!("{now_secs}-{}", cred::md5_hex(&job));
@@ -215,7 +215,7 @@ mod tests {
         let truncated = job.get(..job.len() - 1).unwrap();
         let error = tryserver(dir.path(), &mut &*truncated, 0).unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("is no job"), "{error}");
+        assert!(error.to_string().contains("is not a job"), "{error}");
         let error = tryserver(dir.path(), &mut io::repeat(b'x'), 1).unwrap_err();
         assert!(error.to_string().contains("larger than"), "{error}");
         assert!(names(&dir.path().join("new")).is_empty());

@@ -2,7 +2,7 @@
 //! (MAS-03).
 //!
 //! Settings are compared as they are checked, by the names of their keys in the file: a default
-//! that is written out is no difference. Nobody has to list the settings here.
+//! that is written out makes no difference. Nobody has to list the settings here.
 
 mod settings;
 

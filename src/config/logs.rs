@@ -11,7 +11,7 @@ pub struct LogLimits {
     /// Most bytes of stdout and stderr together; the rest is dropped with a note.
     #[serde(rename = "log_max_size")]
     pub max_size: Option<u64>,
-    /// Of what is dropped, so many bytes of the end are kept.
+    /// Bytes kept of the end of a log whose rest is dropped.
     #[serde(rename = "log_max_tail_size")]
     pub max_tail_size: Option<u64>,
 }

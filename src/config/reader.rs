@@ -24,8 +24,8 @@ pub(super) struct Sink<'a> {
     text: &'a str,
     /// Its lines.
     pub(super) lines: Lines<'a>,
-    /// Lines that are no TOML; what is wrong with their keys, or with what refers to them, is a
-    /// consequence and not reported.
+    /// Lines that are not TOML. Mistakes in their keys, or in references to them, follow from that
+    /// and are not reported.
     broken_lines: BTreeSet<usize>,
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<ConfigError>>,
@@ -45,7 +45,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Notes that `span` is no TOML.
+    /// Notes that `span` is not TOML.
     pub(super) fn syntax_error(&mut self, span: Range<usize>, message: &str, help: &str) {
         self.error(span.clone(), message.to_owned(), help);
         self.broken_lines.insert(self.lines.number(span.start));
@@ -358,7 +358,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Its text, which is no name if it is empty or has line breaks and the like in it.
+    /// Its text. A text that is empty or has line breaks and the like is not a name.
     pub(super) fn name(&self) -> Option<&'a str> {
         let text = self.text()?;
         if text.trim().is_empty() {

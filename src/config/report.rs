@@ -162,5 +162,6 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A file that is no configuration at all has an error in each line; nobody reads more than these.
+/// A file that is not a configuration at all has an error in each line; nobody reads more errors
+/// than these.
 const MOST_SHOWN: usize = 100;

@@ -84,7 +84,7 @@ impl Budget {
 }
 
 impl Share {
-    /// Room for a message of so many bytes that is whole and small; nothing if the user has none
+    /// Room for a small message of `size_bytes` that is whole; nothing if the user has no room
     /// left.
     pub(super) fn try_take(&self, bytes: usize) -> Option<Room> {
         let user = Arc::clone(&self.user);
@@ -136,9 +136,9 @@ fn kib(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
-/// A message of up to so many bytes is small.
+/// A message of up to this size, in bytes, is small.
 pub(super) const SMALL: usize = 256 * 1024;
-/// A large one gets its room in steps of so many bytes.
+/// The steps, in bytes, in which a large message gets its room.
 pub(super) const STEP: usize = 1024 * 1024;
 
 /// Of a slave: an update of the largest size beside others that wait for the log.

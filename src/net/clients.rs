@@ -1,9 +1,10 @@
 //! Connections that have logged in: how many one user and one address may have, and how long they
 //! may be idle.
 //!
-//! A new connection is let in if an idle one can leave for it: the one that has been idle for the
-//! longest, of the same user, of the same address, or of all. One that is in use never leaves for
-//! another. Slaves are counted by their names alone, and no other connection makes them leave.
+//! A new connection is accepted if an idle connection can be closed for it: the connection that has
+//! been idle for the longest, of the same user, of the same address, or of all. A connection in use
+//! is never closed for another. Slaves are counted by their names alone, and no other connection
+//! makes them leave.
 //!
 //! Invariant: clients never have more than a quarter of the descriptors that the process may have.
 //! The lobby has another quarter, so that half is left to slaves, the control socket and the state.

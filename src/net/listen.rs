@@ -19,11 +19,11 @@ use crate::config::Listen;
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
-/// A connection that is silent for so long is asked whether it is still there,
+/// A connection that is silent for this time is probed,
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
 /// again and again,
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// so many times, before it is given up.
+/// at most this often, before it is given up.
 const KEEPALIVE_COUNT: u32 = 4;
 /// How long to wait when the system has no descriptor for a new connection; doubles up to a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -73,7 +73,7 @@ pub fn listen(
     Ok(opened.into_iter().map(serve).collect())
 }
 
-/// An address that is listened on, but where nobody is let in yet.
+/// An address that is bound, but does not accept connections yet.
 #[derive(Debug)]
 pub struct Opened {
     listener: Listener,

@@ -1,9 +1,9 @@
 //! Connections that have not logged in: how many there may be, and who leaves when another comes.
 //!
 //! Invariant: there are never more than the capacity, so that strangers leave descriptors and
-//! memory to those who are logged in. A new connection is always let in; the oldest of the address
-//! that has the most leaves for it. A stranger who opens thousands so pushes out his own, and a
-//! slave needs only as long as its login takes.
+//! memory to those who are logged in. A new connection is always accepted; the oldest of the
+//! address with the most connections is closed for it. A stranger who opens thousands so pushes out
+//! his own, and a slave needs only as long as its login takes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -115,7 +115,7 @@ impl Drop for Place {
     }
 }
 
-/// A quarter of the descriptors that the process may have, at least one and at most so many.
+/// A quarter of the descriptors that the process may have, at least one and at most `at_most`.
 pub(super) fn quarter_of_descriptors(at_most: usize) -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let quarter = limit.map_or(at_most, |n| usize::try_from(n / 4).unwrap_or(at_most));

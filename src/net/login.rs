@@ -58,7 +58,7 @@ pub enum UserKind {
         /// Files outside are dropped from its changes, those inside lose it.
         prefix: Option<String>,
     },
-    /// A developer who hands in try jobs.
+    /// A developer who submits try jobs.
     Try {
         /// The scheduler that builds them.
         scheduler: SchedulerName,

@@ -75,7 +75,9 @@ impl SlaveHandle {
             .call(Target::Object(self.bot), "setBuilderList", args, Vec::new())
             .await?;
         let Some(pairs) = answer.as_dict() else {
-            return Err(malformed("the answer to setBuilderList is no dictionary"));
+            return Err(malformed(
+                "the answer to setBuilderList is not a dictionary",
+            ));
         };
         let mut objects: Vec<(&Value, SlaveBuilderHandle)> = pairs
             .iter()
@@ -140,7 +142,7 @@ impl SlaveHandle {
     }
 }
 
-/// One builder on a connected slave. Cheap to clone; the slave's object is let go of with the last
+/// One builder on a connected slave. Cheap to clone; the slave's object is released with the last
 /// clone.
 #[derive(Clone, Debug)]
 pub struct SlaveBuilderHandle(Arc<SlaveBuilder>);

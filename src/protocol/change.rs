@@ -219,7 +219,7 @@ pub(super) fn decode_properties(
     Ok(properties)
 }
 
-/// Why a value is no property.
+/// Why a value is not a property.
 enum Unfit {
     Type,
     Depth,
@@ -230,7 +230,7 @@ enum Unfit {
 /// shared a million times in the message does not become large here.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "what JSON does not have is no property, whatever it is"
+    reason = "what JSON does not have is not a property"
 )]
 fn json(value: &Value, depth: usize, budget: &mut usize) -> Result<serde_json::Value, Unfit> {
     use serde_json::Value as Json;

@@ -57,7 +57,7 @@ pub fn decode(file: &[u8]) -> Result<TryJob, BadJobfile> {
 }
 
 /// Writes a job file of the lowest version that can carry the job: 2, 3 with who, 4 with a comment,
-/// 5 with properties, 6 if then the diff is no text (CLI-02).
+/// 5 with properties, 6 if the diff is not text (CLI-02).
 #[must_use]
 pub fn encode(job: &TryJob) -> Vec<u8> {
     if !job.properties.is_empty() {
@@ -127,7 +127,7 @@ fn encode_json(job: &TryJob) -> Vec<u8> {
 fn version(text: &[u8]) -> Result<u64, BadJobfile> {
     match decimal(text) {
         Some(version) => Ok(version),
-        None => bad(format!("{} is no version", shown(text))),
+        None => bad(format!("{} is not a version", shown(text))),
     }
 }
 
@@ -166,7 +166,7 @@ fn decode_fields(version: u64, fields: &mut Netstrings<'_>) -> Result<TryJob, Ba
 fn name(fields: &mut Netstrings<'_>, what: &str) -> Result<String, BadJobfile> {
     match std::str::from_utf8(fields.require(what)?) {
         Ok(text) => within(text, what, MAX_NAME_BYTES),
-        Err(_) => bad(format!("the {what} is no UTF-8 text")),
+        Err(_) => bad(format!("the {what} is not UTF-8 text")),
     }
 }
 
@@ -188,8 +188,8 @@ fn within(text: &str, what: &str, limit: usize) -> Result<String, BadJobfile> {
 fn decode_json(version: u64, object: &[u8]) -> Result<TryJob, BadJobfile> {
     let object = match serde_json::from_slice(object) {
         Ok(Json::Object(object)) => object,
-        Ok(_) => return bad("the JSON of it is no object"),
-        Err(error) => return bad(format!("the JSON of it cannot be read: {error}")),
+        Ok(_) => return bad("its JSON is not an object"),
+        Err(error) => return bad(format!("its JSON cannot be read: {error}")),
     };
     let level = required(&object, "patch_level")?;
     let Some(level) = level.as_u64().and_then(|level| u32::try_from(level).ok()) else {
@@ -248,7 +248,7 @@ fn patch(version: u64, object: &Map<String, Json>) -> Result<Vec<u8>, BadJobfile
     }
     BASE64
         .decode(body)
-        .or_else(|error| bad(format!("{key} is no Base64: {error}")))
+        .or_else(|error| bad(format!("{key} is not Base64: {error}")))
 }
 
 fn builders(value: &Json) -> Result<Vec<BuilderName>, BadJobfile> {
@@ -276,7 +276,7 @@ fn properties(value: Option<&Json>) -> Result<BTreeMap<String, Json>, BadJobfile
     for (name, value) in object {
         if name.len() > MAX_NAME_BYTES || !Properties::is_valid_name(name) {
             let problem =
-                "is no name of a property: those have letters, digits and the signs _ . - / ~ :";
+                "is not a name of a property: names have letters, digits and the signs _ . - / ~ :";
             return bad(format!("{} {problem}", shown(name.as_bytes())));
         }
         if depth(value) > MAX_DEPTH {

@@ -221,7 +221,7 @@ impl Registry {
     #[must_use]
     pub fn pending_build_times(&self, name: &SchedulerName, now: Moment) -> Vec<Timestamp> {
         let mut name = name;
-        // A configuration without circles is left after so many steps.
+        // In a configuration without circles, this many steps reach the end.
         for _ in 0..self.entries.len() {
             let Some(entry) = self.running(name) else {
                 break;

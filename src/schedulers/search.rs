@@ -242,7 +242,7 @@ fn days_to(year: i32) -> i64 {
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
-/// The offset is looked at in steps of so many seconds. Two changes that undo each other are
+/// The steps, in seconds, in which the offset is looked at. Two changes that undo each other are
 /// further apart than this in every zone since 1970, which a test proves.
 pub(super) const STRIDE: i64 = 6 * DAY;
 

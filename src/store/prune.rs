@@ -58,7 +58,7 @@ pub enum What {
 pub struct Page {
     /// What may go.
     pub found: Option<Pruned>,
-    /// The number at which to go on; absent at the end of what is beyond.
+    /// The number to continue at; absent when nothing is left to prune.
     pub next: Option<u64>,
 }
 

@@ -3,9 +3,8 @@
 //! One thread owns the connection and drives `Batches`. It takes everything that waits, writes it
 //! in one transaction and confirms the last ticket after the commit. While the disk refuses, it
 //! keeps the same transaction's ops and tries again; nothing is confirmed or dropped meanwhile, and
-//! those who hand in more wait once `MAX_WAITING_OPS` are waiting. The core alone never waits: it
-//! may go beyond the limit, and instead nobody new is let in to it until there is
-//! [room](Writer::room) again.
+//! the senders of more ops wait once `MAX_WAITING_OPS` are waiting. The core alone never waits: it
+//! may exceed the limit, and no new work reaches it until there is [room](Writer::room) again.
 
 mod batches;
 

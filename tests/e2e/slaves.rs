@@ -31,7 +31,10 @@ fn unknown_slave_is_refused_and_stays_alive() {
     let mut stranger = Slave::native(&sandbox, "stranger", master.port());
 
     wait_until("the refusal", || says_refused(&stranger));
-    assert!(stranger.process.is_running(), "a refusal is no end");
+    assert!(
+        stranger.process.is_running(),
+        "a rejected slave keeps running"
+    );
     assert!(!master.is_attached("stranger"));
 }
 
@@ -219,7 +222,7 @@ fn refused_then_attached(kind: Kind) {
         "{line}"
     );
     assert!(!master.is_attached("bot"));
-    assert!(wrong.process.is_running(), "a refusal is no end");
+    assert!(wrong.process.is_running(), "a rejected slave keeps running");
     wrong.process.kill();
 
     let _right = Slave::start(kind, &sandbox, "bot", master.port());

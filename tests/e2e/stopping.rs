@@ -153,7 +153,7 @@ fn result(build: &Build) -> &str {
 /// What the master logs when a clean stop begins.
 const DRAINS: &str = "waiting for running builds";
 
-/// Whoever hands in a change while the master stops hears the truth: it is kept, or it is not.
+/// The sender of a change hears the truth while the master stops: the change is kept, or it is not.
 #[test]
 fn every_change_that_is_kept_at_a_stop_was_answered_with_yes() {
     let sandbox = Sandbox::new();

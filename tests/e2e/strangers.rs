@@ -109,7 +109,7 @@ fn add_try_users(master: &Master<'_>) {
     std::fs::write(&path, toml + &scheduler).unwrap();
 }
 
-/// Lets this process have so many open files, if it may.
+/// Lets this process have `most` open files, if it may.
 fn allow_open_files(most: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < most) {

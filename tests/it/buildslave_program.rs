@@ -61,7 +61,7 @@ fn usage_errors_are_status_2_and_other_errors_status_1() {
     let dir = tempfile::tempdir().unwrap();
     check(&buildslave(dir.path(), &["nonsense"]), 2, "", "nonsense");
     let output = buildslave(dir.path(), &["start"]);
-    check(&output, 1, "", "is no slave's base directory");
+    check(&output, 1, "", "is not a slave's base directory");
     let args = ["create-slave", "s", "host:0", "s1", "pw"];
     check(&buildslave(dir.path(), &args), 1, "", "port");
 }

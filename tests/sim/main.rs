@@ -27,7 +27,7 @@ use world::World;
 /// How many histories are tried.
 const HISTORIES: u64 = 100_000;
 
-/// One history in so many is run twice and compared.
+/// Of this number of histories, one is run twice and compared.
 const COMPARED: u64 = 50;
 
 /// Seeds that have found something, tried first. By and by they come to stand for other histories,

@@ -118,7 +118,7 @@ impl Reference {
         self.config.slaves.iter().any(|s| s.name == *slave)
     }
 
-    /// Whether it gets no builds for a while, or is not even let in.
+    /// Whether the slave gets no builds for a while, or is not even accepted.
     pub fn is_held(&self, slave: &SlaveName, now: Mono) -> bool {
         self.held_until.get(slave).is_some_and(|&until| now < until)
     }

@@ -8,8 +8,9 @@ use rand::rngs::StdRng;
 use crate::botmaster::ids::SlaveIx;
 use crate::config::SlaveChoice;
 
-/// So many slaves are compared when one with few builds is wanted; of more, so many at random. It
-/// bounds what a start costs, since loads change for all builders of a slave at once.
+/// The number of slaves that are compared when a slave with few builds is wanted; of more slaves,
+/// this number is drawn at random. It bounds the cost of a start, since loads change for all
+/// builders of a slave at once.
 const COMPARED: usize = 64;
 
 /// The slaves a builder may choose from. The order in `list` depends only on what was put in and

@@ -186,7 +186,7 @@ impl Roster {
     }
 
     /// Marks the slave as to be shut down when it is idle, or no longer: it gets no new builds, and
-    /// its process is told to end when it has none (SLV-08).
+    /// its process is shut down when no build runs on it (SLV-08).
     pub(in crate::botmaster) fn set_graceful(
         &mut self,
         out: &mut Out,

@@ -51,7 +51,7 @@ impl Roster {
         self.set_paused(out, slave, None, reply);
     }
 
-    /// SLV-08: no new builds; its process is told to end when it has none.
+    /// SLV-08: no new builds; the slave is shut down when no build runs on it.
     pub(in crate::botmaster) fn on_end_slave(
         &mut self,
         out: &mut Out,

@@ -167,7 +167,7 @@ pub(super) struct Contender {
 pub(in crate::botmaster) struct Failure {
     pub(in crate::botmaster) at: Timestamp,
     pub(in crate::botmaster) why: String,
-    /// Whether it could not even be attached, so that it is not let in while it is held back.
+    /// Whether the attach itself failed, so that logins are rejected while the slave is held back.
     pub(super) attaching: bool,
 }
 
@@ -257,7 +257,7 @@ impl Slave {
         self.failures.free_at.filter(|_| self.failures.held)
     }
 
-    /// Whether it is not let in for a while.
+    /// Whether logins of the slave are rejected for a while.
     pub(super) fn is_shut_out(&self) -> bool {
         let last = self.last_failure.as_ref();
         self.failures.held && last.is_some_and(|failure| failure.attaching)

@@ -86,7 +86,7 @@ pub(super) enum Handshake {
     Failed,
 }
 
-/// What is to be done for somebody who asked for a ping.
+/// What a request for a ping leads to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum PingAsked {
     /// The message is to be sent and the deadline to be set (rows 8, 16).

@@ -95,7 +95,7 @@ fn rows_20_and_21_a_build_starts_an_instance_and_goes_on_when_it_has_attached() 
     assert_eq!(
         h.state("b"),
         "idle",
-        "a latent slave counts as one that is there (BLD-13)"
+        "a latent slave counts as connected (BLD-13)"
     );
     h.submit("b");
     h.persisted();
@@ -261,7 +261,7 @@ fn lat_04_and_slv_07_somebody_is_told_once_until_an_instance_has_attached_again(
     let mut fail = |h: &mut Harness, id: u64, connects: bool| {
         h.persisted();
         if connects {
-            // It tells of itself and is lost, which is no return.
+            // It describes itself and is lost, which does not count as a return.
             let session = h.log_in("s");
             h.describe(session);
             h.lose(session);

@@ -187,7 +187,7 @@ fn slv_03_a_list_that_is_not_answered_ends_the_connection_when_the_builds_have_e
 fn a_list_that_is_answered_late_leaves_no_deadline_behind() {
     let ok = vec!["a".into(), "b".into()];
     for is_answered in [true, false] {
-        // The build of a is let end, although the slave has no use for a; b is being attached.
+        // The build of a may end, although the slave has no use for a; b is being attached.
         let (mut h, plan) = busy_and_told();
         h.change("b");
         let (session, _) = h.take_list().unwrap();

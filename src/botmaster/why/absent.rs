@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{BlockerKind, BotMaster, Obstacle, at};
 use crate::model::{Refusal, SlaveName, Timestamp};
 
-/// Peers that did not give the name of a slave are no explanation after this time. Slaves try again
+/// After this time, peers that did not give the name of a slave explain nothing: slaves try again
 /// sooner.
 const DOUBTFUL_FOR: Duration = Duration::from_secs(900);
 
@@ -44,8 +44,7 @@ pub(super) struct Refused<'a> {
 }
 
 impl BotMaster {
-    /// Sorts the connections that were refused, the latest first. Names that are no slave's may be
-    /// misspelt.
+    /// Sorts the rejected connections, the latest first. Names that no slave has may be misspelt.
     pub(super) fn refused<'a>(&self, refusals: &'a [Refusal]) -> Refused<'a> {
         let is_slave = |name: &str| {
             self.out

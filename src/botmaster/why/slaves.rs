@@ -123,7 +123,8 @@ impl BotMaster {
         }
     }
 
-    /// Why a latent slave without a connection cannot take a build: that alone is no obstacle.
+    /// Why a latent slave without a connection cannot take a build: that alone is not an
+    /// obstacle.
     fn latent_absence(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
         if self.instances.stage(slave) == Stage::Stopping {
             let since = self.instances.since(slave);

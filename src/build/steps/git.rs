@@ -174,8 +174,8 @@ impl Git<'_, '_> {
         Ok(())
     }
 
-    /// Puts the diff into a log and finds out how it is applied. The diff is let go of, since the
-    /// checkout may take long.
+    /// Puts the diff into a log and finds out how it is applied. The diff is dropped from memory,
+    /// since the checkout may take long.
     async fn prepare(&mut self, patch: &Patch) -> Result<Option<PatchJob>, Performed> {
         let diff = self.diff(patch).await?;
         self.step.logs.add("patch", diff.clone()).await;
@@ -391,17 +391,20 @@ fn improper(job: &Job) -> Option<String> {
     let no_branch = |b: &str| b.starts_with(['-', '+']) || b.contains("..");
     let never_in_branches = [':', '^', '~', '?', '*', '[', '\\'];
     if job.repourl.is_empty() || job.repourl.starts_with('-') || job.repourl.contains('\0') {
-        return Some(format!("{:?} is no address of a repository", job.repourl));
+        return Some(format!(
+            "{:?} is not an address of a repository",
+            job.repourl
+        ));
     }
     let branch = job.branch.as_deref();
     if let Some(b) =
         branch.filter(|b| no_branch(b) || b.contains(odd) || b.contains(never_in_branches))
     {
-        return Some(format!("{b:?} is no name of a branch"));
+        return Some(format!("{b:?} is not a name of a branch"));
     }
     let revision = job.revision.as_deref();
     if let Some(r) = revision.filter(|r| r.starts_with('-') || r.contains(odd)) {
-        return Some(format!("{r:?} is no revision"));
+        return Some(format!("{r:?} is not a revision"));
     }
     None
 }

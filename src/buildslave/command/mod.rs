@@ -137,7 +137,7 @@ impl Command {
     /// Runs it.
     ///
     /// # Errors
-    /// The slave itself failed; an exit status is no error.
+    /// The slave itself failed; an exit status is not an error.
     pub(super) async fn run(self, mut context: Context) -> Result<(), Failure> {
         let started = Instant::now();
         match self.0 {

@@ -421,7 +421,8 @@ async fn give_up(spec: &RunSpec, process: &dyn Running, outlet: &Outlet) -> Fail
     Failure::new(RUNTIME_ERROR, text)
 }
 
-/// Writes the input of a program and closes it; a program that does not read it is no error.
+/// Writes the input of a program and closes it; a program that does not read it
+/// causes no error.
 async fn feed(stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>, input: Option<Bytes>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
         stdin.write_all(&input).await.ok();

@@ -225,7 +225,7 @@ impl Common {
         under(&under(&context.dir, &self.workdir), &file)
     }
 
-    /// Bytes to ask for or to send next, when so many are allowed.
+    /// Bytes to ask for or to send next, when `left` are allowed.
     fn next_block(&self, left: Option<u64>) -> usize {
         left.map_or(self.block_size, |left| {
             usize::try_from(left).map_or(self.block_size, |left| left.min(self.block_size))

@@ -226,7 +226,7 @@ impl Look {
 /// Reads a file of at most `most` bytes whole; a longer one is an error.
 ///
 /// # Errors
-/// It cannot be read, or is no plain file, or is too long.
+/// The file cannot be read, is not a plain file, or is too long.
 pub(super) fn read_whole(host: &dyn Host, path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let look = host.look(path)?;
     if !look.is_file() || look.size > most {

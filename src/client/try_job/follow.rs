@@ -3,8 +3,8 @@
 //! One loop owns the board and the screen. The master's notifications arrive on the channel of one
 //! observer object; questions to the master wait in tasks of their own, so that the loop always
 //! drains that channel, and their answers come back as [`Answer`]s. Notifications go first: the
-//! master sent them before the answers that are waiting. Each object that the master sends is let
-//! go of once.
+//! master sent them before the answers that are waiting. Each object that the master sends is
+//! released once.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -38,7 +38,7 @@ enum Answer {
         build: u64,
         ending: Ending,
     },
-    /// A step is expected to end after so many seconds.
+    /// The number of seconds after which a step is expected to end.
     StepExpected {
         builder: String,
         step: String,
@@ -224,7 +224,7 @@ impl Follower {
         let subscribed = call(&peer, build, "subscribe", args);
         let ended = call(&peer, build, "waitUntilFinished", Vec::new());
         self.answer_with(async move {
-            // That steps cannot be told is no reason not to wait for the end.
+            // Without news of steps, the end is waited for all the same.
             drop(subscribed.await);
             Some(match ending_of(&peer, build, ended.await).await {
                 Ok(ending) => Answer::Ended {
@@ -304,7 +304,7 @@ async fn ending_of(
     let text = call(peer, build, "getText", Vec::new()).await?;
     let words = text.as_items().unwrap_or_default().iter();
     let words: Vec<String> = words.filter_map(name).collect();
-    // A result that is no number is none that we know.
+    // A result that is not a number is unknown.
     let result = result.as_int().unwrap_or(-1);
     let failed = [Results::Failure, Results::Exception].map(|result| i64::from(result.number()));
     let tail = if failed.contains(&result) {
@@ -312,7 +312,7 @@ async fn ending_of(
     } else {
         None
     };
-    // The earlier build of a builder is still to be unsubscribed from: it is let go of with the
+    // The earlier build of a builder is still to be unsubscribed from: it is released with the
     // connection.
     Ok(Ending {
         result,

@@ -154,7 +154,7 @@ fn no_source(error: VcError) -> Failed {
 
 fn unknown_tree(here: &Path) -> Failed {
     Failed::Usage(format!(
-        "{} is no working tree of a version control system; give --vc (try_vc in an options file), or a patch with --diff",
+        "{} is not a working tree of a version control system; give --vc (try_vc in an options file), or a patch with --diff",
         here.display()
     ))
 }

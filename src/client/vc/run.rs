@@ -135,7 +135,7 @@ impl Runner {
     /// Like [`Self::output`], for short answers: a text without the blanks around it.
     ///
     /// # Errors
-    /// As there, or it is no UTF-8.
+    /// As for [`Self::output`], or the text is not UTF-8.
     pub(super) async fn text<A: AsRef<str>>(
         &self,
         args: &[A],

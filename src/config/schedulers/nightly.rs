@@ -22,7 +22,7 @@ pub struct NightlyConfig {
     /// Whose local time counts (NIG-10).
     #[serde(rename = "time_zone", serialize_with = "zone_name")]
     pub zone: Zone,
-    /// For so many calendar years a next run is looked for (NIG-05): 2.
+    /// The number of calendar years in which a next run is looked for (NIG-05): 2.
     pub search_years: u16,
     /// Whether a local time that clocks show twice counts the first time only
     /// (`dst_repeat = "once"`).

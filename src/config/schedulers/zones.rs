@@ -63,7 +63,7 @@ fn instead_of(offset: i32) -> String {
     )
 }
 
-/// Abbreviations that are no names of zones, and a city that uses each.
+/// Abbreviations that are not names of zones, and a city that uses each.
 const ABBREVIATIONS: [(&str, &str); 21] = [
     ("ACST", "Australia/Adelaide"),
     ("AEDT", "Australia/Sydney"),

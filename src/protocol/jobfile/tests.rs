@@ -269,7 +269,7 @@ fn texts_are_bounded_and_utf8() {
     assert!(decode(&commented(MAX_COMMENTS_BYTES)).is_ok());
     assert!(decode(&commented(MAX_COMMENTS_BYTES + 1)).is_err());
     let latin = file("1", &[b"i", b"\xe4", b"", b"1", b"d"]);
-    assert_eq!(why(&latin), "the branch is no UTF-8 text");
+    assert_eq!(why(&latin), "the branch is not UTF-8 text");
     let fields: [&[u8]; 9] = [b"i", b"", b"", b"1", b"d", b"", b"", b"J\xfcrgen", b"\xe4"];
     let job = decode(&file("4", &fields)).unwrap();
     assert_eq!(

@@ -75,8 +75,8 @@ pub(super) struct Followed {
 pub(super) struct Outcome {
     /// Its result.
     pub(super) result: Results,
-    /// Whether it is no result but a cancelled request; only clients from 0.9 on have a word for
-    /// that.
+    /// Whether the request was cancelled, so that it has no result; only clients from 0.9 on have a
+    /// word for that.
     pub(super) is_cancelled: bool,
     /// Short text.
     pub(super) text: Vec<String>,

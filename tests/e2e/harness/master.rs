@@ -156,7 +156,7 @@ impl<'a> Master<'a> {
         self.run_as(command);
     }
 
-    /// The same, with at most so many open files.
+    /// Starts it in the foreground with at most `most` open files.
     pub(crate) fn run_with_open_files(&mut self, most: u32) {
         let mut command = self.sandbox.command("sh");
         let line = format!("ulimit -n {most} && exec \"$@\"");

@@ -35,22 +35,7 @@ const BANNED: &[(&str, &str)] = &[
 const DENIALS: [&str; 2] = ["is no ", "are no "];
 
 /// Files and directories with complaints.
-const UNCLEAN: &[&str] = &[
-    "src/botmaster",
-    "src/build",
-    "src/buildslave",
-    "src/cli/show",
-    "src/client",
-    "src/config",
-    "src/net",
-    "src/protocol",
-    "src/schedulers",
-    "src/status",
-    "src/store",
-    "tests/e2e",
-    "tests/it/buildslave_program.rs",
-    "tests/sim",
-];
+const UNCLEAN: &[&str] = &[];
 
 /// Documents, example configurations and scripts outside the directories of sources.
 const DOCUMENTS: [&str; 5] = [

@@ -18,7 +18,7 @@ enum Wish {
     Build,
     /// It is built if something that matters is.
     Keep,
-    /// It is no business of this scheduler.
+    /// This scheduler has nothing to do with it.
     Ignore,
 }
 

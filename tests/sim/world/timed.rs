@@ -77,8 +77,8 @@ impl Clocks {
         clocks
     }
 
-    /// What has not changed goes on as it was (SCB-09); of others it is known only that they will
-    /// not be late.
+    /// An unchanged scheduler continues as it was (SCB-09); of the others it is known only that
+    /// they will not be late.
     pub fn reconfigure(&mut self, old: &Config, new: &Config, now: Now) {
         self.all
             .retain(|name, _| new.schedulers.iter().any(|s| s.name == *name));
@@ -135,7 +135,7 @@ impl Clocks {
             clock.late_since = None;
             clock.runs.clear();
             clock.unsure = false;
-            // What is told of it again is no other tick.
+            // A tick that is reported again is the same tick.
             clock.tick = clock.durable.map(|Span(tick, _)| tick);
             if clock.durable_unsure {
                 clock.be_unsure(now, now.wall, self.latest);

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::store::Store;
 
-/// A step is expected to take so many seconds and to print so many bytes.
+/// A step is expected to take `secs` seconds and to print `bytes` bytes.
 fn expected(secs: f64, bytes: f64) -> Option<Effort> {
     let output = [("stdio".to_owned(), bytes)].into();
     Some(Effort { secs, output })

@@ -188,7 +188,7 @@ fn lck_04_circles_of_locks_in_which_builds_could_wait_for_ever_are_refused() {
              `bot` hold `disk` while they wait for `disk` {help}"
         ),
     );
-    // Locks that are taken together are no circle, whoever else holds one of them.
+    // Locks that are taken together form no circle, whoever else holds one of them.
     let together = (r#"locks = ["license", "disk"]"#, "");
     accept(&with(
         "",
