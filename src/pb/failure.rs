@@ -1,9 +1,6 @@
 //! Exceptions on the wire (PROTOCOL section 5).
 
-use std::borrow::Cow;
 use std::fmt;
-
-use super::Value;
 
 /// An exception of a peer, or one of ours for a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -87,24 +84,6 @@ impl Failure {
             name == kind || built_in(name).is_some_and(|name| built_in(kind) == Some(name))
         };
         same(&self.kind) || self.parents.iter().any(|parent| same(parent))
-    }
-
-    /// Reads the state of a failure, with keys and texts in either spelling (PROTOCOL section 5).
-    /// Missing fields are empty. Returns `None` if the state is not a dictionary.
-    pub(super) fn from_state(state: &Value) -> Option<Self> {
-        let text = |value: &Value| value.as_text().map(Cow::into_owned);
-        let field = |key| state.get(key).and_then(text).unwrap_or_default();
-        state.as_dict()?;
-        let parents = state
-            .get("parents")
-            .and_then(Value::as_items)
-            .unwrap_or_default();
-        Some(Self {
-            kind: field("type"),
-            value: field("value"),
-            traceback: field("traceback"),
-            parents: parents.iter().filter_map(text).collect(),
-        })
     }
 }
 

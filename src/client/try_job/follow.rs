@@ -14,11 +14,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug_span;
 
 use super::board::{Board, Ending};
+use super::remote::{call, name};
 use super::screen::Screen;
 use super::tail::tail_of;
 use crate::model::Results;
 use crate::net::{CallError, IncomingCall, Peer, Tasks};
-use crate::pb::{Luid, Target, Value};
+use crate::pb::{Luid, Value};
 
 /// Why the builds were not followed to their end.
 #[derive(Debug)]
@@ -321,25 +322,10 @@ async fn ending_of(
     })
 }
 
-/// Calls a method of an object of the master.
-pub(super) fn call(
-    peer: &Peer,
-    object: Luid,
-    method: &'static str,
-    args: Vec<Value>,
-) -> impl Future<Output = Result<Value, CallError>> + Send + use<> {
-    peer.call(Target::Object(object), method, args, Vec::new())
-}
-
 fn release(peer: &Peer, value: &Value) {
     if let Some(object) = value.as_theirs() {
         peer.release(object);
     }
-}
-
-/// A text for people.
-pub(super) fn name(value: &Value) -> Option<String> {
-    value.as_text().map(|text| super::clean(&text))
 }
 
 fn after(screen: &Screen, secs: f64) -> Option<f64> {

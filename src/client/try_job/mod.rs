@@ -12,6 +12,7 @@
 mod board;
 mod follow;
 pub(in crate::client) mod job;
+mod remote;
 mod screen;
 mod session;
 mod settings;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::board::Tail;
-use super::follow::{call, name};
+use super::remote::{call, name};
 use crate::model::Results;
 use crate::net::Peer;
 use crate::pb::{Luid, Value};

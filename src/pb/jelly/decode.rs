@@ -1,5 +1,6 @@
 //! Decodes expressions into values.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::vec;
@@ -281,7 +282,7 @@ impl Open {
             }
             Frame::Failure(state) => {
                 let state = state.ok_or(END)?;
-                let failure = Failure::from_state(&state).ok_or(Refused::Malformed(
+                let failure = read_failure(&state).ok_or(Refused::Malformed(
                     "the state of a failure is not a dictionary",
                 ))?;
                 Value::Failure(Box::new(failure))
@@ -385,3 +386,21 @@ const RESERVED: usize = 1024;
 
 /// Number of bytes of an unknown type's name to show in the error.
 const SHOWN_BYTES: usize = 100;
+
+/// Reads the state of a failure, with keys and texts in either spelling (PROTOCOL section 5).
+/// Missing fields are empty. Returns `None` if the state is not a dictionary.
+fn read_failure(state: &Value) -> Option<Failure> {
+    let text = |value: &Value| value.as_text().map(Cow::into_owned);
+    let field = |key| state.get(key).and_then(text).unwrap_or_default();
+    state.as_dict()?;
+    let parents = state
+        .get("parents")
+        .and_then(Value::as_items)
+        .unwrap_or_default();
+    Some(Failure {
+        kind: field("type"),
+        value: field("value"),
+        traceback: field("traceback"),
+        parents: parents.iter().filter_map(text).collect(),
+    })
+}
