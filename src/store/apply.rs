@@ -10,10 +10,10 @@ use super::column::{Json, int};
 use super::expectation;
 use super::known_login;
 use super::prune;
+use super::stamp::StoredStamp;
 use crate::model::journal::BuildStart;
 use crate::model::{
-    BuildSet, BuilderName, Change, ChangeNumber, Decision, Op, PatchBody, SchedulerName, SetId,
-    SlaveName, SourceStamp,
+    BuildSet, BuilderName, Change, Decision, Op, PatchBody, SchedulerName, SetId, SlaveName,
 };
 
 /// Why an op was not written.
@@ -54,30 +54,6 @@ impl From<rusqlite::Error> for Refusal {
             Self::Op(error.to_string())
         } else {
             Self::Disk(error)
-        }
-    }
-}
-
-/// The source stamp of a set as it is stored, without its patch.
-#[derive(Debug, serde::Deserialize, serde::Serialize)]
-pub(super) struct StoredStamp<'a> {
-    pub(super) branch: Option<std::borrow::Cow<'a, str>>,
-    pub(super) revision: Option<std::borrow::Cow<'a, str>>,
-    pub(super) project: std::borrow::Cow<'a, str>,
-    pub(super) repository: std::borrow::Cow<'a, str>,
-    pub(super) codebase: std::borrow::Cow<'a, str>,
-    pub(super) changes: Vec<ChangeNumber>,
-}
-
-impl<'a> StoredStamp<'a> {
-    fn of(stamp: &'a SourceStamp) -> Self {
-        Self {
-            branch: stamp.branch.as_deref().map(Into::into),
-            revision: stamp.revision.as_deref().map(Into::into),
-            project: stamp.project.as_str().into(),
-            repository: stamp.repository.as_str().into(),
-            codebase: stamp.codebase.as_str().into(),
-            changes: stamp.changes.iter().map(|c| c.number).collect(),
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum StoreError {
     /// There is nothing to read.
     #[error(
         "no {file} in {}: is this a master's base directory? Go there, or name it with --basedir",
-        dir.display(), file = super::Store::FILE
+        dir.display(), file = super::file::FILE
     )]
     NoState {
         /// The directory that was looked in.

@@ -11,8 +11,9 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::column::int;
+use super::file::FILE;
 use super::lock::Lock;
-use super::{Store, StoreError, schema};
+use super::{StoreError, schema};
 
 /// Makes a state in `basedir` that knows nothing but which numbers the builds have of which there
 /// are logs, so that new builds get others. Returns the first free number in each directory of
@@ -22,7 +23,7 @@ use super::{Store, StoreError, schema};
 /// There is a state already, a master runs, or it cannot be written.
 pub fn begin_anew(basedir: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
     let _lock = Lock::take(basedir)?;
-    let path = basedir.join(Store::FILE);
+    let path = basedir.join(FILE);
     if !is_blank(&path)? {
         return Err(StoreError::IsThere { path });
     }
@@ -47,7 +48,7 @@ pub fn begin_anew(basedir: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
 
 /// Refuses a state that is gone or empty beside logs of builds.
 pub(super) fn check_is_not_lost(basedir: &Path) -> Result<(), StoreError> {
-    let path = basedir.join(Store::FILE);
+    let path = basedir.join(FILE);
     if is_blank(&path)? && has_builds(basedir) {
         return Err(StoreError::Lost { path });
     }
@@ -122,6 +123,7 @@ mod tests {
 
     use super::*;
     use crate::model::BuildNumber;
+    use crate::store::Store;
 
     fn with_old_builds() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::apply::StoredStamp;
 use super::column::{Col, Json, int};
 use super::expectation;
 use super::known_login;
 use super::read::changes::change;
 use super::read::held::{collect_changes, scheduler_states};
+use super::stamp::StoredStamp;
 use crate::model::journal::{
     NextNumbers, OpenBuild, OpenLog, RecoveredSet, RecoveredSlave, StateId,
 };

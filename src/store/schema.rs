@@ -68,7 +68,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens the state for reading.
 pub(super) fn open_for_reading(dir: &Path) -> Result<Connection, StoreError> {
-    let path = dir.join(super::Store::FILE);
+    let path = dir.join(super::file::FILE);
     if !path.is_file() {
         return Err(StoreError::NoState {
             dir: dir.to_owned(),

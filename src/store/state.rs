@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
+use super::file::FILE;
 use super::lock::Lock;
-use super::{Store, StoreError, schema};
+use super::{StoreError, schema};
 
 /// The state, opened for reading, beside a running master or without one.
 ///
@@ -116,7 +117,7 @@ impl State {
         &'a self,
         query: impl FnOnce(&'a Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let path = || self.basedir.join(Store::FILE);
+        let path = || self.basedir.join(FILE);
         query(&self.conn).map_err(|source| schema::refused(&path(), source))
     }
 }

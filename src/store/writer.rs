@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 
 use self::batches::{Batches, Committed, Due, Wait};
 use super::apply::{Refusal, apply};
+use super::file::FILE;
 use super::lock::Lock;
 use super::recover::recover;
 use super::{Reader, StoreError, error, fresh, schema, verify};
@@ -37,7 +38,7 @@ pub struct Store {
 
 impl Store {
     /// Name of the state's file in the base directory.
-    pub const FILE: &'static str = "state.sqlite";
+    pub const FILE: &'static str = FILE;
 
     /// Opens (makes, migrates) the state in `basedir`, takes its lock, and reads what the core must
     /// know.

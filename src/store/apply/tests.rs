@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::journal::Recovered;
 use crate::model::{
-    BigState, BuildId, BuildNumber, Forecast, InstanceRecord, InstanceStop, KnownLogin,
-    LoginRecord, NewChange, Patch, PatchBody, Properties, RequestId, Results, SchedulerName, SetId,
-    StopMeans, Timestamp,
+    BigState, BuildId, BuildNumber, ChangeNumber, Forecast, InstanceRecord, InstanceStop,
+    KnownLogin, LoginRecord, NewChange, Patch, PatchBody, Properties, RequestId, Results,
+    SchedulerName, SetId, SourceStamp, StopMeans, Timestamp,
 };
 use crate::model::{begin_epoch, end_last_run};
 use crate::store::read::{self, Which};

@@ -10,8 +10,8 @@ use crate::model::{
     BuildNumber, BuilderName, Patch, PatchBody, RequestId, Results, SetId, SourceStamp,
 };
 use crate::store::StoreError;
-use crate::store::apply::StoredStamp;
 use crate::store::column::{Col, Json, int};
+use crate::store::stamp::StoredStamp;
 use crate::store::state::State;
 
 impl State {

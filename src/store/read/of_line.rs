@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::builds::BuildRow;
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Line, Origin, Results};
 use crate::store::StoreError;
-use crate::store::apply::StoredStamp;
 use crate::store::column::{Col, Json, int};
+use crate::store::stamp::StoredStamp;
 use crate::store::state::State;
 
 impl State {
