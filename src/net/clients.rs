@@ -20,9 +20,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use super::directory::UserKind;
 use super::known::network;
 use super::lobby::quarter_of_descriptors;
-use super::login::UserKind;
 use crate::config::ClientLimits;
 
 /// Most connections of clients, if the limit on descriptors allows.

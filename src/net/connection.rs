@@ -25,8 +25,9 @@ use tracing::{debug, info, info_span};
 
 use super::budget::{NoRoom, Room, SMALL, STEP, Share};
 use super::clients::Visit;
+use super::directory::UserKind;
 use super::end::End;
-use super::login::{Admitted, Entered, Gate, UserKind, Verdict};
+use super::login::{Admitted, Entered, Gate, Verdict};
 use super::peer::{Asked, Exported, Outgoing, Request};
 use super::unsent::Unsent;
 use super::{IncomingCall, Lost, Peer, Tasks};

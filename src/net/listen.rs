@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info, info_span, warn};
 
 use super::Tasks;
-use super::login::Door;
+use super::door::Door;
 use crate::backoff::Backoff;
 use crate::config::Listen;
 
@@ -266,9 +266,27 @@ fn socket_at(address: SocketAddr) -> io::Result<TcpSocket> {
         TcpSocket::new_v4()?
     };
     socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
+    bind_patiently(&socket, address)?;
     Ok(socket)
 }
+
+/// A program that a killed master was about to start keeps the master's port until it runs: such a
+/// port is free again a moment later.
+fn bind_patiently(socket: &TcpSocket, address: SocketAddr) -> io::Result<()> {
+    for _ in 0..BIND_ATTEMPTS {
+        match socket.bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                std::thread::sleep(BIND_PAUSE)
+            }
+            other => return other,
+        }
+    }
+    socket.bind(address)
+}
+
+/// How often, and how long apart, a port in use is tried again: for a fifth of a second.
+const BIND_ATTEMPTS: u32 = 10;
+const BIND_PAUSE: Duration = Duration::from_millis(20);
 
 fn is_any_v6(address: SocketAddr) -> bool {
     matches!(address.ip(), IpAddr::V6(ip) if ip.is_unspecified())

@@ -6,68 +6,28 @@
 //! is answered and in how long it takes. A login is refused as "unauthorized" or the connection is
 //! dropped; any other answer ends a real worker's process.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::info_span;
 
 use super::budget::Share;
 use super::clients::Visit;
-use super::connection::Connection;
+use super::directory::{Directory, Password, UserKind};
 use super::lobby::Place;
 use super::peer::Reply;
 use super::{Activity, Gatekeeper, Peer, Refused, Tasks};
-use crate::model::{BuilderName, LoginRecord, SchedulerName, SlaveName};
+use crate::model::LoginRecord;
 use crate::pb::foreign::{Beginning, Foreign, recognize};
-use crate::pb::hashed::Hashed;
-use crate::pb::{Attempt, Broker, Event, Failure, Limits, Luid, Portal, Value};
+use crate::pb::{Attempt, Broker, Event, Failure, Luid, Portal, Value};
 
 /// How long a connection may take to log in.
 pub const LOGIN_TIME: Duration = Duration::from_secs(30);
 /// How much it may send for that; a login takes less than 200 bytes.
 pub const LOGIN_BYTES: usize = 64 * 1024;
-
-/// Who may log in at one set of listeners, and as what.
-#[derive(Clone, Default, Eq, PartialEq)]
-pub struct Directory {
-    users: BTreeMap<Vec<u8>, (Password, UserKind)>,
-}
-
-/// What a user has to know.
-#[derive(Clone, Eq, PartialEq)]
-enum Password {
-    Plain(Vec<u8>),
-    /// Only the hash is known here (TUP-02).
-    Hashed(Hashed),
-}
-
-/// What a user is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum UserKind {
-    /// A build slave.
-    Slave(SlaveName),
-    /// A sender of changes.
-    Change {
-        /// Files outside are dropped from its changes, those inside lose it.
-        prefix: Option<String>,
-    },
-    /// A developer who submits try jobs.
-    Try {
-        /// The scheduler that builds them.
-        scheduler: SchedulerName,
-        /// The name of the user.
-        user: String,
-        /// The builders that may be tried, in the order of the configuration.
-        builders: Arc<[BuilderName]>,
-    },
-}
 
 /// A user who has proved to know the password. To be answered; a login that is dropped drops its
 /// connection.
@@ -95,18 +55,18 @@ pub struct LoginAnswer {
     peer: Peer,
 }
 
-/// Lets connections in: the listeners of one set share it.
-pub struct Door {
-    directory: Mutex<Arc<Directory>>,
-    gatekeeper: Arc<Gatekeeper>,
+/// What all connections of one set of listeners are judged by.
+pub(super) struct Desk {
+    pub(super) directory: Mutex<Arc<Directory>>,
+    pub(super) gatekeeper: Arc<Gatekeeper>,
     /// Bounded: a login waits for its turn.
-    logins: mpsc::Sender<Login>,
-    tasks: Tasks,
+    pub(super) logins: mpsc::Sender<Login>,
+    pub(super) tasks: Tasks,
 }
 
 /// What a connection has to be until it is logged in.
 pub(super) struct Gate {
-    door: Arc<Door>,
+    desk: Arc<Desk>,
     portal: Portal,
     place: Place,
     peer: Peer,
@@ -155,69 +115,6 @@ pub(super) struct Entered {
     pub(super) logins: mpsc::Sender<Login>,
 }
 
-impl Directory {
-    /// Nobody.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a user, or replaces one of the same name.
-    pub fn insert(&mut self, user: &str, password: &[u8], kind: UserKind) {
-        let password = Password::Plain(password.to_vec());
-        self.users.insert(user.into(), (password, kind));
-    }
-
-    /// Adds a user whose password is known by its hash only. Clients that do not know how to hash
-    /// theirs, which are all but this project's own, cannot log in as this user; as others they
-    /// can.
-    pub fn insert_hashed(&mut self, user: &str, hash: Hashed, kind: UserKind) {
-        let password = Password::Hashed(hash);
-        self.users.insert(user.into(), (password, kind));
-    }
-
-    fn find(&self, user: &[u8]) -> Option<(&Password, &UserKind)> {
-        let (password, kind) = self.users.get(user)?;
-        Some((password, kind))
-    }
-
-    /// The challenge for `user`. Where somebody has a hash, everybody seems to have one.
-    fn challenge(&self, user: &[u8], random: [u8; 16]) -> Bytes {
-        if let Some((Password::Hashed(hash), _)) = self.find(user) {
-            return hash.recipe().challenge(random);
-        }
-        let mut hashes = self
-            .users
-            .values()
-            .filter_map(|(password, _)| match password {
-                Password::Hashed(hash) => Some(hash),
-                Password::Plain(_) => None,
-            });
-        match hashes.next() {
-            Some(hash) => hash.decoy(user).challenge(random),
-            None => Bytes::copy_from_slice(&random),
-        }
-    }
-}
-
-impl Password {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Plain(password) => password,
-            Self::Hashed(hash) => hash.text().as_bytes(),
-        }
-    }
-}
-
-impl fmt::Debug for Directory {
-    /// Without the passwords.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.users.values().map(|(_, kind)| kind))
-            .finish()
-    }
-}
-
 impl LoginAnswer {
     /// Accepts the login: `avatar` is the object on which the user calls us.
     pub fn accept(mut self, avatar: Luid) {
@@ -243,39 +140,13 @@ impl Drop for LoginAnswer {
     }
 }
 
-impl Door {
-    /// A door for the users of `directory`. Those who prove to be one of them are sent to `logins`.
-    #[must_use]
-    pub fn new(
-        directory: Directory,
-        logins: mpsc::Sender<Login>,
-        gatekeeper: Arc<Gatekeeper>,
-        tasks: Tasks,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            directory: Mutex::new(Arc::new(directory)),
-            gatekeeper,
-            logins,
-            tasks,
-        })
-    }
-
-    /// Other users from now on; connections that are logged in stay.
-    pub fn replace_directory(&self, directory: Directory) {
-        *lock(&self.directory) = Arc::new(directory);
-    }
-
-    /// Serves a new connection. `address` is for logs, `origin` for counting: absent for local
-    /// ones.
-    pub fn accept<S>(self: &Arc<Self>, stream: S, address: &str, origin: Option<IpAddr>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (peer, asked) = Peer::new(address, &self.tasks);
-        let gate = Gate {
-            door: Arc::clone(self),
+impl Gate {
+    /// A connection from `origin` that has just come to `desk`.
+    pub(super) fn new(desk: &Arc<Desk>, peer: Peer, origin: Option<IpAddr>) -> Self {
+        Self {
+            desk: Arc::clone(desk),
             portal: Portal::new(),
-            place: self.gatekeeper.enter_lobby(origin),
+            place: desk.gatekeeper.enter_lobby(origin),
             peer,
             origin,
             received: 0,
@@ -283,26 +154,9 @@ impl Door {
             is_noted: false,
             waiting: None,
             deadline: Instant::now() + LOGIN_TIME,
-        };
-        let broker = Broker::server(Limits::BEFORE_LOGIN);
-        let connection = Connection::new(stream, broker, asked, &self.tasks).behind(gate);
-        let span = info_span!("connection", peer.addr = address);
-        self.tasks.spawn(span, connection.run());
+        }
     }
 
-    /// Makes room when descriptors have run out.
-    pub(super) fn make_room(&self) -> bool {
-        self.gatekeeper.make_room()
-    }
-}
-
-impl fmt::Debug for Door {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").finish_non_exhaustive()
-    }
-}
-
-impl Gate {
     /// Counts bytes; false when there were too many.
     pub(super) const fn may_send(&mut self, bytes: usize) -> bool {
         self.received = self.received.saturating_add(bytes);
@@ -342,7 +196,7 @@ impl Gate {
         if std::mem::replace(&mut self.is_noted, true) && user.is_none() {
             return;
         }
-        let directory = Arc::clone(&lock(&self.door.directory));
+        let directory = Arc::clone(&lock(&self.desk.directory));
         let who = match user {
             None => Refused::Nameless,
             Some(user) => match directory.find(user) {
@@ -353,7 +207,7 @@ impl Gate {
                 None => Refused::unknown(user),
             },
         };
-        let refusals = self.door.gatekeeper.refusals();
+        let refusals = self.desk.gatekeeper.refusals();
         refusals.note(who, self.peer.address(), why);
     }
 
@@ -368,7 +222,7 @@ impl Gate {
             Event::Call { .. } => self.peer.next_luid(),
             Event::Negotiated | Event::Answer { .. } | Event::Released(_) => Luid(0),
         };
-        let directory = Arc::clone(&lock(&self.door.directory));
+        let directory = Arc::clone(&lock(&self.desk.directory));
         let challenge = |user: &[u8]| directory.challenge(user, rand::random());
         let attempt = self.portal.handle(broker, event, challenge, luid)?;
         Some(self.judge(attempt))
@@ -382,14 +236,14 @@ impl Gate {
     /// A right password is good at once, whatever others have tried; a wrong one may have to wait
     /// for its answer.
     fn judge(&mut self, attempt: Attempt) -> Verdict {
-        let directory = Arc::clone(&lock(&self.door.directory));
+        let directory = Arc::clone(&lock(&self.desk.directory));
         // Nobody knows this password; but to find that out takes as long as with any other.
         let (password, kind) = match directory.find(&attempt.user) {
             Some((password, kind)) => (Some(password), Some(kind)),
             None => (None, None),
         };
         let knows = attempt.knows(password.map_or(&b"nobody"[..], Password::bytes));
-        let gatekeeper = &self.door.gatekeeper;
+        let gatekeeper = &self.desk.gatekeeper;
         if let Some(kind) = kind.filter(|_| knows) {
             let record = gatekeeper.succeeded(&attempt.user, self.origin);
             return match gatekeeper.admit(&attempt.user, kind, self.origin) {
@@ -431,7 +285,7 @@ impl Gate {
             visit,
             activity,
         } = admitted;
-        let share = self.door.tasks.budget().share(&attempt.user, &kind);
+        let share = self.desk.tasks.budget().share(&attempt.user, &kind);
         let reply = self.peer.reply(attempt.call);
         let login = Login {
             kind,
@@ -448,12 +302,12 @@ impl Gate {
             visit,
             share,
             login,
-            logins: self.door.logins.clone(),
+            logins: self.desk.logins.clone(),
         }
     }
 }
 
 /// Nothing panics while it holds one of these locks, and each value is whole at every point.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

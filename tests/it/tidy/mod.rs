@@ -42,7 +42,7 @@ const FLOORS: [&[&str]; 9] = [
 const SAME_FLOOR: [(&str, &str); 0] = [];
 
 /// Modules whose files still form circles.
-const CIRCULAR: &[&str] = &["net"];
+const CIRCULAR: &[&str] = &[];
 
 /// Modules that decide, and therefore do nothing else.
 const PURE: [&str; 8] = [
