@@ -84,7 +84,7 @@ impl Budget {
 }
 
 impl Share {
-    /// Room for a small message of `size_bytes` that is whole; nothing if the user has no room
+    /// Room for a small message of `bytes` that is whole; nothing if the user has no room
     /// left.
     pub(super) fn try_take(&self, bytes: usize) -> Option<Room> {
         let user = Arc::clone(&self.user);
