@@ -32,7 +32,7 @@ struct Kind {
 static KINDS: [Kind; 1] = [Kind {
     shape: KindShape {
         name: "PB",
-        keys: pb::KEYS,
+        keys: &[pb::KEYS],
     },
     usual: || ChangeSourceConfig::Pb(PbSourceConfig::default()),
 }];

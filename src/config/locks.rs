@@ -122,7 +122,7 @@ static KINDS: [Kind; 2] = [
     Kind {
         shape: KindShape {
             name: "slave",
-            keys: &["max_count_for_slave"],
+            keys: &[&["max_count_for_slave"]],
         },
         usual: || LockKind::Slave {
             max_count_for_slave: BTreeMap::new(),

@@ -16,10 +16,10 @@ impl Table<'_> {
 
     /// The password in one of its three forms; one that `may_be_hash` is not needed as it is.
     pub(super) fn password(&mut self, may_be_hash: bool) -> Option<Secret> {
-        let forms = FORMS.map(|key| self.take(key));
+        let forms = KEYS.map(|key| self.take(key));
         let given: Vec<&Value<'_>> = forms.iter().flatten().collect();
         match given.as_slice() {
-            [] if FORMS.iter().any(|key| self.has_misspelt(key)) => {}
+            [] if KEYS.iter().any(|key| self.has_misspelt(key)) => {}
             [] => {
                 let message = format!("{} needs a password", self.label);
                 let help = "add `password = \"…\"`, `password_file = \"FILE\"` or \
@@ -60,5 +60,5 @@ fn filled(value: &Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Keys of a password.
-const FORMS: [&str; 3] = ["password", "password_file", "password_env"];
+/// The keys of a password.
+pub(super) const KEYS: [&str; 3] = ["password", "password_file", "password_env"];

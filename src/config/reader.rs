@@ -249,14 +249,14 @@ impl<'a> Table<'a> {
     /// The keys that it may have.
     fn keys(&self) -> Vec<&'static str> {
         match self.kind {
-            Some(kind) => [self.shape.keys, kind.keys].concat(),
+            Some(kind) => self.shape.keys.iter().copied().chain(kind.keys()).collect(),
             None => self.shape.all_keys(),
         }
     }
 
     fn has_key(&self, key: &str) -> bool {
-        let own = self.kind.map_or(&[][..], |kind| kind.keys);
-        self.shape.keys.contains(&key) || own.contains(&key)
+        let mut own = self.kind.iter().flat_map(KindShape::keys);
+        self.shape.keys.contains(&key) || own.any(|own| own == key)
     }
 
     /// Place of `key`, if nobody took it yet.

@@ -99,49 +99,49 @@ static KINDS: [Kind; 7] = [
     Kind {
         shape: KindShape {
             name: "Scheduler",
-            keys: single_branch::KEYS,
+            keys: &[single_branch::KEYS, tree_stable::KEYS],
         },
         usual: || SchedulerKind::Scheduler(SingleBranchConfig::default()),
     },
     Kind {
         shape: KindShape {
             name: "AnyBranch",
-            keys: any_branch::KEYS,
+            keys: &[any_branch::KEYS, tree_stable::KEYS],
         },
         usual: || SchedulerKind::AnyBranch(AnyBranchConfig::default()),
     },
     Kind {
         shape: KindShape {
             name: "Dependent",
-            keys: dependent::KEYS,
+            keys: &[dependent::KEYS],
         },
         usual: || SchedulerKind::Dependent(DependentConfig::default()),
     },
     Kind {
         shape: KindShape {
             name: "Periodic",
-            keys: periodic::KEYS,
+            keys: &[periodic::KEYS, timed::KEYS],
         },
         usual: || SchedulerKind::Periodic(PeriodicConfig::default()),
     },
     Kind {
         shape: KindShape {
             name: "Nightly",
-            keys: nightly::KEYS,
+            keys: &[nightly::KEYS, timed::KEYS],
         },
         usual: || SchedulerKind::Nightly(Box::default()),
     },
     Kind {
         shape: KindShape {
             name: "Try_Userpass",
-            keys: try_userpass::KEYS,
+            keys: &[try_userpass::KEYS],
         },
         usual: || SchedulerKind::TryUserpass(TryUserpassConfig::default()),
     },
     Kind {
         shape: KindShape {
             name: "Try_Jobdir",
-            keys: try_jobdir::KEYS,
+            keys: &[try_jobdir::KEYS],
         },
         usual: || SchedulerKind::TryJobdir(TryJobdirConfig::default()),
     },

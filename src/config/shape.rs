@@ -18,16 +18,23 @@ pub(super) struct Shape {
 pub(super) struct KindShape {
     /// The value of `type`.
     pub(super) name: &'static str,
+    /// The keys that only tables of this type have, by the part of the settings that takes them.
+    pub(super) keys: &'static [&'static [&'static str]],
+}
+
+impl KindShape {
     /// The keys that only tables of this type have.
-    pub(super) keys: &'static [&'static str],
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().copied().flatten().copied()
+    }
 }
 
 impl Shape {
     /// The keys of tables of any kind, each once.
     pub(super) fn all_keys(&self) -> Vec<&'static str> {
         let mut keys = self.keys.to_vec();
-        for key in (self.kinds)().iter().flat_map(|kind| kind.keys) {
-            if !keys.contains(key) {
+        for key in (self.kinds)().iter().flat_map(KindShape::keys) {
+            if !keys.contains(&key) {
                 keys.push(key);
             }
         }
@@ -38,7 +45,7 @@ impl Shape {
     pub(super) fn kinds_with(&self, key: &str) -> Vec<&'static str> {
         let kinds = (self.kinds)().into_iter();
         kinds
-            .filter(|kind| kind.keys.contains(&key))
+            .filter(|kind| kind.keys().any(|own| own == key))
             .map(|kind| kind.name)
             .collect()
     }

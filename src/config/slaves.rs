@@ -3,7 +3,6 @@
 mod command;
 mod docker;
 mod latent;
-mod process;
 mod programs;
 mod remote;
 
@@ -15,6 +14,7 @@ use serde::Serialize;
 use super::locks::{LockAccess, Locks, User};
 use super::mail;
 use super::names::Names;
+use super::passwords;
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::Table;
@@ -75,7 +75,7 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: USUAL,
-            keys: remote::KEYS,
+            keys: &[&passwords::KEYS, remote::KEYS],
         },
         usual: || SlaveKind::Remote(RemoteConfig::default()),
     },
@@ -89,21 +89,22 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "command",
-            keys: command::KEYS,
+            keys: &[&passwords::KEYS, latent::KEYS, command::KEYS],
         },
         usual: || latent(InstanceKind::Command(CommandInstance::default())),
     },
     Kind {
         shape: KindShape {
+            // A native slave on this machine, which has no settings of its own (LAT-11).
             name: "process",
-            keys: process::KEYS,
+            keys: &[latent::KEYS],
         },
         usual: || latent(InstanceKind::Process),
     },
     Kind {
         shape: KindShape {
             name: "docker",
-            keys: docker::KEYS,
+            keys: &[&passwords::KEYS, latent::KEYS, docker::KEYS],
         },
         usual: || latent(InstanceKind::Docker(DockerInstance::default())),
     },

@@ -84,7 +84,7 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "ShellCommand",
-            keys: shell::KEYS,
+            keys: &[shell::KEYS],
         },
         usual: || StepConfig {
             name: "shell".to_owned(),
@@ -94,7 +94,7 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "Configure",
-            keys: shell::KEYS,
+            keys: &[shell::KEYS],
         },
         usual: || StepConfig {
             halt_on_failure: true,
@@ -104,7 +104,7 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "Compile",
-            keys: shell::KEYS,
+            keys: &[shell::KEYS],
         },
         usual: || StepConfig {
             halt_on_failure: true,
@@ -114,7 +114,7 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "Test",
-            keys: shell::KEYS,
+            keys: &[shell::KEYS],
         },
         usual: || StepConfig {
             warn_on_failure: true,
@@ -124,7 +124,7 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "Git",
-            keys: git::KEYS,
+            keys: &[git::KEYS],
         },
         usual: || StepConfig {
             name: "git".to_owned(),

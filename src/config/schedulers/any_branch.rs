@@ -17,17 +17,7 @@ pub struct AnyBranchConfig {
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &[
-    "branches",
-    "separate",
-    "tree_stable_timer",
-    "timer_from",
-    "longest_wait",
-    "unimportant_resets_timer",
-    "only_important",
-    "important_files",
-    "filter",
-];
+pub(super) const KEYS: &[&str] = &["branches"];
 
 impl SchedulerSettings for AnyBranchConfig {}
 

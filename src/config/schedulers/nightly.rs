@@ -52,12 +52,6 @@ pub(super) const KEYS: &[&str] = &[
     "search_years",
     "dst_repeat",
     "dst_gap",
-    "branch",
-    "only_if_changed",
-    "separate",
-    "only_important",
-    "important_files",
-    "filter",
 ];
 
 /// A field of a calendar: its key, and its least and greatest number.

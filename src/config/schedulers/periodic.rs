@@ -22,16 +22,7 @@ pub struct PeriodicConfig {
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &[
-    "period",
-    "resume",
-    "branch",
-    "only_if_changed",
-    "separate",
-    "only_important",
-    "important_files",
-    "filter",
-];
+pub(super) const KEYS: &[&str] = &["period", "resume"];
 
 impl Default for PeriodicConfig {
     fn default() -> Self {

@@ -17,17 +17,7 @@ pub struct SingleBranchConfig {
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &[
-    "branch",
-    "separate",
-    "tree_stable_timer",
-    "timer_from",
-    "longest_wait",
-    "unimportant_resets_timer",
-    "only_important",
-    "important_files",
-    "filter",
-];
+pub(super) const KEYS: &[&str] = &["branch"];
 
 impl SchedulerSettings for SingleBranchConfig {}
 

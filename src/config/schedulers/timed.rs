@@ -16,6 +16,16 @@ pub struct TimedBuild {
     pub only_if_changed: Option<ChangeRules>,
 }
 
+/// The keys of what is built, with those of the rules.
+pub(super) const KEYS: &[&str] = &[
+    "branch",
+    "only_if_changed",
+    "separate",
+    "only_important",
+    "important_files",
+    "filter",
+];
+
 impl TimedBuild {
     /// Takes what the table has.
     pub(super) fn read(&mut self, table: &mut Table<'_>) {

@@ -37,6 +37,18 @@ pub enum LongestWait {
     Unlimited,
 }
 
+/// The keys of the wait and of the rules.
+pub(super) const KEYS: &[&str] = &[
+    "separate",
+    "tree_stable_timer",
+    "timer_from",
+    "longest_wait",
+    "unimportant_resets_timer",
+    "only_important",
+    "important_files",
+    "filter",
+];
+
 impl LongestWait {
     const USUAL: Duration = Duration::from_secs(3600);
 

@@ -18,18 +18,7 @@ pub struct CommandInstance {
 }
 
 /// The keys that only these slaves have.
-pub(super) const KEYS: &[&str] = &[
-    "password",
-    "password_file",
-    "password_env",
-    "notify_on_missing",
-    "build_wait_timeout",
-    "missing_timeout",
-    "stop_timeout",
-    "master",
-    "start",
-    "stop",
-];
+pub(super) const KEYS: &[&str] = &["master", "start", "stop"];
 
 impl CommandInstance {
     /// Takes what the table has.

@@ -23,20 +23,7 @@ pub struct DockerInstance {
 }
 
 /// The keys that only these slaves have.
-pub(super) const KEYS: &[&str] = &[
-    "password",
-    "password_file",
-    "password_env",
-    "notify_on_missing",
-    "build_wait_timeout",
-    "missing_timeout",
-    "stop_timeout",
-    "master",
-    "image",
-    "docker",
-    "docker_args",
-    "command",
-];
+pub(super) const KEYS: &[&str] = &["master", "image", "docker", "docker_args", "command"];
 
 impl Default for DockerInstance {
     fn default() -> Self {

@@ -30,6 +30,14 @@ pub struct LatentConfig {
     pub stop_timeout: Duration,
 }
 
+/// The keys of every latent slave.
+pub(super) const KEYS: &[&str] = &[
+    "notify_on_missing",
+    "build_wait_timeout",
+    "missing_timeout",
+    "stop_timeout",
+];
+
 impl LatentConfig {
     /// How its instance is stopped.
     #[must_use]

@@ -18,13 +18,7 @@ pub struct RemoteConfig {
 }
 
 /// The keys that only these slaves have.
-pub(super) const KEYS: &[&str] = &[
-    "password",
-    "password_file",
-    "password_env",
-    "notify_on_missing",
-    "missing_timeout",
-];
+pub(super) const KEYS: &[&str] = &["notify_on_missing", "missing_timeout"];
 
 impl Default for RemoteConfig {
     fn default() -> Self {
