@@ -1,5 +1,7 @@
 //! Bazaar and Breezy.
 
+use super::patch::differing_binaries;
+
 /// The difference to `base`, with plain names. By default, Breezy prefixes names with `old/` and
 /// `new/`.
 pub(crate) fn diff(base: &str) -> [String; 4] {
@@ -15,17 +17,8 @@ pub(crate) fn parse_revision(text: &str) -> Option<String> {
 
 /// The binary files that differ.
 pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
-    patch
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let names = line
-                .strip_prefix(b"Binary files ")?
-                .strip_suffix(b" differ")?;
-            let names = String::from_utf8_lossy(names);
-            let (old, new) = names.split_once(" and ")?;
-            Some(if new == "/dev/null" { old } else { new }.to_owned())
-        })
-        .collect()
+    let name = |(old, new): (String, String)| if new == "/dev/null" { old } else { new };
+    differing_binaries(patch).map(name).collect()
 }
 
 /// The files with changes that a plain difference lacks: empty files, modes and links.

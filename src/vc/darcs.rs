@@ -1,5 +1,7 @@
 //! Darcs.
 
+use super::patch::differing_binaries;
+
 pub(crate) const SUMMARY: [&str; 3] = ["whatsnew", "--summary", "--look-for-adds"];
 
 pub(crate) const CONTEXT: [&str; 2] = ["changes", "--context"];
@@ -23,18 +25,8 @@ pub(crate) fn changed_files(summary: &str, letters: &[&str]) -> Vec<String> {
 
 /// The binary files that differ.
 pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
-    patch
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let names = line
-                .strip_prefix(b"Binary files ")?
-                .strip_suffix(b" differ")?;
-            let names = String::from_utf8_lossy(names);
-            let (old, _new) = names.split_once(" and ")?;
-            let (_tree, name) = old.split_once('/')?;
-            Some(name.to_owned())
-        })
-        .collect()
+    let name = |(old, _new): (String, String)| Some(old.split_once('/')?.1.to_owned());
+    differing_binaries(patch).filter_map(name).collect()
 }
 
 #[cfg(test)]

@@ -113,6 +113,18 @@ fn inside(subdir: &str) -> Result<Option<String>, String> {
     Ok((!parts.is_empty()).then(|| parts.join("/")))
 }
 
+/// The binary files that `diff` names as different, each with its old and its new name.
+pub(super) fn differing_binaries(patch: &[u8]) -> impl Iterator<Item = (String, String)> {
+    patch.split(|byte| *byte == b'\n').filter_map(|line| {
+        let names = line
+            .strip_prefix(b"Binary files ")?
+            .strip_suffix(b" differ")?;
+        let names = String::from_utf8_lossy(names);
+        let (old, new) = names.split_once(" and ")?;
+        Some((old.to_owned(), new.to_owned()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
