@@ -260,10 +260,15 @@ impl Harness {
     fn finish_attach_of(&mut self, session: SessionId, basedir: &str, system: &str) {
         self.describe_as(session, basedir, system);
         let builders = self.config.builders.iter().map(|b| b.name.clone());
-        let result = Ok(builders.collect());
+        let builders = builders.collect();
+        self.attach_builders(session, builders);
+    }
+
+    /// Answers a list with these builders, and attaches those that are new.
+    fn attach_builders(&mut self, session: SessionId, builders: Vec<BuilderName>) {
+        let result = Ok(builders);
         self.input(SlaveInput::BuilderListAnswered { result }.of(session));
-        for attachment in self.attachments_of(session) {
-            let (builder, epoch) = attachment;
+        for (builder, epoch) in self.attachments_of(session) {
             let (again, ok) = (builder.clone(), true);
             self.input(SlaveInput::MasterSet { builder, epoch, ok }.of(session));
             self.input(

@@ -41,20 +41,7 @@ impl Harness {
     pub(super) fn answer_list(&mut self) -> Vec<String> {
         let (session, builders) = self.take_list().expect("a list was sent");
         let names: Vec<_> = builders.into_iter().map(|(name, _)| name).collect();
-        let result = Ok(names.clone());
-        self.input(SlaveInput::BuilderListAnswered { result }.of(session));
-        for (builder, epoch) in self.attachments_of(session) {
-            let (again, ok) = (builder.clone(), true);
-            self.input(SlaveInput::MasterSet { builder, epoch, ok }.of(session));
-            self.input(
-                SlaveInput::BuilderGreeted {
-                    builder: again,
-                    epoch,
-                    ok,
-                }
-                .of(session),
-            );
-        }
+        self.attach_builders(session, names.clone());
         names.iter().map(ToString::to_string).collect()
     }
 }
