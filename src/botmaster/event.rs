@@ -1,6 +1,6 @@
 //! What the core announces to subscribers: the log, live views, notifiers (STA-01).
 //!
-//! Events carry facts. Who is told of them, and how, the subscribers look up in the configuration.
+//! Events carry facts. Subscribers look up in the configuration whom to notify, and how.
 
 use std::sync::Arc;
 use std::time::Duration;

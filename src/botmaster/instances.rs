@@ -185,7 +185,7 @@ impl Instances {
         }
     }
 
-    /// There is no instance any more.
+    /// The instance is gone.
     pub(super) fn forget(&mut self, out: &mut Out, slave: SlaveIx) {
         let now = out.now.wall;
         let known = self.change(out, slave);

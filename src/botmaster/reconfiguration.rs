@@ -19,9 +19,8 @@ use super::{Answer, BotMaster, BuilderPoint, Event, ReplyId};
 use crate::config::{BuilderConfig, Config, SlaveConfig};
 
 impl BotMaster {
-    /// The configuration is in force when this returns, if nothing speaks against it. Who asked is
-    /// told at once, not when that is on record: what is outside the core must follow, also while
-    /// the disk takes no writes.
+    /// Puts the configuration in force, unless something prevents that. The reply does not wait for
+    /// the disk: the parts outside the core must follow, also while the disk takes no writes.
     pub(super) fn on_reconfigured(&mut self, config: Arc<Config>, dry_run: bool, reply: ReplyId) {
         if !self.phase.takes_slaves() {
             self.out

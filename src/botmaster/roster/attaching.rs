@@ -326,8 +326,8 @@ impl Roster {
         out.send(SlaveCommand::Greet.to(session));
     }
 
-    /// The login is answered when every builder is attached that can be; only then does the slave
-    /// take builds, and is no longer missed.
+    /// Answers the login when every builder is attached that can be. From then on the slave takes
+    /// builds and counts as present (SLV-07).
     pub(super) fn complete_login(&mut self, out: &mut Out, slave: SlaveIx) {
         let known = self.change(out, slave);
         let is_attaching = |s: &&mut Session| s.phase == Phase::Attaching;

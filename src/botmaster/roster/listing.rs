@@ -6,9 +6,9 @@
 //! a slave without any builder that works is sent away, and one that does not answer; builds that
 //! run may end first (MAS-04).
 //!
-//! A slave hears of its builders only when what it was told is no longer true, and a build that
-//! runs keeps its builder on the slave until it has ended (BRC-05), since a slave kills what runs
-//! for a builder that it is no longer told.
+//! A slave gets a new list only when its present list is out of date. The builder of a running
+//! build stays on the list until the build has ended (BRC-05): a slave kills the commands of a
+//! builder that is missing from a new list.
 
 use std::collections::{BTreeMap, BTreeSet};
 

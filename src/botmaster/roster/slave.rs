@@ -77,8 +77,8 @@ pub(in crate::botmaster) struct Session {
     pub(in crate::botmaster) retry_at: Option<Mono>,
     /// How long to wait before the next attempt.
     pub(super) retries: Backoff,
-    /// Whether it has refused several new builders at once, so that it is told of one after the
-    /// other.
+    /// Whether the slave rejected a list with several new builders, so that each list adds one new
+    /// builder.
     pub(super) one_by_one: bool,
 }
 
