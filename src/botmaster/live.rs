@@ -36,7 +36,7 @@ pub struct Live {
 pub struct LiveSlave {
     /// Since when it is to be shut down when it is idle (SLV-08).
     pub graceful_since: Option<Timestamp>,
-    /// When its process was told to end.
+    /// When its process was told to shut down.
     pub told_to_end_at: Option<Timestamp>,
     /// Until when it is held back, because starts on it failed (BLD-12).
     pub held_until: Option<Timestamp>,

@@ -110,8 +110,8 @@ impl Roster {
         running.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Brings a slave that has changed to rest: it is sent away or told to end when it is idle, and
-    /// is told its builders if they are other ones.
+    /// Applies pending changes to an idle slave: disconnects the slave, tells it to shut down, or
+    /// sends it a new list of builders.
     pub(super) fn settle(&mut self, out: &mut Out, slave: SlaveIx) {
         let known = &self.slaves[slave.0];
         let is_idle = known.busy == 0;

@@ -11,7 +11,7 @@ use crate::model::Mono;
 pub(super) enum Timer {
     /// A connection has not attached, or has not answered its list of builders, in time (SLV-03).
     Attach(SessionId),
-    /// A slave that was told to end is still connected (SLV-08).
+    /// A slave that was told to shut down is still connected (SLV-08).
     Ending(SessionId),
     /// A builder has not attached in time (row 5).
     Handshake(SlaveIx, BuilderIx, Epoch),

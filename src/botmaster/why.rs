@@ -83,7 +83,7 @@ pub enum BlockerKind {
     NotAttached,
     /// A slave is to come again when its builds have ended.
     Rejoining,
-    /// A slave was told to end.
+    /// A slave was told to shut down.
     ToldToEnd,
     /// A latent slave's instance is being stopped.
     InstanceStopping,

@@ -206,7 +206,7 @@ fn stop(args: &Where) -> anyhow::Result<bool> {
             say(args.quiet, "not running");
             Ok(false)
         }
-        Stopped::StillRunning(pid) => bail!("process {pid} was told to end, but still runs"),
+        Stopped::StillRunning(pid) => bail!("process {pid} is still running after SIGTERM"),
     }
 }
 

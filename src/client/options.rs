@@ -161,7 +161,7 @@ impl OptionsFile {
             None | Some(OptionValue::Nothing) => Ok(None),
             Some(OptionValue::Text(text) | OptionValue::Number(text)) => Ok(Some(text.clone())),
             Some(OptionValue::List(_) | OptionValue::Flag(_)) => {
-                Err(self.wrong_type(name, "a text"))
+                Err(self.wrong_type(name, "a string"))
             }
         }
     }
@@ -176,7 +176,7 @@ impl OptionsFile {
             Some(OptionValue::Text(text)) => Ok(vec![text.clone()]),
             Some(OptionValue::List(texts)) => Ok(texts.clone()),
             Some(OptionValue::Number(_) | OptionValue::Flag(_)) => {
-                Err(self.wrong_type(name, "a list of texts"))
+                Err(self.wrong_type(name, "a list of strings"))
             }
         }
     }
@@ -330,7 +330,7 @@ impl<'a> Lines<'a> {
                     number if number.parse::<f64>().is_ok_and(f64::is_finite) => {
                         Ok(OptionValue::Number(word))
                     }
-                    _ => self.wrong("not a quoted text, a list of such, a number, True or False"),
+                    _ => self.wrong("not a quoted string, a list of such, a number, True or False"),
                 }
             }
         }
@@ -347,13 +347,13 @@ impl<'a> Lines<'a> {
                     return Ok(OptionValue::List(items));
                 }
                 Some('"' | '\'') => items.push(self.quoted()?),
-                Some(_) | None => return self.wrong("a list may have quoted texts only"),
+                Some(_) | None => return self.wrong("a list may have quoted strings only"),
             }
             self.skip_space(true);
             if self.rest.peek() == Some(&',') {
                 self.next();
             } else if self.rest.peek() != Some(&end) {
-                return self.wrong("a list needs commas between its texts");
+                return self.wrong("a list needs commas between its strings");
             }
         }
     }
@@ -363,14 +363,14 @@ impl<'a> Lines<'a> {
         let mut text = String::new();
         loop {
             match self.next() {
-                Some('\n') | None => return self.wrong("a text is not closed"),
+                Some('\n') | None => return self.wrong("a string is not closed"),
                 c if c == quote => return Ok(text),
                 Some('\\') => match self.next() {
                     Some('n') => text.push('\n'),
                     Some('t') => text.push('\t'),
                     Some(c @ ('\\' | '\'' | '"')) => text.push(c),
                     Some(c) => text.extend(['\\', c]),
-                    None => return self.wrong("a text is not closed"),
+                    None => return self.wrong("a string is not closed"),
                 },
                 Some(c) => text.push(c),
             }
@@ -537,7 +537,7 @@ mod tests {
         let file = OptionsFile::parse("who = ['a']", PathBuf::from("o")).unwrap();
         assert_eq!(
             file.text("who").unwrap_err().to_string(),
-            "o: who must be a text"
+            "o: who must be a string"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Addresses to listen on: ports, `ADDRESS:PORT`, strports texts.
+//! Addresses to listen on: ports, `ADDRESS:PORT`, strports strings.
 //!
 //! What does not say an interface listens on loopback alone, unlike Buildbot, which opens all
 //! interfaces: `interface=0.0.0.0` or an address opens a port to others.
@@ -44,7 +44,7 @@ impl std::fmt::Display for Listen {
     }
 }
 
-/// Addresses as texts.
+/// Addresses as strings.
 pub(super) fn texts<S: Serializer>(addresses: &[Listen], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(addresses.iter().map(ToString::to_string))
 }

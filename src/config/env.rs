@@ -21,7 +21,7 @@ impl Value<'_> {
                 env.insert(name.to_owned(), None);
             } else if !value.raw().is_str() && !value.raw().is_array() {
                 let help = "put it in quotes; `false` removes a variable";
-                value.expected::<()>("a text or a list of texts", help);
+                value.expected::<()>("a string or a list of strings", help);
             } else if let Some(template) = value.path_template() {
                 env.insert(name.to_owned(), Some(template));
             }

@@ -1,4 +1,4 @@
-//! Reading addresses to listen on: numbers, texts, or a list of them.
+//! Reading addresses to listen on: numbers, strings or a list of them.
 
 use super::address::{Listen, loopback, parse};
 use super::needs::Needed;

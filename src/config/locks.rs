@@ -172,7 +172,7 @@ impl<'a> Locks<'a> {
         for (name, value) in entries.into_iter().flatten() {
             locks.names.insert(name, value.key_span.clone());
             if name.trim().is_empty() || name.contains(char::is_control) {
-                let message = format!("a lock cannot be called {name:?}");
+                let message = format!("a lock cannot be called `{}`", name.escape_debug());
                 let span = value.key_span.clone();
                 value.sink.error(span, message, "use printable characters");
             }

@@ -61,7 +61,7 @@ fn read_command(value: &Value<'_>) -> Option<Vec<String>> {
     let words = words.iter().map(|word| word.text().map(str::to_owned));
     let words: Vec<_> = words.collect::<Option<_>>()?;
     if words.first().is_none_or(String::is_empty) {
-        value.error("names no program", "its first text is the program to run");
+        value.error("names no program", "its first string is the program to run");
         return None;
     }
     Some(words)

@@ -54,7 +54,7 @@ impl Table<'_> {
 fn filled(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
     if text.is_empty() {
-        value.error("is empty", "give it a text");
+        value.error("is empty", "put a value between the quotes");
         return None;
     }
     Some(text.to_owned())

@@ -243,7 +243,7 @@ impl Serialize for TextMatch {
 #[error("{0}")]
 pub struct PatternError(String);
 
-/// `regex`, made to match only at the beginning of a text.
+/// `regex`, made to match only at the beginning of a string.
 fn anchored(regex: &str) -> Result<Regex, PatternError> {
     // Compiled as written first, so that a pattern such as `a)(b` is refused and messages show what
     // the user wrote.

@@ -1,4 +1,4 @@
-//! Times and sizes: plain numbers, or texts with units.
+//! Times and sizes: plain numbers, or strings with units.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::reader::Value;
 use crate::text::{duration_as_written, parse_duration, parse_seconds, parse_size};
 
 impl Value<'_> {
-    /// A time within `range`: a number of seconds, or a text such as `30s`, `1h30m`, `250ms`.
+    /// A time within `range`: a number of seconds, or a string such as `30s`, `1h30m`, `250ms`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
         let raw = self.raw();
         let duration = if let Some(text) = raw.as_str() {
@@ -54,7 +54,7 @@ impl Value<'_> {
         self.duration(range).map(Some)
     }
 
-    /// A number of bytes: a number, or a text such as `10MiB`, `1GB`, `4k`.
+    /// A number of bytes: a number, or a string such as `10MiB`, `1GB`, `4k`.
     pub(super) fn size(&self) -> Option<u64> {
         let raw = self.raw();
         let size = if let Some(text) = raw.as_str() {

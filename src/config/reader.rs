@@ -1,8 +1,8 @@
-//! Reading a TOML tree with places: every key is taken once, every mistake is noted, reading goes
-//! on.
+//! Reads a TOML tree and keeps the places of its values. Each key is taken once. A mistake is noted
+//! and reading continues, so all mistakes are reported together.
 //!
-//! Invariant: a reader that gives nothing back has noted an error, so a configuration is used only
-//! if the [`Sink`] is empty at the end. Keys that nobody took are errors.
+//! Invariant: a reader that returns nothing has noted an error. A configuration is used only if the
+//! [`Sink`] is empty at the end. Keys that were not taken are errors.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use super::report::{ConfigError, Lines};
 use super::shape::{KindShape, Shape, of};
 use super::spelling;
 
-/// Collects what is wrong.
+/// Collects errors and warnings.
 #[derive(Debug)]
 pub(super) struct Sink<'a> {
     text: &'a str,
@@ -33,7 +33,7 @@ pub(super) struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    /// Nothing is wrong yet with `text`.
+    /// A sink without errors for `text`.
     pub(super) fn new(text: &'a str) -> Self {
         Self {
             text,
@@ -84,19 +84,19 @@ impl<'a> Sink<'a> {
         !self.errors.borrow().is_empty()
     }
 
-    /// Notes something that is allowed but hardly meant.
+    /// Notes a setting that is allowed but probably a mistake.
     pub(super) fn warning(&self, span: Range<usize>, message: String, help: impl Into<String>) {
         let warning = self.problem(span, message, help.into());
         self.warnings.borrow_mut().push(warning);
     }
 
-    /// Notes that something outside of the file is needed.
+    /// Notes a file or variable that the configuration needs.
     pub(super) fn need(&self, need: Need) {
         self.needs.borrow_mut().push(need);
     }
 
-    /// All errors and all warnings, in the order of the text, and what is needed outside of the
-    /// file.
+    /// All errors and all warnings, in the order of the text, and the files and variables that the
+    /// configuration needs.
     pub(super) fn into_findings(self) -> (Vec<ConfigError>, Vec<ConfigError>, Vec<Need>) {
         let sorted = |problems: RefCell<Vec<ConfigError>>| {
             let mut problems = problems.into_inner();
@@ -125,7 +125,7 @@ impl<'a> Sink<'a> {
 
 /// A table whose keys are taken one by one.
 #[derive(Debug)]
-#[must_use = "finish it, so that unknown keys are reported"]
+#[must_use = "call `finish`, which reports unknown keys"]
 pub(super) struct Table<'a> {
     /// Where errors go.
     pub(super) sink: &'a Sink<'a>,
@@ -166,8 +166,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes the `type` of the table, and goes on with the keys of that kind. A table that says
-    /// nothing is of the kind `usual`, if there is one.
+    /// Takes the `type` of the table, which adds the keys of that kind. A table without a `type` is
+    /// of the kind `usual`, if there is one.
     pub(super) fn kind<K>(
         &mut self,
         kinds: &'static [K],
@@ -191,8 +191,8 @@ impl<'a> Table<'a> {
         Some(kind)
     }
 
-    /// Takes the value of `key` into `setting`, which keeps its default if there is no such key or
-    /// it is wrong.
+    /// Takes the value of `key` into `setting`, which keeps its default if the key is absent or its
+    /// value is invalid.
     pub(super) fn set<T>(
         &mut self,
         key: &'static str,
@@ -204,7 +204,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes the value of `key` into `setting`, which is there only if it is set.
+    /// Takes the value of `key` into an optional setting.
     pub(super) fn set_some<T>(
         &mut self,
         key: &'static str,
@@ -228,7 +228,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Takes the value of `key`, which must be there; `example` shows how it looks.
+    /// Takes the value of a required `key`; `example` is a value for the error message.
     pub(super) fn require(&mut self, key: &'static str, example: &str) -> Option<Value<'a>> {
         let value = self.take(key);
         if value.is_none() && !self.has_misspelt(key) {
@@ -239,14 +239,14 @@ impl<'a> Table<'a> {
         value
     }
 
-    /// Whether it has a key that is unknown and means `key`, which is then not missing as well.
+    /// Whether an unknown key is a misspelling of `key`. Then `key` is not reported as missing too.
     pub(super) fn has_misspelt(&self, key: &str) -> bool {
         let keys = self.keys();
         let mut unknown = self.entries.keys().filter(|k| !keys.contains(k));
         unknown.any(|k| spelling::meant(&keys, k).is_some_and(|(ours, _)| ours == key))
     }
 
-    /// The keys that it may have.
+    /// The allowed keys.
     fn keys(&self) -> Vec<&'static str> {
         match self.kind {
             Some(kind) => self.shape.keys.iter().copied().chain(kind.keys()).collect(),
@@ -259,12 +259,12 @@ impl<'a> Table<'a> {
         self.shape.keys.contains(&key) || own.any(|own| own == key)
     }
 
-    /// Place of `key`, if nobody took it yet.
+    /// The place of `key`, if it has not been taken.
     pub(super) fn place(&self, key: &str) -> Option<Range<usize>> {
         self.entries.get(key).map(|(span, _)| span.clone())
     }
 
-    /// Reports the keys that nobody took.
+    /// Reports the keys that have not been taken.
     pub(super) fn finish(self) {
         for (key, (span, _)) in &self.entries {
             let others = self.shape.kinds_with(key);
@@ -282,7 +282,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A value, with what messages say about it.
+/// A value, and its names in messages.
 #[derive(Clone, Debug)]
 pub(super) struct Value<'a> {
     /// Where errors go.
@@ -299,17 +299,17 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Its place.
+    /// The place of the value in the file.
     pub(super) fn span(&self) -> Range<usize> {
         self.value.span()
     }
 
-    /// The text that it has in the file.
+    /// The value as TOML has it.
     pub(super) fn raw(&self) -> &'a DeValue<'a> {
         self.value.get_ref()
     }
 
-    /// Notes that it is wrong: "`key` of the table `what`".
+    /// Notes an error about the value: "`key` of the table `what`".
     pub(super) fn error(&self, what: &str, help: impl Into<String>) {
         let message = format!("{} {what}", of(self.key, &self.label));
         self.sink.error(self.span(), message, help);
@@ -324,10 +324,10 @@ impl<'a> Value<'a> {
         });
     }
 
-    /// Notes that it is of the wrong type, and gives nothing.
+    /// Notes that the value has the wrong type; returns nothing.
     pub(super) fn expected<T>(&self, wanted: &str, help: impl Into<String>) -> Option<T> {
         let is = match self.raw() {
-            DeValue::String(_) => "a text",
+            DeValue::String(_) => "a string",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
             DeValue::Boolean(true) => "`true`",
             DeValue::Boolean(false) => "`false`",
@@ -350,19 +350,19 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Its text.
+    /// A string.
     pub(super) fn text(&self) -> Option<&'a str> {
         match self.raw().as_str() {
             Some(text) => Some(text),
-            None => self.expected("a text", format!("for example `{} = \"…\"`", self.key)),
+            None => self.expected("a string", format!("for example `{} = \"…\"`", self.key)),
         }
     }
 
-    /// Its text. A text that is empty or has line breaks and the like is not a name.
+    /// A string that can be a name: not empty, without line breaks and other control characters.
     pub(super) fn name(&self) -> Option<&'a str> {
         let text = self.text()?;
         if text.trim().is_empty() {
-            self.error("is empty", "give it a text");
+            self.error("is empty", "put a value between the quotes");
             return None;
         }
         if text.contains(char::is_control) {
@@ -372,7 +372,7 @@ impl<'a> Value<'a> {
         Some(text)
     }
 
-    /// Whether it is true.
+    /// `true` or `false`.
     pub(super) fn flag(&self) -> Option<bool> {
         match self.raw().as_bool() {
             Some(flag) => Some(flag),
@@ -380,22 +380,19 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is the word `false`, which stands for "none" where a text or number may be
+    /// Whether it is the word `false`, which stands for "none" where a string or number may be
     /// absent.
     pub(super) fn is_false(&self) -> bool {
         self.raw().as_bool() == Some(false)
     }
 
-    /// A whole number within `range`.
+    /// An integer within `range`.
     pub(super) fn integer<T>(&self, range: RangeInclusive<T>) -> Option<T>
     where
         T: Copy + std::fmt::Display + PartialOrd + TryFrom<i64>,
     {
         let Some(integer) = self.raw().as_integer() else {
-            return self.expected(
-                "a whole number",
-                "write a number without quotes or fraction",
-            );
+            return self.expected("an integer", "write a number without quotes or fraction");
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
         let number = number.and_then(|n| T::try_from(n).ok());
@@ -407,7 +404,7 @@ impl<'a> Value<'a> {
         number
     }
 
-    /// One of `known`; what is planned or near is said so.
+    /// One of `known`. Any other string is an error that names the nearest of them.
     pub(super) fn one_of(&self, known: &[&'static str]) -> Option<&'static str> {
         let text = self.text()?;
         let found = known.iter().copied().find(|k| *k == text);
@@ -427,7 +424,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The entries of a list, or a text as a list of one.
+    /// The entries of a list, or a string as a list of one.
     pub(super) fn one_or_list(&self) -> Option<Vec<Self>> {
         match self.raw().as_array() {
             Some(_) => self.list(),

@@ -124,10 +124,10 @@ fn syntax_help(message: &str) -> &'static str {
     if message.contains("duplicate") {
         "keep one of the two; several slaves, builders and so on begin with `[[…]]` in two brackets"
     } else if message.contains("string") {
-        "put texts in quotes: `title = \"Example\"`; end a text with the quote that began it"
+        "put strings in quotes: `title = \"Example\"`; end a string with the quote that began it"
     } else if message.contains("key with no value") || message.contains("expected `=`") {
         "write a setting as `key = value`"
     } else {
-        "write settings as `key = value`, texts in quotes, and lists in brackets with commas between entries"
+        "write settings as `key = value`, strings in quotes, and lists in brackets with commas between entries"
     }
 }

@@ -257,7 +257,7 @@ const HINTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-const NO_FUNCTIONS: &str = "a function cannot be written here: name texts, `{ regex = \"…\" }` or `{ not = … }` for project, \
+const NO_FUNCTIONS: &str = "a function cannot be written here: name strings, `{ regex = \"…\" }` or `{ not = … }` for project, \
                             repository, category, codebase or branch";
 
 /// Buildbot's names of kinds of things.

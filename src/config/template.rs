@@ -1,8 +1,8 @@
-//! Renderable texts (PRP-07 to PRP-09).
+//! Renderable strings (PRP-07 to PRP-09).
 //!
 //! `%(` begins a form and `%%` is one percent sign. Any other percent sign stands for itself in a
 //! text without forms, so that `date +%s` needs no care; beside forms it is an error, because such
-//! a text was written for interpolation and half of it would not be what was meant.
+//! a string was written for interpolation and half of it would not be what was meant.
 
 use std::fmt;
 use std::ops::Range;
@@ -85,8 +85,9 @@ impl Value<'_> {
         match Template::parse(text) {
             Ok(template) => {
                 if let Some(at) = lost_sign(text) {
-                    let what = format!("`%%` in `{}` of this text becomes one `%`", self.key);
-                    let help = "write `%%%%` for two; one `%` is enough in a text without `%(…)s`";
+                    let what = format!("`%%` in this `{}` becomes one `%`", self.key);
+                    let help =
+                        "write `%%%%` for two; one `%` is enough in a string without `%(…)s`";
                     self.sink.warning(self.part(at), what, help);
                 }
                 Some(template)
@@ -229,7 +230,7 @@ fn split_form(text: &str) -> Result<(&str, &str), Wrong> {
         if depth == 0 {
             let (inside, after) = text.split_at(at);
             let after = after.strip_prefix(')').unwrap_or(after);
-            // `d` is taken like `s`: whole numbers look the same in both.
+            // `d` is taken like `s`: integers look the same in both.
             return match after.strip_prefix(['s', 'd']) {
                 Some(after) => Ok((inside, after)),
                 None => Err(Wrong::new(
@@ -249,7 +250,7 @@ fn parse_form(inside: &str) -> Result<TemplatePart, Wrong> {
     if inside.contains("%(") {
         return Err(Wrong::new(
             "forms inside forms are not available yet",
-            "put a plain text there",
+            "put a plain string there",
         ));
     }
     let (selector, argument) = inside.split_once(':').unwrap_or((inside, ""));
@@ -349,7 +350,7 @@ fn select(argument: &str) -> Result<(&str, Otherwise), Wrong> {
     Err(Wrong::new(message, help))
 }
 
-/// Where a text has two signs that become one and were hardly meant to: any in a text without
+/// Where a string has two signs that become one and were hardly meant to: any in a string without
 /// forms, where one sign would do; in others those of a shell's `${name%%pattern}`.
 fn lost_sign(text: &str) -> Option<Range<usize>> {
     let (start, searched) = if text.contains("%(") {
@@ -362,7 +363,7 @@ fn lost_sign(text: &str) -> Option<Range<usize>> {
     (!searched.contains("%%%%")).then_some(at..at + 2)
 }
 
-/// What is wrong with a text, and where.
+/// What is wrong with a string, and where.
 #[derive(Debug)]
 struct Wrong {
     message: String,

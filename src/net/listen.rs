@@ -19,13 +19,14 @@ use crate::config::Listen;
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
-/// A connection that is silent for this time is probed,
+/// Time without data after which a connection is probed.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
-/// again and again,
+/// Time between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// at most this often, before it is given up.
+/// Number of probes without an answer after which a connection is closed.
 const KEEPALIVE_COUNT: u32 = 4;
-/// How long to wait when the system has no descriptor for a new connection; doubles up to a second.
+/// How long to wait when the system has no descriptor for a new connection; doubles up to
+/// [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 

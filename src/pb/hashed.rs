@@ -48,7 +48,7 @@ pub struct Hashed {
     text: String,
 }
 
-/// Why a text is not a usable hash.
+/// Why a string is not a usable hash.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadHash {
     /// Another kind of hash, or broken.

@@ -87,7 +87,7 @@ impl Value {
         value
     }
 
-    /// The raw bytes of a byte string or a text; real peers mix both everywhere (PROTOCOL section
+    /// The raw bytes of a byte string or a unicode string; real peers mix both everywhere (PROTOCOL section
     /// 6).
     #[must_use]
     pub fn as_raw(&self) -> Option<&Bytes> {

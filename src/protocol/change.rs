@@ -121,7 +121,7 @@ fn text(dict: &Value, key: &str, limit: usize) -> Result<Option<String>, Malform
     if let Value::Int(number) = value.unshared() {
         return Ok(Some(number.to_string()));
     }
-    Err(Malformed::wrong(key, "a text or None"))
+    Err(Malformed::wrong(key, "a string or None"))
 }
 
 /// A number that is not a time is kept: the master says so where it shows the change (TIM-02).
@@ -140,7 +140,7 @@ fn files(dict: &Value, prefix: Option<&str>) -> Result<(Vec<String>, u64), Malfo
     let Some(value) = given(dict, "files") else {
         return Ok((Vec::new(), 0));
     };
-    let wrong = || Malformed::wrong("files", "a list of texts");
+    let wrong = || Malformed::wrong("files", "a list of strings");
     let items = value.as_items().ok_or_else(wrong)?;
     let mut files = Vec::new();
     let mut left_out = 0;
@@ -209,7 +209,7 @@ pub(super) fn decode_properties(
         let place = || format!("properties[{name:?}]");
         let value = json(value, MAX_DEPTH, &mut budget).map_err(|problem| match problem {
             Unfit::Type => {
-                Malformed::wrong(&place(), "texts, numbers, flags, lists or dictionaries")
+                Malformed::wrong(&place(), "strings, numbers, flags, lists or dictionaries")
             }
             Unfit::Depth => Malformed::too_many(&place(), MAX_DEPTH, "levels"),
             Unfit::Size => too_large(),
@@ -430,7 +430,7 @@ mod tests {
     fn the_wrong_key_is_named() {
         assert_eq!(
             refusal(vec![("branch", Value::Bool(true))]),
-            "branch: expected a text or None"
+            "branch: expected a string or None"
         );
         assert_eq!(
             refusal(vec![("when", Value::text("yesterday"))]),
@@ -438,7 +438,7 @@ mod tests {
         );
         assert_eq!(
             refusal(vec![("files", Value::text("a"))]),
-            "files: expected a list of texts"
+            "files: expected a list of strings"
         );
         let bad_name = Value::Dict(vec![(Value::text("a b"), Value::None)]);
         assert!(refusal(vec![("properties", bad_name)]).starts_with("properties: "));

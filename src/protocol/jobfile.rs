@@ -231,7 +231,7 @@ fn optional_text(
     match object.get(key) {
         None | Some(Json::Null) => Ok(String::new()),
         Some(Json::String(text)) => within(text, key, limit),
-        Some(_) => wrong(key, "a text"),
+        Some(_) => wrong(key, "a string"),
     }
 }
 
@@ -241,7 +241,7 @@ fn patch(version: u64, object: &Map<String, Json>) -> Result<Vec<u8>, BadJobfile
         _ => "patch_body_base64",
     };
     let Some(body) = required(object, key)?.as_str() else {
-        return wrong(key, "a text");
+        return wrong(key, "a string");
     };
     if version == 5 {
         return Ok(body.as_bytes().to_vec());
@@ -256,11 +256,11 @@ fn builders(value: &Json) -> Result<Vec<BuilderName>, BadJobfile> {
         return Ok(Vec::new());
     }
     let Some(names) = value.as_array() else {
-        return wrong("builderNames", "a list of texts");
+        return wrong("builderNames", "a list of strings");
     };
     let names = names.iter().map(|name| match name.as_str() {
         Some(name) => within(name, "builder", MAX_NAME_BYTES).map(|n| n.as_str().into()),
-        None => wrong("builderNames", "a list of texts"),
+        None => wrong("builderNames", "a list of strings"),
     });
     names.collect()
 }
@@ -275,8 +275,7 @@ fn properties(value: Option<&Json>) -> Result<BTreeMap<String, Json>, BadJobfile
     let mut total = 0;
     for (name, value) in object {
         if name.len() > MAX_NAME_BYTES || !Properties::is_valid_name(name) {
-            let problem =
-                "is not a name of a property: names have letters, digits and the signs _ . - / ~ :";
+            let problem = "is not a property name; use letters, digits and _ . - / ~ :";
             return bad(format!("{} {problem}", shown(name.as_bytes())));
         }
         if depth(value) > MAX_DEPTH {

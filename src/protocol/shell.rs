@@ -327,7 +327,7 @@ fn given<'v>(dict: &'v Value, key: &str) -> Option<&'v Value> {
 
 fn raw(value: &Value, place: &str) -> Result<Bytes, Malformed> {
     let raw = value.as_raw().cloned();
-    raw.ok_or_else(|| Malformed::wrong(place, "a text"))
+    raw.ok_or_else(|| Malformed::wrong(place, "a string"))
 }
 
 fn text(value: &Value, place: &str) -> Result<String, Malformed> {
@@ -351,7 +351,7 @@ fn seconds(dict: &Value, key: &str) -> Result<Option<f64>, Malformed> {
 }
 
 fn command_from(value: &Value) -> Result<ShellCommand<Bytes>, Malformed> {
-    let wrong = || Malformed::wrong("command", "a text or a list of texts");
+    let wrong = || Malformed::wrong("command", "a string or a list of strings");
     let Some(items) = value.as_items() else {
         let line = value.as_raw().cloned().ok_or_else(wrong)?;
         return Ok(ShellCommand::Line(line));

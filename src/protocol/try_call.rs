@@ -9,7 +9,7 @@
 //! A client that knows them calls [`EXTENSIONS`] first, which other masters answer with an
 //! `AttributeError`.
 //!
-//! - `tryExtensions()` answers with a list of texts: `"errors"`, `"chunks"`, `"sets"`. From then on
+//! - `tryExtensions()` answers with a list of strings: `"errors"`, `"chunks"`, `"sets"`. From then on
 //!   a refused job is answered with an exception whose text is the reason. (Others get what their
 //!   clients can bear: an exception makes that of 4.x hang.)
 //! - `tryPatchChunk(BYTES)` keeps a part of a patch that is too large for one string, of at most
@@ -111,7 +111,7 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
 }
 
 /// How the client that calls `try` with `args` spells text; also where they make no other sense.
-/// The project is always a text, if only an empty one, in the forms that have it (PROTOCOL section
+/// The project is always a string, if only an empty one, in the forms that have it (PROTOCOL section
 /// 6).
 #[must_use]
 pub fn spelling(args: &[Value]) -> TextStyle {
@@ -170,7 +170,7 @@ fn text(place: &str, value: &Value, limit: usize) -> Result<Option<String>, Malf
     }
     let text = value
         .as_text()
-        .ok_or_else(|| Malformed::wrong(place, "a text or None"))?;
+        .ok_or_else(|| Malformed::wrong(place, "a string or None"))?;
     if text.len() > limit {
         return Err(Malformed::too_many(place, limit, "bytes"));
     }
@@ -329,7 +329,7 @@ mod tests {
         let odd = || Value::List(vec![Value::None]);
         let level = |level| Value::Tuple(vec![level, b("")]);
         for (at, value, said) in [
-            (0, odd(), "branch: expected a text or None"),
+            (0, odd(), "branch: expected a string or None"),
             (2, b("diff"), "patch: expected a level and a diff"),
             (
                 2,

@@ -162,7 +162,7 @@ fn letter(missing: &Missing, config: &Config) -> Option<String> {
         text,
         "The build slave {slave} of {project} {what}.\nIts administrator, as it said itself: {admin}.\n"
     )
-    .expect("a text takes all");
+    .expect("a string accepts every write");
     Some(text)
 }
 

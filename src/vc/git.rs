@@ -172,12 +172,12 @@ pub(crate) fn may_ask(repourl: &str) -> bool {
     !is_local && repourl.contains(':')
 }
 
-/// Whether a text can be a commit id or the beginning of a commit id.
+/// Whether a string can be a commit id or the beginning of a commit id.
 pub(crate) fn is_hash(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Whether a text is a complete commit id.
+/// Whether a string is a complete commit id.
 pub(crate) fn is_whole_hash(text: &str) -> bool {
     is_hash(text) && matches!(text.len(), 40 | 64)
 }

@@ -33,7 +33,7 @@ pub struct Slave {
     /// Since when it is to be shut down when it is idle (SLV-08).
     #[serde(serialize_with = "json::time_if_any")]
     pub graceful_since: Option<Timestamp>,
-    /// When its process was told to end.
+    /// When its process was told to shut down.
     #[serde(serialize_with = "json::time_if_any")]
     pub told_to_end_at: Option<Timestamp>,
     /// Until when it is held back, because builds failed to start on it (BLD-12).

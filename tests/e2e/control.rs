@@ -110,7 +110,7 @@ fn slv_08_a_local_slave_stays_down_until_graceful_is_taken_back() {
     let master = Master::start(&sandbox, &echo().local_slave("one"));
     master.wait_until_attached("one");
     let early = told(&master, &["graceful", "one", "--cancel"]).fails_with(1);
-    assert!(early.contains("slave one is not told to end"), "{early}");
+    assert!(early.contains("slave one is not shutting down"), "{early}");
 
     for number in 0..2 {
         told(&master, &["graceful", "one"]).ok();

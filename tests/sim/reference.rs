@@ -38,7 +38,7 @@ pub struct Session {
     pub greeted: bool,
     pub ready: bool,
     graceful: bool,
-    /// When it was told to end its process.
+    /// When it was told to shut down.
     told: Option<Mono>,
     /// It is to end when its builds have, since something about its builders went wrong.
     rejoining: bool,
@@ -231,7 +231,7 @@ impl Reference {
                 cancel: true,
             } if self.is_configured(slave) => {
                 let its = |s: &&mut Session| s.slave == *slave && s.greeted;
-                // It is too late for one that was told to end.
+                // A slave that was told to shut down cannot be resumed.
                 if let Some(it) = self.sessions.values_mut().find(its) {
                     it.graceful &= it.told.is_some();
                 }

@@ -204,7 +204,7 @@ impl Roster {
         }
     }
 
-    /// The slave was told to end and is still connected.
+    /// The slave was told to shut down and is still connected.
     pub(in crate::botmaster) fn on_end_ignored(&mut self, out: &mut Out, session: SessionId) {
         if let Some(slave) = self.slave_of(session) {
             let why = "it did not end within 60 seconds after it was told to";

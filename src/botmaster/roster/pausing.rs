@@ -84,10 +84,10 @@ impl Roster {
         let phase = known.session.as_ref().map(|session| session.phase);
         let has_ended = matches!(phase, None | Some(Phase::ShuttingDown));
         let refused = if known.graceful.is_none() {
-            Some(format!("slave {name} is not told to end"))
+            Some(format!("slave {name} is not shutting down"))
         } else if has_ended && out.layout.slave(slave).config.kind != SlaveKind::Local {
             Some(format!(
-                "it is too late: slave {name} was told to end; it takes builds when it is started again"
+                "slave {name} was already told to shut down; it takes builds after it is started again"
             ))
         } else {
             None

@@ -141,7 +141,7 @@ pub(in crate::botmaster) enum Phase {
     Ready,
     /// Something about its builders went wrong: the connection ends when its builds have.
     Rejoining,
-    /// It was told to end its process.
+    /// It was told to shut down.
     ShuttingDown,
 }
 

@@ -239,7 +239,7 @@ fn slv_08_a_slave_that_has_not_ended_can_be_kept_and_takes_builds_at_once() {
         [
             "reply 4: slave s is not paused but to end: `buildmaster graceful s --cancel` takes that back",
             "reply 5: done",
-            "reply 6: slave s is not told to end"
+            "reply 6: slave s is not shutting down"
         ]
     );
     h.finish(plan.build, Results::Success, None);
@@ -250,7 +250,7 @@ fn slv_08_a_slave_that_has_not_ended_can_be_kept_and_takes_builds_at_once() {
 fn slv_08_one_that_was_told_to_end_can_be_kept_only_if_the_master_can_start_it() {
     let remote = SlaveKind::Remote(crate::config::RemoteConfig::default());
     let too_late =
-        "it is too late: slave s was told to end; it takes builds when it is started again";
+        "slave s was already told to shut down; it takes builds after it is started again";
     for (kind, said) in [(SlaveKind::Local, "done"), (remote, too_late)] {
         let mut config = config(&[("b", &["s"])]);
         slave_of(&mut config, 0).kind = kind;

@@ -245,7 +245,7 @@ fn a_slave_that_is_to_end_is_told_apart_from_one_that_was_told_to() {
     assert_eq!(h.why(2), [graceful]);
     h.pass(1);
     h.finish(plan.build, Results::Success, None);
-    let told = "slave s was told to end at 13:46:42.000Z";
+    let told = "slave s was told to shut down at 13:46:42.000Z";
     assert_eq!(h.why(2), [told, graceful]);
     assert_eq!(h.kinds(2), [BlockerKind::ToldToEnd, BlockerKind::Graceful]);
 }

@@ -227,7 +227,7 @@ fn not_ready(session: &Session) -> Option<Obstacle> {
             Some(Obstacle::is(BlockerKind::Rejoining, since, &rest))
         }
         Phase::ShuttingDown => {
-            let text = format!("told to end at {}", at(since));
+            let text = format!("told to shut down at {}", at(since));
             let (one, many) = (format!("was {text}"), format!("were {text}"));
             Some(Obstacle::new(BlockerKind::ToldToEnd, since, one, many))
         }

@@ -400,7 +400,7 @@ fn improper(job: &Job) -> Option<String> {
     if let Some(b) =
         branch.filter(|b| no_branch(b) || b.contains(odd) || b.contains(never_in_branches))
     {
-        return Some(format!("{b:?} is not a name of a branch"));
+        return Some(format!("{b:?} is not a branch name"));
     }
     let revision = job.revision.as_deref();
     if let Some(r) = revision.filter(|r| r.starts_with('-') || r.contains(odd)) {

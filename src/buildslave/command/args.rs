@@ -47,7 +47,7 @@ impl<'a> Args<'a> {
     pub(super) fn raw(&self, key: &str) -> Result<Bytes, Failure> {
         let value = self.required(key)?;
         let raw = value.as_raw().cloned();
-        raw.ok_or_else(|| self.wrong(key, "a text"))
+        raw.ok_or_else(|| self.wrong(key, "a string"))
     }
 
     /// A required path.
@@ -73,7 +73,7 @@ impl<'a> Args<'a> {
         Ok((seconds > 0.0).then_some(seconds))
     }
 
-    /// A whole number that is not below zero.
+    /// An integer that is not below zero.
     pub(super) fn count(&self, key: &str) -> Result<Option<u64>, Failure> {
         let Some(value) = self.given(key) else {
             return Ok(None);

@@ -248,7 +248,7 @@ fn dirs(args: &Args<'_>) -> Result<Vec<PathBuf>, Failure> {
     let Some(items) = dir.as_items() else {
         return Ok(vec![args.path("dir")?]);
     };
-    let wrong = || args.wrong("dir", "a text or a list of texts");
+    let wrong = || args.wrong("dir", "a string or a list of strings");
     let one = |item: &Value| item.as_raw().map(|raw| path(raw)).ok_or_else(wrong);
     items.iter().map(one).collect()
 }

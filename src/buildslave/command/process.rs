@@ -351,7 +351,7 @@ impl Watch<'_> {
             return -1;
         }
         let code = status.code().map_or(-1, i64::from);
-        // A program that was told to end has not succeeded, whatever it says.
+        // An interrupted program has not succeeded, whatever its exit code.
         let was_killed = self.stage != Stage::Running;
         if was_killed && code == 0 { -1 } else { code }
     }

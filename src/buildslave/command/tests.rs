@@ -334,7 +334,7 @@ async fn sigterm_comes_first_where_a_time_for_it_is_set() {
     running.stop.send(Some(Stop::Interrupted)).unwrap();
     let (said, _) = running.end().await;
     assert!(said.stdout.ends_with(b"trapped\n"));
-    // A command that was told to end has not succeeded.
+    // An interrupted command has not succeeded.
     assert_eq!(said.rc, Some(-1));
 }
 

@@ -77,9 +77,9 @@ fn state(screen: &Screen<'_>, slave: &Slave) -> Cell {
         Some(by) => add(&format!("paused by {by}")),
     }
     match (slave.graceful_since, slave.told_to_end_at) {
-        (_, Some(at)) => add(&format!("told to end at {}", screen.time(at))),
+        (_, Some(at)) => add(&format!("told to shut down at {}", screen.time(at))),
         (Some(_), None) if slave.connected => add("ends when idle"),
-        (Some(_), None) => add("was told to end"),
+        (Some(_), None) => add("was told to shut down"),
         (None, None) => {}
     }
     if let Some(until) = slave.held_until {

@@ -225,7 +225,7 @@ fn what_is_missing_or_malformed_is_named_with_its_key() {
     assert!(error.contains("try_wait must be True or False"), "{error}");
     let error = prepare(PB, "try_builders = 3").unwrap_err();
     assert!(
-        error.contains("try_builders must be a list of texts"),
+        error.contains("try_builders must be a list of strings"),
         "{error}"
     );
 }

@@ -41,7 +41,7 @@ fn read_branches(value: &Value<'_>) -> Option<Vec<Option<String>>> {
     let text = |entry: &Value<'_>| match entry.is_false() {
         true => Some(None),
         false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
-        false => entry.expected("a text", "a text, or `false` for the default branch"),
+        false => entry.expected("a string", "a string, or `false` for the default branch"),
     };
     let texts: Vec<_> = entries.iter().map(text).collect();
     texts.into_iter().collect()

@@ -185,7 +185,7 @@ fn read_field(value: &Value<'_>, &(_, least, greatest): &FieldKey) -> Option<Fie
     let numbers = entries.iter().map(|entry| {
         if entry.raw().as_integer().is_none() {
             let help = format!("a number from {least} to {greatest}, a list of them, or \"*\"");
-            return entry.expected("a whole number", help);
+            return entry.expected("an integer", help);
         }
         entry.integer(least..=greatest)
     });
@@ -206,7 +206,8 @@ fn read_zone(value: &Value<'_>) -> Option<Zone> {
                 None => "a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
             },
         };
-        value.error(&format!("{name:?} is not the name of a time zone"), help);
+        let what = format!("`{}` is not the name of a time zone", name.escape_debug());
+        value.error(&what, help);
     }
     zone
 }

@@ -152,9 +152,9 @@ fn read_match(value: &Value<'_>) -> Option<TextMatch> {
             true => Some(None),
             false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
             false => {
-                let help = "a text, a list of texts, { regex = \"…\" }, { not = … }, or `false` for \
+                let help = "a string, a list of strings, { regex = \"…\" }, { not = … }, or `false` for \
                             changes without it";
-                entry.expected("a text", help)
+                entry.expected("a string", help)
             }
         });
         let texts: Vec<Option<Option<String>>> = texts.collect();

@@ -81,7 +81,8 @@ impl Jobdirs {
             value.needs(Needed::Jobdir(path.clone()));
             return Some(path);
         };
-        let message = format!("the job directory {name:?} belongs to another scheduler");
+        let name = name.escape_debug();
+        let message = format!("the job directory `{name}` belongs to another scheduler");
         let help = "give each its own: a job runs once, for whoever comes first";
         let places = (value.span(), first.clone());
         value.sink.clash(places, message, "first used here", help);

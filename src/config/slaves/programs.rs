@@ -7,7 +7,7 @@ use crate::config::reader::Value;
 pub(super) fn command(value: &Value<'_>) -> Option<Vec<String>> {
     let words = words(value)?;
     if words.first().is_none_or(String::is_empty) {
-        value.error("names no program", "its first text is the program to run");
+        value.error("names no program", "its first string is the program to run");
         return None;
     }
     if let Some(program) = words.first() {

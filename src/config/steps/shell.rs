@@ -206,7 +206,7 @@ fn read_command(value: &Value<'_>) -> Option<CommandWords> {
     }
     if !raw.is_array() {
         return value.expected(
-            "a text or a list of texts",
+            "a string or a list of strings",
             "for example `[\"make\", \"all\"]`",
         );
     }
@@ -233,7 +233,7 @@ fn read_log_files(value: &Value<'_>) -> Option<Vec<(String, Template, bool)>> {
 
 fn read_log_file((name, value): &(&str, Value<'_>)) -> Option<(String, Template, bool)> {
     if name.is_empty() || *name == "stdio" || name.contains(char::is_control) {
-        let message = format!("a log file cannot be called {name:?}");
+        let message = format!("a log file cannot be called `{}`", name.escape_debug());
         let help = "`stdio` is the log of the command's own output; choose another name";
         value.sink.error(value.key_span.clone(), message, help);
     }
@@ -279,11 +279,9 @@ fn read_decode_rc(value: &Value<'_>) -> Option<BTreeMap<i64, Results>> {
         let number: Option<i64> = code.parse().ok();
         if number.is_none() {
             let message = format!("`{code}` is not an exit code");
-            value.sink.error(
-                value.key_span.clone(),
-                message,
-                "exit codes are whole numbers",
-            );
+            value
+                .sink
+                .error(value.key_span.clone(), message, "exit codes are integers");
         }
         let result = value.one_of(&Results::ALL.map(Results::as_str));
         if let (Some(number), Some(result)) = (number, result.and_then(Results::from_name)) {

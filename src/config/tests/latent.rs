@@ -101,7 +101,7 @@ fn what_a_latent_slave_lacks_or_cannot_have_is_told() {
 "##);
     insta::assert_snapshot!(refused("type = \"docker\"\npassword = \"x\"\nimage = \"-v\"\ndocker_args = \"-x\""), @r##"
 8:9: `image` of slave `bot` cannot begin with `-` (docker would take it for an option)
-9:15: `docker_args` of slave `bot` must be a list, not a text (for example `docker_args = ["…"]`)
+9:15: `docker_args` of slave `bot` must be a list, not a string (for example `docker_args = ["…"]`)
 "##);
     insta::assert_snapshot!(refused("password = \"x\"\nstop_timeout = 5"), @r##"7:1: `stop_timeout` is not a setting of a slave of `type = "slave"` (only `command`, `process`, `docker` slaves have it; remove it)"##);
     let bad = format!(
@@ -110,8 +110,8 @@ fn what_a_latent_slave_lacks_or_cannot_have_is_told() {
             .replace("[\"down\"]", "[]")
     );
     insta::assert_snapshot!(refused(&bad), @r##"
-8:9: `start` of slave `bot` names no program (its first text is the program to run)
-9:8: `stop` of slave `bot` names no program (its first text is the program to run)
+8:9: `start` of slave `bot` names no program (its first string is the program to run)
+9:8: `stop` of slave `bot` names no program (its first string is the program to run)
 10:22: `build_wait_timeout` of slave `bot` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
 11:19: `missing_timeout` of slave `bot` is out of range (a duration from 1ms to 3650d)
 12:16: `stop_timeout` of slave `bot` must be a duration, not `false` (write "10s", "5m" or "1h30m", or a number of seconds)

@@ -45,9 +45,9 @@ steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]
     2 | title = "Example
       |                 ^
       |
-      = help: put texts in quotes: `title = "Example"`; end a text with the quote that began it
+      = help: put strings in quotes: `title = "Example"`; end a string with the quote that began it
 
-    error: `max_builds` of slave `bot` must be a whole number, not a text
+    error: `max_builds` of slave `bot` must be an integer, not a string
      --> master.toml:7:14
       |
     7 | max_builds = "2"

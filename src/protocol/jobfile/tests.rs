@@ -36,7 +36,7 @@ fn cases() -> Vec<Case> {
     all
 }
 
-/// A text, bytes in Base64, or a text many times.
+/// A string, bytes in Base64, or a string many times.
 fn bytes(value: &Json) -> Vec<u8> {
     if let Some(text) = value.as_str() {
         return text.as_bytes().to_vec();
@@ -319,19 +319,19 @@ fn properties_are_bounded_and_named_like_properties() {
 #[test]
 fn json_of_wrong_types_is_refused_by_key() {
     for (key, value, expected) in [
-        ("jobid", json!(1), "jobid is not a text"),
-        ("branch", json!([]), "branch is not a text"),
-        ("patch_body", json!(null), "patch_body is not a text"),
-        ("who", json!({}), "who is not a text"),
+        ("jobid", json!(1), "jobid is not a string"),
+        ("branch", json!([]), "branch is not a string"),
+        ("patch_body", json!(null), "patch_body is not a string"),
+        ("who", json!({}), "who is not a string"),
         (
             "builderNames",
             json!("ab"),
-            "builderNames is not a list of texts",
+            "builderNames is not a list of strings",
         ),
         (
             "builderNames",
             json!([1]),
-            "builderNames is not a list of texts",
+            "builderNames is not a list of strings",
         ),
         ("properties", json!([1]), "properties is not an object"),
     ] {

@@ -258,7 +258,7 @@ fn missing_and_unreadable_arguments_are_named() {
     let error = ShellArgs::from_value(&dict).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "command: expected a text or a list of texts"
+        "command: expected a string or a list of strings"
     );
 }
 

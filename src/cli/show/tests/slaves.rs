@@ -105,14 +105,14 @@ fn what_keeps_a_slave_from_builds_is_shown() {
     ];
     let slaves = states.map(|(name, connected, live)| slave(name, connected, &live));
     insta::assert_snapshot!(page(|screen| pages::page(screen, &slaves)), @r"
-    SLAVE   STATE                                           LAST SEEN  VERSION  BUILDERS
-    idle    connected                                       never
-    going   connected, ends when idle                       never
-    told    connected, told to end at 2011-03-13 07:06:42   never
-    gone    offline, was told to end                        never
-    held    connected, held back until 2011-03-13 07:07:40  never
-    cloud   not started                                     never
-    coming  instance starting since 2011-03-13 07:06:43     never
+    SLAVE   STATE                                                LAST SEEN  VERSION  BUILDERS
+    idle    connected                                            never
+    going   connected, ends when idle                            never
+    told    connected, told to shut down at 2011-03-13 07:06:42  never
+    gone    offline, was told to shut down                       never
+    held    connected, held back until 2011-03-13 07:07:40       never
+    cloud   not started                                          never
+    coming  instance starting since 2011-03-13 07:06:43          never
     ");
     let [.., told, _, _, _, coming] = slaves.map(|slave| serde_json::to_value(slave).unwrap());
     assert_eq!(told["graceful_since"], "2011-03-13T07:06:41.000Z");

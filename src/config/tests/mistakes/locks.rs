@@ -108,7 +108,7 @@ fn lck_01_wrong_definitions_are_refused() {
         ),
         (
             "\"\" = { type = \"master\" }",
-            "3:1: a lock cannot be called \"\" (use printable characters)",
+            "3:1: a lock cannot be called `` (use printable characters)",
         ),
     ] {
         bad(&define(line), expected);
@@ -145,7 +145,7 @@ fn unknown_and_repeated_uses_of_locks_are_refused() {
         ),
         (
             r#"locks = "disk""#,
-            "8:9: `locks` of slave `bot` must be a list, not a text (for example `locks = [\"…\"]`)",
+            "8:9: `locks` of slave `bot` must be a list, not a string (for example `locks = [\"…\"]`)",
         ),
     ] {
         bad(&with(line, "", "", NONE), expected);

@@ -11,7 +11,7 @@ fn slaves_need_a_name_and_one_password() {
     check(
         r#""bot""#,
         r#""""#,
-        "5:8: `name` of slave is empty (give it a text)",
+        "5:8: `name` of slave is empty (put a value between the quotes)",
     );
     check(
         r#""bot""#,
@@ -26,7 +26,7 @@ fn slaves_need_a_name_and_one_password() {
     check(
         r#"password = "sekrit""#,
         r#"password = """#,
-        "6:12: `password` of slave `bot` is empty (give it a text)",
+        "6:12: `password` of slave `bot` is empty (put a value between the quotes)",
     );
     check(
         r#"password = "sekrit""#,
@@ -207,7 +207,7 @@ filter = { project = { regex = "(" }, category = { }, codebase = [1], repository
 23:32: `include` of important_files is not a valid pattern (unclosed character class; missing ']')
 24:32: `regex` of this filter is not a valid pattern (unclosed group)
 24:50: `category` of filter must have `regex` or `not` ({ regex = "…" }, or { not = … })
-24:67: `codebase` of filter must be a text, not a number (a text, a list of texts, { regex = "…" }, { not = … }, or `false` for changes without it)
+24:67: `codebase` of filter must be a string, not a number (a string, a list of strings, { regex = "…" }, { not = … }, or `false` for changes without it)
 24:84: `repository` of filter must have `regex` or `not` ({ regex = "…" }, or { not = … })"#,
     );
     check(
@@ -350,7 +350,7 @@ fn a_job_directory_has_one_scheduler_and_sensible_limits() {
     ]);
     let mistakes = mistakes_of(&text);
     let expected = [
-        "the job directory \"./jobs/\" belongs to another scheduler",
+        "the job directory `./jobs/` belongs to another scheduler",
         "scheduler `c` needs `jobdir` (add `jobdir = \"jobdir\"`)",
         "`jobdir` of scheduler `d` is empty",
         "`max_job_size` of scheduler `d` is out of range (a size from 1 to 128MiB)",
@@ -455,16 +455,16 @@ fn tup_02_users_of_a_try_scheduler_have_a_name_and_a_password() {
     let too_long = "`userpass` of scheduler `b` has a name that is too long";
     assert_eq!(tries(&names), too_long);
     for (users, mistake) in [
-        ("'alice'", "must be a list, not a text"),
+        ("'alice'", "must be a list, not a string"),
         (
             "['alice', 'pw']",
-            "must be a list of users with passwords, not a text",
+            "must be a list of users with passwords, not a string",
         ),
         (
             "[['alice']]",
             "has an entry that is not a user and a password",
         ),
-        ("[['alice', 1]]", "must be a text, not a number"),
+        ("[['alice', 1]]", "must be a string, not a number"),
         ("[['alice', '']]", "has an empty password"),
         ("[['', 'pw']]", "is empty"),
         (

@@ -11,8 +11,8 @@ start_build_timeout = true
 log_max_size = []
 properties = 1
 log_rotation = 5"#,
-        r#"3:9: `title` must be a text, not a number (for example `title = "…"`)
-4:15: `max_retries` must be a whole number, not a text (write a number without quotes or fraction)
+        r#"3:9: `title` must be a string, not a number (for example `title = "…"`)
+4:15: `max_retries` must be an integer, not a string (write a number without quotes or fraction)
 5:23: `start_build_timeout` must be a duration, not `true` (write "10s", "5m" or "1h30m", or a number of seconds)
 6:16: `log_max_size` must be a size, not a list (write "10MiB", "1GB" or "4k", or a number of bytes)
 7:14: `properties` must be a table, not a number (for example `properties = { NAME = "…" }`)
@@ -21,7 +21,7 @@ log_rotation = 5"#,
     check(
         r#"slaves = ["bot"]"#,
         r#"slaves = "bot""#,
-        r#"13:10: `slaves` of builder `full` must be a list, not a text (for example `slaves = ["…"]`)"#,
+        r#"13:10: `slaves` of builder `full` must be a list, not a string (for example `slaves = ["…"]`)"#,
     );
     check(
         "[[builders]]",
@@ -31,7 +31,7 @@ log_rotation = 5"#,
     check(
         r#"command = "make""#,
         "command = 5",
-        r#"9:45: `command` of step 1 (ShellCommand) of factory `check` must be a text or a list of texts, not a number (for example `["make", "all"]`)"#,
+        r#"9:45: `command` of step 1 (ShellCommand) of factory `check` must be a string or a list of strings, not a number (for example `["make", "all"]`)"#,
     );
     check(
         r#"command = "make""#,
@@ -41,7 +41,7 @@ log_rotation = 5"#,
     check(
         r#"command = "make""#,
         "command = [5]",
-        r#"9:46: `command` of step 1 (ShellCommand) of factory `check` must be a text, not a number (for example `command = "…"`)"#,
+        r#"9:46: `command` of step 1 (ShellCommand) of factory `check` must be a string, not a number (for example `command = "…"`)"#,
     );
     check(
         "9989",
@@ -77,7 +77,7 @@ merge_compare_properties = "yes""#,
 10:19: unknown `duplicate_slave = "replce"` (did you mean `"replace"`?)
 11:17: unknown `choose_slaves = "x"` (it may be `random`, `first`, `least-loaded`)
 12:18: unknown `merge_requests = "always"` (it may be `compatible`, `never`, `always-same-branch`)
-13:28: `merge_compare_properties` must be true or false, not a text (write `true` or `false`, without quotes)"#,
+13:28: `merge_compare_properties` must be true or false, not a string (write `true` or `false`, without quotes)"#,
     );
     check(
         r#"command = "make""#,
@@ -87,13 +87,13 @@ merge_compare_properties = "yes""#,
 9:99: `sigterm_time` of step 1 (ShellCommand) of factory `check` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
 9:115: `max_lines` of step 1 (ShellCommand) of factory `check` is out of range (a number from 1 to 4294967295)
 9:132: `want_stdout` of step 1 (ShellCommand) of factory `check` must be true or false, not a number (write `true` or `false`, without quotes)
-9:147: `A` of `env` of step 1 (ShellCommand) of factory `check` must be a text or a list of texts, not a number (put it in quotes; `false` removes a variable)
+9:147: `A` of `env` of step 1 (ShellCommand) of factory `check` must be a string or a list of strings, not a number (put it in quotes; `false` removes a variable)
 9:150: `B=` is not a valid name of an environment variable (leave out `=`)
-9:178: `x` is not an exit code (exit codes are whole numbers)
+9:178: `x` is not an exit code (exit codes are integers)
 9:197: unknown `7 = "skiped"` of `decode_rc` of step 1 (ShellCommand) of factory `check` (did you mean `"skipped"`?)
 9:228: `interrupt_signal` of step 1 (ShellCommand) of factory `check` is not a signal (did you mean `"KILL"`?)
-9:245: `use_pty` of step 1 (ShellCommand) of factory `check` must be true or false, not a text (write `true` or `false`, without quotes)
-9:263: a log file cannot be called "stdio" (`stdio` is the log of the command's own output; choose another name)
+9:245: `use_pty` of step 1 (ShellCommand) of factory `check` must be true or false, not a string (write `true` or `false`, without quotes)
+9:263: a log file cannot be called `stdio` (`stdio` is the log of the command's own output; choose another name)
 9:280: `b` of `logfiles` of step 1 (ShellCommand) of factory `check` must be a path, not a number (for example "build/test.log", or { filename = "…", follow = true })"#,
     );
     check(
@@ -134,7 +134,7 @@ fn commands_must_be_there_and_their_forms_must_be_right() {
         r#"command = "make""#,
         r#"command = "echo ${x%%.*}""#,
         r#"accepted
-9:54: `%%` in `command` of this text becomes one `%` (write `%%%%` for two; one `%` is enough in a text without `%(…)s`)"#,
+9:54: `%%` in this `command` becomes one `%` (write `%%%%` for two; one `%` is enough in a string without `%(…)s`)"#,
     );
 }
 
@@ -226,7 +226,7 @@ fn nig_06_what_can_never_run_is_a_mistake() {
         ),
         (
             "hour = \"3\"",
-            "8: `hour` must be a whole number, not a text (a number from 0 to 23, a list of them, or \"*\")",
+            "8: `hour` must be an integer, not a string (a number from 0 to 23, a list of them, or \"*\")",
         ),
         (
             "day_of_month = 31\nmonth = 4",
@@ -234,7 +234,7 @@ fn nig_06_what_can_never_run_is_a_mistake() {
         ),
         (
             "time_zone = \"Europe/Berlim\"",
-            "13: `time_zone` \"Europe/Berlim\" is not the name of a time zone (did you mean `Europe/Berlin`?)",
+            "13: `time_zone` `Europe/Berlim` is not the name of a time zone (did you mean `Europe/Berlin`?)",
         ),
         (
             "force_at_hour = 3",
@@ -282,7 +282,7 @@ fn any_02_an_empty_list_of_branches_is_allowed_with_a_warning() {
     );
     assert_eq!(
         scheduler("AnyBranch", "branches = [true]"),
-        "13: `branches` must be a text, not `true` (a text, or `false` for the default branch)"
+        "13: `branches` must be a string, not `true` (a string, or `false` for the default branch)"
     );
     assert!(
         scheduler("AnyBranch", "branches = []\nfilter = { branch = \"x\" }")
@@ -299,7 +299,7 @@ change_horizon = 0
 build_horizon = { count = "5", age = 5, size = 1 }
 log_horizon = false"#,
         r#"3:18: `change_horizon` is out of range (a number from 1 to 4294967295)
-4:27: `count` of horizon must be a whole number, not a text (write a number without quotes or fraction)
+4:27: `count` of horizon must be an integer, not a string (write a number without quotes or fraction)
 4:38: `age` of horizon must be a duration, not a number (write "90d" or "12h")
 4:41: unknown key `size` of horizon (its keys are `count`, `age`)
 5:15: `log_horizon` must be a number, a duration or a table, not `false` (how many of the newest are kept, such as 100, or how long, such as "90d", or both: { count = 100, age = "90d" })"#,
