@@ -8,6 +8,7 @@ use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::outcome::Counted;
 use super::{BotMaster, BuildOutcome, BuildPlan, Epoch, Event, SessionId};
+use crate::model::journal::BuildFinish;
 use crate::model::{BuildId, BuilderName, Op, RequestId, Results};
 
 impl BotMaster {
@@ -124,14 +125,14 @@ impl BotMaster {
             text.push("too many retries".to_owned());
         }
         let builder = self.out.layout.builder_name(attempt.builder);
-        let mut ops = vec![Op::BuildFinished {
+        let mut ops = vec![Op::BuildFinished(BuildFinish {
             build,
             result,
             text: text.clone(),
             stop_reason,
             properties,
             at: attempt.ends_at(self.out.now),
-        }];
+        })];
         if result == Results::Success {
             ops.extend(self.builds.learn(builder.clone(), took));
         }

@@ -16,6 +16,7 @@ use super::steplog::{Closed, StepLog};
 use crate::botmaster::{BuildPlan, LockUser};
 use crate::config::StepConfig;
 use crate::logs::{Channel, LogStore, file_name};
+use crate::model::journal::{LogOpening, StepFinish, StepStart};
 use crate::model::{Effort, Op, Properties, Results, StepOutcome, Timestamp};
 
 /// What all steps of a build share.
@@ -200,14 +201,14 @@ impl<'a> StepRun<'a> {
             // One with locks begins with the wait for them.
             let waits = !self.config.locks.is_empty();
             self.working_since = (!waits).then_some(at);
-            Op::StepStarted {
+            Op::StepStarted(StepStart {
                 build,
                 index,
                 name: self.name.to_owned(),
                 text: doing,
                 waits,
                 at,
-            }
+            })
         }];
         for log in logs {
             ops.extend(self.logs.open(log));
@@ -250,14 +251,14 @@ impl<'a> StepRun<'a> {
             took: Effort { secs, output },
             properties: self.set,
         };
-        ops.push(Op::StepFinished {
+        ops.push(Op::StepFinished(StepFinish {
             build: self.around.plan.build,
             index: self.logs.index,
             result,
             text,
             outcome: Box::new(outcome.clone()),
             at,
-        });
+        }));
         self.around.journal.write(ops).await;
         StepEnd {
             result,
@@ -396,13 +397,13 @@ impl<'a> StepLogs<'a> {
         let sink = self.around.logs.create(&path);
         let limits = self.around.plan.log_limits;
         self.open.push(StepLog::new(name.to_owned(), sink, limits));
-        Some(Op::LogOpened {
+        Some(Op::LogOpened(LogOpening {
             build: self.around.plan.build,
             step: self.index,
             position,
             name: name.to_owned(),
             path,
-        })
+        }))
     }
 
     /// Closes all.

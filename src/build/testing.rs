@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::config::{CommandWords, TemplatePart};
 use crate::logs::LogStore;
+use crate::model::journal::{LogOpening, StepFinish, StepStart};
 use crate::model::{BuildId, BuildNumber, CommandId, Op, Properties, Results, Timestamp};
 use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 use crate::protocol::ShellArgs;
@@ -316,14 +317,14 @@ impl Stage {
         let mut open: Vec<String> = Vec::new();
         for op in self.ops() {
             match op {
-                Op::StepStarted { index, name, .. } => {
+                Op::StepStarted(StepStart { index, name, .. }) => {
                     assert!(running.is_none(), "one at a time");
                     running = Some((index, name));
                 }
                 Op::StepHasLocks { index, .. } | Op::StepText { index, .. } => {
                     assert_eq!(running.as_ref().unwrap().0, index);
                 }
-                Op::LogOpened { step, name, .. } => {
+                Op::LogOpened(LogOpening { step, name, .. }) => {
                     assert_eq!(running.as_ref().unwrap().0, step);
                     assert!(!open.contains(&name));
                     open.push(name);
@@ -332,12 +333,12 @@ impl Stage {
                     assert_eq!(running.as_ref().unwrap().0, step);
                     open.retain(|n| *n != name);
                 }
-                Op::StepFinished {
+                Op::StepFinished(StepFinish {
                     index,
                     result,
                     text,
                     ..
-                } => {
+                }) => {
                     assert!(open.is_empty(), "logs left open: {open:?}");
                     let (started, name) = running.take().unwrap();
                     assert_eq!(started, index);

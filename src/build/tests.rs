@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::testing::{FnRemote, Stage, play, shell, step_config, template};
 use super::*;
 use crate::config::StepConfig;
+use crate::model::journal::LogOpening;
 use crate::model::{Op, Results};
 use crate::net::CommandEnd;
 use crate::pb::Failure;
@@ -50,7 +51,10 @@ async fn steps_run_one_after_the_other_to_success() {
         stage.command().await.exit(0).await;
         let second = stage.command().await;
         assert!(
-            matches!(stage.ops().last(), Some(Op::LogOpened { step: 1, .. })),
+            matches!(
+                stage.ops().last(),
+                Some(Op::LogOpened(LogOpening { step: 1, .. }))
+            ),
             "the first step ended before the second started"
         );
         second.exit(0).await;

@@ -76,20 +76,7 @@ pub enum Op {
     },
     /// A build has finished. Its requests are finished, or requeued with [`Op::RequestRetries`], in
     /// the same transaction.
-    BuildFinished {
-        /// Number of the build.
-        build: BuildId,
-        /// Result.
-        result: Results,
-        /// Short text (BUI-08).
-        text: Vec<String>,
-        /// Reason of the stop, if a user stopped the build (BUI-11).
-        stop_reason: Option<String>,
-        /// All properties at the end.
-        properties: Properties,
-        /// Time of the event.
-        at: Timestamp,
-    },
+    BuildFinished(BuildFinish),
     /// A build of these requests failed to start, which counts as a start of each request (BRQ-06).
     StartFailed {
         /// Numbers of the requests.
@@ -103,20 +90,7 @@ pub enum Op {
         retries: u32,
     },
     /// A step has started.
-    StepStarted {
-        /// Number of the build.
-        build: BuildId,
-        /// Position of the step in the build, from 0.
-        index: u32,
-        /// Name of the step, unique within the build.
-        name: String,
-        /// Description while running.
-        text: Vec<String>,
-        /// Whether the step has to wait for its locks before its work begins (STP-02).
-        waits: bool,
-        /// Time of the event.
-        at: Timestamp,
-    },
+    StepStarted(StepStart),
     /// A waiting step has got its locks; its work begins.
     StepHasLocks {
         /// Number of the build.
@@ -136,33 +110,9 @@ pub enum Op {
         text: Vec<String>,
     },
     /// A step has finished.
-    StepFinished {
-        /// Number of the build.
-        build: BuildId,
-        /// Position of the step in the build.
-        index: u32,
-        /// Result.
-        result: Results,
-        /// Description when finished.
-        text: Vec<String>,
-        /// Effect on the build.
-        outcome: Box<StepOutcome>,
-        /// Time of the event.
-        at: Timestamp,
-    },
+    StepFinished(StepFinish),
     /// A step has opened a log.
-    LogOpened {
-        /// Number of the build.
-        build: BuildId,
-        /// The step's position in the build.
-        step: u32,
-        /// The log's position in the step, from 0.
-        position: u32,
-        /// The log's name, such as `stdio`.
-        name: String,
-        /// The log's file, relative to the base directory.
-        path: String,
-    },
+    LogOpened(LogOpening),
     /// A log is complete.
     LogClosed {
         /// Number of the build.
@@ -328,6 +278,72 @@ pub struct BuildStart {
     pub planned: Vec<String>,
     /// Time of the event.
     pub at: Timestamp,
+}
+
+/// The end of a build.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BuildFinish {
+    /// Number of the build.
+    pub build: BuildId,
+    /// Result.
+    pub result: Results,
+    /// Short text (BUI-08).
+    pub text: Vec<String>,
+    /// Reason of the stop, if a user stopped the build (BUI-11).
+    pub stop_reason: Option<String>,
+    /// All properties at the end.
+    pub properties: Properties,
+    /// Time of the event.
+    pub at: Timestamp,
+}
+
+/// The start of a step.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StepStart {
+    /// Number of the build.
+    pub build: BuildId,
+    /// Position of the step in the build, from 0.
+    pub index: u32,
+    /// Name of the step, unique within the build.
+    pub name: String,
+    /// Description while running.
+    pub text: Vec<String>,
+    /// Whether the step has to wait for its locks before its work begins (STP-02).
+    pub waits: bool,
+    /// Time of the event.
+    pub at: Timestamp,
+}
+
+/// The end of a step.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StepFinish {
+    /// Number of the build.
+    pub build: BuildId,
+    /// Position of the step in the build.
+    pub index: u32,
+    /// Result.
+    pub result: Results,
+    /// Description when finished.
+    pub text: Vec<String>,
+    /// Effect on the build.
+    pub outcome: Box<StepOutcome>,
+    /// Time of the event.
+    pub at: Timestamp,
+}
+
+/// A log that a step has opened.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct LogOpening {
+    /// Number of the build.
+    pub build: BuildId,
+    /// The step's position in the build.
+    pub step: u32,
+    /// The log's position in the step, from 0.
+    pub position: u32,
+    /// The log's name, such as `stdio`.
+    pub name: String,
+    /// The log's file, relative to the base directory.
+    pub path: String,
 }
 
 /// The state at the start of the master. Builds, steps and logs that the last run left open are

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::journal::{BuildFinish, StepFinish};
 use super::{BigState, Op, Recovered, RequestId, Results, StepOutcome, Timestamp};
 
 /// Begins the epoch of a master that starts: no less than the seconds since 1970, so that the epoch
@@ -63,23 +64,23 @@ fn end_builds(recovered: &mut Recovered, now: Timestamp, ops: &mut Vec<Op>) {
                 terminates: true,
                 ..StepOutcome::default()
             };
-            ops.push(Op::StepFinished {
+            ops.push(Op::StepFinished(StepFinish {
                 build,
                 index,
                 result,
                 text,
                 outcome: Box::new(outcome),
                 at,
-            });
+            }));
         }
-        ops.push(Op::BuildFinished {
+        ops.push(Op::BuildFinished(BuildFinish {
             build,
             result,
             text: text.map(str::to_owned).into(),
             stop_reason: open.stop_reason,
             properties: open.properties,
             at,
-        });
+        }));
         if result == Results::Exception {
             ended.extend(open.requests.iter().copied());
             ops.extend(
@@ -155,14 +156,14 @@ mod tests {
         assert!(matches!(
             &ops[..],
             [
-                Op::StepFinished {
+                Op::StepFinished(StepFinish {
                     at: Timestamp(5),
                     ..
-                },
-                Op::BuildFinished {
+                }),
+                Op::BuildFinished(BuildFinish {
                     result: Results::Exception,
                     ..
-                },
+                }),
                 Op::RequestFinished {
                     request: RequestId(1),
                     ..

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Log, Moment, Step, json};
 use crate::logs::{Channel, LogReader};
-use crate::model::journal::BuildStart;
+use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::progress::StepState;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, Forecast, Judgement, Op, Origin, Properties,
@@ -172,14 +172,14 @@ impl Build {
     )]
     pub fn hear(&mut self, op: &Op) -> bool {
         match op {
-            Op::StepStarted {
+            Op::StepStarted(StepStart {
                 build,
                 index,
                 name,
                 text,
                 waits,
                 at,
-            } if *build == self.id => {
+            }) if *build == self.id => {
                 let is_next = usize::try_from(*index) == Ok(self.steps.len());
                 if is_next {
                     let step = Step::begun(name.clone(), text.clone(), *waits, *at);
@@ -197,14 +197,14 @@ impl Build {
                 }
                 is_news
             }),
-            Op::StepFinished {
+            Op::StepFinished(StepFinish {
                 build,
                 index,
                 result,
                 text,
                 at,
                 outcome: _,
-            } => self.change_step(*build, *index, |step| {
+            }) => self.change_step(*build, *index, |step| {
                 let is_news = step.finished_at.is_none();
                 if is_news {
                     step.finished_at = Some(*at);
@@ -214,13 +214,13 @@ impl Build {
                 }
                 is_news
             }),
-            Op::LogOpened {
+            Op::LogOpened(LogOpening {
                 build,
                 step,
                 name,
                 path,
                 ..
-            } => self.change_step(*build, *step, |step| step.open_log(name, path)),
+            }) => self.change_step(*build, *step, |step| step.open_log(name, path)),
             Op::LogClosed {
                 build,
                 step,
@@ -355,11 +355,11 @@ impl Build {
 )]
 pub const fn build_of(op: &Op) -> Option<BuildId> {
     match op {
-        Op::StepStarted { build, .. }
+        Op::StepStarted(StepStart { build, .. })
         | Op::StepHasLocks { build, .. }
         | Op::StepText { build, .. }
-        | Op::StepFinished { build, .. }
-        | Op::LogOpened { build, .. }
+        | Op::StepFinished(StepFinish { build, .. })
+        | Op::LogOpened(LogOpening { build, .. })
         | Op::LogClosed { build, .. } => Some(*build),
         _ => None,
     }

@@ -8,7 +8,7 @@ use buildmaster::botmaster::{Answer, Ask, Event};
 use buildmaster::clock::Clock;
 use buildmaster::control::{Control, News, Newsroom, Question};
 use buildmaster::logs::{Channel, LogStore};
-use buildmaster::model::journal::BuildStart;
+use buildmaster::model::journal::{BuildStart, LogOpening, StepStart};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildSet, Effort, Forecast, Op, Properties, RequestId, Results, SetId,
     SourceStamp, Timestamp,
@@ -160,14 +160,14 @@ impl Scene {
 
     /// A step of build 1 begins now.
     fn start_step(&self, index: u32, name: &str) {
-        self.newsroom.tell(News::Build(Op::StepStarted {
+        self.newsroom.tell(News::Build(Op::StepStarted(StepStart {
             build: BuildId(1),
             index,
             name: name.to_owned(),
             text: Vec::new(),
             waits: false,
             at: now(),
-        }));
+        })));
     }
 
     /// The step has printed `bytes` bytes to its log.
@@ -178,13 +178,13 @@ impl Scene {
         log.append(Channel::Header, "make all\n".into()).await;
         log.append(Channel::Stdout, vec![b'x'; bytes].into()).await;
         log.close().await;
-        self.newsroom.tell(News::Build(Op::LogOpened {
+        self.newsroom.tell(News::Build(Op::LogOpened(LogOpening {
             build: BuildId(1),
             step,
             position: 0,
             name: "stdio".to_owned(),
             path,
-        }));
+        })));
     }
 
     fn end_build(&self, number: u64, result: Results) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use buildmaster::model::journal::{
-    BuildStart, NextNumbers, OpenBuild, RecoveredSet, RecoveredSlave, StateId,
+    BuildFinish, BuildStart, NextNumbers, OpenBuild, RecoveredSet, RecoveredSlave, StateId,
 };
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
@@ -103,7 +103,7 @@ impl Journal {
                 it.finished = Some(result);
             }
             Op::BuildStarted(start) => self.start_build(start),
-            Op::BuildFinished { build, result, .. } => {
+            Op::BuildFinished(BuildFinish { build, result, .. }) => {
                 let it = self.builds.get_mut(&build).expect("known build");
                 assert_eq!(it.finished, None, "build {build} ended twice");
                 let again = result == Results::Retry && it.stopped.is_some();

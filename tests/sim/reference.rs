@@ -10,6 +10,7 @@ use buildmaster::botmaster::{
     SlaveInput,
 };
 use buildmaster::config::Config;
+use buildmaster::model::journal::BuildFinish;
 use buildmaster::model::{BigState, BuildId, BuilderName, Mono, Op, SlaveName};
 
 /// What is known of slaves and their builders.
@@ -362,7 +363,7 @@ impl Reference {
                     assert_eq!(it.state, State::Idle);
                     it.state = State::Building(start.build);
                 }
-                Op::BuildFinished { build, .. } => {
+                Op::BuildFinished(BuildFinish { build, .. }) => {
                     let ended = State::Building(*build);
                     self.attached
                         .retain(|_, it| it.state != ended || !it.leaving);

@@ -1,7 +1,7 @@
 //! Changes become builds: order, durability, starts that fail, retries, stops and cancels.
 
 use super::*;
-use crate::model::journal::RecoveredSet;
+use crate::model::journal::{BuildFinish, RecoveredSet};
 use crate::model::{BuildNumber, BuildSet, ChangeNumber};
 
 #[test]
@@ -22,7 +22,7 @@ fn a_build_lasts_as_long_as_it_does_whatever_is_done_to_the_clock() {
         h.finish(plan.build, Results::Success, None);
         let ended = h.out.iter().find_map(|command| match command {
             Command::Persist { ops, .. } => ops.iter().find_map(|op| match op {
-                Op::BuildFinished { at, .. } => Some(*at),
+                Op::BuildFinished(BuildFinish { at, .. }) => Some(*at),
                 _ => None,
             }),
             _ => None,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::BuildNumber;
+use crate::model::journal::BuildFinish;
 
 const REASON: &str = "wrong branch";
 
@@ -156,11 +157,11 @@ fn bui_10_what_people_stop_while_the_master_stops_is_not_built_again() {
     h.input(BuildInput::Finished { outcome }.of(build));
     let ended = h.out.iter().find_map(|command| match command {
         Command::Persist { ops, .. } => ops.iter().find_map(|op| match op {
-            Op::BuildFinished {
+            Op::BuildFinished(BuildFinish {
                 result,
                 stop_reason,
                 ..
-            } => Some((*result, stop_reason.clone())),
+            }) => Some((*result, stop_reason.clone())),
             _ => None,
         }),
         _ => None,

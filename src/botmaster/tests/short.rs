@@ -1,6 +1,7 @@
 //! Commands in a few words, so that a test can say what comes out.
 
 use super::*;
+use crate::model::journal::BuildFinish;
 
 /// A command in a few words; nothing for what concerns no test.
 pub(super) fn short(command: &Command) -> Option<String> {
@@ -84,7 +85,9 @@ fn short_op(op: &Op) -> Option<String> {
             request, result, ..
         } => format!("request {request} {result}"),
         Op::BuildStarted(start) => format!("build {} started", start.number),
-        Op::BuildFinished { build, result, .. } => format!("build id {build} {result}"),
+        Op::BuildFinished(BuildFinish { build, result, .. }) => {
+            format!("build id {build} {result}")
+        }
         Op::BuildStopped { build, .. } => format!("build id {build} stopped"),
         Op::RequestRetries { request, retries } => format!("request {request} retries {retries}"),
         Op::SchedulerState { scheduler, .. } => format!("scheduler {scheduler}"),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::botmaster::LockUser;
 use crate::config::{LockAccess, LockMode};
+use crate::model::journal::StepStart;
 
 fn lock(name: &str) -> LockAccess {
     LockAccess {
@@ -58,7 +59,7 @@ async fn stp_02_a_step_is_started_waits_for_its_locks_runs_and_gives_them_back()
         tokio::time::sleep(Duration::from_secs(100_000)).await;
         let ops = stage.ops();
         assert!(
-            matches!(&ops[..], [Op::StepStarted { text, .. }]
+            matches!(&ops[..], [Op::StepStarted(StepStart { text, .. })]
                 if text.join(" ") == "waiting for locks disk, cpu"),
             "{ops:?}"
         );

@@ -1,6 +1,7 @@
 //! What a step has remembered.
 
 use super::*;
+use crate::model::journal::{LogOpening, StepFinish, StepStart};
 use crate::model::{Effort, StepOutcome};
 
 #[tokio::test(start_paused = true)]
@@ -21,12 +22,14 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
     })
     .await;
     let build = stage.plan.build;
-    let opened = |position, name: &str| Op::LogOpened {
-        build,
-        step: 0,
-        position,
-        name: name.to_owned(),
-        path: format!("builders/quick/7/0-one.{name}"),
+    let opened = |position, name: &str| {
+        Op::LogOpened(LogOpening {
+            build,
+            step: 0,
+            position,
+            name: name.to_owned(),
+            path: format!("builders/quick/7/0-one.{name}"),
+        })
     };
     let closed = |name: &str, size_bytes| Op::LogClosed {
         build,
@@ -37,19 +40,19 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
     assert_eq!(
         stage.ops(),
         [
-            Op::StepStarted {
+            Op::StepStarted(StepStart {
                 build,
                 index: 0,
                 name: "one".to_owned(),
                 text: vec!["'one'".to_owned()],
                 waits: false,
                 at: crate::model::Timestamp(0),
-            },
+            }),
             opened(0, "stdio"),
             opened(1, "test.log"),
             closed("stdio", 34),
             closed("test.log", 5),
-            Op::StepFinished {
+            Op::StepFinished(StepFinish {
                 build,
                 index: 0,
                 result: Results::Success,
@@ -63,7 +66,7 @@ async fn the_ops_of_a_step_come_in_order_with_the_paths_of_its_logs() {
                     ..StepOutcome::default()
                 }),
                 at: crate::model::Timestamp(1),
-            },
+            }),
         ]
     );
     assert_eq!(

@@ -1,6 +1,7 @@
 //! What a build tells of its steps' time and output (PRG-01).
 
 use super::*;
+use crate::model::journal::{StepFinish, StepStart};
 use crate::model::{Effort, Timestamp};
 
 /// Time in ticks of the stage's clock: microseconds.
@@ -63,11 +64,11 @@ async fn the_wait_for_locks_is_not_part_of_a_steps_time() {
     let mut ops = stage.ops().into_iter();
     assert!(ops.any(|op| matches!(
         op,
-        Op::StepStarted {
+        Op::StepStarted(StepStart {
             at: Timestamp(0),
             waits: true,
             ..
-        }
+        })
     )));
     assert!(ops.any(|op| matches!(
         op,
@@ -78,9 +79,9 @@ async fn the_wait_for_locks_is_not_part_of_a_steps_time() {
     )));
     assert!(ops.any(|op| matches!(
         op,
-        Op::StepFinished {
+        Op::StepFinished(StepFinish {
             at: Timestamp(2),
             ..
-        }
+        })
     )));
 }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::logs::{Channel, LogStore};
-use crate::model::journal::BuildStart;
+use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BigState, BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, FilterField,
     Forecast, NewChange, Op, Properties, RequestId, Results, SetId, SourceStamp, Ticket,
@@ -87,29 +87,29 @@ fn started(build: u64, number: u64, request: u64) -> Op {
 
 fn step(index: u32, name: &str, result: Results) -> [Op; 3] {
     [
-        Op::StepStarted {
+        Op::StepStarted(StepStart {
             build: BuildId(1),
             index,
             name: name.to_owned(),
             text: vec![],
             waits: false,
             at: at(11),
-        },
-        Op::LogOpened {
+        }),
+        Op::LogOpened(LogOpening {
             build: BuildId(1),
             step: index,
             position: 0,
             name: "stdio".to_owned(),
             path: format!("builders/quick/0/{index}-{name}/stdio"),
-        },
-        Op::StepFinished {
+        }),
+        Op::StepFinished(StepFinish {
             build: BuildId(1),
             index,
             result,
             text: vec![name.to_owned(), "done".to_owned()],
             outcome: Box::default(),
             at: at(13),
-        },
+        }),
     ]
 }
 
@@ -181,14 +181,14 @@ fn a_state() -> tempfile::TempDir {
     let mut properties = Properties::new();
     properties.set("buildername", "quick", "Builder");
     ops.extend([
-        Op::BuildFinished {
+        Op::BuildFinished(BuildFinish {
             build: BuildId(1),
             result: Results::Failure,
             text: vec!["failed".to_owned(), "test".to_owned()],
             stop_reason: None,
             properties,
             at: at(75),
-        },
+        }),
         Op::RequestFinished {
             request: RequestId(1),
             result: Results::Failure,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::botmaster::Event;
 use crate::control::News;
+use crate::model::journal::{StepFinish, StepStart};
 use crate::model::{BuildId, BuildSet, BuilderName, Op, RequestId, Results, SetId, Timestamp};
 use crate::store::read::{BuildRow, RequestRow, SetRow};
 use crate::view::{Build, Step, build_of};
@@ -240,11 +241,11 @@ impl Tracked {
             return;
         }
         match op {
-            Op::StepStarted { index, .. } => {
+            Op::StepStarted(StepStart { index, .. }) => {
                 let step = usize::try_from(*index).ok();
                 notices.extend(step.map(|step| Notice::StepStarted(key, step)));
             }
-            Op::StepFinished { index, .. } => {
+            Op::StepFinished(StepFinish { index, .. }) => {
                 let step = usize::try_from(*index).ok();
                 notices.extend(step.map(|step| Notice::StepFinished(key, step)));
             }

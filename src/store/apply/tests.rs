@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::journal::Recovered;
+use crate::model::journal::{BuildFinish, BuildStart, LogOpening, Recovered, StepStart};
 use crate::model::{
-    BigState, BuildId, BuildNumber, ChangeNumber, Forecast, InstanceRecord, InstanceStop,
-    KnownLogin, LoginRecord, NewChange, Patch, PatchBody, Properties, RequestId, Results,
-    SchedulerName, SetId, SourceStamp, StopMeans, Timestamp,
+    BigState, BuildId, BuildNumber, BuildSet, BuilderName, Change, ChangeNumber, Forecast,
+    InstanceRecord, InstanceStop, KnownLogin, LoginRecord, NewChange, Patch, PatchBody, Properties,
+    RequestId, Results, SchedulerName, SetId, SourceStamp, StopMeans, Timestamp,
 };
 use crate::model::{begin_epoch, end_last_run};
 use crate::store::read::{self, Which};
@@ -102,14 +102,14 @@ pub(in crate::store) fn started(build: u64, builder: &str, number: u64, requests
 pub(in crate::store) fn finished(build: u64, result: Results) -> Op {
     let mut properties = Properties::new();
     properties.set_runtime("got_revision", "r1", "Source");
-    Op::BuildFinished {
+    Op::BuildFinished(BuildFinish {
         build: BuildId(build),
         result,
         text: vec!["build".to_owned(), result.to_string()],
         stop_reason: None,
         properties,
         at: at(400),
-    }
+    })
 }
 
 pub(in crate::store) fn request_finished(request: u64, result: Results) -> Op {
@@ -122,24 +122,24 @@ pub(in crate::store) fn request_finished(request: u64, result: Results) -> Op {
 }
 
 pub(in crate::store) fn step_started(build: u64, index: u32, name: &str) -> Op {
-    Op::StepStarted {
+    Op::StepStarted(StepStart {
         build: BuildId(build),
         index,
         name: name.to_owned(),
         text: vec!["compiling".to_owned()],
         waits: true,
         at: at(310),
-    }
+    })
 }
 
 pub(in crate::store) fn log_opened(build: u64, step: u32, position: u32, name: &str) -> Op {
-    Op::LogOpened {
+    Op::LogOpened(LogOpening {
         build: BuildId(build),
         step,
         position,
         name: name.to_owned(),
         path: format!("builders/quick/{build}/{step}-compile.{name}"),
-    }
+    })
 }
 
 /// Opens, applies and closes.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::model::journal::{BuildFinish, LogOpening};
 use crate::model::{Op, Results, SchedulerName};
 use crate::store::apply::tests::{
     a_change, a_set, apply_all, at, finished, log_opened, reopen, request_finished, started,
@@ -38,7 +39,7 @@ fn begun(n: u64, builders: &[&str], request: u64) -> Vec<Op> {
 
 fn ended(n: u64) -> Vec<Op> {
     let mut end = finished(n, Results::Success);
-    if let Op::BuildFinished { at: ended, .. } = &mut end {
+    if let Op::BuildFinished(BuildFinish { at: ended, .. }) = &mut end {
         *ended = at(i64::try_from(n).unwrap());
     }
     vec![end, request_finished(n, Results::Success)]
@@ -281,13 +282,13 @@ fn mas_08_logs_of_another_builder_in_the_same_directory_stay() {
     });
     ops.push(started(7, "full", 1, &[]));
     ops.push(step_started(7, 0, "compile"));
-    ops.push(Op::LogOpened {
+    ops.push(Op::LogOpened(LogOpening {
         build: BuildId(7),
         step: 0,
         position: 0,
         name: "stdio".to_owned(),
         path: "builders/quick/1/0-compile/stdio".to_owned(),
-    });
+    }));
     let base = Base::with(ops);
     base.prune_builds(What::Builds, count(1));
     let known = base.state.forgotten_log_dirs("").unwrap();

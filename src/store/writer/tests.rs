@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::journal::StepFinish;
 use crate::model::{BigState, BuildNumber, ChangeNumber, Results};
 use crate::store::State;
 use crate::store::apply::tests::{
@@ -261,14 +262,14 @@ fn open_builds_of_a_killed_master_end_as_retry_and_are_queued_again() {
             Op::SetSubmitted(a_set(1, 1, &["quick", "full"], vec![])),
             started(1, "quick", 0, &[1]),
             step_started(1, 0, "configure"),
-            Op::StepFinished {
+            Op::StepFinished(StepFinish {
                 build: crate::model::BuildId(1),
                 index: 0,
                 result: Results::Success,
                 text: vec!["configure".to_owned()],
                 outcome: Box::default(),
                 at: at(350),
-            },
+            }),
             step_started(1, 1, "compile"),
             log_opened(1, 1, 0, "stdio"),
             started(2, "full", 0, &[2]),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::*;
 use crate::build::testing::{Stage, play, shell, shell_config, step_config, template};
 use crate::config::{Otherwise, TemplatePart};
+use crate::model::journal::LogOpening;
 use crate::model::{Op, Properties, SourceStamp};
 use crate::net::CommandEnd;
 use crate::protocol::Update;
@@ -297,7 +298,7 @@ async fn a_lazy_log_is_made_when_there_is_something_in_it() {
         .ops()
         .into_iter()
         .filter_map(|op| {
-            let Op::LogOpened { name, .. } = op else {
+            let Op::LogOpened(LogOpening { name, .. }) = op else {
                 return None;
             };
             Some(name)

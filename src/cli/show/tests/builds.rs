@@ -3,6 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
+use crate::model::journal::{BuildFinish, StepFinish, StepStart};
 use crate::model::{Patch, PatchBody};
 
 /// A build to be recorded: branch, newest change, whether it is a try, result.
@@ -51,30 +52,30 @@ fn state_of(builds: &[Recorded]) -> tempfile::TempDir {
             ..(*start).clone()
         })));
         if let Some(result) = result {
-            ops.push(Op::StepStarted {
+            ops.push(Op::StepStarted(StepStart {
                 build: BuildId(n + 1),
                 index: 0,
                 name: "compile".to_owned(),
                 text: vec![],
                 waits: false,
                 at: at(11),
-            });
-            ops.push(Op::StepFinished {
+            }));
+            ops.push(Op::StepFinished(StepFinish {
                 build: BuildId(n + 1),
                 index: 0,
                 result,
                 text: vec![],
                 outcome: Box::default(),
                 at: at(13),
-            });
-            ops.push(Op::BuildFinished {
+            }));
+            ops.push(Op::BuildFinished(BuildFinish {
                 build: BuildId(n + 1),
                 result,
                 text: vec![],
                 stop_reason: None,
                 properties: Properties::new(),
                 at: at(75),
-            });
+            }));
         }
     }
     block_on(async {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::end_last_run;
+use crate::model::journal::BuildFinish;
 use crate::store::Writer;
 
 /// A master starts on the state, and has ended what the last run left open.
@@ -43,14 +44,14 @@ fn a_build_in_place_of_one_that_was_interrupted_says_so() {
 fn bui_11_and_bui_09_a_stopped_build_shows_the_reason_and_who_is_interested() {
     let mut properties = Properties::new();
     properties.set("owner", "dee", "Force");
-    let ended = Op::BuildFinished {
+    let ended = Op::BuildFinished(BuildFinish {
         build: BuildId(3),
         result: Results::Exception,
         text: vec!["exception".to_owned(), "interrupted".to_owned()],
         stop_reason: Some("wrong branch".to_owned()),
         properties,
         at: at(90),
-    };
+    });
     let shown = shown_after(&[started(3, 2, 2), ended], "build quick 2");
     for line in [
         "  stopped     wrong branch\n",

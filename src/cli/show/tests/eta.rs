@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{a_change, at, block_on, try_shown};
 use crate::logs::{Channel, LogStore};
-use crate::model::journal::BuildStart;
+use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BuildId, BuildNumber, Effort, Forecast, Op, Properties, Results, Ticket, Timestamp,
 };
@@ -34,13 +34,15 @@ fn shown_waiting(
     let dir = tempfile::tempdir().unwrap();
     let forecast = forecast.iter().cloned();
     let forecast = forecast.map(|(step, effort)| (step.to_owned(), effort));
-    let step = |index, name: &str, at| Op::StepStarted {
-        build: BuildId(1),
-        index,
-        name: name.to_owned(),
-        text: vec![],
-        waits: index == 1 && wait.is_some(),
-        at,
+    let step = |index, name: &str, at| {
+        Op::StepStarted(StepStart {
+            build: BuildId(1),
+            index,
+            name: name.to_owned(),
+            text: vec![],
+            waits: index == 1 && wait.is_some(),
+            at,
+        })
     };
     let path = "builders/quick/0/1-compile/stdio".to_owned();
     let mut ops = vec![
@@ -66,22 +68,22 @@ fn shown_waiting(
             at: at(10),
         })),
         step(0, "git", at(10)),
-        Op::StepFinished {
+        Op::StepFinished(StepFinish {
             build: BuildId(1),
             index: 0,
             result: Results::Success,
             text: vec![],
             outcome: Box::default(),
             at: at(20),
-        },
+        }),
         step(1, "compile", at(20)),
-        Op::LogOpened {
+        Op::LogOpened(LogOpening {
             build: BuildId(1),
             step: 1,
             position: 0,
             name: "stdio".to_owned(),
             path: path.clone(),
-        },
+        }),
     ];
     if let Some(Some(at)) = wait {
         let (build, index) = (BuildId(1), 1);

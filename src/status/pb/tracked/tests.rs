@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::journal::BuildStart;
+use crate::model::journal::{BuildStart, StepFinish, StepStart};
 use crate::model::{BuildNumber, Forecast, Properties, SlaveName, SourceStamp};
 use crate::store::read::StepRow;
 
@@ -79,40 +79,40 @@ fn outcome(tracked: &Tracked, key: BuildKey) -> Outcome {
 }
 
 fn step(build: u64, index: u32) -> News {
-    News::Build(Op::StepStarted {
+    News::Build(Op::StepStarted(StepStart {
         build: BuildId(build),
         index,
         name: format!("step {index}"),
         text: Vec::new(),
         waits: false,
         at: Timestamp(6),
-    })
+    }))
 }
 
 #[test]
 fn prg_01_a_step_that_waits_for_its_locks_does_not_work_yet() {
     let mut tracked = followed();
     started(&mut tracked, 7, &[A]);
-    let News::Build(Op::StepStarted {
+    let News::Build(Op::StepStarted(StepStart {
         build,
         index,
         name,
         text,
         at,
         ..
-    }) = step(7, 0)
+    })) = step(7, 0)
     else {
         panic!("a step");
     };
     let waits = true;
-    let op = Op::StepStarted {
+    let op = Op::StepStarted(StepStart {
         build,
         index,
         name,
         text,
         waits,
         at,
-    };
+    });
     tracked.on_news(&News::Build(op), at);
     let since = |tracked: &Tracked| tracked.build(real(7)).unwrap().steps()[0].working_since;
     assert_eq!(since(&tracked), None);
@@ -122,14 +122,14 @@ fn prg_01_a_step_that_waits_for_its_locks_does_not_work_yet() {
 }
 
 fn step_end(build: u64, index: u32) -> News {
-    News::Build(Op::StepFinished {
+    News::Build(Op::StepFinished(StepFinish {
         build: BuildId(build),
         index,
         result: Results::Success,
         text: Vec::new(),
         outcome: Box::default(),
         at: Timestamp(7),
-    })
+    }))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use rusqlite::StatementStatus;
 
 use super::*;
+use crate::model::journal::{BuildFinish, StepFinish};
 use crate::store::read::{BuildRow, LogRow, StepRow};
 
 #[test]
@@ -28,14 +29,14 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
                 name: "stdio".to_owned(),
                 size_bytes: 1234,
             },
-            Op::StepFinished {
+            Op::StepFinished(StepFinish {
                 build: BuildId(7),
                 index: 0,
                 result: Results::Warnings,
                 text: vec!["compile".to_owned(), "warnings".to_owned()],
                 outcome: Box::default(),
                 at: at(320),
-            },
+            }),
             step_started(7, 1, "test"),
         ],
     );
@@ -93,42 +94,31 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
 #[test]
 fn a_finished_build_keeps_its_result_and_the_reason_of_its_stop() {
     let dir = tempfile::tempdir().unwrap();
-    let Op::BuildFinished {
-        build,
-        text,
-        properties,
-        at,
-        ..
-    } = finished(7, Results::Exception)
-    else {
+    let Op::BuildFinished(end) = finished(7, Results::Exception) else {
         unreachable!("that is what it makes")
     };
-    let stopped = Op::BuildFinished {
-        build,
-        result: Results::Exception,
-        text,
+    let stopped = BuildFinish {
         stop_reason: Some("wrong branch".to_owned()),
-        properties: properties.clone(),
-        at,
+        ..end.clone()
     };
     apply_all(
         dir.path(),
         &[
             Op::SetSubmitted(a_set(1, 1, &["quick"], vec![])),
             started(7, "quick", 0, &[1]),
-            stopped,
+            Op::BuildFinished(stopped),
             request_finished(1, Results::Exception),
         ],
     );
     let state = open_state(dir.path());
     let row = &state.builds(None, 1).unwrap()[0];
     assert_eq!(row.result, Some(Results::Exception));
-    assert_eq!(row.finished_at, Some(at));
+    assert_eq!(row.finished_at, Some(end.at));
     assert_eq!(row.stop_reason.as_deref(), Some("wrong branch"));
-    assert_eq!(row.properties, properties);
+    assert_eq!(row.properties, end.properties);
     let request = &state.requests(Which::All, 9).unwrap()[0];
     assert_eq!(request.build, Some(BuildNumber(0)));
-    assert_eq!(request.finished, Some((Results::Exception, at)));
+    assert_eq!(request.finished, Some((Results::Exception, end.at)));
     assert_eq!(state.requests(Which::Open, 9).unwrap(), []);
 }
 
@@ -178,7 +168,7 @@ fn the_insert_of_a_log_is_compiled_once() {
         let name = format!("log-{position}");
         apply(&conn, &log_opened(7, 0, position, &name)).unwrap();
     }
-    let statement = conn.prepare_cached(LOG_OPENED).unwrap();
+    let statement = conn.prepare_cached(steps::LOG_OPENED).unwrap();
     assert_eq!(statement.get_status(StatementStatus::Run), 10);
     assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::model::Op;
+use crate::model::journal::StepFinish;
 use crate::net::CommandEnd;
 
 #[tokio::test(start_paused = true)]
@@ -308,7 +309,7 @@ async fn the_outcome_of_a_step_names_the_properties_that_it_set() {
     played(&mut stage, &[NEW]).await;
     let mut set = Vec::new();
     for op in stage.ops() {
-        if let Op::StepFinished { outcome, .. } = op {
+        if let Op::StepFinished(StepFinish { outcome, .. }) = op {
             let names = outcome.properties.iter().map(|(name, _)| name);
             set.push(names.collect::<Vec<_>>().join(" "));
         }

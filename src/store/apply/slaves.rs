@@ -1,0 +1,85 @@
+//! Slaves.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use crate::model::{InstanceRecord, Pause, SlaveName, Timestamp};
+use crate::store::column::Json;
+
+pub(super) fn state(
+    conn: &Connection,
+    slave: &SlaveName,
+    connected: bool,
+    info: Option<&BTreeMap<String, String>>,
+    at: Timestamp,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO slave (name, connected, info, seen_at)
+         VALUES (?1, ?2, coalesce(?3, '{}'), ?4)
+         ON CONFLICT (name) DO UPDATE SET connected = excluded.connected,
+             info = coalesce(?3, info), seen_at = excluded.seen_at,
+             missed_at = iif(excluded.connected, NULL, missed_at)",
+    )?
+    .execute(params![slave.as_str(), connected, info.map(Json), at.0])
+}
+
+pub(super) fn heard(
+    conn: &Connection,
+    slave: &SlaveName,
+    at: Timestamp,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO slave (name, heard_at) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET heard_at = excluded.heard_at",
+    )?
+    .execute(params![slave.as_str(), at.0])
+}
+
+pub(super) fn missed(
+    conn: &Connection,
+    slave: &SlaveName,
+    at: Timestamp,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO slave (name, missed_at) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET missed_at = excluded.missed_at",
+    )?
+    .execute(params![slave.as_str(), at.0])
+}
+
+pub(super) fn paused(
+    conn: &Connection,
+    slave: &SlaveName,
+    pause: Option<&Pause>,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO slave (name, paused_at, paused_by, pause_reason)
+         VALUES (?1, ?2, coalesce(?3, ''), coalesce(?4, ''))
+         ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at,
+             paused_by = excluded.paused_by, pause_reason = excluded.pause_reason",
+    )?
+    .execute(params![
+        slave.as_str(),
+        pause.map(|p| p.since.0),
+        pause.map(|p| &p.by),
+        pause.map(|p| &p.reason),
+    ])
+}
+
+pub(super) fn instance(
+    conn: &Connection,
+    slave: &SlaveName,
+    instance: Option<&InstanceRecord>,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO slave (name, instance_stop, instance) VALUES (?1, ?2, coalesce(?3, ''))
+         ON CONFLICT (name) DO UPDATE SET instance_stop = excluded.instance_stop,
+             instance = excluded.instance",
+    )?
+    .execute(params![
+        slave.as_str(),
+        instance.map(|i| Json(&i.stop)),
+        instance.map(|i| &i.identity),
+    ])
+}
