@@ -7,12 +7,12 @@ use serde::{Serialize, Serializer};
 
 use super::choosing::{Merging, SlaveChoice};
 use super::env::Environment;
+use super::factories::FactoryConfig;
 use super::locks::{LockAccess, Locks, User};
 use super::names::Names;
 use super::properties;
 use super::reader::{Table, Value};
 use super::shape::Shape;
-use super::steps::FactoryConfig;
 use crate::model::{BuilderName, Properties, SlaveName};
 
 /// A builder (BLD-01).

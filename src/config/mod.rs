@@ -20,6 +20,7 @@ mod choosing;
 mod clients;
 mod difference;
 mod env;
+mod factories;
 mod horizons;
 mod listen;
 mod lock_circles;
@@ -53,6 +54,7 @@ pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;
 pub use difference::{Becomes, Difference, Item};
 pub use env::Environment;
+pub use factories::FactoryConfig;
 pub use horizons::{Horizon, Horizons};
 pub use lock_circles::circle_with;
 pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
@@ -72,9 +74,7 @@ pub use slaves::{
     CommandInstance, DockerInstance, InstanceKind, LatentConfig, MasterAddress, RemoteConfig,
     SlaveConfig, SlaveKind,
 };
-pub use steps::{
-    CommandWords, FactoryConfig, GitMode, GitStepConfig, ShellStepConfig, StepConfig, StepKind,
-};
+pub use steps::{CommandWords, GitMode, GitStepConfig, ShellStepConfig, StepConfig, StepKind};
 pub use template::{Otherwise, SourceAttribute, Template, TemplatePart};
 pub use toplevel::Config;
 

@@ -58,9 +58,15 @@ const PLANNED: &[Row] = &[
         &["NightlyTriggerable"],
     ),
     (
-        "factories",
-        "a factory is a list of steps: write `steps = [ … ]` with those that Buildbot's factory would have",
-        &["type"],
+        "factories.type",
+        "write `steps = [ … ]` with the steps that Buildbot's factory would have",
+        &[
+            "BasicBuildFactory",
+            "BasicSVN",
+            "CPAN",
+            "QuickBuildFactory",
+            "Trial",
+        ],
     ),
     (
         "",

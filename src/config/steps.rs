@@ -1,33 +1,20 @@
-//! `[factories.NAME]` and their steps (STP-01, STP-05, STP-06): the table of the kinds, and what
-//! all of them have.
+//! The steps of factories (STP-01, STP-05, STP-06): the table of the kinds, and what all of them
+//! have.
 
 mod git;
 mod kind;
 pub(in crate::config) mod shell;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use self::kind::StepSettings;
 use super::locks::{LockAccess, Locks, User};
-use super::names::Names;
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
 use super::template::Template;
 
 pub use self::git::{GitMode, GitStepConfig};
 pub use self::shell::{CommandWords, ShellStepConfig};
-
-/// A list of steps.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct FactoryConfig {
-    /// Its name.
-    pub name: String,
-    /// Its steps.
-    pub steps: Vec<StepConfig>,
-}
 
 /// A step: what all kinds have (STP-01), and its kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -148,13 +135,6 @@ fn shell_command(name: &str, words: &[&str], doing: &str) -> StepConfig {
     }
 }
 
-pub(super) static FACTORY: Shape = Shape {
-    place: "factories",
-    noun: "factory",
-    keys: &["steps"],
-    kinds: Vec::new,
-};
-
 pub(super) static STEP: Shape = Shape {
     place: "steps",
     noun: "step",
@@ -211,6 +191,14 @@ impl StepKind {
         }
     }
 
+    /// The settings of its command, if it is one that runs a command of the user's.
+    pub(super) fn shell_mut(&mut self) -> Option<&mut ShellStepConfig> {
+        match self {
+            Self::Shell(shell) => Some(shell),
+            Self::Git(_) => None,
+        }
+    }
+
     /// Takes what the table has.
     fn read(&mut self, table: &mut Table<'_>) {
         match self {
@@ -220,7 +208,21 @@ impl StepKind {
     }
 }
 
+/// A step of the kind `name`, which the table has, whose own table says nothing.
+pub(super) fn usual(name: &str) -> StepConfig {
+    let kind = KINDS.iter().find(|kind| kind.shape.name == name);
+    (kind.expect("a kind of the table").usual)()
+}
+
 impl StepConfig {
+    /// The step with `command`, if its kind runs one.
+    pub(super) fn with_command(mut self, command: CommandWords) -> Self {
+        if let Some(shell) = self.kind.shell_mut() {
+            shell.command = command;
+        }
+        self
+    }
+
     /// Whether the step gets the source of the build, with its patch.
     #[must_use]
     pub fn takes_source(&self) -> bool {
@@ -234,38 +236,8 @@ impl StepConfig {
     }
 }
 
-/// Reads all factories; their names go to `names`.
-pub(super) fn read<'a>(
-    root: &mut Table<'a>,
-    names: &mut Names<'a>,
-    locks: &mut Locks<'a>,
-) -> BTreeMap<&'a str, Arc<FactoryConfig>> {
-    let mut factories = BTreeMap::new();
-    let entries = root.take("factories").map(|v| v.entries());
-    for (name, value) in entries.into_iter().flatten() {
-        names.insert(name, value.key_span.clone());
-        let Some(mut table) = value.table(&FACTORY) else {
-            continue;
-        };
-        table.label = format!("factory `{name}`").into();
-        let steps = table.require("steps", "[{ type = \"ShellCommand\", command = \"…\" }]");
-        let tables = steps.map(|v| v.tables(&STEP)).unwrap_or_default();
-        let mut steps = Vec::with_capacity(tables.len());
-        for (at, table) in tables.into_iter().enumerate() {
-            steps.extend(read_step(table, (name, at), steps.len(), locks));
-        }
-        let factory = FactoryConfig {
-            name: name.to_owned(),
-            steps,
-        };
-        factories.insert(name, Arc::new(factory));
-        table.finish();
-    }
-    factories
-}
-
 /// Reads the step in the place `at` of `factory`, before which `before` steps could be read.
-fn read_step<'a>(
+pub(super) fn read_step<'a>(
     mut table: Table<'a>,
     (factory, at): (&'a str, usize),
     before: usize,

@@ -17,6 +17,7 @@ use super::change_sources::{self, ChangeSourceConfig};
 use super::checks;
 use super::choosing::{Merging, SlaveChoice};
 use super::clients::ClientLimits;
+use super::factories;
 use super::horizons::Horizons;
 use super::lock_circles;
 use super::locks::{LockConfig, Locks};
@@ -31,7 +32,6 @@ use super::schedulers::{self, Builders, MachineZone, SchedulerConfig};
 use super::secret::Secret;
 use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
-use super::steps;
 use crate::model::Properties;
 
 /// A whole configuration.
@@ -236,7 +236,7 @@ impl Config {
         checks::slaves_find_the_master(root.sink, &self.slaves, &port);
         self.change_sources = change_sources::read(root, &port);
         let mut factory_names = Names::new("factory");
-        let factories = steps::read(root, &mut factory_names, &mut locks);
+        let factories = factories::read(root, &mut factory_names, &mut locks);
         let known = Known {
             slaves: &slave_names,
             factory_names,

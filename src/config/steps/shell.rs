@@ -61,6 +61,14 @@ pub enum CommandWords {
     Words(Vec<(Template, Option<String>)>),
 }
 
+impl CommandWords {
+    /// These words.
+    pub(in crate::config) fn of(words: &[&str]) -> Self {
+        let words = words.iter().map(|word| (Template::literal(*word), None));
+        Self::Words(words.collect())
+    }
+}
+
 impl std::fmt::Debug for CommandWords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -155,9 +163,8 @@ impl StepSettings for ShellStepConfig {}
 impl ShellStepConfig {
     /// A step that runs these words.
     pub(super) fn of_words(words: &[&str]) -> Self {
-        let words = words.iter().map(|word| (Template::literal(*word), None));
         Self {
-            command: CommandWords::Words(words.collect()),
+            command: CommandWords::of(words),
             ..Self::default()
         }
     }
@@ -193,7 +200,8 @@ impl ShellStepConfig {
     }
 }
 
-fn read_command(value: &Value<'_>) -> Option<CommandWords> {
+/// Reads a command line or a list of words.
+pub(in crate::config) fn read_command(value: &Value<'_>) -> Option<CommandWords> {
     let raw = value.raw();
     if raw.as_str().is_some_and(|line| line.trim().is_empty())
         || raw.as_array().is_some_and(|words| words.is_empty())

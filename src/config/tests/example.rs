@@ -6,7 +6,7 @@ use super::*;
 use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, horizons, locks, logs, schedulers, slaves, steps, toplevel,
+    builders, change_sources, factories, horizons, locks, logs, schedulers, slaves, steps, toplevel,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -17,7 +17,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("build_horizon", &horizons::SHAPE),
         ("locks.*", &locks::SHAPE),
         ("slaves", &slaves::SHAPE),
-        ("factories.*", &steps::FACTORY),
+        ("factories.*", &factories::SHAPE),
         ("factories.*.steps", &steps::STEP),
         ("factories.*.steps.command", &steps::shell::SECRET_WORD),
         ("factories.*.steps.logfiles.*", &steps::shell::LOG_FILE),
@@ -69,15 +69,19 @@ fn with_all_settings(example: &str) -> String {
 }
 
 const EXAMPLE: &str = include_str!("../../../master.toml.example");
+/// The kinds of step and factory that [`EXAMPLE`] leaves out, with all their settings.
+const STEPS: &str = include_str!("../../../examples/steps.toml");
 
 #[test]
-fn the_example_has_no_mistakes() {
+fn the_examples_have_no_mistakes() {
     accept(EXAMPLE);
+    accept(STEPS);
 }
 
 #[test]
-fn the_example_has_no_mistakes_with_all_settings_switched_on() {
+fn the_examples_have_no_mistakes_with_all_settings_switched_on() {
     accept(&with_all_settings(EXAMPLE));
+    accept(&with_all_settings(STEPS));
 }
 
 #[test]
@@ -100,19 +104,37 @@ fn settings_commented_out_in_the_example_are_the_defaults() {
 }
 
 #[test]
-fn the_example_shows_every_key_there_is() {
-    let text = with_all_settings(EXAMPLE);
-    let tree = DeTable::parse(&text).unwrap();
+fn the_examples_show_every_key_there_is() {
     let mut found = BTreeMap::new();
-    collect("", &DeValue::Table(tree.get_ref().clone()), &mut found);
+    for example in [EXAMPLE, STEPS] {
+        let text = with_all_settings(example);
+        let tree = DeTable::parse(&text).unwrap();
+        collect("", &DeValue::Table(tree.get_ref().clone()), &mut found);
+    }
     for (path, shape) in shapes() {
         let known: BTreeSet<String> = shape.all_keys().into_iter().map(str::to_owned).collect();
         let shown = found.remove(path).unwrap_or_default();
         let missing: Vec<_> = known.difference(&shown).collect();
         assert!(
             missing.is_empty(),
-            "keys of `{path}` that the example does not show: {missing:?}"
+            "keys of `{path}` that the examples do not show: {missing:?}"
         );
+    }
+}
+
+#[test]
+fn the_examples_show_every_kind_of_factory_and_step() {
+    let shown = |name: &str| {
+        let setting = format!("type = \"{name}\"");
+        [EXAMPLE, STEPS].iter().any(|text| text.contains(&setting))
+    };
+    for shape in [&factories::SHAPE, &steps::STEP] {
+        let missing: Vec<_> = (shape.kinds)()
+            .into_iter()
+            .map(|kind| kind.name)
+            .filter(|name| !shown(name))
+            .collect();
+        assert_eq!(missing, [""; 0], "kinds of {}", shape.noun);
     }
 }
 
@@ -178,15 +200,21 @@ fn stated(example: &str) -> Vec<Stated<'_>> {
 }
 
 #[test]
-fn the_defaults_stated_in_the_example_are_those_of_the_program() {
-    let all = with_all_settings(EXAMPLE);
+fn the_defaults_stated_in_the_examples_are_those_of_the_program() {
+    check_defaults(EXAMPLE);
+    check_defaults(STEPS);
+}
+
+/// Compares what `example` states with what the program does without the setting.
+fn check_defaults(example: &str) {
+    let all = with_all_settings(example);
     let parsed = |text: &str| parse(text, "master.toml", &Ok(Zone::UTC)).map(|(config, _)| config);
     let lines: Vec<&str> = all.lines().collect();
     let with_line = |at: usize, replacement: &str| {
         let mut lines = lines.clone();
         lines[at] = replacement;
         // A list that goes on over further lines goes with its first.
-        if EXAMPLE.lines().nth(at).is_some_and(|l| l.ends_with("= [")) {
+        if example.lines().nth(at).is_some_and(|l| l.ends_with("= [")) {
             let end = lines[at..].iter().position(|l| *l == "]").unwrap();
             lines[at + 1..=at + end].fill("");
         }
@@ -196,7 +224,7 @@ fn the_defaults_stated_in_the_example_are_those_of_the_program() {
         let messages = errors.errors.into_iter().map(|e| e.message);
         messages.collect::<Vec<_>>()
     };
-    for Stated { line, key, default } in stated(EXAMPLE) {
+    for Stated { line, key, default } in stated(example) {
         let without = with_line(line, "");
         match default {
             Statement::Required => assert!(without.is_err(), "{key} on line {} is not", line + 1),
@@ -212,7 +240,7 @@ fn the_defaults_stated_in_the_example_are_those_of_the_program() {
 }
 
 #[test]
-fn the_example_states_the_default_of_every_key() {
+fn the_examples_state_the_default_of_every_key() {
     // Tables of tables, keys of inline tables, which their own line explains, and where nothing
     // stands for a default.
     let exempt = [
@@ -238,7 +266,11 @@ fn the_example_states_the_default_of_every_key() {
         "schedulers.filter",
         "schedulers.filter.*",
     ];
-    let stated: BTreeSet<&str> = stated(EXAMPLE).iter().map(|s| s.key).collect();
+    let stated: BTreeSet<&str> = [EXAMPLE, STEPS]
+        .into_iter()
+        .flat_map(stated)
+        .map(|s| s.key)
+        .collect();
     for (path, shape) in shapes().iter().filter(|(path, _)| !inline.contains(path)) {
         let keys = shape
             .all_keys()

@@ -1,0 +1,264 @@
+//! `[factories.NAME]`: lists of steps, and the kinds of factory that bring their steps along (FAC).
+//!
+//! A factory of any kind becomes a plain list of steps here; nothing else knows the kinds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::env::Environment;
+use super::locks::Locks;
+use super::names::Names;
+use super::reader::{Table, Value};
+use super::shape::{KindShape, Shape};
+use super::steps::shell::read_command;
+use super::steps::{self, CommandWords, STEP, StepConfig};
+use super::template::Template;
+
+/// A list of steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FactoryConfig {
+    /// Its name.
+    pub name: String,
+    /// Its steps.
+    pub steps: Vec<StepConfig>,
+}
+
+pub(super) static SHAPE: Shape = Shape {
+    place: "factories",
+    noun: "factory",
+    keys: &["type"],
+    kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
+};
+
+/// A row of [`KINDS`].
+struct Kind {
+    shape: KindShape,
+    /// Its steps.
+    steps: for<'t, 'a> fn(&mut Reading<'t, 'a>) -> Vec<StepConfig>,
+}
+
+/// The kinds of factory.
+static KINDS: [Kind; 3] = [
+    Kind {
+        shape: KindShape {
+            name: PLAIN,
+            keys: &[&["steps"]],
+        },
+        steps: plain,
+    },
+    Kind {
+        shape: KindShape {
+            name: "GNUAutoconf",
+            keys: &[SOURCE, AUTOCONF],
+        },
+        steps: gnu_autoconf,
+    },
+    Kind {
+        shape: KindShape {
+            name: "Distutils",
+            keys: &[SOURCE, &["python", "test"]],
+        },
+        steps: distutils,
+    },
+];
+
+/// The kind of a factory that does not name one.
+const PLAIN: &str = "BuildFactory";
+const SOURCE: &[&str] = &["source"];
+const AUTOCONF: &[&str] = &[
+    "reconf",
+    "configure",
+    "configure_env",
+    "configure_flags",
+    "compile",
+    "test",
+    "distcheck",
+];
+
+/// Reads all factories; their names go to `names`.
+pub(super) fn read<'a>(
+    root: &mut Table<'a>,
+    names: &mut Names<'a>,
+    locks: &mut Locks<'a>,
+) -> BTreeMap<&'a str, Arc<FactoryConfig>> {
+    let mut factories = BTreeMap::new();
+    let entries = root.take("factories").map(|v| v.entries());
+    for (name, value) in entries.into_iter().flatten() {
+        names.insert(name, value.key_span.clone());
+        let Some(mut table) = value.table(&SHAPE) else {
+            continue;
+        };
+        table.label = format!("factory `{name}`").into();
+        let kind = table.kind(&KINDS, |kind| kind.shape, Some(PLAIN));
+        let mut steps = Vec::new();
+        if let Some(kind) = kind {
+            let mut reading = Reading {
+                table: &mut table,
+                name,
+                locks,
+            };
+            steps = (kind.steps)(&mut reading);
+            table.finish();
+        }
+        let name_of = name.to_owned();
+        let factory = FactoryConfig {
+            name: name_of,
+            steps,
+        };
+        factories.insert(name, Arc::new(factory));
+    }
+    factories
+}
+
+/// A factory that is being read.
+struct Reading<'t, 'a> {
+    table: &'t mut Table<'a>,
+    name: &'a str,
+    locks: &'t mut Locks<'a>,
+}
+
+impl<'a> Reading<'_, 'a> {
+    /// The steps of `tables`.
+    fn steps(&mut self, tables: Vec<Table<'a>>) -> Vec<StepConfig> {
+        let mut steps = Vec::with_capacity(tables.len());
+        for (at, table) in tables.into_iter().enumerate() {
+            steps.extend(steps::read_step(
+                table,
+                (self.name, at),
+                steps.len(),
+                self.locks,
+            ));
+        }
+        steps
+    }
+
+    /// The step that gets the source, which comes first.
+    fn source(&mut self) -> Vec<StepConfig> {
+        let source = self.table.require("source", "{ type = \"Git\", … }");
+        let table = source.and_then(|value| value.table(&STEP));
+        self.steps(table.into_iter().collect())
+    }
+
+    /// The command of `key`: as the table says, else `usual`. `false` stands for no step.
+    fn command(&mut self, key: &'static str, usual: Option<&[&str]>) -> Option<CommandWords> {
+        match self.table.take(key) {
+            None => usual.map(CommandWords::of),
+            Some(value) if value.is_false() => None,
+            Some(value) => read_command(&value),
+        }
+    }
+
+    /// The name of a program, with its default.
+    fn program(&mut self, key: &'static str, usual: &'static str) -> &'a str {
+        let value = self.table.take(key);
+        value.and_then(|value| value.name()).unwrap_or(usual)
+    }
+}
+
+/// Its steps are listed.
+fn plain(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let example = "[{ type = \"ShellCommand\", command = \"…\" }]";
+    let steps = reading.table.require("steps", example);
+    let tables = steps.map(|v| v.tables(&STEP)).unwrap_or_default();
+    reading.steps(tables)
+}
+
+/// FAC-01 to FAC-08.
+fn gnu_autoconf(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let mut steps = reading.source();
+    steps.extend(autoconf(reading, AUTOCONF_WORDS));
+    steps
+}
+
+/// What the steps of an autoconf project run by default.
+#[derive(Clone, Copy, Debug)]
+struct AutoconfWords {
+    configure: Option<&'static [&'static str]>,
+    compile: &'static [&'static str],
+    test: &'static [&'static str],
+    distcheck: Option<&'static [&'static str]>,
+}
+
+const AUTOCONF_WORDS: AutoconfWords = AutoconfWords {
+    configure: Some(&["./configure"]),
+    compile: &["make", "all"],
+    test: &["make", "check"],
+    distcheck: Some(&["make", "distcheck"]),
+};
+
+fn autoconf(reading: &mut Reading<'_, '_>, usual: AutoconfWords) -> Vec<StepConfig> {
+    let mut steps = Vec::new();
+    if let Some(command) = reconf(reading) {
+        let mut step = steps::usual("ShellCommand").with_command(command);
+        "autoreconf".clone_into(&mut step.name);
+        steps.push(step);
+    }
+    if let Some(command) = configure(reading, usual.configure) {
+        let mut step = steps::usual("Configure").with_command(command);
+        let env = reading.table.take("configure_env");
+        if let (Some(env), Some(shell)) = (env, step.kind.shell_mut()) {
+            shell.env = env.environment().unwrap_or_else(Environment::new);
+        }
+        steps.push(step);
+    }
+    let compile = reading.command("compile", Some(usual.compile));
+    let test = reading.command("test", Some(usual.test));
+    let distcheck = reading.command("distcheck", usual.distcheck);
+    for (kind, command) in [("Compile", compile), ("Test", test), ("Test", distcheck)] {
+        steps.extend(command.map(|command| steps::usual(kind).with_command(command)));
+    }
+    steps
+}
+
+/// The command that makes `configure`: `true` stands for the usual one.
+fn reconf(reading: &mut Reading<'_, '_>) -> Option<CommandWords> {
+    let value = reading.table.take("reconf")?;
+    match value.raw().as_bool() {
+        Some(true) => Some(CommandWords::of(&["autoreconf", "-si"])),
+        Some(false) => None,
+        None => read_command(&value),
+    }
+}
+
+/// The command that configures, with its flags.
+fn configure(
+    reading: &mut Reading<'_, '_>,
+    usual: Option<&'static [&'static str]>,
+) -> Option<CommandWords> {
+    let flags = reading.table.take("configure_flags");
+    let command = reading.command("configure", usual);
+    let words: Vec<Template> = flags
+        .as_ref()
+        .and_then(Value::list)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Value::template)
+        .collect();
+    match command? {
+        CommandWords::Words(mut command) => {
+            command.extend(words.into_iter().map(|word| (word, None)));
+            Some(CommandWords::Words(command))
+        }
+        CommandWords::Line(line) => {
+            if let Some(flags) = flags.filter(|_| !words.is_empty()) {
+                let help = "write `configure` as a list, for example `[\"./configure\"]`";
+                flags.error("needs a `configure` that is a list", help);
+            }
+            Some(CommandWords::Line(line))
+        }
+    }
+}
+
+/// FAC-11 to FAC-13.
+fn distutils(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let mut steps = reading.source();
+    let python = reading.program("python", "python");
+    let build = CommandWords::of(&[python, "./setup.py", "build"]);
+    steps.push(steps::usual("Compile").with_command(build));
+    if let Some(test) = reading.command("test", None) {
+        steps.push(steps::usual("Test").with_command(test));
+    }
+    steps
+}
