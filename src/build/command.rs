@@ -3,6 +3,7 @@
 use std::pin::pin;
 
 use super::control::{Disturbance, Watch};
+use super::lines::{LineObserver, Splitter};
 use super::step::{Performed, STDIO, StepLogs, StepRun};
 use crate::logs::Channel;
 use crate::model::CommandId;
@@ -17,13 +18,32 @@ pub(super) struct Report {
     pub(super) rc: Option<i64>,
     /// Why the slave killed it, if it told that.
     pub(super) failure_reason: Option<String>,
-    /// The beginning of its output, at most [`MAX_COLLECTED_BYTES`].
+    /// The beginning of its standard output, as much as was asked for.
     pub(super) output: Vec<u8>,
+    /// The beginning of its standard error, as much as was asked for.
+    pub(super) errors: Vec<u8>,
 }
 
-/// So much of a command's output is at hand when it is over; for the few words that a source step
-/// asks for.
-const MAX_COLLECTED_BYTES: usize = 16 * 1024;
+/// What is done with the output of a command, besides the log of it.
+pub(super) struct Listening<'l> {
+    /// The log of the output; the step has opened it, or made it a lazy one.
+    pub(super) log: &'l str,
+    /// So many bytes of each channel are in the [`Report`].
+    pub(super) collect: usize,
+    /// Sees the lines while they come.
+    pub(super) lines: Option<&'l mut dyn LineObserver>,
+}
+
+impl Default for Listening<'_> {
+    /// Enough for the few words that a source step asks for.
+    fn default() -> Self {
+        Self {
+            log: STDIO,
+            collect: 16 * 1024,
+            lines: None,
+        }
+    }
+}
 
 /// How a command ended.
 #[derive(Debug)]
@@ -41,7 +61,11 @@ pub(super) enum End {
 impl StepRun<'_> {
     /// Runs a command, putting what it says into the step's logs. A stop of the build interrupts
     /// it.
-    pub(super) async fn run_command(&mut self, args: &CommandArgs) -> End {
+    pub(super) async fn run_command(
+        &mut self,
+        args: &CommandArgs,
+        listening: Listening<'_>,
+    ) -> End {
         // Set first: whatever happens, the slave may run something from here on.
         self.has_command = true;
         let id = CommandId {
@@ -56,8 +80,12 @@ impl StepRun<'_> {
         } = self.remote.start(id, args);
         let grace = self.around.plan.interrupt_grace;
         let mut watch = Watch::new(self.controls, interrupt, grace);
-        let mut report = Report::default();
-        let is_program = matches!(args, CommandArgs::Shell(_));
+        let mut heard = Heard {
+            report: Report::default(),
+            is_program: matches!(args, CommandArgs::Shell(_)),
+            listening,
+            splitter: Splitter::default(),
+        };
         let mut lost = false;
         let end = loop {
             let event = if lost {
@@ -80,8 +108,7 @@ impl StepRun<'_> {
             match event {
                 Some(CommandEvent::Updates(updates, acknowledge)) => {
                     let disturbance = {
-                        let mut storing =
-                            pin!(store(&mut self.logs, &mut report, updates, is_program));
+                        let mut storing = pin!(heard.store(&mut self.logs, updates));
                         tokio::select! {
                             biased;
                             () = &mut storing => None,
@@ -101,7 +128,9 @@ impl StepRun<'_> {
                         None => {}
                     }
                 }
-                Some(CommandEvent::Ended(CommandEnd::Complete)) => break End::Complete(report),
+                Some(CommandEvent::Ended(CommandEnd::Complete)) => {
+                    break End::Complete(heard.complete());
+                }
                 Some(CommandEvent::Ended(CommandEnd::Failed(failure))) => {
                     break End::Failed(failure);
                 }
@@ -119,10 +148,21 @@ impl StepRun<'_> {
     /// Runs a command as [`StepRun::run_command`] does. Answers what is known of it when it is
     /// complete, else how the step ended by it.
     pub(super) async fn complete(&mut self, args: &CommandArgs) -> Result<Report, Performed> {
-        match self.run_command(args).await {
+        self.complete_heard(args, Listening::default()).await
+    }
+
+    /// Runs a command as [`StepRun::complete`] does, and listens to it.
+    pub(super) async fn complete_heard(
+        &mut self,
+        args: &CommandArgs,
+        listening: Listening<'_>,
+    ) -> Result<Report, Performed> {
+        let log = listening.log.to_owned();
+        match self.run_command(args, listening).await {
             End::Complete(report) => Ok(report),
             End::Failed(failure) => {
-                self.logs.note(format!("\nremoteFailed: {failure}\n")).await;
+                let note = format!("\nremoteFailed: {failure}\n");
+                self.logs.note_in(&log, note).await;
                 let text = format!("{failure}\n\n{}", failure.traceback);
                 Err(Performed::Raised(text))
             }
@@ -130,39 +170,70 @@ impl StepRun<'_> {
             End::GivenUp => {
                 let grace = self.around.plan.interrupt_grace.as_secs();
                 let note = format!("\nnot ended {grace} seconds after the interrupt, given up\n");
-                self.logs.note(note).await;
+                self.logs.note_in(&log, note).await;
                 Err(Performed::GivenUp)
             }
         }
     }
 }
 
-async fn store(
-    logs: &mut StepLogs<'_>,
-    report: &mut Report,
-    updates: Vec<Update>,
+/// What has come of a running command.
+struct Heard<'l> {
+    report: Report,
     is_program: bool,
-) {
-    for update in updates {
-        match update {
-            Update::Stdout(data) => {
-                let room = MAX_COLLECTED_BYTES.saturating_sub(report.output.len());
-                report.output.extend(data.iter().take(room));
-                logs.store(Channel::Stdout, STDIO, data).await;
-            }
-            Update::Stderr(data) => logs.store(Channel::Stderr, STDIO, data).await,
-            Update::Header(data) => logs.store(Channel::Header, STDIO, data).await,
-            Update::Log { name, data } => logs.store(Channel::Stdout, &name, data).await,
-            Update::Rc(rc) => {
-                report.rc = Some(rc);
-                if is_program {
-                    logs.note(format!("program finished with exit code {rc}\n"))
-                        .await;
+    listening: Listening<'l>,
+    splitter: Splitter,
+}
+
+impl Heard<'_> {
+    async fn store(&mut self, logs: &mut StepLogs<'_>, updates: Vec<Update>) {
+        let log = self.listening.log;
+        for update in updates {
+            match update {
+                Update::Stdout(data) => {
+                    collect(&mut self.report.output, &data, self.listening.collect);
+                    self.look(log, Channel::Stdout, &data);
+                    logs.store(Channel::Stdout, log, data).await;
                 }
+                Update::Stderr(data) => {
+                    collect(&mut self.report.errors, &data, self.listening.collect);
+                    self.look(log, Channel::Stderr, &data);
+                    logs.store(Channel::Stderr, log, data).await;
+                }
+                Update::Header(data) => logs.store(Channel::Header, log, data).await,
+                Update::Log { name, data } => {
+                    self.look(&name, Channel::Stdout, &data);
+                    logs.store(Channel::Stdout, &name, data).await;
+                }
+                Update::Rc(rc) => {
+                    self.report.rc = Some(rc);
+                    if self.is_program {
+                        let note = format!("program finished with exit code {rc}\n");
+                        logs.note_in(log, note).await;
+                    }
+                }
+                Update::FailureReason(reason) => self.report.failure_reason = Some(reason),
+                // Times are measured here, and the rest concerns commands of other kinds.
+                Update::Elapsed(_) | Update::Other { .. } => {}
             }
-            Update::FailureReason(reason) => report.failure_reason = Some(reason),
-            // Times are measured here, and the rest concerns commands of other kinds.
-            Update::Elapsed(_) | Update::Other { .. } => {}
         }
     }
+
+    fn look(&mut self, log: &str, channel: Channel, data: &[u8]) {
+        if let Some(lines) = &mut self.listening.lines {
+            self.splitter.push(log, channel, data, *lines);
+        }
+    }
+
+    fn complete(mut self) -> Report {
+        if let Some(lines) = self.listening.lines {
+            self.splitter.finish(lines);
+        }
+        self.report
+    }
+}
+
+fn collect(into: &mut Vec<u8>, data: &[u8], limit: usize) {
+    let room = limit.saturating_sub(into.len());
+    into.extend(data.iter().take(room));
 }

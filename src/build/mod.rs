@@ -14,6 +14,7 @@ mod control;
 mod fold;
 mod guard;
 mod journal;
+mod lines;
 mod locks;
 mod remote;
 mod render;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::control::{Controls, Waited};
 use super::fold::contribution;
@@ -41,6 +41,14 @@ pub(super) struct StepRun<'a> {
     pub(super) logs: StepLogs<'a>,
     /// What it did, without how it ended.
     done: Vec<String>,
+    /// Its whole text when it has ended by itself, for kinds with words of their own.
+    pub(super) text: Option<Vec<String>>,
+    /// What it says in the build's text when it has ended by itself, instead of its name.
+    pub(super) build_text: Option<Vec<String>>,
+    /// Numbers about what it did.
+    pub(super) statistics: BTreeMap<String, Number>,
+    /// Whether pages and listings leave it out.
+    pub(super) hidden: bool,
     has_begun: bool,
     /// When its own work began, after the wait for its locks.
     working_since: Option<Timestamp>,
@@ -62,7 +70,7 @@ pub(super) enum Performed {
         /// Its result.
         result: Results,
         /// Words about it, after those for the result.
-        detail: &'static [&'static str],
+        detail: Vec<String>,
     },
     /// Something broke; the text says what (STP-04).
     Raised(String),
@@ -108,6 +116,10 @@ impl<'a> StepRun<'a> {
             set: Properties::new(),
             logs: StepLogs::new(around, index, name),
             done: Vec::new(),
+            text: None,
+            build_text: None,
+            statistics: BTreeMap::new(),
+            hidden: false,
             has_begun: false,
             working_since: None,
             interrupted: None,
@@ -130,6 +142,18 @@ impl<'a> StepRun<'a> {
         let value = value.into();
         self.set.set_runtime(name, value.clone(), self.name);
         self.properties.set_runtime(name, value, self.name);
+    }
+
+    /// Adds a link to the step, for people.
+    #[expect(dead_code, reason = "the first kind that has links takes this away")]
+    pub(super) async fn link(&mut self, name: impl Into<String>, url: impl Into<String>) {
+        let op = Op::StepLink {
+            build: self.around.plan.build,
+            index: self.logs.index,
+            name: name.into(),
+            url: url.into(),
+        };
+        self.around.journal.write(vec![op]).await;
     }
 
     /// Runs the step to its end, which is remembered when this returns. What its kind does is
@@ -230,7 +254,7 @@ impl<'a> StepRun<'a> {
         if let Some(reason) = &self.interrupted {
             self.logs.add("interrupt", reason.clone().into()).await;
         }
-        let (result, mut text, about) = self.verdict(&performed);
+        let (result, mut text, about) = self.verdict(performed);
         let contribution = contribution(self.config, result);
         let ClosedLogs {
             mut ops,
@@ -250,6 +274,8 @@ impl<'a> StepRun<'a> {
             },
             took: Effort { secs, output },
             properties: self.set,
+            statistics: self.statistics,
+            hidden: self.hidden,
         };
         ops.push(Op::StepFinished(StepFinish {
             build: self.around.plan.build,
@@ -269,7 +295,7 @@ impl<'a> StepRun<'a> {
     }
 
     /// Result, text of the step, and text for the build.
-    fn verdict(&self, performed: &Performed) -> (Results, Vec<String>, Vec<String>) {
+    fn verdict(&mut self, performed: Performed) -> (Results, Vec<String>, Vec<String>) {
         let done_and = |words: &[&str]| {
             let words = words.iter().map(|w| (*w).to_owned());
             self.done.iter().cloned().chain(words).collect::<Vec<_>>()
@@ -285,7 +311,7 @@ impl<'a> StepRun<'a> {
             Performed::Ended {
                 result: Results::Retry,
                 detail,
-            } => (Results::Retry, *detail),
+            } => (Results::Retry, detail),
             _ if self.interrupted.is_some() => {
                 return (
                     Results::Exception,
@@ -293,15 +319,18 @@ impl<'a> StepRun<'a> {
                     words(INTERRUPTED),
                 );
             }
-            Performed::Ended { result, detail } => (*result, *detail),
+            Performed::Ended { result, detail } => (result, detail),
             Performed::Raised(_) | Performed::GivenUp | Performed::StoppedWaiting => {
                 let text = vec![self.name.to_owned(), "exception".to_owned()];
                 return (Results::Exception, text, vec![self.name.to_owned()]);
             }
         };
-        let mut text = done_and(ending(result));
-        text.extend(words(detail));
-        (result, text, vec![self.name.to_owned()])
+        let text = self.text.take();
+        let mut text = text.unwrap_or_else(|| done_and(ending(result)));
+        text.extend(detail);
+        let about = self.build_text.take();
+        let about = about.unwrap_or_else(|| vec![self.name.to_owned()]);
+        (result, text, about)
     }
 }
 
@@ -358,12 +387,17 @@ impl<'a> StepLogs<'a> {
 
     /// Adds what the master has to say about the command to `stdio`, if it is open.
     pub(super) async fn note(&mut self, text: String) {
-        if let Some(log) = self.open.iter_mut().find(|l| l.name() == STDIO) {
+        self.note_in(STDIO, text).await;
+    }
+
+    /// Adds what the master has to say to `log`, if it is open.
+    pub(super) async fn note_in(&mut self, log: &str, text: String) {
+        if let Some(log) = self.open.iter_mut().find(|l| l.name() == log) {
             log.note(text).await;
         }
     }
 
-    /// A whole log at once.
+    /// A whole log at once; nothing if there is one of this name.
     pub(super) async fn add(&mut self, name: &str, text: Bytes) {
         let Some(op) = self.open(name) else {
             return;

@@ -321,7 +321,9 @@ impl Stage {
                     assert!(running.is_none(), "one at a time");
                     running = Some((index, name));
                 }
-                Op::StepHasLocks { index, .. } | Op::StepText { index, .. } => {
+                Op::StepHasLocks { index, .. }
+                | Op::StepText { index, .. }
+                | Op::StepLink { index, .. } => {
                     assert_eq!(running.as_ref().unwrap().0, index);
                 }
                 Op::LogOpened(LogOpening { step, name, .. }) => {

@@ -28,7 +28,7 @@ pub use remove::remove;
 pub use writer::{LogSink, LogStore, Written};
 
 /// A channel of a log (LOG-02). The numbers are those Buildbot's status clients know.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Channel {
     /// Standard output, and the text of followed files.
     Stdout = 0,

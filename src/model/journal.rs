@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{
     BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber,
@@ -108,6 +108,17 @@ pub enum Op {
         index: u32,
         /// New description.
         text: Vec<String>,
+    },
+    /// A step has added a link.
+    StepLink {
+        /// Number of the build.
+        build: BuildId,
+        /// Position of the step in the build.
+        index: u32,
+        /// Text of the link.
+        name: String,
+        /// Address.
+        url: String,
     },
     /// A step has finished.
     StepFinished(StepFinish),
@@ -245,6 +256,12 @@ pub struct StepOutcome {
     /// Properties that the step set.
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,
+    /// Numbers about the work of the step, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statistics: BTreeMap<String, Number>,
+    /// Whether pages and listings leave the step out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
 }
 
 /// The start of a build.

@@ -82,6 +82,12 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::StepStarted(start) => steps::started(conn, start),
         Op::StepHasLocks { build, index, at } => steps::has_locks(conn, *build, *index, *at),
         Op::StepText { build, index, text } => steps::described(conn, *build, *index, text),
+        Op::StepLink {
+            build,
+            index,
+            name,
+            url,
+        } => steps::linked(conn, *build, *index, name, url),
         Op::StepFinished(end) => steps::finished(conn, end),
         Op::LogOpened(log) => steps::log_opened(conn, log),
         Op::LogClosed {

@@ -203,7 +203,7 @@ impl Build {
                 result,
                 text,
                 at,
-                outcome: _,
+                outcome,
             }) => self.change_step(*build, *index, |step| {
                 let is_news = step.finished_at.is_none();
                 if is_news {
@@ -211,9 +211,17 @@ impl Build {
                     step.result = Some(*result);
                     step.took = Some(at.since(step.started_at));
                     step.text.clone_from(text);
+                    step.statistics.clone_from(&outcome.statistics);
+                    step.hidden = outcome.hidden;
                 }
                 is_news
             }),
+            Op::StepLink {
+                build,
+                index,
+                name,
+                url,
+            } => self.change_step(*build, *index, |step| step.add_link(name, url)),
             Op::LogOpened(LogOpening {
                 build,
                 step,
@@ -358,6 +366,7 @@ pub const fn build_of(op: &Op) -> Option<BuildId> {
         Op::StepStarted(StepStart { build, .. })
         | Op::StepHasLocks { build, .. }
         | Op::StepText { build, .. }
+        | Op::StepLink { build, .. }
         | Op::StepFinished(StepFinish { build, .. })
         | Op::LogOpened(LogOpening { build, .. })
         | Op::LogClosed { build, .. } => Some(*build),

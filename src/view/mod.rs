@@ -30,7 +30,7 @@ pub use lock::{LockBlock, LockHolder, LockWait};
 pub use request::{Request, RequestState, put_in_order};
 pub use scheduler::{LastSet, Scheduler, Tree};
 pub use slave::{Instance, Pause, Refusal, Slave};
-pub use step::{Log, Step};
+pub use step::{Link, Log, Step};
 pub use trail::{BuildPage, Interrupted, OfChange, Trail};
 
 /// When something is looked at.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Number;
 
 use super::json;
 use crate::model::progress::StepState;
@@ -21,6 +22,12 @@ pub struct Step {
     pub text: Vec<String>,
     /// Its logs, in the order in which they were opened.
     pub logs: Vec<Log>,
+    /// Its links, in the order in which they were added.
+    pub links: Vec<Link>,
+    /// Numbers about what it did, by name; empty while it runs.
+    pub statistics: BTreeMap<String, Number>,
+    /// Whether pages and listings leave it out.
+    pub hidden: bool,
     /// When it started.
     #[serde(serialize_with = "json::time")]
     pub started_at: Timestamp,
@@ -36,6 +43,15 @@ pub struct Step {
     /// How long it will still take; absent if it is over or that is unknown.
     #[serde(serialize_with = "json::remaining_if_any")]
     pub remaining: Option<Remaining>,
+}
+
+/// A link of a step.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Link {
+    /// Its text.
+    pub name: String,
+    /// Its address.
+    pub url: String,
 }
 
 /// A log of a step.
@@ -60,6 +76,9 @@ impl Step {
             result: None,
             text,
             logs: Vec::new(),
+            links: Vec::new(),
+            statistics: BTreeMap::new(),
+            hidden: false,
             started_at: at,
             working_since: (!waits).then_some(at),
             finished_at: None,
@@ -80,6 +99,20 @@ impl Step {
             complete: false,
         });
         true
+    }
+
+    /// Adds a link. Returns whether that is news: a step that was read from disk while it ran is
+    /// told of them again.
+    pub(super) fn add_link(&mut self, name: &str, url: &str) -> bool {
+        let link = Link {
+            name: name.to_owned(),
+            url: url.to_owned(),
+        };
+        let is_news = !self.links.contains(&link);
+        if is_news {
+            self.links.push(link);
+        }
+        is_news
     }
 
     /// Completes a log. Returns whether that is news.
@@ -109,11 +142,16 @@ impl Step {
 
 impl From<StepRow> for Step {
     fn from(row: StepRow) -> Self {
+        let outcome = row.outcome.unwrap_or_default();
+        let links = row.links.into_iter();
         Self {
             name: row.name,
             result: row.result,
             text: row.text,
             logs: row.logs.into_iter().map(Log::from).collect(),
+            links: links.map(|(name, url)| Link { name, url }).collect(),
+            statistics: outcome.statistics,
+            hidden: outcome.hidden,
             started_at: row.started_at,
             working_since: row.working_since,
             finished_at: row.finished_at,

@@ -138,6 +138,7 @@ impl Journal {
             Op::StepStarted { .. }
             | Op::StepHasLocks { .. }
             | Op::StepText { .. }
+            | Op::StepLink { .. }
             | Op::StepFinished { .. }
             | Op::LogOpened { .. }
             | Op::LogClosed { .. }

@@ -111,6 +111,7 @@ fn short_op(op: &Op) -> Option<String> {
         | Op::StepStarted { .. }
         | Op::StepHasLocks { .. }
         | Op::StepText { .. }
+        | Op::StepLink { .. }
         | Op::StepFinished { .. }
         | Op::LogOpened { .. }
         | Op::LogClosed { .. } => return None,

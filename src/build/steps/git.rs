@@ -51,7 +51,7 @@ pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepCo
     match git.run().await {
         Ok(()) => Performed::Ended {
             result: Results::Success,
-            detail: &[],
+            detail: Vec::new(),
         },
         Err(ended) => ended,
     }
@@ -378,7 +378,7 @@ impl Git<'_, '_> {
 
 const FAILED: Performed = Performed::Ended {
     result: Results::Failure,
-    detail: &[],
+    detail: Vec::new(),
 };
 
 /// Names a repository that does not exist.

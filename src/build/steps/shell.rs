@@ -57,11 +57,11 @@ fn judge(config: &ShellStepConfig, rc: Option<i64>) -> Results {
     }
 }
 
-fn detail(report: &Report) -> &'static [&'static str] {
+fn detail(report: &Report) -> Vec<String> {
     match report.failure_reason.as_deref() {
-        Some("timeout" | "timeout_without_output") => &["(timed out)"],
-        Some("max_lines_failure") => &["(max lines reached)"],
-        Some(_) | None => &[],
+        Some("timeout" | "timeout_without_output") => vec!["(timed out)".to_owned()],
+        Some("max_lines_failure") => vec!["(max lines reached)".to_owned()],
+        Some(_) | None => Vec::new(),
     }
 }
 

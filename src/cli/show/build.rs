@@ -119,7 +119,34 @@ fn steps(screen: &mut Screen<'_>, build: &Build, moment: Moment) -> io::Result<(
     };
     let not_run = build.not_run.iter();
     let not_run = not_run.map(|name| vec![format!("    {name}").into(), "not run".into()]);
-    let rows: Vec<_> = build.steps.iter().map(step).chain(not_run).collect();
+    let (hidden, steps): (Vec<_>, Vec<_>) = build.steps.iter().partition(|step| step.hidden);
+    let rows: Vec<_> = steps.iter().copied().map(step).chain(not_run).collect();
+    screen.table(&rows)?;
+    if !hidden.is_empty() {
+        let names = commas(hidden.iter().map(|step| &step.name));
+        screen.line(&format!("    hidden: {names}"))?;
+    }
+    more(screen, &steps)
+}
+
+/// Prints the links and numbers of steps.
+fn more(screen: &mut Screen<'_>, steps: &[&Step]) -> io::Result<()> {
+    let rows = steps.iter().flat_map(|step| {
+        let links = step.links.iter();
+        let links = links.map(|link| (link.name.clone(), link.url.clone()));
+        let numbers = step.statistics.iter();
+        let numbers = numbers.map(|(name, number)| (name.clone(), number.to_string()));
+        let row = |(name, value)| {
+            let step = format!("    {}", step.name);
+            vec![step.into(), Cell::wrapped(name), Cell::wrapped(value)]
+        };
+        links.chain(numbers).map(row)
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    screen.line("  links and numbers of steps")?;
     screen.table(&rows)
 }
 

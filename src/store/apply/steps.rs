@@ -41,6 +41,20 @@ pub(super) fn described(
         .execute(params![int(build.0), index, Json(text)])
 }
 
+pub(super) fn linked(
+    conn: &Connection,
+    build: BuildId,
+    index: u32,
+    name: &str,
+    url: &str,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "UPDATE step SET links = json_insert(links, '$[#]', json_array(?3, ?4))
+         WHERE build = ?1 AND position = ?2",
+    )?
+    .execute(params![int(build.0), index, name, url])
+}
+
 pub(super) fn finished(conn: &Connection, end: &StepFinish) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "UPDATE step SET finished_at = ?3, result = ?4, text = ?5, outcome = ?6

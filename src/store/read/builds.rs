@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, Forecast, Properties, RequestId, Results,
-    SlaveName, Timestamp,
+    SlaveName, StepOutcome, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -68,6 +68,10 @@ pub struct StepRow {
     pub text: Vec<String>,
     /// Its logs, in the order in which they were opened.
     pub logs: Vec<LogRow>,
+    /// Its links, names and addresses.
+    pub links: Vec<(String, String)>,
+    /// What it means for the build; absent while it runs, and where it was not recorded.
+    pub outcome: Option<StepOutcome>,
 }
 
 /// A log of a step.
@@ -187,6 +191,8 @@ fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildR
             text: row.get::<_, Json<_>>(5)?.0,
             working_since: row.get::<_, Option<Col<_>>>(6)?.map(|t| t.0),
             logs: Vec::new(),
+            links: row.get::<_, Json<_>>(7)?.0,
+            outcome: row.get::<_, Option<Json<_>>>(8)?.map(|outcome| outcome.0),
         });
     }
     let mut select = conn.prepare_cached(LOGS)?;
@@ -221,7 +227,8 @@ pub(super) const BUILDS_OF_BUILDER: &str = concat!(
 );
 pub(super) const BUILD: &str = concat!(build_columns!(), " WHERE builder = ?1 AND number = ?2");
 pub(super) const STEPS: &str =
-    "SELECT position, name, started_at, finished_at, result, text, working_since
+    "SELECT position, name, started_at, finished_at, result, text, working_since,
+        links, outcome
     FROM step WHERE build = ?1 ORDER BY position";
 pub(super) const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1
     ORDER BY step, position";

@@ -71,10 +71,12 @@ fn prp_10_a_build_for_programs_has_what_is_promised() {
         "steps": [
             {"name": "compile", "result": "success", "text": ["compile", "done"],
              "logs": [{"name": "stdio", "bytes": 20_000, "complete": true}],
+             "links": [], "statistics": {}, "hidden": false,
              "started_at": "2011-03-13T07:06:51.000Z", "finished_at": "2011-03-13T07:06:53.000Z",
              "took": 2.0, "remaining": null},
             {"name": "test", "result": "failure", "text": ["test", "done"],
              "logs": [{"name": "stdio", "bytes": null, "complete": false}],
+             "links": [], "statistics": {}, "hidden": false,
              "started_at": "2011-03-13T07:06:51.000Z", "finished_at": "2011-03-13T07:06:53.000Z",
              "took": 2.0, "remaining": null},
         ],

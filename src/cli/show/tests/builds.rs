@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::model::journal::{BuildFinish, StepFinish, StepStart};
-use crate::model::{Patch, PatchBody};
+use crate::model::{Patch, PatchBody, StepOutcome};
 
 /// A build to be recorded: branch, newest change, whether it is a try, result.
 type Recorded = (&'static str, Option<u64>, bool, Option<Results>);
@@ -83,6 +83,73 @@ fn state_of(builds: &[Recorded]) -> tempfile::TempDir {
         writer.close().await;
     });
     dir
+}
+
+#[test]
+fn links_and_numbers_of_steps_are_shown_and_hidden_steps_are_not() {
+    let dir = state_of(&[("main", None, false, Some(Success))]);
+    let step = |index, name: &str| {
+        Op::StepStarted(StepStart {
+            build: BuildId(1),
+            index,
+            name: name.to_owned(),
+            text: vec!["working".to_owned()],
+            waits: false,
+            at: at(13),
+        })
+    };
+    let end = |index, hidden| {
+        Op::StepFinished(StepFinish {
+            build: BuildId(1),
+            index,
+            result: Success,
+            text: vec![],
+            outcome: Box::new(StepOutcome {
+                statistics: [("warnings-count".to_owned(), (index + 2).into())].into(),
+                hidden,
+                ..StepOutcome::default()
+            }),
+            at: at(14),
+        })
+    };
+    let link = Op::StepLink {
+        build: BuildId(1),
+        index: 1,
+        name: "coverage".to_owned(),
+        url: "https://ci.example.org/7/".to_owned(),
+    };
+    let ops = vec![
+        step(1, "test"),
+        link,
+        end(1, false),
+        step(2, "tidy"),
+        end(2, true),
+    ];
+    let (store, _) = Store::open(dir.path()).unwrap();
+    let writer = store.start(Box::new(|_| {})).unwrap();
+    block_on(async {
+        writer.write(Some(Ticket(2)), ops).await;
+        writer.close().await;
+    });
+    let shown = try_shown(dir.path(), "build quick 0", false).unwrap();
+    let (_, steps) = shown.split_once("  steps\n").unwrap();
+    let (steps, _) = steps.split_once("  how it").unwrap();
+    insta::assert_snapshot!(steps, @"
+    compile  success  2.0 s
+    test     success  1.0 s
+    deploy   not run
+    hidden: tidy
+    links and numbers of steps
+      test  coverage        https://ci.example.org/7/
+      test  warnings-count  3
+    ");
+    let build = lines_of(&dir, "build quick 0 --json").remove(0);
+    let steps = build["steps"].as_array().unwrap();
+    let link = json!({"name": "coverage", "url": "https://ci.example.org/7/"});
+    assert_eq!(steps[1]["links"], json!([link]));
+    assert_eq!(steps[1]["statistics"], json!({"warnings-count": 3}));
+    let hidden: Vec<_> = steps.iter().map(|step| step["hidden"].clone()).collect();
+    assert_eq!(hidden, [false, false, true]);
 }
 
 fn lines_of(dir: &tempfile::TempDir, command: &str) -> Vec<Value> {

@@ -273,6 +273,8 @@ fn on_disk(
             result: None,
             text: Vec::new(),
             logs: Vec::new(),
+            links: Vec::new(),
+            outcome: None,
         }],
         stop_reason: None,
         properties: Properties::new(),

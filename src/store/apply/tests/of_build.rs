@@ -3,12 +3,24 @@
 use rusqlite::StatementStatus;
 
 use super::*;
+use crate::model::StepOutcome;
 use crate::model::journal::{BuildFinish, StepFinish};
 use crate::store::read::{BuildRow, LogRow, StepRow};
 
 #[test]
 fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
+    let link = |name: &str| Op::StepLink {
+        build: BuildId(7),
+        index: 0,
+        name: name.to_owned(),
+        url: format!("https://example.org/{name}"),
+    };
+    let outcome = StepOutcome {
+        statistics: [("warnings".to_owned(), 3_u64.into())].into(),
+        hidden: true,
+        ..StepOutcome::default()
+    };
     apply_all(
         dir.path(),
         &[
@@ -29,12 +41,15 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
                 name: "stdio".to_owned(),
                 size_bytes: 1234,
             },
+            link("docs"),
+            link("docs"),
+            link("cover"),
             Op::StepFinished(StepFinish {
                 build: BuildId(7),
                 index: 0,
                 result: Results::Warnings,
                 text: vec!["compile".to_owned(), "warnings".to_owned()],
-                outcome: Box::default(),
+                outcome: Box::new(outcome.clone()),
                 at: at(320),
             }),
             step_started(7, 1, "test"),
@@ -50,7 +65,15 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
         path: format!("builders/quick/7/0-compile.{name}"),
         size_bytes,
     };
+    let links = ["docs", "docs", "cover"];
+    let links = links.map(|name| (name.to_owned(), format!("https://example.org/{name}")));
     let step = |name: &str, done: Option<i64>, result, text: &[&str], logs| StepRow {
+        links: if done.is_some() {
+            links.to_vec()
+        } else {
+            vec![]
+        },
+        outcome: done.map(|_| outcome.clone()),
         name: name.to_owned(),
         started_at: at(310),
         working_since: done.map(|_| at(315)),
