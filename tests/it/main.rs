@@ -3,6 +3,7 @@
 mod buildslave;
 mod buildslave_program;
 mod command_lines;
+mod features;
 mod hook;
 mod net;
 mod ops;
