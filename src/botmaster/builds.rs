@@ -174,6 +174,7 @@ impl Builds {
             builder: Arc::clone(builder),
             slave: slave.name.clone(),
             requests: attempt.requests.clone(),
+            requested: merging::latest_submission(requests),
             reason: merging::reason(requests),
             properties: sources.properties(),
             stamp,

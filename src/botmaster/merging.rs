@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::{BuilderConfig, Config, SlaveConfig};
-use crate::model::{BuildNumber, BuildRequest, Properties, SourceStamp};
+use crate::model::{BuildNumber, BuildRequest, Properties, SourceStamp, Timestamp};
 
 /// The stamp that serves all of `requests` (SST-06), whatever their priorities.
 pub(super) fn stamp(requests: &[&BuildRequest]) -> Arc<SourceStamp> {
@@ -14,6 +14,12 @@ pub(super) fn stamp(requests: &[&BuildRequest]) -> Arc<SourceStamp> {
     by_age.sort_by_key(|request| request.id);
     let stamps: Vec<_> = by_age.iter().map(|r| Arc::clone(&r.stamp)).collect();
     SourceStamp::merged(&stamps)
+}
+
+/// Time at which the latest of the requests was submitted.
+pub(super) fn latest_submission(requests: &[&BuildRequest]) -> Timestamp {
+    let times = requests.iter().map(|request| request.submitted_at);
+    times.max().unwrap_or(Timestamp(0))
 }
 
 /// Each distinct reason that is not empty, once, in queue order (BRQ-08).

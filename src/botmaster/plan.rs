@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::{BuilderConfig, LogLimits};
 use crate::model::{
-    BuildId, BuildNumber, Effort, Properties, RequestId, Results, SlaveName, SourceStamp,
+    BuildId, BuildNumber, Effort, Properties, RequestId, Results, SlaveName, SourceStamp, Timestamp,
 };
 
 /// All that a build needs to run, fixed at its start: later reconfigurations do not touch it
@@ -24,6 +24,8 @@ pub struct BuildPlan {
     pub slave: SlaveName,
     /// The requests it answers for.
     pub requests: Vec<RequestId>,
+    /// Time at which the latest of the requests was submitted.
+    pub requested: Timestamp,
     /// What to build, merged.
     pub stamp: Arc<SourceStamp>,
     /// Why.

@@ -148,9 +148,10 @@ impl Stage {
             let asked = args.clone();
             let args = match args {
                 CommandArgs::Shell(args) => (**args).clone(),
-                CommandArgs::Stat(_) | CommandArgs::Rmdir(_) | CommandArgs::DownloadFile(_) => {
-                    ShellArgs::words([], "")
-                }
+                CommandArgs::Stat(_)
+                | CommandArgs::Rmdir(_)
+                | CommandArgs::Cpdir(_)
+                | CommandArgs::DownloadFile(_) => ShellArgs::words([], ""),
             };
             let (events_sender, events) = mpsc::channel(4);
             let (interrupt, interrupts) = mpsc::unbounded_channel();
@@ -385,6 +386,7 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
         builder: Arc::new(builder),
         slave: "s1".into(),
         requests: Vec::new(),
+        requested: Timestamp(0),
         stamp: Arc::default(),
         reason: "test".to_owned(),
         properties: Properties::new(),

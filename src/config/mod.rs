@@ -74,7 +74,10 @@ pub use slaves::{
     CommandInstance, DockerInstance, InstanceKind, LatentConfig, MasterAddress, RemoteConfig,
     SlaveConfig, SlaveKind,
 };
-pub use steps::{CommandWords, GitMode, GitStepConfig, ShellStepConfig, StepConfig, StepKind};
+pub use steps::{
+    CommandWords, GitStepConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings,
+    StepConfig, StepKind,
+};
 pub use template::{Otherwise, SourceAttribute, Template, TemplatePart};
 pub use toplevel::Config;
 

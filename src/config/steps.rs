@@ -4,6 +4,7 @@
 mod git;
 mod kind;
 pub(in crate::config) mod shell;
+mod source;
 
 use serde::Serialize;
 
@@ -13,8 +14,9 @@ use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
 use super::template::Template;
 
-pub use self::git::{GitMode, GitStepConfig};
+pub use self::git::GitStepConfig;
 pub use self::shell::{CommandWords, ShellStepConfig};
+pub use self::source::{SourceMethod, SourceMode, SourceSettings};
 
 /// A step: what all kinds have (STP-01), and its kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -111,16 +113,9 @@ static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "Git",
-            keys: &[git::KEYS],
+            keys: &[git::KEYS, source::KEYS],
         },
-        usual: || StepConfig {
-            name: "git".to_owned(),
-            halt_on_failure: true,
-            description: Some(vec![Template::literal("updating")]),
-            description_done: Some(vec![Template::literal("update")]),
-            kind: StepKind::Git(Box::default()),
-            ..StepConfig::default()
-        },
+        usual: || source_step("git", StepKind::Git(Box::default())),
     },
 ];
 
@@ -131,6 +126,18 @@ fn shell_command(name: &str, words: &[&str], doing: &str) -> StepConfig {
         description: Some(vec![Template::literal(doing)]),
         description_done: Some(vec![Template::literal(name)]),
         kind: StepKind::Shell(Box::new(ShellStepConfig::of_words(words))),
+        ..StepConfig::default()
+    }
+}
+
+/// A step that obtains the source.
+fn source_step(name: &str, kind: StepKind) -> StepConfig {
+    StepConfig {
+        name: name.to_owned(),
+        halt_on_failure: true,
+        description: Some(vec![Template::literal("updating")]),
+        description_done: Some(vec![Template::literal("update")]),
+        kind,
         ..StepConfig::default()
     }
 }
@@ -229,6 +236,15 @@ impl StepConfig {
         self.kind.settings().takes_source()
     }
 
+    /// Adds the codebase to the name and to the texts, unless they have a suffix of their own.
+    fn tell_codebase(&mut self, codebase: Option<&str>) {
+        if let Some(codebase) = codebase {
+            self.name = format!("{} {codebase}", self.name);
+            let suffix = || vec![Template::literal(codebase)];
+            self.description_suffix.get_or_insert_with(suffix);
+        }
+    }
+
     /// The kind of the step, and the program that it runs on a slave, unless the user has to name
     /// that or says where to look for it.
     pub(super) fn program(&self) -> Option<(&'static str, &'static str)> {
@@ -249,7 +265,8 @@ pub(super) fn read_step<'a>(
     let name = kind.shape.name;
     table.label = format!("step {number} ({name}) of factory `{factory}`").into();
     let mut step = (kind.usual)();
-    table.set("name", &mut step.name, |v| v.name().map(str::to_owned));
+    let mut own_name = None;
+    table.set_some("name", &mut own_name, |v| v.name().map(str::to_owned));
     step.locks = locks.read_uses(&mut table, &User::Step(factory, before));
     for (key, flag) in [
         ("halt_on_failure", &mut step.halt_on_failure),
@@ -270,6 +287,11 @@ pub(super) fn read_step<'a>(
         table.set_some(key, text, templates);
     }
     step.kind.read(&mut table);
+    let codebase = step.kind.settings().codebase().map(str::to_owned);
+    step.tell_codebase(codebase.as_deref());
+    if let Some(name) = own_name {
+        step.name = name;
+    }
     table.finish();
     Some(step)
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::pb::{Luid, Value};
 
-use super::files::{DownloadArgs, RmdirArgs, StatArgs};
+use super::files::{CpdirArgs, DownloadArgs, RmdirArgs, StatArgs};
 use super::{ShellArgs, SlaveInfo};
 
 /// Arguments of a remote command, before they are spelled for a slave.
@@ -16,6 +16,8 @@ pub enum CommandArgs {
     Stat(StatArgs),
     /// `rmdir`: removes a directory with all that is in it, or a file.
     Rmdir(RmdirArgs),
+    /// `cpdir`: copies a directory.
+    Cpdir(CpdirArgs),
     /// `downloadFile`: writes a file on the slave.
     DownloadFile(DownloadArgs),
 }
@@ -29,6 +31,7 @@ impl CommandArgs {
             Self::Shell(_) => "shell",
             Self::Stat(args) => args.name(slave),
             Self::Rmdir(args) => args.name(slave),
+            Self::Cpdir(args) => args.name(slave),
             Self::DownloadFile(_) => "downloadFile",
         }
     }
@@ -41,6 +44,7 @@ impl CommandArgs {
             Self::Shell(args) => args.to_value(slave),
             Self::Stat(args) => args.to_value(slave),
             Self::Rmdir(args) => args.to_value(slave),
+            Self::Cpdir(args) => args.to_value(slave),
             Self::DownloadFile(args) => args.to_value(slave, reader),
         }
     }
@@ -50,7 +54,7 @@ impl CommandArgs {
     pub const fn content(&self) -> Option<&Bytes> {
         match self {
             Self::DownloadFile(args) => Some(&args.content),
-            Self::Shell(_) | Self::Stat(_) | Self::Rmdir(_) => None,
+            Self::Shell(_) | Self::Stat(_) | Self::Rmdir(_) | Self::Cpdir(_) => None,
         }
     }
 }

@@ -68,6 +68,46 @@ impl RmdirArgs {
     }
 }
 
+/// Arguments of `cpdir`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CpdirArgs {
+    /// The directory, below the builder's directory or absolute.
+    pub from: String,
+    /// The copy, which does not exist yet.
+    pub to: String,
+    /// Seconds without output after which the command is killed.
+    pub timeout: Option<f64>,
+    /// Whether the log shows the environment.
+    pub log_environ: bool,
+}
+
+impl CpdirArgs {
+    pub(super) fn name(&self, slave: &SlaveInfo) -> &'static str {
+        has(slave, "cpdir").unwrap_or("shell")
+    }
+
+    pub(super) fn to_value(&self, slave: &SlaveInfo) -> Value {
+        if has(slave, "cpdir").is_none() {
+            let args = ShellArgs {
+                timeout: self.timeout,
+                log_environ: self.log_environ,
+                ..ShellArgs::words(["cp", "-R", "-P", "-p", &self.from, &self.to], ".")
+            };
+            return args.to_value(slave);
+        }
+        let style = slave.style;
+        Value::Dict(vec![
+            (style.value("fromdir"), style.value(&self.from)),
+            (style.value("todir"), style.value(&self.to)),
+            (
+                style.value("timeout"),
+                self.timeout.map_or(Value::None, Value::Float),
+            ),
+            (style.value("logEnviron"), Value::Bool(self.log_environ)),
+        ])
+    }
+}
+
 /// Arguments of `downloadFile`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DownloadArgs {

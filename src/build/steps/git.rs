@@ -1,410 +1,255 @@
-//! `Git`: the sources of a build, from a git repository (section 21).
+//! `Git`: the source of a build from a git repository (section 21), for git 1.7.5 or newer.
 //!
-//! The master drives it with ordinary commands, so that it works on slaves of every kind that have
-//! `git`, from 1.7.5 on.
-//!
-//! Invariants: texts that come from outside (branch, revision, directory of the patch) never reach
-//! `git` as an option or leave the work directory; a command on the tree never reaches another
-//! repository that the work directory lies in; a tree is marked as patched before the patch touches
-//! it, and the mark is removed only after the tree was cleaned (SRC-05); no command waits for a
-//! person. What the log says of a command is what the slave said.
+//! Invariant: a command on the tree never affects another repository that contains the work
+//! directory.
 
 mod prompts;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use serde_json::{Value as Json, json};
-
-use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
+use super::shell::{Unrenderable, put_in};
+use super::source::{
+    self, DAMAGED, Env, FromChanges, Outcome, Part, Reply, SILENT, System, Untracked, Wanted,
+    Workspace, git_env, words,
+};
 use crate::build::command::Report;
-use crate::build::control::Paused;
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
 use crate::config::GitStepConfig;
-use crate::model::{Patch, Results};
-use crate::protocol::files::{DownloadArgs, RmdirArgs, StatArgs};
-use crate::protocol::{CommandArgs, DefaultVariable, ShellArgs, ShellCommand};
-use crate::vc::git::{Answer, Version, is_whole_hash};
-use crate::vc::patch::{self, PatchJob};
+use crate::vc::git::{self, Answer, History, Version, is_whole_hash};
+use crate::vc::patch;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepConfig) -> Performed {
-    let (job, doing, done) = match prepare(step, config) {
-        Ok(prepared) => prepared,
-        Err(problem) => return Performed::Raised(format!("step '{}': {problem}\n", step.name)),
-    };
-    step.begin(doing, done, &[STDIO]).await;
-    if !config.log_environ {
-        step.logs.note(ENVIRONMENT_HIDDEN.to_owned()).await;
-    }
-    let mut git = Git {
-        step,
-        config,
-        job,
-        version: Version::default(),
-        quiet: Vec::new(),
-        answer: None,
-    };
-    match git.run().await {
-        Ok(()) => Performed::Ended {
-            result: Results::Success,
-            detail: Vec::new(),
-        },
-        Err(ended) => ended,
-    }
+    let make = |step: &StepRun<'_>, wanted| Git::new(step, config, wanted);
+    source::run(step, &config.source, FromChanges::Last, make).await
 }
 
-/// What is to be done, with the properties put in.
-struct Job {
+/// A checkout of a git repository.
+struct Git<'c> {
+    config: &'c GitStepConfig,
     repourl: String,
-    branch: Option<String>,
-    /// Whether the branch is a tag, as the server has said.
+    wanted: Wanted,
+    /// Whether the branch is a tag, according to the server.
     is_tag: bool,
-    revision: Option<String>,
-    workdir: String,
-    env: Vec<(String, Option<String>)>,
-    timeout: Option<f64>,
+    /// Version of git on the slave.
+    version: Version,
+    /// What the server has answered in this attempt.
+    answer: Option<Answer>,
+    /// Whether the failure was the failure of a submodule.
+    has_bad_submodule: bool,
 }
 
-impl Job {
-    /// What the branch is called in the repository; the first that is there counts. A tag never
+/// The repository of a command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place {
+    /// The tree in the work directory, and no other repository.
+    Tree,
+    /// The work directory, which becomes a tree.
+    New,
+    /// None. Relative addresses start in the work directory.
+    Outside,
+    /// None, and no particular directory.
+    Anywhere,
+}
+
+impl<'c> Git<'c> {
+    fn new(
+        step: &StepRun<'_>,
+        config: &'c GitStepConfig,
+        wanted: Wanted,
+    ) -> Result<Self, Unrenderable> {
+        Ok(Self {
+            config,
+            repourl: put_in(&config.repourl, step.values(), "repourl")?,
+            wanted,
+            is_tag: false,
+            version: Version::default(),
+            answer: None,
+            has_bad_submodule: false,
+        })
+    }
+
+    /// The possible names of the branch in the repository, in order of preference. A tag never
     /// hides a branch.
     fn references(&self) -> Vec<String> {
-        match self.branch.as_deref() {
+        match self.wanted.branch.as_deref() {
             None | Some("HEAD") => vec!["HEAD".to_owned()],
             Some(full) if full.starts_with("refs/") => vec![full.to_owned()],
             Some(name) => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
         }
     }
 
-    /// The branch that is checked out in the tree; absent where what is built is none.
+    /// The branch that is checked out in the tree; absent if the source is not a branch.
     fn branch_to_switch_to(&self) -> Option<String> {
         let references = self.references();
         let name = references.first()?.strip_prefix("refs/heads/")?;
         (!self.is_tag).then(|| name.to_owned())
     }
-}
-
-type Texts = Vec<String>;
-
-fn prepare(
-    step: &StepRun<'_>,
-    config: &GitStepConfig,
-) -> Result<(Job, Texts, Texts), Unrenderable> {
-    let values = step.values();
-    let plan = &step.around.plan;
-    let stamp = (!config.always_use_latest).then_some(&*plan.stamp);
-    let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let branch = match (
-        stamp.and_then(|s| own(s.branch.as_deref()?)),
-        &config.branch,
-    ) {
-        (None, Some(default)) => own(&put_in(default, values, "branch")?),
-        (branch, _) => branch,
-    };
-    let job = Job {
-        repourl: put_in(&config.repourl, values, "repourl")?,
-        branch,
-        is_tag: false,
-        revision: stamp.and_then(|s| own(s.revision_to_build()?)),
-        workdir: put_in(&config.workdir, values, "workdir")?,
-        env: merged_env(&plan.builder.env, &config.env, values)?,
-        timeout: config.timeout.as_ref().map(Duration::as_secs_f64),
-    };
-    let command = ShellCommand::Line("git".to_owned());
-    let doing = describe(step.config, &command, false, values)?;
-    let done = describe(step.config, &command, true, values)?;
-    Ok((job, doing, done))
-}
-
-/// A step that runs. Its functions answer with an error as soon as the step has ended.
-struct Git<'s, 'a> {
-    step: &'s mut StepRun<'a>,
-    config: &'s GitStepConfig,
-    job: Job,
-    /// Of the slave's git.
-    version: Version,
-    /// Keep git from waiting for a person.
-    quiet: Vec<DefaultVariable>,
-    /// What the server has said in this attempt.
-    answer: Option<Answer>,
-}
-
-/// What a command of git is about.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place {
-    /// The tree in the work directory, and no other repository.
-    Tree,
-    /// The work directory, which is to become a tree.
-    New,
-    /// No repository; the work directory is where relative addresses begin.
-    Outside,
-    /// No repository and no particular directory.
-    Anywhere,
-}
-
-impl Git<'_, '_> {
-    async fn run(&mut self) -> Result<(), Performed> {
-        let plan = &self.step.around.plan;
-        let patch = plan.stamp.patch.as_ref();
-        let patch = patch.filter(|_| !self.config.always_use_latest);
-        let has_patch = patch.is_some();
-        let patch = match patch {
-            Some(patch) => self.prepare(patch).await?,
-            None => None,
-        };
-        if let Some(problem) = improper(&self.job) {
-            return Err(self.refuse(&problem).await);
-        }
-        self.look_around().await?;
-        self.obtain().await?;
-        self.tell_revision().await?;
-        if let Some(patch) = patch {
-            self.apply(&patch).await?;
-            // The patch may have moved them.
-            if !self.update_submodules().await? {
-                let problem = "the submodules that the patch asks for cannot be had";
-                return Err(self.refuse(problem).await);
-            }
-        }
-        self.step.has_patched = has_patch;
-        Ok(())
-    }
-
-    /// Puts the diff into a log and finds out how it is applied. The diff is dropped from memory,
-    /// since the checkout may take long.
-    async fn prepare(&mut self, patch: &Patch) -> Result<Option<PatchJob>, Performed> {
-        let diff = self.diff(patch).await?;
-        self.step.logs.add("patch", diff.clone()).await;
-        match PatchJob::new(patch, &diff) {
-            Ok(job) => Ok(job),
-            Err(problem) => Err(self.refuse(&problem).await),
-        }
-    }
-
-    async fn diff(&self, patch: &Patch) -> Result<Bytes, Performed> {
-        let diff = self.step.around.journal.diff(patch).await;
-        diff.map_err(|problem| Performed::Raised(format!("{problem}\n")))
-    }
-
-    /// The revision that is asked for, in the work directory (SRC-07).
-    async fn obtain(&mut self) -> Result<(), Performed> {
-        let (delay, mut tries_left) = self.config.retry.unwrap_or((Duration::ZERO, 0));
-        while !self.check_out().await? {
-            if tries_left == 0 {
-                return Err(FAILED);
-            }
-            tries_left -= 1;
-            let seconds = delay.as_secs_f64();
-            let note = format!("\nthe checkout failed, and is tried again in {seconds} s\n");
-            self.step.logs.note(note).await;
-            match self.step.controls.pause(delay).await {
-                Paused::Over => {}
-                Paused::Stopped(reason) => {
-                    self.step.interrupted = Some(reason);
-                    return Err(FAILED);
-                }
-                Paused::SlaveLost => return Err(Performed::SlaveLost),
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets the properties for the revision that was checked out (SRC-03).
-    async fn tell_revision(&mut self) -> Result<(), Performed> {
-        let report = self.ask_git(Place::Tree, &["rev-parse", "HEAD"]).await?;
-        let got = String::from_utf8_lossy(&report.output).trim().to_owned();
-        if report.rc != Some(0) || !is_whole_hash(&got) {
-            return Err(self.refuse("git does not tell which revision it is").await);
-        }
-        let (properties, codebase) = (
-            &*self.step.properties,
-            &self.step.around.plan.stamp.codebase,
-        );
-        let value = if codebase.is_empty() {
-            json!(got)
-        } else {
-            let mut all = match properties.get("got_revision") {
-                Some(Json::Object(all)) => all.clone(),
-                Some(_) | None => serde_json::Map::new(),
-            };
-            all.insert(codebase.clone(), json!(got));
-            Json::Object(all)
-        };
-        self.step.set_property("got_revision", value);
-        let is_unset = match self.step.properties.get("revision") {
-            None | Some(Json::Null) => true,
-            Some(value) => value.as_str() == Some(""),
-        };
-        if let (true, Some(revision)) = (is_unset, &self.job.revision) {
-            self.step.set_property("revision", revision.as_str());
-        }
-        Ok(())
-    }
-
-    /// Marks the tree, and applies the patch to it (SRC-05).
-    async fn apply(&mut self, patch: &PatchJob) -> Result<(), Performed> {
-        let mark = Bytes::from_static(b"patched\n");
-        self.write(patch::MARK, mark).await?;
-        if let Some(of) = &self.step.around.plan.stamp.patch {
-            let diff = self.diff(of).await?;
-            self.write(&patch.file, diff).await?;
-        }
-        let dir = match &patch.dir {
-            Some(dir) => format!("{}/{dir}", self.job.workdir),
-            None => self.job.workdir.clone(),
-        };
-        let words: Vec<&str> = patch.command.iter().map(String::as_str).collect();
-        let args = self.shell(&words, &dir, self.env_in(Place::Tree));
-        if self.run_command(&args).await?.rc != Some(0) {
-            return Err(self.refuse("the patch cannot be applied").await);
-        }
-        self.remove(Some(&patch.file)).await
-    }
-
-    /// Whether there is something of this name in the work directory.
-    async fn exists(&mut self, name: &str) -> Result<bool, Performed> {
-        let file = format!("{}/{name}", self.job.workdir);
-        let args = CommandArgs::Stat(StatArgs { file });
-        Ok(self.run_command(&args).await?.rc == Some(0))
-    }
-
-    /// Removes something in the work directory, or all of it.
-    async fn remove(&mut self, name: Option<&str>) -> Result<(), Performed> {
-        let workdir = &self.job.workdir;
-        let dir = name.map_or_else(|| workdir.clone(), |name| format!("{workdir}/{name}"));
-        let args = CommandArgs::Rmdir(RmdirArgs {
-            dir: dir.clone(),
-            timeout: self.job.timeout,
-            log_environ: self.config.log_environ,
-        });
-        if self.run_command(&args).await?.rc != Some(0) {
-            return Err(self.refuse(&format!("{dir} cannot be removed")).await);
-        }
-        Ok(())
-    }
-
-    /// Writes a file in the work directory.
-    async fn write(&mut self, name: &str, content: Bytes) -> Result<(), Performed> {
-        let args = CommandArgs::DownloadFile(DownloadArgs {
-            dest: name.to_owned(),
-            workdir: self.job.workdir.clone(),
-            content,
-        });
-        if self.run_command(&args).await?.rc != Some(0) {
-            return Err(self.refuse(&format!("{name} cannot be written")).await);
-        }
-        Ok(())
-    }
 
     /// Whether a command of git succeeds.
-    async fn git(&mut self, place: Place, words: &[&str]) -> Result<bool, Performed> {
-        Ok(self.ask_git(place, words).await?.rc == Some(0))
+    async fn git(&self, at: &mut Workspace<'_, '_>, place: Place, words: &[&str]) -> Part<bool> {
+        Ok(self.ask_git(at, place, words).await?.rc == Some(0))
     }
 
     /// Runs a command of git.
-    async fn ask_git(&mut self, place: Place, words: &[&str]) -> Result<Report, Performed> {
-        let workdir = match place {
-            Place::Anywhere => ".",
-            Place::Tree | Place::New | Place::Outside => &self.job.workdir,
-        };
-        let words = [&["git"], words].concat();
-        let args = self.shell(&words, workdir, self.env_in(place));
-        self.run_command(&args).await
-    }
-
-    /// The environment of a command. What the slave's own has about repositories, perhaps because
-    /// the slave was started by a hook of git, does not count.
-    fn env_in(&self, place: Place) -> Vec<(String, Option<String>)> {
-        let (repository, files) = match place {
-            Place::Tree => (Some(".git"), Some(".")),
-            Place::New => (None, None),
-            Place::Outside | Place::Anywhere => (Some(NO_REPOSITORY), None),
-        };
-        let mut env = self.job.env.clone();
-        for (name, value) in [
-            ("GIT_DIR", repository),
-            ("GIT_WORK_TREE", files),
-            ("GIT_INDEX_FILE", None),
-            ("GIT_OBJECT_DIRECTORY", None),
-        ] {
-            if !env.iter().any(|(known, _)| known == name) {
-                env.push((name.to_owned(), value.map(str::to_owned)));
-            }
-        }
-        env
-    }
-
-    fn shell(
+    async fn ask_git(
         &self,
-        words: &[&str],
-        workdir: &str,
-        env: Vec<(String, Option<String>)>,
-    ) -> CommandArgs {
-        CommandArgs::Shell(Box::new(ShellArgs {
-            env,
-            default_env: self.quiet.clone(),
-            timeout: self.job.timeout,
-            // On a terminal it would ask.
-            use_pty: Some(false),
-            log_environ: self.config.log_environ,
-            ..ShellArgs::words(words.iter().copied(), workdir)
-        }))
-    }
-
-    /// Runs a command; an interrupt during it is the end of the step.
-    async fn run_command(&mut self, args: &CommandArgs) -> Result<Report, Performed> {
-        let report = self.step.complete(args).await?;
-        if self.step.interrupted.is_some() {
-            return Err(FAILED);
-        }
-        Ok(report)
-    }
-
-    /// Fails the step, saying why.
-    async fn refuse(&mut self, problem: &str) -> Performed {
-        self.note(problem).await;
-        FAILED
-    }
-
-    /// Says something in the step's log.
-    async fn note(&mut self, text: &str) {
-        self.step.logs.note(format!("\n{text}\n")).await;
+        at: &mut Workspace<'_, '_>,
+        place: Place,
+        arguments: &[&str],
+    ) -> Part<Report> {
+        let workdir = match place {
+            Place::Anywhere => ".".to_owned(),
+            Place::Tree | Place::New | Place::Outside => at.workdir.clone(),
+        };
+        let words = words(["git"].iter().chain(arguments).copied());
+        let env = env_in(at.env.clone(), place);
+        at.run_in(words, workdir, env, None).await
     }
 }
 
-const FAILED: Performed = Performed::Ended {
-    result: Results::Failure,
-    detail: Vec::new(),
-};
+/// The environment of a command.
+fn env_in(env: Env, place: Place) -> Env {
+    match place {
+        Place::Tree => git_env(env, Some(".git"), Some(".")),
+        Place::New => git_env(env, None, None),
+        Place::Outside | Place::Anywhere => git_env(env, Some(NO_REPOSITORY), None),
+    }
+}
 
 /// Names a repository that does not exist.
 const NO_REPOSITORY: &str = ".buildbot-no-repository";
 
-/// What is wrong with the names in a job. They come from people's changes and must not be taken for
-/// options of git.
-fn improper(job: &Job) -> Option<String> {
-    let odd = |c: char| c.is_control() || c.is_whitespace();
-    let no_branch = |b: &str| b.starts_with(['-', '+']) || b.contains("..");
-    let never_in_branches = [':', '^', '~', '?', '*', '[', '\\'];
-    if job.repourl.is_empty() || job.repourl.starts_with('-') || job.repourl.contains('\0') {
-        return Some(format!(
-            "{:?} is not an address of a repository",
-            job.repourl
-        ));
+const fn untracked(files: Untracked) -> git::Untracked {
+    match files {
+        Untracked::All => git::Untracked::All,
+        Untracked::NotIgnored => git::Untracked::NotIgnored,
     }
-    let branch = job.branch.as_deref();
-    if let Some(b) =
-        branch.filter(|b| no_branch(b) || b.contains(odd) || b.contains(never_in_branches))
-    {
-        return Some(format!("{b:?} is not a branch name"));
+}
+
+impl System for Git<'_> {
+    const NAME: &'static str = "git";
+    const MARK: &'static str = ".git";
+
+    fn improper(&self) -> Option<String> {
+        let odd = |c: char| c.is_control() || c.is_whitespace();
+        let never_in_branches = [':', '^', '~', '?', '*', '[', '\\'];
+        let is_bad = |b: &&str| {
+            b.starts_with('+')
+                || b.contains("..")
+                || b.contains(odd)
+                || b.contains(never_in_branches)
+        };
+        if let Some(branch) = self.wanted.branch.as_deref().filter(is_bad) {
+            return Some(format!("{branch:?} is not a branch name"));
+        }
+        source::improper(&self.wanted, &self.repourl)
     }
-    let revision = job.revision.as_deref();
-    if let Some(r) = revision.filter(|r| r.starts_with('-') || r.contains(odd)) {
-        return Some(format!("{r:?} is not a revision"));
+
+    /// Also finds out what would make git wait for a person.
+    async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {
+        let report = self.ask_git(at, Place::Anywhere, &["--version"]).await?;
+        if report.rc != Some(0) {
+            return Err(at.refuse("git cannot be run on this slave").await);
+        }
+        self.version = Version::read(&String::from_utf8_lossy(&report.output));
+        let mut configured = String::new();
+        if self.config.submodules || git::may_ask(&self.repourl) {
+            let words = ["config", "--get-regexp", git::ASKING_SETTINGS];
+            let report = self.ask_git(at, Place::Anywhere, &words).await?;
+            configured = String::from_utf8_lossy(&report.output).into_owned();
+        }
+        at.default_env = prompts::quiet(&configured);
+        Ok(())
     }
-    None
+
+    fn begin(&mut self) {
+        self.answer = None;
+        self.has_bad_submodule = false;
+    }
+
+    async fn clean(&mut self, at: &mut Workspace<'_, '_>, files: Untracked) -> Part<bool> {
+        let words = git::clean(untracked(files), patch::MARK);
+        self.git(at, Place::Tree, &words).await
+    }
+
+    async fn bring(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
+        self.update(at).await
+    }
+
+    async fn clean_rest(&mut self, at: &mut Workspace<'_, '_>, files: Untracked) -> Part<bool> {
+        if !self.config.submodules {
+            return Ok(true);
+        }
+        let words = git::clean_submodules(untracked(files));
+        let words = words.each_ref().map(String::as_str);
+        self.git(at, Place::Tree, &words).await
+    }
+
+    async fn check_out(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
+        let history = if self.config.shallow {
+            History::Latest
+        } else {
+            History::AsBefore
+        };
+        let words = git::clone(self.version, &self.repourl, history);
+        if !self.git(at, Place::New, &words).await? {
+            return Ok(Outcome::Failed);
+        }
+        self.update(at).await
+    }
+
+    async fn ask(&mut self, at: &mut Workspace<'_, '_>) -> Part<Reply> {
+        Ok(match self.ask_server(at).await? {
+            Answer::Silent => Reply::Silent,
+            Answer::Lacks => Reply::Lacks,
+            Answer::Has(_) => Reply::Has,
+        })
+    }
+
+    async fn is_to_blame(&mut self, at: &mut Workspace<'_, '_>, outcome: Outcome) -> Part<bool> {
+        if self.ask_server(at).await? == Answer::Silent {
+            at.note(SILENT).await;
+            return Ok(false);
+        }
+        if outcome == Outcome::Missing {
+            let words = git::check(self.version);
+            if self.git(at, Place::Tree, &words).await? {
+                at.note(&self.missing()).await;
+                return Ok(false);
+            }
+        }
+        if self.has_bad_submodule
+            && let Some(silent) = self.silent_submodule(at).await?
+        {
+            let problem =
+                format!("the repository {silent} of a submodule does not answer; the tree stays");
+            at.note(&format!("{problem} as it is")).await;
+            return Ok(false);
+        }
+        at.note(DAMAGED).await;
+        Ok(true)
+    }
+
+    fn missing(&self) -> String {
+        source::missing(&self.wanted)
+    }
+
+    async fn revision(&mut self, at: &mut Workspace<'_, '_>) -> Part<Option<String>> {
+        let report = self
+            .ask_git(at, Place::Tree, &["rev-parse", "HEAD"])
+            .await?;
+        let got = String::from_utf8_lossy(&report.output).trim().to_owned();
+        Ok((report.rc == Some(0) && is_whole_hash(&got)).then_some(got))
+    }
+
+    /// The patch may have moved submodules.
+    async fn after_patch(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {
+        if self.update_submodules(at).await? {
+            return Ok(());
+        }
+        let problem = "the submodules that the patch asks for cannot be had";
+        Err(at.refuse(problem).await)
+    }
 }

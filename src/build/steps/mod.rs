@@ -2,6 +2,7 @@
 
 mod git;
 mod shell;
+mod source;
 
 use super::step::{Performed, StepRun};
 use crate::config::StepKind;

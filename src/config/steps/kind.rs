@@ -9,6 +9,11 @@ pub(super) trait StepSettings {
         false
     }
 
+    /// The codebase of a source step, if it names one.
+    fn codebase(&self) -> Option<&str> {
+        None
+    }
+
     /// The kind of the step, and the program that it runs on a slave, unless the user has to name
     /// that or says where to look for it.
     fn program(&self) -> Option<(&'static str, &'static str)> {

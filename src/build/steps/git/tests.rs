@@ -9,16 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::*;
 use crate::botmaster::BuildOutcome;
 use crate::build::testing::{Played, Stage, play, step_config, template};
-use crate::config::GitMode;
+use crate::config::{SourceMethod, SourceMode, SourceSettings};
 use crate::config::{StepConfig, StepKind};
+use crate::model::Results;
 use crate::model::{Patch, PatchBody, SourceStamp};
 use crate::protocol::Update;
 use crate::protocol::Word;
+use crate::protocol::{CommandArgs, ShellCommand};
 
 const HEAD: &str = "0123456789012345678901234567890123456789";
 const URL: &str = "https://example.org/p.git";
@@ -26,10 +29,20 @@ const URL: &str = "https://example.org/p.git";
 fn git_config() -> GitStepConfig {
     GitStepConfig {
         repourl: template(URL),
-        timeout: None,
-        log_environ: true,
+        source: SourceSettings {
+            timeout: None,
+            log_environ: true,
+            ..SourceSettings::default()
+        },
         ..GitStepConfig::default()
     }
+}
+
+/// The configuration with other settings of all source steps.
+fn git_with(change: impl FnOnce(&mut SourceSettings)) -> GitStepConfig {
+    let mut config = git_config();
+    change(&mut config.source);
+    config
 }
 
 fn step_of(config: GitStepConfig) -> StepConfig {
@@ -85,6 +98,7 @@ fn shown(args: &CommandArgs) -> String {
             format!("{}$ {}", shell.workdir, words.join(" "))
         }
         CommandArgs::Stat(stat) => format!("stat {}", stat.file),
+        CommandArgs::Cpdir(copy) => format!("cpdir {} {}", copy.from, copy.to),
         CommandArgs::Rmdir(rmdir) => format!("rmdir {}", rmdir.dir),
         CommandArgs::DownloadFile(file) => format!("write {}/{}", file.workdir, file.dest),
     }
@@ -215,20 +229,17 @@ async fn a_first_build_clones_and_tells_the_revision() {
 #[tokio::test(start_paused = true)]
 async fn src_04_each_mode_treats_a_tree_in_its_own_way() {
     for (mode, clean) in [
-        (GitMode::Incremental, None),
+        (SourceMode::Incremental, None),
         (
-            GitMode::Fresh,
+            SourceMode::Full(SourceMethod::Fresh),
             Some("build$ git clean -f -f -d -x -e .buildbot-patched"),
         ),
         (
-            GitMode::Clean,
+            SourceMode::Full(SourceMethod::Clean),
             Some("build$ git clean -f -f -d -e .buildbot-patched"),
         ),
     ] {
-        let config = GitStepConfig {
-            mode,
-            ..git_config()
-        };
+        let config = git_with(|source| source.mode = mode);
         let (outcome, commands, _) =
             played(&mut stage(config, SourceStamp::default()), &[NOT_PATCHED]).await;
         assert_eq!(outcome.result, Results::Success);
@@ -238,13 +249,50 @@ async fn src_04_each_mode_treats_a_tree_in_its_own_way() {
         expected.extend([fetch.as_str(), CHECKOUT, REV_PARSE, "after"]);
         assert_eq!(commands, expected, "{mode:?}");
     }
-    let mode = GitMode::Clobber;
-    let config = GitStepConfig {
-        mode,
-        ..git_config()
-    };
+    let mode = SourceMode::Full(SourceMethod::Clobber);
+    let config = git_with(|source| source.mode = mode);
     let (_, commands, _) = played(&mut stage(config, SourceStamp::default()), &[]).await;
     assert_eq!(commands[..3], cloned());
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_04_a_tree_beside_the_work_directory_is_copied_or_exported() {
+    for (method, last) in [
+        (SourceMethod::Copy, None),
+        (SourceMethod::Export, Some("rmdir build/.git")),
+    ] {
+        let config = git_with(|source| source.mode = SourceMode::Full(method));
+        let failing = [("stat source/.buildbot-patched", 1)];
+        let mut stage = stage(config, patched(None));
+        let (outcome, commands, _) = played(&mut stage, &failing).await;
+        assert_eq!(outcome.result, Results::Success);
+        assert_eq!(commands[0], "stat source/.git");
+        let mut expected = vec![
+            "source$ git rev-parse HEAD",
+            "rmdir build",
+            "cpdir source build",
+        ];
+        expected.extend(last);
+        expected.push("write build/.buildbot-patched");
+        assert_eq!(commands[4..4 + expected.len()], expected, "{method:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stp_49_a_step_follows_the_source_of_its_codebase() {
+    let stamp = || SourceStamp {
+        branch: Some("rel".to_owned()),
+        codebase: "lib".to_owned(),
+        ..SourceStamp::default()
+    };
+    for (codebase, branch) in [("lib", "refs/heads/rel"), ("app", "HEAD")] {
+        let config = git_with(|source| source.codebase = Some(codebase.to_owned()));
+        let mut stage = stage(config, stamp());
+        let (outcome, commands, _) = played(&mut stage, &[NOT_PATCHED]).await;
+        assert_eq!(commands[2], fetch(branch));
+        let got = outcome.properties.get("got_revision");
+        assert_eq!(got, Some(&json!({ codebase: HEAD })));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,11 +320,10 @@ async fn src_01_the_stamp_says_branch_and_revision() {
             "FETCH_HEAD",
         ),
     ] {
-        let config = GitStepConfig {
-            branch: Some(template("main")),
-            always_use_latest: latest,
-            ..git_config()
-        };
+        let config = git_with(|source| {
+            source.branch = Some(template("main"));
+            source.always_use_latest = latest;
+        });
         let mut stage = stage(config, stamp);
         let mut builder = (*stage.plan.builder).clone();
         builder.ignore_patch = true;
@@ -337,10 +384,7 @@ async fn submodules_are_updated_again_after_the_patch() {
 #[tokio::test(start_paused = true)]
 async fn a_patch_that_no_step_applies_is_an_exception() {
     // Known from the factory: no step runs.
-    let latest = GitStepConfig {
-        always_use_latest: true,
-        ..git_config()
-    };
+    let latest = git_with(|source| source.always_use_latest = true);
     for steps in [vec![step_config("test")], vec![step_of(latest)]] {
         let mut stage = Stage::new(steps);
         stage.plan.stamp = Arc::new(patched(None));
@@ -423,10 +467,7 @@ async fn src_05_a_tree_that_was_patched_is_cleaned_before_its_next_use() {
 
 #[tokio::test(start_paused = true)]
 async fn src_07_a_failed_checkout_is_tried_again() {
-    let retrying = || GitStepConfig {
-        retry: Some((Duration::from_secs(1), 2)),
-        ..git_config()
-    };
+    let retrying = || git_with(|source| source.retry = Some((Duration::from_secs(1), 2)));
     for (failures, result, seconds) in [
         (0, Results::Success, 0),
         (2, Results::Success, 2),
@@ -444,10 +485,7 @@ async fn src_07_a_failed_checkout_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_pause_before_another_try() {
-    let config = GitStepConfig {
-        retry: Some((Duration::from_secs(1000), 2)),
-        ..git_config()
-    };
+    let config = git_with(|source| source.retry = Some((Duration::from_secs(1000), 2)));
     let mut stage = stage(config, SourceStamp::default());
     let started = Instant::now();
     let build = stage.build();

@@ -9,9 +9,8 @@ use crate::net::CommandEnd;
 #[tokio::test(start_paused = true)]
 async fn a_tree_that_cannot_be_updated_is_made_anew_if_the_server_answers() {
     let fresh = || GitStepConfig {
-        mode: GitMode::Fresh,
         submodules: true,
-        ..git_config()
+        ..git_with(|source| source.mode = SourceMode::Full(SourceMethod::Fresh))
     };
     for command in [
         "build$ git clean",

@@ -1,0 +1,222 @@
+//! What all source steps do (section 21): they choose branch and revision, bring a tree to the
+//! revision whatever state the last build left it in, tell the revision, and apply the patch.
+//!
+//! A version control system is a [`System`]. The master drives it with ordinary commands, so that
+//! it works on all slaves that have its program.
+//!
+//! Invariants: a tree is marked as patched before the patch changes it, and the mark is removed
+//! only after the tree was cleaned (SRC-05). Texts from outside (branch, revision, directory of the
+//! patch) never reach a program as an option or leave the work directory. No command waits for a
+//! person.
+
+mod attempt;
+mod choice;
+mod patching;
+mod system;
+mod workspace;
+
+use serde_json::{Value as Json, json};
+
+use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
+use crate::build::step::{Performed, STDIO, StepRun};
+use crate::config::{SourceMethod, SourceMode, SourceSettings};
+use crate::model::{Results, SourceStamp};
+use crate::protocol::ShellCommand;
+
+pub(super) use self::choice::{FromChanges, Wanted};
+pub(super) use self::system::{DAMAGED, Outcome, Part, Reply, SILENT, System, Untracked};
+pub(super) use self::workspace::{Env, Workspace, git_env, words};
+
+/// Runs a source step. The system is made by `make`; `rule` is its rule for revisions.
+pub(super) async fn run<S: System>(
+    step: &mut StepRun<'_>,
+    settings: &SourceSettings,
+    rule: FromChanges,
+    make: impl FnOnce(&StepRun<'_>, Wanted) -> Result<S, Unrenderable>,
+) -> Performed {
+    let prepared = prepare(step, settings, rule, make);
+    let (mut system, wanted, place, texts) = match prepared {
+        Ok(prepared) => prepared,
+        Err(problem) => return Performed::Raised(format!("step '{}': {problem}\n", step.name)),
+    };
+    let (doing, done) = texts;
+    step.begin(doing, done, &[STDIO]).await;
+    if !settings.log_environ {
+        step.logs.note(ENVIRONMENT_HIDDEN.to_owned()).await;
+    }
+    let (workdir, env) = place;
+    let mut at = Workspace {
+        step,
+        workdir,
+        env,
+        default_env: Vec::new(),
+        timeout: settings.timeout,
+        log_environ: settings.log_environ,
+    };
+    match obtain_source(&mut system, &mut at, settings, &wanted).await {
+        Ok(()) => Performed::Ended {
+            result: Results::Success,
+            detail: Vec::new(),
+        },
+        Err(ended) => ended,
+    }
+}
+
+/// A system with what it is to check out, its directory and environment, and the texts of its step.
+type Prepared<S> = (S, Wanted, (String, Env), (Vec<String>, Vec<String>));
+
+fn prepare<S: System>(
+    step: &StepRun<'_>,
+    settings: &SourceSettings,
+    rule: FromChanges,
+    make: impl FnOnce(&StepRun<'_>, Wanted) -> Result<S, Unrenderable>,
+) -> Result<Prepared<S>, Unrenderable> {
+    let values = step.values();
+    let plan = &step.around.plan;
+    let stamp = stamp_of(&plan.stamp, settings);
+    let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let branch = match (
+        stamp.and_then(|s| own(s.branch.as_deref()?)),
+        &settings.branch,
+    ) {
+        (None, Some(default)) => own(&put_in(default, values, "branch")?),
+        (branch, _) => branch,
+    };
+    let wanted = Wanted {
+        branch,
+        revision: stamp.and_then(|stamp| choice::revision(stamp, rule)),
+    };
+    let workdir = put_in(&settings.workdir, values, "workdir")?;
+    let env = merged_env(&plan.builder.env, &settings.env, values)?;
+    let command = ShellCommand::Line(S::NAME.to_owned());
+    let doing = describe(step.config, &command, false, values)?;
+    let done = describe(step.config, &command, true, values)?;
+    let system = make(step, wanted.clone())?;
+    Ok((system, wanted, (workdir, env), (doing, done)))
+}
+
+/// The stamp that the step follows, if any: the stamp of its codebase, unless it always takes the
+/// latest revision.
+fn stamp_of<'p>(stamp: &'p SourceStamp, settings: &SourceSettings) -> Option<&'p SourceStamp> {
+    let codebase = settings.codebase.as_ref();
+    let is_its = codebase.is_none_or(|codebase| *codebase == stamp.codebase);
+    (is_its && !settings.always_use_latest).then_some(stamp)
+}
+
+async fn obtain_source<S: System>(
+    system: &mut S,
+    at: &mut Workspace<'_, '_>,
+    settings: &SourceSettings,
+    wanted: &Wanted,
+) -> Part<()> {
+    let stamp = stamp_of(&at.step.around.plan.stamp, settings);
+    if stamp.is_none() && !settings.always_use_latest {
+        at.note("the build has no source of this codebase; the latest revision is checked out")
+            .await;
+    }
+    let patch = stamp.and_then(|stamp| stamp.patch.as_ref());
+    let job = match patch {
+        Some(patch) => at.prepare_patch(patch).await?,
+        None => None,
+    };
+    if let Some(problem) = system.improper() {
+        return Err(at.refuse(&problem).await);
+    }
+    system.look_around(at).await?;
+    let workdir = at.workdir.clone();
+    let beside = match settings.mode {
+        SourceMode::Full(method @ (SourceMethod::Copy | SourceMethod::Export)) => Some(method),
+        SourceMode::Full(_) | SourceMode::Incremental => None,
+    };
+    if beside.is_some() {
+        at.workdir = tree_beside(&workdir);
+    }
+    attempt::obtain(system, at, settings).await?;
+    let Some(revision) = system.revision(at).await? else {
+        let problem = format!("{} does not tell the revision of the tree", S::NAME);
+        return Err(at.refuse(&problem).await);
+    };
+    if let Some(method) = beside {
+        let from = std::mem::replace(&mut at.workdir, workdir);
+        at.remove(None).await?;
+        if method == SourceMethod::Export {
+            system.export(at, &from).await?;
+        } else {
+            at.copy_from(&from).await?;
+        }
+    }
+    tell_revision(at, settings, wanted, &revision);
+    system.tell(at).await?;
+    if let (Some(patch), Some(job)) = (patch, job) {
+        at.apply_patch(patch, &job).await?;
+        system.after_patch(at).await?;
+    }
+    at.step.has_patched = patch.is_some();
+    Ok(())
+}
+
+/// The directory of the tree that is copied to `workdir`.
+fn tree_beside(workdir: &str) -> String {
+    match workdir {
+        "build" => "source".to_owned(),
+        other => format!("source-{}", other.replace(['/', '\\'], "-")),
+    }
+}
+
+/// Sets the properties for the revision that was checked out (SRC-03).
+fn tell_revision(
+    at: &mut Workspace<'_, '_>,
+    settings: &SourceSettings,
+    wanted: &Wanted,
+    got: &str,
+) {
+    let stamp = &at.step.around.plan.stamp;
+    let codebase = settings.codebase.as_ref().unwrap_or(&stamp.codebase);
+    set_by_codebase(at.step, "got_revision", &codebase.clone(), got);
+    let is_unset = match at.step.properties.get("revision") {
+        None | Some(Json::Null) => true,
+        Some(value) => value.as_str() == Some(""),
+    };
+    if let (true, Some(revision)) = (is_unset, &wanted.revision) {
+        at.step.set_property("revision", revision.as_str());
+    }
+}
+
+/// Sets a property: for a codebase, its entry in a table.
+pub(super) fn set_by_codebase(step: &mut StepRun<'_>, name: &str, codebase: &str, value: &str) {
+    if codebase.is_empty() {
+        step.set_property(name, value);
+        return;
+    }
+    let mut all = match step.properties.get(name) {
+        Some(Json::Object(all)) => all.clone(),
+        Some(_) | None => serde_json::Map::new(),
+    };
+    all.insert(codebase.to_owned(), json!(value));
+    step.set_property(name, Json::Object(all));
+}
+
+/// What is wrong with texts from outside that must be one word each and no option.
+pub(super) fn improper(wanted: &Wanted, address: &str) -> Option<String> {
+    if address.is_empty() || address.starts_with('-') || address.contains('\0') {
+        return Some(format!("{address:?} is not an address of a repository"));
+    }
+    let is_bad = |text: &str| text.starts_with('-') || text.contains(char::is_control);
+    let climbs = |text: &str| text.split(['/', '\\']).any(|part| part == "..");
+    if let Some(branch) = wanted.branch.as_deref().filter(|b| is_bad(b) || climbs(b)) {
+        return Some(format!("{branch:?} is not a branch name"));
+    }
+    let revision = wanted.revision.as_deref();
+    let revision = revision.filter(|r| is_bad(r) || r.contains(char::is_whitespace))?;
+    Some(format!("{revision:?} is not a revision"))
+}
+
+/// What a server without the wanted branch or revision does not have.
+pub(super) fn missing(wanted: &Wanted) -> String {
+    let what = match (&wanted.revision, &wanted.branch) {
+        (Some(revision), _) => format!("revision {revision:?}"),
+        (None, Some(branch)) => format!("the branch {branch:?}"),
+        (None, None) => "the default branch".to_owned(),
+    };
+    format!("the repository does not have {what}")
+}

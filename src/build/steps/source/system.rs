@@ -1,0 +1,163 @@
+//! What a version control system knows: how it makes, updates and cleans a tree.
+
+use super::workspace::Workspace;
+use crate::build::step::Performed;
+
+/// The end of an attempt to bring a tree to the revision.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::build::steps) enum Outcome {
+    /// The tree has it.
+    Done,
+    /// The server does not have it.
+    Missing,
+    /// A command failed for another reason.
+    Failed,
+}
+
+impl From<bool> for Outcome {
+    fn from(succeeded: bool) -> Self {
+        if succeeded { Self::Done } else { Self::Failed }
+    }
+}
+
+/// What the server says about the branch and the revision.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::build::steps) enum Reply {
+    /// Nothing: it cannot be reached, or does not let the slave in.
+    Silent,
+    /// It does not have them.
+    Lacks,
+    /// It has them.
+    Has,
+}
+
+/// Which files that are not in the repository are removed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::build::steps) enum Untracked {
+    /// All of them.
+    All,
+    /// Those that are not ignored.
+    NotIgnored,
+}
+
+/// The result of a part of a step; an error when the step has ended.
+pub(in crate::build::steps) type Part<T> = Result<T, Performed>;
+
+/// A version control system: how it makes, updates and cleans a tree in a [`Workspace`].
+pub(in crate::build::steps) trait System: Send + Sync {
+    /// Its name in messages.
+    const NAME: &'static str;
+    /// The file or directory that shows a tree of this system.
+    const MARK: &'static str;
+
+    /// What is wrong with the texts from outside. They come from the changes of people and must
+    /// not be taken for options.
+    fn improper(&self) -> Option<String>;
+
+    /// Finds out whether the slave has the program, and what else the other commands depend on.
+    fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<()>> + Send;
+
+    /// Begins an attempt.
+    fn begin(&mut self) {}
+
+    /// Whether the tree can be brought to the revision: a tree of this system, of the same place.
+    fn may_update(
+        &mut self,
+        at: &mut Workspace<'_, '_>,
+    ) -> impl Future<Output = Part<bool>> + Send {
+        at.exists(Self::MARK)
+    }
+
+    /// Removes the files that are not in the repository, except the mark of a patch.
+    fn clean(
+        &mut self,
+        at: &mut Workspace<'_, '_>,
+        files: Untracked,
+    ) -> impl Future<Output = Part<bool>> + Send;
+
+    /// Brings the tree to the revision. Changed files are overwritten.
+    fn bring(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<Outcome>> + Send;
+
+    /// Removes what can be removed only after the tree has the revision.
+    fn clean_rest(
+        &mut self,
+        _at: &mut Workspace<'_, '_>,
+        _files: Untracked,
+    ) -> impl Future<Output = Part<bool>> + Send {
+        std::future::ready(Ok(true))
+    }
+
+    /// Makes a tree with the revision. The directory does not exist.
+    fn check_out(
+        &mut self,
+        at: &mut Workspace<'_, '_>,
+    ) -> impl Future<Output = Part<Outcome>> + Send;
+
+    /// Asks the server for the branch and the revision. The tree, which may be damaged, has no part
+    /// in this.
+    fn ask(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<Reply>> + Send;
+
+    /// Whether the tree is the reason for `outcome`, so that it is made anew.
+    fn is_to_blame(
+        &mut self,
+        at: &mut Workspace<'_, '_>,
+        _outcome: Outcome,
+    ) -> impl Future<Output = Part<bool>> + Send {
+        async {
+            match self.ask(at).await? {
+                Reply::Silent => {
+                    at.note(SILENT).await;
+                    Ok(false)
+                }
+                Reply::Lacks => {
+                    at.note(&self.missing()).await;
+                    Ok(false)
+                }
+                Reply::Has => {
+                    at.note(DAMAGED).await;
+                    Ok(true)
+                }
+            }
+        }
+    }
+
+    /// Says what the server does not have.
+    fn missing(&self) -> String;
+
+    /// The revision of the tree; nothing if the program does not tell.
+    fn revision(
+        &mut self,
+        at: &mut Workspace<'_, '_>,
+    ) -> impl Future<Output = Part<Option<String>>> + Send;
+
+    /// Copies the tree `from` to the directory, without the files of the system.
+    fn export(
+        &mut self,
+        at: &mut Workspace<'_, '_>,
+        from: &str,
+    ) -> impl Future<Output = Part<()>> + Send {
+        async {
+            at.copy_from(from).await?;
+            at.remove(Some(Self::MARK)).await
+        }
+    }
+
+    /// Does what is left to do after a patch.
+    fn after_patch(
+        &mut self,
+        _at: &mut Workspace<'_, '_>,
+    ) -> impl Future<Output = Part<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Adds to the properties of the build after the checkout.
+    fn tell(&mut self, _at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+}
+
+pub(in crate::build::steps) const SILENT: &str =
+    "the repository does not answer; the tree stays as it is";
+
+pub(in crate::build::steps) const DAMAGED: &str = "the tree cannot be updated although the repository answers: \
+     the tree is damaged or locked, and is made anew";

@@ -1,0 +1,178 @@
+//! A directory on the slave, and the commands on it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::build::command::Report;
+use crate::build::step::{Performed, StepRun};
+use crate::model::Results;
+use crate::protocol::files::{CpdirArgs, DownloadArgs, RmdirArgs, StatArgs};
+use crate::protocol::{CommandArgs, DefaultVariable, ShellArgs, ShellCommand, Word};
+
+/// Variables of a command's environment. A value of `None` removes the variable.
+pub(in crate::build::steps) type Env = Vec<(String, Option<String>)>;
+
+/// A directory in which a step works. A method returns an error when the step has ended.
+pub(in crate::build::steps) struct Workspace<'s, 'a> {
+    pub(in crate::build::steps) step: &'s mut StepRun<'a>,
+    /// The directory, below the builder's or absolute.
+    pub(in crate::build::steps) workdir: String,
+    /// Environment of its commands.
+    pub(in crate::build::steps) env: Env,
+    /// Variables for commands whose environment does not set them.
+    pub(in crate::build::steps) default_env: Vec<DefaultVariable>,
+    /// Maximum time of a command without output.
+    pub(in crate::build::steps) timeout: Option<Duration>,
+    /// Whether the log shows the environment.
+    pub(in crate::build::steps) log_environ: bool,
+}
+
+/// The end of a step that has failed, with the reason in its log.
+pub(in crate::build::steps) const fn failed() -> Performed {
+    Performed::Ended {
+        result: Results::Failure,
+        detail: Vec::new(),
+    }
+}
+
+impl Workspace<'_, '_> {
+    /// Whether a file or directory of this name exists.
+    pub(in crate::build::steps) async fn exists(&mut self, name: &str) -> Result<bool, Performed> {
+        let file = format!("{}/{name}", self.workdir);
+        let args = CommandArgs::Stat(StatArgs { file });
+        Ok(self.perform(&args).await?.rc == Some(0))
+    }
+
+    /// Removes the file or directory of this name, or the whole directory.
+    pub(in crate::build::steps) async fn remove(
+        &mut self,
+        name: Option<&str>,
+    ) -> Result<(), Performed> {
+        let workdir = &self.workdir;
+        let dir = name.map_or_else(|| workdir.clone(), |name| format!("{workdir}/{name}"));
+        let args = CommandArgs::Rmdir(RmdirArgs {
+            dir: dir.clone(),
+            timeout: self.seconds(),
+            log_environ: self.log_environ,
+        });
+        if self.perform(&args).await?.rc != Some(0) {
+            return Err(self.refuse(&format!("{dir} cannot be removed")).await);
+        }
+        Ok(())
+    }
+
+    /// Writes a file.
+    pub(in crate::build::steps) async fn write(
+        &mut self,
+        name: &str,
+        content: Bytes,
+    ) -> Result<(), Performed> {
+        let args = CommandArgs::DownloadFile(DownloadArgs {
+            dest: name.to_owned(),
+            workdir: self.workdir.clone(),
+            content,
+        });
+        if self.perform(&args).await?.rc != Some(0) {
+            return Err(self.refuse(&format!("{name} cannot be written")).await);
+        }
+        Ok(())
+    }
+
+    /// Copies the directory `from` to this directory, which does not exist.
+    pub(in crate::build::steps) async fn copy_from(&mut self, from: &str) -> Result<(), Performed> {
+        let args = CommandArgs::Cpdir(CpdirArgs {
+            from: from.to_owned(),
+            to: self.workdir.clone(),
+            timeout: self.seconds(),
+            log_environ: self.log_environ,
+        });
+        if self.perform(&args).await?.rc != Some(0) {
+            let problem = format!("{from} cannot be copied to {}", self.workdir);
+            return Err(self.refuse(&problem).await);
+        }
+        Ok(())
+    }
+
+    /// Runs a program in the directory.
+    #[expect(dead_code, reason = "for the systems to come")]
+    pub(in crate::build::steps) async fn run(
+        &mut self,
+        words: Vec<Word>,
+    ) -> Result<Report, Performed> {
+        let (dir, env) = (self.workdir.clone(), self.env.clone());
+        self.run_in(words, dir, env, None).await
+    }
+
+    /// Runs a program in `dir` with the environment `env` and the input `stdin`.
+    pub(in crate::build::steps) async fn run_in(
+        &mut self,
+        words: Vec<Word>,
+        dir: String,
+        env: Env,
+        stdin: Option<Bytes>,
+    ) -> Result<Report, Performed> {
+        let args = CommandArgs::Shell(Box::new(ShellArgs {
+            env,
+            default_env: self.default_env.clone(),
+            initial_stdin: stdin,
+            timeout: self.seconds(),
+            // On a terminal, the program would ask for passwords.
+            use_pty: Some(false),
+            log_environ: self.log_environ,
+            ..ShellArgs::new(ShellCommand::Words(words), dir)
+        }));
+        self.perform(&args).await
+    }
+
+    /// Runs a command. An interrupt during the command ends the step.
+    async fn perform(&mut self, args: &CommandArgs) -> Result<Report, Performed> {
+        let report = self.step.complete(args).await?;
+        if self.step.interrupted.is_some() {
+            return Err(failed());
+        }
+        Ok(report)
+    }
+
+    /// Fails the step, with the reason in the log.
+    pub(in crate::build::steps) async fn refuse(&mut self, problem: &str) -> Performed {
+        self.note(problem).await;
+        failed()
+    }
+
+    /// Adds a line to the log of the step.
+    pub(in crate::build::steps) async fn note(&mut self, text: &str) {
+        self.step.logs.note(format!("\n{text}\n")).await;
+    }
+
+    fn seconds(&self) -> Option<f64> {
+        self.timeout.as_ref().map(Duration::as_secs_f64)
+    }
+}
+
+/// The words of a command.
+pub(in crate::build::steps) fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Vec<Word> {
+    let words = words.into_iter().map(|word| Word::Plain(word.to_owned()));
+    words.collect()
+}
+
+/// The environment for a command of git on the tree in the directory, and on no other repository.
+/// Variables of the slave about repositories have no effect; the slave may have been started by a
+/// hook of git.
+pub(in crate::build::steps) fn git_env(
+    mut env: Env,
+    repository: Option<&str>,
+    files: Option<&str>,
+) -> Env {
+    for (name, value) in [
+        ("GIT_DIR", repository),
+        ("GIT_WORK_TREE", files),
+        ("GIT_INDEX_FILE", None),
+        ("GIT_OBJECT_DIRECTORY", None),
+    ] {
+        if !env.iter().any(|(known, _)| known == name) {
+            env.push((name.to_owned(), value.map(str::to_owned)));
+        }
+    }
+    env
+}
