@@ -62,7 +62,7 @@ async fn main() -> anyhow::Result<()> {
         step: 0,
         ordinal: 0,
     };
-    let mut command = builder.start_command(id, &CommandArgs::Shell(Box::new(shell)));
+    let mut command = builder.start_command(id, &CommandArgs::Shell(Box::new(shell)), None);
     while let Some(event) = command.events.recv().await {
         match event {
             CommandEvent::Updates(updates, _acknowledged_when_dropped) => println!("{updates:?}"),

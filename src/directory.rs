@@ -12,8 +12,8 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, accessat, fstat, mkdirat, openat,
-    readlinkat, renameat, renameat_with, statat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, accessat, fstat, linkat, mkdirat,
+    openat, readlinkat, renameat, renameat_with, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -25,7 +25,7 @@ pub struct Directory {
 }
 
 /// The identity of a directory, independent of its name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Identity {
     device: u64,
     inode: u64,
@@ -134,6 +134,14 @@ impl Directory {
         self.file(name, OFlags::WRONLY | OFlags::APPEND, 0)
     }
 
+    /// Opens the file `name` for reading and writing.
+    ///
+    /// # Errors
+    /// The file does not exist, is a link, or cannot be written.
+    pub fn update(&self, name: &OsStr) -> io::Result<File> {
+        self.file(name, OFlags::RDWR, 0)
+    }
+
     /// Opens the file `name` for reading. Does not block on a pipe or device.
     ///
     /// # Errors
@@ -187,6 +195,29 @@ impl Directory {
     /// The entry does not exist, or cannot be renamed.
     pub fn rename(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
         Ok(renameat(&self.fd, plain(name)?, &to.fd, plain(new_name)?)?)
+    }
+
+    /// Creates the symbolic link `name` to `target`, which is not checked.
+    ///
+    /// # Errors
+    /// An entry of this name exists, or the link cannot be created.
+    pub fn symlink(&self, target: &OsStr, name: &OsStr) -> io::Result<()> {
+        Ok(symlinkat(target, &self.fd, plain(name)?)?)
+    }
+
+    /// Gives the file `name` another name in `to`. A symbolic link is not followed.
+    ///
+    /// # Errors
+    /// The file does not exist, an entry of the new name exists, or it cannot be created.
+    pub fn link(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
+        let flags = AtFlags::empty();
+        Ok(linkat(
+            &self.fd,
+            plain(name)?,
+            &to.fd,
+            plain(new_name)?,
+            flags,
+        )?)
     }
 
     /// Renames `name` to the first of `name.1`, `name.2` and so on that does not exist.

@@ -36,6 +36,7 @@
 //! | 1 | [`protocol`] | **pure**: typed requests and answers over Perspective Broker |
 //! | 1 | [`vc`] | **pure**: facts about each version control system |
 //! | 1 | [`process`] | runs programs with limits |
+//! | 1 | [`transfer`] | files of the master that slaves send and read |
 //! | 0 | [`process_lock`] | a lock for one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors; never follows links in them |
 //! | 0 | [`backoff`] | **pure**: delays that double before each retry |
@@ -143,5 +144,6 @@ pub mod schedulers;
 pub mod status;
 pub mod store;
 pub mod text;
+pub mod transfer;
 pub mod vc;
 pub mod view;

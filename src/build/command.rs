@@ -1,6 +1,10 @@
 //! Running one remote command: its updates, its interruption, its end.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
 
 use super::control::{Disturbance, Watch};
 use super::lines::{LineObserver, Splitter};
@@ -8,8 +12,10 @@ use super::step::{Performed, STDIO, StepLogs, StepRun};
 use crate::logs::Channel;
 use crate::model::CommandId;
 use crate::net::{CommandEnd, CommandEvent, RunningCommand};
-use crate::pb::Failure;
+use crate::pb::{Failure, Value};
+use crate::protocol::transfer::{DownloadArgs, TransferArgs};
 use crate::protocol::{CommandArgs, Update};
+use crate::transfer::{Lent, Problem, Source, Transfer};
 
 /// What is known of a command when it is over.
 #[derive(Debug, Default)]
@@ -22,7 +28,12 @@ pub(super) struct Report {
     pub(super) output: Vec<u8>,
     /// The beginning of its standard error, as much as was asked for.
     pub(super) errors: Vec<u8>,
+    /// What else it told, by name: `stat`, `files` …; the last value of each name counts.
+    pub(super) told: BTreeMap<String, Value>,
 }
+
+/// Most names of [`Report::told`]; commands tell one.
+const MAX_TOLD: usize = 8;
 
 /// What is done with the output of a command, besides the log of it.
 pub(super) struct Listening<'l> {
@@ -65,6 +76,7 @@ impl StepRun<'_> {
         &mut self,
         args: &CommandArgs,
         listening: Listening<'_>,
+        lent: Option<Lent>,
     ) -> End {
         // Set first: whatever happens, the slave may run something from here on.
         self.has_command = true;
@@ -77,7 +89,7 @@ impl StepRun<'_> {
         let RunningCommand {
             mut events,
             interrupt,
-        } = self.remote.start(id, args);
+        } = self.remote.start(id, args, lent);
         let grace = self.around.plan.interrupt_grace;
         let mut watch = Watch::new(self.controls, interrupt, grace);
         let mut heard = Heard {
@@ -158,11 +170,57 @@ impl StepRun<'_> {
         listening: Listening<'_>,
     ) -> Result<Report, Performed> {
         let log = listening.log.to_owned();
-        match self.run_command(args, listening).await {
+        let end = self.run_command(args, listening, None).await;
+        self.report(end, &log).await
+    }
+
+    /// Runs a command that transfers a file, as [`StepRun::complete`] does. A transfer whose
+    /// command succeeds puts its file into place. Answers also with what went wrong on the master.
+    pub(super) async fn transfer(
+        &mut self,
+        args: &CommandArgs,
+        transfer: impl Into<Transfer>,
+    ) -> Result<(Report, Option<Problem>), Performed> {
+        let (lent, loan) = transfer.into().lend();
+        let listening = Listening::default();
+        let end = self.run_command(args, listening, Some(lent)).await;
+        let report = self.report(end, STDIO).await?;
+        let Some(transfer) = loan.back().await else {
+            let text = "the master's own code for the transfer failed\n".to_owned();
+            return Err(Performed::Raised(text));
+        };
+        let is_good = report.rc == Some(0) && self.interrupted.is_none();
+        let finished = spawn_blocking(move || match is_good {
+            true => transfer.finish().err(),
+            false => transfer.into_problem(),
+        });
+        match finished.await {
+            Ok(problem) => Ok((report, problem)),
+            Err(error) => Err(Performed::Raised(format!("{error}\n"))),
+        }
+    }
+
+    /// Writes a file on the slave.
+    pub(super) async fn send_bytes(
+        &mut self,
+        dest: &str,
+        workdir: &str,
+        content: Bytes,
+    ) -> Result<Report, Performed> {
+        let args = CommandArgs::DownloadFile(DownloadArgs {
+            transfer: TransferArgs::new(dest.to_owned(), workdir.to_owned()),
+            mode: None,
+        });
+        let (report, _) = self.transfer(&args, Source::bytes(content)).await?;
+        Ok(report)
+    }
+
+    async fn report(&mut self, end: End, log: &str) -> Result<Report, Performed> {
+        match end {
             End::Complete(report) => Ok(report),
             End::Failed(failure) => {
                 let note = format!("\nremoteFailed: {failure}\n");
-                self.logs.note_in(&log, note).await;
+                self.logs.note_in(log, note).await;
                 let text = format!("{failure}\n\n{}", failure.traceback);
                 Err(Performed::Raised(text))
             }
@@ -170,7 +228,7 @@ impl StepRun<'_> {
             End::GivenUp => {
                 let grace = self.around.plan.interrupt_grace.as_secs();
                 let note = format!("\nnot ended {grace} seconds after the interrupt, given up\n");
-                self.logs.note_in(&log, note).await;
+                self.logs.note_in(log, note).await;
                 Err(Performed::GivenUp)
             }
         }
@@ -213,8 +271,14 @@ impl Heard<'_> {
                     }
                 }
                 Update::FailureReason(reason) => self.report.failure_reason = Some(reason),
-                // Times are measured here, and the rest concerns commands of other kinds.
-                Update::Elapsed(_) | Update::Other { .. } => {}
+                // Times are measured here.
+                Update::Elapsed(_) => {}
+                Update::Other { key, value } => {
+                    let told = &mut self.report.told;
+                    if told.len() < MAX_TOLD || told.contains_key(&key) {
+                        told.insert(key, value);
+                    }
+                }
             }
         }
     }

@@ -33,4 +33,4 @@ pub use journal::Journal;
 pub use locks::LockDesk;
 pub use remote::Remote;
 pub use render::{Unset, Values, render};
-pub use runner::run;
+pub use runner::{Services, run};

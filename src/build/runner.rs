@@ -1,6 +1,7 @@
 //! The life of a build: its steps in order, to one outcome (section 17).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use tokio::sync::mpsc;
 
@@ -16,29 +17,54 @@ use crate::botmaster::{BuildOutcome, BuildPlan, LockUser, unique_names};
 use crate::config::StepConfig;
 use crate::logs::LogStore;
 use crate::model::{Effort, Properties, Results, Timestamp};
+use crate::transfer::MasterFiles;
+
+/// What a build has of its master.
+pub struct Services {
+    /// Where the logs of its steps go.
+    pub logs: LogStore,
+    /// What is to be remembered of it.
+    pub journal: Journal,
+    /// Where it asks for locks.
+    pub locks: LockDesk,
+    /// The master's files, for transfers.
+    pub files: MasterFiles,
+    /// The time for what is remembered.
+    pub clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
 
 /// Runs a build to its end. There is exactly one outcome, whatever happens: a panic makes it
-/// EXCEPTION. What it did is handed to `journal` before this returns.
+/// EXCEPTION. What it did is handed to the journal before this returns.
 ///
-/// `control` brings stops, the loss of the slave, and locks that were asked for at `locks`; that
-/// nobody holds its other end means that nobody will stop it. `clock` tells the time for what is
-/// remembered.
+/// `control` brings stops, the loss of the slave, and locks that were asked for; that nobody holds
+/// its other end means that nobody will stop it.
 pub async fn run(
     mut plan: Box<BuildPlan>,
     slave: Box<dyn Remote>,
-    logs: LogStore,
-    journal: Journal,
-    locks: LockDesk,
+    services: Services,
     control: mpsc::Receiver<Control>,
-    clock: impl Fn() -> Timestamp + Send + Sync + 'static,
 ) -> BuildOutcome {
     let properties = std::mem::take(&mut plan.properties);
+    let Services {
+        logs,
+        journal,
+        locks,
+        files,
+        clock,
+    } = services;
     let around = Surroundings {
         plan,
         logs,
         journal,
         locks,
-        clock: Box::new(clock),
+        files,
+        clock,
     };
     let mut build = RunningBuild {
         remote: slave,

@@ -18,6 +18,7 @@ use crate::config::StepConfig;
 use crate::logs::{Channel, LogStore, file_name};
 use crate::model::journal::{LogOpening, StepFinish, StepStart};
 use crate::model::{Effort, Op, Properties, Results, StepOutcome, Timestamp};
+use crate::transfer::MasterFiles;
 
 /// What all steps of a build share.
 pub(super) struct Surroundings {
@@ -25,6 +26,8 @@ pub(super) struct Surroundings {
     pub(super) logs: LogStore,
     pub(super) journal: Journal,
     pub(super) locks: LockDesk,
+    #[expect(dead_code, reason = "the first step that transfers takes this away")]
+    pub(super) files: MasterFiles,
     pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 

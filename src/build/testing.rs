@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Control, Journal, LockDesk, Remote, run};
+use super::{Control, Journal, LockDesk, Remote, Services, run};
 use crate::botmaster::{BuildInput, BuildOutcome, BuildPlan, Input, LockUser};
 use crate::config::{
     BuilderConfig, FactoryConfig, LogLimits, ShellStepConfig, StepConfig, StepKind, Template,
@@ -22,6 +22,7 @@ use crate::model::{BuildId, BuildNumber, CommandId, Op, Properties, Results, Tim
 use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 use crate::protocol::ShellArgs;
 use crate::protocol::{CommandArgs, Update};
+use crate::transfer::{Lent, MasterFiles, Request};
 
 pub(super) fn template(text: &str) -> Template {
     Template(vec![TemplatePart::Text(text.to_owned())])
@@ -59,6 +60,8 @@ pub(super) struct Played {
     pub(super) id: CommandId,
     /// The same if it is a `shell`, else nothing of use.
     pub(super) args: ShellArgs,
+    /// The master's end of a transfer.
+    pub(super) lent: Option<Lent>,
     events: mpsc::Sender<CommandEvent>,
     pub(super) interrupts: mpsc::UnboundedReceiver<String>,
 }
@@ -82,6 +85,25 @@ impl Played {
         drop(self.say(vec![Update::Stdout(data)]).await);
     }
 
+    /// Reads what the master has to read, to its end.
+    pub(super) fn read(&mut self) -> Bytes {
+        let lent = self.lent.as_mut().unwrap();
+        let mut content = Vec::new();
+        loop {
+            let block = lent.answer(Request::Read(1000));
+            if block.is_empty() {
+                return content.into();
+            }
+            content.extend_from_slice(&block);
+        }
+    }
+
+    /// Has the master answer a call.
+    #[expect(dead_code, reason = "the first step that transfers takes this away")]
+    pub(super) fn call(&mut self, request: Request) {
+        self.lent.as_mut().unwrap().answer(request);
+    }
+
     pub(super) async fn end(self, end: CommandEnd) {
         drop(self.events.send(CommandEvent::Ended(end)).await);
     }
@@ -103,10 +125,10 @@ pub(super) struct FnRemote<F>(pub(super) F);
 
 impl<F> Remote for FnRemote<F>
 where
-    F: FnMut(CommandId, &CommandArgs) -> RunningCommand + Send + Sync,
+    F: FnMut(CommandId, &CommandArgs, Option<Lent>) -> RunningCommand + Send + Sync,
 {
-    fn start(&mut self, id: CommandId, args: &CommandArgs) -> RunningCommand {
-        (self.0)(id, args)
+    fn start(&mut self, id: CommandId, args: &CommandArgs, lent: Option<Lent>) -> RunningCommand {
+        (self.0)(id, args, lent)
     }
 }
 
@@ -144,14 +166,12 @@ fn failing_at(at: Option<usize>) -> impl Fn() + Send + Sync + 'static {
 impl Stage {
     pub(super) fn new(steps: Vec<StepConfig>) -> Self {
         let (started, commands) = mpsc::unbounded_channel();
-        let remote = FnRemote(move |id, args: &CommandArgs| {
+        let remote = FnRemote(move |id, args: &CommandArgs, lent| {
             let asked = args.clone();
-            let args = match args {
-                CommandArgs::Shell(args) => (**args).clone(),
-                CommandArgs::Stat(_)
-                | CommandArgs::Rmdir(_)
-                | CommandArgs::Cpdir(_)
-                | CommandArgs::DownloadFile(_) => ShellArgs::words([], ""),
+            let args = if let CommandArgs::Shell(args) = args {
+                (**args).clone()
+            } else {
+                ShellArgs::words([], "")
             };
             let (events_sender, events) = mpsc::channel(4);
             let (interrupt, interrupts) = mpsc::unbounded_channel();
@@ -159,6 +179,7 @@ impl Stage {
                 asked,
                 id,
                 args,
+                lent,
                 events: events_sender,
                 interrupts,
             };
@@ -191,37 +212,44 @@ impl Stage {
         let ticks = AtomicI64::new(0);
         let at_tick = self.at_tick.clone();
         let said = self.control.clone();
+        let journal = {
+            let ops = self.ops_sender.clone();
+            let may_fail = failing_at(self.op_fails);
+            Journal::watched(move |op| {
+                may_fail();
+                drop(ops.send(op));
+            })
+        };
+        let locks = {
+            let asked = self.asked_sender.clone();
+            let may_fail = failing_at(self.asking_fails);
+            LockDesk::new(move |input| {
+                may_fail();
+                drop(asked.send(input));
+                std::future::ready(())
+            })
+        };
+        let clock = move || {
+            let tick = ticks.fetch_add(1, Ordering::Relaxed);
+            if let Some((at, control)) = &at_tick
+                && *at == tick
+            {
+                said.try_send(control.clone()).unwrap();
+            }
+            Timestamp(tick)
+        };
+        let services = Services {
+            logs,
+            journal,
+            locks,
+            files: MasterFiles::new(self.directory.path()),
+            clock: Box::new(clock),
+        };
         run(
             self.plan.clone(),
             self.remote.take().unwrap(),
-            logs,
-            {
-                let ops = self.ops_sender.clone();
-                let may_fail = failing_at(self.op_fails);
-                Journal::watched(move |op| {
-                    may_fail();
-                    drop(ops.send(op));
-                })
-            },
-            {
-                let asked = self.asked_sender.clone();
-                let may_fail = failing_at(self.asking_fails);
-                LockDesk::new(move |input| {
-                    may_fail();
-                    drop(asked.send(input));
-                    std::future::ready(())
-                })
-            },
+            services,
             self.control_receiver.take().unwrap(),
-            move || {
-                let tick = ticks.fetch_add(1, Ordering::Relaxed);
-                if let Some((at, control)) = &at_tick
-                    && *at == tick
-                {
-                    said.try_send(control.clone()).unwrap();
-                }
-                Timestamp(tick)
-            },
         )
     }
 

@@ -20,6 +20,7 @@ use crate::model::{Op, Results};
 use crate::net::CommandEnd;
 use crate::pb::Failure;
 use crate::protocol::Update;
+use crate::transfer::MasterFiles;
 
 fn steps(names: &[&str]) -> Vec<StepConfig> {
     names.iter().map(|name| step_config(name)).collect()
@@ -451,7 +452,7 @@ async fn a_failing_slave_makes_the_step_an_exception_with_its_text() {
 #[tokio::test(start_paused = true)]
 async fn a_step_whose_own_code_panics_is_an_exception() {
     let mut stage = Stage::new(vec![step_config("one"), always("two")]);
-    stage.replace_remote(FnRemote(|_, _: &_| panic!("broken step")));
+    stage.replace_remote(FnRemote(|_, _: &_, _| panic!("broken step")));
     let outcome = stage.build().await;
     assert_eq!(outcome.result, Results::Exception);
     assert_eq!(outcome.text, ["exception", "one"]);
@@ -471,12 +472,15 @@ async fn a_build_whose_own_code_panics_ends_as_exception() {
     let (watcher, _ops) = tokio::sync::mpsc::unbounded_channel();
     let build = run(
         stage.plan.clone(),
-        Box::new(FnRemote(|_, _: &_| unreachable!())),
-        crate::logs::LogStore::start(stage.directory.path().to_owned()).unwrap(),
-        Journal::watched(move |op| drop(watcher.send(op))),
-        LockDesk::new(|_| std::future::ready(())),
+        Box::new(FnRemote(|_, _: &_, _| unreachable!())),
+        Services {
+            logs: crate::logs::LogStore::start(stage.directory.path().to_owned()).unwrap(),
+            journal: Journal::watched(move |op| drop(watcher.send(op))),
+            locks: LockDesk::new(|_| std::future::ready(())),
+            files: MasterFiles::new(stage.directory.path()),
+            clock: Box::new(|| panic!("no clock")),
+        },
         control,
-        || panic!("no clock"),
     );
     let outcome = build.await;
     assert_eq!(outcome.result, Results::Exception);

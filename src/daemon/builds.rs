@@ -1,13 +1,14 @@
 //! The running builds: one task for each build, with a channel to the task.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use tokio::sync::mpsc;
 use tracing::info_span;
 
 use super::sessions::Happened;
 use crate::botmaster::{BuildCommand, BuildInput, BuildOutcome, BuildPlan, SessionId};
-use crate::build::{self, Control, Journal, LockDesk};
+use crate::build::{self, Control, Journal, LockDesk, Services};
 use crate::clock::Clock;
 use crate::control::{News, Newsroom};
 use crate::logs::LogStore;
@@ -15,6 +16,7 @@ use crate::model::{BuildId, BuilderName, Results};
 use crate::net::Tasks;
 use crate::net::slave::SlaveBuilderHandle;
 use crate::store::Writer;
+use crate::transfer::MasterFiles;
 
 /// Maximum number of queued messages to a build: [`STOPS`], one loss of its slave, one outdated
 /// grant of locks, and one current grant. The build requests locks again only after it has read all
@@ -33,6 +35,7 @@ pub(super) struct Builds {
     tasks: Tasks,
     journal: Journal,
     logs: LogStore,
+    files: MasterFiles,
     clock: Clock,
 }
 
@@ -51,6 +54,7 @@ impl Builds {
             tasks,
             journal: Journal::new(writer, move |op| newsroom.tell(News::Build(op))),
             logs,
+            files: MasterFiles::new(Path::new(".")),
             clock,
         }
     }
@@ -92,14 +96,18 @@ impl Builds {
         });
         // Count from the start of the build, so earlier changes of the clock do not matter.
         let clock = self.clock.restarted();
-        let (journal, logs, tell) = (self.journal.clone(), self.logs.clone(), self.tell.clone());
+        let tell = self.tell.clone();
+        let services = Services {
+            logs: self.logs.clone(),
+            journal: self.journal.clone(),
+            locks,
+            files: self.files.clone(),
+            clock: Box::new(move || clock.steady()),
+        };
         let span = info_span!("build", builder = %plan.builder.name, number = plan.number.0);
         self.tasks.spawn(span, async move {
             let outcome = match slave {
-                Some(slave) => {
-                    let clock = move || clock.steady();
-                    build::run(plan, Box::new(slave), logs, journal, locks, told, clock).await
-                }
+                Some(slave) => build::run(plan, Box::new(slave), services, told).await,
                 None => lost_before_it_began(&plan),
             };
             let abandoned = outcome.abandoned_command;

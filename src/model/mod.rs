@@ -9,6 +9,7 @@ mod big_state;
 pub mod build;
 pub mod buildset;
 pub mod change;
+mod compression;
 pub mod decision;
 pub mod ids;
 pub mod instance;
@@ -30,6 +31,7 @@ pub use big_state::BigState;
 pub use build::interested_users;
 pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange, UnusableTime};
+pub use compression::Compression;
 pub use decision::{Decision, FilterField, Instead};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LockName, RequestId, SchedulerName,

@@ -12,10 +12,11 @@ use std::pin::Pin;
 use tokio::sync::mpsc;
 use tracing::{debug, info_span};
 
-use super::{CallError, IncomingCall, Peer, reader};
+use super::{CallError, IncomingCall, Peer, transfer};
 use crate::model::CommandId;
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::{CommandArgs, SlaveInfo, TextStyle, Update, decode_updates};
+use crate::transfer::Lent;
 
 /// Events that may wait for the build.
 const EVENTS: usize = 16;
@@ -87,9 +88,11 @@ pub(super) fn start(
     slave: &SlaveInfo,
     id: CommandId,
     args: &CommandArgs,
+    lent: Option<Lent>,
 ) -> RunningCommand {
     let (object, calls) = peer.export(CALLS);
-    let reader = args.content().map(|content| reader::serve(peer, content));
+    let (interrupt, interrupts) = mpsc::unbounded_channel();
+    let end = lent.map(|lent| transfer::serve(peer, lent, interrupt.clone()));
     // Slaves repeat it in their own logs and look for nothing in it.
     let id = slave.style.value(&id.to_string());
     let started = peer.call(
@@ -99,18 +102,17 @@ pub(super) fn start(
             Value::Mine(object),
             id.clone(),
             slave.style.value(args.name(slave)),
-            args.to_value(slave, reader),
+            args.to_value(slave, end),
         ],
         Vec::new(),
     );
     let (events_in, events) = mpsc::channel(EVENTS);
-    let (interrupt, interrupts) = mpsc::unbounded_channel();
     let pump = Pump {
         peer: peer.clone(),
         builder,
         id,
         style: slave.style,
-        reader,
+        end,
         calls,
         events: events_in,
         interrupts,
@@ -129,8 +131,8 @@ struct Pump {
     builder: Luid,
     id: Value,
     style: TextStyle,
-    /// What the slave reads from while it runs.
-    reader: Option<Luid>,
+    /// The object that the slave reads from or writes to while it runs.
+    end: Option<Luid>,
     calls: mpsc::Receiver<Box<IncomingCall>>,
     events: mpsc::Sender<CommandEvent>,
     interrupts: mpsc::UnboundedReceiver<String>,
@@ -142,8 +144,8 @@ impl Pump {
         self.deliver(CommandEvent::Ended(end)).await;
         // The slave may keep its reference, and py3 ones do so for long (PROTOCOL section 4.3).
         self.peer.retire(object);
-        if let Some(reader) = self.reader {
-            self.peer.retire(reader);
+        if let Some(end) = self.end {
+            self.peer.retire(end);
         }
     }
 

@@ -30,11 +30,11 @@ pub mod listen;
 mod lobby;
 pub mod login;
 pub mod peer;
-mod reader;
 mod refusals;
 pub mod slave;
 mod tasks;
 mod throttle;
+mod transfer;
 mod unsent;
 
 pub use budget::Room;

@@ -7,6 +7,7 @@ use super::{CallError, Peer};
 use crate::model::{BuilderName, CommandId, SlaveName};
 use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::{CommandArgs, SlaveInfo};
+use crate::transfer::Lent;
 
 /// A connected slave. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -191,11 +192,17 @@ impl SlaveBuilderHandle {
     }
 
     /// Starts a remote command. It is sent at once; what it says comes on
-    /// [`RunningCommand::events`]. To be called within the runtime.
+    /// [`RunningCommand::events`]. The slave's calls for a transfer are served by `lent`, which is
+    /// dropped when the command is over. To be called within the runtime.
     #[must_use]
-    pub fn start_command(&self, id: CommandId, args: &CommandArgs) -> RunningCommand {
+    pub fn start_command(
+        &self,
+        id: CommandId,
+        args: &CommandArgs,
+        lent: Option<Lent>,
+    ) -> RunningCommand {
         let SlaveBuilder { slave, object } = &*self.0;
-        command::start(&slave.peer, *object, &slave.info, id, args)
+        command::start(&slave.peer, *object, &slave.info, id, args, lent)
     }
 
     async fn call(&self, method: &'static str, args: Vec<Value>) -> Result<(), CallError> {

@@ -13,6 +13,7 @@ mod prompt;
 mod shell;
 pub mod slave;
 pub mod text;
+pub mod transfer;
 pub mod try_call;
 mod update;
 

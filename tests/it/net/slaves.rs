@@ -111,7 +111,7 @@ impl Play {
     /// Attaches and starts a command; answers with the master's end of it and the slave's call.
     async fn command(&mut self) -> (SlaveBuilderHandle, RunningCommand, Box<IncomingCall>) {
         let (_, builder) = self.attach().await;
-        let command = builder.start_command(ID, &shell());
+        let command = builder.start_command(ID, &shell(), None);
         let call = self.builder_calls.recv().await.unwrap();
         assert_eq!(call.method, "startCommand");
         assert_eq!(call.args[1].as_text().unwrap(), "12.3.0");
@@ -260,18 +260,18 @@ async fn a_failed_start_a_failed_command_and_a_lost_one_end_it() {
     };
     assert!(failure.is("buildslave.bot.UnknownCommand"));
 
-    let command = builder.start_command(ID, &shell());
+    let command = builder.start_command(ID, &shell(), None);
     let start = play.builder_calls.recv().await.unwrap();
     let failure = Value::Failure(Box::new(Failure::new("exceptions.RuntimeError", "x")));
     drop(play.call(command_object(&start), "complete", failure));
     assert!(matches!(end_of(command).await, CommandEnd::Failed(f) if f.value == "x"));
 
-    let command = builder.start_command(ID, &shell());
+    let command = builder.start_command(ID, &shell(), None);
     let start = play.builder_calls.recv().await.unwrap();
     play.session.client.release(command_object(&start));
     assert!(matches!(end_of(command).await, CommandEnd::Failed(_)));
 
-    let command = builder.start_command(ID, &shell());
+    let command = builder.start_command(ID, &shell(), None);
     play.session.client.close("gone");
     assert!(matches!(end_of(command).await, CommandEnd::Lost));
 }

@@ -28,7 +28,7 @@ const FLOORS: [&[&str]; 9] = [
         "text",
         "backoff",
     ],
-    &["clock", "config", "protocol", "process", "vc"],
+    &["clock", "config", "protocol", "process", "transfer", "vc"],
     &["schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],
     &["view"],

@@ -82,6 +82,10 @@ fn patched(subdir: Option<&str>) -> SourceStamp {
 }
 
 /// A command in one line.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the step has no other commands"
+)]
 fn shown(args: &CommandArgs) -> String {
     match args {
         CommandArgs::Shell(shell) => {
@@ -100,7 +104,11 @@ fn shown(args: &CommandArgs) -> String {
         CommandArgs::Stat(stat) => format!("stat {}", stat.file),
         CommandArgs::Cpdir(copy) => format!("cpdir {} {}", copy.from, copy.to),
         CommandArgs::Rmdir(rmdir) => format!("rmdir {}", rmdir.dir),
-        CommandArgs::DownloadFile(file) => format!("write {}/{}", file.workdir, file.dest),
+        CommandArgs::DownloadFile(file) => {
+            let file = &file.transfer;
+            format!("write {}/{}", file.workdir, file.path)
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -144,7 +152,7 @@ async fn played_with(
     let mut build = std::pin::pin!(build);
     let (mut commands, mut written) = (Vec::new(), Vec::new());
     let outcome = loop {
-        let command = tokio::select! {
+        let mut command = tokio::select! {
             biased;
             outcome = &mut build => break outcome,
             command = stage.command() => command,
@@ -156,7 +164,7 @@ async fn played_with(
             continue;
         }
         let line = shown(&command.asked);
-        written.extend(command.asked.content().cloned());
+        written.extend(command.lent.is_some().then(|| command.read()));
         let fails = failing
             .iter_mut()
             .find(|(start, left)| *left > 0 && line.starts_with(start.as_str()));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::model::Results;
-use crate::protocol::files::{CpdirArgs, DownloadArgs, RmdirArgs, StatArgs};
+use crate::protocol::files::{CpdirArgs, RmdirArgs, StatArgs};
 use crate::protocol::{CommandArgs, DefaultVariable, ShellArgs, ShellCommand, Word};
 
 /// Variables of a command's environment. A value of `None` removes the variable.
@@ -40,7 +40,7 @@ impl Workspace<'_, '_> {
     /// Whether a file or directory of this name exists.
     pub(in crate::build::steps) async fn exists(&mut self, name: &str) -> Result<bool, Performed> {
         let file = format!("{}/{name}", self.workdir);
-        let args = CommandArgs::Stat(StatArgs { file });
+        let args = CommandArgs::Stat(StatArgs::of(file));
         Ok(self.perform(&args).await?.rc == Some(0))
     }
 
@@ -68,12 +68,11 @@ impl Workspace<'_, '_> {
         name: &str,
         content: Bytes,
     ) -> Result<(), Performed> {
-        let args = CommandArgs::DownloadFile(DownloadArgs {
-            dest: name.to_owned(),
-            workdir: self.workdir.clone(),
-            content,
-        });
-        if self.perform(&args).await?.rc != Some(0) {
+        let report = self.step.send_bytes(name, &self.workdir, content).await?;
+        if self.step.interrupted.is_some() {
+            return Err(failed());
+        }
+        if report.rc != Some(0) {
             return Err(self.refuse(&format!("{name} cannot be written")).await);
         }
         Ok(())
@@ -85,6 +84,7 @@ impl Workspace<'_, '_> {
             from: from.to_owned(),
             to: self.workdir.clone(),
             timeout: self.seconds(),
+            max_time: None,
             log_environ: self.log_environ,
         });
         if self.perform(&args).await?.rc != Some(0) {

@@ -1,0 +1,48 @@
+//! How archives are compressed.
+
+use serde::Serialize;
+
+/// How an archive of a directory is compressed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// gzip.
+    Gz,
+    /// bzip2.
+    Bz2,
+}
+
+impl Compression {
+    /// The word for it on the wire; absent without compression.
+    #[must_use]
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Gz => Some("gz"),
+            Self::Bz2 => Some("bz2"),
+        }
+    }
+
+    /// The compression with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let mut known = [Self::Gz, Self::Bz2].into_iter();
+        known.find(|known| known.word() == Some(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressions_have_the_words_of_buildbot() {
+        assert_eq!(Compression::from_word("gz"), Some(Compression::Gz));
+        assert_eq!(Compression::from_word("bz2"), Some(Compression::Bz2));
+        assert_eq!(Compression::from_word("xz"), None);
+        assert_eq!(Compression::None.word(), None);
+    }
+}

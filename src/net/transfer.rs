@@ -1,0 +1,147 @@
+//! The object that a slave reads a file from or writes a file to (PROTOCOL section 11).
+//!
+//! Invariant: no call of it is ever answered with an error, because slaves hang for ever when one
+//! is. After a problem the command is interrupted, and the transfer remembers why.
+//!
+//! A slave has one call outstanding, which is answered when the disk has taken the data, and its
+//! message keeps its room in the budget until then. Nothing grows.
+
+use tokio::sync::mpsc;
+use tracing::info_span;
+
+use super::{IncomingCall, Peer};
+use crate::pb::{Luid, Value};
+use crate::protocol::transfer::MAX_BLOCK_BYTES;
+use crate::transfer::{Lent, Request};
+
+/// Calls that may wait; slaves have one outstanding at a time.
+const CALLS: usize = 4;
+
+/// Exports an object that serves a transfer, until it is retired. `interrupt` ends the command
+/// after a problem.
+pub(super) fn serve(peer: &Peer, lent: Lent, interrupt: mpsc::UnboundedSender<String>) -> Luid {
+    let (object, calls) = peer.export(CALLS);
+    let span = info_span!("transfer", peer.addr = peer.address());
+    peer.tasks().spawn(span, answer(calls, lent, interrupt));
+    object
+}
+
+async fn answer(
+    mut calls: mpsc::Receiver<Box<IncomingCall>>,
+    mut lent: Lent,
+    interrupt: mpsc::UnboundedSender<String>,
+) {
+    let mut is_interrupted = false;
+    while let Some(call) = calls.recv().await {
+        let IncomingCall {
+            method,
+            args,
+            reply,
+            room,
+            ..
+        } = *call;
+        let Some(request) = request(&method, &args) else {
+            reply.value(Value::None);
+            continue;
+        };
+        drop(args);
+        let is_read = matches!(request, Request::Read(_));
+        let done = tokio::task::spawn_blocking(move || {
+            let block = lent.answer(request);
+            (lent, block)
+        });
+        let block;
+        (lent, block) = match done.await {
+            Ok(done) => done,
+            // The transfer is gone with the code that failed; the step notices it.
+            Err(error) => return tracing::error!("a transfer failed: {error}"),
+        };
+        // The memory that the message took is given back.
+        drop(room);
+        reply.value(if is_read {
+            Value::Bytes(block)
+        } else {
+            Value::None
+        });
+        if let (false, Some(problem)) = (is_interrupted, lent.problem()) {
+            is_interrupted = true;
+            // A command that is over needs no interruption.
+            interrupt.send(problem.to_string()).unwrap_or_default();
+        }
+    }
+    // If nobody waits for the transfer, files are removed.
+    tokio::task::spawn_blocking(move || drop(lent));
+}
+
+/// What a call asks for; absent if it is unknown or makes no sense.
+fn request(method: &[u8], args: &[Value]) -> Option<Request> {
+    match (method, args) {
+        (b"read", args) => {
+            let most = usize::try_from(MAX_BLOCK_BYTES).unwrap_or(usize::MAX);
+            let asked = args.first().and_then(Value::as_int);
+            let asked = asked.and_then(|asked| usize::try_from(asked).ok());
+            Some(Request::Read(asked.unwrap_or(most).min(most)))
+        }
+        (b"write", [data, ..]) => data.as_raw().cloned().map(Request::Write),
+        (b"close", _) => Some(Request::Close),
+        (b"unpack", _) => Some(Request::Unpack),
+        (b"utime", [times, ..]) => match times.as_items() {
+            Some([accessed, modified]) => {
+                Some(Request::Times(accessed.as_float()?, modified.as_float()?))
+            }
+            Some(_) | None => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_block_is_below_the_limit_of_strings_whatever_is_asked() {
+        let most = i64::from(MAX_BLOCK_BYTES);
+        let block = usize::try_from(most).unwrap_or_default();
+        for (asked, got) in [
+            (Value::Int(4), 4),
+            (Value::Int(most), block),
+            (Value::Int(most + 1), block),
+            (Value::Int(-1), block),
+            (Value::None, block),
+            (Value::Int(0), 0),
+        ] {
+            assert_eq!(request(b"read", &[asked]), Some(Request::Read(got)));
+        }
+        assert_eq!(request(b"read", &[]), Some(Request::Read(block)));
+    }
+
+    #[test]
+    fn calls_of_a_writer_are_understood_in_both_spellings() {
+        let data = Bytes::from_static(b"x");
+        for value in [Value::Bytes(data.clone()), Value::Text(data.clone())] {
+            let write = Request::Write(data.clone());
+            assert_eq!(request(b"write", &[value]), Some(write));
+        }
+        let times = vec![Value::Float(1.5), Value::Int(2)];
+        let wanted = Some(Request::Times(1.5, 2.0));
+        assert_eq!(request(b"utime", &[Value::Tuple(times)]), wanted);
+        assert_eq!(request(b"close", &[]), Some(Request::Close));
+        assert_eq!(request(b"unpack", &[]), Some(Request::Unpack));
+    }
+
+    #[test]
+    fn calls_that_make_no_sense_are_nothing() {
+        assert_eq!(request(b"seek", &[]), None);
+        assert_eq!(request(b"write", &[]), None);
+        assert_eq!(request(b"write", &[Value::Int(1)]), None);
+        assert_eq!(
+            request(b"utime", &[Value::Tuple(vec![Value::Int(1)])]),
+            None
+        );
+        let times = vec![Value::None, Value::None];
+        assert_eq!(request(b"utime", &[Value::Tuple(times)]), None);
+    }
+}
