@@ -99,47 +99,11 @@ impl Given {
     /// # Errors
     /// Something is missing or malformed, or a file cannot be read.
     pub fn prepare(self, options: &OptionsFile) -> Result<Prepared, Failed> {
-        let encoding = match &self.encoding {
-            None => Encoding::default(),
-            Some(name) => Encoding::from_name(name).ok_or_else(|| {
-                usage(format!(
-                    "--encoding: '{name}' is not known; utf8, latin-1 and ascii are"
-                ))
-            })?,
-        };
-        let text = |given: &OsStr| encoding.decode(given.as_bytes());
-        let maybe = |given: Option<OsString>| given.map(|given| text(&given));
-        let or_option = |given: Option<OsString>, name: &str| match given {
-            Some(given) => Ok(Some(text(&given))),
-            None => options.text(name).map_err(|e| usage(e.to_string())),
-        };
-        let required = |value: Option<String>, name: &str| {
-            value.ok_or_else(|| {
-                usage(format!(
-                    "--{name} is missing, and no options file says {name} = \"…\""
-                ))
-            })
-        };
-        let master = or_option(self.master, "master")?;
-        // Buildbot 0.7 called it so.
-        let who = match or_option(self.who, "who")? {
+        let words = Words::new(self.encoding.as_deref(), options)?;
+        let who = match words.or_option(self.who, "who")? {
             Some(who) => Some(who),
-            None => or_option(None, "username")?,
-        };
-        let src = or_option(self.vc, "vc")?.filter(|vc| !vc.is_empty());
-        if let Some(vc) = &src {
-            vc.parse::<Vc>()
-                .map_err(|unknown| usage(format!("--vc: {unknown}")))?;
-        }
-        let revision = match self.revision_file.filter(|file| !file.is_empty()) {
-            None => maybe(self.revision),
-            Some(file) => {
-                let mut revision = encoding.decode(&read("--revision_file", &file)?);
-                if revision.ends_with('\n') {
-                    revision.pop();
-                }
-                Some(revision)
-            }
+            // The name of the option in Buildbot 0.7.
+            None => words.or_option(None, "username")?,
         };
         let is_stdin = |file: &Option<OsString>| file.as_deref() == Some(OsStr::new("-"));
         if is_stdin(&self.logfile) && is_stdin(&self.files_from) {
@@ -147,38 +111,29 @@ impl Given {
                 "--logfile and --files-from cannot both be read from standard input",
             ));
         }
-        let comments = match (maybe(self.comments), self.logfile) {
-            (Some(comments), _) if !comments.is_empty() => comments,
-            (_, Some(file)) if !file.is_empty() => encoding.decode(&read("--logfile", &file)?),
-            _ => String::new(),
-        };
-        let mut files: Vec<String> = self.files.iter().map(|file| text(file)).collect();
-        if let Some(list) = self.files_from.filter(|file| !file.is_empty()) {
-            files.extend(
-                file_names(&read("--files-from", &list)?).map(|name| encoding.decode(name)),
-            );
-        }
+        let master = words.or_option(self.master, "master")?;
+        let properties = self.properties.iter().map(|p| words.text(p));
         let change = NewChange {
-            who: required(who, "who")?,
-            files,
+            src: words.src(self.vc)?,
+            revision: words.revision(self.revision, self.revision_file)?,
+            comments: cut_comments(words.comments(self.comments, self.logfile)?),
+            files: words.files(&self.files, self.files_from)?,
             files_left_out: 0,
-            comments: cut_comments(comments),
-            revision,
-            branch: or_option(self.branch, "branch")?,
+            who: required(who, "who")?,
+            branch: words.or_option(self.branch, "branch")?,
             when: time("--when", self.when)?,
             made_at: time("--made-at", self.made_at)?,
-            project: maybe(self.project).unwrap_or_default(),
-            repository: maybe(self.repository).unwrap_or_default(),
-            codebase: maybe(self.codebase).unwrap_or_default(),
-            category: or_option(self.category, "category")?,
-            revlink: maybe(self.revlink).unwrap_or_default(),
-            src,
-            properties: parse_properties(self.properties.iter().map(|p| text(p)))?,
+            project: words.maybe(self.project).unwrap_or_default(),
+            repository: words.maybe(self.repository).unwrap_or_default(),
+            codebase: words.maybe(self.codebase).unwrap_or_default(),
+            category: words.or_option(self.category, "category")?,
+            revlink: words.maybe(self.revlink).unwrap_or_default(),
+            properties: parse_properties(properties)?,
         };
         let (host, port) = parse_address(&required(master, "master")?)?;
         let default_auth = self.auth.is_none();
-        let auth = maybe(self.auth).unwrap_or_else(|| DEFAULT_AUTH.to_owned());
-        let (user, password) = parse_auth(&auth)?;
+        let auth = words.maybe(self.auth);
+        let (user, password) = parse_auth(auth.as_deref().unwrap_or(DEFAULT_AUTH))?;
         Ok(Prepared {
             host,
             port,
@@ -188,6 +143,93 @@ impl Given {
             change,
         })
     }
+}
+
+/// Reads what was given, in its encoding, with the options file behind it.
+struct Words<'a> {
+    encoding: Encoding,
+    options: &'a OptionsFile,
+}
+
+impl<'a> Words<'a> {
+    fn new(encoding: Option<&str>, options: &'a OptionsFile) -> Result<Self, Failed> {
+        let encoding = match encoding {
+            None => Encoding::default(),
+            Some(name) => Encoding::from_name(name).ok_or_else(|| {
+                usage(format!(
+                    "--encoding: '{name}' is not known; utf8, latin-1 and ascii are"
+                ))
+            })?,
+        };
+        Ok(Self { encoding, options })
+    }
+
+    fn text(&self, given: &OsStr) -> String {
+        self.encoding.decode(given.as_bytes())
+    }
+
+    fn maybe(&self, given: Option<OsString>) -> Option<String> {
+        given.map(|given| self.text(&given))
+    }
+
+    /// What was given, or the option of this name.
+    fn or_option(&self, given: Option<OsString>, name: &str) -> Result<Option<String>, Failed> {
+        match given {
+            Some(given) => Ok(Some(self.text(&given))),
+            None => self.options.text(name).map_err(|e| usage(e.to_string())),
+        }
+    }
+
+    fn src(&self, vc: Option<OsString>) -> Result<Option<String>, Failed> {
+        let src = self.or_option(vc, "vc")?.filter(|vc| !vc.is_empty());
+        if let Some(vc) = &src {
+            vc.parse::<Vc>()
+                .map_err(|unknown| usage(format!("--vc: {unknown}")))?;
+        }
+        Ok(src)
+    }
+
+    fn revision(
+        &self,
+        given: Option<OsString>,
+        file: Option<OsString>,
+    ) -> Result<Option<String>, Failed> {
+        let Some(file) = file.filter(|file| !file.is_empty()) else {
+            return Ok(self.maybe(given));
+        };
+        let mut revision = self.encoding.decode(&read("--revision_file", &file)?);
+        if revision.ends_with('\n') {
+            revision.pop();
+        }
+        Ok(Some(revision))
+    }
+
+    fn comments(&self, given: Option<OsString>, file: Option<OsString>) -> Result<String, Failed> {
+        match (self.maybe(given), file) {
+            (Some(comments), _) if !comments.is_empty() => Ok(comments),
+            (_, Some(file)) if !file.is_empty() => {
+                Ok(self.encoding.decode(&read("--logfile", &file)?))
+            }
+            _ => Ok(String::new()),
+        }
+    }
+
+    fn files(&self, given: &[OsString], list: Option<OsString>) -> Result<Vec<String>, Failed> {
+        let mut files: Vec<String> = given.iter().map(|file| self.text(file)).collect();
+        if let Some(list) = list.filter(|file| !file.is_empty()) {
+            let list = read("--files-from", &list)?;
+            files.extend(file_names(&list).map(|name| self.encoding.decode(name)));
+        }
+        Ok(files)
+    }
+}
+
+fn required(value: Option<String>, name: &str) -> Result<String, Failed> {
+    value.ok_or_else(|| {
+        usage(format!(
+            "--{name} is missing, and no options file says {name} = \"…\""
+        ))
+    })
 }
 
 /// The user and password that Buildbot's client sends if none is given.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::super::{Failed, OptionsFile};
+use super::super::{Failed, OptionsError, OptionsFile};
 use super::words;
 use crate::client::sendchange::parse_address;
 
@@ -203,106 +203,13 @@ impl Given {
     /// # Errors
     /// Something is missing, malformed, or does not go together; the text names the option and its
     /// key.
-    pub fn prepare(self, options: &OptionsFile) -> Result<Settings, Failed> {
-        let bad_file = |e: super::super::OptionsError| Failed::Usage(e.to_string());
-        // Each key with the old ones that Buildbot knows for it.
-        let text = |given: &Option<String>, keys: &[&str]| {
-            if let Some(given) = given {
-                return Ok(Some(given.clone()));
-            }
-            for key in keys {
-                if let Some(text) = options.text(key).map_err(bad_file)? {
-                    return Ok(Some(text));
-                }
-            }
-            Ok(None)
-        };
-        let filled = |given: &Option<String>, keys: &[&str]| {
-            text(given, keys).map(|text| text.filter(|text| !text.is_empty()))
-        };
-        let connect = require(
-            filled(&self.connect, &["try_connect"])?,
-            "connect",
-            "try_connect",
-        )?;
-        let user = filled(&self.username, &["try_username"])?;
-        let wait = match self.no_wait {
-            true => false,
-            false => self.wait || options.flag("try_wait").map_err(bad_file)?,
-        };
-        let action = match (self.get_builder_names, self.dryrun, wait) {
-            (true, _, _) => Action::ListBuilders,
-            (false, true, _) => Action::Show,
-            (false, false, true) => Action::Follow,
-            (false, false, false) => Action::Send,
-        };
-        let way = match connect.as_str() {
-            "pb" => {
-                let keys = ["try_master", "try_masterstatus", "masterstatus"];
-                let master = require(filled(&self.master, &keys)?, "master", "try_master")?;
-                let (host, port) = parse_address(&master)?;
-                Way::Pb(PbWay {
-                    host,
-                    port,
-                    user: require(user, "username", "try_username")?,
-                    password: text(&self.passwd, &["try_password", "try_passwd"])?,
-                })
-            }
-            "ssh" if action == Action::ListBuilders => {
-                return usage("--get-builder-names cannot ask through ssh; use --connect=pb");
-            }
-            "ssh" if action == Action::Follow => {
-                return usage(
-                    "--wait cannot follow builds through ssh (a job directory gives no answers); use --connect=pb, or \
-                     leave out --wait (try_wait in an options file)",
-                );
-            }
-            "ssh" => {
-                let mut command = match filled(&self.ssh, &["try_ssh"])? {
-                    None => vec!["ssh".to_owned()],
-                    Some(ssh) => words::split(&ssh)
-                        .ok_or_else(|| Failed::Usage(format!("--ssh: '{ssh}' is not a command")))?,
-                };
-                let mut option = |flag: &str, value: Option<String>| {
-                    command.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
-                };
-                option("-l", user);
-                option("-p", filled(&self.port, &["try_port"])?);
-                let host = require(filled(&self.host, &["try_host"])?, "host", "try_host")?;
-                if host.starts_with('-') {
-                    return usage(&format!("--host: '{host}' is not the name of a host"));
-                }
-                let program = filled(&self.buildbotbin, &["try_buildbotbin"])?;
-                let keys = ["try_jobdir", "try_dir"];
-                let jobdir = require(filled(&self.jobdir, &keys)?, "jobdir", "try_jobdir")?;
-                command.extend([
-                    host,
-                    program.unwrap_or_else(|| "buildbot".to_owned()),
-                    "tryserver".to_owned(),
-                    "--jobdir".to_owned(),
-                    jobdir,
-                ]);
-                Way::Ssh(SshWay { command })
-            }
-            other => {
-                return usage(&format!(
-                    "--connect: '{other}' is not a way to reach the master; ssh and pb are"
-                ));
-            }
-        };
-        let origin = match self.diff {
-            Some(file) => Origin::Diff(file),
-            None => Origin::Tree {
-                vc: filled(&self.vc, &["try_vc"])?,
-                topdir: match self.topdir {
-                    Some(dir) => Some(dir),
-                    None => filled(&None, &["try_topdir"])?.map(PathBuf::from),
-                },
-                topfile: filled(&self.topfile, &["try_topfile"])?,
-            },
-        };
+    pub fn prepare(mut self, options: &OptionsFile) -> Result<Settings, Failed> {
+        let options = Options(options);
+        let action = self.action(&options)?;
+        let way = self.way(action, &options)?;
+        let origin = self.origin(&options)?;
         let builders = if self.builders.is_empty() {
-            options.texts("try_builders").map_err(bad_file)?
+            options.0.texts("try_builders").map_err(bad_file)?
         } else {
             self.builders
         };
@@ -312,16 +219,150 @@ impl Given {
             origin,
             patch_level: self.patchlevel,
             base_revision: self.baserev.filter(|revision| !revision.is_empty()),
-            branch: filled(&self.branch, &["try_branch"])?,
-            repository: filled(&self.repository, &["try_repository"])?,
+            branch: options.filled(self.branch, &["try_branch"])?,
+            repository: options.filled(self.repository, &["try_repository"])?,
             builders,
             properties: properties(&self.properties, &self.property)?,
-            who: filled(&self.who, &["try_who"])?,
-            comment: filled(&self.comment, &["try_comment"])?,
-            quiet: self.quiet || options.flag("try_quiet").map_err(bad_file)?,
+            who: options.filled(self.who, &["try_who"])?,
+            comment: options.filled(self.comment, &["try_comment"])?,
+            quiet: self.quiet || options.flag("try_quiet")?,
             warnings_ok: self.warnings_ok,
         })
     }
+
+    fn action(&self, options: &Options<'_>) -> Result<Action, Failed> {
+        let wait = match self.no_wait {
+            true => false,
+            false => self.wait || options.flag("try_wait")?,
+        };
+        Ok(match (self.get_builder_names, self.dryrun, wait) {
+            (true, _, _) => Action::ListBuilders,
+            (false, true, _) => Action::Show,
+            (false, false, true) => Action::Follow,
+            (false, false, false) => Action::Send,
+        })
+    }
+
+    fn way(&mut self, action: Action, options: &Options<'_>) -> Result<Way, Failed> {
+        let connect = options.required(self.connect.take(), "connect", &["try_connect"])?;
+        match (connect.as_str(), action) {
+            ("pb", _) => self.pb(options).map(Way::Pb),
+            ("ssh", Action::ListBuilders) => {
+                usage("--get-builder-names cannot ask through ssh; use --connect=pb")
+            }
+            ("ssh", Action::Follow) => usage(
+                "--wait cannot follow builds through ssh (a job directory gives no answers); use --connect=pb, or \
+                 leave out --wait (try_wait in an options file)",
+            ),
+            ("ssh", Action::Show | Action::Send) => self.ssh(options).map(Way::Ssh),
+            (other, _) => usage(&format!(
+                "--connect: '{other}' is not a way to reach the master; ssh and pb are"
+            )),
+        }
+    }
+
+    fn pb(&mut self, options: &Options<'_>) -> Result<PbWay, Failed> {
+        let keys = ["try_master", "try_masterstatus", "masterstatus"];
+        let master = options.required(self.master.take(), "master", &keys)?;
+        let (host, port) = parse_address(&master)?;
+        Ok(PbWay {
+            host,
+            port,
+            user: options.required(self.username.take(), "username", &["try_username"])?,
+            password: options.text(self.passwd.take(), &["try_password", "try_passwd"])?,
+        })
+    }
+
+    fn ssh(&mut self, options: &Options<'_>) -> Result<SshWay, Failed> {
+        let mut command = match options.filled(self.ssh.take(), &["try_ssh"])? {
+            None => vec!["ssh".to_owned()],
+            Some(ssh) => words::split(&ssh)
+                .ok_or_else(|| Failed::Usage(format!("--ssh: '{ssh}' is not a command")))?,
+        };
+        let mut option = |flag: &str, value: Option<String>| {
+            command.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        };
+        let user = options.filled(self.username.take(), &["try_username"])?;
+        option("-l", user);
+        option("-p", options.filled(self.port.take(), &["try_port"])?);
+        let host = options.required(self.host.take(), "host", &["try_host"])?;
+        if host.starts_with('-') {
+            return usage(&format!("--host: '{host}' is not the name of a host"));
+        }
+        let program = options.filled(self.buildbotbin.take(), &["try_buildbotbin"])?;
+        let keys = ["try_jobdir", "try_dir"];
+        let jobdir = options.required(self.jobdir.take(), "jobdir", &keys)?;
+        command.extend([
+            host,
+            program.unwrap_or_else(|| "buildbot".to_owned()),
+            "tryserver".to_owned(),
+            "--jobdir".to_owned(),
+            jobdir,
+        ]);
+        Ok(SshWay { command })
+    }
+
+    fn origin(&mut self, options: &Options<'_>) -> Result<Origin, Failed> {
+        if let Some(file) = self.diff.take() {
+            return Ok(Origin::Diff(file));
+        }
+        Ok(Origin::Tree {
+            vc: options.filled(self.vc.take(), &["try_vc"])?,
+            topdir: match self.topdir.take() {
+                Some(dir) => Some(dir),
+                None => options.filled(None, &["try_topdir"])?.map(PathBuf::from),
+            },
+            topfile: options.filled(self.topfile.take(), &["try_topfile"])?,
+        })
+    }
+}
+
+/// The options file behind what was given. A key comes with the old ones that Buildbot knows for
+/// it.
+struct Options<'a>(&'a OptionsFile);
+
+impl Options<'_> {
+    fn text(&self, given: Option<String>, keys: &[&str]) -> Result<Option<String>, Failed> {
+        if given.is_some() {
+            return Ok(given);
+        }
+        for key in keys {
+            if let Some(text) = self.0.text(key).map_err(bad_file)? {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    }
+
+    /// An empty text is none.
+    fn filled(&self, given: Option<String>, keys: &[&str]) -> Result<Option<String>, Failed> {
+        let text = self.text(given, keys)?;
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// The first key is the one to name where all are missing.
+    fn required(
+        &self,
+        given: Option<String>,
+        option: &str,
+        keys: &[&str],
+    ) -> Result<String, Failed> {
+        match self.filled(given, keys)? {
+            Some(value) => Ok(value),
+            None => usage(&format!(
+                "--{option} is missing, and no options file says {} = \"…\"",
+                keys.first().copied().unwrap_or_default()
+            )),
+        }
+    }
+
+    fn flag(&self, key: &str) -> Result<bool, Failed> {
+        self.0.flag(key).map_err(bad_file)
+    }
+}
+
+fn bad_file(error: OptionsError) -> Failed {
+    Failed::Usage(error.to_string())
 }
 
 fn properties(lists: &[String], single: &[String]) -> Result<BTreeMap<String, String>, Failed> {
@@ -337,15 +378,6 @@ fn properties(lists: &[String], single: &[String]) -> Result<BTreeMap<String, St
             )),
         })
         .collect()
-}
-
-fn require(value: Option<String>, option: &str, key: &str) -> Result<String, Failed> {
-    match value {
-        Some(value) => Ok(value),
-        None => usage(&format!(
-            "--{option} is missing, and no options file says {key} = \"…\""
-        )),
-    }
 }
 
 fn usage<T>(text: &str) -> Result<T, Failed> {
