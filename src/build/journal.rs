@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{Op, Patch, PatchBody, SetId};
+use crate::model::{Op, Patch, PatchBody};
 use crate::store::{StoreError, Writer};
 
 /// Takes the ops of a running build, in order. Cheap to clone.
 #[derive(Clone)]
 pub struct Journal {
-    /// Absent where nothing is to be remembered.
-    state: Option<Writer>,
+    state: Writer,
     told: Arc<dyn Fn(Op) + Send + Sync>,
 }
 
@@ -20,53 +19,32 @@ impl Journal {
     /// Remembers ops in the state; `told` hears of each, and must not wait.
     pub fn new(state: Writer, told: impl Fn(Op) + Send + Sync + 'static) -> Self {
         Self {
-            state: Some(state),
-            told: Arc::new(told),
-        }
-    }
-
-    /// Only tells.
-    pub fn watched(told: impl Fn(Op) + Send + Sync + 'static) -> Self {
-        Self {
-            state: None,
+            state,
             told: Arc::new(told),
         }
     }
 
     /// Hands in `ops`; waits while the state is far behind.
     pub(super) async fn write(&self, ops: Vec<Op>) {
-        let Some(state) = &self.state else {
-            ops.into_iter().for_each(|op| (self.told)(op));
-            return;
-        };
         let told = ops.clone();
-        state.write(None, ops).await;
+        self.state.write(None, ops).await;
         told.into_iter().for_each(|op| (self.told)(op));
     }
-}
 
-impl Journal {
     /// The diff of `patch`, which the state has.
     pub(super) async fn diff(&self, patch: &Patch) -> Result<Bytes, String> {
         let set = match &patch.body {
             PatchBody::Given(diff) => return Ok(diff.clone()),
             PatchBody::Kept(set) => *set,
         };
-        let Some(state) = self.state.clone() else {
-            return Err(lost(set));
-        };
         let unreadable =
             |error: &dyn fmt::Display| format!("cannot read the patch of the build: {error}");
-        let diff = state.reader().read(move |state| state.diff(set)).await;
+        let diff = self.state.reader().read(move |state| state.diff(set)).await;
         let diff = diff.map_err(|error: StoreError| unreadable(&error))?;
         diff.filter(|diff| !diff.is_empty())
             .map(Bytes::from)
-            .ok_or_else(|| unreadable(&lost(set)))
+            .ok_or_else(|| unreadable(&format!("the state has no patch of build set {set}")))
     }
-}
-
-fn lost(set: SetId) -> String {
-    format!("the state has no patch of build set {set}")
 }
 
 impl fmt::Debug for Journal {

@@ -17,11 +17,12 @@ use crate::config::{
 };
 use crate::config::{CommandWords, TemplatePart};
 use crate::logs::LogStore;
-use crate::model::journal::{LogOpening, StepFinish, StepStart};
-use crate::model::{BuildId, BuildNumber, CommandId, Op, Properties, Results, Timestamp};
+use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
+use crate::model::{BuildId, BuildNumber, CommandId, Forecast, Op, Properties, Results, Timestamp};
 use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 use crate::protocol::ShellArgs;
 use crate::protocol::{CommandArgs, Update};
+use crate::store::{Store, Writer};
 use crate::transfer::{Lent, MasterFiles, Request};
 
 pub(super) fn template(text: &str) -> Template {
@@ -136,6 +137,8 @@ where
 pub(super) struct Stage {
     pub(super) plan: Box<BuildPlan>,
     pub(super) directory: tempfile::TempDir,
+    /// The state, in which the build has started.
+    pub(super) state: Writer,
     commands: mpsc::UnboundedReceiver<Played>,
     remote: Option<Box<dyn Remote>>,
     control: mpsc::Sender<Control>,
@@ -189,9 +192,15 @@ impl Stage {
         let (control, control_receiver) = mpsc::channel(8);
         let (ops_sender, ops) = mpsc::unbounded_channel();
         let (asked_sender, asked) = mpsc::unbounded_channel();
+        let plan = Box::new(plan(steps));
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        let state = store.start(Box::new(|_| {})).unwrap();
+        state.hand_in(None, vec![start_of(&plan)]);
         Self {
-            plan: Box::new(plan(steps)),
-            directory: tempfile::tempdir().unwrap(),
+            plan,
+            directory,
+            state,
             commands,
             remote: Some(Box::new(remote)),
             control,
@@ -215,7 +224,7 @@ impl Stage {
         let journal = {
             let ops = self.ops_sender.clone();
             let may_fail = failing_at(self.op_fails);
-            Journal::watched(move |op| {
+            Journal::new(self.state.clone(), move |op| {
                 may_fail();
                 drop(ops.send(op));
             })
@@ -397,6 +406,25 @@ pub(super) async fn play<T>(
     script: impl Future<Output = T>,
 ) -> (BuildOutcome, T) {
     tokio::join!(build, script)
+}
+
+fn start_of(plan: &BuildPlan) -> Op {
+    Op::BuildStarted(Arc::new(BuildStart {
+        build: plan.build,
+        builder: plan.builder.name.clone(),
+        number: plan.number,
+        builddir: "quick".to_owned(),
+        slave: plan.slave.clone(),
+        requests: Vec::new(),
+        changes: Vec::new(),
+        blamelist: Vec::new(),
+        reason: plan.reason.clone(),
+        properties: Properties::new(),
+        forecast: Forecast::default(),
+        choice: String::new(),
+        planned: Vec::new(),
+        at: Timestamp(0),
+    }))
 }
 
 fn plan(steps: Vec<StepConfig>) -> BuildPlan {

@@ -1,6 +1,6 @@
 //! Build sets.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::builds::{BuildRow, build};
 use super::requests::{RequestRow, finished, request_columns, request_of};
@@ -37,22 +37,6 @@ impl State {
     /// The state cannot be read.
     pub fn build_set(&self, id: SetId) -> Result<Option<SetRow>, StoreError> {
         self.read(|conn| build_set(conn, id))
-    }
-
-    /// The newest `limit` sets to which a client has given this id, newest first (BST-10, TJD-11).
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn sets_of_client(&self, external_id: &str, limit: u32) -> Result<Vec<SetRow>, StoreError> {
-        self.read(|conn| {
-            let ids: Vec<SetId> = conn
-                .prepare_cached(SETS_OF_CLIENT)?
-                .query_map(params![external_id, limit], |row| {
-                    Ok(row.get::<_, Col<_>>(0)?.0)
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            sets(conn, ids)
-        })
     }
 
     /// The newest set that `scheduler` made of the try job with this id (TJD-11).
@@ -149,8 +133,6 @@ fn build_set(conn: &Connection, id: SetId) -> rusqlite::Result<Option<SetRow>> {
     Ok(Some(set))
 }
 
-pub(super) const SETS_OF_CLIENT: &str =
-    "SELECT id FROM build_set WHERE external_id = ?1 ORDER BY id DESC LIMIT ?2";
 pub(super) const SET: &str =
     "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,
         properties

@@ -9,7 +9,7 @@ use super::of_build::BUILDS_BEFORE;
 use super::of_end::FROM_END;
 use super::of_line::{EVIDENCE, ORIGIN};
 use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
-use super::sets::{LAST_SET, SET, SET_REQUESTS, SETS_OF_CLIENT};
+use super::sets::{LAST_SET, SET, SET_REQUESTS};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
     REQUESTS_OF_SET, STEPS_SO_FAR,
@@ -46,7 +46,6 @@ fn every_query_has_its_index() {
         DECISIONS,
         REQUESTS_OF_CHANGE,
         SETS_OF_CHANGE,
-        SETS_OF_CLIENT,
         PENDING_REQUESTS,
         OPEN_REQUESTS,
         ALL_REQUESTS,

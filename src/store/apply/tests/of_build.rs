@@ -7,54 +7,56 @@ use crate::model::StepOutcome;
 use crate::model::journal::{BuildFinish, StepFinish};
 use crate::store::read::{BuildRow, LogRow, StepRow};
 
-#[test]
-fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
-    let dir = tempfile::tempdir().unwrap();
+/// Its first step has ended with this outcome, the second runs.
+fn a_running_build(outcome: &StepOutcome) -> Vec<Op> {
     let link = |name: &str| Op::StepLink {
         build: BuildId(7),
         index: 0,
         name: name.to_owned(),
         url: format!("https://example.org/{name}"),
     };
+    vec![
+        Op::ChangeAdded(a_change(1)),
+        Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
+        started(7, "quick", 0, &[1]),
+        step_started(7, 0, "compile"),
+        Op::StepHasLocks {
+            build: BuildId(7),
+            index: 0,
+            at: at(315),
+        },
+        log_opened(7, 0, 0, "stdio"),
+        log_opened(7, 0, 1, "config.log"),
+        Op::LogClosed {
+            build: BuildId(7),
+            step: 0,
+            name: "stdio".to_owned(),
+            size_bytes: 1234,
+        },
+        link("docs"),
+        link("docs"),
+        link("cover"),
+        Op::StepFinished(StepFinish {
+            build: BuildId(7),
+            index: 0,
+            result: Results::Warnings,
+            text: vec!["compile".to_owned(), "warnings".to_owned()],
+            outcome: Box::new(outcome.clone()),
+            at: at(320),
+        }),
+        step_started(7, 1, "test"),
+    ]
+}
+
+#[test]
+fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
     let outcome = StepOutcome {
         statistics: [("warnings".to_owned(), 3_u64.into())].into(),
         hidden: true,
         ..StepOutcome::default()
     };
-    apply_all(
-        dir.path(),
-        &[
-            Op::ChangeAdded(a_change(1)),
-            Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
-            started(7, "quick", 0, &[1]),
-            step_started(7, 0, "compile"),
-            Op::StepHasLocks {
-                build: BuildId(7),
-                index: 0,
-                at: at(315),
-            },
-            log_opened(7, 0, 0, "stdio"),
-            log_opened(7, 0, 1, "config.log"),
-            Op::LogClosed {
-                build: BuildId(7),
-                step: 0,
-                name: "stdio".to_owned(),
-                size_bytes: 1234,
-            },
-            link("docs"),
-            link("docs"),
-            link("cover"),
-            Op::StepFinished(StepFinish {
-                build: BuildId(7),
-                index: 0,
-                result: Results::Warnings,
-                text: vec!["compile".to_owned(), "warnings".to_owned()],
-                outcome: Box::new(outcome.clone()),
-                at: at(320),
-            }),
-            step_started(7, 1, "test"),
-        ],
-    );
+    apply_all(dir.path(), &a_running_build(&outcome));
     let state = open_state(dir.path());
     let build = state
         .build(&"quick".into(), BuildNumber(0))

@@ -97,13 +97,10 @@ fn bst_10_tjd_11_a_client_finds_its_set_by_its_own_id_also_after_a_restart() {
     apply_all(dir.path(), &ops);
     reopen(dir.path());
     let state = open_state(dir.path());
-    let find = |id, limit| -> Vec<_> {
-        let sets = state.sets_of_client(id, limit).unwrap();
-        sets.iter().map(|s| s.id.0).collect()
-    };
-    assert_eq!(find("id1", 9), [4, 1], "the newest first");
-    assert_eq!(find("id1", 1), [4]);
-    assert_eq!(find("", 9), [0; 0]);
+    let find = |id| state.set_of_try_job(&"quick".into(), id).unwrap();
+    assert_eq!(find("id1"), Some(SetId(4)), "the newest");
+    assert_eq!(find("other"), Some(SetId(2)));
+    assert_eq!(find(""), None);
 }
 
 #[test]
