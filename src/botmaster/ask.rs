@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::roster::SlaveWish;
 use super::{BotMaster, ReplyId};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, ChangeNumber, NewChange, Properties, RequestId,
@@ -254,18 +255,16 @@ impl BotMaster {
             Ask::StopRequest { request, reason } => self.on_stop_request(request, reason, reply),
             Ask::Cancel { request } => self.on_cancel_request(request, reply),
             Ask::Pause { slave, by, reason } => {
-                self.roster
-                    .on_pause_slave(&mut self.out, &slave, by, reason, reply)
+                self.on_slave_wish(&slave, SlaveWish::Pause { by, reason }, reply);
             }
-            Ask::Unpause { slave } => self.roster.on_unpause_slave(&mut self.out, &slave, reply),
-            Ask::Graceful {
-                slave,
-                cancel: false,
-            } => self.roster.on_end_slave(&mut self.out, &slave, reply),
-            Ask::Graceful {
-                slave,
-                cancel: true,
-            } => self.roster.on_keep_slave(&mut self.out, &slave, reply),
+            Ask::Unpause { slave } => self.on_slave_wish(&slave, SlaveWish::Unpause, reply),
+            Ask::Graceful { slave, cancel } => {
+                let wish = match cancel {
+                    false => SlaveWish::ShutDown,
+                    true => SlaveWish::Stay,
+                };
+                self.on_slave_wish(&slave, wish, reply);
+            }
             Ask::Ping { builder } => self.roster.on_ping_slaves(&mut self.out, &builder, reply),
             Ask::CleanShutdown => {
                 self.on_shutdown(true);
@@ -273,6 +272,10 @@ impl BotMaster {
             }
             Ask::CancelShutdown => self.on_cancel_shutdown(reply),
         }
+    }
+
+    fn on_slave_wish(&mut self, slave: &SlaveName, wish: SlaveWish, reply: ReplyId) {
+        self.roster.on_wish(&mut self.out, slave, wish, reply);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Event;
+use super::BuilderEvent;
 use super::ids::BuilderIx;
 use super::out::Out;
 use super::outcome::Counted;
@@ -62,7 +62,7 @@ impl BigStates {
             builder: builder.clone(),
             state,
         }]);
-        out.announce(Event::BuilderState { builder, state });
+        out.announce(BuilderEvent::State { builder, state });
     }
 
     /// Announces all that have changed.

@@ -6,8 +6,8 @@ use super::builds::Ended;
 use super::buildset::Place;
 use super::ids::AttemptId;
 use super::ledger::Effect;
-use super::outcome::Counted;
-use super::{BotMaster, BuildOutcome, BuildPlan, Epoch, Event, SessionId};
+use super::outcome::{Act, Counted};
+use super::{BotMaster, BuildEvent, BuildOutcome, BuildPlan, Epoch, Event, IntakeEvent, SessionId};
 use crate::model::journal::BuildFinish;
 use crate::model::{BuildId, BuilderName, Op, RequestId, Results};
 
@@ -87,9 +87,8 @@ impl BotMaster {
         self.roster.on_build_finished(&mut self.out, pair, id);
         if abandoned_command {
             // The slave is told first what was kept from it for the build's sake.
-            self.follow();
             let why = "a command on it was given up";
-            self.roster.drop_session(&mut self.out, slave, why);
+            self.out.act_later(Act::Drop { slave, why });
         }
     }
 
@@ -136,13 +135,16 @@ impl BotMaster {
         if result == Results::Success {
             ops.extend(self.builds.learn(builder.clone(), took));
         }
-        let mut effects = vec![Effect::Announce(Event::BuildFinished {
-            build,
-            builder: builder.clone(),
-            number,
-            result,
-            text,
-        })];
+        let mut effects = vec![Effect::Announce(
+            BuildEvent::Finished {
+                build,
+                builder: builder.clone(),
+                number,
+                result,
+                text,
+            }
+            .into(),
+        )];
         for (request, result) in finished {
             let ended = (request, result, None);
             self.intake
@@ -156,10 +158,13 @@ impl BotMaster {
                 });
             }
             self.enqueue(request, false);
-            effects.push(Effect::Announce(Event::RequestQueued {
-                request,
-                builder: builder.clone(),
-            }));
+            effects.push(Effect::Announce(
+                IntakeEvent::RequestQueued {
+                    request,
+                    builder: builder.clone(),
+                }
+                .into(),
+            ));
         }
         self.out.persist_then(ops, effects);
     }
@@ -180,11 +185,11 @@ impl BotMaster {
         if let Some(attempt) = self.builds.get(id)
             && attempt.stop.is_none()
         {
-            let failed = Event::StartFailed {
+            let failed = Event::Build(BuildEvent::StartFailed {
                 builder: self.out.layout.builder_name(attempt.builder),
                 slave: self.out.layout.slave_name(attempt.slave),
                 why: why.to_owned(),
-            };
+            });
             self.out.announce(failed);
         }
         self.give_back_quietly(id);

@@ -22,7 +22,7 @@ use super::ids::{AttemptId, BuilderIx};
 use super::ledger::Effect;
 use super::merging::{self, PropertySources};
 use super::out::Out;
-use super::{BuildCommand, BuildOutcome, BuildPlan, Event, SessionId};
+use super::{BuildCommand, BuildEvent, BuildOutcome, BuildPlan, SessionId};
 use crate::model::journal::{BuildStart, NextNumbers};
 use crate::model::{
     BuildId, BuildNumber, BuildRequest, BuilderName, Effort, Expectations, Op, Properties, Results,
@@ -206,7 +206,7 @@ impl Builds {
         self.by_build.insert(build, id);
         self.by_number.insert((attempt.builder, number), id);
         let mut effects = vec![
-            Effect::Announce(Event::BuildStarted(Arc::clone(&start))),
+            Effect::Announce(BuildEvent::Started(Arc::clone(&start)).into()),
             Effect::Run(id, Box::new(plan)),
         ];
         effects.append(&mut attempt.when_started);

@@ -3,7 +3,7 @@
 use super::attempt::Stage;
 use super::buildset::Place;
 use super::ledger::Effect;
-use super::{Answer, AttemptId, BotMaster, Event, ReplyId};
+use super::{Answer, AttemptId, BotMaster, BuildEvent, ReplyId};
 use crate::model::{BuildNumber, BuilderName, RequestId, Results};
 
 impl BotMaster {
@@ -77,11 +77,14 @@ impl BotMaster {
         let of = self.build_of(id);
         if let (Some((builder, number)), Some(attempt)) = (of, self.builds.stop(id, &reason)) {
             ops.extend(attempt.stop_op());
-            effects.push(Effect::Announce(Event::BuildInterrupted {
-                builder,
-                number,
-                reason: reason.clone(),
-            }));
+            effects.push(Effect::Announce(
+                BuildEvent::Interrupted {
+                    builder,
+                    number,
+                    reason: reason.clone(),
+                }
+                .into(),
+            ));
             match attempt.stage {
                 Stage::Substantiating => self.abort_waiting(id, &reason),
                 Stage::Pinging => self.abort_ping(id, &reason),

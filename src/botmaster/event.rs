@@ -18,6 +18,24 @@ use crate::model::{
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
+    /// About changes, schedulers, build sets and requests.
+    Intake(IntakeEvent),
+    /// About a build, or one that is being prepared.
+    Build(BuildEvent),
+    /// About a builder, and what a slave does for it.
+    Builder(BuilderEvent),
+    /// About a slave.
+    Slave(SlaveEvent),
+    /// About an instance of a latent slave.
+    Instance(InstanceEvent),
+    /// About the master.
+    Master(MasterEvent),
+}
+
+/// About changes, schedulers, build sets and requests.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntakeEvent {
     /// A change was accepted.
     ChangeAdded(Arc<Change>),
     /// A scheduler could not do its work; it and the others run on (CHG-05, SCB-03).
@@ -63,6 +81,12 @@ pub enum Event {
         /// Its result.
         result: Results,
     },
+}
+
+/// About a build, or one that is being prepared.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildEvent {
     /// A build could not be started; its requests are queued again (BLD-10).
     StartFailed {
         /// Its builder.
@@ -73,7 +97,7 @@ pub enum Event {
         why: String,
     },
     /// A build has started.
-    BuildStarted(Arc<BuildStart>),
+    Started(Arc<BuildStart>),
     /// A build, or a step of one, has to wait for locks.
     LocksAwaited(Arc<LockWait>),
     /// A build, or a step of one, has got the locks that it waited for.
@@ -86,7 +110,7 @@ pub enum Event {
         user: LockUser,
     },
     /// A build is being stopped, maybe again (BUI-10).
-    BuildInterrupted {
+    Interrupted {
         /// Its builder.
         builder: BuilderName,
         /// Its number; absent while it is being prepared.
@@ -95,7 +119,7 @@ pub enum Event {
         reason: String,
     },
     /// A build has ended.
-    BuildFinished {
+    Finished {
         /// Which build.
         build: BuildId,
         /// Its builder.
@@ -107,47 +131,27 @@ pub enum Event {
         /// Short text.
         text: Vec<String>,
     },
+}
+
+/// About a builder, and what a slave does for it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuilderEvent {
     /// The big state of a builder changed (BLD-13).
-    BuilderState {
+    State {
         /// Which builder.
         builder: BuilderName,
         /// What it is now.
         state: BigState,
     },
-    /// A slave is attached to all its builders and can be used.
-    SlaveConnected {
-        /// Which slave.
-        slave: SlaveName,
-        /// Where it comes from.
-        address: String,
-    },
-    /// A slave's connection is gone.
-    SlaveLost {
-        /// Which slave.
-        slave: SlaveName,
-        /// Why.
-        why: String,
-    },
-    /// A slave has been away for as long as is configured, or its instance could not be had for a
-    /// build; once for each absence (SLV-07, LAT-04).
-    SlaveMissing {
-        /// The slave.
-        slave: SlaveName,
-        /// Since when it is away.
-        since: Timestamp,
-        /// Why its instance could not be had, if it is a latent slave (LAT-04).
-        why: Option<String>,
-        /// Its administrator, as the slave itself told; empty if it told none.
-        admin: String,
-    },
-    /// A connection was refused in favour of an older one, or because the master does not want it.
-    SlaveRefused {
-        /// Which slave.
-        slave: SlaveName,
-        /// Where it comes from.
-        address: String,
-        /// Why.
-        why: String,
+    /// Something about a builder that passes (BLD-15).
+    Point {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave that it is about, if it is about one.
+        slave: Option<SlaveName>,
+        /// What it is.
+        what: BuilderPoint,
     },
     /// A builder could not be attached to a slave (row 5).
     FailedConnect {
@@ -158,23 +162,6 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A slave is to connect again when its builds have ended, for something about its builders
-    /// went wrong.
-    SlaveRejoins {
-        /// Which slave.
-        slave: SlaveName,
-        /// Why.
-        why: String,
-    },
-    /// Something about a builder that passes (BLD-15).
-    OnBuilder {
-        /// The builder.
-        builder: BuilderName,
-        /// The slave that it is about, if it is about one.
-        slave: Option<SlaveName>,
-        /// What it is.
-        what: BuilderPoint,
-    },
     /// A slave did not answer a ping (row 11).
     PingFailed {
         /// The builder.
@@ -182,14 +169,90 @@ pub enum Event {
         /// The slave.
         slave: SlaveName,
     },
+    /// A latent slave without a connection was pinged, which is well (row 28).
+    PingedLatent {
+        /// The builder.
+        builder: BuilderName,
+        /// The slave.
+        slave: SlaveName,
+    },
+}
+
+/// About a slave.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlaveEvent {
+    /// A slave is attached to all its builders and can be used.
+    Connected {
+        /// Which slave.
+        slave: SlaveName,
+        /// Where it comes from.
+        address: String,
+    },
+    /// A slave's connection is gone.
+    Lost {
+        /// Which slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
+    /// A slave has been away for as long as is configured, or its instance could not be had for a
+    /// build; once for each absence (SLV-07, LAT-04).
+    Missing {
+        /// The slave.
+        slave: SlaveName,
+        /// Since when it is away.
+        since: Timestamp,
+        /// Why its instance could not be had, if it is a latent slave (LAT-04).
+        why: Option<String>,
+        /// Its administrator, as the slave itself told; empty if it told none.
+        admin: String,
+    },
+    /// A connection was refused in favour of an older one, or because the master does not want it.
+    Refused {
+        /// Which slave.
+        slave: SlaveName,
+        /// Where it comes from.
+        address: String,
+        /// Why.
+        why: String,
+    },
+    /// A slave is to connect again when its builds have ended, for something about its builders
+    /// went wrong.
+    Rejoins {
+        /// Which slave.
+        slave: SlaveName,
+        /// Why.
+        why: String,
+    },
     /// A slave gets no builds for a while because starts on it fail again and again (BLD-12).
-    SlaveHeldBack {
+    HeldBack {
         /// Which slave.
         slave: SlaveName,
         /// How long; serialized in milliseconds.
         #[serde(rename = "delay_ms", with = "millis")]
         delay: Duration,
     },
+    /// A slave was paused, or takes builds again.
+    Paused {
+        /// Which slave.
+        slave: SlaveName,
+        /// How it is paused; absent: no longer.
+        pause: Option<Pause>,
+    },
+    /// A slave is to be shut down when it is idle, or no longer (SLV-08).
+    Graceful {
+        /// Which slave.
+        slave: SlaveName,
+        /// Whether it is.
+        graceful: bool,
+    },
+}
+
+/// About an instance of a latent slave.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceEvent {
     /// A build has chosen a latent slave, whose instance is being started (row 20).
     Substantiating {
         /// The builder.
@@ -214,19 +277,19 @@ pub enum Event {
         why: String,
     },
     /// The instance of a latent slave is being stopped (row 25).
-    InstanceStopping {
+    Stopping {
         /// The slave.
         slave: SlaveName,
         /// Why.
         why: String,
     },
     /// The instance of a latent slave is gone.
-    InstanceStopped {
+    Stopped {
         /// The slave.
         slave: SlaveName,
     },
     /// An instance could not be stopped; the slave is not used meanwhile.
-    InstanceStopFailed {
+    StopFailed {
         /// The slave.
         slave: SlaveName,
         /// Why.
@@ -235,27 +298,12 @@ pub enum Event {
         #[serde(rename = "again_ms", with = "millis")]
         again: Duration,
     },
-    /// A latent slave without a connection was pinged, which is well (row 28).
-    PingedLatent {
-        /// The builder.
-        builder: BuilderName,
-        /// The slave.
-        slave: SlaveName,
-    },
-    /// A slave was paused, or takes builds again.
-    SlavePaused {
-        /// Which slave.
-        slave: SlaveName,
-        /// How it is paused; absent: no longer.
-        pause: Option<Pause>,
-    },
-    /// A slave is to be shut down when it is idle, or no longer (SLV-08).
-    SlaveGraceful {
-        /// Which slave.
-        slave: SlaveName,
-        /// Whether it is.
-        graceful: bool,
-    },
+}
+
+/// About the master.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MasterEvent {
     /// Another configuration is in force.
     Reconfigured,
     /// The master stops.
@@ -265,6 +313,42 @@ pub enum Event {
     },
     /// A clean shutdown was cancelled.
     ShutdownCancelled,
+}
+
+impl From<IntakeEvent> for Event {
+    fn from(event: IntakeEvent) -> Self {
+        Self::Intake(event)
+    }
+}
+
+impl From<BuildEvent> for Event {
+    fn from(event: BuildEvent) -> Self {
+        Self::Build(event)
+    }
+}
+
+impl From<BuilderEvent> for Event {
+    fn from(event: BuilderEvent) -> Self {
+        Self::Builder(event)
+    }
+}
+
+impl From<SlaveEvent> for Event {
+    fn from(event: SlaveEvent) -> Self {
+        Self::Slave(event)
+    }
+}
+
+impl From<InstanceEvent> for Event {
+    fn from(event: InstanceEvent) -> Self {
+        Self::Instance(event)
+    }
+}
+
+impl From<MasterEvent> for Event {
+    fn from(event: MasterEvent) -> Self {
+        Self::Master(event)
+    }
 }
 
 /// What passes at a builder; what concerns builds is told by events of its own.
@@ -335,36 +419,39 @@ mod tests {
     #[test]
     fn events_have_a_stable_format() {
         check(
-            &Event::SetFinished {
+            &Event::Intake(IntakeEvent::SetFinished {
                 set: SetId(3),
                 result: Results::Failure,
-            },
-            r#"{"set_finished":{"set":3,"result":"failure"}}"#,
+            }),
+            r#"{"intake":{"set_finished":{"set":3,"result":"failure"}}}"#,
         );
         check(
-            &Event::SlaveMissing {
+            &Event::Slave(SlaveEvent::Missing {
                 slave: "bot".into(),
                 since: Timestamp(5),
                 why: None,
                 admin: "zoe".to_owned(),
-            },
-            r#"{"slave_missing":{"slave":"bot","since":5,"why":null,"admin":"zoe"}}"#,
+            }),
+            r#"{"slave":{"missing":{"slave":"bot","since":5,"why":null,"admin":"zoe"}}}"#,
         );
         check(
-            &Event::SlaveHeldBack {
+            &Event::Slave(SlaveEvent::HeldBack {
                 slave: "bot".into(),
                 delay: Duration::from_secs(10),
-            },
-            r#"{"slave_held_back":{"slave":"bot","delay_ms":10000}}"#,
+            }),
+            r#"{"slave":{"held_back":{"slave":"bot","delay_ms":10000}}}"#,
         );
         check(
-            &Event::OnBuilder {
+            &Event::Builder(BuilderEvent::Point {
                 builder: "full".into(),
                 slave: None,
                 what: BuilderPoint::NoSlaveToPing,
-            },
-            r#"{"on_builder":{"builder":"full","slave":null,"what":"no_slave_to_ping"}}"#,
+            }),
+            r#"{"builder":{"point":{"builder":"full","slave":null,"what":"no_slave_to_ping"}}}"#,
         );
-        check(&Event::Reconfigured, r#""reconfigured""#);
+        check(
+            &MasterEvent::Reconfigured.into(),
+            r#"{"master":"reconfigured"}"#,
+        );
     }
 }

@@ -4,16 +4,17 @@ use super::dispatch::{Match, Way};
 use super::ids::{AttemptId, BuilderIx, SessionId, SlaveIx};
 use super::instances::Need;
 use super::ledger::Effect;
-use super::outcome::{Counted, Outcome};
+use super::outcome::{Act, Counted, Outcome};
 use super::roster::{Roster, Use};
 use super::stopping::Phase;
 use super::{BotMaster, attempt::Stage};
 use crate::model::SlaveName;
 
 impl BotMaster {
-    /// What follows every event: all that has changed is settled, builds start until none can, big
-    /// states are announced, and a master that has nothing left to stop for exits.
-    pub(super) fn settle(&mut self) {
+    /// Takes one event, whatever it is. Then all that has changed is settled, builds start until
+    /// none can, big states are announced, and a master that has nothing left to stop for exits.
+    pub(super) fn turn(&mut self, event: impl FnOnce(&mut Self)) {
+        event(self);
         if self.phase == Phase::Exited {
             return;
         }
@@ -38,7 +39,7 @@ impl BotMaster {
     }
 
     /// Passes on what has happened until all machines agree.
-    pub(super) fn follow(&mut self) {
+    fn follow(&mut self) {
         loop {
             if let Some(outcome) = self.out.next_outcome() {
                 self.on_outcome(outcome);
@@ -48,6 +49,8 @@ impl BotMaster {
                 self.on_pair_changed(slave, builder);
             } else if let Some(slave) = self.out.next_slave() {
                 self.on_slave_changed(slave);
+            } else if let Some(act) = self.out.next_act() {
+                self.on_act(act);
             } else {
                 break;
             }
@@ -73,6 +76,19 @@ impl BotMaster {
             Outcome::BuildLost { attempt, why } => self.on_build_lost(attempt, &why),
             Outcome::StartInVain { attempt, why } => self.give_back(attempt, &why),
             Outcome::InstanceEnds { slave, why } => self.on_instance_ends(slave, &why),
+        }
+    }
+
+    fn on_act(&mut self, act: Act) {
+        match act {
+            Act::Admit {
+                slave,
+                session,
+                address,
+            } => self
+                .roster
+                .on_logged_in(&mut self.out, slave, session, address),
+            Act::Drop { slave, why } => self.roster.drop_session(&mut self.out, slave, why),
         }
     }
 
@@ -183,11 +199,13 @@ impl BotMaster {
         let is_connected = self.roster.session(slave).is_some();
         if is_connected && self.out.layout.config().duplicate_slave_replaces {
             self.roster.replace(&mut self.out, slave);
-            // What the old connection leaves behind is settled before the new one begins.
-            self.follow();
         }
-        self.roster
-            .on_logged_in(&mut self.out, slave, session, address);
+        // What an old connection leaves behind is settled before the new one begins.
+        self.out.act_later(Act::Admit {
+            slave,
+            session,
+            address,
+        });
     }
 
     fn may_connect(&self, name: &SlaveName) -> Result<SlaveIx, &'static str> {

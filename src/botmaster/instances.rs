@@ -19,7 +19,7 @@ use super::ledger::Effect;
 use super::out::Out;
 use super::outcome::{Counted, Outcome};
 use super::timers::Timer;
-use super::{BuilderPoint, Event, InstanceCommand};
+use super::{BuilderPoint, InstanceCommand, InstanceEvent};
 use crate::config::LatentConfig;
 use crate::model::{InstanceRecord, Op, SlaveName, Timestamp};
 
@@ -63,7 +63,7 @@ impl Instances {
         if let Some(latent) = config.kind.latent() {
             known.take_stop(&latent.stop());
         }
-        out.announce(Event::InstanceStopping {
+        out.announce(InstanceEvent::Stopping {
             slave: config.name.clone(),
             why: "an earlier run of the master has left it".to_owned(),
         });
@@ -97,7 +97,7 @@ impl Instances {
         self.change(out, slave).begin(id, latent.stop(), now);
         let op = self.record_op(out, slave);
         let name = config.name.clone();
-        out.announce(Event::Substantiating {
+        out.announce(InstanceEvent::Substantiating {
             builder: out.layout.builder_name(builder),
             slave: name.clone(),
         });
@@ -139,13 +139,13 @@ impl Instances {
         };
         match result {
             Ok(()) => {
-                out.announce(Event::InstanceStopped { slave: name });
+                out.announce(InstanceEvent::Stopped { slave: name });
                 self.forget(out, slave);
             }
             Err(why) => {
                 let pause = self.change(out, slave).on_stop_failed(why.clone());
                 out.set_timer(Timer::StopInstance(slave), pause);
-                out.announce(Event::InstanceStopFailed {
+                out.announce(InstanceEvent::StopFailed {
                     slave: name,
                     why,
                     again: pause,
@@ -165,7 +165,7 @@ impl Instances {
                 self.change(out, slave).enter(Stage::Stopping, now);
                 out.timers.cancel(Timer::Missing(slave));
                 out.timers.cancel(Timer::InstanceIdle(slave));
-                out.announce(Event::InstanceStopping {
+                out.announce(InstanceEvent::Stopping {
                     slave: out.layout.slave_name(slave),
                     why: why.to_owned(),
                 });

@@ -1,6 +1,6 @@
 //! Changes come in, schedulers act, sets are submitted (sections 1, 3 and 10).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::out::Out;
 use super::timers::Timer;
-use super::{Answer, Event, ReplyId};
+use super::{Answer, IntakeEvent, ReplyId};
 use crate::model::journal::NextNumbers;
 use crate::model::{
     BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Moment, NewChange, Op, PatchBody,
     Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp, Timestamp,
     TryJob,
 };
-use crate::schedulers::{Due, Effects, LiveScheduler, Registry, SchedulerIx, Submission};
+use crate::schedulers::{Due, Effects, Registry, SchedulerIx, Submission};
 
 /// A wall-clock time further away than this is looked at again after this, since people and time
 /// servers set clocks (NIG-09).
@@ -95,7 +95,7 @@ impl Intake {
         let mut ops = vec![Op::ChangeAdded(Arc::clone(&change))];
         let mut effects = vec![
             Effect::Reply(reply, Ok(Answer::Change(number))),
-            Effect::Announce(Event::ChangeAdded(Arc::clone(&change))),
+            Effect::Announce(IntakeEvent::ChangeAdded(Arc::clone(&change)).into()),
         ];
         let mut wanted = self.schedulers.on_change(&change, out.moment());
         ops.push(Op::ChangeOffered {
@@ -202,7 +202,9 @@ impl Intake {
                 result,
                 at,
             });
-            effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
+            effects.push(Effect::Announce(
+                IntakeEvent::SetFinished { set: id, result }.into(),
+            ));
             self.tell_set_finished(out, &Origin::of(&known.set), result, ops, effects);
         }
     }
@@ -279,11 +281,6 @@ impl Intake {
         true
     }
 
-    /// What the running schedulers wait with.
-    pub(super) fn live_schedulers(&self, now: Moment) -> BTreeMap<SchedulerName, LiveScheduler> {
-        self.schedulers.live(now)
-    }
-
     /// The future builds of a scheduler (SCB-04).
     pub(super) fn pending_build_times(
         &self,
@@ -306,7 +303,7 @@ impl Intake {
         let mut wanted = VecDeque::from([wanted]);
         while let Some(wants) = wanted.pop_front() {
             for (scheduler, why) in wants.problems {
-                out.announce(Event::SchedulerFailed { scheduler, why });
+                out.announce(IntakeEvent::SchedulerFailed { scheduler, why });
             }
             for (scheduler, state) in wants.states {
                 ops.push(Op::SchedulerState { scheduler, state });
@@ -337,7 +334,9 @@ impl Intake {
             return;
         };
         if let Some(why) = why.clone() {
-            effects.push(Effect::Announce(Event::RequestCancelled { request, why }));
+            effects.push(Effect::Announce(
+                IntakeEvent::RequestCancelled { request, why }.into(),
+            ));
         }
         ops.push(Op::RequestFinished {
             request,
@@ -345,13 +344,17 @@ impl Intake {
             why,
             at,
         });
-        effects.push(Effect::Announce(Event::RequestFinished { request, result }));
+        effects.push(Effect::Announce(
+            IntakeEvent::RequestFinished { request, result }.into(),
+        ));
         if progress.first_failure {
-            effects.push(Effect::Announce(Event::FirstFailure { set }));
+            effects.push(Effect::Announce(IntakeEvent::FirstFailure { set }.into()));
         }
         if let Some(result) = progress.finished {
             ops.push(Op::SetFinished { set, result, at });
-            effects.push(Effect::Announce(Event::SetFinished { set, result }));
+            effects.push(Effect::Announce(
+                IntakeEvent::SetFinished { set, result }.into(),
+            ));
             if let Some(origin) = origin {
                 self.tell_set_finished(out, &origin, result, ops, effects);
             }
@@ -395,7 +398,7 @@ impl Intake {
             let over = self
                 .schedulers
                 .on_set_finished(&scheduler, &submission.stamp, false, now);
-            out.announce(Event::SchedulerFailed { scheduler, why });
+            out.announce(IntakeEvent::SchedulerFailed { scheduler, why });
             return Some(over);
         }
         self.make_set(out, submission.into(), ops, effects, queued)
@@ -444,7 +447,9 @@ impl Intake {
         });
         ops.push(Op::SetSubmitted(Arc::clone(&set)));
         ops.extend(diff.map(|body| Op::PatchKept { set: id, body }));
-        effects.push(Effect::Announce(Event::SetSubmitted(Arc::clone(&set))));
+        effects.push(Effect::Announce(
+            IntakeEvent::SetSubmitted(Arc::clone(&set)).into(),
+        ));
         if set.requests.is_empty() {
             // BST-07, SB-14.
             let result = Results::Success;
@@ -453,7 +458,9 @@ impl Intake {
                 result,
                 at: now,
             });
-            effects.push(Effect::Announce(Event::SetFinished { set: id, result }));
+            effects.push(Effect::Announce(
+                IntakeEvent::SetFinished { set: id, result }.into(),
+            ));
             let stamp = &set.stamp;
             let moment = out.moment();
             let schedulers = &mut self.schedulers;

@@ -8,8 +8,7 @@ use super::attempt::Stage;
 use super::ids::SlaveIx;
 use super::roster::{Phase, Session};
 use super::{BotMaster, InstanceState, LockWait};
-use crate::model::{BuilderName, Refusal, RequestId, SchedulerName, SlaveName, Timestamp};
-use crate::schedulers::LiveScheduler;
+use crate::model::{BuilderName, Refusal, RequestId, SlaveName, Timestamp};
 
 /// One moment of a running master. What is on disk is not in it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -26,9 +25,6 @@ pub struct Live {
     /// Connections that were refused, the latest first: not the core's to know, and added to its
     /// answer.
     pub refusals: Vec<Refusal>,
-    /// What the running schedulers wait with, and when that is built.
-    #[serde(default)]
-    pub schedulers: BTreeMap<SchedulerName, LiveScheduler>,
 }
 
 /// What keeps a slave from builds that is not on disk, and its instance.
@@ -89,7 +85,6 @@ impl BotMaster {
             starting: starting.collect(),
             locks: self.lock_waits(),
             refusals: Vec::new(),
-            schedulers: self.intake.live_schedulers(self.out.moment()),
         }
     }
 

@@ -12,8 +12,8 @@ use super::attempt::Stage;
 use super::dispatch::Rules;
 use super::ids::BuilderIx;
 use super::locks::{Holder, LockUser, Part};
-use super::{AttemptId, BotMaster, BuildCommand, Event};
-use crate::config::{self, Config, LockAccess, LockConfig, LockKind};
+use super::{AttemptId, BotMaster, BuildCommand, BuildEvent};
+use crate::config::{self, Config, LockAccess, LockConfig};
 use crate::model::{BuildId, LockName};
 
 impl BotMaster {
@@ -22,7 +22,7 @@ impl BotMaster {
     pub(super) fn define_locks(&mut self) {
         let granted = self.locks.define(&self.out.layout.config().locks);
         let kinds = self.out.layout.config().locks.iter();
-        let of_slaves = kinds.filter(|lock| matches!(lock.kind, LockKind::Slave { .. }));
+        let of_slaves = kinds.filter(|lock| lock.kind.is_of_slaves());
         let of_slaves: Vec<&LockName> = of_slaves.map(|lock| &lock.name).collect();
         for (ix, builder) in self.out.layout.builders() {
             let mut locks = builder.config.locks.iter();
@@ -94,7 +94,7 @@ impl BotMaster {
             granted.remove(at);
             self.send_grant(&holder);
         } else if let Some(wait) = self.lock_wait(&holder) {
-            self.out.announce(Event::LocksAwaited(Arc::new(wait)));
+            self.out.announce(BuildEvent::LocksAwaited(Arc::new(wait)));
         }
         self.tell_granted(granted);
     }
@@ -127,7 +127,7 @@ impl BotMaster {
                 && let Part::User(user) = holder.part
             {
                 let builder = self.out.layout.builder_name(builder);
-                self.out.announce(Event::LocksGranted {
+                self.out.announce(BuildEvent::LocksGranted {
                     builder,
                     number,
                     user,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AttemptId, SlaveIx};
-use crate::config::{LockAccess, LockConfig, LockKind, LockMode};
+use crate::config::{LockAccess, LockConfig, LockMode};
 use crate::model::{LockName, SlaveName, Timestamp};
 
 /// One of the things that can be held.
@@ -158,8 +158,8 @@ impl Locks {
     }
 
     fn instance_of(&self, name: &LockName, slave: &SlaveName) -> Instance {
-        let kind = self.defined.get(name).map(|lock| &lock.kind);
-        let of_slave = matches!(kind, Some(LockKind::Slave { .. }));
+        let defined = self.defined.get(name);
+        let of_slave = defined.is_some_and(|lock| lock.kind.is_of_slaves());
         Instance {
             lock: name.clone(),
             slave: of_slave.then(|| slave.clone()),

@@ -95,7 +95,10 @@ use crate::model::{Mono, Now, Recovered, Timestamp, begin_epoch, end_last_run};
 
 pub use ask::{Answer, Ask, FORCED, Forced, Pinged};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
-pub use event::{BuilderPoint, Event};
+pub use event::{
+    BuildEvent, BuilderEvent, BuilderPoint, Event, InstanceEvent, IntakeEvent, MasterEvent,
+    SlaveEvent,
+};
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
 pub use input::{BuildInput, Input, InstanceInput, InstanceStart, SlaveInput};
 pub use live::{Live, LiveSlave, Starting};
@@ -141,10 +144,11 @@ impl BotMaster {
             locks: Locks::default(),
             states: BigStates::default(),
         };
-        core.configure(&config);
-        core.out.persist(vec![epoch]);
-        core.recover(recovered, ended);
-        core.settle();
+        core.turn(|core| {
+            core.configure(&config);
+            core.out.persist(vec![epoch]);
+            core.recover(recovered, ended);
+        });
         core
     }
 
@@ -155,6 +159,29 @@ impl BotMaster {
             self.refuse_after_exit(input);
             return;
         }
+        self.turn(|core| core.on_input(input));
+    }
+
+    /// The next thing to do, in order; to be asked until there is none after each input.
+    pub fn next_command(&mut self) -> Option<Command> {
+        self.out.next_command()
+    }
+
+    /// When [`BotMaster::handle_timeout`] is to be called at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        self.out.timers.next()
+    }
+
+    /// Lets the timers fire that are due by `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.out.now = now;
+        while let Some(timer) = self.out.timers.pop_due(now.mono) {
+            self.turn(|core| core.on_timer(timer));
+        }
+    }
+
+    fn on_input(&mut self, input: Input) {
         match input {
             Input::Slave { session, what } => self.on_slave_input(session, what),
             Input::Build { build, what } => match what {
@@ -185,27 +212,6 @@ impl BotMaster {
                 reply,
             } => self.on_reconfigured(config, dry_run, reply),
             Input::Shutdown { clean } => self.on_shutdown(clean),
-        }
-        self.settle();
-    }
-
-    /// The next thing to do, in order; to be asked until there is none after each input.
-    pub fn next_command(&mut self) -> Option<Command> {
-        self.out.next_command()
-    }
-
-    /// When [`BotMaster::handle_timeout`] is to be called at the latest.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Mono> {
-        self.out.timers.next()
-    }
-
-    /// Lets the timers fire that are due by `now`.
-    pub fn handle_timeout(&mut self, now: Now) {
-        self.out.now = now;
-        while let Some(timer) = self.out.timers.pop_due(now.mono) {
-            self.on_timer(timer);
-            self.settle();
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::ids::{BuilderIx, SlaveIx};
 use super::layout::Layout;
 use super::ledger::{Effect, Ledger};
-use super::outcome::Outcome;
+use super::outcome::{Act, Outcome};
 use super::timers::{Timer, Timers};
-use super::{Answer, BuilderPoint, Command, Event, ReplyId};
+use super::{Answer, BuilderEvent, BuilderPoint, Command, Event, ReplyId};
 use crate::model::{Moment, Mono, Now, Op, Ticket};
 
 /// Handed to each machine with each call. Commands are in the order in which they were given.
@@ -26,6 +26,7 @@ pub(super) struct Out {
     /// Effects whose cause is on disk.
     due: VecDeque<Effect>,
     outcomes: VecDeque<Outcome>,
+    acts: VecDeque<Act>,
     /// Slaves, and pairs of slaves and builders, that have changed and are to be settled.
     touched: BTreeSet<SlaveIx>,
     touched_pairs: BTreeSet<(SlaveIx, BuilderIx)>,
@@ -43,6 +44,7 @@ impl Out {
             ledger: Ledger::default(),
             due: VecDeque::new(),
             outcomes: VecDeque::new(),
+            acts: VecDeque::new(),
             touched: BTreeSet::new(),
             touched_pairs: BTreeSet::new(),
         }
@@ -59,15 +61,15 @@ impl Out {
     }
 
     /// Tells the subscribers.
-    pub(super) fn announce(&mut self, event: Event) {
-        self.send(Command::Announce(event));
+    pub(super) fn announce(&mut self, event: impl Into<Event>) {
+        self.send(Command::Announce(event.into()));
     }
 
     /// Announces a point event of a builder (BLD-15).
     pub(super) fn point(&mut self, builder: BuilderIx, slave: Option<SlaveIx>, what: BuilderPoint) {
         let builder = self.layout.builder_name(builder);
         let slave = slave.map(|slave| self.layout.slave_name(slave));
-        self.announce(Event::OnBuilder {
+        self.announce(BuilderEvent::Point {
             builder,
             slave,
             what,
@@ -137,6 +139,16 @@ impl Out {
     /// Takes the first outcome that was not passed on yet.
     pub(super) fn next_outcome(&mut self) -> Option<Outcome> {
         self.outcomes.pop_front()
+    }
+
+    /// Has something done after all that has changed is settled.
+    pub(super) fn act_later(&mut self, act: Act) {
+        self.acts.push_back(act);
+    }
+
+    /// Takes the first act that was put off; only when all else is settled.
+    pub(super) fn next_act(&mut self) -> Option<Act> {
+        self.acts.pop_front()
     }
 
     /// A slave, or its instance, has changed.

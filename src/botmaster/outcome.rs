@@ -1,6 +1,6 @@
 //! What one machine has come to that the others are to hear of.
 
-use super::ids::{AttemptId, BuilderIx, SlaveIx};
+use super::ids::{AttemptId, BuilderIx, SessionId, SlaveIx};
 
 /// Something that a change inside one machine means for others. Outcomes are passed on in order,
 /// after the call that had them.
@@ -28,6 +28,19 @@ pub(super) enum Outcome {
     StartInVain { attempt: AttemptId, why: String },
     /// The instance of the slave ends, and its connection has ended.
     InstanceEnds { slave: SlaveIx, why: String },
+}
+
+/// Something to do when all outcomes are passed on and all that has changed is settled.
+#[derive(Debug)]
+pub(super) enum Act {
+    /// Take in a connection of the slave.
+    Admit {
+        slave: SlaveIx,
+        session: SessionId,
+        address: String,
+    },
+    /// Close the connection of the slave.
+    Drop { slave: SlaveIx, why: &'static str },
 }
 
 /// What the big state of a builder follows from.

@@ -4,7 +4,7 @@
 use super::buildset::Place;
 use super::ids::BuilderIx;
 use super::timers::Timer;
-use super::{BotMaster, Event};
+use super::{BotMaster, IntakeEvent};
 use crate::model::{RequestId, Results};
 
 impl BotMaster {
@@ -21,7 +21,7 @@ impl BotMaster {
         self.dispatch.enqueue(builder, &open.request);
         if announce {
             let builder = self.out.layout.builder_name(builder);
-            self.out.announce(Event::RequestQueued {
+            self.out.announce(IntakeEvent::RequestQueued {
                 request: id,
                 builder,
             });

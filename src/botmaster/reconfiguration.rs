@@ -15,7 +15,7 @@ use super::ids::{BuilderIx, SlaveIx};
 use super::layout::Relay;
 use super::ledger::Effect;
 use super::timers::Timer;
-use super::{Answer, BotMaster, BuilderPoint, Event, ReplyId};
+use super::{Answer, BotMaster, BuilderPoint, MasterEvent, ReplyId};
 use crate::config::{BuilderConfig, Config, SlaveConfig};
 
 impl BotMaster {
@@ -36,7 +36,7 @@ impl BotMaster {
             return;
         }
         self.out.reply(reply, Ok(Answer::Done));
-        let mut effects = vec![Effect::Announce(Event::Reconfigured)];
+        let mut effects = vec![Effect::Announce(MasterEvent::Reconfigured.into())];
         if **self.out.layout.config() == *config {
             self.out.persist_then(Vec::new(), effects);
             return;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attempt::{Stage, Stop};
 use super::timers::{Timer, Timers};
-use super::{Answer, BotMaster, Command, Event, Input, ReplyId};
+use super::{Answer, BotMaster, BuildEvent, Command, Input, MasterEvent, ReplyId};
 
 /// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take
 /// at most five seconds (PROMISES).
@@ -53,7 +53,7 @@ impl BotMaster {
             (Phase::Draining, true) | (Phase::Stopping | Phase::Exited, _) => return,
         }
         self.phase_since = self.out.now.wall;
-        self.out.announce(Event::ShuttingDown { clean });
+        self.out.announce(MasterEvent::ShuttingDown { clean });
         let attempts = self.builds.iter().map(|(id, attempt)| (id, attempt.stage));
         for (id, stage) in attempts.collect::<Vec<_>>() {
             match stage {
@@ -66,7 +66,7 @@ impl BotMaster {
                     if self.builds.shut_down(id)
                         && let Some((builder, number)) = self.build_of(id)
                     {
-                        self.out.announce(Event::BuildInterrupted {
+                        self.out.announce(BuildEvent::Interrupted {
                             builder,
                             number,
                             reason: reason.clone(),
@@ -91,7 +91,7 @@ impl BotMaster {
             Phase::Draining => {
                 self.phase = Phase::Running;
                 self.phase_since = self.out.now.wall;
-                self.out.announce(Event::ShutdownCancelled);
+                self.out.announce(MasterEvent::ShutdownCancelled);
                 self.intake.arm_schedulers(&mut self.out);
                 Ok(Answer::Done)
             }

@@ -9,7 +9,7 @@ use super::ids::{AttemptId, InstanceId, SlaveIx};
 use super::instances::Stage;
 use super::outcome::Outcome;
 use super::timers::Timer;
-use super::{BotMaster, BuilderPoint, Event, InstanceStart};
+use super::{BotMaster, BuilderPoint, InstanceEvent, InstanceStart};
 use crate::model::SlaveName;
 
 impl BotMaster {
@@ -90,7 +90,7 @@ impl BotMaster {
                 continue;
             }
             self.builds.on_substantiated(&self.out, attempt, session);
-            self.out.announce(Event::Substantiated {
+            self.out.announce(InstanceEvent::Substantiated {
                 builder: self.out.layout.builder_name(builder),
                 slave: self.out.layout.slave_name(slave),
             });
@@ -158,7 +158,7 @@ impl BotMaster {
         for builder in self.instances.waiting_builders(slave) {
             self.out
                 .point(builder, Some(slave), BuilderPoint::LatentRemoved);
-            self.out.announce(Event::SubstantiateFailed {
+            self.out.announce(InstanceEvent::SubstantiateFailed {
                 builder: self.out.layout.builder_name(builder),
                 slave: self.out.layout.slave_name(slave),
                 why: why.to_owned(),

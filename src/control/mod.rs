@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::botmaster::{Answer, Ask, Blocker, Event, Live};
+use crate::botmaster::{Answer, Ask, Blocker, Event, Live, MasterEvent};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{BuildSet, NewChange, RequestId, SchedulerName, TryJob};
@@ -175,7 +175,7 @@ impl Control {
         }
         loop {
             let cancelled = match news.next().await {
-                Ok(told) => told.news == News::Event(Event::ShutdownCancelled),
+                Ok(told) => told.news == News::Event(Event::Master(MasterEvent::ShutdownCancelled)),
                 Err(Interruption::Missed(_)) => !self.newsroom.is_shutting_down(),
                 Err(Interruption::Ended) => return stopping(),
             };

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Facts;
-use crate::botmaster::Event;
+use crate::botmaster::{Event, MasterEvent, SlaveEvent};
 use crate::model::{Op, SlaveName, Timestamp};
 
 /// Most news that are kept for subscribers.
@@ -189,15 +189,15 @@ impl Newsroom {
     }
 
     fn note(&self, event: &Event) {
-        if let Event::SlaveGraceful { slave, graceful } = event {
+        if let Event::Slave(SlaveEvent::Graceful { slave, graceful }) = event {
             self.graceful.send_modify(|all| match graceful {
                 true => drop(all.insert(slave.clone())),
                 false => drop(all.remove(slave)),
             });
         }
         let (begins, ends) = (
-            matches!(event, Event::ShuttingDown { .. }),
-            matches!(event, Event::ShutdownCancelled),
+            matches!(event, Event::Master(MasterEvent::ShuttingDown { .. })),
+            matches!(event, Event::Master(MasterEvent::ShutdownCancelled)),
         );
         if begins || ends {
             self.shutting_down.store(begins, Ordering::Relaxed);
@@ -274,13 +274,14 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::botmaster::IntakeEvent;
     use crate::model::{RequestId, Results};
 
     fn news(id: u64) -> News {
-        News::Event(Event::RequestFinished {
+        News::Event(Event::Intake(IntakeEvent::RequestFinished {
             request: RequestId(id),
             result: Results::Success,
-        })
+        }))
     }
 
     fn tell(room: &Newsroom, ids: std::ops::Range<u64>) {
@@ -381,7 +382,7 @@ mod tests {
             number: NewsNumber(7),
             news: news(3),
         };
-        let text = r#"{"number":7,"event":{"request_finished":{"request":3,"result":"success"}}}"#;
+        let text = r#"{"number":7,"event":{"intake":{"request_finished":{"request":3,"result":"success"}}}}"#;
         assert_eq!(serde_json::to_string(&told).unwrap(), text);
         assert_eq!(serde_json::from_str::<Numbered>(text).unwrap(), told);
     }

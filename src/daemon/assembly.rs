@@ -16,6 +16,7 @@ use tracing::{error, info, info_span, warn};
 
 use super::doors::Doors;
 use super::engine::{self, Engine};
+use super::logins::SlaveLogin;
 use super::pruning::Pruner;
 use super::reconfigure::{self, Load, Reconfigurer};
 use super::signals::Wish;
@@ -23,11 +24,11 @@ use super::{jobdirs, logins, pruning};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{Control, Facts, Newsroom, OpenPort, socket};
+use crate::control::{Control, Facts, Newsroom, OpenPort, Reconfigure, socket};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket};
-use crate::net::{Gatekeeper, Refusals, Tasks};
+use crate::net::{Gatekeeper, Login, Refusals, Tasks};
 use crate::status;
 use crate::store::Writer;
 
@@ -77,21 +78,15 @@ impl Daemon {
     pub(super) fn assemble(parts: Parts) -> anyhow::Result<Self> {
         let Parts {
             config,
-            load,
-            log,
-            jobdirs,
-            recovered,
             writer,
-            confirmed,
-            logs,
             clock,
             mut rng,
             tasks,
-            wishes,
-            socket,
+            ..
         } = parts;
-        let gatekeeper = Gatekeeper::new(&recovered.known_logins);
-        let core = BotMaster::new(Arc::clone(&config), recovered, rng.random(), clock.now());
+        let gatekeeper = Gatekeeper::new(&parts.recovered.known_logins);
+        let seed = rng.random();
+        let core = BotMaster::new(Arc::clone(&config), parts.recovered, seed, clock.now());
         let newsroom = Newsroom::started_at(clock.wall());
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
@@ -109,38 +104,37 @@ impl Daemon {
         let addresses = ports.iter().map(|port| port.bound.clone()).collect();
         newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
         let access = doors.access();
-        let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
-        tasks.spawn(
-            info_span!("logins"),
-            logins::receive(
-                to_take_in,
-                slaves,
-                doors.keepalives(),
-                control.clone(),
-                writer.clone(),
-                Arc::clone(&refusals),
-                tasks.clone(),
-            ),
-        );
+        let slave_logins = start_logins(to_take_in, &doors, &control, &writer, &refusals, &tasks);
         tasks.spawn(
             info_span!("control"),
-            socket::serve(socket, control.clone(), tasks.clone()),
+            socket::serve(parts.socket, control.clone(), tasks.clone()),
         );
         let rng = StdRng::from_rng(&mut rng);
         let snapshots = control.snapshots().clone();
-        let reconfigurer =
-            Reconfigurer::new(config, load, doors, jobdirs, log, control, rng, &tasks);
+        let reconfigurer = Reconfigurer::new(
+            config,
+            parts.load,
+            doors,
+            parts.jobdirs,
+            parts.log,
+            control,
+            rng,
+            &tasks,
+        );
         let pruner = Pruner::new(writer.clone(), clock);
-        start_chores(&tasks, &newsroom, &refusals, pruner, &reconfigurer);
-        tasks.spawn(
-            info_span!("reconfiguration"),
-            reconfigurer.run(reconfigurations, tasks.clone()),
+        start_chores(
+            &tasks,
+            &newsroom,
+            &refusals,
+            pruner,
+            reconfigurer,
+            reconfigurations,
         );
         let channels = engine::Channels {
-            confirmed,
+            confirmed: parts.confirmed,
             questions,
             logins: slave_logins,
-            wishes,
+            wishes: parts.wishes,
             access,
             refusals,
             snapshots,
@@ -149,7 +143,7 @@ impl Daemon {
             core,
             clock,
             writer.clone(),
-            logs,
+            parts.logs,
             channels,
             tasks.clone(),
             newsroom,
@@ -190,13 +184,37 @@ impl Daemon {
     }
 }
 
+/// Starts the task that takes in logins. Returns the logins of slaves.
+fn start_logins(
+    to_take_in: mpsc::Receiver<Login>,
+    doors: &Doors,
+    control: &Control,
+    writer: &Writer,
+    refusals: &Arc<Refusals>,
+    tasks: &Tasks,
+) -> mpsc::Receiver<SlaveLogin> {
+    let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
+    let receiving = logins::receive(
+        to_take_in,
+        slaves,
+        doors.keepalives(),
+        control.clone(),
+        writer.clone(),
+        Arc::clone(refusals),
+        tasks.clone(),
+    );
+    tasks.spawn(info_span!("logins"), receiving);
+    slave_logins
+}
+
 /// Starts the background tasks beside the core.
 fn start_chores(
     tasks: &Tasks,
     newsroom: &Newsroom,
     refusals: &Arc<Refusals>,
     pruner: Pruner,
-    reconfigurer: &Reconfigurer,
+    reconfigurer: Reconfigurer,
+    reconfigurations: mpsc::Receiver<Reconfigure>,
 ) {
     let config = || reconfigurer.config();
     let mail = status::mail::run(newsroom.subscribe(), config(), tasks.clone());
@@ -205,6 +223,8 @@ fn start_chores(
     tasks.spawn(info_span!("refusals"), folding);
     let pruning = pruning::run(pruner, config(), newsroom.subscribe(), tasks.clone());
     tasks.spawn(info_span!("pruning"), pruning);
+    let reconfiguring = reconfigurer.run(reconfigurations, tasks.clone());
+    tasks.spawn(info_span!("reconfiguration"), reconfiguring);
 }
 
 fn first_facts(config: &Config, clock: &Clock, ports: Vec<OpenPort>) -> Facts {

@@ -270,16 +270,16 @@ impl Engine {
 
     /// Remembers rejected slaves until a slave of the name is attached.
     fn note_refusal(&self, event: &botmaster::Event) {
-        if let botmaster::Event::SlaveRefused {
+        if let botmaster::Event::Slave(botmaster::SlaveEvent::Refused {
             slave,
             address,
             why,
-        } = event
+        }) = event
         {
             let who = Refused::Slave(slave.clone());
             self.channels.refusals.note(who, address, why);
         }
-        if let botmaster::Event::SlaveConnected { slave, .. } = event {
+        if let botmaster::Event::Slave(botmaster::SlaveEvent::Connected { slave, .. }) = event {
             self.channels.refusals.forget(slave);
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use crate::botmaster::Event;
+use crate::botmaster::{BuildEvent, Event, IntakeEvent};
 use crate::clock::Clock;
 use crate::config::{Config, Horizon, Horizons};
 use crate::control::{Interruption, News, Subscription};
@@ -80,8 +80,10 @@ async fn next(config: &mut watch::Receiver<Arc<Config>>, news: &mut Subscription
             heard = news.next() => heard,
         };
         let ended = match heard.as_deref().map(|told| &told.news) {
-            Ok(News::Event(Event::BuildFinished { builder, .. })) => Some(builder.clone()),
-            Ok(News::Event(Event::ChangeAdded(_))) => None,
+            Ok(News::Event(Event::Build(BuildEvent::Finished { builder, .. }))) => {
+                Some(builder.clone())
+            }
+            Ok(News::Event(Event::Intake(IntakeEvent::ChangeAdded(_)))) => None,
             Ok(News::Event(_) | News::Build(_)) => continue,
             Err(Interruption::Missed(_)) => return Which::All,
             Err(Interruption::Ended) => std::future::pending().await,

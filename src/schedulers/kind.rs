@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::live::LiveScheduler;
 use super::remembering::{Part, Parts};
 use super::search::Run;
 use super::waiting::Arrival;
@@ -51,11 +50,6 @@ pub(super) trait Scheduler: fmt::Debug + Send + Sync {
     /// Its future builds, by the wall clock.
     fn pending_build_times(&self, _now: Moment) -> Vec<Timestamp> {
         Vec::new()
-    }
-
-    /// What it waits with, and when that is built.
-    fn live(&self, _now: Moment) -> LiveScheduler {
-        LiveScheduler::default()
     }
 
     /// What is wrong with it.

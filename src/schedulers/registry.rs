@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::effects::{Effects, SchedulerIx, Submission};
 use super::kind::{Due, Outcome, Scheduler, Start};
 use super::kinds::{self, trying};
-use super::live::LiveScheduler;
 use super::remembering::{Parts, Remembered};
 use super::waiting::Arrival;
 use crate::config::SchedulerConfig;
@@ -205,15 +204,6 @@ impl Registry {
     #[must_use]
     pub fn next_due(&self, ix: SchedulerIx) -> Option<Due> {
         self.entries.get(ix).filter(|e| !e.stopped)?.kind.next_due()
-    }
-
-    /// What each scheduler waits with, and when that is built.
-    #[must_use]
-    pub fn live(&self, now: Moment) -> BTreeMap<SchedulerName, LiveScheduler> {
-        let running = self.entries.iter().filter(|entry| !entry.stopped);
-        running
-            .map(|entry| (entry.config.name.clone(), entry.kind.live(now)))
-            .collect()
     }
 
     /// The future builds of a scheduler, for people, earliest first (SCB-04). Those of a Dependent

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::live::{LiveScheduler, WaitingTree};
 use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::TimedBuild;
 use crate::model::{Change, ChangeNumber, Decision, Instead, Moment, SourceStamp, Timestamp};
@@ -76,16 +75,6 @@ impl Gathered {
     /// The changes that wait.
     pub(super) const fn waiting(&self) -> &Waiting {
         &self.0
-    }
-
-    /// What it waits with, if the next run is at `next`.
-    pub(super) fn live(&self, next: Option<Timestamp>) -> LiveScheduler {
-        let due = next.filter(|_| self.0.has_important());
-        let tree = (!self.0.is_empty()).then(|| WaitingTree::of(&self.0, due));
-        LiveScheduler {
-            next,
-            waiting: tree.into_iter().collect(),
-        }
     }
 
     /// What must be remembered.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kind::{Due, Outcome, Scheduler, Start};
-use super::live::{LiveScheduler, WaitingTree};
 use super::remembering::{self, Part, Parts};
 use super::tree::{Stored, TreeState};
 use super::waiting::{self, Arrival, Tree};
@@ -177,17 +176,6 @@ impl<W: Wanted> Scheduler for Trees<W> {
         let mut times: Vec<_> = times.collect();
         times.sort_unstable();
         times.into_iter().map(|at| now.wall_of(at)).collect()
-    }
-
-    fn live(&self, now: Moment) -> LiveScheduler {
-        let subs = self.subs.values();
-        let trees = subs.filter(|sub| !sub.state.is_empty()).map(|sub| {
-            let due = sub.state.next_due().map(|due| now.wall_of(due));
-            WaitingTree::of(sub.state.changes(), due)
-        });
-        let waiting: Vec<_> = trees.collect();
-        let next = waiting.iter().filter_map(|tree| tree.due).min();
-        LiveScheduler { next, waiting }
     }
 
     fn changes(&self) -> BTreeMap<ChangeNumber, Arrival> {

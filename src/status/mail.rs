@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{error, info, info_span, warn};
 
 use crate::backoff::Backoff;
-use crate::botmaster::Event;
+use crate::botmaster::{Event, SlaveEvent};
 use crate::config::{Config, MailConfig};
 use crate::control::{Interruption, News, Subscription};
 use crate::model::{SlaveName, Timestamp};
@@ -67,12 +67,12 @@ pub async fn run(mut news: Subscription, config: watch::Receiver<Arc<Config>>, t
             () = tasks.stopping() => return,
         };
         match heard.as_deref().map(|told| &told.news) {
-            Ok(News::Event(Event::SlaveMissing {
+            Ok(News::Event(Event::Slave(SlaveEvent::Missing {
                 slave,
                 since,
                 why,
                 admin,
-            })) => {
+            }))) => {
                 let missing = Missing {
                     slave: slave.clone(),
                     since: *since,

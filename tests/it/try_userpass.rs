@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use buildmaster::botmaster::{Answer, Ask, Event};
+use buildmaster::botmaster::{Answer, Ask, BuildEvent, Event, IntakeEvent};
 use buildmaster::clock::Clock;
 use buildmaster::control::{Control, News, Newsroom, Question};
 use buildmaster::logs::{Channel, LogStore};
@@ -140,7 +140,7 @@ impl Scene {
     }
 
     fn start_build_of(&self, number: u64, forecast: Forecast) {
-        self.tell(Event::BuildStarted(Arc::new(BuildStart {
+        self.tell(Event::Build(BuildEvent::Started(Arc::new(BuildStart {
             build: BuildId(number),
             builder: "b".into(),
             number: BuildNumber(number),
@@ -155,7 +155,7 @@ impl Scene {
             choice: "no other slave was idle".to_owned(),
             planned: vec![],
             at: Timestamp(0),
-        })));
+        }))));
     }
 
     /// A step of build 1 begins now.
@@ -188,13 +188,13 @@ impl Scene {
     }
 
     fn end_build(&self, number: u64, result: Results) {
-        self.tell(Event::BuildFinished {
+        self.tell(Event::Build(BuildEvent::Finished {
             build: BuildId(number),
             builder: "b".into(),
             number: BuildNumber(number),
             result,
             text: vec!["words".to_owned()],
-        });
+        }));
     }
 }
 
@@ -300,12 +300,15 @@ async fn a_cancelled_request_ends_and_only_later_clients_hear_the_word() {
             .await;
         let request = RequestId(1);
         let why = "cancelled".to_owned();
-        scene.tell(Event::RequestCancelled { request, why });
+        scene.tell(Event::Intake(IntakeEvent::RequestCancelled {
+            request,
+            why,
+        }));
         let result_of_request = Results::Failure;
-        scene.tell(Event::RequestFinished {
+        scene.tell(Event::Intake(IntakeEvent::RequestFinished {
             request,
             result: result_of_request,
-        });
+        }));
         let (_, args) = told(&mut notices).await;
         let build = args[0].as_theirs().unwrap();
         scene.call(build, "waitUntilFinished", Vec::new()).await;
@@ -396,7 +399,7 @@ async fn what_a_client_may_wait_for_is_limited() {
     let refused = wait().await.unwrap_err().to_string();
     assert!(refused.contains("more than 4096 calls wait"), "{refused}");
     let (set, result) = (SetId(1), Results::Success);
-    scene.tell(Event::SetFinished { set, result });
+    scene.tell(Event::Intake(IntakeEvent::SetFinished { set, result }));
     for waited in waiting {
         waited.await.unwrap();
     }

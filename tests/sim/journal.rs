@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use buildmaster::model::journal::{
-    BuildFinish, BuildStart, NextNumbers, OpenBuild, RecoveredSet, RecoveredSlave, StateId,
+    BuildStart, NextNumbers, OpenBuild, RecoveredSet, RecoveredSlave, StateId,
 };
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
@@ -91,71 +91,23 @@ impl Journal {
             Op::SetFinished { set, result, .. } => self.finish_set(set, result),
             Op::RequestFinished {
                 request, result, ..
-            } => {
-                let it = self.requests.get_mut(&request).expect("known request");
-                assert_eq!(it.finished, None, "request {request} finished twice");
-                let build = it.build.and_then(|b| self.builds.get(&b));
-                assert!(
-                    build.is_none_or(|b| b.finished.is_some()),
-                    "request {request} finished inside a running build"
-                );
-                assert_ne!(result, Results::Retry);
-                it.finished = Some(result);
-            }
+            } => self.finish_request(request, result),
             Op::BuildStarted(start) => self.start_build(start),
-            Op::BuildFinished(BuildFinish { build, result, .. }) => {
-                let it = self.builds.get_mut(&build).expect("known build");
-                assert_eq!(it.finished, None, "build {build} ended twice");
-                let again = result == Results::Retry && it.stopped.is_some();
-                assert!(!again, "build {build} was stopped and is to be built again");
-                it.finished = Some(result);
-            }
-            Op::BuildStopped { build, reason } => {
-                let it = self.builds.get_mut(&build).expect("known build");
-                assert_eq!(it.finished, None, "build {build} is stopped after its end");
-                it.stopped.get_or_insert(reason);
-            }
+            Op::BuildFinished(end) => self.finish_build(end.build, end.result),
+            Op::BuildStopped { build, reason } => self.stop_build(build, reason),
             Op::StartFailed { requests } => {
                 for request in requests {
                     self.requests.get_mut(&request).unwrap().start_count += 1;
                 }
             }
-            Op::RequestRetries { request, retries } => {
-                let it = self.requests.get_mut(&request).unwrap();
-                assert_eq!(
-                    it.finished, None,
-                    "request {request} is retried after its end"
-                );
-                it.retries = retries;
-                it.build = None;
-            }
+            Op::RequestRetries { request, retries } => self.requeue(request, retries),
             Op::SchedulerState { scheduler, state } => {
                 match state {
                     Some(state) => self.schedulers.insert(scheduler, state),
                     None => self.schedulers.remove(&scheduler),
                 };
             }
-            Op::StepStarted { .. }
-            | Op::StepHasLocks { .. }
-            | Op::StepText { .. }
-            | Op::StepLink { .. }
-            | Op::StepFinished { .. }
-            | Op::LogOpened { .. }
-            | Op::LogClosed { .. }
-            | Op::LoginKnown { .. }
-            | Op::SlaveHeard { .. }
-            | Op::Pruned(_) => {
-                panic!("the core knows nothing of steps, of logins, nor of what goes")
-            }
-            Op::SlavePaused { slave, pause } => {
-                if let Some(pause) = pause {
-                    self.pauses.insert(pause.reason.clone());
-                    self.paused.insert(slave, pause);
-                } else {
-                    self.unpauses += 1;
-                    self.paused.remove(&slave);
-                }
-            }
+            Op::SlavePaused { slave, pause } => self.pause(slave, pause),
             Op::SlaveInstance { slave, instance } => match instance {
                 Some(instance) => drop(self.instances.insert(slave, instance)),
                 None => drop(self.instances.remove(&slave)),
@@ -171,6 +123,52 @@ impl Journal {
             Op::StepsExpected { builder, expected } => {
                 self.expectations.insert(builder, expected);
             }
+            op => panic!("the core writes no such op: {op:?}"),
+        }
+    }
+
+    fn finish_request(&mut self, request: RequestId, result: Results) {
+        let known = self.requests.get_mut(&request).expect("known request");
+        assert_eq!(known.finished, None, "request {request} finished twice");
+        let build = known.build.and_then(|b| self.builds.get(&b));
+        assert!(
+            build.is_none_or(|b| b.finished.is_some()),
+            "request {request} finished inside a running build"
+        );
+        assert_ne!(result, Results::Retry);
+        known.finished = Some(result);
+    }
+
+    fn requeue(&mut self, request: RequestId, retries: u32) {
+        let known = self.requests.get_mut(&request).unwrap();
+        let finished = known.finished;
+        assert_eq!(finished, None, "request {request} is retried after its end");
+        known.retries = retries;
+        known.build = None;
+    }
+
+    fn finish_build(&mut self, build: BuildId, result: Results) {
+        let known = self.builds.get_mut(&build).expect("known build");
+        assert_eq!(known.finished, None, "build {build} ended twice");
+        let again = result == Results::Retry && known.stopped.is_some();
+        assert!(!again, "build {build} was stopped and is to be built again");
+        known.finished = Some(result);
+    }
+
+    fn stop_build(&mut self, build: BuildId, reason: String) {
+        let known = self.builds.get_mut(&build).expect("known build");
+        let finished = known.finished;
+        assert_eq!(finished, None, "build {build} is stopped after its end");
+        known.stopped.get_or_insert(reason);
+    }
+
+    fn pause(&mut self, slave: SlaveName, pause: Option<Pause>) {
+        if let Some(pause) = pause {
+            self.pauses.insert(pause.reason.clone());
+            self.paused.insert(slave, pause);
+        } else {
+            self.unpauses += 1;
+            self.paused.remove(&slave);
         }
     }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use buildmaster::botmaster::{
-    Ask, BotMaster, BuildCommand, Command, Epoch, Event, Input, PingId, SessionId, SlaveCommand,
-    SlaveInput,
+    Ask, BotMaster, BuildCommand, BuilderEvent, Command, Epoch, Event, Input, MasterEvent, PingId,
+    SessionId, SlaveCommand, SlaveEvent, SlaveInput,
 };
 use buildmaster::config::Config;
 use buildmaster::model::journal::BuildFinish;
@@ -380,10 +380,10 @@ impl Reference {
 
     fn on_event(&mut self, now: Mono, event: &Event) {
         match event {
-            Event::SlaveHeldBack { slave, delay } => {
+            Event::Slave(SlaveEvent::HeldBack { slave, delay }) => {
                 self.held_until.insert(slave.clone(), now + *delay);
             }
-            Event::FailedConnect { builder, slave, .. } => {
+            Event::Builder(BuilderEvent::FailedConnect { builder, slave, .. }) => {
                 let its = self.sessions.iter_mut();
                 let mut greeted = its.filter(|(_, s)| s.slave == *slave && s.greeted);
                 if let Some((&session, it)) = greeted.next() {
@@ -391,17 +391,17 @@ impl Reference {
                     self.attached.remove(&(session, builder.clone()));
                 }
             }
-            Event::SlaveRejoins { slave, .. } => {
+            Event::Slave(SlaveEvent::Rejoins { slave, .. }) => {
                 let mut its = self.sessions.values_mut();
                 let it = its.find(|s| s.slave == *slave && s.greeted);
                 it.expect("it is connected").rejoining = true;
             }
-            Event::BuilderState { builder, state } => {
+            Event::Builder(BuilderEvent::State { builder, state }) => {
                 let old = self.states.insert(builder.clone(), *state);
                 assert_ne!(old, Some(*state), "announced without a change");
             }
-            Event::ShuttingDown { .. } => self.stopping = true,
-            Event::ShutdownCancelled => self.stopping = false,
+            Event::Master(MasterEvent::ShuttingDown { .. }) => self.stopping = true,
+            Event::Master(MasterEvent::ShutdownCancelled) => self.stopping = false,
             _ => {}
         }
     }

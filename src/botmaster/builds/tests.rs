@@ -6,7 +6,7 @@ use super::*;
 use crate::botmaster::Command;
 use crate::botmaster::dispatch::Way;
 use crate::botmaster::ids::SlaveIx;
-use crate::botmaster::testing::{commands, out, persisted};
+use crate::botmaster::testing::{commands, out, outcome, persisted};
 use crate::botmaster::tests::config;
 use crate::model::RequestId;
 
@@ -54,15 +54,7 @@ impl Table {
 
     /// The end of a build that ends like this.
     fn end(&mut self, id: AttemptId, result: Results, stop_reason: Option<&str>) -> Option<Ended> {
-        let outcome = BuildOutcome {
-            result,
-            text: vec![result.as_str().to_owned()],
-            stop_reason: stop_reason.map(str::to_owned),
-            properties: Properties::new(),
-            took: BTreeMap::new(),
-            abandoned_command: false,
-        };
-        self.builds.finish(id, outcome)
+        self.builds.finish(id, outcome(result, stop_reason))
     }
 }
 

@@ -283,16 +283,7 @@ impl Pair {
                 dispatch.set_rules(BuilderIx(builder), rules);
                 model.rules[builder] = rules;
             }
-            Step::Merging(builder, rule) => {
-                let merging = Merging {
-                    rule,
-                    ..Merging::default()
-                };
-                let waiting = model.waiting.iter();
-                let waiting = waiting.filter(|(its, _)| *its == builder);
-                dispatch.set_merging(BuilderIx(builder), merging, waiting.map(|(_, r)| r));
-                model.merging[builder] = rule;
-            }
+            Step::Merging(builder, rule) => self.set_merging(builder, rule),
             Step::Order(builder, by) => {
                 model.order[builder].rotate_left(by);
                 let order: Vec<_> = model.order[builder].iter().map(|&s| SlaveIx(s)).collect();
@@ -305,6 +296,19 @@ impl Pair {
                 }
             }
         }
+    }
+
+    fn set_merging(&mut self, builder: usize, rule: MergeRule) {
+        let merging = Merging {
+            rule,
+            ..Merging::default()
+        };
+        let waiting = self.model.waiting.iter();
+        let waiting = waiting.filter(|(its, _)| *its == builder);
+        let requests = waiting.map(|(_, request)| request);
+        self.dispatch
+            .set_merging(BuilderIx(builder), merging, requests);
+        self.model.merging[builder] = rule;
     }
 
     /// Work and an available idle slave imply a match: the first turn, on a slave by the builder's

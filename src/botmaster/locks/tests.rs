@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
+use crate::config::LockKind;
 
 const NOW: Timestamp = Timestamp(0);
 

@@ -5,11 +5,11 @@
 //! changes nothing.
 
 use super::Roster;
-use crate::botmaster::Event;
 use crate::botmaster::ids::SlaveIx;
 use crate::botmaster::ledger::Effect;
 use crate::botmaster::out::Out;
 use crate::botmaster::timers::Timer;
+use crate::botmaster::{Event, SlaveEvent};
 use crate::model::Op;
 
 impl Roster {
@@ -57,12 +57,12 @@ impl Roster {
             at: out.now.wall,
         };
         let known = &self.slaves[slave.0];
-        let missing = Event::SlaveMissing {
+        let missing = Event::Slave(SlaveEvent::Missing {
             slave: out.layout.slave_name(slave),
             since: known.away_since(),
             why,
             admin: known.info.get("admin").cloned().unwrap_or_default(),
-        };
+        });
         out.persist_then(vec![op], vec![Effect::Announce(missing)]);
     }
 }

@@ -11,7 +11,7 @@ use crate::botmaster::ids::{BuilderIx, Epoch, SessionId, SlaveIx};
 use crate::botmaster::out::Out;
 use crate::botmaster::outcome::{Counted, Outcome};
 use crate::botmaster::timers::Timer;
-use crate::botmaster::{BuilderPoint, Event, SlaveCommand};
+use crate::botmaster::{BuilderPoint, SlaveCommand, SlaveEvent};
 use crate::model::{BuilderName, Op, SlaveName};
 
 /// How long a slave may take from its login to the answer of it (SLV-03).
@@ -197,7 +197,7 @@ impl Roster {
         let known = self.change(out, slave);
         if known.graceful.is_some() != is_graceful {
             known.graceful = is_graceful.then_some(now);
-            out.announce(Event::SlaveGraceful {
+            out.announce(SlaveEvent::Graceful {
                 slave: out.layout.slave_name(slave),
                 graceful: is_graceful,
             });
@@ -260,7 +260,7 @@ impl Roster {
                 at: out.now.wall,
             }]);
         }
-        out.announce(Event::SlaveLost { slave, why });
+        out.announce(SlaveEvent::Lost { slave, why });
     }
 
     /// Rejects a connection.
@@ -274,7 +274,7 @@ impl Roster {
         let why = why.to_owned();
         let drop = SlaveCommand::Drop { why: why.clone() };
         out.send(drop.to(session));
-        out.announce(Event::SlaveRefused {
+        out.announce(SlaveEvent::Refused {
             slave,
             address,
             why,
@@ -351,7 +351,7 @@ impl Roster {
             at: out.now.wall,
         }]);
         out.send(SlaveCommand::CompleteLogin.to(session));
-        out.announce(Event::SlaveConnected {
+        out.announce(SlaveEvent::Connected {
             slave: slave_name,
             address,
         });

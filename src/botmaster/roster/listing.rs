@@ -18,7 +18,7 @@ use super::{Phase, Roster};
 use crate::botmaster::ids::{BuilderIx, SessionId, SlaveIx};
 use crate::botmaster::out::Out;
 use crate::botmaster::timers::Timer;
-use crate::botmaster::{Event, SlaveCommand};
+use crate::botmaster::{BuilderEvent, SlaveCommand, SlaveEvent};
 use crate::model::BuilderName;
 
 impl Roster {
@@ -168,7 +168,7 @@ impl Roster {
             session.failed.insert(builder, failed);
         }
         for &builder in builders {
-            out.announce(Event::FailedConnect {
+            out.announce(BuilderEvent::FailedConnect {
                 builder: out.layout.builder_name(builder),
                 slave: out.layout.slave_name(slave),
                 why: why.to_owned(),
@@ -195,7 +195,7 @@ impl Roster {
         match known.session.as_mut() {
             Some(session) if is_in_use && session.phase == Phase::Ready => {
                 session.enter(Phase::Rejoining, now);
-                out.announce(Event::SlaveRejoins {
+                out.announce(SlaveEvent::Rejoins {
                     slave: out.layout.slave_name(slave),
                     why: why.to_owned(),
                 });

@@ -10,7 +10,7 @@ use crate::botmaster::ids::{AttemptId, BuilderIx, Epoch, PingId, ReplyId, Sessio
 use crate::botmaster::out::Out;
 use crate::botmaster::outcome::Outcome;
 use crate::botmaster::timers::Timer;
-use crate::botmaster::{Answer, BuilderPoint, Event, Pinged, SlaveCommand};
+use crate::botmaster::{Answer, BuilderEvent, BuilderPoint, Pinged, SlaveCommand, SlaveEvent};
 use crate::model::{BuilderName, SlaveName};
 
 /// How long a ping by control may take (BLD-16).
@@ -47,7 +47,7 @@ impl Roster {
             if is_latent && self.session(slave).is_none() {
                 // Row 28.
                 pinged.down.push(slave_name.clone());
-                out.announce(Event::PingedLatent {
+                out.announce(BuilderEvent::PingedLatent {
                     builder: name.clone(),
                     slave: slave_name,
                 });
@@ -145,7 +145,7 @@ impl Roster {
         if failed.is_none() {
             return;
         }
-        out.announce(Event::PingFailed {
+        out.announce(BuilderEvent::PingFailed {
             builder: out.layout.builder_name(builder),
             slave: out.layout.slave_name(slave),
         });
@@ -264,7 +264,7 @@ impl Roster {
         if let Some(delay) = delay {
             out.set_timer(Timer::HoldBack(slave), delay);
             let slave = out.layout.slave_name(slave);
-            out.announce(Event::SlaveHeldBack { slave, delay });
+            out.announce(SlaveEvent::HeldBack { slave, delay });
         }
     }
 

@@ -158,18 +158,14 @@ fn slv_08_a_graceful_shutdown_waits_for_the_build_and_needs_no_further_call() {
 fn bld_04_each_objection_counts_alone() {
     let mut one = One::attached();
     assert!(!one.objects());
-    let pause = |one: &mut One| {
-        let (by, reason) = (String::new(), String::new());
+    let wish = |one: &mut One, wish| {
         let reply = crate::botmaster::ReplyId(1);
-        let out = &mut one.out;
-        one.roster
-            .on_pause_slave(out, &"s".into(), by, reason, reply);
+        one.roster.on_wish(&mut one.out, &"s".into(), wish, reply);
     };
-    pause(&mut one);
+    let (by, reason) = (String::new(), String::new());
+    wish(&mut one, SlaveWish::Pause { by, reason });
     assert!(one.objects());
-    let reply = crate::botmaster::ReplyId(2);
-    one.roster
-        .on_unpause_slave(&mut one.out, &"s".into(), reply);
+    wish(&mut one, SlaveWish::Unpause);
     assert!(!one.objects());
     for _ in 0..2 {
         one.roster.note_failed_start(&mut one.out, SLAVE, "why");

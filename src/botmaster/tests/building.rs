@@ -13,7 +13,7 @@ fn a_build_lasts_as_long_as_it_does_whatever_is_done_to_the_clock() {
         h.persisted();
         let plan = h.run();
         let started = h.out.iter().find_map(|command| match command {
-            Command::Announce(Event::BuildStarted(start)) => Some(start.at),
+            Command::Announce(Event::Build(BuildEvent::Started(start))) => Some(start.at),
             _ => None,
         });
         h.pass(10);
@@ -77,12 +77,8 @@ fn a_change_becomes_a_build_and_nothing_is_seen_before_it_is_durable() {
     h.input(
         BuildInput::Finished {
             outcome: BuildOutcome {
-                result: Results::Failure,
                 text: vec!["failed".to_owned()],
-                stop_reason: None,
-                properties: Properties::new(),
-                took: BTreeMap::new(),
-                abandoned_command: false,
+                ..outcome(Results::Failure, None)
             },
         }
         .of(BuildId(1)),
@@ -395,12 +391,9 @@ fn bui_03_after_a_build_that_could_not_be_made_the_next_one_runs() {
         h.told();
         // What a build's own code that panics comes to.
         let outcome = BuildOutcome {
-            result: Results::Exception,
             text: ["build", "exception"].map(str::to_owned).into(),
-            stop_reason: None,
-            properties: Properties::new(),
-            took: BTreeMap::new(),
             abandoned_command,
+            ..outcome(Results::Exception, None)
         };
         let build = plan.build;
         h.input(BuildInput::Finished { outcome }.of(build));
@@ -500,7 +493,7 @@ fn bst_09_a_builder_that_is_back_in_time_after_a_restart_builds_its_requests() {
 
 fn set_of(h: &Harness) -> Arc<BuildSet> {
     let sets = h.out.iter().filter_map(|c| match c {
-        Command::Announce(Event::SetSubmitted(set)) => Some(Arc::clone(set)),
+        Command::Announce(Event::Intake(IntakeEvent::SetSubmitted(set))) => Some(Arc::clone(set)),
         _ => None,
     });
     sets.max_by_key(|set| set.id).unwrap()
@@ -526,7 +519,9 @@ fn chg_06_the_time_of_a_change_is_its_own_or_that_of_its_arrival() {
         .out
         .iter()
         .filter_map(|c| match c {
-            Command::Announce(Event::ChangeAdded(change)) => Some((change.number, change.when)),
+            Command::Announce(Event::Intake(IntakeEvent::ChangeAdded(change))) => {
+                Some((change.number, change.when))
+            }
             _ => None,
         })
         .collect();

@@ -49,7 +49,7 @@ fn build(h: &mut Harness, result: Results, took: &[(&str, f64)]) -> Forecast {
     h.change("b");
     let plan = h.run();
     let started = h.out.iter().find_map(|command| match command {
-        Command::Announce(Event::BuildStarted(start)) => Some(start.forecast.clone()),
+        Command::Announce(Event::Build(BuildEvent::Started(start))) => Some(start.forecast.clone()),
         _ => None,
     });
     h.told();
@@ -57,12 +57,8 @@ fn build(h: &mut Harness, result: Results, took: &[(&str, f64)]) -> Forecast {
         .iter()
         .map(|(step, secs)| ((*step).to_owned(), Some(effort(*secs))));
     let outcome = BuildOutcome {
-        result,
-        text: Vec::new(),
-        stop_reason: None,
-        properties: Properties::new(),
         took: took.collect(),
-        abandoned_command: false,
+        ..outcome(result, None)
     };
     h.input(BuildInput::Finished { outcome }.of(plan.build));
     h.persisted();
@@ -99,12 +95,8 @@ fn what_is_learned_is_on_record_with_the_end_of_the_build() {
     let plan = h.run();
     h.out.clear();
     let outcome = BuildOutcome {
-        result: Results::Success,
-        text: Vec::new(),
-        stop_reason: None,
-        properties: Properties::new(),
         took: [("compile".to_owned(), Some(effort(3.0)))].into(),
-        abandoned_command: false,
+        ..outcome(Results::Success, None)
     };
     let build = plan.build;
     h.input(BuildInput::Finished { outcome }.of(build));

@@ -119,7 +119,9 @@ fn done(sent: &[Sent]) -> (Vec<Seen>, Vec<Arc<Change>>, Timestamp, Timestamp) {
     harness.persisted();
     let set = |command: &Command| -> Option<Arc<BuildSet>> {
         match command {
-            Command::Announce(Event::SetSubmitted(set)) => Some(Arc::clone(set)),
+            Command::Announce(Event::Intake(IntakeEvent::SetSubmitted(set))) => {
+                Some(Arc::clone(set))
+            }
             _ => None,
         }
     };

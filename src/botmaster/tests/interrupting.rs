@@ -146,14 +146,7 @@ fn bui_10_what_people_stop_while_the_master_stops_is_not_built_again() {
     h.input(Input::Shutdown { clean: false });
     h.stop_number(0, REASON);
     h.told();
-    let outcome = BuildOutcome {
-        result: Results::Exception,
-        text: vec!["exception".to_owned()],
-        stop_reason: Some("master shutdown".to_owned()),
-        properties: Properties::new(),
-        took: BTreeMap::new(),
-        abandoned_command: false,
-    };
+    let outcome = outcome(Results::Exception, Some("master shutdown"));
     h.input(BuildInput::Finished { outcome }.of(build));
     let ended = h.out.iter().find_map(|command| match command {
         Command::Persist { ops, .. } => ops.iter().find_map(|op| match op {

@@ -34,6 +34,7 @@ use std::time::Duration;
 pub(super) use self::latent::latent_config;
 use self::short::short;
 use super::buildset::OpenSets;
+use super::testing::outcome;
 use super::*;
 use crate::config::{
     BuilderConfig, FactoryConfig, MergeRule, Merging, SchedulerConfig, SchedulerKind,
@@ -363,14 +364,7 @@ impl Harness {
     }
 
     fn finish(&mut self, build: BuildId, result: Results, stop_reason: Option<&str>) {
-        let outcome = BuildOutcome {
-            result,
-            text: vec![result.as_str().to_owned()],
-            stop_reason: stop_reason.map(str::to_owned),
-            properties: Properties::new(),
-            took: BTreeMap::new(),
-            abandoned_command: false,
-        };
+        let outcome = outcome(result, stop_reason);
         self.input(BuildInput::Finished { outcome }.of(build));
         self.persisted();
     }

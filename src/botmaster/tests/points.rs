@@ -1,4 +1,4 @@
-//! Point events on builders (BLD-15): one run that provokes each.
+//! Point events on builders (BLD-15): two runs that provoke them all.
 
 use super::latent::make_latent;
 use super::*;
@@ -12,51 +12,58 @@ impl Harness {
         });
         events.collect()
     }
+
+    fn ask_ping(&mut self, builder: &str) {
+        let (builder, reply) = (builder.into(), self.new_reply());
+        self.input(Input::Asked {
+            ask: Ask::Ping { builder },
+            reply,
+        });
+    }
 }
 
 fn point(event: &Event) -> Option<String> {
     Some(match event {
-        Event::OnBuilder {
+        Event::Builder(BuilderEvent::Point {
             builder,
             slave,
             what,
-        } => match slave {
+        }) => match slave {
             Some(slave) => format!("{builder} {slave}: {}", what.as_str()),
             None => format!("{builder}: {}", what.as_str()),
         },
-        Event::SlaveConnected { slave, .. } => format!("{slave} is here"),
-        Event::SlaveLost { slave, .. } => format!("{slave} is gone"),
-        Event::SlaveRejoins { slave, .. } => format!("{slave} is to come again"),
-        Event::FailedConnect { builder, slave, .. } => format!("{builder} {slave}: failed connect"),
-        Event::PingFailed { builder, slave } => format!("{builder} {slave}: ping failed"),
-        Event::PingedLatent { builder, slave } => format!("{builder} {slave}: ping latent"),
-        Event::SubstantiateFailed { builder, slave, .. } => {
+        Event::Slave(SlaveEvent::Connected { slave, .. }) => format!("{slave} is here"),
+        Event::Slave(SlaveEvent::Lost { slave, .. }) => format!("{slave} is gone"),
+        Event::Slave(SlaveEvent::Rejoins { slave, .. }) => format!("{slave} is to come again"),
+        Event::Builder(BuilderEvent::FailedConnect { builder, slave, .. }) => {
+            format!("{builder} {slave}: failed connect")
+        }
+        Event::Builder(BuilderEvent::PingFailed { builder, slave }) => {
+            format!("{builder} {slave}: ping failed")
+        }
+        Event::Builder(BuilderEvent::PingedLatent { builder, slave }) => {
+            format!("{builder} {slave}: ping latent")
+        }
+        Event::Instance(InstanceEvent::SubstantiateFailed { builder, slave, .. }) => {
             format!("{builder} {slave}: substantiate failed")
         }
-        Event::BuildInterrupted {
+        Event::Build(BuildEvent::Interrupted {
             builder,
             number,
             reason,
-        } => {
+        }) => {
             let number = number.map_or_else(|| "?".to_owned(), |n| n.to_string());
             format!("{builder}/{number}: interrupt, {reason}")
         }
-        Event::ShuttingDown { .. } => "master shutdown".to_owned(),
+        Event::Master(MasterEvent::ShuttingDown { .. }) => "master shutdown".to_owned(),
         _ => return None,
     })
 }
 
 #[test]
-fn bld_15_every_point_event_of_one_run() {
+fn bld_15_every_point_event_of_a_slave_with_a_connection() {
     let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
-    let ping = |h: &mut Harness, builder: &str| {
-        let (builder, reply) = (builder.into(), h.new_reply());
-        h.input(Input::Asked {
-            ask: Ask::Ping { builder },
-            reply,
-        });
-    };
-    ping(&mut h, "b");
+    h.ask_ping("b");
     assert_eq!(h.points(), ["b: ping / no slave"]);
 
     let session = h.log_in("s");
@@ -71,7 +78,7 @@ fn bld_15_every_point_event_of_one_run() {
     h.answer_list();
     assert_eq!(h.points(), ["b s: connect"]);
 
-    ping(&mut h, "b");
+    h.ask_ping("b");
     h.pong(true);
     assert_eq!(h.points(), ["b s: pinging", "b s: ping success"]);
     h.change("b");
@@ -89,7 +96,7 @@ fn bld_15_every_point_event_of_one_run() {
     assert_eq!(h.points(), ["b/0: interrupt, enough"]);
     h.finish(plan.build, Results::Exception, Some("enough"));
 
-    ping(&mut h, "a");
+    h.ask_ping("a");
     h.pong(false);
     assert_eq!(
         h.points(),
@@ -101,7 +108,11 @@ fn bld_15_every_point_event_of_one_run() {
             "s is gone"
         ]
     );
+}
 
+#[test]
+fn bld_15_every_point_event_of_a_slave_that_becomes_latent() {
+    let mut h = Harness::new(config(&[("a", &["s"]), ("b", &["s"])]));
     let mut other = config(&[("a", &["s"]), ("b", &["s"])]);
     make_latent(&mut other, 0, None);
     builder_of(&mut other, 0).description = "other".to_owned();
@@ -114,7 +125,7 @@ fn bld_15_every_point_event_of_one_run() {
             "b s: added latent"
         ]
     );
-    ping(&mut h, "b");
+    h.ask_ping("b");
     assert_eq!(h.points(), ["b s: ping latent"]);
     h.change("b");
     h.persisted();

@@ -128,6 +128,6 @@ fn brq_08_merged_reasons_properties_and_owners() {
     h.finish(plan.build, Results::Success, None);
     for set in 1..=4 {
         assert!(h.out.iter().any(|c| matches!(c,
-            Command::Announce(Event::SetFinished { set: SetId(s), .. }) if *s == set)));
+            Command::Announce(Event::Intake(IntakeEvent::SetFinished { set: SetId(s), .. })) if *s == set)));
     }
 }

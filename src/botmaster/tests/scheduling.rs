@@ -227,7 +227,12 @@ fn mas_07_a_kill_while_a_timer_runs_lets_it_fire_once() {
 fn sb_06_a_periodic_goes_on_when_a_set_of_its_cannot_be_made() {
     let mut harness = Harness::new(config_with(vec![periodic(&["b", "gone"], 10)]));
     let problems = |harness: &mut Harness| {
-        let failed = |c: &Command| matches!(c, Command::Announce(Event::SchedulerFailed { .. }));
+        let failed = |c: &Command| {
+            matches!(
+                c,
+                Command::Announce(Event::Intake(IntakeEvent::SchedulerFailed { .. }))
+            )
+        };
         let count = harness.out.iter().filter(|c| failed(c)).count();
         harness.out.clear();
         count

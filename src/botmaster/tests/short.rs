@@ -1,7 +1,7 @@
-//! Commands in a few words, so that a test can say what comes out.
+//! Commands in a few words, so that a test can say what comes out. Ops and events that concern no
+//! test are left out.
 
 use super::*;
-use crate::model::journal::BuildFinish;
 
 /// A command in a few words; nothing for what concerns no test.
 pub(super) fn short(command: &Command) -> Option<String> {
@@ -85,9 +85,7 @@ fn short_op(op: &Op) -> Option<String> {
             request, result, ..
         } => format!("request {request} {result}"),
         Op::BuildStarted(start) => format!("build {} started", start.number),
-        Op::BuildFinished(BuildFinish { build, result, .. }) => {
-            format!("build id {build} {result}")
-        }
+        Op::BuildFinished(end) => format!("build id {} {}", end.build, end.result),
         Op::BuildStopped { build, .. } => format!("build id {build} stopped"),
         Op::RequestRetries { request, retries } => format!("request {request} retries {retries}"),
         Op::SchedulerState { scheduler, .. } => format!("scheduler {scheduler}"),
@@ -98,81 +96,69 @@ fn short_op(op: &Op) -> Option<String> {
             None => format!("slave {slave} has no instance"),
             Some(instance) => format!("slave {slave} has instance {:?}", instance.identity),
         },
-        Op::LoginKnown { .. } | Op::SlaveHeard { .. } => panic!("not the core's"),
         Op::SlaveMissed { slave, .. } => format!("slave {slave} missed"),
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
-        Op::ChangeOffered { .. }
-        | Op::StartFailed { .. }
-        | Op::BuilderState { .. }
-        | Op::StepsExpected { .. }
-        | Op::Configured { .. }
-        | Op::Pruned(_)
-        | Op::EpochBegun { .. }
-        | Op::StepStarted { .. }
-        | Op::StepHasLocks { .. }
-        | Op::StepText { .. }
-        | Op::StepLink { .. }
-        | Op::StepFinished { .. }
-        | Op::LogOpened { .. }
-        | Op::LogClosed { .. } => return None,
+        _ => return None,
     })
 }
 
 fn short_event(event: &Event) -> Option<String> {
     Some(match event {
-        Event::ChangeAdded(change) => format!("change {}", change.number),
-        Event::SetSubmitted(set) => format!("set {}", set.id),
-        Event::FirstFailure { set } => format!("set {set} has a failure"),
-        Event::SetFinished { set, result } => format!("set {set} {result}"),
-        Event::RequestQueued { request, .. } => format!("queued {request}"),
-        Event::RequestCancelled { request, .. } => format!("cancelled {request}"),
-        Event::BuildInterrupted {
+        Event::Intake(IntakeEvent::ChangeAdded(change)) => format!("change {}", change.number),
+        Event::Intake(IntakeEvent::SetSubmitted(set)) => format!("set {}", set.id),
+        Event::Intake(IntakeEvent::FirstFailure { set }) => format!("set {set} has a failure"),
+        Event::Intake(IntakeEvent::SetFinished { set, result }) => format!("set {set} {result}"),
+        Event::Intake(IntakeEvent::RequestQueued { request, .. }) => format!("queued {request}"),
+        Event::Intake(IntakeEvent::RequestCancelled { request, .. }) => {
+            format!("cancelled {request}")
+        }
+        Event::Build(BuildEvent::Interrupted {
             builder,
             number,
             reason,
-        } => match number {
+        }) => match number {
             Some(number) => format!("{builder} {number} is stopped: {reason}"),
             None => format!("a build of {builder} is stopped: {reason}"),
         },
-        Event::BuildStarted(start) => format!("started {} {}", start.builder, start.number),
-        Event::BuildFinished {
+        Event::Build(BuildEvent::Started(start)) => {
+            format!("started {} {}", start.builder, start.number)
+        }
+        Event::Build(BuildEvent::Finished {
             builder,
             number,
             result,
             ..
-        } => format!("finished {builder} {number} {result}"),
-        Event::BuilderState { builder, state } => format!("{builder} is {state}"),
-        Event::SlaveMissing { slave, .. } => format!("{slave} is missing"),
-        Event::Reconfigured => "reconfigured".to_owned(),
-        Event::LocksAwaited(wait) => wait.to_string(),
-        Event::LocksGranted {
+        }) => format!("finished {builder} {number} {result}"),
+        Event::Builder(BuilderEvent::State { builder, state }) => format!("{builder} is {state}"),
+        Event::Slave(SlaveEvent::Missing { slave, .. }) => format!("{slave} is missing"),
+        Event::Master(MasterEvent::Reconfigured) => "reconfigured".to_owned(),
+        Event::Build(BuildEvent::LocksAwaited(wait)) => wait.to_string(),
+        Event::Build(BuildEvent::LocksGranted {
             builder,
             number,
             user,
-        } => format!("{builder}/{number} {} has its locks", short_user(user)),
-        Event::StartFailed { builder, slave, .. } => format!("start failed {builder} {slave}"),
-        Event::SlaveHeldBack { slave, delay } => format!("held back {slave} {delay:?}"),
-        Event::Substantiating { builder, slave } => format!("substantiating {slave} for {builder}"),
-        Event::Substantiated { builder, slave } => format!("substantiated {slave} for {builder}"),
-        Event::SubstantiateFailed { builder, slave, .. } => {
+        }) => format!("{builder}/{number} {} has its locks", short_user(user)),
+        Event::Build(BuildEvent::StartFailed { builder, slave, .. }) => {
+            format!("start failed {builder} {slave}")
+        }
+        Event::Slave(SlaveEvent::HeldBack { slave, delay }) => {
+            format!("held back {slave} {delay:?}")
+        }
+        Event::Instance(InstanceEvent::Substantiating { builder, slave }) => {
+            format!("substantiating {slave} for {builder}")
+        }
+        Event::Instance(InstanceEvent::Substantiated { builder, slave }) => {
+            format!("substantiated {slave} for {builder}")
+        }
+        Event::Instance(InstanceEvent::SubstantiateFailed { builder, slave, .. }) => {
             format!("not substantiated {slave} for {builder}")
         }
-        Event::InstanceStopFailed { slave, again, .. } => format!("{slave} runs on {again:?}"),
-        Event::PingedLatent { builder, slave } => format!("ping latent {slave} for {builder}"),
-        Event::SlavePaused { .. }
-        | Event::SlaveGraceful { .. }
-        | Event::InstanceStopping { .. }
-        | Event::InstanceStopped { .. }
-        | Event::SchedulerFailed { .. }
-        | Event::RequestFinished { .. }
-        | Event::SlaveConnected { .. }
-        | Event::SlaveLost { .. }
-        | Event::SlaveRefused { .. }
-        | Event::FailedConnect { .. }
-        | Event::PingFailed { .. }
-        | Event::SlaveRejoins { .. }
-        | Event::OnBuilder { .. }
-        | Event::ShuttingDown { .. }
-        | Event::ShutdownCancelled => return None,
+        Event::Instance(InstanceEvent::StopFailed { slave, again, .. }) => {
+            format!("{slave} runs on {again:?}")
+        }
+        Event::Builder(BuilderEvent::PingedLatent { builder, slave }) => {
+            format!("ping latent {slave} for {builder}")
+        }
+        _ => return None,
     })
 }

@@ -356,12 +356,8 @@ fn a_command_that_was_given_up_costs_the_connection() {
     let plan = h.run();
     h.told();
     let outcome = BuildOutcome {
-        result: Results::Exception,
-        text: Vec::new(),
-        stop_reason: Some("stop".to_owned()),
-        properties: Properties::new(),
-        took: BTreeMap::new(),
         abandoned_command: true,
+        ..outcome(Results::Exception, Some("stop"))
     };
     let build = plan.build;
     h.input(BuildInput::Finished { outcome }.of(build));

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::botmaster::{Answer, Ask, Event};
+use crate::botmaster::{Answer, Ask, Event, MasterEvent};
 use crate::clock::Clock;
 use crate::control::{News, Newsroom, Question, Said};
 use crate::model::{BuildSet, Op, SetId, SourceStamp, Ticket, Timestamp};
@@ -455,11 +455,15 @@ async fn while_the_master_stops_jobs_stay_where_they_are() {
     let tell = |event| News::Event(event);
     world
         .newsroom
-        .tell(tell(Event::ShuttingDown { clean: true }));
+        .tell(tell(Event::Master(MasterEvent::ShuttingDown {
+            clean: true,
+        })));
     world.drop_job("a", "a");
     assert_eq!(world.look(accepted).await, [""; 0]);
     assert_eq!(world.files("new"), names(["a"]));
-    world.newsroom.tell(tell(Event::ShutdownCancelled));
+    world
+        .newsroom
+        .tell(tell(Event::Master(MasterEvent::ShutdownCancelled)));
     assert_eq!(world.look(accepted).await, ["a"]);
 }
 
@@ -469,19 +473,25 @@ async fn a_job_that_met_the_shutdown_is_not_refused_but_handed_in_later() {
     world.drop_job("a", "a");
     let newsroom = world.newsroom.clone();
     let stopping = |_: &str| {
-        newsroom.tell(News::Event(Event::ShuttingDown { clean: true }));
+        newsroom.tell(News::Event(Event::Master(MasterEvent::ShuttingDown {
+            clean: true,
+        })));
         Err("the master is shutting down".to_owned())
     };
     assert_eq!(world.look(stopping).await, ["a"]);
     assert_eq!(world.files("cur"), names([".a"]));
-    world.newsroom.tell(News::Event(Event::ShutdownCancelled));
+    world
+        .newsroom
+        .tell(News::Event(Event::Master(MasterEvent::ShutdownCancelled)));
     assert_eq!(world.look(stopping).await, ["a"]);
     assert_eq!(
         world.files("cur"),
         names([".a"]),
         "it still counts as the first time"
     );
-    world.newsroom.tell(News::Event(Event::ShutdownCancelled));
+    world
+        .newsroom
+        .tell(News::Event(Event::Master(MasterEvent::ShutdownCancelled)));
     assert_eq!(world.look(accepted).await, ["a"]);
     assert_eq!(world.files("cur"), names(["a"]));
 }

@@ -22,7 +22,6 @@ use serde_json::Value;
 use crate::config::NightlyConfig;
 use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
-use crate::schedulers::live::LiveScheduler;
 use crate::schedulers::remembering::{self, Part, Parts};
 use crate::schedulers::search::{self, Run};
 use crate::schedulers::timed::Gathered;
@@ -158,10 +157,6 @@ impl Scheduler for Nightly {
 
     fn pending_build_times(&self, _now: Moment) -> Vec<Timestamp> {
         self.next.slot().into_iter().collect()
-    }
-
-    fn live(&self, _now: Moment) -> LiveScheduler {
-        self.gathered.live(self.next.slot())
     }
 
     /// There is no next slot (NIG-06).

@@ -14,7 +14,6 @@ use serde_json::Value;
 use crate::config::PeriodicConfig;
 use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
-use crate::schedulers::live::LiveScheduler;
 use crate::schedulers::remembering::{self, Part, Parts};
 use crate::schedulers::search::Run;
 use crate::schedulers::timed::Gathered;
@@ -126,10 +125,6 @@ impl Scheduler for Periodic {
 
     fn pending_build_times(&self, now: Moment) -> Vec<Timestamp> {
         vec![now.wall_of(self.next)]
-    }
-
-    fn live(&self, now: Moment) -> LiveScheduler {
-        self.gathered.live(Some(now.wall_of(self.next)))
     }
 
     fn changes(&self) -> BTreeMap<ChangeNumber, Arrival> {

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::botmaster::Event;
+use crate::botmaster::{BuildEvent, Event, IntakeEvent};
 use crate::control::News;
 use crate::model::journal::{StepFinish, StepStart};
 use crate::model::{BuildId, BuildSet, BuilderName, Op, RequestId, Results, SetId, Timestamp};
@@ -208,22 +208,26 @@ impl Tracked {
     )]
     fn on_event(&mut self, event: &Event, now: Timestamp, notices: &mut Vec<Notice>) {
         match event {
-            Event::BuildStarted(start) => self.add_build(Build::begun(start), notices),
-            Event::BuildFinished {
+            Event::Build(BuildEvent::Started(start)) => {
+                self.add_build(Build::begun(start), notices)
+            }
+            Event::Build(BuildEvent::Finished {
                 build,
                 result,
                 text,
                 ..
-            } => self.on_build_finished(*build, (*result, text.clone(), now), notices),
-            Event::RequestCancelled { request, why } => {
+            }) => self.on_build_finished(*build, (*result, text.clone(), now), notices),
+            Event::Intake(IntakeEvent::RequestCancelled { request, why }) => {
                 if let Some(request) = self.requests.get_mut(request) {
                     request.cancelled = Some(why.clone());
                 }
             }
-            Event::RequestFinished { request, result } => {
+            Event::Intake(IntakeEvent::RequestFinished { request, result }) => {
                 self.on_request_finished(*request, *result, notices);
             }
-            Event::SetFinished { set, result } => self.on_set_finished(*set, *result, notices),
+            Event::Intake(IntakeEvent::SetFinished { set, result }) => {
+                self.on_set_finished(*set, *result, notices)
+            }
             _ => {}
         }
     }

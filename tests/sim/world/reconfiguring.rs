@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use buildmaster::botmaster::{Command, Event, Input, SessionId, SlaveCommand};
+use buildmaster::botmaster::{Command, Event, Input, MasterEvent, SessionId, SlaveCommand};
 use buildmaster::config::{Config, SchedulerConfig};
 use buildmaster::model::{SchedulerName, SlaveName};
 use rand::RngExt;
@@ -40,7 +40,7 @@ impl Quiet {
             Self::Sessions(sessions) => hears.is_some_and(|s| sessions.contains(s)),
             Self::All => !matches!(
                 command,
-                Command::Reply { .. } | Command::Announce(Event::Reconfigured)
+                Command::Reply { .. } | Command::Announce(Event::Master(MasterEvent::Reconfigured))
             ),
         };
         assert!(!is_wrong, "MAS-04: nothing has changed for it: {command:?}");

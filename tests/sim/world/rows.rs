@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use buildmaster::botmaster::{BotMaster, Event};
+use buildmaster::botmaster::{BotMaster, BuilderEvent, Event, InstanceEvent, SlaveEvent};
 use buildmaster::model::SlaveName;
 
 /// A bit for each row that was taken.
@@ -26,13 +26,19 @@ pub fn check_all_taken() {
 /// Takes the rows that an event belongs to.
 pub(super) fn hear(event: &Event, is_latent: impl Fn(&SlaveName) -> bool) {
     match event {
-        Event::Substantiating { .. } => take(20),
-        Event::Substantiated { .. } => take(21),
-        Event::SubstantiateFailed { .. } => take(23),
-        Event::InstanceStopping { why, .. } if why.contains("no build wants") => take(25),
-        Event::SlaveLost { slave, .. } if is_latent(slave) => take(26),
-        Event::SlaveRefused { why, .. } if why.contains("has not started its instance") => take(27),
-        Event::PingedLatent { .. } => take(28),
+        Event::Instance(InstanceEvent::Substantiating { .. }) => take(20),
+        Event::Instance(InstanceEvent::Substantiated { .. }) => take(21),
+        Event::Instance(InstanceEvent::SubstantiateFailed { .. }) => take(23),
+        Event::Instance(InstanceEvent::Stopping { why, .. }) if why.contains("no build wants") => {
+            take(25)
+        }
+        Event::Slave(SlaveEvent::Lost { slave, .. }) if is_latent(slave) => take(26),
+        Event::Slave(SlaveEvent::Refused { why, .. })
+            if why.contains("has not started its instance") =>
+        {
+            take(27)
+        }
+        Event::Builder(BuilderEvent::PingedLatent { .. }) => take(28),
         _ => {}
     }
 }

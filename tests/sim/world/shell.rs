@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use buildmaster::botmaster::{
-    Answer, BuildCommand, Command, Event, InstanceCommand, SessionId, SlaveCommand, SlaveInput,
+    Answer, BuildCommand, BuildEvent, Command, Event, InstanceCommand, IntakeEvent, SessionId,
+    SlaveCommand, SlaveInput,
 };
 use buildmaster::model::BuildId;
 
@@ -148,18 +149,22 @@ impl World {
             slave.is_some_and(|slave| slave.kind.latent().is_some())
         });
         let durable = match event {
-            Event::ChangeAdded(change) => self.disk.changes.contains_key(&change.number),
-            Event::SetSubmitted(set) => self.disk.sets.contains_key(&set.id),
-            Event::SetFinished { set, result } => self.disk.sets[set].finished == Some(*result),
-            Event::RequestFinished { request, result } => {
+            Event::Intake(IntakeEvent::ChangeAdded(change)) => {
+                self.disk.changes.contains_key(&change.number)
+            }
+            Event::Intake(IntakeEvent::SetSubmitted(set)) => self.disk.sets.contains_key(&set.id),
+            Event::Intake(IntakeEvent::SetFinished { set, result }) => {
+                self.disk.sets[set].finished == Some(*result)
+            }
+            Event::Intake(IntakeEvent::RequestFinished { request, result }) => {
                 self.disk.requests[request].finished == Some(*result)
             }
-            Event::BuildStarted(start) => self.disk.builds.contains_key(&start.build),
-            Event::BuildFinished { build, result, .. } => {
+            Event::Build(BuildEvent::Started(start)) => self.disk.builds.contains_key(&start.build),
+            Event::Build(BuildEvent::Finished { build, result, .. }) => {
                 self.disk.builds[build].finished == Some(*result)
             }
             // Power went before the state of one that is of another kind now was on disk.
-            Event::SchedulerFailed { why, .. } => {
+            Event::Intake(IntakeEvent::SchedulerFailed { why, .. }) => {
                 self.versions.len() > 1 && why.contains("stored under its name is not usable")
             }
             _ => true,

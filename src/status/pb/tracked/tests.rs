@@ -54,22 +54,25 @@ fn started(tracked: &mut Tracked, build: u64, requests: &[RequestId]) -> Vec<Not
         planned: vec![],
         at: Timestamp(5),
     };
-    hear(tracked, Event::BuildStarted(Arc::new(start)))
+    hear(tracked, Event::Build(BuildEvent::Started(Arc::new(start))))
 }
 
 fn ended(tracked: &mut Tracked, build: u64, result: Results) -> Vec<Notice> {
-    let event = Event::BuildFinished {
+    let event = Event::Build(BuildEvent::Finished {
         build: BuildId(build),
         builder: "a".into(),
         number: BuildNumber(build),
         result,
         text: vec!["text".to_owned()],
-    };
+    });
     hear(tracked, event)
 }
 
 fn done(tracked: &mut Tracked, request: RequestId, result: Results) -> Vec<Notice> {
-    hear(tracked, Event::RequestFinished { request, result })
+    hear(
+        tracked,
+        Event::Intake(IntakeEvent::RequestFinished { request, result }),
+    )
 }
 
 fn outcome(tracked: &Tracked, key: BuildKey) -> Outcome {
@@ -151,7 +154,10 @@ fn tup_03_a_set_is_followed_to_its_end() {
     started(&mut tracked, 8, &[B]);
     ended(&mut tracked, 8, Results::Failure);
     let result = Results::Failure;
-    let over = hear(&mut tracked, Event::SetFinished { set: SET, result });
+    let over = hear(
+        &mut tracked,
+        Event::Intake(IntakeEvent::SetFinished { set: SET, result }),
+    );
     assert_eq!(over, [Notice::SetOver(SET)]);
     assert_eq!(tracked.open_sets(), []);
 }
@@ -204,7 +210,10 @@ fn bui_14_a_request_that_has_lost_too_many_slaves_ends_with_its_last_build() {
 fn a_cancelled_request_has_a_build_in_its_place() {
     let mut tracked = followed();
     let why = "cancelled".to_owned();
-    hear(&mut tracked, Event::RequestCancelled { request: A, why });
+    hear(
+        &mut tracked,
+        Event::Intake(IntakeEvent::RequestCancelled { request: A, why }),
+    );
     let instead = BuildKey::Instead(A);
     let told = done(&mut tracked, A, Results::Failure);
     assert_eq!(
