@@ -118,22 +118,20 @@ fn a_state() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(dir.path()).unwrap();
     let writer = store.start(Box::new(|_| {})).unwrap();
-    let set = BuildSet {
-        id: SetId(1),
-        external_id: None,
-        scheduler: Some("quick".into()),
-        stamp: Arc::new(SourceStamp::from_changes(vec![a_change(1)])),
-        reason: "scheduler".to_owned(),
-        properties: Arc::default(),
-        submitted_at: at(1),
-        priority: 0,
-        requests: vec![
-            (RequestId(1), "quick".into()),
-            (RequestId(2), "quick".into()),
-            (RequestId(3), "full".into()),
-        ],
-    };
-    let mut ops = vec![
+    let mut ops = what_was_configured();
+    ops.extend(a_submission());
+    ops.push(started(1, 0, 1));
+    ops.extend(a_failed_build());
+    ops.push(started(2, 1, 2));
+    block_on(async {
+        writer.write(Some(Ticket(1)), ops).await;
+        writer.close().await;
+    });
+    dir
+}
+
+fn what_was_configured() -> Vec<Op> {
+    vec![
         Op::Configured {
             builders: vec![
                 ("quick".into(), vec!["bot1".into(), "bot2".into()]),
@@ -153,6 +151,26 @@ fn a_state() -> tempfile::TempDir {
             builder: "quick".into(),
             state: BigState::Building,
         },
+    ]
+}
+
+fn a_submission() -> [Op; 3] {
+    let set = BuildSet {
+        id: SetId(1),
+        external_id: None,
+        scheduler: Some("quick".into()),
+        stamp: Arc::new(SourceStamp::from_changes(vec![a_change(1)])),
+        reason: "scheduler".to_owned(),
+        properties: Arc::default(),
+        submitted_at: at(1),
+        priority: 0,
+        requests: vec![
+            (RequestId(1), "quick".into()),
+            (RequestId(2), "quick".into()),
+            (RequestId(3), "full".into()),
+        ],
+    };
+    [
         Op::ChangeAdded(a_change(1)),
         Op::ChangeOffered {
             change: ChangeNumber(1),
@@ -168,9 +186,12 @@ fn a_state() -> tempfile::TempDir {
             ],
         },
         Op::SetSubmitted(Arc::new(set)),
-        started(1, 0, 1),
-    ];
-    ops.extend(step(0, "compile", Results::Success));
+    ]
+}
+
+/// What follows its start.
+fn a_failed_build() -> Vec<Op> {
+    let mut ops = step(0, "compile", Results::Success).to_vec();
     ops.push(Op::LogClosed {
         build: BuildId(1),
         step: 0,
@@ -195,13 +216,8 @@ fn a_state() -> tempfile::TempDir {
             why: None,
             at: at(75),
         },
-        started(2, 1, 2),
     ]);
-    block_on(async {
-        writer.write(Some(Ticket(1)), ops).await;
-        writer.close().await;
-    });
-    dir
+    ops
 }
 
 pub(super) fn try_shown(dir: &Path, command: &str, is_coloured: bool) -> anyhow::Result<String> {

@@ -193,103 +193,40 @@ fn the_options_file_says_what_the_command_line_does_not() {
 #[test]
 fn what_is_missing_or_malformed_is_named() {
     let some = |text: &str| Some(OsString::from(text));
-    let cases = [
-        (
-            Given {
-                master: None,
-                ..given()
-            },
-            "--master is missing",
-        ),
-        (
-            Given {
-                who: None,
-                ..given()
-            },
-            "--who is missing",
-        ),
-        (
-            Given {
-                master: some("host"),
-                ..given()
-            },
-            "HOST:PORT",
-        ),
-        (
-            Given {
-                master: some("host:x"),
-                ..given()
-            },
-            "HOST:PORT",
-        ),
-        (
-            Given {
-                master: some("host:0"),
-                ..given()
-            },
-            "HOST:PORT",
-        ),
-        (
-            Given {
-                master: some("::1:9989"),
-                ..given()
-            },
-            "HOST:PORT",
-        ),
-        (
-            Given {
-                vc: some("rcs"),
-                ..given()
-            },
-            "--vc: 'rcs'",
-        ),
-        (
-            Given {
-                when: some("now"),
-                ..given()
-            },
-            "--when: 'now'",
-        ),
-        (
-            Given {
-                when: some("inf"),
-                ..given()
-            },
-            "--when: 'inf'",
-        ),
-        (
-            Given {
-                properties: vec!["a=b".into()],
-                ..given()
-            },
-            "--property: 'a=b'",
-        ),
-        (
-            Given {
-                encoding: Some("rot13".to_owned()),
-                ..given()
-            },
-            "--encoding: 'rot13'",
-        ),
-        (
-            Given {
-                logfile: some("/nonexistent/log"),
-                ..given()
-            },
-            "--logfile: cannot read /nonexistent/log",
-        ),
-        (
-            Given {
-                revision_file: some("/nonexistent/rev"),
-                ..given()
-            },
-            "--revision_file: cannot read",
-        ),
-    ];
-    for (given, expected) in cases {
+    let check = |change: fn(&mut Given, Option<OsString>), text: &str, expected: &str| {
+        let mut given = given();
+        change(&mut given, some(text).filter(|text| !text.is_empty()));
         let error = prepare(given).unwrap_err();
         assert!(error.contains(expected), "{error}");
+    };
+    check(|g, text| g.master = text, "", "--master is missing");
+    check(|g, text| g.who = text, "", "--who is missing");
+    for address in ["host", "host:x", "host:0", "::1:9989"] {
+        check(|g, text| g.master = text, address, "HOST:PORT");
     }
+    check(|g, text| g.vc = text, "rcs", "--vc: 'rcs'");
+    check(|g, text| g.when = text, "now", "--when: 'now'");
+    check(|g, text| g.when = text, "inf", "--when: 'inf'");
+    check(
+        |g, text| g.properties.extend(text),
+        "a=b",
+        "--property: 'a=b'",
+    );
+    check(
+        |g, text| g.encoding = text.and_then(|text| text.into_string().ok()),
+        "rot13",
+        "--encoding: 'rot13'",
+    );
+    check(
+        |g, text| g.logfile = text,
+        "/nonexistent/log",
+        "--logfile: cannot read /nonexistent/log",
+    );
+    check(
+        |g, text| g.revision_file = text,
+        "/nonexistent/rev",
+        "--revision_file: cannot read",
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn unknown_keys_are_answered_with_the_key_that_was_meant() {
+fn unknown_keys_of_the_master_are_answered_with_the_key_that_was_meant() {
     check(
         "slave_port = 9989",
         "slave_prot = 9989",
@@ -40,6 +40,10 @@ xyzzy = 1"#,
 5:1: `www` is not available yet (remove it: `buildmaster show` and `buildmaster why` tell how builds are doing (`--json` for programs), and `notify_on_missing` of a slave mails when it is missing)
 6:1: unknown key `xyzzy` (remove it, or see master.toml.example)"#,
     );
+}
+
+#[test]
+fn unknown_keys_of_slaves_and_builders_are_answered_with_the_key_that_was_meant() {
     check(
         "password",
         "passwd",
@@ -72,6 +76,10 @@ steps = []"#,
 16:1: unknown key `nextSlave` of builder `full` (it is called `next_slave` here)
 17:1: unknown key `steps` of builder `full` (put them under `[factories.NAME]`, and write `factory = "NAME"` here)"#,
     );
+}
+
+#[test]
+fn unknown_keys_of_schedulers_are_answered_with_the_key_that_was_meant() {
     check(
         r#"builders = ["full"]"#,
         r#"builderNames = ["full"]"#,
@@ -97,6 +105,10 @@ colour = 1"#,
 26:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
 27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `separate`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
     );
+}
+
+#[test]
+fn unknown_keys_of_steps_and_filters_are_answered_with_the_key_that_was_meant() {
     check(
         r#"command = "make""#,
         r#"command = "make", haltOnFailure = true, usePTY = 1, maxTime = 1, logEnviron = true, lazylogfiles = true, doStepIf = false, hideStepIf = false, comand = 1"#,
