@@ -36,7 +36,7 @@ impl BotMaster {
             }
             Ok(()) => self.give_back(id, "the master is shutting down"),
             Err(why) => {
-                let why = format!("the slave refused it: {why}");
+                let why = format!("the slave rejected it: {why}");
                 self.roster.note_failed_start(&mut self.out, slave, &why);
                 self.give_back(id, &why);
             }

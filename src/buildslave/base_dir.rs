@@ -12,23 +12,23 @@ use super::settings::{DEFAULT_KEEPALIVE, DEFAULT_MAX_DELAY};
 use super::{Connector, Settings};
 use crate::daemonize::Rotation;
 
-/// A base directory with what its configuration file says.
+/// A base directory and its configuration.
 #[derive(Clone, Debug)]
 pub struct BaseDir {
     path: PathBuf,
     config: Config,
 }
 
-/// What `create-slave` is told.
+/// The arguments of `create-slave`.
 #[derive(Clone, Debug)]
 pub struct NewSlave {
     /// Directory to make.
     pub path: PathBuf,
     /// The master, `HOST[:PORT]`.
     pub master: String,
-    /// The name it logs in with.
+    /// The login name.
     pub name: String,
-    /// The password it logs in with.
+    /// The login password.
     pub password: Password,
     /// Seconds between keepalives; 0: never.
     pub keepalive_secs: u64,
@@ -38,7 +38,7 @@ pub struct NewSlave {
     pub use_pty: bool,
     /// File mode mask, octal.
     pub umask: Option<String>,
-    /// What asks the master for a graceful end.
+    /// The event on which the slave asks its master for a graceful shutdown.
     pub allow_shutdown: Option<AllowShutdown>,
     /// Size in bytes at which the log file is rotated; absent: never.
     pub log_size: Option<u64>,
@@ -48,10 +48,10 @@ pub struct NewSlave {
     pub force: bool,
 }
 
-/// Where a password is.
+/// The source of a password.
 #[derive(Clone)]
 pub enum Password {
-    /// Here.
+    /// The password itself.
     Plain(String),
     /// In the first line of this file.
     File(PathBuf),
@@ -66,53 +66,53 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// What asks the master for a graceful end.
+/// The event on which the slave asks its master for a graceful shutdown.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AllowShutdown {
     /// SIGHUP.
     Signal,
-    /// The file `shutdown.stamp` being written.
+    /// A change of the file `shutdown.stamp`.
     File,
 }
 
-/// What is wrong with a base directory.
+/// Why a base directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseDirError {
-    /// There is a slave already.
-    #[error("{0} holds a slave already; --force replaces its configuration")]
+    /// The directory already has a slave.
+    #[error("{0} already has a slave; --force replaces its configuration")]
     Exists(PathBuf),
-    /// It is not a slave's.
+    /// The directory is not the base directory of a slave.
     #[error(
-        "{0} is not a slave's base directory: it has no {CONFIG_FILE} (create-slave makes one)"
+        "{0} is not a slave's base directory: it has no {CONFIG_FILE} (`buildslave create-slave` makes one)"
     )]
     NotASlave(PathBuf),
-    /// The configuration file makes no sense; as words, with the place.
+    /// The configuration file is invalid.
     #[error("{path}: {text}")]
     Config {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The mistake and its place, for people.
         text: String,
     },
     /// A file cannot be read or written.
     #[error("cannot {what} {path}")]
     File {
-        /// What was tried.
+        /// The attempted action, as a verb.
         what: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
 }
 
 impl BaseDir {
-    /// Makes a base directory and its files. Files of the `info` directory that exist stay.
+    /// Creates a base directory and its files. Existing files of the `info` directory are kept.
     ///
     /// # Errors
-    /// There is a slave already, the arguments make no sense, or a file cannot be written.
+    /// The directory already has a slave, an argument is invalid, or a file cannot be written.
     pub fn create(new: NewSlave) -> Result<Self, BaseDirError> {
         let dir = new.path;
         let file = dir.join(CONFIG_FILE);
@@ -156,7 +156,7 @@ impl BaseDir {
     /// Reads the configuration of the slave at `path`.
     ///
     /// # Errors
-    /// It is not a slave's, or its configuration makes no sense.
+    /// The directory is not the base directory of a slave, or its configuration is invalid.
     pub fn open(path: &Path) -> Result<Self, BaseDirError> {
         let dir = path
             .canonicalize()
@@ -195,7 +195,7 @@ impl BaseDir {
         self.path.join("buildslave.log")
     }
 
-    /// The file whose writing asks for a graceful end, where that is allowed.
+    /// The file whose change requests a graceful shutdown, if `allow_shutdown` is `file`.
     #[must_use]
     pub fn shutdown_stamp(&self) -> PathBuf {
         self.path.join("shutdown.stamp")
@@ -223,7 +223,7 @@ impl BaseDir {
         u32::from_str_radix(octal, 8).ok()
     }
 
-    /// Where the master is.
+    /// The address of the master.
     #[must_use]
     pub fn connector(&self) -> Connector {
         let (host, port) = host_and_port(&self.config.master).unwrap_or(("", DEFAULT_PORT));
@@ -255,7 +255,7 @@ impl BaseDir {
         })
     }
 
-    /// Writes the configuration so that nobody else can read the password, whole or not at all.
+    /// Writes the configuration atomically, readable by its owner only.
     fn write_config(&self, file: &Path) -> Result<(), BaseDirError> {
         let text = toml::to_string(&self.config).map_err(|error| BaseDirError::Config {
             path: file.to_owned(),
@@ -264,7 +264,7 @@ impl BaseDir {
         let text = format!("# A slave of a buildmaster or of a Buildbot.\n{text}");
         let new = file.with_extension("toml.new");
         let write = || {
-            // One left by a crash could be readable by others.
+            // A file left by a crash could be readable by others.
             match fs::remove_file(&new) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -371,7 +371,7 @@ fn default_max_delay() -> u64 {
 }
 
 const CONFIG_FILE: &str = "buildslave.toml";
-/// The port of Buildbot's documentation.
+/// The port used by Buildbot's documentation.
 const DEFAULT_PORT: u16 = 9989;
 
 #[cfg(test)]

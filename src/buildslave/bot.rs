@@ -1,4 +1,4 @@
-//! The slave's own object, which the master holds from the login on (PROTOCOL section 9.1).
+//! The object of the whole slave, which the master calls after the login (PROTOCOL section 9.1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -20,27 +20,27 @@ use crate::net::{IncomingCall, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
 
-/// The slave, as one connection sees it. It never waits for the master.
+/// The slave's object for one connection. It never waits for the master.
 #[derive(Debug)]
 pub(super) struct Bot {
     settings: Arc<Settings>,
     commands: Commands,
     peer: Peer,
     tasks: Tasks,
-    /// Told when the master wants the slave to end.
+    /// Cancelled when the master tells the slave to shut down.
     shutdown: CancellationToken,
     builders: BTreeMap<Bytes, Entry>,
-    /// Whether the master greeted in byte strings, by position: it takes output as bytes.
+    /// Whether the master takes output as bytes: it called `print` with a byte string by position.
     takes_bytes: bool,
 }
 
-/// A builder that the master has told of.
+/// A builder of the master's list.
 #[derive(Debug)]
 struct Entry {
     object: Luid,
     dir: watch::Sender<PathBuf>,
     tasks: Tasks,
-    /// Gone when the master has let go of the object.
+    /// Closed when the master has released the object.
     alive: Weak<()>,
 }
 
@@ -69,11 +69,11 @@ impl Bot {
         calls::serve(&mut self, calls, &tasks).await;
     }
 
-    /// Takes the list of builders and their directories; answers with the object of each. A builder
-    /// that was there stays as it is, one that is not there any more is dropped.
+    /// Replaces the list of builders and their directories; returns the object of each. Builders
+    /// that remain keep their objects.
     fn set_builders(&mut self, list: Option<&Value>) -> Result<Value, Failure> {
         let wrong = || {
-            let text = "setBuilderList wants a list of (name, directory)";
+            let text = "setBuilderList needs a list of (name, directory)";
             Failure::new("builtins.TypeError", text)
         };
         let items = list.and_then(Value::as_items).ok_or_else(wrong)?;
@@ -104,7 +104,7 @@ impl Bot {
         Ok(Value::Dict(answer))
     }
 
-    /// The object of a builder, new where there is none.
+    /// The object of a builder; creates it if necessary.
     fn builder(&mut self, name: Bytes, dir: PathBuf) -> Luid {
         if let Some(entry) = self.builders.get(&name) {
             if entry.alive.strong_count() > 0 {
@@ -180,7 +180,7 @@ impl Callable for Bot {
             b"getDirs" => self.dirs(),
             b"setBuilderList" => self.set_builders(args.first())?,
             b"shutdown" => {
-                info!("the master asks for the end of this slave");
+                info!("the master told this slave to shut down");
                 self.shutdown.cancel();
                 Value::None
             }
@@ -192,14 +192,14 @@ impl Callable for Bot {
     }
 }
 
-/// Tells the log of directories that no builder uses: they may be removed by hand.
+/// Logs directories that no builder uses, which people may remove.
 fn report_leftovers<'a>(settings: &Settings, wanted: impl Iterator<Item = &'a PathBuf>) {
     let wanted: BTreeSet<_> = wanted.collect();
     for name in subdirectories(settings) {
         let dir = settings.base_dir.join(&name);
         let is_used = wanted.iter().any(|used| used.starts_with(&dir));
         if name != "info" && !is_used {
-            info!(?dir, "directory of no builder; it may be removed");
+            info!(?dir, "no builder uses this directory; it may be removed");
         }
     }
 }
@@ -212,5 +212,5 @@ fn subdirectories(settings: &Settings) -> Vec<OsString> {
     names
 }
 
-/// Calls of a master that wait to be served, each object.
+/// Maximum number of waiting calls of each object.
 const CALLS: usize = 16;

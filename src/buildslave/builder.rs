@@ -19,7 +19,7 @@ use crate::protocol::TextStyle;
 /// One builder of the slave, served by a task of its own.
 #[derive(Debug)]
 pub(super) struct Builder {
-    /// Its directory; a master may change it.
+    /// The directory of the builder; a master may change it.
     pub(super) dir: watch::Receiver<PathBuf>,
     pub(super) settings: Arc<Settings>,
     /// Where its commands run.
@@ -27,25 +27,25 @@ pub(super) struct Builder {
     pub(super) peer: Peer,
     /// Stopped when the builder is removed or the connection is over.
     pub(super) tasks: Tasks,
-    /// Told when the master wants the slave to end.
+    /// Cancelled when the master tells the slave to shut down.
     pub(super) shutdown: CancellationToken,
     /// Whether the master takes output as bytes, whatever a command's arguments look like.
     pub(super) takes_bytes: bool,
-    /// The command that runs, if any did; it may be over.
+    /// The last command; it may have ended.
     pub(super) running: Option<CommandKey>,
-    /// The master's builder, where it introduced itself.
+    /// The master's object of the builder, if the master has sent it.
     pub(super) master: Option<Luid>,
 }
 
 impl Builder {
-    /// Serves the master's calls until the builder is removed or the connection is over; what runs
-    /// then is killed.
+    /// Serves the master's calls until the builder is removed or the connection ends. Then it kills
+    /// a running command.
     pub(super) async fn serve(mut self, calls: mpsc::Receiver<Box<IncomingCall>>, alive: Arc<()>) {
         let tasks = self.tasks.clone();
         calls::serve(&mut self, calls, &tasks).await;
-        // From now on the builder needs a new object, if it is wanted again.
+        // From now on, the builder needs a new object if the master lists it again.
         drop(alive);
-        // A master that let go of the object has not asked for the end of its command.
+        // A master that releases the object does not thereby stop its command.
         tokio::select! {
             biased;
             () = self.tasks.stopping() => {}
@@ -54,14 +54,14 @@ impl Builder {
         self.stop(Stop::Abandoned);
     }
 
-    /// Starts a command. One that still runs is killed and says nothing more.
+    /// Starts a command. A command that still runs is killed without further updates.
     fn start(&mut self, args: &[Value]) -> Result<(), Failure> {
         let [object, id, name, command_args] = args else {
             let text = format!("startCommand takes 4 arguments ({} given)", args.len());
             return Err(Failure::new("builtins.TypeError", text));
         };
         let object = object.as_theirs().ok_or_else(|| {
-            let text = "startCommand wants a command object";
+            let text = "startCommand needs a command object";
             Failure::new("builtins.TypeError", text)
         })?;
         let name = name.as_text().unwrap_or_default().into_owned();
@@ -70,7 +70,7 @@ impl Builder {
         let command = match Command::parse(&name, command_args) {
             Ok(command) => command,
             Err(failure) => {
-                info!(command = ?name, %failure, "refused a command");
+                info!(command = ?name, %failure, "command rejected");
                 let given = command_args.as_dict().unwrap_or_default();
                 let objects = given.iter().filter_map(|(_, value)| value.as_theirs());
                 for object in objects.chain([object]) {
@@ -103,7 +103,7 @@ impl Builder {
         Ok(())
     }
 
-    /// How what a command says is spelled for the master.
+    /// The spelling of a command's updates for the master.
     fn style_of(&self, args: &Value) -> TextStyle {
         let first = args.as_dict().and_then(|pairs| pairs.first());
         match first.map(|(key, _)| key.unshared()) {
@@ -130,7 +130,7 @@ impl Callable for Builder {
             b"startCommand" => self.start(args)?,
             b"interruptCommand" => {
                 let why = args.get(1).and_then(Value::as_text).unwrap_or_default();
-                info!(?why, "the master interrupts the command");
+                info!(?why, "command interrupted by the master");
                 self.stop(Stop::Interrupted);
             }
             b"setMaster" => {
@@ -143,7 +143,7 @@ impl Callable for Builder {
                 let text = message(args, kwargs);
                 info!(?text, "message from the master");
             }
-            b"startBuild" => info!("a build begins"),
+            b"startBuild" => info!("build started"),
             b"ping" => {}
             b"shutdown" => self.shutdown.cancel(),
             other => {
@@ -155,12 +155,12 @@ impl Callable for Builder {
     }
 }
 
-/// Runs a command, while `deliver` tells the master what it says.
+/// Runs a command, while `deliver` sends its updates to the master.
 async fn run(command: Command, context: Context, deliver: impl Future<Output = Option<Delivery>>) {
-    debug!("begins");
+    debug!("started");
     let (result, delivery) = tokio::join!(command.run(context), deliver);
     let Some(mut delivery) = delivery else {
-        info!("ended unheard");
+        info!("ended; the master no longer listens");
         return;
     };
     let failure = match result {
@@ -176,8 +176,7 @@ async fn run(command: Command, context: Context, deliver: impl Future<Output = O
     }
 }
 
-/// Delivers what a command says. Nothing when nobody listens any more; the command hears of that by
-/// the same signal.
+/// Delivers the updates of a command until the command is abandoned.
 async fn deliver(
     mut delivery: Delivery,
     queue: mpsc::Receiver<crate::protocol::Update>,

@@ -10,7 +10,7 @@ pub(super) trait Callable {
     /// Answers a call. It never waits for the master.
     ///
     /// # Errors
-    /// The call makes no sense; the failure is the answer.
+    /// The call is invalid; the failure is the answer.
     fn call(
         &mut self,
         method: &[u8],
@@ -19,7 +19,7 @@ pub(super) trait Callable {
     ) -> Result<Value, Failure>;
 }
 
-/// Serves the master's calls until `tasks` are stopped, or nobody can call any more.
+/// Serves the master's calls until `tasks` are stopped or the master has released the object.
 pub(super) async fn serve(
     object: &mut impl Callable,
     mut calls: mpsc::Receiver<Box<IncomingCall>>,

@@ -1,5 +1,5 @@
-//! The commands that run. They belong to the slave, not to a connection: a connection's objects
-//! start and stop them here.
+//! The registry of running commands. It belongs to the slave, not to a connection. The objects of a
+//! connection start and stop commands here.
 //!
 //! Invariant: a command stays in the registry until it has ended.
 
@@ -13,15 +13,15 @@ use tracing::Span;
 use super::command::{Stop, StopSignal};
 use crate::net::Tasks;
 
-/// The commands that run. Cheap to clone; clones are the same registry.
+/// The running commands. Cheap to clone; clones are the same registry.
 #[derive(Clone, Debug)]
 pub(super) struct Commands {
-    /// Where commands run, for as long as the slave lives.
+    /// The tasks of the commands, which live as long as the slave.
     tasks: Tasks,
     running: Arc<Mutex<Running>>,
 }
 
-/// Which command of a registry.
+/// The key of a command in a registry.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct CommandKey(u64);
 
@@ -32,7 +32,7 @@ struct Running {
 }
 
 impl Commands {
-    /// No command runs yet; those that do run in `tasks`.
+    /// An empty registry, whose commands will run in `tasks`.
     pub(super) fn new(tasks: Tasks) -> Self {
         Self {
             tasks,
@@ -40,7 +40,7 @@ impl Commands {
         }
     }
 
-    /// Starts a command: `work` makes what it does from the signal that tells it to end.
+    /// Starts a command. `work` makes its future from the signal that stops it.
     pub(super) fn start<W>(&self, span: Span, work: impl FnOnce(StopSignal) -> W) -> CommandKey
     where
         W: Future<Output = ()> + Send + 'static,
@@ -60,11 +60,11 @@ impl Commands {
         key
     }
 
-    /// Tells a command to end; nothing if it has ended.
+    /// Stops a command, unless it has ended.
     pub(super) fn stop(&self, key: CommandKey, why: Stop) {
         if let Some(command) = self.running().commands.get(&key) {
             command.send_if_modified(|stop| {
-                // An interrupted command can still be abandoned, not the other way round.
+                // An interrupted command can still be abandoned, but not the reverse.
                 let changes = stop.is_none() || why == Stop::Abandoned;
                 if changes {
                     *stop = Some(why);

@@ -1,4 +1,4 @@
-//! Stopping a slave from outside, and the events of its life.
+//! The controls by which a program stops its slave, and the events of a slave.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,25 +6,25 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Stops a slave from outside. Cheap to clone.
+/// Stops a slave. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Controls {
-    /// Cancelled: ends now; what runs is killed.
+    /// When cancelled, the slave ends at once and kills its commands.
     pub stop: CancellationToken,
-    /// Told: asks the master for a graceful end, if it is attached.
+    /// When notified, an attached slave asks its master for a graceful shutdown.
     pub graceful: Arc<Notify>,
 }
 
-/// What happens to a slave, for whoever started it.
+/// An event of a slave, for the program that runs it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
-    /// The master has accepted it.
+    /// The master has accepted the slave.
     Attached,
-    /// It could not attach, or lost the connection, and tries again after the delay.
+    /// The slave could not attach or has lost the connection, and retries after the delay.
     Detached {
-        /// Why, for people.
+        /// The reason, for people.
         why: String,
-        /// How long until it tries again.
+        /// The delay before the next attempt.
         retry_in: Duration,
     },
 }
@@ -32,8 +32,8 @@ pub enum Event {
 /// Why a slave ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
-    /// It was told to stop.
+    /// A signal or a control stopped it.
     Stopped,
-    /// Its master told it to end.
+    /// The master told it to shut down.
     ByMaster,
 }

@@ -1,4 +1,4 @@
-//! What the slave tells of itself (PROTOCOL sections 9.2 and 9.6).
+//! The slave's description of itself for masters (PROTOCOL sections 9.2 and 9.6).
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::protocol::TextStyle;
 /// The version of this slave: free text to every master.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The version of every command, which is what masters decide by: that of Buildbot 4.3, whose
-/// arguments are all understood, beside those of 0.8 that it has lost.
+/// The version of every command, by which masters choose arguments. It is that of Buildbot 4.3,
+/// whose arguments are all understood, in addition to those that only 0.8 has.
 const COMMAND_VERSION: &str = "3.3";
 
-/// Most bytes of one file of the `info` directory that are told.
+/// Maximum number of bytes sent of one file of the `info` directory.
 const MAX_INFO_BYTES: u64 = 64 * 1024;
 
 /// The answer to `getSlaveInfo`: the files of the `info` directory, environment, system, base
@@ -38,7 +38,7 @@ pub(super) fn slave_info(settings: &Settings, style: TextStyle) -> Vec<(Value, V
     info
 }
 
-/// The answer to `getWorkerInfo`: that of `getSlaveInfo`, and what later masters ask besides.
+/// The answer to `getWorkerInfo`: that of `getSlaveInfo`, and the additions of later masters.
 pub(super) fn worker_info(settings: &Settings) -> Vec<(Value, Value)> {
     let style = TextStyle::Unicode;
     let text = |text: &str| style.value(text);
@@ -62,16 +62,15 @@ fn commands(style: TextStyle) -> Vec<(Value, Value)> {
     COMMANDS.iter().map(version).collect()
 }
 
-/// The answer to `getCommands`. Masters of the 0.8 line tell by the version of `svn`, of all
-/// things, whether a slave can be told to use a pseudo terminal, so that it is named here; a
-/// checkout with it is refused like any unknown command.
+/// The answer to `getCommands`. Masters of the 0.8 line check the version of `svn` before they send
+/// `usePTY`, so `svn` is listed here. A checkout with it is rejected like any unknown command.
 pub(super) fn slave_commands(style: TextStyle) -> Value {
     let mut commands = commands(style);
     commands.push((style.value("svn"), style.value("2.16")));
     Value::Dict(commands)
 }
 
-/// Each file of the `info` directory with its text; what cannot be read is left out.
+/// Each file of the `info` directory with its text, without unreadable files.
 fn info_files(settings: &Settings, style: TextStyle) -> Vec<(Value, Value)> {
     let dir = settings.base_dir.join("info");
     let mut files = settings.host.list(&dir).unwrap_or_default();
@@ -83,7 +82,7 @@ fn info_files(settings: &Settings, style: TextStyle) -> Vec<(Value, Value)> {
     files.iter().filter_map(read).collect()
 }
 
-/// The system's own description of itself, as `os_id`, `os_name` and so on.
+/// The contents of `/etc/os-release`, as `os_id`, `os_name` and so on.
 fn os_release(host: &dyn Host, style: TextStyle) -> Vec<(Value, Value)> {
     let text = read_whole(host, Path::new("/etc/os-release"), MAX_INFO_BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -16,13 +16,13 @@ use crate::daemonize::{Format, LogFile, LogOutput, PidFile, Readiness};
 
 /// Runs the slave of a base directory until a signal or its master stops it.
 ///
-/// SIGTERM and SIGINT end it and kill what runs; SIGHUP asks the master for a graceful end where
-/// that is allowed, and otherwise opens the log file anew.
+/// SIGTERM and SIGINT stop the slave and kill its commands. SIGHUP asks the master for a graceful
+/// shutdown if `allow_shutdown` is `signal`, and otherwise reopens the log file.
 ///
 /// # Errors
-/// It runs already, or its files cannot be used.
+/// The slave is already running, or its files cannot be used.
 pub fn serve(base: &BaseDir, readiness: Readiness) -> anyhow::Result<Ended> {
-    // What cannot be done is said to whoever waits, too.
+    // The waiting `buildslave start` gets the error too.
     match prepare(base) {
         Ok((log, settings, _pid_file)) => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -78,8 +78,7 @@ async fn serve_until_end(
         match event {
             Event::Attached => readiness.ready(&format!("{name} is attached to {master}")),
             Event::Detached { why, .. } => {
-                let text =
-                    format!("{name} is not attached to {master} yet ({why}); it keeps trying");
+                let text = format!("{name} is not attached to {master} yet ({why}); still trying");
                 readiness.ready(&text);
             }
         }
@@ -103,7 +102,7 @@ async fn serve_until_end(
                 if base.allow_shutdown() == Some(AllowShutdown::Signal) {
                     controls.graceful.notify_one();
                 } else if let Err(error) = log.reopen() {
-                    info!(%error, "the log file cannot be opened anew");
+                    info!(%error, "cannot reopen the log file");
                 }
             }
             _ = look.tick(), if base.allow_shutdown() == Some(AllowShutdown::File) => {
@@ -125,7 +124,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
         .ok()
 }
 
-/// Threads that serve the master and the commands.
+/// Number of threads that serve the master and the commands.
 const WORKERS: usize = 2;
-/// How often the file that asks for a graceful end is looked at.
+/// Interval at which the file that requests a graceful shutdown is checked.
 const STAMP_INTERVAL: Duration = Duration::from_secs(1);

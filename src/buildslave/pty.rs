@@ -1,9 +1,9 @@
-//! Commands on a pseudo terminal.
+//! Runs commands on a pseudo terminal.
 //!
-//! A command that is to have a terminal must become the leader of a session between its fork and
-//! its exec, which only a program in between can do without `unsafe`. That program is this one,
-//! started with a hidden first argument: it makes the terminal on its standard input its own and
-//! becomes the command.
+//! A command on a terminal must become the leader of a session between its fork and its exec. Only
+//! a helper program can do this without `unsafe`. The helper is this program, started with a hidden
+//! first argument: it makes the terminal on its standard input its controlling terminal and becomes
+//! the command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -16,21 +16,21 @@ use std::process::Command;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
 
-/// If this process was started to run a command on a pseudo terminal, becomes that command, and
-/// does not return. Every program that runs a slave calls it first thing in `main`.
+/// If this process was started to run a command on a pseudo terminal, becomes that command and does
+/// not return. Every program that runs a slave calls this function at the start of `main`.
 pub fn maybe_exec() {
     let mut args = std::env::args_os().skip(1);
     if args.next().is_none_or(|first| first != HELPER_OPTION) {
         return;
     }
     let error = exec(args);
-    // Seen in the step's log, through the terminal.
+    // Shown in the log of the step, through the terminal.
     writeln!(io::stderr(), "{error}").ok();
     #[expect(clippy::exit, reason = "the place of the command's own exit")]
     std::process::exit(1)
 }
 
-/// The program to start again as the helper: this one, even when its file was replaced meanwhile.
+/// The program to start as the helper: this one, even if its file has been replaced.
 #[must_use]
 pub(super) fn this_program() -> PathBuf {
     let running = Path::new("/proc/self/exe");
@@ -40,15 +40,15 @@ pub(super) fn this_program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("buildslave"))
 }
 
-/// The words that run `argv` on the terminal that is the standard input.
+/// The arguments of the helper that runs `argv` on the terminal on its standard input.
 pub(super) fn helper_args(argv: &[OsString]) -> impl Iterator<Item = OsString> + use<'_> {
     std::iter::once(OsString::from(HELPER_OPTION)).chain(argv.iter().cloned())
 }
 
-/// A new pseudo terminal: our side of it, which does not block, and the command's side.
+/// A new pseudo terminal: our side, which does not block, and the side of the command.
 ///
 /// # Errors
-/// The system has none left.
+/// The system has no more pseudo terminals.
 pub(super) fn open() -> io::Result<(File, OwnedFd)> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let ours = rustix::pty::openpt(flags)?;
@@ -64,7 +64,7 @@ pub(super) fn open() -> io::Result<(File, OwnedFd)> {
     Ok((File::from(ours), theirs))
 }
 
-/// Becomes the command; returns only why that failed.
+/// Becomes the command; returns only an error.
 fn exec(mut argv: impl Iterator<Item = OsString>) -> io::Error {
     let Some(program) = argv.next() else {
         return io::Error::from(io::ErrorKind::InvalidInput);

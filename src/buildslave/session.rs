@@ -17,17 +17,17 @@ use crate::pb::{Luid, Target, Value};
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum SessionEnd {
-    /// It could not be opened, or the login was refused, or it was lost; as words.
+    /// The slave could not connect or log in; the reason, for people.
     Failed(String),
-    /// It was in use and is lost; as words.
+    /// The attached slave has lost the connection; the reason, for people.
     Lost(String),
-    /// The master asked the slave to end.
+    /// The master told the slave to shut down.
     Shutdown,
-    /// The slave was told to stop.
+    /// A control stopped the slave.
     Stopped,
 }
 
-/// Connects, logs in and serves the master. What runs when it returns is being killed.
+/// Connects, logs in and serves the master. On return, running commands are being killed.
 pub(super) async fn run(
     settings: &Arc<Settings>,
     connector: &Connector,
@@ -92,7 +92,7 @@ async fn attach_and_serve(
     info!(master = %connector, "attached");
     on_event(Event::Attached);
     let end = serve(settings, controls, &peer, avatar, &shutdown).await;
-    peer.close("the slave ends the connection");
+    peer.close("the slave closes the connection");
     end
 }
 
@@ -103,14 +103,14 @@ async fn connect(connector: &Connector, tasks: &Tasks) -> Result<Peer, String> {
             .map_err(|error| error.to_string()),
         Connector::Memory(master) => {
             let (ours, theirs) = tokio::io::duplex(MEMORY_STREAM);
-            let gone = |_| "the master does not take connections".to_owned();
+            let gone = |_| "the master does not accept connections".to_owned();
             master.send(theirs).await.map_err(gone)?;
             Ok(connection::connect(ours, &connector.to_string(), tasks))
         }
     }
 }
 
-/// Stays until the connection is over, telling the master from time to time that the slave lives.
+/// Sends keepalives until the connection ends.
 async fn serve(
     settings: &Settings,
     controls: &Controls,
@@ -130,7 +130,7 @@ async fn serve(
             biased;
             lost = peer.lost() => return SessionEnd::Lost(lost.0),
             () = shutdown.cancelled() => {
-                // So that the answer to the request is on its way.
+                // A delay, so that the answer to the request is sent first.
                 sleep(SHUTDOWN_DELAY).await;
                 return SessionEnd::Shutdown;
             }
@@ -139,11 +139,11 @@ async fn serve(
                 next_keepalive = settings.keepalive.map(|every| Instant::now() + every);
                 let call = peer.call(Target::Object(avatar), "keepalive", Vec::new(), Vec::new());
                 match timeout(KEEPALIVE_PATIENCE, call).await {
-                    // A master that cannot keep alive is alive.
-                    Ok(Ok(_) | Err(CallError::Remote(_))) => debug!("the master lives"),
+                    // A master without keepalives has answered too.
+                    Ok(Ok(_) | Err(CallError::Remote(_))) => debug!("the master answered a keepalive"),
                     Ok(Err(CallError::Lost)) => {}
                     Err(_) => {
-                        let text = "the master does not answer a keepalive".to_owned();
+                        let text = "the master does not answer keepalives".to_owned();
                         return SessionEnd::Lost(text);
                     }
                 }
@@ -152,30 +152,31 @@ async fn serve(
     }
 }
 
-/// Asks the master to give this slave no more builds, and to end it when it is idle.
+/// Asks the master for a graceful shutdown of this slave.
 async fn ask_for_shutdown(peer: &Peer, avatar: Luid) {
-    info!("asking the master for a graceful end");
+    info!("asking the master for a graceful shutdown");
     let call = peer.call(Target::Object(avatar), "shutdown", Vec::new(), Vec::new());
     match timeout(KEEPALIVE_PATIENCE, call).await {
         Ok(Err(CallError::Remote(failure))) => {
-            info!(%failure, "the master cannot end slaves gracefully");
+            info!(%failure, "the master does not support graceful shutdown");
         }
         Ok(_) => {}
-        Err(_) => info!("no answer to the request for a graceful end"),
+        Err(_) => info!("no answer to the request for a graceful shutdown"),
     }
 }
 
-/// Calls of the master to the bot that wait to be served.
+/// Maximum number of waiting calls of the master to the bot.
 const CALLS: usize = 16;
-/// How long a connection may take to open.
+/// Time limit for connecting.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a login may take. Its answer comes when the master has attached all builders, which on
-/// a busy master with many slaves takes its time.
+/// Time limit for a login. A master answers when it has attached all builders, which takes long on
+/// a busy master with many slaves.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(300);
-/// How long a keepalive may go unanswered before the connection counts as lost. Generous: a Python
-/// master is deaf while it loads a large page, and builds die with their connection.
+/// How long a keepalive may stay unanswered before the connection counts as lost. The limit is
+/// generous, because a Python master does not answer while it loads a large page, and the loss of a
+/// connection ends builds.
 const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(120);
-/// How long after the master's request the slave ends.
+/// The delay of a shutdown after the master's request.
 const SHUTDOWN_DELAY: Duration = Duration::from_millis(200);
-/// Bytes in flight each way of a connection inside one process.
+/// Buffer size in bytes of each direction of a connection inside one process.
 const MEMORY_STREAM: usize = 256 * 1024;

@@ -1,4 +1,4 @@
-//! What a slave needs to know.
+//! The settings of a slave, without the address of its master.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,27 +11,27 @@ use tokio::sync::{mpsc, watch};
 use super::host::{Host, LocalHost};
 use crate::process::Environment;
 
-/// What a slave needs to know, beside where its master is.
+/// The settings of a slave.
 #[derive(Clone)]
 pub struct Settings {
-    /// The name it logs in with.
+    /// The login name.
     pub name: String,
-    /// The password it logs in with; never shown.
+    /// The login password; never shown.
     pub password: String,
-    /// Where its builders' directories and its `info` directory are.
+    /// The directory of the builders' directories and the `info` directory.
     pub base_dir: PathBuf,
-    /// How often it tells the master that it lives; `None`: never.
+    /// The interval of keepalives; `None`: never.
     pub keepalive: Option<Duration>,
     /// The longest wait between two attempts to connect.
     pub max_delay: Duration,
     /// Whether commands run on a pseudo terminal when their master leaves it to the slave.
     pub use_pty: bool,
-    /// The environment that commands start from, as it is at their start.
+    /// The environment that commands inherit, as it is at their start.
     pub environment: watch::Receiver<Arc<Environment>>,
     /// The program that runs a command on a pseudo terminal: one whose `main` calls
     /// [`super::pty::maybe_exec`] first. Normally this very program.
     pub pty_helper: PathBuf,
-    /// The machine that it runs on.
+    /// The machine of the slave.
     pub host: Arc<dyn Host>,
 }
 
@@ -57,9 +57,9 @@ impl Settings {
     }
 }
 
-/// This process's environment, without what only a process that starts an instance of a slave is to
-/// know: commands print their environment in logs, and what they leave running is not part of the
-/// start.
+/// This process's environment, without the variables for the start of a latent slave's instance:
+/// commands print their environment in logs, and processes that they leave behind are not part of
+/// the start.
 #[must_use]
 pub fn own_environment() -> Environment {
     let own = std::env::vars_os();
@@ -67,9 +67,9 @@ pub fn own_environment() -> Environment {
         .collect()
 }
 
-/// The variable in which a master tells an instance of a latent slave its password.
+/// The variable with the password of a latent slave's instance.
 pub const PASSWORD_VARIABLE: &str = "SLAVE_PASSWORD";
-/// The variable by which a master knows what belongs to the start of an instance.
+/// The variable by which a master recognizes the processes of an instance's start.
 pub const INSTANCE_VARIABLE: &str = "BUILDMASTER_INSTANCE";
 
 impl fmt::Debug for Settings {
@@ -81,7 +81,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// How a slave reaches its master.
+/// How a slave connects to its master.
 #[derive(Clone, Debug)]
 pub enum Connector {
     /// Over the network.
@@ -91,7 +91,7 @@ pub enum Connector {
         /// Port.
         port: u16,
     },
-    /// Inside one process: for each connection the master's end of a stream is handed over.
+    /// Inside one process: for each connection, the slave sends the master's end of a stream.
     Memory(mpsc::Sender<DuplexStream>),
 }
 

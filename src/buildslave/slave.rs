@@ -1,4 +1,4 @@
-//! The life of a slave: connecting, serving, and coming back.
+//! The loop of a slave: connects, serves the master, and reconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::{Connector, Controls, Ended, Event, Settings};
 use crate::backoff::Backoff;
 use crate::net::Tasks;
 
-/// Runs a slave until it is stopped or its master ends it. A lost connection, an unreachable master
-/// and a rejected login are retried, at growing intervals of up to [`Settings::max_delay`]; `rng`
-/// spreads them, so that the slaves of a master that returns do not all arrive at once. Returns
-/// when no process of a command is left, or after a bounded time.
+/// Runs a slave until it is stopped or its master tells it to shut down. After a lost connection,
+/// an unreachable master or a rejected login, the slave retries at growing intervals of up to
+/// [`Settings::max_delay`]. `rng` spreads the attempts, so the slaves of a restarted master do not
+/// all connect at once. Returns when all processes of commands have ended, or after a bounded time.
 pub async fn run(
     settings: Settings,
     connector: Connector,
@@ -51,7 +51,7 @@ pub async fn run(
             }
         };
         let retry_in = backoff.next_jittered(rng);
-        info!(master = %connector, ?why, ?retry_in, "not attached; trying again");
+        info!(master = %connector, ?why, ?retry_in, "not attached; will retry");
         on_event(Event::Detached { why, retry_in });
         tokio::select! {
             biased;
@@ -61,12 +61,12 @@ pub async fn run(
     };
     tracker.close();
     if timeout(END_PATIENCE, tracker.wait()).await.is_err() {
-        info!("a command did not end in time");
+        info!("a command did not stop in time");
     }
     ended
 }
 
-/// The first interval is at most this long.
+/// Maximum of the first interval.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
-/// How long the end waits for commands that are being killed.
+/// How long the slave waits for killed commands before it ends.
 const END_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,19 +1,19 @@
-//! Decoding of arguments and files (`--encoding`).
+//! Decodes arguments and files (`--encoding`).
 
-/// An encoding that texts may be given in.
+/// An encoding of arguments and files.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Encoding {
-    /// UTF-8; what is not, is replaced.
+    /// UTF-8; invalid bytes are replaced.
     #[default]
     Utf8,
     /// ISO 8859-1, where every byte is a character.
     Latin1,
-    /// ASCII; what is not, is replaced.
+    /// ASCII; other bytes are replaced.
     Ascii,
 }
 
 impl Encoding {
-    /// The encoding that Python knows by this name.
+    /// The encoding that has this name in Python.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         let letters = name.chars().filter(char::is_ascii_alphanumeric);
         let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
@@ -25,7 +25,7 @@ impl Encoding {
         }
     }
 
-    /// `bytes` as text; what cannot be decoded is replaced by U+FFFD, as Buildbot's client does.
+    /// `bytes` as text. Like Buildbot's client, it replaces undecodable bytes by U+FFFD.
     pub(super) fn decode(self, bytes: &[u8]) -> String {
         match self {
             Self::Utf8 => String::from_utf8_lossy(bytes).into_owned(),

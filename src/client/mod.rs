@@ -1,9 +1,9 @@
-//! What developers and version-control hooks run: `buildbot sendchange`, `try` and `tryserver`.
+//! The programs of developers and version-control hooks: `buildbot sendchange`, `try` and
+//! `tryserver`.
 //!
-//! Invariants: what is asked of a person (a password) is asked on the terminal only; passwords
-//! never appear in messages; options come from the command line first, then from the nearest
-//! options file (CLI-04), then from Buildbot's defaults. Nothing here exits the process: programs
-//! turn [`Failed`] into an exit code.
+//! Invariants: passwords are asked for on the terminal only, and never appear in messages. Options
+//! come from the command line first, then from the nearest options file (CLI-04), then from
+//! Buildbot's defaults. Nothing here exits the process: programs turn [`Failed`] into an exit code.
 
 mod encoding;
 mod options;
@@ -17,22 +17,22 @@ pub use options::{OptionValue, OptionsError, OptionsFile};
 pub use password::ask as ask_password;
 pub use sendchange::sendchange;
 
-/// Why a command did not do its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
-    /// It was called wrongly: exit code 2.
+    /// Wrong usage: exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// The master could not be reached, or refused: exit code 1.
+    /// The master could not be reached, or reported an error: exit code 1.
     #[error("{0}")]
     NotDone(String),
-    /// The master refused a login or a try job (CLI-05): exit code 2.
+    /// The master rejected a login or a try job (CLI-05): exit code 2.
     #[error("{0}")]
     Refused(String),
 }
 
 impl Failed {
-    /// The exit code of a program that failed like this.
+    /// The exit code for the failure.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {

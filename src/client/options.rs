@@ -1,8 +1,8 @@
 //! The options file `.buildbot/options` (CLI-04).
 //!
-//! Buildbot executes the file as Python. Ours reads TOML and, for files that exist, lines of the
-//! form `name = value` where the value is a quoted text, a list of such, a number, `True`, `False`
-//! or `None`. Nothing is executed.
+//! Buildbot executes the file as Python. We read TOML and, for Buildbot's files, lines of the form
+//! `name = value`, where the value is a quoted string, a list of quoted strings, a number, `True`,
+//! `False` or `None`. Nothing is executed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::config::spelling::nearest;
 /// The options of a file, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptionsFile {
-    /// Where they are from; absent if there is no file.
+    /// The file; absent if there is none.
     pub path: Option<PathBuf>,
     values: BTreeMap<String, OptionValue>,
 }
@@ -23,40 +23,40 @@ pub struct OptionsFile {
 /// The value of an option.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OptionValue {
-    /// A text.
+    /// A string.
     Text(String),
-    /// Texts.
+    /// A list of strings.
     List(Vec<String>),
-    /// A number, as it is written.
+    /// A number, as written.
     Number(String),
     /// True or false.
     Flag(bool),
-    /// Python's `None`: as if it was not there.
+    /// Python's `None`: the option counts as absent.
     Nothing,
 }
 
 /// Why an options file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OptionsError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It says something that is not understood.
+    /// A line of the file is invalid.
     #[error(
-        "{}, line {line}: {what}; an options file has lines like name = \"text\", and no other Python code",
+        "{}, line {line}: {what}; an options file has lines of the form name = \"text\", and no other Python code",
         path.display()
     )]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
+        /// Number of the line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The mistake, for people.
         what: String,
     },
     /// An option has another type.
@@ -66,19 +66,18 @@ pub enum OptionsError {
         path: PathBuf,
         /// The option.
         name: String,
-        /// What it must be.
+        /// The expected type, for people.
         expected: &'static str,
     },
 }
 
 impl OptionsFile {
-    /// Finds and reads the file: in `.buildbot` of `here` and the directories above it, then in
-    /// `.buildbot` of `home`. The first that is there counts. Directories that do not belong to
-    /// user `uid` are skipped with a message to `messages`, since who can write there could choose
-    /// the options.
+    /// Finds and reads the file: in `.buildbot` of `here` and its parents, then in `.buildbot` of
+    /// `home`. The first existing file is used. Directories that do not belong to user `uid` are
+    /// skipped with a message to `messages`, because their owners could choose the options.
     ///
     /// # Errors
-    /// The file cannot be read, or says something that is not understood.
+    /// The file cannot be read, or a line is invalid.
     pub fn find(
         here: &Path,
         home: Option<&Path>,
@@ -96,7 +95,7 @@ impl OptionsFile {
             }
             if metadata.uid() != uid {
                 let shown = directory.display();
-                // A message that cannot be shown changes nothing.
+                // Errors of the output are ignored.
                 drop(writeln!(
                     messages,
                     "skipping {shown} because you do not own it"
@@ -116,7 +115,7 @@ impl OptionsFile {
     /// Reads the text of the file at `path`.
     ///
     /// # Errors
-    /// It says something that is not understood.
+    /// A line of the file is invalid.
     pub fn parse(text: &str, path: PathBuf) -> Result<Self, OptionsError> {
         let values = match from_toml(text) {
             Some(values) => values,
@@ -133,8 +132,8 @@ impl OptionsFile {
         })
     }
 
-    /// Names in the file that no command knows, each with the one that may have been meant. A name
-    /// without any is left alone, since a file of Buildbot may have values of its own.
+    /// Unknown names in the file that are similar to known options, each with the known option.
+    /// Other unknown names are ignored, since a file of Buildbot may define its own values.
     #[must_use]
     pub fn mistyped(&self) -> Vec<(&str, &'static str)> {
         let names = self.values.keys().map(String::as_str);
@@ -152,10 +151,10 @@ impl OptionsFile {
             .filter(|value| **value != OptionValue::Nothing)
     }
 
-    /// The text of an option; a number is taken as it is written.
+    /// The string of an option; a number counts as a string.
     ///
     /// # Errors
-    /// It is something else.
+    /// The option has another type.
     pub fn text(&self, name: &str) -> Result<Option<String>, OptionsError> {
         match self.get(name) {
             None | Some(OptionValue::Nothing) => Ok(None),
@@ -166,10 +165,10 @@ impl OptionsFile {
         }
     }
 
-    /// The texts of an option; one that is not in a list is a list of itself.
+    /// The strings of an option; a single string counts as a list.
     ///
     /// # Errors
-    /// It is something else.
+    /// The option has another type.
     pub fn texts(&self, name: &str) -> Result<Vec<String>, OptionsError> {
         match self.get(name) {
             None | Some(OptionValue::Nothing) => Ok(Vec::new()),
@@ -181,10 +180,10 @@ impl OptionsFile {
         }
     }
 
-    /// Whether an option is on. Numbers other than 0 are, as in Python.
+    /// Whether an option is on. As in Python, numbers other than 0 are.
     ///
     /// # Errors
-    /// It is something else.
+    /// The option has another type.
     pub fn flag(&self, name: &str) -> Result<bool, OptionsError> {
         match self.get(name) {
             None | Some(OptionValue::Nothing) => Ok(false),
@@ -205,7 +204,7 @@ impl OptionsFile {
     }
 }
 
-/// The options that Buildbot's commands and ours take from the file.
+/// The options of Buildbot's commands and ours.
 const KNOWN: [&str; 33] = [
     "branch",
     "category",
@@ -242,10 +241,10 @@ const KNOWN: [&str; 33] = [
     "who",
 ];
 
-/// Directories above the current one that are looked into, as in Buildbot.
+/// Maximum number of parent directories that are searched, as in Buildbot.
 const MAX_LEVELS: usize = 20;
 
-/// The options if `text` is TOML with values of our kinds.
+/// The options, if `text` is TOML with values of the supported types.
 fn from_toml(text: &str) -> Option<BTreeMap<String, OptionValue>> {
     let table: toml::Table = text.parse().ok()?;
     table
@@ -275,7 +274,7 @@ struct Lines<'a> {
     line: usize,
 }
 
-/// Line and what is wrong there.
+/// A line and its mistake.
 type Wrong = (usize, String);
 
 impl<'a> Lines<'a> {
@@ -296,7 +295,7 @@ impl<'a> Lines<'a> {
             let name = self.word();
             let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             if !starts_well {
-                return self.wrong("not an option");
+                return self.wrong("not an option name");
             }
             self.skip_space(false);
             if self.next() != Some('=') {
@@ -330,7 +329,9 @@ impl<'a> Lines<'a> {
                     number if number.parse::<f64>().is_ok_and(f64::is_finite) => {
                         Ok(OptionValue::Number(word))
                     }
-                    _ => self.wrong("not a quoted string, a list of such, a number, True or False"),
+                    _ => self.wrong(
+                        "not a quoted string, a list of quoted strings, a number, True or False",
+                    ),
                 }
             }
         }
@@ -347,7 +348,7 @@ impl<'a> Lines<'a> {
                     return Ok(OptionValue::List(items));
                 }
                 Some('"' | '\'') => items.push(self.quoted()?),
-                Some(_) | None => return self.wrong("a list may have quoted strings only"),
+                Some(_) | None => return self.wrong("a list can only have quoted strings"),
             }
             self.skip_space(true);
             if self.rest.peek() == Some(&',') {

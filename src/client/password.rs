@@ -1,11 +1,11 @@
-//! Asking for a password on the terminal.
+//! Asks for a password on the terminal.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// Asks for a password without showing it. Nothing if there is no terminal.
+/// Asks for a password without showing it. Returns `None` without a terminal.
 ///
 /// # Errors
 /// The terminal cannot be read or written.
@@ -31,7 +31,7 @@ pub fn ask(prompt: &str) -> io::Result<Option<String>> {
     Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Makes the terminal show what is typed again, whatever happens.
+/// Restores the echo of the terminal when dropped.
 struct Restore<'a> {
     terminal: &'a File,
     before: Termios,
@@ -39,7 +39,7 @@ struct Restore<'a> {
 
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
-        // There is nothing better to do if the terminal is gone.
+        // If the terminal is gone, there is nothing to restore.
         tcsetattr(self.terminal, OptionalActions::Flush, &self.before).ok();
     }
 }

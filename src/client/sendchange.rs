@@ -1,4 +1,5 @@
-//! `buildbot sendchange`: tells a master of a change (FEATURES CLI-08).
+//! `buildbot sendchange`: sends a change to a master (FEATURES CLI-08). The counterpart is
+//! `changes`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _};
@@ -17,8 +18,7 @@ use crate::pb::{Target, Value};
 use crate::protocol::change::{MADE_AT, MAX_COMMENTS_BYTES, encode_change};
 use crate::vc::Vc;
 
-/// What was given on the command line. Texts are as the system gave them, since `--encoding` says
-/// how to read them.
+/// The command line. Its strings are undecoded, since `--encoding` names their encoding.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// HOST:PORT.
@@ -41,7 +41,7 @@ pub struct Given {
     pub codebase: Option<OsString>,
     /// Revision.
     pub revision: Option<OsString>,
-    /// File with the revision in it; it wins over `revision`.
+    /// File with the revision in it; takes precedence over `revision`.
     pub revision_file: Option<OsString>,
     /// NAME:VALUE.
     pub properties: Vec<OsString>,
@@ -49,13 +49,13 @@ pub struct Given {
     pub comments: Option<OsString>,
     /// File with the commit message in it, `-` for standard input, if there are no `comments`.
     pub logfile: Option<OsString>,
-    /// The time of the change that counts, in seconds since the epoch.
+    /// The time of the change, in seconds since the epoch.
     pub when: Option<OsString>,
-    /// When the commit was made, in seconds since the epoch.
+    /// The time of the commit, in seconds since the epoch.
     pub made_at: Option<OsString>,
     /// Link to the revision.
     pub revlink: Option<OsString>,
-    /// Encoding of all these texts.
+    /// Encoding of all these strings.
     pub encoding: Option<String>,
     /// File with the names of more files, one a line or separated by NUL characters, `-` for
     /// standard input.
@@ -64,18 +64,18 @@ pub struct Given {
     pub files: Vec<OsString>,
 }
 
-/// A change that is ready to be sent.
+/// A change ready to be sent.
 #[derive(Clone, PartialEq)]
 pub struct Prepared {
-    /// Where to.
+    /// Host of the master.
     pub host: String,
-    /// Its port.
+    /// Port of the master.
     pub port: u16,
     /// User name.
     pub user: String,
     /// Password.
     pub password: String,
-    /// Whether user and password are Buildbot's well-known ones because none were given.
+    /// Whether user and password are Buildbot's defaults because none were given.
     pub default_auth: bool,
     /// The change.
     pub change: NewChange,
@@ -93,11 +93,11 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl Given {
-    /// Completes what was given by the options file and Buildbot's defaults; reads the files that
-    /// are named and asks for the password if only a user was given.
+    /// Completes the command line with the options file and Buildbot's defaults. Reads the named
+    /// files, and asks for the password if only a user was given.
     ///
     /// # Errors
-    /// Something is missing or malformed, or a file cannot be read.
+    /// An option is missing or malformed, or a file cannot be read.
     pub fn prepare(self, options: &OptionsFile) -> Result<Prepared, Failed> {
         let words = Words::new(self.encoding.as_deref(), options)?;
         let who = match words.or_option(self.who, "who")? {
@@ -157,7 +157,7 @@ impl<'a> Words<'a> {
             None => Encoding::default(),
             Some(name) => Encoding::from_name(name).ok_or_else(|| {
                 usage(format!(
-                    "--encoding: '{name}' is not known; utf8, latin-1 and ascii are"
+                    "--encoding: unknown encoding '{name}'; use utf8, latin-1 or ascii"
                 ))
             })?,
         };
@@ -232,7 +232,7 @@ fn required(value: Option<String>, name: &str) -> Result<String, Failed> {
     })
 }
 
-/// The user and password that Buildbot's client sends if none is given.
+/// The default user and password of Buildbot's client.
 const DEFAULT_AUTH: &str = "change:changepw";
 
 fn usage(text: impl Into<String>) -> Failed {
@@ -249,12 +249,12 @@ fn read(option: &str, file: &OsStr) -> Result<Vec<u8>, Failed> {
     read.map_err(|e| usage(format!("{option}: cannot read {}: {e}", file.display())))
 }
 
-/// The beginning of a message that is longer than the protocol can carry, with a word on what is
-/// missing.
+/// The message, or the beginning of a message that is too long for the protocol, with a note on the
+/// omitted bytes.
 fn cut_comments(mut comments: String) -> String {
     if comments.len() > MAX_COMMENTS_BYTES {
         let mark =
-            |left_out: usize| format!("\n[{left_out} more bytes, which are too long to send]");
+            |left_out: usize| format!("\n[{left_out} bytes omitted: the message is too long]");
         let kept = comments.floor_char_boundary(MAX_COMMENTS_BYTES - mark(comments.len()).len());
         let left_out = comments.len() - kept;
         comments.truncate(kept);
@@ -274,7 +274,7 @@ fn file_names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|name| !name.is_empty())
 }
 
-/// Seconds since the epoch; an empty text is none.
+/// Seconds since the epoch; an empty string is none.
 fn time(option: &str, seconds: Option<OsString>) -> Result<Option<Timestamp>, Failed> {
     let Some(seconds) = seconds else {
         return Ok(None);
@@ -305,7 +305,7 @@ fn parse_properties(given: impl Iterator<Item = String>) -> Result<Properties, F
     Ok(properties)
 }
 
-/// HOST:PORT; an IPv6 address stands in brackets.
+/// HOST:PORT, with an IPv6 address in brackets.
 pub(super) fn parse_address(master: &str) -> Result<(String, u16), Failed> {
     let form = || usage(format!("--master: '{master}' must have the form HOST:PORT"));
     let (host, port) = master.rsplit_once(':').ok_or_else(form)?;
@@ -336,7 +336,7 @@ fn parse_auth(auth: &str) -> Result<(String, String), Failed> {
 /// Sends the change; returns when the master has accepted it.
 ///
 /// # Errors
-/// The master cannot be reached, refuses the login or the change, or does not answer.
+/// The master cannot be reached, rejects the login or the change, or does not answer.
 pub async fn sendchange(prepared: &Prepared, tasks: &Tasks) -> Result<(), Failed> {
     let Prepared { host, port, .. } = prepared;
     let connecting = timeout(PATIENCE, connect_tcp(host, *port, tasks));
@@ -350,7 +350,7 @@ pub async fn sendchange(prepared: &Prepared, tasks: &Tasks) -> Result<(), Failed
     sent.unwrap_or_else(|_| {
         let secs = PATIENCE.as_secs();
         Err(not_sent(format!(
-            "no answer from {host}:{port} in {secs} seconds; the change may have arrived"
+            "no answer from {host}:{port} in {secs} seconds; the master may have the change"
         )))
     })
 }
@@ -370,7 +370,7 @@ async fn send_over(peer: &Peer, prepared: &Prepared) -> Result<(), Failed> {
     if let Err(CallError::Remote(failure)) = &sent
         && failure.to_string().contains(MADE_AT)
     {
-        // Buildbot's masters take no keys that they do not know, and then nothing of the change.
+        // Buildbot's masters reject a change with unknown keys.
         let change = NewChange {
             made_at: None,
             ..prepared.change.clone()
@@ -381,10 +381,10 @@ async fn send_over(peer: &Peer, prepared: &Prepared) -> Result<(), Failed> {
         Ok(_) => Ok(()),
         Err(CallError::Remote(failure)) => {
             let why = failure.reason();
-            Err(not_sent(format!("the master refused it: {why}")))
+            Err(not_sent(format!("the master rejected the change: {why}")))
         }
         Err(CallError::Lost) => Err(not_sent(
-            "the connection broke before the master answered; the change may have arrived",
+            "the connection was lost before the master answered; the master may have the change",
         )),
     }
 }
@@ -406,7 +406,7 @@ fn refused_login(prepared: &Prepared, error: &LoginError) -> Failed {
     }
 }
 
-/// How long connecting and each answer may take. A master answers when the change is on disk.
+/// Time limit for connecting and for each answer. A master answers when the change is on disk.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `buildbot tryserver`: puts a try job into a job directory of the master's machine (FEATURES
 //! CLI-13, CLI-01).
 //!
-//! It is what `buildbot try --connect=ssh` starts at the other end. A job appears in `new` whole or
-//! not at all: it is written beside it, brought to the disk, and then renamed.
+//! `buildbot try --connect=ssh` starts this program on the master's machine. A job appears in `new`
+//! atomically: it is written to `tmp`, synced to disk, and then renamed. The counterpart is
+//! `changes::try_jobdir`.
 
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
@@ -17,18 +18,17 @@ use crate::directory::{self, Directory};
 use crate::pb::cred;
 use crate::protocol::jobfile;
 
-/// Largest job file that is taken: what a master takes that is told nothing else.
+/// Maximum size of a job file: the default limit of a master.
 pub const MAX_JOB_BYTES: u64 = TryJobdirConfig::DEFAULT_JOB_SIZE;
 
 /// Reads a job from `input` to its end and puts it into `jobdir` (where `~` is the home directory),
 /// under the name that Buildbot gives it: `now_secs`, the time in seconds since the epoch, and the
 /// MD5 of its contents.
 ///
-/// The directory belongs to others, so that it is held while it is worked in, and no link in it is
-/// followed.
+/// Other users can write to the directory, so it is held open and no link in it is followed.
 ///
 /// # Errors
-/// `jobdir` is not a job directory, the job is empty or too large, or the disk does not take it.
+/// `jobdir` is not a job directory, the job is empty or too large, or it cannot be written.
 pub fn tryserver(jobdir: &Path, input: &mut dyn Read, now_secs: u64) -> Result<(), Failed> {
     let jobdir = &expand_home(jobdir);
     let (tmp, new) = parts(jobdir)?;
@@ -38,21 +38,21 @@ pub fn tryserver(jobdir: &Path, input: &mut dyn Read, now_secs: u64) -> Result<(
         .read_to_end(&mut job)
         .map_err(|e| not_done(format!("cannot read the job from standard input: {e}")))?;
     if job.is_empty() {
-        return Err(not_done("no job came on standard input"));
+        return Err(not_done("there is no job on standard input"));
     }
     if u64::try_from(job.len()).is_ok_and(|len| len > MAX_JOB_BYTES) {
         return Err(not_done(format!(
             "the job is larger than {MAX_JOB_BYTES} bytes; try a smaller patch"
         )));
     }
-    // The master would refuse it as well, but nobody would tell the sender.
+    // The master would reject the job too, but the sender would not know.
     if let Err(bad) = jobfile::decode(&job) {
         return Err(Failed::Refused(format!(
             "tryserver: standard input is not a job: {bad}"
         )));
     }
     let name = format!("{now_secs}-{}", cred::md5_hex(&job));
-    // Another job of this second with the same contents has a draft of its own.
+    // An identical job of the same second uses another draft.
     let draft = format!("{name}-{}", std::process::id());
     let (name, draft) = (OsStr::new(&name), OsStr::new(&draft));
     let put = tmp
@@ -61,7 +61,7 @@ pub fn tryserver(jobdir: &Path, input: &mut dyn Read, now_secs: u64) -> Result<(
         .and_then(|()| tmp.rename(draft, &new, name))
         .and_then(|()| new.sync());
     put.map_err(|e| {
-        // If it cannot be removed either, the master ignores what lies in tmp.
+        // A draft that cannot be removed is harmless: the master ignores `tmp`.
         tmp.remove_file(draft).ok();
         not_done(format!("cannot put the job into {}: {e}", jobdir.display()))
     })
@@ -84,12 +84,12 @@ fn parts(jobdir: &Path) -> Result<(Directory, Directory), Failed> {
         dir.directory(OsStr::new(name)).map_err(|error| {
             Failed::Usage(if directory::is_about_link(&error) {
                 format!(
-                    "tryserver: {shown}/{name} is a symbolic link, and the job could end up anywhere; tell the \
+                    "tryserver: {shown}/{name} is a symbolic link, which tryserver does not follow; tell the \
                      owner of the job directory"
                 )
             } else {
                 format!(
-                    "tryserver: {shown} is not a job directory: it has no directory '{name}'; the master makes it \
+                    "tryserver: {shown} is not a job directory: it has no directory '{name}'; the master creates it \
                      when its Try_Jobdir scheduler starts"
                 )
             })
@@ -98,8 +98,8 @@ fn parts(jobdir: &Path) -> Result<(Directory, Directory), Failed> {
     Ok((part("tmp")?, part("new")?))
 }
 
-/// In a directory that gives its files to a group, the group may read the job whatever the sender's
-/// umask is: the master reads it as one of the group.
+/// In a set-group-id directory, the group may read the job whatever the sender's umask is, because
+/// the master may read it as a member of the group.
 fn write_durably(mut file: File, new: &Directory, contents: &[u8]) -> io::Result<()> {
     if new.mode()? & SET_GROUP != 0 {
         let mode = file.metadata()?.permissions().mode();
@@ -109,7 +109,7 @@ fn write_durably(mut file: File, new: &Directory, contents: &[u8]) -> io::Result
     file.sync_all()
 }
 
-/// The bit of a directory whose files get its group.
+/// The set-group-id bit of a directory's mode.
 const SET_GROUP: u32 = 0o2000;
 
 fn not_done(why: impl std::fmt::Display) -> Failed {
@@ -210,7 +210,12 @@ mod tests {
     fn an_empty_a_broken_and_an_endless_job_are_refused() {
         let dir = jobdir();
         let error = tryserver(dir.path(), &mut io::empty(), 0).unwrap_err();
-        assert!(error.to_string().contains("no job came"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("there is no job on standard input"),
+            "{error}"
+        );
         let job = job(3);
         let truncated = job.get(..job.len() - 1).unwrap();
         let error = tryserver(dir.path(), &mut &*truncated, 0).unwrap_err();

@@ -164,7 +164,7 @@ impl Decision {
             Self::OffBranch => "not counted: on another branch".to_owned(),
             Self::BranchNotListed => "not counted: its branch is not listed".to_owned(),
             Self::Filtered { by } => {
-                format!("not counted: the filter refuses its {}", by.name())
+                format!("not counted: the filter rejects its {}", by.name())
             }
             Self::LooksAtNone { instead } => match instead {
                 Instead::Upstream => "looks at no changes: waits for its upstream",

@@ -15,7 +15,7 @@ pub enum LoginError {
     #[error("unknown user or wrong password")]
     Unauthorized,
     /// The server gave another reason, or an answer that makes no sense.
-    #[error("login refused: {}", .0.reason())]
+    #[error("login rejected: {}", .0.reason())]
     Refused(Failure),
     /// The connection is gone.
     #[error("connection lost")]

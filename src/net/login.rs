@@ -127,7 +127,7 @@ impl LoginAnswer {
     pub fn refuse(mut self) {
         if let Some(reply) = self.reply.take() {
             reply.fail(Failure::unauthorized());
-            self.peer.close("login refused");
+            self.peer.close("login rejected");
         }
     }
 }

@@ -199,7 +199,7 @@ impl Refusals {
             }
             let count = std::mem::take(&mut self.lock().folded);
             if count > 0 {
-                info!("{count} more connections were refused in the last minute");
+                info!("{count} more connections were rejected in the last minute");
             }
         }
     }

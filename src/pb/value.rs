@@ -87,8 +87,8 @@ impl Value {
         value
     }
 
-    /// The raw bytes of a byte string or a unicode string; real peers mix both everywhere (PROTOCOL section
-    /// 6).
+    /// The raw bytes of a byte string or a unicode string; Buildbot mixes both everywhere (PROTOCOL
+    /// section 6).
     #[must_use]
     pub fn as_raw(&self) -> Option<&Bytes> {
         match self.unshared() {

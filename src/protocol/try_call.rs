@@ -9,9 +9,9 @@
 //! A client that knows them calls [`EXTENSIONS`] first, which other masters answer with an
 //! `AttributeError`.
 //!
-//! - `tryExtensions()` answers with a list of strings: `"errors"`, `"chunks"`, `"sets"`. From then on
-//!   a refused job is answered with an exception whose text is the reason. (Others get what their
-//!   clients can bear: an exception makes that of 4.x hang.)
+//! - `tryExtensions()` answers with a list of strings: `"errors"`, `"chunks"`, `"sets"`. After this
+//!   call, a rejected job is answered with an exception whose text is the reason. (Other clients do
+//!   not get an exception, because a client of 4.x hangs after one.)
 //! - `tryPatchChunk(BYTES)` keeps a part of a patch that is too large for one string, of at most
 //!   [`MAX_CHUNK_BYTES`]; answers `None`. The parts are put together, up to [`MAX_PATCH_BYTES`].
 //!   The next `try` on the connection has them before what it brings itself, which is usually the
@@ -111,8 +111,7 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
 }
 
 /// How the client that calls `try` with `args` spells text; also where they make no other sense.
-/// The project is always a string, if only an empty one, in the forms that have it (PROTOCOL section
-/// 6).
+/// The project is always a string, possibly empty, in the forms that have it (PROTOCOL section 6).
 #[must_use]
 pub fn spelling(args: &[Value]) -> TextStyle {
     match args.get(4).map(Value::unshared) {

@@ -17,19 +17,19 @@ pub enum StoreError {
         /// The process that holds the lock, if it left its number.
         pid: Option<u32>,
     },
-    /// There is nothing to read.
+    /// The directory has no state.
     #[error(
-        "no {file} in {}: is this a master's base directory? Go there, or name it with --basedir",
+        "no {file} in {}: is this the base directory of a master? Change to it, or name it with --basedir",
         dir.display(), file = super::file::FILE
     )]
     NoState {
-        /// The directory that was looked in.
+        /// The directory.
         dir: PathBuf,
     },
-    /// A later version of this program has written it.
+    /// A later version of this program has written the state.
     #[error(
-        "{} was written by a newer buildmaster (its form is {found}, this program knows up to \
-         {known}): use that one, or put back a copy from before",
+        "{} was written by a newer buildmaster (schema version {found}, this program knows up to \
+         {known}): run the newer version, or restore an older backup",
         path.display()
     )]
     Newer {
@@ -40,10 +40,10 @@ pub enum StoreError {
         /// The last version that this program knows.
         known: u32,
     },
-    /// An earlier version has written it, and only a starting master brings it up to date.
+    /// An earlier version has written the state. Only a starting master upgrades it.
     #[error(
-        "{} was written by an older buildmaster (its form is {found}, this program reads \
-         {known}): start the master once to bring it up to date",
+        "{} was written by an older buildmaster (schema version {found}, this program reads \
+         {known}): start the master once to upgrade the state",
         path.display()
     )]
     Older {
@@ -54,9 +54,9 @@ pub enum StoreError {
         /// The version that this program reads.
         known: u32,
     },
-    /// The logs of builds are there, and the state that knows them is not.
+    /// There are logs of builds, but no state.
     #[error(
-        "{path} is gone or empty, but there are logs of builds beside it: put back a copy of the state, or begin anew with \
+        "{path} is missing or empty, but there are logs of builds beside it: restore a backup of the state, or start over with \
          `buildmaster new-state DIR`, which keeps the old logs and gives new builds numbers above theirs",
         path = path.display()
     )]
@@ -64,16 +64,16 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// It is to be made anew, but must not be overwritten.
-    #[error("{} has a state in it; move it away first, with its -wal and -shm files", path.display())]
+    /// A new state must not overwrite an existing one.
+    #[error("{} has a state; move it away first, with its -wal and -shm files", path.display())]
     IsThere {
         /// The file.
         path: PathBuf,
     },
-    /// What is in the file contradicts itself; another attempt does not help.
+    /// The contents of the file are damaged. A retry does not help.
     #[error(
-        "{path} is damaged: {why}; keep the file, and put back a copy of the state from before (`buildmaster verify` tells \
-         whether a copy is whole)",
+        "{path} is damaged: {why}; keep the file, and restore a backup of the state (`buildmaster verify` checks \
+         whether a backup is undamaged)",
         path = path.display()
     )]
     Damaged {
@@ -82,10 +82,10 @@ pub enum StoreError {
         /// What SQLite found.
         why: String,
     },
-    /// The disk or another program is in the way, and the state may be as it should.
+    /// The disk or another program prevents access. The state itself may be undamaged.
     #[error(
-        "cannot use {path} at present: {source}; the state itself may be whole: see to the disk (space, permissions, the \
-         messages of the system) or to the program that holds the file, and try again",
+        "cannot use {path}: {source}; the state itself may be undamaged: check the disk (space, permissions, the \
+         messages of the system) or the program that holds the file, and try again",
         path = path.display()
     )]
     Passing {
@@ -94,9 +94,9 @@ pub enum StoreError {
         /// What SQLite says.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The file is something else.
+    /// The file is not the state of a buildmaster.
     #[error(
-        "{} is not the state of a buildmaster, or its beginning was overwritten; move it away, and put back a copy of the \
+        "{} is not the state of a buildmaster, or its beginning was overwritten; move it away, and restore a backup of the \
          state if there was one",
         path.display()
     )]
@@ -104,7 +104,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The file system refuses.
+    /// The file system reports an error.
     #[error("cannot use {}: {source}", path.display())]
     Io {
         /// The file.
@@ -112,13 +112,13 @@ pub enum StoreError {
         /// What it says.
         source: io::Error,
     },
-    /// The thread that read it did not come to an end.
+    /// The thread that read the state panicked or was cancelled.
     #[error("reading the state failed: {why}")]
     Unfinished {
-        /// What became of it.
+        /// Why the thread ended.
         why: String,
     },
-    /// SQLite refuses.
+    /// SQLite reports another error.
     #[error("cannot use {}: {source}", path.display())]
     Sqlite {
         /// The file.
@@ -129,7 +129,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The error for what SQLite says of the file at `path`.
+    /// The error for an error of SQLite about the file at `path`.
     pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         if is_damage(&source) {
@@ -165,7 +165,7 @@ impl From<StoreError> for String {
     }
 }
 
-/// Whether SQLite says that what is in the file contradicts itself.
+/// Whether SQLite reports that the contents of the file are damaged.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }

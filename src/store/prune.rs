@@ -1,15 +1,13 @@
-//! What goes because it is beyond a horizon (MAS-08): how it is found, and what
+//! Prunes history older than a horizon (MAS-08): the queries that find it, and what
 //! [`Op::Pruned`](crate::model::Op::Pruned) writes.
 //!
-//! It is found from the oldest on, a page at a time: one page is one transaction, so that no other
-//! write waits for long. What is found may go whatever happens until it does: a build that has
-//! ended, a set that has finished and a change that no scheduler and no open set has will never be
-//! needed again. The last build of a builder that has ended always stays, and so does the last one
-//! that was no try.
+//! The oldest rows come first, a page at a time. One page is one transaction, so other writes never
+//! wait for long. Rows stay prunable once they are found: builds that have ended, sets that have
+//! finished, and changes that no scheduler and no open set refers to. The last finished build of a
+//! builder is always kept, and so is the last one that was not a try.
 //!
-//! Rows go first. The directories of their logs are noted in the same transaction, and crossed out
-//! when they are gone from the disk, so that none is forgotten when the master is killed in
-//! between.
+//! Rows are deleted first. The same transaction notes the directories of their logs. A note is
+//! deleted after its directory, so no directory is forgotten when the master is killed in between.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,12 +21,12 @@ use crate::model::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, Pruned, RequestId, SetId, Timestamp,
 };
 
-/// Where a horizon is now. What is beyond either limit goes.
+/// The limits of a horizon at present. Rows beyond either limit are pruned.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// So many of the newest stay.
+    /// The number of newest rows to keep.
     pub count: Option<u32>,
-    /// What is older goes.
+    /// Older rows are pruned.
     pub since: Option<Timestamp>,
 }
 
@@ -44,26 +42,26 @@ impl Limits {
     }
 }
 
-/// What of builds is looked for.
+/// Which part of builds to prune.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum What {
-    /// Builds.
+    /// The builds themselves.
     Builds,
-    /// Builds that still have their logs.
+    /// Only their logs.
     Logs,
 }
 
-/// What was found in one go.
+/// The result of one query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
-    /// What may go.
+    /// The rows to prune.
     pub found: Option<Pruned>,
     /// The number to continue at; absent when nothing is left to prune.
     pub next: Option<u64>,
 }
 
 impl State {
-    /// Builds of `builder` that may go, or whose logs may, from the number `from` on.
+    /// Builds of `builder` to prune, or to prune the logs of, from the number `from` on.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -90,7 +88,7 @@ impl State {
                 params![builder.as_str(), int(from), int(PAGE)],
                 |id, number, ended| {
                     let Some(ended) = ended else {
-                        // It runs; those after it may have ended long ago.
+                        // The build runs; later builds may have ended long ago.
                         return Ok(true);
                     };
                     if number >= first && !limits.has_passed(ended) {
@@ -112,8 +110,8 @@ impl State {
         })
     }
 
-    /// Sets with requests of `builder` that ended without a build and are older than those of the
-    /// builds that stay.
+    /// Sets whose requests for `builder` ended without a build and are older than the requests of
+    /// the builds to keep.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -141,14 +139,14 @@ impl State {
                     Ok(row.get::<_, Col<_>>(0)?.0)
                 })?
                 .collect::<rusqlite::Result<_>>()?;
-            // Those that are found are gone when the next page is looked for.
+            // These sets are deleted before the next page is queried.
             let next = (!sets.is_empty()).then_some(0);
             let found = next.map(|_| Pruned::Sets(sets));
             Ok(Page { found, next })
         })
     }
 
-    /// Changes that may go, from the number `from` on (CHG-07).
+    /// Changes to prune, from the number `from` on (CHG-07).
     ///
     /// # Errors
     /// The state cannot be read.
@@ -182,9 +180,9 @@ impl State {
         })
     }
 
-    /// Directories of logs that the state has forgotten, after the one of this name, and whether
-    /// another build has its logs there meanwhile: a builder may have the directory that another
-    /// one had before.
+    /// Directories of pruned logs, in order, starting after the directory `after`. The flag tells
+    /// whether a newer build has its logs in the directory: a builder may use the directory of a
+    /// former builder.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -206,7 +204,7 @@ impl State {
     }
 }
 
-/// Takes what has gone out of the state. It may have gone before.
+/// Deletes `pruned` from the state. Rows that are already deleted are skipped.
 pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usize> {
     match pruned {
         Pruned::Builds(builds) => {
@@ -258,8 +256,8 @@ fn note_log_dirs(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The directory of the build whose log has this path. It is called after the number of the build.
-/// Earlier versions had a directory for each step in it, such as `0-compile`.
+/// The directory of the build whose log has this path. Its name is the number of the build. Earlier
+/// versions had a directory for each step inside, such as `0-compile`.
 fn log_dir(path: &str) -> Option<&str> {
     let mut dirs = Path::new(path).ancestors().skip(1).map(Path::to_str);
     dirs.find(|dir| {
@@ -284,15 +282,15 @@ fn remove_build(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
     sets.into_iter().try_for_each(|set| remove_set(conn, set))
 }
 
-/// Removes a set that has finished and of which no build is left.
+/// Deletes a finished set without remaining builds.
 fn remove_set(conn: &Connection, set: SetId) -> rusqlite::Result<()> {
     conn.prepare_cached(REMOVE_SET)?
         .execute([int(set.0)])
         .map(drop)
 }
 
-/// Looks at a page of rows (id, number, time); ends early when `look` says that nothing more is
-/// beyond. Returns the number at which to go on.
+/// Calls `look` with each row (id, number, time) of a page until `look` returns false. Returns the
+/// number at which the next page starts.
 fn walk(
     conn: &Connection,
     sql: &str,
@@ -338,14 +336,14 @@ fn is_there(conn: &Connection, sql: &str, id: u64) -> rusqlite::Result<bool> {
     conn.prepare_cached(sql)?.exists([int(id)])
 }
 
-/// Most that goes in one transaction, of builds with their steps or of whatever else.
+/// Maximum number of rows of one transaction. (A build also has rows of steps and logs.)
 const PAGE: u64 = 16;
 
 const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
 const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL
     ORDER BY number DESC LIMIT 1)";
-/// What `show builders` shows.
+/// The build that `show builders` shows.
 const LAST_BUILD_BUT_TRIES: &str = "SELECT (SELECT b.number FROM build b
     WHERE b.builder = ?1 AND b.finished_at IS NOT NULL AND b.result IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set

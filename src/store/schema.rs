@@ -591,6 +591,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = open_for_reading(dir.path()).unwrap_err().to_string();
         assert!(error.starts_with("no state.sqlite in "), "{error}");
-        assert!(error.contains("is this a master's base directory?"));
+        assert!(error.contains("is this the base directory of a master?"));
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the state is whole: at a start as far as a moment allows, and on demand all of it.
+//! Looks for damage to the state: briefly at a start, completely for `buildmaster verify`.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use super::error::is_damage;
 use super::{State, StoreError, schema};
 use crate::model::BuilderName;
 
-/// Looks for damage for a moment; of a large state only the beginning is looked at.
+/// Looks for damage for a limited time: of a large state, only the beginning is checked.
 pub(super) fn glance(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     let interrupt = conn.get_interrupt_handle();
     let (done, is_done) = mpsc::channel::<()>();
@@ -36,25 +36,24 @@ pub(super) fn glance(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A log that is complete and still kept, as the state has it.
+/// A complete log that has not been pruned, as recorded in the state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownLog {
     /// The builder.
     pub builder: BuilderName,
     /// The number of the build.
     pub number: u64,
-    /// Where the log is, relative to the base directory and without suffix.
+    /// The path of the log, relative to the base directory and without suffix.
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
 }
 
 impl State {
-    /// What is wrong with the state of a master: damage to its file, and rows that refer to rows
-    /// that are not there.
+    /// The problems of a state: damage to its file, and rows that refer to missing rows.
     ///
     /// # Errors
-    /// It cannot be read for another reason than damage.
+    /// The state cannot be read for a reason other than damage.
     pub fn verify(&self) -> Result<Vec<String>, StoreError> {
         self.read(|conn| {
             let mut found = Vec::new();
@@ -69,7 +68,7 @@ impl State {
         })
     }
 
-    /// Calls `look` with each log that is complete and was not pruned.
+    /// Calls `look` with each complete log that has not been pruned.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -111,7 +110,7 @@ fn references(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let dangling = |row: &Row<'_>| -> rusqlite::Result<String> {
         let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
         Ok(format!(
-            "a row of {table} refers to a row of {parent} that is not there"
+            "a row of {table} refers to a missing row of {parent}"
         ))
     };
     conn.prepare("PRAGMA foreign_key_check")?
@@ -126,9 +125,9 @@ pub(super) const LOGS: &str = "SELECT b.builder, b.number, l.path, l.size
      FROM build b JOIN log l ON l.build = b.id
      WHERE b.logs_pruned = 0 AND l.size IS NOT NULL";
 
-/// What SQLite says of a file without damage.
+/// SQLite's answer for an undamaged file.
 const FINE: &str = "ok";
-/// How long a start may be held up by looking for damage.
+/// Time limit for the search for damage at a start.
 const GLANCE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
@@ -206,7 +205,7 @@ mod tests {
         let state = State::open_readonly(dir.path()).unwrap();
         assert_eq!(
             state.verify().unwrap(),
-            ["a row of request refers to a row of build_set that is not there"]
+            ["a row of request refers to a missing row of build_set"]
         );
     }
 }

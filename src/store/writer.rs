@@ -306,7 +306,7 @@ impl WriterThread {
         if error::is_damage(error) {
             error!(
                 "{path} is damaged: {error}; nothing can be written to it any more, and what happens is kept in memory \
-                 only: stop the master and put back a copy of the state"
+                 only: stop the master and restore a backup of the state"
             );
         } else {
             error!(
@@ -337,7 +337,7 @@ fn write_all(conn: &Connection, batch: &[Write]) -> rusqlite::Result<()> {
                 Ok(()) => {}
                 // It would be refused for ever, and all that come after must not wait for it.
                 Err(Refusal::Op(why)) => {
-                    error!("the state refuses what contradicts it: {why}: {op:?}");
+                    error!("contradictory write rejected by the state: {why}: {op:?}");
                 }
                 Err(Refusal::Disk(e)) => return Err(e),
             }

@@ -248,7 +248,7 @@ fn slv_08_a_slave_that_was_told_to_end_ends_and_takes_builds_when_it_is_started_
     assert!(slave.process.wait().success());
     master.wait_until_detached("bot");
     let late = told(&master, &["graceful", "bot", "--cancel"]).fails_with(1);
-    assert!(late.contains("it is too late"), "{late}");
+    assert!(late.contains("already told to shut down"), "{late}");
     told(&master, &["force", "full"]).ok();
     let _again = Slave::restart(Kind::Native, &sandbox, slave.dir.clone());
 

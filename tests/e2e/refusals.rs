@@ -14,11 +14,11 @@ fn a_wrong_password_is_seen_everywhere() {
 
     let _slave = Slave::start_with(Kind::Native, &sandbox, "bot", master.port(), "guess");
 
-    wait_until("the refusal", || why(&master).contains("was refused"));
+    wait_until("the refusal", || why(&master).contains("was rejected"));
     let why = why(&master);
     assert!(
         why.starts_with(
-            "slave bot has never been connected; its login as \"bot\" from 127.0.0.1 was refused"
+            "slave bot has never been connected; its login as \"bot\" from 127.0.0.1 was rejected"
         ),
         "{why}"
     );
@@ -29,7 +29,7 @@ fn a_wrong_password_is_seen_everywhere() {
     assert_eq!(refused["why"], "wrong password");
     let page = show_slaves(&master);
     assert!(
-        page.contains("refused connections") && page.contains("wrong password"),
+        page.contains("rejected connections") && page.contains("wrong password"),
         "{page}"
     );
     let line = "login rejected: slave \"bot\" from 127.0.0.1: wrong password";
@@ -41,7 +41,7 @@ fn a_refusal_is_over_when_the_slave_is_attached() {
     let sandbox = Sandbox::new();
     let master = waiting_master(&sandbox);
     let wrong = Slave::start_with(Kind::Native, &sandbox, "bot", master.port(), "guess");
-    wait_until("the refusal", || why(&master).contains("was refused"));
+    wait_until("the refusal", || why(&master).contains("was rejected"));
     drop(wrong);
 
     let _right = Slave::native(&sandbox, "bot", master.port());
@@ -55,7 +55,7 @@ fn an_unknown_name_and_a_duplicate_are_seen() {
     let sandbox = Sandbox::new();
     let master = waiting_master(&sandbox);
     let _stranger = Slave::native(&sandbox, "bott", master.port());
-    let unknown = "a login as \"bott\" from 127.0.0.1 was refused";
+    let unknown = "a login as \"bott\" from 127.0.0.1 was rejected";
     wait_until("the unknown slave", || why(&master).contains(unknown));
     let others = slave(&master, "bot")["refused_others"].clone();
     assert_eq!(others[0]["name"], "bott", "{others}");

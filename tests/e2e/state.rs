@@ -39,7 +39,7 @@ fn a_lost_state_is_begun_anew_only_when_asked_and_above_the_old_builds() {
         }
         for verb in [["start", "--nodaemon"].as_slice(), &["start"]] {
             let told = run(sandbox.buildmaster().args(verb).arg(master.dir())).fails_with(1);
-            assert!(told.contains("is gone or empty"), "{told}");
+            assert!(told.contains("is missing or empty"), "{told}");
             assert!(told.contains("`buildmaster new-state DIR`"), "{told}");
         }
     }
@@ -50,7 +50,7 @@ fn a_lost_state_is_begun_anew_only_when_asked_and_above_the_old_builds() {
         "{told}"
     );
     let again = run(sandbox.buildmaster().arg("new-state").arg(master.dir())).fails_with(1);
-    assert!(again.contains("has a state in it"), "{again}");
+    assert!(again.contains("has a state; move"), "{again}");
 
     master.run();
     master.send_change("r2");

@@ -1,4 +1,4 @@
-//! Our `buildbot try` at real Buildbot masters, by login and through ssh.
+//! Our `buildbot try` at real Buildbot masters, by login and over ssh.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -36,7 +36,7 @@ fn try_follows_builds(version: Version) {
     let error = try_by_login(&sandbox, &master, &["--passwd", "wrong"]).fails_with(2);
     assert!(error.contains("does not know user 'alice'"), "{error}");
     let error = try_by_login(&sandbox, &master, &["--builder", "secret"]).fails_with(2);
-    assert!(error.contains("refused the job"), "{error}");
+    assert!(error.contains("rejected the job"), "{error}");
     let names = try_by_login(&sandbox, &master, &["--get-builder-names"]).ok();
     assert_eq!(names, "full\n");
 

@@ -223,7 +223,7 @@ fn a_real_client_follows_its_builds(name: &str) {
 
     let refused = attempt(&["--wait", "-b", "other"]);
     assert_eq!(refused.code, Some(1), "{refused}");
-    let why = "the try job was refused: failure (builder other is not one of those that try may try: full, second)";
+    let why = "the try job was rejected: failure (builder other is not one of those that try may try: full, second)";
     assert!(said(&refused).contains(why), "{refused}");
 
     let dry = attempt(&["--dryrun"]);

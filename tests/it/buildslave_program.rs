@@ -83,7 +83,7 @@ fn a_started_slave_says_whether_it_is_attached_and_can_be_stopped() {
         "",
     );
     let started = buildslave(dir.path(), &["start", "s"]);
-    check(&started, 0, "it keeps trying", "");
+    check(&started, 0, "still trying", "");
     check(
         &buildslave(dir.path(), &["start", "s"]),
         1,

@@ -397,7 +397,10 @@ async fn what_a_client_may_wait_for_is_limited() {
     };
     let waiting: Vec<_> = (0..MAX_WAITING).map(|_| wait()).collect();
     let refused = wait().await.unwrap_err().to_string();
-    assert!(refused.contains("more than 4096 calls wait"), "{refused}");
+    assert!(
+        refused.contains("more than 4096 calls are waiting"),
+        "{refused}"
+    );
     let (set, result) = (SetId(1), Results::Success);
     scene.tell(Event::Intake(IntakeEvent::SetFinished { set, result }));
     for waited in waiting {

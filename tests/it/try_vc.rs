@@ -342,7 +342,7 @@ async fn a_git_tree_behind_its_branch_is_told() {
     );
     let source = place.find(|_| {}).await.unwrap();
     assert!(
-        source.notes[0].contains("takes back 1 commit of the base"),
+        source.notes[0].contains("reverts 1 commit of the base"),
         "{:?}",
         source.notes
     );
@@ -356,7 +356,7 @@ async fn what_git_cannot_find_is_told_with_the_remedy() {
     let unknown = place.find(|query| query.branch = Some("no-such")).await;
     let error = unknown.unwrap_err().to_string();
     assert!(
-        error.contains("--branch must be a commit that this repository has"),
+        error.contains("--branch must be a commit of this repository"),
         "{error}"
     );
     place.shell("work", "git update-ref -d refs/remotes/origin/main");
@@ -419,7 +419,7 @@ async fn the_mercurial_base_is_what_the_other_repository_has() {
         .await;
     let error = missing.unwrap_err().to_string();
     assert!(
-        error.contains("--repository must name a repository"),
+        error.contains("--repository must name a reachable repository"),
         "{error}"
     );
 }
@@ -528,7 +528,7 @@ async fn git_tells_of_submodules_and_hidden_files_and_not_of_its_own() {
     );
     let source = place.find(|_| {}).await.unwrap();
     is_told(&source, "lib", "changed inside a submodule");
-    is_told(&source, "gone.txt", "not to look at changes");
+    is_told(&source, "gone.txt", "git ignores their changes");
     let notes = source.notes.join("\n");
     assert!(
         !notes.contains(".buildbot") && !notes.contains("slaves must"),

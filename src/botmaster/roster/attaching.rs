@@ -151,7 +151,7 @@ impl Roster {
                 self.complete_login(out, slave);
             }
             Some(Handshake::Failed) => {
-                self.fail_attach(out, slave, &[builder], "the slave refused it");
+                self.fail_attach(out, slave, &[builder], "the slave rejected it");
             }
             None => {}
         }

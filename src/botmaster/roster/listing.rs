@@ -237,7 +237,7 @@ impl Roster {
         let new = self.new_of_list(out, slave);
         match new.as_slice() {
             [] => {
-                let why = format!("it refused its builders: {why}");
+                let why = format!("it rejected its builders: {why}");
                 self.come_again(out, slave, &why);
             }
             [builder] => self.fail_attach(out, slave, &[*builder], why),

@@ -235,5 +235,5 @@ fn a_slave_without_builders_that_refuses_that_is_sent_away() {
     let session = h.log_in("s");
     h.describe(session);
     assert_eq!(h.refuse_list(), [""; 0]);
-    assert!(h.is_told("drop 1: it refused its builders: no room"));
+    assert!(h.is_told("drop 1: it rejected its builders: no room"));
 }

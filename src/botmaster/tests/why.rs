@@ -92,11 +92,11 @@ fn a_slave_that_was_refused_says_so_in_one_sentence() {
     h.change("b");
     h.pass(100);
     let wrong = refused(Some("s"), "wrong password", 1);
-    let sentence = "slave s has never been connected; its login as \"s\" from 10.0.0.1 was refused at \
+    let sentence = "slave s has never been connected; its login as \"s\" from 10.0.0.1 was rejected at \
                     13:47:40.000Z: wrong password";
     assert_eq!(h.why_with(1, &[wrong]), [sentence]);
     let again = refused(Some("s"), "wrong password", 7);
-    let sentence = "slave s has never been connected; its login as \"s\" from 10.0.0.1 was refused 7 times \
+    let sentence = "slave s has never been connected; its login as \"s\" from 10.0.0.1 was rejected 7 times \
                     since 13:47:10.000Z, the last time at 13:47:40.000Z: wrong password";
     let refusals = [refused(None, "it speaks TLS", 1), again];
     assert_eq!(h.why_with(1, &refusals), [sentence]);
@@ -116,11 +116,11 @@ fn a_peer_without_a_slaves_name_may_be_any_slave_for_a_quarter_of_an_hour() {
     h.change("b");
     h.pass(100);
     let tls = [refused(None, "it speaks TLS", 1)];
-    let sentence = "slaves s and t have never been connected; a connection from 10.0.0.1 was refused at \
+    let sentence = "slaves s and t have never been connected; a connection from 10.0.0.1 was rejected at \
                     13:47:40.000Z: it speaks TLS";
     assert_eq!(h.why_with(1, &tls), [sentence]);
     let unknown = [refused(Some("S"), "no such slave", 1)];
-    let sentence = "slaves s and t have never been connected; a login as \"S\" from 10.0.0.1 was refused at \
+    let sentence = "slaves s and t have never been connected; a login as \"S\" from 10.0.0.1 was rejected at \
                     13:47:40.000Z: no such slave";
     assert_eq!(h.why_with(1, &unknown), [sentence]);
     let other = [refused(Some("t"), "wrong password", 1)];
@@ -262,7 +262,7 @@ fn a_slave_that_is_held_back_says_until_when() {
     assert_eq!(
         h.why(1),
         [
-            "slave s is held back until 13:46:41.000Z after a failure at 13:46:40.000Z: the slave refused it: no"
+            "slave s is held back until 13:46:41.000Z after a failure at 13:46:40.000Z: the slave rejected it: no"
         ]
     );
     let why = h.core.why(RequestId(1), &[]).unwrap();

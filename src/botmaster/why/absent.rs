@@ -109,9 +109,9 @@ pub(super) fn told(refusal: &Refusal) -> String {
     };
     let last = at(*last_at);
     match times {
-        0 | 1 => format!("{name} from {address} was refused at {last}: {why}"),
+        0 | 1 => format!("{name} from {address} was rejected at {last}: {why}"),
         _ => format!(
-            "{name} from {address} was refused {times} times since {}, the last time at {last}: {why}",
+            "{name} from {address} was rejected {times} times since {}, the last time at {last}: {why}",
             at(*first_at)
         ),
     }

@@ -1,4 +1,4 @@
-//! What the output of a program is doing, for the timers that watch it.
+//! The activity of a program's output, for the timers of `process`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,26 +12,26 @@ use super::outlet::Outlet;
 use crate::buildslave::host::Stream;
 use crate::protocol::Update;
 
-/// What the output of a program is doing.
+/// The activity of a program's output.
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
-    /// Told when there were too many lines.
+    /// Notified when there were too many lines.
     flooded: Notify,
     max_lines: Option<u64>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// When something was written last.
+    /// The time of the last output.
     last: Instant,
-    /// How many readers wait for the master to take what was written.
+    /// The number of readers that wait until the master has taken their output.
     blocked: usize,
     lines: u64,
 }
 
 impl Activity {
-    /// Nothing was written yet. More lines than `max_lines` are a flood.
+    /// No output yet. More than `max_lines` lines are a flood.
     pub(super) fn new(max_lines: Option<u64>) -> Self {
         Self {
             state: Mutex::new(State {
@@ -44,7 +44,7 @@ impl Activity {
         }
     }
 
-    /// Something was written elsewhere, to a followed file.
+    /// Notes a write to a followed file.
     pub(super) fn note(&self) {
         self.state().last = Instant::now();
     }
@@ -60,7 +60,7 @@ impl Activity {
         last + patience
     }
 
-    /// Lines that were written so far; counted only where they are limited.
+    /// Lines so far; counted only if they are limited.
     pub(super) fn lines(&self) -> u64 {
         self.state().lines
     }
@@ -70,7 +70,7 @@ impl Activity {
         self.flooded.notified().await;
     }
 
-    /// Hands on what a pipe gives, until its end.
+    /// Forwards the output of a pipe until its end.
     pub(super) async fn pump(
         &self,
         pipe: Option<Stream>,
@@ -81,7 +81,7 @@ impl Activity {
         let mut buffer = BytesMut::new();
         loop {
             buffer.reserve(PIECE);
-            // A terminal that nobody has open any more gives an error in place of the end.
+            // A terminal that no process has open returns an error instead of the end.
             match pipe.read_buf(&mut buffer).await {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
@@ -97,7 +97,7 @@ impl Activity {
         }
     }
 
-    /// A piece was written, and waits to be handed on.
+    /// Notes a piece of output that waits for the master.
     fn begin(&self, piece: &[u8]) {
         let mut state = self.state();
         state.last = Instant::now();
@@ -115,7 +115,7 @@ impl Activity {
     }
 }
 
-/// Ends of lines: LF, and CR, which progress bars use; CR LF counts once where it is not cut.
+/// The number of line ends: LF, and CR as progress bars use it. CR LF counts once unless it is cut.
 fn line_ends(piece: &[u8]) -> u64 {
     let crs = piece.iter().filter(|b| **b == b'\r').count();
     let lfs = piece.iter().filter(|b| **b == b'\n').count();

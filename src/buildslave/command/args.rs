@@ -1,7 +1,6 @@
-//! Reading the dictionary of arguments that a master sends with a command.
+//! Reads the dictionary of arguments that a master sends with a command.
 //!
-//! Paths and words stay bytes from the wire to the system call, so that what is not UTF-8 comes out
-//! as its master meant it.
+//! Paths and words stay bytes from the wire to the system call, so invalid UTF-8 is preserved.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -30,7 +29,7 @@ impl<'a> Args<'a> {
         self.dict
     }
 
-    /// The value of `key`; Python's `None` is as good as absent.
+    /// The value of `key`; Python's `None` counts as absent.
     pub(super) fn given(&self, key: &str) -> Option<&'a Value> {
         let value = self.dict.get(key)?.unshared();
         (!matches!(value, Value::None)).then_some(value)
@@ -43,7 +42,7 @@ impl<'a> Args<'a> {
             .ok_or_else(|| Failure::new(VALUE_ERROR, missing()))
     }
 
-    /// A required text, as bytes.
+    /// A required string, as bytes.
     pub(super) fn raw(&self, key: &str) -> Result<Bytes, Failure> {
         let value = self.required(key)?;
         let raw = value.as_raw().cloned();
@@ -63,7 +62,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// A number of seconds above zero; zero is as good as absent.
+    /// A number of seconds above zero; zero counts as absent.
     pub(super) fn seconds(&self, key: &str) -> Result<Option<f64>, Failure> {
         let Some(value) = self.given(key) else {
             return Ok(None);
@@ -89,7 +88,7 @@ impl<'a> Args<'a> {
         object.ok_or_else(|| self.wrong(key, "a reference to an object"))
     }
 
-    /// The refusal of arguments that are not what the protocol asks for.
+    /// The failure for arguments that do not conform to the protocol.
     pub(super) fn malformed(&self, malformed: &Malformed) -> Failure {
         Failure::new(
             VALUE_ERROR,
@@ -97,7 +96,7 @@ impl<'a> Args<'a> {
         )
     }
 
-    /// The refusal of a value.
+    /// The failure for an invalid value.
     pub(super) fn wrong(&self, key: &str, wanted: &str) -> Failure {
         let text = format!("{}: argument {key} must be {wanted}", self.command);
         Failure::new(VALUE_ERROR, text)
@@ -114,8 +113,7 @@ pub(super) fn os(raw: &[u8]) -> OsString {
     OsString::from_vec(raw.to_vec())
 }
 
-/// `base` joined with `more`, without the `.` and `..` of a plain relative path resolved against
-/// the file system: what Python's `os.path.join` gives.
+/// `base` joined with `more` as Python's `os.path.join` does it, without resolving `.` and `..`.
 pub(super) fn under(base: &Path, more: &Path) -> PathBuf {
     if more.as_os_str().as_bytes() == b"." {
         return base.to_owned();
@@ -123,7 +121,7 @@ pub(super) fn under(base: &Path, more: &Path) -> PathBuf {
     base.join(more)
 }
 
-/// `seconds` as a duration; absurd ones are cut to a century.
+/// `seconds` as a duration, at most a century.
 pub(super) fn duration(seconds: f64) -> Duration {
     const CENTURY: f64 = 3_155_760_000.0;
     Duration::try_from_secs_f64(seconds.clamp(0.0, CENTURY)).unwrap_or_default()

@@ -18,9 +18,9 @@ use crate::protocol::{ShellCommand, TextStyle, Update, Word};
 /// A command on files. Paths are below the builder's directory, unless absolute.
 #[derive(Debug)]
 pub(super) enum FileCommand {
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     MakeDir(PathBuf),
-    /// Removes files and directories with all that is in them.
+    /// Removes files, and directories with their contents.
     RemoveDirs(Vec<PathBuf>, Limits),
     /// Copies a directory.
     CopyDir {
@@ -28,7 +28,7 @@ pub(super) enum FileCommand {
         to: PathBuf,
         limits: Limits,
     },
-    /// Tells of a file.
+    /// Returns the attributes of a file.
     Stat(PathBuf),
     /// Finds the files that match a pattern.
     Glob(PathBuf),
@@ -38,7 +38,7 @@ pub(super) enum FileCommand {
     RemoveFile(PathBuf),
 }
 
-/// Bounds on the programs that do the long ones.
+/// Limits on the programs that long commands run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     timeout: Option<f64>,
@@ -50,7 +50,7 @@ impl FileCommand {
     /// Reads a command.
     ///
     /// # Errors
-    /// It is unknown, or its arguments make no sense.
+    /// The command is unknown, or its arguments are invalid.
     pub(super) fn parse(name: &str, args: &Args<'_>) -> Result<Self, Failure> {
         Ok(match name {
             "mkdir" => Self::MakeDir(args.path("dir")?),
@@ -77,10 +77,10 @@ impl FileCommand {
         })
     }
 
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
-    /// A process that does the work does not die.
+    /// A process of the command cannot be killed.
     pub(super) async fn run(self, context: &mut Context) -> Result<(), Failure> {
         let (name, target) = match self {
             Self::RemoveDirs(dirs, limits) => return remove_dirs(&dirs, limits, context).await,
@@ -113,7 +113,7 @@ impl FileCommand {
         Ok(())
     }
 
-    /// What takes no time; blocks.
+    /// Runs a short command; blocks.
     fn at_once(
         &self,
         host: &dyn Host,
@@ -164,8 +164,8 @@ fn stat(look: &Look) -> Value {
     ])
 }
 
-/// Removes each with `rm -rf`; when that fails once more after making everything writable. The
-/// failure of one does not spare the others, but decides the exit status.
+/// Removes each of `dirs` with `rm -rf`, and retries a failure after making everything writable.
+/// After a failure the other directories are still removed, but the failure is the exit status.
 async fn remove_dirs(
     dirs: &[PathBuf],
     limits: Limits,
@@ -202,7 +202,7 @@ async fn copy_dir(
     let (from, to) = (under(&context.dir, from), under(&context.dir, to));
     if let Some(parent) = to.parent() {
         let (host, parent) = (Arc::clone(&context.settings.host), parent.to_owned());
-        // `cp` says what is wrong with it.
+        // `cp` reports the error.
         blocking(move || host.make_dirs(&parent)).await.ok();
     }
     let copy: [&[u8]; 7] = [
@@ -219,7 +219,7 @@ async fn copy_dir(
     Ok(())
 }
 
-/// Runs a program of the system in the builder's directory; its exit status.
+/// Runs a program of the system in the builder's directory; returns its exit status.
 async fn program(argv: &[&[u8]], limits: Limits, context: &mut Context) -> Result<i64, Failure> {
     let mut environment = Environment::clone(&context.settings.environment.borrow());
     environment.insert("PWD".into(), context.dir.clone().into_os_string());

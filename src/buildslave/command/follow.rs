@@ -1,4 +1,4 @@
-//! Files that a command writes and whose growth is sent as logs.
+//! Follows files that a command writes, and sends their growth as logs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use super::outlet::Outlet;
 use crate::buildslave::host::{Host, OpenFile, blocking};
 use crate::protocol::{LogFile, Update};
 
-/// A followed file. Nothing is sent before the file differs from what it was when the command
-/// began, so that the log of an earlier run is not taken for this one's.
+/// A followed file. Nothing is sent until the file has changed since the start of the command, so
+/// the log of an earlier run is not taken for the log of this run.
 #[derive(Debug)]
 pub(super) struct Followed {
     host: Arc<dyn Host>,
     name: String,
     path: PathBuf,
-    /// Whether only what is added from the first change on is sent.
+    /// Whether only bytes added since the start of the command are sent.
     from_end: bool,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Not touched yet; what it looked like, if it was there.
+    /// Not changed yet; its stamp at the start, if it existed.
     Waiting(Option<Seen>),
-    /// Being read, from this offset.
+    /// The file is being read, from this offset.
     Reading(Arc<dyn OpenFile>, u64),
 }
 
-/// What tells whether a file was changed: change time, modification time and size.
+/// Change time, modification time and size, which tell whether a file has changed.
 type Seen = ((i64, i64), (i64, i64), u64);
 
 impl Followed {
-    /// Looks at the file before the command begins.
+    /// Notes the stamp of the file before the command starts.
     pub(super) fn new(host: &Arc<dyn Host>, workdir: &Path, file: &LogFile<Bytes>) -> Self {
         let path = workdir.join(path(&file.path));
         Self {
@@ -46,8 +46,8 @@ impl Followed {
         }
     }
 
-    /// Sends what was added. Whether that was anything. A future that is dropped half-way loses and
-    /// repeats nothing but the last piece.
+    /// Sends added bytes; returns whether there were any. Dropping the future half-way loses or
+    /// repeats at most the last piece.
     pub(super) async fn poll(&mut self, outlet: &Outlet) -> bool {
         if let State::Waiting(before) = &mut self.state {
             let now = look(&*self.host, &self.path);
@@ -55,14 +55,14 @@ impl Followed {
                 return false;
             }
             let Some((_, _, size)) = now else {
-                // It was deleted: the command is about to write a new one.
+                // The file was deleted: the command will probably write a new one.
                 *before = None;
                 return false;
             };
             let Ok(file) = self.host.open(&self.path) else {
                 return false;
             };
-            // As of the first look: what was added between the two is new.
+            // The offset at the start of the command: bytes added since then are new.
             let begin = if self.from_end {
                 before.map_or(0, |(_, _, size)| size).min(size)
             } else {

@@ -14,7 +14,7 @@ use crate::buildslave::host::{Entry, Host};
 /// directories.
 ///
 /// # Errors
-/// The pattern makes no sense. Directories that cannot be read match nothing.
+/// The pattern is invalid. Unreadable directories match nothing.
 pub(super) fn find(host: &dyn Host, pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = vec![PathBuf::new()];
     for component in pattern.components() {
@@ -49,7 +49,7 @@ fn is_pattern(name: &OsStr) -> bool {
 fn matcher(name: &OsStr) -> io::Result<GlobMatcher> {
     let invalid = |e| io::Error::new(io::ErrorKind::InvalidInput, e);
     let name = name.to_str().ok_or(io::ErrorKind::InvalidInput)?;
-    // Braces and backslashes are ordinary to Python.
+    // Braces and backslashes are ordinary characters in Python's patterns.
     let plain = name.replace('{', "[{]").replace('}', "[}]");
     let mut builder = GlobBuilder::new(&plain);
     let glob = builder.literal_separator(true).backslash_escape(false);

@@ -1,4 +1,4 @@
-//! The texts that tell people what a command was, in the forms that Buildbot's users know.
+//! The header of a command's log, in the form that Buildbot's users know.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::process::Environment;
 use crate::protocol::{LogFile, ShellCommand};
 
-/// The header of a command: what is run, where and how.
+/// The parts of a header: the command, its directory, its environment and its limits.
 pub(super) struct Header<'a> {
     pub(super) command: &'a ShellCommand<Bytes>,
     pub(super) workdir: &'a Path,
@@ -97,7 +97,7 @@ pub(super) fn shown_argv(command: &ShellCommand<Bytes>) -> Vec<u8> {
     out
 }
 
-/// A word as a shell would need it written.
+/// A word, quoted for a shell.
 fn shell_quote(word: &[u8], out: &mut Vec<u8>) {
     if word.is_empty() {
         out.extend(b"\"\"");
@@ -118,7 +118,7 @@ fn shell_quote(word: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
 }
 
-/// A text as Python shows it; what is printable UTF-8 is left as it is.
+/// A string as Python's `repr` shows it, but with printable UTF-8 as it is.
 fn python_repr(word: &[u8], out: &mut Vec<u8>) {
     let quote = if word.contains(&b'\'') && !word.contains(&b'"') {
         '"'

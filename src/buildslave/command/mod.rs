@@ -1,8 +1,8 @@
-//! What a master can have run (PROTOCOL section 10).
+//! The commands that a master can run on the slave (PROTOCOL section 10).
 //!
-//! A command is read from its arguments by [`Command::parse`]: what is wrong with them is the
-//! answer to `startCommand`. [`Command::run`] then does it, saying what happens to its [`Outlet`];
-//! it ends by itself, soon after it is told to [`Stop`] at the latest.
+//! [`Command::parse`] reads a command from its arguments. A mistake in them is the answer to
+//! `startCommand`. [`Command::run`] then runs the command, which puts its updates into its
+//! [`Outlet`], and ends by itself or soon after a [`Stop`].
 
 mod activity;
 mod args;

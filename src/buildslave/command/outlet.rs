@@ -1,10 +1,10 @@
-//! The way of what a command says to its master.
+//! Sends the updates of a command to its master.
 //!
-//! A command puts its updates into a bounded queue; [`deliver`] takes them out, joins what belongs
-//! together, and calls `update` on the master's command object. Small pieces wait a moment for
-//! company ([`COALESCE`]), so that a talkative program costs few messages and a log is still live.
-//! At most [`WINDOW`] calls are unanswered: a master that is slow to store makes the queue fill,
-//! and the command wait.
+//! A command puts its updates into a bounded queue. [`deliver`] takes them out, joins adjacent
+//! pieces of one channel, and calls `update` on the master's command object. Small pieces are held
+//! for a moment ([`COALESCE`]), so that a talkative program costs few messages and its log is still
+//! live. At most [`WINDOW`] calls are unanswered. If the master is slow to store updates, the queue
+//! fills and the command waits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -19,7 +19,7 @@ use crate::net::{CallError, Peer};
 use crate::pb::{Luid, Target, Value};
 use crate::protocol::{TextStyle, Update, encode_updates};
 
-/// Where a command puts what it says. Cheap to clone.
+/// The queue into which a command puts its updates. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in crate::buildslave) struct Outlet(mpsc::Sender<Update>);
 
@@ -30,18 +30,18 @@ impl Outlet {
         (Self(sender), queue)
     }
 
-    /// Says something, when there is room. A command that nobody listens to any more goes on.
+    /// Adds an update when there is room. Without a receiver, the update is dropped.
     pub(in crate::buildslave) async fn say(&self, update: Update) {
         self.0.send(update).await.ok();
     }
 
-    /// Says something about the command, for people.
+    /// Adds a header: text about the command, for people.
     pub(in crate::buildslave) async fn header(&self, text: impl Into<Vec<u8>>) {
         self.say(Update::Header(Bytes::from(text.into()))).await;
     }
 }
 
-/// The answer to a call, to come.
+/// The answer to a call, in the future.
 type Answer = Pin<Box<dyn Future<Output = Result<Value, CallError>> + Send>>;
 
 /// The calls to a master's command object, in order.
@@ -62,10 +62,10 @@ impl Delivery {
         }
     }
 
-    /// Delivers everything from the queue, until the command has let go of its outlet.
+    /// Delivers all updates from the queue until the command has dropped its outlet.
     ///
     /// # Errors
-    /// The connection is gone.
+    /// The connection is lost.
     pub(in crate::buildslave) async fn deliver(
         &mut self,
         mut queue: mpsc::Receiver<Update>,
@@ -90,10 +90,10 @@ impl Delivery {
         self.call("update", pairs).await
     }
 
-    /// Says that the command is over, as the last thing.
+    /// Tells the master that the command has ended. This is the last call.
     ///
     /// # Errors
-    /// The connection is gone.
+    /// The connection is lost.
     pub(in crate::buildslave) async fn complete(
         &mut self,
         failure: Value,
@@ -101,9 +101,9 @@ impl Delivery {
         self.call("complete", failure).await
     }
 
-    /// Waits until everything is answered, and lets go of the master's object.
+    /// Waits until all calls are answered, and releases the master's object.
     pub(in crate::buildslave) async fn finish(mut self) {
-        // Said before the wait: the object is not called any more.
+        // Released before the wait: the object is not called any more.
         self.peer.release(self.command);
         while let Some(answer) = self.unanswered.pop_front() {
             if let Err(CallError::Lost) = answer.await {
@@ -131,7 +131,7 @@ impl Delivery {
             match oldest.await {
                 Err(CallError::Lost) => return Err(CallError::Lost),
                 Err(CallError::Remote(failure)) => {
-                    tracing::info!(%failure, "the master did not take an update");
+                    tracing::info!(%failure, "the master rejected an update");
                 }
                 Ok(_) => {}
             }
@@ -143,7 +143,7 @@ impl Delivery {
     }
 }
 
-/// Updates that travel together, neighbours of one channel joined.
+/// Updates of one call, with adjacent pieces of one channel joined.
 #[derive(Default)]
 struct Batch {
     updates: Vec<Update>,
@@ -183,11 +183,11 @@ fn join(last: &mut Bytes, data: &[u8]) {
     *last = joined.freeze();
 }
 
-/// Prepares updates for their spelling. As text, each channel is decoded on its own: the beginning
-/// of a character at the end of a piece waits for the next piece.
+/// Prepares updates for their spelling. For text, each channel is decoded on its own: an incomplete
+/// character at the end of a piece waits for the next piece.
 struct Speller {
     style: TextStyle,
-    /// The beginning of a character, for each channel that ended in one.
+    /// The incomplete character at the end of each channel, if there is one.
     pending: BTreeMap<Channel, Vec<u8>>,
 }
 
@@ -206,7 +206,7 @@ impl Speller {
         }
     }
 
-    /// The update with whole characters; `None` when there is nothing to say yet.
+    /// The update with complete characters only; `None` if it has none.
     fn whole(&mut self, update: Update) -> Option<Update> {
         Some(match update {
             Update::Stdout(data) => Update::Stdout(self.piece(Channel::Stdout, data)?),
@@ -223,7 +223,7 @@ impl Speller {
         })
     }
 
-    /// What is left: the beginnings of characters that never came to their end.
+    /// The remaining incomplete characters.
     fn rest(&mut self) -> Vec<Update> {
         std::mem::take(&mut self.pending)
             .into_iter()
@@ -252,7 +252,7 @@ impl Speller {
     }
 }
 
-/// How many bytes at the end are the beginning of a character.
+/// The number of bytes of an incomplete character at the end.
 fn unfinished_character(raw: &[u8]) -> usize {
     let last = raw.utf8_chunks().last();
     let invalid = last.map_or(&[][..], |chunk| chunk.invalid());
@@ -262,13 +262,13 @@ fn unfinished_character(raw: &[u8]) -> usize {
     }
 }
 
-/// How long a small piece waits for company.
+/// How long a small piece waits for further pieces.
 const COALESCE: Duration = Duration::from_millis(50);
-/// Bytes from which a batch is sent at once.
+/// Size in bytes at which a batch is sent at once.
 const FULL: usize = 64 * 1024;
-/// Most updates that wait to be batched; each is at most one read of output.
+/// Maximum number of updates in the queue; each is at most one read of output.
 const QUEUE: usize = 4;
-/// Most calls that the master has not answered.
+/// Maximum number of unanswered calls.
 const WINDOW: usize = 8;
 
 #[cfg(test)]

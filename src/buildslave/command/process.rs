@@ -7,10 +7,10 @@
 //! asked (SIGTERM, if a time for it is set) ──that time──▶ killed ──5 s──▶ given up
 //! ```
 //!
-//! Invariants: the program leads a process group (on a pseudo terminal a session), and signals go
-//! to the group; a command is over when its leader has ended and its output is closed; after a
-//! kill, output that a process outside the group holds open is not waited for. Output is read only
-//! as fast as it can be handed on, and that time does not count as silence.
+//! Invariants: the program leads a process group (on a pseudo terminal, a session), and signals are
+//! sent to the group. A command ends when its leader has ended and its output is closed. After a
+//! kill, the command does not wait for output that a process outside the group holds open. Output
+//! is read only as fast as the master takes it, and waiting for the master is not silence.
 
 use std::ffi::OsString;
 use std::io;
@@ -36,7 +36,7 @@ use crate::pb::Failure;
 use crate::process::{Environment, Program};
 use crate::protocol::{LogFile, ShellCommand, Update};
 
-/// What to run and how.
+/// A program to run.
 #[derive(Debug)]
 pub(super) struct RunSpec {
     pub(super) command: ShellCommand<Bytes>,
@@ -52,7 +52,7 @@ pub(super) struct RunSpec {
     pub(super) kill: Kill,
     pub(super) use_pty: bool,
     pub(super) log_environ: bool,
-    /// Whether the exit status is told; part of a larger command otherwise.
+    /// Whether the exit status is sent; not if the program is a part of a larger command.
     pub(super) says_rc: bool,
 }
 
@@ -74,10 +74,10 @@ impl Default for Kill {
     }
 }
 
-/// Runs a program and says what it does. Its exit status, −1 when it was killed.
+/// Runs a program and sends its output. Returns the exit status, −1 if the program was killed.
 ///
 /// # Errors
-/// The process does not die.
+/// The process cannot be killed.
 pub(super) async fn run(spec: RunSpec, context: &mut Context) -> Result<i64, Failure> {
     let outlet = context.outlet.clone();
     let header = Header {
@@ -100,7 +100,7 @@ pub(super) async fn run(spec: RunSpec, context: &mut Context) -> Result<i64, Fai
     let rc = match start(&spec, &context.settings) {
         Ok(program) => supervise(program, followed, &spec, context).await?,
         Err(error) => {
-            // As a shell would, and with the status that Buildbot's slaves give.
+            // The message is like a shell's; the status is that of Buildbot's slaves.
             let text = format!(
                 "cannot run {}: {}\n",
                 String::from_utf8_lossy(&shown_argv(&spec.command)),
@@ -151,32 +151,32 @@ fn start(spec: &RunSpec, settings: &Settings) -> io::Result<Started> {
     settings.host.start(program, console)
 }
 
-/// How far a program that is to end has come.
+/// The stages of stopping a program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
     Running,
-    /// It got SIGTERM; at this time it gets the harder signal.
+    /// The program got SIGTERM; the kill signal follows at this time.
     Asked(Instant),
-    /// It got its last signal; at this time it is given up.
+    /// The program got its last signal; it is given up at this time.
     Killed(Instant),
 }
 
-/// What happens to a program that runs.
+/// The events of a running program.
 enum Event {
     Exited(ExitStatus),
-    /// It is to end.
+    /// The program is told to stop.
     End(Why),
-    /// The deadline is over.
+    /// The deadline has passed.
     Late,
-    /// It is time to look at the followed files.
+    /// The followed files are due.
     Look,
-    /// Its output is closed.
+    /// The output is closed.
     Quiet,
-    /// It has its input.
+    /// The input is written.
     Fed,
 }
 
-/// Waits for the end of a program, or brings it about.
+/// Waits for the end of a program, and stops the program if necessary.
 async fn supervise(
     mut running: Started,
     followed: Vec<Followed>,
@@ -219,7 +219,7 @@ async fn supervise(
         };
         let is_running = watch.stage == Stage::Running;
         let event = tokio::select! {
-            // What ends it comes first: a program that writes without a pause cannot outrun it.
+            // Stops come first, so that a program cannot outrun them by constant output.
             biased;
             stop = context.stop.wait(), if is_running => Event::End(match stop {
                 Stop::Interrupted => Why::Interrupted,
@@ -250,13 +250,13 @@ async fn supervise(
     Ok(watch.finish().await)
 }
 
-/// A program that is watched until its end.
+/// A running program.
 struct Watch<'a> {
     process: Box<dyn Running>,
     followed: Vec<Followed>,
     status: Option<ExitStatus>,
     stage: Stage,
-    /// When it has run for too long.
+    /// The time at which `max_time` is over.
     late_at: Option<Instant>,
     spec: &'a RunSpec,
     activity: &'a Activity,
@@ -266,9 +266,9 @@ struct Watch<'a> {
 /// What to do after a deadline.
 enum Late {
     GoesOn,
-    /// Nothing more is waited for.
+    /// Wait no longer.
     Over,
-    /// It does not die.
+    /// The process cannot be killed.
     GivenUp,
 }
 
@@ -278,7 +278,7 @@ impl Watch<'_> {
         patience.map(|patience| self.activity.silent_at(patience))
     }
 
-    /// When something is to be done, if nothing else happens.
+    /// The next deadline.
     fn deadline(&self) -> Option<Instant> {
         match self.stage {
             Stage::Running => [self.silent_at(), self.late_at].into_iter().flatten().min(),
@@ -289,7 +289,7 @@ impl Watch<'_> {
     fn on_exit(&mut self, status: ExitStatus) {
         self.status = Some(status);
         if let Stage::Killed(at) = self.stage {
-            // The rest of the pipes is from processes that were killed; nobody else is waited for.
+            // Only killed processes can have left output in the pipes; do not wait for others.
             self.stage = Stage::Killed(at.min(Instant::now() + DRAIN));
         }
     }
@@ -297,7 +297,7 @@ impl Watch<'_> {
     async fn on_deadline(&mut self) -> Late {
         match self.stage {
             Stage::Running => {
-                // Something may have been written just when the time was over.
+                // There may have been output just before the deadline.
                 let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
                 match (is_over(self.late_at), is_over(self.silent_at())) {
                     (true, _) => self.end(Why::Time).await,
@@ -315,7 +315,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Ends the program, and says why.
+    /// Stops the program, and sends the reason.
     async fn end(&mut self, why: Why) {
         match self.spec.kill.sigterm_time {
             Some(seconds) => {
@@ -332,7 +332,7 @@ impl Watch<'_> {
         self.stage = Stage::Killed(Instant::now() + GIVE_UP);
     }
 
-    /// Sends what was added to the followed files.
+    /// Sends the growth of the followed files.
     async fn look(&mut self) {
         for file in &mut self.followed {
             if file.poll(self.outlet).await {
@@ -341,7 +341,7 @@ impl Watch<'_> {
         }
     }
 
-    /// The exit status of the program, −1 when it was killed.
+    /// The exit status of the program, −1 if it was killed.
     async fn finish(mut self) -> i64 {
         self.look().await;
         let status = self.status.unwrap_or_default();
@@ -404,9 +404,9 @@ impl Why {
     }
 }
 
-/// The process outlived its last signal: says so. Its leader is left to the system.
+/// Reports a process that survived its last signal. Its leader is left to the system.
 async fn give_up(spec: &RunSpec, process: &dyn Running, outlet: &Outlet) -> Failure {
-    // Whatever the wanted signal was, nothing is left running on purpose.
+    // Nothing is left running on purpose, even if another signal was configured.
     process.signal(Signal::KILL);
     let name = SIGNALS
         .iter()
@@ -421,22 +421,21 @@ async fn give_up(spec: &RunSpec, process: &dyn Running, outlet: &Outlet) -> Fail
     Failure::new(RUNTIME_ERROR, text)
 }
 
-/// Writes the input of a program and closes it; a program that does not read it
-/// causes no error.
+/// Writes the input of a program and closes it. A program may ignore its input.
 async fn feed(stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>, input: Option<Bytes>) {
     if let (Some(mut stdin), Some(input)) = (stdin, input) {
         stdin.write_all(&input).await.ok();
     }
 }
 
-/// How often followed files are looked at.
+/// Interval at which followed files are read.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
-/// How long a process may outlive its last signal.
+/// How long a process may survive its last signal.
 const GIVE_UP: Duration = Duration::from_secs(5);
 /// How long output is read after a process was killed, if someone else holds it open.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The signals that have a use here, by name.
+/// The useful signals, by name.
 const SIGNALS: &[(&str, Signal)] = &[
     ("HUP", Signal::HUP),
     ("INT", Signal::INT),

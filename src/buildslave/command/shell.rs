@@ -26,9 +26,9 @@ impl Shell {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// A required one is missing, or one is invalid.
+    /// A required argument is missing, or an argument is invalid.
     pub(super) fn parse(args: &Args<'_>) -> Result<Self, ShellRefusal> {
-        // As real slaves name them.
+        // In Buildbot's order, because the first missing argument is reported.
         args.required("command")?;
         args.required("workdir")?;
         let wrong = |error: ShellError| match error {
@@ -42,7 +42,7 @@ impl Shell {
         let signal = process::signal(signal)
             .ok_or_else(|| args.wrong("interruptSignal", "the name of a signal"))?;
         let kill = Kill {
-            // Zero is at once, not never.
+            // Zero means at once, not never.
             sigterm_time: args_read.sigterm_time,
             signal,
         };
@@ -55,7 +55,7 @@ impl Shell {
     /// Runs it.
     ///
     /// # Errors
-    /// A directory that cannot be made, or a process that cannot be killed.
+    /// The directory cannot be created, or a process cannot be killed.
     pub(super) async fn run(self, context: &mut Context) -> Result<(), Failure> {
         let args = self.args;
         let workdir = under(&context.dir, &path(&args.workdir));
@@ -69,7 +69,7 @@ impl Shell {
         environment.insert("PWD".into(), workdir.clone().into_os_string());
         let wants_pty = args.use_pty.unwrap_or(context.settings.use_pty);
         if args.use_pty == Some(true) && args.initial_stdin.is_some() {
-            let note = "note: no pseudo terminal for a command that is given input\n";
+            let note = "note: a command with input does not get a pseudo terminal\n";
             context.outlet.header(note).await;
         }
         let spec = RunSpec {
@@ -93,12 +93,12 @@ impl Shell {
     }
 }
 
-/// Why a command is not run.
+/// How a command with wrong arguments fails.
 #[derive(Debug)]
 pub(super) enum ShellRefusal {
-    /// The answer to its start.
+    /// Its start is answered with this failure.
     AtStart(Failure),
-    /// It is started, and fails.
+    /// It starts, and then fails.
     Later(Failure),
 }
 
@@ -108,12 +108,12 @@ impl From<Failure> for ShellRefusal {
     }
 }
 
-/// Seconds; zero is as good as absent.
+/// Seconds; zero counts as absent.
 fn unless_zero(seconds: Option<f64>) -> Option<f64> {
     seconds.filter(|seconds| *seconds > 0.0)
 }
 
-/// The environment of a command: `base` changed as the master wants it (section 10.2).
+/// The environment of a command: `base` with the changes of the master (section 10.2).
 fn environment(base: &Environment, wanted: &[(Bytes, Option<Bytes>)]) -> Environment {
     let mut environment = base.clone();
     for (name, value) in wanted {

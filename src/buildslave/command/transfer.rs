@@ -1,6 +1,6 @@
-//! Files to and from the master (PROTOCOL sections 10.4 and 11).
+//! Transfers files to and from the master (PROTOCOL sections 10.4 and 11).
 //!
-//! One call to the master's reader or writer is outstanding at a time; an interrupted transfer ends
+//! At most one call to the master's reader or writer is outstanding. An interrupted transfer ends
 //! at the next block.
 
 use std::io;
@@ -30,7 +30,7 @@ pub(super) struct Download {
     mode: Option<u32>,
 }
 
-/// What both directions are told.
+/// The arguments of both directions.
 #[derive(Debug)]
 struct Common {
     workdir: PathBuf,
@@ -42,14 +42,14 @@ struct Common {
     max_size: Option<u64>,
 }
 
-/// How a transfer ended: what to say on standard error, if anything went wrong.
+/// The outcome of a transfer: an error message for standard error, if it failed.
 type Outcome = Result<Option<String>, Failure>;
 
 impl Upload {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// A required one is missing, or one makes no sense.
+    /// A required argument is missing, or an argument is invalid.
     pub(super) fn parse(args: &Args<'_>) -> Result<Self, Failure> {
         Ok(Self {
             common: Common::parse(args, ["workersrc", "slavesrc"], "writer")?,
@@ -135,7 +135,7 @@ impl Download {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// A required one is missing, or one makes no sense.
+    /// A required argument is missing, or an argument is invalid.
     pub(super) fn parse(args: &Args<'_>) -> Result<Self, Failure> {
         let mode = args.count("mode")?;
         Ok(Self {
@@ -151,7 +151,7 @@ impl Download {
     pub(super) async fn run(self, context: &mut Context) -> Result<(), Failure> {
         let path = self.common.path(context);
         let outcome = self.transfer(&path, context).await;
-        // A reader that cannot be closed has given everything all the same.
+        // A failure to close the reader does not matter: everything was read.
         self.common.call("close", Vec::new(), context).await.ok();
         self.common.finish(outcome, context).await
     }
@@ -225,14 +225,14 @@ impl Common {
         under(&under(&context.dir, &self.workdir), &file)
     }
 
-    /// Bytes to ask for or to send next, when `left` are allowed.
+    /// Size in bytes of the next block, if `left` bytes are still allowed.
     fn next_block(&self, left: Option<u64>) -> usize {
         left.map_or(self.block_size, |left| {
             usize::try_from(left).map_or(self.block_size, |left| left.min(self.block_size))
         })
     }
 
-    /// Calls the master's end of the file. A connection that is lost looks like an interruption.
+    /// Calls the master's end of the file. A lost connection has the effect of an interruption.
     async fn call(
         &self,
         method: &'static str,
@@ -288,7 +288,7 @@ fn expand_home(file: &[u8], home: Option<PathBuf>) -> PathBuf {
     }
 }
 
-/// Adds a block to a file, and hands the file back.
+/// Appends a block to a file, and returns the file.
 fn write(mut file: Box<dyn NewFile>, block: &[u8]) -> io::Result<Box<dyn NewFile>> {
     file.write(block)?;
     Ok(file)
@@ -301,5 +301,5 @@ fn times(look: &Look) -> Value {
     Value::Tuple(vec![seconds(look.accessed), seconds(look.modified)])
 }
 
-/// Largest block, whatever the master asks for: a string must stay below 640 KiB.
+/// Maximum size of a block, even if the master requests more: a string must stay below 640 KiB.
 const MAX_BLOCK: usize = 512 * 1024;

@@ -5,15 +5,15 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// A file that is written beside the place it is for, and takes that place when it is whole. Until
-/// then what was there stays; if it is dropped before, nothing is left of it.
+/// A file that is written beside its target and replaces the target when it is complete. If it is
+/// dropped before, it is removed and the target stays unchanged.
 #[derive(Debug)]
 pub(super) struct Arriving {
     pub(super) file: File,
     draft: Option<Draft>,
 }
 
-/// A file under a name that it does not keep; removed when dropped.
+/// A file with a temporary name; removed when dropped.
 #[derive(Debug)]
 struct Draft {
     path: PathBuf,
@@ -21,12 +21,12 @@ struct Draft {
 }
 
 impl Arriving {
-    /// Begins a file for `target`, with its directories. It gets `mode`, or that of the file that
-    /// it replaces. A device or a pipe is written to as it is, and of a link the file that it leads
-    /// to is replaced.
+    /// Creates a file for `target`, and its parent directories. The file gets `mode`, or the mode
+    /// of the file that it replaces. A device or a pipe is written directly. If the target is a
+    /// symbolic link, the file that it points to is replaced.
     ///
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be created.
     pub(super) fn begin(target: &Path, mode: Option<u32>) -> io::Result<Self> {
         if let Some(dir) = target.parent() {
             fs::create_dir_all(dir)?;
@@ -51,10 +51,10 @@ impl Arriving {
         Ok(arriving)
     }
 
-    /// Puts the file into its place.
+    /// Replaces the target with the file.
     ///
     /// # Errors
-    /// It cannot be renamed; what was there stays.
+    /// The file cannot be renamed; the target stays unchanged.
     pub(super) fn put_in_place(self) -> io::Result<()> {
         match &self.draft {
             Some(draft) => fs::rename(&draft.path, &draft.target),
@@ -63,7 +63,7 @@ impl Arriving {
     }
 }
 
-/// Whether it is a link that leads nowhere yet.
+/// Whether it is a symbolic link to a missing file.
 fn is_link(path: &Path) -> bool {
     let meta = fs::symlink_metadata(path);
     meta.is_ok_and(|meta| meta.is_symlink())
@@ -71,7 +71,7 @@ fn is_link(path: &Path) -> bool {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // It is not there any more if it has got its place.
+        // The temporary name is already gone if the file has replaced its target.
         fs::remove_file(&self.path).unwrap_or_default();
     }
 }

@@ -44,7 +44,7 @@ impl Host for LocalHost {
                 let words = pty::helper_args(&program.words).collect::<Vec<_>>();
                 program.words = std::iter::once(helper.into()).chain(words).collect();
                 program.group = Group::OwnSession;
-                // The terminal's other end is the command's alone: our copies end with the start.
+                // Only the command keeps the other end of the terminal; our copies are closed here.
                 let process = program.start(Streams {
                     stdin: Stdio::from(theirs.try_clone()?),
                     stdout: Stdio::from(theirs.try_clone()?),
@@ -129,7 +129,7 @@ impl OpenFile for File {
     fn read_at(&self, amount: usize, offset: u64) -> io::Result<Vec<u8>> {
         let mut piece = vec![0; amount];
         let read = match FileExt::read_at(self, &mut piece, offset) {
-            // A pipe or a terminal is read as it comes.
+            // A pipe or a terminal is read once.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SPIPE.raw_os_error()) => {
                 io::Read::read(&mut &*self, &mut piece)?
             }

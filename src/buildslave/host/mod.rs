@@ -1,8 +1,8 @@
 //! The machine that a slave runs on: its programs and its files.
 //!
-//! Everything that a slave does to its machine for a master passes through [`Host`], so that a
-//! slave can be played on a machine that is only a script. Calls on files block: who awaits
-//! something moves them to a thread that may (`blocking`).
+//! Everything that a slave does to its machine for a master passes through [`Host`], so tests can
+//! run a slave on a scripted machine. Calls on files block; async code makes them through
+//! `blocking`.
 
 mod arriving;
 mod local;

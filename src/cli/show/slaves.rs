@@ -107,7 +107,7 @@ pub(super) fn refused(
     };
     let (own, others): (Vec<_>, Vec<_>) = refusals.iter().partition(is_of_slave);
     screen.line("")?;
-    screen.line("refused connections")?;
+    screen.line("rejected connections")?;
     let mut rows = vec![heading(&["name", "from", "times", "last", "why"])];
     for refusal in own.iter().chain(others.iter().take(MOST_OTHERS)) {
         rows.push(vec![

@@ -164,7 +164,7 @@ fn a_message_that_is_too_long_to_send_is_cut_and_says_so() {
     let cut = comments(MAX_COMMENTS_BYTES + 2);
     assert!(cut.len() <= MAX_COMMENTS_BYTES && cut.len() > MAX_COMMENTS_BYTES - 8);
     let (_, mark) = cut.split_once('\n').unwrap();
-    assert_eq!(mark, "[50 more bytes, which are too long to send]");
+    assert_eq!(mark, "[50 bytes omitted: the message is too long]");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn what_is_missing_or_malformed_is_named() {
     check(
         |g, text| g.encoding = text.and_then(|text| text.into_string().ok()),
         "rot13",
-        "--encoding: 'rot13'",
+        "--encoding: unknown encoding 'rot13'",
     );
     check(
         |g, text| g.logfile = text,
@@ -325,7 +325,7 @@ async fn a_lost_connection_is_not_a_success() {
     let (sent, _) = sent_to("changepw", |_| None).await;
     let failed = sent.unwrap_err();
     assert_eq!(failed.exit_code(), 1);
-    assert!(failed.to_string().contains("broke before"), "{failed}");
+    assert!(failed.to_string().contains("lost before"), "{failed}");
 }
 
 #[tokio::test]

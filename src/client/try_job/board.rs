@@ -1,48 +1,48 @@
-//! What is known of the builds of a try job: folds what the master tells into lines for people and
-//! an exit code.
+//! The state of the builds of a try job: turns the notifications of the master into lines for
+//! people and an exit code.
 //!
-//! Invariants: no clock, no output; times are since the start of the try. A build that ended in
-//! RETRY is not an end (CLI-05): its builder waits for the next. What an earlier build of a builder
-//! says counts no more once a new one began.
+//! Invariants: no clock, no output; times are relative to the start of the try. After a build with
+//! the result RETRY, its builder waits for the next build (CLI-05). Notifications of earlier builds
+//! of a builder are ignored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::Results;
 
-/// The builders of a try job and how far each is.
+/// The builders of a try job and the progress of each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Board {
     builders: BTreeMap<String, Progress>,
 }
 
-/// How far the builds of one builder are.
+/// The progress of one builder.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
-    /// Builds that were begun; the last one counts.
+    /// Number of builds so far; only the last one counts.
     builds: u64,
     state: State,
 }
 
-/// What a builder does with the job.
+/// The state of a builder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum State {
     /// No build yet.
     #[default]
     Waiting,
-    /// A build runs.
+    /// A build is running.
     Building {
         /// The current step.
         step: Option<String>,
-        /// When the build is expected to end, in seconds; before the start when it was overdue by
-        /// then.
+        /// Expected end of the build in seconds since the start of the try; negative if the build
+        /// was already overdue.
         build_end: Option<f64>,
-        /// When the step is expected to end, likewise.
+        /// Expected end of the step, likewise.
         step_end: Option<f64>,
     },
-    /// A build was interrupted; there will be another.
+    /// A build was interrupted; another one will follow.
     WaitingAgain,
-    /// All is over.
+    /// The builder is done.
     Ended(Ending),
 }
 
@@ -51,7 +51,7 @@ pub(super) enum State {
 pub(super) struct Ending {
     /// Buildbot's number for the result.
     pub(super) result: i64,
-    /// What the master says about it.
+    /// The text of the build.
     pub(super) text: String,
     /// The end of the log of the step that failed.
     pub(super) tail: Option<Tail>,
@@ -60,46 +60,46 @@ pub(super) struct Ending {
 /// The end of a log.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tail {
-    /// Where it is from, for people.
+    /// The log and step, for people.
     pub(super) what: String,
-    /// Its lines.
+    /// The lines.
     pub(super) lines: Vec<String>,
 }
 
-/// A line about a builder, in parts.
+/// A line about a builder.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Line {
     /// The builder.
     pub(super) builder: String,
-    /// What it does.
+    /// Its state, for people.
     pub(super) text: String,
-    /// How that is to look.
+    /// The mood of the state.
     pub(super) mood: Mood,
 }
 
-/// How good the news is.
+/// The mood of a line, which decides its colour.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Mood {
-    /// Nothing happens.
+    /// Waiting.
     Idle,
-    /// It goes on.
+    /// Running.
     Busy,
-    /// It went well.
+    /// Success.
     Good,
-    /// It went well, with warnings.
+    /// Success with warnings.
     Doubtful,
-    /// It did not go well.
+    /// Failure.
     Bad,
 }
 
 impl Board {
-    /// Takes up a builder; one that is known stays as it is.
+    /// Adds a builder, unless it is known.
     pub(super) fn add(&mut self, builder: &str) {
         self.builders.entry(builder.to_owned()).or_default();
     }
 
-    /// A build of a builder began, or was already running. Answers with its number among the builds
-    /// of that builder.
+    /// A build of a builder has started, or was already running. Returns its number among the
+    /// builds of the builder.
     pub(super) fn build_started(&mut self, builder: &str) -> u64 {
         let progress = self.builders.entry(builder.to_owned()).or_default();
         progress.builds += 1;
@@ -113,7 +113,7 @@ impl Board {
         progress.builds
     }
 
-    /// A step of the running build began.
+    /// A step of the running build has started.
     pub(super) fn step_started(&mut self, builder: &str, name: &str) {
         if let Some(State::Building { step, step_end, .. }) = self.state(builder) {
             *step = Some(name.to_owned());
@@ -121,7 +121,7 @@ impl Board {
         }
     }
 
-    /// A step of the running build ended.
+    /// A step of the running build has ended.
     pub(super) fn step_finished(&mut self, builder: &str, name: &str) {
         if let Some(State::Building { step, step_end, .. }) = self.state(builder)
             && step.as_deref() == Some(name)
@@ -130,14 +130,14 @@ impl Board {
         }
     }
 
-    /// The running build is expected to end at a time.
+    /// Sets the expected end of the running build.
     pub(super) fn build_expected(&mut self, builder: &str, end: f64) {
         if let Some(State::Building { build_end, .. }) = self.state(builder) {
             *build_end = Some(end);
         }
     }
 
-    /// A step of the running build is expected to end at a time.
+    /// Sets the expected end of a step of the running build.
     pub(super) fn step_expected(&mut self, builder: &str, name: &str, end: f64) {
         if let Some(State::Building { step, step_end, .. }) = self.state(builder)
             && step.as_deref() == Some(name)
@@ -146,7 +146,7 @@ impl Board {
         }
     }
 
-    /// Build number `build` of a builder ended.
+    /// Build number `build` of a builder has ended.
     pub(super) fn build_ended(&mut self, builder: &str, build: u64, ending: Ending) {
         let Some(progress) = self.builders.get_mut(builder) else {
             return;
@@ -160,20 +160,20 @@ impl Board {
         }
     }
 
-    /// The whole set ended: who still waits for a build does so in vain.
+    /// The whole set has ended, so builders without a build will not get one.
     pub(super) fn set_ended(&mut self) {
         for progress in self.builders.values_mut() {
             if matches!(progress.state, State::Waiting | State::WaitingAgain) {
                 progress.state = State::Ended(Ending {
                     result: CANCELLED,
-                    text: "before a build began".to_owned(),
+                    text: "no build was started".to_owned(),
                     tail: None,
                 });
             }
         }
     }
 
-    /// The connection is new: what runs will be told again.
+    /// The connection is new: the master will report running builds again.
     pub(super) fn reconnected(&mut self) {
         for progress in self.builders.values_mut() {
             progress.builds += 1;
@@ -188,7 +188,7 @@ impl Board {
         self.endings().all(|(_, ending)| ending.is_some())
     }
 
-    /// 0 if every build was a success (with `warnings_ok`: or has warnings only), else 1.
+    /// 0 if all builds were successful (or had warnings, with `warnings_ok`), otherwise 1.
     pub(super) fn exit_code(&self, warnings_ok: bool) -> u8 {
         let is_fine = |ending: &Ending| match outcome(ending.result) {
             Some(Results::Success) => true,
@@ -202,7 +202,7 @@ impl Board {
         u8::from(!fine)
     }
 
-    /// A line about each builder as things stand at `now`.
+    /// A line about each builder at the time `now`.
     pub(super) fn lines(&self, now: Duration) -> Vec<Line> {
         let lines = self.builders.iter().map(|(builder, progress)| {
             let (text, mood) = progress.state.describe(now);
@@ -215,7 +215,7 @@ impl Board {
         lines.collect()
     }
 
-    /// The builders and how their builds ended.
+    /// The builders and the ends of their builds.
     pub(super) fn endings(&self) -> impl Iterator<Item = (&str, Option<&Ending>)> {
         self.builders.iter().map(|(builder, progress)| {
             let ending = match &progress.state {
@@ -237,7 +237,7 @@ impl State {
     fn describe(&self, now: Duration) -> (String, Mood) {
         match self {
             Self::Waiting => ("no build yet".to_owned(), Mood::Idle),
-            Self::WaitingAgain => ("interrupted, will be built again".to_owned(), Mood::Idle),
+            Self::WaitingAgain => ("interrupted, will be rebuilt".to_owned(), Mood::Idle),
             Self::Building {
                 step,
                 build_end,
@@ -253,7 +253,7 @@ impl State {
     }
 }
 
-/// Says when a build and its step are expected to end, in seconds from now (PRG-05).
+/// Words for the expected ends of a build and its step, in seconds from now (PRG-05).
 fn expectation(build: Option<f64>, step: Option<f64>) -> String {
     let say = |secs: f64| {
         let (whole, is_late) = (secs.trunc().abs(), secs <= -1.0);
@@ -298,7 +298,7 @@ impl Ending {
     }
 }
 
-/// A result that only masters from 0.9 on have.
+/// A result that masters have since 0.9.
 const CANCELLED: i64 = 6;
 
 fn outcome(number: i64) -> Option<Results> {
@@ -370,7 +370,7 @@ mod tests {
         let mut board = board(&["a"]);
         end(&mut board, "a", 5);
         assert!(!board.is_over());
-        assert_eq!(text(&board, at(0)), "a: interrupted, will be built again");
+        assert_eq!(text(&board, at(0)), "a: interrupted, will be rebuilt");
         end(&mut board, "a", 0);
         assert!(board.is_over());
         assert_eq!(board.exit_code(false), 0);
@@ -432,7 +432,7 @@ mod tests {
         assert!(has_ended(&board, "a") && !has_ended(&board, "b"));
         assert_eq!(
             board.lines(at(0))[0].text,
-            "cancelled (before a build began)"
+            "cancelled (no build was started)"
         );
         board.build_ended("b", 1, Ending::default());
         assert_eq!(board.exit_code(true), 1);

@@ -1,10 +1,10 @@
 //! Follows the builds of a set on the master's status objects (PROTOCOL section 13.2).
 //!
 //! One loop owns the board and the screen. The master's notifications arrive on the channel of one
-//! observer object; questions to the master wait in tasks of their own, so that the loop always
-//! drains that channel, and their answers come back as [`Answer`]s. Notifications go first: the
-//! master sent them before the answers that are waiting. Each object that the master sends is
-//! released once.
+//! observer object. Calls to the master wait for their answers in tasks of their own, so that the
+//! loop always drains this channel, and their answers arrive as [`Answer`]s. Notifications are
+//! handled first, because the master sent them before the waiting answers. Each object that the
+//! master sends is released once. The counterpart is `status::pb`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,19 +21,19 @@ use crate::model::Results;
 use crate::net::{CallError, IncomingCall, Peer, Tasks};
 use crate::pb::{Luid, Value};
 
-/// Why the builds were not followed to their end.
+/// Why the builds could not be followed to their end.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The connection is gone.
+    /// The connection is lost.
     Lost,
-    /// The master says something that makes no sense.
+    /// The master has sent something invalid; for people.
     Nonsense(String),
 }
 
-/// What the master answered.
+/// The answer of the master to a call.
 #[derive(Debug)]
 enum Answer {
-    /// A build is over.
+    /// A build has ended.
     Ended {
         builder: String,
         build: u64,
@@ -45,9 +45,9 @@ enum Answer {
         step: String,
         secs: f64,
     },
-    /// The whole set is over.
+    /// The whole set has ended.
     SetEnded,
-    /// A question has no good answer.
+    /// The call has failed.
     Failed(CallError),
 }
 
@@ -86,10 +86,10 @@ pub(super) async fn follow(
             biased;
             call = notifications.recv(), if observed => match call {
                 Some(call) => follower.on_notification(*call, board, screen),
-                // The master let go of the observer: it has nothing more to tell, but owes answers.
+                // The master released the observer: no more notifications, but answers may follow.
                 None => observed = false,
             },
-            // The follower holds a sender, so that this never ends.
+            // The follower holds a sender, so this never ends.
             Some(answer) = answers.recv() => follower.on_answer(answer, board, screen)?,
             _ = ticks.tick() => screen.tick(board),
             _lost = peer.lost() => return Err(Trouble::Lost),
@@ -98,13 +98,13 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// Notifications that may wait until the connection is not read any more.
+/// Number of waiting notifications at which the connection is no longer read.
 const WAITING_NOTIFICATIONS: usize = 64;
-/// Answers that may wait until the tasks that bring them wait too.
+/// Number of waiting answers at which the tasks of calls wait too.
 const WAITING_ANSWERS: usize = 64;
-/// How often the master is to say when a build is expected to end, in seconds.
+/// The interval of estimates, in seconds.
 const ETA_INTERVAL_SECS: i64 = 20;
-/// Farthest expectation that is believed, in seconds from now or, of what is overdue, before.
+/// Maximum of an estimate that is believed, in seconds before or after now.
 const MAX_ETA_SECS: f64 = 30.0 * 86_400.0;
 
 /// Builders and their requests.
@@ -120,13 +120,13 @@ async fn requests_of(peer: &Peer, set: Luid) -> Result<Vec<(String, Luid)>, Trou
         })
         .collect();
     if requests.is_empty() || requests.len() != pairs.len() {
-        let what = "the master does not tell the builds of the job".to_owned();
+        let what = "the master does not list the builds of the job".to_owned();
         return Err(Trouble::Nonsense(what));
     }
     Ok(requests)
 }
 
-/// Asks and listens.
+/// Follows the builds: makes calls and handles notifications.
 struct Follower {
     peer: Peer,
     observer: Luid,
@@ -143,13 +143,12 @@ impl Follower {
         self.answer_with(async move { subscribed.await.err().map(Answer::Failed) });
     }
 
-    /// Masters of 0.8 tell when the set is over. Then who waits for a build waits in vain: the
-    /// request was cancelled.
+    /// Masters of 0.8 report the end of the set. Requests without a build were then cancelled.
     fn wait_for_set(&self, set: Luid) {
         let ended = call(&self.peer, set, "waitUntilFinished", Vec::new());
         let peer = self.peer.clone();
         self.answer_with(async move {
-            // Those of 0.9 and later do not know the question.
+            // Masters since 0.9 do not have this method.
             let again = ended.await.ok()?;
             release(&peer, &again);
             Some(Answer::SetEnded)
@@ -198,7 +197,7 @@ impl Follower {
                 }
                 None
             }
-            // A master may know more than we do.
+            // Unknown notifications are ignored.
             _ => None,
         };
         for object in args.iter().filter_map(Value::as_theirs) {
@@ -225,7 +224,7 @@ impl Follower {
         let subscribed = call(&peer, build, "subscribe", args);
         let ended = call(&peer, build, "waitUntilFinished", Vec::new());
         self.answer_with(async move {
-            // Without news of steps, the end is waited for all the same.
+            // Without notifications of steps, the loop still waits for the end.
             drop(subscribed.await);
             Some(match ending_of(&peer, build, ended.await).await {
                 Ok(ending) => Answer::Ended {
@@ -238,7 +237,7 @@ impl Follower {
         });
     }
 
-    /// Only masters of 0.8 have an object for the step, and not all of their steps an expectation.
+    /// Only masters of 0.8 have objects for steps, and not all of these have an estimate.
     fn ask_step_eta(&self, step: Luid, builder: String, name: String) {
         let expected = call(&self.peer, step, "getETA", Vec::new());
         let peer = self.peer.clone();
@@ -281,20 +280,20 @@ impl Follower {
         Ok(())
     }
 
-    /// Runs a question in a task of its own and brings its answer to the loop.
+    /// Makes a call in a task of its own, and sends its answer to the loop.
     fn answer_with(&self, question: impl Future<Output = Option<Answer>> + Send + 'static) {
         let answers = self.answers.clone();
         self.tasks.spawn(debug_span!("question"), async move {
             if let Some(answer) = question.await {
-                // Nobody listens any more when all is over.
+                // The loop may have ended.
                 drop(answers.send(answer).await);
             }
         });
     }
 }
 
-/// Result, text and, for a failure, the tail of the log, of a build that is over when `ended` says
-/// so.
+/// Result, text and, after a failure, the tail of the log, of a build that ends when `ended` is
+/// answered.
 async fn ending_of(
     peer: &Peer,
     build: Luid,
@@ -338,7 +337,7 @@ fn trouble(error: CallError) -> Trouble {
         CallError::Lost => Trouble::Lost,
         CallError::Remote(failure) => {
             let why = failure.reason();
-            Trouble::Nonsense(format!("the master cannot tell of the builds: {why}"))
+            Trouble::Nonsense(format!("the master does not report the builds: {why}"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Makes the job: the diff and what it is against, and what the settings say.
+//! Makes the job from the settings and the diff with its base.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::model::{BuilderName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::vc::{UnknownVc, Vc};
 
-/// A job, and what is to be said about how it was made.
+/// A job, and notes for the user on how it was made.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
     pub(super) job: TryJob,
@@ -22,7 +22,7 @@ pub(super) struct Made {
 /// Makes the job of `settings` in the working tree `here`, under the id `id`.
 ///
 /// # Errors
-/// The diff cannot be read or found out, or is too large.
+/// The diff cannot be read or made, or is too large.
 pub(super) async fn make(settings: &Settings, here: &Path, id: String) -> Result<Made, Failed> {
     let (source, repository) = match &settings.origin {
         Origin::Diff(file) => (read_diff(settings, file)?, String::new()),
@@ -52,16 +52,14 @@ pub(super) async fn make(settings: &Settings, here: &Path, id: String) -> Result
     };
     if source.patch.len() > MAX_PATCH_BYTES {
         return Err(Failed::NotDone(format!(
-            "no job made: the diff has {} bytes, and a master takes no more than {MAX_PATCH_BYTES}",
+            "no job created: the diff has {} bytes; a master accepts at most {MAX_PATCH_BYTES}",
             source.patch.len()
         )));
     }
     let mut notes = source.notes;
     if source.patch.is_empty() {
-        notes.push(
-            "the diff is empty: what will be built is the base revision without a change"
-                .to_owned(),
-        );
+        notes
+            .push("the diff is empty: the base revision will be built without a change".to_owned());
     }
     let builders = settings.builders.iter();
     let properties = settings.properties.iter();
@@ -85,7 +83,7 @@ pub(super) async fn make(settings: &Settings, here: &Path, id: String) -> Result
     Ok(Made { job, notes })
 }
 
-/// The job for people, the diff as it is.
+/// The job as text for people, followed by the diff.
 pub(super) fn describe(job: &TryJob) -> Vec<u8> {
     let or = |text: &str, none: &str| match text {
         "" => none.to_owned(),
@@ -117,7 +115,7 @@ pub(super) fn describe(job: &TryJob) -> Vec<u8> {
 }
 
 fn read_diff(settings: &Settings, file: &Path) -> Result<Source, Failed> {
-    // One byte more than is taken, so that too much is noticed.
+    // One byte more than the limit, so that an oversized file is noticed.
     let limit = u64::try_from(MAX_PATCH_BYTES).map_or(u64::MAX, |max| max + 1);
     let mut patch = Vec::new();
     let read = if file == Path::new("-") {
@@ -148,7 +146,7 @@ fn no_source(error: VcError) -> Failed {
         | VcError::NotRun { .. }
         | VcError::CommandFailed { .. }
         | VcError::Surprising { .. }
-        | VcError::TooLong { .. }) => Failed::NotDone(format!("no job made: {e}")),
+        | VcError::TooLong { .. }) => Failed::NotDone(format!("no job created: {e}")),
     }
 }
 
@@ -159,7 +157,7 @@ fn unknown_tree(here: &Path) -> Failed {
     ))
 }
 
-/// `~` at the beginning stands for the home directory, as in Buildbot.
+/// Replaces a leading `~` by the home directory, as Buildbot does.
 pub(in crate::client) fn expand_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::var_os("HOME")) {
         (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),

@@ -1,13 +1,13 @@
 //! `buildbot try`: builds a change before it is committed (SEMANTICS CLI-01 to CLI-05, FEATURES
 //! CLI-12).
 //!
-//! [`Given`] is the command line; [`Given::prepare`] completes it to [`Settings`]; [`run`] makes
-//! the job, hands it to the master, and with `--wait` follows its builds. What is known of the
-//! builds is folded by `board`, without I/O.
+//! [`Given`] is the command line. [`Given::prepare`] completes it to [`Settings`]. [`run`] makes
+//! the job, submits it to the master, and follows its builds with `--wait`. `board` has the state
+//! of the builds, without I/O.
 //!
-//! Invariants: the exit code tells the truth (CLI-05): 0 only if the job was taken and, when waited
-//! for, every build was a success; 2 for a wrong call, a failed login or a refused job; 1
-//! otherwise. Nothing the master says reaches the terminal as a control character.
+//! Invariants: the exit code (CLI-05) is 0 only if the job was accepted and, with `--wait`, all
+//! builds were successful. It is 2 after wrong usage, a failed login or a rejected job, and 1 after
+//! any other failure. Control characters of the master never reach the terminal.
 
 mod board;
 mod follow;

@@ -1,4 +1,4 @@
-//! Calls of the objects of the master, and the texts of their answers.
+//! Calls objects of the master, and reads the strings of their answers.
 
 use std::future::Future;
 
@@ -15,7 +15,7 @@ pub(super) fn call(
     peer.call(Target::Object(object), method, args, Vec::new())
 }
 
-/// A text for people.
+/// A string for people.
 pub(super) fn name(value: &Value) -> Option<String> {
     value.as_text().map(|text| super::clean(&text))
 }

@@ -1,4 +1,5 @@
-//! Shows how the builds go: redrawn lines on a terminal, plain lines elsewhere, nothing if quiet.
+//! Shows the progress of builds: redrawn lines on a terminal, plain lines elsewhere, nothing with
+//! `--quiet`.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::text::{Harmless, printable};
 pub(super) struct Screen {
     kind: Kind,
     started: Instant,
-    /// Lines of the last frame on the terminal.
+    /// Number of lines of the last frame on the terminal.
     drawn: usize,
 }
 
@@ -28,7 +29,7 @@ enum Kind {
 }
 
 impl Screen {
-    /// For what standard output is.
+    /// A screen for the kind of standard output.
     pub(super) fn new(quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -49,7 +50,7 @@ impl Screen {
         self.started.elapsed()
     }
 
-    /// How often to [show](Self::tick) things: every 3 seconds as lines (CLI-05), every second
+    /// Interval of [`Self::tick`]: 3 seconds for plain lines (CLI-05), 1 second on a terminal,
     /// where times count down.
     pub(super) fn period(&self) -> Duration {
         match self.kind {
@@ -58,14 +59,14 @@ impl Screen {
         }
     }
 
-    /// Something changed.
+    /// Shows a change of the board.
     pub(super) fn changed(&mut self, board: &Board) {
         if let Kind::Live { .. } = self.kind {
             self.tick(board);
         }
     }
 
-    /// The period has passed.
+    /// Shows the board after an interval.
     pub(super) fn tick(&mut self, board: &Board) {
         let lines = printable_lines(board.lines(self.now()));
         match self.kind {
@@ -79,7 +80,7 @@ impl Screen {
         }
     }
 
-    /// Says something between.
+    /// Shows a message between two frames.
     pub(super) fn say(&mut self, text: &str) {
         if self.kind != Kind::Quiet {
             self.drawn = 0;
@@ -87,7 +88,7 @@ impl Screen {
         }
     }
 
-    /// A line of a log: on a terminal it cannot steer it, elsewhere it is as it came.
+    /// A line of a log: without control characters on a terminal, unchanged elsewhere.
     fn log_line(&self, line: &str) -> String {
         let Kind::Live { colours } = self.kind else {
             return line.to_owned();
@@ -101,7 +102,7 @@ impl Screen {
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    /// All is over: the list of builders and results (CLI-05), and why each failed.
+    /// Shows the list of builders and results (CLI-05), and the reasons of failures.
     pub(super) fn finish(&mut self, board: &Board) {
         let lines = printable_lines(board.lines(self.now()));
         let list = match self.kind {
@@ -137,7 +138,7 @@ fn printable_lines(lines: Vec<Line>) -> Vec<Line> {
     lines.collect()
 }
 
-/// Who does not look has still tried.
+/// Prints `text`, and ignores errors: a try goes on without its output.
 fn print(text: &str) {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).ok();
@@ -151,7 +152,7 @@ fn plain(lines: &[Line]) -> String {
         .collect()
 }
 
-/// The bytes that put `lines` in the place of the `drawn` lines above the cursor.
+/// The bytes that replace the `drawn` lines above the cursor by `lines`.
 fn frame(lines: &[Line], width: usize, drawn: usize, colours: bool) -> String {
     let mut text = String::new();
     if drawn > 0 {
@@ -160,7 +161,7 @@ fn frame(lines: &[Line], width: usize, drawn: usize, colours: bool) -> String {
     let longest = lines.iter().map(|line| line.builder.chars().count()).max();
     let longest = longest.unwrap_or(0);
     for line in lines {
-        // One column stays free, so that no terminal wraps.
+        // One column stays free, so that the terminal does not wrap.
         let room = width.saturating_sub(1);
         let builder = format!("{:longest$}  ", line.builder);
         let builder: String = builder.chars().take(room).collect();

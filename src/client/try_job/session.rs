@@ -1,4 +1,4 @@
-//! A login at a try scheduler, and the calls of its avatar (PROTOCOL section 13.1).
+//! A connection to a try scheduler, and the calls of its perspective (PROTOCOL section 13.1).
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::protocol::try_call::{
 
 use super::settings::PbWay;
 
-/// A connection that is logged in.
+/// A connection that has logged in.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) peer: Peer,
     avatar: Luid,
-    /// How the master wants texts to be spelled.
+    /// How the master spells strings.
     style: TextStyle,
-    /// It takes large patches in parts.
+    /// Whether the master takes large patches in chunks.
     takes_chunks: bool,
-    /// It finds a set again on another connection.
+    /// Whether the master finds a set of another connection.
     finds_sets: bool,
 }
 
@@ -34,7 +34,7 @@ impl Session {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// The master cannot be reached, or refuses the login.
+    /// The master cannot be reached, or rejects the login.
     pub(super) async fn open(way: &PbWay, password: &str, tasks: &Tasks) -> Result<Self, Failed> {
         let PbWay {
             host, port, user, ..
@@ -78,7 +78,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Learns what the master can do beyond Buildbot, and how it spells texts.
+    /// Asks the master for its extensions to Buildbot, and notes how it spells strings.
     async fn ask_extensions(&mut self) -> Result<(), Failed> {
         match self.ask(EXTENSIONS, Vec::new()).await? {
             Ok(offered) => {
@@ -89,7 +89,7 @@ impl Session {
                 self.takes_chunks = has("chunks");
                 self.finds_sets = has("sets");
             }
-            // The name of the exception tells which Python it was raised in (PROTOCOL section 5).
+            // The name of the exception tells the version of Python (PROTOCOL section 5).
             Err(failure) if failure.kind.starts_with("exceptions.") => {
                 self.style = TextStyle::Bytes;
             }
@@ -98,16 +98,16 @@ impl Session {
         Ok(())
     }
 
-    /// Hands the job in; answers with the status of its set.
+    /// Submits the job; returns the status object of its set.
     ///
     /// # Errors
-    /// The master refuses it, does not answer, or its protocol has no room for the patch.
+    /// The master rejects the job, does not answer, or the patch is too large for its protocol.
     pub(super) async fn deliver(&self, job: &TryJob) -> Result<Luid, Failed> {
         let mut job = job.clone();
         if job.patch.len() > Limits::LOGGED_IN.string_bytes {
             if !self.takes_chunks {
                 return Err(Failed::Refused(format!(
-                    "the diff has {} bytes, and this master takes no more than {} over --connect=pb; use --connect=ssh",
+                    "the diff has {} bytes; this master accepts at most {} with --connect=pb; use --connect=ssh",
                     job.patch.len(),
                     Limits::LOGGED_IN.string_bytes
                 )));
@@ -126,23 +126,23 @@ impl Session {
             } else {
                 let names: Vec<&str> = job.builders.iter().map(|name| name.as_str()).collect();
                 format!(
-                    "one of the builders {} is not open to try jobs; --get-builder-names lists those that are",
+                    "one of the builders {} does not accept try jobs; --get-builder-names lists the builders that do",
                     names.join(", ")
                 )
             };
-            Failed::Refused(format!("the master refused the job: {builders}"))
+            Failed::Refused(format!("the master rejected the job: {builders}"))
         })
     }
 
-    /// The builders that can be tried.
+    /// The builders that accept try jobs.
     ///
     /// # Errors
-    /// The master does not tell.
+    /// The call fails.
     pub(super) async fn builder_names(&self) -> Result<Vec<String>, Failed> {
         let answer = self.ask(BUILDER_NAMES, Vec::new()).await?;
         let names = answer.map_err(|failure| {
             let why = failure.reason();
-            not_done(format!("the master does not tell its builders: {why}"))
+            not_done(format!("the master does not list its builders: {why}"))
         })?;
         let names = names.as_items().unwrap_or_default().iter();
         Ok(names
@@ -150,10 +150,10 @@ impl Session {
             .collect())
     }
 
-    /// What `set` is found by on another connection; absent if the master cannot do that.
+    /// The number by which another connection finds `set`; absent if the master cannot do that.
     ///
     /// # Errors
-    /// The connection is gone.
+    /// The connection is lost.
     pub(super) async fn id_of(&self, set: Luid) -> Result<Option<Value>, Failed> {
         if !self.finds_sets {
             return Ok(None);
@@ -164,14 +164,14 @@ impl Session {
         Ok(answered(call).await?.ok())
     }
 
-    /// The status of the set that was handed in on another connection (TUP-06).
+    /// The status object of a set that was submitted on another connection (TUP-06).
     ///
     /// # Errors
-    /// The connection is gone, or the set not known any more.
+    /// The connection is lost, or the master no longer knows the set.
     pub(super) async fn find_set(&self, id: &Value) -> Result<Luid, Failed> {
         let answer = self.ask(BUILD_SET, vec![id.clone()]).await?;
         let set = answer.ok().and_then(|set| set.as_theirs());
-        set.ok_or_else(|| not_done("the master does not know the job any more"))
+        set.ok_or_else(|| not_done("the master no longer knows the job"))
     }
 
     async fn ask(
@@ -184,7 +184,7 @@ impl Session {
     }
 }
 
-/// Waits for an answer, but not for ever. The inner error is the master's.
+/// Waits for an answer, with a time limit. The inner error is the master's.
 async fn answered(
     call: impl Future<Output = Result<Value, CallError>>,
 ) -> Result<Result<Value, crate::pb::Failure>, Failed> {
@@ -192,7 +192,7 @@ async fn answered(
         Ok(Ok(value)) => Ok(Ok(value)),
         Ok(Err(CallError::Remote(failure))) => Ok(Err(failure)),
         Ok(Err(CallError::Lost)) => Err(not_done(
-            "the connection broke before the master answered; a job may have arrived",
+            "the connection was lost before the master answered; the master may have the job",
         )),
         Err(_) => Err(no_answer()),
     }
@@ -200,7 +200,7 @@ async fn answered(
 
 fn refused(failure: &crate::pb::Failure) -> Failed {
     let why = failure.reason();
-    Failed::Refused(format!("the master refused the job: {why}"))
+    Failed::Refused(format!("the master rejected the job: {why}"))
 }
 
 fn not_done(why: impl std::fmt::Display) -> Failed {
@@ -212,5 +212,5 @@ fn no_answer() -> Failed {
     not_done(format!("no answer from the master in {secs} seconds"))
 }
 
-/// How long connecting and each answer may take. A master answers when the job is on disk.
+/// Time limit for connecting and for each answer. A master answers when the job is on disk.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,5 +1,5 @@
-//! What a try is to do: the command line, then the options file, then Buildbot's defaults (CLI-04,
-//! FEATURES CLI-19 to CLI-61).
+//! The settings of a try: from the command line, then from the options file, then from Buildbot's
+//! defaults (CLI-04, FEATURES CLI-19 to CLI-61).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::super::{Failed, OptionsError, OptionsFile};
 use super::words;
 use crate::client::sendchange::parse_address;
 
-/// What was given on the command line.
+/// The command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Given {
     /// How to reach the build master: ssh or pb.
@@ -36,31 +36,31 @@ pub struct Given {
     /// Address of the build master's try scheduler (pb).
     #[arg(short, long, value_name = "HOST:PORT")]
     pub master: Option<String>,
-    /// Password (pb); it is asked for where it is missing.
+    /// Password (pb) [default: asked for on the terminal].
     #[arg(long, value_name = "PASSWORD")]
     pub passwd: Option<String>,
-    /// Who is responsible for the builds.
+    /// Name of the person responsible for the builds.
     #[arg(short = 'w', long)]
     pub who: Option<String>,
-    /// What you have to say about it.
+    /// Comment on the job.
     #[arg(short = 'C', long)]
     pub comment: Option<String>,
-    /// File with the diff to try, instead of that of the working tree; - is standard input.
+    /// File with the diff to try, or - for standard input [default: the diff of the working tree].
     #[arg(long, value_name = "FILE")]
     pub diff: Option<PathBuf>,
-    /// How many leading directories to strip from the names in the diff, as patch -p does.
+    /// Number of leading directories to strip from the names in the diff, as for patch -p.
     #[arg(short, long, value_name = "N")]
     pub patchlevel: Option<u32>,
-    /// Revision that the diff is against, instead of the one found in the working tree.
+    /// Base revision of the diff [default: found in the working tree].
     #[arg(long, value_name = "REVISION")]
     pub baserev: Option<String>,
-    /// Version control system: bzr, cvs, darcs, git, hg, mtn, p4 or svn [default: the one found].
+    /// Version control system: bzr, cvs, darcs, git, hg, mtn, p4 or svn [default: detected].
     #[arg(long)]
     pub vc: Option<String>,
-    /// Branch, for systems that cannot tell.
+    /// Branch, for systems that cannot detect it.
     #[arg(long)]
     pub branch: Option<String>,
-    /// Repository, instead of the path of the working tree.
+    /// Repository [default: the path of the working tree].
     #[arg(long)]
     pub repository: Option<String>,
     /// Builder to build on; may be repeated [default: all of the try scheduler].
@@ -78,19 +78,19 @@ pub struct Given {
     /// Top of the working tree (svn and cvs).
     #[arg(long, alias = "try-topdir", value_name = "DIR")]
     pub topdir: Option<PathBuf>,
-    /// Wait until the builds have finished; the exit code tells how they went (pb).
+    /// Wait until the builds have finished; the exit code is their result (pb).
     #[arg(long, overrides_with = "no_wait")]
     pub wait: bool,
-    /// Do not wait, whatever try_wait in the options file says.
+    /// Do not wait, even if the options file has try_wait.
     #[arg(long)]
     pub no_wait: bool,
-    /// With --wait: warnings are good enough for exit code 0.
+    /// With --wait: exit with code 0 after builds with warnings too.
     #[arg(long)]
     pub warnings_ok: bool,
-    /// Show the job, and send nothing.
+    /// Show the job without sending it.
     #[arg(short = 'n', long)]
     pub dryrun: bool,
-    /// Print the builders that can be tried, and send nothing (pb).
+    /// Print the builders that accept try jobs, and send nothing (pb).
     #[arg(long)]
     pub get_builder_names: bool,
     /// With --wait: print nothing until the end.
@@ -98,41 +98,41 @@ pub struct Given {
     pub quiet: bool,
 }
 
-/// A try as it is to be done.
+/// The settings of a try.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// How the job gets to the master.
+    /// How the job is sent to the master.
     pub way: Way,
-    /// What to do.
+    /// The action.
     pub action: Action,
-    /// Where the diff is from.
+    /// The origin of the diff.
     pub origin: Origin,
-    /// What `patch -p` is to strip; absent is the default of the origin.
+    /// Patch level; absent: the default of the origin.
     pub patch_level: Option<u32>,
-    /// The revision that the diff is against; absent is the one found, or the latest.
+    /// Base revision of the diff; absent: the detected one, or the latest.
     pub base_revision: Option<String>,
     /// Branch.
     pub branch: Option<String>,
     /// Repository.
     pub repository: Option<String>,
-    /// Builders; none is all.
+    /// Builders; none means all.
     pub builders: Vec<String>,
     /// Properties.
     pub properties: BTreeMap<String, String>,
-    /// Who.
+    /// The person responsible for the builds.
     pub who: Option<String>,
     /// Comment.
     pub comment: Option<String>,
-    /// No status while waiting.
+    /// Print nothing while waiting.
     pub quiet: bool,
-    /// Warnings are as good as success.
+    /// Warnings count as success.
     pub warnings_ok: bool,
 }
 
-/// What to do with the master.
+/// The action of a try.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// Print the builders that can be tried.
+    /// Print the builders that accept try jobs.
     ListBuilders,
     /// Show the job.
     Show,
@@ -142,7 +142,7 @@ pub enum Action {
     Follow,
 }
 
-/// How the job gets to the master.
+/// How the job is sent to the master.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Way {
     /// A login at the master.
@@ -160,7 +160,7 @@ pub struct PbWay {
     pub port: u16,
     /// User.
     pub user: String,
-    /// Password; absent is to be asked for.
+    /// Password; absent: asked for on the terminal.
     pub password: Option<String>,
 }
 
@@ -171,14 +171,14 @@ pub struct SshWay {
     pub command: Vec<String>,
 }
 
-/// Where the diff is from.
+/// The origin of the diff.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Origin {
     /// A file, `-` for standard input.
     Diff(PathBuf),
     /// A working tree.
     Tree {
-        /// Version control system; absent is to be found out.
+        /// Version control system; absent: detected.
         vc: Option<String>,
         /// Top of the tree.
         topdir: Option<PathBuf>,
@@ -198,11 +198,11 @@ impl fmt::Debug for PbWay {
 }
 
 impl Given {
-    /// Completes what was given by the options file and Buildbot's defaults.
+    /// Completes the command line with the options file and Buildbot's defaults.
     ///
     /// # Errors
-    /// Something is missing, malformed, or does not go together; the text names the option and its
-    /// key.
+    /// An option is missing or malformed, or two options conflict. The message names the option and
+    /// its key in the options file.
     pub fn prepare(mut self, options: &OptionsFile) -> Result<Settings, Failed> {
         let options = Options(options);
         let action = self.action(&options)?;
@@ -248,15 +248,15 @@ impl Given {
         match (connect.as_str(), action) {
             ("pb", _) => self.pb(options).map(Way::Pb),
             ("ssh", Action::ListBuilders) => {
-                usage("--get-builder-names cannot ask through ssh; use --connect=pb")
+                usage("--get-builder-names does not work over ssh; use --connect=pb")
             }
             ("ssh", Action::Follow) => usage(
-                "--wait cannot follow builds through ssh (a job directory gives no answers); use --connect=pb, or \
+                "--wait does not work over ssh (a job directory gives no answers); use --connect=pb, or \
                  leave out --wait (try_wait in an options file)",
             ),
             ("ssh", Action::Show | Action::Send) => self.ssh(options).map(Way::Ssh),
             (other, _) => usage(&format!(
-                "--connect: '{other}' is not a way to reach the master; ssh and pb are"
+                "--connect: '{other}' is not supported; use ssh or pb"
             )),
         }
     }
@@ -287,7 +287,7 @@ impl Given {
         option("-p", options.filled(self.port.take(), &["try_port"])?);
         let host = options.required(self.host.take(), "host", &["try_host"])?;
         if host.starts_with('-') {
-            return usage(&format!("--host: '{host}' is not the name of a host"));
+            return usage(&format!("--host: '{host}' is not a host name"));
         }
         let program = options.filled(self.buildbotbin.take(), &["try_buildbotbin"])?;
         let keys = ["try_jobdir", "try_dir"];

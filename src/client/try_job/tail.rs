@@ -1,5 +1,5 @@
-//! The end of the log of the step that failed, where the master has it (PROTOCOL section 14; those
-//! of 0.9 and later do not).
+//! Gets the end of the log of a failed step from the master (PROTOCOL section 14). Masters since
+//! 0.9 do not offer logs.
 
 use std::collections::VecDeque;
 
@@ -9,8 +9,7 @@ use crate::model::Results;
 use crate::net::Peer;
 use crate::pb::{Luid, Value};
 
-/// The end of the log of the first step of `build` that failed. Nothing if the master does not
-/// tell.
+/// The end of the log of the first failed step of `build`, if the master offers it.
 pub(super) async fn tail_of(peer: &Peer, build: Luid) -> Option<Tail> {
     let steps = call(peer, build, "getSteps", Vec::new()).await.ok()?;
     let steps: Vec<Luid> = objects(&steps);
@@ -62,8 +61,8 @@ async fn tail_of_step(peer: &Peer, step: Luid) -> Option<Tail> {
     }
     let lines = match text.as_ref().and_then(Value::as_text) {
         Some(text) => last_lines(&text),
-        // It is larger than a string of the protocol may be.
-        None => vec!["(it cannot be sent; see the master's own pages)".to_owned()],
+        // The log is too large for a string of the protocol.
+        None => vec!["(too large to be sent; see the pages of the master)".to_owned()],
     };
     Some(Tail { what, lines }).filter(|tail| !tail.lines.is_empty())
 }
@@ -73,7 +72,7 @@ fn objects(list: &Value) -> Vec<Luid> {
     items.iter().filter_map(Value::as_theirs).collect()
 }
 
-/// The last lines of a log, fit for a terminal.
+/// The last lines of a log, safe for a terminal.
 fn last_lines(text: &str) -> Vec<String> {
     let mut last = VecDeque::with_capacity(TAIL_LINES);
     for line in text.lines() {
@@ -89,9 +88,9 @@ fn last_lines(text: &str) -> Vec<String> {
     shown.collect()
 }
 
-/// Lines of a log that are shown.
+/// Maximum number of lines that are shown.
 const TAIL_LINES: usize = 20;
-/// Characters of a line that are shown.
+/// Maximum number of characters of a line that are shown.
 const LINE_CHARS: usize = 500;
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ fn what_is_missing_or_malformed_is_named_with_its_key() {
             "",
             "--connect is missing, and no options file says try_connect",
         ),
-        ("-c telnet", "--connect: 'telnet' is not a way"),
+        ("-c telnet", "--connect: 'telnet' is not supported"),
         (
             "-c pb",
             "--master is missing, and no options file says try_master",
@@ -194,7 +194,7 @@ fn what_is_missing_or_malformed_is_named_with_its_key() {
         ),
         (
             "-c ssh --host=-oProxyCommand=x --jobdir j",
-            "is not the name of a host",
+            "is not a host name",
         ),
         (
             "-c ssh --host h --jobdir j --ssh '",
@@ -202,11 +202,11 @@ fn what_is_missing_or_malformed_is_named_with_its_key() {
         ),
         (
             "-c ssh --host h --jobdir j --wait",
-            "--wait cannot follow builds through ssh",
+            "--wait does not work over ssh",
         ),
         (
             "-c ssh --get-builder-names",
-            "--get-builder-names cannot ask through ssh",
+            "--get-builder-names does not work over ssh",
         ),
         (
             "-c ssh --host h --jobdir j --property x",

@@ -1,7 +1,7 @@
-//! Splits a command as a POSIX shell splits a plain one: blanks separate, quotes and backslashes
-//! protect.
+//! Splits a command into words as a POSIX shell does, with quotes and backslashes but without
+//! expansions.
 
-/// The words of `command`. Absent if there is none, or a quote is not closed.
+/// The words of `command`; absent if there are none or a quote is not closed.
 pub(super) fn split(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -1,4 +1,4 @@
-//! Bazaar and Breezy: the base is where the submit branch and this one parted; level 0.
+//! Bazaar and Breezy: the base is the common ancestor with the submit branch; level 0.
 
 use super::run::{MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};
@@ -19,19 +19,19 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         }
     };
     let answer = run.run(&diff(&base), MAX_PATCH_BYTES).await?;
-    // 1: something differs; 2: something that cannot be shown differs; 3: trouble.
+    // 1: differences; 2: differences that cannot be shown; 3: an error.
     if !matches!(answer.code, Some(0..=2)) {
         return Err(answer.failed("the base must be a revision of this branch"));
     }
     let mut notes: Vec<String> = left_out(
         binary_files(&answer.stdout).into_iter(),
-        "binary, which a difference of Bazaar cannot carry",
+        "binary, which a Bazaar diff cannot represent",
     )
     .into_iter()
     .collect();
     notes.extend(left_out(
         unseen_files(&answer.stdout).into_iter(),
-        "that it is empty, a link or executable, which a difference of Bazaar cannot carry",
+        "that it is empty, a link or executable, which a Bazaar diff cannot represent",
     ));
     let unknown = run
         .text(
@@ -41,7 +41,7 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         .await?;
     notes.extend(left_out(
         unknown.lines().map(str::to_owned),
-        "not versioned ('bzr add' takes them in)",
+        "not versioned; use 'bzr add'",
     ));
     Ok(Found {
         branch: query.branch.map(str::to_owned),

@@ -1,7 +1,7 @@
-//! CVS: the base is the time now; level 0. Not with branches: `cvs diff` cannot compare with a time
-//! on a branch.
+//! CVS: the base is the current time; level 0. Branches are not supported, because `cvs diff`
+//! cannot compare with a time on a branch.
 //!
-//! The clocks of this machine and of the repository must agree within seconds, as with Buildbot.
+//! The clocks of this machine and of the repository must agree within seconds, as for Buildbot.
 
 use chrono::{DateTime, Utc};
 
@@ -20,14 +20,14 @@ pub(super) async fn find(
 ) -> Result<Found, VcError> {
     if query.branch.is_some() {
         return Err(VcError::Option(
-            "--branch is not possible with CVS, which cannot compare with a time on a branch; leave it out, or give \
-             the difference with --diff and --baserev"
+            "--branch is not supported for CVS, which cannot compare with a time on a branch; omit it, or give \
+             a diff with --diff and --baserev"
                 .to_owned(),
         ));
     }
     let base = query.base_revision.map_or_else(|| time(now), str::to_owned);
     let answer = run.run(&diff(&base), MAX_PATCH_BYTES).await?;
-    // Exit code 1 stands for differences, and for most troubles too.
+    // Exit code 1 means differences, but most errors have it too.
     let nothing_said = answer.stdout.is_empty() && !answer.stderr.trim().is_empty();
     let is_done = match answer.code {
         Some(0) => true,
@@ -41,7 +41,7 @@ pub(super) async fn find(
     let mut changed = indexed_files(&answer.stdout);
     changed.retain(|name| !binary.contains(name));
     let empty = unseen(&changed, &shown_names(&answer.stdout));
-    // It says what an update would do, and does nothing.
+    // This shows what an update would do, without doing it.
     let update = run
         .run(&["-f", "-n", "-q", "update"], MAX_ANSWER_BYTES)
         .await?;
@@ -50,16 +50,13 @@ pub(super) async fn find(
     let notes = [
         left_out(
             binary.into_iter(),
-            "binary, which a difference of CVS cannot carry",
+            "binary, which a CVS diff cannot represent",
         ),
         left_out(
             empty.into_iter(),
-            "empty, which a difference of CVS cannot carry",
+            "empty, which a CVS diff cannot represent",
         ),
-        left_out(
-            unknown.map(str::to_owned),
-            "not versioned ('cvs add' takes them in)",
-        ),
+        left_out(unknown.map(str::to_owned), "not versioned; use 'cvs add'"),
     ];
     Ok(Found {
         branch: None,
@@ -110,7 +107,7 @@ mod tests {
         query.branch = Some("release");
         let error = find(&run, &query, now()).await.unwrap_err().to_string();
         assert!(
-            error.starts_with("--branch is not possible with CVS"),
+            error.starts_with("--branch is not supported for CVS"),
             "{error}"
         );
     }

@@ -1,5 +1,4 @@
-//! Darcs: the base is the context, that is the list of recorded patches down to the last tag; level
-//! 1.
+//! Darcs: the base is the context (the recorded patches since the last tag); level 1.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +12,8 @@ const NO_TREE: &str = "run it inside a Darcs repository, or name one with --topd
 pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found, VcError> {
     if query.base_revision.is_some() {
         return Err(VcError::Option(
-            "--baserev is not possible with Darcs, where the base is all that is recorded; give the difference to it \
-             with --diff too"
+            "--baserev is not supported for Darcs, whose base is the recorded patches; for another base, give a diff \
+             with --diff"
                 .to_owned(),
         ));
     }
@@ -26,7 +25,7 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
         .output(&["diff", "-u"], MAX_PATCH_BYTES, NO_TREE)
         .await?;
     let binary = binary_files(&patch);
-    // Exit code 1: nothing has changed.
+    // Exit code 1: no changes.
     let summary = run.run(&SUMMARY, MAX_ANSWER_BYTES).await?;
     let summary = String::from_utf8_lossy(&summary.stdout).into_owned();
     let shown: BTreeSet<String> = shown_names(&patch)
@@ -39,16 +38,13 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     let notes = [
         left_out(
             binary.into_iter(),
-            "binary, which a difference of Darcs cannot carry",
+            "binary, which a Darcs diff cannot represent",
         ),
         left_out(
             unseen(&changed, &shown).into_iter(),
-            "empty, which a difference of Darcs cannot carry",
+            "empty, which a Darcs diff cannot represent",
         ),
-        left_out(
-            unknown.into_iter(),
-            "not versioned ('darcs add' takes them in)",
-        ),
+        left_out(unknown.into_iter(), "not versioned; use 'darcs add'"),
     ];
     Ok(Found {
         branch: query.branch.map(str::to_owned),
@@ -74,7 +70,7 @@ mod tests {
         query.base_revision = Some("abc");
         let error = find(&run, &query).await.unwrap_err().to_string();
         assert!(
-            error.starts_with("--baserev is not possible with Darcs"),
+            error.starts_with("--baserev is not supported for Darcs"),
             "{error}"
         );
     }

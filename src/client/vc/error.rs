@@ -3,15 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why the source of a try job cannot be found. Each says what to do.
+/// Why the source of a try job cannot be found. Each message has a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum VcError {
     /// The program of the version control system is not installed.
     #[error(
-        "the program '{program}' is not in PATH: install it, or give the difference yourself with --diff and --baserev"
+        "the program '{program}' is not in PATH; install it, or give a diff with --diff and --baserev"
     )]
     NoProgram {
-        /// Its name.
+        /// The name of the program.
         program: &'static str,
     },
     /// A command cannot be run.
@@ -19,9 +19,9 @@ pub enum VcError {
     NotRun {
         /// The command as a person would type it.
         command: String,
-        /// Where it was to run.
+        /// The directory of the command.
         top: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// A command fails.
@@ -29,30 +29,30 @@ pub enum VcError {
     CommandFailed {
         /// The command as a person would type it.
         command: String,
-        /// Where it ran.
+        /// The directory of the command.
         top: PathBuf,
         /// How it ended.
         how: String,
-        /// What it wrote to standard error, ready to follow `how`.
+        /// The standard error of the command, in a form that continues `how`.
         said: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
-    /// A command says something that is not understood.
-    #[error("'{command}' says {said:?}, and {expected} is expected; {remedy}")]
+    /// A command has an unexpected output.
+    #[error("'{command}' prints {said:?} instead of {expected}; {remedy}")]
     Surprising {
         /// The command as a person would type it.
         command: String,
         /// The beginning of its output.
         said: String,
-        /// What should have been there.
+        /// The expected output.
         expected: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
-    /// A command writes too much.
+    /// The output of a command is too large.
     #[error(
-        "'{command}' writes more than {limit} bytes; commit what is not to be tried, or give a smaller difference with \
+        "'{command}' writes more than {limit} bytes; commit changes that are not part of the try, or give a smaller diff with \
          --diff and --baserev"
     )]
     TooLong {
@@ -61,19 +61,19 @@ pub enum VcError {
         /// The limit.
         limit: usize,
     },
-    /// An option is not possible; the text says which, and what to do.
+    /// An option is not supported; the message names the option and the remedy.
     #[error("{0}")]
     Option(String),
     /// The file that marks the top of the tree is not found.
     #[error(
-        "no file '{topfile}' in {} or the directories above it; --topfile names a file at the top of the tree, \
+        "no file '{topfile}' in {} or its parent directories; --topfile names a file at the top of the tree, \
          --topdir the top itself",
         from.display()
     )]
     NoTopFile {
         /// The file.
         topfile: String,
-        /// Where the search began.
+        /// The directory in which the search started.
         from: PathBuf,
     },
 }

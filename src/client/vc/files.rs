@@ -1,10 +1,10 @@
-//! What the files of a tree are, where a difference does not tell.
+//! Finds the kinds of files that a plain diff does not show.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// The names of new files whose kind a plain difference does not tell: links and executable files.
+/// The names of new files whose kind a plain diff does not show: links and executable files.
 pub(super) fn special(top: &Path, added: &[String]) -> Vec<String> {
     let is_special = |name: &&String| {
         fs::symlink_metadata(top.join(name)).is_ok_and(|found| {
@@ -14,7 +14,7 @@ pub(super) fn special(top: &Path, added: &[String]) -> Vec<String> {
     added.iter().filter(is_special).cloned().collect()
 }
 
-/// Whether a name is of a directory.
+/// Whether a name is the name of a directory.
 pub(super) fn is_directory(top: &Path, name: &str) -> bool {
     fs::symlink_metadata(top.join(name)).is_ok_and(|found| found.is_dir())
 }

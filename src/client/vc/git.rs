@@ -1,8 +1,9 @@
 //! Git: the base is what the branch tracks, else what is checked out; level 1.
 //!
-//! The patch has binary files in the form that `git apply` takes, and no renames, which old `patch`
-//! programs do not know. Without a given branch the branch is the tracked one as its remote calls
-//! it. (Buildbot sends the local name, which the master's repository need not have.)
+//! The patch has binary files in the format of `git apply`, and no renames, because old `patch`
+//! programs do not support them. Without `--branch`, the branch is the tracked branch under its
+//! name on the remote. (Buildbot sends the local name, which may not exist in the master's
+//! repository.)
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};
@@ -11,13 +12,13 @@ use crate::vc::git::{
     is_whole_hash, parse_branch, parse_distance, parse_status, resolve, without_remote,
 };
 
-/// What the difference is relative to.
+/// The base of the diff.
 struct Base {
     branch: Option<String>,
     revision: String,
 }
 
-/// What to do when git itself refuses.
+/// The remedy when git itself fails.
 const NO_TREE: &str = "run it inside a git work tree, or name one with --topdir";
 
 pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found, VcError> {
@@ -59,7 +60,7 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     let names = untracked.split(|byte| *byte == 0);
     notes.extend(left_out(
         names.map(|name| String::from_utf8_lossy(name).into_owned()),
-        "not tracked ('git add' takes them in)",
+        "not tracked; use 'git add'",
     ));
     notes.extend(unseen(run).await?);
     Ok(Found {
@@ -70,14 +71,14 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     })
 }
 
-/// Notes on what the difference does not show, or shows as people may not expect it.
+/// Notes on changes that the diff does not show, or shows in an unexpected way.
 async fn unseen(run: &Runner) -> Result<Vec<String>, VcError> {
     let output = run.output(&STATUS, MAX_ANSWER_BYTES, NO_TREE).await?;
     let status = parse_status(&output);
     let mut notes = Vec::new();
     if let Some(first) = status.unmerged.first() {
         notes.push(format!(
-            "{} files have conflicts, such as '{first}', and go into the patch as they are",
+            "{} files have conflicts, such as '{first}'; the patch includes them as they are",
             status.unmerged.len()
         ));
     }
@@ -93,18 +94,18 @@ async fn unseen(run: &Runner) -> Result<Vec<String>, VcError> {
         hidden_files(&listed)
             .into_iter()
             .filter(|name| run.top().join(name).exists()),
-        "git is told not to look at changes of it ('git update-index --no-assume-unchanged' or \
-         '--no-skip-worktree' ends that)",
+        "git ignores their changes (use 'git update-index --no-assume-unchanged' or \
+         '--no-skip-worktree')",
     ));
     Ok(notes)
 }
 
-/// The base when nothing is given.
+/// The base without `--branch` and `--baserev`.
 async fn checked_out(run: &Runner, notes: &mut Vec<String>) -> Result<Base, VcError> {
     let Some(branch) = current_branch(run).await? else {
         let revision = commit(run, "HEAD", "the checked-out commit").await?;
         notes.push(format!(
-            "no branch is checked out, so the base is the commit {revision}; the master must be able to get it \
+            "no branch is checked out, so the base is commit {revision}; the master must be able to fetch it \
              (--branch names another base)"
         ));
         return Ok(Base {
@@ -114,7 +115,7 @@ async fn checked_out(run: &Runner, notes: &mut Vec<String>) -> Result<Base, VcEr
     };
     let Some(upstream) = tracked(run, &branch).await? else {
         notes.push(format!(
-            "branch '{branch}' tracks no other, so the base is its last commit; the master must be able to get it \
+            "branch '{branch}' tracks no other branch, so the base is its last commit; the master must be able to fetch it \
              (--branch names another base)"
         ));
         return Ok(Base {
@@ -124,13 +125,13 @@ async fn checked_out(run: &Runner, notes: &mut Vec<String>) -> Result<Base, VcEr
     };
     if upstream.branch != branch {
         notes.push(format!(
-            "branch '{branch}' tracks '{}', which is tried",
+            "branch '{branch}' tracks '{}', which is the base",
             upstream.branch
         ));
     }
     let of_branch = format!("{branch}@{{upstream}}^{{commit}}");
     let remedy = format!(
-        "branch '{branch}' tracks '{}' of '{}', which is not known here: 'git fetch {}' gets it, or --branch names \
+        "branch '{branch}' tracks '{}' of '{}', which is not in this repository; run 'git fetch {}', or name \
          another base",
         upstream.branch, upstream.remote, upstream.remote
     );
@@ -142,7 +143,7 @@ async fn checked_out(run: &Runner, notes: &mut Vec<String>) -> Result<Base, VcEr
     })
 }
 
-/// The branch that is checked out, if there is one.
+/// The checked-out branch, if there is one.
 async fn current_branch(run: &Runner) -> Result<Option<String>, VcError> {
     let answer = run.run(&CURRENT_BRANCH, MAX_ANSWER_BYTES).await?;
     match answer.code {
@@ -160,7 +161,7 @@ async fn current_branch(run: &Runner) -> Result<Option<String>, VcError> {
     }
 }
 
-/// What a branch tracks.
+/// The branch that a local branch tracks.
 struct Tracked {
     remote: String,
     branch: String,
@@ -173,7 +174,7 @@ async fn tracked(run: &Runner, branch: &str) -> Result<Option<Tracked>, VcError>
         let answer = run
             .run(&["config", "--get", &key], MAX_ANSWER_BYTES)
             .await?;
-        // Exit code 1: there is no such key; 2: it is there twice, and the last counts.
+        // Exit code 1: the key is missing; 2: the key exists twice, and the last value counts.
         if !matches!(answer.code, Some(0 | 2)) {
             return Ok(None);
         }
@@ -191,12 +192,11 @@ async fn tracked(run: &Runner, branch: &str) -> Result<Option<Tracked>, VcError>
     }))
 }
 
-/// The commit that `name` is, which was given as `what`.
+/// The commit id of `name`, which was given as `what`.
 async fn commit(run: &Runner, name: &str, what: &str) -> Result<String, VcError> {
     let peeled = format!("{name}^{{commit}}");
     let args = resolve(&peeled);
-    let remedy =
-        format!("{what} must be a commit that this repository has; 'git fetch' may get it");
+    let remedy = format!("{what} must be a commit of this repository; 'git fetch' may get it");
     let id = run.text(&args, &remedy).await?;
     checked_id(run, &args, id, &remedy)
 }
@@ -209,7 +209,7 @@ fn checked_id(run: &Runner, args: &[&str], id: String, remedy: &str) -> Result<S
     }
 }
 
-/// Notes on commits that only the base has, or only the tree.
+/// Notes on commits that only the base or only the tree has.
 fn distance_notes(distance: Distance) -> Vec<String> {
     let Distance { behind, ahead } = distance;
     let plural = |count| if count == 1 { "" } else { "s" };
@@ -222,7 +222,7 @@ fn distance_notes(distance: Distance) -> Vec<String> {
     }
     if behind > 0 {
         notes.push(format!(
-            "the patch takes back {behind} commit{} of the base that this tree does not have yet; merge or rebase to \
+            "the patch reverts {behind} commit{} of the base that this tree does not have yet; merge or rebase to \
              try them together",
             plural(behind)
         ));
@@ -244,6 +244,6 @@ mod tests {
         );
         let both = notes(2, 3);
         assert_eq!(both.len(), 2);
-        assert!(both[1].starts_with("the patch takes back 2 commits of the base"));
+        assert!(both[1].starts_with("the patch reverts 2 commits of the base"));
     }
 }

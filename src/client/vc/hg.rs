@@ -1,8 +1,9 @@
-//! Mercurial: the base is the newest ancestor that the repository to push to has, else the first
+//! Mercurial: the base is the newest ancestor in the repository to push to, otherwise the first
 //! parent; level 1.
 //!
-//! The patch is in the plain form, which every `patch` program reads; only if there are changes
-//! that it cannot carry, in the form of git: binary and empty files, executable bits and links.
+//! The patch has the plain format, which every `patch` program reads. If there are changes that the
+//! plain format cannot represent (binary and empty files, executable bits and links), it has the
+//! format of git.
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};
@@ -52,20 +53,20 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     let names = unknown.split(|byte| *byte == 0);
     notes.extend(left_out(
         names.map(|name| String::from_utf8_lossy(name).into_owned()),
-        "not tracked ('hg add' takes them in)",
+        "not tracked; use 'hg add'",
     ));
     let missing = ["status", "--deleted", "--no-status", "--print0"];
     let missing = run.output(&missing, MAX_ANSWER_BYTES, NO_TREE).await?;
     let names = missing.split(|byte| *byte == 0);
     notes.extend(left_out(
         names.map(|name| String::from_utf8_lossy(name).into_owned()),
-        "missing, but not removed with 'hg remove': on the slave they will be there",
+        "missing, but not removed with 'hg remove'; they will exist on the slave",
     ));
     let unresolved = run.run(&["resolve", "--list"], MAX_ANSWER_BYTES).await?;
     let unresolved = unresolved_files(&unresolved.stdout);
     notes.extend(unresolved.first().map(|first| {
         format!(
-            "{} files have conflicts, such as '{first}', and go into the patch as they are",
+            "{} files have conflicts, such as '{first}'; the patch includes them as they are",
             unresolved.len()
         )
     }));
@@ -83,8 +84,7 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     })
 }
 
-/// The files that differ from what is checked out, those in subrepositories as well if these are
-/// `included`.
+/// The changed files, with those in subrepositories if these are `included`.
 async fn subrepository_changes(run: &Runner, included: bool) -> Result<Vec<String>, VcError> {
     let mut args = vec!["status", "-mard", "--no-status", "--print0"];
     if included {
@@ -107,13 +107,11 @@ async fn published(
     let answer = run.run(&asked, MAX_ANSWER_BYTES).await?;
     match (answer.code, repository) {
         (Some(0), _) => {
-            let remedy = "the other repository has no commit of this one; push one first";
+            let remedy = "the other repository has no commit of this repository; push one first";
             parse_node(&answer.stdout)
                 .ok_or_else(|| run.surprising(&asked, &answer.stdout, "a commit", remedy))
         }
-        (_, Some(_)) => {
-            Err(answer.failed("--repository must name a repository that can be reached"))
-        }
+        (_, Some(_)) => Err(answer.failed("--repository must name a reachable repository")),
         (_, None) => {
             let why = answer
                 .stderr
@@ -121,11 +119,11 @@ async fn published(
                 .next()
                 .unwrap_or("it fails")
                 .to_owned();
-            // A failure which is not about the other repository shows here again.
+            // A failure unrelated to the other repository occurs here again.
             let base = node(run, &log("p1()"), NO_TREE).await?;
             notes.push(format!(
-                "what was pushed cannot be found ({why}), so the base is the parent of the working directory; the \
-                 master must be able to get it (--repository names where commits are pushed to)"
+                "the pushed commits are unknown ({why}), so the base is the parent of the working directory; the \
+                 master must be able to fetch it (--repository names the repository to push to)"
             ));
             Ok(base)
         }

@@ -1,10 +1,9 @@
-//! The source of a try job: base revision and difference of a tree, as `buildbot try` finds them
-//! (CLI-03).
+//! Finds the source of a try job: the base revision and the diff of a working tree (CLI-03).
 //!
-//! One file for each version control system: which commands of [`crate::vc`] it runs, and what a
-//! person should know of the answers. `run` runs them. Invariants: nothing in the tree is changed;
-//! applying the patch at its level to a checkout of the base revision gives the tree's versioned
-//! files; what a person should know and the patch does not tell is a note.
+//! Each version control system has one file, with the commands of [`crate::vc`] that it runs and
+//! the notes for the user. `run` runs the commands. Invariants: nothing in the tree is changed.
+//! Applying the patch at its level to a checkout of the base revision gives the versioned files of
+//! the tree. A note tells the user about everything that the patch does not show.
 
 mod bzr;
 mod cvs;
@@ -29,20 +28,20 @@ use run::Runner;
 
 pub use error::VcError;
 
-/// Where and how to look for the source of a try job.
+/// The settings of the search for the source of a try job.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceQuery<'a> {
     /// The version control system.
     pub vc: Vc,
-    /// The directory to start from: where the command is run.
+    /// The directory in which the search starts.
     pub tree: &'a Path,
     /// The branch to compare with, if given.
     pub branch: Option<&'a str>,
-    /// The repository to compare with, if given (Mercurial only; the others know theirs).
+    /// The repository to compare with, if given (Mercurial only).
     pub repository: Option<&'a str>,
-    /// The base revision, if it is not to be searched for.
+    /// The base revision, if given.
     pub base_revision: Option<&'a str>,
-    /// The patch level, if it is not that of the version control system.
+    /// The patch level, if it is not the default of the version control system.
     pub patch_level: Option<u32>,
     /// The top of the tree, instead of `tree`. A leading `~` is the home directory.
     pub topdir: Option<&'a Path>,
@@ -51,36 +50,35 @@ pub struct SourceQuery<'a> {
     pub topfile: Option<&'a str>,
 }
 
-/// What is to be tried.
+/// The source of a try job.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Source {
-    /// Its branch; absent: the default one.
+    /// The branch; absent: the default branch.
     pub branch: Option<String>,
-    /// What the patch is relative to; absent: the newest.
+    /// The base revision of the patch; absent: the latest.
     pub base_revision: Option<String>,
-    /// How many directories `patch -p` takes off the names.
+    /// The patch level (`patch -p`).
     pub patch_level: u32,
-    /// The difference; empty if there is none.
+    /// The diff; empty if there is no change.
     pub patch: Vec<u8>,
     /// The top of the tree, which Buildbot sends as the repository if none is given.
     pub top: PathBuf,
-    /// What a person should know, in sentences: local commits that are included, files that are
-    /// left out.
+    /// Notes for the user, in sentences, for example on included local commits or omitted files.
     pub notes: Vec<String>,
 }
 
-/// What keeps the tree at `directory`, by what lies there and in the directories above; the nearest
-/// wins. (Ours: Buildbot wants to be told.)
+/// Detects the version control system of `directory` by the files there and in its parents; the
+/// nearest wins. (Our addition: Buildbot requires `--vc`.)
 #[must_use]
 pub fn detect(directory: &Path) -> Option<Vc> {
     top::detect(directory)
 }
 
-/// Finds base revision and difference of a tree.
+/// Finds the base revision and the diff of a tree.
 ///
 /// # Errors
-/// A program is missing or fails, says something that is not understood or too much, or the options
-/// do not fit.
+/// A program is missing or fails, its output is too large or not understood, or an option is
+/// invalid.
 pub async fn find_source(query: &SourceQuery<'_>) -> Result<Source, VcError> {
     for (option, value) in [
         ("--branch", query.branch),
@@ -90,7 +88,7 @@ pub async fn find_source(query: &SourceQuery<'_>) -> Result<Source, VcError> {
         if value.is_some_and(|value| value.starts_with('-') || value.is_empty()) {
             let value = value.unwrap_or_default();
             return Err(VcError::Option(format!(
-                "{option}: '{value}' is not possible; it must not be empty or begin with '-'"
+                "{option}: '{value}' is invalid; it must not be empty or begin with '-'"
             )));
         }
     }
@@ -131,7 +129,7 @@ pub async fn find_source(query: &SourceQuery<'_>) -> Result<Source, VcError> {
     })
 }
 
-/// What one version control system says.
+/// The base and the diff of one version control system.
 #[derive(Debug)]
 struct Found {
     branch: Option<String>,
@@ -140,8 +138,8 @@ struct Found {
     notes: Vec<String>,
 }
 
-/// The note that files are not in the patch, unless there are none; `why` ends a sentence about
-/// them. What lies in `.buildbot` is of this program, and nobody misses it.
+/// The note about files that are not in the patch, if there are any; `why` is the reason. Files in
+/// `.buildbot` belong to this program and are ignored.
 fn left_out(names: impl Iterator<Item = String>, why: &str) -> Option<String> {
     let is_own = |name: &str| name == ".buildbot" || name.starts_with(".buildbot/");
     let names: Vec<String> = names

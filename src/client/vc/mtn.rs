@@ -30,15 +30,15 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     let notes = [
         left_out(
             binary.into_iter(),
-            "binary, which a difference of Monotone cannot carry",
+            "binary, which a Monotone diff cannot represent",
         ),
         left_out(
             unseen(&changed, &shown_names(&patch)).into_iter(),
-            "empty, which a difference of Monotone cannot carry",
+            "empty, which a Monotone diff cannot represent",
         ),
         left_out(
             listed_files(&patch, &["set", "clear"]).into_iter(),
-            "changes of attributes, which a difference of Monotone cannot carry",
+            "changes of attributes, which a Monotone diff cannot represent",
         ),
     ];
     Ok(Found {
@@ -87,7 +87,7 @@ mod tests {
         let (_directory, run) = stand_in("mtn", "automate*) echo;;");
         let error = find(&run, &query(Vc::Mtn)).await.unwrap_err().to_string();
         assert!(
-            error.contains("a revision of 40 hexadecimal digits is expected"),
+            error.contains("instead of a revision of 40 hexadecimal digits"),
             "{error}"
         );
     }

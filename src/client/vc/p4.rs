@@ -1,9 +1,9 @@
 //! Perforce: the base is the last change of the files at and below the directory; level 0. The
 //! branch must be given.
 //!
-//! Perforce names files by their place in the depot; the patch names them by what follows
-//! `//depot/BRANCH/`. A branch that begins with `//` is such a place as a whole, for depots of
-//! other names (ours).
+//! Perforce names files by their depot paths; the patch names them by the part after
+//! `//depot/BRANCH/`. A branch that begins with `//` is a complete depot path, for depots with
+//! other names (our addition).
 
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
 use super::{Found, SourceQuery, VcError, left_out};
@@ -15,7 +15,7 @@ const NO_TREE: &str =
 pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found, VcError> {
     let Some(branch) = query.branch else {
         return Err(VcError::Option(
-            "Perforce needs --branch: what lies between //depot/ and the names of files, or a whole place that begins \
+            "Perforce needs --branch: the part between //depot/ and the names of files, or a complete depot path that begins \
              with //"
                 .to_owned(),
         ));
@@ -36,7 +36,7 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     let rewritten = rewrite(&difference, &place(branch));
     if rewritten.patch.is_empty() && !rewritten.elsewhere.is_empty() {
         return Err(VcError::Option(format!(
-            "none of the opened files lies in {}, and '{}' does not; --branch must name where they are",
+            "no opened file is in {} (for example, '{}' is not); --branch must name their depot path",
             place(branch),
             rewritten.elsewhere.first().map_or("", String::as_str)
         )));
@@ -48,12 +48,12 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     ));
     notes.extend(left_out(
         rewritten.binary.into_iter(),
-        "binary, which a difference of Perforce cannot carry",
+        "binary, which a Perforce diff cannot represent",
     ));
     let opened = run.run(&["opened"], MAX_ANSWER_BYTES).await?;
     notes.extend(left_out(
         not_edited(&String::from_utf8_lossy(&opened.stdout)).into_iter(),
-        "opened to add or delete them, which 'p4 diff' does not show",
+        "opened for add or delete, which 'p4 diff' does not show",
     ));
     Ok(Found {
         branch: Some(branch.to_owned()),
@@ -95,7 +95,7 @@ mod tests {
         query.branch = Some("elsewhere");
         let error = find(&run, &query).await.unwrap_err().to_string();
         assert!(
-            error.starts_with("none of the opened files lies in //depot/elsewhere/"),
+            error.starts_with("no opened file is in //depot/elsewhere/"),
             "{error}"
         );
         query.branch = None;

@@ -1,7 +1,7 @@
 //! Runs the programs of version control systems.
 //!
-//! Their messages are read, so they are asked for in English; names of files stay in the encoding
-//! of the user's locale, since with `LC_ALL=C` Subversion refuses names beyond ASCII.
+//! Messages are requested in English, because this program reads them. File names keep the encoding
+//! of the user's locale, since Subversion rejects non-ASCII names with `LC_ALL=C`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -11,27 +11,27 @@ use std::path::{Path, PathBuf};
 use super::VcError;
 use crate::process::{self, Beginning, Environment, Group, How, Limits, Output, Program, Whole};
 
-/// Most bytes of a patch.
+/// Maximum size of a patch in bytes.
 pub(super) const MAX_PATCH_BYTES: usize = 64 << 20;
-/// Most bytes that any other question is answered with. (A Darcs context may be long.)
+/// Maximum size in bytes of any other output. (A Darcs context may be long.)
 pub(super) const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// Most bytes of standard error that are kept; the rest is read and dropped.
+/// Maximum number of bytes kept of standard error; the rest is read and dropped.
 const MAX_STDERR_BYTES: usize = 16 << 10;
-/// Most characters of an output in a message.
+/// Maximum number of characters of an output in a message.
 const MAX_SHOWN_CHARS: usize = 400;
 
 /// Runs one program in one directory.
 #[derive(Debug)]
 pub(super) struct Runner {
-    /// Where.
+    /// The directory.
     top: PathBuf,
-    /// Its name in messages.
+    /// The name of the program in messages.
     name: &'static str,
-    /// The files that may be it; the first that is there is used.
+    /// Names of the program; the first existing one is used.
     programs: Vec<OsString>,
 }
 
-/// What a command that has ended left.
+/// The output of a command that has ended.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// The command as a person would type it.
@@ -46,7 +46,7 @@ pub(super) struct Answer {
 }
 
 impl Runner {
-    /// Runs the first of `names` that is there.
+    /// Runs the first existing program of `names`.
     pub(super) fn new(top: &Path, names: &[&'static str]) -> Self {
         Self {
             top: top.to_owned(),
@@ -55,12 +55,12 @@ impl Runner {
         }
     }
 
-    /// Where it runs.
+    /// The directory in which the program runs.
     pub(super) fn top(&self) -> &Path {
         &self.top
     }
 
-    /// Runs it to its end, however it ends.
+    /// Runs the program until it ends, with any exit code.
     ///
     /// # Errors
     /// The program is missing or writes more than `limit` bytes.
@@ -76,7 +76,7 @@ impl Runner {
             top: self.top.clone(),
             source,
         };
-        // Otherwise a missing directory looks like a missing program.
+        // Without this check, a missing directory looks like a missing program.
         if !self.top.is_dir() {
             return Err(not_run(io::ErrorKind::NotADirectory.into()));
         }
@@ -85,7 +85,7 @@ impl Runner {
             let program = Program {
                 directory: Some(self.top.clone()),
                 environment: Some(environment(env::vars_os())),
-                // It may ask for a password on the terminal.
+                // The program may ask for a password on the terminal.
                 group: Group::Shared,
                 ..Program::new(words)
             };
@@ -114,10 +114,11 @@ impl Runner {
         Err(VcError::NoProgram { program: self.name })
     }
 
-    /// Runs it, and gives its standard output if it ends well.
+    /// Runs the program, and returns its standard output if the exit code is 0.
     ///
     /// # Errors
-    /// It is missing, writes more than `limit` bytes or fails; `remedy` says what to do then.
+    /// The program is missing, writes more than `limit` bytes, or fails; `remedy` tells what
+    /// to do.
     pub(super) async fn output<A: AsRef<str>>(
         &self,
         args: &[A],
@@ -132,10 +133,10 @@ impl Runner {
         }
     }
 
-    /// Like [`Self::output`], for short answers: a text without the blanks around it.
+    /// Like [`Self::output`], for short outputs: a string without the blanks around it.
     ///
     /// # Errors
-    /// As for [`Self::output`], or the text is not UTF-8.
+    /// As for [`Self::output`], or the output is not UTF-8.
     pub(super) async fn text<A: AsRef<str>>(
         &self,
         args: &[A],
@@ -148,7 +149,7 @@ impl Runner {
         }
     }
 
-    /// The error for an output that is not understood.
+    /// The error for an unexpected output.
     pub(super) fn surprising<A: AsRef<str>>(
         &self,
         args: &[A],
@@ -167,7 +168,7 @@ impl Runner {
 }
 
 impl Answer {
-    /// The error that it failed; `remedy` says what to do.
+    /// The error for a failed command; `remedy` tells the user what to do.
     pub(super) fn failed(self, remedy: &str) -> VcError {
         let said = match self.stderr.trim() {
             "" => String::new(),
@@ -215,7 +216,7 @@ fn environment(own: impl Iterator<Item = (OsString, OsString)>) -> Environment {
     environment
 }
 
-/// The encoding of file names: the user's, or UTF-8 if the user's locale has none beyond ASCII.
+/// The locale for file names: the user's, or `C.UTF-8` if the user's locale is plain ASCII.
 fn character_type(locale: Option<&str>) -> String {
     match locale {
         None | Some("C" | "POSIX") => "C.UTF-8".to_owned(),
@@ -307,7 +308,7 @@ pub(super) mod tests {
         let missing = Runner::new(Path::new("/"), &["no-such-program", "nor-this"]);
         let error = missing.run(&["x"], 1).await.unwrap_err().to_string();
         assert!(
-            error.starts_with("the program 'no-such-program' is not in PATH: install it"),
+            error.starts_with("the program 'no-such-program' is not in PATH; install it"),
             "{error}"
         );
         let nowhere = Runner::new(Path::new("/no/such/place"), &["cat"]);

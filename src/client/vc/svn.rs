@@ -1,7 +1,7 @@
 //! Subversion: the base is the newest revision of the repository; level 0.
 //!
-//! The difference is from that revision, not from the ones that files were checked out at, so that
-//! one number describes the tree also when its files are from several.
+//! The diff is relative to this revision, not to the revisions of the files, so that one number
+//! describes a tree whose files have different revisions.
 
 use super::files::{is_directory, special};
 use super::run::{MAX_ANSWER_BYTES, MAX_PATCH_BYTES, Runner};
@@ -38,15 +38,15 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     changed.retain(|name| !binary.contains(name) && !is_directory(run.top(), name));
     notes.extend(left_out(
         unseen(&changed, &shown_names(&patch)).into_iter(),
-        "empty, which a difference of Subversion cannot carry",
+        "empty, which a Subversion diff cannot represent",
     ));
     notes.extend(left_out(
         special(run.top(), &status.added).into_iter(),
-        "that it is a link or executable, which a difference of Subversion cannot carry",
+        "that it is a link or executable, which a Subversion diff cannot represent",
     ));
     notes.extend(left_out(
         binary.into_iter(),
-        "binary, which a difference of Subversion cannot carry",
+        "binary, which a Subversion diff cannot represent",
     ));
     Ok(Found {
         branch: query.branch.map(str::to_owned),
@@ -56,22 +56,18 @@ pub(super) async fn find(run: &Runner, query: &SourceQuery<'_>) -> Result<Found,
     })
 }
 
-/// Notes on what a difference to the repository does not carry, or shows as people may not expect
-/// it.
+/// Notes on changes that a diff to the repository does not show, or shows in an unexpected way.
 fn local_notes(status: &Status) -> Vec<String> {
     let mut notes = Vec::new();
     for (names, why) in [
-        (
-            &status.unversioned,
-            "not versioned ('svn add' takes them in)",
-        ),
+        (&status.unversioned, "not versioned; use 'svn add'"),
         (
             &status.missing,
-            "missing, but not removed with 'svn delete': on the slave they will be there",
+            "missing, but not removed with 'svn delete'; they will exist on the slave",
         ),
         (
             &status.properties,
-            "changes of properties, which a patch cannot carry",
+            "changes of properties, which a patch cannot represent",
         ),
         (
             &status.external,
@@ -82,13 +78,13 @@ fn local_notes(status: &Status) -> Vec<String> {
     }
     if let Some(first) = status.conflicts.first() {
         notes.push(format!(
-            "{} files have conflicts, such as '{first}', and go into the patch as they are",
+            "{} files have conflicts, such as '{first}'; the patch includes them as they are",
             status.conflicts.len()
         ));
     }
     if let Some(first) = status.outdated.first() {
         notes.push(format!(
-            "{} files are out of date, such as '{first}'; the patch takes back what is newer in the repository ('svn \
+            "{} files are out of date, such as '{first}'; the patch reverts newer changes of the repository ('svn \
              update' avoids that)",
             status.outdated.len()
         ));

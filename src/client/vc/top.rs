@@ -1,4 +1,4 @@
-//! The top of a tree, and what keeps it.
+//! Finds the top of a working tree, and its version control system.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use super::{SourceQuery, VcError};
 use crate::vc::{SYSTEMS, System, Vc};
 
-/// Directories that are looked into upwards for the file at the top, as in Buildbot.
+/// Maximum number of parent directories that are searched for the top file, as in Buildbot.
 const MAX_LEVELS: usize = 20;
 
-/// The directory in which the commands are to run.
+/// The directory in which the commands run.
 ///
 /// # Errors
-/// It must be told, or is not where it was said to be.
+/// The directory must be given, or does not exist.
 pub(super) fn find(query: &SourceQuery<'_>) -> Result<PathBuf, VcError> {
     let tree = absolute(query.tree);
     if let Some(topdir) = query.topdir {
@@ -23,7 +23,7 @@ pub(super) fn find(query: &SourceQuery<'_>) -> Result<PathBuf, VcError> {
     }
     let Some(topfile) = query.topfile else {
         return Err(VcError::Option(format!(
-            "{} does not know the top of its tree: name it with --topdir, or a file that lies there with --topfile",
+            "{} cannot find the top of the working tree; name it with --topdir, or a file in it with --topfile",
             query.vc
         )));
     };
@@ -35,13 +35,13 @@ pub(super) fn find(query: &SourceQuery<'_>) -> Result<PathBuf, VcError> {
     })
 }
 
-/// A path whose directories above are known.
+/// An absolute form of a path.
 fn absolute(path: &Path) -> PathBuf {
-    // It fails if there is no current directory; then nothing above it is found either.
+    // This fails without a current directory. Then its parents are not found either.
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// A path with the home directory for a leading `~`.
+/// A path with a leading `~` replaced by the home directory.
 fn expand_home(path: &Path, home: Option<PathBuf>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) => home.join(rest),
@@ -95,7 +95,7 @@ mod tests {
         asked.tree = &inner;
         let error = find(&asked).unwrap_err().to_string();
         assert!(
-            error.starts_with("svn does not know the top of its tree"),
+            error.starts_with("svn cannot find the top of the working tree"),
             "{error}"
         );
         asked.topfile = Some("README");

@@ -112,7 +112,7 @@ pub enum ProtocolError {
     #[error("too many exported objects")]
     Exports,
     /// Too many unread rejections.
-    #[error("too many refused messages")]
+    #[error("too many rejected messages")]
     Refusals,
 }
 

@@ -1,6 +1,6 @@
-//! When builds and steps will be over, as those who follow them are told (section 19).
+//! Sends try clients the estimated time until a build or step ends (section 19).
 //!
-//! What is overdue has a time below zero, as with real masters: clients show it in their own ways.
+//! An overdue build has a negative time, as under Buildbot: each client shows it in its own way.
 
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::pb::{Luid, Value};
 use crate::view::Left;
 
 impl Client {
-    /// When the next observer wants to hear when its build will be over.
+    /// The time of the next estimate that an observer has asked for.
     pub(super) fn next_eta(&self) -> Option<Instant> {
         let watchers = self.watched_builds.values().flatten();
         watchers
@@ -51,18 +51,18 @@ impl Client {
         self.send(observer, "buildETAUpdate", args);
     }
 
-    /// How many seconds the build will probably take from now on; absent if that is unknown.
+    /// Estimated remaining time of the build in seconds; absent if unknown.
     pub(super) async fn eta(&mut self, key: BuildKey) -> Option<f64> {
         Some(self.left(key).await?.build?.0)
     }
 
-    /// How many seconds the step will probably take from now on; absent if that is unknown.
+    /// Estimated remaining time of the step in seconds; absent if unknown.
     pub(super) async fn step_eta(&mut self, key: BuildKey, index: usize) -> Option<f64> {
         let left = self.left(key).await?;
         Some((*left.steps.get(index)?)?.0)
     }
 
-    /// What remains of a build that runs, and of its steps.
+    /// Estimates for a running build and its steps.
     async fn left(&self, key: BuildKey) -> Option<Left> {
         let followed = self.tracked.build(key).filter(|build| !build.is_over)?;
         let build = followed.build.as_ref()?;
@@ -74,8 +74,7 @@ impl Client {
         }))
     }
 
-    /// What is known of the output of a step and what is expected: name, bytes so far, bytes in the
-    /// end.
+    /// Actual and expected output of a step: name, bytes so far, expected bytes at the end.
     pub(super) async fn step_expectations(&self, key: BuildKey, index: usize) -> Value {
         let build = self.tracked.build(key).and_then(|b| b.build.as_ref());
         let Some(build) = build else {
@@ -92,7 +91,7 @@ impl Client {
             let so_far = logs.find(|known| known.name == *log);
             let so_far = so_far.and_then(|log| found.get(&log.path));
             let so_far = so_far.and_then(|&bytes| i64::try_from(bytes).ok());
-            // What real masters call the output of the command.
+            // Buildbot's name for the output of the command.
             let metric = if log == "stdio" { "output" } else { log };
             Value::Tuple(vec![
                 self.text(metric),

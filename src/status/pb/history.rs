@@ -1,4 +1,4 @@
-//! What a try client needs from disk: sets of earlier connections, what it missed, and logs.
+//! Reads for a try client from disk: sets of earlier connections, missed news, and logs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
@@ -13,14 +13,14 @@ use crate::store::read::{BuildRow, RequestRow, SetRow};
 use crate::store::{Reader, State, StoreError};
 use crate::view::Log;
 
-/// Most bytes of a log that are sent: they become one string of the protocol, in which what is not
-/// UTF-8 takes three times as much.
+/// Maximum number of bytes of a log that are sent. They become one string of the protocol, in which
+/// an invalid byte of UTF-8 takes three bytes.
 pub(super) const MAX_LOG_BYTES: usize = 200 * 1024;
 
 /// A set, its requests and their builds.
 pub(super) type StoredSet = (SetRow, Vec<(RequestRow, Option<BuildRow>)>);
 
-/// Reads the state, away from the threads that serve connections.
+/// Reads the state on threads of its own, so connections are served meanwhile.
 #[derive(Debug)]
 pub(super) struct History {
     basedir: PathBuf,
@@ -32,7 +32,7 @@ impl History {
         Self { basedir, reader }
     }
 
-    /// A set; absent as well if the state cannot be read, of which the log tells.
+    /// A set; absent if it does not exist or the state cannot be read (which is logged).
     pub(super) async fn set(&self, id: SetId) -> Option<StoredSet> {
         let read = move |state: &State| {
             let set = state.build_set(id)?;
@@ -46,13 +46,13 @@ impl History {
         })
     }
 
-    /// Bytes of output so far in each of `logs`, by their paths; logs that are not there have none.
+    /// Bytes of output so far in each of `logs` (paths). A missing log has none.
     pub(super) async fn output(&self, logs: Vec<Log>) -> BTreeMap<String, u64> {
         let basedir = self.basedir.clone();
         let counting = tokio::task::spawn_blocking(move || {
             let count = |path: &str| LogReader::open(&basedir, path)?.count(&Channel::OUTPUT);
             let logs = logs.into_iter();
-            // This is for an estimate: a log that cannot be read says nothing.
+            // This is for an estimate, which ignores unreadable logs.
             logs.map(|log| {
                 let bytes = count(&log.path).unwrap_or(0);
                 (log.path, bytes)
@@ -62,7 +62,7 @@ impl History {
         counting.await.unwrap_or_default()
     }
 
-    /// The text of the log at `path`, of the channels; of one that is too long, the end.
+    /// The text of the given channels of the log at `path`; of a long log, only its end.
     pub(super) async fn log(&self, path: &str, channels: &'static [Channel]) -> Option<Vec<u8>> {
         let (basedir, path) = (self.basedir.clone(), path.to_owned());
         let reading = tokio::task::spawn_blocking(move || -> io::Result<Vec<u8>> {
@@ -84,8 +84,8 @@ impl History {
     }
 }
 
-/// Whether `user` handed the set in. The reason says who did (TRY-05), and no name can look like
-/// another with more text.
+/// Whether `user` submitted the set. The reason names the user (TRY-05), and no user name can be
+/// mistaken for another one followed by text.
 pub(super) fn is_of(set: &SetRow, user: &User) -> bool {
     let whose = set.reason.strip_prefix("'try' job from user ");
     let rest = whose.and_then(|reason| reason.strip_prefix(user.name.as_str()));
@@ -119,7 +119,7 @@ impl End {
     fn into_text(self) -> Vec<u8> {
         let mut text = match self.dropped {
             0 => Vec::new(),
-            dropped => format!("[{dropped} bytes before this are left out]\n").into_bytes(),
+            dropped => format!("[{dropped} bytes omitted]\n").into_bytes(),
         };
         text.extend(self.kept);
         text
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(text_of(2), "xxy");
         assert_eq!(text_of(MAX_LOG_BYTES - 1).len(), MAX_LOG_BYTES);
         let cut = text_of(MAX_LOG_BYTES + 1);
-        assert!(cut.starts_with("[2 bytes before this are left out]\nxx"));
+        assert!(cut.starts_with("[2 bytes omitted]\nxx"));
         assert!(cut.ends_with("xy"));
     }
 }

@@ -1,15 +1,15 @@
-//! The perspective of try clients, and what they follow their builds by (PROTOCOL sections 13 and
-//! 14).
+//! Serves try clients: their perspective and the status objects by which they follow builds
+//! (PROTOCOL sections 13 and 14). The counterpart is `client::try_job`.
 //!
-//! A connection is one task. It takes the calls of all objects of its client from one channel,
-//! where each object is known by a tag, hears all news, and tells its observers without waiting for
-//! them. `tracked` is what the client follows, `objects` the methods of the status objects,
-//! `history` what is read from disk, `eta` when things will be over.
+//! Each connection is one task. All calls of the client arrive on one channel, with a tag for each
+//! object. The task also receives all news of the master, and notifies observers without waiting
+//! for their answers. `tracked` has what the client follows, `objects` the methods of the status
+//! objects, `history` reads from disk, and `eta` estimates when builds end.
 //!
-//! Invariants: a client sees the sets that its user handed in and no others. What it is told is the
-//! same whether it heard all news or had to look at the disk. Its sets do not depend on it
-//! (TUP-06). Objects and observers go with the connection. Subscriptions are limited. Parts of a
-//! patch that wait for their job are on disk (`upload`).
+//! Invariants: a client sees only the sets that its user submitted. It receives the same
+//! notifications whether it has received all news or some had to be read from disk. Its sets do not
+//! depend on the connection (TUP-06), but its objects and observers end with the connection.
+//! Subscriptions are limited. Parts of a patch whose job has not arrived are on disk (`upload`).
 
 mod eta;
 mod history;
@@ -36,29 +36,29 @@ use crate::pb::{Failure, Luid, Target, Value};
 use crate::protocol::TextStyle;
 use crate::protocol::try_call::{self, MAX_CHUNK_BYTES};
 
-/// Calls that may wait.
+/// Maximum number of waiting calls.
 const CALLS: usize = 64;
-/// Most observers that a connection may have subscribed, those of requests and of builds together.
+/// Maximum number of observers of a connection, for requests and builds together.
 pub const MAX_SUBSCRIPTIONS: usize = 4096;
-/// Most calls of `waitUntilFinished` that may be open.
+/// Maximum number of open calls of `waitUntilFinished`.
 pub const MAX_WAITING: usize = 4096;
 
-/// What a refused job is followed by has a builder of this name.
-pub const REFUSED: &str = "the try job was refused";
+/// A rejected job is shown to the client as a failed build of a builder with this name.
+pub const REFUSED: &str = "the try job was rejected";
 
-/// Who has logged in.
+/// The user that has logged in.
 #[derive(Clone, Debug)]
 pub struct User {
     /// The name.
     pub name: String,
     /// The scheduler that builds the jobs.
     pub scheduler: SchedulerName,
-    /// The builders that may be tried, in the order of the configuration.
+    /// The builders that accept try jobs, in the order of the configuration.
     pub builders: Arc<[BuilderName]>,
 }
 
-/// Serves a client that has logged in to try something, until it goes away or has had nothing to
-/// wait for for too long. The state is in `basedir`.
+/// Serves a try client that has logged in, until it disconnects or has been idle for too long. The
+/// state is in `basedir`.
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,
@@ -67,7 +67,7 @@ pub async fn serve(
     control: Control,
     basedir: PathBuf,
 ) {
-    // From before the first job on, so that nothing of it is missed.
+    // Subscribed before the first job, so no news of it is missed.
     let mut news = control.newsroom().subscribe();
     let (sender, mut calls) = mpsc::channel(CALLS);
     let mut client = Client {
@@ -98,14 +98,14 @@ pub async fn serve(
             }
         };
         tokio::select! {
-            // What the client asks comes last: it could ask without end.
+            // The calls of the client come last, because it could call without end.
             biased;
             _ = &mut lost => break,
             () = eta_due => client.tell_etas().await,
             heard = news.next() => match heard {
                 Ok(told) => client.on_news(&told.news),
                 Err(Interruption::Missed(missed)) => {
-                    debug!(missed, "news were missed: looking at the state");
+                    debug!(missed, "missed news: reading the state");
                     client.catch_up().await;
                 }
                 // The master is ending, and closes the connection.
@@ -125,34 +125,34 @@ pub async fn serve(
     debug!(open_sets = open, "try client disconnected");
 }
 
-/// A client and what it knows of.
+/// A client and its objects.
 #[derive(Debug)]
 struct Client {
     peer: Peer,
-    /// Where the calls of its objects come in.
+    /// The channel of the calls of all objects.
     sender: mpsc::Sender<Box<IncomingCall>>,
     control: Control,
     user: User,
     history: History,
-    /// What its objects are; their tags are positions in here.
+    /// The objects of the client; a tag is a position in this list.
     things: Vec<Thing>,
     tags: BTreeMap<Thing, u64>,
     tracked: Tracked,
-    /// How it spells text, as far as that is known.
+    /// How the client spells text, as far as that is known.
     style: TextStyle,
-    /// Whether it is this project's own (see [`try_call`]).
+    /// Whether the client is this project's own (see [`try_call`]).
     has_extensions: bool,
     /// Parts of the next job's patch.
     upload: Upload,
-    /// Who wants to hear of new builds.
+    /// Observers of new builds.
     watchers: BTreeMap<RequestId, Vec<Luid>>,
-    /// Who wants to hear of steps.
+    /// Observers of steps.
     watched_builds: BTreeMap<BuildKey, Vec<Watcher>>,
-    /// Calls that are answered when something is over.
+    /// Calls that are answered when a set or a build ends.
     waiting: Vec<(Thing, Reply)>,
 }
 
-/// What an object of the client is.
+/// The kinds of objects of a client.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Thing {
     Perspective,
@@ -163,17 +163,17 @@ enum Thing {
     Log(BuildKey, usize, usize),
 }
 
-/// Somebody who wants to hear of a build.
+/// An observer of a build.
 #[derive(Clone, Debug)]
 struct Watcher {
     observer: Luid,
-    /// How often it wants to hear when the build will be over, and when next.
+    /// The interval and the next time of estimates, if the observer has asked for them.
     eta: Option<(Duration, Instant)>,
 }
 
 impl Client {
-    /// A reference to `thing`, to be sent. Each has an object of its own, as with real masters,
-    /// since the client may let go of those that it has at any time.
+    /// A new reference to `thing`. Each reference is an object of its own, as under Buildbot, since
+    /// the client may release its references at any time.
     fn refer(&mut self, thing: Thing) -> Luid {
         let things = &mut self.things;
         let tag = *self.tags.entry(thing).or_insert_with(|| {
@@ -206,8 +206,8 @@ impl Client {
         match method.as_str() {
             try_call::TRY => self.on_try(&args, reply).await,
             try_call::BUILDER_NAMES => {
-                // Which client it is does not show. As text the names are right for all of them,
-                // but for what is not ASCII at those on Python 2.
+                // The client's version is unknown here. Unicode names are right for all clients,
+                // except for non-ASCII names on Python 2.
                 let names = self.user.builders.iter().map(|b| Value::text(b.as_str()));
                 reply.value(Value::List(names.collect()));
             }
@@ -260,11 +260,11 @@ impl Client {
         Ok(set.id)
     }
 
-    /// Says why a job is not built (TUP-04, SB-09). A client of 4.x that gets an exception never
-    /// ends, and one of 0.8 ends as if all were well; both understand a build that failed, if they
+    /// Tells the client why its job is rejected (TUP-04, SB-09). After an exception a client of 4.x
+    /// never ends, and a client of 0.8 ends with success. Both understand a failed build, if they
     /// wait for builds at all.
     fn refuse(&mut self, reply: Reply, why: &str) {
-        info!(scheduler = %self.user.scheduler, user = ?self.user.name, "try job refused: {why}");
+        info!(scheduler = %self.user.scheduler, user = ?self.user.name, "try job rejected: {why}");
         if self.has_extensions {
             return reply.fail(Failure::new(VALUE_ERROR, why));
         }
@@ -275,21 +275,19 @@ impl Client {
 
     async fn keep_chunk(&mut self, chunk: Option<&Value>) -> Result<(), String> {
         let chunk = chunk.and_then(Value::as_raw);
-        let chunk = chunk.ok_or("a part of a patch must be a byte string")?;
+        let chunk = chunk.ok_or("a patch chunk must be a byte string")?;
         if chunk.len() > MAX_CHUNK_BYTES {
-            return Err(format!(
-                "a part of a patch has at most {MAX_CHUNK_BYTES} bytes"
-            ));
+            return Err(format!("a patch chunk has at most {MAX_CHUNK_BYTES} bytes"));
         }
         self.upload.push(chunk.clone()).await
     }
 
-    /// Takes up a set of an earlier connection (TUP-06).
+    /// Follows a set of an earlier connection (TUP-06).
     async fn on_build_set(&mut self, id: Option<&Value>, reply: Reply) {
         let number = |value: &Value| value.as_int().or_else(|| value.as_text()?.parse().ok());
         let id = id.and_then(number).and_then(|id| u64::try_from(id).ok());
         let Some(id) = id else {
-            let why = "a set is known by its number";
+            let why = "a build set is identified by its number";
             return reply.fail(Failure::new(VALUE_ERROR, why));
         };
         let id = SetId(id);
@@ -312,7 +310,7 @@ impl Client {
         self.tell(notices);
     }
 
-    /// News were missed: what is on disk counts.
+    /// Reads the open sets from disk, after news were missed.
     async fn catch_up(&mut self) {
         for set in self.tracked.open_sets() {
             if let Some((row, requests)) = self.history.set(set).await {
@@ -361,7 +359,7 @@ impl Client {
         let watchers = self.watched_builds.get(&key).cloned().unwrap_or_default();
         for Watcher { observer, .. } in watchers {
             let build = self.value_of(Thing::Build(key));
-            // Clients from 0.9 on know no steps, but ours does.
+            // Clients since 0.9 do not know steps, but our client does.
             let object = match self.style {
                 TextStyle::Unicode if !self.has_extensions => Value::None,
                 TextStyle::Unicode | TextStyle::Bytes => self.value_of(Thing::Step(key, index)),
@@ -397,7 +395,7 @@ impl Client {
         }
     }
 
-    /// Calls an observer, whose answer nobody needs.
+    /// Calls an observer, and ignores the answer.
     fn send(&self, observer: Luid, method: &'static str, args: Vec<Value>) {
         drop(
             self.peer
@@ -405,7 +403,7 @@ impl Client {
         );
     }
 
-    /// Whether something is yet to be told: one of its sets, or a call, is open.
+    /// Whether the client waits for something: a set or a call is open.
     fn waits(&self) -> bool {
         self.tracked.has_open_set() || !self.waiting.is_empty()
     }
@@ -417,6 +415,6 @@ impl Client {
     }
 }
 
-/// What real masters call the perspective.
+/// Buildbot's class name of the perspective.
 const CLASS: &str = "Try_Userpass_Perspective";
 const VALUE_ERROR: &str = "builtins.ValueError";

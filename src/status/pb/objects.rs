@@ -1,7 +1,8 @@
 //! The methods of build sets, requests, builds and steps (PROTOCOL sections 13.2 and 14).
 //!
-//! They are those of 0.8, which has more than later versions, but for what Perspective Broker
-//! cannot carry. A number that a client of 0.8 does not know as a result is not sent to it.
+//! The methods are those of 0.8, which has more of them than later versions, except for those whose
+//! answers Perspective Broker cannot carry. Results that a client of 0.8 does not know are not sent
+//! to it.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
 use crate::view::{Build, Step};
 
-/// What a method does.
+/// The outcome of a method.
 type Done = Result<Value, Failure>;
 
 impl Client {
@@ -41,7 +42,7 @@ impl Client {
         }
     }
 
-    /// Answers when the thing is over, with the thing.
+    /// Answers with the thing when it has ended.
     fn wait(&mut self, thing: Thing, reply: Reply) {
         let is_over = match thing {
             Thing::Set(id) => self.tracked.set(id).map(|set| set.result.is_some()),
@@ -55,7 +56,7 @@ impl Client {
                 reply.value(value);
             }
             Some(false) if self.waiting.len() >= MAX_WAITING => {
-                let why = format!("more than {MAX_WAITING} calls wait on this connection");
+                let why = format!("more than {MAX_WAITING} calls are waiting on this connection");
                 reply.fail(Failure::new(VALUE_ERROR, why));
             }
             Some(false) => self.waiting.push((thing, reply)),
@@ -115,7 +116,7 @@ impl Client {
     async fn on_build(&mut self, key: BuildKey, method: &str, args: &[Value]) -> Done {
         let followed = self.tracked.build(key).ok_or_else(gone)?;
         let outcome = followed.outcome.as_ref().filter(|_| followed.is_over);
-        // What stands in the place of a build has a builder and an end, and nothing else.
+        // A request without a build is shown as a build with a builder and an end only.
         let build = followed.build.as_ref();
         match method {
             "getBuilderName" => Ok(self.text(followed.builder.as_str())),
@@ -164,7 +165,7 @@ impl Client {
         let observer = observer(args)?;
         self.check_subscriptions()?;
         if self.tracked.build(key).is_some_and(|build| build.is_over) {
-            // There is nothing more to tell.
+            // The build has ended: there will be no more notifications.
             self.release(observer, 1);
             return Ok(Value::None);
         }
@@ -232,7 +233,7 @@ impl Client {
         })
     }
 
-    /// How a step ended, as observers are told: clients up to 0.8 want the text too.
+    /// The result of a step for observers. Clients up to 0.8 get its text too.
     pub(super) fn step_results(&self, step: &Step) -> Value {
         let result = step.result.map_or(Value::None, result_number);
         match self.style {
@@ -276,7 +277,7 @@ impl Client {
         Err(Failure::new(VALUE_ERROR, why))
     }
 
-    /// Gives back an observer as often as it was received.
+    /// Releases an observer as often as it was received.
     fn release(&self, observer: Luid, times: usize) {
         for _ in 0..times {
             self.peer.release(observer);
@@ -304,11 +305,11 @@ fn number(number: u64) -> Value {
 }
 
 fn gone() -> Failure {
-    Failure::new(VALUE_ERROR, "this is not followed any more")
+    Failure::new(VALUE_ERROR, "this object is no longer followed")
 }
 
-/// The result "cancelled", which clients know from 0.9 on.
+/// The result "cancelled", which clients know since 0.9.
 const CANCELLED: i64 = 6;
-/// Bounds of the time between two estimates, in seconds.
+/// Minimum and maximum time between two estimates, in seconds.
 const SHORTEST_INTERVAL: f64 = 1.0;
 const LONGEST_INTERVAL: f64 = 86_400.0;

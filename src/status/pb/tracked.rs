@@ -1,12 +1,13 @@
-//! What one client follows: its sets, their requests, and the builds of these.
+//! What one client follows: sets, their requests, and the builds of the requests.
 //!
-//! It is kept up to date by [`News`], and by what is on disk when news were missed or a set is
-//! taken up again. Each step forward gives the [`Notice`]s that are due; none is given twice.
+//! [`News`] keep it up to date. If news were missed, or the client follows a set of an earlier
+//! connection, the rows on disk do. Each update returns the [`Notice`]s that are due, each of them
+//! once.
 //!
-//! Invariants: a build is *over* when clients may be told its end, once. One that is to be built
-//! again ends its request only if no other build follows (BUI-14), since clients of every version
-//! take the end of a build for the end of the request. A request that ends without a build has one
-//! in its place, so that nobody waits for ever.
+//! Invariants: a build is *over* when clients may be told of its end. A build that will be repeated
+//! is over only if no other build follows (BUI-14), since all versions of clients take the end of a
+//! build for the end of the request. A request that ends without a build gets a placeholder, so
+//! that clients do not wait for ever.
 
 use std::collections::BTreeMap;
 
@@ -28,11 +29,11 @@ pub(super) struct Tracked {
 /// A followed set.
 #[derive(Debug)]
 pub(super) struct Set {
-    /// Why.
+    /// The reason of the set.
     pub(super) reason: String,
     /// Its requests, in order.
     pub(super) requests: Vec<(RequestId, BuilderName)>,
-    /// Its result, when it has finished.
+    /// The result, when it has finished.
     pub(super) result: Option<Results>,
 }
 
@@ -41,24 +42,24 @@ pub(super) struct Set {
 pub(super) struct Request {
     /// Its builder.
     pub(super) builder: BuilderName,
-    /// The last build of it.
+    /// The last build of the request.
     pub(super) build: Option<BuildKey>,
-    /// Its result, when it has finished.
+    /// The result, when it has finished.
     result: Option<Results>,
-    /// Why it was cancelled, if it was.
+    /// Why the request was cancelled, if it was.
     cancelled: Option<String>,
 }
 
-/// Which build.
+/// The key of a followed build.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum BuildKey {
     /// A build.
     Real(BuildId),
-    /// What stands in the place of a build that this request never had.
+    /// The placeholder of this request, which never had a build.
     Instead(RequestId),
 }
 
-/// A build of a followed request, or what stands in its place.
+/// A build of a followed request, or its placeholder.
 #[derive(Debug)]
 pub(super) struct Followed {
     /// Its builder.
@@ -67,7 +68,7 @@ pub(super) struct Followed {
     pub(super) build: Option<Build>,
     /// How it ended.
     pub(super) outcome: Option<Outcome>,
-    /// Whether clients may know that.
+    /// Whether clients may be told of the end.
     pub(super) is_over: bool,
 }
 
@@ -76,14 +77,13 @@ pub(super) struct Followed {
 pub(super) struct Outcome {
     /// Its result.
     pub(super) result: Results,
-    /// Whether the request was cancelled, so that it has no result; only clients from 0.9 on have a
-    /// word for that.
+    /// Whether the request was cancelled. Only clients since 0.9 know this result.
     pub(super) is_cancelled: bool,
     /// Short text.
     pub(super) text: Vec<String>,
 }
 
-/// Something that clients are to be told.
+/// A notification for clients.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Notice {
     /// A build for the request.
@@ -111,8 +111,8 @@ impl Tracked {
         self.add(set.id, set.reason.clone(), set.requests.clone());
     }
 
-    /// Follows, in place of a set, why there is none: one request, whose `builder` names that,
-    /// failed because of `why`. Its number is 0, which no set has.
+    /// Follows a placeholder for a rejected set: one request for `builder`, which failed because of
+    /// `why`. Its number is 0, which no set has.
     pub(super) fn refuse(&mut self, builder: &str, why: &str) -> SetId {
         let (set, request) = (SetId(0), RequestId(0));
         let builder = BuilderName::from(builder);
@@ -150,7 +150,7 @@ impl Tracked {
         self.builds.get(&key)
     }
 
-    /// Takes in what has happened; `now` is when.
+    /// Applies news that arrived at `now`.
     pub(super) fn on_news(&mut self, news: &News, now: Timestamp) -> Vec<Notice> {
         let mut notices = Vec::new();
         match news {
@@ -160,7 +160,7 @@ impl Tracked {
         notices
     }
 
-    /// Takes in what is on disk about a set, which is followed from now on.
+    /// Follows a set from now on, in the state that it has on disk.
     pub(super) fn restore(
         &mut self,
         row: &SetRow,
@@ -257,7 +257,7 @@ impl Tracked {
         }
     }
 
-    /// Takes in what is on disk about a build.
+    /// Applies the state that a build has on disk.
     fn restore_build(&mut self, row: BuildRow, notices: &mut Vec<Notice>) {
         let build = Build::from(row);
         let id = build.id;
@@ -342,7 +342,7 @@ impl Tracked {
             notices.push(Notice::BuildOver(key));
             return;
         };
-        // The last of the builds that were to be repeated: no other follows.
+        // The last of the repeated builds.
         if let Some(build) = self.builds.get_mut(&key)
             && !build.is_over
         {

@@ -1,7 +1,7 @@
 //! The parts of a patch that arrive ahead of their job.
 //!
-//! They wait in a file that has no name, so that it is gone with the connection, whatever happens
-//! to the master.
+//! They wait in a file without a name. The system deletes it with the connection, even when the
+//! master is killed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -14,14 +14,14 @@ use crate::protocol::try_call::MAX_PATCH_BYTES;
 /// The parts so far.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// Where the file is made.
+    /// The directory of the file.
     dir: PathBuf,
     file: Option<File>,
     size_bytes: usize,
 }
 
 impl Upload {
-    /// Nothing, which will go to the file system of `dir`.
+    /// No parts yet; parts will be stored in the file system of `dir`.
     pub(super) const fn new(dir: PathBuf) -> Self {
         Self {
             dir,
@@ -35,7 +35,7 @@ impl Upload {
         self.size_bytes
     }
 
-    /// Adds a part. If that fails nothing is left, so that no patch lacks a part.
+    /// Adds a part. If that fails, all parts are dropped, so no patch lacks a part.
     pub(super) async fn push(&mut self, part: Bytes) -> Result<(), String> {
         let (file, size) = (self.file.take(), std::mem::take(&mut self.size_bytes));
         let size = size.saturating_add(part.len());
@@ -47,7 +47,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Takes all parts, in order, and then `rest`; nothing is left.
+    /// Takes all parts, in order, followed by `rest`.
     pub(super) async fn take_before(&mut self, rest: Vec<u8>) -> Result<Vec<u8>, String> {
         let (file, size) = (self.file.take(), std::mem::take(&mut self.size_bytes));
         check_size(size.saturating_add(rest.len()))?;
@@ -57,7 +57,7 @@ impl Upload {
         }
     }
 
-    /// Forgets all parts.
+    /// Drops all parts.
     pub(super) fn clear(&mut self) {
         self.file = None;
         self.size_bytes = 0;

@@ -410,7 +410,7 @@ fn why_tells_what_latent_slaves_do() {
     };
     let why = h.core.why(RequestId(1), &[refused]).unwrap();
     let end = format!(
-        "since {since}; its login as \"s\" from 10.0.0.1 was refused at {since}: wrong password"
+        "since {since}; its login as \"s\" from 10.0.0.1 was rejected at {since}: wrong password"
     );
     assert!(why[0].text.ends_with(&end), "{}", why[0].text);
     h.instance_started("s", 1, InstanceStart::Failed("no".to_owned()));

@@ -28,7 +28,7 @@ fn changes_for_people() {
       schedulers
         quick  counted: built at once
         full   counted: the timer runs until 2011-03-13 07:07:40
-        docs   not counted: the filter refuses its category
+        docs   not counted: the filter rejects its category
       build sets
         1  quick  not finished  2011-03-13 07:06:41  quick build 0, quick build 1, full pending
     ");
@@ -117,7 +117,7 @@ fn a_change_for_programs_says_what_became_of_it() {
                 false,
                 Value::Null,
                 json!("category"),
-                "not counted: the filter refuses its category"
+                "not counted: the filter rejects its category"
             ),
         ])
     );

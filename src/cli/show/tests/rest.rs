@@ -39,7 +39,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     assert!(
         error
             .to_string()
-            .contains("is this a master's base directory?")
+            .contains("is this the base directory of a master?")
     );
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
 }
