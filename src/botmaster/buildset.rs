@@ -1,4 +1,5 @@
-//! Sets that have not finished, and their requests (sections 10 and 11).
+//! The open build sets and their requests, with the place of each request (sections 10 and 11).
+//! `Intake` owns them; the queues themselves are in `Dispatch`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,35 +14,35 @@ pub(super) struct OpenRequest {
     pub(super) place: Place,
 }
 
-/// Where a request is; always in one place (SLB-01 (e)).
+/// The place of a request; each request has exactly one (SLB-01 (e)).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Place {
     /// Its set is not durable yet.
     Unqueued,
     /// In the queue of its builder.
     Queued,
-    /// In a build that is being started; with a cancel that takes effect if that fails (BRQ-05).
+    /// In a build that is being started. A cancel takes effect if the start fails (BRQ-05).
     Starting {
         /// The build.
         attempt: AttemptId,
-        /// Whether somebody has asked for its cancelling.
+        /// Whether the request has been cancelled meanwhile.
         cancelled: bool,
     },
     /// In a build that has a number.
     Building(AttemptId),
 }
 
-/// Where a set comes from, for those who wait for it.
+/// The origin of a set, for schedulers that wait for the set.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
-    /// The scheduler that submitted it, if one did.
+    /// The scheduler that submitted the set, if any.
     pub(super) scheduler: Option<SchedulerName>,
-    /// What it builds.
+    /// The source of its builds.
     pub(super) stamp: Arc<SourceStamp>,
 }
 
 impl Origin {
-    /// Of `set`.
+    /// The origin of `set`.
     pub(super) fn of(set: &BuildSet) -> Self {
         Self {
             scheduler: set.scheduler.clone(),

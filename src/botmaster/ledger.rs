@@ -1,27 +1,27 @@
-//! What waits for the disk: effects that may be seen only when their cause is durable.
+//! Effects that wait until their cause is on disk, such as answers, announcements and starts. The
+//! ledger belongs to [`Out`](super::out::Out); the store confirms the tickets.
 
 use std::collections::VecDeque;
 
 use super::{Answer, AttemptId, BuildPlan, Event, InstanceId, ReplyId};
 use crate::model::{RequestId, SlaveName, Ticket};
 
-/// Something that happens when what it stands on is on disk.
+/// An effect that happens when its cause is on disk.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// Somebody is answered.
+    /// A question is answered.
     Reply(ReplyId, Result<Answer, String>),
-    /// Something is told.
+    /// An event is announced.
     Announce(Event),
     /// A request of a new set is queued.
     Queue(RequestId),
-    /// A build whose start is on record runs, by this plan.
+    /// A build whose start is recorded runs, by this plan.
     Run(AttemptId, Box<BuildPlan>),
-    /// An instance of this slave is started, which is on record now.
+    /// A recorded instance of this slave is started.
     StartInstance(InstanceId, SlaveName),
 }
 
-/// Tickets that are not confirmed yet, with their effects; confirmed in the order in which they
-/// were made.
+/// Unconfirmed tickets and their effects, in the order in which they will be confirmed.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     last: Ticket,
@@ -36,7 +36,7 @@ impl Ledger {
         self.last
     }
 
-    /// Lets `effects` happen with those of the last ticket; gives them back if nothing waits.
+    /// Adds `effects` to those of the last ticket; returns them if no ticket is open.
     pub(super) fn join(&mut self, effects: Vec<Effect>) -> Option<Vec<Effect>> {
         match self.open.back_mut() {
             Some((_, its)) => {

@@ -1,5 +1,5 @@
-//! Locks of builds, steps and slaves (section 16): who asks, who is told, what may start because of
-//! it.
+//! Connects the lock table (`locks`) with builds, steps and slaves (section 16): which locks they
+//! claim, whom a grant notifies, and what can start after a release.
 //!
 //! The locks of a slave are taken in the turn in which a build begins on it, and make it
 //! unavailable to others (BLD-04). Those of builders and steps are asked for by the running build
@@ -17,8 +17,8 @@ use crate::config::{self, Config, LockAccess, LockConfig};
 use crate::model::{BuildId, LockName};
 
 impl BotMaster {
-    /// Takes the locks of the configuration and their uses by slaves and builders as they are now;
-    /// holders and waiters keep what they have and their places (LCK-09).
+    /// Applies the locks of the configuration and their uses by slaves and builders. Holders keep
+    /// their locks, and waiters keep their places (LCK-09).
     pub(super) fn define_locks(&mut self) {
         let granted = self.locks.define(&self.out.layout.config().locks);
         let kinds = self.out.layout.config().locks.iter();
@@ -39,9 +39,8 @@ impl BotMaster {
         self.tell_granted(granted);
     }
 
-    /// Why the locks of another configuration cannot be taken over while these builds run: they
-    /// hold one that has another type now, so that it would not be the same one (LCK-09), or take
-    /// locks in another order (LCK-04).
+    /// Why the locks of a new configuration cannot be applied while the present builds run: a held
+    /// lock has another type now (LCK-09), or builds would take locks in another order (LCK-04).
     pub(super) fn refuse_locks(&self, new: &Config) -> Option<String> {
         let in_use = |lock: &&LockConfig| self.locks.has_other_kind(lock);
         if let Some(lock) = new.locks.iter().find(in_use) {

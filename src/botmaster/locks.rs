@@ -7,14 +7,14 @@
 //! - after each call nobody waits who could have all that it wants;
 //! - what is not held or not waited for is released or forgotten without effect on others (LCK-06).
 //!
-//! Builds hold locks while they wait for those of their steps, so strict order of arrival could
-//! make two wait for each other for ever: X holds `a` and waits for `b` behind Y, which waits for
-//! `a` and `b`. Therefore one who holds locks does not wait behind those who, at one or more
-//! removes, wait for what it holds: they could not go first. Together with a configuration without
-//! circles of "held while waited for" nobody waits for ever.
+//! Builds hold locks while they wait for the locks of their steps, so strict order of arrival could
+//! cause a deadlock: X holds `a` and waits for `b` behind Y, which waits for `a` and `b`. Therefore
+//! a holder does not wait behind waiters that wait, directly or indirectly, for what it holds: they
+//! could not go first. The configuration has no circles of "held while waited for", so no waiter
+//! waits for ever.
 //!
-//! A call costs what it touches: the locks it names, and of their queues as many as fit. What holds
-//! locks while it waits is looked at again each time.
+//! The cost of a call is proportional to the locks that it names and the waiters that get them.
+//! Waiters that hold locks are checked at each call.
 
 mod claims;
 mod slaves;

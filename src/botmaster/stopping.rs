@@ -1,4 +1,5 @@
-//! The end: at once, with running builds interrupted, or when they have ended (MAS-05).
+//! Stops the master: at once, with running builds interrupted, or cleanly, after they have ended
+//! (MAS-05). The daemon sends the request and leaves its loop at [`Phase::Exited`].
 
 use std::time::Duration;
 
@@ -6,22 +7,22 @@ use super::attempt::{Stage, Stop};
 use super::timers::{Timer, Timers};
 use super::{Answer, BotMaster, BuildEvent, Command, Input, MasterEvent, ReplyId};
 
-/// How long interrupted builds may take to end; recovery does the rest. The whole stop is to take
-/// at most five seconds (PROMISES).
+/// How long interrupted builds may take to end; the recovery of the next start does the rest. A
+/// stop takes at most five seconds in all (PROMISES).
 pub const STOP_TIME: Duration = Duration::from_secs(3);
 
 const SHUTTING_DOWN: &str = "the master is shutting down";
 
-/// Whether the master runs or how it ends.
+/// The phase of the master's life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
-    /// It runs.
+    /// The master accepts work.
     Running,
-    /// It waits for its builds (clean); this can be cancelled.
+    /// A clean stop waits for running builds; it can be cancelled.
     Draining,
-    /// Its builds are interrupted.
+    /// Running builds are being interrupted.
     Stopping,
-    /// It is over.
+    /// The master has ended.
     Exited,
 }
 
@@ -31,12 +32,12 @@ impl Phase {
         self == Self::Running
     }
 
-    /// Whether changes are taken: the doors close first (PROMISES rule 2).
+    /// Whether changes are accepted: they are the first thing to be rejected (PROMISES rule 2).
     pub(super) fn takes_changes(self) -> bool {
         self == Self::Running
     }
 
-    /// Whether slaves may come: a clean shutdown can be cancelled.
+    /// Whether slaves may log in, also during a clean stop because it can be cancelled.
     pub(super) const fn takes_slaves(self) -> bool {
         match self {
             Self::Running | Self::Draining => true,

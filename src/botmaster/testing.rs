@@ -1,4 +1,5 @@
-//! What tests of single machines share.
+//! Helpers for the tests of single machines: an [`Out`] and the effects, commands and outcomes that
+//! a machine has written to it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(super) fn out(config: Config) -> Out {
     Out::new(layout, now)
 }
 
-/// Everything that was handed in is on disk; what happens then.
+/// Confirms all tickets; returns their effects.
 pub(super) fn persisted(out: &mut Out) -> Vec<Effect> {
     out.on_persisted(Ticket(u64::MAX));
     std::iter::from_fn(|| out.next_due()).collect()
@@ -42,12 +43,12 @@ pub(super) fn outcome(result: Results, stop_reason: Option<&str>) -> BuildOutcom
     }
 }
 
-/// The commands, which are taken.
+/// Takes the commands.
 pub(super) fn commands(out: &mut Out) -> Vec<Command> {
     std::iter::from_fn(|| out.next_command()).collect()
 }
 
-/// The outcomes, which are taken.
+/// Takes the outcomes.
 pub(super) fn outcomes(out: &mut Out) -> Vec<Outcome> {
     std::iter::from_fn(|| out.next_outcome()).collect()
 }

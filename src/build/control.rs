@@ -1,4 +1,5 @@
-//! What can happen to a running build from outside.
+//! Messages of the core to a running build: stop, loss of the slave, granted locks. The engine
+//! sends them to the task of the build, which owns its [`Controls`].
 
 use std::future;
 use std::time::Duration;
@@ -9,35 +10,34 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::botmaster::LockUser;
 
-/// Something that the core tells a running build.
+/// A message of the core to a running build.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Control {
-    /// Somebody wants it stopped (BUI-10); again, if what it is doing now was begun after it was
-    /// told.
+    /// Stop the build (BUI-10). A second stop ends what the build does after the first one.
     Stop {
-        /// Why (BUI-11).
+        /// The reason (BUI-11).
         reason: String,
     },
-    /// Its slave is gone (BUI-13).
+    /// The slave is lost (BUI-13).
     SlaveLost {
-        /// What is known about it.
+        /// The reason, for people.
         why: String,
     },
-    /// It, or one of its steps, has the locks that it wanted.
+    /// The build, or one of its steps, has got its locks.
     LocksGranted {
-        /// What of it.
+        /// The holder of the locks.
         user: LockUser,
     },
 }
 
-/// What a build has been told so far. The first reason counts; to be told twice ends at most what
-/// it is doing by then.
+/// The messages so far. The first reason counts. A second stop ends only the present action of the
+/// build.
 #[derive(Debug)]
 pub(super) struct Controls {
     receiver: mpsc::Receiver<Control>,
-    /// Why it is being stopped.
+    /// Why the build is being stopped.
     pub(super) stop_reason: Option<String>,
-    /// Why the slave is gone.
+    /// Why the slave is lost.
     pub(super) lost: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Names on command lines that may be mistyped.
+//! Checks names on command lines, and suggests the nearest existing names.
 
 use anyhow::anyhow;
 
@@ -7,10 +7,10 @@ use crate::model::BuilderName;
 use crate::store::State;
 use crate::text::{and_more, or};
 
-/// Checks that there is such a builder.
+/// Checks that the builder exists.
 ///
 /// # Errors
-/// There is none, with the builders that may be meant; or the state cannot be read.
+/// The builder does not exist (the error names similar builders), or the state cannot be read.
 pub(super) fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Result<()> {
     let mut names = state.builder_names()?;
     if names.contains(builder) {
@@ -30,7 +30,7 @@ pub(super) fn check_builder(state: &State, builder: &BuilderName) -> anyhow::Res
     Err(no_such("builder", builder.as_str(), names))
 }
 
-/// The error for a name that is not there, with the names that may be meant.
+/// The error for a missing name, with similar names.
 pub(super) fn no_such<'a>(
     kind: &str,
     wanted: &str,

@@ -14,7 +14,7 @@ pub enum LoginError {
     /// The user is unknown or the password wrong.
     #[error("unknown user or wrong password")]
     Unauthorized,
-    /// The server gave another reason, or an answer that makes no sense.
+    /// The server gave another reason, or an invalid answer.
     #[error("login rejected: {}", .0.reason())]
     Refused(Failure),
     /// The connection is gone.

@@ -206,7 +206,7 @@ impl Pump {
                         .await;
                 }
                 Err(error) => {
-                    debug!("a slave's update makes no sense: {error}");
+                    debug!("invalid update of a slave: {error}");
                     reply.fail(Failure::new("builtins.ValueError", error.to_string()));
                 }
             },

@@ -1,4 +1,4 @@
-//! What a peer said makes no sense.
+//! The error for an invalid message of a peer.
 
 /// A value of a peer that is not what the protocol asks for. The text names the place and what is
 /// there, for the peer's own error message and for our log.

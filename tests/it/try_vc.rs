@@ -361,7 +361,7 @@ async fn what_git_cannot_find_is_told_with_the_remedy() {
     );
     place.shell("work", "git update-ref -d refs/remotes/origin/main");
     let error = place.find(|_| {}).await.unwrap_err().to_string();
-    assert!(error.contains("'git fetch origin' gets it"), "{error}");
+    assert!(error.contains("run 'git fetch origin'"), "{error}");
     let outside = place.find(|query| query.topdir = Some(Path::new("/")));
     let error = outside.await.unwrap_err().to_string();
     assert!(error.contains("run it inside a git work tree"), "{error}");

@@ -1,4 +1,4 @@
-//! People keep slaves from builds: paused, or to be shut down when idle (SLV-08, SLV-09).
+//! Pauses slaves and shuts them down gracefully, on request of users (SLV-08, SLV-09).
 
 use super::{Phase, Roster};
 use crate::botmaster::ids::{ReplyId, SlaveIx};
@@ -8,23 +8,23 @@ use crate::botmaster::{Answer, SlaveEvent};
 use crate::config::SlaveKind;
 use crate::model::{Op, Pause, SlaveName};
 
-/// What people want of a slave.
+/// A user's request about a slave.
 #[derive(Debug)]
 pub(in crate::botmaster) enum SlaveWish {
-    /// SLV-09: the slave gets no new builds from now on; answered when that is on disk. A second
-    /// pause gives another reason.
+    /// SLV-09: pauses the slave, which gets no new builds; answers when the pause is on disk. A
+    /// second pause replaces the reason.
     Pause { by: String, reason: String },
-    /// SLV-09: it takes builds again, at once.
+    /// SLV-09: resumes the slave, which takes builds again at once.
     Unpause,
-    /// SLV-08: no new builds; the slave is shut down when no build runs on it.
+    /// SLV-08: give the slave no new builds, and shut it down when it is idle.
     ShutDown,
-    /// Takes the shutdown back, as long as that is not too late. A slave inside the master that has
-    /// ended is started again.
+    /// Cancel the shutdown, unless it is too late. A slave inside the master that has ended is
+    /// started again.
     Stay,
 }
 
 impl Roster {
-    /// Fulfils a wish, or answers why not.
+    /// Fulfils a request, or answers why it cannot.
     pub(in crate::botmaster) fn on_wish(
         &mut self,
         out: &mut Out,
@@ -76,7 +76,7 @@ impl Roster {
         match wish {
             SlaveWish::Unpause if known.paused.is_none() && known.graceful.is_some() => {
                 Some(format!(
-                    "slave {name} is not paused but to end: `buildmaster graceful {name} --cancel` takes that back"
+                    "slave {name} is not paused but shutting down: `buildmaster graceful {name} --cancel` cancels that"
                 ))
             }
             SlaveWish::Unpause if known.paused.is_none() => {

@@ -237,7 +237,7 @@ fn slv_08_a_slave_that_has_not_ended_can_be_kept_and_takes_builds_at_once() {
     assert_eq!(
         h.told(),
         [
-            "reply 4: slave s is not paused but to end: `buildmaster graceful s --cancel` takes that back",
+            "reply 4: slave s is not paused but shutting down: `buildmaster graceful s --cancel` cancels that",
             "reply 5: done",
             "reply 6: slave s is not shutting down"
         ]

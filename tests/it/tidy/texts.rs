@@ -28,6 +28,15 @@ const BANNED: &[(&str, &str)] = &[
     ("is told to end", "is shut down"),
     ("one that is there", "an existing one"),
     ("hands in", "submits"),
+    ("a whole number", "an integer"),
+    ("a list of texts", "a list of strings"),
+    ("a text or", "a string or"),
+    ("must be a text", "must be a string"),
+    ("is not a name of", "is not a ... name"),
+    ("told to end", "told to shut down"),
+    ("makes no sense", "is invalid"),
+    ("not known any more", "no longer known"),
+    ("takes them in", "the command that adds them"),
 ];
 
 /// Verbs with a "no" for which plain English writes "not a", except in "there is no" and in
