@@ -3,6 +3,7 @@
 //! the clock, `upstream` who waits for whom.
 
 mod any_branch;
+mod branches;
 mod dependent;
 mod kind;
 mod nightly;
@@ -211,6 +212,13 @@ impl SchedulerKind {
     #[must_use]
     pub fn takes_try_jobs(&self) -> bool {
         self.settings().takes_try_jobs()
+    }
+
+    /// The branches of the try jobs that it takes, among which `None` is the default branch; absent:
+    /// every branch.
+    #[must_use]
+    pub fn try_branches(&self) -> Option<&[Option<String>]> {
+        self.settings().try_branches()
     }
 
     /// Its settings, if it finds try jobs in a directory.

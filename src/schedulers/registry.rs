@@ -235,8 +235,8 @@ impl Registry {
     /// in.
     ///
     /// # Errors
-    /// A sentence for the sender: there is no such try scheduler, or the job names a builder that
-    /// is not its (TRY-02).
+    /// A sentence for the sender: there is no such try scheduler, or the job names a builder or a
+    /// branch that is not its (TRY-02, OPS-28).
     pub fn try_submission(
         &self,
         name: &SchedulerName,
@@ -254,6 +254,7 @@ impl Registry {
                 joined(allowed)
             ));
         }
+        trying::check_branch(&job, name, entry.config.kind.try_branches())?;
         trying::check_properties(&job)?;
         trying::cut(&mut job.comment);
         let mut submission = entry.submission(Arc::default());

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::branches::read_branches;
 use super::kind::SchedulerSettings;
 use super::tree_stable::TreeStable;
-use crate::config::reader::{Table, Value};
+use crate::config::reader::Table;
 
 /// Settings of `AnyBranch`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -28,21 +29,4 @@ impl AnyBranchConfig {
         self.tree_stable.read(table, branches.as_ref());
         self.branches = branches.as_ref().and_then(read_branches);
     }
-}
-
-/// A list of branches, among which `false` is the default branch (ANY-02).
-fn read_branches(value: &Value<'_>) -> Option<Vec<Option<String>>> {
-    let entries = value.list()?;
-    if entries.is_empty() {
-        let message = format!("{} has no branches", value.label);
-        let help = "it starts nothing; without `branches` it builds every branch";
-        value.sink.warning(value.span(), message, help);
-    }
-    let text = |entry: &Value<'_>| match entry.is_false() {
-        true => Some(None),
-        false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
-        false => entry.expected("a string", "a string, or `false` for the default branch"),
-    };
-    let texts: Vec<_> = entries.iter().map(text).collect();
-    texts.into_iter().collect()
 }

@@ -29,4 +29,10 @@ pub(super) trait SchedulerSettings {
     fn takes_try_jobs(&self) -> bool {
         false
     }
+
+    /// The branches that it may be handed, among which `None` is the default branch; absent: every
+    /// branch.
+    fn try_branches(&self) -> Option<&[Option<String>]> {
+        None
+    }
 }

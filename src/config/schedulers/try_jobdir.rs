@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::branches::read_branches;
 use super::kind::SchedulerSettings;
 use crate::config::needs::Needed;
 use crate::config::quantities::{LONGEST, SHORTEST};
@@ -21,10 +22,13 @@ pub struct TryJobdirConfig {
     pub max_job_size: u64,
     /// How often the directory is looked at even if nothing is told of it: 10 s.
     pub poll_interval: Duration,
+    /// The branches that it may be handed, among which `None` is the default branch; absent: every
+    /// branch.
+    pub branches: Option<Vec<Option<String>>>,
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &["jobdir", "max_job_size", "poll_interval"];
+pub(super) const KEYS: &[&str] = &["jobdir", "max_job_size", "poll_interval", "branches"];
 
 /// The longest job file that may be allowed: with its escapes it has to fit into one cell of the
 /// state.
@@ -40,6 +44,7 @@ impl Default for TryJobdirConfig {
             jobdir: PathBuf::new(),
             max_job_size: Self::DEFAULT_JOB_SIZE,
             poll_interval: Duration::from_secs(10),
+            branches: None,
         }
     }
 }
@@ -47,6 +52,10 @@ impl Default for TryJobdirConfig {
 impl SchedulerSettings for TryJobdirConfig {
     fn takes_try_jobs(&self) -> bool {
         true
+    }
+
+    fn try_branches(&self) -> Option<&[Option<String>]> {
+        self.branches.as_deref()
     }
 }
 
@@ -64,6 +73,7 @@ impl TryJobdirConfig {
         table.set("poll_interval", &mut self.poll_interval, |v| {
             v.duration(SHORTEST..=LONGEST)
         });
+        table.set_some("branches", &mut self.branches, read_branches);
     }
 }
 

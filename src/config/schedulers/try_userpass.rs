@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::branches::read_branches;
 use super::kind::SchedulerSettings;
 use crate::config::address::{self, Listen};
 use crate::config::change_sources::ChangeSourceConfig;
@@ -26,10 +27,13 @@ pub struct TryUserpassConfig {
     /// User names and passwords; a password may be an argon2 hash (`$argon2id$…`).
     #[serde(rename = "userpass")]
     pub users: Vec<(String, Secret)>,
+    /// The branches that it may be handed, among which `None` is the default branch; absent: every
+    /// branch.
+    pub branches: Option<Vec<Option<String>>>,
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &["port", "userpass"];
+pub(super) const KEYS: &[&str] = &["port", "userpass", "branches"];
 
 /// A user in the longer form.
 pub(in crate::config) static USER: Shape = Shape {
@@ -67,6 +71,10 @@ impl SchedulerSettings for TryUserpassConfig {
     fn takes_try_jobs(&self) -> bool {
         true
     }
+
+    fn try_branches(&self) -> Option<&[Option<String>]> {
+        self.branches.as_deref()
+    }
 }
 
 impl TryUserpassConfig {
@@ -77,6 +85,7 @@ impl TryUserpassConfig {
         doors: &mut Doors<'a>,
         listeners: Listeners<'a, '_>,
     ) {
+        table.set_some("branches", &mut self.branches, read_branches);
         let port = table.require("port", "8031");
         let users = table.require("userpass", "[[\"USER\", \"PASSWORD\"]]");
         let users = users.map(|users| read_users(&users)).unwrap_or_default();

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Change, Decision, Instead, Moment, Patch, PatchBody, SourceStamp, TryJob};
+use crate::model::{
+    Change, Decision, Instead, Moment, Patch, PatchBody, SchedulerName, SourceStamp, TryJob,
+};
 use crate::schedulers::kind::{Outcome, Scheduler};
 
 /// A try scheduler; it has no state.
@@ -38,6 +40,35 @@ pub(in crate::schedulers) fn stamp(job: TryJob) -> SourceStamp {
         repository: job.repository,
         codebase: String::new(),
     }
+}
+
+/// Whether the branch of a job is one of `allowed` (OPS-28); all are if that is absent.
+pub(in crate::schedulers) fn check_branch(
+    job: &TryJob,
+    name: &SchedulerName,
+    allowed: Option<&[Option<String>]>,
+) -> Result<(), String> {
+    let branch = not_empty(job.branch.clone());
+    let Some(allowed) = allowed.filter(|allowed| !allowed.contains(&branch)) else {
+        return Ok(());
+    };
+    let shown = |branch: &Option<String>| match branch {
+        Some(branch) => branch.clone(),
+        None => "the default branch".to_owned(),
+    };
+    let names: Vec<String> = allowed.iter().map(shown).collect();
+    Err(format!(
+        "{} is not one of those that {name} may try: {}",
+        match &branch {
+            Some(branch) => format!("branch {branch}"),
+            None => shown(&None),
+        },
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        },
+    ))
 }
 
 /// Properties are in memory as long as the job is queued.

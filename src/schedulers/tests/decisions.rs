@@ -153,10 +153,12 @@ fn who_looks_at_no_changes_says_what_it_waits_for() {
         jobdir: "jobs".into(),
         max_job_size: 1,
         poll_interval: Duration::from_secs(10),
+        branches: None,
     };
     let userpass = TryUserpassConfig {
         ports: Vec::new(),
         users: Vec::new(),
+        branches: None,
     };
     let all = vec![
         periodic(100, false),

@@ -50,6 +50,51 @@ fn try_01_it_ignores_changes_reports_no_times_and_lists_its_builders() {
 }
 
 #[test]
+fn ops_28_a_job_for_a_branch_that_is_not_listed_is_refused() {
+    let branches = Some(vec![Some("rel-1".to_owned()), None]);
+    let limited = |branches: &Option<Vec<Option<String>>>| {
+        [
+            SchedulerKind::TryJobdir(TryJobdirConfig {
+                branches: branches.clone(),
+                ..TryJobdirConfig::default()
+            }),
+            SchedulerKind::TryUserpass(TryUserpassConfig {
+                branches: branches.clone(),
+                ..TryUserpassConfig::default()
+            }),
+        ]
+    };
+    let attempt = |kind: SchedulerKind, branch: Option<&str>| {
+        let job = TryJob {
+            branch: branch.map(str::to_owned),
+            ..TryJob::default()
+        };
+        registry(kind)
+            .try_submission(&"try".into(), job, None)
+            .map(|set| set.stamp.branch.clone())
+    };
+    for kind in limited(&branches) {
+        let refused =
+            "branch trunk is not one of those that try may try: rel-1, the default branch";
+        assert_eq!(
+            attempt(kind.clone(), Some("trunk")),
+            Err(refused.to_owned())
+        );
+        assert_eq!(
+            attempt(kind.clone(), Some("rel-1")),
+            Ok(Some("rel-1".to_owned()))
+        );
+        // An empty branch is the default branch.
+        assert_eq!(attempt(kind.clone(), Some("")), Ok(None));
+        assert_eq!(attempt(kind, None), Ok(None));
+    }
+    for kind in limited(&Some(Vec::new())) {
+        let refused = "the default branch is not one of those that try may try: none";
+        assert_eq!(attempt(kind, None), Err(refused.to_owned()));
+    }
+}
+
+#[test]
 fn try_02_a_job_that_names_one_builder_too_many_is_refused_as_a_whole() {
     let registry = registry(userpass());
     let refused = registry.try_submission(&"try".into(), on(&["b1", "b9"]), Some("alice"));
