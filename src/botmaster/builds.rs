@@ -138,7 +138,7 @@ impl Builds {
         out: &mut Out,
         id: AttemptId,
         requests: &[&BuildRequest],
-        slave_info: &BTreeMap<String, String>,
+        slave_info: &Arc<BTreeMap<String, String>>,
     ) {
         let Some(attempt) = self.attempts.get_mut(&id) else {
             return;
@@ -173,6 +173,7 @@ impl Builds {
             number,
             builder: Arc::clone(builder),
             slave: slave.name.clone(),
+            slave_info: Arc::clone(slave_info),
             requests: attempt.requests.clone(),
             requested: merging::latest_submission(requests),
             reason: merging::reason(requests),

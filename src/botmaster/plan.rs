@@ -22,6 +22,8 @@ pub struct BuildPlan {
     pub builder: Arc<BuilderConfig>,
     /// The slave it runs on.
     pub slave: SlaveName,
+    /// What the slave told of itself.
+    pub slave_info: Arc<BTreeMap<String, String>>,
     /// The requests it answers for.
     pub requests: Vec<RequestId>,
     /// Time at which the latest of the requests was submitted.

@@ -141,7 +141,7 @@ impl StepRun<'_> {
                     }
                 }
                 Some(CommandEvent::Ended(CommandEnd::Complete)) => {
-                    break End::Complete(heard.complete());
+                    break End::Complete(Report::default());
                 }
                 Some(CommandEvent::Ended(CommandEnd::Failed(failure))) => {
                     break End::Failed(failure);
@@ -153,6 +153,7 @@ impl StepRun<'_> {
             }
         };
         self.interrupted = watch.into_interruption();
+        let end = heard.finish(&mut self.logs, end).await;
         self.has_command = matches!(end, End::GivenUp);
         end
     }
@@ -248,22 +249,14 @@ impl Heard<'_> {
         let log = self.listening.log;
         for update in updates {
             match update {
-                Update::Stdout(data) => {
-                    collect(&mut self.report.output, &data, self.listening.collect);
-                    self.look(log, Channel::Stdout, &data);
-                    logs.store(Channel::Stdout, log, data).await;
-                }
-                Update::Stderr(data) => {
-                    collect(&mut self.report.errors, &data, self.listening.collect);
-                    self.look(log, Channel::Stderr, &data);
-                    logs.store(Channel::Stderr, log, data).await;
-                }
-                Update::Header(data) => logs.store(Channel::Header, log, data).await,
+                Update::Stdout(data) => self.put(logs, (log, Channel::Stdout), data).await,
+                Update::Stderr(data) => self.put(logs, (log, Channel::Stderr), data).await,
+                Update::Header(data) => self.put(logs, (log, Channel::Header), data).await,
                 Update::Log { name, data } => {
-                    self.look(&name, Channel::Stdout, &data);
-                    logs.store(Channel::Stdout, &name, data).await;
+                    self.put(logs, (&name, Channel::Stdout), data).await;
                 }
                 Update::Rc(rc) => {
+                    self.put_rest(logs).await;
                     self.report.rc = Some(rc);
                     if self.is_program {
                         let note = format!("program finished with exit code {rc}\n");
@@ -283,9 +276,53 @@ impl Heard<'_> {
         }
     }
 
+    /// Takes a piece of a log, without the secrets in it.
+    async fn put(&mut self, logs: &mut StepLogs<'_>, to: (&str, Channel), data: Bytes) {
+        let data = logs.masked(to, data);
+        if !data.is_empty() {
+            self.put_masked(logs, to, data).await;
+        }
+    }
+
+    /// Takes what was kept back of the logs, since it might have been the beginning of a secret.
+    async fn put_rest(&mut self, logs: &mut StepLogs<'_>) {
+        for ((log, channel), data) in logs.rest() {
+            self.put_masked(logs, (&log, channel), data).await;
+        }
+    }
+
+    async fn put_masked(
+        &mut self,
+        logs: &mut StepLogs<'_>,
+        (log, channel): (&str, Channel),
+        data: Bytes,
+    ) {
+        let collected = match channel {
+            Channel::Stdout => Some(&mut self.report.output),
+            Channel::Stderr => Some(&mut self.report.errors),
+            Channel::Header => None,
+        };
+        if let Some(collected) = collected.filter(|_| log == self.listening.log) {
+            collect(collected, &data, self.listening.collect);
+        }
+        if channel != Channel::Header {
+            self.look(log, channel, &data);
+        }
+        logs.store(channel, log, data).await;
+    }
+
     fn look(&mut self, log: &str, channel: Channel, data: &[u8]) {
         if let Some(lines) = &mut self.listening.lines {
             self.splitter.push(log, channel, data, *lines);
+        }
+    }
+
+    /// Takes what was kept back, and completes the report of a command that is complete.
+    async fn finish(mut self, logs: &mut StepLogs<'_>, end: End) -> End {
+        self.put_rest(logs).await;
+        match end {
+            End::Complete(_) => End::Complete(self.complete()),
+            End::Failed(_) | End::SlaveLost | End::GivenUp => end,
         }
     }
 

@@ -41,6 +41,9 @@ pub(super) struct Controls {
     pub(super) lost: Option<String>,
 }
 
+/// Longer than any build.
+pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 impl Controls {
     pub(super) const fn new(receiver: mpsc::Receiver<Control>) -> Self {
         Self {

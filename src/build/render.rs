@@ -1,66 +1,214 @@
 //! Putting properties and attributes of the source into texts (PRP-07, PRP-08). Pure.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use serde_json::{Number, Value};
 
-use crate::config::Template;
-use crate::config::{Otherwise, SourceAttribute, TemplatePart};
+use super::secrets::Secrets;
+use crate::config::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 use crate::model::{Properties, SourceStamp};
 
-/// A text needs a property that is not set.
+/// A text cannot be rendered.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("property '{0}' is not set")]
-pub struct Unset(pub String);
+pub(super) enum Unrendered {
+    /// It needs a property that is not set.
+    #[error("property '{0}' is not set")]
+    Unset(String),
+    /// A value of `[values]` cannot be worked out.
+    #[error("{0}")]
+    Value(String),
+    /// A list form names something that is no list.
+    #[error("'{0}' is a table, and not a list of words")]
+    NotAList(String),
+    /// A command has no words.
+    #[error("no words are left")]
+    NoWords,
+    /// A secret of another step.
+    #[error("the {0} is not known")]
+    Secret(SecretSource),
+}
+
+/// Where the values of `[values]` come from.
+pub(super) trait Lookup: fmt::Debug + Sync {
+    /// The value of `name`; nothing if it is undefined.
+    ///
+    /// # Errors
+    /// It cannot be worked out; the text says why.
+    fn value(&self, name: &str) -> Result<Option<Value>, String>;
+}
+
+/// No names.
+#[derive(Debug)]
+pub(super) struct NoValues;
+
+impl Lookup for NoValues {
+    fn value(&self, _name: &str) -> Result<Option<Value>, String> {
+        Ok(None)
+    }
+}
 
 /// What the forms of a text can refer to.
 #[derive(Clone, Copy, Debug)]
-pub struct Values<'a> {
+pub(super) struct Values<'a> {
     /// The properties of the build as they are now.
-    pub properties: &'a Properties,
+    pub(super) properties: &'a Properties,
     /// What is built.
-    pub stamp: &'a SourceStamp,
+    pub(super) stamp: &'a SourceStamp,
+    /// What the slave told of itself.
+    pub(super) slave: &'a BTreeMap<String, String>,
+    /// The values of `[values]`.
+    pub(super) kw: &'a dyn Lookup,
+    /// The secrets of the step.
+    pub(super) secrets: &'a Secrets,
+}
+
+impl<'a> Values<'a> {
+    /// These properties, and nothing else.
+    #[cfg(test)]
+    pub(super) fn of(properties: &'a Properties) -> Self {
+        use std::sync::LazyLock;
+
+        static NOTHING: LazyLock<(SourceStamp, BTreeMap<String, String>, Secrets)> =
+            LazyLock::new(Default::default);
+        let (stamp, slave, secrets) = &*NOTHING;
+        Self {
+            properties,
+            stamp,
+            slave,
+            kw: &NoValues,
+            secrets,
+        }
+    }
+
+    /// The value of what a form is about; nothing if it is not there.
+    fn get(self, subject: &Subject) -> Result<Option<Cow<'a, Value>>, Unrendered> {
+        Ok(match subject {
+            Subject::Property(name) => self.properties.get(name).map(Cow::Borrowed),
+            Subject::Source {
+                codebase,
+                attribute,
+            } => {
+                let stamp = Some(self.stamp).filter(|stamp| stamp.codebase == *codebase);
+                let value = stamp.and_then(|stamp| attribute_of(stamp, *attribute));
+                value.map(Cow::Owned)
+            }
+            Subject::Value(name) => {
+                let value = self.kw.value(name).map_err(Unrendered::Value)?;
+                value.map(Cow::Owned)
+            }
+            Subject::Slave(name) => {
+                let value = self.slave.get(name);
+                value.map(|text| Cow::Owned(Value::from(text.as_str())))
+            }
+        })
+    }
 }
 
 /// The text of `template` with `values`.
 ///
 /// # Errors
-/// A property is not set and the form in which it is used does not say what to put then.
-pub fn render(template: &Template, values: Values<'_>) -> Result<String, Unset> {
+/// Something that it needs is not there.
+pub(super) fn render(template: &Template, values: Values<'_>) -> Result<String, Unrendered> {
     let mut out = String::new();
-    for part in &template.0 {
-        match part {
-            TemplatePart::Text(text) => out.push_str(text),
-            TemplatePart::Property { name, otherwise } => {
-                let value = values.properties.get(name);
-                put(&mut out, value, otherwise).ok_or_else(|| Unset(name.clone()))?;
-            }
-            TemplatePart::Source {
-                codebase,
-                attribute,
-                otherwise,
-            } => {
-                let stamp = Some(values.stamp).filter(|stamp| stamp.codebase == *codebase);
-                let value = stamp.and_then(|stamp| attribute_of(stamp, *attribute));
-                let name = || Unset(format!("src:{codebase}"));
-                put(&mut out, value.as_ref(), otherwise).ok_or_else(name)?;
-            }
-        }
-    }
+    put_all(&mut out, template, values)?;
     Ok(out)
 }
 
-/// Appends what a form makes of a value; nothing if the value is missing and must not.
-fn put(out: &mut String, value: Option<&Value>, otherwise: &Otherwise) -> Option<()> {
-    match (otherwise, value) {
-        (Otherwise::Fail, None) => return None,
-        (Otherwise::Fail | Otherwise::IfUnset(_), Some(value)) => push(out, value),
-        (Otherwise::IfFalse(_), Some(value)) if is_true(value) => push(out, value),
-        (Otherwise::IfUnset(text) | Otherwise::IfFalse(text), _)
-        | (Otherwise::IfSet(text), Some(_)) => out.push_str(text),
-        (Otherwise::IfSet(_), None) => {}
+/// The words that `template` stands for with `values`: one, or those of a list (CFL-102).
+///
+/// # Errors
+/// As for [`render`]; or a list form names a table.
+pub(super) fn render_words(
+    template: &Template,
+    values: Values<'_>,
+) -> Result<Vec<String>, Unrendered> {
+    let [TemplatePart::List(subject)] = template.0.as_slice() else {
+        return Ok(vec![render(template, values)?]);
+    };
+    let mut words = Vec::new();
+    if let Some(value) = values.get(subject)? {
+        push_words(&mut words, &value).ok_or_else(|| Unrendered::NotAList(subject.to_string()))?;
+    }
+    Ok(words)
+}
+
+/// Appends the words of a value, also those of lists in lists (PRP-21); nothing if there is a
+/// table.
+fn push_words(words: &mut Vec<String>, value: &Value) -> Option<()> {
+    match value {
+        Value::Null => {}
+        Value::Object(_) => return None,
+        Value::Array(items) => {
+            for item in items {
+                push_words(words, item)?;
+            }
+        }
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => {
+            let mut word = String::new();
+            push(&mut word, value);
+            words.push(word);
+        }
     }
     Some(())
+}
+
+fn put_all(out: &mut String, template: &Template, values: Values<'_>) -> Result<(), Unrendered> {
+    for part in &template.0 {
+        match part {
+            TemplatePart::Text(text) => out.push_str(text),
+            TemplatePart::Form { subject, otherwise } => put(out, subject, otherwise, values)?,
+            TemplatePart::List(_) => {
+                let words = render_words(template, values)?;
+                out.push_str(&words.join(" "));
+            }
+            TemplatePart::Secret(source) => {
+                let secret = values.secrets.get(source);
+                out.push_str(secret.ok_or_else(|| Unrendered::Secret(source.clone()))?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Appends what a form makes of its subject.
+fn put(
+    out: &mut String,
+    subject: &Subject,
+    otherwise: &Otherwise,
+    values: Values<'_>,
+) -> Result<(), Unrendered> {
+    let value = values.get(subject)?;
+    let is_true = value.as_deref().is_some_and(is_true);
+    let text = match (otherwise, &value) {
+        (Otherwise::Fail, None) => return Err(Unrendered::Unset(name_of(subject))),
+        (Otherwise::IfFalse(text), _) if !is_true => text,
+        (Otherwise::IfUnset(text), None) | (Otherwise::IfSet(text), Some(_)) => text,
+        (Otherwise::IfSet(_), None) => return Ok(()),
+        (
+            Otherwise::Choice {
+                by_truth, yes, no, ..
+            },
+            value,
+        ) => {
+            let is_so = if *by_truth { is_true } else { value.is_some() };
+            if is_so { yes } else { no }
+        }
+        (Otherwise::Fail | Otherwise::IfUnset(_) | Otherwise::IfFalse(_), Some(value)) => {
+            push(out, value);
+            return Ok(());
+        }
+        (Otherwise::IfFalse(_), None) => return Ok(()),
+    };
+    put_all(out, text, values)
+}
+
+fn name_of(subject: &Subject) -> String {
+    match subject {
+        Subject::Property(name) => name.clone(),
+        Subject::Source { .. } | Subject::Value(_) | Subject::Slave(_) => subject.to_string(),
+    }
 }
 
 /// An attribute of a source stamp. A branch or revision that it does not say is there and is
@@ -73,6 +221,8 @@ fn attribute_of(stamp: &SourceStamp, attribute: SourceAttribute) -> Option<Value
         SourceAttribute::Repository => stamp.repository.as_str().into(),
         SourceAttribute::Project => stamp.project.as_str().into(),
         SourceAttribute::Codebase => stamp.codebase.as_str().into(),
+        SourceAttribute::Files => stamp.files().into(),
+        SourceAttribute::Who => stamp.blamelist().into(),
         SourceAttribute::HasPatch => patch.is_some().into(),
         SourceAttribute::PatchLevel => patch?.level.into(),
         SourceAttribute::PatchSubdir => patch?.subdir.clone()?.into(),
@@ -183,179 +333,4 @@ fn is_true(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn rendered(value: Value) -> String {
-        let mut properties = Properties::new();
-        properties.set("p", value, "test");
-        let template = Template(vec![TemplatePart::Property {
-            name: "p".to_owned(),
-            otherwise: Otherwise::Fail,
-        }]);
-        render(&template, values(&properties)).unwrap()
-    }
-
-    fn values(properties: &Properties) -> Values<'_> {
-        static STAMP: std::sync::LazyLock<SourceStamp> =
-            std::sync::LazyLock::new(SourceStamp::default);
-        Values {
-            properties,
-            stamp: &STAMP,
-        }
-    }
-
-    /// Reads the forms of the case file the way they were observed: the last `:-`, then `:~`, then
-    /// `:+` divides.
-    fn template_of(text: &str) -> Template {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('%') {
-            parts.push(TemplatePart::Text(before.to_owned()));
-            if let Some(after) = after.strip_prefix('%') {
-                parts.push(TemplatePart::Text("%".to_owned()));
-                rest = after;
-                continue;
-            }
-            let (form, after) = after.strip_prefix('(').unwrap().split_once(')').unwrap();
-            rest = after.split_at(1).1;
-            let (name, otherwise) = if let Some((name, text)) = form.rsplit_once(":-") {
-                (name, Otherwise::IfUnset(text.to_owned()))
-            } else if let Some((name, text)) = form.rsplit_once(":~") {
-                (name, Otherwise::IfFalse(text.to_owned()))
-            } else if let Some((name, text)) = form.rsplit_once(":+") {
-                (name, Otherwise::IfSet(text.to_owned()))
-            } else {
-                (form, Otherwise::Fail)
-            };
-            parts.push(TemplatePart::Property {
-                name: name.to_owned(),
-                otherwise,
-            });
-        }
-        parts.push(TemplatePart::Text(rest.to_owned()));
-        Template(parts)
-    }
-
-    #[test]
-    fn with_properties_renders_as_it_was_observed() {
-        let cases = include_str!("../../tests/data/interpolation-cases.json");
-        let cases: Value = serde_json::from_str(cases).unwrap();
-        let mut properties = Properties::new();
-        for (name, value) in cases["meta"]["properties"].as_object().unwrap() {
-            properties.set(name, value.clone(), "test");
-        }
-        let cases = cases["with_properties"].as_array().unwrap();
-        assert!(cases.len() > 20);
-        for case in cases {
-            let text = case[0].as_str().unwrap();
-            let got = render(&template_of(text), values(&properties));
-            match case[1].as_str() {
-                Some(expected) => assert_eq!(got.as_deref(), Ok(expected), "{text}"),
-                None => assert!(got.is_err(), "{text}"),
-            }
-        }
-    }
-
-    #[test]
-    fn values_show_as_python_shows_them() {
-        assert_eq!(rendered(json!(true)), "True");
-        assert_eq!(rendered(json!(false)), "False");
-        assert_eq!(rendered(json!(null)), "");
-        assert_eq!(rendered(json!(-7)), "-7");
-        assert_eq!(rendered(json!(1.0)), "1.0");
-        assert_eq!(rendered(json!(0.1)), "0.1");
-        assert_eq!(rendered(json!(1e16)), "1e+16");
-        assert_eq!(rendered(json!(1.5e300)), "1.5e+300");
-        assert_eq!(rendered(json!(0.00001)), "1e-05");
-        assert_eq!(rendered(json!(0.0001)), "0.0001");
-        assert_eq!(rendered(json!(u64::MAX)), "18446744073709551615");
-        assert_eq!(
-            rendered(json!(["a", 1, null, true, {"k": [2.5]}])),
-            "['a', 1, None, True, {'k': [2.5]}]"
-        );
-        assert_eq!(
-            rendered(json!(["it's", "a\"'b", "\n\u{1}é"])),
-            r#"["it's", 'a"\'b', '\n\x01é']"#
-        );
-    }
-
-    #[test]
-    fn false_means_what_python_calls_false() {
-        for value in [
-            json!(null),
-            json!(false),
-            json!(0),
-            json!(0.0),
-            json!(""),
-            json!([]),
-            json!({}),
-        ] {
-            assert!(!is_true(&value), "{value}");
-        }
-        for value in [
-            json!(true),
-            json!(-1),
-            json!("0"),
-            json!([0]),
-            json!({"": 0}),
-        ] {
-            assert!(is_true(&value), "{value}");
-        }
-    }
-
-    #[test]
-    fn the_source_is_asked_and_not_the_property_of_the_same_name() {
-        let mut properties = Properties::new();
-        for name in ["branch", "revision", "repository", "project", "codebase"] {
-            properties.set(name, "wrong", "Builder");
-        }
-        let stamp = SourceStamp {
-            branch: Some("trunk".to_owned()),
-            revision: None,
-            repository: "http://r/".to_owned(),
-            codebase: "lib".to_owned(),
-            ..SourceStamp::default()
-        };
-        let shown = |codebase: &str, attribute, otherwise| {
-            let template = Template(vec![TemplatePart::Source {
-                codebase: codebase.to_owned(),
-                attribute,
-                otherwise,
-            }]);
-            let values = Values {
-                properties: &properties,
-                stamp: &stamp,
-            };
-            render(&template, values).unwrap()
-        };
-        let unset = || Otherwise::IfUnset("none".to_owned());
-        let false_ = || Otherwise::IfFalse("HEAD".to_owned());
-        let set = || Otherwise::IfSet("yes".to_owned());
-        assert_eq!(shown("lib", SourceAttribute::Branch, unset()), "trunk");
-        assert_eq!(shown("lib", SourceAttribute::Revision, unset()), "");
-        assert_eq!(shown("lib", SourceAttribute::Revision, false_()), "HEAD");
-        assert_eq!(shown("lib", SourceAttribute::Revision, set()), "yes");
-        assert_eq!(
-            shown("lib", SourceAttribute::Repository, unset()),
-            "http://r/"
-        );
-        assert_eq!(shown("lib", SourceAttribute::Project, unset()), "");
-        assert_eq!(shown("lib", SourceAttribute::Codebase, unset()), "lib");
-        assert_eq!(shown("lib", SourceAttribute::HasPatch, unset()), "False");
-        assert_eq!(shown("lib", SourceAttribute::PatchLevel, unset()), "none");
-        assert_eq!(shown("", SourceAttribute::Branch, unset()), "none");
-        assert_eq!(shown("", SourceAttribute::Branch, set()), "");
-    }
-
-    #[test]
-    fn an_unset_property_is_named() {
-        let template = template_of("a %(nosuch)s b");
-        let error = render(&template, values(&Properties::new())).unwrap_err();
-        assert_eq!(error.to_string(), "property 'nosuch' is not set");
-    }
-}
+mod tests;

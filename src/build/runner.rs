@@ -11,6 +11,7 @@ use super::guard::caught;
 use super::journal::Journal;
 use super::locks::LockDesk;
 use super::remote::Remote;
+use super::secrets::Secrets;
 use super::step::{StepRun, Surroundings};
 use super::steps;
 use crate::botmaster::{BuildOutcome, BuildPlan, LockUser, unique_names};
@@ -73,6 +74,7 @@ pub async fn run(
         result: Results::Success,
         text: Vec::new(),
         took: BTreeMap::new(),
+        secrets: Secrets::default(),
         has_command: false,
         has_patched: false,
     };
@@ -103,6 +105,8 @@ struct RunningBuild {
     remote: Box<dyn Remote>,
     controls: Controls,
     properties: Properties,
+    /// The secrets of its steps so far.
+    secrets: Secrets,
     result: Results,
     /// Texts of the steps that affected the result.
     text: Vec<String>,
@@ -143,15 +147,16 @@ impl RunningBuild {
                 self.lose();
                 break;
             }
-            let step = StepRun::new(
+            let mut step = StepRun::new(
                 around,
-                index,
+                (index, name),
                 config,
-                name,
                 &mut *self.remote,
                 &mut self.controls,
                 &mut self.properties,
+                &mut self.secrets,
             );
+            step.has_patched = self.has_patched;
             let end = step.run(steps::perform).await;
             tracing::debug!(step = ?name, "step ended: {}", end.result);
             if let Some(result) = end.outcome.contribution {
@@ -184,8 +189,8 @@ impl RunningBuild {
     fn lack_patch(&mut self, around: &Surroundings) {
         let builder = &around.plan.builder;
         let why = format!(
-            "the patch was not applied: no step of factory \"{}\" has done so; add a Git step without \
-             always_use_latest, or set ignore_patch = true for builder \"{}\"",
+            "the patch was not applied: no step of factory \"{}\" has done so; add a source step without \
+             always_use_latest or a Patch step, or set ignore_patch = true for builder \"{}\"",
             builder.factory.name, builder.name
         );
         tracing::warn!(builder = %builder.name, build = %around.plan.number, "{why}");

@@ -1,6 +1,7 @@
 //! One step of a build, whatever its kind: its beginning, its logs, its end (STP-02 to STP-04).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Number, Value};
@@ -10,11 +11,13 @@ use super::fold::contribution;
 use super::guard::caught;
 use super::journal::Journal;
 use super::locks::{LockDesk, waiting_text};
+use super::mask::{Masks, Stream};
 use super::remote::Remote;
-use super::render::Values;
+use super::render::{NoValues, Values, render};
+use super::secrets::{Secrets, obtain};
 use super::steplog::{Closed, StepLog};
 use crate::botmaster::{BuildPlan, LockUser};
-use crate::config::StepConfig;
+use crate::config::{SecretSource, StepConfig};
 use crate::logs::{Channel, LogStore, file_name};
 use crate::model::journal::{LogOpening, StepFinish, StepStart};
 use crate::model::{Effort, Op, Properties, Results, StepOutcome, Timestamp};
@@ -39,6 +42,8 @@ pub(super) struct StepRun<'a> {
     pub(super) remote: &'a mut dyn Remote,
     pub(super) controls: &'a mut Controls,
     pub(super) properties: &'a mut Properties,
+    /// Those that it knows and those of earlier steps.
+    secrets: &'a mut Secrets,
     /// Those that it has set.
     set: Properties,
     pub(super) logs: StepLogs<'a>,
@@ -102,13 +107,14 @@ pub(super) struct StepEnd {
 impl<'a> StepRun<'a> {
     pub(super) fn new(
         around: &'a Surroundings,
-        index: u32,
+        (index, name): (u32, &'a str),
         config: &'a StepConfig,
-        name: &'a str,
         remote: &'a mut dyn Remote,
         controls: &'a mut Controls,
         properties: &'a mut Properties,
+        secrets: &'a mut Secrets,
     ) -> Self {
+        let masks = Arc::clone(secrets.masks());
         Self {
             around,
             config,
@@ -116,8 +122,9 @@ impl<'a> StepRun<'a> {
             remote,
             controls,
             properties,
+            secrets,
             set: Properties::new(),
-            logs: StepLogs::new(around, index, name),
+            logs: StepLogs::new(around, index, name, masks),
             done: Vec::new(),
             text: None,
             build_text: None,
@@ -137,12 +144,42 @@ impl<'a> StepRun<'a> {
         Values {
             properties: self.properties,
             stamp: &self.around.plan.stamp,
+            slave: &self.around.plan.slave_info,
+            kw: &NoValues,
+            secrets: self.secrets,
         }
+    }
+
+    /// Gets the secrets in the settings of the step, and hides them from now on.
+    ///
+    /// # Errors
+    /// One cannot be had; the text says why.
+    async fn learn_secrets(&mut self) -> Result<(), String> {
+        let around = self.around;
+        for source in around
+            .plan
+            .builder
+            .secrets
+            .iter()
+            .chain(&self.config.secrets)
+        {
+            let secret = match (obtain(source).await?, source) {
+                (Some(secret), _) => secret,
+                (None, SecretSource::Inline(text)) => {
+                    render(text, self.values()).map_err(|problem| problem.to_string())?
+                }
+                (None, _) => continue,
+            };
+            self.secrets.learn(source, secret);
+        }
+        self.logs.masks = Arc::clone(self.secrets.masks());
+        Ok(())
     }
 
     /// Sets a property of the build.
     pub(super) fn set_property(&mut self, name: &str, value: impl Into<Value>) {
-        let value = value.into();
+        let mut value = value.into();
+        self.secrets.masks().mask_value(&mut value);
         self.set.set_runtime(name, value.clone(), self.name);
         self.properties.set_runtime(name, value, self.name);
     }
@@ -153,8 +190,8 @@ impl<'a> StepRun<'a> {
         let op = Op::StepLink {
             build: self.around.plan.build,
             index: self.logs.index,
-            name: name.into(),
-            url: url.into(),
+            name: self.secrets.masks().masked(&name.into()).into_owned(),
+            url: self.secrets.masks().masked(&url.into()).into_owned(),
         };
         self.around.journal.write(vec![op]).await;
     }
@@ -213,7 +250,15 @@ impl<'a> StepRun<'a> {
 
     /// Tells that the step has started, with its texts for while it runs and for afterwards, and
     /// opens its logs. If it was told already, only the texts are new.
-    pub(super) async fn begin(&mut self, doing: Vec<String>, done: Vec<String>, logs: &[&str]) {
+    pub(super) async fn begin(
+        &mut self,
+        mut doing: Vec<String>,
+        mut done: Vec<String>,
+        logs: &[&str],
+    ) {
+        for text in doing.iter_mut().chain(&mut done) {
+            self.secrets.masks().mask(text);
+        }
         self.done = done;
         let has_begun = std::mem::replace(&mut self.has_begun, true);
         let (build, index) = (self.around.plan.build, self.logs.index);
@@ -246,7 +291,10 @@ impl<'a> StepRun<'a> {
     async fn perform(&mut self, work: impl AsyncFnOnce(&mut Self) -> Performed) -> Performed {
         match self.take_locks().await {
             Some(ended) => ended,
-            None => work(self).await,
+            None => match self.learn_secrets().await {
+                Ok(()) => work(self).await,
+                Err(problem) => Performed::Raised(format!("step '{}': {problem}\n", self.name)),
+            },
         }
     }
 
@@ -257,7 +305,10 @@ impl<'a> StepRun<'a> {
         if let Some(reason) = &self.interrupted {
             self.logs.add("interrupt", reason.clone().into()).await;
         }
-        let (result, mut text, about) = self.verdict(performed);
+        let (result, mut text, mut about) = self.verdict(performed);
+        for text in text.iter_mut().chain(&mut about) {
+            self.secrets.masks().mask(text);
+        }
         let contribution = contribution(self.config, result);
         let ClosedLogs {
             mut ops,
@@ -360,20 +411,43 @@ pub(super) struct StepLogs<'a> {
     /// What the paths of its logs begin with: those of a build are together in one directory.
     prefix: String,
     open: Vec<StepLog>,
+    /// Hides secrets.
+    masks: Arc<Masks>,
+    /// What may be the beginning of a secret, of each log and channel.
+    streams: BTreeMap<(String, Channel), Stream>,
     /// Logs that are opened when there is something in them (`lazy_logfiles`).
     pub(super) lazy: Vec<String>,
 }
 
 impl<'a> StepLogs<'a> {
-    fn new(around: &'a Surroundings, index: u32, step: &str) -> Self {
+    fn new(around: &'a Surroundings, index: u32, step: &str, masks: Arc<Masks>) -> Self {
         let log_dir = around.plan.log_dir.to_string_lossy();
         Self {
             around,
             index,
             prefix: format!("{log_dir}/{index}-{}.", file_name(step)),
             open: Vec::new(),
+            masks,
+            streams: BTreeMap::new(),
             lazy: Vec::new(),
         }
+    }
+
+    /// What may be seen of a piece of a log. What may be the beginning of a secret is kept back
+    /// until more comes, or [`StepLogs::rest`] asks for it.
+    pub(super) fn masked(&mut self, (log, channel): (&str, Channel), data: Bytes) -> Bytes {
+        if self.masks.is_empty() {
+            return data;
+        }
+        let stream = self.streams.entry((log.to_owned(), channel));
+        stream.or_default().feed(&self.masks, data)
+    }
+
+    /// What was kept back of the logs: nothing follows for now.
+    pub(super) fn rest(&mut self) -> Vec<((String, Channel), Bytes)> {
+        let streams = std::mem::take(&mut self.streams).into_iter();
+        let rest = streams.map(|(of, mut stream)| (of, stream.end(&self.masks)));
+        rest.filter(|(_, data)| !data.is_empty()).collect()
     }
 
     /// Puts what the slave said into the logs; returns when they have it. A log that nobody asked
@@ -388,13 +462,20 @@ impl<'a> StepLogs<'a> {
         }
     }
 
+    /// Puts a piece of a log into it, without the secrets in it.
+    pub(super) async fn put(&mut self, (log, channel): (&str, Channel), data: Bytes) {
+        let data = self.masked((log, channel), data);
+        self.store(channel, log, data).await;
+    }
+
     /// Adds what the master has to say about the command to `stdio`, if it is open.
     pub(super) async fn note(&mut self, text: String) {
         self.note_in(STDIO, text).await;
     }
 
     /// Adds what the master has to say to `log`, if it is open.
-    pub(super) async fn note_in(&mut self, log: &str, text: String) {
+    pub(super) async fn note_in(&mut self, log: &str, mut text: String) {
+        self.masks.mask(&mut text);
         if let Some(log) = self.open.iter_mut().find(|l| l.name() == log) {
             log.note(text).await;
         }
@@ -402,12 +483,16 @@ impl<'a> StepLogs<'a> {
 
     /// A whole log at once; nothing if there is one of this name.
     pub(super) async fn add(&mut self, name: &str, text: Bytes) {
+        let mut stream = Stream::default();
+        let text = [stream.feed(&self.masks, text), stream.end(&self.masks)];
         let Some(op) = self.open(name) else {
             return;
         };
         self.around.journal.write(vec![op]).await;
         if let Some(log) = self.open.last_mut() {
-            log.append(Channel::Stdout, text).await;
+            for text in text.into_iter().filter(|text| !text.is_empty()) {
+                log.append(Channel::Stdout, text).await;
+            }
         }
     }
 

@@ -441,6 +441,7 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
         number: BuildNumber(7),
         builder: Arc::new(builder),
         slave: "s1".into(),
+        slave_info: Arc::default(),
         requests: Vec::new(),
         requested: Timestamp(0),
         stamp: Arc::default(),

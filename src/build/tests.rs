@@ -5,6 +5,7 @@
 mod faults;
 mod locks;
 mod ops;
+mod secrets;
 mod took;
 
 use std::time::Duration;
@@ -491,10 +492,7 @@ async fn a_build_whose_own_code_panics_ends_as_exception() {
 #[tokio::test(start_paused = true)]
 async fn an_unset_property_is_an_exception_that_names_it_and_the_step() {
     let mut one = step_config("one");
-    shell(&mut one).workdir.0 = vec![crate::config::TemplatePart::Property {
-        name: "nosuch".to_owned(),
-        otherwise: crate::config::Otherwise::Fail,
-    }];
+    shell(&mut one).workdir = crate::config::Template::of("%(nosuch)s");
     let mut stage = Stage::new(vec![one, step_config("two")]);
     let outcome = stage.build().await;
     assert_eq!(outcome.result, Results::Exception);

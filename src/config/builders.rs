@@ -13,6 +13,7 @@ use super::names::Names;
 use super::properties;
 use super::reader::{Table, Value};
 use super::shape::Shape;
+use super::template::SecretSource;
 use crate::model::{BuilderName, Properties, SlaveName};
 
 /// A builder (BLD-01).
@@ -34,6 +35,9 @@ pub struct BuilderConfig {
     pub locks: Vec<LockAccess>,
     /// Environment of its commands.
     pub env: Environment,
+    /// The secrets in it.
+    #[serde(skip)]
+    pub secrets: Vec<SecretSource>,
     /// Labels.
     pub tags: Vec<String>,
     /// What it is for.
@@ -174,6 +178,7 @@ fn read_one<'a>(
         ..BuilderConfig::default()
     };
     table.set("env", &mut builder.env, Value::environment);
+    builder.secrets = table.sink.take_secrets();
     table.set("tags", &mut builder.tags, read_tags);
     table.set("description", &mut builder.description, |v| {
         v.text().map(str::to_owned)

@@ -19,6 +19,10 @@ impl Value<'_> {
                 value.sink.error(span, message, "leave out `=`");
             } else if value.is_false() {
                 env.insert(name.to_owned(), None);
+            } else if value.raw().is_table() {
+                if let Some(template) = value.secret_template() {
+                    env.insert(name.to_owned(), Some(template));
+                }
             } else if !value.raw().is_str() && !value.raw().is_array() {
                 let help = "put it in quotes; `false` removes a variable";
                 value.expected::<()>("a string or a list of strings", help);

@@ -44,6 +44,7 @@ pub mod slaves;
 pub(crate) mod spelling;
 pub mod steps;
 mod template;
+mod texts;
 mod toplevel;
 
 pub use address::Listen;
@@ -75,10 +76,10 @@ pub use slaves::{
     SlaveConfig, SlaveKind,
 };
 pub use steps::{
-    CommandWords, GitStepConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings,
-    StepConfig, StepKind,
+    CommandWords, GitStepConfig, MasterShellConfig, PatchStepConfig, ShellStepConfig, SourceMethod,
+    SourceMode, SourceSettings, StepConfig, StepKind,
 };
-pub use template::{Otherwise, SourceAttribute, Template, TemplatePart};
+pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;
 
 #[cfg(test)]

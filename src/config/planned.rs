@@ -192,7 +192,6 @@ const PLANNED: &[Row] = &[
             "JSONStringDownload",
             "LogRenderable",
             "MakeDirectory",
-            "MasterShellCommand",
             "MaxQ",
             "Maxq",
             "Mercurial",

@@ -17,6 +17,7 @@ use super::needs::{Need, Needed};
 use super::report::{ConfigError, Lines};
 use super::shape::{KindShape, Shape, of};
 use super::spelling;
+use super::template::SecretSource;
 
 /// Collects errors and warnings.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Sink<'a> {
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<ConfigError>>,
     needs: RefCell<Vec<Need>>,
+    /// The secrets that were read and not taken yet.
+    secrets: RefCell<Vec<SecretSource>>,
 }
 
 impl<'a> Sink<'a> {
@@ -42,6 +45,7 @@ impl<'a> Sink<'a> {
             errors: RefCell::default(),
             warnings: RefCell::default(),
             needs: RefCell::default(),
+            secrets: RefCell::default(),
         }
     }
 
@@ -93,6 +97,28 @@ impl<'a> Sink<'a> {
     /// Notes a file or variable that the configuration needs.
     pub(super) fn need(&self, need: Need) {
         self.needs.borrow_mut().push(need);
+    }
+
+    /// Notes a secret, for whoever has the settings that are being read.
+    pub(super) fn has_secret(&self, secret: SecretSource) {
+        self.secrets.borrow_mut().push(secret);
+    }
+
+    /// The secrets that were read since the last call, each once.
+    pub(super) fn take_secrets(&self) -> Vec<SecretSource> {
+        let mut secrets = Vec::new();
+        for secret in self.secrets.take() {
+            if !secrets.contains(&secret) {
+                secrets.push(secret);
+            }
+        }
+        secrets
+    }
+
+    /// Notes that a text at `span` uses a name of `[values]`.
+    pub(super) fn names_value(&self, name: &str, span: Range<usize>) {
+        let message = format!("there is no `{name}` in `[values]`");
+        self.error(span, message, "use a property: `%(prop:NAME)s`");
     }
 
     /// All errors and all warnings, in the order of the text, and the files and variables that the

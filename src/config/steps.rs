@@ -3,6 +3,8 @@
 
 mod git;
 mod kind;
+mod master_shell;
+mod patch;
 pub(in crate::config) mod shell;
 mod source;
 
@@ -12,9 +14,11 @@ use self::kind::StepSettings;
 use super::locks::{LockAccess, Locks, User};
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
-use super::template::Template;
+use super::template::{SecretSource, Template};
 
 pub use self::git::GitStepConfig;
+pub use self::master_shell::MasterShellConfig;
+pub use self::patch::PatchStepConfig;
 pub use self::shell::{CommandWords, ShellStepConfig};
 pub use self::source::{SourceMethod, SourceMode, SourceSettings};
 
@@ -45,6 +49,9 @@ pub struct StepConfig {
     pub description_done: Option<Vec<Template>>,
     /// Added to both.
     pub description_suffix: Option<Vec<Template>>,
+    /// The secrets in its settings.
+    #[serde(skip)]
+    pub secrets: Vec<SecretSource>,
     /// What it is.
     #[serde(flatten)]
     pub kind: StepKind,
@@ -59,6 +66,11 @@ pub enum StepKind {
     Shell(Box<ShellStepConfig>),
     /// `Git`.
     Git(Box<GitStepConfig>),
+    /// `MasterShellCommand`.
+    #[serde(rename = "MasterShellCommand")]
+    MasterShell(Box<MasterShellConfig>),
+    /// `Patch`.
+    Patch(Box<PatchStepConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -69,7 +81,7 @@ struct Kind {
 }
 
 /// The kinds of step.
-static KINDS: [Kind; 5] = [
+static KINDS: [Kind; 7] = [
     Kind {
         shape: KindShape {
             name: "ShellCommand",
@@ -116,6 +128,34 @@ static KINDS: [Kind; 5] = [
             keys: &[git::KEYS, source::KEYS],
         },
         usual: || source_step("git", StepKind::Git(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "MasterShellCommand",
+            keys: &[master_shell::KEYS],
+        },
+        usual: || StepConfig {
+            name: "MasterShellCommand".to_owned(),
+            halt_on_failure: true,
+            description: Some(vec![Template::literal("Running")]),
+            description_done: Some(vec![Template::literal("Ran")]),
+            kind: StepKind::MasterShell(Box::default()),
+            ..StepConfig::default()
+        },
+    },
+    Kind {
+        shape: KindShape {
+            name: "Patch",
+            keys: &[patch::KEYS],
+        },
+        usual: || StepConfig {
+            name: "patch".to_owned(),
+            halt_on_failure: true,
+            description: Some(vec![Template::literal("patching")]),
+            description_done: Some(vec![Template::literal("patch")]),
+            kind: StepKind::Patch(Box::default()),
+            ..StepConfig::default()
+        },
     },
 ];
 
@@ -178,6 +218,7 @@ impl Default for StepConfig {
             description: None,
             description_done: None,
             description_suffix: None,
+            secrets: Vec::new(),
             kind: StepKind::default(),
         }
     }
@@ -195,6 +236,8 @@ impl StepKind {
         match self {
             Self::Shell(shell) => &**shell,
             Self::Git(git) => &**git,
+            Self::MasterShell(shell) => &**shell,
+            Self::Patch(patch) => &**patch,
         }
     }
 
@@ -202,7 +245,7 @@ impl StepKind {
     pub(super) fn shell_mut(&mut self) -> Option<&mut ShellStepConfig> {
         match self {
             Self::Shell(shell) => Some(shell),
-            Self::Git(_) => None,
+            Self::Git(_) | Self::MasterShell(_) | Self::Patch(_) => None,
         }
     }
 
@@ -211,6 +254,8 @@ impl StepKind {
         match self {
             Self::Shell(shell) => shell.read(table),
             Self::Git(git) => git.read(table),
+            Self::MasterShell(shell) => shell.read(table),
+            Self::Patch(patch) => patch.read(table),
         }
     }
 }
@@ -287,6 +332,7 @@ pub(super) fn read_step<'a>(
         table.set_some(key, text, templates);
     }
     step.kind.read(&mut table);
+    step.secrets = table.sink.take_secrets();
     let codebase = step.kind.settings().codebase().map(str::to_owned);
     step.tell_codebase(codebase.as_deref());
     if let Some(name) = own_name {

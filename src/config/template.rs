@@ -1,17 +1,21 @@
-//! Renderable strings (PRP-07 to PRP-09).
+//! Renderable strings (PRP-07 to PRP-09, CFL-95, CFL-100 to CFL-102).
 //!
 //! `%(` begins a form and `%%` is one percent sign. Any other percent sign stands for itself in a
-//! text without forms, so that `date +%s` needs no care; beside forms it is an error, because such
+//! string without forms, so that `date +%s` needs no care; beside forms it is an error, because such
 //! a string was written for interpolation and half of it would not be what was meant.
+//!
+//! This file has the types, `parse` reads texts, and `build::render` puts the values in.
+
+mod parse;
 
 use std::fmt;
-use std::ops::Range;
+use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::reader::Value;
-use super::spelling;
-use crate::model::{PATH_SEPARATOR, Properties};
+use super::secret::fingerprint;
+
+pub(super) use self::parse::{Wrong, lost_sign};
 
 /// A text with `%(property)s` forms (PRP-07, PRP-08), parsed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,22 +26,36 @@ pub struct Template(pub Vec<TemplatePart>);
 pub enum TemplatePart {
     /// Literal text.
     Text(String),
-    /// A property.
-    Property {
-        /// Its name.
-        name: String,
+    /// The value of something.
+    Form {
+        /// Of what.
+        subject: Subject,
         /// What to put when it is, or is not, there.
         otherwise: Otherwise,
     },
+    /// `%(*…)s`: the entries of a list as words of their own. It is the only part of its text
+    /// (CFL-102).
+    List(Subject),
+    /// A secret. It is the only part of its text (CFL-95).
+    Secret(SecretSource),
+}
+
+/// What a form is about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Subject {
+    /// A property.
+    Property(String),
     /// An attribute of the source stamp, whatever the property of that name is.
     Source {
         /// The codebase of the source stamp.
         codebase: String,
         /// Which attribute.
         attribute: SourceAttribute,
-        /// What to put when it is, or is not, there.
-        otherwise: Otherwise,
     },
+    /// A name of `[values]`.
+    Value(String),
+    /// What the slave says of itself: `admin`, `host`, `version` and so on.
+    Slave(String),
 }
 
 /// What can be told of a source stamp.
@@ -53,6 +71,10 @@ pub enum SourceAttribute {
     Project,
     /// Its codebase.
     Codebase,
+    /// A list of the files that its changes touch.
+    Files,
+    /// A list of the authors of its changes and its patch.
+    Who,
     /// Whether it has a patch.
     HasPatch,
     /// How many leading path components the patch strips.
@@ -65,54 +87,97 @@ pub enum SourceAttribute {
     PatchComment,
 }
 
-/// What a property form does when the property is not set (PRP-07).
+/// What a form becomes when its subject is, or is not, there (PRP-07, PRP-08).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Otherwise {
-    /// `%(name)s`: an unset property is an error of the step.
+    /// `%(name)s`: a missing subject is an error of the step.
     Fail,
-    /// `%(name:-text)s`: the text if it is unset.
-    IfUnset(String),
-    /// `%(name:~text)s`: the text if it is unset or false.
-    IfFalse(String),
-    /// `%(name:+text)s`: the text if it is set, else nothing.
-    IfSet(String),
+    /// `:-text`: the text if it is not there.
+    IfUnset(Template),
+    /// `:~text`: the text if it is not there or false.
+    IfFalse(Template),
+    /// `:+text`: the text if it is there, else nothing.
+    IfSet(Template),
+    /// `:?|yes|no` and `:#?|yes|no`: one of two texts.
+    Choice {
+        /// What stands between the texts.
+        delimiter: char,
+        /// `#`: whether it has to be true, and not only there.
+        by_truth: bool,
+        /// The text if so.
+        yes: Template,
+        /// The text if not.
+        no: Template,
+    },
 }
 
-impl Value<'_> {
-    /// Its text, with its forms.
-    pub(super) fn template(&self) -> Option<Template> {
-        let text = self.text()?;
-        match Template::parse(text) {
-            Ok(template) => {
-                if let Some(at) = lost_sign(text) {
-                    let what = format!("`%%` in this `{}` becomes one `%`", self.key);
-                    let help =
-                        "write `%%%%` for two; one `%` is enough in a string without `%(…)s`";
-                    self.sink.warning(self.part(at), what, help);
-                }
-                Some(template)
-            }
-            Err(wrong) => {
-                let message = format!("`{}`: {}", self.key, wrong.message);
-                self.sink.error(self.part(wrong.at), message, wrong.help);
-                None
-            }
-        }
+/// Where a secret text is.
+#[derive(Clone, Eq, PartialEq)]
+pub enum SecretSource {
+    /// In the configuration.
+    Inline(Template),
+    /// In a file, relative to the base directory; a final newline does not count.
+    File(PathBuf),
+    /// In an environment variable of the master.
+    Env(String),
+    /// It is what a program on the master's machine writes; a final newline does not count.
+    Command(Vec<String>),
+}
+
+impl Template {
+    /// A text without forms.
+    #[must_use]
+    pub fn literal(text: impl Into<String>) -> Self {
+        Self(vec![TemplatePart::Text(text.into())])
     }
-}
 
-impl Value<'_> {
-    /// Its text, or the texts of a list of paths with [`PATH_SEPARATOR`] between them.
-    pub(super) fn path_template(&self) -> Option<Template> {
-        let entries = self.one_or_list()?;
-        let mut parts = Vec::new();
-        for (count, entry) in entries.iter().enumerate() {
-            if count > 0 {
-                parts.push(TemplatePart::Text(PATH_SEPARATOR.to_owned()));
+    /// Reads a text that is right.
+    #[cfg(test)]
+    #[expect(clippy::unwrap_used, reason = "tests")]
+    pub(crate) fn of(text: &str) -> Self {
+        Self::parse_word(text).unwrap()
+    }
+
+    /// Reads a text with `%s` for each of `names` that is right.
+    #[cfg(test)]
+    #[expect(clippy::unwrap_used, reason = "tests")]
+    pub(crate) fn of_positional(text: &str, names: &[&str]) -> Self {
+        Self::parse_positional(text, names).unwrap()
+    }
+
+    /// The names of `[values]` that it uses, in the order of the text.
+    pub(super) fn named_values(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.visit(&mut |subject| {
+            if let Subject::Value(name) = subject {
+                names.push(name.as_str());
             }
-            parts.extend(entry.template()?.0);
+        });
+        names
+    }
+
+    fn visit<'t>(&'t self, see: &mut impl FnMut(&'t Subject)) {
+        for part in &self.0 {
+            match part {
+                TemplatePart::Text(_) => {}
+                TemplatePart::List(subject) => see(subject),
+                TemplatePart::Form { subject, otherwise } => {
+                    see(subject);
+                    match otherwise {
+                        Otherwise::Fail => {}
+                        Otherwise::IfUnset(text)
+                        | Otherwise::IfFalse(text)
+                        | Otherwise::IfSet(text) => text.visit(see),
+                        Otherwise::Choice { yes, no, .. } => {
+                            yes.visit(see);
+                            no.visit(see);
+                        }
+                    }
+                }
+                TemplatePart::Secret(SecretSource::Inline(text)) => text.visit(see),
+                TemplatePart::Secret(_) => {}
+            }
         }
-        Some(Template(parts))
     }
 }
 
@@ -121,36 +186,37 @@ impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_plain = |part: &TemplatePart| match part {
             TemplatePart::Text(text) => !text.contains("%(") && !text.contains("%%"),
-            TemplatePart::Property { .. } | TemplatePart::Source { .. } => false,
+            TemplatePart::Form { .. } | TemplatePart::List(_) | TemplatePart::Secret(_) => false,
         };
         let all_are_plain = self.0.iter().all(is_plain);
         for part in &self.0 {
             match part {
                 TemplatePart::Text(text) if all_are_plain => f.write_str(text)?,
                 TemplatePart::Text(text) => f.write_str(&text.replace('%', "%%"))?,
-                TemplatePart::Property { name, otherwise } => {
-                    let selector = match otherwise {
-                        Otherwise::Fail => "",
-                        Otherwise::IfUnset(_) | Otherwise::IfFalse(_) | Otherwise::IfSet(_) => {
-                            "prop:"
-                        }
-                    };
-                    write!(f, "%({selector}{name}{otherwise})s")?;
-                }
-                TemplatePart::Source {
-                    codebase,
-                    attribute,
-                    otherwise,
-                } => {
-                    let known = SOURCE_ATTRIBUTES
-                        .iter()
-                        .find(|(_, known)| known == attribute);
-                    let name = known.map_or("", |(name, _)| *name);
-                    write!(f, "%(src:{codebase}:{name}{otherwise})s")?;
-                }
+                TemplatePart::Form {
+                    subject: Subject::Property(name),
+                    otherwise: Otherwise::Fail,
+                } => write!(f, "%({name})s")?,
+                TemplatePart::Form { subject, otherwise } => write!(f, "%({subject}{otherwise})s")?,
+                TemplatePart::List(subject) => write!(f, "%(*{subject})s")?,
+                TemplatePart::Secret(source) => source.fmt(f)?,
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Property(name) => write!(f, "prop:{name}"),
+            Self::Source {
+                codebase,
+                attribute,
+            } => write!(f, "src:{codebase}:{}", attribute.as_str()),
+            Self::Value(name) => write!(f, "kw:{name}"),
+            Self::Slave(name) => write!(f, "slave:{name}"),
+        }
     }
 }
 
@@ -161,7 +227,34 @@ impl fmt::Display for Otherwise {
             Self::IfUnset(text) => write!(f, ":-{text}"),
             Self::IfFalse(text) => write!(f, ":~{text}"),
             Self::IfSet(text) => write!(f, ":+{text}"),
+            Self::Choice {
+                delimiter,
+                by_truth,
+                yes,
+                no,
+            } => {
+                let sign = if *by_truth { "#?" } else { "?" };
+                write!(f, ":{sign}{delimiter}{yes}{delimiter}{no}")
+            }
         }
+    }
+}
+
+impl fmt::Display for SecretSource {
+    /// What may be seen of it. Equal secrets look equal, as long as this program runs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(text) => f.write_str(&fingerprint(&text.to_string())),
+            Self::File(path) => write!(f, "secret in {}", path.display()),
+            Self::Env(name) => write!(f, "secret in ${name}"),
+            Self::Command(words) => write!(f, "secret of {words:?}"),
+        }
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -171,243 +264,48 @@ impl Serialize for Template {
     }
 }
 
-impl Template {
-    /// A text without forms.
+impl Serialize for SecretSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl SourceAttribute {
+    /// Buildbot's name for it.
     #[must_use]
-    pub fn literal(text: impl Into<String>) -> Self {
-        Self(vec![TemplatePart::Text(text.into())])
-    }
-
-    /// Reads `text`.
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        let has_forms = text.contains("%(");
-        let mut parts = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('%') {
-            literal.push_str(before);
-            let at = text.len() - after.len() - 1;
-            rest = if let Some(after) = after.strip_prefix('%') {
-                literal.push('%');
-                after
-            } else if let Some(after) = after.strip_prefix('(') {
-                let (inside, after) = split_form(after).map_err(|e| e.at(at..text.len()))?;
-                let place = at..text.len() - after.len();
-                if !literal.is_empty() {
-                    parts.push(TemplatePart::Text(std::mem::take(&mut literal)));
-                }
-                parts.push(parse_form(inside).map_err(|e| e.at(place))?);
-                after
-            } else if has_forms {
-                let wrong = Wrong::new(
-                    "a `%` that does not begin a form",
-                    "write `%%` for a percent sign",
-                );
-                return Err(wrong.at(at..at + 1));
-            } else {
-                literal.push('%');
-                after
-            };
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            parts.push(TemplatePart::Text(literal));
-        }
-        Ok(Self(parts))
-    }
-}
-
-/// The inside of a form whose `%(` has been read, and what follows it. Parentheses inside are
-/// counted, as Python does.
-fn split_form(text: &str) -> Result<(&str, &str), Wrong> {
-    let mut depth = 1_u32;
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            let (inside, after) = text.split_at(at);
-            let after = after.strip_prefix(')').unwrap_or(after);
-            // `d` is taken like `s`: integers look the same in both.
-            return match after.strip_prefix(['s', 'd']) {
-                Some(after) => Ok((inside, after)),
-                None => Err(Wrong::new(
-                    "a form must end in `)s`",
-                    format!("write `%({inside})s`, and `%%` for a percent sign"),
-                )),
-            };
-        }
-    }
-    Err(Wrong::new(
-        "a form that does not end",
-        "write `%(property)s`, and `%%(` for a percent sign before a parenthesis",
-    ))
-}
-
-fn parse_form(inside: &str) -> Result<TemplatePart, Wrong> {
-    if inside.contains("%(") {
-        return Err(Wrong::new(
-            "forms inside forms are not available yet",
-            "put a plain string there",
-        ));
-    }
-    let (selector, argument) = inside.split_once(':').unwrap_or((inside, ""));
-    let (name, otherwise) = match selector {
-        "prop" => select(argument)?,
-        "src" => return source(argument),
-        "kw" | "slave" | "worker" | "secret" if !argument.is_empty() => {
-            return Err(Wrong::new(
-                format!("`%({selector}:…)s` is not available yet"),
-                "properties are: `%(prop:NAME)s`",
-            ));
-        }
-        _ => with_properties(inside)?,
-    };
-    if !Properties::is_valid_name(name) {
-        return Err(Wrong::new(
-            format!("`{name}` is not a valid name of a property"),
-            "letters, digits and `_ . - / ~ :`; write `%%` for a percent sign",
-        ));
-    }
-    Ok(TemplatePart::Property {
-        name: name.to_owned(),
-        otherwise,
-    })
-}
-
-/// `CODEBASE:ATTRIBUTE` of a source stamp, and what `Interpolate` may have after it; the codebase
-/// is mostly empty.
-fn source(argument: &str) -> Result<TemplatePart, Wrong> {
-    let Some((codebase, argument)) = argument.split_once(':') else {
-        return Err(Wrong::new(
-            format!("`%(src:{argument})s` does not say what is wanted of the source"),
-            format!("write `%(src::{argument})s`; a codebase stands between the two colons"),
-        ));
-    };
-    let is_identifier = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if !codebase.chars().all(is_identifier) {
-        return Err(Wrong::new(
-            format!("`{codebase}` is not the name of a codebase"),
-            "letters, digits, `_` and `-`",
-        ));
-    }
-    let (name, otherwise) = select(argument)?;
-    let known = SOURCE_ATTRIBUTES.iter().find(|(known, _)| *known == name);
-    let Some((_, attribute)) = known else {
-        let names = SOURCE_ATTRIBUTES.iter().map(|(name, _)| *name);
-        let help = match spelling::nearest(name, names.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => {
-                let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-                format!("it has {}", names.join(", "))
-            }
-        };
-        return Err(Wrong::new(format!("a source has no `{name}`"), help));
-    };
-    Ok(TemplatePart::Source {
-        codebase: codebase.to_owned(),
-        attribute: *attribute,
-        otherwise,
-    })
-}
-
-/// The forms of `WithProperties`; of several operators the last counts (PRP-07, observed).
-fn with_properties(inside: &str) -> Result<(&str, Otherwise), Wrong> {
-    for (operator, otherwise) in OPERATORS {
-        if let Some((name, text)) = inside.rsplit_once(operator) {
-            return Ok((name, otherwise(text.to_owned())));
-        }
-    }
-    match inside.split_once(':') {
-        None => Ok((inside, Otherwise::Fail)),
-        Some((selector, _)) => Err(Wrong::new(
-            format!("unknown selector `{selector}:`"),
-            "`prop:NAME`, `src::NAME`, or `NAME` with `:-text`, `:~text`, `:+text` after it",
-        )),
-    }
-}
-
-/// The forms of `Interpolate`: unset is empty, and the first operator counts (PRP-08).
-fn select(argument: &str) -> Result<(&str, Otherwise), Wrong> {
-    let Some((name, _)) = argument.split_once(':') else {
-        return Ok((argument, Otherwise::IfUnset(String::new())));
-    };
-    let operator_and_text = argument.strip_prefix(name).unwrap_or_default();
-    for (operator, otherwise) in OPERATORS {
-        if let Some(text) = operator_and_text.strip_prefix(operator) {
-            return Ok((name, otherwise(text.to_owned())));
-        }
-    }
-    let message =
-        if operator_and_text.starts_with([':', '?', '#']) && operator_and_text.contains('?') {
-            "`?` and `#?` forms are not available yet"
-        } else {
-            "unknown operator"
-        };
-    let help = "`:-text` if it is unset, `:~text` if it is unset or false, `:+text` if it is set";
-    Err(Wrong::new(message, help))
-}
-
-/// Where a string has two signs that become one and were hardly meant to: any in a string without
-/// forms, where one sign would do; in others those of a shell's `${name%%pattern}`.
-fn lost_sign(text: &str) -> Option<Range<usize>> {
-    let (start, searched) = if text.contains("%(") {
-        let start = text.find("${")?;
-        (start, text.get(start..)?.split('}').next()?)
-    } else {
-        (0, text)
-    };
-    let at = start + searched.find("%%")?;
-    (!searched.contains("%%%%")).then_some(at..at + 2)
-}
-
-/// What is wrong with a string, and where.
-#[derive(Debug)]
-struct Wrong {
-    message: String,
-    help: String,
-    at: Range<usize>,
-}
-
-impl Wrong {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: help.into(),
-            at: 0..0,
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Branch => "branch",
+            Self::Revision => "revision",
+            Self::Repository => "repository",
+            Self::Project => "project",
+            Self::Codebase => "codebase",
+            Self::Files => "files",
+            Self::Who => "who",
+            Self::HasPatch => "hasPatch",
+            Self::PatchLevel => "patch_level",
+            Self::PatchSubdir => "patch_subdir",
+            Self::PatchAuthor => "patch_author",
+            Self::PatchComment => "patch_comment",
         }
     }
 
-    fn at(self, at: Range<usize>) -> Self {
-        Self { at, ..self }
-    }
+    /// All of them.
+    pub(super) const ALL: [Self; 12] = [
+        Self::Branch,
+        Self::Revision,
+        Self::Repository,
+        Self::Project,
+        Self::Codebase,
+        Self::Files,
+        Self::Who,
+        Self::HasPatch,
+        Self::PatchLevel,
+        Self::PatchSubdir,
+        Self::PatchAuthor,
+        Self::PatchComment,
+    ];
 }
-
-/// What an operator makes of the text after it.
-type MakeOtherwise = fn(String) -> Otherwise;
-
-/// In the order in which Buildbot looks for them.
-const OPERATORS: [(&str, MakeOtherwise); 3] = [
-    (":-", Otherwise::IfUnset),
-    (":~", Otherwise::IfFalse),
-    (":+", Otherwise::IfSet),
-];
-
-/// What can be told of a source stamp, by Buildbot's names.
-const SOURCE_ATTRIBUTES: [(&str, SourceAttribute); 10] = [
-    ("branch", SourceAttribute::Branch),
-    ("revision", SourceAttribute::Revision),
-    ("repository", SourceAttribute::Repository),
-    ("project", SourceAttribute::Project),
-    ("codebase", SourceAttribute::Codebase),
-    ("hasPatch", SourceAttribute::HasPatch),
-    ("patch_level", SourceAttribute::PatchLevel),
-    ("patch_subdir", SourceAttribute::PatchSubdir),
-    ("patch_author", SourceAttribute::PatchAuthor),
-    ("patch_comment", SourceAttribute::PatchComment),
-];
 
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@ use super::schedulers::{self, Builders, MachineZone, SchedulerConfig};
 use super::secret::Secret;
 use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
+use super::template::SecretSource;
 use crate::model::Properties;
 
 /// A whole configuration.
@@ -174,6 +175,19 @@ impl Config {
     #[must_use]
     pub fn builder(&self, name: &str) -> Option<&Arc<BuilderConfig>> {
         self.builders.iter().find(|b| b.name.as_str() == name)
+    }
+
+    /// The environment variables that have secrets of steps or of environments of commands.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        let of_builders = self.builders.iter().flat_map(|builder| {
+            let of_steps = builder.factory.steps.iter();
+            let of_steps = of_steps.flat_map(|step| &step.secrets);
+            builder.secrets.iter().chain(of_steps)
+        });
+        of_builders.filter_map(|secret| match secret {
+            SecretSource::Env(name) => Some(name.as_str()),
+            SecretSource::Inline(_) | SecretSource::File(_) | SecretSource::Command(_) => None,
+        })
     }
 
     /// Which idle slave gets a build of `builder` (BLD-05).

@@ -89,6 +89,7 @@ impl Preflight<'_> {
                 secret,
                 may_be_hash,
             } => self.check_password(owner, secret, *may_be_hash, span),
+            Needed::Secret(secret) => self.check_secret(owner, secret, span),
             Needed::Ports(ports) => self.check_ports(ports, span),
             Needed::Jobdir(jobdir) => {
                 if let Err(error) = JobdirWatcher::check(jobdir, self.site.basedir) {
@@ -158,6 +159,30 @@ impl Preflight<'_> {
                 self.error(span, message, help.to_owned());
             }
         }
+    }
+
+    fn check_secret(&mut self, owner: &str, secret: &Secret, span: &Range<usize>) {
+        let (missing, help) = match secret {
+            Secret::Inline(_) => return,
+            Secret::File(path) => {
+                let path = self.site.basedir.join(path);
+                let Err(error) = std::fs::File::open(&path) else {
+                    return;
+                };
+                let missing = format!("cannot read {}: {error}", path.display());
+                let help = "write the secret to it, readable by the master's user alone";
+                (missing, help.to_owned())
+            }
+            Secret::Env(name) => {
+                if std::env::var_os(name).is_some() {
+                    return;
+                }
+                let missing = format!("the environment variable {name} is not set");
+                let help = format!("`export {name}=…` before `buildmaster start`");
+                (missing, help)
+            }
+        };
+        self.error(span, format!("{owner}: {missing}"), help);
     }
 
     fn check_ports(&mut self, ports: &[Listen], span: &Range<usize>) {

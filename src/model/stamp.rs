@@ -65,6 +65,9 @@ pub struct SourceStamp {
 }
 
 impl SourceStamp {
+    /// So many files of its changes are told.
+    pub const MOST_FILES: usize = 10_000;
+
     /// The stamp of `changes`, which all have the same branch (SST-03), sorted by arrival (SST-04,
     /// SB-03). If the changes have different projects, repositories or codebases, the stamp has
     /// none.
@@ -150,6 +153,20 @@ impl SourceStamp {
         let who = self.changes.iter().map(|change| change.who.as_str());
         let all: BTreeSet<_> = who.chain(authors).filter(|who| !who.is_empty()).collect();
         all.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The files that the changes touch, sorted and without duplicates, at most
+    /// [`SourceStamp::MOST_FILES`].
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        let all: BTreeSet<&str> = self
+            .changes
+            .iter()
+            .flat_map(|c| &c.files)
+            .map(String::as_str)
+            .collect();
+        let first = all.into_iter().take(Self::MOST_FILES);
+        first.map(str::to_owned).collect()
     }
 
     /// The revision to build: the stamp's own revision, or else the revision of the newest change

@@ -39,7 +39,7 @@ impl Table {
 
     /// Lets the slave agree to the build; answers with the plan.
     fn accept(&mut self, id: AttemptId) -> Box<BuildPlan> {
-        let info = BTreeMap::new();
+        let info = Arc::default();
         self.builds.record_start(&mut self.out, id, &[], &info);
         let effects = persisted(&mut self.out).into_iter();
         let mut runs = effects.filter_map(|effect| match effect {

@@ -44,6 +44,88 @@ fn prp_01_later_sources_win() {
     assert_eq!(plan.log_dir, std::path::Path::new("builders/b/0"));
 }
 
+/// One property, set at each of the first `count` sources of a build.
+fn set_at(count: usize) -> (serde_json::Value, String) {
+    let of = |source: &str| {
+        let mut all = Properties::new();
+        all.set("p", source, source);
+        all
+    };
+    let mut config = config(&[("b", &["s"])]);
+    let mut change = NewChange {
+        branch: Some("b".to_owned()),
+        ..NewChange::default()
+    };
+    if count >= 1 {
+        config.properties = of("master.toml");
+    }
+    if count >= 2 {
+        change.properties = of("Change");
+    }
+    if count >= 3 {
+        Arc::make_mut(&mut config.schedulers[0]).properties = of("Scheduler");
+    }
+    if count >= 4 {
+        builder_of(&mut config, 0).properties = of("Builder");
+    }
+    if count >= 5 {
+        slave_of(&mut config, 0).properties = of("BuildSlave");
+    }
+    let mut h = Harness::new(config);
+    h.attach("s");
+    let (reply, change) = (h.new_reply(), Box::new(change));
+    h.input(Input::Asked {
+        ask: Ask::SubmitChange { change },
+        reply,
+    });
+    h.persisted();
+    let plan = h.run();
+    let mut all = plan.properties.iter();
+    let (_, property) = all.find(|(name, _)| *name == "p").unwrap();
+    assert!(!property.runtime);
+    (property.value.clone(), property.source.clone())
+}
+
+#[test]
+fn prp_02_each_source_is_remembered_and_the_last_one_wins() {
+    let sources = [
+        "master.toml",
+        "Change",
+        "Scheduler",
+        "Builder",
+        "BuildSlave",
+    ];
+    for (count, source) in (1..).zip(sources) {
+        assert_eq!(set_at(count), (source.into(), source.to_owned()));
+    }
+    // What the master sets itself, among these.
+    let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.attach("s");
+    h.change("b");
+    let plan = h.run();
+    let told: Vec<_> = plan
+        .properties
+        .iter()
+        .map(|(n, p)| (n, p.source.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("branch", "Build"),
+            ("builddir", "BuildSlave"),
+            ("buildername", "Builder"),
+            ("buildnumber", "Build"),
+            ("codebase", "Build"),
+            ("project", "Build"),
+            ("repository", "Build"),
+            ("revision", "Build"),
+            ("scheduler", "Scheduler"),
+            ("slavename", "BuildSlave"),
+            ("workdir", "BuildSlave"),
+        ]
+    );
+}
+
 #[test]
 fn slv_13_prp_01_the_directory_is_spelled_the_way_of_the_slaves_system() {
     for (system, basedir, slavebuilddir, expected) in [

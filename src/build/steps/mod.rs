@@ -1,6 +1,8 @@
 //! The kinds of step, a file each, and the table of what each does.
 
 mod git;
+mod master_shell;
+mod patch;
 mod shell;
 mod source;
 
@@ -12,5 +14,7 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
     match &step.config.kind {
         StepKind::Shell(config) => shell::perform(step, config).await,
         StepKind::Git(config) => git::perform(step, config).await,
+        StepKind::MasterShell(config) => master_shell::perform(step, config).await,
+        StepKind::Patch(config) => patch::perform(step, config).await,
     }
 }

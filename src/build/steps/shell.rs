@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::build::command::Report;
-use crate::build::render::{Unset, Values, render};
+use crate::build::render::{Unrendered, Values, render, render_words};
 use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::CommandWords;
 use crate::config::{ShellStepConfig, StepConfig, Template};
@@ -65,13 +65,13 @@ fn detail(report: &Report) -> Vec<String> {
     }
 }
 
-/// A property that a setting needs is not set.
+/// A setting cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {source}")]
 pub(super) struct Unrenderable {
     /// Which setting.
     setting: String,
-    source: Unset,
+    source: Unrendered,
 }
 
 /// A step with its properties put in.
@@ -111,21 +111,7 @@ fn arguments(
 ) -> Result<ShellArgs, Unrenderable> {
     let command = match &config.command {
         CommandWords::Line(line) => ShellCommand::Line(put_in(line, values, "command")?),
-        CommandWords::Words(words) => ShellCommand::Words(
-            words
-                .iter()
-                .map(|(word, shown)| {
-                    let real = put_in(word, values, "command")?;
-                    Ok(match shown {
-                        Some(shown) => Word::Obfuscated {
-                            real,
-                            shown: shown.clone(),
-                        },
-                        None => Word::Plain(real),
-                    })
-                })
-                .collect::<Result<_, _>>()?,
-        ),
+        CommandWords::Words(words) => ShellCommand::Words(put_in_words(words, values)?),
     };
     let initial_stdin = match &config.initial_stdin {
         Some(text) => Some(put_in(text, values, "initial_stdin")?.into()),
@@ -155,6 +141,35 @@ fn arguments(
         max_lines: config.max_lines,
         ..ShellArgs::new(command, workdir)
     })
+}
+
+/// The words of a command.
+pub(super) fn put_in_words(
+    words: &[(Template, Option<String>)],
+    values: Values<'_>,
+) -> Result<Vec<Word>, Unrenderable> {
+    let mut all = Vec::with_capacity(words.len());
+    for (word, shown) in words {
+        if let Some(shown) = shown {
+            all.push(Word::Obfuscated {
+                real: put_in(word, values, "command")?,
+                shown: shown.clone(),
+            });
+            continue;
+        }
+        let words = render_words(word, values).map_err(|source| Unrenderable {
+            setting: "command".to_owned(),
+            source,
+        })?;
+        all.extend(words.into_iter().map(Word::Plain));
+    }
+    if all.is_empty() {
+        return Err(Unrenderable {
+            setting: "command".to_owned(),
+            source: Unrendered::NoWords,
+        });
+    }
+    Ok(all)
 }
 
 /// The builder's environment, overridden by the step's (BUI-16), in order of name.

@@ -13,7 +13,7 @@ mod attempt;
 mod choice;
 mod patching;
 mod system;
-mod workspace;
+pub(super) mod workspace;
 
 use serde_json::{Value as Json, json};
 

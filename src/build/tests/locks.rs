@@ -202,10 +202,7 @@ async fn bui_13_a_slave_lost_during_a_wait_for_locks_makes_it_a_retry() {
 #[tokio::test(start_paused = true)]
 async fn a_step_that_cannot_be_prepared_gives_its_locks_back() {
     let mut one = locked("one", &["disk"]);
-    shell(&mut one).workdir.0 = vec![crate::config::TemplatePart::Property {
-        name: "nosuch".to_owned(),
-        otherwise: crate::config::Otherwise::Fail,
-    }];
+    shell(&mut one).workdir = crate::config::Template::of("%(nosuch)s");
     let mut stage = Stage::new(vec![one]);
     let build = stage.build();
     let (outcome, ()) = play(build, async {

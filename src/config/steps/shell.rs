@@ -9,7 +9,6 @@ use super::kind::{StepSettings, TIMEOUT};
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
-use crate::config::secret::fingerprint;
 use crate::config::shape::Shape;
 use crate::config::spelling;
 use crate::config::template::Template;
@@ -53,11 +52,11 @@ pub struct ShellStepConfig {
 }
 
 /// A command.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CommandWords {
     /// A line for the slave's shell.
     Line(Template),
-    /// Words; the second text is shown instead of the first if it is there.
+    /// Words, with what is shown in place of those that are secrets.
     Words(Vec<(Template, Option<String>)>),
 }
 
@@ -66,23 +65,6 @@ impl CommandWords {
     pub(in crate::config) fn of(words: &[&str]) -> Self {
         let words = words.iter().map(|word| (Template::literal(*word), None));
         Self::Words(words.collect())
-    }
-}
-
-impl std::fmt::Debug for CommandWords {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Line(line) => f.debug_tuple("Line").field(line).finish(),
-            Self::Words(words) => {
-                let shown = words.iter().map(|(word, shown)| match shown {
-                    Some(shown) => Template::literal(shown.as_str()),
-                    None => word.clone(),
-                });
-                f.debug_tuple("Words")
-                    .field(&shown.collect::<Vec<_>>())
-                    .finish()
-            }
-        }
     }
 }
 
@@ -106,13 +88,6 @@ pub(super) const KEYS: &[&str] = &[
     "max_lines",
 ];
 
-pub(in crate::config) static SECRET_WORD: Shape = Shape {
-    place: "steps.command",
-    noun: "this word",
-    keys: &["secret", "shown"],
-    kinds: Vec::new,
-};
-
 pub(in crate::config) static LOG_FILE: Shape = Shape {
     place: "steps.logfiles",
     noun: "this log file",
@@ -124,13 +99,7 @@ impl Serialize for CommandWords {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Line(line) => line.serialize(serializer),
-            Self::Words(words) => serializer.collect_seq(words.iter().map(|(word, shown)| {
-                let word = word.to_string();
-                match shown {
-                    None => (word, None),
-                    Some(shown) => (fingerprint(&word), Some(shown)),
-                }
-            })),
+            Self::Words(words) => serializer.collect_seq(words),
         }
     }
 }
@@ -192,7 +161,8 @@ impl ShellStepConfig {
         table.set_some("interrupt_signal", &mut self.interrupt_signal, read_signal);
         table.set("use_pty", &mut self.use_pty, read_use_pty);
         table.set("log_environ", &mut self.log_environ, Value::flag);
-        table.set_some("initial_stdin", &mut self.initial_stdin, Value::template);
+        let initial_stdin = &mut self.initial_stdin;
+        table.set_some("initial_stdin", initial_stdin, Value::secret_template);
         table.set("decode_rc", &mut self.decode_rc, read_decode_rc);
         table.set_some("max_lines", &mut self.max_lines, |v| {
             v.integer(1..=MOST_LINES).map(u64::from)
@@ -220,19 +190,8 @@ pub(in crate::config) fn read_command(value: &Value<'_>) -> Option<CommandWords>
     }
     let words = value.list()?;
     Some(CommandWords::Words(
-        words.iter().filter_map(read_word).collect(),
+        words.iter().filter_map(Value::word).collect(),
     ))
-}
-
-fn read_word(value: &Value<'_>) -> Option<(Template, Option<String>)> {
-    if !value.raw().is_table() {
-        return Some((value.template()?, None));
-    }
-    let mut table = value.table(&SECRET_WORD)?;
-    let secret = table.require("secret", "\"…\"").and_then(|v| v.template());
-    let shown = table.take("shown").map_or(Some("XXXXXX"), |v| v.text());
-    table.finish();
-    Some((secret?, Some(shown?.to_owned())))
 }
 
 fn read_log_files(value: &Value<'_>) -> Option<Vec<(String, Template, bool)>> {
@@ -260,7 +219,8 @@ fn read_log_file((name, value): &(&str, Value<'_>)) -> Option<(String, Template,
     Some(((*name).to_owned(), filename?, follow.unwrap_or(false)))
 }
 
-fn read_signal(value: &Value<'_>) -> Option<String> {
+/// Reads the name of a signal, with or without `SIG`.
+pub(super) fn read_signal(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
     let name = text.strip_prefix("SIG").unwrap_or(text);
     if SIGNALS.contains(&name) {

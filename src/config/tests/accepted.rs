@@ -144,11 +144,7 @@ fn every_setting_of_a_shell_step_is_read() {
     let CommandWords::Words(words) = &shell.command else {
         panic!("{:?}", shell.command);
     };
-    let file = TemplatePart::Property {
-        name: "file".to_owned(),
-        otherwise: Otherwise::IfUnset(String::new()),
-    };
-    assert_eq!(words[1], (Template(vec![file]), None));
+    assert_eq!(words[1], (Template::of("%(file:-)s"), None));
     assert_eq!(words[2].1.as_deref(), Some("***"));
     assert_eq!(words[3].1.as_deref(), Some("XXXXXX"));
     assert!(!format!("{:?}", shell.command).contains("pw"));

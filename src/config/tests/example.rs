@@ -6,7 +6,8 @@ use super::*;
 use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, factories, horizons, locks, logs, schedulers, slaves, steps, toplevel,
+    builders, change_sources, factories, horizons, locks, logs, schedulers, slaves, steps, texts,
+    toplevel,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -19,7 +20,8 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("slaves", &slaves::SHAPE),
         ("factories.*", &factories::SHAPE),
         ("factories.*.steps", &steps::STEP),
-        ("factories.*.steps.command", &steps::shell::SECRET_WORD),
+        ("factories.*.steps.command", &texts::SECRET),
+        ("factories.*.steps.description_suffix", &texts::POSITIONAL),
         ("factories.*.steps.logfiles.*", &steps::shell::LOG_FILE),
         ("builders", &builders::SHAPE),
         ("builders.locks", &locks::ACCESS),
@@ -259,6 +261,7 @@ fn the_examples_state_the_default_of_every_key() {
         "log_rotation",
         "build_horizon",
         "factories.*.steps.command",
+        "factories.*.steps.description_suffix",
         "factories.*.steps.logfiles.*",
         "builders.locks",
         "schedulers.userpass",

@@ -174,6 +174,9 @@ impl Gathering<'_> {
         for variable in self.passwords.variables() {
             environment.remove(OsStr::new(variable));
         }
+        for variable in config.secret_variables() {
+            environment.remove(OsStr::new(variable));
+        }
         let timeout = config.keepalive_timeout;
         let of = |interval| Keepalive { interval, timeout };
         let keepalives = config.slaves.iter();

@@ -2,36 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::LazyLock;
-
 use bytes::Bytes;
 
 use super::*;
 use crate::build::testing::{Stage, play, shell, shell_config, step_config, template};
-use crate::config::{Otherwise, TemplatePart};
 use crate::model::journal::LogOpening;
-use crate::model::{Op, Properties, SourceStamp};
+use crate::model::{Op, Properties};
 use crate::net::CommandEnd;
 use crate::protocol::Update;
 
 fn property(name: &str) -> Template {
-    Template(vec![
-        TemplatePart::Text("<".to_owned()),
-        TemplatePart::Property {
-            name: name.to_owned(),
-            otherwise: Otherwise::Fail,
-        },
-        TemplatePart::Text(">".to_owned()),
-    ])
+    Template::of(&format!("<%({name})s>"))
 }
 
-/// These properties, and a source of which nothing is said.
 fn values(properties: &Properties) -> Values<'_> {
-    static STAMP: LazyLock<SourceStamp> = LazyLock::new(SourceStamp::default);
-    Values {
-        properties,
-        stamp: &STAMP,
-    }
+    Values::of(properties)
 }
 
 fn arguments_of(config: &ShellStepConfig) -> ShellArgs {

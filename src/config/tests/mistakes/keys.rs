@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::{spelling, steps};
 
 #[test]
 fn unknown_keys_of_the_master_are_answered_with_the_key_that_was_meant() {
@@ -129,7 +130,7 @@ fn unknown_keys_of_steps_and_filters_are_answered_with_the_key_that_was_meant() 
     check(
         r#"command = "make""#,
         r#"command = [{ secret = "x", show = "" }]"#,
-        "9:62: unknown key `show` of this word (did you mean `shown`?)",
+        "9:62: unknown key `show` of a secret of step 1 (ShellCommand) of factory `check` (did you mean `shown`?)",
     );
     check(
         "[factories.check]",
@@ -167,10 +168,15 @@ fn kinds_are_known_or_planned_or_near_to_one() {
         "Compil",
         r#"9:19: unknown `type = "Compil"` of step 1 of factory `check` (did you mean `"Compile"`?)"#,
     );
+    let kinds = (steps::STEP.kinds)();
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+    let names = spelling::listing(&names);
     check(
         "ShellCommand",
         "xyzzy",
-        r#"9:19: unknown `type = "xyzzy"` of step 1 of factory `check` (it may be `ShellCommand`, `Configure`, `Compile`, `Test`, `Git`)"#,
+        &format!(
+            r#"9:19: unknown `type = "xyzzy"` of step 1 of factory `check` (it may be {names})"#
+        ),
     );
     check(
         r#""Scheduler""#,

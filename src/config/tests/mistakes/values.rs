@@ -128,7 +128,7 @@ fn commands_must_be_there_and_their_forms_must_be_right() {
     check(
         r#"command = "make""#,
         r#"command = ["a", '%(foo:x)s']"#,
-        "9:52: `command`: unknown selector `foo:` (`prop:NAME`, `src::NAME`, or `NAME` with `:-text`, `:~text`, `:+text` after it)",
+        "9:52: `command`: unknown selector `foo:` (`prop:NAME`, `src::NAME`, `kw:NAME`, `slave:NAME`, or `NAME` with `:-text`, `:~text`, `:+text` after it)",
     );
     check(
         r#"command = "make""#,
