@@ -39,6 +39,8 @@
 //! | 1 | [`transfer`] | files of the master that slaves send and read |
 //! | 0 | [`process_lock`] | a lock for one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors; never follows links in them |
+//! | 0 | [`blocking`] | work that blocks, away from the tasks |
+//! | 0 | [`inbox`] | how a thread with deadlines waits for messages |
 //! | 0 | [`backoff`] | **pure**: delays that double before each retry |
 //! | 0 | [`text`] | text for people: safe output, lists in words, tables, durations, sizes |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker and login: bytes in, bytes out |
@@ -121,6 +123,7 @@
 //! ([`store::prune`]).
 
 pub mod backoff;
+pub mod blocking;
 pub mod botmaster;
 pub mod build;
 pub mod buildslave;
@@ -133,6 +136,7 @@ pub mod control;
 pub mod daemon;
 pub mod daemonize;
 pub mod directory;
+pub mod inbox;
 pub mod logs;
 pub mod model;
 pub mod net;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::roster::SlaveWish;
 use super::{BotMaster, ReplyId};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, ChangeNumber, NewChange, Properties, RequestId,
@@ -235,6 +234,21 @@ impl Ask {
             reason => format!(": {}", reason.escape_debug()),
         }
     }
+}
+
+/// A user's request about a slave.
+#[derive(Debug)]
+pub(super) enum SlaveWish {
+    /// SLV-09: pauses the slave, which gets no new builds; answers when the pause is on disk. A
+    /// second pause replaces the reason.
+    Pause { by: String, reason: String },
+    /// SLV-09: resumes the slave, which takes builds again at once.
+    Unpause,
+    /// SLV-08: give the slave no new builds, and shut it down when it is idle.
+    ShutDown,
+    /// Cancel the shutdown, unless it is too late. A slave inside the master that has ended is
+    /// started again.
+    Stay,
 }
 
 impl BotMaster {

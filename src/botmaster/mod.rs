@@ -130,8 +130,8 @@ impl BotMaster {
     /// Begins with what the state knew. First commands are ready at once.
     #[must_use]
     pub fn new(config: Arc<Config>, mut recovered: Recovered, seed: u64, now: Now) -> Self {
-        let epoch = begin_epoch(&mut recovered, now.wall);
-        let ended = end_last_run(&mut recovered, now.wall);
+        let mut ops = vec![begin_epoch(&mut recovered, now.wall)];
+        ops.extend(end_last_run(&mut recovered, now.wall));
         let mut core = Self {
             out: Out::new(Layout::new(Arc::clone(&config)), now),
             phase: Phase::Running,
@@ -146,8 +146,7 @@ impl BotMaster {
         };
         core.turn(|core| {
             core.configure(&config);
-            core.out.persist(vec![epoch]);
-            core.recover(recovered, ended);
+            core.recover(recovered, ops);
         });
         core
     }

@@ -26,7 +26,10 @@ impl BotMaster {
     }
 
     /// Queues the open requests at their old places and lets the schedulers go on (SCH-11).
-    /// What the last run of the master left open has ended with `ops`.
+    ///
+    /// `ops` begin the epoch and end what the last run of the master left open. They are committed
+    /// at once, and before all else that is confirmed: whatever depends on the epoch finds it on
+    /// disk.
     pub(super) fn recover(&mut self, recovered: Recovered, mut ops: Vec<Op>) {
         let mut effects = Vec::new();
         self.intake

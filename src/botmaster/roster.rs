@@ -20,7 +20,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::pausing::SlaveWish;
 use self::pinging::Round;
 use self::slave::Slave;
 pub(super) use self::slave::{Failure, Phase, Session};

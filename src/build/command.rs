@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 
 use bytes::Bytes;
-use tokio::task::spawn_blocking;
 
 use super::control::{Disturbance, Watch};
 use super::lines::{LineObserver, Splitter};
@@ -191,7 +190,7 @@ impl StepRun<'_> {
             return Err(Performed::Raised(text));
         };
         let is_good = report.rc == Some(0) && self.interrupted.is_none();
-        let finished = spawn_blocking(move || match is_good {
+        let finished = crate::blocking::run(move || match is_good {
             true => transfer.finish().err(),
             false => transfer.into_problem(),
         });

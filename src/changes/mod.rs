@@ -2,5 +2,6 @@
 //!
 //! Invariant: a sender gets its acknowledgement only once the change and its effects are on disk.
 
+mod arrivals;
 pub mod pb;
 pub mod try_jobdir;

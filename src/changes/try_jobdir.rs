@@ -30,14 +30,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{EventKind, ModifyKind, RenameMode};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::maildir::{Maildir, Taken, Unsettled};
+use super::arrivals::Arrivals;
 use crate::config::TryJobdirConfig;
 use crate::control::Control;
 use crate::directory::Identity;
@@ -145,35 +143,13 @@ impl JobdirWatcher {
 
     /// Notifies `wake` when a file appears. Without notifications, the periodic look finds the
     /// file.
-    fn notifications(&self, wake: &Arc<Notify>) -> Option<RecommendedWatcher> {
-        let wake = Arc::clone(wake);
-        let tell = move |event: notify::Result<notify::Event>| {
-            // Ignore our own reads and moves, but not the loss of events.
-            if event.is_err() || event.is_ok_and(|event| appears(event.kind)) {
-                wake.notify_one();
-            }
-        };
-        let watching = notify::recommended_watcher(tell).and_then(|mut watcher| {
-            watcher.watch(&self.maildir.new_dir(), RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        });
-        watching
+    fn notifications(&self, wake: &Arc<Notify>) -> Option<Arrivals> {
+        Arrivals::watch(&self.maildir.new_dir(), wake)
             .inspect_err(|error| {
                 debug!(scheduler = %self.scheduler, "cannot watch for new jobs, polling instead: {error}");
             })
             .ok()
     }
-}
-
-fn appears(kind: EventKind) -> bool {
-    use RenameMode::{Any, Both, Other, To};
-    kind.is_create()
-        || matches!(
-            kind,
-            EventKind::Any
-                | EventKind::Other
-                | EventKind::Modify(ModifyKind::Name(Any | Both | Other | To))
-        )
 }
 
 /// A running watcher.
@@ -359,7 +335,7 @@ impl Running {
         work: impl FnOnce(&Maildir) -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
         let maildir = Arc::clone(&self.watcher.maildir);
-        spawn_blocking(move || work(&maildir))
+        crate::blocking::run(move || work(&maildir))
             .await
             .unwrap_or_else(|error| Err(format!("cannot work with the job directory: {error}")))
     }

@@ -10,7 +10,7 @@ pub(super) async fn peer(stream: &UnixStream) -> String {
     };
     let uid = credentials.uid();
     // The directory of users may be on another machine.
-    let user = tokio::task::spawn_blocking(move || uzers::get_user_by_uid(uid)).await;
+    let user = crate::blocking::run(move || uzers::get_user_by_uid(uid)).await;
     match user {
         Ok(Some(user)) => user.name().to_string_lossy().into_owned(),
         Ok(None) | Err(_) => format!("user {uid}"),

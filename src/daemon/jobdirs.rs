@@ -87,7 +87,7 @@ impl Jobdirs {
         // A scheduler may take over the directory of another scheduler.
         let leaving = self.watched.iter().filter(|(name, _)| !stays(name));
         let leaving = leaving.map(|(_, watched)| watched.lock.clone()).collect();
-        tokio::task::spawn_blocking(move || open_all(new, leaving)).await?
+        crate::blocking::run(move || open_all(new, leaving)).await?
     }
 
     /// Watches the opened directories once the directories that `config` removes have been

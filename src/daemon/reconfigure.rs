@@ -120,7 +120,7 @@ impl Reconfigurer {
     async fn reconfigure(&mut self, dry_run: bool) -> Result<Reconfigured, String> {
         let load = Arc::clone(&self.load);
         let holds = Holds::Ports(self.doors.addresses());
-        let read = tokio::task::spawn_blocking(move || {
+        let read = crate::blocking::run(move || {
             let mut reading = load()?;
             let basedir = Path::new(".");
             preflight::check(&mut reading, &Site { basedir, holds });

@@ -1,22 +1,25 @@
 //! Writing logs.
+//!
+//! One thread owns all files and drives `Queue`, which decides what is written where and when.
 
+mod files;
 mod log;
+mod queue;
+mod thread;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
-use tracing::{error, warn};
+use tracing::error;
 
-use self::log::{Chunk, Log};
+use self::thread::WriterThread;
 use super::Channel;
 use crate::directory::Directory;
 
@@ -38,16 +41,8 @@ impl LogStore {
         let basedir = Directory::open(&basedir)?;
         let (inbox, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES));
-        let thread = WriterThread {
-            basedir,
-            waiting,
-            room: Arc::clone(&room),
-            logs: BTreeMap::new(),
-            recent: BTreeMap::new(),
-            stalled: BTreeSet::new(),
-            turn: 0,
-        };
-        thread::Builder::new()
+        let thread = WriterThread::new(basedir, waiting, Arc::clone(&room));
+        std::thread::Builder::new()
             .name("logs".to_owned())
             .spawn(move || thread.run())?;
         Ok(Self {
@@ -63,7 +58,7 @@ impl LogStore {
     /// is dropped and counted until it can be written again, and the log says how much is missing.
     #[must_use]
     pub fn create(&self, path: &str) -> LogSink {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = LogId(self.next.fetch_add(1, Ordering::Relaxed));
         let share = Arc::new(Semaphore::new(SHARE_BYTES));
         let sink = LogSink {
             id,
@@ -92,7 +87,7 @@ pub struct Written {
 /// A log that is being written. Dropping it closes the log without waiting.
 #[derive(Debug)]
 pub struct LogSink {
-    id: u64,
+    id: LogId,
     inbox: mpsc::Sender<Message>,
     /// What may wait of all logs together, in bytes.
     room: Arc<Semaphore>,
@@ -107,7 +102,7 @@ impl LogSink {
         if data.is_empty() {
             return;
         }
-        let weight = weight(&data);
+        let weight = u32::try_from(weight(&data)).expect("the limit is a small number");
         let never_closed = "the semaphores are never closed";
         // The share first: a log that waits for its own share must not hold room of the others.
         let share = self.share.acquire_many(weight).await.expect(never_closed);
@@ -147,151 +142,31 @@ impl Drop for LogSink {
     }
 }
 
+/// Names a log between its sink and the thread.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct LogId(u64);
+
 #[derive(Debug)]
 enum Message {
     Create {
-        id: u64,
+        id: LogId,
         path: String,
         share: Arc<Semaphore>,
     },
     Append {
-        id: u64,
+        id: LogId,
         channel: Channel,
         data: Bytes,
     },
     Close {
-        id: u64,
+        id: LogId,
         done: Option<oneshot::Sender<Written>>,
     },
 }
 
 /// Permits for `data`: its bytes and what it costs to keep it, but never more than a log may have.
-fn weight(data: &Bytes) -> u32 {
-    u32::try_from(data.len().saturating_add(CHUNK_BYTES).min(SHARE_BYTES))
-        .expect("the limit is a small number")
-}
-
-struct WriterThread {
-    basedir: Directory,
-    waiting: mpsc::Receiver<Message>,
-    room: Arc<Semaphore>,
-    logs: BTreeMap<u64, Log>,
-    /// Logs with open files, by the turn of their last use.
-    recent: BTreeMap<u64, u64>,
-    /// Logs that cannot be written, and are to be tried again.
-    stalled: BTreeSet<u64>,
-    turn: u64,
-}
-
-impl WriterThread {
-    fn run(mut self) {
-        let mut touched = Vec::new();
-        loop {
-            let first = if self.stalled.is_empty() {
-                self.waiting.recv().map_err(Into::into)
-            } else {
-                self.waiting.recv_timeout(RETRY)
-            };
-            match first {
-                Ok(first) => self.take(first, &mut touched),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            // What the semaphore lets wait is what can be taken at once.
-            while let Ok(message) = self.waiting.try_recv() {
-                self.take(message, &mut touched);
-                if touched.len() >= MAX_TOUCHED {
-                    break;
-                }
-            }
-            touched.extend(&self.stalled);
-            for id in touched.drain(..) {
-                self.flush(id);
-            }
-        }
-    }
-
-    fn take(&mut self, message: Message, touched: &mut Vec<u64>) {
-        match message {
-            Message::Create { id, path, share } => {
-                self.logs.insert(id, Log::new(path, share));
-                // Readers find the log from now on, also while it is empty.
-                self.flush(id);
-            }
-            Message::Append { id, channel, data } => {
-                if let Some(log) = self.logs.get_mut(&id) {
-                    if log.waiting.is_empty() {
-                        touched.push(id);
-                    }
-                    let weight = weight(&data);
-                    log.waiting.push_back(Chunk {
-                        channel,
-                        data,
-                        weight,
-                    });
-                }
-            }
-            Message::Close { id, done } => {
-                if let Some(log) = self.logs.get_mut(&id) {
-                    // That of the caller who waits for it comes before that of the sink which is
-                    // dropped.
-                    log.closing.get_or_insert(done);
-                }
-                self.flush(id);
-            }
-        }
-    }
-
-    /// Writes what waits of a log, and closes it if that is wanted and nothing waits any more.
-    fn flush(&mut self, id: u64) {
-        let Some(log) = self.logs.get_mut(&id) else {
-            return;
-        };
-        self.turn += 1;
-        self.recent.remove(&log.turn);
-        log.turn = self.turn;
-        let weight = log.flush(&self.basedir, PATIENCE);
-        log.share.add_permits(weight);
-        self.room.add_permits(weight);
-        if log.files.is_some() {
-            self.recent.insert(self.turn, id);
-        }
-        if log.waiting.is_empty() && log.closing.is_some() {
-            self.close(id);
-        } else if log.trouble.is_some() {
-            self.stalled.insert(id);
-        } else {
-            self.stalled.remove(&id);
-        }
-        if self.recent.len() > MAX_OPEN_LOGS
-            && let Some((_, oldest)) = self.recent.pop_first()
-            && let Some(log) = self.logs.get_mut(&oldest)
-        {
-            log.files = None;
-        }
-    }
-
-    fn close(&mut self, id: u64) {
-        self.stalled.remove(&id);
-        let Some(log) = self.logs.remove(&id) else {
-            return;
-        };
-        self.recent.remove(&log.turn);
-        if log.lost_bytes > 0 {
-            warn!(
-                size_bytes = log.lost_bytes,
-                "the log {:?} is incomplete: some of it could not be written", log.path
-            );
-        }
-        if let Some(done) = log.closing.flatten() {
-            let written = Written {
-                size_bytes: log.size,
-                lost_bytes: log.lost_bytes,
-            };
-            // The build may have stopped waiting.
-            done.send(written).unwrap_or_default();
-        }
-    }
+fn weight(data: &Bytes) -> usize {
+    data.len().saturating_add(CHUNK_BYTES).min(SHARE_BYTES)
 }
 
 /// The name with a suffix after its own dots.

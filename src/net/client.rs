@@ -64,7 +64,7 @@ pub async fn login(
     };
     if let Some(recipe) = Recipe::of_challenge(challenge) {
         let password = password.to_vec();
-        let hashed = tokio::task::spawn_blocking(move || recipe.hash(&password)).await;
+        let hashed = crate::blocking::run(move || recipe.hash(&password)).await;
         let hashed = hashed.map_err(|error| nonsense(&format!("hashing failed: {error}")))?;
         let response = cred::response(hashed.text().as_bytes(), challenge);
         match respond(response).await.map_err(refusal).and_then(avatar_of) {

@@ -46,7 +46,7 @@ async fn answer(
         };
         drop(args);
         let is_read = matches!(request, Request::Read(_));
-        let done = tokio::task::spawn_blocking(move || {
+        let done = crate::blocking::run(move || {
             let block = lent.answer(request);
             (lent, block)
         });
@@ -70,7 +70,7 @@ async fn answer(
         }
     }
     // If nobody waits for the transfer, files are removed.
-    tokio::task::spawn_blocking(move || drop(lent));
+    crate::blocking::run(move || drop(lent));
 }
 
 /// What a call asks for; absent if it is unknown or makes no sense.

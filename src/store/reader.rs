@@ -46,7 +46,7 @@ impl Reader {
         E: From<StoreError> + Send + 'static,
     {
         let reader = self.clone();
-        let looking = tokio::task::spawn_blocking(move || {
+        let looking = crate::blocking::run(move || {
             let idle = reader.idle().states.pop();
             let state = idle.map_or_else(|| State::open_readonly(&reader.basedir), Ok)?;
             let found = look(&state)?;

@@ -11,7 +11,7 @@ mod batches;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
 
@@ -19,12 +19,13 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{error, info, warn};
 
-use self::batches::{Batches, Committed, Due, Wait};
+use self::batches::{Batches, Committed, Due};
 use super::apply::{Refusal, apply};
 use super::file::FILE;
 use super::lock::Lock;
 use super::recover::recover;
 use super::{Reader, StoreError, error, fresh, schema, verify};
+use crate::inbox::Wait;
 use crate::model::{Op, Recovered, Ticket};
 
 /// The state, opened for writing by the one master that runs on it.
@@ -262,18 +263,7 @@ impl WriterThread {
     }
 
     fn receive(&mut self, wait: Wait) {
-        let received = match wait {
-            Wait::Not => self.waiting.try_recv().map_err(|error| match error {
-                TryRecvError::Empty => RecvTimeoutError::Timeout,
-                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-            }),
-            Wait::Until(at) => {
-                let rest = at.saturating_duration_since(Instant::now());
-                self.waiting.recv_timeout(rest)
-            }
-            Wait::Forever => self.waiting.recv().map_err(Into::into),
-        };
-        match received {
+        match wait.receive(&self.waiting) {
             Ok(message) => self.batches.take(Instant::now(), message),
             Err(RecvTimeoutError::Timeout) => self.batches.on_silence(),
             Err(RecvTimeoutError::Disconnected) => self.batches.on_abandoned(),

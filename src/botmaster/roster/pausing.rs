@@ -1,27 +1,13 @@
 //! Pauses slaves and shuts them down gracefully, on request of users (SLV-08, SLV-09).
 
 use super::{Phase, Roster};
+use crate::botmaster::ask::SlaveWish;
 use crate::botmaster::ids::{ReplyId, SlaveIx};
 use crate::botmaster::ledger::Effect;
 use crate::botmaster::out::Out;
 use crate::botmaster::{Answer, SlaveEvent};
 use crate::config::SlaveKind;
 use crate::model::{Op, Pause, SlaveName};
-
-/// A user's request about a slave.
-#[derive(Debug)]
-pub(in crate::botmaster) enum SlaveWish {
-    /// SLV-09: pauses the slave, which gets no new builds; answers when the pause is on disk. A
-    /// second pause replaces the reason.
-    Pause { by: String, reason: String },
-    /// SLV-09: resumes the slave, which takes builds again at once.
-    Unpause,
-    /// SLV-08: give the slave no new builds, and shut it down when it is idle.
-    ShutDown,
-    /// Cancel the shutdown, unless it is too late. A slave inside the master that has ended is
-    /// started again.
-    Stay,
-}
 
 impl Roster {
     /// Fulfils a request, or answers why it cannot.

@@ -1,6 +1,7 @@
 //! Slaves alone: what they leave to be settled, and what others hear of them.
 
 use super::*;
+use crate::botmaster::ask::SlaveWish;
 use crate::botmaster::outcome::{Counted, Outcome};
 use crate::botmaster::testing::{commands, out, outcomes};
 use crate::botmaster::tests::config;

@@ -61,6 +61,7 @@ fn a_stop_waits_three_seconds_at_most() {
 #[test]
 fn an_idle_master_stops_at_once() {
     let mut h = Harness::new(config(&[("b", &["s"])]));
+    h.persisted();
     h.told();
     h.input(Input::Shutdown { clean: false });
     assert_eq!(h.told(), ["exit"]);

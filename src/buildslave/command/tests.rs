@@ -527,5 +527,5 @@ const WITH_GRANDCHILD: &str = "exec 9>lock; flock 9; sleep 600 & echo begun; wai
 async fn all_are_gone(dir: &Path) {
     let lock = fs::File::open(dir.join("build/lock")).unwrap();
     let locked = move || rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive);
-    tokio::task::spawn_blocking(locked).await.unwrap().unwrap();
+    crate::blocking::run(locked).await.unwrap().unwrap();
 }

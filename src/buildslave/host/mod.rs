@@ -248,7 +248,7 @@ pub(super) fn read_whole(host: &dyn Host, path: &Path, most: u64) -> io::Result<
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = crate::blocking::run(work).await;
     done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 

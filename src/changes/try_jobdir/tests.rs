@@ -539,15 +539,3 @@ async fn tjd_07_a_job_that_a_killed_master_had_taken_is_handed_in_once_more_at_m
     world.restart();
     assert_eq!(world.look(accepted).await, [""; 0]);
 }
-
-#[test]
-fn only_files_that_appear_wake_the_watcher() {
-    use notify::event::{AccessKind, CreateKind, RemoveKind};
-    assert!(appears(EventKind::Create(CreateKind::File)));
-    assert!(appears(EventKind::Modify(ModifyKind::Name(RenameMode::To))));
-    assert!(!appears(EventKind::Modify(ModifyKind::Name(
-        RenameMode::From
-    ))));
-    assert!(!appears(EventKind::Access(AccessKind::Read)));
-    assert!(!appears(EventKind::Remove(RemoveKind::File)));
-}

@@ -144,7 +144,7 @@ pub(super) async fn prepare(slave: &SlaveConfig, told: &Told) -> Result<(), Stri
         log_count: Some(10),
         force: true,
     };
-    let made = tokio::task::spawn_blocking(|| BaseDir::create(new)).await;
+    let made = crate::blocking::run(|| BaseDir::create(new)).await;
     match made {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(format!("cannot create its base directory: {error}")),
@@ -162,7 +162,7 @@ fn is_process(slave: &SlaveConfig) -> bool {
 pub(super) async fn is_gone(slave: &SlaveName, by: &StopMeans) -> bool {
     let dir = directory(slave);
     *by == StopMeans::Process
-        && tokio::task::spawn_blocking(move || {
+        && crate::blocking::run(move || {
             matches!(BaseDir::open(&dir), Err(BaseDirError::NotASlave(_)))
         })
         .await

@@ -30,7 +30,7 @@ pub(super) async fn end(slave: &SlaveName) {
     for turn in 0..TURNS {
         let mark = mark.clone();
         let hard = turn >= TURNS / 2;
-        let found = tokio::task::spawn_blocking(move || found::signal(&mark, hard)).await;
+        let found = crate::blocking::run(move || found::signal(&mark, hard)).await;
         if !found.unwrap_or(false) {
             return;
         }

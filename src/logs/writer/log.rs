@@ -1,312 +1,348 @@
-//! One log that is being written: what waits for it, its files, and what becomes of it when the
-//! disk is full.
+//! One log as a machine: what waits for it, how much of it is in its files, and what becomes of it
+//! when the disk is full.
+//!
+//! ```text
+//!            Task::Open                  Task::Append
+//!  shut ------------------> open  <---------------------+
+//!    ^                       |  |  on_appended(): all of it
+//!    +-----------------------+  +-----------------------+
+//!      refused(): later, or given up; shut(): others need the descriptors
+//! ```
 //!
 //! Invariant: the index claims only bytes that are written. What was written and is not claimed is
 //! cut off before the next attempt, so that bytes and runs never come apart.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, ErrorKind, IoSlice, Write};
-use std::path::Path;
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use tokio::sync::{Semaphore, oneshot};
-use tracing::{error, info};
 
-use super::{DATA, INDEX, MAX_SLICES, RETRY, SHARE_BYTES, Written, with_suffix};
-use crate::directory::Directory;
+use super::{MAX_SLICES, RETRY};
 use crate::logs::Channel;
 use crate::logs::index::Run;
-use crate::logs::place;
 
-/// A log.
+/// A log that is being written.
+#[derive(Debug)]
 pub(super) struct Log {
-    pub(super) path: String,
-    pub(super) share: Arc<Semaphore>,
-    pub(super) waiting: VecDeque<Chunk>,
-    /// Closed when others need the descriptors; opened again at the next write.
-    pub(super) files: Option<Files>,
-    /// Whether its files were made.
-    is_made: bool,
-    /// Why it cannot be written now.
-    pub(super) trouble: Option<Trouble>,
+    path: String,
+    waiting: VecDeque<Chunk>,
+    files: Files,
+    trouble: Option<Trouble>,
     /// Bytes that are in the log.
-    pub(super) size: u64,
+    size: u64,
     /// Bytes of the index that say so.
     index_size: u64,
     /// Bytes that were dropped.
-    pub(super) lost_bytes: u64,
+    lost_bytes: u64,
     /// Those of them that the log itself says nothing of yet.
     unsaid_bytes: u64,
-    /// Of its last use.
-    pub(super) turn: u64,
-    /// It is to be closed when nothing waits any more; perhaps somebody waits for that.
-    pub(super) closing: Option<Option<oneshot::Sender<Written>>>,
 }
 
-/// What waits to be written.
-pub(super) struct Chunk {
-    pub(super) channel: Channel,
-    pub(super) data: Bytes,
-    /// Permits that it has.
-    pub(super) weight: u32,
+/// The files of a log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Files {
+    /// They were never made.
+    Unmade,
+    /// They were made, and are closed.
+    Shut,
+    /// They are open.
+    Open,
 }
 
 /// The file system refuses to take a log.
-pub(super) struct Trouble {
+#[derive(Debug)]
+struct Trouble {
     why: String,
     since: Instant,
-    pub(super) next_try: Instant,
+    next_try: Instant,
     /// Whether what waits is dropped, as it was refused for too long or for a reason that does not
     /// pass.
     drops: bool,
 }
 
-pub(super) struct Files {
-    pub(super) data: File,
-    index: File,
+/// Bytes of one channel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Chunk {
+    pub(super) channel: Channel,
+    pub(super) data: Bytes,
+    /// Permits that it has.
+    pub(super) weight: usize,
+}
+
+/// What is to be done for a log.
+#[derive(Debug, PartialEq)]
+pub(super) enum Task {
+    /// Open its files.
+    Open(Opening),
+    /// Append bytes, and their runs to the index.
+    Append(Batch),
+}
+
+/// How files are opened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Opening {
+    /// Where, relative to the base directory, without suffix.
+    pub(super) path: String,
+    /// Whether they are made.
+    pub(super) is_new: bool,
+    /// Bytes that belong to the log; what follows is cut off.
+    pub(super) size: u64,
+    /// Bytes that belong to the index; what follows is cut off.
+    pub(super) index_size: u64,
+}
+
+/// What is appended together.
+#[derive(Debug, PartialEq)]
+pub(super) struct Batch {
+    chunks: Vec<Chunk>,
+    /// Whether it says what the log lacks.
+    is_note: bool,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+pub(super) struct Appended {
+    /// Bytes that were written and that the index claims.
+    pub(super) size: u64,
+    /// Bytes that were added to the index.
+    pub(super) index_size: u64,
+    /// Why it was not all.
+    pub(super) error: Option<io::Error>,
+}
+
+/// Something to tell the operator of a log.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Notice {
+    /// The disk is full, and who writes the log waits.
+    Waits { why: String },
+    /// What cannot be written is dropped and counted.
+    Drops { why: String },
+    /// The log can be written again.
+    Recovered { why: String },
 }
 
 impl Log {
-    pub(super) fn new(path: String, share: Arc<Semaphore>) -> Self {
+    pub(super) fn new(path: String) -> Self {
         Self {
             path,
-            share,
             waiting: VecDeque::new(),
-            files: None,
-            is_made: false,
+            files: Files::Unmade,
             trouble: None,
             size: 0,
             index_size: 0,
             lost_bytes: 0,
             unsaid_bytes: 0,
-            turn: 0,
-            closing: None,
         }
     }
 
-    /// Writes what waits, or drops it if it cannot be written; returns the permits of what does not
-    /// wait any more.
-    pub(super) fn flush(&mut self, basedir: &Directory, patience: Duration) -> usize {
-        let now = Instant::now();
-        let before = self.weight();
-        if self.trouble.as_ref().is_none_or(|t| t.next_try <= now) {
-            match self.try_flush(basedir) {
-                Ok(()) => {
-                    if let Some(trouble) = self.trouble.take() {
-                        info!(
-                            "the log {:?} can be written again ({})",
-                            self.path, trouble.why
-                        );
-                    }
-                }
-                Err(error) => {
-                    self.files = None;
-                    self.refused(&error, now, patience);
-                }
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Bytes that are in the log.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes that were dropped.
+    pub(super) const fn lost_bytes(&self) -> u64 {
+        self.lost_bytes
+    }
+
+    /// Whether nothing waits to be written.
+    pub(super) fn is_written(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// When to try again, if it cannot be written now.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        self.trouble.as_ref().map(|trouble| trouble.next_try)
+    }
+
+    /// Has bytes wait to be written.
+    pub(super) fn push(&mut self, chunk: Chunk) {
+        self.waiting.push_back(chunk);
+    }
+
+    /// What to do at `now`; nothing if all is done, or the next attempt comes later.
+    pub(super) fn task(&mut self, now: Instant) -> Option<Task> {
+        if self.next_try().is_some_and(|at| at > now) || self.is_done() {
+            return None;
+        }
+        if self.files != Files::Open {
+            return Some(Task::Open(Opening {
+                path: self.path.clone(),
+                is_new: self.files == Files::Unmade,
+                size: self.size,
+                index_size: self.index_size,
+            }));
+        }
+        let is_note = self.unsaid_bytes > 0;
+        let chunks = if is_note {
+            vec![self.note()]
+        } else {
+            let most = self.waiting.len().min(MAX_SLICES);
+            let chunks = self.waiting.drain(..most).collect();
+            if self.waiting.capacity() > MAX_SLICES {
+                self.waiting.shrink_to(MAX_SLICES);
             }
-        }
-        if self.trouble.as_ref().is_some_and(|trouble| trouble.drops) {
-            let dropped: u64 = self.waiting.drain(..).map(|c| length(&c.data)).sum();
-            self.lost_bytes += dropped;
-            self.unsaid_bytes += dropped;
-        }
-        if self.waiting.capacity() > MAX_SLICES {
-            self.waiting.shrink_to(MAX_SLICES);
-        }
-        before - self.weight()
+            chunks
+        };
+        Some(Task::Append(Batch { chunks, is_note }))
     }
 
-    fn refused(&mut self, error: &io::Error, now: Instant, patience: Duration) {
+    fn is_done(&self) -> bool {
+        self.files != Files::Unmade && self.waiting.is_empty() && self.unsaid_bytes == 0
+    }
+
+    /// Says in the log what it lacks.
+    fn note(&self) -> Chunk {
+        let why = self.trouble.as_ref().map_or("", |trouble| &trouble.why);
+        let note = format!(
+            "\n{} bytes of this log are missing here: the master could not write them ({why})\n",
+            self.unsaid_bytes
+        );
+        Chunk {
+            channel: Channel::Header,
+            data: note.into(),
+            weight: 0,
+        }
+    }
+
+    /// Its files are open.
+    pub(super) fn on_opened(&mut self) {
+        self.files = Files::Open;
+    }
+
+    /// What came of a batch; returns the permits of what does not wait any more.
+    pub(super) fn on_appended(&mut self, batch: Batch, size: u64, index_size: u64) -> usize {
+        self.size += size;
+        self.index_size += index_size;
+        let is_whole = size == batch.length();
+        if batch.is_note {
+            if is_whole {
+                self.unsaid_bytes = 0;
+            }
+            return 0;
+        }
+        let before: usize = batch.chunks.iter().map(|chunk| chunk.weight).sum();
+        if is_whole {
+            return before;
+        }
+        before - self.put_back(batch.chunks, size)
+    }
+
+    /// Ends trouble if nothing is left to do.
+    pub(super) fn settle(&mut self) -> Option<Notice> {
+        if !self.is_done() {
+            return None;
+        }
+        let trouble = self.trouble.take()?;
+        Some(Notice::Recovered { why: trouble.why })
+    }
+
+    /// The disk refused the last task.
+    pub(super) fn refused(
+        &mut self,
+        error: &io::Error,
+        now: Instant,
+        patience: Duration,
+    ) -> Option<Notice> {
+        self.shut();
         let passes = matches!(
             error.kind(),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded
         );
-        let path = &self.path;
-        let trouble = self.trouble.get_or_insert_with(|| {
-            if passes {
-                error!(
-                    "cannot write the log {path:?}: {error}; its step waits for room, {} s at most",
-                    patience.as_secs()
-                );
-            }
-            Trouble {
-                why: error.to_string(),
-                since: now,
-                next_try: now,
-                drops: false,
-            }
+        let is_first = self.trouble.is_none();
+        let trouble = self.trouble.get_or_insert_with(|| Trouble {
+            why: error.to_string(),
+            since: now,
+            next_try: now,
+            drops: false,
         });
         trouble.next_try = now + RETRY;
+        let why = error.to_string();
         let is_over = !passes || now.duration_since(trouble.since) >= patience;
         if is_over && !std::mem::replace(&mut trouble.drops, true) {
-            error!(
-                "cannot write the log {path:?}: {error}; the build goes on, and what the log lacks is counted"
-            );
+            return Some(Notice::Drops { why });
+        }
+        is_first.then_some(Notice::Waits { why })
+    }
+
+    /// Drops what waits if it is not to wait any more; returns its permits.
+    pub(super) fn drop_refused(&mut self) -> usize {
+        if !self.trouble.as_ref().is_some_and(|trouble| trouble.drops) {
+            return 0;
+        }
+        let mut weight = 0;
+        for chunk in self.waiting.drain(..) {
+            weight += chunk.weight;
+            self.lost_bytes += chunk.length();
+            self.unsaid_bytes += chunk.length();
+        }
+        weight
+    }
+
+    /// Its files are closed.
+    pub(super) fn shut(&mut self) {
+        if self.files == Files::Open {
+            self.files = Files::Shut;
         }
     }
 
-    fn weight(&self) -> usize {
-        let weights = self.waiting.iter().map(|chunk| chunk.weight);
-        weights
-            .map(|w| usize::try_from(w).unwrap_or(SHARE_BYTES))
-            .sum()
-    }
-
-    fn try_flush(&mut self, basedir: &Directory) -> io::Result<()> {
-        if self.is_made && self.waiting.is_empty() && self.unsaid_bytes == 0 {
-            return Ok(());
-        }
-        if self.files.is_none() {
-            let is_new = !self.is_made;
-            let files = Files::open(basedir, &self.path, is_new)?;
-            if !is_new {
-                cut(&files.data, self.size)?;
-                cut(&files.index, self.index_size)?;
-            }
-            self.files = Some(files);
-            self.is_made = true;
-        }
-        if self.unsaid_bytes > 0 {
-            let why = self.trouble.as_ref().map_or("", |trouble| &trouble.why);
-            let note = format!(
-                "\n{} bytes of this log are missing here: the master could not write them ({why})\n",
-                self.unsaid_bytes
-            );
-            let chunk = Chunk {
-                channel: Channel::Header,
-                data: note.into(),
-                weight: 0,
-            };
-            self.append(&[chunk])?;
-            self.unsaid_bytes = 0;
-        }
-        while !self.waiting.is_empty() {
-            let chunks: Vec<Chunk> = self
-                .waiting
-                .drain(..self.waiting.len().min(MAX_SLICES))
-                .collect();
-            let before = self.size;
-            let appended = self.append(&chunks);
-            if appended.is_err() {
-                self.put_back(chunks, self.size - before);
-                return appended;
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends `chunks`; on an error `size` says how much of them is in the log.
-    fn append(&mut self, chunks: &[Chunk]) -> io::Result<()> {
-        let files = self.files.as_mut().ok_or(ErrorKind::NotFound)?;
-        let (bytes, written) = write_all(&mut files.data, chunks);
-        let mut runs = Vec::new();
-        push_runs(&mut runs, chunks, bytes);
-        let mut index = Vec::with_capacity(runs.len() * 4);
-        for run in &runs {
-            run.encode(&mut index);
-        }
-        // If this fails nothing claims the bytes, and the files are cut before the next attempt.
-        files.index.write_all(&index)?;
-        self.size += bytes;
-        self.index_size += u64::try_from(index.len()).unwrap_or(u64::MAX);
-        written
-    }
-
-    /// Has `chunks` wait again, without their first `written` bytes.
-    fn put_back(&mut self, chunks: Vec<Chunk>, mut written: u64) {
+    /// Has `chunks` wait again, without their first `written` bytes; returns their permits.
+    fn put_back(&mut self, chunks: Vec<Chunk>, mut written: u64) -> usize {
         let later = std::mem::take(&mut self.waiting);
+        let mut weight = 0;
         for mut chunk in chunks {
-            let done = length(&chunk.data).min(written);
+            let done = chunk.length().min(written);
             written -= done;
             chunk
                 .data
                 .advance(usize::try_from(done).unwrap_or(chunk.data.len()));
             if !chunk.data.is_empty() {
+                weight += chunk.weight;
                 self.waiting.push_back(chunk);
             }
         }
         self.waiting.extend(later);
+        weight
     }
 }
 
-/// Takes off what was written beyond `size` and not claimed.
-fn cut(file: &File, size: u64) -> io::Result<()> {
-    if file.metadata()?.len() > size {
-        file.set_len(size)?;
+impl Batch {
+    /// The bytes, without copying them.
+    pub(super) fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        self.chunks.iter().map(|chunk| &chunk.data[..])
     }
-    Ok(())
-}
 
-impl Files {
-    fn open(basedir: &Directory, path: &str, is_new: bool) -> io::Result<Self> {
-        let path = Path::new(path);
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(place::outside());
-        };
-        let dir = place::open(basedir, dir, is_new)?;
-        let open = |suffix| {
-            let name = with_suffix(name, suffix);
-            if !is_new {
-                return dir.append(&name);
+    /// What the index says of the first `bytes`; neighbours of one channel are one run.
+    pub(super) fn index(&self, mut bytes: u64) -> Vec<u8> {
+        let mut runs: Vec<Run> = Vec::new();
+        for chunk in &self.chunks {
+            let (channel, length) = (chunk.channel, chunk.length().min(bytes));
+            bytes -= length;
+            match runs.last_mut() {
+                _ if length == 0 => {}
+                Some(last) if last.channel == channel => last.length += length,
+                _ => runs.push(Run { channel, length }),
             }
-            match dir.create(&name, 0o666) {
-                // It belongs to a build whose number the state has forgotten, because an older copy
-                // of the state was put back.
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                    dir.set_aside(&name)?;
-                    dir.create(&name, 0o666)
-                }
-                made => made,
-            }
-        };
-        let index = open(INDEX)?;
-        let data = open(DATA);
-        if is_new && data.is_err() {
-            // The next attempt makes both.
-            dir.remove_file(&with_suffix(name, INDEX)).ok();
         }
-        Ok(Self { data: data?, index })
+        let mut index = Vec::with_capacity(runs.len() * 4);
+        for run in runs {
+            run.encode(&mut index);
+        }
+        index
+    }
+
+    fn length(&self) -> u64 {
+        self.chunks.iter().map(Chunk::length).sum()
     }
 }
 
-/// Writes the chunks without copying them; returns how many bytes went out.
-fn write_all(file: &mut File, chunks: &[Chunk]) -> (u64, io::Result<()>) {
-    let mut slices: Vec<_> = chunks.iter().map(|c| IoSlice::new(&c.data)).collect();
-    let mut slices = &mut slices[..];
-    let mut written = 0;
-    while !slices.is_empty() {
-        match file.write_vectored(slices) {
-            Ok(0) => return (written, Err(ErrorKind::WriteZero.into())),
-            Ok(n) => {
-                written += u64::try_from(n).unwrap_or(u64::MAX);
-                IoSlice::advance_slices(&mut slices, n);
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return (written, Err(e)),
-        }
+impl Chunk {
+    fn length(&self) -> u64 {
+        u64::try_from(self.data.len()).unwrap_or(u64::MAX)
     }
-    (written, Ok(()))
-}
-
-/// Adds runs for the first `bytes` of `chunks`; neighbours of one channel become one run.
-fn push_runs(runs: &mut Vec<Run>, chunks: &[Chunk], mut bytes: u64) {
-    for Chunk { channel, data, .. } in chunks {
-        let length = length(data).min(bytes);
-        bytes -= length;
-        match runs.last_mut() {
-            _ if length == 0 => {}
-            Some(last) if last.channel == *channel => last.length += length,
-            _ => runs.push(Run {
-                channel: *channel,
-                length,
-            }),
-        }
-    }
-}
-
-fn length(data: &Bytes) -> u64 {
-    u64::try_from(data.len()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
@@ -170,55 +171,29 @@ fn a_log_that_cannot_be_written_does_not_stop_the_build() {
     assert_eq!(write(dir.path(), "file/log", &chunks), 0);
 }
 
-/// A log whose next bytes go to a full disk; after that there is room.
-fn on_a_full_disk(basedir: &Directory, patience: Duration) -> Log {
-    let mut log = Log::new("log".to_owned(), Arc::new(Semaphore::new(0)));
-    log.flush(basedir, patience);
+#[test]
+fn what_a_full_disk_did_not_take_is_not_claimed() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    log.files.as_mut().unwrap().data = full;
-    log
-}
-
-/// Has `text` wait, tries to write what waits, and tells the weight of what does not wait any more.
-fn put(log: &mut Log, text: &'static str, basedir: &Directory, patience: Duration) -> usize {
-    log.waiting.push_back(Chunk {
+    let dir = tempfile::tempdir().unwrap();
+    let index = dir.path().join("index");
+    let mut files = files::Files {
+        data: full,
+        index: fs::File::create(&index).unwrap(),
+    };
+    let mut log = log::Log::new("log".to_owned());
+    log.on_opened();
+    log.push(log::Chunk {
         channel: Channel::Stdout,
-        data: text.into(),
+        data: "one".into(),
         weight: 7,
     });
-    log.flush(basedir, patience)
-}
-
-fn is_due(log: &mut Log) {
-    log.trouble.as_mut().unwrap().next_try = std::time::Instant::now();
-}
-
-#[test]
-fn a_full_disk_is_waited_for_and_nothing_is_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let basedir = Directory::open(dir.path()).unwrap();
-    let mut log = on_a_full_disk(&basedir, PATIENCE);
-    assert_eq!(put(&mut log, "one", &basedir, PATIENCE), 0, "it waits");
-    is_due(&mut log);
-    assert_eq!(put(&mut log, "two", &basedir, PATIENCE), 14);
-    assert!(log.trouble.is_none());
-    assert_eq!((log.size, log.lost_bytes), (6, 0));
-    assert_eq!(read(dir.path(), "log", &Channel::ALL), b"onetwo");
-}
-
-#[test]
-fn after_a_disk_was_full_for_long_the_log_says_what_is_missing_and_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let basedir = Directory::open(dir.path()).unwrap();
-    let mut log = on_a_full_disk(&basedir, Duration::ZERO);
-    assert_eq!(put(&mut log, "lost", &basedir, Duration::ZERO), 7);
-    is_due(&mut log);
-    assert_eq!(put(&mut log, "kept", &basedir, Duration::ZERO), 7);
-    assert_eq!(log.lost_bytes, 4);
-    assert_eq!(read(dir.path(), "log", &[Channel::Stdout]), b"kept");
-    let note = String::from_utf8(read(dir.path(), "log", &[Channel::Header])).unwrap();
-    let said = "\n4 bytes of this log are missing here: the master could not write them (No space";
-    assert!(note.starts_with(said), "{note}");
+    let Some(log::Task::Append(batch)) = log.task(std::time::Instant::now()) else {
+        panic!("bytes wait");
+    };
+    let appended = files.append(&batch);
+    assert_eq!((appended.size, appended.index_size), (0, 0));
+    assert_eq!(appended.error.unwrap().kind(), ErrorKind::StorageFull);
+    assert_eq!(fs::read(index).unwrap(), b"");
 }
 
 #[test]
@@ -320,7 +295,10 @@ fn log_05_what_waits_of_one_log_is_bounded_and_leaves_room_for_others() {
     for (id, bytes) in appended {
         *of.entry(id).or_insert(0) += bytes;
     }
-    assert_eq!(of, BTreeMap::from([(0, taken), (1, 64 * 1024)]));
+    assert_eq!(
+        of,
+        BTreeMap::from([(LogId(0), taken), (LogId(1), 64 * 1024)])
+    );
 }
 
 #[test]

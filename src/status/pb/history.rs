@@ -49,7 +49,7 @@ impl History {
     /// Bytes of output so far in each of `logs` (paths). A missing log has none.
     pub(super) async fn output(&self, logs: Vec<Log>) -> BTreeMap<String, u64> {
         let basedir = self.basedir.clone();
-        let counting = tokio::task::spawn_blocking(move || {
+        let counting = crate::blocking::run(move || {
             let count = |path: &str| LogReader::open(&basedir, path)?.count(&Channel::OUTPUT);
             let logs = logs.into_iter();
             // This is for an estimate, which ignores unreadable logs.
@@ -65,7 +65,7 @@ impl History {
     /// The text of the given channels of the log at `path`; of a long log, only its end.
     pub(super) async fn log(&self, path: &str, channels: &'static [Channel]) -> Option<Vec<u8>> {
         let (basedir, path) = (self.basedir.clone(), path.to_owned());
-        let reading = tokio::task::spawn_blocking(move || -> io::Result<Vec<u8>> {
+        let reading = crate::blocking::run(move || -> io::Result<Vec<u8>> {
             let mut end = End::default();
             LogReader::open(&basedir, &path)?.copy_to(channels, &mut end)?;
             Ok(end.into_text())

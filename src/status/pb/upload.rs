@@ -84,7 +84,7 @@ fn whole(mut file: File, size: usize, rest: &[u8]) -> io::Result<Vec<u8>> {
 async fn in_file<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, String> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = crate::blocking::run(work).await;
     done.map_err(io::Error::other)
         .flatten()
         .map_err(|error| format!("the master cannot store the patch: {error}"))

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{Message, Write};
 use crate::backoff::Backoff;
+use crate::inbox::Wait;
 use crate::model::Ticket;
 
 /// The writer as a machine. A driver asks what is due, does it, and tells what came of it.
@@ -61,17 +62,6 @@ pub(super) enum Due {
     Checkpoint,
     /// Close the state.
     End,
-}
-
-/// How long to wait for a message.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Wait {
-    /// Not at all.
-    Not,
-    /// Until then.
-    Until(Instant),
-    /// However long it takes.
-    Forever,
 }
 
 /// What was committed.

@@ -27,6 +27,8 @@ const FLOORS: [&[&str]; 9] = [
         "directory",
         "text",
         "backoff",
+        "blocking",
+        "inbox",
     ],
     &["clock", "config", "protocol", "process", "transfer", "vc"],
     &["schedulers", "net", "store", "logs", "daemonize"],
@@ -72,7 +74,8 @@ const IMPURE: [&str; 10] = [
 ];
 
 /// Modules that may start tasks: they keep track of their ends.
-const SPAWNING: [&str; 10] = [
+const SPAWNING: [&str; 11] = [
+    "blocking",
     "net",
     "store",
     "logs",
@@ -83,6 +86,12 @@ const SPAWNING: [&str; 10] = [
     "client",
     "buildslave",
     "daemon",
+];
+
+/// What is named in one file alone.
+const SEAMS: [(&str, &str); 2] = [
+    ("spawn_blocking", "src/blocking.rs"),
+    ("recommended_watcher", "src/changes/arrivals.rs"),
 ];
 
 /// The only place of MD5, which is part of the login and does not protect anything.
@@ -174,6 +183,21 @@ fn tasks_are_started_only_by_those_who_watch_them() {
         for (number, line) in source.code().into_iter().filter(|_| !may) {
             if line.contains("tokio::spawn") || line.contains("task::spawn") {
                 complain(number, "this module may not start tasks");
+            }
+        }
+    });
+}
+
+/// What a simulation replaces is taken from the system in one file each.
+#[test]
+fn the_seams_of_a_simulation_are_kept() {
+    check(|source, complain| {
+        for (name, home) in SEAMS {
+            if source.module.is_none() || source.path == Path::new(home) {
+                continue;
+            }
+            for (number, _) in source.code().iter().filter(|(_, line)| line.contains(name)) {
+                complain(*number, &format!("`{name}` outside {home}"));
             }
         }
     });

@@ -135,10 +135,10 @@ fn links_and_numbers_of_steps_are_shown_and_hidden_steps_are_not() {
     let (_, steps) = shown.split_once("  steps\n").unwrap();
     let (steps, _) = steps.split_once("  how it").unwrap();
     insta::assert_snapshot!(steps, @"
-    compile  success  2.0 s
-    test     success  1.0 s
-    deploy   not run
-    hidden: tidy
+      compile  success  2.0 s
+      test     success  1.0 s
+      deploy   not run
+      hidden: tidy
     links and numbers of steps
       test  coverage        https://ci.example.org/7/
       test  warnings-count  3
