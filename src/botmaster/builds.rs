@@ -22,6 +22,7 @@ use super::ids::{AttemptId, BuilderIx};
 use super::ledger::Effect;
 use super::merging::{self, PropertySources};
 use super::out::Out;
+use super::plan;
 use super::{BuildCommand, BuildEvent, BuildOutcome, BuildPlan, SessionId};
 use crate::model::journal::{BuildStart, NextNumbers};
 use crate::model::{
@@ -174,6 +175,9 @@ impl Builds {
             builder: Arc::clone(builder),
             slave: slave.name.clone(),
             slave_info: Arc::clone(slave_info),
+            slave_facts: plan::slave_facts(slave, slave_info),
+            values: Arc::clone(&config.values),
+            url: plan::url(&config.buildbot_url, &builder.name, number),
             requests: attempt.requests.clone(),
             requested: merging::latest_submission(requests),
             reason: merging::reason(requests),

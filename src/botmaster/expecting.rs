@@ -1,8 +1,7 @@
 //! What builders expect of their steps (PRG-01).
 
-use super::names::unique_names;
 use crate::config::BuilderConfig;
-use crate::model::{Expectations, Forecast};
+use crate::model::{Expectations, Forecast, unique_names};
 
 /// What is expected of a build of `builder` that starts now.
 pub(super) fn forecast(expectations: Option<&Expectations>, builder: &BuilderConfig) -> Forecast {

@@ -1,13 +1,17 @@
 //! What the core hands to a build and gets back from it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{BuilderConfig, LogLimits};
+use serde_json::{Value, json};
+
+use crate::config::{BuilderConfig, LogLimits, NamedValues, SlaveConfig};
 use crate::model::{
-    BuildId, BuildNumber, Effort, Properties, RequestId, Results, SlaveName, SourceStamp, Timestamp,
+    BuildId, BuildNumber, BuilderName, Effort, Properties, RequestId, Results, SlaveName,
+    SourceStamp, Timestamp,
 };
 
 /// All that a build needs to run, fixed at its start: later reconfigurations do not touch it
@@ -24,6 +28,12 @@ pub struct BuildPlan {
     pub slave: SlaveName,
     /// What the slave told of itself.
     pub slave_info: Arc<BTreeMap<String, String>>,
+    /// What expressions see of the slave: its name, tags, properties, type and version (CFL-90).
+    pub slave_facts: Value,
+    /// Values that are worked out while it runs (CFL-77).
+    pub values: Arc<NamedValues>,
+    /// Its page.
+    pub url: String,
     /// The requests it answers for.
     pub requests: Vec<RequestId>,
     /// Time at which the latest of the requests was submitted.
@@ -40,6 +50,32 @@ pub struct BuildPlan {
     pub log_limits: LogLimits,
     /// How long a stopped step may go on (BUI-12).
     pub interrupt_grace: Duration,
+}
+
+/// What expressions see of a slave; `info` is what it said of itself.
+pub(super) fn slave_facts(slave: &SlaveConfig, info: &BTreeMap<String, String>) -> Value {
+    let properties = slave.properties.iter();
+    let properties = properties.map(|(name, property)| (name.to_owned(), property.value.clone()));
+    json!({
+        "name": slave.name.as_str(),
+        "tags": [],
+        "properties": properties.collect::<Value>(),
+        "type": slave.kind.name(),
+        "version": info.get("version"),
+    })
+}
+
+/// The page of a build on the site with the address `site`.
+pub(super) fn url(site: &str, builder: &BuilderName, number: BuildNumber) -> String {
+    let mut url = format!("{site}builders/");
+    for byte in builder.as_str().bytes() {
+        if byte.is_ascii_alphanumeric() || b"_.-".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            write!(url, "%{byte:02X}").expect("writing to a string cannot fail");
+        }
+    }
+    url + &format!("/builds/{number}")
 }
 
 /// How a build ended.
@@ -59,4 +95,15 @@ pub struct BuildOutcome {
     /// Whether the slave may still run a command that was given up (BUI-12): its connection is then
     /// to be dropped.
     pub abandoned_command: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_a_build_has_an_address_without_odd_characters() {
+        let url = url("http://x/", &"full linux/é".into(), BuildNumber(7));
+        assert_eq!(url, "http://x/builders/full%20linux%2F%C3%A9/builds/7");
+    }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::control::{Disturbance, Watch};
 use super::lines::{LineObserver, Splitter};
 use super::step::{Performed, STDIO, StepLogs, StepRun};
+use super::watcher::{Both, Watcher};
 use crate::logs::Channel;
 use crate::model::CommandId;
 use crate::net::{CommandEnd, CommandEvent, RunningCommand};
@@ -96,6 +97,7 @@ impl StepRun<'_> {
             is_program: matches!(args, CommandArgs::Shell(_)),
             listening,
             splitter: Splitter::default(),
+            watcher: &mut self.watcher,
         };
         let mut lost = false;
         let end = loop {
@@ -153,6 +155,7 @@ impl StepRun<'_> {
         };
         self.interrupted = watch.into_interruption();
         let end = heard.finish(&mut self.logs, end).await;
+        self.watcher.flush(&mut self.logs).await;
         self.has_command = matches!(end, End::GivenUp);
         end
     }
@@ -236,14 +239,15 @@ impl StepRun<'_> {
 }
 
 /// What has come of a running command.
-struct Heard<'l> {
+struct Heard<'l, 'w, 'a> {
     report: Report,
     is_program: bool,
     listening: Listening<'l>,
     splitter: Splitter,
+    watcher: &'w mut Watcher<'a>,
 }
 
-impl Heard<'_> {
+impl Heard<'_, '_, '_> {
     async fn store(&mut self, logs: &mut StepLogs<'_>, updates: Vec<Update>) {
         let log = self.listening.log;
         for update in updates {
@@ -257,6 +261,7 @@ impl Heard<'_> {
                 Update::Rc(rc) => {
                     self.put_rest(logs).await;
                     self.report.rc = Some(rc);
+                    self.watcher.rc = Some(rc);
                     if self.is_program {
                         let note = format!("program finished with exit code {rc}\n");
                         logs.note_in(log, note).await;
@@ -273,6 +278,7 @@ impl Heard<'_> {
                 }
             }
         }
+        self.watcher.flush(logs).await;
     }
 
     /// Takes a piece of a log, without the secrets in it.
@@ -304,6 +310,9 @@ impl Heard<'_> {
         if let Some(collected) = collected.filter(|_| log == self.listening.log) {
             collect(collected, &data, self.listening.collect);
         }
+        if channel == Channel::Stdout && log == self.listening.log {
+            self.watcher.hear(&data);
+        }
         if channel != Channel::Header {
             self.look(log, channel, &data);
         }
@@ -311,8 +320,13 @@ impl Heard<'_> {
     }
 
     fn look(&mut self, log: &str, channel: Channel, data: &[u8]) {
-        if let Some(lines) = &mut self.listening.lines {
-            self.splitter.push(log, channel, data, *lines);
+        if self.watcher.has_rules() || self.listening.lines.is_some() {
+            let mut both = Both {
+                kind: self.listening.lines.as_deref_mut(),
+                watcher: self.watcher,
+                main_log: self.listening.log,
+            };
+            self.splitter.push(log, channel, data, &mut both);
         }
     }
 
@@ -326,9 +340,12 @@ impl Heard<'_> {
     }
 
     fn complete(mut self) -> Report {
-        if let Some(lines) = self.listening.lines {
-            self.splitter.finish(lines);
-        }
+        let mut both = Both {
+            kind: self.listening.lines.as_deref_mut(),
+            watcher: self.watcher,
+            main_log: self.listening.log,
+        };
+        self.splitter.finish(&mut both);
         self.report
     }
 }

@@ -7,7 +7,8 @@
 //! what it says is acknowledged when the log has taken it.
 //!
 //! Start reading at [`run`], then `step`, `command` and `steps::shell`. Pure parts: `fold`,
-//! `render`.
+//! `render`,
+//! `rules`, `watcher`.
 
 mod command;
 mod control;
@@ -19,6 +20,7 @@ mod locks;
 mod mask;
 mod remote;
 mod render;
+mod rules;
 mod runner;
 mod secrets;
 mod step;
@@ -28,6 +30,7 @@ mod steps;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 pub use control::Control;
 pub use fold::{Contribution, contribution, headline};

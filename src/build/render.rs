@@ -40,9 +40,11 @@ pub(super) trait Lookup: fmt::Debug + Sync {
 }
 
 /// No names.
+#[cfg(test)]
 #[derive(Debug)]
 pub(super) struct NoValues;
 
+#[cfg(test)]
 impl Lookup for NoValues {
     fn value(&self, _name: &str) -> Result<Option<Value>, String> {
         Ok(None)
@@ -60,6 +62,8 @@ pub(super) struct Values<'a> {
     pub(super) slave: &'a BTreeMap<String, String>,
     /// The values of `[values]`.
     pub(super) kw: &'a dyn Lookup,
+    /// Whether empty words of commands are left out (CFL-103).
+    pub(super) drop_empty: bool,
     /// The secrets of the step.
     pub(super) secrets: &'a Secrets,
 }
@@ -78,6 +82,7 @@ impl<'a> Values<'a> {
             stamp,
             slave,
             kw: &NoValues,
+            drop_empty: false,
             secrets,
         }
     }

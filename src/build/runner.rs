@@ -11,13 +11,14 @@ use super::guard::caught;
 use super::journal::Journal;
 use super::locks::LockDesk;
 use super::remote::Remote;
+use super::rules::SoFar;
 use super::secrets::Secrets;
 use super::step::{StepRun, Surroundings};
 use super::steps;
-use crate::botmaster::{BuildOutcome, BuildPlan, LockUser, unique_names};
+use crate::botmaster::{BuildOutcome, BuildPlan, LockUser};
 use crate::config::StepConfig;
 use crate::logs::LogStore;
-use crate::model::{Effort, Properties, Results, Timestamp};
+use crate::model::{Effort, Properties, Results, Timestamp, unique_names};
 use crate::transfer::MasterFiles;
 
 /// What a build has of its master.
@@ -71,7 +72,7 @@ pub async fn run(
         remote: slave,
         controls: Controls::new(control),
         properties,
-        result: Results::Success,
+        so_far: SoFar::default(),
         text: Vec::new(),
         took: BTreeMap::new(),
         secrets: Secrets::default(),
@@ -80,19 +81,21 @@ pub async fn run(
     };
     let text = match caught(Box::pin(build.run_steps(&around))).await {
         Ok(()) => {
-            let headline = headline(build.result).iter().map(|word| (*word).to_owned());
+            let headline = headline(build.so_far.result)
+                .iter()
+                .map(|word| (*word).to_owned());
             headline.chain(build.text).collect()
         }
         Err(panic) => {
             let number = around.plan.number;
             tracing::error!(builder = %around.plan.builder.name, build = %number, "the build's own code failed: {panic}");
-            build.result = Results::Exception;
+            build.so_far.result = Results::Exception;
             build.has_command = true;
             vec!["build".to_owned(), "exception".to_owned()]
         }
     };
     BuildOutcome {
-        result: build.result,
+        result: build.so_far.result,
         text,
         stop_reason: build.controls.stop_reason,
         properties: build.properties,
@@ -107,7 +110,8 @@ struct RunningBuild {
     properties: Properties,
     /// The secrets of its steps so far.
     secrets: Secrets,
-    result: Results,
+    /// Its result, and those of its steps.
+    so_far: SoFar,
     /// Texts of the steps that affected the result.
     text: Vec<String>,
     /// Its steps and what they took.
@@ -155,12 +159,14 @@ impl RunningBuild {
                 &mut self.controls,
                 &mut self.properties,
                 &mut self.secrets,
+                &self.so_far,
             );
             step.has_patched = self.has_patched;
             let end = step.run(steps::perform).await;
             tracing::debug!(step = ?name, "step ended: {}", end.result);
+            self.so_far.steps.insert(name.clone(), end.result);
             if let Some(result) = end.outcome.contribution {
-                self.result = self.result.worse(result);
+                self.so_far.result = self.so_far.result.worse(result);
             }
             self.text.extend(end.outcome.build_text);
             if let Some(took) = self.took.get_mut(name) {
@@ -175,10 +181,10 @@ impl RunningBuild {
             }
         }
         if self.controls.stop_reason.is_some() {
-            self.result = self.result.worse(Results::Exception);
+            self.so_far.result = self.so_far.result.worse(Results::Exception);
         }
         // A step that could not apply it may be one whose failure does not count.
-        let is_good = matches!(self.result, Results::Success | Results::Warnings);
+        let is_good = matches!(self.so_far.result, Results::Success | Results::Warnings);
         if needs_patch && is_good && !self.has_patched {
             self.lack_patch(around);
         }
@@ -194,7 +200,7 @@ impl RunningBuild {
             builder.factory.name, builder.name
         );
         tracing::warn!(builder = %builder.name, build = %around.plan.number, "{why}");
-        self.result = self.result.worse(Results::Exception);
+        self.so_far.result = self.so_far.result.worse(Results::Exception);
         self.text = vec![why];
     }
 
@@ -223,8 +229,8 @@ impl RunningBuild {
 
     /// The slave was lost and there is still something to do: it is to be done again (BUI-13).
     fn lose(&mut self) {
-        if self.result != Results::Retry {
-            self.result = Results::Retry;
+        if self.so_far.result != Results::Retry {
+            self.so_far.result = Results::Retry;
             self.text = vec!["lost".to_owned(), "remote".to_owned()];
         }
     }

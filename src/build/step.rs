@@ -13,10 +13,13 @@ use super::journal::Journal;
 use super::locks::{LockDesk, waiting_text};
 use super::mask::{Masks, Stream};
 use super::remote::Remote;
-use super::render::{NoValues, Values, render};
+use super::render::{Values, render};
+use super::rules::{self, Asked, Ending, SoFar};
 use super::secrets::{Secrets, obtain};
 use super::steplog::{Closed, StepLog};
+use super::watcher::Watcher;
 use crate::botmaster::{BuildPlan, LockUser};
+use crate::config::expression::Scope;
 use crate::config::{SecretSource, StepConfig};
 use crate::logs::{Channel, LogStore, file_name};
 use crate::model::journal::{LogOpening, StepFinish, StepStart};
@@ -46,6 +49,14 @@ pub(super) struct StepRun<'a> {
     secrets: &'a mut Secrets,
     /// Those that it has set.
     set: Properties,
+    /// What its expressions see.
+    seen: Scope,
+    /// What is remembered of its commands for its rules.
+    pub(super) watcher: Watcher<'a>,
+    /// Whether its condition says that it does not run.
+    is_skipped: bool,
+    /// Whether it waits for locks, or has them.
+    wants_locks: bool,
     pub(super) logs: StepLogs<'a>,
     /// What it did, without how it ended.
     done: Vec<String>,
@@ -113,8 +124,14 @@ impl<'a> StepRun<'a> {
         controls: &'a mut Controls,
         properties: &'a mut Properties,
         secrets: &'a mut Secrets,
+        so_far: &SoFar,
     ) -> Self {
         let masks = Arc::clone(secrets.masks());
+        let plan = &around.plan;
+        let mut seen = Scope::new();
+        if config.rules.have_expressions() || !plan.values.is_empty() {
+            seen = rules::scope(plan, properties, so_far).with_kw(plan.values.to_work_out());
+        }
         Self {
             around,
             config,
@@ -124,6 +141,10 @@ impl<'a> StepRun<'a> {
             properties,
             secrets,
             set: Properties::new(),
+            seen,
+            watcher: Watcher::new(&config.rules),
+            is_skipped: false,
+            wants_locks: !config.locks.is_empty(),
             logs: StepLogs::new(around, index, name, masks),
             done: Vec::new(),
             text: None,
@@ -145,7 +166,8 @@ impl<'a> StepRun<'a> {
             properties: self.properties,
             stamp: &self.around.plan.stamp,
             slave: &self.around.plan.slave_info,
-            kw: &NoValues,
+            kw: &self.seen,
+            drop_empty: self.config.drop_empty,
             secrets: self.secrets,
         }
     }
@@ -182,10 +204,12 @@ impl<'a> StepRun<'a> {
         self.secrets.masks().mask_value(&mut value);
         self.set.set_runtime(name, value.clone(), self.name);
         self.properties.set_runtime(name, value, self.name);
+        if !self.seen.is_empty() {
+            self.seen = rules::with_properties(self.seen.clone(), self.properties);
+        }
     }
 
     /// Adds a link to the step, for people.
-    #[expect(dead_code, reason = "the first kind that has links takes this away")]
     pub(super) async fn link(&mut self, name: impl Into<String>, url: impl Into<String>) {
         let op = Op::StepLink {
             build: self.around.plan.build,
@@ -207,9 +231,9 @@ impl<'a> StepRun<'a> {
             self.begin(vec![self.name.to_owned()], Vec::new(), &[])
                 .await;
         }
-        let (around, config, user) = (self.around, self.config, self.lock_user());
+        let (around, user, has_locks) = (self.around, self.lock_user(), self.wants_locks);
         let end = self.finish(performed).await;
-        if !config.locks.is_empty() {
+        if has_locks {
             around.locks.give_back(around.plan.build, &user).await;
         }
         end
@@ -271,7 +295,7 @@ impl<'a> StepRun<'a> {
         } else {
             let at = (self.around.clock)();
             // One with locks begins with the wait for them.
-            let waits = !self.config.locks.is_empty();
+            let waits = self.wants_locks;
             self.working_since = (!waits).then_some(at);
             Op::StepStarted(StepStart {
                 build,
@@ -289,6 +313,9 @@ impl<'a> StepRun<'a> {
     }
 
     async fn perform(&mut self, work: impl AsyncFnOnce(&mut Self) -> Performed) -> Performed {
+        if let Some(ended) = self.ask_condition().await {
+            return ended;
+        }
         match self.take_locks().await {
             Some(ended) => ended,
             None => match self.learn_secrets().await {
@@ -298,7 +325,84 @@ impl<'a> StepRun<'a> {
         }
     }
 
+    /// Asks whether the step runs (CFL-115). Answers how it ended if it does not.
+    async fn ask_condition(&mut self) -> Option<Performed> {
+        let ended = match rules::ask(&self.config.rules, &self.seen) {
+            Asked::Runs => return None,
+            Asked::Failed(text) => Performed::Raised(text),
+            Asked::Skips(reason) => {
+                self.is_skipped = true;
+                Performed::Ended {
+                    result: Results::Skipped,
+                    detail: vec![reason],
+                }
+            }
+        };
+        self.wants_locks = false;
+        let name = vec![self.name.to_owned()];
+        self.begin(name.clone(), name, &[]).await;
+        Some(ended)
+    }
+
+    /// Makes of the end of its work what its rules say (CFL-110 to CFL-113).
+    async fn conclude(&mut self, mut performed: Performed) -> Performed {
+        let (mut result, is_by_itself) = match &performed {
+            Performed::SlaveLost | Performed::LostWaiting => (Results::Retry, false),
+            Performed::Ended {
+                result: Results::Retry,
+                ..
+            } => (Results::Retry, false),
+            _ if self.interrupted.is_some() => (Results::Exception, false),
+            Performed::Ended { result, .. } => (*result, !self.is_skipped),
+            Performed::Raised(_) | Performed::GivenUp | Performed::StoppedWaiting => {
+                (Results::Exception, false)
+            }
+        };
+        if let Some(worst) = self.watcher.worst.filter(|_| is_by_itself) {
+            result = result.worse(worst);
+        }
+        for (name, url) in std::mem::take(&mut self.watcher.links) {
+            self.link(name, url).await;
+        }
+        if result != Results::Retry {
+            for (name, value) in std::mem::take(&mut self.watcher.properties) {
+                self.set_property(name, value);
+            }
+        }
+        let ending = Ending {
+            result,
+            is_by_itself,
+            is_skipped: self.is_skipped,
+        };
+        let after = self
+            .seen
+            .clone()
+            .with("rc", self.watcher.rc.into())
+            .with("stdout", self.watcher.output())
+            .with("count", self.watcher.counts());
+        let conclusion = rules::conclude(&self.config.rules, ending, &after);
+        for (name, value) in conclusion.set {
+            self.set_property(&name, value);
+        }
+        self.hidden |= conclusion.is_hidden;
+        if let Some(failure) = conclusion.failure {
+            if conclusion.result != Results::Retry && !matches!(performed, Performed::Raised(_)) {
+                return Performed::Raised(failure);
+            }
+            self.logs.add("err.text", failure.into()).await;
+        } else if let Performed::Ended { result, .. } = &mut performed
+            && is_by_itself
+            && *result != conclusion.result
+        {
+            *result = conclusion.result;
+            // Its own words were about the other result.
+            self.text = None;
+        }
+        performed
+    }
+
     async fn finish(mut self, performed: Performed) -> StepEnd {
+        let performed = self.conclude(performed).await;
         if let Performed::Raised(text) = &performed {
             self.logs.add("err.text", text.clone().into()).await;
         }
@@ -493,6 +597,16 @@ impl<'a> StepLogs<'a> {
             for text in text.into_iter().filter(|text| !text.is_empty()) {
                 log.append(Channel::Stdout, text).await;
             }
+        }
+    }
+
+    /// Adds to a log, which is opened now if it is not there.
+    pub(super) async fn add_to(&mut self, name: &str, data: Bytes) {
+        if let Some(op) = self.open(name) {
+            self.around.journal.write(vec![op]).await;
+        }
+        if let Some(log) = self.open.iter_mut().find(|l| l.name() == name) {
+            log.append(Channel::Stdout, data).await;
         }
     }
 

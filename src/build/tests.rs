@@ -5,6 +5,7 @@
 mod faults;
 mod locks;
 mod ops;
+mod rules;
 mod secrets;
 mod took;
 

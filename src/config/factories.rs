@@ -124,12 +124,7 @@ impl<'a> Reading<'_, 'a> {
     fn steps(&mut self, tables: Vec<Table<'a>>) -> Vec<StepConfig> {
         let mut steps = Vec::with_capacity(tables.len());
         for (at, table) in tables.into_iter().enumerate() {
-            steps.extend(steps::read_step(
-                table,
-                (self.name, at),
-                steps.len(),
-                self.locks,
-            ));
+            steps.extend(steps::read_step(table, (self.name, at), &steps, self.locks));
         }
         steps
     }

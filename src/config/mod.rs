@@ -20,6 +20,7 @@ mod choosing;
 mod clients;
 mod difference;
 mod env;
+pub mod expression;
 mod factories;
 mod horizons;
 mod listen;
@@ -46,6 +47,8 @@ pub mod steps;
 mod template;
 mod texts;
 mod toplevel;
+mod values;
+mod visible;
 
 pub use address::Listen;
 pub use builders::BuilderConfig;
@@ -76,11 +79,13 @@ pub use slaves::{
     SlaveConfig, SlaveKind,
 };
 pub use steps::{
-    CommandWords, GitStepConfig, MasterShellConfig, PatchStepConfig, ShellStepConfig, SourceMethod,
-    SourceMode, SourceSettings, StepConfig, StepKind,
+    CommandWords, Condition, GitStepConfig, LinePattern, Lines, MasterShellConfig, PatchStepConfig,
+    ShellStepConfig, SourceMethod, SourceMode, SourceSettings, StepConfig, StepKind, StepRules,
+    WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;
+pub use values::{NamedValues, WorkedOut};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use serde::{Serialize, Serializer};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::model::{Change, FilterField};
 
@@ -254,6 +254,28 @@ fn anchored(regex: &str) -> Result<Regex, PatternError> {
         .or_else(|_| Regex::new(&format!("\\A(?:{regex}\n)")))
         .map_err(|e| wrong(&e))
 }
+
+/// A regular expression of an expression of the configuration, within its limits (CFL-70). It may
+/// match anywhere in a text, or from its beginning on.
+pub(super) fn limited(regex: &str, is_anchored: bool) -> Result<Regex, PatternError> {
+    if regex.chars().count() > LONGEST {
+        return Err(PatternError(format!(
+            "it has more than {LONGEST} characters"
+        )));
+    }
+    let compiled = RegexBuilder::new(regex).size_limit(LARGEST).build();
+    let compiled = compiled.map_err(|e| PatternError(reason(&e.to_string())))?;
+    if is_anchored {
+        return anchored(regex);
+    }
+    Ok(compiled)
+}
+
+/// The longest regular expression in an expression, in characters.
+const LONGEST: usize = 1000;
+
+/// The largest one, compiled, in bytes.
+const LARGEST: usize = 1 << 20;
 
 /// The last line of a message of the library; those before are a picture, which we have ourselves.
 fn reason(message: &str) -> String {

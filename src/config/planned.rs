@@ -143,9 +143,8 @@ const PLANNED: &[Row] = &[
         "steps",
         ADVICE,
         &[
-            "do_step_if",
-            "hide_step_if",
             "progress_metrics",
+            "tests",
             "collect_stdout",
             "collect_stderr",
             "log_encoding",

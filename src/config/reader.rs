@@ -4,7 +4,7 @@
 //! Invariant: a reader that returns nothing has noted an error. A configuration is used only if the
 //! [`Sink`] is empty at the end. Keys that were not taken are errors.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use super::report::{ConfigError, Lines};
 use super::shape::{KindShape, Shape, of};
 use super::spelling;
 use super::template::SecretSource;
+use super::visible::KnownValues;
 
 /// Collects errors and warnings.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Sink<'a> {
     needs: RefCell<Vec<Need>>,
     /// The secrets that were read and not taken yet.
     secrets: RefCell<Vec<SecretSource>>,
+    /// What is known of `[values]`, as soon as that was read.
+    pub(super) values: OnceCell<KnownValues>,
 }
 
 impl<'a> Sink<'a> {
@@ -46,6 +49,7 @@ impl<'a> Sink<'a> {
             warnings: RefCell::default(),
             needs: RefCell::default(),
             secrets: RefCell::default(),
+            values: OnceCell::new(),
         }
     }
 
@@ -113,12 +117,6 @@ impl<'a> Sink<'a> {
             }
         }
         secrets
-    }
-
-    /// Notes that a text at `span` uses a name of `[values]`.
-    pub(super) fn names_value(&self, name: &str, span: Range<usize>) {
-        let message = format!("there is no `{name}` in `[values]`");
-        self.error(span, message, "use a property: `%(prop:NAME)s`");
     }
 
     /// All errors and all warnings, in the order of the text, and the files and variables that the

@@ -5,6 +5,7 @@ mod git;
 mod kind;
 mod master_shell;
 mod patch;
+pub(in crate::config) mod rules;
 pub(in crate::config) mod shell;
 mod source;
 
@@ -15,10 +16,12 @@ use super::locks::{LockAccess, Locks, User};
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
 use super::template::{SecretSource, Template};
+use crate::model::unique_names;
 
 pub use self::git::GitStepConfig;
 pub use self::master_shell::MasterShellConfig;
 pub use self::patch::PatchStepConfig;
+pub use self::rules::{Condition, LinePattern, Lines, StepRules, WatchRule};
 pub use self::shell::{CommandWords, ShellStepConfig};
 pub use self::source::{SourceMethod, SourceMode, SourceSettings};
 
@@ -52,6 +55,11 @@ pub struct StepConfig {
     /// The secrets in its settings.
     #[serde(skip)]
     pub secrets: Vec<SecretSource>,
+    /// Whether words of its command that are empty are left out (CFL-103).
+    pub drop_empty: bool,
+    /// When it runs, and what is made of its end.
+    #[serde(flatten)]
+    pub rules: StepRules,
     /// What it is.
     #[serde(flatten)]
     pub kind: StepKind,
@@ -199,6 +207,12 @@ pub(super) static STEP: Shape = Shape {
         "description",
         "description_done",
         "description_suffix",
+        "do_step_if",
+        "watch",
+        "result",
+        "set",
+        "hide_step_if",
+        "drop_empty",
     ],
     kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
@@ -219,6 +233,8 @@ impl Default for StepConfig {
             description_done: None,
             description_suffix: None,
             secrets: Vec::new(),
+            drop_empty: false,
+            rules: StepRules::default(),
             kind: StepKind::default(),
         }
     }
@@ -297,11 +313,11 @@ impl StepConfig {
     }
 }
 
-/// Reads the step in the place `at` of `factory`, before which `before` steps could be read.
+/// Reads the step in the place `at` of `factory`, before which the steps `before` could be read.
 pub(super) fn read_step<'a>(
     mut table: Table<'a>,
     (factory, at): (&'a str, usize),
-    before: usize,
+    before: &[StepConfig],
     locks: &mut Locks<'a>,
 ) -> Option<StepConfig> {
     let number = at + 1;
@@ -312,7 +328,7 @@ pub(super) fn read_step<'a>(
     let mut step = (kind.usual)();
     let mut own_name = None;
     table.set_some("name", &mut own_name, |v| v.name().map(str::to_owned));
-    step.locks = locks.read_uses(&mut table, &User::Step(factory, before));
+    step.locks = locks.read_uses(&mut table, &User::Step(factory, before.len()));
     for (key, flag) in [
         ("halt_on_failure", &mut step.halt_on_failure),
         ("flunk_on_warnings", &mut step.flunk_on_warnings),
@@ -321,6 +337,7 @@ pub(super) fn read_step<'a>(
         ("warn_on_failure", &mut step.warn_on_failure),
         ("always_run", &mut step.always_run),
         ("use_progress", &mut step.use_progress),
+        ("drop_empty", &mut step.drop_empty),
     ] {
         table.set(key, flag, Value::flag);
     }
@@ -338,6 +355,10 @@ pub(super) fn read_step<'a>(
     if let Some(name) = own_name {
         step.name = name;
     }
+    let earlier = unique_names(before.iter().map(|step| step.name.as_str()));
+    let earlier = (before.len() == at).then_some(earlier.as_slice());
+    let output = step.kind.settings().output();
+    step.rules.read(&mut table, earlier, output);
     table.finish();
     Some(step)
 }

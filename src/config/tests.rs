@@ -7,6 +7,7 @@ use crate::model::Zone;
 
 mod accepted;
 mod example;
+mod expressions;
 mod factories;
 mod latent;
 mod mistakes;

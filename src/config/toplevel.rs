@@ -33,6 +33,7 @@ use super::secret::Secret;
 use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
 use super::template::SecretSource;
+use super::values::{self, NamedValues};
 use crate::model::Properties;
 
 /// A whole configuration.
@@ -52,6 +53,8 @@ pub struct Config {
     /// Properties of all builds, with source "master.toml".
     #[serde(serialize_with = "properties::plain")]
     pub properties: Properties,
+    /// Values that are worked out while builds run.
+    pub values: Arc<NamedValues>,
     /// Slaves, in the order of the file.
     #[serde(skip)]
     pub slaves: Vec<Arc<SlaveConfig>>,
@@ -110,6 +113,7 @@ pub(super) static SHAPE: Shape = Shape {
         "buildbot_url",
         "slave_port",
         "properties",
+        "values",
         "slaves",
         "locks",
         "factories",
@@ -148,6 +152,7 @@ impl Default for Config {
             buildbot_url: "http://localhost:8010/".to_owned(),
             slave_port: Vec::new(),
             properties: Properties::new(),
+            values: Arc::default(),
             slaves: Vec::new(),
             builders: Vec::new(),
             locks: Vec::new(),
@@ -234,6 +239,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
 impl Config {
     /// Takes what refers to each other; gives the names of the slaves.
     fn read_parts<'a>(&mut self, root: &mut Table<'a>, zone: &MachineZone) -> Names<'a> {
+        self.values = Arc::new(values::read(root));
         let mut slave_names = Names::new("slave");
         let mut locks = Locks::read(root);
         self.slaves = slaves::read(root, &mut slave_names, &mut locks);

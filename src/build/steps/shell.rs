@@ -163,6 +163,9 @@ pub(super) fn put_in_words(
         })?;
         all.extend(words.into_iter().map(Word::Plain));
     }
+    if values.drop_empty {
+        all.retain(|word| !word.real().is_empty());
+    }
     if all.is_empty() {
         return Err(Unrenderable {
             setting: "command".to_owned(),

@@ -9,6 +9,15 @@ pub(super) trait StepSettings {
         false
     }
 
+    /// What its commands leave behind for its expressions.
+    fn output(&self) -> Output {
+        if self.takes_source() {
+            Output::Lines
+        } else {
+            Output::None
+        }
+    }
+
     /// The codebase of a source step, if it names one.
     fn codebase(&self) -> Option<&str> {
         None
@@ -19,6 +28,17 @@ pub(super) trait StepSettings {
     fn program(&self) -> Option<(&'static str, &'static str)> {
         None
     }
+}
+
+/// What the commands of a step leave behind for its expressions (CFL-116).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Output {
+    /// There are no commands.
+    None,
+    /// It prints lines.
+    Lines,
+    /// It prints lines, and its standard output is one text.
+    Kept,
 }
 
 /// Longest time without output by default.

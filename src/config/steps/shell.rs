@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::kind::{StepSettings, TIMEOUT};
+use super::kind::{Output, StepSettings, TIMEOUT};
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
@@ -127,7 +127,15 @@ impl Default for ShellStepConfig {
     }
 }
 
-impl StepSettings for ShellStepConfig {}
+impl StepSettings for ShellStepConfig {
+    fn output(&self) -> Output {
+        if self.want_stdout {
+            Output::Kept
+        } else {
+            Output::Lines
+        }
+    }
+}
 
 impl ShellStepConfig {
     /// A step that runs these words.

@@ -118,8 +118,8 @@ fn unknown_keys_of_steps_and_filters_are_answered_with_the_key_that_was_meant() 
 9:87: unknown key `maxTime` of step 1 (ShellCommand) of factory `check` (it is called `max_time` here)
 9:100: unknown key `logEnviron` of step 1 (ShellCommand) of factory `check` (it is called `log_environ` here)
 9:119: unknown key `lazylogfiles` of step 1 (ShellCommand) of factory `check` (it is called `lazy_logfiles` here)
-9:140: `doStepIf` of step 1 (ShellCommand) of factory `check` is not available yet (this version does not have it; remove it to start without it)
-9:158: `hideStepIf` of step 1 (ShellCommand) of factory `check` is not available yet (this version does not have it; remove it to start without it)
+9:140: unknown key `doStepIf` of step 1 (ShellCommand) of factory `check` (it is called `do_step_if` here)
+9:158: unknown key `hideStepIf` of step 1 (ShellCommand) of factory `check` (it is called `hide_step_if` here)
 9:178: unknown key `comand` of step 1 (ShellCommand) of factory `check` (did you mean `command`?)"#,
     );
     check(

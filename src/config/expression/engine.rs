@@ -1,0 +1,102 @@
+//! The engine: its environments, compiling and running (CFL-160, CFL-161).
+
+use std::error::Error as _;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use serde_json::Value as Json;
+
+use super::patterns::Patterns;
+use super::scope::{Root, Scope};
+use super::tokens::Token;
+use super::{Class, Mistake, Mode, filters, json};
+
+/// A compiled expression.
+pub(super) struct Code(minijinja::Expression<'static, 'static>);
+
+/// Compiles `text`, of which only the syntax is checked.
+pub(super) fn compile(text: &str, mode: Mode, tokens: &[Token]) -> Result<Code, Mistake> {
+    let compiled = environment(mode).compile_expression_owned(text.to_owned());
+    compiled.map(Code).map_err(|error| {
+        let message = error.detail().unwrap_or("this is not an expression");
+        let at = first_wrong(text, mode, tokens);
+        Mistake::new(Class::ExpressionSyntax, message, "").at(at)
+    })
+}
+
+/// Where the first token is that cannot stand there: the engine does not say it. A text is wrong up
+/// to it and with all that follows; before it, only something is missing at its end.
+fn first_wrong(text: &str, mode: Mode, tokens: &[Token]) -> Range<usize> {
+    let is_wrong = |token: &Token| {
+        let until = text.get(..token.at.end).unwrap_or(text);
+        match environment(mode).compile_expression_owned(until.to_owned()) {
+            Ok(_) => false,
+            Err(error) => !error
+                .detail()
+                .is_some_and(|detail| detail.contains("end of input")),
+        }
+    };
+    let right = tokens.partition_point(|token| !is_wrong(token));
+    let wrong = tokens.get(right).or(tokens.last());
+    wrong.map_or(0..text.len(), |token| token.at.clone())
+}
+
+impl Code {
+    /// The value with the names of `scope`; nothing if it is undefined.
+    pub(super) fn run(
+        &self,
+        scope: &Scope,
+        patterns: &Arc<Patterns>,
+    ) -> Result<Option<Json>, Mistake> {
+        let root = Value::from_object(Root::new(scope.clone(), Arc::clone(patterns)));
+        let value = self.0.eval(root).map_err(|error| mistake(&error))?;
+        if value.is_undefined() {
+            return Ok(None);
+        }
+        let value = json::from_value(&value).map_err(|error| mistake(&error))?;
+        Ok(Some(value))
+    }
+}
+
+/// What an error of the engine says. Those of our own filters carry theirs.
+fn mistake(error: &Error) -> Mistake {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(mistake) = inner.downcast_ref::<Mistake>() {
+            return mistake.clone();
+        }
+        source = inner.source();
+    }
+    if error.kind() == ErrorKind::OutOfFuel {
+        let message = "the expression is too much work";
+        let help = "it may do so much as 200 000 steps in a build, and 10 000 in the master itself";
+        return Mistake::new(Class::TooMuch, message, help);
+    }
+    let (class, usual) = if error.kind() == ErrorKind::UndefinedError {
+        (Class::Undefined, "something that is not there is used")
+    } else {
+        (Class::Evaluation, "it cannot be worked out")
+    };
+    Mistake::new(class, error.detail().unwrap_or(usual), "")
+}
+
+fn environment(mode: Mode) -> &'static Environment<'static> {
+    static READING: LazyLock<Environment<'static>> =
+        LazyLock::new(|| filters::environment(UndefinedBehavior::SemiStrict, FUEL));
+    static RUNNING: LazyLock<Environment<'static>> =
+        LazyLock::new(|| filters::environment(UndefinedBehavior::Chainable, FUEL));
+    static CORE: LazyLock<Environment<'static>> =
+        LazyLock::new(|| filters::environment(UndefinedBehavior::Chainable, FUEL_OF_CORE));
+    match mode {
+        Mode::Reading => &READING,
+        Mode::Running => &RUNNING,
+        Mode::Core => &CORE,
+    }
+}
+
+/// How much work an expression may be, at read time and in builds (CFL-70).
+const FUEL: u64 = 200_000;
+
+/// How much work an expression may be in the core.
+const FUEL_OF_CORE: u64 = 10_000;

@@ -1,0 +1,277 @@
+//! Expressions (CFL-80 to CFL-88): text in, compiled; compiled and names in, a value out.
+//!
+//! This module is the only one that names the engine, and nothing else is built on the engine's
+//! syntax (CFL-160). It adds what the engine leaves open: closed lists of filters, tests and
+//! functions that are checked on the tokens, so that branches never taken are checked too; which
+//! names an expression uses; patterns compiled when the text is read; limits.
+//!
+//! Start reading at [`Expression::compile`], then `check`, then `engine`.
+
+mod check;
+mod engine;
+mod filters;
+mod json;
+mod literal;
+mod patterns;
+mod scope;
+mod tokens;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+
+use self::patterns::Patterns;
+
+pub use self::literal::literal;
+pub use self::scope::{Named, Scope};
+
+/// When an expression is worked out, which decides what is a mistake and how much it may cost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// When the file is read: what is not there is a mistake (CFL-85).
+    Reading,
+    /// In a build: what is not there is undefined (CFL-86).
+    Running,
+    /// In the core: as in a build, with less fuel (CFL-70).
+    Core,
+}
+
+/// What kind of mistake it is (CONFIG section 11).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Class {
+    /// Not an expression.
+    ExpressionSyntax,
+    /// This cannot stand here.
+    NotAllowed,
+    /// No such filter.
+    UnknownFilter,
+    /// No such test.
+    UnknownTest,
+    /// No such function.
+    UnknownFunction,
+    /// Not a pattern, or not a text in quotes where it must be one.
+    Pattern,
+    /// Something missing is used.
+    Undefined,
+    /// It cannot be worked out.
+    Evaluation,
+    /// Another kind of value is wanted.
+    WrongType,
+    /// A limit.
+    TooMuch,
+}
+
+/// What is wrong with an expression, or with its values.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Mistake {
+    /// What kind of mistake it is.
+    pub class: Class,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right; may be empty.
+    pub help: String,
+    /// Where: bytes of the expression.
+    pub at: Range<usize>,
+}
+
+/// A name with the parts after it that an expression uses: `prop.level` is `["prop", "level"]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Use {
+    /// The name and its parts.
+    pub path: Vec<String>,
+    /// Whether a part follows that is known only when the expression is worked out: `prop[x]`.
+    pub is_computed: bool,
+    /// Where: bytes of the expression.
+    pub at: Range<usize>,
+}
+
+/// An expression, ready to be worked out. Two are equal if they are written alike.
+#[derive(Clone)]
+pub struct Expression(Arc<Compiled>);
+
+struct Compiled {
+    text: String,
+    mode: Mode,
+    place: String,
+    uses: Vec<Use>,
+    patterns: Arc<Patterns>,
+    code: engine::Code,
+}
+
+impl Mistake {
+    fn new(class: Class, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            class,
+            message: message.into(),
+            help: help.into(),
+            at: 0..0,
+        }
+    }
+
+    fn at(self, at: Range<usize>) -> Self {
+        Self { at, ..self }
+    }
+}
+
+impl Expression {
+    /// Reads `text`; `place` says for messages where in the configuration it stands.
+    ///
+    /// # Errors
+    /// It is not an expression, or it uses what is not in the language (CFL-82, CFL-83), or it is
+    /// too long.
+    pub fn compile(text: &str, mode: Mode, place: &str) -> Result<Self, Mistake> {
+        if text.chars().count() > LONGEST {
+            let message = format!("the expression is longer than {LONGEST} characters");
+            let help = "put parts of it into [values]";
+            return Err(Mistake::new(Class::TooMuch, message, help).at(0..text.len()));
+        }
+        let tokens = tokens::read(text)?;
+        check::depth(&tokens)?;
+        let code = engine::compile(text, mode, &tokens)?;
+        let found = check::words(&tokens, mode)?;
+        Ok(Self(Arc::new(Compiled {
+            text: text.to_owned(),
+            mode,
+            place: place.to_owned(),
+            uses: found.uses,
+            patterns: Arc::new(found.patterns),
+            code,
+        })))
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Where in the configuration it stands, for messages.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    /// The names that it uses, also in branches that are never taken.
+    #[must_use]
+    pub fn uses(&self) -> &[Use] {
+        &self.0.uses
+    }
+
+    /// Its value with the names of `scope`; nothing if it is undefined.
+    ///
+    /// # Errors
+    /// It cannot be worked out, or costs too much.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Option<Json>, Mistake> {
+        let result = self.0.code.run(scope, &self.0.patterns);
+        result.map_err(|mistake| self.explain(mistake, scope))
+    }
+
+    /// Whether its value counts as true: it is defined, and not none, false, 0 or empty (CFL-27).
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn holds(&self, scope: &Scope) -> Result<bool, Mistake> {
+        self.evaluate(scope)
+            .map(|value| value.is_some_and(|value| is_true(&value)))
+    }
+
+    /// The names that it uses, with their values for people: each once, in order, and each cut to
+    /// 200 characters (CFL-145).
+    #[must_use]
+    pub fn values(&self, scope: &Scope) -> Vec<(String, String)> {
+        let mut values: Vec<(String, String)> = Vec::new();
+        for used in &self.0.uses {
+            let name = used.path.join(".");
+            if !values.iter().any(|(known, _)| *known == name) {
+                let value = match scope.look_up(&used.path) {
+                    Some(value) => cut(&value.to_string()),
+                    None => "not set".to_owned(),
+                };
+                values.push((name, value));
+            }
+        }
+        values
+    }
+
+    /// Names the properties that are not set, of which something was to be calculated.
+    fn explain(&self, mistake: Mistake, scope: &Scope) -> Mistake {
+        if mistake.class != Class::Evaluation || self.0.mode == Mode::Reading {
+            return mistake;
+        }
+        let is_unset = |used: &&Use| {
+            used.path.first().is_some_and(|name| name == "prop")
+                && used.path.len() == 2
+                && scope.look_up(&used.path).is_none()
+        };
+        let of_nothing = ["undefined", "none"]
+            .iter()
+            .any(|w| mistake.message.contains(w));
+        match self.0.uses.iter().find(is_unset) {
+            Some(used) if of_nothing => Mistake {
+                message: format!("`{}` is not set: {}", used.path.join("."), mistake.message),
+                ..mistake
+            },
+            Some(_) | None => mistake,
+        }
+    }
+}
+
+/// What counts as true where a condition is wanted (CFL-27).
+#[must_use]
+pub fn is_true(value: &Json) -> bool {
+    match value {
+        Json::Null => false,
+        Json::Bool(flag) => *flag,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !text.is_empty(),
+        Json::Array(entries) => !entries.is_empty(),
+        Json::Object(entries) => !entries.is_empty(),
+    }
+}
+
+/// Whether `name` can be the name of a value: letters, digits and `_`, not first a digit, and not a
+/// word of the language (CFL-10).
+#[must_use]
+pub fn can_be_name(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
+    let is_part = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    starts && name.chars().all(is_part) && !check::is_word_of_language(name)
+}
+
+/// At most 200 characters of `text`.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text && self.0.mode == other.0.mode
+    }
+}
+
+impl Eq for Expression {}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression").field(&self.0.text).finish()
+    }
+}
+
+impl Serialize for Expression {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.text)
+    }
+}
+
+/// The longest expression, in characters (CFL-70).
+const LONGEST: usize = 4096;
+
+#[cfg(test)]
+mod tests;

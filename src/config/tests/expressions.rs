@@ -1,0 +1,208 @@
+use super::*;
+use crate::config::Condition;
+
+/// The small configuration with these settings of its step, on line 9, and with this at its end.
+fn with(settings: &str, values: &str) -> String {
+    let step = format!("command = \"make\", {settings} }}");
+    let text = SMALL.replacen("command = \"make\" }", &step, 1);
+    format!("{text}{values}")
+}
+
+#[test]
+fn rules_of_a_step_are_taken() {
+    let settings = r#"do_step_if = "prop.a", hide_step_if = true, drop_empty = true,
+        watch = [{ match = "^x", count = "n" }, { in = "l", from = "a", to = "b", log = "c" }],
+        result = "'warnings' if count.n", set = { p = "stdout | trim", "q-r" = "kw.v" }"#;
+    let values = "[values]\nv = \"rc ~ kw.w\"\nw = \"1\"\n";
+    let config = accept(&with(settings, values));
+    let step = &config.builders[0].factory.steps[0];
+    assert!(step.drop_empty && step.rules.keeps_output);
+    assert_eq!(step.rules.hide_step_if, Some(Condition::Always(true)));
+    assert_eq!(step.rules.watch.len(), 2);
+    let names: Vec<&str> = step
+        .rules
+        .set
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["p", "q-r"]);
+    assert!(!config.values.is_empty());
+    let plain = with("do_step_if = true, hide_step_if = false", "");
+    assert_eq!(accept(&plain).builders, accept(SMALL).builders);
+    let quiet = accept(&with("set = { p = \"rc\" }", ""));
+    assert!(!quiet.builders[0].factory.steps[0].rules.keeps_output);
+}
+
+#[test]
+fn output_is_kept_if_a_value_that_is_named_asks_for_it() {
+    let values = "[values]\nv = \"kw.w\"\nw = \"stdout\"\n";
+    let config = accept(&with("set = { p = \"kw.v\" }", values));
+    assert!(config.builders[0].factory.steps[0].rules.keeps_output);
+}
+
+/// Settings of the step, the end of the file, and what is told of them.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "do_step_if = \"prop.a ==\"",
+        "",
+        "9:74: `do_step_if` of step 1 (ShellCommand) of factory `check`: unexpected end",
+    ),
+    (
+        "do_step_if = \"1 and slave.tgas\"",
+        "",
+        "9:73: `do_step_if` of step 1 (ShellCommand) of factory `check`: `slave` has no `tgas` (did you mean `tags`?)",
+    ),
+    ("do_step_if = \"rc == 1\"", "", "`rc` is not known here"),
+    (
+        "do_step_if = \"request.number\"",
+        "",
+        "`request` is not known here (here are known `prop`",
+    ),
+    (
+        "do_step_if = \"brop.a\"",
+        "",
+        "there is no `brop` (did you mean `prop`?)",
+    ),
+    (
+        "do_step_if = 1",
+        "",
+        "must be an expression, true or false, not a number",
+    ),
+    (
+        "do_step_if = \"kw.jobs\"",
+        "",
+        "there is no value `jobs` (there are no [values] in this file)",
+    ),
+    ("do_step_if = \"kw[prop.x]\"", "", "a value must be named"),
+    (
+        "do_step_if = \"kw.v\"",
+        "[values]\nv = \"kw.w\"\nw = \"rc\"\n",
+        "the value `v` needs `rc`, which is not known here",
+    ),
+    (
+        "hide_step_if = \"count.x\"",
+        "",
+        "no `watch` rule of this step counts `x` (there are none)",
+    ),
+    (
+        "want_stdout = false, set = { p = \"stdout\" }",
+        "",
+        "`stdout` is not known here",
+    ),
+    (
+        "set = { \"a b\" = \"1\" }",
+        "",
+        "`a b` is not a valid name of a property",
+    ),
+    (
+        "watch = [{ match = \"(\", count = \"x\" }]",
+        "",
+        "is not a regular expression: unclosed group",
+    ),
+    (
+        "watch = [{ match = \"a\" }]",
+        "",
+        "does not say what to do with the lines",
+    ),
+    (
+        "watch = [{ count = \"a\" }]",
+        "",
+        "does not say which lines it is about",
+    ),
+    (
+        "watch = [{ from = \"a\", count = \"n\" }]",
+        "",
+        "give it `log` alone",
+    ),
+    (
+        "watch = [{ match = \"a\", log = \"stdio\" }]",
+        "",
+        "is the log of the output itself",
+    ),
+    (
+        "watch = [{ match = \"a\", result = \"bad\" }]",
+        "",
+        "`result = \"bad\"` of watch rule",
+    ),
+    ("doStepIf = \"1\"", "", "it is called `do_step_if` here"),
+    (
+        "tests = \"pytest\"",
+        "",
+        "`tests` of step 1 (ShellCommand) of factory `check` is not available yet",
+    ),
+    (
+        "",
+        "[values]\nprop = \"1\"\n",
+        "`prop` cannot be the name of a value",
+    ),
+    (
+        "",
+        "[values]\n\"a-b\" = \"1\"\n",
+        "`a-b` cannot be the name of a value",
+    ),
+    (
+        "",
+        "[values]\na = \"kw.b\"\nb = \"kw.c\"\nc = \"kw.a\"\n",
+        "21:1: the value `a` needs itself: a → b → c → a",
+    ),
+    (
+        "",
+        "[values]\na = \"nothing | lowr\"\n",
+        "there is no filter `lowr` (did you mean `lower`?)",
+    ),
+];
+
+#[test]
+fn mistakes_of_rules_are_told_with_their_place_and_what_was_meant() {
+    let mut wrong = Vec::new();
+    for (settings, values, expected) in MISTAKES {
+        let text = with(settings, values).replace(", }", " }");
+        let found = mistakes_of(&text);
+        if !found.contains(expected) || found.lines().count() != 1 {
+            wrong.push(format!("{settings} {values}:\n{found}\nnot {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn too_many_values_in_a_row_are_refused() {
+    let chain: String = (0..40)
+        .map(|n| format!("v{n} = \"kw.v{}\"\n", n + 1))
+        .collect();
+    let text = format!("{SMALL}[values]\n{chain}v40 = \"1\"\n");
+    let found = mistakes_of(&text);
+    assert!(
+        found.contains("needs more than 32 others in a row"),
+        "{found}"
+    );
+}
+
+/// Cases of the group of errors that need nothing but expressions and values.
+#[test]
+fn mistakes_are_where_the_cases_say() {
+    let cases = include_str!("../../../tests/data/config-cases.json");
+    let cases: serde_json::Value = serde_json::from_str(cases).unwrap();
+    let mut driven = 0;
+    for case in cases["errors"].as_array().unwrap() {
+        let id = case["id"].as_str().unwrap();
+        if !["E053", "E054", "E056", "E058", "E059"].contains(&id) {
+            continue;
+        }
+        driven += 1;
+        let text = case["files"]["master.toml"].as_str().unwrap();
+        let errors = parse(text, "master.toml", &Ok(Zone::UTC))
+            .unwrap_err()
+            .errors;
+        let expected = &case["errors"][0];
+        assert_eq!(errors.len(), 1, "{id}: {errors:?}");
+        let place = (errors[0].line, errors[0].column);
+        let number = |key: &str| usize::try_from(expected[key].as_u64().unwrap()).unwrap();
+        assert_eq!(place, (number("line"), number("column")), "{id}");
+        let told = format!("{} {:?}", errors[0].message, errors[0].help);
+        for name in expected["names"].as_array().unwrap() {
+            assert!(told.contains(name.as_str().unwrap()), "{id}: {told}");
+        }
+    }
+    assert_eq!(driven, 5);
+}

@@ -1,0 +1,273 @@
+//! `[values]`: names for expressions and texts that are worked out when a build runs (CFL-100,
+//! CFL-101, CFL-104), and reading expressions in the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::expression::{Expression, Mistake, Mode, Named, Scope, can_be_name};
+use super::reader::{Sink, Table, Value};
+use super::shape::of;
+use super::visible::{self, KnownValues, Sees};
+
+/// The expressions of `[values]`, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct NamedValues(BTreeMap<String, Expression>);
+
+impl NamedValues {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These, to be worked out once each: what one step, or one other user, sees as `kw`.
+    #[must_use]
+    pub fn to_work_out(self: &Arc<Self>) -> Arc<WorkedOut> {
+        Arc::new(WorkedOut {
+            values: Arc::clone(self),
+            done: Mutex::default(),
+        })
+    }
+}
+
+/// Values that are worked out when they are first named, and then kept.
+#[derive(Debug)]
+pub struct WorkedOut {
+    values: Arc<NamedValues>,
+    done: Mutex<BTreeMap<String, Result<Option<Json>, Mistake>>>,
+}
+
+impl Named for WorkedOut {
+    fn value(&self, name: &str, scope: &Scope) -> Result<Option<Json>, Mistake> {
+        let done = |values: &Self| {
+            let done = values.done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.get(name).cloned()
+        };
+        if let Some(known) = done(self) {
+            return known;
+        }
+        let Some(expression) = self.values.0.get(name) else {
+            return Ok(None);
+        };
+        // Not while the lock is held: it may name other values.
+        let value = expression.evaluate(scope).map_err(|mistake| Mistake {
+            message: format!("the value `{name}`: {}", mistake.message),
+            ..mistake
+        });
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.insert(name.to_owned(), value.clone());
+        value
+    }
+}
+
+/// Reads `[values]`, and tells the sink what is known of them.
+pub(super) fn read(root: &mut Table<'_>) -> NamedValues {
+    let mut all = Reading::default();
+    for (name, value) in root
+        .take("values")
+        .map(|v| v.entries())
+        .into_iter()
+        .flatten()
+    {
+        if !can_be_name(name) || visible::names().any(|known| known == name) {
+            let message = format!("`{name}` cannot be the name of a value");
+            let help = "letters, digits and `_`, not first a digit; and no word of expressions";
+            value.sink.error(value.key_span.clone(), message, help);
+            all.is_incomplete = true;
+            continue;
+        }
+        match value.expression() {
+            Some(expression) => {
+                all.read.insert(name.to_owned(), (expression, value));
+            }
+            None => all.is_incomplete = true,
+        }
+    }
+    let known = all.check();
+    // Nothing else sets it.
+    drop(root.sink.values.set(known));
+    let expressions = all.read.into_iter();
+    NamedValues(
+        expressions
+            .map(|(name, (expression, _))| (name, expression))
+            .collect(),
+    )
+}
+
+impl Sink<'_> {
+    /// Whether `expression` needs `name`, also through values.
+    pub(super) fn needs_name(&self, expression: &Expression, name: &str) -> bool {
+        expression
+            .uses()
+            .iter()
+            .any(|used| match used.path.as_slice() {
+                [kw, value, ..] if kw == "kw" => {
+                    let mut needs = self
+                        .values
+                        .get()
+                        .into_iter()
+                        .flat_map(|known| known.needs(value));
+                    needs.any(|need| need == name)
+                }
+                [first, ..] => first == name,
+                [] => false,
+            })
+    }
+}
+
+/// `[values]` while it is read.
+#[derive(Default)]
+struct Reading<'a> {
+    read: BTreeMap<String, (Expression, Value<'a>)>,
+    is_incomplete: bool,
+}
+
+impl Reading<'_> {
+    /// Checks what they name, and that none needs itself.
+    fn check(&self) -> KnownValues {
+        let mut known = KnownValues {
+            is_incomplete: self.is_incomplete,
+            ..KnownValues::default()
+        };
+        for name in self.read.keys() {
+            known.needs.insert(name.clone(), BTreeSet::new());
+        }
+        let everything: Vec<&'static str> = visible::names().collect();
+        for (expression, value) in self.read.values() {
+            let sees = Sees {
+                names: &everything,
+                steps: None,
+                counts: None,
+            };
+            value.check_uses(expression, sees, &known);
+        }
+        let mut done = BTreeMap::new();
+        for name in self.read.keys() {
+            self.resolve(name, &mut Vec::new(), &mut done);
+        }
+        let needs = done.into_iter();
+        known.needs = needs
+            .map(|(name, found)| (name.to_owned(), found.names))
+            .collect();
+        known
+    }
+
+    /// Finds what `name` needs; `chain` is how it was reached.
+    fn resolve<'n>(
+        &'n self,
+        name: &'n str,
+        chain: &mut Vec<&'n str>,
+        done: &mut BTreeMap<&'n str, Needs>,
+    ) {
+        let Some((expression, value)) = self.read.get(name) else {
+            return;
+        };
+        if done.contains_key(name) {
+            return;
+        }
+        if let Some(first) = chain.iter().position(|other| *other == name) {
+            let circle = chain.get(first..).unwrap_or_default();
+            let shown: Vec<&str> = circle.iter().chain([&name]).copied().collect();
+            let message = format!("the value `{name}` needs itself: {}", shown.join(" → "));
+            let help = "take one of them apart";
+            value.sink.error(value.key_span.clone(), message, help);
+            done.extend(chain.iter().map(|name| (*name, Needs::default())));
+            return;
+        }
+        chain.push(name);
+        let mut needs = Needs::default();
+        for used in expression.uses() {
+            match used.path.as_slice() {
+                [kw, other, ..] if kw == "kw" => {
+                    let other = self.read.get_key_value(other).map_or("", |(name, _)| name);
+                    self.resolve(other, chain, done);
+                    if let Some(of_other) = done.get(other) {
+                        needs.names.extend(of_other.names.iter().cloned());
+                        needs.depth = needs.depth.max(of_other.depth + 1);
+                    }
+                }
+                [name, ..] => {
+                    needs.names.insert(name.clone());
+                }
+                [] => {}
+            }
+        }
+        chain.pop();
+        if needs.depth > DEEPEST {
+            let message = format!("the value `{name}` needs more than {DEEPEST} others in a row");
+            value
+                .sink
+                .error(value.key_span.clone(), message, "put some of them together");
+            needs.depth = 0;
+        }
+        done.entry(name).or_insert(needs);
+    }
+}
+
+/// What a value needs, also through others.
+#[derive(Default)]
+struct Needs {
+    /// The names of section 15.
+    names: BTreeSet<String>,
+    /// How many values in a row.
+    depth: usize,
+}
+
+/// So many values may need each other in a row.
+const DEEPEST: usize = 32;
+
+impl Value<'_> {
+    /// An expression that is worked out in builds (CFL-90).
+    pub(super) fn expression(&self) -> Option<Expression> {
+        let text = self.text()?;
+        let line = self.sink.lines.number(self.span().start);
+        let place = format!("{}, line {line}", of(self.key, &self.label));
+        match Expression::compile(text, Mode::Running, &place) {
+            Ok(expression) => Some(expression),
+            Err(mistake) => {
+                self.mistake(mistake);
+                None
+            }
+        }
+    }
+
+    /// An expression of a place that sees `sees`.
+    pub(super) fn expression_that(&self, sees: Sees<'_>) -> Option<Expression> {
+        let expression = self.expression()?;
+        if let Some(known) = self.sink.values.get() {
+            self.check_uses(&expression, sees, known);
+        }
+        Some(expression)
+    }
+
+    fn mistake(&self, mistake: Mistake) {
+        let message = format!("{}: {}", of(self.key, &self.label), mistake.message);
+        self.sink
+            .error(self.part(mistake.at), message, mistake.help);
+    }
+
+    /// Checks the names that `expression` uses in a place that sees `sees`.
+    fn check_uses(&self, expression: &Expression, sees: Sees<'_>, known: &KnownValues) {
+        for (at, wrong) in known.wrong_uses(expression, sees) {
+            let message = format!("{}: {}", of(self.key, &self.label), wrong.message);
+            self.sink.error(self.part(at), message, wrong.help);
+        }
+    }
+}
+
+impl Sink<'_> {
+    /// Checks the name of a value in a text (`%(kw:NAME)s`), which sees what steps see before they
+    /// run.
+    pub(super) fn names_value(&self, name: &str, span: Range<usize>) {
+        let none = KnownValues::default();
+        let known = self.values.get().unwrap_or(&none);
+        if let Err(Some(wrong)) = known.check(name, visible::BEFORE_STEP) {
+            self.error(span, wrong.message, wrong.help);
+        }
+    }
+}
