@@ -32,7 +32,6 @@ pub(super) struct Surroundings {
     pub(super) logs: LogStore,
     pub(super) journal: Journal,
     pub(super) locks: LockDesk,
-    #[expect(dead_code, reason = "the first step that transfers takes this away")]
     pub(super) files: MasterFiles,
     pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }

@@ -100,7 +100,6 @@ impl Played {
     }
 
     /// Has the master answer a call.
-    #[expect(dead_code, reason = "the first step that transfers takes this away")]
     pub(super) fn call(&mut self, request: Request) {
         self.lent.as_mut().unwrap().answer(request);
     }

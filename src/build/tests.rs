@@ -8,6 +8,7 @@ mod ops;
 mod rules;
 mod secrets;
 mod took;
+mod transfers;
 
 use std::time::Duration;
 

@@ -78,11 +78,7 @@ pub use slaves::{
     CommandInstance, DockerInstance, InstanceKind, LatentConfig, MasterAddress, RemoteConfig,
     SlaveConfig, SlaveKind,
 };
-pub use steps::{
-    CommandWords, Condition, GitStepConfig, LinePattern, Lines, MasterShellConfig, PatchStepConfig,
-    ShellStepConfig, SourceMethod, SourceMode, SourceSettings, StepConfig, StepKind, StepRules,
-    WatchRule,
-};
+pub use steps::{CommandWords, Condition, Download, DownloadStepConfig, FileAction, FileStepConfig, GitStepConfig, JsonTemplate, LinePattern, Lines, MasterShellConfig, PatchStepConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings, StepConfig, StepKind, StepRules, Upload, UploadStepConfig, WatchRule};
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;
 pub use values::{NamedValues, WorkedOut};

@@ -1,6 +1,8 @@
 //! The steps of factories (STP-01, STP-05, STP-06): the table of the kinds, and what all of them
 //! have.
 
+mod download;
+mod files;
 mod git;
 mod kind;
 mod master_shell;
@@ -8,6 +10,8 @@ mod patch;
 pub(in crate::config) mod rules;
 pub(in crate::config) mod shell;
 mod source;
+mod transfer;
+mod upload;
 
 use serde::Serialize;
 
@@ -18,12 +22,15 @@ use super::shape::{KindShape, Shape};
 use super::template::{SecretSource, Template};
 use crate::model::unique_names;
 
+pub use self::download::{Download, DownloadStepConfig, JsonTemplate};
+pub use self::files::{FileAction, FileStepConfig};
 pub use self::git::GitStepConfig;
 pub use self::master_shell::MasterShellConfig;
 pub use self::patch::PatchStepConfig;
 pub use self::rules::{Condition, LinePattern, Lines, StepRules, WatchRule};
 pub use self::shell::{CommandWords, ShellStepConfig};
 pub use self::source::{SourceMethod, SourceMode, SourceSettings};
+pub use self::upload::{Upload, UploadStepConfig};
 
 /// A step: what all kinds have (STP-01), and its kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,6 +86,12 @@ pub enum StepKind {
     MasterShell(Box<MasterShellConfig>),
     /// `Patch`.
     Patch(Box<PatchStepConfig>),
+    /// `FileUpload`, `DirectoryUpload`, `MultipleFileUpload`.
+    Upload(Box<UploadStepConfig>),
+    /// `FileDownload`, `StringDownload`, `JSONStringDownload`, `JSONPropertiesDownload`.
+    Download(Box<DownloadStepConfig>),
+    /// `FileExists`, `CopyDirectory`, `RemoveDirectory`, `MakeDirectory`, `RemoveFile`.
+    Files(Box<FileStepConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -89,7 +102,7 @@ struct Kind {
 }
 
 /// The kinds of step.
-static KINDS: [Kind; 7] = [
+static KINDS: [Kind; 19] = [
     Kind {
         shape: KindShape {
             name: "ShellCommand",
@@ -165,6 +178,90 @@ static KINDS: [Kind; 7] = [
             ..StepConfig::default()
         },
     },
+    Kind {
+        shape: KindShape {
+            name: "FileUpload",
+            keys: &[upload::FILE_KEYS, upload::KEYS],
+        },
+        usual: || uploading(Upload::File),
+    },
+    Kind {
+        shape: KindShape {
+            name: "DirectoryUpload",
+            keys: &[upload::DIRECTORY_KEYS, upload::KEYS],
+        },
+        usual: || uploading(Upload::Directory),
+    },
+    Kind {
+        shape: KindShape {
+            name: "MultipleFileUpload",
+            keys: &[upload::SEVERAL_KEYS, upload::KEYS],
+        },
+        usual: || uploading(Upload::Several),
+    },
+    Kind {
+        shape: KindShape {
+            name: "FileDownload",
+            keys: &[download::FILE_KEYS, download::KEYS],
+        },
+        usual: || downloading("download", Download::File(Template::literal(""))),
+    },
+    Kind {
+        shape: KindShape {
+            name: "StringDownload",
+            keys: &[download::TEXT_KEYS, download::KEYS],
+        },
+        usual: || downloading("string_download", Download::Text(Template::literal(""))),
+    },
+    Kind {
+        shape: KindShape {
+            name: "JSONStringDownload",
+            keys: &[download::JSON_KEYS, download::KEYS],
+        },
+        usual: || downloading("json_download", Download::Json(JsonTemplate::List(Vec::new()))),
+    },
+    Kind {
+        shape: KindShape {
+            name: "JSONPropertiesDownload",
+            keys: &[download::KEYS],
+        },
+        usual: || downloading("json_properties_download", Download::Properties),
+    },
+    Kind {
+        shape: KindShape {
+            name: "FileExists",
+            keys: &[files::FILE_KEYS],
+        },
+        usual: || on_files("FileExists", FileAction::Exists),
+    },
+    Kind {
+        shape: KindShape {
+            name: "CopyDirectory",
+            keys: &[files::COPY_KEYS],
+        },
+        usual: || on_files("CopyDirectory", FileAction::Copy),
+    },
+    Kind {
+        shape: KindShape {
+            name: "RemoveDirectory",
+            keys: &[files::DIRECTORY_KEYS],
+        },
+        usual: || on_files("RemoveDirectory", FileAction::RemoveDirectory),
+    },
+    Kind {
+        shape: KindShape {
+            name: "MakeDirectory",
+            keys: &[files::DIRECTORY_KEYS],
+        },
+        usual: || on_files("MakeDirectory", FileAction::MakeDirectory),
+    },
+    Kind {
+        shape: KindShape {
+            name: "RemoveFile",
+            keys: &[files::FILE_KEYS],
+        },
+        usual: || on_files("RemoveFile", FileAction::RemoveFile),
+    },
 ];
 
 /// A step that runs `words`; its name is what it did.
@@ -186,6 +283,36 @@ fn source_step(name: &str, kind: StepKind) -> StepConfig {
         description: Some(vec![Template::literal("updating")]),
         description_done: Some(vec![Template::literal("update")]),
         kind,
+        ..StepConfig::default()
+    }
+}
+
+/// A step that uploads.
+fn uploading(what: Upload) -> StepConfig {
+    StepConfig {
+        name: "upload".to_owned(),
+        halt_on_failure: true,
+        kind: StepKind::Upload(Box::new(UploadStepConfig::usual(what))),
+        ..StepConfig::default()
+    }
+}
+
+/// A step that downloads.
+fn downloading(name: &str, content: Download) -> StepConfig {
+    StepConfig {
+        name: name.to_owned(),
+        halt_on_failure: true,
+        kind: StepKind::Download(Box::new(DownloadStepConfig::usual(content))),
+        ..StepConfig::default()
+    }
+}
+
+/// A step on files of the slave.
+fn on_files(name: &str, action: FileAction) -> StepConfig {
+    StepConfig {
+        name: name.to_owned(),
+        halt_on_failure: true,
+        kind: StepKind::Files(Box::new(FileStepConfig::usual(action))),
         ..StepConfig::default()
     }
 }
@@ -252,6 +379,9 @@ impl StepKind {
         match self {
             Self::Shell(shell) => &**shell,
             Self::Git(git) => &**git,
+            Self::Upload(upload) => &**upload,
+            Self::Download(download) => &**download,
+            Self::Files(files) => &**files,
             Self::MasterShell(shell) => &**shell,
             Self::Patch(patch) => &**patch,
         }
@@ -261,7 +391,7 @@ impl StepKind {
     pub(super) fn shell_mut(&mut self) -> Option<&mut ShellStepConfig> {
         match self {
             Self::Shell(shell) => Some(shell),
-            Self::Git(_) | Self::MasterShell(_) | Self::Patch(_) => None,
+            Self::Git(_) | Self::Upload(_) | Self::Download(_) | Self::Files(_) | Self::MasterShell(_) | Self::Patch(_) => None,
         }
     }
 
@@ -270,6 +400,9 @@ impl StepKind {
         match self {
             Self::Shell(shell) => shell.read(table),
             Self::Git(git) => git.read(table),
+            Self::Upload(upload) => upload.read(table),
+            Self::Download(download) => download.read(table),
+            Self::Files(files) => files.read(table),
             Self::MasterShell(shell) => shell.read(table),
             Self::Patch(patch) => patch.read(table),
         }

@@ -9,7 +9,6 @@ mod big_state;
 pub mod build;
 pub mod buildset;
 pub mod change;
-mod compression;
 pub mod decision;
 pub mod ids;
 pub mod instance;
@@ -25,6 +24,7 @@ pub mod refusal;
 pub mod results;
 pub mod stamp;
 pub mod time;
+pub mod transfer;
 pub mod try_job;
 pub mod zone;
 
@@ -32,7 +32,6 @@ pub use big_state::BigState;
 pub use build::interested_users;
 pub use buildset::{BuildRequest, BuildSet};
 pub use change::{Change, NewChange, UnusableTime};
-pub use compression::Compression;
 pub use decision::{Decision, FilterField, Instead};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LockName, RequestId, SchedulerName,
@@ -51,6 +50,7 @@ pub use refusal::Refusal;
 pub use results::Results;
 pub use stamp::{Patch, PatchBody, SourceStamp};
 pub use time::{Moment, Mono, Now, Timestamp};
+pub use transfer::Compression;
 pub use try_job::TryJob;
 pub use zone::Zone;
 

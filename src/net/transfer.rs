@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tracing::info_span;
 
 use super::{IncomingCall, Peer};
+use crate::model::transfer::MAX_BLOCK_BYTES;
 use crate::pb::{Luid, Value};
-use crate::protocol::transfer::MAX_BLOCK_BYTES;
 use crate::transfer::{Lent, Request};
 
 /// Calls that may wait; slaves have one outstanding at a time.

@@ -1,17 +1,10 @@
 //! Arguments of the commands that transfer files, as a master spells them (PROTOCOL section 10.4).
 
 use crate::model::Compression;
+use crate::model::transfer::{BLOCK_BYTES, MAX_BLOCK_BYTES};
 use crate::pb::{Luid, Value};
 
 use super::SlaveInfo;
-
-/// Default number of bytes that a slave sends or asks for at once. Buildbot's masters say 16 KiB,
-/// with eight times as many messages. A larger block would need room of its own in the budget of
-/// the slave's messages.
-pub const BLOCK_BYTES: u32 = 128 * 1024;
-
-/// Most bytes of a block: strings on the wire are limited to 640 KiB.
-pub const MAX_BLOCK_BYTES: u32 = 512 * 1024;
 
 /// What all transfers are told.
 #[derive(Clone, Debug, PartialEq)]

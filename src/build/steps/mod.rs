@@ -1,10 +1,15 @@
 //! The kinds of step, a file each, and the table of what each does.
 
+mod download;
+mod files;
 mod git;
+mod json;
+mod master_path;
 mod master_shell;
 mod patch;
 mod shell;
 mod source;
+mod upload;
 
 use super::step::{Performed, StepRun};
 use crate::config::StepKind;
@@ -14,6 +19,9 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
     match &step.config.kind {
         StepKind::Shell(config) => shell::perform(step, config).await,
         StepKind::Git(config) => git::perform(step, config).await,
+        StepKind::Upload(config) => upload::perform(step, config).await,
+        StepKind::Download(config) => download::perform(step, config).await,
+        StepKind::Files(config) => files::perform(step, config).await,
         StepKind::MasterShell(config) => master_shell::perform(step, config).await,
         StepKind::Patch(config) => patch::perform(step, config).await,
     }

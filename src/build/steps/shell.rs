@@ -202,6 +202,16 @@ pub(super) fn describe(
     done: bool,
     values: Values<'_>,
 ) -> Result<Vec<String>, Unrenderable> {
+    described(config, describe_command(command), done, values)
+}
+
+/// What the step does, or, when `done`, what it did: as configured, else `own`.
+pub(super) fn described(
+    config: &StepConfig,
+    own: Vec<String>,
+    done: bool,
+    values: Values<'_>,
+) -> Result<Vec<String>, Unrenderable> {
     let put_all_in = |texts: &[Template], what| {
         let texts = texts.iter().map(|text| put_in(text, values, what));
         texts.collect::<Result<Vec<_>, _>>()
@@ -209,7 +219,7 @@ pub(super) fn describe(
     let mut text = match (&config.description_done, &config.description) {
         (Some(texts), _) if done => put_all_in(texts, "description_done")?,
         (_, Some(texts)) => put_all_in(texts, "description")?,
-        (_, None) => describe_command(command),
+        (_, None) => own,
     };
     if let Some(suffix) = &config.description_suffix {
         text.extend(put_all_in(suffix, "description_suffix")?);

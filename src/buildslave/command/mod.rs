@@ -6,6 +6,7 @@
 
 mod activity;
 mod args;
+mod directory;
 mod files;
 mod follow;
 mod glob;
@@ -32,7 +33,8 @@ use crate::net::Peer;
 use crate::pb::{Failure, Value};
 use crate::protocol::{TextStyle, Update};
 
-/// Every command there is, as announced. `uploadDirectory` is missing: it needs an archiver.
+/// Every command there is, as announced. Beside it, a command is a row in [`Command::parse`] and in
+/// [`Command::run`].
 pub(super) const COMMANDS: &[&str] = &[
     "cpdir",
     "downloadFile",
@@ -43,6 +45,7 @@ pub(super) const COMMANDS: &[&str] = &[
     "rmfile",
     "shell",
     "stat",
+    "uploadDirectory",
     "uploadFile",
 ];
 
@@ -57,6 +60,7 @@ enum Kind {
     Failing(Failure),
     Files(files::FileCommand),
     Upload(transfer::Upload),
+    UploadDirectory(directory::UploadDirectory),
     Download(transfer::Download),
 }
 
@@ -129,6 +133,7 @@ impl Command {
                 Err(ShellRefusal::AtStart(failure)) => return Err(failure),
             },
             "uploadFile" => Kind::Upload(transfer::Upload::parse(&args)?),
+            "uploadDirectory" => Kind::UploadDirectory(directory::UploadDirectory::parse(&args)?),
             "downloadFile" => Kind::Download(transfer::Download::parse(&args)?),
             _ => Kind::Files(files::FileCommand::parse(name, &args)?),
         }))
@@ -145,6 +150,7 @@ impl Command {
             Kind::Failing(failure) => return Err(failure),
             Kind::Files(command) => command.run(&mut context).await?,
             Kind::Upload(upload) => upload.run(&mut context).await?,
+            Kind::UploadDirectory(upload) => upload.run(&mut context).await?,
             Kind::Download(download) => download.run(&mut context).await?,
         }
         // Buildbot's slaves do not tell it of a command that was interrupted.

@@ -32,18 +32,18 @@ pub(super) struct Download {
 
 /// The arguments of both directions.
 #[derive(Debug)]
-struct Common {
+pub(super) struct Common {
     workdir: PathBuf,
     /// The file on the slave; `~` at its beginning is the home directory.
     file: Bytes,
     /// The master's end of the file.
     remote: Luid,
-    block_size: usize,
-    max_size: Option<u64>,
+    pub(super) block_size: usize,
+    pub(super) max_size: Option<u64>,
 }
 
 /// The outcome of a transfer: an error message for standard error, if it failed.
-type Outcome = Result<Option<String>, Failure>;
+pub(super) type Outcome = Result<Option<String>, Failure>;
 
 impl Upload {
     /// Reads the arguments.
@@ -202,7 +202,7 @@ impl Download {
 }
 
 impl Common {
-    fn parse(args: &Args<'_>, file: [&str; 2], remote: &str) -> Result<Self, Failure> {
+    pub(super) fn parse(args: &Args<'_>, file: [&str; 2], remote: &str) -> Result<Self, Failure> {
         let [worker, slave] = file;
         let key = if args.given(worker).is_some() {
             worker
@@ -220,7 +220,7 @@ impl Common {
         })
     }
 
-    fn path(&self, context: &Context) -> PathBuf {
+    pub(super) fn path(&self, context: &Context) -> PathBuf {
         let file = expand_home(&self.file, context.settings.host.home());
         under(&under(&context.dir, &self.workdir), &file)
     }
@@ -233,7 +233,7 @@ impl Common {
     }
 
     /// Calls the master's end of the file. A lost connection has the effect of an interruption.
-    async fn call(
+    pub(super) async fn call(
         &self,
         method: &'static str,
         args: Vec<Value>,
@@ -250,7 +250,11 @@ impl Common {
         }
     }
 
-    async fn finish(&self, outcome: Outcome, context: &mut Context) -> Result<(), Failure> {
+    pub(super) async fn finish(
+        &self,
+        outcome: Outcome,
+        context: &mut Context,
+    ) -> Result<(), Failure> {
         if let Some(peer) = &context.peer {
             peer.release(self.remote);
         }
@@ -274,7 +278,7 @@ impl Common {
     }
 }
 
-fn truncated(path: &Path) -> String {
+pub(super) fn truncated(path: &Path) -> String {
     let path = path.display();
     format!("Maximum filesize reached, truncating file '{path}'")
 }

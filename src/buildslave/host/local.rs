@@ -90,6 +90,10 @@ impl Host for LocalHost {
         })
     }
 
+    fn link_target(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::read_link(path)
+    }
+
     fn look(&self, path: &Path) -> io::Result<Look> {
         std::fs::metadata(path).map(|meta| look(&meta))
     }

@@ -4,6 +4,7 @@
 //! run a slave on a scripted machine. Calls on files block; async code makes them through
 //! `blocking`.
 
+pub(super) mod archive;
 mod arriving;
 mod local;
 #[cfg(test)]
@@ -56,6 +57,12 @@ pub trait Host: Debug + Send + Sync {
     /// # Errors
     /// Nothing is there, or the system refuses.
     fn kind(&self, path: &Path) -> io::Result<Kind>;
+
+    /// Where the link at `path` leads.
+    ///
+    /// # Errors
+    /// Nothing is there, it is not a link, or the system refuses.
+    fn link_target(&self, path: &Path) -> io::Result<PathBuf>;
 
     /// What is known of the file at `path`; links are followed.
     ///

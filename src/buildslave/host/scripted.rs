@@ -135,6 +135,10 @@ impl Host for ScriptedHost {
         })
     }
 
+    fn link_target(&self, _: &Path) -> io::Result<PathBuf> {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
+
     fn look(&self, path: &Path) -> io::Result<Look> {
         Ok(look(self.get(path)?.as_deref()))
     }

@@ -45,6 +45,8 @@ pub(crate) struct Step {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) result: Option<String>,
+    #[serde(default)]
+    pub(crate) text: Vec<String>,
 }
 
 /// A slave, as `show slaves --json` prints it.

@@ -60,6 +60,16 @@ impl RealMaster {
         sandbox: &Sandbox,
         steps: &[RealStep<'_>],
     ) -> Option<Self> {
+        Self::start_with(version, sandbox, steps, "")
+    }
+
+    /// The same, with further lines of Python in its configuration.
+    pub(crate) fn start_with(
+        version: Version,
+        sandbox: &Sandbox,
+        steps: &[RealStep<'_>],
+        python: &str,
+    ) -> Option<Self> {
         let bin = peer(version.peer())?;
         let dir = sandbox.path("real-master");
         let port = free_port();
@@ -68,7 +78,7 @@ impl RealMaster {
         run(create.args(["create-master", "--quiet"]).arg(&dir)).ok();
         fs::write(
             dir.join("master.cfg"),
-            version.master_cfg(port, try_port, steps),
+            version.master_cfg(port, try_port, steps) + python,
         )
         .unwrap();
         for part in ["tmp", "new", "cur"] {
@@ -111,6 +121,24 @@ impl RealMaster {
     /// The port of try jobs.
     pub(crate) fn try_port(&self) -> u16 {
         self.try_port
+    }
+
+    /// Its base directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The texts of the steps of its first build, which is over; words with `|` between them. Only
+    /// of 0.8.
+    pub(crate) fn step_texts(&self, sandbox: &Sandbox) -> Vec<String> {
+        const PROGRAM: &str = "
+import pickle, sys
+for step in pickle.load(open(sys.argv[1], 'rb')).steps:
+    print '|'.join(step.text)
+";
+        let mut python = sandbox.command(self.bin.join("python"));
+        let printed = run(python.args(["-c", PROGRAM]).arg(self.dir.join("full/0"))).ok();
+        printed.lines().map(str::to_owned).collect()
     }
 
     /// Its job directory.

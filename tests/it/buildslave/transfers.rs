@@ -125,3 +125,99 @@ async fn a_download_that_fails_leaves_what_was_there() {
     let left = fs::read_dir(world.file("w")).unwrap().count();
     assert_eq!(left, 1, "the half is removed");
 }
+
+/// Uploads the directory `d` to a played master; answers with what it was sent, whether it was to
+/// unpack that, and the exit status.
+async fn upload_directory(
+    dialect: Dialect,
+    world: &mut World,
+    compress: Value,
+    max_size: Value,
+) -> (Vec<u8>, bool, Option<i64>) {
+    let master = world.attach(dialect).await;
+    let key = match dialect {
+        Dialect::Old => "slavesrc",
+        Dialect::New => "workersrc",
+    };
+    let (writer, mut writes) = master.peer.export(1);
+    let args = [
+        (key, dialect.text("d")),
+        ("workdir", dialect.text("w")),
+        ("writer", Value::Mine(writer)),
+        ("blocksize", Value::Int(1000)),
+        ("maxsize", max_size),
+        ("compress", compress),
+    ];
+    let calls = master.start("uploadDirectory", &args).await.unwrap();
+    let written = async {
+        let (mut bytes, mut is_unpacked) = (Vec::new(), false);
+        while let Some(call) = writes.recv().await {
+            if call.method == "write" {
+                let block = call.args[0].as_raw().unwrap();
+                assert!(block.len() <= 1000 && !is_unpacked);
+                bytes.extend_from_slice(block);
+            } else {
+                assert_eq!(call.method, "unpack");
+                is_unpacked = true;
+            }
+            call.reply.value(Value::None);
+        }
+        (bytes, is_unpacked)
+    };
+    let ((_, updates, end), (bytes, is_unpacked)) = tokio::join!(finish(calls), written);
+    assert_eq!(end, Value::None);
+    (bytes, is_unpacked, rc(&updates))
+}
+
+#[tokio::test]
+async fn a_directory_is_sent_to_a_master() {
+    for (dialect, compress) in [
+        (Dialect::Old, ""),
+        (Dialect::Old, "gz"),
+        (Dialect::New, "bz2"),
+    ] {
+        let mut world = World::new(|_| {});
+        fs::create_dir_all(world.file("w/d/sub dir")).unwrap();
+        fs::write(world.file("w/d/sub dir/f"), [b'x'; 10_000]).unwrap();
+        let word = match compress {
+            "" => Value::None,
+            word => dialect.text(word),
+        };
+        let (bytes, is_unpacked, rc) =
+            upload_directory(dialect, &mut world, word, Value::None).await;
+        assert_eq!((is_unpacked, rc), (true, Some(0)));
+        let into = world.file("out");
+        fs::create_dir(&into).unwrap();
+        fs::write(world.file("archive"), bytes).unwrap();
+        let flag = match compress {
+            "gz" => "-xzf",
+            "bz2" => "-xjf",
+            _ => "-xf",
+        };
+        let mut tar = std::process::Command::new("tar");
+        tar.arg(flag)
+            .arg(world.file("archive"))
+            .arg("-C")
+            .arg(&into);
+        if compress != "bz2" {
+            assert!(tar.status().unwrap().success());
+            let out = fs::read(into.join("sub dir/f")).unwrap();
+            assert_eq!(out, [b'x'; 10_000]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_is_missing_or_too_large_is_not_unpacked() {
+    let mut world = World::new(|_| {});
+    let sent = upload_directory(Dialect::New, &mut world, Value::None, Value::None).await;
+    assert_eq!(sent, (Vec::new(), false, Some(1)));
+
+    let mut world = World::new(|_| {});
+    fs::create_dir_all(world.file("w/d")).unwrap();
+    fs::write(world.file("w/d/f"), [b'x'; 10_000]).unwrap();
+    let max_size = Value::Int(2500);
+    let (bytes, is_unpacked, rc) =
+        upload_directory(Dialect::Old, &mut world, Value::None, max_size).await;
+    assert_eq!((bytes.len(), is_unpacked, rc), (2500, false, Some(1)));
+}

@@ -1,6 +1,14 @@
-//! How archives are compressed.
+//! Facts about transfers of files between the master and its slaves.
 
 use serde::Serialize;
+
+/// Default number of bytes that a slave sends or asks for at once. Buildbot's masters say 16 KiB,
+/// with eight times as many messages. A larger block would need room of its own in the budget of
+/// the slave's messages.
+pub const BLOCK_BYTES: u32 = 128 * 1024;
+
+/// Most bytes of a block: strings on the wire are limited to 640 KiB.
+pub const MAX_BLOCK_BYTES: u32 = 512 * 1024;
 
 /// How an archive of a directory is compressed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
