@@ -197,6 +197,11 @@ impl<'a> StepRun<'a> {
         Ok(())
     }
 
+    /// Adds to what the step says that it did.
+    pub(super) fn did(&mut self, words: Vec<String>) {
+        self.done.extend(words);
+    }
+
     /// Sets a property of the build.
     pub(super) fn set_property(&mut self, name: &str, value: impl Into<Value>) {
         let mut value = value.into();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod like_0814;
 mod locks;
 mod ops;
 mod rules;

@@ -65,7 +65,7 @@ pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
 pub use logs::{LogLimits, LogRotation};
 pub use mail::MailConfig;
 pub use needs::{Need, Needed};
-pub use pattern::{ChangeFilter, FilePatterns, TextMatch};
+pub use pattern::{ChangeFilter, FilePatterns, LinePattern, TextMatch};
 pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
 pub use schedulers::{
@@ -78,7 +78,14 @@ pub use slaves::{
     CommandInstance, DockerInstance, InstanceKind, LatentConfig, MasterAddress, RemoteConfig,
     SlaveConfig, SlaveKind,
 };
-pub use steps::{CommandWords, Condition, Download, DownloadStepConfig, FileAction, FileStepConfig, GitStepConfig, JsonTemplate, LinePattern, Lines, MasterShellConfig, PatchStepConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings, StepConfig, StepKind, StepRules, Upload, UploadStepConfig, WatchRule};
+pub use steps::{
+    BaseImage, ChangedFiles, CommandWords, Condition, Download, DownloadStepConfig, FileAction,
+    FileStepConfig, GitStepConfig, JsonTemplate, LinePattern, Lines, LogTextConfig,
+    MasterShellConfig, MysqlTests, OutputReader, PatchStepConfig, Preparation, PropertyValue,
+    SearchPath, SequenceCommand, SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode,
+    SourceSettings, StepConfig, StepKind, StepRules, Suppression, Upload, UploadStepConfig,
+    WarningExtractor, WarningRules, WatchRule,
+};
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;
 pub use values::{NamedValues, WorkedOut};

@@ -6,7 +6,7 @@
 use serde::{Serialize, Serializer};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use regex::{Regex, RegexBuilder};
+use regex::{Captures, Regex, RegexBuilder};
 
 use crate::model::{Change, FilterField};
 
@@ -235,6 +235,59 @@ impl Serialize for TextMatch {
                 (self.negated, "regex", regexes).serialize(serializer)
             }
         }
+    }
+}
+
+/// A regular expression for lines of output.
+#[derive(Clone, Debug)]
+pub struct LinePattern(Regex);
+
+impl LinePattern {
+    /// Matches anywhere in a line.
+    ///
+    /// # Errors
+    /// The expression is none.
+    pub fn anywhere(regex: &str) -> Result<Self, PatternError> {
+        let wrong = |e: regex::Error| PatternError(reason(&e.to_string()));
+        Regex::new(regex).map(Self).map_err(wrong)
+    }
+
+    /// Matches from the beginning of a line on.
+    ///
+    /// # Errors
+    /// The expression is none.
+    pub fn from_start(regex: &str) -> Result<Self, PatternError> {
+        anchored(regex).map(Self)
+    }
+
+    /// Whether the line matches.
+    #[must_use]
+    pub fn is_match(&self, line: &str) -> bool {
+        self.0.is_match(line)
+    }
+
+    /// How many groups it has.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.0.captures_len() - 1
+    }
+
+    /// The groups of the match.
+    #[must_use]
+    pub fn captures<'l>(&self, line: &'l str) -> Option<Captures<'l>> {
+        self.0.captures(line)
+    }
+}
+
+impl PartialEq for LinePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Serialize for LinePattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
     }
 }
 

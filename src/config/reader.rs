@@ -278,7 +278,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn has_key(&self, key: &str) -> bool {
+    /// Whether tables of its kind may have `key`.
+    pub(super) fn has_key(&self, key: &str) -> bool {
         let mut own = self.kind.iter().flat_map(KindShape::keys);
         self.shape.keys.contains(&key) || own.any(|own| own == key)
     }

@@ -179,6 +179,11 @@ const ALIASES: &[(&str, &str)] = &[
     ("category", "tags"),
     ("passwd", "password"),
     ("lazylogfiles", "lazy_logfiles"),
+    ("testpath", "test_path"),
+    ("testChanges", "tests_changed_only"),
+    ("randomly", "random"),
+    ("extrapackages", "extra_packages"),
+    ("maxWarnings", "max_warn_count"),
     ("maxCountForWorker", "max_count_for_slave"),
     ("factory", "factories"),
     ("separate_repositories", "separate"),
@@ -206,6 +211,12 @@ const HINTS: &[(&str, &str, &str)] = &[
         "steps",
         "put them under `[factories.NAME]`, and write `factory = \"NAME\"` here",
     ),
+    (
+        "steps",
+        "extract_fn",
+        "a function cannot be written here: `property` takes the whole output",
+    ),
+    ("steps", "exclude", "it is called `exclude_files` here"),
     (
         "steps",
         "clobberOnFailure",
@@ -279,6 +290,15 @@ const VALUE_ALIASES: &[(&str, &str)] = &[
     ("MasterLock", "master"),
     ("SlaveLock", "slave"),
     ("WorkerLock", "slave"),
+    ("SetPropertyFromCommandNewStyle", "SetPropertyFromCommand"),
+    (
+        "WarningCountingShellCommandNewStyle",
+        "WarningCountingShellCommand",
+    ),
+    ("ConfigureNewStyle", "Configure"),
+    ("CompileNewStyle", "Compile"),
+    ("TestNewStyle", "Test"),
+    ("ShellCommandNewStyle", "ShellCommand"),
 ];
 
 #[cfg(test)]

@@ -6,16 +6,22 @@ mod files;
 mod git;
 mod kind;
 mod master_shell;
+mod output;
 mod patch;
+pub(in crate::config) mod programs;
 pub(in crate::config) mod rules;
+mod set_property;
 pub(in crate::config) mod shell;
 mod source;
 mod transfer;
 mod upload;
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 
 use self::kind::StepSettings;
+use self::programs::Program;
 use super::locks::{LockAccess, Locks, User};
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
@@ -26,8 +32,14 @@ pub use self::download::{Download, DownloadStepConfig, JsonTemplate};
 pub use self::files::{FileAction, FileStepConfig};
 pub use self::git::GitStepConfig;
 pub use self::master_shell::MasterShellConfig;
+pub use self::output::{MysqlTests, OutputReader, Suppression, WarningExtractor, WarningRules};
 pub use self::patch::PatchStepConfig;
 pub use self::rules::{Condition, LinePattern, Lines, StepRules, WatchRule};
+pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
+pub use self::shell::{
+    BaseImage, ChangedFiles, CommandWords, Preparation, SearchPath, SequenceCommand,
+    ShellStepConfig,
+};
 pub use self::shell::{CommandWords, ShellStepConfig};
 pub use self::source::{SourceMethod, SourceMode, SourceSettings};
 pub use self::upload::{Upload, UploadStepConfig};
@@ -92,6 +104,10 @@ pub enum StepKind {
     Download(Box<DownloadStepConfig>),
     /// `FileExists`, `CopyDirectory`, `RemoveDirectory`, `MakeDirectory`, `RemoveFile`.
     Files(Box<FileStepConfig>),
+    /// `SetProperty` and `SetProperties`.
+    SetProperty(Box<SetPropertyConfig>),
+    /// `LogRenderable`.
+    LogRenderable(Box<LogTextConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -101,46 +117,16 @@ struct Kind {
     usual: fn() -> StepConfig,
 }
 
-/// The kinds of step.
-static KINDS: [Kind; 19] = [
+/// The kinds of step that are no program with settings of its own.
+static KINDS: [Kind; 22] = [
     Kind {
         shape: KindShape {
             name: "ShellCommand",
-            keys: &[shell::KEYS],
+            keys: &[shell::COMMAND, shell::KEYS],
         },
         usual: || StepConfig {
             name: "shell".to_owned(),
             ..StepConfig::default()
-        },
-    },
-    Kind {
-        shape: KindShape {
-            name: "Configure",
-            keys: &[shell::KEYS],
-        },
-        usual: || StepConfig {
-            halt_on_failure: true,
-            ..shell_command("configure", &["./configure"], "configuring")
-        },
-    },
-    Kind {
-        shape: KindShape {
-            name: "Compile",
-            keys: &[shell::KEYS],
-        },
-        usual: || StepConfig {
-            halt_on_failure: true,
-            ..shell_command("compile", &["make", "all"], "compiling")
-        },
-    },
-    Kind {
-        shape: KindShape {
-            name: "Test",
-            keys: &[shell::KEYS],
-        },
-        usual: || StepConfig {
-            warn_on_failure: true,
-            ..shell_command("test", &["make", "test"], "testing")
         },
     },
     Kind {
@@ -162,6 +148,16 @@ static KINDS: [Kind; 19] = [
             description_done: Some(vec![Template::literal("Ran")]),
             kind: StepKind::MasterShell(Box::default()),
             ..StepConfig::default()
+        },
+    },
+    Kind {
+        shape: KindShape {
+            name: "SetProperty",
+            keys: &[set_property::ONE],
+        },
+        usual: || {
+            let kind = StepKind::SetProperty(Box::default());
+            master_step("SetProperty", "Setting", "Set", kind)
         },
     },
     Kind {
@@ -218,7 +214,12 @@ static KINDS: [Kind; 19] = [
             name: "JSONStringDownload",
             keys: &[download::JSON_KEYS, download::KEYS],
         },
-        usual: || downloading("json_download", Download::Json(JsonTemplate::List(Vec::new()))),
+        usual: || {
+            downloading(
+                "json_download",
+                Download::Json(JsonTemplate::List(Vec::new())),
+            )
+        },
     },
     Kind {
         shape: KindShape {
@@ -262,16 +263,59 @@ static KINDS: [Kind; 19] = [
         },
         usual: || on_files("RemoveFile", FileAction::RemoveFile),
     },
+    Kind {
+        shape: KindShape {
+            name: "SetProperties",
+            keys: &[set_property::SEVERAL],
+        },
+        usual: || {
+            let kind = StepKind::SetProperty(Box::new(SetPropertyConfig {
+                is_several: true,
+                ..SetPropertyConfig::default()
+            }));
+            let (doing, done) = ("Setting Properties..", "Properties Set");
+            master_step("SetProperties", doing, done, kind)
+        },
+    },
+    Kind {
+        shape: KindShape {
+            name: "LogRenderable",
+            keys: &[set_property::LOG],
+        },
+        usual: || {
+            let kind = StepKind::LogRenderable(Box::default());
+            master_step("LogRenderable", "Logging", "Logged", kind)
+        },
+    },
 ];
 
-/// A step that runs `words`; its name is what it did.
-fn shell_command(name: &str, words: &[&str], doing: &str) -> StepConfig {
-    StepConfig {
-        name: name.to_owned(),
-        description: Some(vec![Template::literal(doing)]),
-        description_done: Some(vec![Template::literal(name)]),
-        kind: StepKind::Shell(Box::new(ShellStepConfig::of_words(words))),
-        ..StepConfig::default()
+/// A row of the table of all kinds.
+enum Row {
+    Kind(&'static Kind),
+    Program(&'static Program),
+}
+
+/// All kinds of step.
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let kinds = KINDS.iter().map(Row::Kind);
+    kinds
+        .chain(programs::families().map(Row::Program))
+        .collect()
+});
+
+impl Row {
+    const fn shape(&self) -> KindShape {
+        match self {
+            Self::Kind(kind) => kind.shape,
+            Self::Program(program) => program.shape,
+        }
+    }
+
+    fn usual(&self) -> StepConfig {
+        match self {
+            Self::Kind(kind) => (kind.usual)(),
+            Self::Program(program) => (program.usual)(),
+        }
     }
 }
 
@@ -317,6 +361,18 @@ fn on_files(name: &str, action: FileAction) -> StepConfig {
     }
 }
 
+/// A step that needs no slave. Its failure means nothing.
+fn master_step(name: &str, doing: &str, done: &str, kind: StepKind) -> StepConfig {
+    StepConfig {
+        name: name.to_owned(),
+        flunk_on_failure: false,
+        description: Some(vec![Template::literal(doing)]),
+        description_done: Some(vec![Template::literal(done)]),
+        kind,
+        ..StepConfig::default()
+    }
+}
+
 pub(super) static STEP: Shape = Shape {
     place: "steps",
     noun: "step",
@@ -341,7 +397,7 @@ pub(super) static STEP: Shape = Shape {
         "hide_step_if",
         "drop_empty",
     ],
-    kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
+    kinds: || ROWS.iter().map(Row::shape).collect(),
 };
 
 impl Default for StepConfig {
@@ -384,6 +440,8 @@ impl StepKind {
             Self::Files(files) => &**files,
             Self::MasterShell(shell) => &**shell,
             Self::Patch(patch) => &**patch,
+            Self::SetProperty(set) => &**set,
+            Self::LogRenderable(log) => &**log,
         }
     }
 
@@ -391,7 +449,14 @@ impl StepKind {
     pub(super) fn shell_mut(&mut self) -> Option<&mut ShellStepConfig> {
         match self {
             Self::Shell(shell) => Some(shell),
-            Self::Git(_) | Self::Upload(_) | Self::Download(_) | Self::Files(_) | Self::MasterShell(_) | Self::Patch(_) => None,
+            Self::Git(_)
+            | Self::Upload(_)
+            | Self::Download(_)
+            | Self::Files(_)
+            | Self::MasterShell(_)
+            | Self::Patch(_)
+            | Self::SetProperty(_)
+            | Self::LogRenderable(_) => None,
         }
     }
 
@@ -405,14 +470,16 @@ impl StepKind {
             Self::Files(files) => files.read(table),
             Self::MasterShell(shell) => shell.read(table),
             Self::Patch(patch) => patch.read(table),
+            Self::SetProperty(set) => set.read(table),
+            Self::LogRenderable(log) => log.read(table),
         }
     }
 }
 
 /// A step of the kind `name`, which the table has, whose own table says nothing.
 pub(super) fn usual(name: &str) -> StepConfig {
-    let kind = KINDS.iter().find(|kind| kind.shape.name == name);
-    (kind.expect("a kind of the table").usual)()
+    let row = ROWS.iter().find(|row| row.shape().name == name);
+    row.expect("a kind of the table").usual()
 }
 
 impl StepConfig {
@@ -455,10 +522,10 @@ pub(super) fn read_step<'a>(
 ) -> Option<StepConfig> {
     let number = at + 1;
     table.label = format!("step {number} of factory `{factory}`").into();
-    let kind = table.kind(&KINDS, |kind| kind.shape, None)?;
-    let name = kind.shape.name;
+    let row = table.kind(&ROWS, Row::shape, None)?;
+    let name = row.shape().name;
     table.label = format!("step {number} ({name}) of factory `{factory}`").into();
-    let mut step = (kind.usual)();
+    let mut step = row.usual();
     let mut own_name = None;
     table.set_some("name", &mut own_name, |v| v.name().map(str::to_owned));
     step.locks = locks.read_uses(&mut table, &User::Step(factory, before.len()));
@@ -482,6 +549,9 @@ pub(super) fn read_step<'a>(
         table.set_some(key, text, templates);
     }
     step.kind.read(&mut table);
+    if let Row::Program(program) = row {
+        (program.own)(&mut table, &mut step);
+    }
     step.secrets = table.sink.take_secrets();
     let codebase = step.kind.settings().codebase().map(str::to_owned);
     step.tell_codebase(codebase.as_deref());

@@ -131,6 +131,11 @@ impl Template {
         Self(vec![TemplatePart::Text(text.into())])
     }
 
+    /// Reads a text of the program's own.
+    pub(super) fn written(text: &str) -> Self {
+        Self::parse(text).unwrap_or_else(|_| Self::literal(text))
+    }
+
     /// Reads a text that is right.
     #[cfg(test)]
     #[expect(clippy::unwrap_used, reason = "tests")]

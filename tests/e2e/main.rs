@@ -37,6 +37,7 @@ mod secrets;
 mod service;
 mod slaves;
 mod state;
+mod steps_0814;
 mod stopping;
 mod strangers;
 mod sweep;

@@ -7,6 +7,7 @@ mod json;
 mod master_path;
 mod master_shell;
 mod patch;
+mod set_property;
 mod shell;
 mod source;
 mod upload;
@@ -24,5 +25,7 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
         StepKind::Files(config) => files::perform(step, config).await,
         StepKind::MasterShell(config) => master_shell::perform(step, config).await,
         StepKind::Patch(config) => patch::perform(step, config).await,
+        StepKind::SetProperty(config) => set_property::perform(step, config).await,
+        StepKind::LogRenderable(config) => set_property::log(step, config).await,
     }
 }

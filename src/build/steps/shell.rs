@@ -1,14 +1,20 @@
 //! `ShellCommand`: one command on the slave, judged by its exit status (STP-05, STP-06).
 
-use std::collections::BTreeMap;
+mod output;
+mod preparing;
+mod sequence;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::build::command::Report;
+use self::output::{Ended, Findings, Reads};
+use crate::build::command::{Listening, Report};
+use crate::build::lines::LineObserver;
 use crate::build::render::{Unrendered, Values, render, render_words};
 use crate::build::step::{Performed, STDIO, StepRun};
-use crate::config::CommandWords;
+use crate::config::{ChangedFiles, CommandWords, OutputReader, SearchPath};
 use crate::config::{ShellStepConfig, StepConfig, Template};
-use crate::model::Results;
+use crate::model::{PATH_SEPARATOR, Results, SourceStamp};
 use crate::protocol::{CommandArgs, LogFile, ShellArgs, ShellCommand, Word};
 
 /// Runs the step.
@@ -16,30 +22,148 @@ pub(in crate::build) async fn perform(
     step: &mut StepRun<'_>,
     config: &ShellStepConfig,
 ) -> Performed {
-    let prepared = match prepare(step, config) {
-        Ok(prepared) => prepared,
-        Err(problem) => return Performed::Raised(format!("step '{}': {problem}\n", step.name)),
+    match run(step, config).await {
+        Ok(ended) | Err(ended) => ended,
+    }
+}
+
+async fn run(step: &mut StepRun<'_>, config: &ShellStepConfig) -> Result<Performed, Performed> {
+    let raised = |step: &StepRun<'_>, problem: Unrenderable| {
+        Performed::Raised(format!("step '{}': {problem}\n", step.name))
     };
-    let mut logs = vec![STDIO];
+    if !config.sequence.is_empty() {
+        return sequence::run(step, config).await;
+    }
+    let prepared = prepare(step, config).map_err(|problem| raised(step, problem))?;
+    let Prepared {
+        mut args,
+        doing,
+        done,
+    } = prepared;
+    if let Some(changed) = &config.changed_files {
+        let files = words_of(changed, &step.around.plan.stamp);
+        if files.is_empty() && changed.needed {
+            step.begin(doing, done, &[]).await;
+            return Ok(Performed::Ended {
+                result: Results::Skipped,
+                detail: Vec::new(),
+            });
+        }
+        if changed.needed {
+            let list = files.join("\n") + "\n";
+            step.begin(doing.clone(), done.clone(), &[]).await;
+            step.logs.add("files", list.into()).await;
+        }
+        if let ShellCommand::Words(words) = &mut args.command {
+            words.extend(files.into_iter().map(Word::Plain));
+        }
+    }
+    let further = if preparing::is_needed(config) {
+        step.begin(doing.clone(), done.clone(), &[]).await;
+        preparing::prepare(step, config, &args).await?
+    } else {
+        Vec::new()
+    };
+    open_logs(step, config, (doing, done), STDIO).await;
+    let mut reader = output::reader(&config.reader, further);
+    let listening = Listening {
+        collect: output::collects(&config.reader),
+        lines: reader
+            .as_deref_mut()
+            .map(|reader| reader as &mut dyn LineObserver),
+        ..Listening::default()
+    };
+    let args = CommandArgs::Shell(Box::new(args));
+    let report = step.complete_heard(&args, listening).await?;
+    conclude(step, config, &report, reader).await
+}
+
+/// Tells what the step does and will have done, and opens its logs, of which `first` is that of its
+/// command.
+async fn open_logs(
+    step: &mut StepRun<'_>,
+    config: &ShellStepConfig,
+    (doing, done): (Vec<String>, Vec<String>),
+    first: &str,
+) {
+    let mut logs = vec![first];
     let followed = config.logfiles.iter().map(|(name, _, _)| name);
     if config.lazy_logfiles {
         step.logs.lazy = followed.cloned().collect();
     } else {
         logs.extend(followed.map(String::as_str));
     }
-    step.begin(prepared.doing, prepared.done, &logs).await;
+    step.begin(doing, done, &logs).await;
     if !config.log_environ {
         step.logs.note(ENVIRONMENT_HIDDEN.to_owned()).await;
     }
-    let args = CommandArgs::Shell(Box::new(prepared.args));
-    match step.complete(&args).await {
-        Ok(report) => Performed::Ended {
-            result: judge(config, report.rc),
-            detail: detail(&report),
-        },
-        Err(ended) => ended,
-    }
 }
+
+/// Makes what was found in the output known.
+async fn conclude(
+    step: &mut StepRun<'_>,
+    config: &ShellStepConfig,
+    report: &Report,
+    reader: Option<Box<dyn Reads>>,
+) -> Result<Performed, Performed> {
+    let by_status = judge(config, report.rc);
+    let end = Ended {
+        by_status,
+        rc: report.rc,
+        step: step.name,
+        output: &report.output,
+    };
+    let findings = match (reader, &config.reader) {
+        (Some(reader), _) => reader.conclude(&end),
+        (None, OutputReader::Property { property, strip }) => {
+            let name = put_in(property, step.values(), "property");
+            let name = name.map_err(|problem| {
+                Performed::Raised(format!("step '{}': {problem}\n", step.name))
+            })?;
+            output::property(&end, &name, *strip).map_err(Performed::Raised)?
+        }
+        (None, _) => Findings::default(),
+    };
+    let result = findings.result.unwrap_or(by_status);
+    step.did(findings.done);
+    step.text = findings.text;
+    step.build_text = findings.build_text;
+    for (name, value) in findings.properties {
+        step.set_property(&name, value);
+    }
+    if let Some(count) = findings.warnings {
+        let before = step.properties.get("warnings-count");
+        let before = before.and_then(serde_json::Value::as_u64).unwrap_or(0);
+        step.set_property("warnings-count", before.saturating_add(count));
+    }
+    for (name, number) in findings.statistics {
+        step.statistics.insert(name.to_owned(), number);
+    }
+    for (name, text) in findings.logs {
+        step.logs.add(&name, text).await;
+    }
+    Ok(Performed::Ended {
+        result,
+        detail: detail(report),
+    })
+}
+
+/// The words that changed files make, each once.
+fn words_of(changed: &ChangedFiles, stamp: &SourceStamp) -> Vec<String> {
+    let files = stamp.changes.iter().flat_map(|change| &change.files);
+    let counts = |file: &&String| {
+        let is_below = !changed.not_below.is_empty() && file.starts_with(changed.not_below);
+        file.ends_with(changed.suffix) && !is_below
+    };
+    let files: BTreeSet<_> = files.filter(counts).take(MOST_FILES).collect();
+    let files = files.into_iter();
+    files
+        .map(|file| format!("{}{file}", changed.option))
+        .collect()
+}
+
+/// Further changed files are not words: a command line has a limit.
+const MOST_FILES: usize = 10_000;
 
 /// Says how the log comes to have what it does not show.
 pub(super) const ENVIRONMENT_HIDDEN: &str =
@@ -103,16 +227,21 @@ pub(super) fn put_in(
     })
 }
 
+/// A command with its properties put in.
+fn command_of(command: &CommandWords, values: Values<'_>) -> Result<ShellCommand, Unrenderable> {
+    Ok(match command {
+        CommandWords::Line(line) => ShellCommand::Line(put_in(line, values, "command")?),
+        CommandWords::Words(words) => ShellCommand::Words(put_in_words(words, values)?),
+    })
+}
+
 /// The arguments of the remote command (PROTOCOL section 10.2).
 fn arguments(
     config: &ShellStepConfig,
     builder_env: &BTreeMap<String, Option<Template>>,
     values: Values<'_>,
 ) -> Result<ShellArgs, Unrenderable> {
-    let command = match &config.command {
-        CommandWords::Line(line) => ShellCommand::Line(put_in(line, values, "command")?),
-        CommandWords::Words(words) => ShellCommand::Words(put_in_words(words, values)?),
-    };
+    let command = command_of(&config.command, values)?;
     let initial_stdin = match &config.initial_stdin {
         Some(text) => Some(put_in(text, values, "initial_stdin")?.into()),
         None => None,
@@ -126,8 +255,13 @@ fn arguments(
         })
     });
     let workdir = put_in(&config.workdir, values, "workdir")?;
+    let mut env = merged_env(builder_env, &config.env, values)?;
+    for path in &config.search_paths {
+        let entry = put_in(&path.entry, values, path.variable)?;
+        add_entry(&mut env, path, &entry);
+    }
     Ok(ShellArgs {
-        env: merged_env(builder_env, &config.env, values)?,
+        env,
         initial_stdin,
         want_stdout: config.want_stdout,
         want_stderr: config.want_stderr,
@@ -193,6 +327,32 @@ pub(super) fn merged_env(
             Ok((name.clone(), value))
         })
         .collect()
+}
+
+/// Adds an entry to a variable with directories.
+fn add_entry(env: &mut Vec<(String, Option<String>)>, path: &SearchPath, entry: &str) {
+    let found = env.iter().position(|(name, _)| name == path.variable);
+    let at = found.unwrap_or_else(|| {
+        env.push((path.variable.to_owned(), None));
+        env.len() - 1
+    });
+    let Some((_, value)) = env.get_mut(at) else {
+        return;
+    };
+    let before = value.take().unwrap_or_default();
+    *value = Some(match path.ends_in {
+        Some(end) => {
+            let closed = |text: &str| match text {
+                "" => String::new(),
+                _ if text.ends_with(end) => text.to_owned(),
+                _ => format!("{text}{end}"),
+            };
+            closed(&before) + &closed(entry)
+        }
+        None if before.is_empty() => entry.to_owned(),
+        None if before.split(PATH_SEPARATOR).any(|known| known == entry) => before,
+        None => format!("{entry}{PATH_SEPARATOR}{before}"),
+    });
 }
 
 /// What the step does, or, when `done`, what it did: as configured, else from the command (STP-06).

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::kind::{Output, StepSettings, TIMEOUT};
+use super::output::OutputReader;
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
@@ -49,6 +50,100 @@ pub struct ShellStepConfig {
     pub decode_rc: BTreeMap<i64, Results>,
     /// Lines of output after which it is killed.
     pub max_lines: Option<u64>,
+    /// What is made of its output.
+    pub reader: OutputReader,
+    /// Further entries of variables with directories, in order.
+    pub search_paths: Vec<SearchPath>,
+    /// Which changed files are further words of the command.
+    pub changed_files: Option<ChangedFiles>,
+    /// What is done before the command.
+    pub preparation: Option<Preparation>,
+    /// Several commands instead of the one.
+    pub sequence: Vec<SequenceCommand>,
+}
+
+/// An entry of a variable of the environment that has several.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SearchPath {
+    /// Name of the variable.
+    pub variable: &'static str,
+    /// The entry.
+    pub entry: Template,
+    /// Whether it goes after the entries that are there, each of which has this separator after
+    /// it, as on Windows. Else it goes before them, and is not added if it is there already.
+    pub ends_in: Option<char>,
+}
+
+impl SearchPath {
+    /// An entry of `PYTHONPATH`.
+    pub(super) fn of_python(entry: Template) -> Self {
+        Self {
+            variable: "PYTHONPATH",
+            entry,
+            ends_in: None,
+        }
+    }
+
+    /// An entry of a variable on Windows.
+    pub(super) fn of_windows(variable: &'static str, entry: Template) -> Self {
+        Self {
+            variable,
+            entry,
+            ends_in: Some(';'),
+        }
+    }
+}
+
+/// Changed files that are words of a command.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChangedFiles {
+    /// How their names end.
+    pub suffix: &'static str,
+    /// The directory that does not count; empty: all do.
+    pub not_below: &'static str,
+    /// What goes before each of them in its word.
+    pub option: &'static str,
+    /// Whether the step is skipped if there are none.
+    pub needed: bool,
+}
+
+/// What a step does before its command.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Preparation {
+    /// Removes files below the work directory.
+    Remove(Vec<Template>),
+    /// Makes or renews the base image of a builder of packages.
+    BaseImage(Box<BaseImage>),
+}
+
+/// The base image of `pbuilder` or `cowbuilder`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BaseImage {
+    /// Its file or directory.
+    pub path: Template,
+    /// The command that makes it.
+    pub create: CommandWords,
+    /// The command that renews it, when it is older than a week.
+    pub update: CommandWords,
+}
+
+/// A command of a sequence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SequenceCommand {
+    /// What to run.
+    pub command: CommandWords,
+    /// The log of its output; absent: `stdio`.
+    pub log: Option<String>,
+    /// The commands after it are not run if it fails.
+    pub halt_on_failure: bool,
+    /// Its warnings fail the step.
+    pub flunk_on_warnings: bool,
+    /// Its failure fails the step.
+    pub flunk_on_failure: bool,
+    /// Its warnings are the step's.
+    pub warn_on_warnings: bool,
+    /// Its failure is a warning of the step.
+    pub warn_on_failure: bool,
 }
 
 /// A command.
@@ -62,15 +157,18 @@ pub enum CommandWords {
 
 impl CommandWords {
     /// These words.
-    pub(in crate::config) fn of(words: &[&str]) -> Self {
+    #[must_use]
+    pub fn of(words: &[&str]) -> Self {
         let words = words.iter().map(|word| (Template::literal(*word), None));
         Self::Words(words.collect())
     }
 }
 
-/// The keys that only these steps have.
+/// The key of the command, which some kinds make themselves.
+pub(super) const COMMAND: &[&str] = &["command"];
+
+/// The other keys that only these steps have.
 pub(super) const KEYS: &[&str] = &[
-    "command",
     "workdir",
     "env",
     "want_stdout",
@@ -123,6 +221,11 @@ impl Default for ShellStepConfig {
             initial_stdin: None,
             decode_rc: BTreeMap::new(),
             max_lines: None,
+            reader: OutputReader::Nothing,
+            search_paths: Vec::new(),
+            changed_files: None,
+            preparation: None,
+            sequence: Vec::new(),
         }
     }
 }
@@ -138,20 +241,14 @@ impl StepSettings for ShellStepConfig {
 }
 
 impl ShellStepConfig {
-    /// A step that runs these words.
-    pub(super) fn of_words(words: &[&str]) -> Self {
-        Self {
-            command: CommandWords::of(words),
-            ..Self::default()
-        }
-    }
-
     /// Takes what the table has. A step that has no command by default must be given one.
     pub(super) fn read(&mut self, table: &mut Table<'_>) {
         let command = if self.command == CommandWords::Words(Vec::new()) {
             table.require("command", "[\"make\", \"all\"]")
-        } else {
+        } else if table.has_key("command") {
             table.take("command")
+        } else {
+            None
         };
         if let Some(command) = command.and_then(|v| read_command(&v)) {
             self.command = command;

@@ -24,6 +24,14 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("factories.*.steps.description_suffix", &texts::POSITIONAL),
         ("factories.*.steps.logfiles.*", &steps::shell::LOG_FILE),
         ("factories.*.steps.watch", &steps::rules::watch::RULE),
+        (
+            "factories.*.steps.commands",
+            &steps::programs::sequence::SEQUENCE_COMMAND,
+        ),
+        (
+            "factories.*.steps.suppression_list",
+            &steps::programs::warnings::SUPPRESSION,
+        ),
         ("builders", &builders::SHAPE),
         ("builders.locks", &locks::ACCESS),
         ("schedulers", &schedulers::SHAPE),
@@ -266,6 +274,8 @@ fn the_examples_state_the_default_of_every_key() {
         "factories.*.steps.description_suffix",
         "factories.*.steps.logfiles.*",
         "factories.*.steps.watch",
+        "factories.*.steps.commands",
+        "factories.*.steps.suppression_list",
         "builders.locks",
         "schedulers.userpass",
         "schedulers.important_files",

@@ -155,8 +155,8 @@ important_files = { includes = [] }"#,
 fn kinds_are_known_or_planned_or_near_to_one() {
     check(
         "ShellCommand",
-        "Trial",
-        r#"9:19: `type = "Trial"` of step 1 of factory `check` is not available yet (this version does not have it; remove it to start without it)"#,
+        "ProcessDocs",
+        r#"9:19: `type = "ProcessDocs"` of step 1 of factory `check` is not available yet (this version does not have it; remove it to start without it)"#,
     );
     check(
         "ShellCommand",

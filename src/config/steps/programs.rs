@@ -1,0 +1,96 @@
+//! Steps that are a `ShellCommand` with a command, texts and a reader of their own: a row each, in
+//! the table of their family.
+
+mod make;
+mod mysql;
+mod packages;
+mod python;
+pub(in crate::config) mod sequence;
+mod trial;
+mod visual_studio;
+pub(in crate::config) mod warnings;
+mod windows;
+mod words;
+
+use super::output::OutputReader;
+use super::shell::{self, CommandWords, ShellStepConfig};
+use super::{StepConfig, StepKind};
+use crate::config::reader::Table;
+use crate::config::shape::KindShape;
+use crate::config::template::Template;
+
+/// A kind of step that runs a program.
+pub(super) struct Program {
+    pub(super) shape: KindShape,
+    /// A step of this kind whose table says nothing.
+    pub(super) usual: fn() -> StepConfig,
+    /// Takes what only this kind has. It comes last, and makes the command of the settings.
+    pub(super) own: fn(&mut Table<'_>, &mut StepConfig),
+}
+
+/// The tables of all families.
+pub(super) fn families() -> impl Iterator<Item = &'static Program> {
+    [
+        make::PROGRAMS,
+        python::PROGRAMS,
+        trial::PROGRAMS,
+        packages::PROGRAMS,
+        visual_studio::PROGRAMS,
+        windows::PROGRAMS,
+        mysql::PROGRAMS,
+        sequence::PROGRAMS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The keys of a kind whose command is its own.
+const WITHOUT_COMMAND: &[&str] = shell::KEYS;
+/// The key of a kind whose command may be given.
+const COMMAND: &[&str] = shell::COMMAND;
+
+/// A kind has no settings of its own.
+fn nothing(_: &mut Table<'_>, _: &mut StepConfig) {}
+
+/// What is usual of a program: its name, its command, what it is doing and has done.
+struct Usual<'u> {
+    name: &'u str,
+    command: &'u [&'u str],
+    doing: &'u [&'u str],
+    done: &'u [&'u str],
+    reader: OutputReader,
+}
+
+impl Usual<'_> {
+    /// A step of it whose failure fails the build.
+    fn step(self) -> StepConfig {
+        let texts = |words: &[&str]| {
+            let texts = words.iter().map(|word| Template::literal(*word));
+            (!words.is_empty()).then(|| texts.collect())
+        };
+        StepConfig {
+            name: self.name.to_owned(),
+            description: texts(self.doing),
+            description_done: texts(self.done),
+            kind: StepKind::Shell(Box::new(ShellStepConfig {
+                command: CommandWords::of(self.command),
+                reader: self.reader,
+                ..ShellStepConfig::default()
+            })),
+            ..StepConfig::default()
+        }
+    }
+
+    /// The same; its failure ends the build.
+    fn halting(self) -> StepConfig {
+        StepConfig {
+            halt_on_failure: true,
+            ..self.step()
+        }
+    }
+}
+
+/// The settings of the command of a program.
+fn shell_of(step: &mut StepConfig) -> &mut ShellStepConfig {
+    step.kind.shell_mut().expect("programs are shell commands")
+}
