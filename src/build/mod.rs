@@ -12,11 +12,11 @@
 
 mod command;
 mod control;
+mod desk;
 mod fold;
 mod guard;
 mod journal;
 mod lines;
-mod locks;
 mod mask;
 mod remote;
 mod render;
@@ -24,6 +24,7 @@ mod rules;
 mod runner;
 mod secrets;
 mod step;
+mod steplist;
 mod steplog;
 mod steps;
 #[cfg(test)]
@@ -33,8 +34,8 @@ mod tests;
 mod watcher;
 
 pub use control::Control;
+pub use desk::Desk;
 pub use fold::{Contribution, contribution, headline};
 pub use journal::Journal;
-pub use locks::LockDesk;
 pub use remote::Remote;
 pub use runner::{Services, run};

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use serde_json::{Number, Value};
 
 use super::control::{Controls, Waited};
+use super::desk::{Desk, waiting_text};
 use super::fold::contribution;
 use super::guard::caught;
 use super::journal::Journal;
-use super::locks::{LockDesk, waiting_text};
 use super::mask::{Masks, Stream};
 use super::remote::Remote;
 use super::render::{Values, render};
@@ -31,7 +31,7 @@ pub(super) struct Surroundings {
     pub(super) plan: Box<BuildPlan>,
     pub(super) logs: LogStore,
     pub(super) journal: Journal,
-    pub(super) locks: LockDesk,
+    pub(super) desk: Desk,
     pub(super) files: MasterFiles,
     pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -67,6 +67,8 @@ pub(super) struct StepRun<'a> {
     pub(super) statistics: BTreeMap<String, Number>,
     /// Whether pages and listings leave it out.
     pub(super) hidden: bool,
+    /// Steps that run after it.
+    pub(super) added: Vec<StepConfig>,
     has_begun: bool,
     /// When its own work began, after the wait for its locks.
     working_since: Option<Timestamp>,
@@ -112,6 +114,8 @@ pub(super) struct StepEnd {
     pub(super) has_command: bool,
     /// Whether it has applied the patch of the build.
     pub(super) has_patched: bool,
+    /// Steps that run after it.
+    pub(super) added: Vec<StepConfig>,
 }
 
 impl<'a> StepRun<'a> {
@@ -150,6 +154,7 @@ impl<'a> StepRun<'a> {
             build_text: None,
             statistics: BTreeMap::new(),
             hidden: false,
+            added: Vec::new(),
             has_begun: false,
             working_since: None,
             interrupted: None,
@@ -238,7 +243,7 @@ impl<'a> StepRun<'a> {
         let (around, user, has_locks) = (self.around, self.lock_user(), self.wants_locks);
         let end = self.finish(performed).await;
         if has_locks {
-            around.locks.give_back(around.plan.build, &user).await;
+            around.desk.give_back(around.plan.build, &user).await;
         }
         end
     }
@@ -260,7 +265,7 @@ impl<'a> StepRun<'a> {
         let done = vec![self.name.to_owned()];
         self.begin(waiting_text(locks), done, &[]).await;
         let (build, user) = (around.plan.build, self.lock_user());
-        match around.locks.take(build, &user, locks, self.controls).await {
+        match around.desk.take(build, &user, locks, self.controls).await {
             Waited::Granted => {
                 let (index, at) = (self.logs.index, (around.clock)());
                 self.working_since = Some(at);
@@ -453,6 +458,7 @@ impl<'a> StepRun<'a> {
             outcome,
             has_command: self.has_command,
             has_patched: self.has_patched,
+            added: self.added,
         }
     }
 

@@ -70,8 +70,8 @@ pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
 pub use schedulers::{
     AnyBranchConfig, ChangeRules, DependentConfig, Importance, LongestWait, MachineZone,
-    NightlyConfig, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
-    TreeStable, TryJobdirConfig, TryUserpassConfig,
+    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
+    SingleBranchConfig, TimedBuild, TreeStable, TryJobdirConfig, TryUserpassConfig,
 };
 pub use secret::Secret;
 pub use slaves::{
@@ -79,11 +79,13 @@ pub use slaves::{
     SlaveConfig, SlaveKind,
 };
 pub use steps::{
-    BaseImage, ChangedFiles, CommandWords, Condition, Download, DownloadStepConfig, FileAction,
-    FileStepConfig, GitStepConfig, JsonTemplate, LinePattern, Lines, LogTextConfig,
+    BaseImage, BuildersMatching, ChangedFiles, CommandWords, Condition, Download,
+    DownloadStepConfig, FileAction, FileStepConfig, ForEach, ForEachValues, GitStepConfig,
+    GivenSource, JsonTemplate, LinePattern, Lines, LogTextConfig, MAX_STEPS_BYTES,
     MasterShellConfig, MysqlTests, OutputReader, PatchStepConfig, Preparation, PropertyValue,
-    SearchPath, SequenceCommand, SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode,
-    SourceSettings, StepConfig, StepKind, StepRules, Suppression, Upload, UploadStepConfig,
+    RelatedStepConfig, SearchPath, SequenceCommand, SetPropertyConfig, ShellStepConfig,
+    SourceMethod, SourceMode, SourceSettings, StepConfig, StepKind, StepRules, StepsFromConfig,
+    Suppression, TriggerSource, TriggerStepConfig, TriggerValue, Upload, UploadStepConfig,
     WarningExtractor, WarningRules, WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};

@@ -48,16 +48,6 @@ const PLANNED: &[Row] = &[
         &["ForceScheduler"],
     ),
     (
-        "schedulers.type",
-        "remove it: no step triggers it in this version; `buildmaster force BUILDER` builds whenever you want",
-        &["Triggerable"],
-    ),
-    (
-        "schedulers.type",
-        "no step triggers it in this version; `type = \"Nightly\"` builds at the same times",
-        &["NightlyTriggerable"],
-    ),
-    (
         "factories.type",
         "write `steps = [ … ]` with the steps that Buildbot's factory would have",
         &[
@@ -170,7 +160,6 @@ const PLANNED: &[Row] = &[
             "BK",
             "BuildDebs",
             "Bzr",
-            "CancelRelatedBuilds",
             "CVS",
             "Darcs",
             "DELETE",
@@ -201,9 +190,7 @@ const PLANNED: &[Row] = &[
             "SetSlaveInfo",
             "SlaveSource",
             "Source",
-            "StopRelatedBuilds",
             "SVN",
-            "Trigger",
             "TriggerCommand",
             "VisualStudio",
             "Wait",

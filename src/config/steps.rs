@@ -9,11 +9,14 @@ mod master_shell;
 mod output;
 mod patch;
 pub(in crate::config) mod programs;
+mod related;
 pub(in crate::config) mod rules;
 mod set_property;
 pub(in crate::config) mod shell;
 mod source;
+mod steps_from;
 mod transfer;
+pub(in crate::config) mod trigger;
 mod upload;
 
 use std::sync::LazyLock;
@@ -34,14 +37,19 @@ pub use self::git::GitStepConfig;
 pub use self::master_shell::MasterShellConfig;
 pub use self::output::{MysqlTests, OutputReader, Suppression, WarningExtractor, WarningRules};
 pub use self::patch::PatchStepConfig;
+pub use self::related::RelatedStepConfig;
 pub use self::rules::{Condition, LinePattern, Lines, StepRules, WatchRule};
 pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
 pub use self::shell::{
     BaseImage, ChangedFiles, CommandWords, Preparation, SearchPath, SequenceCommand,
     ShellStepConfig,
 };
-pub use self::shell::{CommandWords, ShellStepConfig};
 pub use self::source::{SourceMethod, SourceMode, SourceSettings};
+pub use self::steps_from::{MAX_STEPS_BYTES, StepsFromConfig};
+pub use self::trigger::{
+    BuildersMatching, ForEach, ForEachValues, GivenSource, TriggerSource, TriggerStepConfig,
+    TriggerValue,
+};
 pub use self::upload::{Upload, UploadStepConfig};
 
 /// A step: what all kinds have (STP-01), and its kind.
@@ -108,6 +116,12 @@ pub enum StepKind {
     SetProperty(Box<SetPropertyConfig>),
     /// `LogRenderable`.
     LogRenderable(Box<LogTextConfig>),
+    /// `CancelRelatedBuilds`, and `StopRelatedBuilds`.
+    Related(Box<RelatedStepConfig>),
+    /// `StepsFrom`.
+    StepsFrom(Box<StepsFromConfig>),
+    /// `Trigger`.
+    Trigger(Box<TriggerStepConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -118,7 +132,7 @@ struct Kind {
 }
 
 /// The kinds of step that are no program with settings of its own.
-static KINDS: [Kind; 22] = [
+static KINDS: [Kind; 26] = [
     Kind {
         shape: KindShape {
             name: "ShellCommand",
@@ -158,6 +172,32 @@ static KINDS: [Kind; 22] = [
         usual: || {
             let kind = StepKind::SetProperty(Box::default());
             master_step("SetProperty", "Setting", "Set", kind)
+        },
+    },
+    Kind {
+        shape: KindShape {
+            name: "CancelRelatedBuilds",
+            keys: &[related::KEYS, related::CANCEL],
+        },
+        usual: || related_step("CancelRelatedBuilds", RelatedStepConfig::cancel()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "StopRelatedBuilds",
+            keys: &[related::KEYS],
+        },
+        usual: || related_step("StopRelatedBuilds", RelatedStepConfig::stop()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "StepsFrom",
+            keys: &[shell::KEYS, steps_from::KEYS],
+        },
+        usual: || StepConfig {
+            name: "steps".to_owned(),
+            halt_on_failure: true,
+            kind: StepKind::StepsFrom(Box::default()),
+            ..StepConfig::default()
         },
     },
     Kind {
@@ -287,6 +327,17 @@ static KINDS: [Kind; 22] = [
             master_step("LogRenderable", "Logging", "Logged", kind)
         },
     },
+    Kind {
+        shape: KindShape {
+            name: "Trigger",
+            keys: &[trigger::KEYS],
+        },
+        usual: || StepConfig {
+            name: "trigger".to_owned(),
+            kind: StepKind::Trigger(Box::default()),
+            ..StepConfig::default()
+        },
+    },
 ];
 
 /// A row of the table of all kinds.
@@ -316,6 +367,17 @@ impl Row {
             Self::Kind(kind) => (kind.usual)(),
             Self::Program(program) => (program.usual)(),
         }
+    }
+}
+
+/// A step that ends other builds.
+fn related_step(name: &str, settings: RelatedStepConfig) -> StepConfig {
+    StepConfig {
+        name: name.to_owned(),
+        description: Some(vec![Template::literal("Checking")]),
+        description_done: Some(vec![Template::literal("Checked")]),
+        kind: StepKind::Related(Box::new(settings)),
+        ..StepConfig::default()
     }
 }
 
@@ -442,6 +504,9 @@ impl StepKind {
             Self::Patch(patch) => &**patch,
             Self::SetProperty(set) => &**set,
             Self::LogRenderable(log) => &**log,
+            Self::Related(related) => &**related,
+            Self::StepsFrom(steps_from) => &**steps_from,
+            Self::Trigger(trigger) => &**trigger,
         }
     }
 
@@ -449,7 +514,10 @@ impl StepKind {
     pub(super) fn shell_mut(&mut self) -> Option<&mut ShellStepConfig> {
         match self {
             Self::Shell(shell) => Some(shell),
+            Self::StepsFrom(steps_from) => Some(&mut steps_from.command),
             Self::Git(_)
+            | Self::Related(_)
+            | Self::Trigger(_)
             | Self::Upload(_)
             | Self::Download(_)
             | Self::Files(_)
@@ -472,6 +540,9 @@ impl StepKind {
             Self::Patch(patch) => patch.read(table),
             Self::SetProperty(set) => set.read(table),
             Self::LogRenderable(log) => log.read(table),
+            Self::Related(related) => related.read(table),
+            Self::StepsFrom(steps_from) => steps_from.read(table),
+            Self::Trigger(trigger) => trigger.read(table),
         }
     }
 }

@@ -43,6 +43,7 @@ mod strangers;
 mod sweep;
 mod timers;
 mod transfers;
+mod triggering;
 mod try_client;
 mod try_ours;
 mod try_userpass;

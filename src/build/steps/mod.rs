@@ -7,9 +7,12 @@ mod json;
 mod master_path;
 mod master_shell;
 mod patch;
+mod related;
 mod set_property;
 mod shell;
 mod source;
+mod steps_from;
+mod trigger;
 mod upload;
 
 use super::step::{Performed, StepRun};
@@ -27,5 +30,8 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
         StepKind::Patch(config) => patch::perform(step, config).await,
         StepKind::SetProperty(config) => set_property::perform(step, config).await,
         StepKind::LogRenderable(config) => set_property::log(step, config).await,
+        StepKind::Related(config) => related::perform(step, config).await,
+        StepKind::StepsFrom(config) => steps_from::perform(step, config).await,
+        StepKind::Trigger(config) => trigger::perform(step, config).await,
     }
 }

@@ -22,17 +22,24 @@ pub(in crate::build) async fn perform(
     step: &mut StepRun<'_>,
     config: &ShellStepConfig,
 ) -> Performed {
-    match run(step, config).await {
-        Ok(ended) | Err(ended) => ended,
+    match run(step, config, 0).await {
+        Ok((_, ended)) | Err(ended) => ended,
     }
 }
 
-async fn run(step: &mut StepRun<'_>, config: &ShellStepConfig) -> Result<Performed, Performed> {
+/// Runs the command of a step. Answers what is known of it when it is complete, with at least
+/// `collect` bytes of its output, and how the step ends by it; else only that.
+pub(super) async fn run(
+    step: &mut StepRun<'_>,
+    config: &ShellStepConfig,
+    collect: usize,
+) -> Result<(Report, Performed), Performed> {
     let raised = |step: &StepRun<'_>, problem: Unrenderable| {
         Performed::Raised(format!("step '{}': {problem}\n", step.name))
     };
     if !config.sequence.is_empty() {
-        return sequence::run(step, config).await;
+        let ended = sequence::run(step, config).await?;
+        return Ok((Report::default(), ended));
     }
     let prepared = prepare(step, config).map_err(|problem| raised(step, problem))?;
     let Prepared {
@@ -44,10 +51,11 @@ async fn run(step: &mut StepRun<'_>, config: &ShellStepConfig) -> Result<Perform
         let files = words_of(changed, &step.around.plan.stamp);
         if files.is_empty() && changed.needed {
             step.begin(doing, done, &[]).await;
-            return Ok(Performed::Ended {
+            let skipped = Performed::Ended {
                 result: Results::Skipped,
                 detail: Vec::new(),
-            });
+            };
+            return Ok((Report::default(), skipped));
         }
         if changed.needed {
             let list = files.join("\n") + "\n";
@@ -67,7 +75,7 @@ async fn run(step: &mut StepRun<'_>, config: &ShellStepConfig) -> Result<Perform
     open_logs(step, config, (doing, done), STDIO).await;
     let mut reader = output::reader(&config.reader, further);
     let listening = Listening {
-        collect: output::collects(&config.reader),
+        collect: collect.max(output::collects(&config.reader)),
         lines: reader
             .as_deref_mut()
             .map(|reader| reader as &mut dyn LineObserver),
@@ -75,7 +83,8 @@ async fn run(step: &mut StepRun<'_>, config: &ShellStepConfig) -> Result<Perform
     };
     let args = CommandArgs::Shell(Box::new(args));
     let report = step.complete_heard(&args, listening).await?;
-    conclude(step, config, &report, reader).await
+    let ended = conclude(step, config, &report, reader).await?;
+    Ok((report, ended))
 }
 
 /// Tells what the step does and will have done, and opens its logs, of which `first` is that of its
