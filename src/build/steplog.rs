@@ -38,7 +38,7 @@ impl StepLog {
     pub(super) fn new(name: String, sink: LogSink, limits: LogLimits) -> Self {
         Self {
             name,
-            sink,
+            sink: sink.compressed_above(limits.compress_above()),
             limits,
             output: 0,
             headers: 0,

@@ -71,7 +71,7 @@ impl Verify {
     }
 
     fn check_log(&self, state: &State, log: &KnownLog) -> Result<(), String> {
-        let there = LogReader::open(state.basedir(), &log.path).and_then(|log| log.check());
+        let there = LogReader::open(state.basedir(), &log.path).and_then(|mut log| log.check());
         match there {
             Ok(there) if there >= log.size => Ok(()),
             Ok(there) => Err(format!("has {there} bytes instead of {}", log.size)),

@@ -62,7 +62,7 @@ pub use factories::FactoryConfig;
 pub use horizons::{Horizon, Horizons};
 pub use lock_circles::circle_with;
 pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
-pub use logs::{LogLimits, LogRotation};
+pub use logs::{LogCompression, LogLimits, LogRotation};
 pub use mail::MailConfig;
 pub use needs::{Need, Needed};
 pub use pattern::{ChangeFilter, FilePatterns, LinePattern, TextMatch};

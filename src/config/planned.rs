@@ -73,8 +73,6 @@ const PLANNED: &[Row] = &[
             "build_cache_size",
             "change_cache_size",
             "caches",
-            "log_compression_limit",
-            "log_compression_method",
             "log_encoding",
             "codebase_generator",
             "db",

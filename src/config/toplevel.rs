@@ -134,6 +134,8 @@ pub(super) static SHAPE: Shape = Shape {
         "choose_slaves",
         "log_max_size",
         "log_max_tail_size",
+        "log_compression_limit",
+        "log_compression_method",
         "log_rotation",
         "build_horizon",
         "log_horizon",

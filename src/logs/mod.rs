@@ -2,7 +2,9 @@
 //! with ordinary tools.
 //!
 //! A log is two files. `NAME.log` has the bytes of all channels in the order in which they came,
-//! exactly as the slave sent them (LOG-04). `NAME.idx` says which run of bytes belongs to which
+//! exactly as the slave sent them (LOG-04). After the end of a long log, the file is replaced by
+//! `NAME.log.gz`, which has the same bytes and can be read from any position and line (`packed`).
+//! `NAME.idx` says which run of bytes belongs to which
 //! channel: for each run, in order, the number `length * 4 + channel` in groups of seven bits, the
 //! lowest first, with the high bit set on all bytes but the last. Bytes beyond the last whole run
 //! of the index are not part of the log yet. The number `n * 4 + 3`, which names no channel, begins
@@ -12,19 +14,26 @@
 //! Invariants: one thread writes all logs; what waits for it is bounded in bytes, so that a slow
 //! disk makes the build task wait, which makes the slave wait (LOG-05); log text never passes the
 //! core and never goes into SQLite. Bytes are written before the run that claims them, so a reader
-//! sees a whole beginning of the log at any moment. Files are not forced to the disk: a killed
-//! master loses nothing by that, and a power failure loses at most the end of recent logs.
+//! sees a whole beginning of the log at any moment. Files are forced
+//! to the disk when a log is closed, before the state hears of its end. So a power failure loses no
+//! finished log, and of a log that is being written at most the end.
 
+mod data;
+mod finish;
 mod index;
+mod lines;
 mod name;
+mod packed;
 mod place;
 pub mod reader;
 mod remove;
+mod watch;
 pub mod writer;
 
 pub use name::file_name;
 pub use reader::LogReader;
 pub use remove::remove;
+pub use watch::LogWatcher;
 pub use writer::{LogSink, LogStore, Written};
 
 /// A channel of a log (LOG-02). The numbers are those Buildbot's status clients know.

@@ -1,5 +1,6 @@
 //! Where logs are on the disk.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path};
 
@@ -39,8 +40,39 @@ pub(super) fn open(base: &Directory, dir: &Path, make: bool) -> io::Result<Direc
     Ok(opened)
 }
 
+/// Opens the directory of the log at `path`, and returns it with the name of the log there. A
+/// directory is made only with `make`.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn of_log<'p>(
+    base: &Directory,
+    path: &'p str,
+    make: bool,
+) -> io::Result<(Directory, &'p OsStr)> {
+    let path = Path::new(path);
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(outside());
+    };
+    Ok((open(base, dir, make)?, name))
+}
+
+/// The name with a suffix after its own dots.
+pub(super) fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
+    let mut name = name.to_owned();
+    name.push(suffix);
+    name
+}
+
 /// The error for a path that leads out of the base directory.
 pub(super) fn outside() -> io::Error {
     let why = "it would not be below the base directory";
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
+
+/// Suffix of the file with the bytes.
+pub(super) const DATA: &str = ".log";
+/// Suffix of the file with the compressed bytes.
+pub(super) const PACKED: &str = ".log.gz";
+/// Suffix of the file with the runs.
+pub(super) const INDEX: &str = ".idx";

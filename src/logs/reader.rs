@@ -1,25 +1,26 @@
-//! Reading logs, also while they are being written.
+//! Reads logs, also while they are being written, plain or compressed.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Channel;
+use super::data::{Data, read_at};
 use super::index::Entry;
-use super::place;
-use super::writer::{DATA, INDEX, with_suffix};
+use super::place::{self, INDEX, with_suffix};
 use crate::directory::Directory;
 
 /// A log on disk.
 #[derive(Debug)]
 pub struct LogReader {
-    data: File,
+    data: Data,
     index: File,
-    /// Where the next run is in the index.
+    /// The place of the next run in the index.
     next_run: u64,
-    /// Where its bytes are.
+    /// The place of its bytes.
     position: u64,
+    /// The place of the first bytes that are copied.
+    start: u64,
 }
 
 impl LogReader {
@@ -28,17 +29,31 @@ impl LogReader {
     /// # Errors
     /// There is no such log, or it cannot be read.
     pub fn open(basedir: &Path, path: &str) -> io::Result<Self> {
-        let path = Path::new(path);
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(place::outside());
-        };
-        let dir = place::open(&Directory::open(basedir)?, dir, false)?;
+        let (dir, name) = place::of_log(&Directory::open(basedir)?, path, false)?;
         Ok(Self {
-            data: dir.read(&with_suffix(name, DATA))?,
+            data: Data::open(&dir, name)?,
             index: dir.read(&with_suffix(name, INDEX))?,
             next_run: 0,
             position: 0,
+            start: 0,
         })
+    }
+
+    /// Leaves out everything before line `number` (from 1) of the log, counted over all channels.
+    /// Returns whether the log has this line so far; without it, nothing is left out.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub fn skip_to_line(&mut self, number: u64) -> io::Result<bool> {
+        let before = number.saturating_sub(1);
+        if before == 0 {
+            return Ok(true);
+        }
+        let end = self.count(&Channel::ALL)?;
+        let after = self.data.after_line(before, end)?;
+        let after = after.filter(|after| *after < end);
+        self.start = after.unwrap_or(self.start);
+        Ok(after.is_some())
     }
 
     /// Copies the bytes of `channels` to `out`, in order, up to the present end of the index;
@@ -135,8 +150,8 @@ impl LogReader {
     ///
     /// # Errors
     /// Reading failed, or bytes are missing.
-    pub fn check(&self) -> io::Result<u64> {
-        let (indexed, there) = (self.count(&Channel::ALL)?, self.data.metadata()?.len());
+    pub fn check(&mut self) -> io::Result<u64> {
+        let (indexed, there) = (self.count(&Channel::ALL)?, self.data.len()?);
         if there < indexed {
             let why = format!("it has {there} bytes, and its index is of {indexed}");
             return Err(io::Error::new(ErrorKind::UnexpectedEof, why));
@@ -144,16 +159,19 @@ impl LogReader {
         Ok(there)
     }
 
+    /// Copies a stretch of bytes, without those before the start.
     fn copy<K: Copy>(
-        &self,
-        (key, mut position, length): (K, u64, u64),
+        &mut self,
+        (key, position, length): (K, u64, u64),
         buffer: &mut [u8],
         out: &mut dyn FnMut(K, &[u8]) -> io::Result<()>,
     ) -> io::Result<u64> {
+        let skipped = self.start.saturating_sub(position).min(length);
+        let (mut position, length) = (position + skipped, length - skipped);
         let mut left = length;
         while left > 0 {
             let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-            let got = read_at(&self.data, &mut buffer[..want], position)?;
+            let got = self.data.read_at(&mut buffer[..want], position)?;
             if got == 0 {
                 return Err(io::Error::new(
                     ErrorKind::UnexpectedEof,
@@ -166,15 +184,6 @@ impl LogReader {
             left -= got;
         }
         Ok(length)
-    }
-}
-
-fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buffer, position) {
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            read => return read,
-        }
     }
 }
 

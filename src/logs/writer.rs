@@ -7,7 +7,6 @@ mod log;
 mod queue;
 mod thread;
 
-use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +20,8 @@ use tracing::error;
 
 use self::thread::WriterThread;
 use super::Channel;
+use super::finish::Finisher;
+use super::place::{DATA, INDEX, with_suffix};
 use crate::directory::Directory;
 
 /// Makes logs, all written by one thread. Cheap to clone; the thread ends when the last clone and
@@ -30,6 +31,7 @@ pub struct LogStore {
     inbox: mpsc::Sender<Message>,
     room: Arc<Semaphore>,
     next: Arc<AtomicU64>,
+    finisher: Finisher,
 }
 
 impl LogStore {
@@ -39,6 +41,7 @@ impl LogStore {
     /// There is no such directory, or the thread cannot be started.
     pub fn start(basedir: PathBuf) -> io::Result<Self> {
         let basedir = Directory::open(&basedir)?;
+        let finisher = Finisher::start(Arc::new(basedir.itself()?))?;
         let (inbox, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES));
         let thread = WriterThread::new(basedir, waiting, Arc::clone(&room));
@@ -49,6 +52,7 @@ impl LogStore {
             inbox,
             room,
             next: Arc::default(),
+            finisher,
         })
     }
 
@@ -65,6 +69,9 @@ impl LogStore {
             inbox: self.inbox.clone(),
             room: Arc::clone(&self.room),
             share: Arc::clone(&share),
+            path: path.to_owned(),
+            finisher: self.finisher.clone(),
+            compress_above: None,
         };
         sink.send(Message::Create {
             id,
@@ -93,9 +100,20 @@ pub struct LogSink {
     room: Arc<Semaphore>,
     /// What may wait of this log, so that one log cannot take all room.
     share: Arc<Semaphore>,
+    path: String,
+    finisher: Finisher,
+    /// Size in bytes above which the closed log is compressed, if at all.
+    compress_above: Option<u64>,
 }
 
 impl LogSink {
+    /// Compresses the log after its close if it has more than `size` bytes.
+    #[must_use]
+    pub fn compressed_above(mut self, size: Option<u64>) -> Self {
+        self.compress_above = size;
+        self
+    }
+
     /// Appends bytes; waits while too much is waiting to be written. Cancel-safe: nothing is
     /// written if it is dropped while waiting.
     pub async fn append(&mut self, channel: Channel, data: Bytes) {
@@ -114,14 +132,24 @@ impl LogSink {
         self.send(Message::Append { id, channel, data });
     }
 
-    /// Waits until everything is in the files, or given up, and closes them.
+    /// Waits until everything is in the files, or given up, closes the files, and syncs them to the
+    /// disk. Then the log may be compressed in the background.
     pub async fn close(self) -> Written {
         let (done, closed) = oneshot::channel();
         self.send(Message::Close {
             id: self.id,
             done: Some(done),
         });
-        closed.await.unwrap_or_default()
+        let written = closed.await.unwrap_or_default();
+        self.finisher.sync(self.path.clone()).await;
+        if self
+            .compress_above
+            .is_some_and(|above| written.size_bytes > above)
+        {
+            self.finisher
+                .compress(self.path.clone(), written.size_bytes);
+        }
+        written
     }
 
     fn send(&self, message: Message) {
@@ -168,18 +196,6 @@ enum Message {
 fn weight(data: &Bytes) -> usize {
     data.len().saturating_add(CHUNK_BYTES).min(SHARE_BYTES)
 }
-
-/// The name with a suffix after its own dots.
-pub(super) fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
-    let mut name = name.to_owned();
-    name.push(suffix);
-    name
-}
-
-/// Suffix of the file with the bytes.
-pub(super) const DATA: &str = ".log";
-/// Suffix of the file with the runs.
-pub(super) const INDEX: &str = ".idx";
 
 /// How long those who write to a log wait when the disk is full.
 const PATIENCE: Duration = Duration::from_secs(300);

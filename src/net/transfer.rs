@@ -73,7 +73,7 @@ async fn answer(
     crate::blocking::run(move || drop(lent));
 }
 
-/// What a call asks for; absent if it is unknown or makes no sense.
+/// What a call asks for; absent if it is unknown or is invalid.
 fn request(method: &[u8], args: &[Value]) -> Option<Request> {
     match (method, args) {
         (b"read", args) => {

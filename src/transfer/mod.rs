@@ -102,7 +102,7 @@ impl Transfer {
                 Ok(Bytes::new())
             }
             (End::Tree(sink), Request::Unpack) => sink.unpack().map(|()| Bytes::new()),
-            // What makes no sense for this end is ignored.
+            // What is invalid for this end is ignored.
             (End::Source(_) | End::File(_) | End::Tree(_), _) => Ok(Bytes::new()),
         };
         done.unwrap_or_else(|problem| {

@@ -11,7 +11,7 @@ use super::screen::Screen;
 use super::source::Source;
 use crate::cli::names::{check_builder, no_such};
 use crate::cli::nth::Nth;
-use crate::logs::{Channel, LogReader};
+use crate::logs::{Channel, LogReader, LogWatcher};
 use crate::model::{BuilderName, Results};
 use crate::store::State;
 use crate::store::read::Among;
@@ -41,9 +41,13 @@ pub(super) struct LogArgs {
     /// Keep printing what is added until the log is complete
     #[arg(long, short)]
     follow: bool,
+    /// Start at this line of the log, counted from 1 with the lines about the command
+    #[arg(long, value_name = "N", conflicts_with = "follow")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    line: Option<u64>,
 }
 
-/// How often a log that grows is looked at.
+/// How often a build without a step or log is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Prints the log.
@@ -86,7 +90,15 @@ fn copy(
 ) -> anyhow::Result<()> {
     let path = state.basedir().join(&log.path);
     let doing = || format!("cannot read the log {}.log", path.display());
+    let watcher = || LogWatcher::new(state.basedir(), &log.path);
+    // Made before the log is read, so that no change is missed.
+    let mut watcher = args.follow.then(watcher);
     let mut reader = LogReader::open(state.basedir(), &log.path).with_context(doing)?;
+    if let Some(line) = args.line
+        && !reader.skip_to_line(line).with_context(doing)?
+    {
+        bail!("the log {:?} has no line {line}", log.name);
+    }
     let mut printer = Printer::new(args, screen);
     loop {
         // Looked at first, so that nothing that was written before the end is left.
@@ -97,11 +109,10 @@ fn copy(
             .copy_each(&mut |channel, bytes| printer.print(channel, bytes))
             .with_context(doing)?;
         printer.flush()?;
-        if is_over {
-            printer.finish()?;
-            return Ok(());
+        match watcher.as_mut().filter(|_| !is_over) {
+            Some(watcher) => watcher.wait(),
+            None => return Ok(printer.finish()?),
         }
-        std::thread::sleep(POLL);
     }
 }
 

@@ -265,10 +265,12 @@ fn more_logs_than_files_may_be_open_are_written_at_a_time() {
 /// A writer thread that is stuck: it has not been started.
 fn stuck() -> (LogStore, mpsc::Receiver<Message>) {
     let (inbox, waiting) = mpsc::channel();
+    let nowhere = Directory::open(Path::new("/")).unwrap();
     let store = LogStore {
         inbox,
         room: Arc::new(Semaphore::new(WAITING_BYTES)),
         next: Arc::default(),
+        finisher: Finisher::start(Arc::new(nowhere)).unwrap(),
     };
     (store, waiting)
 }

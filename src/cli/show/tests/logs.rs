@@ -44,6 +44,18 @@ const PIECES: &[(Channel, &str)] = &[
 ];
 
 #[test]
+fn a_log_can_be_shown_from_a_line_on() {
+    let dir = state_with(&[
+        (Channel::Header, "make test\n"),
+        (Channel::Stdout, "one\ntwo\n"),
+        (Channel::Header, "exit code 1\n"),
+    ]);
+    let from_line = |line| streams(&dir, &format!("log quick 0 --headers --line {line}"), None).0;
+    assert_eq!(from_line(3), "two\nexit code 1\n");
+    assert_eq!(from_line(1), "make test\none\ntwo\nexit code 1\n");
+}
+
+#[test]
 fn what_the_command_printed_and_what_is_said_about_it_are_told_apart() {
     let dir = state_with(PIECES);
     let output = PIECES[1].1;

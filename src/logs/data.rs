@@ -1,0 +1,112 @@
+//! The bytes of a log: a plain file, or a compressed one.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+
+use super::lines;
+use super::packed::Packed;
+use super::place::{DATA, PACKED, with_suffix};
+use crate::directory::Directory;
+
+/// The bytes of a log.
+#[derive(Debug)]
+pub(super) enum Data {
+    /// As they were written.
+    Plain(File),
+    /// Compressed after the end of the log.
+    Packed(Packed),
+}
+
+impl Data {
+    /// Opens the bytes of the log `name` in `dir`.
+    ///
+    /// # Errors
+    /// There is no such log, or it cannot be read.
+    pub(super) fn open(dir: &Directory, name: &OsStr) -> io::Result<Self> {
+        // The plain file is removed after the compressed one has got its name, so a log that is
+        // compressed meanwhile is found by the second look.
+        let packed = || dir.read(&with_suffix(name, PACKED)).map(Packed::new);
+        if let Some(found) = if_there(packed())? {
+            return Ok(Self::Packed(found));
+        }
+        if let Some(found) = if_there(dir.read(&with_suffix(name, DATA)))? {
+            return Ok(Self::Plain(found));
+        }
+        match if_there(packed())? {
+            Some(found) => Ok(Self::Packed(found)),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Number of bytes.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub(super) fn len(&mut self) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => Ok(file.metadata()?.len()),
+            Self::Packed(packed) => packed.len(),
+        }
+    }
+
+    /// Reads bytes at `position`; none at the end.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub(super) fn read_at(&mut self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => read_at(file, buffer, position),
+            Self::Packed(packed) => packed.read_at(buffer, position),
+        }
+    }
+
+    /// The position after the line feed number `number` (from 1) among the first `end` bytes, if
+    /// there is one. A plain file is searched from its beginning.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub(super) fn after_line(&mut self, number: u64, end: u64) -> io::Result<Option<u64>> {
+        let file = match self {
+            Self::Plain(file) => file,
+            Self::Packed(packed) => return packed.after_line(number),
+        };
+        let (mut position, mut left) = (0, number);
+        let mut buffer = vec![0; SEARCH_BUFFER];
+        loop {
+            let got = read_at(file, &mut buffer, position)?;
+            let within = usize::try_from(end - position).map_or(got, |rest| got.min(rest));
+            let piece = &buffer[..within];
+            if piece.is_empty() {
+                return Ok(None);
+            }
+            let feeds = lines::count(piece);
+            if feeds >= left {
+                return Ok(lines::after(piece, left).map(|after| position + after));
+            }
+            left -= feeds;
+            position += u64::try_from(within).expect("a buffer is small");
+        }
+    }
+}
+
+/// The file, if it is there.
+fn if_there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, position) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+const SEARCH_BUFFER: usize = 256 * 1024;

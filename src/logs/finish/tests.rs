@@ -1,0 +1,157 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::logs::{Channel, LogReader, LogStore};
+
+const PATH: &str = "builders/quick/12/0-compile.stdio";
+
+/// Writes lines to both channels of output, with a header; returns the bytes.
+async fn written(base: &Path, lines: u32) -> Vec<u8> {
+    let store = LogStore::start(base.to_owned()).unwrap();
+    let mut sink = store.create(PATH);
+    let mut all = Vec::new();
+    for n in 1..=lines {
+        let channel = match n % 100 {
+            0 => Channel::Stderr,
+            1 => Channel::Header,
+            _ => Channel::Stdout,
+        };
+        let line = format!("\u{1b}[32mline\u{1b}[0m {n}\r\n");
+        all.extend_from_slice(line.as_bytes());
+        sink.append(channel, Bytes::from(line)).await;
+    }
+    assert_eq!(sink.close().await.lost_bytes, 0);
+    all
+}
+
+fn read(base: &Path, channels: &[Channel]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut reader = LogReader::open(base, PATH).unwrap();
+    reader.copy_to(channels, &mut out).unwrap();
+    out
+}
+
+fn size(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap()
+}
+
+fn files(base: &Path) -> Vec<String> {
+    let dir = fs::read_dir(base.join(PATH).parent().unwrap()).unwrap();
+    let mut names: Vec<String> = dir
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_compressed_log_reads_like_the_plain_one() {
+    let base = tempfile::tempdir().unwrap();
+    let all = written(base.path(), 50_000).await;
+    let stderr = read(base.path(), &[Channel::Stderr]);
+    let dir = Directory::open(base.path()).unwrap();
+    sync(&dir, PATH).unwrap();
+    let mut before = LogReader::open(base.path(), PATH).unwrap();
+    compress(&dir, PATH, size(&all)).unwrap();
+    assert_eq!(
+        files(base.path()),
+        ["0-compile.stdio.idx", "0-compile.stdio.log.gz"]
+    );
+    assert!(read(base.path(), &Channel::ALL) == all);
+    assert!(read(base.path(), &[Channel::Stderr]) == stderr);
+    let mut reader = LogReader::open(base.path(), PATH).unwrap();
+    assert_eq!(reader.check().unwrap(), size(&all));
+    // A reader that had the log open goes on with the plain file.
+    let mut rest = Vec::new();
+    before.copy_to(&Channel::ALL, &mut rest).unwrap();
+    assert!(rest == all);
+
+    let packed = base.path().join(format!("{PATH}.log.gz"));
+    match Command::new("zcat").arg(&packed).output() {
+        Ok(output) => assert!(output.stdout == all),
+        Err(error) => eprintln!("skipped: zcat: {error}"),
+    }
+    // It is gone as a whole when its build is pruned.
+    crate::logs::remove(base.path(), "builders/quick/12").unwrap();
+    assert!(!packed.exists());
+}
+
+#[tokio::test]
+async fn lines_are_found_in_plain_and_compressed_logs() {
+    let base = tempfile::tempdir().unwrap();
+    let all = written(base.path(), 50_000).await;
+    let from_line = |number| {
+        let mut reader = LogReader::open(base.path(), PATH).unwrap();
+        let is_there = reader.skip_to_line(number).unwrap();
+        let mut out = Vec::new();
+        reader.copy_to(&Channel::ALL, &mut out).unwrap();
+        (is_there, out)
+    };
+    let check = || {
+        for number in [2, 101, 30_000, 50_000] {
+            let (is_there, out) = from_line(number);
+            let line = format!("\u{1b}[32mline\u{1b}[0m {number}\r\n");
+            assert!(is_there && out.starts_with(line.as_bytes()), "{number}");
+            assert!(all.ends_with(&out), "{number}");
+        }
+        assert!(from_line(1) == (true, all.clone()));
+        assert!(!from_line(50_001).0);
+    };
+    check();
+    let dir = Directory::open(base.path()).unwrap();
+    compress(&dir, PATH, size(&all)).unwrap();
+    check();
+}
+
+#[tokio::test]
+async fn an_interrupted_compression_leaves_one_log() {
+    let base = tempfile::tempdir().unwrap();
+    let all = written(base.path(), 2000).await;
+    let dir = Directory::open(base.path()).unwrap();
+    let plain = base.path().join(format!("{PATH}.log"));
+    let draft = base.path().join(format!("{PATH}.log.gz.new"));
+    // Killed while it wrote: the plain log counts, and a later compression begins anew.
+    fs::write(&draft, "half of a file").unwrap();
+    assert!(read(base.path(), &Channel::ALL) == all);
+    compress(&dir, PATH, size(&all)).unwrap();
+    assert!(!draft.exists() && !plain.exists());
+    // Killed before it removed the plain file: the compressed log counts.
+    fs::write(&plain, "other bytes").unwrap();
+    assert!(read(base.path(), &Channel::ALL) == all);
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_get_smaller_stays_plain() {
+    let base = tempfile::tempdir().unwrap();
+    let store = LogStore::start(base.path().to_owned()).unwrap();
+    let mut sink = store.create(PATH);
+    sink.append(Channel::Stdout, Bytes::from_static(b"short"))
+        .await;
+    sink.close().await;
+    let dir = Directory::open(base.path()).unwrap();
+    compress(&dir, PATH, 5).unwrap();
+    assert_eq!(
+        files(base.path()),
+        ["0-compile.stdio.idx", "0-compile.stdio.log"]
+    );
+    assert_eq!(read(base.path(), &Channel::ALL), b"short");
+}
+
+#[tokio::test]
+async fn damage_to_a_compressed_log_is_found() {
+    let base = tempfile::tempdir().unwrap();
+    let all = written(base.path(), 50_000).await;
+    let dir = Directory::open(base.path()).unwrap();
+    compress(&dir, PATH, size(&all)).unwrap();
+    let packed = base.path().join(format!("{PATH}.log.gz"));
+    let bytes = fs::read(&packed).unwrap();
+    fs::write(&packed, &bytes[..bytes.len() - 10]).unwrap();
+    let mut reader = LogReader::open(base.path(), PATH).unwrap();
+    assert!(reader.check().is_err());
+}

@@ -1,0 +1,345 @@
+//! Compressed logs: gzip files that can be read from any position.
+//!
+//! A file is a sequence of gzip members, so `zcat` and browsers read it as one file. Each member
+//! has at most [`BLOCK_BYTES`] bytes of the log. The header of a member has an extra field `BM` (RFC
+//! 1952) with three little-endian 32-bit numbers: the size of the member in the file, its bytes
+//! before compression, and the line feeds among them. A reader skips from header to header to find
+//! a position or a line, and decompresses one member.
+//!
+//! Invariants: a reader keeps one decompressed member and 24 bytes for each member in memory. All
+//! sizes in a file are checked before they are used.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
+
+use flate2::read::GzDecoder;
+use flate2::{Compression, GzBuilder};
+
+use super::lines;
+
+/// Compresses `input` into `out`; returns the number of bytes read.
+///
+/// # Errors
+/// Reading or writing failed.
+pub(super) fn pack(input: &mut dyn Read, out: &mut dyn Write) -> io::Result<u64> {
+    let mut block = Vec::with_capacity(BLOCK_BYTES);
+    let mut total = 0;
+    loop {
+        block.clear();
+        let limit = u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX);
+        (&mut *input).take(limit).read_to_end(&mut block)?;
+        if block.is_empty() {
+            return Ok(total);
+        }
+        out.write_all(&member(&block)?)?;
+        total += length(&block);
+    }
+}
+
+/// The member that has the bytes of `block`.
+fn member(block: &[u8]) -> io::Result<Vec<u8>> {
+    let small = |number: u64| u32::try_from(number).map_err(|_| damaged("too large"));
+    let mut extra = Vec::with_capacity(EXTRA_BYTES);
+    extra.extend_from_slice(EXTRA_HEAD);
+    extra.extend_from_slice(&[0; 4]);
+    extra.extend_from_slice(&small(length(block))?.to_le_bytes());
+    extra.extend_from_slice(&small(lines::count(block))?.to_le_bytes());
+    let builder = GzBuilder::new().extra(extra);
+    let mut encoder = builder.write(Vec::with_capacity(block.len() / 4), LEVEL);
+    encoder.write_all(block)?;
+    let mut member = encoder.finish()?;
+    let size = small(length(&member))?;
+    let place = member.get_mut(SIZE_AT..SIZE_AT + 4);
+    place
+        .ok_or_else(|| damaged("without a header"))?
+        .copy_from_slice(&size.to_le_bytes());
+    Ok(member)
+}
+
+/// A compressed log.
+#[derive(Debug)]
+pub(super) struct Packed {
+    file: File,
+    /// The members, once they are known.
+    members: Option<Vec<Member>>,
+    /// The last decompressed member, by its position in the list.
+    block: Option<(usize, Vec<u8>)>,
+}
+
+/// A member of the file. The end of the list has one more, which is empty.
+#[derive(Clone, Copy, Debug, Default)]
+struct Member {
+    /// Its place in the file.
+    at: u64,
+    /// The place of its bytes in the log.
+    position: u64,
+    /// Line feeds before it.
+    lines: u64,
+}
+
+impl Packed {
+    pub(super) const fn new(file: File) -> Self {
+        Self {
+            file,
+            members: None,
+            block: None,
+        }
+    }
+
+    /// Number of bytes of the log.
+    ///
+    /// # Errors
+    /// Reading failed, or the file is damaged.
+    pub(super) fn len(&mut self) -> io::Result<u64> {
+        let end = self.members()?.last().copied();
+        Ok(end.unwrap_or_default().position)
+    }
+
+    /// Reads bytes at `position` of the log; none at its end.
+    ///
+    /// # Errors
+    /// Reading failed, or the file is damaged.
+    pub(super) fn read_at(&mut self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let members = self.members()?;
+        let at = members.partition_point(|member| member.position <= position);
+        let Some(at) = at.checked_sub(1).filter(|at| at + 1 < members.len()) else {
+            return Ok(0);
+        };
+        let from = position - members.get(at).copied().unwrap_or_default().position;
+        let block = self.block(at)?;
+        let rest = usize::try_from(from)
+            .ok()
+            .and_then(|from| block.get(from..));
+        let rest = rest.unwrap_or_default();
+        let size = rest.len().min(buffer.len());
+        buffer[..size].copy_from_slice(&rest[..size]);
+        Ok(size)
+    }
+
+    /// The position after the line feed number `number` (from 1), if the log has so many of them.
+    ///
+    /// # Errors
+    /// Reading failed, or the file is damaged.
+    pub(super) fn after_line(&mut self, number: u64) -> io::Result<Option<u64>> {
+        let members = self.members()?;
+        let at = members.partition_point(|member| member.lines < number);
+        let Some(at) = at.checked_sub(1).filter(|at| at + 1 < members.len()) else {
+            return Ok(None);
+        };
+        let member = members.get(at).copied().unwrap_or_default();
+        let found = lines::after(self.block(at)?, number - member.lines);
+        Ok(found.map(|after| member.position + after))
+    }
+
+    /// The decompressed member `at`.
+    fn block(&mut self, at: usize) -> io::Result<&[u8]> {
+        if self.block.as_ref().is_none_or(|(last, _)| *last != at) {
+            let mut bytes = self
+                .block
+                .take()
+                .map(|(_, bytes)| bytes)
+                .unwrap_or_default();
+            let members = self.members()?;
+            let bounds = members.get(at).zip(members.get(at + 1));
+            let (this, next) = bounds.ok_or_else(|| damaged("too short"))?;
+            let raw = next.position - this.position;
+            let (start, size) = (this.at, next.at - this.at);
+            let size = usize::try_from(size).map_err(|_| damaged("too large"))?;
+            let mut packed = vec![0; size];
+            self.file.read_exact_at(&mut packed, start)?;
+            bytes.clear();
+            let mut decoder = GzDecoder::new(&*packed).take(raw + 1);
+            decoder.read_to_end(&mut bytes)?;
+            if length(&bytes) != raw {
+                return Err(damaged("has a member of another size"));
+            }
+            self.block = Some((at, bytes));
+        }
+        let block = self.block.as_ref().map(|(_, bytes)| bytes.as_slice());
+        Ok(block.unwrap_or_default())
+    }
+
+    /// The members of the file, with their end.
+    fn members(&mut self) -> io::Result<&[Member]> {
+        if self.members.is_none() {
+            self.members = Some(read_members(&self.file)?);
+        }
+        Ok(self.members.as_deref().unwrap_or_default())
+    }
+}
+
+/// Skips from header to header of a whole file.
+fn read_members(file: &File) -> io::Result<Vec<Member>> {
+    let end = file.metadata()?.len();
+    let mut members = Vec::new();
+    let mut next = Member::default();
+    while next.at < end {
+        members.push(next);
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact_at(&mut header, next.at)?;
+        let is_ours = header.starts_with(&MAGIC) && header.get(10..16) == Some(EXTRA_HEAD_LONG);
+        if !is_ours {
+            return Err(damaged("was not compressed by this program"));
+        }
+        let number = |at: usize| {
+            let bytes = header
+                .get(at..at + 4)
+                .and_then(|bytes| bytes.try_into().ok());
+            u64::from(u32::from_le_bytes(bytes.unwrap_or_default()))
+        };
+        let (size, raw, feeds) = (number(SIZE_AT), number(SIZE_AT + 4), number(SIZE_AT + 8));
+        let fits = size > length(&header) && size <= MAX_MEMBER_BYTES && next.at + size <= end;
+        if !fits || raw > length(&[0; BLOCK_BYTES]) || feeds > raw {
+            return Err(damaged("is damaged"));
+        }
+        next = Member {
+            at: next.at + size,
+            position: next.position + raw,
+            lines: next.lines + feeds,
+        };
+    }
+    members.push(next);
+    Ok(members)
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+fn damaged(what: &str) -> io::Error {
+    let why = format!("the compressed log {what}");
+    io::Error::new(ErrorKind::InvalidData, why)
+}
+
+/// Bytes of the log in one member: small enough to be decompressed in a millisecond.
+const BLOCK_BYTES: usize = 256 * 1024;
+/// Bytes that cannot be compressed grow a little.
+const MAX_MEMBER_BYTES: u64 = 2 * 256 * 1024;
+/// A level that costs little time: logs are repetitive.
+const LEVEL: Compression = Compression::new(3);
+/// gzip, deflate, with an extra field.
+const MAGIC: [u8; 4] = [0x1f, 0x8b, 8, 4];
+/// The head of the extra field: its identification and the size of its data.
+const EXTRA_HEAD: &[u8] = b"BM\x0c\x00";
+/// The head with the size of all extra fields before it.
+const EXTRA_HEAD_LONG: &[u8] = b"\x10\x00BM\x0c\x00";
+const EXTRA_BYTES: usize = 16;
+/// The place of the size of the member in its header.
+const SIZE_AT: usize = 16;
+const HEADER_BYTES: usize = 12 + EXTRA_BYTES;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn packed(bytes: &[u8]) -> Packed {
+        let mut file = tempfile::tempfile().unwrap();
+        assert_eq!(pack(&mut &*bytes, &mut file).unwrap(), length(bytes));
+        Packed::new(file)
+    }
+
+    fn whole(packed: &mut Packed) -> io::Result<Vec<u8>> {
+        let (mut all, mut buffer) = (Vec::new(), vec![0; 100_000]);
+        loop {
+            let got = packed.read_at(&mut buffer, length(&all))?;
+            if got == 0 {
+                return Ok(all);
+            }
+            all.extend_from_slice(&buffer[..got]);
+        }
+    }
+
+    fn numbered(lines: u32) -> Vec<u8> {
+        let lines = (1..=lines).map(|n| format!("line {n}\n"));
+        lines.collect::<String>().into_bytes()
+    }
+
+    #[test]
+    fn what_was_packed_is_read_from_any_position() {
+        let bytes = numbered(100_000);
+        assert!(bytes.len() > 4 * BLOCK_BYTES);
+        let mut packed = packed(&bytes);
+        assert_eq!(packed.len().unwrap(), length(&bytes));
+        assert!(whole(&mut packed).unwrap() == bytes);
+        for position in [700_000, 262_143, 262_144, 0, 1_188_000] {
+            let mut buffer = [0; 10];
+            let got = packed.read_at(&mut buffer, position).unwrap();
+            let at = usize::try_from(position).unwrap();
+            assert!(
+                got > 0 && buffer[..got] == bytes[at..at + got],
+                "{position}"
+            );
+        }
+    }
+
+    #[test]
+    fn gzip_programs_read_the_whole_of_it() {
+        let bytes = numbered(60_000);
+        let mut file = Vec::new();
+        pack(&mut &*bytes, &mut file).unwrap();
+        let mut read = Vec::new();
+        flate2::read::MultiGzDecoder::new(&*file)
+            .read_to_end(&mut read)
+            .unwrap();
+        assert!(read == bytes);
+    }
+
+    #[test]
+    fn lines_are_found_across_members() {
+        let bytes = numbered(100_000);
+        let mut packed = packed(&bytes);
+        for number in [1, 2, 30_000, 99_999] {
+            let after = packed.after_line(number).unwrap().unwrap();
+            let rest = &bytes[usize::try_from(after).unwrap()..];
+            let expected = format!("line {}\n", number + 1);
+            assert!(rest.starts_with(expected.as_bytes()), "{number}");
+        }
+        let end = packed.after_line(100_000).unwrap();
+        assert_eq!(end, Some(length(&bytes)));
+        assert_eq!(packed.after_line(100_001).unwrap(), None);
+    }
+
+    #[test]
+    fn noise_and_nothing_are_packed_too() {
+        let mut seed = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed.to_be_bytes()[0]
+        })
+        .take(600_000)
+        .collect();
+        assert!(whole(&mut packed(&noise)).unwrap() == noise);
+        let mut nothing = packed(b"");
+        assert_eq!(
+            (nothing.len().unwrap(), whole(&mut nothing).unwrap()),
+            (0, Vec::new())
+        );
+        assert_eq!(nothing.after_line(1).unwrap(), None);
+    }
+
+    #[test]
+    fn damage_is_an_error_and_never_other_bytes() {
+        let bytes = numbered(60_000);
+        let mut file = Vec::new();
+        pack(&mut &*bytes, &mut file).unwrap();
+        let read = |file: &[u8]| {
+            let mut copy = tempfile::tempfile().unwrap();
+            copy.write_all(file).unwrap();
+            whole(&mut Packed::new(copy))
+        };
+        assert!(read(&file).unwrap() == bytes);
+        for at in [0, 3, 17, 21, 25, 100, file.len() - 3] {
+            let mut damaged = file.clone();
+            damaged[at] ^= 0x41;
+            // A wrong number of lines is not noticed by those who only read bytes.
+            assert!(read(&damaged).map_or(true, |read| read == bytes), "{at}");
+        }
+        for cut in [1, 27, 1000, file.len() - 1] {
+            assert!(read(&file[..cut]).is_err(), "{cut}");
+        }
+        assert!(read(b"not gzip at all, but longer than a header").is_err());
+    }
+}
