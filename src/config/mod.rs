@@ -79,14 +79,16 @@ pub use slaves::{
     SlaveConfig, SlaveKind,
 };
 pub use steps::{
-    BaseImage, BuildersMatching, ChangedFiles, CommandWords, Condition, Download,
-    DownloadStepConfig, FileAction, FileStepConfig, ForEach, ForEachValues, GitStepConfig,
-    GivenSource, JsonTemplate, LinePattern, Lines, LogTextConfig, MAX_STEPS_BYTES,
-    MasterShellConfig, MysqlTests, OutputReader, PatchStepConfig, Preparation, PropertyValue,
-    RelatedStepConfig, SearchPath, SequenceCommand, SetPropertyConfig, ShellStepConfig,
-    SourceMethod, SourceMode, SourceSettings, StepConfig, StepKind, StepRules, StepsFromConfig,
-    Suppression, TriggerSource, TriggerStepConfig, TriggerValue, Upload, UploadStepConfig,
-    WarningExtractor, WarningRules, WatchRule,
+    ArchStepConfig, BaseImage, BuildersMatching, BzrStepConfig, ChangedFiles, CommandWords,
+    Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig, FileAction,
+    FileStepConfig, ForEach, ForEachValues, GitFlavor, GitStepConfig, GivenSource, JsonTemplate,
+    LinePattern, Lines, Location, LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig,
+    MercurialStepConfig, MonotoneStepConfig, MysqlTests, OutputReader, P4StepConfig,
+    PatchStepConfig, Preparation, PropertyValue, RelatedStepConfig, RepoStepConfig, SearchPath,
+    SequenceCommand, SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings,
+    StepConfig, StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig, TriggerSource,
+    TriggerStepConfig, TriggerValue, Upload, UploadStepConfig, WarningExtractor, WarningRules,
+    WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

@@ -1,20 +1,29 @@
 //! The steps of factories (STP-01, STP-05, STP-06): the table of the kinds, and what all of them
 //! have.
 
+mod arch;
+mod bzr;
+mod cvs;
+mod darcs;
 mod download;
 mod files;
 mod git;
 mod kind;
 mod master_shell;
+mod mercurial;
+mod monotone;
 mod output;
+mod p4;
 mod patch;
 pub(in crate::config) mod programs;
 mod related;
+mod repo;
 pub(in crate::config) mod rules;
 mod set_property;
 pub(in crate::config) mod shell;
 mod source;
 mod steps_from;
+mod svn;
 mod transfer;
 pub(in crate::config) mod trigger;
 mod upload;
@@ -31,21 +40,30 @@ use super::shape::{KindShape, Shape};
 use super::template::{SecretSource, Template};
 use crate::model::unique_names;
 
+pub use self::arch::ArchStepConfig;
+pub use self::bzr::BzrStepConfig;
+pub use self::cvs::CvsStepConfig;
+pub use self::darcs::DarcsStepConfig;
 pub use self::download::{Download, DownloadStepConfig, JsonTemplate};
 pub use self::files::{FileAction, FileStepConfig};
-pub use self::git::GitStepConfig;
+pub use self::git::{GitFlavor, GitStepConfig};
 pub use self::master_shell::MasterShellConfig;
+pub use self::mercurial::MercurialStepConfig;
+pub use self::monotone::MonotoneStepConfig;
 pub use self::output::{MysqlTests, OutputReader, Suppression, WarningExtractor, WarningRules};
+pub use self::p4::P4StepConfig;
 pub use self::patch::PatchStepConfig;
 pub use self::related::RelatedStepConfig;
+pub use self::repo::RepoStepConfig;
 pub use self::rules::{Condition, LinePattern, Lines, StepRules, WatchRule};
 pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
 pub use self::shell::{
     BaseImage, ChangedFiles, CommandWords, Preparation, SearchPath, SequenceCommand,
     ShellStepConfig,
 };
-pub use self::source::{SourceMethod, SourceMode, SourceSettings};
+pub use self::source::{Location, SourceMethod, SourceMode, SourceSettings};
 pub use self::steps_from::{MAX_STEPS_BYTES, StepsFromConfig};
+pub use self::svn::SvnStepConfig;
 pub use self::trigger::{
     BuildersMatching, ForEach, ForEachValues, GivenSource, TriggerSource, TriggerStepConfig,
     TriggerValue,
@@ -122,6 +140,26 @@ pub enum StepKind {
     StepsFrom(Box<StepsFromConfig>),
     /// `Trigger`.
     Trigger(Box<TriggerStepConfig>),
+    /// `SVN`.
+    #[serde(rename = "SVN")]
+    Svn(Box<SvnStepConfig>),
+    /// `Mercurial`.
+    Mercurial(Box<MercurialStepConfig>),
+    /// `Bzr`.
+    Bzr(Box<BzrStepConfig>),
+    /// `Darcs`.
+    Darcs(Box<DarcsStepConfig>),
+    /// `CVS`.
+    #[serde(rename = "CVS")]
+    Cvs(Box<CvsStepConfig>),
+    /// `Repo`.
+    Repo(Box<RepoStepConfig>),
+    /// `Arch`.
+    Arch(Box<ArchStepConfig>),
+    /// `Monotone`.
+    Monotone(Box<MonotoneStepConfig>),
+    /// `P4`.
+    P4(Box<P4StepConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -132,7 +170,7 @@ struct Kind {
 }
 
 /// The kinds of step that are no program with settings of its own.
-static KINDS: [Kind; 26] = [
+static KINDS: &[Kind] = &[
     Kind {
         shape: KindShape {
             name: "ShellCommand",
@@ -338,6 +376,90 @@ static KINDS: [Kind; 26] = [
             ..StepConfig::default()
         },
     },
+    Kind {
+        shape: KindShape {
+            name: "Gerrit",
+            keys: &[git::KEYS, source::KEYS],
+        },
+        usual: || source_step("git", git_of(GitFlavor::Gerrit)),
+    },
+    Kind {
+        shape: KindShape {
+            name: "GitHub",
+            keys: &[git::KEYS, source::KEYS],
+        },
+        usual: || source_step("git", git_of(GitFlavor::GitHub)),
+    },
+    Kind {
+        shape: KindShape {
+            name: "SVN",
+            keys: &[svn::KEYS, source::LOCATION_KEYS, source::KEYS],
+        },
+        usual: || source_step("svn", StepKind::Svn(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Mercurial",
+            keys: &[mercurial::KEYS, source::LOCATION_KEYS, source::KEYS],
+        },
+        usual: || source_step("hg", StepKind::Mercurial(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Bzr",
+            keys: &[source::LOCATION_KEYS, source::KEYS],
+        },
+        usual: || source_step("bzr", StepKind::Bzr(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Darcs",
+            keys: &[source::LOCATION_KEYS, source::KEYS],
+        },
+        usual: || source_step("darcs", StepKind::Darcs(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "CVS",
+            keys: &[cvs::KEYS, source::KEYS],
+        },
+        usual: || source_step("cvs", StepKind::Cvs(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Repo",
+            keys: &[repo::KEYS, source::KEYS],
+        },
+        usual: || source_step("repo", StepKind::Repo(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Arch",
+            keys: &[arch::KEYS, source::KEYS],
+        },
+        usual: || source_step("arch", arch_of("tla")),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Bazaar",
+            keys: &[arch::KEYS, source::KEYS],
+        },
+        usual: || source_step("bazaar", arch_of("baz")),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Monotone",
+            keys: &[monotone::KEYS, source::KEYS],
+        },
+        usual: || source_step("monotone", StepKind::Monotone(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "P4",
+            keys: &[p4::KEYS, source::KEYS],
+        },
+        usual: || source_step("p4", StepKind::P4(Box::default())),
+    },
 ];
 
 /// A row of the table of all kinds.
@@ -379,6 +501,17 @@ fn related_step(name: &str, settings: RelatedStepConfig) -> StepConfig {
         kind: StepKind::Related(Box::new(settings)),
         ..StepConfig::default()
     }
+}
+
+fn arch_of(program: &'static str) -> StepKind {
+    StepKind::Arch(Box::new(ArchStepConfig::of(program)))
+}
+
+fn git_of(flavor: GitFlavor) -> StepKind {
+    StepKind::Git(Box::new(GitStepConfig {
+        flavor,
+        ..GitStepConfig::default()
+    }))
 }
 
 /// A step that obtains the source.
@@ -507,24 +640,26 @@ impl StepKind {
             Self::Related(related) => &**related,
             Self::StepsFrom(steps_from) => &**steps_from,
             Self::Trigger(trigger) => &**trigger,
+            Self::Svn(config) => &**config,
+            Self::Mercurial(config) => &**config,
+            Self::Bzr(config) => &**config,
+            Self::Darcs(config) => &**config,
+            Self::Cvs(config) => &**config,
+            Self::Repo(config) => &**config,
+            Self::Arch(config) => &**config,
+            Self::Monotone(config) => &**config,
+            Self::P4(config) => &**config,
         }
     }
 
     /// The settings of its command, if it is one that runs a command of the user's.
     pub(super) fn shell_mut(&mut self) -> Option<&mut ShellStepConfig> {
-        match self {
-            Self::Shell(shell) => Some(shell),
-            Self::StepsFrom(steps_from) => Some(&mut steps_from.command),
-            Self::Git(_)
-            | Self::Related(_)
-            | Self::Trigger(_)
-            | Self::Upload(_)
-            | Self::Download(_)
-            | Self::Files(_)
-            | Self::MasterShell(_)
-            | Self::Patch(_)
-            | Self::SetProperty(_)
-            | Self::LogRenderable(_) => None,
+        if let Self::Shell(shell) = self {
+            Some(shell)
+        } else if let Self::StepsFrom(steps_from) = self {
+            Some(&mut steps_from.command)
+        } else {
+            None
         }
     }
 
@@ -543,6 +678,15 @@ impl StepKind {
             Self::Related(related) => related.read(table),
             Self::StepsFrom(steps_from) => steps_from.read(table),
             Self::Trigger(trigger) => trigger.read(table),
+            Self::Svn(config) => config.read(table),
+            Self::Mercurial(config) => config.read(table),
+            Self::Bzr(config) => config.read(table),
+            Self::Darcs(config) => config.read(table),
+            Self::Cvs(config) => config.read(table),
+            Self::Repo(config) => config.read(table),
+            Self::Arch(config) => config.read(table),
+            Self::Monotone(config) => config.read(table),
+            Self::P4(config) => config.read(table),
         }
     }
 }

@@ -47,9 +47,24 @@ pub(crate) fn unseen_files(patch: &[u8]) -> Vec<String> {
     found
 }
 
+/// The names in a list that ends each name with a zero byte.
+pub(crate) fn parse_names(listed: &[u8]) -> Vec<String> {
+    let names = listed.split(|byte| *byte == 0);
+    names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn listed_names_are_read() {
+        assert_eq!(parse_names(b"a b\0c\nd\0"), ["a b", "c\nd"]);
+        assert!(parse_names(b"").is_empty());
+    }
 
     #[test]
     fn the_revision_is_read() {

@@ -36,6 +36,31 @@ pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
     files
 }
 
+/// The names after a question mark in the output of `cvs update`.
+pub(crate) fn parse_unknown(printed: &str) -> Vec<String> {
+    let names = printed.lines().filter_map(|line| line.strip_prefix("? "));
+    names.map(str::to_owned).collect()
+}
+
+/// The address of a repository without its password. A tree may not have the password.
+pub(crate) fn without_password(root: &str) -> String {
+    let parts = root.split_once('@').and_then(|(user, host)| {
+        let (method, password) = user.rsplit_once(':')?;
+        let has_user = method.trim_start_matches(':').contains(':');
+        (has_user && !password.is_empty()).then(|| format!("{method}@{host}"))
+    });
+    parts.unwrap_or_else(|| root.to_owned())
+}
+
+/// Whether `repository`, from the file of this name in a tree, is the module.
+pub(crate) fn is_module(repository: &str, root: &str, module: &str) -> bool {
+    let path = root.rsplit_once(':').map_or(root, |(_, path)| path);
+    let below = repository
+        .strip_prefix(path)
+        .map(|rest| rest.trim_start_matches('/'));
+    [Some(repository), below].contains(&Some(module.trim_matches('/')))
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -46,6 +71,22 @@ mod tests {
     fn the_base_is_the_time_in_utc() {
         let now = "2009-02-13T23:31:30.9Z".parse().unwrap();
         assert_eq!(time(now), "2009-02-13 23:31:30 +0000");
+    }
+
+    #[test]
+    fn a_tree_is_recognized_by_its_place() {
+        for (root, plain) in [
+            (":pserver:me:pw@h:/cvs", ":pserver:me@h:/cvs"),
+            (":pserver:me@h:/cvs", ":pserver:me@h:/cvs"),
+            ("me@h:/cvs", "me@h:/cvs"),
+            ("/cvs", "/cvs"),
+        ] {
+            assert_eq!(without_password(root), plain);
+        }
+        assert!(is_module("mod", "/cvs", "mod") && is_module("/cvs/mod", "/cvs", "mod"));
+        assert!(is_module("/cvs/mod", ":ext:h:/cvs", "mod"));
+        assert!(!is_module("other", "/cvs", "mod") && !is_module("mod/sub", "/cvs", "mod"));
+        assert_eq!(parse_unknown("M f\n? a b\n? d/x\n"), ["a b", "d/x"]);
     }
 
     #[test]

@@ -29,9 +29,55 @@ pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
     differing_binaries(patch).filter_map(name).collect()
 }
 
+/// Whether a text is a context.
+pub(crate) fn is_context(text: &str) -> bool {
+    text.lines().any(|line| line.trim_end() == "Context:")
+}
+
+/// Whether a text is the hash of a patch.
+pub(crate) fn is_hash(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The hash in the first line of `darcs log`.
+pub(crate) fn parse_hash(log: &str) -> Option<String> {
+    let hash = log.lines().next()?.strip_prefix("patch ")?.trim();
+    is_hash(hash).then(|| hash.to_owned())
+}
+
+/// The repository that a tree comes from, from `darcs show repo`.
+pub(crate) fn parse_remote(shown: &str) -> Option<String> {
+    let mut lines = shown.lines().map(str::trim);
+    let remote = lines.find_map(|line| line.strip_prefix("Default Remote:"))?;
+    Some(remote.trim().trim_end_matches('/').to_owned())
+}
+
+/// The names in a summary that are not in the repository, directories too.
+pub(crate) fn new_names(summary: &str) -> Vec<String> {
+    let names = summary.lines().filter_map(|line| line.strip_prefix("a ./"));
+    names
+        .map(|name| name.trim_end_matches('/').to_owned())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn revisions_and_places_are_read() {
+        let hash = "d6212c0d0d268f9408e0a5099dfb8f4d29a65510";
+        let log = format!("patch {hash}\nAuthor: me@e\n  * one\n");
+        assert_eq!(parse_hash(&log).as_deref(), Some(hash));
+        assert_eq!(parse_hash("Fri Nov 27 me@e\n  * one\n"), None);
+        assert!(is_context("\nContext:\n\n[x\n] \n") && !is_context(hash));
+        let shown = "         Format: hashed\n Default Remote: /srv/r/\n    Num Patches: 1\n";
+        assert_eq!(parse_remote(shown).as_deref(), Some("/srv/r"));
+        assert_eq!(
+            new_names("M ./f +1\na ./d/\na ./d/x y\nA ./z\n"),
+            ["d", "d/x y"]
+        );
+    }
 
     #[test]
     fn the_context_is_kept_as_it_is() {

@@ -6,8 +6,8 @@ mod version;
 
 pub(crate) use server::Answer;
 pub(crate) use tree::{
-    CheckOut, History, SUBMODULE_URLS, Tags, Untracked, check, check_out, clean, clean_submodules,
-    clone, fetch, parse_submodule_urls, sync_submodules, update_submodules,
+    CheckOut, CloneOptions, History, SUBMODULE_URLS, Tags, Untracked, check, check_out, clean,
+    clean_submodules, clone, fetch, parse_submodule_urls, sync_submodules, update_submodules,
 };
 pub(crate) use version::Version;
 
@@ -162,6 +162,22 @@ pub(crate) const CURRENT_BRANCH: [&str; 3] = ["symbolic-ref", "--quiet", "HEAD"]
 /// Lists the files of a tree with their flags.
 pub(crate) const FILES: [&str; 5] = ["ls-files", "-v", "-z", "--", ":/"];
 
+/// The reference of a change of Gerrit: given, or from `CHANGE/PATCHSET`.
+pub(crate) fn gerrit_reference(reference: Option<&str>, change: Option<&str>) -> Option<String> {
+    if let Some(reference) = reference {
+        return Some(reference.to_owned());
+    }
+    let (change, patch_set) = change?.split_once('/')?;
+    let (change, patch_set): (u64, u64) = (change.parse().ok()?, patch_set.parse().ok()?);
+    let shard = change % 100;
+    Some(format!("refs/changes/{shard:02}/{change}/{patch_set}"))
+}
+
+/// Whether options of `git describe` are about the files, so that no commit can be named.
+pub(crate) fn describes_the_tree(options: &[String]) -> bool {
+    options.iter().any(|option| option.starts_with("--dirty"))
+}
+
 /// Settings of git for prompts, as a regular expression for `git config`.
 pub(crate) const ASKING_SETTINGS: &str = r"^core\.(askpass|sshcommand)$";
 
@@ -236,6 +252,17 @@ mod tests {
         assert_eq!(parse_distance(b"0\t1\n"), distance(0, 1));
         assert_eq!(parse_distance(b"2\t3\n"), distance(2, 3));
         assert_eq!(parse_distance(b"huh"), None);
+    }
+
+    #[test]
+    fn a_change_of_gerrit_has_its_reference() {
+        let given = gerrit_reference(Some("refs/changes/34/1234/5"), Some("9/9"));
+        assert_eq!(given.as_deref(), Some("refs/changes/34/1234/5"));
+        let computed = gerrit_reference(None, Some("1203/5"));
+        assert_eq!(computed.as_deref(), Some("refs/changes/03/1203/5"));
+        for bad in [None, Some("1234"), Some("1/2/3"), Some("-1/2")] {
+            assert_eq!(gerrit_reference(None, bad), None, "{bad:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Pure: command lines and parsers. The callers run the commands: the client runs them locally for
 //! `try`, the steps on a slave. Each system has one file and one row in `SYSTEMS`.
 
+pub(crate) mod arch;
 pub(crate) mod bzr;
 pub(crate) mod cvs;
 pub(crate) mod darcs;
@@ -12,6 +13,7 @@ pub(crate) mod hg;
 pub(crate) mod mtn;
 pub(crate) mod p4;
 pub(crate) mod patch;
+pub(crate) mod repo;
 pub(crate) mod svn;
 pub(crate) mod unseen;
 

@@ -20,6 +20,48 @@ pub(crate) fn place(branch: &str) -> String {
     }
 }
 
+/// A line of the view of `client`.
+pub(crate) fn view(depot: &str, depot_suffix: &str, client: &str, dir: &str) -> String {
+    let quoted = |path: String| {
+        if path.contains(' ') {
+            format!("\"{path}\"")
+        } else {
+            path
+        }
+    };
+    let depot = depot.trim_end_matches(|c| c == '/' && depot_suffix.starts_with('/'));
+    let depot = quoted(format!("{depot}{depot_suffix}"));
+    format!("{depot} {}", quoted(format!("//{client}{dir}")))
+}
+
+/// The form of a client.
+#[derive(Debug)]
+pub(crate) struct ClientSpec<'a> {
+    pub(crate) client: &'a str,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) root: &'a str,
+    pub(crate) options: &'a str,
+    pub(crate) line_end: &'a str,
+    pub(crate) view: &'a [String],
+}
+
+impl std::fmt::Display for ClientSpec<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "Client: {}\n", self.client)?;
+        if let Some(user) = self.user {
+            writeln!(f, "Owner: {user}\n")?;
+        }
+        writeln!(f, "Description:\n\tCreated by Buildbot\n")?;
+        writeln!(f, "Root:\t{}\n", self.root)?;
+        writeln!(f, "Options:\t{}\n", self.options)?;
+        writeln!(f, "LineEnd:\t{}\n", self.line_end)?;
+        writeln!(f, "View:")?;
+        self.view
+            .iter()
+            .try_for_each(|line| writeln!(f, "\t{line}"))
+    }
+}
+
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Rewritten {
     pub(crate) patch: Vec<u8>,

@@ -100,9 +100,138 @@ pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
     files
 }
 
+/// What `svn info --xml` says about a tree.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Info {
+    /// Address of its branch.
+    pub(crate) url: Option<String>,
+    /// Its revision.
+    pub(crate) revision: Option<String>,
+    /// Revision of the last change in it.
+    pub(crate) last_changed: Option<String>,
+}
+
+impl Info {
+    /// Parses the output of `svn info --xml`.
+    pub(crate) fn parse(xml: &str) -> Self {
+        let number = |element: &str| {
+            let (_, rest) = xml.split_once(element)?;
+            let value = attribute(rest.split_once('>')?.0, "revision")?;
+            let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+            is_number.then_some(value)
+        };
+        let url = || {
+            let (_, rest) = xml.split_once("<url>")?;
+            Some(unescaped(rest.split_once("</url>")?.0))
+        };
+        Self {
+            url: url(),
+            revision: number("<entry"),
+            last_changed: number("<commit"),
+        }
+    }
+}
+
+/// The names of files and directories that are not in the repository, from `svn status --xml`.
+pub(crate) fn parse_unversioned(xml: &str) -> Vec<String> {
+    let entries = xml.split("<entry").skip(1);
+    let name = |entry: &str| {
+        let (head, rest) = entry.split_once('>')?;
+        let status = rest.split_once("<wc-status")?.1;
+        let item = attribute(status.split_once('>')?.0, "item")?;
+        matches!(item.as_str(), "unversioned" | "ignored").then(|| attribute(head, "path"))?
+    };
+    entries.filter_map(name).collect()
+}
+
+/// The value of an attribute of an element of XML.
+fn attribute(element: &str, name: &str) -> Option<String> {
+    let (_, rest) = element.split_once(&format!("{name}=\""))?;
+    Some(unescaped(rest.split_once('"')?.0))
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&apos;", "'")
+        .replace("&amp;", "&")
+}
+
+/// Whether two addresses are the same: case of scheme and host, escapes and slashes at the end do
+/// not count.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    canonical(one) == canonical(other)
+}
+
+fn canonical(url: &str) -> Vec<u8> {
+    let url = url.trim_end_matches('/');
+    let (host, path) = match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let (host, path) = rest.split_at(end);
+            (format!("{scheme}://{host}").to_ascii_lowercase(), path)
+        }
+        None => (String::new(), url),
+    };
+    let mut plain = host.into_bytes();
+    let mut rest = path.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|code| str::from_utf8(code).ok());
+        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        match code.filter(|_| *first == b'%') {
+            Some(byte) => {
+                plain.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                plain.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_tells_its_address_and_revisions() {
+        let xml = "<?xml version=\"1.0\"?>\n<info>\n<entry\n   kind=\"dir\"\n   path=\".\"\n   revision=\"7\">\n\
+            <url>file:///r/a%20b&amp;c/trunk</url>\n<commit\n   revision=\"5\">\n</commit>\n</entry>\n</info>\n";
+        let info = Info::parse(xml);
+        assert_eq!(info.url.as_deref(), Some("file:///r/a%20b&c/trunk"));
+        assert_eq!(info.revision.as_deref(), Some("7"));
+        assert_eq!(info.last_changed.as_deref(), Some("5"));
+        assert_eq!(Info::parse("svn: E155007"), Info::default());
+    }
+
+    #[test]
+    fn files_outside_the_repository_are_listed() {
+        let entry = |path: &str, item: &str| {
+            format!(
+                "<entry\n   path=\"{path}\">\n<wc-status\n   props=\"none\"\n   item=\"{item}\">\n</wc-status>\n</entry>\n"
+            )
+        };
+        let xml = [
+            entry(".", "normal"),
+            entry("a &amp; b", "unversioned"),
+            entry("x.o", "ignored"),
+            entry("ext", "external"),
+            entry("gone", "missing"),
+        ];
+        assert_eq!(parse_unversioned(&xml.concat()), ["a & b", "x.o"]);
+    }
+
+    #[test]
+    fn addresses_are_compared_as_subversion_does() {
+        assert!(is_same("HTTP://Host/a%20b/", "http://host/a b"));
+        assert!(!is_same("http://host/a", "http://host/A"));
+        assert!(!is_same("http://host/trunk", "http://host/branches/x"));
+        assert!(is_same("file:///r/%C3%A9", "file:///r/é"));
+    }
 
     const STATUS: &[u8] = b"M                1   a.txt
 A  +             -   cp.txt

@@ -36,6 +36,7 @@ mod refusals;
 mod secrets;
 mod service;
 mod slaves;
+mod sources;
 mod state;
 mod steps_0814;
 mod stopping;

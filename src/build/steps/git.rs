@@ -15,7 +15,7 @@ use super::source::{
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
-use crate::config::GitStepConfig;
+use crate::config::{GitFlavor, GitStepConfig};
 use crate::vc::git::{self, Answer, History, Version, is_whole_hash};
 use crate::vc::patch;
 
@@ -29,6 +29,11 @@ pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepCo
 struct Git<'c> {
     config: &'c GitStepConfig,
     repourl: String,
+    reference: Option<String>,
+    /// Words that set the settings of git.
+    settings: Vec<String>,
+    /// The change of Gerrit that is checked out.
+    gerrit: Option<String>,
     wanted: Wanted,
     /// Whether the branch is a tag, according to the server.
     is_tag: bool,
@@ -59,9 +64,41 @@ impl<'c> Git<'c> {
         config: &'c GitStepConfig,
         wanted: Wanted,
     ) -> Result<Self, Unrenderable> {
+        let (values, properties) = (step.values(), &*step.properties);
+        let mut wanted = wanted;
+        let mut gerrit = None;
+        match config.flavor {
+            GitFlavor::Git => {}
+            GitFlavor::Gerrit => {
+                let property = |name| properties.get(name)?.as_str();
+                gerrit = git::gerrit_reference(
+                    property("event.patchSet.ref"),
+                    property("gerrit_change"),
+                );
+                wanted.branch = gerrit.clone().or(wanted.branch);
+            }
+            GitFlavor::GitHub => {
+                let is_merge = wanted
+                    .branch
+                    .as_deref()
+                    .is_some_and(|b| b.ends_with("/merge"));
+                wanted.revision = wanted.revision.filter(|_| !is_merge);
+            }
+        }
+        let mut settings = Vec::new();
+        for (name, value) in &config.config {
+            let value = put_in(value, values, &format!("config, {name}"))?;
+            settings.extend(["-c".to_owned(), format!("{name}={value}")]);
+        }
+        let reference = config.reference.as_ref();
         Ok(Self {
             config,
-            repourl: put_in(&config.repourl, step.values(), "repourl")?,
+            repourl: put_in(&config.repourl, values, "repourl")?,
+            reference: reference
+                .map(|reference| put_in(reference, values, "reference"))
+                .transpose()?,
+            settings,
+            gerrit,
             wanted,
             is_tag: false,
             version: Version::default(),
@@ -103,7 +140,10 @@ impl<'c> Git<'c> {
             Place::Anywhere => ".".to_owned(),
             Place::Tree | Place::New | Place::Outside => at.workdir.clone(),
         };
-        let words = words(["git"].iter().chain(arguments).copied());
+        let settings = self.settings.iter().map(String::as_str);
+        let shown = |word: &&str| self.config.progress || *word != "--progress";
+        let arguments = arguments.iter().copied().filter(shown);
+        let words = words(["git"].into_iter().chain(settings).chain(arguments));
         let env = env_in(at.env.clone(), place);
         at.run_in(words, workdir, env, None).await
     }
@@ -193,7 +233,14 @@ impl System for Git<'_> {
         } else {
             History::AsBefore
         };
-        let words = git::clone(self.version, &self.repourl, history);
+        let options = git::CloneOptions {
+            history,
+            reference: self.reference.as_deref(),
+            origin: self.config.origin.as_deref(),
+            filters: &self.config.filters,
+        };
+        let words = git::clone(self.version, &self.repourl, &options);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         if !self.git(at, Place::New, &words).await? {
             return Ok(Outcome::Failed);
         }
@@ -228,6 +275,11 @@ impl System for Git<'_> {
             at.note(&format!("{problem} as it is")).await;
             return Ok(false);
         }
+        if !self.config.clobber_on_failure {
+            at.note("the tree is damaged or locked; clobber_on_failure = true makes it anew")
+                .await;
+            return Ok(false);
+        }
         at.note(DAMAGED).await;
         Ok(true)
     }
@@ -242,6 +294,25 @@ impl System for Git<'_> {
             .await?;
         let got = String::from_utf8_lossy(&report.output).trim().to_owned();
         Ok((report.rc == Some(0) && is_whole_hash(&got)).then_some(got))
+    }
+
+    async fn tell(&mut self, at: &mut Workspace<'_, '_>, codebase: &str) -> Part<()> {
+        if let Some(gerrit) = &self.gerrit {
+            source::set_by_codebase(at.step, "gerrit_branch", codebase, gerrit);
+        }
+        let Some(options) = &self.config.get_description else {
+            return Ok(());
+        };
+        let mut words = vec!["describe"];
+        words.extend(options.iter().map(String::as_str));
+        words.push("HEAD");
+        words.retain(|word| *word != "HEAD" || !git::describes_the_tree(options));
+        let report = self.ask_git(at, Place::Tree, &words).await?;
+        if report.rc == Some(0) {
+            let description = String::from_utf8_lossy(&report.output).trim().to_owned();
+            source::set_by_codebase(at.step, "commit-description", codebase, &description);
+        }
+        Ok(())
     }
 
     /// The patch may have moved submodules.

@@ -1,17 +1,28 @@
 //! The kinds of step, a file each, and the table of what each does.
 
+mod arch;
+mod bzr;
+mod cvs;
+mod darcs;
 mod download;
 mod files;
 mod git;
 mod json;
 mod master_path;
 mod master_shell;
+mod mercurial;
+mod monotone;
+mod p4;
 mod patch;
+#[cfg(test)]
+mod recorded;
 mod related;
+mod repo;
 mod set_property;
 mod shell;
 mod source;
 mod steps_from;
+mod svn;
 mod trigger;
 mod upload;
 
@@ -33,5 +44,14 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
         StepKind::Related(config) => related::perform(step, config).await,
         StepKind::StepsFrom(config) => steps_from::perform(step, config).await,
         StepKind::Trigger(config) => trigger::perform(step, config).await,
+        StepKind::Svn(config) => svn::perform(step, config).await,
+        StepKind::Mercurial(config) => mercurial::perform(step, config).await,
+        StepKind::Bzr(config) => bzr::perform(step, config).await,
+        StepKind::Darcs(config) => darcs::perform(step, config).await,
+        StepKind::Cvs(config) => cvs::perform(step, config).await,
+        StepKind::Repo(config) => repo::perform(step, config).await,
+        StepKind::Arch(config) => arch::perform(step, config).await,
+        StepKind::Monotone(config) => monotone::perform(step, config).await,
+        StepKind::P4(config) => p4::perform(step, config).await,
     }
 }

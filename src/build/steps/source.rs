@@ -19,13 +19,13 @@ use serde_json::{Value as Json, json};
 
 use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
 use crate::build::step::{Performed, STDIO, StepRun};
-use crate::config::{SourceMethod, SourceMode, SourceSettings};
+use crate::config::{Location, SourceMethod, SourceMode, SourceSettings};
 use crate::model::{Results, SourceStamp};
-use crate::protocol::ShellCommand;
+use crate::protocol::{DefaultVariable, PromptVariable, ShellCommand};
 
 pub(super) use self::choice::{FromChanges, Wanted};
 pub(super) use self::system::{DAMAGED, Outcome, Part, Reply, SILENT, System, Untracked};
-pub(super) use self::workspace::{Env, Workspace, git_env, words};
+pub(super) use self::workspace::{Env, Workspace, git_env, secret, words};
 
 /// Runs a source step. The system is made by `make`; `rule` is its rule for revisions.
 pub(super) async fn run<S: System>(
@@ -49,7 +49,7 @@ pub(super) async fn run<S: System>(
         step,
         workdir,
         env,
-        default_env: Vec::new(),
+        default_env: NO_PROMPTS.to_vec(),
         timeout: settings.timeout,
         log_environ: settings.log_environ,
     };
@@ -136,6 +136,10 @@ async fn obtain_source<S: System>(
         let problem = format!("{} does not tell the revision of the tree", S::NAME);
         return Err(at.refuse(&problem).await);
     };
+    let stamp_codebase = &at.step.around.plan.stamp.codebase;
+    let codebase = settings.codebase.as_ref().unwrap_or(stamp_codebase);
+    tell_revision(at, codebase, wanted, &revision);
+    system.tell(at, codebase).await?;
     if let Some(method) = beside {
         let from = std::mem::replace(&mut at.workdir, workdir);
         at.remove(None).await?;
@@ -145,8 +149,6 @@ async fn obtain_source<S: System>(
             at.copy_from(&from).await?;
         }
     }
-    tell_revision(at, settings, wanted, &revision);
-    system.tell(at).await?;
     if let (Some(patch), Some(job)) = (patch, job) {
         at.apply_patch(patch, &job).await?;
         system.after_patch(at).await?;
@@ -164,15 +166,8 @@ fn tree_beside(workdir: &str) -> String {
 }
 
 /// Sets the properties for the revision that was checked out (SRC-03).
-fn tell_revision(
-    at: &mut Workspace<'_, '_>,
-    settings: &SourceSettings,
-    wanted: &Wanted,
-    got: &str,
-) {
-    let stamp = &at.step.around.plan.stamp;
-    let codebase = settings.codebase.as_ref().unwrap_or(&stamp.codebase);
-    set_by_codebase(at.step, "got_revision", &codebase.clone(), got);
+fn tell_revision(at: &mut Workspace<'_, '_>, codebase: &str, wanted: &Wanted, got: &str) {
+    set_by_codebase(at.step, "got_revision", codebase, got);
     let is_unset = match at.step.properties.get("revision") {
         None | Some(Json::Null) => true,
         Some(value) => value.as_str() == Some(""),
@@ -195,6 +190,44 @@ pub(super) fn set_by_codebase(step: &mut StepRun<'_>, name: &str, codebase: &str
     all.insert(codebase.to_owned(), json!(value));
     step.set_property(name, Json::Object(all));
 }
+
+/// The address of the wanted branch (SRC-08).
+pub(super) fn address(
+    step: &StepRun<'_>,
+    location: &Location,
+    wanted: &Wanted,
+) -> Result<String, Unrenderable> {
+    match location {
+        Location::Repourl(url) => put_in(url, step.values(), "repourl"),
+        Location::BaseUrl(base) => {
+            let base = put_in(base, step.values(), "base_url")?;
+            Ok(joined(&base, wanted.branch.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
+/// The address of a branch below `base`.
+pub(super) fn joined(base: &str, branch: &str) -> String {
+    if branch.is_empty() || base.ends_with('/') || branch.starts_with('/') {
+        format!("{base}{branch}")
+    } else {
+        format!("{base}/{branch}")
+    }
+}
+
+/// Make ssh fail instead of waiting for a password.
+const NO_PROMPTS: [DefaultVariable; 2] = [
+    DefaultVariable {
+        name: PromptVariable::SshAskpass,
+        value: "true",
+        unless: &[],
+    },
+    DefaultVariable {
+        name: PromptVariable::SshAskpassRequire,
+        value: "force",
+        unless: &[PromptVariable::SshAskpass],
+    },
+];
 
 /// What is wrong with texts from outside that must be one word each and no option.
 pub(super) fn improper(wanted: &Wanted, address: &str) -> Option<String> {

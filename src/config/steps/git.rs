@@ -1,9 +1,11 @@
 //! The settings of `Git` (section 21).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::kind::StepSettings;
-use super::source::{SourceMethod, SourceSettings};
+use super::source::{SourceMethod, SourceSettings, strings};
 use crate::config::reader::{Table, Value};
 use crate::config::template::Template;
 
@@ -17,12 +19,64 @@ pub struct GitStepConfig {
     pub repourl: Template,
     /// Whether submodules are checked out.
     pub submodules: bool,
+    /// Whether submodules are at the latest commits of their branches, not at those of the tree.
+    pub remote_submodules: bool,
     /// Whether only the latest revision is fetched, if no other is asked for.
     pub shallow: bool,
+    /// Filters of a partial clone.
+    pub filters: Vec<String>,
+    /// Repository on the slave that objects are borrowed from.
+    pub reference: Option<Template>,
+    /// Name of the remote in the tree.
+    pub origin: Option<String>,
+    /// Whether git shows its progress, which also keeps long commands alive.
+    pub progress: bool,
+    /// Whether a failed fetch is tried again at once.
+    pub retry_fetch: bool,
+    /// Whether a tree that cannot be updated is made anew.
+    pub clobber_on_failure: bool,
+    /// Options of `git describe` for the property `commit-description`; absent: no property.
+    pub get_description: Option<Vec<String>>,
+    /// Settings of git.
+    pub config: BTreeMap<String, Template>,
+    /// Directories of a sparse tree; empty: the whole tree.
+    pub sparse: Vec<String>,
+    /// Whether files of Git LFS are fetched.
+    pub lfs: bool,
+    /// What the branch of a build is.
+    pub flavor: GitFlavor,
+}
+
+/// What the branch of a build is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub enum GitFlavor {
+    /// A branch.
+    #[default]
+    Git,
+    /// The change of Gerrit that the properties name, if any.
+    Gerrit,
+    /// A branch or a pull request of GitHub. The revision of a merge is unknown to the repository.
+    GitHub,
 }
 
 /// The keys that only these steps have.
-pub(super) const KEYS: &[&str] = &["repourl", "branch", "submodules", "shallow"];
+pub(super) const KEYS: &[&str] = &[
+    "repourl",
+    "branch",
+    "submodules",
+    "remote_submodules",
+    "shallow",
+    "filters",
+    "reference",
+    "origin",
+    "progress",
+    "retry_fetch",
+    "clobber_on_failure",
+    "get_description",
+    "config",
+    "sparse",
+    "lfs",
+];
 
 impl Default for GitStepConfig {
     fn default() -> Self {
@@ -30,7 +84,19 @@ impl Default for GitStepConfig {
             source: SourceSettings::default(),
             repourl: Template::literal(""),
             submodules: false,
+            remote_submodules: false,
             shallow: false,
+            filters: Vec::new(),
+            reference: None,
+            origin: None,
+            progress: true,
+            retry_fetch: false,
+            clobber_on_failure: true,
+            get_description: None,
+            config: BTreeMap::new(),
+            sparse: Vec::new(),
+            lfs: false,
+            flavor: GitFlavor::Git,
         }
     }
 }
@@ -57,9 +123,87 @@ impl GitStepConfig {
             self.repourl = repourl;
         }
         self.source.read(table, "branch", SourceMethod::Fresh);
-        table.set("submodules", &mut self.submodules, Value::flag);
-        table.set("shallow", &mut self.shallow, Value::flag);
+        for (key, flag) in [
+            ("submodules", &mut self.submodules),
+            ("remote_submodules", &mut self.remote_submodules),
+            ("shallow", &mut self.shallow),
+            ("progress", &mut self.progress),
+            ("retry_fetch", &mut self.retry_fetch),
+            ("clobber_on_failure", &mut self.clobber_on_failure),
+            ("lfs", &mut self.lfs),
+        ] {
+            table.set(key, flag, Value::flag);
+        }
+        table.set("filters", &mut self.filters, strings);
+        table.set_some("reference", &mut self.reference, Value::template);
+        table.set_some("origin", &mut self.origin, read_word);
+        table.set("get_description", &mut self.get_description, read_describe);
+        table.set("config", &mut self.config, read_config);
+        table.set("sparse", &mut self.sparse, |v| {
+            v.list()?.iter().map(read_word).collect()
+        });
     }
+}
+
+/// A string that git does not take for an option.
+fn read_word(value: &Value<'_>) -> Option<String> {
+    let word = value.name()?;
+    if word.starts_with('-') {
+        value.error("starts with `-`", "remove the `-`");
+        return None;
+    }
+    Some(word.to_owned())
+}
+
+fn read_config(value: &Value<'_>) -> Option<BTreeMap<String, Template>> {
+    let mut config = BTreeMap::new();
+    for (name, value) in value.entries() {
+        if !name.contains('.') || name.contains(['=', '\n']) {
+            let message = format!("`{name}` is not a name of a setting of git");
+            let help = "for example `\"http.proxy\"`, in quotes";
+            value.sink.error(value.key_span.clone(), message, help);
+        }
+        config.insert(name.to_owned(), value.template()?);
+    }
+    Some(config)
+}
+
+/// Flags of `git describe`.
+const DESCRIBE_FLAGS: [&str; 8] = [
+    "all",
+    "always",
+    "contains",
+    "debug",
+    "dirty",
+    "exact_match",
+    "long",
+    "tags",
+];
+
+/// Options of `git describe` with a value.
+const DESCRIBE_VALUES: [&str; 4] = ["abbrev", "candidates", "dirty", "match"];
+
+/// The words for `git describe`: true for none, or a table of its options.
+fn read_describe(value: &Value<'_>) -> Option<Option<Vec<String>>> {
+    if let Some(wanted) = value.raw().as_bool() {
+        return Some(wanted.then(Vec::new));
+    }
+    let mut words = Vec::new();
+    for (name, value) in value.entries() {
+        let option = format!("--{}", name.replace('_', "-"));
+        if DESCRIBE_FLAGS.contains(&name) && value.raw().as_bool().is_some() {
+            words.extend(value.flag()?.then_some(option));
+        } else if !DESCRIBE_VALUES.contains(&name) {
+            let message = format!("`{name}` is not an option of `git describe`");
+            let help = format!("one of {}", DESCRIBE_FLAGS.join(", "));
+            value.sink.error(value.key_span.clone(), message, help);
+        } else if value.raw().as_integer().is_some() {
+            words.push(format!("{option}={}", value.integer(0..=u32::MAX)?));
+        } else {
+            words.push(format!("{option}={}", value.text()?));
+        }
+    }
+    Some(Some(words))
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::kind::TIMEOUT;
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
+use crate::config::secret::fingerprint;
 use crate::config::template::Template;
 
 /// Settings of every source step (section 21 of the semantics).
@@ -149,6 +150,64 @@ impl SourceSettings {
     ) -> Option<(&'static str, &'static str)> {
         (!self.env.contains_key("PATH")).then_some((kind, program))
     }
+}
+
+/// The address of a repository (SRC-08).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    /// The address itself.
+    Repourl(Template),
+    /// What the addresses of all branches start with.
+    BaseUrl(Template),
+}
+
+/// The keys of [`Location`], with the key for the branch.
+pub(super) const LOCATION_KEYS: &[&str] = &["repourl", "base_url", "default_branch"];
+
+impl Default for Location {
+    fn default() -> Self {
+        Self::Repourl(Template::literal(""))
+    }
+}
+
+impl Location {
+    /// Reads the location. A base address needs a default branch in `source`.
+    pub(super) fn read(table: &mut Table<'_>, source: &SourceSettings, example: &str) -> Self {
+        let Some(base) = table.take("base_url") else {
+            let repourl = table.require("repourl", example);
+            let repourl = repourl.and_then(|v| v.template());
+            return repourl.map_or_else(Self::default, Self::Repourl);
+        };
+        if let Some(repourl) = table.take("repourl") {
+            repourl.error("cannot be used with `base_url`", "remove one of the two");
+        } else if source.branch.is_none() {
+            base.error(
+                "needs `default_branch`",
+                "add `default_branch = \"trunk\"`, the branch of builds without a branch",
+            );
+        }
+        base.template().map_or_else(Self::default, Self::BaseUrl)
+    }
+}
+
+/// Serializes a password so that it cannot be read.
+#[expect(clippy::ref_option, reason = "serde calls it")]
+pub(super) fn secretly<S: Serializer>(
+    password: &Option<Template>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let password = password.as_ref();
+    password
+        .map(|password| fingerprint(&password.to_string()))
+        .serialize(serializer)
+}
+
+/// A list of strings.
+pub(super) fn strings(value: &Value<'_>) -> Option<Vec<String>> {
+    let entries = value.list()?;
+    let texts = entries.iter().map(|entry| entry.text().map(str::to_owned));
+    texts.collect()
 }
 
 /// Reads `mode`, and `method` in mode `full`.

@@ -2,17 +2,38 @@
 
 use super::Version;
 
+/// How a tree is cloned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CloneOptions<'a> {
+    pub(crate) history: History,
+    /// Repository that objects are borrowed from.
+    pub(crate) reference: Option<&'a str>,
+    /// Name of the remote.
+    pub(crate) origin: Option<&'a str>,
+    /// Filters of a partial clone.
+    pub(crate) filters: &'a [String],
+}
+
 /// Makes a tree of a repository in the directory where it runs, without its files.
-pub(crate) fn clone(version: Version, repourl: &str, history: History) -> Vec<&str> {
-    let progress = version.since(1, 7, PROGRESS);
-    let from = ["--", repourl, "."];
-    [
+pub(crate) fn clone(version: Version, repourl: &str, options: &CloneOptions<'_>) -> Vec<String> {
+    let fixed = [
         &["clone", "--no-checkout"],
-        progress,
-        history.words(),
-        &from,
-    ]
-    .concat()
+        version.since(1, 7, PROGRESS),
+        options.history.words(),
+    ];
+    let mut words: Vec<String> = fixed.concat().into_iter().map(str::to_owned).collect();
+    if let Some(reference) = options.reference {
+        let able = version.since(2, 11, &["--reference-if-able"]);
+        let option = able.first().unwrap_or(&"--reference");
+        words.extend([(*option).to_owned(), reference.to_owned()]);
+    }
+    if let Some(origin) = options.origin {
+        words.extend(["--origin".to_owned(), origin.to_owned()]);
+    }
+    let filters = options.filters.iter();
+    words.extend(filters.map(|filter| format!("--filter={filter}")));
+    words.extend(["--", repourl, "."].map(str::to_owned));
+    words
 }
 
 /// Fetches a reference or a commit of a repository into a tree.
@@ -171,14 +192,39 @@ mod tests {
         assert_eq!(words.join(" "), line);
     }
 
+    const PLAIN: CloneOptions<'_> = CloneOptions {
+        history: History::AsBefore,
+        reference: None,
+        origin: None,
+        filters: &[],
+    };
+
+    #[test]
+    fn a_clone_borrows_names_its_remote_and_filters() {
+        let filters = ["tree:0".to_owned()];
+        let options = CloneOptions {
+            reference: Some("/ref"),
+            origin: Some("up"),
+            filters: &filters,
+            ..PLAIN
+        };
+        assert_eq!(
+            clone(NEW(), "u", &options).join(" "),
+            "clone --no-checkout --progress --reference-if-able /ref --origin up --filter=tree:0 -- u ."
+        );
+        assert!(clone(OLD(), "u", &options).contains(&"--reference".to_owned()));
+    }
+
     #[test]
     fn an_old_git_is_not_given_options_that_it_does_not_know() {
         let line = "clone --no-checkout --progress --depth 1 -- u .";
-        check_words(&clone(NEW(), "u", History::Latest), line);
-        check_words(
-            &clone(OLD(), "u", History::AsBefore),
-            "clone --no-checkout -- u .",
-        );
+        let latest = CloneOptions {
+            history: History::Latest,
+            ..PLAIN
+        };
+        assert_eq!(clone(NEW(), "u", &latest).join(" "), line);
+        let line = "clone --no-checkout -- u .";
+        assert_eq!(clone(OLD(), "u", &PLAIN).join(" "), line);
         check_words(&check(OLD()), "fsck");
         check_words(&sync_submodules(OLD()), "submodule sync");
     }

@@ -12,6 +12,13 @@ impl Git<'_> {
         if fetched != Outcome::Done {
             return Ok(fetched);
         }
+        if !self.config.sparse.is_empty() {
+            let mut words = vec!["sparse-checkout", "set"];
+            words.extend(self.config.sparse.iter().map(String::as_str));
+            if !self.git(at, Place::Tree, &words).await? {
+                return Ok(Outcome::Failed);
+            }
+        }
         if !self.switch(at).await? {
             let is_there = match self.wanted.revision.clone() {
                 Some(revision) => self.resolve(at, &revision).await?.is_some(),
@@ -23,6 +30,13 @@ impl Git<'_> {
             } else {
                 Outcome::Missing
             });
+        }
+        if self.config.lfs {
+            let mut words = vec!["lfs", "pull"];
+            words.extend(self.config.origin.as_deref());
+            if !self.git(at, Place::Tree, &words).await? {
+                return Ok(Outcome::Failed);
+            }
         }
         Ok(if self.update_submodules(at).await? {
             Outcome::Done
@@ -142,7 +156,13 @@ impl Git<'_> {
     ) -> Part<bool> {
         let repourl = self.repourl.clone();
         let words = git::fetch(self.version, &repourl, what, history, tags);
-        self.git(at, Place::Tree, &words).await
+        let tries = if self.config.retry_fetch { 2 } else { 1 };
+        for _ in 0..tries {
+            if self.git(at, Place::Tree, &words).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// For a revision that may be any; a tree with the latest one only must get the others.
@@ -226,7 +246,8 @@ impl Git<'_> {
             return Ok(true);
         }
         let sync = git::sync_submodules(self.version);
-        let update = git::update_submodules(self.version);
+        let mut update = git::update_submodules(self.version);
+        update.extend(self.config.remote_submodules.then_some("--remote"));
         // The addresses of submodules in submodules are known once those are up to date.
         for _ in 0..2 {
             if !self.git(at, Place::Tree, &sync).await? {

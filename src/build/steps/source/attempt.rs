@@ -80,7 +80,7 @@ async fn update<S: System>(
 ) -> Part<Outcome> {
     let was_patched = at.exists(patch::MARK).await?;
     let removed = match mode {
-        _ if was_patched => Some(Untracked::All),
+        _ if was_patched || system.always_cleans() => Some(Untracked::All),
         SourceMode::Full(SourceMethod::Fresh) => Some(Untracked::All),
         SourceMode::Full(SourceMethod::Clean) => Some(Untracked::NotIgnored),
         SourceMode::Full(_) | SourceMode::Incremental => None,

@@ -22,20 +22,16 @@ pub(in crate::build::steps) enum FromChanges {
     /// The revision of the last change in order of arrival.
     Last,
     /// The greatest number; none if a change has no number.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the systems to come"))]
     Greatest,
     /// The greatest patch level: `patch-3` comes after `base-0`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the systems to come"))]
     GreatestPatch,
     /// A time: the delay after the latest change, or else the mid-point between the latest change
     /// and the latest request.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the systems to come"))]
     Time {
         delay: Option<Duration>,
         requested: Timestamp,
     },
     /// The revision of the last change, if it is a context of Darcs.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the systems to come"))]
     Context,
 }
 

@@ -23,7 +23,7 @@ impl From<bool> for Outcome {
 /// What the server says about the branch and the revision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::build::steps) enum Reply {
-    /// Nothing: it cannot be reached, or does not let the slave in.
+    /// Nothing: it cannot be reached, does not let the slave in, or may lack the branch.
     Silent,
     /// It does not have them.
     Lacks,
@@ -68,6 +68,11 @@ pub(in crate::build::steps) trait System: Send + Sync {
         at.exists(Self::MARK)
     }
 
+    /// Whether each build starts with a clean tree in mode `incremental` too.
+    fn always_cleans(&self) -> bool {
+        false
+    }
+
     /// Removes the files that are not in the repository, except the mark of a patch.
     fn clean(
         &mut self,
@@ -93,9 +98,29 @@ pub(in crate::build::steps) trait System: Send + Sync {
         at: &mut Workspace<'_, '_>,
     ) -> impl Future<Output = Part<Outcome>> + Send;
 
-    /// Asks the server for the branch and the revision. The tree, which may be damaged, has no part
-    /// in this.
-    fn ask(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<Reply>> + Send;
+    /// Whether the server has the branch, and with `revision` also the wanted revision. The tree,
+    /// which may be damaged, has no part in this.
+    fn probe(
+        &mut self,
+        _at: &mut Workspace<'_, '_>,
+        _revision: bool,
+    ) -> impl Future<Output = Part<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// Asks the server for the branch and the revision.
+    fn ask(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<Reply>> + Send {
+        async {
+            if self.probe(at, true).await? {
+                return Ok(Reply::Has);
+            }
+            Ok(if self.probe(at, false).await? {
+                Reply::Lacks
+            } else {
+                Reply::Silent
+            })
+        }
+    }
 
     /// Whether the tree is the reason for `outcome`, so that it is made anew.
     fn is_to_blame(
@@ -150,8 +175,12 @@ pub(in crate::build::steps) trait System: Send + Sync {
         std::future::ready(Ok(()))
     }
 
-    /// Adds to the properties of the build after the checkout.
-    fn tell(&mut self, _at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<()>> + Send {
+    /// Sets further properties of the build for the tree, by codebase if there is one.
+    fn tell(
+        &mut self,
+        _at: &mut Workspace<'_, '_>,
+        _codebase: &str,
+    ) -> impl Future<Output = Part<()>> + Send {
         std::future::ready(Ok(()))
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::build::command::Report;
+use crate::build::command::{Listening, Report};
 use crate::build::step::{Performed, StepRun};
 use crate::model::Results;
 use crate::protocol::files::{CpdirArgs, RmdirArgs, StatArgs};
 use crate::protocol::{CommandArgs, DefaultVariable, ShellArgs, ShellCommand, Word};
+use crate::vc::patch::MARK;
 
 /// Variables of a command's environment. A value of `None` removes the variable.
 pub(in crate::build::steps) type Env = Vec<(String, Option<String>)>;
@@ -44,6 +45,26 @@ impl Workspace<'_, '_> {
         Ok(self.perform(&args).await?.rc == Some(0))
     }
 
+    /// Whether a file or directory of this name exists in the directory of the builder.
+    pub(in crate::build::steps) async fn exists_above(
+        &mut self,
+        name: &str,
+    ) -> Result<bool, Performed> {
+        let args = CommandArgs::Stat(StatArgs::of(name.to_owned()));
+        Ok(self.perform(&args).await?.rc == Some(0))
+    }
+
+    /// Removes the file or directory of this name in the directory of the builder.
+    pub(in crate::build::steps) async fn remove_above(
+        &mut self,
+        name: &str,
+    ) -> Result<(), Performed> {
+        let workdir = std::mem::replace(&mut self.workdir, ".".to_owned());
+        let removed = self.remove(Some(name)).await;
+        self.workdir = workdir;
+        removed
+    }
+
     /// Removes the file or directory of this name, or the whole directory.
     pub(in crate::build::steps) async fn remove(
         &mut self,
@@ -60,6 +81,29 @@ impl Workspace<'_, '_> {
             return Err(self.refuse(&format!("{dir} cannot be removed")).await);
         }
         Ok(())
+    }
+
+    /// Removes what a version control system has listed, except the mark of a patch. Names that
+    /// leave the directory are skipped.
+    pub(in crate::build::steps) async fn remove_listed(
+        &mut self,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<(), Performed> {
+        for name in names {
+            let climbs = name.split(['/', '\\']).any(|part| part == "..");
+            let is_absolute = name.starts_with(['/', '\\']) || name.contains(':');
+            if !climbs && !is_absolute && !name.is_empty() && name != "." && name != MARK {
+                self.remove(Some(&name)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a variable of the environment, unless the step or the builder does.
+    pub(in crate::build::steps) fn set_default(&mut self, name: &str, value: &str) {
+        if !self.env.iter().any(|(known, _)| known == name) {
+            self.env.push((name.to_owned(), Some(value.to_owned())));
+        }
     }
 
     /// Writes a file.
@@ -95,13 +139,21 @@ impl Workspace<'_, '_> {
     }
 
     /// Runs a program in the directory.
-    #[expect(dead_code, reason = "for the systems to come")]
     pub(in crate::build::steps) async fn run(
         &mut self,
         words: Vec<Word>,
     ) -> Result<Report, Performed> {
         let (dir, env) = (self.workdir.clone(), self.env.clone());
         self.run_in(words, dir, env, None).await
+    }
+
+    /// Runs a program in the directory of the builder.
+    pub(in crate::build::steps) async fn run_above(
+        &mut self,
+        words: Vec<Word>,
+    ) -> Result<Report, Performed> {
+        let env = self.env.clone();
+        self.run_in(words, ".".to_owned(), env, None).await
     }
 
     /// Runs a program in `dir` with the environment `env` and the input `stdin`.
@@ -122,7 +174,15 @@ impl Workspace<'_, '_> {
             log_environ: self.log_environ,
             ..ShellArgs::new(ShellCommand::Words(words), dir)
         }));
-        self.perform(&args).await
+        let listening = Listening {
+            collect: MAX_COLLECTED_BYTES,
+            ..Listening::default()
+        };
+        let report = self.step.complete_heard(&args, listening).await?;
+        if self.step.interrupted.is_some() {
+            return Err(failed());
+        }
+        Ok(report)
     }
 
     /// Runs a command. An interrupt during the command ends the step.
@@ -147,6 +207,17 @@ impl Workspace<'_, '_> {
 
     fn seconds(&self) -> Option<f64> {
         self.timeout.as_ref().map(Duration::as_secs_f64)
+    }
+}
+
+/// The output of a program that is looked at. Lists of files can be long.
+const MAX_COLLECTED_BYTES: usize = 1 << 20;
+
+/// The last word of a command, which is not shown.
+pub(in crate::build::steps) fn secret(word: &str) -> Word {
+    Word::Obfuscated {
+        real: word.to_owned(),
+        shown: "XXXXXX".to_owned(),
     }
 }
 

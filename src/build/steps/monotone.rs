@@ -1,0 +1,162 @@
+//! `Monotone`: the source of a build from a Monotone server (section 21). The database is beside
+//! the tree and lasts longer.
+
+#[cfg(test)]
+mod tests;
+
+use super::shell::put_in;
+use super::source::{
+    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
+};
+use crate::build::command::Report;
+use crate::build::step::{Performed, StepRun};
+use crate::config::MonotoneStepConfig;
+use crate::vc::mtn;
+
+/// Runs the step.
+pub(in crate::build) async fn perform(
+    step: &mut StepRun<'_>,
+    config: &MonotoneStepConfig,
+) -> Performed {
+    let make = |step: &StepRun<'_>, wanted| {
+        Ok(Monotone {
+            config,
+            repourl: put_in(&config.repourl, step.values(), "repourl")?,
+            wanted,
+        })
+    };
+    source::run::<Monotone<'_>>(step, &config.source, FromChanges::Last, make).await
+}
+
+/// A checkout of a Monotone branch.
+struct Monotone<'c> {
+    config: &'c MonotoneStepConfig,
+    repourl: String,
+    wanted: Wanted,
+}
+
+/// The database, in the directory of the builder.
+const DATABASE: &str = "db.mtn";
+const WITH_DATABASE: &str = "--db=db.mtn";
+
+impl Monotone<'_> {
+    fn branch(&self) -> &str {
+        self.wanted.branch.as_deref().unwrap_or_default()
+    }
+
+    async fn mtn(&self, at: &mut Workspace<'_, '_>, arguments: &[&str]) -> Part<Report> {
+        at.run(words(["mtn"].iter().chain(arguments).copied()))
+            .await
+    }
+
+    /// Runs a command on the database.
+    async fn mtn_above(&self, at: &mut Workspace<'_, '_>, arguments: &[&str]) -> Part<bool> {
+        let words = words(["mtn", WITH_DATABASE].iter().chain(arguments).copied());
+        Ok(at.run_above(words).await?.rc == Some(0))
+    }
+
+    async fn pull(&self, at: &mut Workspace<'_, '_>) -> Part<bool> {
+        let from = format!("{}?{}", self.repourl, self.branch());
+        let ticker = if self.config.progress {
+            "--ticker=dot"
+        } else {
+            "--ticker=none"
+        };
+        self.mtn_above(at, &["pull", &from, ticker]).await
+    }
+
+    /// Makes a database, in place of a damaged one.
+    async fn make_database(&self, at: &mut Workspace<'_, '_>) -> Part<bool> {
+        at.remove_above(DATABASE).await?;
+        self.mtn_above(at, &["db", "init"]).await
+    }
+}
+
+impl System for Monotone<'_> {
+    const NAME: &'static str = "mtn";
+    const MARK: &'static str = "_MTN";
+
+    fn improper(&self) -> Option<String> {
+        let revision = self.wanted.revision.as_deref();
+        if let Some(revision) = revision.filter(|r| !mtn::is_id(r)) {
+            return Some(format!("{revision:?} is not a revision of Monotone"));
+        }
+        source::improper(&self.wanted, &self.repourl)
+    }
+
+    async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {
+        let report = at.run_above(words(["mtn", "--version"])).await?;
+        if report.rc != Some(0) {
+            return Err(at.refuse("mtn cannot be run on this slave").await);
+        }
+        Ok(())
+    }
+
+    async fn clean(&mut self, at: &mut Workspace<'_, '_>, files: Untracked) -> Part<bool> {
+        let lists: &[&str] = match files {
+            Untracked::All => &["unknown", "ignored"],
+            Untracked::NotIgnored => &["unknown"],
+        };
+        for list in lists {
+            let report = self.mtn(at, &["ls", list]).await?;
+            if report.rc != Some(0) {
+                return Ok(false);
+            }
+            let listed = String::from_utf8_lossy(&report.output).into_owned();
+            at.remove_listed(listed.lines().map(str::to_owned)).await?;
+        }
+        Ok(true)
+    }
+
+    async fn bring(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
+        if !self.pull(at).await? || self.mtn(at, &["revert", "."]).await?.rc != Some(0) {
+            return Ok(Outcome::Failed);
+        }
+        let revision = match &self.wanted.revision {
+            Some(revision) => format!("--revision={revision}"),
+            None => format!("--revision=h:{}", self.branch()),
+        };
+        let branch = format!("--branch={}", self.branch());
+        let report = self.mtn(at, &["update", &revision, &branch]).await?;
+        Ok((report.rc == Some(0)).into())
+    }
+
+    async fn check_out(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
+        let is_there = at.exists_above(DATABASE).await?;
+        let mut is_pulled = is_there && self.pull(at).await?;
+        if !is_pulled {
+            is_pulled = self.make_database(at).await? && self.pull(at).await?;
+        }
+        let branch = format!("--branch={}", self.branch());
+        let revision = self.wanted.revision.as_ref();
+        let revision = revision.map(|revision| format!("--revision={revision}"));
+        let workdir = at.workdir.clone();
+        let mut arguments = vec!["checkout", &branch];
+        arguments.extend(revision.as_deref());
+        arguments.push(&workdir);
+        Ok((is_pulled && self.mtn_above(at, &arguments).await?).into())
+    }
+
+    async fn probe(&mut self, at: &mut Workspace<'_, '_>, revision: bool) -> Part<bool> {
+        if !self.pull(at).await? {
+            return Ok(false);
+        }
+        match self.wanted.revision.clone().filter(|_| revision) {
+            Some(own) => {
+                self.mtn_above(at, &["automate", "get_revision", &own])
+                    .await
+            }
+            None => Ok(true),
+        }
+    }
+
+    fn missing(&self) -> String {
+        source::missing(&self.wanted)
+    }
+
+    async fn revision(&mut self, at: &mut Workspace<'_, '_>) -> Part<Option<String>> {
+        let report = self.mtn(at, &mtn::BASE).await?;
+        let revision = String::from_utf8_lossy(&report.output).trim().to_owned();
+        Ok(mtn::is_id(&revision).then_some(revision))
+    }
+}

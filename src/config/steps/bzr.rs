@@ -1,0 +1,42 @@
+//! The settings of `Bzr` (section 21).
+
+use serde::Serialize;
+
+use super::kind::StepSettings;
+use super::source::{Location, SourceMethod, SourceSettings};
+use crate::config::reader::Table;
+
+/// Settings of `Bzr`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct BzrStepConfig {
+    /// Settings of every source step.
+    #[serde(flatten)]
+    pub source: SourceSettings,
+    /// Address of the repository.
+    #[serde(flatten)]
+    pub location: Location,
+}
+
+impl StepSettings for BzrStepConfig {
+    fn takes_source(&self) -> bool {
+        !self.source.always_use_latest
+    }
+
+    fn codebase(&self) -> Option<&str> {
+        self.source.codebase.as_deref()
+    }
+
+    fn program(&self) -> Option<(&'static str, &'static str)> {
+        self.source.needed("Bzr", "bzr")
+    }
+}
+
+impl BzrStepConfig {
+    /// Reads the settings.
+    pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        self.source
+            .read(table, "default_branch", SourceMethod::Fresh);
+        self.location =
+            Location::read(table, &self.source, "\"https://example.org/project/trunk\"");
+    }
+}

@@ -1,0 +1,61 @@
+//! The settings of `Monotone` (section 21).
+
+use serde::Serialize;
+
+use super::kind::StepSettings;
+use super::source::{SourceMethod, SourceSettings};
+use crate::config::reader::{Table, Value};
+use crate::config::template::Template;
+
+/// Settings of `Monotone`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MonotoneStepConfig {
+    /// Settings of every source step.
+    #[serde(flatten)]
+    pub source: SourceSettings,
+    /// Address of the server.
+    pub repourl: Template,
+    /// Whether the log shows the progress of a pull.
+    pub progress: bool,
+}
+
+/// The keys that only these steps have.
+pub(super) const KEYS: &[&str] = &["repourl", "branch", "progress"];
+
+impl Default for MonotoneStepConfig {
+    fn default() -> Self {
+        Self {
+            source: SourceSettings::default(),
+            repourl: Template::literal(""),
+            progress: false,
+        }
+    }
+}
+
+impl StepSettings for MonotoneStepConfig {
+    fn takes_source(&self) -> bool {
+        !self.source.always_use_latest
+    }
+
+    fn codebase(&self) -> Option<&str> {
+        self.source.codebase.as_deref()
+    }
+
+    fn program(&self) -> Option<(&'static str, &'static str)> {
+        self.source.needed("Monotone", "mtn")
+    }
+}
+
+impl MonotoneStepConfig {
+    /// Reads the settings.
+    pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        let repourl = table.require("repourl", "\"mtn://example.org\"");
+        if let Some(repourl) = repourl.and_then(|v| v.template()) {
+            self.repourl = repourl;
+        }
+        let branch = table.require("branch", "\"org.example.project\"");
+        self.source.branch = branch.and_then(|branch| branch.template());
+        self.source.read(table, "branch", SourceMethod::Copy);
+        table.set("progress", &mut self.progress, Value::flag);
+    }
+}
