@@ -155,8 +155,7 @@ impl RunningBuild {
             }
             let mut step = StepRun::new(
                 around,
-                (index, &name),
-                &config,
+                (index, &name, &config),
                 &mut *self.remote,
                 &mut self.controls,
                 &mut self.properties,

@@ -121,8 +121,7 @@ pub(super) struct StepEnd {
 impl<'a> StepRun<'a> {
     pub(super) fn new(
         around: &'a Surroundings,
-        (index, name): (u32, &'a str),
-        config: &'a StepConfig,
+        (index, name, config): (u32, &'a str, &'a StepConfig),
         remote: &'a mut dyn Remote,
         controls: &'a mut Controls,
         properties: &'a mut Properties,

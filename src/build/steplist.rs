@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::botmaster::unique_names;
 use crate::config::StepConfig;
+use crate::model::unique_names;
 
 /// The steps in their order, and how far the build has come with them.
 #[derive(Debug)]

@@ -164,14 +164,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::LinePattern;
+    use crate::config::WatchPattern;
 
     fn text(rule: &Value, key: &str) -> Option<String> {
         rule.get(key).map(|text| text.as_str().unwrap().to_owned())
     }
 
     fn rule(rule: &Value) -> WatchRule {
-        let pattern = |key| text(rule, key).map(|text| LinePattern::new(&text).unwrap());
+        let pattern = |key| text(rule, key).map(|text| WatchPattern::new(&text).unwrap());
         WatchRule {
             log_in: text(rule, "in"),
             lines: match pattern("match") {

@@ -82,13 +82,13 @@ pub use steps::{
     ArchStepConfig, BaseImage, BuildersMatching, BzrStepConfig, ChangedFiles, CommandWords,
     Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig, FileAction,
     FileStepConfig, ForEach, ForEachValues, GitFlavor, GitStepConfig, GivenSource, JsonTemplate,
-    LinePattern, Lines, Location, LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig,
-    MercurialStepConfig, MonotoneStepConfig, MysqlTests, OutputReader, P4StepConfig,
-    PatchStepConfig, Preparation, PropertyValue, RelatedStepConfig, RepoStepConfig, SearchPath,
-    SequenceCommand, SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings,
-    StepConfig, StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig, TriggerSource,
+    Lines, Location, LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig, MercurialStepConfig,
+    MonotoneStepConfig, MysqlTests, OutputReader, P4StepConfig, PatchStepConfig, Preparation,
+    PropertyValue, RelatedStepConfig, RepoStepConfig, SearchPath, SequenceCommand,
+    SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings, StepConfig,
+    StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig, TriggerSource,
     TriggerStepConfig, TriggerValue, Upload, UploadStepConfig, WarningExtractor, WarningRules,
-    WatchRule,
+    WatchPattern, WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

@@ -55,7 +55,7 @@ pub use self::p4::P4StepConfig;
 pub use self::patch::PatchStepConfig;
 pub use self::related::RelatedStepConfig;
 pub use self::repo::RepoStepConfig;
-pub use self::rules::{Condition, LinePattern, Lines, StepRules, WatchRule};
+pub use self::rules::{Condition, Lines, StepRules, WatchPattern, WatchRule};
 pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
 pub use self::shell::{
     BaseImage, ChangedFiles, CommandWords, Preparation, SearchPath, SequenceCommand,

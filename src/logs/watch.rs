@@ -91,6 +91,7 @@ mod tests {
     use crate::logs::{Channel, LogStore};
 
     #[tokio::test]
+    #[expect(clippy::print_stderr, reason = "says why it checks nothing")]
     async fn growth_and_close_wake_a_reader() {
         let base = tempfile::tempdir().unwrap();
         let store = LogStore::start(base.path().to_owned()).unwrap();

@@ -52,6 +52,7 @@ impl World {
             slave: &self.slave,
             kw: &self.kw,
             secrets: &self.secrets,
+            drop_empty: false,
         }
     }
 

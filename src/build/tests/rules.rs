@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config;
 use crate::config::expression::{Expression, Mode};
-use crate::config::{Condition, LinePattern, Lines, LockAccess, LockMode, WatchRule};
+use crate::config::{Condition, Lines, LockAccess, LockMode, WatchPattern, WatchRule};
 use crate::model::{Change, ChangeNumber, NewChange, SourceStamp, Timestamp, Zone};
 use crate::protocol::ShellCommand;
 
@@ -22,7 +22,7 @@ fn condition(text: &str) -> Option<Condition> {
 fn rule(pattern: &str) -> WatchRule {
     WatchRule {
         log_in: None,
-        lines: Lines::Match(LinePattern::new(pattern).unwrap()),
+        lines: Lines::Match(WatchPattern::new(pattern).unwrap()),
         result: None,
         count: None,
         log: None,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::kind::StepSettings;
 use super::source::{SourceMethod, SourceSettings, secretly, strings};
 use crate::config::reader::{Table, Value};
-use crate::config::template::{Otherwise, Template, TemplatePart};
+use crate::config::template::{Otherwise, Subject, Template, TemplatePart};
 
 /// Settings of `P4`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,8 +62,8 @@ pub(super) const KEYS: &[&str] = &[
 
 impl Default for P4StepConfig {
     fn default() -> Self {
-        let property = |name: &str| TemplatePart::Property {
-            name: name.to_owned(),
+        let property = |name: &str| TemplatePart::Form {
+            subject: Subject::Property(name.to_owned()),
             otherwise: Otherwise::Fail,
         };
         let text = |text: &str| TemplatePart::Text(text.to_owned());

@@ -11,7 +11,7 @@ use crate::config::reader::{Table, Value};
 use crate::config::visible::{AFTER_STEP, BEFORE_STEP, Sees};
 use crate::model::Properties;
 
-pub use self::watch::{LinePattern, Lines, WatchRule};
+pub use self::watch::{Lines, WatchPattern, WatchRule};
 
 /// When a step runs, and what is made of its end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

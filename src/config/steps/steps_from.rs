@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::kind::StepSettings;
 use super::shell::ShellStepConfig;
-use super::{KINDS, STEP, StepConfig, read_step};
+use super::{ROWS, STEP, StepConfig, read_step};
 use crate::config::locks::Locks;
 use crate::config::reader::{Sink, Table};
 use crate::config::report::ConfigErrors;
@@ -62,7 +62,7 @@ impl StepsFromConfig {
             value.integer(1..=MOST_STEPS)
         });
         table.set("allow", &mut self.allow, |value| {
-            let names: Vec<_> = KINDS.iter().map(|kind| kind.shape.name).collect();
+            let names: Vec<_> = ROWS.iter().map(|row| row.shape().name).collect();
             let entries = value.one_or_list()?;
             let kinds = entries.iter().filter_map(|entry| entry.one_of(&names));
             Some(kinds.map(str::to_owned).collect())
@@ -118,14 +118,14 @@ impl StepsFromConfig {
             if let Some((kind, place)) = table.text_of("type")
                 && !USUAL.contains(&kind)
                 && !self.allow.iter().any(|allowed| allowed == kind)
-                && KINDS.iter().any(|known| known.shape.name == kind)
+                && ROWS.iter().any(|known| known.shape().name == kind)
             {
                 let message = format!("a step of type {kind:?} may not be added");
                 let help = format!("add `allow = [{kind:?}]` to the StepsFrom step");
                 table.sink.error(place, message, help);
             }
             let (sink, place) = (table.sink, table.span.clone());
-            let step = read_step(table, ("added", at), steps.len(), &mut locks);
+            let step = read_step(table, ("added", at), &steps, &mut locks);
             if step.as_ref().is_some_and(|step| !step.secrets.is_empty()) {
                 let message = "a step that is added uses a secret".to_owned();
                 sink.error(

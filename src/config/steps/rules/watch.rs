@@ -38,17 +38,17 @@ pub struct WatchRule {
 pub enum Lines {
     /// Each line that matches somewhere.
     #[serde(rename = "match")]
-    Match(LinePattern),
+    Match(WatchPattern),
     /// All lines from one that matches to one that matches, or to the end.
     #[serde(rename = "from")]
-    Between(LinePattern, Option<LinePattern>),
+    Between(WatchPattern, Option<WatchPattern>),
 }
 
 /// A regular expression that may match anywhere in a line. Two are equal if they are written alike.
 #[derive(Clone)]
-pub struct LinePattern(Regex);
+pub struct WatchPattern(Regex);
 
-impl LinePattern {
+impl WatchPattern {
     /// Reads `text`.
     ///
     /// # Errors
@@ -76,19 +76,19 @@ impl LinePattern {
     }
 }
 
-impl PartialEq for LinePattern {
+impl PartialEq for WatchPattern {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_str() == other.0.as_str()
     }
 }
 
-impl fmt::Debug for LinePattern {
+impl fmt::Debug for WatchPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.0.as_str(), f)
     }
 }
 
-impl Serialize for LinePattern {
+impl Serialize for WatchPattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.as_str())
     }
@@ -202,7 +202,7 @@ fn read_rule(mut table: Table<'_>) -> Option<WatchRule> {
 fn read_lines(table: &mut Table<'_>) -> Option<Lines> {
     let pattern = |v: Value<'_>| {
         let text = v.text()?;
-        match LinePattern::new(text) {
+        match WatchPattern::new(text) {
             Ok(pattern) => Some(pattern),
             Err(wrong) => {
                 v.error(&format!("is not a regular expression: {wrong}"), "");
