@@ -66,6 +66,16 @@ impl Attempt {
         self.since = now.wall;
     }
 
+    /// Whether people want it to stop.
+    pub(super) const fn is_stopped(&self) -> bool {
+        matches!(self.stop, Some(Stop::Asked(_)))
+    }
+
+    /// Whether it stops because the master does.
+    pub(super) const fn is_shut_down(&self) -> bool {
+        matches!(self.stop, Some(Stop::Shutdown))
+    }
+
     /// Whether the slave has agreed to the build.
     pub(super) const fn is_accepted(&self) -> bool {
         match self.stage {

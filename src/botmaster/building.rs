@@ -1,15 +1,15 @@
 //! What follows for requests, locks and slaves from the stages of a build
 //! ([`Builds`](super::builds::Builds)).
 
-use super::attempt::{Stage, Stop};
+use super::attempt::{Attempt, Stage, Stop};
 use super::builds::Ended;
-use super::buildset::Place;
+use super::buildset::{Place, RequestEnd};
 use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::outcome::{Act, Counted};
 use super::{BotMaster, BuildEvent, BuildOutcome, BuildPlan, Epoch, Event, IntakeEvent, SessionId};
 use crate::model::journal::BuildFinish;
-use crate::model::{BuildId, BuilderName, Op, RequestId, Results};
+use crate::model::{BuildId, BuildNumber, BuilderName, Op, RequestId, Results};
 
 impl BotMaster {
     /// Rows 14 and 15.
@@ -77,9 +77,12 @@ impl BotMaster {
         let attempt = &ended.attempt;
         let (slave, builder) = (attempt.slave, attempt.builder);
         let (slave_gone, abandoned_command) = (attempt.slave_gone, ended.abandoned_command);
+        let build = ended.build;
         self.release_locks(id);
         self.states.remove(builder, Counted::Build);
         self.record_end(ended);
+        let what = "has ended";
+        self.out.act_later(Act::Leave { build, what });
         if slave_gone {
             return;
         }
@@ -104,18 +107,7 @@ impl BotMaster {
             took,
             ..
         } = ended;
-        let (mut retried, mut finished) = (Vec::new(), Vec::new());
-        // A stop of the master does not count as a retry (BUI-14).
-        let is_free = matches!(attempt.stop, Some(Stop::Shutdown));
-        for &request in &attempt.requests {
-            if result != Results::Retry {
-                finished.push((request, result));
-            } else if self.intake.retry(&self.out, request, is_free) {
-                retried.push(request);
-            } else {
-                finished.push((request, Results::Exception));
-            }
-        }
+        let (retried, finished) = self.sort_requests(&attempt, result, number);
         if result == Results::Retry && retried.is_empty() {
             result = Results::Exception;
             if let Some(first) = text.first_mut() {
@@ -145,10 +137,9 @@ impl BotMaster {
             }
             .into(),
         )];
-        for (request, result) in finished {
-            let ended = (request, result, None);
+        for end in finished {
             self.intake
-                .finish_request(&mut self.out, ended, &mut ops, &mut effects);
+                .finish_request(&mut self.out, end, &mut ops, &mut effects);
         }
         for request in retried {
             if let Some(open) = self.intake.request(request) {
@@ -169,13 +160,48 @@ impl BotMaster {
         self.out.persist_then(ops, effects);
     }
 
+    /// The requests of a build that are built again, and the ends of the others.
+    fn sort_requests(
+        &mut self,
+        attempt: &Attempt,
+        result: Results,
+        number: BuildNumber,
+    ) -> (Vec<RequestId>, Vec<RequestEnd>) {
+        let (mut retried, mut finished) = (Vec::new(), Vec::new());
+        // A stop of the master does not count as a retry (BUI-14).
+        let is_free = matches!(attempt.stop, Some(Stop::Shutdown));
+        for &request in &attempt.requests {
+            let mut end = RequestEnd {
+                request,
+                result,
+                why: None,
+                build: Some(number),
+            };
+            if result == Results::Retry {
+                let unwanted = self.intake.unwanted(request).map(str::to_owned);
+                if unwanted.is_none() && self.intake.retry(&self.out, request, is_free) {
+                    retried.push(request);
+                    continue;
+                }
+                end.result = Results::Exception;
+                end.why = unwanted;
+            }
+            finished.push(end);
+        }
+        (retried, finished)
+    }
+
     /// A build has lost its slave (rows 12 and 18).
     pub(super) fn on_build_lost(&mut self, id: AttemptId, why: &str) {
         match self.builds.on_slave_lost(&mut self.out, id, why) {
             Some(Stage::Substantiating | Stage::Pinging | Stage::Starting) => {
                 self.give_back(id, why);
             }
-            Some(Stage::Running(..)) => self.forget_lock_waiter(id),
+            Some(Stage::Running(build, _)) => {
+                self.forget_lock_waiter(id);
+                let what = "has lost its slave";
+                self.out.act_later(Act::Leave { build, what });
+            }
             Some(Stage::Recording(..)) | None => {}
         }
     }
@@ -212,9 +238,14 @@ impl BotMaster {
                 self.enqueue(request, true);
                 continue;
             };
-            let ended = (request, result, Some(why));
+            let end = RequestEnd {
+                request,
+                result,
+                why: Some(why),
+                build: None,
+            };
             self.intake
-                .finish_request(&mut self.out, ended, &mut ops, &mut effects);
+                .finish_request(&mut self.out, end, &mut ops, &mut effects);
         }
         effects.extend(attempt.when_started);
         self.out.persist_then(ops, effects);
@@ -226,7 +257,11 @@ impl BotMaster {
             let why = format!("stopped before its build began: {reason}");
             return Some((Results::Exception, why));
         }
-        match self.intake.request(request)?.place {
+        let open = self.intake.request(request)?;
+        if let Some(why) = &open.unwanted {
+            return Some((Results::Failure, why.to_string()));
+        }
+        match open.place {
             Place::Starting {
                 cancelled: true, ..
             } => {

@@ -183,6 +183,7 @@ impl Builds {
                 .join(&builder.builddir)
                 .join(number.to_string()),
             log_limits: config.logs,
+            buildbot_url: config.buildbot_url.clone(),
             interrupt_grace: config.interrupt_grace,
         };
         let start = Arc::new(BuildStart {

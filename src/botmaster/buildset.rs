@@ -1,17 +1,23 @@
 //! The open build sets and their requests, with the place of each request (sections 10 and 11).
 //! `Intake` owns them; the queues themselves are in `Dispatch`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::AttemptId;
-use crate::model::{BuildRequest, BuildSet, RequestId, Results, SchedulerName, SetId, SourceStamp};
+use super::triggering::{TriggerOver, TriggeredBuild};
+use crate::model::{
+    BuildId, BuildNumber, BuildRequest, BuildSet, ParentBuild, RequestId, Results, SchedulerName,
+    SetId, SourceStamp,
+};
 
 /// A request that has not finished.
 #[derive(Debug)]
 pub(super) struct OpenRequest {
     pub(super) request: BuildRequest,
     pub(super) place: Place,
+    /// Why nobody wants it any more: it ends instead of being queued again.
+    pub(super) unwanted: Option<Arc<str>>,
 }
 
 /// The place of a request; each request has exactly one (SLB-01 (e)).
@@ -60,11 +66,39 @@ pub(super) struct SetProgress {
     pub(super) finished: Option<Results>,
 }
 
+/// A request that ends for good.
+#[derive(Debug)]
+pub(super) struct RequestEnd {
+    pub(super) request: RequestId,
+    pub(super) result: Results,
+    /// Why, if no build of it says so.
+    pub(super) why: Option<String>,
+    /// The build with which it ends.
+    pub(super) build: Option<BuildNumber>,
+}
+
+/// What is to be passed on when a set is over.
+#[derive(Debug)]
+pub(super) struct Over {
+    pub(super) origin: Origin,
+    /// The build that waits for it, and what that is told.
+    pub(super) waiter: Option<(BuildId, TriggerOver)>,
+}
+
 /// All that is open.
 #[derive(Debug, Default)]
 pub(super) struct OpenSets {
     sets: BTreeMap<SetId, OpenSet>,
     requests: HashMap<RequestId, OpenRequest>,
+    /// What builds wait for.
+    waits: BTreeMap<BuildId, Wait>,
+}
+
+/// The sets that a build waits for.
+#[derive(Debug)]
+struct Wait {
+    parent: ParentBuild,
+    sets: BTreeSet<SetId>,
 }
 
 #[derive(Debug)]
@@ -72,6 +106,16 @@ struct OpenSet {
     open: usize,
     failed: bool,
     origin: Origin,
+    waiter: Option<Waiter>,
+}
+
+/// A build that waits for a set.
+#[derive(Debug)]
+struct Waiter {
+    build: BuildId,
+    requests: Vec<RequestId>,
+    /// What has ended so far.
+    ended: Vec<TriggeredBuild>,
 }
 
 impl OpenSets {
@@ -87,15 +131,75 @@ impl OpenSets {
                 open,
                 failed,
                 origin,
+                waiter: None,
             },
         );
     }
 
+    /// A build that runs waits for a set that was added.
+    pub(super) fn await_set(&mut self, set: &BuildSet, parent: &ParentBuild) {
+        if let Some(open) = self.sets.get_mut(&set.id) {
+            let build = parent.build;
+            open.waiter = Some(Waiter {
+                build,
+                requests: set.requests.iter().map(|(id, _)| *id).collect(),
+                ended: Vec::new(),
+            });
+            let wait = self.waits.entry(build).or_insert_with(|| Wait {
+                parent: parent.clone(),
+                sets: BTreeSet::new(),
+            });
+            wait.sets.insert(set.id);
+        }
+    }
+
+    /// A build that waits for sets.
+    pub(super) fn waiting(&self, build: BuildId) -> Option<&ParentBuild> {
+        self.waits.get(&build).map(|wait| &wait.parent)
+    }
+
+    /// A build waits no longer; gives the open requests of the sets that it has waited for.
+    pub(super) fn leave(&mut self, build: BuildId) -> Vec<RequestId> {
+        let wait = self.waits.remove(&build);
+        let sets = wait.into_iter().flat_map(|wait| wait.sets);
+        let waiters = sets.filter_map(|set| {
+            let open = self.sets.get_mut(&set)?;
+            open.waiter.take()
+        });
+        let requests: Vec<_> = waiters.flat_map(|waiter| waiter.requests).collect();
+        let is_open = |id: &RequestId| self.requests.contains_key(id);
+        requests.into_iter().filter(is_open).collect()
+    }
+
+    /// The builds that wait for requests of which one is in no build that runs.
+    pub(super) fn waiting_in_vain(&self) -> Vec<BuildId> {
+        let is_built = |id: &RequestId| {
+            let open = self.requests.get(id);
+            open.is_none_or(|open| matches!(open.place, Place::Building(_)))
+        };
+        let lacks = |set: &SetId| {
+            let waiter = self.sets.get(set).and_then(|open| open.waiter.as_ref());
+            waiter.is_some_and(|waiter| !waiter.requests.iter().all(is_built))
+        };
+        let waits = self.waits.iter();
+        let vain = waits.filter(|(_, wait)| wait.sets.iter().any(lacks));
+        vain.map(|(&build, _)| build).collect()
+    }
+
+    /// How many sets builds wait for.
+    #[cfg(test)]
+    pub(super) fn awaited(&self) -> usize {
+        self.waits.values().map(|wait| wait.sets.len()).sum()
+    }
+
     /// Takes a request of a set that was added.
     pub(super) fn add_request(&mut self, request: BuildRequest) {
-        let place = Place::Unqueued;
-        self.requests
-            .insert(request.id, OpenRequest { request, place });
+        let open = OpenRequest {
+            request,
+            place: Place::Unqueued,
+            unwanted: None,
+        };
+        self.requests.insert(open.request.id, open);
     }
 
     /// The requests of `set`, one for each builder, each with the set's submit time (BRQ-01).
@@ -120,31 +224,67 @@ impl OpenSets {
         self.requests.get(&id)
     }
 
+    /// All open requests, in no order.
+    pub(super) fn requests(&self) -> impl Iterator<Item = &BuildRequest> {
+        self.requests.values().map(|open| &open.request)
+    }
+
     /// An open request.
     pub(super) fn request_mut(&mut self, id: RequestId) -> Option<&mut OpenRequest> {
         self.requests.get_mut(&id)
     }
 
-    /// A request has ended; with the last one of its set comes the set's origin.
+    /// A request has ended; with the last one of its set comes what is to be passed on.
     pub(super) fn finish(
         &mut self,
-        id: RequestId,
-        result: Results,
-    ) -> Option<(SetId, SetProgress, Option<Origin>)> {
-        let set = self.requests.remove(&id)?.request.set;
+        end: &RequestEnd,
+    ) -> Option<(SetId, SetProgress, Option<Over>)> {
+        let request = self.requests.remove(&end.request)?.request;
+        let set = request.set;
         let open = self.sets.get_mut(&set)?;
         let mut progress = SetProgress::default();
-        if !result.is_success_like() && !open.failed {
+        if !end.result.is_success_like() && !open.failed {
             open.failed = true;
             progress.first_failure = true;
         }
-        open.open = open.open.saturating_sub(1);
-        if open.open == 0 {
-            progress.finished = Some(set_result(open.failed));
-            let origin = self.sets.remove(&set).map(|open| open.origin);
-            return Some((set, progress, origin));
+        if let Some(waiter) = &mut open.waiter {
+            waiter.ended.push(TriggeredBuild {
+                builder: request.builder,
+                number: end.build,
+                result: end.result,
+            });
         }
-        Some((set, progress, None))
+        open.open = open.open.saturating_sub(1);
+        if open.open > 0 {
+            return Some((set, progress, None));
+        }
+        let result = set_result(open.failed);
+        progress.finished = Some(result);
+        let over = self.sets.remove(&set).map(|open| Over {
+            waiter: open.waiter.map(|waiter| {
+                self.forget_wait(waiter.build, set);
+                let builds = waiter.ended;
+                (
+                    waiter.build,
+                    TriggerOver {
+                        set,
+                        result,
+                        builds,
+                    },
+                )
+            }),
+            origin: open.origin,
+        });
+        Some((set, progress, over))
+    }
+
+    fn forget_wait(&mut self, build: BuildId, set: SetId) {
+        if let Some(wait) = self.waits.get_mut(&build) {
+            wait.sets.remove(&set);
+            if wait.sets.is_empty() {
+                self.waits.remove(&build);
+            }
+        }
     }
 }
 
@@ -176,6 +316,7 @@ mod tests {
             submitted_at: Timestamp(0),
             priority: 0,
             requests: ids.clone().map(|id| (id, "b".into())).collect(),
+            parent: None,
         };
         let mut open = OpenSets::default();
         open.add(&set, &[]);
@@ -183,7 +324,15 @@ mod tests {
             open.add_request(request);
         }
         ids.zip(results)
-            .map(|(id, &result)| open.finish(id, result).unwrap().1)
+            .map(|(request, &result)| {
+                let end = RequestEnd {
+                    request,
+                    result,
+                    why: None,
+                    build: None,
+                };
+                open.finish(&end).unwrap().1
+            })
             .collect()
     }
 

@@ -1,7 +1,7 @@
 //! People stop builds and cancel requests (BUI-10, BUI-11, BRQ-04, BRQ-05).
 
 use super::attempt::Stage;
-use super::buildset::Place;
+use super::buildset::{Place, RequestEnd};
 use super::ledger::Effect;
 use super::{Answer, AttemptId, BotMaster, BuildEvent, ReplyId};
 use crate::model::{BuildNumber, BuilderName, RequestId, Results};
@@ -58,9 +58,14 @@ impl BotMaster {
                 self.unqueue(request);
                 let mut ops = Vec::new();
                 let mut effects = vec![Effect::Reply(reply, Ok(Answer::Done))];
-                let ended = (request, Results::Failure, Some("cancelled".to_owned()));
+                let end = RequestEnd {
+                    request,
+                    result: Results::Failure,
+                    why: Some("cancelled".to_owned()),
+                    build: None,
+                };
                 self.intake
-                    .finish_request(&mut self.out, ended, &mut ops, &mut effects);
+                    .finish_request(&mut self.out, end, &mut ops, &mut effects);
                 self.out.persist_then(ops, effects);
                 return;
             }
@@ -72,8 +77,18 @@ impl BotMaster {
     /// people give counts. Each stop interrupts what the build is doing by then, so that a step
     /// that always runs can be stopped as well.
     fn stop_attempt(&mut self, id: AttemptId, reason: String, reply: ReplyId) {
+        let effects = vec![Effect::Reply(reply, Ok(Answer::Done))];
+        self.stop_attempt_then(id, reason, effects);
+    }
+
+    /// Stops a build, with `effects` when that outlasts a kill of the master.
+    pub(super) fn stop_attempt_then(
+        &mut self,
+        id: AttemptId,
+        reason: String,
+        mut effects: Vec<Effect>,
+    ) {
         let mut ops = Vec::new();
-        let mut effects = vec![Effect::Reply(reply, Ok(Answer::Done))];
         let of = self.build_of(id);
         if let (Some((builder, number)), Some(attempt)) = (of, self.builds.stop(id, &reason)) {
             ops.extend(attempt.stop_op());
@@ -97,6 +112,7 @@ impl BotMaster {
             }
         }
         self.out.persist_then(ops, effects);
+        self.leave_if_stopped(id);
     }
 
     /// Gives a build up whose slave is being pinged; the ping goes on for itself.

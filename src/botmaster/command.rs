@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::relating::RelatedEnds;
+use super::triggering::{NotTriggered, TriggerOver, Triggered};
 use super::{Answer, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::SlaveConfig;
 use crate::model::{BuildId, BuilderName, InstanceRecord, Op, SlaveName, Ticket};
@@ -146,6 +148,18 @@ pub enum BuildCommand {
         /// The build or the step.
         user: LockUser,
     },
+    /// Tell the running build what became of what one of its steps has asked to trigger; the answer
+    /// to [`super::BuildInput::TriggerWanted`].
+    Triggered {
+        /// What was triggered, for each wish; or why nothing was.
+        result: Result<Vec<Triggered>, NotTriggered>,
+    },
+    /// Tell the running build that a set is over that it triggered and waits for; once for each
+    /// set, unless the build is stopped or its slave is lost first.
+    TriggerOver(TriggerOver),
+    /// Tell the running build what was ended for one of its steps; the answer to
+    /// [`super::BuildInput::RelatedFound`].
+    RelatedEnded(RelatedEnds),
     /// Stop the running build (BUI-10).
     Interrupt {
         /// Why.

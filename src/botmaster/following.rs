@@ -19,6 +19,9 @@ impl BotMaster {
             return;
         }
         self.come_to_rest();
+        while self.give_up_vain_waits() {
+            self.come_to_rest();
+        }
         self.states.settle(&mut self.out);
         self.exit_if_over();
     }
@@ -88,6 +91,7 @@ impl BotMaster {
             } => self
                 .roster
                 .on_logged_in(&mut self.out, slave, session, address),
+            Act::Leave { build, what } => self.leave_triggered(build, what),
             Act::Drop { slave, why } => self.roster.drop_session(&mut self.out, slave, why),
         }
     }
@@ -97,6 +101,7 @@ impl BotMaster {
             Effect::Reply(to, result) => self.out.reply(to, result),
             Effect::Announce(event) => self.out.announce(event),
             Effect::Queue(request) => self.enqueue(request, true),
+            Effect::Tell(build, command) => self.tell_build(build, command),
             Effect::Run(attempt, plan) => self.on_start_recorded(attempt, plan),
             Effect::StartInstance(instance, slave) => {
                 self.instances.on_recorded(&mut self.out, instance, &slave);

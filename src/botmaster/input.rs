@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::relating::Related;
+use super::triggering::Trigger;
 use super::{Ask, BuildOutcome, Epoch, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::{Config, LockAccess};
 use crate::model::{BuildId, BuilderName, SlaveName, Ticket};
@@ -167,6 +169,18 @@ pub enum BuildInput {
         user: LockUser,
         /// What it wants, each lock once.
         locks: Vec<LockAccess>,
+    },
+    /// A step of the build wants sets to be built. Answered with
+    /// [`super::BuildCommand::Triggered`], when they are on disk.
+    TriggerWanted {
+        /// What it wants.
+        trigger: Box<Trigger>,
+    },
+    /// A step of the build wants other requests and builds to end. Answered with
+    /// [`super::BuildCommand::RelatedEnded`].
+    RelatedFound {
+        /// Which.
+        related: Box<Related>,
     },
     /// The build, or one of its steps, releases its locks, or stops waiting for them. Without
     /// effect if it has none (LCK-06). At the end of the build it is not needed.

@@ -4,17 +4,18 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::buildset::{OpenRequest, OpenSets, Origin, Place, set_result};
+use super::buildset::{OpenRequest, OpenSets, Origin, Place, RequestEnd, set_result};
 use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::out::Out;
 use super::timers::Timer;
-use super::{Answer, IntakeEvent, ReplyId};
+use super::triggering::{NotTriggered, Trigger, TriggerOver, Triggered, Wished};
+use super::{Answer, BuildCommand, IntakeEvent, ReplyId};
 use crate::model::journal::NextNumbers;
 use crate::model::{
-    BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Moment, NewChange, Op, PatchBody,
-    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp, Timestamp,
-    TryJob,
+    BuildId, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Moment, NewChange, Op,
+    ParentBuild, PatchBody, Properties, Recovered, RequestId, Results, SchedulerName, SetId,
+    SourceStamp, Timestamp, TryJob,
 };
 use crate::schedulers::{Due, Effects, Registry, SchedulerIx, Submission};
 
@@ -39,6 +40,8 @@ pub(super) struct Wanted {
     pub(super) external_id: Option<String>,
     /// How urgent.
     pub(super) priority: i32,
+    /// The build that triggers it.
+    pub(super) parent: Option<ParentBuild>,
 }
 
 impl From<Submission> for Wanted {
@@ -51,6 +54,7 @@ impl From<Submission> for Wanted {
             properties: submission.properties,
             external_id: submission.external_id,
             priority: submission.priority,
+            parent: None,
         }
     }
 }
@@ -64,9 +68,6 @@ pub(super) struct Intake {
     next_set: SetId,
     next_request: RequestId,
 }
-
-/// A request that ends for good: its result, and why, if no build of it says so.
-pub(super) type Ended = (RequestId, Results, Option<String>);
 
 impl Intake {
     /// Without schedulers, sets and requests; the numbers go on from those of an earlier run.
@@ -136,6 +137,126 @@ impl Intake {
             self.take_effects(out, follows, &mut ops, &mut effects);
         }
         out.persist_then(ops, effects);
+    }
+
+    /// Builds what a step of `parent` asks for, all of it or nothing; the build is told what when
+    /// that is stored. `reason` is that of sets without a scheduler.
+    pub(super) fn trigger(
+        &mut self,
+        out: &mut Out,
+        parent: &ParentBuild,
+        reason: &str,
+        trigger: Trigger,
+    ) {
+        let (mut ops, mut effects, mut queued) = (Vec::new(), Vec::new(), Vec::new());
+        if let Err(why) = self.check_trigger(out, &trigger) {
+            let result = Err(why);
+            let told = BuildCommand::Triggered { result };
+            out.persist_then(ops, vec![Effect::Tell(parent.build, told)]);
+            return;
+        }
+        let (mut triggered, mut follows) = (Vec::new(), Vec::new());
+        for wish in trigger.wishes {
+            let mut sets = Vec::new();
+            match wish.what {
+                Wished::Scheduler(name) => {
+                    let (now, stamp) = (out.moment(), &wish.stamp);
+                    let mut wants = self.schedulers.trigger(&name, stamp, &wish.properties, now);
+                    let wanted = std::mem::take(&mut wants.submissions).into_iter();
+                    sets.extend(wanted.map(Wanted::from));
+                    follows.push(wants);
+                    if sets.is_empty() {
+                        triggered.push(Triggered::Kept(name));
+                    }
+                }
+                Wished::Builders(pattern) => sets.push(Wanted {
+                    scheduler: None,
+                    builders: pattern.select(out.layout.config()),
+                    stamp: wish.stamp,
+                    reason: reason.to_owned(),
+                    properties: wish.properties,
+                    external_id: None,
+                    priority: 0,
+                    parent: None,
+                }),
+            }
+            for mut wanted in sets {
+                wanted.parent = Some(parent.clone());
+                let (set, over) = self.make_set(out, wanted, &mut ops, &mut effects, &mut queued);
+                triggered.push(Triggered::Set(set));
+                follows.extend(over);
+            }
+        }
+        // The build hears of its sets before it hears that one is over.
+        let result = Ok(triggered);
+        let told = BuildCommand::Triggered { result };
+        effects.insert(0, Effect::Tell(parent.build, told));
+        effects.extend(queued.into_iter().map(Effect::Queue));
+        for wants in follows {
+            self.take_effects(out, wants, &mut ops, &mut effects);
+        }
+        out.persist_then(ops, effects);
+    }
+
+    fn check_trigger(&self, out: &Out, trigger: &Trigger) -> Result<(), NotTriggered> {
+        let mut unknown: Vec<SchedulerName> = Vec::new();
+        for wish in &trigger.wishes {
+            match &wish.what {
+                Wished::Scheduler(name) => {
+                    if !self.schedulers.takes_triggers(name) && !unknown.contains(name) {
+                        unknown.push(name.clone());
+                    }
+                }
+                Wished::Builders(pattern) => {
+                    if pattern.select(out.layout.config()).is_empty() {
+                        let why = format!("no builder matches {pattern}");
+                        return Err(NotTriggered::Refused(why));
+                    }
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(NotTriggered::Unknown(unknown))
+    }
+
+    /// A build waits no longer for the sets that it has triggered; gives the requests of these
+    /// that are open. They end instead of being queued again, because of `why`.
+    pub(super) fn leave(&mut self, build: BuildId, why: &str) -> Vec<RequestId> {
+        let requests = self.open.leave(build);
+        let why: Arc<str> = why.into();
+        for &id in &requests {
+            self.set_unwanted(id, &why);
+        }
+        requests
+    }
+
+    /// Why nobody wants this request any more, if nobody does.
+    pub(super) fn unwanted(&self, id: RequestId) -> Option<&str> {
+        self.request(id)?.unwanted.as_deref()
+    }
+
+    fn set_unwanted(&mut self, id: RequestId, why: &Arc<str>) {
+        if let Some(open) = self.open.request_mut(id) {
+            open.unwanted.get_or_insert_with(|| Arc::clone(why));
+        }
+    }
+
+    /// A build that waits for sets.
+    pub(super) fn waiting(&self, build: BuildId) -> Option<&ParentBuild> {
+        self.open.waiting(build)
+    }
+
+    /// How many sets builds wait for.
+    #[cfg(test)]
+    pub(super) fn awaited(&self) -> usize {
+        self.open.awaited()
+    }
+
+    /// The builds that wait for requests of which one is in no build that runs.
+    pub(super) fn waiting_in_vain(&self) -> Vec<BuildId> {
+        self.open.waiting_in_vain()
     }
 
     pub(super) fn on_timer(&mut self, out: &mut Out, ix: SchedulerIx) {
@@ -209,9 +330,15 @@ impl Intake {
         }
     }
 
-    /// Takes up a request of a set that was recovered.
-    pub(super) fn add_request(&mut self, request: BuildRequest) {
+    /// Takes up a request of a set that was recovered. If a build has waited for its set, that
+    /// build is over.
+    pub(super) fn add_request(&mut self, request: BuildRequest, parent: Option<&ParentBuild>) {
+        let id = request.id;
         self.open.add_request(request);
+        if let Some(parent) = parent.filter(|parent| parent.waits) {
+            let why = format!("cancelled: build {parent} waited for it and has ended");
+            self.set_unwanted(id, &why.into());
+        }
     }
 
     /// Takes another configuration of the schedulers.
@@ -235,6 +362,11 @@ impl Intake {
     /// An open request.
     pub(super) fn request(&self, id: RequestId) -> Option<&OpenRequest> {
         self.open.request(id)
+    }
+
+    /// All open requests, in no order.
+    pub(super) fn open_requests(&self) -> impl Iterator<Item = &BuildRequest> {
+        self.open.requests()
     }
 
     /// Those of these requests that are open, in this order.
@@ -325,14 +457,20 @@ impl Intake {
     pub(super) fn finish_request(
         &mut self,
         out: &mut Out,
-        (request, result, why): Ended,
+        end: RequestEnd,
         ops: &mut Vec<Op>,
         effects: &mut Vec<Effect>,
     ) {
         let at = out.now.wall;
-        let Some((set, progress, origin)) = self.open.finish(request, result) else {
+        let Some((set, progress, over)) = self.open.finish(&end) else {
             return;
         };
+        let RequestEnd {
+            request,
+            result,
+            why,
+            ..
+        } = end;
         if let Some(why) = why.clone() {
             effects.push(Effect::Announce(
                 IntakeEvent::RequestCancelled { request, why }.into(),
@@ -355,8 +493,13 @@ impl Intake {
             effects.push(Effect::Announce(
                 IntakeEvent::SetFinished { set, result }.into(),
             ));
-            if let Some(origin) = origin {
-                self.tell_set_finished(out, &origin, result, ops, effects);
+            if let Some(over) = over {
+                let told = over.waiter;
+                effects.extend(told.map(|(build, over)| {
+                    let command = BuildCommand::TriggerOver(over);
+                    Effect::Tell(build, command)
+                }));
+                self.tell_set_finished(out, &over.origin, result, ops, effects);
             }
         }
     }
@@ -444,7 +587,10 @@ impl Intake {
             submitted_at: now,
             priority: submission.priority,
             requests,
+            parent: submission.parent,
         });
+        let waiter = set.parent.as_ref().filter(|parent| parent.waits);
+
         ops.push(Op::SetSubmitted(Arc::clone(&set)));
         ops.extend(diff.map(|body| Op::PatchKept { set: id, body }));
         effects.push(Effect::Announce(
@@ -461,6 +607,15 @@ impl Intake {
             effects.push(Effect::Announce(
                 IntakeEvent::SetFinished { set: id, result }.into(),
             ));
+            effects.extend(waiter.map(|parent| {
+                let builds = Vec::new();
+                let over = TriggerOver {
+                    set: id,
+                    result,
+                    builds,
+                };
+                Effect::Tell(parent.build, BuildCommand::TriggerOver(over))
+            }));
             let stamp = &set.stamp;
             let moment = out.moment();
             let schedulers = &mut self.schedulers;
@@ -469,6 +624,9 @@ impl Intake {
             return (set, follows);
         }
         self.open.add(&set, &[]);
+        if let Some(parent) = waiter {
+            self.open.await_set(&set, parent);
+        }
         for request in OpenSets::requests_of(&set) {
             queued.push(request.id);
             self.open.add_request(request);

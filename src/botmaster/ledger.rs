@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Answer, AttemptId, BuildPlan, Event, InstanceId, ReplyId};
-use crate::model::{RequestId, SlaveName, Ticket};
+use super::{Answer, AttemptId, BuildCommand, BuildPlan, Event, InstanceId, ReplyId};
+use crate::model::{BuildId, RequestId, SlaveName, Ticket};
 
 /// An effect that happens when its cause is on disk.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) enum Effect {
     Announce(Event),
     /// A request of a new set is queued.
     Queue(RequestId),
+    /// A build is told something, if it still runs.
+    Tell(BuildId, BuildCommand),
     /// A build whose start is recorded runs, by this plan.
     Run(AttemptId, Box<BuildPlan>),
     /// A recorded instance of this slave is started.

@@ -31,7 +31,8 @@
 //!
 //! The other files are the coordinator's, by what they are about: `submitting` changes and builds
 //! that people ask for, `queueing` requests, `building` what the stages of a build mean for others,
-//! `cancelling` and `stopping`, `locking`, `substantiating` latent slaves, `reconfiguration` and
+//! `cancelling` and `stopping`, `locking`, `triggering` builds from builds and ending those that are
+//! `relating` to them, `substantiating` latent slaves, `reconfiguration` and
 //! `recovery`. `why` says what a request waits for, `view` and `live` what else can be seen.
 
 mod ask;
@@ -64,6 +65,7 @@ pub mod plan;
 mod queueing;
 mod reconfiguration;
 mod recovery;
+mod relating;
 mod roster;
 mod stopping;
 mod submitting;
@@ -73,6 +75,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod triggering;
 mod view;
 mod why;
 
@@ -106,7 +109,12 @@ pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use names::unique_names;
 pub use plan::{BuildOutcome, BuildPlan};
+pub use relating::{Related, RelatedEnds, StampField};
 pub use stopping::STOP_TIME;
+pub use triggering::{
+    BuilderPattern, MOST_TRIGGERED, NotTriggered, Trigger, TriggerOver, TriggerWish, Triggered,
+    TriggeredBuild, Wished,
+};
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};
 
@@ -190,6 +198,8 @@ impl BotMaster {
                     self.on_locks_wanted(build, user, &locks)
                 }
                 BuildInput::LocksReleased { user } => self.on_locks_released(build, user),
+                BuildInput::RelatedFound { related } => self.on_related(build, &related),
+                BuildInput::TriggerWanted { trigger } => self.on_trigger_wanted(build, *trigger),
             },
             Input::Instance {
                 slave,

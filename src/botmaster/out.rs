@@ -125,6 +125,7 @@ impl Out {
                 }
                 Effect::Announce(_)
                 | Effect::Queue(_)
+                | Effect::Tell(..)
                 | Effect::Run(..)
                 | Effect::StartInstance(..) => {}
             }

@@ -1,6 +1,7 @@
 //! What one machine has come to that the others are to hear of.
 
 use super::ids::{AttemptId, BuilderIx, SessionId, SlaveIx};
+use crate::model::BuildId;
 
 /// Something that a change inside one machine means for others. Outcomes are passed on in order,
 /// after the call that had them.
@@ -39,6 +40,8 @@ pub(super) enum Act {
         session: SessionId,
         address: String,
     },
+    /// A build waits no longer for what it has triggered; `what` became of it.
+    Leave { build: BuildId, what: &'static str },
     /// Close the connection of the slave.
     Drop { slave: SlaveIx, why: &'static str },
 }

@@ -38,6 +38,8 @@ pub struct BuildPlan {
     pub log_dir: PathBuf,
     /// Limits of its logs.
     pub log_limits: LogLimits,
+    /// Where the master's pages are (`buildbot_url`).
+    pub buildbot_url: String,
     /// How long a stopped step may go on (BUI-12).
     pub interrupt_grace: Duration,
 }

@@ -1,7 +1,7 @@
 //! Requests enter and leave the queues of their builders, also of builders that were removed
 //! (BLD-10, BST-09).
 
-use super::buildset::Place;
+use super::buildset::{Place, RequestEnd};
 use super::ids::BuilderIx;
 use super::timers::Timer;
 use super::{BotMaster, IntakeEvent};
@@ -15,6 +15,11 @@ impl BotMaster {
         let Some(open) = self.intake.request(id) else {
             return;
         };
+        if let Some(why) = &open.unwanted {
+            let why = why.to_string();
+            self.end_unbuilt(id, why);
+            return;
+        }
         let Some(builder) = self.out.layout.builder_named(&open.request.builder) else {
             return;
         };
@@ -29,6 +34,20 @@ impl BotMaster {
         if !self.out.layout.builder(builder).is_configured {
             self.await_return(builder);
         }
+    }
+
+    /// A request that is in no queue and in no build ends without one.
+    pub(super) fn end_unbuilt(&mut self, request: RequestId, why: String) {
+        let (mut ops, mut effects) = (Vec::new(), Vec::new());
+        let end = RequestEnd {
+            request,
+            result: Results::Failure,
+            why: Some(why),
+            build: None,
+        };
+        self.intake
+            .finish_request(&mut self.out, end, &mut ops, &mut effects);
+        self.out.persist_then(ops, effects);
     }
 
     /// Takes a request out of the queue.
@@ -69,9 +88,14 @@ impl BotMaster {
         let (mut ops, mut effects) = (Vec::new(), Vec::new());
         for request in waiting {
             self.unqueue(request);
-            let ended = (request, Results::Failure, Some(why.clone()));
+            let end = RequestEnd {
+                request,
+                result: Results::Failure,
+                why: Some(why.clone()),
+                build: None,
+            };
             self.intake
-                .finish_request(&mut self.out, ended, &mut ops, &mut effects);
+                .finish_request(&mut self.out, end, &mut ops, &mut effects);
         }
         self.out.persist_then(ops, effects);
     }

@@ -1,5 +1,6 @@
 //! The core's beginning: the configuration laid out, and what the state knew taken up (MAS-06).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::BotMaster;
@@ -31,8 +32,14 @@ impl BotMaster {
         let mut effects = Vec::new();
         self.intake
             .recover(&mut self.out, &recovered, &mut ops, &mut effects);
+        let parents: BTreeMap<_, _> = recovered
+            .sets
+            .iter()
+            .filter_map(|known| Some((known.set.id, known.set.parent.as_ref()?)))
+            .collect();
         for request in recovered.requests {
             let id = request.id;
+            let parent = parents.get(&request.set).copied();
             if self.out.layout.builder_named(&request.builder).is_none() {
                 // It may come back (BST-09).
                 let builder = BuilderConfig::named(request.builder.clone());
@@ -40,7 +47,7 @@ impl BotMaster {
                 self.out.layout.remove_builder(builder);
                 self.on_builder_added(builder);
             }
-            self.intake.add_request(request);
+            self.intake.add_request(request, parent);
             self.enqueue(id, true);
         }
         self.out.persist_then(ops, effects);

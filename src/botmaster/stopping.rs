@@ -37,6 +37,11 @@ impl Phase {
         self == Self::Running
     }
 
+    /// Whether the master waits for its builds.
+    pub(super) fn is_draining(self) -> bool {
+        self == Self::Draining
+    }
+
     /// Whether slaves may log in, also during a clean stop because it can be cancelled.
     pub(super) const fn takes_slaves(self) -> bool {
         match self {
@@ -74,6 +79,7 @@ impl BotMaster {
                         });
                     }
                     self.interrupt(id, reason);
+                    self.leave_if_stopped(id);
                 }
             }
         }

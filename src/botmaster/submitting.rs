@@ -59,6 +59,7 @@ impl BotMaster {
             properties,
             external_id: None,
             priority,
+            parent: None,
         };
         self.intake.submit_for(&mut self.out, wanted, reply);
     }

@@ -97,6 +97,8 @@ pub enum BlockerKind {
     Merged,
     /// It has finished.
     Finished,
+    /// Not in its way: the build that has triggered it.
+    Triggered,
 }
 
 /// What keeps one slave from taking a build, without its name, so that equal ones can be told
@@ -139,6 +141,12 @@ impl Blocker {
     #[must_use]
     pub fn finished(at: Option<Timestamp>, text: String) -> Self {
         Self::new(BlockerKind::Finished, at, text)
+    }
+
+    /// That the build `who` has triggered a request, for those who find it on record.
+    #[must_use]
+    pub fn triggered(who: String, text: String) -> Self {
+        Self::new(BlockerKind::Triggered, None, text).by([who])
     }
 }
 

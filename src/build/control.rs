@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
-use crate::botmaster::LockUser;
+use crate::botmaster::{LockUser, NotTriggered, RelatedEnds, TriggerOver, Triggered};
 
 /// A message of the core to a running build.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Control {
     /// Stop the build (BUI-10). A second stop ends what the build does after the first one.
     Stop {
@@ -28,6 +28,12 @@ pub enum Control {
         /// The holder of the locks.
         user: LockUser,
     },
+    /// What a step asked for was triggered, or why not.
+    Triggered(Result<Vec<Triggered>, NotTriggered>),
+    /// A set is over that a step waits for.
+    TriggerOver(TriggerOver),
+    /// What was ended for a step.
+    RelatedEnded(RelatedEnds),
 }
 
 /// The messages so far. The first reason counts. A second stop ends only the present action of the
@@ -73,8 +79,33 @@ impl Controls {
             Control::Stop { reason } => drop(self.stop_reason.get_or_insert(reason)),
             Control::SlaveLost { why } => drop(self.lost.get_or_insert(why)),
             // Nobody waits for it any more.
-            Control::LocksGranted { .. } => {}
+            Control::LocksGranted { .. }
+            | Control::Triggered(_)
+            | Control::TriggerOver(_)
+            | Control::RelatedEnded(_) => {}
         }
+    }
+
+    /// Waits for news of what a step has asked for. A stop that comes meanwhile ends the wait, as
+    /// does the loss of the slave, also if it was known before.
+    pub(super) async fn asked_news(&mut self) -> AskedNews {
+        while self.lost.is_none() {
+            let Some(control) = self.receiver.recv().await else {
+                self.note_lost("the master is ending");
+                break;
+            };
+            match control {
+                Control::Triggered(result) => return AskedNews::Triggered(result),
+                Control::TriggerOver(over) => return AskedNews::Over(over),
+                Control::RelatedEnded(ends) => return AskedNews::Ended(ends),
+                Control::Stop { reason } => {
+                    self.stop_reason.get_or_insert_with(|| reason.clone());
+                    return AskedNews::Stopped(reason);
+                }
+                Control::SlaveLost { .. } | Control::LocksGranted { .. } => self.note(control),
+            }
+        }
+        AskedNews::SlaveLost
     }
 
     /// Waits until `user` is told that it has its locks. A stop that comes meanwhile ends the wait,
@@ -92,7 +123,11 @@ impl Controls {
                     self.stop_reason.get_or_insert_with(|| reason.clone());
                     return Waited::Stopped(reason);
                 }
-                Control::SlaveLost { .. } | Control::LocksGranted { .. } => self.note(control),
+                Control::SlaveLost { .. }
+                | Control::LocksGranted { .. }
+                | Control::Triggered(_)
+                | Control::TriggerOver(_)
+                | Control::RelatedEnded(_) => self.note(control),
             }
         }
         Waited::SlaveLost
@@ -120,6 +155,21 @@ impl Controls {
         }
         Paused::SlaveLost
     }
+}
+
+/// News of what a step has asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum AskedNews {
+    /// What was triggered, or why nothing was.
+    Triggered(Result<Vec<Triggered>, NotTriggered>),
+    /// A set is over.
+    Over(TriggerOver),
+    /// These were ended.
+    Ended(RelatedEnds),
+    /// The build was stopped, for this reason (BUI-10).
+    Stopped(String),
+    /// The slave was lost (BUI-13).
+    SlaveLost,
 }
 
 /// How a wait for locks has ended.
@@ -207,7 +257,10 @@ impl<'a> Watch<'a> {
             match control {
                 Control::Stop { reason } => self.interrupt(reason),
                 Control::SlaveLost { .. } => return Disturbance::SlaveLost,
-                Control::LocksGranted { .. } => {}
+                Control::LocksGranted { .. }
+                | Control::Triggered(_)
+                | Control::TriggerOver(_)
+                | Control::RelatedEnded(_) => {}
             }
         }
     }

@@ -11,17 +11,18 @@
 
 mod command;
 mod control;
+mod desk;
 mod fold;
 mod guard;
 mod journal;
 mod lines;
-mod locks;
 mod mask;
 mod remote;
 mod render;
 mod runner;
 mod secrets;
 mod step;
+mod steplist;
 mod steplog;
 mod steps;
 #[cfg(test)]
@@ -30,8 +31,8 @@ mod testing;
 mod tests;
 
 pub use control::Control;
+pub use desk::Desk;
 pub use fold::{Contribution, contribution, headline};
 pub use journal::Journal;
-pub use locks::LockDesk;
 pub use remote::Remote;
 pub use runner::{Services, run};

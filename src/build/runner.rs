@@ -6,18 +6,19 @@ use std::fmt;
 use tokio::sync::mpsc;
 
 use super::control::{Control, Controls, Waited};
+use super::desk::Desk;
 use super::fold::headline;
 use super::guard::caught;
 use super::journal::Journal;
-use super::locks::LockDesk;
 use super::remote::Remote;
 use super::secrets::Secrets;
 use super::step::{StepRun, Surroundings};
+use super::steplist::StepList;
 use super::steps;
 use crate::botmaster::{BuildOutcome, BuildPlan, LockUser, unique_names};
 use crate::config::StepConfig;
 use crate::logs::LogStore;
-use crate::model::{Effort, Properties, Results, Timestamp};
+use crate::model::{Effort, Op, Properties, Results, Timestamp};
 use crate::transfer::MasterFiles;
 
 /// What a build has of its master.
@@ -26,8 +27,8 @@ pub struct Services {
     pub logs: LogStore,
     /// What is to be remembered of it.
     pub journal: Journal,
-    /// Where it asks for locks.
-    pub locks: LockDesk,
+    /// Where it asks the core.
+    pub desk: Desk,
     /// The master's files, for transfers.
     pub files: MasterFiles,
     /// The time for what is remembered.
@@ -55,7 +56,7 @@ pub async fn run(
     let Services {
         logs,
         journal,
-        locks,
+        desk,
         files,
         clock,
     } = services;
@@ -63,7 +64,7 @@ pub async fn run(
         plan,
         logs,
         journal,
-        locks,
+        desk,
         files,
         clock,
     };
@@ -136,7 +137,8 @@ impl RunningBuild {
         if !self.take_locks(around).await {
             return;
         }
-        for (index, (config, name)) in (0..).zip(steps.iter().zip(&names)) {
+        let mut list = StepList::new(steps, names);
+        while let Some((index, config, name)) = list.next() {
             if self.has_command {
                 break;
             }
@@ -149,8 +151,8 @@ impl RunningBuild {
             }
             let mut step = StepRun::new(
                 around,
-                (index, name),
-                config,
+                (index, &name),
+                &config,
                 &mut *self.remote,
                 &mut self.controls,
                 &mut self.properties,
@@ -163,14 +165,16 @@ impl RunningBuild {
                 self.result = self.result.worse(result);
             }
             self.text.extend(end.outcome.build_text);
-            if let Some(took) = self.took.get_mut(name) {
+            if let Some(took) = self.took.get_mut(&name) {
                 *took = Some(end.outcome.took);
             }
             terminates |= end.outcome.terminates;
             self.has_command = end.has_command;
             self.has_patched |= end.has_patched;
-            let was_last = usize::try_from(index).is_ok_and(|index| index + 1 == steps.len());
-            if !was_last {
+            if !end.added.is_empty() {
+                self.add_steps(around, &mut list, end.added).await;
+            }
+            if !list.is_at_end() {
                 self.controls.catch_up();
             }
         }
@@ -182,6 +186,24 @@ impl RunningBuild {
         if needs_patch && is_good && !self.has_patched {
             self.lack_patch(around);
         }
+    }
+
+    /// Has further steps run after the present one.
+    async fn add_steps(
+        &mut self,
+        around: &Surroundings,
+        list: &mut StepList<'_>,
+        added: Vec<StepConfig>,
+    ) {
+        for (name, counts) in list.add(added) {
+            if counts {
+                self.took.insert(name, None);
+            }
+        }
+        let build = around.plan.build;
+        let planned = list.names().to_vec();
+        let op = Op::StepsAdded { build, planned };
+        around.journal.write(vec![op]).await;
     }
 
     /// Ends the build of a patch that no step has applied: what it would say is not about the
@@ -206,7 +228,7 @@ impl RunningBuild {
         }
         let (build, locks) = (around.plan.build, &around.plan.builder.locks);
         let wait = around
-            .locks
+            .desk
             .take(build, &LockUser::Build, locks, &mut self.controls);
         match wait.await {
             Waited::Granted => true,

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use serde_json::{Number, Value};
 
 use super::control::{Controls, Waited};
+use super::desk::{Desk, waiting_text};
 use super::fold::contribution;
 use super::guard::caught;
 use super::journal::Journal;
-use super::locks::{LockDesk, waiting_text};
 use super::mask::{Masks, Stream};
 use super::remote::Remote;
 use super::render::{NoValues, Values, render};
@@ -28,7 +28,7 @@ pub(super) struct Surroundings {
     pub(super) plan: Box<BuildPlan>,
     pub(super) logs: LogStore,
     pub(super) journal: Journal,
-    pub(super) locks: LockDesk,
+    pub(super) desk: Desk,
     #[expect(dead_code, reason = "the first step that transfers takes this away")]
     pub(super) files: MasterFiles,
     pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
@@ -57,6 +57,8 @@ pub(super) struct StepRun<'a> {
     pub(super) statistics: BTreeMap<String, Number>,
     /// Whether pages and listings leave it out.
     pub(super) hidden: bool,
+    /// Steps that run after it.
+    pub(super) added: Vec<StepConfig>,
     has_begun: bool,
     /// When its own work began, after the wait for its locks.
     working_since: Option<Timestamp>,
@@ -102,6 +104,8 @@ pub(super) struct StepEnd {
     pub(super) has_command: bool,
     /// Whether it has applied the patch of the build.
     pub(super) has_patched: bool,
+    /// Steps that run after it.
+    pub(super) added: Vec<StepConfig>,
 }
 
 impl<'a> StepRun<'a> {
@@ -130,6 +134,7 @@ impl<'a> StepRun<'a> {
             build_text: None,
             statistics: BTreeMap::new(),
             hidden: false,
+            added: Vec::new(),
             has_begun: false,
             working_since: None,
             interrupted: None,
@@ -185,7 +190,6 @@ impl<'a> StepRun<'a> {
     }
 
     /// Adds a link to the step, for people.
-    #[expect(dead_code, reason = "the first kind that has links takes this away")]
     pub(super) async fn link(&mut self, name: impl Into<String>, url: impl Into<String>) {
         let op = Op::StepLink {
             build: self.around.plan.build,
@@ -210,7 +214,7 @@ impl<'a> StepRun<'a> {
         let (around, config, user) = (self.around, self.config, self.lock_user());
         let end = self.finish(performed).await;
         if !config.locks.is_empty() {
-            around.locks.give_back(around.plan.build, &user).await;
+            around.desk.give_back(around.plan.build, &user).await;
         }
         end
     }
@@ -232,7 +236,7 @@ impl<'a> StepRun<'a> {
         let done = vec![self.name.to_owned()];
         self.begin(waiting_text(locks), done, &[]).await;
         let (build, user) = (around.plan.build, self.lock_user());
-        match around.locks.take(build, &user, locks, self.controls).await {
+        match around.desk.take(build, &user, locks, self.controls).await {
             Waited::Granted => {
                 let (index, at) = (self.logs.index, (around.clock)());
                 self.working_since = Some(at);
@@ -345,6 +349,7 @@ impl<'a> StepRun<'a> {
             outcome,
             has_command: self.has_command,
             has_patched: self.has_patched,
+            added: self.added,
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Control, Journal, LockDesk, Remote, Services, run};
+use super::{Control, Desk, Journal, Remote, Services, run};
 use crate::botmaster::{BuildInput, BuildOutcome, BuildPlan, Input, LockUser};
 use crate::config::{
     BuilderConfig, FactoryConfig, LogLimits, ShellStepConfig, StepConfig, StepKind, Template,
@@ -229,10 +229,10 @@ impl Stage {
                 drop(ops.send(op));
             })
         };
-        let locks = {
+        let desk = {
             let asked = self.asked_sender.clone();
             let may_fail = failing_at(self.asking_fails);
-            LockDesk::new(move |input| {
+            Desk::new(move |input| {
                 may_fail();
                 drop(asked.send(input));
                 std::future::ready(())
@@ -250,7 +250,7 @@ impl Stage {
         let services = Services {
             logs,
             journal,
-            locks,
+            desk,
             files: MasterFiles::new(self.directory.path()),
             clock: Box::new(clock),
         };
@@ -330,6 +330,11 @@ impl Stage {
         self.control.send(granted).await.unwrap();
     }
 
+    /// Tells the build something.
+    pub(super) async fn tell(&self, control: Control) {
+        self.control.send(control).await.unwrap();
+    }
+
     pub(super) async fn lose_slave(&self) {
         let why = "cut".to_owned();
         self.control.send(Control::SlaveLost { why }).await.unwrap();
@@ -364,6 +369,7 @@ impl Stage {
                 | Op::StepLink { index, .. } => {
                     assert_eq!(running.as_ref().unwrap().0, index);
                 }
+                Op::StepsAdded { .. } => assert!(running.is_none(), "between two steps"),
                 Op::LogOpened(LogOpening { step, name, .. }) => {
                     assert_eq!(running.as_ref().unwrap().0, step);
                     assert!(!open.contains(&name));
@@ -449,6 +455,7 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
         properties: Properties::new(),
         log_dir: PathBuf::from("builders/quick/7"),
         log_limits: LogLimits::default(),
+        buildbot_url: "http://localhost/".to_owned(),
         interrupt_grace: Duration::from_secs(60),
     }
 }

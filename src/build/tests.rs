@@ -477,7 +477,7 @@ async fn a_build_whose_own_code_panics_ends_as_exception() {
         Services {
             logs: crate::logs::LogStore::start(stage.directory.path().to_owned()).unwrap(),
             journal: Journal::new(stage.state.clone(), move |op| drop(watcher.send(op))),
-            locks: LockDesk::new(|_| std::future::ready(())),
+            desk: Desk::new(|_| std::future::ready(())),
             files: MasterFiles::new(stage.directory.path()),
             clock: Box::new(|| panic!("no clock")),
         },

@@ -160,14 +160,19 @@ pub(super) struct Locks<'a> {
 }
 
 impl<'a> Locks<'a> {
-    /// Reads the definitions.
-    pub(super) fn read(root: &mut Table<'a>) -> Self {
-        let mut locks = Self {
+    /// No locks.
+    pub(super) const fn none() -> Self {
+        Self {
             defined: Vec::new(),
             names: Names::new("lock"),
             counts: Vec::new(),
             places: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// Reads the definitions.
+    pub(super) fn read(root: &mut Table<'a>) -> Self {
+        let mut locks = Self::none();
         let entries = root.take("locks").map(|v| v.entries());
         for (name, value) in entries.into_iter().flatten() {
             locks.names.insert(name, value.key_span.clone());

@@ -67,8 +67,8 @@ pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
 pub use schedulers::{
     AnyBranchConfig, ChangeRules, DependentConfig, Importance, LongestWait, MachineZone,
-    NightlyConfig, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
-    TreeStable, TryJobdirConfig, TryUserpassConfig,
+    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
+    SingleBranchConfig, TimedBuild, TreeStable, TryJobdirConfig, TryUserpassConfig,
 };
 pub use secret::Secret;
 pub use slaves::{
@@ -76,8 +76,10 @@ pub use slaves::{
     SlaveConfig, SlaveKind,
 };
 pub use steps::{
-    CommandWords, GitStepConfig, MasterShellConfig, PatchStepConfig, ShellStepConfig, SourceMethod,
-    SourceMode, SourceSettings, StepConfig, StepKind,
+    BuildersMatching, CommandWords, ForEach, ForEachValues, GitStepConfig, GivenSource,
+    MAX_STEPS_BYTES, MasterShellConfig, PatchStepConfig, RelatedStepConfig, ShellStepConfig,
+    SourceMethod, SourceMode, SourceSettings, StepConfig, StepKind, StepsFromConfig, TriggerSource,
+    TriggerStepConfig, TriggerValue,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

@@ -48,16 +48,6 @@ const PLANNED: &[Row] = &[
         &["ForceScheduler"],
     ),
     (
-        "schedulers.type",
-        "remove it: no step triggers it in this version; `buildmaster force BUILDER` builds whenever you want",
-        &["Triggerable"],
-    ),
-    (
-        "schedulers.type",
-        "no step triggers it in this version; `type = \"Nightly\"` builds at the same times",
-        &["NightlyTriggerable"],
-    ),
-    (
         "factories.type",
         "write `steps = [ … ]` with the steps that Buildbot's factory would have",
         &[
@@ -162,7 +152,6 @@ const PLANNED: &[Row] = &[
             "BuildDebs",
             "BuildEPYDoc",
             "Bzr",
-            "CancelRelatedBuilds",
             "CMake",
             "CopyDirectory",
             "Cppcheck",
@@ -232,13 +221,11 @@ const PLANNED: &[Row] = &[
             "SlaveSource",
             "Source",
             "Sphinx",
-            "StopRelatedBuilds",
             "StringDownload",
             "SubunitShellCommand",
             "SVN",
             "TreeSize",
             "Trial",
-            "Trigger",
             "TriggerCommand",
             "UbuCowbuilder",
             "UbuPbuilder",

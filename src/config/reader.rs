@@ -33,6 +33,17 @@ pub(super) struct Sink<'a> {
     needs: RefCell<Vec<Need>>,
     /// The secrets that were read and not taken yet.
     secrets: RefCell<Vec<SecretSource>>,
+    /// Schedulers that steps trigger, which are read after the steps.
+    triggers: RefCell<Vec<Triggered>>,
+}
+
+/// The name of a scheduler in a step that triggers it.
+#[derive(Debug)]
+pub(super) struct Triggered {
+    pub(super) name: String,
+    pub(super) span: Range<usize>,
+    /// What the step is called.
+    pub(super) label: Rc<str>,
 }
 
 impl<'a> Sink<'a> {
@@ -46,6 +57,7 @@ impl<'a> Sink<'a> {
             warnings: RefCell::default(),
             needs: RefCell::default(),
             secrets: RefCell::default(),
+            triggers: RefCell::default(),
         }
     }
 
@@ -119,6 +131,20 @@ impl<'a> Sink<'a> {
     pub(super) fn names_value(&self, name: &str, span: Range<usize>) {
         let message = format!("there is no `{name}` in `[values]`");
         self.error(span, message, "use a property: `%(prop:NAME)s`");
+    }
+
+    /// Notes that a step triggers the scheduler `name`.
+    pub(super) fn triggers(&self, name: &str, span: Range<usize>, label: &Rc<str>) {
+        self.triggers.borrow_mut().push(Triggered {
+            name: name.to_owned(),
+            span,
+            label: Rc::clone(label),
+        });
+    }
+
+    /// Takes the schedulers that steps trigger.
+    pub(super) fn take_triggers(&self) -> Vec<Triggered> {
+        std::mem::take(&mut self.triggers.borrow_mut())
     }
 
     /// All errors and all warnings, in the order of the text, and the files and variables that the
@@ -288,6 +314,12 @@ impl<'a> Table<'a> {
     /// The place of `key`, if it has not been taken.
     pub(super) fn place(&self, key: &str) -> Option<Range<usize>> {
         self.entries.get(key).map(|(span, _)| span.clone())
+    }
+
+    /// The text of `key` and its place, if it is a text and nobody took it yet.
+    pub(super) fn text_of(&self, key: &str) -> Option<(&'a str, Range<usize>)> {
+        let (_, value) = self.entries.get(key)?;
+        Some((value.get_ref().as_str()?, value.span()))
     }
 
     /// Reports the keys that have not been taken.

@@ -7,11 +7,13 @@ mod branches;
 mod dependent;
 mod kind;
 mod nightly;
+mod nightly_triggerable;
 mod periodic;
 pub(super) mod rules;
 mod single_branch;
 mod timed;
 mod tree_stable;
+mod triggerable;
 mod try_jobdir;
 pub(super) mod try_userpass;
 mod upstream;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use self::kind::SchedulerSettings;
+use self::triggerable::Triggerable;
 use self::try_jobdir::Jobdirs;
 use self::try_userpass::Listeners;
 use self::upstream::Upstreams;
@@ -35,6 +38,7 @@ use crate::model::{BuilderName, Properties, SchedulerName, Zone};
 pub use self::any_branch::AnyBranchConfig;
 pub use self::dependent::DependentConfig;
 pub use self::nightly::NightlyConfig;
+pub use self::nightly_triggerable::NightlyTriggerableConfig;
 pub use self::periodic::PeriodicConfig;
 pub use self::rules::{ChangeRules, Importance};
 pub use self::single_branch::SingleBranchConfig;
@@ -77,9 +81,11 @@ pub enum SchedulerKind {
     Periodic(PeriodicConfig),
     /// `Nightly`: builds by the clock on the wall (section 8).
     Nightly(Box<NightlyConfig>),
-    /// `Triggerable`: builds when a step of another build asks for it. No configuration can have
-    /// one until there is such a step.
+    /// `Triggerable`: builds when a step of another build asks for it.
     Triggerable,
+    /// `NightlyTriggerable`: keeps what a step of another build asks for, and builds it by the
+    /// clock on the wall.
+    NightlyTriggerable(Box<NightlyTriggerableConfig>),
     /// `Try_Jobdir`: builds what is dropped into a directory (section 9).
     #[serde(rename = "Try_Jobdir")]
     TryJobdir(TryJobdirConfig),
@@ -96,7 +102,7 @@ struct Kind {
 }
 
 /// The kinds of scheduler that a configuration can have.
-static KINDS: [Kind; 7] = [
+static KINDS: [Kind; 9] = [
     Kind {
         shape: KindShape {
             name: "Scheduler",
@@ -128,9 +134,23 @@ static KINDS: [Kind; 7] = [
     Kind {
         shape: KindShape {
             name: "Nightly",
-            keys: &[nightly::KEYS, timed::KEYS],
+            keys: &[nightly::CALENDAR, nightly::KEYS, timed::KEYS],
         },
         usual: || SchedulerKind::Nightly(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Triggerable",
+            keys: &[],
+        },
+        usual: || SchedulerKind::Triggerable,
+    },
+    Kind {
+        shape: KindShape {
+            name: "NightlyTriggerable",
+            keys: &[nightly::CALENDAR],
+        },
+        usual: || SchedulerKind::NightlyTriggerable(Box::default()),
     },
     Kind {
         shape: KindShape {
@@ -179,6 +199,7 @@ impl SchedulerKind {
             Self::Periodic(_) => "Periodic",
             Self::Nightly(_) => "Nightly",
             Self::Triggerable => "Triggerable",
+            Self::NightlyTriggerable(_) => "NightlyTriggerable",
             Self::TryJobdir(_) => "Try_Jobdir",
             Self::TryUserpass(_) => "Try_Userpass",
         }
@@ -221,6 +242,12 @@ impl SchedulerKind {
         self.settings().try_branches()
     }
 
+    /// Whether it builds what steps of builds ask for.
+    #[must_use]
+    pub fn takes_triggers(&self) -> bool {
+        self.settings().takes_triggers()
+    }
+
     /// Its settings, if it finds try jobs in a directory.
     #[must_use]
     pub const fn try_jobdir(&self) -> Option<&TryJobdirConfig> {
@@ -247,16 +274,12 @@ impl SchedulerKind {
             Self::Periodic(settings) => settings,
             Self::Nightly(settings) => &**settings,
             Self::Triggerable => &Triggerable,
+            Self::NightlyTriggerable(settings) => &**settings,
             Self::TryJobdir(settings) => settings,
             Self::TryUserpass(settings) => settings,
         }
     }
 }
-
-/// A Triggerable has no settings of its own.
-struct Triggerable;
-
-impl SchedulerSettings for Triggerable {}
 
 /// What schedulers refer to, and what they make of it.
 #[derive(Debug)]
@@ -287,8 +310,11 @@ pub(super) fn read<'a>(
     let tables = root.take("schedulers").map(|v| v.tables(&SHAPE));
     let tables = tables.into_iter().flatten();
     let schedulers = tables.filter_map(|t| reader.scheduler(t)).map(Arc::new);
-    let schedulers = schedulers.collect();
+    let schedulers: Vec<Arc<SchedulerConfig>> = schedulers.collect();
     reader.upstreams.check(&reader.names);
+    for triggered in root.sink.take_triggers() {
+        triggerable::check(root.sink, &triggered, &reader.names, &schedulers);
+    }
     schedulers
 }
 
@@ -324,6 +350,7 @@ impl<'a> Reader<'a, '_> {
             SchedulerKind::Periodic(settings) => settings.read(&mut table),
             SchedulerKind::Nightly(settings) => settings.read(&mut table, self.zone),
             SchedulerKind::Triggerable => {}
+            SchedulerKind::NightlyTriggerable(settings) => settings.read(&mut table, self.zone),
             SchedulerKind::TryJobdir(settings) => settings.read(&mut table, &mut self.jobdirs),
             SchedulerKind::TryUserpass(settings) => {
                 settings.read(&mut table, &mut self.try_doors, self.listeners);

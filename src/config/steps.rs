@@ -5,8 +5,11 @@ mod git;
 mod kind;
 mod master_shell;
 mod patch;
+mod related;
 pub(in crate::config) mod shell;
 mod source;
+mod steps_from;
+pub(in crate::config) mod trigger;
 
 use serde::Serialize;
 
@@ -19,8 +22,14 @@ use super::template::{SecretSource, Template};
 pub use self::git::GitStepConfig;
 pub use self::master_shell::MasterShellConfig;
 pub use self::patch::PatchStepConfig;
+pub use self::related::RelatedStepConfig;
 pub use self::shell::{CommandWords, ShellStepConfig};
 pub use self::source::{SourceMethod, SourceMode, SourceSettings};
+pub use self::steps_from::{MAX_STEPS_BYTES, StepsFromConfig};
+pub use self::trigger::{
+    BuildersMatching, ForEach, ForEachValues, GivenSource, TriggerSource, TriggerStepConfig,
+    TriggerValue,
+};
 
 /// A step: what all kinds have (STP-01), and its kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -71,6 +80,12 @@ pub enum StepKind {
     MasterShell(Box<MasterShellConfig>),
     /// `Patch`.
     Patch(Box<PatchStepConfig>),
+    /// `CancelRelatedBuilds`, and `StopRelatedBuilds`.
+    Related(Box<RelatedStepConfig>),
+    /// `StepsFrom`.
+    StepsFrom(Box<StepsFromConfig>),
+    /// `Trigger`.
+    Trigger(Box<TriggerStepConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -81,7 +96,7 @@ struct Kind {
 }
 
 /// The kinds of step.
-static KINDS: [Kind; 7] = [
+static KINDS: [Kind; 11] = [
     Kind {
         shape: KindShape {
             name: "ShellCommand",
@@ -145,6 +160,32 @@ static KINDS: [Kind; 7] = [
     },
     Kind {
         shape: KindShape {
+            name: "CancelRelatedBuilds",
+            keys: &[related::KEYS, related::CANCEL],
+        },
+        usual: || related_step("CancelRelatedBuilds", RelatedStepConfig::cancel()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "StopRelatedBuilds",
+            keys: &[related::KEYS],
+        },
+        usual: || related_step("StopRelatedBuilds", RelatedStepConfig::stop()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "StepsFrom",
+            keys: &[shell::KEYS, steps_from::KEYS],
+        },
+        usual: || StepConfig {
+            name: "steps".to_owned(),
+            halt_on_failure: true,
+            kind: StepKind::StepsFrom(Box::default()),
+            ..StepConfig::default()
+        },
+    },
+    Kind {
+        shape: KindShape {
             name: "Patch",
             keys: &[patch::KEYS],
         },
@@ -157,7 +198,29 @@ static KINDS: [Kind; 7] = [
             ..StepConfig::default()
         },
     },
+    Kind {
+        shape: KindShape {
+            name: "Trigger",
+            keys: &[trigger::KEYS],
+        },
+        usual: || StepConfig {
+            name: "trigger".to_owned(),
+            kind: StepKind::Trigger(Box::default()),
+            ..StepConfig::default()
+        },
+    },
 ];
+
+/// A step that ends other builds.
+fn related_step(name: &str, settings: RelatedStepConfig) -> StepConfig {
+    StepConfig {
+        name: name.to_owned(),
+        description: Some(vec![Template::literal("Checking")]),
+        description_done: Some(vec![Template::literal("Checked")]),
+        kind: StepKind::Related(Box::new(settings)),
+        ..StepConfig::default()
+    }
+}
 
 /// A step that runs `words`; its name is what it did.
 fn shell_command(name: &str, words: &[&str], doing: &str) -> StepConfig {
@@ -238,6 +301,9 @@ impl StepKind {
             Self::Git(git) => &**git,
             Self::MasterShell(shell) => &**shell,
             Self::Patch(patch) => &**patch,
+            Self::Related(related) => &**related,
+            Self::StepsFrom(steps_from) => &**steps_from,
+            Self::Trigger(trigger) => &**trigger,
         }
     }
 
@@ -245,7 +311,12 @@ impl StepKind {
     pub(super) fn shell_mut(&mut self) -> Option<&mut ShellStepConfig> {
         match self {
             Self::Shell(shell) => Some(shell),
-            Self::Git(_) | Self::MasterShell(_) | Self::Patch(_) => None,
+            Self::StepsFrom(steps_from) => Some(&mut steps_from.command),
+            Self::Git(_)
+            | Self::MasterShell(_)
+            | Self::Patch(_)
+            | Self::Related(_)
+            | Self::Trigger(_) => None,
         }
     }
 
@@ -256,6 +327,9 @@ impl StepKind {
             Self::Git(git) => git.read(table),
             Self::MasterShell(shell) => shell.read(table),
             Self::Patch(patch) => patch.read(table),
+            Self::Related(related) => related.read(table),
+            Self::StepsFrom(steps_from) => steps_from.read(table),
+            Self::Trigger(trigger) => trigger.read(table),
         }
     }
 }

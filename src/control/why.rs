@@ -16,12 +16,35 @@ impl Control {
     pub async fn why(&self, request: RequestId) -> Result<Vec<Blocker>, String> {
         let (answer, blockers) = oneshot::channel();
         self.question(Question::Why(request, answer)).await?;
-        if let Some(blockers) = blockers.await.map_err(|_| stopping())? {
-            return Ok(blockers);
-        }
-        let recorded = self.reader().read(move |state| recorded(state, request));
-        Ok(vec![recorded.await?])
+        let mut found = match blockers.await.map_err(|_| stopping())? {
+            Some(blockers) => blockers,
+            None => {
+                let recorded = self.reader().read(move |state| recorded(state, request));
+                vec![recorded.await?]
+            }
+        };
+        let trigger = self.reader().read(move |state| trigger(state, request));
+        found.extend(trigger.await?);
+        Ok(found)
     }
+}
+
+/// The build that has triggered a request, if one has.
+fn trigger(state: &State, id: RequestId) -> Result<Option<Blocker>, String> {
+    let Some(row) = state.request(id)? else {
+        return Ok(None);
+    };
+    let set = state.build_set(row.set)?;
+    let parent = set.and_then(|set| set.parent);
+    Ok(parent.map(|parent| {
+        let waits = if parent.waits {
+            ", which waits for it while it runs"
+        } else {
+            ""
+        };
+        let text = format!("build {parent} triggered request {id}{waits}");
+        Blocker::triggered(parent.to_string(), text)
+    }))
 }
 
 /// What the state knows of a request that is not open.

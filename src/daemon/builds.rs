@@ -7,8 +7,10 @@ use tokio::sync::mpsc;
 use tracing::info_span;
 
 use super::sessions::Happened;
-use crate::botmaster::{BuildCommand, BuildInput, BuildOutcome, BuildPlan, SessionId};
-use crate::build::{self, Control, Journal, LockDesk, Services};
+use crate::botmaster::{
+    BuildCommand, BuildInput, BuildOutcome, BuildPlan, MOST_TRIGGERED, SessionId,
+};
+use crate::build::{self, Control, Desk, Journal, Services};
 use crate::clock::Clock;
 use crate::control::{News, Newsroom};
 use crate::logs::LogStore;
@@ -18,13 +20,17 @@ use crate::net::slave::SlaveBuilderHandle;
 use crate::store::Writer;
 use crate::transfer::MasterFiles;
 
-/// Maximum number of queued messages to a build: [`STOPS`], one loss of its slave, one outdated
-/// grant of locks, and one current grant. The build requests locks again only after it has read all
-/// earlier messages, so all messages fit.
-const MESSAGES: usize = 8;
+/// Maximum number of queued messages to a build: its stops, and [`RESERVED`] others. A stop is
+/// queued only while there is room for all others, of which there may be so many already.
+const MESSAGES: usize = STOPS + 2 * RESERVED;
 
-/// Maximum number of unread stops. Users may stop a build any number of times; further unread stops
-/// add nothing.
+/// Maximum number of queued messages that must not be lost: a loss of the slave, an outdated grant
+/// of locks or answer to a step, a current one of each, and the ends of what was triggered. The
+/// build asks again only after it has read all earlier messages.
+const RESERVED: usize = 5 + MOST_TRIGGERED;
+
+/// Maximum number of unread stops, at least. Users may stop a build any number of times; further
+/// unread stops add nothing.
 const STOPS: usize = 4;
 
 /// The running builds.
@@ -78,6 +84,9 @@ impl Builds {
                 }
             }
             BuildCommand::GrantLocks { user } => self.send(build, Control::LocksGranted { user }),
+            BuildCommand::Triggered { result } => self.send(build, Control::Triggered(result)),
+            BuildCommand::RelatedEnded(ends) => self.send(build, Control::RelatedEnded(ends)),
+            BuildCommand::TriggerOver(over) => self.send(build, Control::TriggerOver(over)),
             BuildCommand::LoseSlave { why } => self.send(build, Control::SlaveLost { why }),
         }
     }
@@ -89,7 +98,7 @@ impl Builds {
         let build = plan.build;
         self.running.insert(build, control);
         let ask = self.tell.clone();
-        let locks = LockDesk::new(move |input| {
+        let desk = Desk::new(move |input| {
             let ask = ask.clone();
             // The receiver is gone only when the master is stopping.
             async move { drop(ask.send(Happened::Told(input)).await) }
@@ -100,7 +109,7 @@ impl Builds {
         let services = Services {
             logs: self.logs.clone(),
             journal: self.journal.clone(),
-            locks,
+            desk,
             files: self.files.clone(),
             clock: Box::new(move || clock.steady()),
         };
@@ -135,7 +144,7 @@ impl Builds {
 
 /// Whether the queue has room for a stop besides the reserved messages.
 fn takes_stop(control: &mpsc::Sender<Control>) -> bool {
-    MESSAGES - control.capacity() < STOPS
+    control.capacity() > RESERVED
 }
 
 fn lost_before_it_began(plan: &BuildPlan) -> BuildOutcome {
@@ -152,25 +161,33 @@ fn lost_before_it_began(plan: &BuildPlan) -> BuildOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::botmaster::LockUser;
+    use crate::botmaster::TriggerOver;
+    use crate::model::SetId;
 
     #[test]
     fn however_often_a_build_is_stopped_there_is_room_for_what_must_not_be_lost() {
-        let (control, _told) = mpsc::channel(MESSAGES);
-        let stop = || Control::Stop {
-            reason: String::new(),
+        let over = |set| {
+            Control::TriggerOver(TriggerOver {
+                set: SetId(set),
+                result: Results::Success,
+                builds: Vec::new(),
+            })
         };
-        for _ in 0..STOPS {
-            assert!(takes_stop(&control));
-            assert!(control.try_send(stop()).is_ok());
-        }
-        assert!(!takes_stop(&control));
-        let lost = Control::SlaveLost { why: String::new() };
-        let granted = || Control::LocksGranted {
-            user: LockUser::Build,
-        };
-        for message in [lost, granted(), granted()] {
-            assert!(control.try_send(message).is_ok());
+        for unread in [0, RESERVED] {
+            let (control, _told) = mpsc::channel(MESSAGES);
+            for set in (0..).take(unread) {
+                assert!(control.try_send(over(set)).is_ok());
+            }
+            let mut stops = 0;
+            while takes_stop(&control) {
+                let reason = String::new();
+                assert!(control.try_send(Control::Stop { reason }).is_ok());
+                stops += 1;
+            }
+            assert!(stops >= STOPS, "{stops}");
+            for set in (0..).take(RESERVED) {
+                assert!(control.try_send(over(set)).is_ok());
+            }
         }
     }
 }

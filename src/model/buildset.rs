@@ -1,10 +1,14 @@
 //! Build sets and build requests (sections 10 and 11).
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuilderName, Properties, RequestId, SchedulerName, SetId, SourceStamp, Timestamp};
+use super::{
+    BuildId, BuildNumber, BuilderName, Properties, RequestId, SchedulerName, SetId, SourceStamp,
+    Timestamp,
+};
 
 /// A set of requests for one source stamp on several builders (BST-01).
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -28,6 +32,31 @@ pub struct BuildSet {
     pub priority: i32,
     /// One request for each builder, in the order of the builder list.
     pub requests: Vec<(RequestId, BuilderName)>,
+    /// Build whose step triggered the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentBuild>,
+}
+
+/// The build that triggered a set.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ParentBuild {
+    /// Number over all builders.
+    pub build: BuildId,
+    /// Name of the builder.
+    pub builder: BuilderName,
+    /// Number within the builder.
+    pub number: BuildNumber,
+    /// Position of the step in the build.
+    pub step: u32,
+    /// Whether the step waits until the set has finished. If the build ends first, the rest of the
+    /// set is cancelled.
+    pub waits: bool,
+}
+
+impl fmt::Display for ParentBuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.builder, self.number)
+    }
 }
 
 /// A request for a build on one builder (BRQ-01).

@@ -109,6 +109,13 @@ pub enum Op {
         /// New description.
         text: Vec<String>,
     },
+    /// A step has added steps after itself.
+    StepsAdded {
+        /// Number of the build.
+        build: BuildId,
+        /// Names of all steps of the build, in order.
+        planned: Vec<String>,
+    },
     /// A step has added a link.
     StepLink {
         /// Number of the build.

@@ -28,8 +28,8 @@ pub mod try_job;
 pub mod zone;
 
 pub use big_state::BigState;
-pub use build::interested_users;
-pub use buildset::{BuildRequest, BuildSet};
+pub use build::{build_url, interested_users};
+pub use buildset::{BuildRequest, BuildSet, ParentBuild};
 pub use change::{Change, NewChange, UnusableTime};
 pub use compression::Compression;
 pub use decision::{Decision, FilterField, Instead};

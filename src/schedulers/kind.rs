@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::remembering::{Part, Parts};
 use super::search::Run;
 use super::waiting::Arrival;
-use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Moment, Properties, SourceStamp, Timestamp};
 
 /// A scheduler of some kind, with its settings and its state.
 pub(super) trait Scheduler: fmt::Debug + Send + Sync {
@@ -77,9 +77,15 @@ pub(super) trait Scheduler: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Whether steps of builds may ask it to build.
-    fn takes_triggers(&self) -> bool {
-        false
+    /// A step of a build asks it to build `stamp` with `properties` over its own; absent if it
+    /// builds nothing for steps.
+    fn trigger(
+        &mut self,
+        _stamp: &Arc<SourceStamp>,
+        _properties: &Properties,
+        _now: Moment,
+    ) -> Option<Outcome> {
+        None
     }
 
     /// When it runs by the clock, if it starts at `from`, one run after the other.
@@ -116,6 +122,8 @@ pub(super) enum Start {
 pub(super) struct Outcome {
     /// Stamps to build, each a set.
     pub(super) stamps: Vec<SourceStamp>,
+    /// What steps of builds have asked for, each a set, with the properties that they give it.
+    pub(super) triggered: Vec<(Arc<SourceStamp>, Properties)>,
     /// What to remember from now on.
     pub(super) states: Vec<(Part, Option<Value>)>,
     /// Whether its due time may be another one.

@@ -3,6 +3,7 @@
 mod any_branch;
 mod dependent;
 mod nightly;
+mod nightly_triggerable;
 mod periodic;
 mod single_branch;
 mod triggerable;
@@ -11,6 +12,7 @@ pub(super) mod trying;
 use self::any_branch::AnyBranch;
 use self::dependent::Dependent;
 use self::nightly::Nightly;
+use self::nightly_triggerable::NightlyTriggerable;
 use self::periodic::Periodic;
 use self::single_branch::SingleBranch;
 use self::triggerable::Triggerable;
@@ -30,6 +32,9 @@ pub(super) fn start(settings: &SchedulerKind, now: Moment) -> Box<dyn Scheduler>
         SchedulerKind::Periodic(config) => Box::new(Periodic::new(config.clone(), now.steady)),
         SchedulerKind::Nightly(config) => Box::new(Nightly::new((**config).clone(), now.wall)),
         SchedulerKind::Triggerable => Box::new(Triggerable),
+        SchedulerKind::NightlyTriggerable(config) => {
+            Box::new(NightlyTriggerable::new(config.0.clone(), now.wall))
+        }
         SchedulerKind::TryJobdir(_) | SchedulerKind::TryUserpass(_) => Box::new(Trying),
     }
 }

@@ -160,25 +160,31 @@ impl Registry {
         effects
     }
 
-    /// Asks a Triggerable to build `stamp`, with `properties` over its own.
-    ///
-    /// # Errors
-    /// There is none of this name.
-    pub fn trigger(
-        &self,
-        name: &SchedulerName,
-        stamp: Arc<SourceStamp>,
-        properties: &Properties,
-    ) -> Result<Submission, String> {
+    /// Whether steps of builds may ask the scheduler `name` to build.
+    #[must_use]
+    pub fn takes_triggers(&self, name: &SchedulerName) -> bool {
         let entry = self.running(name);
-        match entry.filter(|e| e.kind.takes_triggers()) {
-            Some(entry) => {
-                let mut submission = entry.submission(stamp);
-                submission.properties.update(properties);
-                Ok(submission)
-            }
-            None => Err(format!("there is no Triggerable scheduler {name}")),
+        entry.is_some_and(|entry| entry.config.kind.takes_triggers())
+    }
+
+    /// Asks a Triggerable to build `stamp`, with `properties` over its own; a NightlyTriggerable
+    /// keeps that for its next run. Without effect if there is none of this name.
+    pub fn trigger(
+        &mut self,
+        name: &SchedulerName,
+        stamp: &Arc<SourceStamp>,
+        properties: &Properties,
+        now: Moment,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let ix = self.by_name.get(name).copied();
+        if let Some(ix) = ix
+            && let Some(entry) = self.entries.get_mut(ix).filter(|entry| !entry.stopped)
+            && let Some(outcome) = entry.kind.trigger(stamp, properties, now)
+        {
+            entry.collect(ix, outcome, &mut effects);
         }
+        effects
     }
 
     /// Stops a scheduler: its timer is cancelled (SCH-11, ANY-05).
@@ -337,6 +343,11 @@ impl Entry {
         let name = &self.config.name;
         for stamp in outcome.stamps {
             self.submit(Arc::new(stamp), effects);
+        }
+        for (stamp, properties) in outcome.triggered {
+            let mut submission = self.submission(stamp);
+            submission.properties.update(&properties);
+            effects.submissions.push(submission);
         }
         for (part, state) in outcome.states {
             effects.states.push((part.under(name), state));

@@ -82,6 +82,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::StepStarted(start) => steps::started(conn, start),
         Op::StepHasLocks { build, index, at } => steps::has_locks(conn, *build, *index, *at),
         Op::StepText { build, index, text } => steps::described(conn, *build, *index, text),
+        Op::StepsAdded { build, planned } => builds::planned(conn, *build, planned),
         Op::StepLink {
             build,
             index,

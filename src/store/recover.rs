@@ -16,9 +16,9 @@ use crate::model::journal::{
     NextNumbers, OpenBuild, OpenLog, RecoveredSet, RecoveredSlave, StateId,
 };
 use crate::model::{
-    BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, InstanceRecord, Patch, PatchBody,
-    Pause, Properties, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName, SourceStamp,
-    Timestamp,
+    BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, InstanceRecord, ParentBuild, Patch,
+    PatchBody, Pause, Properties, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName,
+    SourceStamp, Timestamp,
 };
 
 /// Reads what the core must know; writes nothing.
@@ -165,6 +165,7 @@ struct OpenSet {
     properties: Properties,
     priority: i32,
     patch: Option<Patch>,
+    parent: Option<ParentBuild>,
 }
 
 fn open_sets(conn: &Connection) -> rusqlite::Result<Vec<OpenSet>> {
@@ -193,6 +194,7 @@ fn open_sets(conn: &Connection) -> rusqlite::Result<Vec<OpenSet>> {
                 properties: row.get::<_, Json<_>>(6)?.0,
                 priority: row.get(11)?,
                 patch,
+                parent: row.get::<_, Option<Json<_>>>(12)?.map(|parent| parent.0),
             })
         })?
         .collect()
@@ -269,6 +271,7 @@ fn with_requests(
                 submitted_at: set.submitted_at,
                 priority: set.priority,
                 requests: of_set,
+                parent: set.parent,
             }),
             finished,
         });
@@ -321,7 +324,7 @@ pub(super) const OPEN_LOGS: &str = "SELECT step, name, path
 
 pub(super) const OPEN_SETS: &str =
     "SELECT s.id, s.external_id, s.scheduler, s.reason, s.submitted_at, s.stamp, s.properties,
-         p.level, p.subdir, p.who, p.comment, s.priority
+         p.level, p.subdir, p.who, p.comment, s.priority, s.parent
      FROM build_set s INDEXED BY build_set_open LEFT JOIN patch p ON p.build_set = s.id
      WHERE s.finished_at IS NULL ORDER BY s.id";
 

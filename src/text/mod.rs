@@ -7,6 +7,7 @@ mod harmless;
 mod list;
 mod quantity;
 pub mod table;
+pub mod wildcard;
 
 pub use harmless::Harmless;
 pub use list::{and, and_more, commas, or};

@@ -216,6 +216,10 @@ impl Build {
                 }
                 is_news
             }),
+            Op::StepsAdded { build, planned } if *build == self.id => {
+                self.planned.clone_from(planned);
+                true
+            }
             Op::StepLink {
                 build,
                 index,
@@ -366,6 +370,7 @@ pub const fn build_of(op: &Op) -> Option<BuildId> {
         Op::StepStarted(StepStart { build, .. })
         | Op::StepHasLocks { build, .. }
         | Op::StepText { build, .. }
+        | Op::StepsAdded { build, .. }
         | Op::StepLink { build, .. }
         | Op::StepFinished(StepFinish { build, .. })
         | Op::LogOpened(LogOpening { build, .. })

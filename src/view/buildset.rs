@@ -19,6 +19,8 @@ pub struct BuildSet {
     pub external_id: Option<String>,
     /// Why it was submitted.
     pub reason: String,
+    /// The build whose step triggered it, as `BUILDER/NUMBER`.
+    pub parent: Option<String>,
     /// When it was submitted.
     #[serde(serialize_with = "json::time")]
     pub submitted_at: Timestamp,
@@ -95,6 +97,7 @@ impl From<&SetRow> for BuildSet {
             scheduler: row.scheduler.clone(),
             external_id: row.external_id.clone(),
             reason: row.reason.clone(),
+            parent: row.parent.as_ref().map(ToString::to_string),
             submitted_at: row.submitted_at,
             result: row.finished.map(|(result, _)| result),
             finished_at: row.finished.map(|(_, at)| at),

@@ -119,6 +119,7 @@ fn waiting(requests: u64) -> Recovered {
                 submitted_at: Timestamp(0),
                 priority: 0,
                 requests: vec![(RequestId(id), builder.clone())],
+                parent: None,
             };
             RecoveredSet {
                 set: Arc::new(set),

@@ -41,6 +41,7 @@ mod stopping;
 mod strangers;
 mod sweep;
 mod timers;
+mod triggering;
 mod try_client;
 mod try_ours;
 mod try_userpass;

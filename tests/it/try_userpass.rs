@@ -213,6 +213,7 @@ fn set() -> Arc<BuildSet> {
         submitted_at: Timestamp(0),
         priority: 0,
         requests: vec![(RequestId(1), "b".into())],
+        parent: None,
     })
 }
 

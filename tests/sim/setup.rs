@@ -10,8 +10,9 @@ use buildmaster::config::{
     AnyBranchConfig, BuilderConfig, Calendar, ChangeRules, CommandInstance, Config,
     DependentConfig, FactoryConfig, FilePatterns, Importance, InstanceKind, LatentConfig,
     LockAccess, LockConfig, LockKind, LockMode, LongestWait, MergeRule, Merging, NightlyConfig,
-    PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, SlaveChoice, SlaveConfig,
-    SlaveKind, StepConfig, StepKind, TimedBuild, TreeStable, TryUserpassConfig,
+    NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig,
+    SlaveChoice, SlaveConfig, SlaveKind, StepConfig, StepKind, TimedBuild, TreeStable,
+    TryUserpassConfig,
 };
 use buildmaster::model::{BuilderName, LockName, SchedulerName, SlaveName};
 
@@ -246,7 +247,7 @@ fn scheduler(
         },
     };
     // The first is none that waits for another.
-    let kind = match rng.random_range(0..8) {
+    let kind = match rng.random_range(0..10) {
         0 | 1 if !upstreams.is_empty() => SchedulerKind::Dependent(DependentConfig {
             upstream: upstreams[rng.random_range(0..upstreams.len())].clone(),
         }),
@@ -257,6 +258,11 @@ fn scheduler(
         }),
         3 => SchedulerKind::Nightly(Box::new(nightly(rng, settings.rules))),
         4 => SchedulerKind::TryUserpass(TryUserpassConfig::default()),
+        8 => SchedulerKind::Triggerable,
+        9 => {
+            let clock = nightly(rng, ChangeRules::default());
+            SchedulerKind::NightlyTriggerable(Box::new(NightlyTriggerableConfig(clock)))
+        }
         5 => SchedulerKind::AnyBranch(AnyBranchConfig {
             branches: rng.random_bool(0.5).then(|| vec![branch(rng)]),
             tree_stable: settings,

@@ -8,6 +8,7 @@ mod reconfiguring;
 pub mod rows;
 mod shell;
 mod timed;
+mod triggering;
 mod trying;
 mod waits;
 
@@ -36,6 +37,7 @@ use cloud::Cloud;
 use locks::{Hold, LockSide};
 use reconfiguring::Quiet;
 use timed::Clocks;
+use triggering::TriggerSide;
 use trying::Tried;
 pub use trying::takes_jobs;
 use waits::Waits;
@@ -78,6 +80,8 @@ pub struct World {
     /// Try jobs whose senders were told of their set.
     taken: BTreeSet<String>,
     exited: bool,
+    /// How much more may happen after the history.
+    disturbances: u32,
     last_id: u64,
     trace: Option<DefaultHasher>,
     verbose: bool,
@@ -86,8 +90,16 @@ pub struct World {
 #[derive(Debug)]
 struct RunningBuild {
     locks: LockSide,
+    triggers: TriggerSide,
     interrupted: Option<String>,
     lost: bool,
+}
+
+impl RunningBuild {
+    /// Whether it waits for nothing.
+    fn is_free(&self) -> bool {
+        !self.locks.waits() && !self.triggers.waits()
+    }
 }
 
 impl World {
@@ -127,6 +139,7 @@ impl World {
             tried: BTreeMap::new(),
             taken: BTreeSet::new(),
             exited: false,
+            disturbances: 0,
             last_id: 0,
             trace: tracing.then(DefaultHasher::new),
             verbose,
@@ -147,7 +160,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.rng.random_range(0..106) {
+        match self.rng.random_range(0..113) {
             0..26 => self.answer(),
             26..30 => self.answer_of_cloud(),
             30..35 => self.move_locks(),
@@ -169,6 +182,8 @@ impl World {
             99..100 => self.crash(),
             100..102 => self.reconfigure(),
             102..104 => self.move_people(),
+            106..112 => self.trigger(),
+            112..113 => self.end_related(),
             _ => self.force(),
         }
         if self.exited && self.rng.random_bool(0.2) {
@@ -276,7 +291,7 @@ impl World {
             return;
         };
         let (&build, it) = self.builds.iter().nth(at).unwrap();
-        if it.locks.waits() {
+        if it.locks.waits() || it.triggers.waits() {
             return;
         }
         let results = [
@@ -407,6 +422,7 @@ impl World {
             self.restart();
         }
         self.cancel_shutdown();
+        self.disturbances = self.rng.random_range(0..15);
         // A clock that was set back by hours makes for many runs of those that run every minute.
         for _ in 0..30_000 {
             if self.exited {
@@ -421,14 +437,17 @@ impl World {
     }
 
     fn rest_a_little(&mut self) -> bool {
-        if !self.unwritten.is_empty() {
+        if self.disturbances > 0 && !self.builds.is_empty() && self.rng.random_bool(0.3) {
+            self.disturbances -= 1;
+            self.disturb();
+        } else if !self.unwritten.is_empty() {
             self.write(self.unwritten.len());
         } else if !self.owed.is_empty() {
             let (session, input) = self.owed.remove(0);
             self.input(input.of(session));
         } else if let Some(input) = self.cloud.good_answer() {
             self.input(input);
-        } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| !b.locks.waits()) {
+        } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| b.is_free()) {
             self.finish(build, Results::Success, false);
         } else if let Some(slave) = self.absent_slave() {
             self.log_in_as(slave);
@@ -436,9 +455,15 @@ impl World {
             self.put_back(slave);
         } else if self.is_at_rest() {
             return true;
+        } else if self.rng.random_bool(0.1) && self.stop_one_that_waits() {
+            // What it waits for may need what it has.
         } else {
+            let waits = self.builds.values().any(|b| b.triggers.waits());
             let stuck = !self.builds.is_empty() && !self.reference.is_starting(&self.core);
-            assert!(!stuck, "LCK-04: builds wait for locks for ever");
+            assert!(!stuck || waits, "LCK-04: builds wait for locks for ever");
+            if self.core.poll_timeout().is_none() && self.stop_one_that_waits() {
+                return false;
+            }
             assert!(
                 self.core.poll_timeout().is_some(),
                 "nothing will ever happen: answers wait {:?}, sets {:?}",
@@ -448,6 +473,21 @@ impl World {
             self.pass_to_timeout();
         }
         false
+    }
+
+    /// Something more happens while builds run.
+    fn disturb(&mut self) {
+        match self.rng.random_range(0..24) {
+            0..12 => self.trigger(),
+            12..14 => self.end_related(),
+            14..16 => self.stop(),
+            16..18 => self.lose_slave(),
+            18..20 => self.end_build(),
+            20 => self.crash(),
+            21 => self.reconfigure(),
+            22 => self.move_locks(),
+            _ => self.input(Input::Shutdown { clean: true }),
+        }
     }
 
     fn is_at_rest(&self) -> bool {
@@ -516,6 +556,7 @@ impl World {
             self.reference.check(self.now.mono, &self.core);
             self.cloud.check(&self.disk);
             self.check_requests();
+            self.check_left_sets();
         }
         let running = !self.exited && !self.reference.is_stopping();
         self.clocks.check(self.now, running);

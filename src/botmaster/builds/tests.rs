@@ -47,6 +47,7 @@ impl Table {
             Effect::Reply(..)
             | Effect::Announce(_)
             | Effect::Queue(_)
+            | Effect::Tell(..)
             | Effect::StartInstance(..) => None,
         });
         runs.next().unwrap()

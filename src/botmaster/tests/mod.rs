@@ -25,6 +25,7 @@ mod scheduling;
 mod short;
 mod slaves;
 mod stopping;
+mod triggering;
 mod trying;
 mod why;
 

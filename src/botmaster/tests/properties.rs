@@ -170,6 +170,7 @@ fn brq_08_merged_reasons_properties_and_owners() {
                     submitted_at: Timestamp(0),
                     priority: 0,
                     requests: vec![(RequestId(id), "b".into())],
+                    parent: None,
                 }),
                 finished: Vec::new(),
             },

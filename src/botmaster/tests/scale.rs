@@ -44,6 +44,7 @@ fn waiting((id, builder): (u64, BuilderName)) -> (RecoveredSet, BuildRequest) {
         submitted_at: Timestamp(0),
         priority: 0,
         requests: vec![(request, builder)],
+        parent: None,
     });
     let request = OpenSets::requests_of(&set).next().unwrap();
     let finished = Vec::new();

@@ -127,6 +127,7 @@ fn dep_07_a_set_that_was_open_at_a_restart_still_starts_what_waits_for_it() {
             submitted_at: Timestamp(0),
             priority: 0,
             requests: vec![(RequestId(7), "b".into())],
+            parent: None,
         };
         let requests: Vec<BuildRequest> = match finished.is_empty() {
             true => OpenSets::requests_of(&set).collect(),

@@ -62,6 +62,27 @@ fn short_to_build(build: BuildId, command: &BuildCommand) -> String {
         BuildCommand::Run { session, plan } => {
             format!("run {} {} on {session}", plan.builder.name, plan.number)
         }
+        BuildCommand::Triggered { result: Ok(sets) } => {
+            let sets = sets.iter().map(|one| match one {
+                Triggered::Set(set) => set.id.to_string(),
+                Triggered::Kept(scheduler) => scheduler.to_string(),
+            });
+            format!("triggered {build}: {}", sets.collect::<Vec<_>>().join(", "))
+        }
+        BuildCommand::Triggered { result: Err(why) } => format!("not triggered {build}: {why:?}"),
+        BuildCommand::RelatedEnded(ends) => format!(
+            "ended {build}: {} cancelled, {} stopped",
+            ends.cancelled.len(),
+            ends.stopped.len()
+        ),
+        BuildCommand::TriggerOver(over) => {
+            let builds = over.builds.iter().map(|one| match one.number {
+                Some(number) => format!(" {}/{number} {}", one.builder, one.result),
+                None => format!(" {} {}", one.builder, one.result),
+            });
+            let builds: String = builds.collect();
+            format!("over {build}: set {} {}{builds}", over.set, over.result)
+        }
         BuildCommand::GrantLocks { user } => format!("grant {build} {}", short_user(user)),
         BuildCommand::Interrupt { reason } => format!("interrupt {build}: {reason}"),
         BuildCommand::LoseSlave { .. } => format!("slave gone {build}"),

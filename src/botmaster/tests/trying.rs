@@ -209,6 +209,7 @@ fn a_recovered_try_job_is_built_with_the_very_same_patch() {
         submitted_at: Timestamp(0),
         priority: 0,
         requests: vec![(RequestId(1), "a".into())],
+        parent: None,
     };
     let mut recovered = Recovered {
         requests: OpenSets::requests_of(&set).collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::build::command::Report;
+use crate::build::command::{Listening, Report};
 use crate::build::render::{Unrendered, Values, render, render_words};
 use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::CommandWords;
@@ -16,9 +16,24 @@ pub(in crate::build) async fn perform(
     step: &mut StepRun<'_>,
     config: &ShellStepConfig,
 ) -> Performed {
+    match run(step, config, 0).await {
+        Ok((_, performed)) | Err(performed) => performed,
+    }
+}
+
+/// Runs the command of a step. Answers what is known of it when it is complete, with at most
+/// `collect` bytes of its output, and how the step ends by it; else only that.
+pub(super) async fn run(
+    step: &mut StepRun<'_>,
+    config: &ShellStepConfig,
+    collect: usize,
+) -> Result<(Report, Performed), Performed> {
     let prepared = match prepare(step, config) {
         Ok(prepared) => prepared,
-        Err(problem) => return Performed::Raised(format!("step '{}': {problem}\n", step.name)),
+        Err(problem) => {
+            let problem = format!("step '{}': {problem}\n", step.name);
+            return Err(Performed::Raised(problem));
+        }
     };
     let mut logs = vec![STDIO];
     let followed = config.logfiles.iter().map(|(name, _, _)| name);
@@ -32,13 +47,16 @@ pub(in crate::build) async fn perform(
         step.logs.note(ENVIRONMENT_HIDDEN.to_owned()).await;
     }
     let args = CommandArgs::Shell(Box::new(prepared.args));
-    match step.complete(&args).await {
-        Ok(report) => Performed::Ended {
-            result: judge(config, report.rc),
-            detail: detail(&report),
-        },
-        Err(ended) => ended,
-    }
+    let listening = Listening {
+        collect,
+        ..Listening::default()
+    };
+    let report = step.complete_heard(&args, listening).await?;
+    let performed = Performed::Ended {
+        result: judge(config, report.rc),
+        detail: detail(&report),
+    };
+    Ok((report, performed))
 }
 
 /// Says how the log comes to have what it does not show.

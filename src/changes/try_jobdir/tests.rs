@@ -146,6 +146,7 @@ fn set(job: &str) -> BuildSet {
         submitted_at: Timestamp(0),
         priority: 0,
         requests: Vec::new(),
+        parent: None,
     }
 }
 

@@ -66,6 +66,7 @@ fn fields(screen: &Screen<'_>, page: &BuildSetPage) -> Fields {
     let scheduler = set.scheduler.as_ref();
     fields.text("scheduler", scheduler.map_or("", SchedulerName::as_str));
     fields.text("reason", &set.reason);
+    fields.text("triggered by", set.parent.as_deref().unwrap_or_default());
     fields.text(
         "client's id",
         set.external_id.as_deref().unwrap_or_default(),

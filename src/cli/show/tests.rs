@@ -169,6 +169,7 @@ fn a_submission() -> [Op; 3] {
             (RequestId(2), "quick".into()),
             (RequestId(3), "full".into()),
         ],
+        parent: None,
     };
     [
         Op::ChangeAdded(a_change(1)),

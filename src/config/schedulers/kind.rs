@@ -25,6 +25,11 @@ pub(super) trait SchedulerSettings {
         None
     }
 
+    /// Whether it builds what steps of builds ask for, and only that.
+    fn takes_triggers(&self) -> bool {
+        false
+    }
+
     /// Whether it builds what people hand it, and only that.
     fn takes_try_jobs(&self) -> bool {
         false

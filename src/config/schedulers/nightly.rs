@@ -36,22 +36,26 @@ pub struct NightlyConfig {
     pub what: TimedBuild,
 }
 
-/// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &[
+/// The keys of a scheduler that runs by a calendar.
+pub(super) const CALENDAR: &[&str] = &[
     "minute",
     "hour",
     "day_of_month",
     "month",
     "day_of_week",
+    "time_zone",
+    "search_years",
+    "dst_repeat",
+    "dst_gap",
+];
+
+/// The keys that only these schedulers have.
+pub(super) const KEYS: &[&str] = &[
     "force_at_minute",
     "force_at_hour",
     "force_at_day_of_month",
     "force_at_month",
     "force_at_day_of_week",
-    "time_zone",
-    "search_years",
-    "dst_repeat",
-    "dst_gap",
 ];
 
 /// A field of a calendar: its key, and its least and greatest number.
@@ -107,9 +111,6 @@ impl SchedulerSettings for NightlyConfig {
 impl NightlyConfig {
     /// Takes what the table has; without a time zone that of the machine counts, `zone`.
     pub(super) fn read(&mut self, table: &mut Table<'_>, zone: &MachineZone) {
-        if let Some(calendar) = read_calendar(table, &FIELDS) {
-            self.calendar = calendar;
-        }
         self.what.read(table);
         let forced = FORCE_FIELDS
             .iter()
@@ -122,6 +123,14 @@ impl NightlyConfig {
                 table.sink.error(place, message, help);
             }
             self.force_at = read_calendar(table, &FORCE_FIELDS);
+        }
+        self.read_clock(table, zone);
+    }
+
+    /// Takes what the table has of when it runs.
+    pub(super) fn read_clock(&mut self, table: &mut Table<'_>, zone: &MachineZone) {
+        if let Some(calendar) = read_calendar(table, &FIELDS) {
+            self.calendar = calendar;
         }
         let zone = match table.take("time_zone") {
             Some(value) => read_zone(&value),

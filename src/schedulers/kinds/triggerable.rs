@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Change, Decision, Instead, Moment};
+use crate::model::{Change, Decision, Instead, Moment, Properties, SourceStamp};
 use crate::schedulers::kind::{Outcome, Scheduler};
 
 /// A `Triggerable`; it has no state.
@@ -15,7 +15,15 @@ impl Scheduler for Triggerable {
         (Outcome::default(), Decision::LooksAtNone { instead })
     }
 
-    fn takes_triggers(&self) -> bool {
-        true
+    fn trigger(
+        &mut self,
+        stamp: &Arc<SourceStamp>,
+        properties: &Properties,
+        _now: Moment,
+    ) -> Option<Outcome> {
+        Some(Outcome {
+            triggered: vec![(Arc::clone(stamp), properties.clone())],
+            ..Outcome::default()
+        })
     }
 }

@@ -144,18 +144,51 @@ fn a_triggerable_builds_what_it_is_asked_for() {
     let mut asked = config_of("asked", SchedulerKind::Triggerable);
     asked.properties.set("p", 1, "Scheduler");
     asked.properties.set("q", 1, "Scheduler");
-    let registry = Harness::start(0.0, vec![asked, config(None)]).registry;
+    let mut harness = Harness::start(0.0, vec![asked, config(None)]);
+    let registry = &mut harness.registry;
     let stamp = Arc::new(SourceStamp {
         branch: Some("rel".to_owned()),
         ..SourceStamp::default()
     });
     let mut properties = Properties::new();
     properties.set("q", 2, "Trigger");
-    let set = registry.trigger(&"asked".into(), Arc::clone(&stamp), &properties);
-    let set = set.unwrap();
+    let now = Timestamp(0).into();
+    let effects = registry.trigger(&"asked".into(), &stamp, &properties, now);
+    let [set] = &effects.submissions[..] else {
+        panic!("{effects:?}");
+    };
     assert!(Arc::ptr_eq(&set.stamp, &stamp));
     assert_eq!(set.properties.get("p"), Some(&1.into()));
     assert_eq!(set.properties.get("q"), Some(&2.into()));
-    let error = registry.trigger(&"quick".into(), stamp, &properties);
-    assert!(error.unwrap_err().contains("quick"));
+    assert!(!registry.takes_triggers(&"quick".into()));
+    let none = registry.trigger(&"quick".into(), &stamp, &properties, now);
+    assert_eq!(none, Effects::default());
+}
+
+#[test]
+fn a_nightly_triggerable_builds_at_its_time_what_it_was_asked_for_last() {
+    let clock = Box::new(NightlyTriggerableConfig(nightly(3)));
+    let later = config_of("later", SchedulerKind::NightlyTriggerable(clock));
+    let mut harness = Harness::start(0.0, vec![later.clone()]);
+    assert_eq!(harness.pending("later"), [0.0; 0]);
+    for revision in ["r1", "r2"] {
+        let stamp = Arc::new(SourceStamp {
+            revision: Some(revision.to_owned()),
+            ..SourceStamp::default()
+        });
+        let mut properties = Properties::new();
+        properties.set("q", revision, "Trigger");
+        let now = Timestamp(0).into();
+        let registry = &mut harness.registry;
+        let effects = registry.trigger(&"later".into(), &stamp, &properties, now);
+        assert!(effects.submissions.is_empty());
+        harness.take(effects, 0.0);
+    }
+    assert_eq!(harness.pending("later"), [3.0 * 3600.0]);
+    harness.restart(100.0, later);
+    harness.run_until(30.0 * 3600.0);
+    let sets = harness.submissions.iter();
+    let revisions = sets.map(|set| set.stamp.revision.as_deref());
+    assert_eq!(revisions.collect::<Vec<_>>(), [Some("r2")]);
+    assert_eq!(harness.pending("later"), [0.0; 0]);
 }

@@ -26,8 +26,8 @@ use super::*;
 use crate::config::calendar::Field;
 use crate::config::{
     AnyBranchConfig, Calendar, ChangeRules, DependentConfig, FilePatterns, Importance,
-    NightlyConfig, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
-    TreeStable,
+    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
+    SingleBranchConfig, TimedBuild, TreeStable,
 };
 use crate::model::{
     Change, ChangeNumber, Decision, Moment, NewChange, Properties, SchedulerName, SourceStamp,

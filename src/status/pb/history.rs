@@ -143,6 +143,7 @@ mod tests {
             finished: None,
             properties: Properties::new(),
             requests: Vec::new(),
+            parent: None,
         };
         let user = User {
             name: "alice".to_owned(),

@@ -41,6 +41,15 @@ pub(super) fn started(conn: &Connection, start: &BuildStart) -> rusqlite::Result
     Ok(1)
 }
 
+pub(super) fn planned(
+    conn: &Connection,
+    build: BuildId,
+    planned: &[String],
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached("UPDATE build SET planned = ?2 WHERE id = ?1")?
+        .execute(params![int(build.0), Json(planned)])
+}
+
 pub(super) fn stopped(conn: &Connection, build: BuildId, reason: &str) -> rusqlite::Result<usize> {
     conn.prepare_cached("UPDATE build SET stop_reason = coalesce(stop_reason, ?2) WHERE id = ?1")?
         .execute(params![int(build.0), reason])

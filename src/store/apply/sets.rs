@@ -9,8 +9,8 @@ use crate::store::stamp::StoredStamp;
 pub(super) fn submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO build_set (id, external_id, scheduler, reason, submitted_at, stamp,
-             properties, priority)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             properties, priority, parent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         int(set.id.0),
@@ -21,6 +21,7 @@ pub(super) fn submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<u
         Json(StoredStamp::of(&set.stamp)),
         Json(&*set.properties),
         set.priority,
+        set.parent.as_ref().map(Json),
     ])?;
     if let Some(patch) = &set.stamp.patch {
         conn.prepare_cached(

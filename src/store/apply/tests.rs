@@ -75,6 +75,7 @@ pub(in crate::store) fn a_set(
             .map(RequestId)
             .zip(builders.iter().map(|&b| BuilderName::from(b)))
             .collect(),
+        parent: None,
     })
 }
 

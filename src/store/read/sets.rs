@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::builds::{BuildRow, build};
 use super::requests::{RequestRow, finished, request_columns, request_of};
-use crate::model::{BuilderName, Properties, RequestId, Results, SchedulerName, SetId, Timestamp};
+use crate::model::{
+    BuilderName, ParentBuild, Properties, RequestId, Results, SchedulerName, SetId, Timestamp,
+};
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
 use crate::store::state::State;
@@ -26,6 +28,8 @@ pub struct SetRow {
     pub finished: Option<(Results, Timestamp)>,
     /// Its properties.
     pub properties: Properties,
+    /// The build whose step triggered it.
+    pub parent: Option<ParentBuild>,
     /// Its requests.
     pub requests: Vec<(RequestId, BuilderName)>,
 }
@@ -119,6 +123,7 @@ fn build_set(conn: &Connection, id: SetId) -> rusqlite::Result<Option<SetRow>> {
                 submitted_at: row.get::<_, Col<_>>(3)?.0,
                 finished: finished(row, 4, 5)?,
                 properties: row.get::<_, Json<_>>(6)?.0,
+                parent: row.get::<_, Option<Json<_>>>(7)?.map(|parent| parent.0),
                 requests: Vec::new(),
             })
         })
@@ -135,7 +140,7 @@ fn build_set(conn: &Connection, id: SetId) -> rusqlite::Result<Option<SetRow>> {
 
 pub(super) const SET: &str =
     "SELECT external_id, scheduler, reason, submitted_at, result, finished_at,
-        properties
+        properties, parent
     FROM build_set WHERE id = ?1";
 const SET_OF_TRY_JOB: &str = "SELECT id FROM build_set
     WHERE scheduler = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";

@@ -8,7 +8,7 @@ use buildmaster::botmaster::{
 };
 use buildmaster::model::BuildId;
 
-use super::{LockSide, RunningBuild, World, rows};
+use super::{LockSide, RunningBuild, TriggerSide, World, rows};
 
 impl World {
     pub(super) fn obey(&mut self, command: Command) {
@@ -120,6 +120,7 @@ impl World {
                 let of_slave = self.begun.remove(&begun).expect("pinged first");
                 let it = RunningBuild {
                     locks: LockSide::new(&plan, of_slave),
+                    triggers: TriggerSide::default(),
                     interrupted: None,
                     lost: false,
                 };
@@ -127,17 +128,22 @@ impl World {
                 assert!(old.is_none(), "run twice");
             }
             BuildCommand::GrantLocks { user } => self.on_grant(build, &user),
+            BuildCommand::Triggered { result } => self.on_triggered(build, result),
+            BuildCommand::TriggerOver(over) => self.on_trigger_over(build, &over),
+            BuildCommand::RelatedEnded(ends) => self.on_related_ended(&ends),
             BuildCommand::Interrupt { reason } => {
                 let it = self.builds.get_mut(&build).expect("interrupts what runs");
                 // The first reason counts; what it does by then is left each time.
                 it.interrupted.get_or_insert(reason);
                 it.locks.leave();
+                it.triggers.leave();
             }
             BuildCommand::LoseSlave { .. } => {
                 let it = self.builds.get_mut(&build).expect("tells what runs");
                 assert!(!it.lost, "lost twice");
                 it.lost = true;
                 it.locks.leave();
+                it.triggers.leave();
             }
         }
     }

@@ -42,6 +42,7 @@ fn state_of(builds: &[Recorded]) -> tempfile::TempDir {
             submitted_at: at(1),
             priority: 0,
             requests: vec![(RequestId(n + 1), "quick".into())],
+            parent: None,
         })));
         let Op::BuildStarted(start) = started(n + 1, n, n + 1) else {
             panic!("a build starts");

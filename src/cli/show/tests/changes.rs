@@ -124,7 +124,7 @@ fn a_change_for_programs_says_what_became_of_it() {
     assert_eq!(
         change["sets"],
         json!([{"id": 1, "scheduler": "quick", "external_id": null, "reason": "scheduler",
-                "submitted_at": "2011-03-13T07:06:41.000Z", "result": null, "finished_at": null}])
+                "parent": null, "submitted_at": "2011-03-13T07:06:41.000Z", "result": null, "finished_at": null}])
     );
     let requests = change["requests"].as_array().unwrap().iter();
     let builds: Vec<_> = requests.map(|r| (&r["builder"], &r["build"])).collect();

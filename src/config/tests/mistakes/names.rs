@@ -412,8 +412,6 @@ fn a_try_scheduler_has_the_slave_port_as_a_whole_or_not_at_all() {
 #[test]
 fn kinds_that_buildbot_has_are_refused_by_name_with_what_to_do() {
     for (table, kind, help) in [
-        ("schedulers", "Triggerable", "force BUILDER"),
-        ("schedulers", "NightlyTriggerable", "Nightly"),
         ("schedulers", "ForceScheduler", "force BUILDER"),
         ("change_sources", "FreshCVSSource", "sendchange"),
         ("change_sources", "BonsaiPoller", "sendchange"),

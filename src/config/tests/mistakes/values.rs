@@ -197,7 +197,7 @@ fn per_01_a_period_is_longer_than_nothing() {
     );
     assert_eq!(
         scheduler("Periodic", "period = 1\nhour = 3"),
-        "25:1: `hour` is not a setting of a `Periodic` scheduler (only `Nightly` schedulers have it; remove it)"
+        "25:1: `hour` is not a setting of a `Periodic` scheduler (only `Nightly`, `NightlyTriggerable` schedulers have it; remove it)"
     );
 }
 

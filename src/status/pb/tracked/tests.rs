@@ -25,6 +25,7 @@ fn followed() -> Tracked {
         submitted_at: Timestamp(0),
         priority: 0,
         requests: vec![(A, "a".into()), (B, "b".into())],
+        parent: None,
     });
     tracked
 }
@@ -300,6 +301,7 @@ fn on_disk(
         finished: finished.map(|result| (result, at)),
         properties: Properties::new(),
         requests: vec![(A, "a".into()), (B, "b".into())],
+        parent: None,
     };
     let number = build.as_ref().map(|build| build.number);
     (set, vec![(row(A, number), build), (row(B, None), None)])

@@ -3,8 +3,8 @@
 use rusqlite::StatementStatus;
 
 use super::*;
-use crate::model::StepOutcome;
 use crate::model::journal::{BuildFinish, StepFinish};
+use crate::model::{ParentBuild, StepOutcome};
 use crate::store::read::{BuildRow, LogRow, StepRow};
 
 /// Its first step has ended with this outcome, the second runs.
@@ -196,4 +196,48 @@ fn the_insert_of_a_log_is_compiled_once() {
     let statement = conn.prepare_cached(steps::LOG_OPENED).unwrap();
     assert_eq!(statement.get_status(StatementStatus::Run), 10);
     assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+}
+
+#[test]
+fn a_triggered_set_keeps_the_build_that_triggered_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let parent = ParentBuild {
+        build: BuildId(7),
+        builder: "quick".into(),
+        number: BuildNumber(0),
+        step: 3,
+        waits: true,
+    };
+    let mut set = a_set(2, 2, &["full"], Vec::new());
+    Arc::make_mut(&mut set).parent = Some(parent.clone());
+    let ops = [
+        Op::ChangeAdded(a_change(1)),
+        Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
+        started(7, "quick", 0, &[1]),
+        Op::SetSubmitted(set),
+    ];
+    apply_all(dir.path(), &ops);
+    let shown = open_state(dir.path()).build_set(SetId(2)).unwrap();
+    assert_eq!(shown.unwrap().parent, Some(parent.clone()));
+    let (_store, recovered) = Store::open(dir.path()).unwrap();
+    let parents = recovered.sets.iter().map(|known| known.set.parent.clone());
+    assert_eq!(parents.collect::<Vec<_>>(), [None, Some(parent)]);
+}
+
+#[test]
+fn steps_that_are_added_are_among_those_of_the_build() {
+    let dir = tempfile::tempdir().unwrap();
+    let planned = ["steps", "unit", "lint"].map(str::to_owned).to_vec();
+    let ops = [
+        Op::ChangeAdded(a_change(1)),
+        Op::SetSubmitted(a_set(1, 1, &["quick"], vec![a_change(1)])),
+        started(7, "quick", 0, &[1]),
+        Op::StepsAdded {
+            build: BuildId(7),
+            planned: planned.clone(),
+        },
+    ];
+    apply_all(dir.path(), &ops);
+    let build = open_state(dir.path()).build(&"quick".into(), BuildNumber(0));
+    assert_eq!(build.unwrap().unwrap().planned, planned);
 }

@@ -1,5 +1,5 @@
-//! Locks of a build and of its steps: asked of the core, waited for, given back (LCK-04, LCK-07,
-//! STP-02).
+//! What a build asks of the core: locks for itself and its steps, which it waits for and gives back
+//! (LCK-04, LCK-07, STP-02), and builds that its steps trigger.
 //!
 //! A build waits for one thing at a time, and gives back, or says that it no longer wants, what it
 //! has asked for; what it still has at its end the core takes back.
@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::control::{Controls, Waited};
-use crate::botmaster::{BuildInput, Input, LockUser};
+use crate::botmaster::{BuildInput, Input, LockUser, Related, Trigger};
 use crate::config::LockAccess;
 use crate::model::BuildId;
 
@@ -17,9 +17,9 @@ type Sent = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The way to the core, which answers with [`super::Control::LocksGranted`]. Cheap to clone.
 #[derive(Clone)]
-pub struct LockDesk(Arc<dyn Fn(Input) -> Sent + Send + Sync>);
+pub struct Desk(Arc<dyn Fn(Input) -> Sent + Send + Sync>);
 
-impl LockDesk {
+impl Desk {
     /// What `send` is given must reach the core, in order; it may wait for that.
     pub fn new<F>(send: impl Fn(Input) -> F + Send + Sync + 'static) -> Self
     where
@@ -56,6 +56,18 @@ impl LockDesk {
         waited
     }
 
+    /// Asks for what a step wants to trigger; answered with [`super::Control::Triggered`].
+    pub(super) async fn trigger(&self, build: BuildId, trigger: Trigger) {
+        let trigger = Box::new(trigger);
+        (self.0)(BuildInput::TriggerWanted { trigger }.of(build)).await;
+    }
+
+    /// Asks for the end of what a step describes; answered with [`super::Control::RelatedEnded`].
+    pub(super) async fn end_related(&self, build: BuildId, related: Related) {
+        let related = Box::new(related);
+        (self.0)(BuildInput::RelatedFound { related }.of(build)).await;
+    }
+
     /// `user` has no use for its locks any more.
     pub(super) async fn give_back(&self, build: BuildId, user: &LockUser) {
         let user = user.clone();
@@ -63,9 +75,9 @@ impl LockDesk {
     }
 }
 
-impl fmt::Debug for LockDesk {
+impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LockDesk")
+        f.write_str("Desk")
     }
 }
 
