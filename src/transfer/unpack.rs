@@ -201,7 +201,8 @@ impl Unpacker {
 /// The parts of a name in an archive, which must stay in the tree.
 fn parts(path: &[u8], shown: &str) -> Result<Vec<OsString>, Problem> {
     let refuse = |why: &str| Err(Problem::Refused(format!("{shown:?} in the archive {why}")));
-    if path.starts_with(b"/") {
+    // Python calls the directory itself "/".
+    if path.starts_with(b"/") && path != b"/" {
         return refuse("is an absolute path");
     }
     let mut parts = Vec::new();

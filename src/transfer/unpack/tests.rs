@@ -47,6 +47,7 @@ fn files_directories_and_links_come_out_as_they_are() {
     let odd = b"odd/\xff \xc3\xa9\n";
     let bytes = archive(&[
         (DIR, b"", b"", b""),
+        (DIR, b"/", b"", b""),
         (DIR, b"./sub/", b"", b""),
         (FILE, b"sub/tool", b"", b"#!"),
         (FILE, odd, b"", b"odd"),
