@@ -142,7 +142,6 @@ const PLANNED: &[Row] = &[
         ADVICE,
         &[
             "progress_metrics",
-            "tests",
             "collect_stdout",
             "collect_stderr",
             "log_encoding",

@@ -74,9 +74,9 @@ pub(super) fn read(root: &mut Table<'_>) -> NamedValues {
         .into_iter()
         .flatten()
     {
-        if !can_be_name(name) || visible::names().any(|known| known == name) {
+        if !can_be_name(name) {
             let message = format!("`{name}` cannot be the name of a value");
-            let help = "letters, digits and `_`, not first a digit; and no word of expressions";
+            let help = "letters, digits and `_`, not first a digit";
             value.sink.error(value.key_span.clone(), message, help);
             all.is_incomplete = true;
             continue;

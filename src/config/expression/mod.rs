@@ -233,13 +233,13 @@ pub fn is_true(value: &Json) -> bool {
     }
 }
 
-/// Whether `name` can be the name of a value: letters, digits and `_`, not first a digit, and not a
-/// word of the language (CFL-10).
+/// Whether `name` can be a part of a name, as in `kw.NAME`: letters, digits and `_`, not first a
+/// digit.
 #[must_use]
 pub fn can_be_name(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
     let is_part = |c: char| c == '_' || c.is_ascii_alphanumeric();
-    starts && name.chars().all(is_part) && !check::is_word_of_language(name)
+    starts && name.chars().all(is_part)
 }
 
 /// At most 200 characters of `text`.

@@ -11,11 +11,7 @@ pub(super) trait StepSettings {
 
     /// What its commands leave behind for its expressions.
     fn output(&self) -> Output {
-        if self.takes_source() {
-            Output::Lines
-        } else {
-            Output::None
-        }
+        Output::Lines
     }
 
     /// The codebase of a source step, if it names one.
@@ -33,11 +29,9 @@ pub(super) trait StepSettings {
 /// What the commands of a step leave behind for its expressions (CFL-116).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Output {
-    /// There are no commands.
-    None,
-    /// It prints lines.
+    /// Lines, if they print some.
     Lines,
-    /// It prints lines, and its standard output is one text.
+    /// Lines, and their standard output is one text.
     Kept,
 }
 

@@ -80,7 +80,7 @@ impl StepRules {
         table.set_some("do_step_if", &mut self.do_step_if, |v| v.condition(before));
         self.do_step_if
             .take_if(|condition| *condition == Condition::Always(true));
-        table.set("watch", &mut self.watch, |v| watch::read(v, output));
+        table.set("watch", &mut self.watch, watch::read);
         let mut counts: Vec<String> = self.counts().map(str::to_owned).collect();
         counts.dedup();
         let names: Vec<&'static str> = AFTER_STEP

@@ -126,16 +126,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("doStepIf = \"1\"", "", "it is called `do_step_if` here"),
     (
-        "tests = \"pytest\"",
-        "",
-        "`tests` of step 1 (ShellCommand) of factory `check` is not available yet",
-    ),
-    (
-        "",
-        "[values]\nprop = \"1\"\n",
-        "`prop` cannot be the name of a value",
-    ),
-    (
         "",
         "[values]\n\"a-b\" = \"1\"\n",
         "`a-b` cannot be the name of a value",

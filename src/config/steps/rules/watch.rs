@@ -6,7 +6,6 @@ use std::fmt;
 use regex::Regex;
 use serde::{Serialize, Serializer};
 
-use super::super::kind::Output;
 use crate::config::pattern;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
@@ -104,11 +103,7 @@ pub(in crate::config) static RULE: Shape = Shape {
 };
 
 /// Reads the rules.
-pub(super) fn read(value: &Value<'_>, output: Output) -> Option<Vec<WatchRule>> {
-    if output == Output::None {
-        value.error("has no effect on a step without a command", "remove it");
-        return None;
-    }
+pub(super) fn read(value: &Value<'_>) -> Option<Vec<WatchRule>> {
     let tables = value.tables(&RULE);
     if tables.len() > MOST_RULES {
         value.error(
