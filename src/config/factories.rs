@@ -12,8 +12,12 @@ use super::locks::Locks;
 use super::names::Names;
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
-use super::steps::shell::read_command;
-use super::steps::{self, CommandWords, STEP, StepConfig};
+use super::steps::programs::trial;
+use super::steps::shell::{self, read_command};
+use super::steps::{
+    self, CommandWords, STEP, SearchPath, SourceMethod, SourceMode, StepConfig, StepKind, cvs,
+    source, svn,
+};
 use super::template::Template;
 
 /// A list of steps.
@@ -40,7 +44,7 @@ struct Kind {
 }
 
 /// The kinds of factory.
-static KINDS: [Kind; 3] = [
+static KINDS: &[Kind] = &[
     Kind {
         shape: KindShape {
             name: PLAIN,
@@ -61,6 +65,41 @@ static KINDS: [Kind; 3] = [
             keys: &[SOURCE, &["python", "test"]],
         },
         steps: distutils,
+    },
+    Kind {
+        shape: KindShape {
+            name: "CPAN",
+            keys: &[SOURCE, &["perl"]],
+        },
+        steps: cpan,
+    },
+    Kind {
+        shape: KindShape {
+            name: "Trial",
+            keys: &[SOURCE, &["build_python"], shell::KEYS, trial::KEYS],
+        },
+        steps: twisted_trial,
+    },
+    Kind {
+        shape: KindShape {
+            name: "BasicSVN",
+            keys: &[AUTOCONF, svn::KEYS, source::LOCATION_KEYS, source::KEYS],
+        },
+        steps: basic_svn,
+    },
+    Kind {
+        shape: KindShape {
+            name: "BasicBuildFactory",
+            keys: &[AUTOCONF, &["cvs_copy"], cvs::KEYS, source::KEYS],
+        },
+        steps: basic_cvs,
+    },
+    Kind {
+        shape: KindShape {
+            name: "QuickBuildFactory",
+            keys: &[AUTOCONF, cvs::KEYS, source::KEYS],
+        },
+        steps: quick_cvs,
     },
 ];
 
@@ -91,7 +130,7 @@ pub(super) fn read<'a>(
             continue;
         };
         table.label = format!("factory `{name}`").into();
-        let kind = table.kind(&KINDS, |kind| kind.shape, Some(PLAIN));
+        let kind = table.kind(KINDS, |kind| kind.shape, Some(PLAIN));
         let mut steps = Vec::new();
         if let Some(kind) = kind {
             let mut reading = Reading {
@@ -254,6 +293,81 @@ fn distutils(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
     steps.push(steps::usual("Compile").with_command(build));
     if let Some(test) = reading.command("test", None) {
         steps.push(steps::usual("Test").with_command(test));
+    }
+    steps
+}
+
+/// FAC-09, FAC-10.
+fn cpan(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let mut steps = reading.source();
+    let perl = reading.program("perl", "perl");
+    for (kind, words) in [
+        ("Configure", [perl, "Makefile.PL"]),
+        ("Compile", ["make", ""]),
+        ("PerlModuleTest", ["make", "test"]),
+    ] {
+        let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        steps.push(steps::usual(kind).with_command(CommandWords::of(&words)));
+    }
+    steps
+}
+
+/// FAC-14 to FAC-23. The settings of the `Trial` step stand in the factory.
+fn twisted_trial(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let mut steps = reading.source();
+    let python = reading.program("build_python", "python");
+    let here = reading.table.place("test_path").is_none();
+    let mut tests = steps::read_as("Trial", reading.table);
+    let build = CommandWords::of(&[python, "./setup.py", "build"]);
+    let mut build = steps::usual("Compile").with_command(build);
+    if let (Some(build), Some(tests)) = (build.kind.shell_mut(), tests.kind.shell_mut()) {
+        build.env = tests.env.clone();
+        if here {
+            let path = SearchPath::of_python(Template::literal("."));
+            tests.search_paths.push(path);
+        }
+    }
+    steps.extend([build, tests]);
+    steps
+}
+
+/// What the factories with a repository run by default.
+const BASIC_WORDS: AutoconfWords = AutoconfWords {
+    configure: None,
+    ..AUTOCONF_WORDS
+};
+
+/// FAC-31 to FAC-35. The settings of the `SVN` step stand in the factory.
+fn basic_svn(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let mut steps = vec![steps::read_as("SVN", reading.table)];
+    steps.extend(autoconf(reading, BASIC_WORDS));
+    steps
+}
+
+/// FAC-24 to FAC-30. The settings of the `CVS` step stand in the factory.
+fn basic_cvs(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let says_mode = ["mode", "method"]
+        .iter()
+        .any(|key| reading.table.place(key).is_some());
+    let mut checkout = steps::read_as("CVS", reading.table);
+    let copies = reading.table.take("cvs_copy").and_then(|v| v.flag());
+    if let (false, StepKind::Cvs(checkout)) = (says_mode, &mut checkout.kind) {
+        checkout.source.mode = SourceMode::Full(match copies {
+            Some(true) => SourceMethod::Copy,
+            Some(false) | None => SourceMethod::Clobber,
+        });
+    }
+    let mut steps = vec![checkout];
+    steps.extend(autoconf(reading, BASIC_WORDS));
+    steps
+}
+
+/// FAC-38: updates the tree, and does not count for when builds are expected to end.
+fn quick_cvs(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
+    let mut steps = vec![steps::read_as("CVS", reading.table)];
+    steps.extend(autoconf(reading, BASIC_WORDS));
+    for step in &mut steps {
+        step.use_progress = false;
     }
     steps
 }

@@ -48,17 +48,6 @@ const PLANNED: &[Row] = &[
         &["ForceScheduler"],
     ),
     (
-        "factories.type",
-        "write `steps = [ … ]` with the steps that Buildbot's factory would have",
-        &[
-            "BasicBuildFactory",
-            "BasicSVN",
-            "CPAN",
-            "QuickBuildFactory",
-            "Trial",
-        ],
-    ),
-    (
         "",
         "remove it: `buildmaster show` and `buildmaster why` tell how builds are doing (`--json` for programs), and \
          `notify_on_missing` of a slave mails when it is missing",

@@ -3,7 +3,7 @@
 
 mod arch;
 mod bzr;
-mod cvs;
+pub(in crate::config) mod cvs;
 mod darcs;
 mod download;
 mod files;
@@ -21,9 +21,9 @@ mod repo;
 pub(in crate::config) mod rules;
 mod set_property;
 pub(in crate::config) mod shell;
-mod source;
+pub(in crate::config) mod source;
 mod steps_from;
-mod svn;
+pub(in crate::config) mod svn;
 mod transfer;
 pub(in crate::config) mod trigger;
 mod upload;
@@ -229,7 +229,7 @@ static KINDS: &[Kind] = &[
     Kind {
         shape: KindShape {
             name: "StepsFrom",
-            keys: &[shell::KEYS, steps_from::KEYS],
+            keys: &[shell::COMMAND, shell::KEYS, steps_from::KEYS],
         },
         usual: || StepConfig {
             name: "steps".to_owned(),
@@ -490,6 +490,17 @@ impl Row {
             Self::Program(program) => (program.usual)(),
         }
     }
+
+    /// Takes what steps of this kind have.
+    fn read(&self, table: &mut Table<'_>, step: &mut StepConfig) {
+        step.kind.read(table);
+        if let Self::Program(program) = self {
+            (program.own)(table, step);
+        }
+        step.secrets = table.sink.take_secrets();
+        let codebase = step.kind.settings().codebase().map(str::to_owned);
+        step.tell_codebase(codebase.as_deref());
+    }
 }
 
 /// A step that ends other builds.
@@ -693,8 +704,21 @@ impl StepKind {
 
 /// A step of the kind `name`, which the table has, whose own table says nothing.
 pub(super) fn usual(name: &str) -> StepConfig {
+    row(name).usual()
+}
+
+/// A step of the kind `name` with the settings that stand in `table`, which has the keys of the
+/// kind and others.
+pub(super) fn read_as(name: &str, table: &mut Table<'_>) -> StepConfig {
+    let row = row(name);
+    let mut step = row.usual();
+    row.read(table, &mut step);
+    step
+}
+
+fn row(name: &str) -> &'static Row {
     let row = ROWS.iter().find(|row| row.shape().name == name);
-    row.expect("a kind of the table").usual()
+    row.expect("a kind of the table")
 }
 
 impl StepConfig {
@@ -763,13 +787,7 @@ pub(super) fn read_step<'a>(
     ] {
         table.set_some(key, text, templates);
     }
-    step.kind.read(&mut table);
-    if let Row::Program(program) = row {
-        (program.own)(&mut table, &mut step);
-    }
-    step.secrets = table.sink.take_secrets();
-    let codebase = step.kind.settings().codebase().map(str::to_owned);
-    step.tell_codebase(codebase.as_deref());
+    row.read(&mut table, &mut step);
     if let Some(name) = own_name {
         step.name = name;
     }

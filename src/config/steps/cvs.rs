@@ -33,7 +33,7 @@ pub struct CvsStepConfig {
 }
 
 /// The keys that only these steps have.
-pub(super) const KEYS: &[&str] = &[
+pub(in crate::config) const KEYS: &[&str] = &[
     "cvsroot",
     "cvsmodule",
     "branch",

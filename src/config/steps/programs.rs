@@ -6,7 +6,7 @@ mod mysql;
 mod packages;
 mod python;
 pub(in crate::config) mod sequence;
-mod trial;
+pub(in crate::config) mod trial;
 mod visual_studio;
 pub(in crate::config) mod warnings;
 mod windows;

@@ -76,7 +76,7 @@ pub struct SearchPath {
 
 impl SearchPath {
     /// An entry of `PYTHONPATH`.
-    pub(super) fn of_python(entry: Template) -> Self {
+    pub(in crate::config) fn of_python(entry: Template) -> Self {
         Self {
             variable: "PYTHONPATH",
             entry,
@@ -168,7 +168,7 @@ impl CommandWords {
 pub(super) const COMMAND: &[&str] = &["command"];
 
 /// The other keys that only these steps have.
-pub(super) const KEYS: &[&str] = &[
+pub(in crate::config) const KEYS: &[&str] = &[
     "workdir",
     "env",
     "want_stdout",

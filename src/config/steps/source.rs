@@ -84,7 +84,7 @@ impl SourceMethod {
 }
 
 /// The keys of [`SourceSettings`], without the one for the branch.
-pub(super) const KEYS: &[&str] = &[
+pub(in crate::config) const KEYS: &[&str] = &[
     "mode",
     "method",
     "always_use_latest",
@@ -163,7 +163,7 @@ pub enum Location {
 }
 
 /// The keys of [`Location`], with the key for the branch.
-pub(super) const LOCATION_KEYS: &[&str] = &["repourl", "base_url", "default_branch"];
+pub(in crate::config) const LOCATION_KEYS: &[&str] = &["repourl", "base_url", "default_branch"];
 
 impl Default for Location {
     fn default() -> Self {

@@ -34,7 +34,7 @@ pub struct SvnStepConfig {
 }
 
 /// The keys that only these steps have.
-pub(super) const KEYS: &[&str] = &[
+pub(in crate::config) const KEYS: &[&str] = &[
     "username",
     "password",
     "extra_args",

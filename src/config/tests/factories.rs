@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{CommandWords, FactoryConfig};
+use crate::config::{CommandWords, FactoryConfig, SourceMethod, SourceMode, StepKind};
 
 /// What the factory `text`, the lines below its header, becomes: kind and command of each step.
 fn steps(text: &str) -> Vec<String> {
@@ -119,4 +119,68 @@ fn a_factory_without_its_source_is_a_mistake() {
     assert!(errors.contains("factory `f` needs `source`"), "{errors}");
     let errors = mistakes_of(&configuration("type = \"Distutils\"\nsteps = []\n"));
     assert!(errors.contains("`steps`"), "{errors}");
+}
+
+#[test]
+fn fac_09_cpan_makes_and_tests_a_perl_module() {
+    let usual = steps(&format!("type = \"CPAN\"\n{SOURCE}perl = \"perl5\"\n"));
+    assert_eq!(
+        usual,
+        [
+            "git: ",
+            "configure: [\"perl5\", \"Makefile.PL\"]",
+            "compile: [\"make\"]",
+            "test: [\"make\", \"test\"]",
+        ]
+    );
+}
+
+#[test]
+fn fac_14_trial_has_the_settings_of_its_step() {
+    let text = format!(
+        "type = \"Trial\"\n{SOURCE}tests = [\"project.test\"]\nrandom = true\nenv = {{ A = \"1\" }}\n"
+    );
+    assert_eq!(
+        steps(&text),
+        [
+            "git: ",
+            "compile: [\"python\", \"./setup.py\", \"build\"]",
+            "trial: [\"trial\", \"--reporter=bwverbose\", \"--random=0\", \"project.test\"]",
+        ]
+    );
+    let factory = factory(&text);
+    for step in &factory.steps[1..] {
+        let mut kind = step.kind.clone();
+        assert_eq!(kind.shell_mut().unwrap().env.len(), 1);
+    }
+}
+
+#[test]
+fn fac_24_and_fac_31_factories_with_a_repository_check_it_out() {
+    let svn = factory("type = \"BasicSVN\"\nrepourl = \"svn://example.org/p\"\n");
+    let names = |factory: &FactoryConfig| {
+        let names = factory.steps.iter().map(|step| step.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&svn), ["svn", "compile", "test", "test"]);
+    let root = "cvsroot = \":ext:example.org:/cvs\"\ncvsmodule = \"p\"\n";
+    let mode = |text: &str| {
+        let factory = factory(text);
+        match &factory.steps[0].kind {
+            StepKind::Cvs(cvs) => cvs.source.mode,
+            _ => panic!("no CVS"),
+        }
+    };
+    let basic = format!("type = \"BasicBuildFactory\"\n{root}");
+    assert_eq!(mode(&basic), SourceMode::Full(SourceMethod::Clobber));
+    let copied = format!("{basic}cvs_copy = true\n");
+    assert_eq!(mode(&copied), SourceMode::Full(SourceMethod::Copy));
+    let quick = format!("type = \"QuickBuildFactory\"\n{root}configure = \"./configure\"\n");
+    assert_eq!(mode(&quick), SourceMode::Incremental);
+    let quick = factory(&quick);
+    assert_eq!(
+        names(&quick),
+        ["cvs", "configure", "compile", "test", "test"]
+    );
+    assert!(quick.steps.iter().all(|step| !step.use_progress));
 }

@@ -27,7 +27,8 @@ pub(super) static PROGRAMS: &[Program] = &[Program {
     own: read,
 }];
 
-const KEYS: &[&str] = &[
+/// The keys that only these steps have.
+pub(in crate::config) const KEYS: &[&str] = &[
     "python",
     "trial",
     "trial_mode",
