@@ -40,8 +40,9 @@ impl BotMaster {
             .iter()
             .filter_map(|known| Some((known.set.id, known.set.parent.as_ref()?)))
             .collect();
+        let mut queued = Vec::new();
         for request in recovered.requests {
-            let id = request.id;
+            queued.push(request.id);
             let parent = parents.get(&request.set).copied();
             if self.out.layout.builder_named(&request.builder).is_none() {
                 // It may come back (BST-09).
@@ -51,8 +52,11 @@ impl BotMaster {
                 self.on_builder_added(builder);
             }
             self.intake.add_request(request, parent);
-            self.enqueue(id, true);
         }
+        // A build has ended before the requests that it waited for are cancelled.
         self.out.persist_then(ops, effects);
+        for request in queued {
+            self.enqueue(request, true);
+        }
     }
 }
