@@ -31,8 +31,8 @@
 //!
 //! The other files are the coordinator's, by what they are about: `submitting` changes and builds
 //! that people ask for, `queueing` requests, `building` what the stages of a build mean for others,
-//! `cancelling` and `stopping`, `locking`, `triggering` builds from builds and ending those that are
-//! `relating` to them, `substantiating` latent slaves, `reconfiguration` and
+//! `cancelling` and `stopping`, `locking`, `triggering` builds from builds and ending those
+//! that are `relating` to them, `substantiating` latent slaves, `reconfiguration` and
 //! `recovery`. `why` says what a request waits for, `view` and `live` what else can be seen.
 
 mod ask;

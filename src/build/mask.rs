@@ -39,7 +39,7 @@ const SHOWN: &str = "XXXXXX";
 
 /// What there is at a place of a stream.
 enum Found {
-    /// A secret of so many bytes.
+    /// A secret of this number of bytes.
     Secret(usize),
     /// What may become a secret with what follows.
     Beginning,

@@ -19,7 +19,7 @@ pub(super) enum Unrendered {
     /// A value of `[values]` cannot be worked out.
     #[error("{0}")]
     Value(String),
-    /// A list form names something that is no list.
+    /// A list form names something that is not a list.
     #[error("'{0}' is a table, and not a list of words")]
     NotAList(String),
     /// A command has no words.

@@ -75,7 +75,7 @@ pub(super) async fn obtain(source: &SecretSource) -> Result<Option<String>, Stri
         return Err(format!("the {source} has more than {LONGEST} bytes"));
     }
     let Ok(mut secret) = String::from_utf8(bytes) else {
-        return Err(format!("the {source} is no text in UTF-8"));
+        return Err(format!("the {source} is not UTF-8"));
     };
     if secret.ends_with('\n') {
         secret.pop();

@@ -235,8 +235,8 @@ impl SchedulerKind {
         self.settings().takes_try_jobs()
     }
 
-    /// The branches of the try jobs that it takes, among which `None` is the default branch; absent:
-    /// every branch.
+    /// The branches of the try jobs that it takes, among which `None` is the default branch;
+    /// absent: every branch.
     #[must_use]
     pub fn try_branches(&self) -> Option<&[Option<String>]> {
         self.settings().try_branches()

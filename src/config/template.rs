@@ -1,8 +1,8 @@
 //! Renderable strings (PRP-07 to PRP-09, CFL-95, CFL-100 to CFL-102).
 //!
 //! `%(` begins a form and `%%` is one percent sign. Any other percent sign stands for itself in a
-//! string without forms, so that `date +%s` needs no care; beside forms it is an error, because such
-//! a string was written for interpolation and half of it would not be what was meant.
+//! string without forms, so that `date +%s` needs no care; beside forms it is an error, because
+//! such a string was written for interpolation and half of it would not be what was meant.
 //!
 //! This file has the types, `parse` reads texts, and `build::render` puts the values in.
 

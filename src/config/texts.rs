@@ -124,7 +124,7 @@ impl Value<'_> {
         }
     }
 
-    /// Whether it is a table that is no `{ format = … }`.
+    /// Whether it is a table other than `{ format = … }`.
     fn is_secret(&self) -> bool {
         let table = self.raw().as_table();
         table.is_some_and(|table| !table.contains_key("format"))

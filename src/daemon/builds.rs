@@ -21,7 +21,7 @@ use crate::store::Writer;
 use crate::transfer::MasterFiles;
 
 /// Maximum number of queued messages to a build: its stops, and [`RESERVED`] others. A stop is
-/// queued only while there is room for all others, of which there may be so many already.
+/// queued only while there is room for all others, of which there may be this number already.
 const MESSAGES: usize = STOPS + 2 * RESERVED;
 
 /// Maximum number of queued messages that must not be lost: a loss of the slave, an outdated grant

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::packed;
 use super::place::{self, DATA, INDEX, PACKED, with_suffix};
+use crate::blocking;
 use crate::directory::Directory;
 
 /// Finishes closed logs. Cheap to clone.
@@ -51,7 +52,7 @@ impl Finisher {
     /// Forces the closed log at `path` to the disk, so that a power failure does not lose it.
     pub(super) async fn sync(&self, path: String) {
         let basedir = Arc::clone(&self.basedir);
-        let syncing = tokio::task::spawn_blocking(move || {
+        let syncing = blocking::run(move || {
             report(&path, "sync", sync(&basedir, &path));
         });
         // It is cancelled only when the runtime ends.

@@ -1,8 +1,7 @@
 //! Compressed logs: gzip files that can be read from any position.
 //!
 //! A file is a sequence of gzip members, so `zcat` and browsers read it as one file. Each member
-//! has at most [`BLOCK_BYTES`] bytes of the log. The header of a member has an extra field `BM` (RFC
-//! 1952) with three little-endian 32-bit numbers: the size of the member in the file, its bytes
+//! has at most [`BLOCK_BYTES`] bytes of the log. Its header has an extra field `BM` (RFC 1952) with three little-endian 32-bit numbers: the size of the member in the file, its bytes
 //! before compression, and the line feeds among them. A reader skips from header to header to find
 //! a position or a line, and decompresses one member.
 //!
@@ -117,7 +116,7 @@ impl Packed {
         Ok(size)
     }
 
-    /// The position after the line feed number `number` (from 1), if the log has so many of them.
+    /// The position after the line feed number `number` (from 1), if the log has that many.
     ///
     /// # Errors
     /// Reading failed, or the file is damaged.

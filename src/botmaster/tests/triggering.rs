@@ -4,8 +4,8 @@ use super::*;
 use crate::model::journal::{OpenBuild, RecoveredSet};
 use crate::model::{BuildNumber, BuildSet, ParentBuild, SetId, SourceStamp};
 
-/// A builder `parent`, and two that schedulers of their names build when they are triggered; `later`
-/// keeps that until its time.
+/// A builder `parent`, and two that schedulers of their names build when they are triggered;
+/// `later` keeps that until its time.
 fn triggering() -> Config {
     let mut config = config(&[("parent", &["s"]), ("one", &["t"]), ("two", &["u"])]);
     let of = |name: &str, builders: &[&str], kind| {

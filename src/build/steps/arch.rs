@@ -75,7 +75,7 @@ impl System for Arch {
         let names = [&self.wanted.branch, &self.wanted.revision, &self.archive];
         let mut names = names.into_iter().flatten();
         if let Some(name) = names.find(|name| !arch::is_name(name)) {
-            return Some(format!("{name:?} is not a name of Arch"));
+            return Some(format!("{name:?} is not a valid Arch name"));
         }
         source::improper(&self.wanted, &self.url)
     }

@@ -1,7 +1,6 @@
 //! Paths on the master, as steps give them.
 
-use tokio::task::spawn_blocking;
-
+use crate::blocking;
 use crate::build::step::{Performed, STDIO, StepRun};
 use crate::config::{Template, TemplatePart};
 use crate::logs::Channel;
@@ -26,7 +25,7 @@ pub(super) async fn open<T: Send + 'static>(
     open: impl FnOnce(&MasterFiles) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Result<T, Problem>, Performed> {
     let files = step.around.files.clone();
-    let opened = spawn_blocking(move || open(&files)).await;
+    let opened = blocking::run(move || open(&files)).await;
     opened.map_err(|error| Performed::Raised(format!("{error}\n")))
 }
 

@@ -1,5 +1,5 @@
-//! `CancelRelatedBuilds` and `StopRelatedBuilds`: end requests and builds that a newer build has made
-//! needless.
+//! `CancelRelatedBuilds` and `StopRelatedBuilds`: end requests and builds that a newer build
+//! has made needless.
 
 use super::shell::{Unrenderable, put_in};
 use crate::botmaster::{Related, RelatedEnds, StampField};

@@ -159,7 +159,7 @@ fn read_config(value: &Value<'_>) -> Option<BTreeMap<String, Template>> {
     let mut config = BTreeMap::new();
     for (name, value) in value.entries() {
         if !name.contains('.') || name.contains(['=', '\n']) {
-            let message = format!("`{name}` is not a name of a setting of git");
+            let message = format!("`{name}` is not a git setting");
             let help = "for example `\"http.proxy\"`, in quotes";
             value.sink.error(value.key_span.clone(), message, help);
         }

@@ -115,7 +115,7 @@ pub struct MysqlTests {
     pub warnings: WarningRules,
     /// What is tested, for the text.
     pub test_type: Option<String>,
-    /// At most so many failures, and as many warnings, are in the text.
+    /// The maximum number of failures in the text, and of warnings.
     pub text_limit: usize,
     /// Longer names of tests are cut in the text.
     pub name_limit: usize,

@@ -173,7 +173,7 @@ fn subject(inside: &str) -> Result<(Subject, Option<&str>), Wrong> {
         "kw" if is_identifier(name) => Subject::Value(name.to_owned()),
         "kw" => {
             return Err(Wrong::new(
-                format!("`{name}` is not a name of `[values]`"),
+                format!("`{name}` is not a valid name in `[values]`"),
                 "letters, digits, `_`, `-` and `.`",
             ));
         }

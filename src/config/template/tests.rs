@@ -44,7 +44,11 @@ fn wrong_forms_say_what_and_where() {
             0..18,
             "`a b` is not the name of a codebase",
         ),
-        ("%(kw:x y)s", 0..10, "`x y` is not a name of `[values]`"),
+        (
+            "%(kw:x y)s",
+            0..10,
+            "`x y` is not a valid name in `[values]`",
+        ),
         (
             "%(slave:-x)s",
             0..12,

@@ -100,7 +100,7 @@ async fn suppressions(
         notes = format!("cannot read suppression_file {file}\n");
     }
     for line in wrong {
-        notes += &format!("suppression_file {file}: line {line} is no suppression\n");
+        notes += &format!("suppression_file {file}: line {line} is not a suppression\n");
     }
     if !notes.is_empty() {
         step.logs.add("suppressions", notes.into()).await;
@@ -108,8 +108,8 @@ async fn suppressions(
     Ok(found)
 }
 
-/// Runs a command in the work directory of the step, with its environment. Its output goes to `log`,
-/// else nowhere.
+/// Runs a command in the work directory of the step, with its environment. Its output goes to
+/// `log`, else nowhere.
 async fn ask(
     step: &mut StepRun<'_>,
     args: &ShellArgs,

@@ -20,7 +20,7 @@ pub(super) struct Pbuilder {
 }
 
 impl Pbuilder {
-    /// A missing `.pbuilderrc` is no warning.
+    /// A missing `.pbuilderrc` is not a warning.
     pub(super) fn new(rules: &WarningRules, mut further: Vec<Suppression>) -> Self {
         let text = crate::config::LinePattern::anywhere(r"\.pbuilderrc does not exist");
         further.push(Suppression {

@@ -99,7 +99,7 @@ impl Reads for Maxq {
     }
 }
 
-/// A longer output is no value of a property.
+/// A longer output does not become a property.
 pub(super) const LONGEST_PROPERTY: usize = 64 * 1024;
 
 /// The output of a command as the value of the property `name`. A command that has failed sets

@@ -26,7 +26,7 @@ pub(super) struct Tests {
     problems: Option<Lines>,
 }
 
-/// The counts are within so many bytes of the end: tracebacks of imports may follow the line with
+/// The counts are within this number of bytes of the end: tracebacks of imports may follow the line with
 /// the total.
 const TAIL_BYTES: usize = 10_000;
 /// Further warnings are not kept.
