@@ -10,14 +10,14 @@ use crate::build::step::STDIO;
 use crate::logs::Channel;
 use crate::model::Results;
 
-/// The letters of messages, and what they stand for.
+/// The letters of messages, and what they stand for, in the order in which Buildbot tells them.
 const KINDS: [(&str, &str); 6] = [
-    ("R", "refactor"),
     ("C", "convention"),
-    ("W", "warning"),
     ("E", "error"),
     ("F", "fatal"),
     ("I", "info"),
+    ("R", "refactor"),
+    ("W", "warning"),
 ];
 
 /// Bits of the exit status: a fatal message, an error, a wrong usage.
