@@ -81,14 +81,14 @@ pub use slaves::{
 pub use steps::{
     ArchStepConfig, BaseImage, BuildersMatching, BzrStepConfig, ChangedFiles, CommandWords,
     Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig, FileAction,
-    FileStepConfig, ForEach, ForEachValues, GitFlavor, GitStepConfig, GivenSource, JsonTemplate,
-    Lines, Location, LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig, MercurialStepConfig,
-    MonotoneStepConfig, MysqlTests, OutputReader, P4StepConfig, PatchStepConfig, Preparation,
-    PropertyValue, RelatedStepConfig, RepoStepConfig, SearchPath, SequenceCommand,
-    SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode, SourceSettings, StepConfig,
-    StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig, TriggerSource,
-    TriggerStepConfig, TriggerValue, Upload, UploadStepConfig, WarningExtractor, WarningRules,
-    WatchPattern, WatchRule,
+    FileStepConfig, ForEach, ForEachValues, GitFlavor, GitStepConfig, GivenSource, HttpData,
+    HttpStepConfig, JsonTemplate, Lines, Location, LogTextConfig, MAX_STEPS_BYTES,
+    MasterShellConfig, MercurialStepConfig, MonotoneStepConfig, MysqlTests, OutputReader,
+    P4StepConfig, PatchStepConfig, Preparation, PropertyValue, RelatedStepConfig, RepoStepConfig,
+    SearchPath, SequenceCommand, SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode,
+    SourceSettings, StepConfig, StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig,
+    TriggerSource, TriggerStepConfig, TriggerValue, Upload, UploadStepConfig, WarningExtractor,
+    WarningRules, WatchPattern, WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

@@ -8,6 +8,7 @@ mod darcs;
 mod download;
 mod files;
 mod git;
+mod http;
 mod kind;
 mod kinds;
 mod master_shell;
@@ -49,6 +50,7 @@ pub use self::darcs::DarcsStepConfig;
 pub use self::download::{Download, DownloadStepConfig, JsonTemplate};
 pub use self::files::{FileAction, FileStepConfig};
 pub use self::git::{GitFlavor, GitStepConfig};
+pub use self::http::{HttpData, HttpStepConfig};
 pub use self::master_shell::MasterShellConfig;
 pub use self::mercurial::MercurialStepConfig;
 pub use self::monotone::MonotoneStepConfig;
@@ -162,6 +164,9 @@ pub enum StepKind {
     Monotone(Box<MonotoneStepConfig>),
     /// `P4`.
     P4(Box<P4StepConfig>),
+    /// `HTTPStep`, `GET`, `PUT` and so on.
+    #[serde(rename = "HTTPStep")]
+    Http(Box<HttpStepConfig>),
 }
 
 /// A row of the table of all kinds.
@@ -272,6 +277,7 @@ impl StepKind {
             Self::Files(files) => &**files,
             Self::MasterShell(shell) => &**shell,
             Self::Patch(patch) => &**patch,
+            Self::Http(http) => &**http,
             Self::SetProperty(set) => &**set,
             Self::LogRenderable(log) => &**log,
             Self::Related(related) => &**related,
@@ -310,6 +316,7 @@ impl StepKind {
             Self::Files(files) => files.read(table),
             Self::MasterShell(shell) => shell.read(table),
             Self::Patch(patch) => patch.read(table),
+            Self::Http(http) => http.read(table),
             Self::SetProperty(set) => set.read(table),
             Self::LogRenderable(log) => log.read(table),
             Self::Related(related) => related.read(table),

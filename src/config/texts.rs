@@ -115,7 +115,12 @@ impl Value<'_> {
         let names: Vec<&str> = names.iter().filter_map(Value::text).collect();
         let text = format.text()?;
         match Template::parse_positional(text, &names) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                for name in template.named_values() {
+                    self.sink.names_value(name, format.span());
+                }
+                Some(template)
+            }
             Err(wrong) => {
                 let message = format!("`format`: {}", wrong.message);
                 self.sink.error(format.part(wrong.at), message, wrong.help);

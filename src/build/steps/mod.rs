@@ -7,6 +7,7 @@ mod darcs;
 mod download;
 mod files;
 mod git;
+mod http;
 mod json;
 mod master_path;
 mod master_shell;
@@ -39,6 +40,7 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
         StepKind::Files(config) => files::perform(step, config).await,
         StepKind::MasterShell(config) => master_shell::perform(step, config).await,
         StepKind::Patch(config) => patch::perform(step, config).await,
+        StepKind::Http(config) => http::perform(step, config).await,
         StepKind::SetProperty(config) => set_property::perform(step, config).await,
         StepKind::LogRenderable(config) => set_property::log(step, config).await,
         StepKind::Related(config) => related::perform(step, config).await,

@@ -2,9 +2,10 @@
 
 use super::{
     ArchStepConfig, Download, DownloadStepConfig, FileAction, FileStepConfig, GitFlavor,
-    GitStepConfig, JsonTemplate, RelatedStepConfig, SetPropertyConfig, StepConfig, StepKind,
-    Upload, UploadStepConfig, arch, cvs, download, files, git, master_shell, mercurial, monotone,
-    p4, patch, related, repo, set_property, shell, source, steps_from, svn, trigger, upload,
+    GitStepConfig, HttpStepConfig, JsonTemplate, RelatedStepConfig, SetPropertyConfig, StepConfig,
+    StepKind, Upload, UploadStepConfig, arch, cvs, download, files, git, http, master_shell,
+    mercurial, monotone, p4, patch, related, repo, set_property, shell, source, steps_from, svn,
+    trigger, upload,
 };
 use crate::config::shape::KindShape;
 use crate::config::template::Template;
@@ -307,7 +308,65 @@ pub(super) static KINDS: &[Kind] = &[
         },
         usual: || source_step("p4", StepKind::P4(Box::default())),
     },
+    Kind {
+        shape: KindShape {
+            name: "HTTPStep",
+            keys: &[http::METHOD, http::KEYS],
+        },
+        usual: || http_step(""),
+    },
+    Kind {
+        shape: KindShape {
+            name: "POST",
+            keys: &[http::KEYS],
+        },
+        usual: || http_step("POST"),
+    },
+    Kind {
+        shape: KindShape {
+            name: "GET",
+            keys: &[http::KEYS],
+        },
+        usual: || http_step("GET"),
+    },
+    Kind {
+        shape: KindShape {
+            name: "PUT",
+            keys: &[http::KEYS],
+        },
+        usual: || http_step("PUT"),
+    },
+    Kind {
+        shape: KindShape {
+            name: "DELETE",
+            keys: &[http::KEYS],
+        },
+        usual: || http_step("DELETE"),
+    },
+    Kind {
+        shape: KindShape {
+            name: "HEAD",
+            keys: &[http::KEYS],
+        },
+        usual: || http_step("HEAD"),
+    },
+    Kind {
+        shape: KindShape {
+            name: "OPTIONS",
+            keys: &[http::KEYS],
+        },
+        usual: || http_step("OPTIONS"),
+    },
 ];
+
+/// A step that asks a web server this; an empty method has to be given.
+fn http_step(method: &'static str) -> StepConfig {
+    let kind = StepKind::Http(Box::new(HttpStepConfig::of(method)));
+    StepConfig {
+        flunk_on_failure: true,
+        ..master_step("HTTPStep", "Requesting", "Requested", kind)
+    }
+}
 
 /// A step that ends other builds.
 fn related_step(name: &str, settings: RelatedStepConfig) -> StepConfig {
