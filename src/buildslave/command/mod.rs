@@ -14,6 +14,7 @@ mod header;
 mod outlet;
 mod process;
 mod shell;
+mod source;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -36,15 +37,21 @@ use crate::protocol::{TextStyle, Update};
 /// Every command there is, as announced. Beside it, a command is a row in [`Command::parse`] and in
 /// [`Command::run`].
 pub(super) const COMMANDS: &[&str] = &[
+    "bzr",
     "cpdir",
+    "cvs",
+    "darcs",
     "downloadFile",
+    "git",
     "glob",
+    "hg",
     "listdir",
     "mkdir",
     "rmdir",
     "rmfile",
     "shell",
     "stat",
+    "svn",
     "uploadDirectory",
     "uploadFile",
 ];
@@ -59,6 +66,7 @@ enum Kind {
     /// Starts, and fails.
     Failing(Failure),
     Files(files::FileCommand),
+    Source(Box<source::SourceCommand>),
     Upload(transfer::Upload),
     UploadDirectory(directory::UploadDirectory),
     Download(transfer::Download),
@@ -135,6 +143,9 @@ impl Command {
             "uploadFile" => Kind::Upload(transfer::Upload::parse(&args)?),
             "uploadDirectory" => Kind::UploadDirectory(directory::UploadDirectory::parse(&args)?),
             "downloadFile" => Kind::Download(transfer::Download::parse(&args)?),
+            name if source::COMMANDS.contains(&name) => {
+                Kind::Source(Box::new(source::SourceCommand::parse(name, &args)?))
+            }
             _ => Kind::Files(files::FileCommand::parse(name, &args)?),
         }))
     }
@@ -149,6 +160,7 @@ impl Command {
             Kind::Shell(shell) => shell.run(&mut context).await?,
             Kind::Failing(failure) => return Err(failure),
             Kind::Files(command) => command.run(&mut context).await?,
+            Kind::Source(command) => command.run(&mut context).await?,
             Kind::Upload(upload) => upload.run(&mut context).await?,
             Kind::UploadDirectory(upload) => upload.run(&mut context).await?,
             Kind::Download(download) => download.run(&mut context).await?,

@@ -114,7 +114,7 @@ fn unless_zero(seconds: Option<f64>) -> Option<f64> {
 }
 
 /// The environment of a command: `base` with the changes of the master (section 10.2).
-fn environment(base: &Environment, wanted: &[(Bytes, Option<Bytes>)]) -> Environment {
+pub(super) fn environment(base: &Environment, wanted: &[(Bytes, Option<Bytes>)]) -> Environment {
     let mut environment = base.clone();
     for (name, value) in wanted {
         let name = os(name);

@@ -27,15 +27,15 @@ struct Running {
 
 /// Everything a command said, by channel.
 #[derive(Debug, Default)]
-struct Said {
-    header: String,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    rc: Option<i64>,
+pub(super) struct Said {
+    pub(super) header: String,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+    pub(super) rc: Option<i64>,
     elapsed: bool,
     reason: Option<String>,
     logs: Vec<(String, String)>,
-    other: Vec<(String, Value)>,
+    pub(super) other: Vec<(String, Value)>,
 }
 
 impl Running {
@@ -105,7 +105,7 @@ impl Running {
     }
 }
 
-async fn run(dir: &Path, name: &str, args: &[(&str, Value)]) -> Said {
+pub(super) async fn run(dir: &Path, name: &str, args: &[(&str, Value)]) -> Said {
     let (said, result) = Running::start(dir, name, args).end().await;
     result.unwrap();
     said
