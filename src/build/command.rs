@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::control::{Disturbance, Watch};
 use super::lines::{LineObserver, Splitter};
-use super::step::{Performed, STDIO, StepLogs, StepRun};
+use super::step::{Performed, StepRun};
+use super::steplogs::{STDIO, StepLogs};
 use super::watcher::{Both, Watcher};
 use crate::logs::Channel;
 use crate::model::CommandId;

@@ -26,7 +26,9 @@ mod secrets;
 mod step;
 mod steplist;
 mod steplog;
+mod steplogs;
 mod steps;
+mod surroundings;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -3,38 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::{Number, Value};
 
 use super::control::{Controls, Waited};
-use super::desk::{Desk, waiting_text};
+use super::desk::waiting_text;
 use super::fold::contribution;
 use super::guard::caught;
-use super::journal::Journal;
-use super::mask::{Masks, Stream};
 use super::remote::Remote;
 use super::render::{Values, render};
 use super::rules::{self, Asked, Ending, SoFar};
 use super::secrets::{Secrets, obtain};
-use super::steplog::{Closed, StepLog};
+use super::steplogs::{ClosedLogs, StepLogs};
+use super::surroundings::Surroundings;
 use super::watcher::Watcher;
-use crate::botmaster::{BuildPlan, LockUser};
+use crate::botmaster::LockUser;
 use crate::config::expression::Scope;
 use crate::config::{SecretSource, StepConfig};
-use crate::logs::{Channel, LogStore, file_name};
-use crate::model::journal::{LogOpening, StepFinish, StepStart};
+use crate::model::journal::{StepFinish, StepStart};
 use crate::model::{Effort, Op, Properties, Results, StepOutcome, Timestamp};
-use crate::transfer::MasterFiles;
-
-/// What all steps of a build share.
-pub(super) struct Surroundings {
-    pub(super) plan: Box<BuildPlan>,
-    pub(super) logs: LogStore,
-    pub(super) journal: Journal,
-    pub(super) desk: Desk,
-    pub(super) files: MasterFiles,
-    pub(super) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
-}
 
 /// A step that is about to run, or runs.
 pub(super) struct StepRun<'a> {
@@ -516,186 +502,3 @@ const fn ending(result: Results) -> &'static [&'static str] {
         Results::Retry => &["retry"],
     }
 }
-
-/// The logs of a step.
-pub(super) struct StepLogs<'a> {
-    around: &'a Surroundings,
-    pub(super) index: u32,
-    /// What the paths of its logs begin with: those of a build are together in one directory.
-    prefix: String,
-    open: Vec<StepLog>,
-    /// Hides secrets.
-    masks: Arc<Masks>,
-    /// What may be the beginning of a secret, of each log and channel.
-    streams: BTreeMap<(String, Channel), Stream>,
-    /// Logs that are opened when there is something in them (`lazy_logfiles`).
-    pub(super) lazy: Vec<String>,
-}
-
-impl<'a> StepLogs<'a> {
-    fn new(around: &'a Surroundings, index: u32, step: &str, masks: Arc<Masks>) -> Self {
-        let log_dir = around.plan.log_dir.to_string_lossy();
-        Self {
-            around,
-            index,
-            prefix: format!("{log_dir}/{index}-{}.", file_name(step)),
-            open: Vec::new(),
-            masks,
-            streams: BTreeMap::new(),
-            lazy: Vec::new(),
-        }
-    }
-
-    /// What may be seen of a piece of a log. What may be the beginning of a secret is kept back
-    /// until more comes, or [`StepLogs::rest`] asks for it.
-    pub(super) fn masked(&mut self, (log, channel): (&str, Channel), data: Bytes) -> Bytes {
-        if self.masks.is_empty() {
-            return data;
-        }
-        let stream = self.streams.entry((log.to_owned(), channel));
-        stream.or_default().feed(&self.masks, data)
-    }
-
-    /// What was kept back of the logs: nothing follows for now.
-    pub(super) fn rest(&mut self) -> Vec<((String, Channel), Bytes)> {
-        let streams = std::mem::take(&mut self.streams).into_iter();
-        let rest = streams.map(|(of, mut stream)| (of, stream.end(&self.masks)));
-        rest.filter(|(_, data)| !data.is_empty()).collect()
-    }
-
-    /// Puts what the slave said into the logs; returns when they have it. A log that nobody asked
-    /// for is ignored.
-    pub(super) async fn store(&mut self, channel: Channel, log: &str, data: Bytes) {
-        let Some(at) = self.position(log).await else {
-            tracing::debug!(log = ?log, "the slave sent a piece of an unknown log");
-            return;
-        };
-        if let Some(log) = self.open.get_mut(at) {
-            log.append(channel, data).await;
-        }
-    }
-
-    /// Puts a piece of a log into it, without the secrets in it.
-    pub(super) async fn put(&mut self, (log, channel): (&str, Channel), data: Bytes) {
-        let data = self.masked((log, channel), data);
-        self.store(channel, log, data).await;
-    }
-
-    /// Adds what the master has to say about the command to `stdio`, if it is open.
-    pub(super) async fn note(&mut self, text: String) {
-        self.note_in(STDIO, text).await;
-    }
-
-    /// Adds what the master has to say to `log`, if it is open.
-    pub(super) async fn note_in(&mut self, log: &str, mut text: String) {
-        self.masks.mask(&mut text);
-        if let Some(log) = self.open.iter_mut().find(|l| l.name() == log) {
-            log.note(text).await;
-        }
-    }
-
-    /// A whole log at once; nothing if there is one of this name.
-    pub(super) async fn add(&mut self, name: &str, text: Bytes) {
-        let mut stream = Stream::default();
-        let text = [stream.feed(&self.masks, text), stream.end(&self.masks)];
-        let Some(op) = self.open(name) else {
-            return;
-        };
-        self.around.journal.write(vec![op]).await;
-        if let Some(log) = self.open.last_mut() {
-            for text in text.into_iter().filter(|text| !text.is_empty()) {
-                log.append(Channel::Stdout, text).await;
-            }
-        }
-    }
-
-    /// Adds to a log, which is opened now if it is not there.
-    pub(super) async fn add_to(&mut self, name: &str, data: Bytes) {
-        if let Some(op) = self.open(name) {
-            self.around.journal.write(vec![op]).await;
-        }
-        if let Some(log) = self.open.iter_mut().find(|l| l.name() == name) {
-            log.append(Channel::Stdout, data).await;
-        }
-    }
-
-    /// Where `log` is among the open ones; opens it if it is lazy.
-    async fn position(&mut self, log: &str) -> Option<usize> {
-        if let Some(at) = self.open.iter().position(|l| l.name() == log) {
-            return Some(at);
-        }
-        let lazy = self.lazy.iter().position(|name| name == log)?;
-        self.lazy.swap_remove(lazy);
-        let op = self.open(log)?;
-        self.around.journal.write(vec![op]).await;
-        self.open.len().checked_sub(1)
-    }
-
-    /// Opens a log; nothing if there is one of this name.
-    fn open(&mut self, name: &str) -> Option<Op> {
-        if self.open.iter().any(|l| l.name() == name) {
-            return None;
-        }
-        // Logs stay open until the step ends, so that no position is given twice.
-        let position = u32::try_from(self.open.len()).ok()?;
-        let path = format!("{}{}", self.prefix, file_name(name));
-        let sink = self.around.logs.create(&path);
-        let limits = self.around.plan.log_limits;
-        self.open.push(StepLog::new(name.to_owned(), sink, limits));
-        Some(Op::LogOpened(LogOpening {
-            build: self.around.plan.build,
-            step: self.index,
-            position,
-            name: name.to_owned(),
-            path,
-        }))
-    }
-
-    /// Closes all.
-    async fn close(&mut self) -> ClosedLogs {
-        let mut output = BTreeMap::new();
-        let mut ops = Vec::with_capacity(self.open.len() + 1);
-        let mut incomplete = Vec::new();
-        for log in self.open.drain(..) {
-            let Closed {
-                name,
-                written,
-                output_bytes,
-            } = log.close().await;
-            if written.lost_bytes > 0 {
-                let lost = written.lost_bytes;
-                incomplete.push(format!(
-                    "(log {name} is incomplete: the master could not write {lost} bytes)"
-                ));
-            }
-            if output_bytes > 0 {
-                #[expect(clippy::cast_precision_loss, reason = "it becomes an estimate")]
-                output.insert(name.clone(), output_bytes as f64);
-            }
-            ops.push(Op::LogClosed {
-                build: self.around.plan.build,
-                step: self.index,
-                name,
-                size_bytes: written.size_bytes,
-            });
-        }
-        ClosedLogs {
-            ops,
-            output,
-            incomplete,
-        }
-    }
-}
-
-/// What became of the logs of a step.
-struct ClosedLogs {
-    /// What is to be remembered.
-    ops: Vec<Op>,
-    /// Bytes of output in those that have any.
-    output: BTreeMap<String, f64>,
-    /// A sentence for each that lacks something.
-    incomplete: Vec<String>,
-}
-
-/// The log of a command's output.
-pub(super) const STDIO: &str = "stdio";

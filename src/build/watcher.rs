@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::lines::LineObserver;
-use super::step::StepLogs;
+use super::steplogs::StepLogs;
 use crate::config::{Lines, StepRules, WatchRule};
 use crate::logs::Channel;
 use crate::model::Results;

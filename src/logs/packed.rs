@@ -1,9 +1,10 @@
 //! Compressed logs: gzip files that can be read from any position.
 //!
 //! A file is a sequence of gzip members, so `zcat` and browsers read it as one file. Each member
-//! has at most [`BLOCK_BYTES`] bytes of the log. Its header has an extra field `BM` (RFC 1952) with three little-endian 32-bit numbers: the size of the member in the file, its bytes
-//! before compression, and the line feeds among them. A reader skips from header to header to find
-//! a position or a line, and decompresses one member.
+//! has at most [`BLOCK_BYTES`] bytes of the log. Its header has an extra field `BM` (RFC 1952) with
+//! three little-endian 32-bit numbers: the size of the member in the file, its bytes before
+//! compression, and the line feeds among them. A reader skips from header to header to find a
+//! position or a line, and decompresses one member.
 //!
 //! Invariants: a reader keeps one decompressed member and 24 bytes for each member in memory. All
 //! sizes in a file are checked before they are used.

@@ -22,8 +22,13 @@ fn tests_below(directory: &Path, found: &mut BTreeSet<String>) {
 fn tests_in(text: &str) -> Vec<String> {
     let mut is_test = false;
     let mut names = Vec::new();
-    for line in text.lines().map(str::trim) {
+    let mut lines = text.lines().map(str::trim);
+    while let Some(line) = lines.next() {
         if line.starts_with("#[") {
+            // One may go on over several lines.
+            if !line.ends_with(']') {
+                lines.by_ref().find(|line| line.ends_with(']'));
+            }
             let attribute = line.split(['(', ']']).next().unwrap_or_default();
             is_test |= matches!(attribute, "#[test" | "#[tokio::test");
             continue;
@@ -43,7 +48,7 @@ fn tests_in(text: &str) -> Vec<String> {
 #[test]
 fn tests_are_told_from_other_functions() {
     let text = "#[test]\nfn one() {}\nfn no() {}\n  #[tokio::test(start_paused = true)]\n  \
-                #[expect(x)]\n  async fn two() {}\n#[cfg(test)]\nfn neither() {}\n";
+                #[expect(\n    x,\n  )]\n  async fn two() {}\n#[cfg(test)]\nfn neither() {}\n";
     assert_eq!(tests_in(text), ["one", "two"]);
 }
 

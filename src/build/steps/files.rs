@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::shell::{Unrenderable, described, put_in};
 use crate::build::command::Report;
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{FileAction, FileStepConfig};
 use crate::model::Results;
 use crate::pb::Value;

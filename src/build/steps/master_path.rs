@@ -1,7 +1,8 @@
 //! Paths on the master, as steps give them.
 
 use crate::blocking;
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{Template, TemplatePart};
 use crate::logs::Channel;
 use crate::model::Results;

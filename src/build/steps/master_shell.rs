@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::shell::{Unrenderable, describe, put_in, put_in_words};
 use crate::build::control::{FOREVER, Paused};
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{CommandWords, MasterShellConfig, SecretSource};
 use crate::logs::Channel;
 use crate::model::Results;

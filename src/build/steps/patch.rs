@@ -2,7 +2,8 @@
 
 use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
 use super::source::workspace::{Env, Workspace};
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::PatchStepConfig;
 use crate::model::{Patch, Results};
 use crate::protocol::ShellCommand;

@@ -4,7 +4,8 @@
 use super::shell::{Unrenderable, put_in};
 use crate::botmaster::{Related, RelatedEnds, StampField};
 use crate::build::control::AskedNews;
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{RelatedStepConfig, Template};
 use crate::model::Results;
 

@@ -18,7 +18,8 @@ pub(super) mod workspace;
 use serde_json::{Value as Json, json};
 
 use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{Location, SourceMethod, SourceMode, SourceSettings};
 use crate::model::{Results, SourceStamp};
 use crate::protocol::{DefaultVariable, PromptVariable, ShellCommand};

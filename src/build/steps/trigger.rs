@@ -15,7 +15,8 @@ use crate::botmaster::{
     Wished,
 };
 use crate::build::control::AskedNews;
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{
     ForEach, ForEachValues, GivenSource, Subject, TemplatePart, TriggerSource, TriggerStepConfig,
     TriggerValue,

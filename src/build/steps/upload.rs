@@ -4,7 +4,8 @@
 use super::files::{S_IFDIR, kind_of};
 use super::master_path::{base_name, ended, master_path, open, say};
 use super::shell::{Unrenderable, described, put_in};
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{Upload, UploadStepConfig};
 use crate::model::Results;
 use crate::pb::Value;

@@ -166,10 +166,10 @@ fn fac_24_and_fac_31_factories_with_a_repository_check_it_out() {
     let root = "cvsroot = \":ext:example.org:/cvs\"\ncvsmodule = \"p\"\n";
     let mode = |text: &str| {
         let factory = factory(text);
-        match &factory.steps[0].kind {
-            StepKind::Cvs(cvs) => cvs.source.mode,
-            _ => panic!("no CVS"),
-        }
+        let StepKind::Cvs(cvs) = &factory.steps[0].kind else {
+            panic!("no CVS");
+        };
+        cvs.source.mode
     };
     let basic = format!("type = \"BasicBuildFactory\"\n{root}");
     assert_eq!(mode(&basic), SourceMode::Full(SourceMethod::Clobber));

@@ -3,7 +3,8 @@
 use super::{command_of, describe, detail, judge, open_logs};
 use crate::build::command::Listening;
 use crate::build::fold::contribution;
-use crate::build::step::{Performed, STDIO, StepRun};
+use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::config::{SequenceCommand, ShellStepConfig, StepConfig};
 use crate::model::Results;
 use crate::protocol::{CommandArgs, ShellArgs};

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{Ended, Findings, Lines, Reads, regex};
 use crate::build::lines::LineObserver;
-use crate::build::step::STDIO;
+use crate::build::steplogs::STDIO;
 use crate::logs::Channel;
 use crate::model::Results;
 

@@ -2,7 +2,7 @@
 
 use super::{Ended, Findings, Lines, Reads};
 use crate::build::lines::LineObserver;
-use crate::build::step::STDIO;
+use crate::build::steplogs::STDIO;
 use crate::logs::Channel;
 use crate::model::Results;
 

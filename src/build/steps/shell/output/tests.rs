@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::build::lines::Splitter;
-use crate::build::step::STDIO;
+use crate::build::steplogs::STDIO;
 use crate::config::{LinePattern, MysqlTests, WarningExtractor, WarningRules};
 use crate::logs::Channel;
 

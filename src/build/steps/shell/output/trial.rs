@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::{Ended, Findings, Lines, Reads, amount, regex, words};
 use crate::build::lines::LineObserver;
-use crate::build::step::STDIO;
+use crate::build::steplogs::STDIO;
 use crate::logs::Channel;
 use crate::model::Results;
 
@@ -26,8 +26,8 @@ pub(super) struct Tests {
     problems: Option<Lines>,
 }
 
-/// The counts are within this number of bytes of the end: tracebacks of imports may follow the line with
-/// the total.
+/// The counts are within this number of bytes of the end: tracebacks of imports may follow the
+/// line with the total.
 const TAIL_BYTES: usize = 10_000;
 /// Further warnings are not kept.
 const MOST_WARNINGS: usize = 10_000;

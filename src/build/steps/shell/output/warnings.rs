@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::{Ended, Findings, Lines, Reads, regex};
 use crate::build::lines::LineObserver;
-use crate::build::step::STDIO;
+use crate::build::steplogs::STDIO;
 use crate::config::{LinePattern, Suppression, WarningExtractor, WarningRules};
 use crate::logs::Channel;
 use crate::model::Results;
