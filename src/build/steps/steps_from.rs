@@ -123,25 +123,42 @@ mod tests {
         assert_eq!(started, (0..).zip(names).collect::<Vec<_>>());
     }
 
+    /// Plays a build whose first step gets this output.
+    async fn played(output: &str) -> Stage {
+        let mut stage = Stage::new(vec![steps_from(), step_config("two")]);
+        let build = stage.build();
+        let (outcome, ()) = play(build, async {
+            let first = stage.command().await;
+            first.print(output).await;
+            first.exit(0).await;
+            stage.command().await.exit(0).await;
+        })
+        .await;
+        assert_eq!(outcome.result, Results::Failure);
+        stage
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_mistake_is_told_with_its_line_and_fails_the_step() {
-        for (output, told) in [
-            ("\n[[steps]]\ntype = \"Nothing\"\n".to_owned(), "output:3"),
-            ("x".repeat(MAX_STEPS_BYTES + 1), "longer than"),
-        ] {
-            let mut stage = Stage::new(vec![steps_from(), step_config("two")]);
-            let build = stage.build();
-            let (outcome, ()) = play(build, async {
-                let first = stage.command().await;
-                first.print(&output).await;
-                first.exit(0).await;
-                stage.command().await.exit(0).await;
-            })
-            .await;
-            assert_eq!(outcome.result, Results::Failure);
-            let log = stage.log("0-steps", "stdio").unwrap();
-            assert!(log.contains(told), "{told}");
-        }
+        let stage = played("\n[[steps]]\ntype = \"Nothing\"\n").await;
+        let log = stage.log("0-steps", "stdio").unwrap();
+        assert!(log.contains("output:3"), "{log}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_size_of_the_steps_is_limited() {
+        let comment = "#".repeat(MAX_STEPS_BYTES - 1);
+        let text = format!("{comment}\n");
+        assert_eq!(text_of(text.as_bytes()), Ok(text.as_str()));
+        let long = format!("#{text}");
+        assert!(
+            text_of(long.as_bytes())
+                .unwrap_err()
+                .contains("longer than")
+        );
+        let mut stage = played(&long).await;
+        let (_, _, text) = stage.steps().remove(0);
+        assert!(text.ends_with("(mistakes in the steps)"), "{text}");
     }
 
     #[tokio::test(start_paused = true)]

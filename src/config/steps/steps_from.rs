@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::kind::StepSettings;
 use super::shell::ShellStepConfig;
-use super::{ROWS, STEP, StepConfig, read_step};
+use super::{ROWS, Row, STEP, StepConfig, StepKind, read_step};
 use crate::config::locks::Locks;
 use crate::config::reader::{Sink, Table};
 use crate::config::report::ConfigErrors;
@@ -22,9 +22,6 @@ pub struct StepsFromConfig {
     /// Kinds that it may add besides those that only run commands.
     pub allow: Vec<String>,
 }
-
-/// Kinds of step that do nothing but run commands on the slave, which a source tree may do anyway.
-const USUAL: [&str; 4] = ["ShellCommand", "Configure", "Compile", "Test"];
 
 /// Most bytes of the text of steps.
 pub const MAX_STEPS_BYTES: usize = 64 * 1024;
@@ -100,6 +97,14 @@ impl StepsFromConfig {
         })
     }
 
+    /// Whether steps of this kind may be added: those that only run a command on the slave, which a
+    /// source tree may do anyway, and those that are allowed.
+    fn may_add(&self, row: &Row) -> bool {
+        let name = row.shape().name;
+        matches!(row.usual().kind, StepKind::Shell(_))
+            || self.allow.iter().any(|allowed| allowed == name)
+    }
+
     fn read_added<'a>(&self, root: &mut Table<'a>) -> Vec<StepConfig> {
         let Some(value) = root.require("steps", "[{ type = \"ShellCommand\", command = \"…\" }]")
         else {
@@ -116,9 +121,8 @@ impl StepsFromConfig {
         let mut steps = Vec::with_capacity(tables.len());
         for (at, table) in tables.into_iter().enumerate() {
             if let Some((kind, place)) = table.text_of("type")
-                && !USUAL.contains(&kind)
-                && !self.allow.iter().any(|allowed| allowed == kind)
-                && ROWS.iter().any(|known| known.shape().name == kind)
+                && let Some(row) = ROWS.iter().find(|row| row.shape().name == kind)
+                && !self.may_add(row)
             {
                 let message = format!("a step of type {kind:?} may not be added");
                 let help = format!("add `allow = [{kind:?}]` to the StepsFrom step");
