@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::AttemptId;
-use super::triggering::{TriggerOver, TriggeredBuild};
+use super::asked::{TriggerOver, TriggeredBuild};
 use crate::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, ParentBuild, RequestId, Results, SchedulerName,
     SetId, SourceStamp,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::relating::RelatedEnds;
-use super::triggering::{NotTriggered, TriggerOver, Triggered};
+use super::asked::{NotTriggered, RelatedEnds, TriggerOver, Triggered};
 use super::{Answer, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::SlaveConfig;
 use crate::model::{BuildId, BuilderName, InstanceRecord, Op, SlaveName, Ticket};
@@ -151,6 +150,8 @@ pub enum BuildCommand {
     /// Tell the running build what became of what one of its steps has asked to trigger; the answer
     /// to [`super::BuildInput::TriggerWanted`].
     Triggered {
+        /// The step that has asked.
+        step: u32,
         /// What was triggered, for each wish; or why nothing was.
         result: Result<Vec<Triggered>, NotTriggered>,
     },
@@ -159,7 +160,12 @@ pub enum BuildCommand {
     TriggerOver(TriggerOver),
     /// Tell the running build what was ended for one of its steps; the answer to
     /// [`super::BuildInput::RelatedFound`].
-    RelatedEnded(RelatedEnds),
+    RelatedEnded {
+        /// The step that has asked.
+        step: u32,
+        /// What was ended.
+        ends: RelatedEnds,
+    },
     /// Stop the running build (BUI-10).
     Interrupt {
         /// Why.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::relating::Related;
-use super::triggering::Trigger;
+use super::asked::{Related, Trigger};
 use super::{Ask, BuildOutcome, Epoch, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::{Config, LockAccess};
 use crate::model::{BuildId, BuilderName, SlaveName, Ticket};

@@ -36,6 +36,7 @@
 //! `recovery`. `why` says what a request waits for, `view` and `live` what else can be seen.
 
 mod ask;
+mod asked;
 mod attempt;
 mod big_state;
 mod building;
@@ -96,6 +97,10 @@ use crate::config::Config;
 use crate::model::{Mono, Now, Recovered, Timestamp, begin_epoch, end_last_run};
 
 pub use ask::{Answer, Ask, FORCED, Forced, Pinged};
+pub use asked::{
+    BuilderPattern, MOST_TRIGGERED, NotTriggered, Related, RelatedEnds, StampField, Trigger,
+    TriggerOver, TriggerWish, Triggered, TriggeredBuild, Wished,
+};
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
 pub use event::{
     BuildEvent, BuilderEvent, BuilderPoint, Event, InstanceEvent, IntakeEvent, MasterEvent,
@@ -107,12 +112,7 @@ pub use live::{Live, LiveSlave, Starting};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use plan::{BuildOutcome, BuildPlan};
-pub use relating::{Related, RelatedEnds, StampField};
 pub use stopping::STOP_TIME;
-pub use triggering::{
-    BuilderPattern, MOST_TRIGGERED, NotTriggered, Trigger, TriggerOver, TriggerWish, Triggered,
-    TriggeredBuild, Wished,
-};
 pub use view::{AttachmentState, AttachmentView, InstanceState, InstanceView};
 pub use why::{Blocker, BlockerKind};
 

@@ -1,82 +1,12 @@
 //! Requests and builds that are related to a build, which a step of that build ends: mostly older
 //! ones of the same branch.
 
-use serde::Serialize;
-use serde_json::Value;
-
+use super::asked::{Related, RelatedEnds};
 use super::attempt::Attempt;
 use super::buildset::Place;
 use super::merging;
 use super::{AttemptId, BotMaster, BuildCommand};
-use crate::model::{BuildId, BuildNumber, BuildRequest, BuilderName, RequestId, SourceStamp};
-use crate::text::wildcard::matches;
-
-/// What a step wants to be ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Related {
-    /// Patterns of which the name of the builder matches one; empty: all builders.
-    pub builders: Vec<String>,
-    /// What of the source stamp is the same as that of the build.
-    pub same: Vec<StampField>,
-    /// Properties that the request has with these values.
-    pub properties: Vec<(String, Value)>,
-    /// Whether only requests count that are older than all of the build.
-    pub only_older: bool,
-    /// Whether requests that wait are cancelled.
-    pub waiting: bool,
-    /// Why builds that start or run are stopped; absent: they are not.
-    pub running: Option<String>,
-}
-
-/// A part of a source stamp.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StampField {
-    /// The branch.
-    Branch,
-    /// The revision that is asked for.
-    Revision,
-    /// The repository.
-    Repository,
-    /// The project.
-    Project,
-    /// The codebase.
-    Codebase,
-}
-
-/// What was ended.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RelatedEnds {
-    /// Requests that were cancelled, with their builders.
-    pub cancelled: Vec<(RequestId, BuilderName)>,
-    /// Builds that are being stopped; those without a number were being started.
-    pub stopped: Vec<(BuilderName, Option<BuildNumber>)>,
-}
-
-impl StampField {
-    fn is_same(self, one: &SourceStamp, other: &SourceStamp) -> bool {
-        match self {
-            Self::Branch => one.branch == other.branch,
-            Self::Revision => one.revision_to_build() == other.revision_to_build(),
-            Self::Repository => one.repository == other.repository,
-            Self::Project => one.project == other.project,
-            Self::Codebase => one.codebase == other.codebase,
-        }
-    }
-}
-
-impl Related {
-    fn has(&self, request: &BuildRequest, stamp: &SourceStamp, oldest: Option<RequestId>) -> bool {
-        let name = request.builder.as_str();
-        let mut patterns = self.builders.iter();
-        let mut fields = self.same.iter();
-        let mut properties = self.properties.iter();
-        (self.builders.is_empty() || patterns.any(|pattern| matches(pattern, name)))
-            && (!self.only_older || oldest.is_some_and(|oldest| request.id < oldest))
-            && fields.all(|field| field.is_same(&request.stamp, stamp))
-            && properties.all(|(name, value)| request.properties.get(name) == Some(value))
-    }
-}
+use crate::model::{BuildId, BuilderName, RequestId};
 
 impl BotMaster {
     /// A step of a build wants related requests and builds to end.
@@ -111,7 +41,8 @@ impl BotMaster {
                 Some(Place::Queued | Place::Unqueued) | None => {}
             }
         }
-        self.tell_build(build, BuildCommand::RelatedEnded(ends));
+        let step = related.step;
+        self.tell_build(build, BuildCommand::RelatedEnded { step, ends });
     }
 
     /// The open requests that a step has described, the oldest first.

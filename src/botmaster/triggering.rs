@@ -8,125 +8,11 @@
 //!
 //! Sets for which nobody waits are like all others.
 
-use std::fmt;
-use std::sync::Arc;
-
+use super::asked::{MOST_TRIGGERED, NotTriggered, Trigger};
 use super::attempt::{Stage, Stop};
 use super::buildset::Place;
 use super::{AttemptId, BotMaster, BuildCommand, BuildEvent};
-use crate::config::{BuilderConfig, Config};
-use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuilderName, ParentBuild, Properties, RequestId, Results,
-    SchedulerName, SetId, SourceStamp,
-};
-use crate::text::wildcard::matches;
-
-/// Maximum number of sets that a step may ask for at once.
-pub const MOST_TRIGGERED: usize = 1000;
-
-/// What a step wants to be built.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trigger {
-    /// The step's position in the build.
-    pub step: u32,
-    /// Whether the step waits for the sets.
-    pub wait: bool,
-    /// What it wants, at most [`MOST_TRIGGERED`].
-    pub wishes: Vec<TriggerWish>,
-}
-
-/// One set that a step wants.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TriggerWish {
-    /// Where.
-    pub what: Wished,
-    /// What to build.
-    pub stamp: Arc<SourceStamp>,
-    /// Properties, over those of the scheduler.
-    pub properties: Properties,
-}
-
-/// Where a set is to be built.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Wished {
-    /// On the builders of this scheduler, which takes triggers.
-    Scheduler(SchedulerName),
-    /// On the builders that match now.
-    Builders(BuilderPattern),
-}
-
-/// Selects builders. All conditions must hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct BuilderPattern {
-    /// Patterns of which the name matches one; empty: any name.
-    pub names: Vec<String>,
-    /// Tags that the builder has.
-    pub tags: Vec<String>,
-}
-
-/// A set that was triggered.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Triggered {
-    /// The set.
-    Set(Arc<BuildSet>),
-    /// The scheduler keeps what it was asked for until its next run; nothing is waited for.
-    Kept(SchedulerName),
-}
-
-/// Why nothing was triggered.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NotTriggered {
-    /// There are no schedulers of these names that take triggers.
-    Unknown(Vec<SchedulerName>),
-    /// Another reason.
-    Refused(String),
-}
-
-/// The end of a set that a step waits for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TriggerOver {
-    /// Number of the set.
-    pub set: SetId,
-    /// Result of the set.
-    pub result: Results,
-    /// How its requests ended, in the order of their ends.
-    pub builds: Vec<TriggeredBuild>,
-}
-
-/// How a request of a triggered set ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TriggeredBuild {
-    /// Name of the builder.
-    pub builder: BuilderName,
-    /// Number of the build; absent if the request ended without one.
-    pub number: Option<BuildNumber>,
-    /// Result of the request.
-    pub result: Results,
-}
-
-impl BuilderPattern {
-    /// The builders that match, in the order of the configuration.
-    pub(super) fn select(&self, config: &Config) -> Vec<BuilderName> {
-        let builders = config.builders.iter().filter(|builder| self.fits(builder));
-        builders.map(|builder| builder.name.clone()).collect()
-    }
-
-    fn fits(&self, builder: &BuilderConfig) -> bool {
-        let name = builder.name.as_str();
-        let mut patterns = self.names.iter();
-        (self.names.is_empty() || patterns.any(|pattern| matches(pattern, name)))
-            && self.tags.iter().all(|tag| builder.tags.contains(tag))
-    }
-}
-
-impl fmt::Display for BuilderPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.names.iter().map(|name| format!("name {name:?}"));
-        let tags = self.tags.iter().map(|tag| format!("tag {tag:?}"));
-        let all: Vec<_> = names.chain(tags).collect();
-        f.write_str(&all.join(", "))
-    }
-}
+use crate::model::{BuildId, BuildNumber, BuilderName, ParentBuild, RequestId};
 
 impl BotMaster {
     /// A step of a build wants sets to be built.
@@ -155,7 +41,8 @@ impl BotMaster {
         };
         if let Some(why) = refusal {
             let result = Err(NotTriggered::Refused(why));
-            self.tell_build(build, BuildCommand::Triggered { result });
+            let step = trigger.step;
+            self.tell_build(build, BuildCommand::Triggered { step, result });
             return;
         }
         let reason = format!("triggered by build {parent}");

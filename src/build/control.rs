@@ -29,11 +29,21 @@ pub enum Control {
         user: LockUser,
     },
     /// What a step asked for was triggered, or why not.
-    Triggered(Result<Vec<Triggered>, NotTriggered>),
+    Triggered {
+        /// The step.
+        step: u32,
+        /// What was triggered.
+        result: Result<Vec<Triggered>, NotTriggered>,
+    },
     /// A set is over that a step waits for.
     TriggerOver(TriggerOver),
     /// What was ended for a step.
-    RelatedEnded(RelatedEnds),
+    RelatedEnded {
+        /// The step.
+        step: u32,
+        /// What was ended.
+        ends: RelatedEnds,
+    },
 }
 
 /// The messages so far. The first reason counts. A second stop ends only the present action of the
@@ -80,29 +90,37 @@ impl Controls {
             Control::SlaveLost { why } => drop(self.lost.get_or_insert(why)),
             // Nobody waits for it any more.
             Control::LocksGranted { .. }
-            | Control::Triggered(_)
+            | Control::Triggered { .. }
             | Control::TriggerOver(_)
-            | Control::RelatedEnded(_) => {}
+            | Control::RelatedEnded { .. } => {}
         }
     }
 
-    /// Waits for news of what a step has asked for. A stop that comes meanwhile ends the wait, as
-    /// does the loss of the slave, also if it was known before.
-    pub(super) async fn asked_news(&mut self) -> AskedNews {
+    /// Waits for news of what the step has asked for; answers to earlier steps are dropped. A stop
+    /// that comes meanwhile ends the wait, as does the loss of the slave, also if it was known
+    /// before.
+    pub(super) async fn asked_news(&mut self, step: u32) -> AskedNews {
         while self.lost.is_none() {
             let Some(control) = self.receiver.recv().await else {
                 self.note_lost("the master is ending");
                 break;
             };
             match control {
-                Control::Triggered(result) => return AskedNews::Triggered(result),
+                Control::Triggered { step: of, result } if of == step => {
+                    return AskedNews::Triggered(result);
+                }
                 Control::TriggerOver(over) => return AskedNews::Over(over),
-                Control::RelatedEnded(ends) => return AskedNews::Ended(ends),
+                Control::RelatedEnded { step: of, ends } if of == step => {
+                    return AskedNews::Ended(ends);
+                }
                 Control::Stop { reason } => {
                     self.stop_reason.get_or_insert_with(|| reason.clone());
                     return AskedNews::Stopped(reason);
                 }
-                Control::SlaveLost { .. } | Control::LocksGranted { .. } => self.note(control),
+                Control::SlaveLost { .. }
+                | Control::LocksGranted { .. }
+                | Control::Triggered { .. }
+                | Control::RelatedEnded { .. } => self.note(control),
             }
         }
         AskedNews::SlaveLost
@@ -125,9 +143,9 @@ impl Controls {
                 }
                 Control::SlaveLost { .. }
                 | Control::LocksGranted { .. }
-                | Control::Triggered(_)
+                | Control::Triggered { .. }
                 | Control::TriggerOver(_)
-                | Control::RelatedEnded(_) => self.note(control),
+                | Control::RelatedEnded { .. } => self.note(control),
             }
         }
         Waited::SlaveLost
@@ -258,9 +276,9 @@ impl<'a> Watch<'a> {
                 Control::Stop { reason } => self.interrupt(reason),
                 Control::SlaveLost { .. } => return Disturbance::SlaveLost,
                 Control::LocksGranted { .. }
-                | Control::Triggered(_)
+                | Control::Triggered { .. }
                 | Control::TriggerOver(_)
-                | Control::RelatedEnded(_) => {}
+                | Control::RelatedEnded { .. } => {}
             }
         }
     }

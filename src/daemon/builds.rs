@@ -84,8 +84,12 @@ impl Builds {
                 }
             }
             BuildCommand::GrantLocks { user } => self.send(build, Control::LocksGranted { user }),
-            BuildCommand::Triggered { result } => self.send(build, Control::Triggered(result)),
-            BuildCommand::RelatedEnded(ends) => self.send(build, Control::RelatedEnded(ends)),
+            BuildCommand::Triggered { step, result } => {
+                self.send(build, Control::Triggered { step, result });
+            }
+            BuildCommand::RelatedEnded { step, ends } => {
+                self.send(build, Control::RelatedEnded { step, ends });
+            }
             BuildCommand::TriggerOver(over) => self.send(build, Control::TriggerOver(over)),
             BuildCommand::LoseSlave { why } => self.send(build, Control::SlaveLost { why }),
         }

@@ -62,15 +62,19 @@ fn short_to_build(build: BuildId, command: &BuildCommand) -> String {
         BuildCommand::Run { session, plan } => {
             format!("run {} {} on {session}", plan.builder.name, plan.number)
         }
-        BuildCommand::Triggered { result: Ok(sets) } => {
+        BuildCommand::Triggered {
+            result: Ok(sets), ..
+        } => {
             let sets = sets.iter().map(|one| match one {
                 Triggered::Set(set) => set.id.to_string(),
                 Triggered::Kept(scheduler) => scheduler.to_string(),
             });
             format!("triggered {build}: {}", sets.collect::<Vec<_>>().join(", "))
         }
-        BuildCommand::Triggered { result: Err(why) } => format!("not triggered {build}: {why:?}"),
-        BuildCommand::RelatedEnded(ends) => format!(
+        BuildCommand::Triggered {
+            result: Err(why), ..
+        } => format!("not triggered {build}: {why:?}"),
+        BuildCommand::RelatedEnded { ends, .. } => format!(
             "ended {build}: {} cancelled, {} stopped",
             ends.cancelled.len(),
             ends.stopped.len()

@@ -354,6 +354,7 @@ fn after_a_kill_what_a_build_has_waited_for_is_cancelled_and_the_rest_goes_on() 
 #[test]
 fn a_step_cancels_older_requests_and_stops_older_builds_of_the_same_branch() {
     let related = |same, only_older, waiting, running: bool| Related {
+        step: 0,
         builders: vec!["b*".to_owned()],
         same,
         properties: Vec::new(),

@@ -23,7 +23,7 @@ pub(in crate::build) async fn perform(
     let build = step.around.plan.build;
     step.around.desk.end_related(build, related).await;
     loop {
-        match step.controls.asked_news().await {
+        match step.controls.asked_news(step.logs.index).await {
             AskedNews::Ended(ends) => {
                 step.logs.note(lines_of(&ends)).await;
                 return Performed::Ended {
@@ -67,6 +67,7 @@ fn prepare(step: &StepRun<'_>, config: &RelatedStepConfig) -> Result<Prepared, U
         (name.clone(), value)
     });
     let related = Related {
+        step: step.logs.index,
         builders: put_all_in(&config.builders, "builders")?,
         same: config.same.iter().filter_map(|name| field(name)).collect(),
         properties: properties.collect(),

@@ -231,7 +231,7 @@ fn values_of(step: &StepRun<'_>, each: &ForEach) -> Result<Vec<Value>, Unrendera
 /// Waits until the core has answered; gives what was triggered, or how the step ends.
 async fn await_answer(step: &mut StepRun<'_>) -> Result<Vec<Triggered>, Performed> {
     loop {
-        match step.controls.asked_news().await {
+        match step.controls.asked_news(step.logs.index).await {
             AskedNews::Triggered(Ok(triggered)) => return Ok(triggered),
             AskedNews::Triggered(Err(NotTriggered::Unknown(names))) => {
                 let names: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -293,7 +293,7 @@ impl Open {
     async fn outlast(mut self, step: &mut StepRun<'_>) -> Performed {
         let mut result = Results::Success;
         while !self.sets.is_empty() {
-            match step.controls.asked_news().await {
+            match step.controls.asked_news(step.logs.index).await {
                 AskedNews::Over(over) => {
                     if !self.sets.remove(&over.set) {
                         continue;

@@ -66,8 +66,12 @@ impl World {
         });
         let is_refused = self.refused.remove(&reply);
         if !is_refused && !self.exited && !self.reference.is_hastened() {
+            // A build that ends with its slave takes what it waits for with it, wherever that runs.
+            let cascades = self.builds.values().any(|it| it.triggers.waits());
             self.quiet = if config == self.config {
                 Quiet::All
+            } else if cascades {
+                Quiet::Nobody
             } else {
                 Quiet::Sessions(self.unconcerned(&config))
             };

@@ -128,9 +128,9 @@ impl World {
                 assert!(old.is_none(), "run twice");
             }
             BuildCommand::GrantLocks { user } => self.on_grant(build, &user),
-            BuildCommand::Triggered { result } => self.on_triggered(build, result),
+            BuildCommand::Triggered { step, result } => self.on_triggered(build, step, result),
             BuildCommand::TriggerOver(over) => self.on_trigger_over(build, &over),
-            BuildCommand::RelatedEnded(ends) => self.on_related_ended(&ends),
+            BuildCommand::RelatedEnded { ends, .. } => self.on_related_ended(&ends),
             BuildCommand::Interrupt { reason } => {
                 let it = self.builds.get_mut(&build).expect("interrupts what runs");
                 // The first reason counts; what it does by then is left each time.

@@ -1,7 +1,7 @@
 //! Builds that trigger others, and perhaps wait for them: what each is told, and what must be left
 //! of it when it waits no longer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use buildmaster::botmaster::{
@@ -16,8 +16,10 @@ use super::World;
 /// What a running build has to do with what it triggers.
 #[derive(Debug, Default)]
 pub(super) struct TriggerSide {
-    /// It has asked, and whether it waits for the sets.
-    asked: Option<bool>,
+    /// The steps that have asked and were not answered, each with whether it waits for the sets.
+    asked: BTreeMap<u32, bool>,
+    /// How often it has asked.
+    steps: u32,
     /// The sets that it waits for.
     open: BTreeSet<SetId>,
     /// All sets of whose ends it was told.
@@ -26,12 +28,12 @@ pub(super) struct TriggerSide {
 
 impl TriggerSide {
     pub(super) fn waits(&self) -> bool {
-        self.asked.is_some() || !self.open.is_empty()
+        self.asked.values().any(|&waits| waits) || !self.open.is_empty()
     }
 
     /// The build has been stopped, or has lost its slave.
     pub(super) fn leave(&mut self) {
-        self.asked = None;
+        self.asked.values_mut().for_each(|waits| *waits = false);
         self.open.clear();
     }
 }
@@ -60,12 +62,10 @@ impl World {
         let wishes: Vec<_> = wishes.collect();
         let wait = self.rng.random_bool(0.7);
         let it = self.builds.get_mut(&build).unwrap();
-        it.triggers.asked = Some(wait);
-        let trigger = Box::new(Trigger {
-            step: 0,
-            wait,
-            wishes,
-        });
+        let step = it.triggers.steps;
+        it.triggers.steps += 1;
+        it.triggers.asked.insert(step, wait);
+        let trigger = Box::new(Trigger { step, wait, wishes });
         self.input(BuildInput::TriggerWanted { trigger }.of(build));
     }
 
@@ -79,6 +79,7 @@ impl World {
             return;
         }
         let related = Box::new(Related {
+            step: 0,
             builders: vec!["b*".to_owned()],
             same: vec![StampField::Branch],
             properties: Vec::new(),
@@ -144,14 +145,12 @@ impl World {
     pub(super) fn on_triggered(
         &mut self,
         build: BuildId,
+        step: u32,
         result: Result<Vec<Triggered>, NotTriggered>,
     ) {
         let it = self.builds.get_mut(&build).expect("tells what runs");
-        let asked = it.triggers.asked.take();
-        assert!(
-            asked.is_some() || it.interrupted.is_some() || it.lost,
-            "answered twice"
-        );
+        let asked = it.triggers.asked.remove(&step);
+        assert!(asked.is_some(), "answered twice");
         for triggered in result.into_iter().flatten() {
             let Triggered::Set(set) = triggered else {
                 continue;

@@ -77,8 +77,12 @@ fn over(set: u64, result: Results) -> Control {
     })
 }
 
+fn answered(result: Result<Vec<Triggered>, NotTriggered>) -> Control {
+    Control::Triggered { step: 0, result }
+}
+
 fn both() -> Control {
-    Control::Triggered(Ok(vec![set(1, "unit"), set(2, "docs")]))
+    answered(Ok(vec![set(1, "unit"), set(2, "docs")]))
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +159,7 @@ async fn what_a_scheduler_keeps_for_later_is_not_waited_for() {
     let (outcome, ()) = play(build, async {
         asked(&mut stage).await;
         let kept = Triggered::Kept("unit".into());
-        stage.tell(Control::Triggered(Ok(vec![kept]))).await;
+        stage.tell(answered(Ok(vec![kept]))).await;
     })
     .await;
     assert_eq!(outcome.result, Results::Success);
@@ -201,7 +205,7 @@ async fn a_scheduler_that_cannot_be_triggered_fails_the_step() {
     let (outcome, ()) = play(build, async {
         asked(&mut stage).await;
         let unknown = NotTriggered::Unknown(vec!["docs".into()]);
-        stage.tell(Control::Triggered(Err(unknown))).await;
+        stage.tell(answered(Err(unknown))).await;
     })
     .await;
     assert_eq!(outcome.result, Results::Failure);
@@ -327,7 +331,7 @@ async fn builders_are_selected_by_rendered_patterns() {
     let build = stage.build();
     let (_, trigger) = play(build, async {
         let trigger = asked(&mut stage).await;
-        stage.tell(Control::Triggered(Ok(Vec::new()))).await;
+        stage.tell(answered(Ok(Vec::new()))).await;
         trigger
     })
     .await;
