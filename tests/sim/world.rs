@@ -5,6 +5,7 @@ mod cloud;
 mod end;
 mod locks;
 mod reconfiguring;
+mod rest;
 pub mod rows;
 mod shell;
 mod timed;
@@ -21,10 +22,10 @@ use std::time::Duration;
 use buildmaster::botmaster::{
     Ask, BotMaster, BuildInput, BuildOutcome, Input, ReplyId, SessionId, SlaveInput,
 };
-use buildmaster::config::{Config, SchedulerConfig, SchedulerKind};
+use buildmaster::config::Config;
 use buildmaster::model::{
-    BuildId, BuilderName, ChangeNumber, Mono, NewChange, Now, Op, Properties, Results, SetId,
-    SlaveName, Ticket, Timestamp,
+    BuildId, BuilderName, ChangeNumber, Mono, NewChange, Now, Op, Properties, Results, SlaveName,
+    Ticket, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -72,6 +73,10 @@ pub struct World {
     accepted: BTreeMap<ChangeNumber, usize>,
     /// What attachments hold of their slaves' locks when a build begins on them.
     begun: BTreeMap<(SessionId, BuilderName), Hold>,
+    /// The configuration at which a build has chosen a latent slave that is being started.
+    substantiating: BTreeMap<(SlaveName, BuilderName), Arc<Config>>,
+    /// The same where the slave has come.
+    substantiated: BTreeMap<(SlaveName, BuilderName), Arc<Config>>,
     clocks: Clocks,
     waits: Waits,
     /// Instances of latent slaves; a crash does not end them.
@@ -133,6 +138,8 @@ impl World {
             change_replies: BTreeMap::new(),
             accepted: BTreeMap::new(),
             begun: BTreeMap::new(),
+            substantiating: BTreeMap::new(),
+            substantiated: BTreeMap::new(),
             clocks,
             waits: Waits::default(),
             cloud: Cloud::default(),
@@ -400,6 +407,8 @@ impl World {
         let paused = self.disk.paused.keys().cloned();
         self.reference = Reference::new(Arc::clone(&config), paused);
         self.begun.clear();
+        self.substantiating.clear();
+        self.substantiated.clear();
         self.asked.clear();
         self.core = BotMaster::new(config, self.disk.recover(), seed, self.now);
         self.clocks.begin(self.now);
@@ -414,114 +423,6 @@ impl World {
             mono: self.now.mono + by,
             wall: self.now.wall + by,
         };
-    }
-
-    /// Everybody is well: all work comes to an end.
-    fn rest(&mut self) {
-        if self.exited {
-            self.restart();
-        }
-        self.cancel_shutdown();
-        self.disturbances = self.rng.random_range(0..15);
-        // A clock that was set back by hours makes for many runs of those that run every minute.
-        for _ in 0..30_000 {
-            if self.exited {
-                self.restart();
-            }
-            if self.rest_a_little() {
-                assert!(self.core.has_no_locks_taken(), "LCK-06");
-                return;
-            }
-        }
-        panic!("the master does not come to rest");
-    }
-
-    fn rest_a_little(&mut self) -> bool {
-        if self.disturbances > 0 && !self.builds.is_empty() && self.rng.random_bool(0.3) {
-            self.disturbances -= 1;
-            self.disturb();
-        } else if !self.unwritten.is_empty() {
-            self.write(self.unwritten.len());
-        } else if !self.owed.is_empty() {
-            let (session, input) = self.owed.remove(0);
-            self.input(input.of(session));
-        } else if let Some(input) = self.cloud.good_answer() {
-            self.input(input);
-        } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| b.is_free()) {
-            self.finish(build, Results::Success, false);
-        } else if let Some(slave) = self.absent_slave() {
-            self.log_in_as(slave);
-        } else if let Some(slave) = self.paused_slave() {
-            self.put_back(slave);
-        } else if self.is_at_rest() {
-            return true;
-        } else if self.rng.random_bool(0.1) && self.stop_one_that_waits() {
-            // What it waits for may need what it has.
-        } else {
-            let waits = self.builds.values().any(|b| b.triggers.waits());
-            let stuck = !self.builds.is_empty() && !self.reference.is_starting(&self.core);
-            assert!(!stuck || waits, "LCK-04: builds wait for locks for ever");
-            if self.core.poll_timeout().is_none() && self.stop_one_that_waits() {
-                return false;
-            }
-            assert!(
-                self.core.poll_timeout().is_some(),
-                "nothing will ever happen: answers wait {:?}, sets {:?}",
-                self.waiting,
-                self.open_sets()
-            );
-            self.pass_to_timeout();
-        }
-        false
-    }
-
-    /// Something more happens while builds run.
-    fn disturb(&mut self) {
-        match self.rng.random_range(0..24) {
-            0..12 => self.trigger(),
-            12..14 => self.end_related(),
-            14..16 => self.stop(),
-            16..18 => self.lose_slave(),
-            18..20 => self.end_build(),
-            20 => self.crash(),
-            21 => self.reconfigure(),
-            22 => self.move_locks(),
-            _ => self.input(Input::Shutdown { clean: true }),
-        }
-    }
-
-    fn is_at_rest(&self) -> bool {
-        let waiting = |s: &Arc<SchedulerConfig>| match &s.kind {
-            SchedulerKind::Periodic(_) | SchedulerKind::Nightly(_) => self.owes_changes(&s.name),
-            // Its times are its upstream's, which may run for ever.
-            SchedulerKind::Dependent(_) => false,
-            _ => !self.core.pending_build_times(&s.name).is_empty(),
-        };
-        self.disk.sets.values().all(|s| s.finished.is_some())
-            && !self.config.schedulers.iter().any(waiting)
-            && self.waiting.is_empty()
-    }
-
-    fn open_sets(&self) -> Vec<SetId> {
-        let open = self.disk.sets.iter().filter(|(_, s)| s.finished.is_none());
-        open.map(|(&id, _)| id).collect()
-    }
-
-    fn paused_slave(&self) -> Option<SlaveName> {
-        let mut all = self.config.slaves.iter().map(|s| &s.name);
-        let is_paused = |name: &&SlaveName| self.reference.is_paused(name);
-        all.find(is_paused).cloned()
-    }
-
-    /// One that would come. Before a master that ends they give up.
-    fn absent_slave(&self) -> Option<SlaveName> {
-        if self.reference.is_hastened() {
-            return None;
-        }
-        let mut all = self.config.slaves.iter().map(|s| &s.name);
-        let present = |name: &SlaveName| self.reference.sessions.values().any(|s| s.slave == *name);
-        all.find(|name| !present(name) && self.may_come(name))
-            .cloned()
     }
 
     fn let_timers_fire(&mut self) {

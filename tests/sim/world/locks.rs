@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use buildmaster::botmaster::{BuildInput, BuildPlan, LockUser, SessionId};
+use buildmaster::botmaster::{BuildInput, BuildPlan, Event, InstanceEvent, LockUser, SessionId};
 use buildmaster::config::{Config, LockAccess, LockConfig, LockKind, LockMode};
 use buildmaster::model::{BuildId, BuilderName, LockName, SlaveName};
 
@@ -109,15 +109,36 @@ impl World {
         self.check_locks();
     }
 
+    /// A build has the locks of a latent slave from the moment at which it chooses it.
+    pub(super) fn note_instance(&mut self, event: &Event) {
+        match event {
+            Event::Instance(InstanceEvent::Substantiating { builder, slave }) => {
+                let pair = (slave.clone(), builder.clone());
+                self.substantiating.insert(pair, Arc::clone(&self.config));
+            }
+            Event::Instance(InstanceEvent::Substantiated { builder, slave }) => {
+                let pair = (slave.clone(), builder.clone());
+                if let Some(config) = self.substantiating.remove(&pair) {
+                    self.substantiated.insert(pair, config);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A build may begin there: it has the locks of the slave from now on.
     pub(super) fn begin_on(&mut self, session: SessionId, builder: BuilderName) {
         self.last_id += 1;
-        let slave = &self.reference.sessions[&session].slave;
-        let its = self.config.slaves.iter().find(|s| s.name == *slave);
+        let slave = self.reference.sessions[&session].slave.clone();
+        let pair = (slave, builder);
+        let chosen = self.substantiated.remove(&pair);
+        let config = chosen.unwrap_or_else(|| Arc::clone(&self.config));
+        let (slave, builder) = pair;
+        let its = config.slaves.iter().find(|s| s.name == slave);
         let hold = Hold {
             locks: its.map_or_else(Vec::new, |s| s.locks.clone()),
             since: self.last_id,
-            config: Arc::clone(&self.config),
+            config,
         };
         self.begun.insert((session, builder), hold);
     }

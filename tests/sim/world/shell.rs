@@ -49,7 +49,10 @@ impl World {
                     self.cloud.stop(instance, slave, &record.stop.means);
                 }
             },
-            Command::Announce(event) => self.hear(&event),
+            Command::Announce(event) => {
+                self.note_instance(&event);
+                self.hear(&event);
+            }
             Command::Unexpected { .. } => {}
             Command::Exit => self.exited = true,
         }
