@@ -170,7 +170,33 @@ const PIECE_SIZE: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
+    use crate::config::LogCompression;
+    use crate::logs::LogStore;
+
+    #[tokio::test]
+    async fn log_03_a_finished_log_is_compressed_as_configured() {
+        let base = tempfile::tempdir().unwrap();
+        let store = LogStore::start(base.path().to_owned()).unwrap();
+        let usual = LogLimits::default();
+        let never = LogLimits {
+            compression: LogCompression::None,
+            ..usual
+        };
+        for (name, limits) in [("usual", usual), ("never", never)] {
+            let mut log = StepLog::new(name.to_owned(), store.create(&format!("b/{name}")), limits);
+            log.append(Channel::Stdout, Bytes::from(vec![b'x'; 4097]))
+                .await;
+            assert_eq!(log.close().await.written.size_bytes, 4097);
+        }
+        let is_there = |file| base.path().join("b").join(file).exists();
+        while is_there("usual.log") {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_there("usual.log.gz") && is_there("never.log"));
+    }
 
     fn tail_of(pieces: &[(Channel, &str)], max: u64) -> Vec<(Channel, String)> {
         let mut tail = Tail::default();

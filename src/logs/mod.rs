@@ -20,6 +20,7 @@
 
 mod data;
 mod finish;
+mod growth;
 mod index;
 mod lines;
 mod name;
@@ -30,6 +31,7 @@ mod remove;
 mod watch;
 pub mod writer;
 
+pub use growth::Progress;
 pub use name::file_name;
 pub use reader::LogReader;
 pub use remove::remove;

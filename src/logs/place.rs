@@ -1,4 +1,4 @@
-//! Where logs are on the disk.
+//! Where logs are on the disk, and the names of their files.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -91,7 +91,6 @@ mod tests {
     use crate::logs::{Channel, LogStore};
 
     #[tokio::test]
-    #[expect(clippy::print_stderr, reason = "says why it checks nothing")]
     async fn growth_and_close_wake_a_reader() {
         let base = tempfile::tempdir().unwrap();
         let store = LogStore::start(base.path().to_owned()).unwrap();
@@ -102,10 +101,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let watcher = LogWatcher::new(base.path(), "builders/full/1/0-a.stdio");
-        if watcher.watcher.is_none() {
-            eprintln!("skipped: no watches left");
-            return;
-        }
+        assert!(watcher.watcher.is_some());
         sink.append(Channel::Stdout, Bytes::from_static(b"b")).await;
         watcher.changes.recv().unwrap();
         sink.close().await;

@@ -21,7 +21,7 @@ use tracing::error;
 use self::thread::WriterThread;
 use super::Channel;
 use super::finish::Finisher;
-use super::place::{DATA, INDEX, with_suffix};
+use super::growth::{Growing, Growth, Progress};
 use crate::directory::Directory;
 
 /// Makes logs, all written by one thread. Cheap to clone; the thread ends when the last clone and
@@ -32,6 +32,7 @@ pub struct LogStore {
     room: Arc<Semaphore>,
     next: Arc<AtomicU64>,
     finisher: Finisher,
+    growing: Growing,
 }
 
 impl LogStore {
@@ -53,6 +54,7 @@ impl LogStore {
             room,
             next: Arc::default(),
             finisher,
+            growing: Growing::default(),
         })
     }
 
@@ -77,8 +79,15 @@ impl LogStore {
             id,
             path: path.to_owned(),
             share,
+            growth: self.growing.open(path),
         });
         sink
+    }
+
+    /// Waits until the log at `path` has more than `size` bytes in its files or is closed. A log
+    /// that is not open is closed.
+    pub async fn grown_beyond(&self, path: &str, size: u64) -> Progress {
+        self.growing.beyond(path, size).await
     }
 }
 
@@ -180,6 +189,7 @@ enum Message {
         id: LogId,
         path: String,
         share: Arc<Semaphore>,
+        growth: Growth,
     },
     Append {
         id: LogId,

@@ -127,6 +127,18 @@ async fn an_interrupted_compression_leaves_one_log() {
 }
 
 #[tokio::test]
+async fn a_new_log_is_not_taken_for_an_old_compressed_one() {
+    // The state was restored from an older backup, so a build number is used again.
+    let base = tempfile::tempdir().unwrap();
+    let all = written(base.path(), 2000).await;
+    let dir = Directory::open(base.path()).unwrap();
+    compress(&dir, PATH, size(&all)).unwrap();
+    let new = written(base.path(), 3).await;
+    assert!(read(base.path(), &Channel::ALL) == new);
+    assert!(files(base.path()).contains(&"0-compile.stdio.log.gz.1".to_owned()));
+}
+
+#[tokio::test]
 async fn a_log_that_does_not_get_smaller_stays_plain() {
     let base = tempfile::tempdir().unwrap();
     let store = LogStore::start(base.path().to_owned()).unwrap();
@@ -154,4 +166,69 @@ async fn damage_to_a_compressed_log_is_found() {
     fs::write(&packed, &bytes[..bytes.len() - 10]).unwrap();
     let mut reader = LogReader::open(base.path(), PATH).unwrap();
     assert!(reader.check().is_err());
+}
+
+#[tokio::test]
+async fn a_log_above_the_limit_is_compressed_after_its_close() {
+    let base = tempfile::tempdir().unwrap();
+    let store = LogStore::start(base.path().to_owned()).unwrap();
+    let line = Bytes::from("a line\n".repeat(100));
+    for (path, above) in [
+        ("b/long", Some(699)),
+        ("b/short", Some(700)),
+        ("b/never", None),
+    ] {
+        let mut sink = store.create(path).compressed_above(above);
+        sink.append(Channel::Stdout, line.clone()).await;
+        sink.close().await;
+    }
+    let is_there = |name: &str| base.path().join("b").join(name).exists();
+    while is_there("long.log") {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_there("long.log.gz") && is_there("short.log") && is_there("never.log"));
+}
+
+/// Measures a log of 1 GiB; by hand, with `SLOW_TESTS=1` and `--release`.
+#[test]
+fn a_gibibyte_is_opened_at_any_line() {
+    if std::env::var_os("SLOW_TESTS").is_none() {
+        eprintln!("skipped: SLOW_TESTS is not set");
+        return;
+    }
+    let base = tempfile::tempdir().unwrap();
+    let all: Vec<u8> = (0_u64..)
+        .flat_map(|n| format!("[{n:>9}] cc -O2 -c file{}.c -o file{n}.o\n", n % 977).into_bytes())
+        .take(1 << 30)
+        .collect();
+    let place = base.path().join(PATH);
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    fs::write(place.with_extension("stdio.log"), &all).unwrap();
+    let mut index = Vec::new();
+    for _ in 0..(1 << 30) / 16_384 {
+        let (channel, length) = (Channel::Stdout, 16_384);
+        crate::logs::index::Run { channel, length }.encode(&mut index);
+    }
+    fs::write(place.with_extension("stdio.idx"), index).unwrap();
+    let open_at = |what: &str| {
+        let begin = std::time::Instant::now();
+        let mut reader = LogReader::open(base.path(), PATH).unwrap();
+        assert!(reader.skip_to_line(1_000_000).unwrap());
+        let mut first = Vec::new();
+        let mut take = |_: Channel, bytes: &[u8]| {
+            first.extend_from_slice(&bytes[..bytes.len().min(20)]);
+            Err(io::Error::other("enough"))
+        };
+        assert!(reader.copy_each(&mut take).is_err());
+        eprintln!("line 1 000 000 of the {what} log: {:?}", begin.elapsed());
+        assert!(first.starts_with(b"[   999999]"));
+    };
+    open_at("plain");
+    let begin = std::time::Instant::now();
+    compress(&Directory::open(base.path()).unwrap(), PATH, 1 << 30).unwrap();
+    let size = fs::metadata(place.with_extension("stdio.log.gz"))
+        .unwrap()
+        .len();
+    eprintln!("compressed to {size} bytes in {:?}", begin.elapsed());
+    open_at("compressed");
 }

@@ -5,9 +5,8 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 use std::path::Path;
 
 use super::log::{Appended, Batch, Opening};
-use super::{DATA, INDEX, with_suffix};
 use crate::directory::Directory;
-use crate::logs::place;
+use crate::logs::place::{self, DATA, INDEX, PACKED, with_suffix};
 
 /// The files of a log, open for appending.
 #[derive(Debug)]
@@ -39,6 +38,13 @@ impl Files {
                 made => made,
             }
         };
+        if opening.is_new {
+            // As below: readers would take it for the bytes of this log.
+            match dir.set_aside(&with_suffix(name, PACKED)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
         let index = open(INDEX)?;
         let data = open(DATA);
         if opening.is_new && data.is_err() {

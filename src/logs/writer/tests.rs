@@ -271,6 +271,7 @@ fn stuck() -> (LogStore, mpsc::Receiver<Message>) {
         room: Arc::new(Semaphore::new(WAITING_BYTES)),
         next: Arc::default(),
         finisher: Finisher::start(Arc::new(nowhere)).unwrap(),
+        growing: Growing::default(),
     };
     (store, waiting)
 }

@@ -15,6 +15,7 @@ use super::queue::{Due, Finished, Queue};
 use super::{LogId, Message, PATIENCE, weight};
 use crate::directory::Directory;
 use crate::inbox::Wait;
+use crate::logs::growth::Growth;
 
 /// Drives [`Queue`].
 pub(super) struct WriterThread {
@@ -31,6 +32,8 @@ struct Held {
     /// What may wait of it.
     share: Arc<Semaphore>,
     files: Option<Files>,
+    /// Tells readers of the bytes in the files, and of their close when it is dropped.
+    growth: Growth,
 }
 
 impl WriterThread {
@@ -74,8 +77,18 @@ impl WriterThread {
 
     fn receive(&mut self, wait: Wait) {
         match wait.receive(&self.waiting) {
-            Ok(Message::Create { id, path, share }) => {
-                self.logs.insert(id, Held { share, files: None });
+            Ok(Message::Create {
+                id,
+                path,
+                share,
+                growth,
+            }) => {
+                let held = Held {
+                    share,
+                    files: None,
+                    growth,
+                };
+                self.logs.insert(id, held);
                 self.queue.create(id, path);
             }
             Ok(Message::Append { id, channel, data }) => {
@@ -103,9 +116,14 @@ impl WriterThread {
     }
 
     fn append(&mut self, id: LogId, batch: Batch) {
-        let files = self.logs.get_mut(&id).and_then(|held| held.files.as_mut());
+        let held = self.logs.get_mut(&id);
+        let files = held.and_then(|held| Some((held.files.as_mut()?, &held.growth)));
         let appended = match files {
-            Some(files) => files.append(&batch),
+            Some((files, growth)) => {
+                let appended = files.append(&batch);
+                growth.add(appended.size);
+                appended
+            }
             None => Appended {
                 size: 0,
                 index_size: 0,
