@@ -124,7 +124,7 @@ fn prepare(step: &StepRun<'_>, config: &HttpStepConfig) -> Result<(Job, (Texts, 
     told.push_str(&listed("Headers", &headers, &config.hide_request_headers));
     for (name, value) in headers {
         let bad = |what: &str| format!("headers, {name}: {what}");
-        let name = HeaderName::try_from(&name).map_err(|_| bad("is not a name of a header"))?;
+        let name = HeaderName::try_from(&name).map_err(|_| bad("is not a header name"))?;
         let value = HeaderValue::try_from(value).map_err(|_| bad("has control characters"))?;
         request.headers_mut().insert(name, value);
     }

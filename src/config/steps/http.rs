@@ -136,7 +136,7 @@ fn read_headers(value: &Value<'_>) -> Option<Vec<(String, Template)>> {
     for (name, value) in value.entries() {
         let is_of_names = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(is_of_names) {
-            let message = format!("`{}` is not a name of a header", name.escape_debug());
+            let message = format!("`{}` is not a header name", name.escape_debug());
             let help = "letters, digits and `-`, for example `X-Token`";
             value.sink.error(value.key_span.clone(), message, help);
         }
