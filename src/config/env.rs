@@ -23,7 +23,10 @@ impl Value<'_> {
                 if let Some(template) = value.secret_template() {
                     env.insert(name.to_owned(), Some(template));
                 }
-            } else if !value.raw().is_str() && !value.raw().is_array() {
+            } else if !value.raw().is_str()
+                && !value.raw().is_array()
+                && !value.raw().is_integer()
+            {
                 let help = "put it in quotes; `false` removes a variable";
                 value.expected::<()>("a string or a list of strings", help);
             } else if let Some(template) = value.path_template() {

@@ -35,7 +35,7 @@ pub(super) static POSITIONAL: Shape = Shape {
 const SHOWN: &str = "XXXXXX";
 
 impl Value<'_> {
-    /// Its text, with its forms.
+    /// Its text, with its forms. A whole number is its decimal text (CFL-29).
     pub(super) fn template(&self) -> Option<Template> {
         if self
             .raw()
@@ -43,6 +43,13 @@ impl Value<'_> {
             .is_some_and(|t| t.contains_key("format"))
         {
             return self.positional();
+        }
+        if self.raw().is_integer() {
+            let number = self.integer(i64::MIN..=i64::MAX)?;
+            return Some(Template::literal(number.to_string()));
+        }
+        if self.raw().is_float() {
+            return self.expected("a string", "put it in quotes");
         }
         let text = self.text()?;
         self.parsed(text, Template::parse(text))

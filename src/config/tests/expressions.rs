@@ -40,6 +40,30 @@ fn output_is_kept_if_a_value_that_is_named_asks_for_it() {
     assert!(config.builders[0].factory.steps[0].rules.keeps_output);
 }
 
+#[test]
+fn cfl_29_a_whole_number_is_taken_as_its_decimal_text() {
+    let step = |settings: &str| {
+        let replaced = SMALL.replacen("command = \"make\"", settings, 1);
+        accept(&replaced).builders
+    };
+    let numbers = "command = [\"sleep\", 5, -1, 0x10], env = { A = 1, B = [\"a\", 2] }, \
+                   initial_stdin = 7, workdir = 3, logfiles = { l = { filename = 4 } }";
+    let texts = "command = [\"sleep\", \"5\", \"-1\", \"16\"], env = { A = \"1\", B = [\"a\", \"2\"] }, \
+                 initial_stdin = \"7\", workdir = \"3\", logfiles = { l = { filename = \"4\" } }";
+    assert_eq!(step(numbers), step(texts));
+    for (wrong, message) in [
+        (
+            "command = [1.0]",
+            "must be a string, not a number (put it in quotes)",
+        ),
+        ("command = [true]", "must be a string, not `true`"),
+        ("command = [99999999999999999999]", "is out of range"),
+    ] {
+        let found = mistakes_of(&SMALL.replacen("command = \"make\"", wrong, 1));
+        assert!(found.contains(message), "{wrong}: {found}");
+    }
+}
+
 /// Settings of the step, the end of the file, and what is told of them.
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
