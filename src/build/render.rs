@@ -7,8 +7,10 @@ use std::fmt::{self, Write as _};
 use serde_json::{Number, Value};
 
 use super::secrets::Secrets;
-use crate::config::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
-use crate::model::{Properties, SourceStamp};
+use crate::config::{
+    Environment, Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart,
+};
+use crate::model::{PATH_SEPARATOR, Properties, SourceStamp};
 
 /// A text cannot be rendered.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -22,6 +24,15 @@ pub(super) enum Unrendered {
     /// A list form names something that is not a list.
     #[error("'{0}' is a table, and not a list of words")]
     NotAList(String),
+    /// A list form stands for the variables of a command, and names something else.
+    #[error("'{0}' is not a table of variables")]
+    NotATable(String),
+    /// A table of variables has a name that no variable can have.
+    #[error("'{0}' is not a valid name of an environment variable")]
+    BadVariable(String),
+    /// A variable has a value that cannot be its text.
+    #[error("the variable '{0}' must be a string, a number, a list of them, or false")]
+    BadValue(String),
     /// A command has no words.
     #[error("no words are left")]
     NoWords,
@@ -157,6 +168,51 @@ fn push_words(words: &mut Vec<String>, value: &Value) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// The variables that `template`, a list form, stands for with `values`: a table of texts, in which
+/// false and none remove a variable and a list is one of paths. What is undefined or none has no
+/// variables (CFL-102).
+///
+/// # Errors
+/// As for [`render`]; or there is no such table.
+pub(super) fn render_variables(
+    template: &Template,
+    values: Values<'_>,
+) -> Result<BTreeMap<String, Option<String>>, Unrendered> {
+    let [TemplatePart::List(subject)] = template.0.as_slice() else {
+        return Err(Unrendered::NotATable(template.to_string()));
+    };
+    let Some(table) = values.get(subject)? else {
+        return Ok(BTreeMap::new());
+    };
+    let pairs = match &*table {
+        Value::Null => return Ok(BTreeMap::new()),
+        Value::Object(pairs) => pairs,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Err(Unrendered::NotATable(subject.to_string()));
+        }
+    };
+    let variables = pairs.iter().map(|(name, value)| {
+        if !Environment::is_valid_name(name) {
+            return Err(Unrendered::BadVariable(name.clone()));
+        }
+        let text = match value {
+            Value::Null | Value::Bool(false) => None,
+            Value::Bool(true) | Value::Object(_) => return Err(Unrendered::BadValue(name.clone())),
+            Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                let mut words = Vec::new();
+                push_words(&mut words, value).ok_or_else(|| Unrendered::BadValue(name.clone()))?;
+                // The sign between paths is never in a text, so that it cannot come from outside.
+                if words.iter().any(|word| word.contains(PATH_SEPARATOR)) {
+                    return Err(Unrendered::BadValue(name.clone()));
+                }
+                Some(words.join(PATH_SEPARATOR))
+            }
+        };
+        Ok((name.clone(), text))
+    });
+    variables.collect()
 }
 
 fn put_all(out: &mut String, template: &Template, values: Values<'_>) -> Result<(), Unrendered> {

@@ -73,7 +73,7 @@ pub(super) fn note_programs(
             continue;
         };
         let steps = builder.factory.steps.iter();
-        let programs = steps.filter(|_| !builder.env.contains_key("PATH"));
+        let programs = steps.filter(|_| !builder.env.may_have("PATH"));
         let mut programs: Vec<_> = programs.filter_map(|step| step.program()).collect();
         programs.sort_unstable();
         programs.dedup();

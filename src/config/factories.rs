@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::env::Environment;
 use super::locks::Locks;
 use super::names::Names;
 use super::reader::{Table, Value};
@@ -233,7 +232,7 @@ fn autoconf(reading: &mut Reading<'_, '_>, usual: AutoconfWords) -> Vec<StepConf
         let mut step = steps::usual("Configure").with_command(command);
         let env = reading.table.take("configure_env");
         if let (Some(env), Some(shell)) = (env, step.kind.shell_mut()) {
-            shell.env = env.environment().unwrap_or_else(Environment::new);
+            shell.env = env.environment().unwrap_or_default();
         }
         steps.push(step);
     }

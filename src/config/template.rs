@@ -150,6 +150,11 @@ impl Template {
         Self::parse_positional(text, names).unwrap()
     }
 
+    /// Whether it is a list form.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.0.as_slice(), [TemplatePart::List(_)])
+    }
+
     /// The names of `[values]` that it uses, in the order of the text.
     pub(super) fn named_values(&self) -> Vec<&str> {
         let mut names = Vec::new();

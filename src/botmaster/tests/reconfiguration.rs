@@ -52,16 +52,19 @@ fn sb_05_a_builder_of_which_only_the_environment_changes_builds_with_the_new_one
     h.attach("s");
     h.change("b");
     let plan = h.run();
-    assert!(plan.builder.env.is_empty());
+    assert!(plan.builder.env.variables.is_empty());
     let mut other = config(&[("b", &["s"])]);
     let value = crate::config::Template(Vec::new());
     let env = [("CC".to_owned(), Some(value))].into();
-    builder_of(&mut other, 0).env = env;
+    builder_of(&mut other, 0).env.variables = env;
     h.reconfigure(other);
     h.finish(plan.build, Results::Success, None);
     h.change("b");
     let plan = h.run();
-    assert_eq!(plan.builder.env.keys().collect::<Vec<_>>(), ["CC"]);
+    assert_eq!(
+        plan.builder.env.variables.keys().collect::<Vec<_>>(),
+        ["CC"]
+    );
 }
 
 #[test]

@@ -371,6 +371,48 @@ fn a_secret_is_put_in_where_it_is_known() {
 }
 
 #[test]
+fn cfl_102_a_list_form_stands_for_a_table_of_variables() {
+    let mut world =
+        World::of(&json!({ "table": { "CC": "clang", "V": 1, "OLD": null, "X": false } }));
+    world.kw = Named(json!({
+        "none": null, "list": ["a"], "yes": { "A": true }, "deep": { "A": { "B": 1 } },
+        "paths": { "PATH": ["/bin", "${PATH}"] }, "name": { "A=": "1" }, "nul": { "A": "a\0b" },
+    }));
+    let variables = |text: &str| {
+        let found = render_variables(&Template::of(text), world.values());
+        found.map_err(|e| e.to_string())
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let expected = [
+        ("CC", some("clang")),
+        ("OLD", None),
+        ("V", some("1")),
+        ("X", None),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value));
+    assert_eq!(variables("%(*prop:table)s"), Ok(expected.into()));
+    let path = [("PATH".to_owned(), some("/bin\0${PATH}"))];
+    assert_eq!(variables("%(*kw:paths)s"), Ok(path.into()));
+    for nothing in ["%(*kw:none)s", "%(*kw:nosuch)s", "%(*prop:nosuch)s"] {
+        assert_eq!(variables(nothing), Ok(BTreeMap::new()), "{nothing}");
+    }
+    let bad = "the variable 'A' must be a string, a number, a list of them, or false";
+    for (text, error) in [
+        ("%(*kw:list)s", "'kw:list' is not a table of variables"),
+        ("%(*kw:yes)s", bad),
+        ("%(*kw:deep)s", bad),
+        ("%(*kw:nul)s", bad),
+        (
+            "%(*kw:name)s",
+            "'A=' is not a valid name of an environment variable",
+        ),
+        ("%(*kw:broken)s", "1 / 0"),
+    ] {
+        assert_eq!(variables(text), Err(error.to_owned()), "{text}");
+    }
+}
+
+#[test]
 fn an_unset_property_is_named() {
     let failed = World::of(&json!({}))
         .try_render("a %(nosuch)s b")

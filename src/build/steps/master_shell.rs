@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, sleep_until};
 
-use super::shell::{Unrenderable, describe, put_in, put_in_words};
+use super::shell::{Unrenderable, describe, put_in, put_in_env, put_in_words};
 use crate::build::control::{FOREVER, Paused};
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
@@ -130,12 +130,11 @@ fn prepare(step: &StepRun<'_>, config: &MasterShellConfig) -> Result<Job, Unrend
     };
     let mut environment = own_environment(step);
     let mut shown_env = String::new();
-    for (name, value) in &config.env {
+    for (name, value) in put_in_env(&config.env, values, |_| true)? {
         let Some(value) = value else {
             environment.remove(&OsString::from(name));
             continue;
         };
-        let value = put_in(value, values, &format!("env, {name}"))?;
         let value = with_variables(&value, |name| std::env::var(name).ok());
         shown_env.push_str(&format!("  {name}={value}\n"));
         environment.insert(name.into(), value.into());

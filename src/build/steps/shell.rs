@@ -10,10 +10,10 @@ use std::time::Duration;
 use self::output::{Ended, Findings, Reads};
 use crate::build::command::{Listening, Report};
 use crate::build::lines::LineObserver;
-use crate::build::render::{Unrendered, Values, render, render_words};
+use crate::build::render::{Unrendered, Values, render, render_variables, render_words};
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
-use crate::config::{ChangedFiles, CommandWords, OutputReader, SearchPath};
+use crate::config::{ChangedFiles, CommandWords, Environment, OutputReader, SearchPath};
 use crate::config::{ShellStepConfig, StepConfig, Template};
 use crate::model::{PATH_SEPARATOR, Results, SourceStamp};
 use crate::protocol::{CommandArgs, LogFile, ShellArgs, ShellCommand, Word};
@@ -248,7 +248,7 @@ fn command_of(command: &CommandWords, values: Values<'_>) -> Result<ShellCommand
 /// The arguments of the remote command (PROTOCOL section 10.2).
 fn arguments(
     config: &ShellStepConfig,
-    builder_env: &BTreeMap<String, Option<Template>>,
+    builder_env: &Environment,
     values: Values<'_>,
 ) -> Result<ShellArgs, Unrenderable> {
     let command = command_of(&config.command, values)?;
@@ -321,22 +321,37 @@ pub(super) fn put_in_words(
 
 /// The builder's environment, overridden by the step's (BUI-16), in order of name.
 pub(super) fn merged_env(
-    builder: &BTreeMap<String, Option<Template>>,
-    step: &BTreeMap<String, Option<Template>>,
+    builder: &Environment,
+    step: &Environment,
     values: Values<'_>,
 ) -> Result<Vec<(String, Option<String>)>, Unrenderable> {
-    let mut merged: BTreeMap<_, _> = builder.iter().collect();
-    merged.extend(step);
-    merged
-        .into_iter()
-        .map(|(name, value)| {
-            let value = match value {
-                Some(text) => Some(put_in(text, values, &format!("env, {name}"))?),
-                None => None,
-            };
-            Ok((name.clone(), value))
-        })
-        .collect()
+    let is_overridden = |name: &str| step.variables.contains_key(name);
+    let mut merged = put_in_env(builder, values, |name| !is_overridden(name))?;
+    merged.extend(put_in_env(step, values, |_| true)?);
+    Ok(merged.into_iter().collect())
+}
+
+/// The variables of `env` that are wanted, with their texts.
+pub(super) fn put_in_env(
+    env: &Environment,
+    values: Values<'_>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Option<String>>, Unrenderable> {
+    let mut all = match &env.table {
+        Some(table) => render_variables(table, values).map_err(|source| Unrenderable {
+            setting: "env".to_owned(),
+            source,
+        })?,
+        None => BTreeMap::new(),
+    };
+    for (name, value) in env.variables.iter().filter(|(name, _)| is_wanted(name)) {
+        let value = match value {
+            Some(text) => Some(put_in(text, values, &format!("env, {name}"))?),
+            None => None,
+        };
+        all.insert(name.clone(), value);
+    }
+    Ok(all)
 }
 
 /// Adds an entry to a variable with directories.

@@ -17,7 +17,7 @@ fn telling(name: &str, source: &SecretSource) -> StepConfig {
         (secret(source), Some("***".to_owned())),
     ];
     config.command = CommandWords::Words(words);
-    config.env = [("TOKEN".to_owned(), Some(secret(source)))].into();
+    config.env.variables = [("TOKEN".to_owned(), Some(secret(source)))].into();
     config.initial_stdin = Some(secret(source));
     step.secrets = vec![source.clone()];
     step

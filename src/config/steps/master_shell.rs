@@ -34,7 +34,7 @@ impl Default for MasterShellConfig {
     fn default() -> Self {
         Self {
             command: CommandWords::of(&[]),
-            env: Environment::new(),
+            env: Environment::default(),
             path: None,
             interrupt_signal: "KILL".to_owned(),
             max_time: None,

@@ -47,7 +47,7 @@ impl Default for PatchStepConfig {
             level: None,
             subdir: None,
             timeout: Some(TIMEOUT),
-            env: Environment::new(),
+            env: Environment::default(),
             log_environ: false,
         }
     }

@@ -207,7 +207,7 @@ impl Default for ShellStepConfig {
         Self {
             command: CommandWords::Words(Vec::new()),
             workdir: Template::literal("build"),
-            env: Environment::new(),
+            env: Environment::default(),
             want_stdout: true,
             want_stderr: true,
             logfiles: Vec::new(),

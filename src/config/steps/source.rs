@@ -109,7 +109,7 @@ impl Default for SourceSettings {
             retry: None,
             timeout: Some(TIMEOUT),
             workdir: Template::literal("build"),
-            env: Environment::new(),
+            env: Environment::default(),
             log_environ: false,
         }
     }
@@ -148,7 +148,7 @@ impl SourceSettings {
         kind: &'static str,
         program: &'static str,
     ) -> Option<(&'static str, &'static str)> {
-        (!self.env.contains_key("PATH")).then_some((kind, program))
+        (!self.env.may_have("PATH")).then_some((kind, program))
     }
 }
 

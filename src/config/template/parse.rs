@@ -142,7 +142,7 @@ fn parse_form(inside: &str, depth: u32) -> Result<TemplatePart, Wrong> {
     }
     if inside.starts_with('*') {
         return Err(Wrong::new(
-            "a list form can only be a whole word of a command",
+            "a list form can only be a whole word of a command, or a whole `env`",
             "make it an entry of its own: `command = [\"make\", \"%(*prop:NAME)s\"]`",
         ));
     }

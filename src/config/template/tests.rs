@@ -79,7 +79,7 @@ fn wrong_forms_say_what_and_where() {
         (
             "x %(*prop:a)s",
             2..13,
-            "a list form can only be a whole word of a command",
+            "a list form can only be a whole word of a command, or a whole `env`",
         ),
         (
             deep.as_str(),
@@ -109,7 +109,7 @@ fn a_list_form_is_a_whole_word_with_a_selector_and_no_operator() {
         ("%(*foo:a)s", "unknown selector `foo:`"),
         (
             "%(*prop:a)s %(b)s",
-            "a list form can only be a whole word of a command",
+            "a list form can only be a whole word of a command, or a whole `env`",
         ),
     ] {
         let wrong = Template::parse_word(text).unwrap_err();

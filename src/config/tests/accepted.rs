@@ -107,7 +107,9 @@ fn stp_01_and_stp_05_shell_steps_have_their_defaults() {
     assert_eq!((shell.use_pty, shell.max_lines), (None, None));
     assert_eq!(shell.interrupt_signal, None);
     assert!(shell.want_stdout && shell.want_stderr && !shell.log_environ && !shell.lazy_logfiles);
-    assert!(shell.decode_rc.is_empty() && shell.env.is_empty() && shell.logfiles.is_empty());
+    assert!(
+        shell.decode_rc.is_empty() && shell.env.variables.is_empty() && shell.logfiles.is_empty()
+    );
 }
 
 #[test]
@@ -130,8 +132,8 @@ fn every_setting_of_a_shell_step_is_read() {
     let times = (shell.timeout, shell.max_time, shell.sigterm_time);
     let half = Duration::from_millis(500);
     assert_eq!(times, (None, Some(Duration::from_secs(3600)), Some(half)));
-    assert_eq!(shell.env["B"], None);
-    assert!(shell.env["A"].is_some());
+    assert_eq!(shell.env.variables["B"], None);
+    assert!(shell.env.variables["A"].is_some());
     let rc: Vec<_> = shell.decode_rc.iter().map(|(c, r)| (*c, *r)).collect();
     assert_eq!(rc, [(-1, Results::Warnings), (77, Results::Skipped)]);
     let logs = [

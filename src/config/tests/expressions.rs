@@ -41,6 +41,50 @@ fn output_is_kept_if_a_value_that_is_named_asks_for_it() {
 }
 
 #[test]
+fn cfl_102_env_may_be_a_list_form_that_stands_for_a_table() {
+    let text = r#"
+slave_port = 9989
+slaves = [{ name = "bot", password = "sekrit" }]
+schedulers = [{ type = "Scheduler", name = "quick", builders = ["full", "auto"] }]
+[[builders]]
+name = "full"
+slaves = ["bot"]
+factory = "check"
+env = "%(*prop:variables)s"
+[[builders]]
+name = "auto"
+slaves = ["bot"]
+factory = "auto"
+[factories.check]
+steps = [
+    { type = "Git", repourl = "u", env = "%(*kw:v)s" },
+    { type = "Patch", env = "%(*kw:v)s" },
+    { type = "MasterShellCommand", command = "m", env = "%(*kw:v)s" },
+    { type = "Compile", env = "%(*kw:v)s" },
+]
+[factories.auto]
+type = "GNUAutoconf"
+source = { type = "Git", repourl = "u" }
+configure_env = "%(*kw:v)s"
+[values]
+v = "{'A': 'b'}"
+"#;
+    let config = accept(text);
+    let of_builder = config.builders[0].env.table.as_ref().unwrap();
+    assert_eq!(of_builder.to_string(), "%(*prop:variables)s");
+    let plain = serde_json::to_value(&config.builders[0].factory.steps).unwrap();
+    for step in plain.as_array().unwrap() {
+        assert_eq!(
+            step["env"],
+            serde_json::json!({ "*": "%(*kw:v)s" }),
+            "{step}"
+        );
+    }
+    let auto = serde_json::to_value(&config.builders[1].factory.steps[1]).unwrap();
+    assert_eq!(auto["env"]["*"], "%(*kw:v)s");
+}
+
+#[test]
 fn cfl_29_a_whole_number_is_taken_as_its_decimal_text() {
     let step = |settings: &str| {
         let replaced = SMALL.replacen("command = \"make\"", settings, 1);
@@ -98,6 +142,21 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "there is no value `jobs` (there are no [values] in this file)",
     ),
     ("do_step_if = \"kw[prop.x]\"", "", "a value must be named"),
+    (
+        "env = \"%(*kw:jobs)s\"",
+        "",
+        "there is no value `jobs` (there are no [values] in this file)",
+    ),
+    (
+        "env = \"A=%(*kw:v)s\"",
+        "[values]\nv = \"1\"\n",
+        "a list form can only be a whole word of a command, or a whole `env`",
+    ),
+    (
+        "env = \"%(kw:v)s\"",
+        "[values]\nv = \"1\"\n",
+        "must be a table, not a string (write `{ NAME = \"…\" }`, or \"%(*kw:NAME)s\"",
+    ),
     (
         "do_step_if = \"kw.v\"",
         "[values]\nv = \"kw.w\"\nw = \"rc\"\n",

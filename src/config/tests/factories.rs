@@ -77,7 +77,7 @@ fn fac_03_the_environment_is_that_of_configure_alone() {
     ));
     let envs = factory.steps.iter().skip(1).map(|step| {
         let mut kind = step.kind.clone();
-        kind.shell_mut().unwrap().env.len()
+        kind.shell_mut().unwrap().env.variables.len()
     });
     assert_eq!(envs.collect::<Vec<_>>(), [1, 0, 0, 0]);
 }
@@ -151,7 +151,7 @@ fn fac_14_trial_has_the_settings_of_its_step() {
     let factory = factory(&text);
     for step in &factory.steps[1..] {
         let mut kind = step.kind.clone();
-        assert_eq!(kind.shell_mut().unwrap().env.len(), 1);
+        assert_eq!(kind.shell_mut().unwrap().env.variables.len(), 1);
     }
 }
 

@@ -205,7 +205,7 @@ const REV_PARSE: &str = "build$ git rev-parse HEAD";
 async fn bui_16_git_gets_the_environment_of_the_builder() {
     let mut stage = stage(git_config(), SourceStamp::default());
     let env = [("A".to_owned(), Some(template("1")))];
-    Arc::make_mut(&mut stage.plan.builder).env = env.into();
+    Arc::make_mut(&mut stage.plan.builder).env.variables = env.into();
     let build = stage.build();
     let (_, ()) = play(build, async {
         let version = stage.command().await;

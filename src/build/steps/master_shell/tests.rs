@@ -43,7 +43,7 @@ async fn a_command_runs_on_the_master_with_its_variables_and_its_directory() {
             ("PATH", "/bin:/usr/bin"),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), Some(Template::literal(value))));
-        config.env = env.into();
+        config.env.variables = env.into();
     }))
     .await;
     assert_eq!(end, (Results::Success, "Ran".to_owned()));

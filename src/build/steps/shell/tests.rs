@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use bytes::Bytes;
+use serde_json::json;
 
 use super::*;
 use crate::build::testing::{Stage, play, shell, shell_config, step_config, template};
@@ -22,7 +23,7 @@ fn values(properties: &Properties) -> Values<'_> {
 fn arguments_of(config: &ShellStepConfig) -> ShellArgs {
     let mut properties = Properties::new();
     properties.set("p", "x", "test");
-    arguments(config, &BTreeMap::new(), values(&properties)).unwrap()
+    arguments(config, &Environment::default(), values(&properties)).unwrap()
 }
 
 /// What changes in the arguments when `change` is made to a step.
@@ -102,9 +103,11 @@ fn each_setting_changes_its_argument() {
 fn the_environment_of_the_step_overrides_that_of_the_builder() {
     let env = |pairs: &[(&str, Option<&str>)]| {
         let pairs = pairs.iter();
-        pairs
-            .map(|(name, value)| ((*name).to_owned(), value.map(template)))
-            .collect::<BTreeMap<_, _>>()
+        let variables = pairs.map(|(name, value)| ((*name).to_owned(), value.map(template)));
+        Environment {
+            table: None,
+            variables: variables.collect(),
+        }
     };
     let builder = env(&[("A", Some("1")), ("B", Some("1")), ("C", Some("1"))]);
     let step = env(&[("B", Some("2")), ("C", None), ("D", None)]);
@@ -119,13 +122,48 @@ fn the_environment_of_the_step_overrides_that_of_the_builder() {
     );
 }
 
+#[test]
+fn cfl_102_a_table_of_variables_is_overridden_by_those_that_are_written() {
+    let mut properties = Properties::new();
+    let of_builder = json!({ "A": "b", "B": "b", "C": "b", "D": "b" });
+    properties.set("of_builder", of_builder, "test");
+    let of_step = json!({ "B": "s", "C": false, "E": 4, "F": ["/a", "/b"] });
+    properties.set("of_step", of_step, "test");
+    let env = |table: &str, name: &str, value: &str| Environment {
+        table: Some(Template::of(table)),
+        variables: [(name.to_owned(), Some(template(value)))].into(),
+    };
+    let builder = env("%(*prop:of_builder)s", "A", "builder");
+    let step = env("%(*prop:of_step)s", "D", "step");
+    let merged = merged_env(&builder, &step, values(&properties)).unwrap();
+    let merged: Vec<_> = merged
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_deref()))
+        .collect();
+    let expected = [
+        ("A", Some("builder")),
+        ("B", Some("s")),
+        ("C", None),
+        ("D", Some("step")),
+        ("E", Some("4")),
+        ("F", Some("/a\0/b")),
+    ];
+    assert_eq!(merged, expected);
+    properties.set("of_step", json!("make"), "test");
+    let error = merged_env(&builder, &step, values(&properties)).unwrap_err();
+    let message = "env: 'prop:of_step' is not a table of variables";
+    assert_eq!(error.to_string(), message);
+}
+
 #[tokio::test(start_paused = true)]
 async fn bui_16_the_environment_of_the_builder_is_sent_with_that_of_the_step() {
     let env = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter();
-        pairs
-            .map(|(name, value)| ((*name).to_owned(), Some(template(value))))
-            .collect::<BTreeMap<_, _>>()
+        let variables = pairs.map(|(name, value)| ((*name).to_owned(), Some(template(value))));
+        Environment {
+            table: None,
+            variables: variables.collect(),
+        }
     };
     let mut step = step_config("make");
     shell(&mut step).env = env(&[("B", "2")]);
@@ -149,8 +187,12 @@ async fn bui_16_the_environment_of_the_builder_is_sent_with_that_of_the_step() {
 #[test]
 fn an_unset_property_names_the_setting() {
     let mut config = shell_config("make");
-    config.env.insert("CC".to_owned(), Some(property("nosuch")));
-    let error = arguments(&config, &BTreeMap::new(), values(&Properties::new())).unwrap_err();
+    config
+        .env
+        .variables
+        .insert("CC".to_owned(), Some(property("nosuch")));
+    let error =
+        arguments(&config, &Environment::default(), values(&Properties::new())).unwrap_err();
     assert_eq!(error.to_string(), "env, CC: property 'nosuch' is not set");
 }
 

@@ -354,7 +354,8 @@ fn build_with_msbuild(table: &mut Table<'_>, step: &mut StepConfig, found: &Foun
             (batch, begin, Some("rebuild"))
         }
     };
-    shell.env.insert("VCENV_BAT".to_owned(), Some(text(&batch)));
+    let batch = Some(text(&batch));
+    shell.env.variables.insert("VCENV_BAT".to_owned(), batch);
     let mut parts = vec![
         text(&begin),
         settings.projectfile.clone(),
