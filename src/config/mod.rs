@@ -34,6 +34,7 @@ mod passwords;
 mod pattern;
 mod planned;
 mod properties;
+mod property_names;
 mod quantities;
 mod reader;
 mod reading;

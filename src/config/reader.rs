@@ -14,6 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::needs::{Need, Needed};
+use super::property_names::PropertyNames;
 use super::report::{ConfigError, Lines};
 use super::shape::{KindShape, Shape, of};
 use super::spelling;
@@ -36,6 +37,8 @@ pub(super) struct Sink<'a> {
     secrets: RefCell<Vec<SecretSource>>,
     /// What is known of `[values]`, as soon as that was read.
     pub(super) values: OnceCell<KnownValues>,
+    /// Names of properties that the file sets and asks for.
+    pub(super) properties: RefCell<PropertyNames>,
     /// Schedulers that steps trigger, which are read after the steps.
     triggers: RefCell<Vec<Triggered>>,
 }
@@ -61,6 +64,7 @@ impl<'a> Sink<'a> {
             needs: RefCell::default(),
             secrets: RefCell::default(),
             values: OnceCell::new(),
+            properties: RefCell::default(),
             triggers: RefCell::default(),
         }
     }

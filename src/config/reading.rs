@@ -71,6 +71,7 @@ pub fn read(text: &str, file: &str, zone: &MachineZone) -> Reading {
         let root = Table::new(&sink, &toplevel::SHAPE, 0..0, tree.get_ref());
         toplevel::read(root, file, zone)
     };
+    sink.warn_of_near_misses();
     finished(sink, text, file, Some(config))
 }
 

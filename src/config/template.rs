@@ -166,6 +166,17 @@ impl Template {
         names
     }
 
+    /// The names of properties that it uses, in the order of the text.
+    pub(super) fn named_properties(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.visit(&mut |subject| {
+            if let Subject::Property(name) = subject {
+                names.push(name.as_str());
+            }
+        });
+        names
+    }
+
     fn visit<'t>(&'t self, see: &mut impl FnMut(&'t Subject)) {
         for part in &self.0 {
             match part {

@@ -11,6 +11,7 @@ mod expressions;
 mod factories;
 mod latent;
 mod mistakes;
+mod near_names;
 
 /// A small configuration that is right.
 const SMALL: &str = r#"

@@ -102,6 +102,7 @@ impl Value<'_> {
                 for name in template.named_values() {
                     self.sink.names_value(name, self.span());
                 }
+                self.asks_for_properties(&template);
                 Some(template)
             }
             Err(wrong) => {
@@ -126,6 +127,7 @@ impl Value<'_> {
                 for name in template.named_values() {
                     self.sink.names_value(name, format.span());
                 }
+                self.asks_for_properties(&template);
                 Some(template)
             }
             Err(wrong) => {

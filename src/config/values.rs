@@ -228,7 +228,17 @@ impl Value<'_> {
         let line = self.sink.lines.number(self.span().start);
         let place = format!("{}, line {line}", of(self.key, &self.label));
         match Expression::compile(text, Mode::Running, &place) {
-            Ok(expression) => Some(expression),
+            Ok(expression) => {
+                for used in expression.uses() {
+                    if let [prop, name, ..] = used.path.as_slice()
+                        && prop == "prop"
+                    {
+                        let span = self.part(used.at.clone());
+                        self.sink.properties.borrow_mut().asks(name, span);
+                    }
+                }
+                Some(expression)
+            }
             Err(mistake) => {
                 self.mistake(mistake);
                 None

@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::kind::StepSettings;
 use crate::config::reader::{Table, Value};
 use crate::config::template::Template;
-use crate::model::Properties;
 
 /// Settings of `CancelRelatedBuilds` and `StopRelatedBuilds`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -82,7 +81,7 @@ impl RelatedStepConfig {
         });
         table.set("same_properties", &mut self.same_properties, |value| {
             let entries = value.one_or_list()?;
-            Some(entries.iter().filter_map(property_name).collect())
+            Some(entries.iter().filter_map(Value::property_name).collect())
         });
         table.set("only_older", &mut self.only_older, Value::flag);
         table.set("reason", &mut self.reason, Value::template);
@@ -90,17 +89,4 @@ impl RelatedStepConfig {
             table.set("stop_running", &mut self.stop_running, Value::flag);
         }
     }
-}
-
-/// The name of a property.
-pub(super) fn property_name(value: &Value<'_>) -> Option<String> {
-    let name = value.text()?;
-    if !Properties::is_valid_name(name) {
-        value.error(
-            "is not a valid name of a property",
-            "letters, digits and `_ . - / ~ :`",
-        );
-        return None;
-    }
-    Some(name.to_owned())
 }

@@ -9,7 +9,6 @@ use super::kind::Output;
 use crate::config::expression::Expression;
 use crate::config::reader::{Table, Value};
 use crate::config::visible::{AFTER_STEP, BEFORE_STEP, Sees};
-use crate::model::Properties;
 
 pub use self::watch::{Lines, WatchPattern, WatchRule};
 
@@ -116,11 +115,7 @@ impl StepRules {
 fn read_set(value: &Value<'_>, sees: Sees<'_>) -> Option<Vec<(String, Expression)>> {
     let mut all = Vec::new();
     for (name, value) in value.entries() {
-        if !Properties::is_valid_name(name) {
-            let message = format!("`{name}` is not a valid name of a property");
-            let help = "letters, digits and `_ . - / ~ :`";
-            value.sink.error(value.key_span.clone(), message, help);
-        }
+        value.key_sets_property();
         if let Some(expression) = value.expression_that(sees) {
             all.push((name.to_owned(), expression));
         }

@@ -46,9 +46,10 @@ impl SetPropertyConfig {
         if self.is_several {
             let properties = table.require("properties", "{ flavor = \"debug\" }");
             let entries = properties.map(|value| value.entries()).unwrap_or_default();
-            let entries = entries.into_iter();
-            let entries =
-                entries.filter_map(|(name, value)| Some((name.to_owned(), value.property()?)));
+            let entries = entries.into_iter().filter_map(|(name, value)| {
+                value.key_sets_property();
+                Some((name.to_owned(), value.property()?))
+            });
             self.properties = entries.collect();
             return;
         }
@@ -57,7 +58,7 @@ impl SetPropertyConfig {
         }
         let name = table.require("property", "\"flavor\"");
         let value = table.require("value", "\"debug\"");
-        let name = name.and_then(|name| name.name().map(str::to_owned));
+        let name = name.and_then(|name| name.sets_property());
         let value = value.and_then(|value| value.property());
         self.properties.extend(name.zip(value));
     }

@@ -6,11 +6,9 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::kind::StepSettings;
-use super::related::property_name;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
 use crate::config::template::Template;
-use crate::model::Properties;
 
 /// Settings of `Trigger`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -184,7 +182,7 @@ impl TriggerStepConfig {
         table.set("set_properties", &mut self.set_properties, read_properties);
         table.set("copy_properties", &mut self.copy_properties, |value| {
             let names = value.one_or_list()?;
-            Some(names.iter().filter_map(property_name).collect())
+            Some(names.iter().filter_map(Value::property_name).collect())
         });
         table.set_some("for_each", &mut self.for_each, read_for_each);
     }
@@ -264,20 +262,12 @@ fn read_stamp(value: &Value<'_>) -> Option<GivenSource> {
 fn read_properties(value: &Value<'_>) -> Option<BTreeMap<String, TriggerValue>> {
     let mut properties = BTreeMap::new();
     for (name, value) in value.entries() {
-        check_name(&value, name);
+        value.key_sets_property();
         if let Some(value) = read_value(&value) {
             properties.insert(name.to_owned(), value);
         }
     }
     Some(properties)
-}
-
-fn check_name(value: &Value<'_>, name: &str) {
-    if !Properties::is_valid_name(name) {
-        let message = format!("`{name}` is not a valid name of a property");
-        let help = "letters, digits and `_ . - / ~ :`";
-        value.sink.error(value.key_span.clone(), message, help);
-    }
 }
 
 fn read_value(value: &Value<'_>) -> Option<TriggerValue> {
@@ -290,7 +280,7 @@ fn read_value(value: &Value<'_>) -> Option<TriggerValue> {
 fn read_for_each(value: &Value<'_>) -> Option<ForEach> {
     let mut table = value.table(&FOR_EACH)?;
     let property = table.require("property", "\"port\"");
-    let property = property.and_then(|value| property_name(&value));
+    let property = property.and_then(|value| value.sets_property());
     let values = table.require("values", "[\"one\", \"two\"]");
     let values = values.and_then(|value| {
         if value.raw().is_str() {

@@ -143,6 +143,11 @@ pub(super) static PROGRAMS: &[Program] = &[
             let mut strip = true;
             table.set("strip", &mut strip, Value::flag);
             let property = table.require("property", "\"version\"");
+            if let Some(value) = &property
+                && value.raw().as_str().is_some_and(|name| !name.contains('%'))
+            {
+                value.sets_property();
+            }
             if let Some(property) = property.and_then(|value| value.template()) {
                 shell_of(step).reader = OutputReader::Property { property, strip };
             }

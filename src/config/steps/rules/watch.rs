@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::config::pattern;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
-use crate::model::{Properties, Results};
+use crate::model::Results;
 
 /// A rule on lines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -156,17 +156,7 @@ fn read_rule(mut table: Table<'_>) -> Option<WatchRule> {
         Some(name.to_owned())
     });
     table.set_some("url", &mut url, text);
-    table.set_some("property", &mut property, |v| {
-        let name = v.name()?;
-        if !Properties::is_valid_name(name) {
-            v.error(
-                "is not a valid name of a property",
-                "letters, digits and `_ . - / ~ :`",
-            );
-            return None;
-        }
-        Some(name.to_owned())
-    });
+    table.set_some("property", &mut property, Value::sets_property);
     let rule = WatchRule {
         log_in,
         lines: lines?,
