@@ -6,6 +6,7 @@
 mod harmless;
 mod list;
 mod quantity;
+pub mod sgr;
 pub mod table;
 pub mod wildcard;
 
