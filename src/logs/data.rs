@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
-use super::lines;
 use super::packed::Packed;
 use super::place::{DATA, PACKED, with_suffix};
 use crate::directory::Directory;
@@ -61,34 +60,6 @@ impl Data {
             Self::Packed(packed) => packed.read_at(buffer, position),
         }
     }
-
-    /// The position after the line feed number `number` (from 1) among the first `end` bytes, if
-    /// there is one. A plain file is searched from its beginning.
-    ///
-    /// # Errors
-    /// Reading failed.
-    pub(super) fn after_line(&mut self, number: u64, end: u64) -> io::Result<Option<u64>> {
-        let file = match self {
-            Self::Plain(file) => file,
-            Self::Packed(packed) => return packed.after_line(number),
-        };
-        let (mut position, mut left) = (0, number);
-        let mut buffer = vec![0; SEARCH_BUFFER];
-        loop {
-            let got = read_at(file, &mut buffer, position)?;
-            let within = usize::try_from(end - position).map_or(got, |rest| got.min(rest));
-            let piece = &buffer[..within];
-            if piece.is_empty() {
-                return Ok(None);
-            }
-            let feeds = lines::count(piece);
-            if feeds >= left {
-                return Ok(lines::after(piece, left).map(|after| position + after));
-            }
-            left -= feeds;
-            position += u64::try_from(within).expect("a buffer is small");
-        }
-    }
 }
 
 /// The file, if it is there.
@@ -108,5 +79,3 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Resu
         }
     }
 }
-
-const SEARCH_BUFFER: usize = 256 * 1024;

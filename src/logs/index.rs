@@ -10,6 +10,12 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// How many bytes [`Run::encode`] appends.
+    pub(super) fn encoded_size(self) -> u64 {
+        let bits = 64 - (self.length << 2 | self.channel as u64).leading_zeros();
+        u64::from(bits.div_ceil(7).max(1))
+    }
+
     /// Appends the run to `out`.
     pub(super) fn encode(self, out: &mut Vec<u8>) {
         let mut rest = (self.length << 2) | self.channel as u64;
@@ -87,6 +93,7 @@ mod tests {
         let mut out = Vec::new();
         run.encode(&mut out);
         assert_eq!(out, bytes);
+        assert_eq!(usize::try_from(run.encoded_size()), Ok(bytes.len()));
         check_entry(Entry::Run(run), bytes);
     }
 

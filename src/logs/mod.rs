@@ -1,15 +1,19 @@
 //! Step logs: append-only files below the builder's directory, readable while they are written and
 //! with ordinary tools.
 //!
-//! A log is two files. `NAME.log` has the bytes of all channels in the order in which they came,
-//! exactly as the slave sent them (LOG-04). After the end of a long log, the file is replaced by
-//! `NAME.log.gz`, which has the same bytes and can be read from any position and line (`packed`).
+//! A log is two files, or three. `NAME.log` has the bytes of all channels in the order in which
+//! they came, exactly as the slave sent them (LOG-04). After the end of a long log, the file is
+//! replaced by `NAME.log.gz`, which has the same bytes and can be read from any position
+//! (`packed`).
 //! `NAME.idx` says which run of bytes belongs to which
 //! channel: for each run, in order, the number `length * 4 + channel` in groups of seven bits, the
 //! lowest first, with the high bit set on all bytes but the last. Bytes beyond the last whole run
 //! of the index are not part of the log yet. The number `n * 4 + 3`, which names no channel, begins
 //! a mark, followed by one more such number: everything up to that update of the step's command `n`
 //! stands before it. Nothing writes marks yet; readers skip them.
+//!
+//! A log of more than 64 KiB has a third file, `NAME.lin`, by which any line of it is found with a
+//! few reads (`line_index`). It only saves time: a reader makes up for what the file lacks.
 //!
 //! Invariants: one thread writes all logs; what waits for it is bounded in bytes, so that a slow
 //! disk makes the build task wait, which makes the slave wait (LOG-05); log text never passes the
@@ -22,6 +26,7 @@ mod data;
 mod finish;
 mod growth;
 mod index;
+mod line_index;
 mod lines;
 mod name;
 mod packed;

@@ -4,9 +4,9 @@
 //! has at most [`BLOCK_BYTES`] bytes of the log. Its header has an extra field `BM` (RFC 1952) with
 //! three little-endian 32-bit numbers: the size of the member in the file, its bytes before
 //! compression, and the line feeds among them. A reader skips from header to header to find a
-//! position or a line, and decompresses one member.
+//! position, and decompresses one member.
 //!
-//! Invariants: a reader keeps one decompressed member and 24 bytes for each member in memory. All
+//! Invariants: a reader keeps one decompressed member and 16 bytes for each member in memory. All
 //! sizes in a file are checked before they are used.
 
 use std::fs::File;
@@ -74,8 +74,6 @@ struct Member {
     at: u64,
     /// The place of its bytes in the log.
     position: u64,
-    /// Line feeds before it.
-    lines: u64,
 }
 
 impl Packed {
@@ -115,21 +113,6 @@ impl Packed {
         let size = rest.len().min(buffer.len());
         buffer[..size].copy_from_slice(&rest[..size]);
         Ok(size)
-    }
-
-    /// The position after the line feed number `number` (from 1), if the log has that many.
-    ///
-    /// # Errors
-    /// Reading failed, or the file is damaged.
-    pub(super) fn after_line(&mut self, number: u64) -> io::Result<Option<u64>> {
-        let members = self.members()?;
-        let at = members.partition_point(|member| member.lines < number);
-        let Some(at) = at.checked_sub(1).filter(|at| at + 1 < members.len()) else {
-            return Ok(None);
-        };
-        let member = members.get(at).copied().unwrap_or_default();
-        let found = lines::after(self.block(at)?, number - member.lines);
-        Ok(found.map(|after| member.position + after))
     }
 
     /// The decompressed member `at`.
@@ -196,7 +179,6 @@ fn read_members(file: &File) -> io::Result<Vec<Member>> {
         next = Member {
             at: next.at + size,
             position: next.position + raw,
-            lines: next.lines + feeds,
         };
     }
     members.push(next);
@@ -288,21 +270,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_found_across_members() {
-        let bytes = numbered(100_000);
-        let mut packed = packed(&bytes);
-        for number in [1, 2, 30_000, 99_999] {
-            let after = packed.after_line(number).unwrap().unwrap();
-            let rest = &bytes[usize::try_from(after).unwrap()..];
-            let expected = format!("line {}\n", number + 1);
-            assert!(rest.starts_with(expected.as_bytes()), "{number}");
-        }
-        let end = packed.after_line(100_000).unwrap();
-        assert_eq!(end, Some(length(&bytes)));
-        assert_eq!(packed.after_line(100_001).unwrap(), None);
-    }
-
-    #[test]
     fn noise_and_nothing_are_packed_too() {
         let mut seed = 1_u32;
         let noise: Vec<u8> = std::iter::repeat_with(|| {
@@ -317,7 +284,6 @@ mod tests {
             (nothing.len().unwrap(), whole(&mut nothing).unwrap()),
             (0, Vec::new())
         );
-        assert_eq!(nothing.after_line(1).unwrap(), None);
     }
 
     #[test]

@@ -76,3 +76,5 @@ pub(super) const DATA: &str = ".log";
 pub(super) const PACKED: &str = ".log.gz";
 /// Suffix of the file with the runs.
 pub(super) const INDEX: &str = ".idx";
+/// Suffix of the file with the index of lines.
+pub(super) const LINES: &str = ".lin";

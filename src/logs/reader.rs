@@ -1,9 +1,22 @@
 //! Reads logs, also while they are being written, plain or compressed.
+//!
+//! Tools that want all of a log copy it ([`LogReader::copy_to`]); pages open a window at a line
+//! ([`LogReader::window`]) and count its lines ([`LogReader::extent`]). A page that follows a log keeps its reader, waits for
+//! [`LogStore::grown_beyond`](super::LogStore::grown_beyond) the bytes that it has shown, and opens
+//! the next window then. A log that is compressed meanwhile is read on.
 
+mod cursor;
+mod records;
+mod window;
+
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use self::cursor::Buffer;
+use self::records::Records;
+pub use self::window::{Cut, Extent, Line, Piece, Window};
 use super::Channel;
 use super::data::{Data, read_at};
 use super::index::Entry;
@@ -13,8 +26,15 @@ use crate::directory::Directory;
 /// A log on disk.
 #[derive(Debug)]
 pub struct LogReader {
+    dir: Directory,
+    name: OsString,
     data: Data,
     index: File,
+    records: Records,
+    /// Of the text.
+    text: Buffer,
+    /// Of the index of channels.
+    runs: Buffer,
     /// The place of the next run in the index.
     next_run: u64,
     /// The place of its bytes.
@@ -33,6 +53,11 @@ impl LogReader {
         Ok(Self {
             data: Data::open(&dir, name)?,
             index: dir.read(&with_suffix(name, INDEX))?,
+            records: Records::default(),
+            text: Buffer::new(TEXT_BUFFER),
+            runs: Buffer::new(INDEX_BUFFER),
+            name: name.to_owned(),
+            dir,
             next_run: 0,
             position: 0,
             start: 0,
@@ -45,15 +70,20 @@ impl LogReader {
     /// # Errors
     /// Reading failed.
     pub fn skip_to_line(&mut self, number: u64) -> io::Result<bool> {
-        let before = number.saturating_sub(1);
-        if before == 0 {
+        if number <= 1 {
             return Ok(true);
         }
-        let end = self.count(&Channel::ALL)?;
-        let after = self.data.after_line(before, end)?;
-        let after = after.filter(|after| *after < end);
-        self.start = after.unwrap_or(self.start);
-        Ok(after.is_some())
+        let Some(mut cursor) = self.seek_line(number)? else {
+            return Ok(false);
+        };
+        let place = cursor.place();
+        if self.pass(&mut cursor, |_, _| 0)?.is_none() {
+            return Ok(false);
+        }
+        self.next_run = place.run;
+        self.position = place.byte - u64::from(place.run_bytes);
+        self.start = place.byte;
+        Ok(true)
     }
 
     /// Copies the bytes of `channels` to `out`, in order, up to the present end of the index;
@@ -189,3 +219,5 @@ impl LogReader {
 
 const INDEX_BUFFER: usize = 8 * 1024;
 const DATA_BUFFER: usize = 64 * 1024;
+/// Enough for the text between two records of the index of lines, and a window after it.
+const TEXT_BUFFER: usize = 128 * 1024;

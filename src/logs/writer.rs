@@ -3,6 +3,7 @@
 //! One thread owns all files and drives `Queue`, which decides what is written where and when.
 
 mod files;
+mod line_records;
 mod log;
 mod queue;
 mod thread;

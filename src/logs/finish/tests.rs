@@ -61,7 +61,11 @@ async fn a_compressed_log_reads_like_the_plain_one() {
     compress(&dir, PATH, size(&all)).unwrap();
     assert_eq!(
         files(base.path()),
-        ["0-compile.stdio.idx", "0-compile.stdio.log.gz"]
+        [
+            "0-compile.stdio.idx",
+            "0-compile.stdio.lin",
+            "0-compile.stdio.log.gz"
+        ]
     );
     assert!(read(base.path(), &Channel::ALL) == all);
     assert!(read(base.path(), &[Channel::Stderr]) == stderr);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::log::{Appended, Batch, Opening};
 use crate::directory::Directory;
-use crate::logs::place::{self, DATA, INDEX, PACKED, with_suffix};
+use crate::logs::place::{self, DATA, INDEX, LINES, PACKED, with_suffix};
 
 /// The files of a log, open for appending.
 #[derive(Debug)]
@@ -40,9 +40,11 @@ impl Files {
         };
         if opening.is_new {
             // As below: readers would take it for the bytes of this log.
-            match dir.set_aside(&with_suffix(name, PACKED)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
+            for suffix in [PACKED, LINES] {
+                match dir.set_aside(&with_suffix(name, suffix)) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                    Ok(()) | Err(_) => {}
+                }
             }
         }
         let index = open(INDEX)?;

@@ -317,23 +317,38 @@ impl Batch {
         self.chunks.iter().map(|chunk| &chunk.data[..])
     }
 
-    /// What the index says of the first `bytes`; neighbours of one channel are one run.
-    pub(super) fn index(&self, mut bytes: u64) -> Vec<u8> {
+    /// The runs of the first `bytes`; neighbours of one channel are one run.
+    pub(super) fn runs(&self, bytes: u64) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
-        for chunk in &self.chunks {
-            let (channel, length) = (chunk.channel, chunk.length().min(bytes));
-            bytes -= length;
+        for (channel, piece) in self.pieces(bytes) {
+            let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
             match runs.last_mut() {
-                _ if length == 0 => {}
                 Some(last) if last.channel == channel => last.length += length,
-                _ => runs.push(Run { channel, length }),
+                Some(_) | None => runs.push(Run { channel, length }),
             }
         }
+        runs
+    }
+
+    /// What the index says of the first `bytes`.
+    pub(super) fn index(&self, bytes: u64) -> Vec<u8> {
+        let runs = self.runs(bytes);
         let mut index = Vec::with_capacity(runs.len() * 4);
         for run in runs {
             run.encode(&mut index);
         }
         index
+    }
+
+    /// The first `bytes`, piece by piece, none of which is empty.
+    pub(super) fn pieces(&self, bytes: u64) -> impl Iterator<Item = (Channel, &[u8])> {
+        let mut left = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let pieces = self.chunks.iter().map(move |chunk| {
+            let piece = &chunk.data[..chunk.data.len().min(left)];
+            left -= piece.len();
+            (chunk.channel, piece)
+        });
+        pieces.filter(|(_, piece)| !piece.is_empty())
     }
 
     fn length(&self) -> u64 {

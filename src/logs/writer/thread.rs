@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use super::files::Files;
+use super::line_records::LineRecords;
 use super::log::{Appended, Batch, Chunk, Notice, Opening};
 use super::queue::{Due, Finished, Queue};
 use super::{LogId, Message, PATIENCE, weight};
@@ -32,6 +33,7 @@ struct Held {
     /// What may wait of it.
     share: Arc<Semaphore>,
     files: Option<Files>,
+    lines: LineRecords,
     /// Tells readers of the bytes in the files, and of their close when it is dropped.
     growth: Growth,
 }
@@ -86,6 +88,7 @@ impl WriterThread {
                 let held = Held {
                     share,
                     files: None,
+                    lines: LineRecords::new(path.clone()),
                     growth,
                 };
                 self.logs.insert(id, held);
@@ -117,10 +120,12 @@ impl WriterThread {
 
     fn append(&mut self, id: LogId, batch: Batch) {
         let held = self.logs.get_mut(&id);
-        let files = held.and_then(|held| Some((held.files.as_mut()?, &held.growth)));
-        let appended = match files {
-            Some((files, growth)) => {
+        let held =
+            held.and_then(|held| Some((held.files.as_mut()?, &mut held.lines, &held.growth)));
+        let appended = match held {
+            Some((files, lines, growth)) => {
                 let appended = files.append(&batch);
+                lines.add(&self.basedir, &batch, appended.size);
                 growth.add(appended.size);
                 appended
             }
@@ -134,7 +139,9 @@ impl WriterThread {
     }
 
     fn finish(&mut self, id: LogId, finished: Finished) {
-        self.logs.remove(&id);
+        if let Some(mut held) = self.logs.remove(&id) {
+            held.lines.flush(&self.basedir);
+        }
         let Finished {
             path,
             written,
