@@ -1,12 +1,14 @@
 //! Reads logs, also while they are being written, plain or compressed.
 //!
 //! Tools that want all of a log copy it ([`LogReader::copy_to`]); pages open a window at a line
-//! ([`LogReader::window`]) and count its lines ([`LogReader::extent`]). A page that follows a log keeps its reader, waits for
+//! ([`LogReader::window`]), count its lines ([`LogReader::extent`]) and search it
+//! ([`LogReader::search`]). A page that follows a log keeps its reader, waits for
 //! [`LogStore::grown_beyond`](super::LogStore::grown_beyond) the bytes that it has shown, and opens
 //! the next window then. A log that is compressed meanwhile is read on.
 
 mod cursor;
 mod records;
+mod search;
 mod window;
 
 use std::ffi::OsString;
@@ -16,6 +18,7 @@ use std::path::Path;
 
 use self::cursor::Buffer;
 use self::records::Records;
+pub use self::search::{Found, Hit, pattern};
 pub use self::window::{Cut, Extent, Line, Piece, Window};
 use super::Channel;
 use super::data::{Data, read_at};
