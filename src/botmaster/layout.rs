@@ -290,14 +290,23 @@ impl Layout {
             let Some(&builder) = self.builders_by_name.get(&config.name) else {
                 continue;
             };
-            let mut slaves = Vec::with_capacity(config.slaves.len());
-            let mut listed = BTreeSet::new();
-            for name in &config.slaves {
-                if let Some(&slave) = self.slaves_by_name.get(name)
-                    && listed.insert(slave)
-                {
-                    slaves.push(slave);
+            let slaves = &self.builders[builder.0].slaves;
+            if is_list_of(&self.slaves, slaves, &config.slaves) {
+                for slave in slaves {
                     self.slaves[slave.0].builders.push(builder);
+                }
+                continue;
+            }
+            let mut slaves = Vec::with_capacity(config.slaves.len());
+            for name in &config.slaves {
+                let Some(&slave) = self.slaves_by_name.get(name) else {
+                    continue;
+                };
+                // The builders of a slave end with this one if it is listed already.
+                let builders = &mut self.slaves[slave.0].builders;
+                if builders.last() != Some(&builder) {
+                    builders.push(builder);
+                    slaves.push(slave);
                 }
             }
             let placed = &mut self.builders[builder.0];
@@ -308,6 +317,13 @@ impl Layout {
         }
         changed
     }
+}
+
+/// Whether these places are those of the names, in the same order. Much cheaper than looking them
+/// up, and true of almost all builders at a reconfigure.
+fn is_list_of(all: &[PlacedSlave], places: &[SlaveIx], names: &[SlaveName]) -> bool {
+    let is_of = |(place, name): (&SlaveIx, &SlaveName)| all[place.0].config.name == *name;
+    places.len() == names.len() && places.iter().zip(names).all(is_of)
 }
 
 /// Says that a name is unknown, and which one may be meant.

@@ -68,9 +68,12 @@ impl Roster {
     /// Ends attachments of builders that have no use for the slave any more by a new configuration;
     /// a build that runs is waited for.
     pub(in crate::botmaster) fn part_and_meet(&mut self, out: &mut Out, slave: SlaveIx) {
+        let known = self.change(out, slave);
+        if known.session.is_none() && known.slavebuilders.is_empty() && known.leaving.is_empty() {
+            return;
+        }
         let builders = &out.layout.slave(slave).builders;
         let wanted: BTreeSet<_> = builders.iter().copied().collect();
-        let known = self.change(out, slave);
         known.leaving.retain(|builder| !wanted.contains(builder));
         if let Some(session) = &mut known.session {
             let is_as_told = |b: BuilderIx, failed: &FailedAttach| {
