@@ -50,6 +50,7 @@ mod texts;
 mod toplevel;
 mod values;
 mod visible;
+mod web;
 
 pub use address::Listen;
 pub use builders::BuilderConfig;
@@ -79,6 +80,7 @@ pub use slaves::{
     CommandInstance, DockerInstance, InstanceKind, LatentConfig, MasterAddress, RemoteConfig,
     SlaveConfig, SlaveKind,
 };
+pub(crate) use spelling::nearest;
 pub use steps::{
     ArchStepConfig, BaseImage, BuildersMatching, BzrStepConfig, ChangedFiles, CommandWords,
     Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig, FileAction,
@@ -94,6 +96,7 @@ pub use steps::{
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;
 pub use values::{NamedValues, WorkedOut};
+pub use web::{MOST_BUILDS, WebConfig};
 
 #[cfg(test)]
 mod tests;

@@ -49,8 +49,8 @@ const PLANNED: &[Row] = &[
     ),
     (
         "",
-        "remove it: `buildmaster show` and `buildmaster why` tell how builds are doing (`--json` for programs), and \
-         `notify_on_missing` of a slave mails when it is missing",
+        "remove it: `[web]` with `port = 8010` serves the pages, and `notify_on_missing` of a slave mails when it is \
+         missing",
         &["status", "www"],
     ),
     (

@@ -34,6 +34,7 @@ use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
 use super::template::SecretSource;
 use super::values::{self, NamedValues};
+use super::web::WebConfig;
 use crate::model::Properties;
 
 /// A whole configuration.
@@ -102,6 +103,8 @@ pub struct Config {
     /// How much of the past is kept (MAS-08): all.
     #[serde(flatten)]
     pub horizons: Horizons,
+    /// The web pages: none.
+    pub web: Option<WebConfig>,
 }
 
 pub(super) static SHAPE: Shape = Shape {
@@ -142,6 +145,7 @@ pub(super) static SHAPE: Shape = Shape {
         "change_horizon",
         "mail_command",
         "mail_from",
+        "web",
     ],
     kinds: Vec::new,
 };
@@ -173,6 +177,7 @@ impl Default for Config {
             logs: LogLimits::default(),
             log_rotation: LogRotation::default(),
             horizons: Horizons::default(),
+            web: None,
         }
     }
 }
@@ -324,5 +329,7 @@ impl Config {
         root.set("log_rotation", &mut self.log_rotation, LogRotation::read);
         self.clients.read(root);
         self.horizons.read(root);
+        let slave_port = &self.slave_port;
+        root.set_some("web", &mut self.web, |v| WebConfig::read(v, slave_port));
     }
 }

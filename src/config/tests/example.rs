@@ -7,7 +7,7 @@ use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
     builders, change_sources, factories, horizons, locks, logs, schedulers, slaves, steps, texts,
-    toplevel,
+    toplevel, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -49,6 +49,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("schedulers.filter", &rules::FILTER),
         ("schedulers.filter.*", &rules::MATCH),
         ("change_sources", &change_sources::SHAPE),
+        ("web", &web::SHAPE),
     ]
 }
 
@@ -285,6 +286,7 @@ fn the_examples_state_the_default_of_every_key() {
         "env",
         "logfiles",
         "decode_rc",
+        "web",
     ];
     let inline = [
         "log_rotation",

@@ -38,7 +38,7 @@ www = {}
 xyzzy = 1"#,
         r#"3:1: `caches` is not available yet (this version does not have it; remove it to start without it)
 4:1: `eventHorizon` is not available yet (this version does not have it; remove it to start without it)
-5:1: `www` is not available yet (remove it: `buildmaster show` and `buildmaster why` tell how builds are doing (`--json` for programs), and `notify_on_missing` of a slave mails when it is missing)
+5:1: `www` is not available yet (remove it: `[web]` with `port = 8010` serves the pages, and `notify_on_missing` of a slave mails when it is missing)
 6:1: unknown key `xyzzy` (remove it, or see master.toml.example)"#,
     );
 }
