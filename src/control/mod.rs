@@ -113,6 +113,18 @@ impl Control {
         self.writer.is_healthy() && !self.newsroom.is_shutting_down()
     }
 
+    /// Whether the master can write its state now.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.writer.is_healthy()
+    }
+
+    /// How often the state was written. What is read of it is the same as long as this is.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
     /// Submits a change; changes are numbered in the order of these calls.
     ///
     /// # Errors

@@ -37,6 +37,13 @@ impl Snapshots {
         self.shared.batch.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// How many batches the core has handled or begun. A snapshot is current as long as this is the
+    /// same.
+    #[must_use]
+    pub fn batch(&self) -> u64 {
+        self.shared.batch.load(Ordering::Acquire)
+    }
+
     /// The snapshot of now. The core is asked by `ask` if nobody has looked since its last batch.
     /// Cancel-safe: another reader asks instead.
     pub(super) async fn current(

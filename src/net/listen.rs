@@ -124,7 +124,7 @@ impl Opened {
     /// Lets in who comes, through whatever door is there at the time, until the tasks stop or the
     /// other end of `door` is dropped.
     #[must_use]
-    pub fn serve(self, door: watch::Receiver<Arc<Door>>, tasks: &Tasks) -> Bound {
+    pub fn serve<G: Gate>(self, door: watch::Receiver<G>, tasks: &Tasks) -> Bound {
         let Self { listener, bound } = self;
         info!("listening on {bound}");
         let span = info_span!("listener", address = %bound);
@@ -154,9 +154,35 @@ enum Listener {
     },
 }
 
-enum Stream {
-    Tcp(TcpStream, SocketAddr),
+/// A connection that was accepted.
+#[derive(Debug)]
+pub enum Stream {
+    /// Over TCP, with the address of the peer.
+    Tcp(TcpStream, IpAddr, String),
+    /// Over a Unix socket.
     Unix(UnixStream),
+}
+
+/// Who takes the connections of a listener.
+pub trait Gate: Clone + Send + Sync + 'static {
+    /// Takes a connection; returns at once.
+    fn admit(&self, stream: Stream);
+
+    /// The system has no descriptor for a new connection: closes one that can be spared.
+    fn make_room(&self);
+}
+
+impl Gate for Arc<Door> {
+    fn admit(&self, stream: Stream) {
+        match stream {
+            Stream::Tcp(stream, ip, address) => self.accept(stream, &address, Some(ip)),
+            Stream::Unix(stream) => self.accept(stream, "unix", None),
+        }
+    }
+
+    fn make_room(&self) {
+        Door::make_room(self);
+    }
 }
 
 /// A socket's file, removed with the listener.
@@ -192,14 +218,17 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok(Stream::Tcp(stream, address))
+                prepare(&stream)?;
+                let ip: IpAddr = address.ip().to_canonical();
+                let address = SocketAddr::new(ip, address.port()).to_string();
+                Ok(Stream::Tcp(stream, ip, address))
             }
             Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
         }
     }
 }
 
-async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, tasks: Tasks) {
+async fn accept_all<G: Gate>(listener: Listener, mut door: watch::Receiver<G>, tasks: Tasks) {
     let mut stopping = std::pin::pin!(tasks.stopping());
     let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut warned: Option<Instant> = None;
@@ -217,8 +246,8 @@ async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, ta
         match accepted {
             Ok(stream) => {
                 pauses.reset();
-                let door = Arc::clone(&door.borrow());
-                admit(stream, &door);
+                let door = door.borrow().clone();
+                door.admit(stream);
             }
             Err(error) if is_out_of_resources(&error) => {
                 if warned.is_none_or(|at| at.elapsed() >= WARN_AGAIN) {
@@ -235,20 +264,6 @@ async fn accept_all(listener: Listener, mut door: watch::Receiver<Arc<Door>>, ta
             // The client went away before it was accepted.
             Err(error) => debug!("a connection was not accepted: {error}"),
         }
-    }
-}
-
-fn admit(stream: Stream, door: &Arc<Door>) {
-    match stream {
-        Stream::Tcp(stream, address) => match prepare(&stream) {
-            Ok(()) => {
-                let ip: IpAddr = address.ip().to_canonical();
-                let address = SocketAddr::new(ip, address.port()).to_string();
-                door.accept(stream, &address, Some(ip));
-            }
-            Err(error) => debug!("a connection is already gone: {error}"),
-        },
-        Stream::Unix(stream) => door.accept(stream, "unix", None),
     }
 }
 

@@ -112,6 +112,12 @@ pub enum StoreError {
         /// What it says.
         source: io::Error,
     },
+    /// Something was read that took too long.
+    #[error("reading {} took too long", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
     /// The thread that read the state panicked or was cancelled.
     #[error("reading the state failed: {why}")]
     Unfinished {
@@ -137,6 +143,7 @@ impl StoreError {
             return Self::Damaged { path, why };
         }
         match source.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Self::TooLong { path },
             Some(ErrorCode::NotADatabase) => Self::NotOurs { path },
             Some(
                 ErrorCode::SystemIoFailure

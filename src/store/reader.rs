@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{State, StoreError};
 
@@ -45,10 +46,39 @@ impl Reader {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.look(None, look).await
+    }
+
+    /// Runs `look` as [`Reader::read`] does; what is read after `limit` ends with an error.
+    ///
+    /// # Errors
+    /// The state cannot be opened, [`StoreError::TooLong`], or what `look` says.
+    pub async fn read_within<T, E>(
+        &self,
+        limit: Duration,
+        look: impl FnOnce(&State) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.look(Some(limit), look).await
+    }
+
+    async fn look<T, E>(
+        &self,
+        limit: Option<Duration>,
+        look: impl FnOnce(&State) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let reader = self.clone();
         let looking = crate::blocking::run(move || {
             let idle = reader.idle().states.pop();
-            let state = idle.map_or_else(|| State::open_readonly(&reader.basedir), Ok)?;
+            let mut state = idle.map_or_else(|| State::open_readonly(&reader.basedir), Ok)?;
+            state.limit_reading(limit)?;
             let found = look(&state)?;
             // After an error the connection is not kept: the next reader opens the file anew.
             let mut idle = reader.idle();
@@ -115,6 +145,21 @@ mod tests {
         assert_eq!(reader.idle().states.len(), 0);
         assert_eq!(read(&reader, State::builder_names).unwrap(), []);
         assert_eq!(reader.idle().states.len(), 0);
+    }
+
+    #[test]
+    fn what_is_read_after_its_time_ends_with_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path()).unwrap();
+        let reader = Reader::new(dir.path());
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        let long = |state: &State| state.count_for_long();
+        let error = runtime.block_on(reader.read_within(Duration::ZERO, long));
+        let error = error.unwrap_err();
+        assert!(matches!(error, StoreError::TooLong { .. }), "{error}");
+        let found = runtime.block_on(reader.read(long));
+        assert_eq!(found.unwrap(), 100_000);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction};
 
@@ -21,6 +22,9 @@ pub struct State {
     conn: Connection,
     basedir: PathBuf,
 }
+
+/// Instructions of SQLite's machine between two looks at the clock.
+const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// While this exists, everything read from the [`State`] is of one moment.
 #[derive(Debug)]
@@ -73,6 +77,33 @@ impl State {
         Ok(OneMoment { _reading: reading })
     }
 
+    /// Ends what is read from now on with an error once `limit` is over.
+    pub(super) fn limit_reading(&mut self, limit: Option<Duration>) -> Result<(), StoreError> {
+        let limited = match limit {
+            Some(limit) => {
+                let until = Instant::now() + limit;
+                let is_over = move || Instant::now() > until;
+                self.conn
+                    .progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(is_over))
+            }
+            None => self.conn.progress_handler(0, None::<fn() -> bool>),
+        };
+        limited.map_err(|source| schema::refused(&self.basedir.join(FILE), source))
+    }
+
+    /// Reads for some milliseconds.
+    #[cfg(test)]
+    pub(super) fn count_for_long(&self) -> Result<u32, StoreError> {
+        self.read(|conn| {
+            conn.query_row(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000)
+                SELECT max(i) FROM n",
+                [],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// Copies the state of this moment into a new file, readable by its owner only. A master that
     /// runs goes on.
     ///
@@ -110,6 +141,18 @@ impl State {
     #[must_use]
     pub fn basedir(&self) -> &Path {
         &self.basedir
+    }
+
+    /// The size of the file, without its write-ahead log.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn size_bytes(&self) -> Result<u64, StoreError> {
+        self.read(|conn| {
+            let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            let size: i64 = conn.query_row(pages, [], |row| row.get(0))?;
+            Ok(u64::try_from(size).unwrap_or(0))
+        })
     }
 
     /// Reads with `query`.

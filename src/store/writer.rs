@@ -10,7 +10,7 @@ mod batches;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
@@ -67,6 +67,7 @@ impl Store {
             room: Semaphore::new(MAX_WAITING_OPS),
             beyond: AtomicUsize::new(0),
             is_healthy: AtomicBool::new(true),
+            commits: AtomicU64::new(0),
         });
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let reader = Reader::new(dir);
@@ -156,6 +157,13 @@ impl Writer {
         self.shared.is_healthy.load(Ordering::Relaxed)
     }
 
+    /// How often this master has committed something. What is read of the state is the same as long
+    /// as this is the same.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::Acquire)
+    }
+
     /// Commits everything and waits for it; nothing may be written afterwards.
     ///
     /// While the disk takes no writes this does not end; the caller has the deadline.
@@ -176,6 +184,7 @@ struct Shared {
     /// Permits that were taken although there were none; those that come back settle this first.
     beyond: AtomicUsize,
     is_healthy: AtomicBool,
+    commits: AtomicU64,
 }
 
 impl Shared {
@@ -271,6 +280,7 @@ impl WriterThread {
     }
 
     fn on_committed(&mut self) {
+        self.shared.commits.fetch_add(1, Ordering::AcqRel);
         if !self.shared.is_healthy.swap(true, Ordering::Relaxed) {
             info!("{} takes writes again", self.store.path.display());
         }
