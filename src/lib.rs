@@ -19,6 +19,7 @@
 //! | --- | --- | --- |
 //! | 8 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `simulate`, `demo` |
 //! | 7 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
+//! | 6 | [`web`] | the web pages of a running master |
 //! | 6 | [`changes`] | change sources: `sendchange`, job directories |
 //! | 6 | [`status`] | status objects for try clients |
 //! | 6 | [`client`] | programs for developers and hooks: `sendchange`, `try`, `tryserver` |
@@ -151,3 +152,4 @@ pub mod text;
 pub mod transfer;
 pub mod vc;
 pub mod view;
+pub mod web;

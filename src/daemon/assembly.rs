@@ -20,6 +20,7 @@ use super::logins::SlaveLogin;
 use super::pruning::Pruner;
 use super::reconfigure::{self, Load, Reconfigurer};
 use super::signals::Wish;
+use super::web_ports::WebPorts;
 use super::{jobdirs, logins, pruning};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ use crate::config::Config;
 use crate::control::{Control, Facts, Newsroom, OpenPort, Reconfigure, socket};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
-use crate::model::{Recovered, Ticket};
+use crate::model::{Recovered, Ticket, Zone};
 use crate::net::{Gatekeeper, Login, Refusals, Tasks};
 use crate::status;
 use crate::store::Writer;
@@ -52,6 +53,8 @@ pub(super) struct Parts {
     pub(super) logs: LogStore,
     /// The clocks.
     pub(super) clock: Clock,
+    /// The time zone for people.
+    pub(super) zone: Zone,
     /// The random generator for everything but secrets.
     pub(super) rng: StdRng,
     /// The tracker of the tasks.
@@ -100,21 +103,22 @@ impl Daemon {
         let refusals = Arc::clone(gatekeeper.refusals());
         let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
-        let ports = doors.commit(doors.prepare(&config)?);
+        let mut web = WebPorts::of(control.clone(), &config, parts.zone, &tasks);
+        let prepared = (doors.prepare(&config)?, web.prepare(&config)?);
+        let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();
         let addresses = ports.iter().map(|port| port.bound.clone()).collect();
         newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
         let access = doors.access();
         let slave_logins = start_logins(to_take_in, &doors, &control, &writer, &refusals, &tasks);
-        tasks.spawn(
-            info_span!("control"),
-            socket::serve(parts.socket, control.clone(), tasks.clone()),
-        );
+        let serving = socket::serve(parts.socket, control.clone(), tasks.clone());
+        tasks.spawn(info_span!("control"), serving);
         let rng = StdRng::from_rng(&mut rng);
         let snapshots = control.snapshots().clone();
         let reconfigurer = Reconfigurer::new(
             config,
             parts.load,
             doors,
+            web,
             parts.jobdirs,
             parts.log,
             control,

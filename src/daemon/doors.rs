@@ -250,7 +250,8 @@ impl Doors {
 }
 
 impl Bound {
-    fn for_people(&self) -> String {
+    /// The address alone.
+    pub(super) fn for_people(&self) -> String {
         match self {
             Self::Tcp(address) => address.to_string(),
             Self::Unix(path) => path.display().to_string(),

@@ -27,6 +27,7 @@ mod pruning;
 mod reconfigure;
 mod sessions;
 mod signals;
+mod web_ports;
 mod zone;
 
 use std::path::Path;
@@ -45,7 +46,7 @@ use crate::config::Config;
 use crate::control::socket;
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
-use crate::model::Ticket;
+use crate::model::{Ticket, Zone};
 use crate::net::Tasks;
 use crate::store::Store;
 
@@ -106,6 +107,7 @@ pub async fn run(
         confirmed,
         logs: LogStore::start(basedir.to_owned()).context("cannot start the log writer")?,
         clock,
+        zone: machine_zone().unwrap_or(Zone::UTC),
         rng: StdRng::from_rng(&mut rand::rng()),
         wishes: signals::watch(&tasks).context("cannot watch for signals")?,
         socket: socket::listen().context("cannot open the control socket")?,

@@ -19,6 +19,7 @@ use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
 use super::preflight::{self, Holds, Site};
+use super::web_ports::WebPorts;
 use crate::config::{Config, Difference, LogRotation, Reading};
 use crate::control::{Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
@@ -36,6 +37,7 @@ pub(super) struct Reconfigurer {
     config: watch::Sender<Arc<Config>>,
     load: Load,
     doors: Doors,
+    web: WebPorts,
     locals: Locals,
     jobdirs: Jobdirs,
     /// The master's own log, if it is a file.
@@ -63,6 +65,7 @@ impl Reconfigurer {
         config: Arc<Config>,
         load: Load,
         doors: Doors,
+        web: WebPorts,
         jobdirs: jobdirs::Opened,
         log: Option<LogFile>,
         control: Control,
@@ -76,6 +79,7 @@ impl Reconfigurer {
             config: watch::Sender::new(config),
             load,
             doors,
+            web,
             locals,
             jobdirs,
             log,
@@ -119,7 +123,9 @@ impl Reconfigurer {
 
     async fn reconfigure(&mut self, dry_run: bool) -> Result<Reconfigured, String> {
         let load = Arc::clone(&self.load);
-        let holds = Holds::Ports(self.doors.addresses());
+        let mut held = self.doors.addresses();
+        held.extend(self.web.addresses().cloned());
+        let holds = Holds::Ports(held);
         let read = crate::blocking::run(move || {
             let mut reading = load()?;
             let basedir = Path::new(".");
@@ -140,6 +146,10 @@ impl Reconfigurer {
             Ok(doors) => doors,
             Err(error) => return Ok(refused(&error)),
         };
+        let web = match self.web.prepare(&config) {
+            Ok(web) => web,
+            Err(error) => return Ok(refused(&error)),
+        };
         let jobdirs = match self.jobdirs.prepare(&config).await {
             Ok(jobdirs) => jobdirs,
             Err(error) => return Ok(refused(&error)),
@@ -151,7 +161,8 @@ impl Reconfigurer {
         let proposed = Arc::clone(&config);
         self.control.put_in_force(proposed, dry_run).await?;
         if !dry_run {
-            let ports = self.doors.commit(doors);
+            let mut ports = self.doors.commit(doors);
+            ports.extend(self.web.commit(web));
             let newsroom = self.control.newsroom();
             newsroom.change_facts(|facts| {
                 facts.ports = ports;

@@ -129,6 +129,13 @@ impl Slave {
         Ok(rows.into_iter().map(see).collect())
     }
 
+    /// Whether it should be connected and is not. A latent slave without an instance should not be.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        let is_down = |instance: &Instance| instance.state == word(InstanceState::Down);
+        !self.connected && !self.instance.as_ref().is_some_and(is_down)
+    }
+
     /// A slave on record, with what a running master knows.
     #[must_use]
     pub fn new(row: SlaveRow, live: &LiveSlave, moment: Moment) -> Self {

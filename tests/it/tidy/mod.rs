@@ -35,7 +35,7 @@ const FLOORS: [&[&str]; 9] = [
     &["botmaster"],
     &["view"],
     &["control", "build"],
-    &["changes", "status", "client", "buildslave"],
+    &["changes", "status", "client", "buildslave", "web"],
     &["daemon"],
     &["cli"],
 ];

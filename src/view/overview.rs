@@ -1,0 +1,41 @@
+//! What the head of every page says.
+
+use super::{Moment, Slave};
+use crate::botmaster::Live;
+use crate::model::Results;
+use crate::store::{State, StoreError};
+
+/// How many things need somebody.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Overview {
+    /// Builders whose last build failed, tries aside.
+    pub broken: usize,
+    /// Requests that wait.
+    pub waiting: usize,
+    /// Slaves that are not connected; of latent slaves, those without an instance are not away.
+    pub slaves_away: usize,
+    /// Whether any builder has finished a build.
+    pub has_built: bool,
+}
+
+impl Overview {
+    /// Counts.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn read(state: &State, live: &Live, moment: Moment) -> Result<Self, StoreError> {
+        let mut overview = Self::default();
+        let mut waiting = 0;
+        for builder in state.builders()? {
+            waiting += builder.pending;
+            let failed = |(_, result, _): &(_, Results, _)| *result == Results::Failure;
+            overview.broken += usize::from(builder.last.as_ref().is_some_and(failed));
+            overview.has_built |= builder.last.is_some();
+        }
+        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        overview.waiting = waiting.saturating_sub(live.starting.len());
+        let slaves = Slave::all(Some(state), None, live, moment)?;
+        overview.slaves_away = slaves.iter().filter(|slave| slave.is_away()).count();
+        Ok(overview)
+    }
+}

@@ -1,0 +1,58 @@
+//! The web pages of a running master: what people look at all day.
+//!
+//! A request is answered in five stages. The listener admits the connection ([`Site`], `serve`,
+//! `limits`). The router finds the page in the [table](PAGES) and checks its arguments (`args`). If
+//! the page was rendered before and nothing has changed since, the same bytes are sent again
+//! (`cache`). Otherwise a thread for blocking work reads the state, makes the page (`render`) and
+//! puts the frame around it (`frame`: head, navigation, foot). `answer` adds the headers.
+//!
+//! Invariants: a page is a pure function of the snapshot, the rows, the arguments, the reader and
+//! the time. It reads views (`crate::view`), contains no SQL and never asks the core; looking at
+//! pages costs the core at most one answer for each batch of its events. All text is escaped by the
+//! templates, by type: only the parts of `parts` and whole rendered pages are HTML already. Nothing
+//! is changed by a GET. Pages are complete without the script, which only keeps them fresh.
+//!
+//! # How to add a page
+//!
+//! 1. Write `pages/NAME.rs` with one row, `pub(super) const PAGE: Page`: the address, the arguments
+//!    with their kinds and limits, the permission, the topics of the events that change the page,
+//!    its twin in the JSON API, its place in the navigation, and the function that shows it.
+//! 2. Add the row to [`PAGES`] in `table.rs`. The route, the 400 sentences and the navigation come
+//!    from the row.
+//! 3. Write the function `fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal>`. It
+//!    reads views of `crate::view` (extend them there, with the SQL in `crate::store`), makes a
+//!    struct of ready-to-print values that derives `askama::Template`, and calls [`Shown::new`]
+//!    with a title and that struct. `scene.args` has the checked arguments. `scene.time(at)` and
+//!    the parts in [`parts`] (pills, squares, bars, links) print values. Addresses come from
+//!    [`address`].
+//! 4. Write `templates/NAME.html`: what is inside of `<main>`, with one `<h1>`. The class names are
+//!    those of `static/style.css`. Inline styles and scripts are forbidden by the content policy.
+//! 5. Test it: `testing::Farm` gives a state, a scene and the text of the page.
+//!
+//! Not found, gone and bad arguments are a [`Refusal`], which becomes an error page with the right
+//! status.
+
+pub mod address;
+mod answer;
+mod args;
+mod assets;
+mod cache;
+mod frame;
+mod limits;
+mod page;
+mod pages;
+pub mod parts;
+mod refusal;
+mod render;
+mod serve;
+mod site;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use args::{Arg, Args, Kind};
+pub use page::{Page, Permission, Place, Scene, Shown};
+pub use parts::{Outcome, Tone};
+pub use refusal::Refusal;
+pub use site::Site;
+pub use table::PAGES;

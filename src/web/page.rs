@@ -1,0 +1,197 @@
+//! A page as a row of the table, what it is made from, and what it gives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+
+use super::args::{Arg, Args};
+use super::parts::{Ago, Local, Outcome, Time, Tone};
+use super::refusal::Refusal;
+use crate::botmaster::Live;
+use crate::config::{Config, WebConfig};
+use crate::control::Facts;
+use crate::model::{Timestamp, Zone};
+use crate::store::State;
+use crate::view::Moment;
+
+/// A page: its row in the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Its address, with `{name}` for each variable part.
+    pub path: &'static str,
+    /// Its arguments.
+    pub args: &'static [Arg],
+    /// What its reader must be allowed.
+    pub permission: Permission,
+    /// The topics of the events that change it, with `{name}` for variable parts of the address.
+    pub topics: &'static [&'static str],
+    /// The address of its twin in the JSON API, for the foot of the page.
+    pub api: Option<&'static str>,
+    /// Its place in the navigation.
+    pub place: Place,
+    /// Shows it.
+    pub show: fn(&State, &Scene) -> Result<Shown, Refusal>,
+}
+
+/// What somebody must be allowed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Permission {
+    /// To look at pages.
+    View,
+}
+
+/// The place of a page in the navigation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// An entry of this name. The entries are in the order of the table.
+    Entry(&'static str),
+    /// Below the entry of this name.
+    Below(&'static str),
+    /// Not in the navigation.
+    Apart,
+}
+
+impl Place {
+    /// The name of the entry.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Entry(name) | Self::Below(name) => Some(name),
+            Self::Apart => None,
+        }
+    }
+}
+
+/// What a page is made from, besides the state.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// What the core knows.
+    pub live: Arc<Live>,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// What the master says of its own process.
+    pub facts: Facts,
+    /// The arguments.
+    pub args: Args,
+    /// The time.
+    pub now: Timestamp,
+    /// The zone in which times are shown.
+    pub zone: Zone,
+}
+
+impl Scene {
+    /// When the page is looked at, for views.
+    #[must_use]
+    pub const fn moment(&self) -> Moment {
+        Moment {
+            is_running: true,
+            now: self.now,
+        }
+    }
+
+    /// A time, with its day if that is not today.
+    #[must_use]
+    pub fn time(&self, at: Timestamp) -> Time {
+        Time::new(self.local(at), self.local(self.now))
+    }
+
+    /// A time to the second.
+    #[must_use]
+    pub fn second(&self, at: Timestamp) -> Time {
+        Time::to_the_second(self.local(at), self.local(self.now))
+    }
+
+    /// How long ago a time was; goes on by itself on the page.
+    #[must_use]
+    pub fn ago(&self, at: Timestamp) -> Ago {
+        Ago::new(self.local(at), self.since(at))
+    }
+
+    /// How long ago a time was.
+    #[must_use]
+    pub fn since(&self, at: Timestamp) -> Duration {
+        self.now.since(at)
+    }
+
+    /// A time in the zone of the pages.
+    #[must_use]
+    pub fn local(&self, at: Timestamp) -> Local {
+        Local::new(at, self.zone)
+    }
+
+    /// The settings of the pages.
+    #[must_use]
+    pub fn web(&self) -> WebConfig {
+        self.config.web.clone().unwrap_or_default()
+    }
+
+    /// How many builds a list has: as the argument `numbuilds` says, or else the configuration.
+    #[must_use]
+    pub fn num_builds(&self) -> u32 {
+        let asked = self.args.number("numbuilds");
+        let asked = asked.and_then(|number| u32::try_from(number).ok());
+        asked.unwrap_or_else(|| self.web().num_builds)
+    }
+}
+
+/// A page that was made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shown {
+    /// Its title without the name of the project; begins with the state.
+    pub title: String,
+    /// The state that its icon shows.
+    pub icon: Tone,
+    /// Whether something on it runs, so that it looks different after a quarter of a minute.
+    pub runs: bool,
+    /// The arguments of its feed, if it has one of its own: `builder=linux`.
+    pub feed: Option<String>,
+    /// A cookie to set: a name and one of our own words.
+    pub cookie: Option<(&'static str, &'static str)>,
+    /// What is inside of `<main>`, as HTML.
+    pub(super) body: String,
+}
+
+impl Shown {
+    /// A page with this title and contents.
+    ///
+    /// # Errors
+    /// The template fails.
+    pub fn new(title: impl Into<String>, contents: &impl Template) -> Result<Self, Refusal> {
+        let body = contents.render();
+        let body = body.map_err(|error| Refusal::Internal {
+            why: error.to_string(),
+        })?;
+        Ok(Self {
+            title: title.into(),
+            icon: Tone::Off,
+            runs: false,
+            feed: None,
+            cookie: None,
+            body,
+        })
+    }
+
+    /// This page, with the icon of a state.
+    #[must_use]
+    pub fn with_icon(self, icon: Tone) -> Self {
+        Self { icon, ..self }
+    }
+
+    /// This page, on which something runs if `runs`.
+    #[must_use]
+    pub fn running(self, runs: bool) -> Self {
+        Self { runs, ..self }
+    }
+
+    /// This page, with the icon and the symbol of an outcome.
+    #[must_use]
+    pub fn of(self, outcome: Outcome) -> Self {
+        let symbol = outcome.tone().symbol();
+        Self {
+            title: format!("{symbol}{}", self.title),
+            icon: outcome.tone(),
+            ..self
+        }
+    }
+}

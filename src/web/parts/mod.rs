@@ -1,0 +1,14 @@
+//! The components of pages: values that print themselves as HTML.
+//!
+//! Each derives `Template` and is marked as HTML, so that a page prints it with `{{ part }}`; the
+//! texts inside are escaped by its own template.
+
+mod bar;
+mod link;
+mod outcome;
+mod time;
+
+pub use bar::{Bar, Progress};
+pub use link::{Link, Links, change, person, revision, slave};
+pub use outcome::{Mark, Outcome, Pill, Square, Tone};
+pub use time::{Ago, Local, Since, Time, span, took};

@@ -1,0 +1,173 @@
+//! Makes whole pages: on a thread for blocking work, from the state and the scene.
+
+use askama::Template;
+use axum::http::StatusCode;
+
+use super::frame::Frame;
+use super::page::{Page, Scene, Shown};
+use super::parts::Link;
+use super::refusal::Refusal;
+use crate::store::State;
+use crate::view::Overview;
+
+/// A page that was made: the page itself, or an error page in its place.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// The page, and the whole HTML.
+    Page(Shown, String),
+    /// Why there is none.
+    Refused(Refused),
+}
+
+/// An error page.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// Where it is instead.
+    pub(super) location: Option<String>,
+    /// After how many seconds the reader may try again.
+    pub(super) retry_after: Option<u32>,
+    /// The whole HTML; empty if it is elsewhere.
+    pub(super) html: String,
+}
+
+/// Where and for whom a page is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    /// All pages.
+    pub(super) pages: &'a [&'a Page],
+    /// The colour scheme.
+    pub(super) scheme: &'a str,
+}
+
+/// The contents of an error page.
+#[derive(Debug, Template)]
+#[template(path = "error.html", config = "src/web/askama.toml")]
+struct ErrorPage<'a> {
+    heading: String,
+    /// The name that was not found.
+    name: &'a str,
+    status: u16,
+    sentence: &'a str,
+    near: Option<super::parts::Links>,
+}
+
+/// Makes a page, or the error page in its place.
+pub(super) fn make(page: &Page, state: &State, scene: &Scene, around: Around<'_>) -> Made {
+    match try_to_make(page, state, scene, around) {
+        Ok((shown, html)) => Made::Page(shown, html),
+        Err(refusal) => {
+            let overview = Overview::read(state, &scene.live, scene.moment()).unwrap_or_default();
+            Made::Refused(refuse(&refusal, Some(page), scene, &overview, around))
+        }
+    }
+}
+
+fn try_to_make(
+    page: &Page,
+    state: &State,
+    scene: &Scene,
+    around: Around<'_>,
+) -> Result<(Shown, String), Refusal> {
+    let moment = state.at_one_moment()?;
+    let overview = Overview::read(state, &scene.live, scene.moment())?;
+    let shown = (page.show)(state, scene)?;
+    drop(moment);
+    let html = whole(&shown, Some(page), scene, &overview, around)?;
+    Ok((shown, html))
+}
+
+fn whole(
+    shown: &Shown,
+    page: Option<&Page>,
+    scene: &Scene,
+    overview: &Overview,
+    around: Around<'_>,
+) -> Result<String, Refusal> {
+    let Around { pages, scheme } = around;
+    let frame = Frame::new(shown, page, pages, scene, overview, scheme);
+    frame.render().map_err(|error| Refusal::Internal {
+        why: error.to_string(),
+    })
+}
+
+/// The error page for a refusal.
+pub(super) fn refuse(
+    refusal: &Refusal,
+    page: Option<&Page>,
+    scene: &Scene,
+    overview: &Overview,
+    around: Around<'_>,
+) -> Refused {
+    let mut name = "";
+    let mut near = None;
+    let mut retry_after = None;
+    let number;
+    let (status, heading, sentence) = match refusal {
+        Refusal::Elsewhere { to, for_ever } => {
+            let status = match for_ever {
+                true => StatusCode::PERMANENT_REDIRECT,
+                false => StatusCode::FOUND,
+            };
+            return Refused {
+                status,
+                location: Some(to.clone()),
+                retry_after: None,
+                html: String::new(),
+            };
+        }
+        Refusal::Argument { sentence } => (
+            StatusCode::BAD_REQUEST,
+            "The address has a wrong argument".to_owned(),
+            sentence.as_str(),
+        ),
+        Refusal::NotFound {
+            what,
+            name: asked,
+            near: pages,
+        } => {
+            name = asked;
+            let links = pages.iter().map(|(name, href)| Link::to(name, href));
+            near = Some(super::parts::Links::new(links, "or", 3)).filter(|l| !l.is_empty());
+            (StatusCode::NOT_FOUND, format!("There is no {what}"), "")
+        }
+        Refusal::Gone { sentence } => (
+            StatusCode::GONE,
+            "This was removed".to_owned(),
+            sentence.as_str(),
+        ),
+        Refusal::Busy { sentence } => {
+            retry_after = Some(2);
+            let heading = "The master cannot answer now".to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, heading, *sentence)
+        }
+        Refusal::Internal { why } => {
+            let id = format!("{:08x}", rand::random::<u32>());
+            tracing::error!(id, "a page could not be made: {why}");
+            number = format!("The log of the master says why, under the number {id}.");
+            let heading = "The page could not be made".to_owned();
+            (StatusCode::INTERNAL_SERVER_ERROR, heading, number.as_str())
+        }
+    };
+    let contents = ErrorPage {
+        heading: heading.clone(),
+        name,
+        status: status.as_u16(),
+        sentence,
+        near,
+    };
+    let title = match name {
+        "" => heading,
+        name => format!("{heading} {name}"),
+    };
+    let html = Shown::new(title, &contents)
+        .and_then(|shown| whole(&shown, page, scene, overview, around))
+        .unwrap_or_else(|_| "<!doctype html><title>Error</title>".to_owned());
+    Refused {
+        status,
+        location: None,
+        retry_after,
+        html,
+    }
+}

@@ -1,0 +1,103 @@
+//! Connections of readers: HTTP/1.1 with limits.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::{debug, info_span};
+
+use super::answer;
+use super::site::Site;
+use crate::net::listen::{Gate, Stream};
+
+/// Time limit for the head of a request; also how long a connection may be silent.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// Maximum number of bytes of the head of a request.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// Maximum number of bytes of the body of a request.
+const BODY_BYTES: u64 = 64 * 1024;
+
+impl Gate for Site {
+    fn admit(&self, stream: Stream) {
+        match stream {
+            Stream::Tcp(stream, ip, peer) => self.open(stream, Some(ip), &peer),
+            Stream::Unix(stream) => self.open(stream, None, "unix"),
+        }
+    }
+
+    /// Silent connections end by themselves after some seconds.
+    fn make_room(&self) {}
+}
+
+impl Site {
+    fn open<S>(&self, stream: S, ip: Option<IpAddr>, peer: &str)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        // Who has too many connections sees this one closed.
+        let Some(place) = self.inner.connections.take(ip) else {
+            debug!(peer, "connection of a reader closed: too many are open");
+            return;
+        };
+        let site = self.clone();
+        self.inner.tasks.spawn(info_span!("web", peer), async move {
+            site.serve(stream, ip).await;
+            drop(place);
+        });
+    }
+
+    /// Serves a connection until it ends, or until the master stops.
+    async fn serve<S>(&self, stream: S, ip: Option<IpAddr>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let service = service_fn(|request| self.answer(request, ip));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = self.inner.tasks.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        // A reader who goes away in the middle is nobody's mistake.
+        if let Err(error) = ended {
+            debug!("connection of a reader ended: {error}");
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        ip: Option<IpAddr>,
+    ) -> Result<Response<Body>, Infallible> {
+        let Some(_place) = self.inner.requests.take(ip) else {
+            let sentence = "too many requests at once; try again in a moment\n";
+            return Ok(answer::text(StatusCode::TOO_MANY_REQUESTS, sentence));
+        };
+        let length = request.headers().get("content-length");
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: u64| length > BODY_BYTES) {
+            let sentence = "the request is too large\n";
+            return Ok(answer::text(StatusCode::PAYLOAD_TOO_LARGE, sentence));
+        }
+        let router = TowerToHyperService::new(self.router());
+        router.call(request).await
+    }
+}

@@ -1,0 +1,342 @@
+//! The site: who answers requests, and what is kept between them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request, State as Shared};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
+use axum::routing::get;
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use super::answer::{self, CSS, SVG};
+use super::args::Args;
+use super::assets::{ICON, STYLE, STYLE_PATH};
+use super::cache::{Cache, Rendered, Version};
+use super::limits::Limit;
+use super::page::{Page, Scene};
+use super::pages::THEMES;
+use super::refusal::Refusal;
+use super::render::{Around, Made, Refused, make, refuse};
+use super::table::PAGES;
+use crate::botmaster::Live;
+use crate::config::{Config, nearest};
+use crate::control::Control;
+use crate::model::{Timestamp, Zone};
+use crate::net::Tasks;
+use crate::store::StoreError;
+use crate::view::Overview;
+
+/// Answers the requests of readers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub(super) inner: Arc<Inner>,
+    router: Router,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(super) struct Inner {
+    control: Control,
+    zone: Zone,
+    pub(super) tasks: Tasks,
+    current: RwLock<Current>,
+    cache: Cache,
+    /// Pages that may be made at once: as many as there are connections to the state.
+    making: Semaphore,
+    /// Requests that are being answered.
+    pub(super) requests: Limit,
+    /// Connections that are open.
+    pub(super) connections: Limit,
+    /// Numbers the pages that were rendered, for their entity tags.
+    rendered: AtomicU64,
+    began: Timestamp,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug)]
+struct Current {
+    config: Arc<Config>,
+    /// How often it was replaced.
+    number: u64,
+}
+
+/// Maximum number of pages that are made at once.
+const MAKING: usize = 4;
+
+/// Time limit for reading the state for a page.
+const READING: Duration = Duration::from_secs(2);
+
+/// How long a request waits for its turn before it is answered with 503.
+const WAITING: Duration = Duration::from_secs(5);
+
+/// Maximum number of requests at once, of all readers and of one address.
+const REQUESTS: (usize, usize) = (256, 64);
+
+/// Maximum number of open connections, of all readers and of one address.
+const CONNECTIONS: (usize, usize) = (1024, 256);
+
+/// Maximum number of bytes of a request target and of a request body.
+const LONGEST_TARGET: usize = 8 * 1024;
+
+const STOPPING: &str = "The master is stopping.";
+const CROWDED: &str = "Too many readers ask for pages at the moment.";
+
+impl Site {
+    /// A site that shows the master behind `control`.
+    #[must_use]
+    pub fn new(control: Control, config: Arc<Config>, zone: Zone, tasks: Tasks) -> Self {
+        let inner = Arc::new(Inner {
+            began: control.clock().wall(),
+            control,
+            zone,
+            tasks,
+            current: RwLock::new(Current { config, number: 0 }),
+            cache: Cache::default(),
+            making: Semaphore::new(MAKING),
+            requests: Limit::new(REQUESTS.0, REQUESTS.1),
+            connections: Limit::new(CONNECTIONS.0, CONNECTIONS.1),
+            rendered: AtomicU64::new(0),
+        });
+        let router = router(Arc::clone(&inner));
+        Self { inner, router }
+    }
+
+    /// Shows another configuration from now on.
+    pub fn configure(&self, config: Arc<Config>) {
+        let current = self.inner.current.write();
+        let mut current = current.unwrap_or_else(PoisonError::into_inner);
+        current.config = config;
+        current.number += 1;
+    }
+
+    /// The router, for a connection or a test.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+}
+
+/// Connects each address with what answers it.
+fn router(inner: Arc<Inner>) -> Router {
+    let mut router = Router::new();
+    for page in PAGES {
+        let page: &'static Page = page;
+        let answer = move |Shared(inner): Shared<Arc<Inner>>,
+                           path: RawPathParams,
+                           request: Request| async move {
+            let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let path: Vec<_> = path.collect();
+            inner
+                .answer(page, path, request.uri(), request.headers())
+                .await
+        };
+        router = router.route(page.path, get(answer));
+    }
+    let style = async |headers: HeaderMap| answer::asset(&headers, CSS, STYLE);
+    let icon = async |headers: HeaderMap| answer::asset(&headers, SVG, ICON);
+    let health = async |Shared(inner): Shared<Arc<Inner>>, uri: Uri| inner.health(&uri);
+    let missing = async |Shared(inner): Shared<Arc<Inner>>, request: Request| {
+        inner.missing(request.uri(), request.headers()).await
+    };
+    router
+        .route(&STYLE_PATH, get(style))
+        .route("/favicon.ico", get(icon))
+        .route("/healthz", get(health))
+        .fallback(missing)
+        .with_state(inner)
+}
+
+impl Inner {
+    /// Answers a request for a page.
+    async fn answer(
+        self: Arc<Self>,
+        page: &'static Page,
+        path: Vec<(String, String)>,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Response {
+        let scheme = scheme(headers);
+        if target(uri).len() > LONGEST_TARGET {
+            let sentence = "The address is too long.".to_owned();
+            return self.refused(Refusal::Argument { sentence }, headers).await;
+        }
+        let args = match Args::check(page.args, path, uri.query().unwrap_or_default()) {
+            Ok(args) => args,
+            Err(refusal) => return self.refused(refusal, headers).await,
+        };
+        let key = format!("{scheme} {}", target(uri));
+        let now = self.control.clock().wall();
+        let slot = self.cache.slot(&key, self.version(), now);
+        let made = slot.get_or_try_init(|| self.render(page, args, scheme));
+        match made.await {
+            Ok(rendered) => answer::page(headers, rendered),
+            Err(NotMade::Refused(refused)) => refusal(headers, refused),
+            Err(NotMade::Refusal(reason)) => self.refused(reason, headers).await,
+        }
+    }
+
+    /// Makes a page on a thread for blocking work.
+    async fn render(
+        &self,
+        page: &'static Page,
+        args: Args,
+        scheme: &'static str,
+    ) -> Result<Rendered, NotMade> {
+        let turn = tokio::time::timeout(WAITING, self.making.acquire()).await;
+        let _turn = turn.map_err(|_| busy(CROWDED))?;
+        let live = self.control.snapshot().await.map_err(|_| busy(STOPPING))?;
+        let scene = self.scene(live, args);
+        let at = scene.now;
+        let number = self.rendered.fetch_add(1, Ordering::Relaxed);
+        let etag = format!("\"{:x}-{number:x}\"", self.began.0);
+        let make = move |state: &_| {
+            let around = Around {
+                pages: PAGES,
+                scheme,
+            };
+            Ok::<_, StoreError>(match make(page, state, &scene, around) {
+                Made::Refused(refused) => Err(refused),
+                Made::Page(shown, html) => Ok(Rendered {
+                    etag,
+                    gzip: answer::gzip(html.as_bytes()),
+                    html: Bytes::from(html),
+                    runs: shown.runs,
+                    at,
+                    cookie: shown.cookie,
+                }),
+            })
+        };
+        let made = self.control.reader().read_within(READING, make).await;
+        match made {
+            Ok(made) => made.map_err(NotMade::Refused),
+            Err(error) => Err(NotMade::Refusal(error.into())),
+        }
+    }
+
+    /// An address without a page.
+    async fn missing(&self, uri: &Uri, headers: &HeaderMap) -> Response {
+        let path = uri.path();
+        if let Some(shorter) = path.strip_suffix('/').filter(|rest| !rest.ends_with('/'))
+            && !shorter.is_empty()
+            && !shorter.starts_with("//")
+        {
+            let to = match uri.query() {
+                Some(query) => format!("{shorter}?{query}"),
+                None => shorter.to_owned(),
+            };
+            return answer::elsewhere(StatusCode::PERMANENT_REDIRECT, &to);
+        }
+        let fixed = PAGES.iter().map(|page| page.path);
+        let fixed = fixed.filter(|path| !path.contains('{'));
+        let near = nearest(path, fixed).map(|near| (near.to_owned(), near.to_owned()));
+        let refusal = Refusal::NotFound {
+            what: "page",
+            name: path.to_owned(),
+            near: near.into_iter().collect(),
+        };
+        self.refused(refusal, headers).await
+    }
+
+    /// The error page for a refusal before a page was tried.
+    async fn refused(&self, reason: Refusal, headers: &HeaderMap) -> Response {
+        // Without an answer of the core the page has no numbers in its head.
+        let live = self.control.snapshot().await.unwrap_or_default();
+        let scene = self.scene(live, Args::default());
+        let around = Around {
+            pages: PAGES,
+            scheme: scheme(headers),
+        };
+        let look = move |state: &_| {
+            let overview = Overview::read(state, &scene.live, scene.moment()).unwrap_or_default();
+            Ok::<_, StoreError>((scene, overview))
+        };
+        let read = self.control.reader().read_within(READING, look).await;
+        let (scene, overview) = read.unwrap_or_else(|_| {
+            let scene = self.scene(Arc::<Live>::default(), Args::default());
+            (scene, Overview::default())
+        });
+        refusal(headers, refuse(&reason, None, &scene, &overview, around))
+    }
+
+    /// Whether the master is up and can write its state.
+    fn health(&self, uri: &Uri) -> Response {
+        let wants_ready = uri.query().is_some_and(|query| query.starts_with("ready"));
+        let stopping = self.control.newsroom().is_shutting_down();
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match self.control.is_healthy() {
+            false => answer::text(unavailable, "the state cannot be written\n"),
+            true if wants_ready && stopping => answer::text(unavailable, "stopping\n"),
+            true => answer::text(StatusCode::OK, "ok\n"),
+        }
+    }
+
+    fn scene(&self, live: Arc<Live>, args: Args) -> Scene {
+        Scene {
+            live,
+            config: self.current().config,
+            facts: self.control.newsroom().facts(),
+            args,
+            now: self.control.clock().wall(),
+            zone: self.zone,
+        }
+    }
+
+    fn version(&self) -> Version {
+        Version {
+            commits: self.control.commits(),
+            batch: self.control.snapshots().batch(),
+            configuration: self.current().number,
+        }
+    }
+
+    fn current(&self) -> Current {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Why a page was not made.
+enum NotMade {
+    /// It is refused, with a page that says so.
+    Refused(Refused),
+    /// It was not tried.
+    Refusal(Refusal),
+}
+
+const fn busy(sentence: &'static str) -> NotMade {
+    NotMade::Refusal(Refusal::Busy { sentence })
+}
+
+fn refusal(headers: &HeaderMap, refused: Refused) -> Response {
+    let Refused {
+        status,
+        location,
+        retry_after,
+        html,
+    } = refused;
+    match location {
+        Some(to) => answer::elsewhere(status, &to),
+        None => answer::error_page(headers, status, retry_after, html),
+    }
+}
+
+fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |target| target.as_str())
+}
+
+/// The colour scheme that the reader has chosen.
+fn scheme(headers: &HeaderMap) -> &'static str {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let cookies = cookies.filter_map(|value| value.to_str().ok());
+    let mut cookies = cookies.flat_map(|value| value.split(';'));
+    let chosen = cookies.find_map(|cookie| cookie.trim().strip_prefix("theme="));
+    let themes = THEMES.iter();
+    let mut themes = themes.filter(|(name, _)| Some(*name) == chosen);
+    themes.next().map_or("light dark", |(_, scheme)| scheme)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! A small farm for tests of pages: a state on disk, a configuration, and a site that shows them.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::mpsc;
+use tracing::Span;
+
+use super::site::Site;
+use crate::botmaster::Live;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::control::{Control, Newsroom, Question};
+use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
+use crate::model::{
+    BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op,
+    Properties, RequestId, Results, SetId, SourceStamp, Ticket, Timestamp, Zone,
+};
+use crate::net::Tasks;
+use crate::store::Store;
+
+/// A farm.
+pub(super) struct Farm {
+    dir: tempfile::TempDir,
+    /// What the core knows.
+    pub(super) live: Live,
+    config: Arc<Config>,
+    ops: Vec<Op>,
+    /// The next build over all builders, which is also the request and the set.
+    next: u64,
+}
+
+/// An answer of the site.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+}
+
+/// The time at which pages are looked at: Thu 26 Nov 2026, 14:32:10 in Berlin.
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_795_699_930);
+
+const CONFIG: &str = r#"
+title = "Brindle"
+slave_port = 9989
+
+[[slaves]]
+name = "oak"
+password = "x"
+
+[[slaves]]
+name = "elm"
+password = "y"
+
+[factories.check]
+steps = [{ type = "ShellCommand", command = "make" }]
+
+[[builders]]
+name = "linux"
+description = "all tests"
+tags = ["required"]
+slaves = ["oak", "elm"]
+factory = "check"
+
+[[builders]]
+name = "a/b c"
+slaves = ["elm"]
+factory = "check"
+
+[[schedulers]]
+type = "Scheduler"
+name = "quick"
+builders = ["linux", "a/b c"]
+
+[web]
+port = 8010
+"#;
+
+/// Some seconds before now.
+pub(super) fn ago(secs: i64) -> Timestamp {
+    Timestamp(NOW.0 - secs * 1_000_000)
+}
+
+impl Farm {
+    /// A farm whose master has just started for the first time. Slave oak is connected.
+    pub(super) fn new() -> Self {
+        let (config, _) = config::parse(CONFIG, "master.toml", &Ok(Zone::UTC)).unwrap();
+        let builders = config.builders.iter();
+        let builders = builders.map(|b| (b.name.clone(), b.slaves.clone()));
+        let slaves = config.slaves.iter().map(|slave| slave.name.clone());
+        let ops = vec![
+            Op::Configured {
+                builders: builders.collect(),
+                slaves: slaves.collect(),
+            },
+            Op::SlaveState {
+                slave: "oak".into(),
+                connected: true,
+                info: None,
+                at: ago(90_000),
+            },
+        ];
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            live: Live::default(),
+            config: Arc::new(config),
+            ops,
+            next: 1,
+        }
+    }
+
+    /// Adds something to the state.
+    pub(super) fn add(&mut self, ops: impl IntoIterator<Item = Op>) {
+        self.ops.extend(ops);
+    }
+
+    /// Adds a change of these words, from a while ago.
+    pub(super) fn change(&mut self, number: u64, who: &str, comments: &str) -> Arc<Change> {
+        let change = Arc::new(Change {
+            number: ChangeNumber(number),
+            arrived_at: ago(10_000),
+            when: ago(10_001),
+            content: NewChange {
+                who: who.to_owned(),
+                comments: comments.to_owned(),
+                files: vec!["src/a.c".to_owned()],
+                revision: Some(format!("r{number}")),
+                branch: Some("main".to_owned()),
+                ..NewChange::default()
+            },
+        });
+        let decisions = vec![("quick".into(), Decision::BuiltAtOnce)];
+        self.add([
+            Op::ChangeAdded(Arc::clone(&change)),
+            Op::ChangeOffered {
+                change: ChangeNumber(number),
+                decisions,
+            },
+        ]);
+        change
+    }
+
+    /// Adds a request of a builder, with the changes, and returns its number.
+    pub(super) fn request(
+        &mut self,
+        builder: &str,
+        changes: Vec<Arc<Change>>,
+        at: Timestamp,
+    ) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        let stamp = match changes.as_slice() {
+            [] => SourceStamp::default(),
+            _ => SourceStamp::from_changes(changes),
+        };
+        self.add([Op::SetSubmitted(Arc::new(BuildSet {
+            id: SetId(id),
+            external_id: None,
+            scheduler: Some("quick".into()),
+            stamp: Arc::new(stamp),
+            reason: "scheduler".to_owned(),
+            properties: Arc::default(),
+            submitted_at: at,
+            priority: 0,
+            requests: vec![(RequestId(id), builder.into())],
+            parent: None,
+        }))]);
+        id
+    }
+
+    /// Adds a build that started then, with one step that has a log.
+    pub(super) fn start(
+        &mut self,
+        builder: &str,
+        number: u64,
+        changes: Vec<Arc<Change>>,
+        at: Timestamp,
+    ) -> BuildId {
+        let numbers = changes.iter().map(|change| change.number).collect();
+        let who = changes.iter().map(|change| change.content.who.clone());
+        let blamelist = who.collect();
+        let id = self.request(builder, changes, at);
+        let build = BuildId(id);
+        let mut properties = Properties::new();
+        properties.set("buildername", builder, "Builder");
+        self.add([
+            Op::BuildStarted(Arc::new(BuildStart {
+                build,
+                builder: builder.into(),
+                number: BuildNumber(number),
+                builddir: "b".to_owned(),
+                slave: "oak".into(),
+                requests: vec![RequestId(id)],
+                changes: numbers,
+                blamelist,
+                reason: "scheduler".to_owned(),
+                properties,
+                forecast: Forecast::default(),
+                choice: "no other slave was idle".to_owned(),
+                planned: vec!["test".to_owned(), "pack".to_owned()],
+                at,
+            })),
+            Op::StepStarted(StepStart {
+                build,
+                index: 0,
+                name: "test".to_owned(),
+                text: vec!["testing".to_owned()],
+                waits: false,
+                at,
+            }),
+            Op::LogOpened(LogOpening {
+                build,
+                step: 0,
+                position: 0,
+                name: "stdio".to_owned(),
+                path: format!("builders/b/{number}/0-test/stdio"),
+            }),
+        ]);
+        build
+    }
+
+    /// Ends a build, its step and its request.
+    pub(super) fn finish(&mut self, build: BuildId, result: Results, at: Timestamp) {
+        self.add([
+            Op::LogClosed {
+                build,
+                step: 0,
+                name: "stdio".to_owned(),
+                size_bytes: 7_600_000,
+            },
+            Op::StepFinished(StepFinish {
+                build,
+                index: 0,
+                result,
+                text: vec!["test".to_owned(), result.to_string()],
+                outcome: Box::default(),
+                at,
+            }),
+            Op::BuildFinished(BuildFinish {
+                build,
+                result,
+                text: vec![result.to_string(), "test".to_owned()],
+                stop_reason: None,
+                properties: Properties::new(),
+                at,
+            }),
+            Op::RequestFinished {
+                request: RequestId(build.0),
+                result,
+                why: None,
+                at,
+            },
+        ]);
+    }
+
+    /// Adds a build that has ended.
+    pub(super) fn build(
+        &mut self,
+        builder: &str,
+        number: u64,
+        changes: Vec<Arc<Change>>,
+        (result, started): (Results, Timestamp),
+    ) {
+        let build = self.start(builder, number, changes, started);
+        let at = Timestamp(started.0 + 580_000_000);
+        self.finish(build, result, at);
+    }
+
+    /// Three builds of `linux` (good, failed by change 7 or 8, failed still) and one that runs.
+    pub(super) fn broken() -> Self {
+        let mut farm = Self::new();
+        let changes: Vec<_> = [
+            (6, "Sam <sam@example.org>", "docs: more of them"),
+            (7, "Ines Okafor", "block: decode without a check\n\nfaster"),
+            (8, "Yuki Arai", "python: type stubs"),
+            (9, "Jonas", "api: ssize_t"),
+        ]
+        .map(|(number, who, comments)| farm.change(number, who, comments))
+        .into();
+        let only = |numbers: &[usize]| -> Vec<_> {
+            numbers.iter().map(|&n| Arc::clone(&changes[n])).collect()
+        };
+        farm.build("linux", 0, only(&[0]), (Results::Success, ago(16_000)));
+        farm.build("linux", 1, only(&[1, 2]), (Results::Failure, ago(11_740)));
+        farm.build("linux", 2, only(&[3]), (Results::Failure, ago(6_000)));
+        farm.start("linux", 3, only(&[3]), ago(420));
+        farm.request("a/b c", only(&[3]), ago(60));
+        farm
+    }
+
+    /// What the site answers.
+    pub(super) fn get(&self, address: &str) -> Answer {
+        let mut answers = self.ask(&[(address, &[])]);
+        answers.remove(0)
+    }
+
+    /// The page at this address.
+    pub(super) fn page(&self, address: &str) -> String {
+        let answer = self.get(address);
+        assert_eq!(answer.status, StatusCode::OK, "{address}");
+        answer.text
+    }
+
+    /// What the site answers to these requests, one after the other.
+    pub(super) fn ask(&self, requests: &[(&str, &[(&str, &str)])]) -> Vec<Answer> {
+        let (store, _) = Store::open(self.dir.path()).unwrap();
+        let writer = store.start(Box::new(|_| {})).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            // The first who ask fill the state.
+            let known = writer.reader().read(|state| state.builder_names()).await;
+            if known.unwrap().is_empty() {
+                writer.write(Some(Ticket(1)), self.ops.clone()).await;
+                writer.write_and_wait(Vec::new()).await;
+            }
+            let (ask, mut questions) = mpsc::channel(8);
+            let live = self.live.clone();
+            Tasks::default().spawn(Span::none(), async move {
+                while let Some(question) = questions.recv().await {
+                    if let Question::Live(answer) = question {
+                        answer.send(live.clone()).unwrap();
+                    }
+                }
+            });
+            let (reconfigure, _) = mpsc::channel(1);
+            let clock = Clock::starting_at(NOW);
+            let room = Newsroom::new();
+            let control = Control::new(ask, writer.clone(), room, reconfigure, clock);
+            let zone = Zone::named("Europe/Berlin").unwrap();
+            let site = Site::new(control, Arc::clone(&self.config), zone, Tasks::default());
+            let router = TowerToHyperService::new(site.router());
+            let mut answers = Vec::new();
+            for (address, headers) in requests {
+                let mut request = Request::get(*address);
+                for (name, value) in *headers {
+                    request = request.header(*name, *value);
+                }
+                let request = request.body(Body::empty()).unwrap();
+                let answer = router.call(request).await.unwrap();
+                let (head, body) = answer.into_parts();
+                let body = to_bytes(body, usize::MAX).await.unwrap();
+                answers.push(Answer {
+                    status: head.status,
+                    headers: head.headers,
+                    text: String::from_utf8_lossy(&body).into_owned(),
+                });
+            }
+            drop(router);
+            writer.close().await;
+            answers
+        })
+    }
+}
+
+impl Answer {
+    /// A header; empty if it is not there.
+    pub(super) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+}
