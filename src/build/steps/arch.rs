@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::shell::{Unrenderable, put_in};
+use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
     self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
 };
@@ -37,13 +37,10 @@ impl Arch {
         wanted: Wanted,
     ) -> Result<Self, Unrenderable> {
         let values = step.values();
-        let archive = config.archive.as_ref();
         Ok(Self {
             program: config.program,
             url: put_in(&config.url, values, "url")?,
-            archive: archive
-                .map(|archive| put_in(archive, values, "archive"))
-                .transpose()?,
+            archive: put_in_some(&config.archive, values, "archive")?,
             wanted,
         })
     }

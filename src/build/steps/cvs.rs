@@ -1,9 +1,12 @@
 //! `CVS`: the source of a build from a CVS repository (section 21). A revision is a time.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use chrono::DateTime;
 
-use super::shell::{Unrenderable, put_in};
+use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
     self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
 };
@@ -38,12 +41,11 @@ impl<'c> Cvs<'c> {
         wanted: Wanted,
     ) -> Result<Self, Unrenderable> {
         let values = step.values();
-        let login = config.login.as_ref();
         Ok(Self {
             config,
             root: put_in(&config.cvsroot, values, "cvsroot")?,
             module: put_in(&config.cvsmodule, values, "cvsmodule")?,
-            login: login.map(|l| put_in(l, values, "login")).transpose()?,
+            login: put_in_some(&config.login, values, "login")?,
             wanted,
         })
     }

@@ -8,7 +8,7 @@ mod prompts;
 mod tests;
 mod tree;
 
-use super::shell::{Unrenderable, put_in};
+use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
     self, DAMAGED, Env, FromChanges, Outcome, Part, Reply, SILENT, System, Untracked, Wanted,
     Workspace, git_env, words,
@@ -71,10 +71,15 @@ impl<'c> Git<'c> {
             GitFlavor::Git => {}
             GitFlavor::Gerrit => {
                 let property = |name| properties.get(name)?.as_str();
-                gerrit = git::gerrit_reference(
-                    property("event.patchSet.ref"),
-                    property("gerrit_change"),
-                );
+                let project = property("event.change.project");
+                // The event may be about the repository of another source step.
+                let project_here = step.around.plan.stamp.project.as_str();
+                if project.is_none_or(|project| project == project_here) {
+                    gerrit = git::gerrit_reference(
+                        property("event.patchSet.ref"),
+                        property("gerrit_change"),
+                    );
+                }
                 wanted.branch = gerrit.clone().or(wanted.branch);
             }
             GitFlavor::GitHub => {
@@ -90,13 +95,10 @@ impl<'c> Git<'c> {
             let value = put_in(value, values, &format!("config, {name}"))?;
             settings.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
-        let reference = config.reference.as_ref();
         Ok(Self {
             config,
             repourl: put_in(&config.repourl, values, "repourl")?,
-            reference: reference
-                .map(|reference| put_in(reference, values, "reference"))
-                .transpose()?,
+            reference: put_in_some(&config.reference, values, "reference")?,
             settings,
             gerrit,
             wanted,

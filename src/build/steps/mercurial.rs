@@ -1,5 +1,8 @@
 //! `Mercurial`: the source of a build from a Mercurial repository (section 21).
 
+#[cfg(test)]
+mod tests;
+
 use super::shell::Unrenderable;
 use super::source::{
     self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,

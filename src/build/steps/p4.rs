@@ -5,13 +5,13 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::shell::{Unrenderable, put_in};
+use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
     self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, secret, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
-use crate::config::{P4StepConfig, Template};
+use crate::config::P4StepConfig;
 use crate::protocol::Word;
 use crate::vc::p4;
 
@@ -40,15 +40,9 @@ impl<'c> P4<'c> {
         wanted: Wanted,
     ) -> Result<Self, Unrenderable> {
         let values = step.values();
-        let text = |template: &Option<Template>, what| {
-            let template = template.as_ref();
-            template
-                .map(|template| put_in(template, values, what))
-                .transpose()
-        };
         let client = put_in(&config.p4client, values, "p4client")?;
         let mut view = Vec::new();
-        if let Some(base) = text(&config.p4base, "p4base")? {
+        if let Some(base) = put_in_some(&config.p4base, values, "p4base")? {
             let branch = wanted.branch.as_deref().unwrap_or_default();
             let place = source::joined(&base, branch);
             view.push(p4::view(&place, "/...", &client, "/..."));
@@ -67,9 +61,9 @@ impl<'c> P4<'c> {
         Ok(Self {
             config,
             client,
-            port: text(&config.p4port, "p4port")?,
-            user: text(&config.p4user, "p4user")?,
-            password: text(&config.p4passwd, "p4passwd")?,
+            port: put_in_some(&config.p4port, values, "p4port")?,
+            user: put_in_some(&config.p4user, values, "p4user")?,
+            password: put_in_some(&config.p4passwd, values, "p4passwd")?,
             view,
             wanted,
         })

@@ -3,13 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use super::shell::{Unrenderable, put_in};
+use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
     self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
-use crate::config::{RepoStepConfig, Template};
+use crate::config::RepoStepConfig;
 use crate::vc::git::is_whole_hash;
 use crate::vc::repo;
 
@@ -41,12 +41,6 @@ impl<'c> Repo<'c> {
         wanted: Wanted,
     ) -> Result<Self, Unrenderable> {
         let values = step.values();
-        let text = |template: &Option<Template>, what| {
-            let template = template.as_ref();
-            template
-                .map(|template| put_in(template, values, what))
-                .transpose()
-        };
         let mut downloads = Vec::new();
         for download in &config.repo_downloads {
             let download = put_in(download, values, "repo_downloads")?;
@@ -56,8 +50,12 @@ impl<'c> Repo<'c> {
             config,
             url: put_in(&config.manifest_url, values, "manifest_url")?,
             file: put_in(&config.manifest_file, values, "manifest_file")?,
-            override_url: text(&config.manifest_override_url, "manifest_override_url")?,
-            tarball: text(&config.tarball, "tarball")?,
+            override_url: put_in_some(
+                &config.manifest_override_url,
+                values,
+                "manifest_override_url",
+            )?,
+            tarball: put_in_some(&config.tarball, values, "tarball")?,
             downloads,
             // A change is in one of the repositories; the manifest has no such revision.
             wanted: Wanted {

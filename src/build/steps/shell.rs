@@ -237,6 +237,19 @@ pub(super) fn put_in(
     })
 }
 
+/// The text of an optional setting, with its properties put in.
+#[expect(clippy::ref_option, reason = "settings are borrowed where they are")]
+pub(super) fn put_in_some(
+    template: &Option<Template>,
+    values: Values<'_>,
+    what: &str,
+) -> Result<Option<String>, Unrenderable> {
+    let template = template.as_ref();
+    template
+        .map(|template| put_in(template, values, what))
+        .transpose()
+}
+
 /// A command with its properties put in.
 fn command_of(command: &CommandWords, values: Values<'_>) -> Result<ShellCommand, Unrenderable> {
     Ok(match command {

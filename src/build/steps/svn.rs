@@ -1,6 +1,9 @@
 //! `SVN`: the source of a build from a Subversion repository (section 21).
 
-use super::shell::{Unrenderable, put_in};
+#[cfg(test)]
+mod tests;
+
+use super::shell::{Unrenderable, put_in_some};
 use super::source::{
     self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, secret, words,
 };
@@ -31,17 +34,12 @@ impl<'c> Svn<'c> {
         config: &'c SvnStepConfig,
         wanted: Wanted,
     ) -> Result<Self, Unrenderable> {
-        let text = |template: &Option<_>, what| {
-            let template = template.as_ref();
-            template
-                .map(|template| put_in(template, step.values(), what))
-                .transpose()
-        };
+        let values = step.values();
         Ok(Self {
             config,
             url: source::address(step, &config.location, &wanted)?,
-            username: text(&config.username, "username")?,
-            password: text(&config.password, "password")?,
+            username: put_in_some(&config.username, values, "username")?,
+            password: put_in_some(&config.password, values, "password")?,
             wanted,
         })
     }

@@ -4,6 +4,7 @@
 
 mod choosing;
 mod recovery;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
