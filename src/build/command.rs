@@ -204,16 +204,17 @@ impl StepRun<'_> {
         }
     }
 
-    /// Writes a file on the slave.
+    /// Writes a file on the slave, with these permissions or the usual ones.
     pub(super) async fn send_bytes(
         &mut self,
         dest: &str,
         workdir: &str,
         content: Bytes,
+        mode: Option<u32>,
     ) -> Result<Report, Performed> {
         let args = CommandArgs::DownloadFile(DownloadArgs {
             transfer: TransferArgs::new(dest.to_owned(), workdir.to_owned()),
-            mode: None,
+            mode,
         });
         let (report, _) = self.transfer(&args, Source::bytes(content)).await?;
         Ok(report)

@@ -82,16 +82,17 @@ pub use slaves::{
 };
 pub(crate) use spelling::nearest;
 pub use steps::{
-    ArchStepConfig, BaseImage, BuildersMatching, BzrStepConfig, ChangedFiles, CommandWords,
-    Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig, FileAction,
-    FileStepConfig, ForEach, ForEachValues, GitFlavor, GitStepConfig, GivenSource, HttpData,
-    HttpStepConfig, JsonTemplate, Lines, Location, LogTextConfig, MAX_STEPS_BYTES,
-    MasterShellConfig, MercurialStepConfig, MonotoneStepConfig, MysqlTests, OutputReader,
-    P4StepConfig, PatchStepConfig, Preparation, PropertyValue, RelatedStepConfig, RepoStepConfig,
-    SearchPath, SequenceCommand, SetPropertyConfig, ShellStepConfig, SourceMethod, SourceMode,
-    SourceSettings, StepConfig, StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig,
-    TriggerSource, TriggerStepConfig, TriggerValue, Upload, UploadStepConfig, WarningExtractor,
-    WarningRules, WatchPattern, WatchRule,
+    ArchStepConfig, BaseImage, BkStepConfig, BuildersMatching, BzrStepConfig, ChangedFiles,
+    CommandWords, Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig,
+    FileAction, FileStepConfig, ForEach, ForEachValues, GitAccess, GitCredential, GitFlavor,
+    GitStepConfig, GivenSource, HttpData, HttpStepConfig, JsonTemplate, Lines, Location,
+    LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig, MercurialStepConfig, MonotoneStepConfig,
+    MysqlTests, OutputReader, P4StepConfig, PatchStepConfig, Preparation, PropertyValue,
+    RelatedStepConfig, RepoStepConfig, SearchPath, SequenceCommand, SetPropertyConfig,
+    ShellStepConfig, SourceMethod, SourceMode, SourceSettings, SshServers, StepConfig, StepKind,
+    StepRules, StepsFromConfig, Suppression, SvnStepConfig, TriggerSource, TriggerStepConfig,
+    TriggerValue, Upload, UploadStepConfig, WarningExtractor, WarningRules, WatchPattern,
+    WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

@@ -2,12 +2,13 @@
 //! have.
 
 mod arch;
+mod bk;
 mod bzr;
 pub(in crate::config) mod cvs;
 mod darcs;
 mod download;
 mod files;
-mod git;
+pub(in crate::config) mod git;
 mod http;
 mod kind;
 mod kinds;
@@ -44,11 +45,13 @@ use super::template::{SecretSource, Template};
 use crate::model::unique_names;
 
 pub use self::arch::ArchStepConfig;
+pub use self::bk::BkStepConfig;
 pub use self::bzr::BzrStepConfig;
 pub use self::cvs::CvsStepConfig;
 pub use self::darcs::DarcsStepConfig;
 pub use self::download::{Download, DownloadStepConfig, JsonTemplate};
 pub use self::files::{FileAction, FileStepConfig};
+pub use self::git::access::{GitAccess, GitCredential, SshServers};
 pub use self::git::{GitFlavor, GitStepConfig};
 pub use self::http::{HttpData, HttpStepConfig};
 pub use self::master_shell::MasterShellConfig;
@@ -151,6 +154,9 @@ pub enum StepKind {
     Mercurial(Box<MercurialStepConfig>),
     /// `Bzr`.
     Bzr(Box<BzrStepConfig>),
+    /// `BK`.
+    #[serde(rename = "BK")]
+    Bk(Box<BkStepConfig>),
     /// `Darcs`.
     Darcs(Box<DarcsStepConfig>),
     /// `CVS`.
@@ -286,6 +292,7 @@ impl StepKind {
             Self::Svn(config) => &**config,
             Self::Mercurial(config) => &**config,
             Self::Bzr(config) => &**config,
+            Self::Bk(config) => &**config,
             Self::Darcs(config) => &**config,
             Self::Cvs(config) => &**config,
             Self::Repo(config) => &**config,
@@ -325,6 +332,7 @@ impl StepKind {
             Self::Svn(config) => config.read(table),
             Self::Mercurial(config) => config.read(table),
             Self::Bzr(config) => config.read(table),
+            Self::Bk(config) => config.read(table),
             Self::Darcs(config) => config.read(table),
             Self::Cvs(config) => config.read(table),
             Self::Repo(config) => config.read(table),

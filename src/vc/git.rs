@@ -1,5 +1,6 @@
 //! Git: questions about a tree, and [trees](tree) of builds.
 
+pub(crate) mod access;
 mod server;
 mod tree;
 mod version;

@@ -18,6 +18,7 @@ mod control;
 mod eta;
 mod foresight;
 mod git;
+mod git_settings;
 mod harness;
 mod jobdir;
 mod latent;

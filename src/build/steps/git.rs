@@ -3,19 +3,22 @@
 //! Invariant: a command on the tree never affects another repository that contains the work
 //! directory.
 
+mod access;
 mod prompts;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+use self::access::Access;
 use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
-    self, DAMAGED, Env, FromChanges, Outcome, Part, Reply, SILENT, System, Untracked, Wanted,
-    Workspace, git_env, words,
+    self, DAMAGED, Env, FromChanges, Outcome, Part, Reply, SILENT, SlaveCommand, System, Untracked,
+    Wanted, Workspace, git_env, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::{GitFlavor, GitStepConfig};
+use crate::protocol::source::SourceValue;
 use crate::vc::git::{self, Answer, History, Version, is_whole_hash};
 use crate::vc::patch;
 
@@ -32,6 +35,7 @@ struct Git<'c> {
     reference: Option<String>,
     /// Words that set the settings of git.
     settings: Vec<String>,
+    access: Access,
     /// The change of Gerrit that is checked out.
     gerrit: Option<String>,
     wanted: Wanted,
@@ -95,9 +99,14 @@ impl<'c> Git<'c> {
             let value = put_in(value, values, &format!("config, {name}"))?;
             settings.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
+        let mut repourl = put_in(&config.repourl, values, "repourl")?;
+        if let Some(port) = config.access.port {
+            repourl = git::access::with_port(&repourl, port);
+        }
         Ok(Self {
             config,
-            repourl: put_in(&config.repourl, values, "repourl")?,
+            access: Access::new(values, &config.access, &repourl)?,
+            repourl,
             reference: put_in_some(&config.reference, values, "reference")?,
             settings,
             gerrit,
@@ -186,7 +195,23 @@ impl System for Git<'_> {
         if let Some(branch) = self.wanted.branch.as_deref().filter(is_bad) {
             return Some(format!("{branch:?} is not a branch name"));
         }
-        source::improper(&self.wanted, &self.repourl)
+        let problem = source::improper(&self.wanted, &self.repourl);
+        problem.or_else(|| self.access.improper())
+    }
+
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        let branch = self.wanted.branch.as_deref().unwrap_or("HEAD");
+        let config = self.config;
+        let own = vec![
+            ("repourl", SourceValue::text(&self.repourl)),
+            ("branch", SourceValue::text(branch)),
+            ("submodules", SourceValue::Flag(config.submodules)),
+            ("ignore_ignores", SourceValue::Flag(true)),
+            ("reference", SourceValue::Text(self.reference.clone())),
+            ("shallow", SourceValue::Flag(config.shallow)),
+            ("progress", SourceValue::Flag(config.progress)),
+        ];
+        Some(("git", own))
     }
 
     /// Also finds out what would make git wait for a person.
@@ -203,7 +228,7 @@ impl System for Git<'_> {
             configured = String::from_utf8_lossy(&report.output).into_owned();
         }
         at.default_env = prompts::quiet(&configured);
-        Ok(())
+        self.access.set_up(at, &mut self.settings).await
     }
 
     fn begin(&mut self) {
@@ -315,6 +340,10 @@ impl System for Git<'_> {
             source::set_by_codebase(at.step, "commit-description", codebase, &description);
         }
         Ok(())
+    }
+
+    async fn leave(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {
+        self.access.clear(at).await
     }
 
     /// The patch may have moved submodules.

@@ -1,9 +1,12 @@
 //! The settings of `Git` (section 21).
 
+pub(in crate::config) mod access;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use self::access::GitAccess;
 use super::kind::StepSettings;
 use super::source::{SourceMethod, SourceSettings, strings};
 use crate::config::reader::{Table, Value};
@@ -43,6 +46,11 @@ pub struct GitStepConfig {
     pub sparse: Vec<String>,
     /// Whether files of Git LFS are fetched.
     pub lfs: bool,
+    /// Whether tags are fetched; absent: all of them, unless the tree is shallow.
+    pub tags: Option<bool>,
+    /// How git gets access to repositories.
+    #[serde(flatten)]
+    pub access: GitAccess,
     /// What the branch of a build is.
     pub flavor: GitFlavor,
 }
@@ -76,6 +84,7 @@ pub(super) const KEYS: &[&str] = &[
     "config",
     "sparse",
     "lfs",
+    "tags",
 ];
 
 impl Default for GitStepConfig {
@@ -96,6 +105,8 @@ impl Default for GitStepConfig {
             config: BTreeMap::new(),
             sparse: Vec::new(),
             lfs: false,
+            tags: None,
+            access: GitAccess::default(),
             flavor: GitFlavor::Git,
         }
     }
@@ -125,17 +136,27 @@ impl GitStepConfig {
         self.source.read(table, "branch", SourceMethod::Fresh);
         for (key, flag) in [
             ("submodules", &mut self.submodules),
-            ("remote_submodules", &mut self.remote_submodules),
             ("shallow", &mut self.shallow),
             ("progress", &mut self.progress),
+        ] {
+            table.set(key, flag, Value::flag);
+        }
+        table.set_some("reference", &mut self.reference, Value::template);
+        if self.source.slave_side {
+            // The command of the slave has no more settings.
+            return;
+        }
+        for (key, flag) in [
+            ("remote_submodules", &mut self.remote_submodules),
             ("retry_fetch", &mut self.retry_fetch),
             ("clobber_on_failure", &mut self.clobber_on_failure),
             ("lfs", &mut self.lfs),
         ] {
             table.set(key, flag, Value::flag);
         }
+        table.set_some("tags", &mut self.tags, Value::flag);
+        self.access.read(table);
         table.set("filters", &mut self.filters, strings);
-        table.set_some("reference", &mut self.reference, Value::template);
         table.set_some("origin", &mut self.origin, read_word);
         table.set("get_description", &mut self.get_description, read_describe);
         table.set("config", &mut self.config, read_config);
@@ -322,6 +343,50 @@ mod tests {
         ] {
             refused(&format!(", retry = {bad}"));
         }
+    }
+
+    #[test]
+    fn settings_that_the_command_of_a_slave_does_not_have_are_refused() {
+        let slave_side = |more: &str| format!(", slave_side = true{more}");
+        let source = git(&slave_side(", mode = \"full\"")).source;
+        assert_eq!(source.mode, SourceMode::Full(SourceMethod::Clobber));
+        assert!(source.slave_side);
+        let method = refused(&slave_side(", mode = \"full\", method = \"fresh\""));
+        assert!(method.contains("cannot be used with `slave_side = true`"));
+        for setting in ["lfs = true", "ssh_private_key = \"k\"", "sparse = [\"a\"]"] {
+            let refused = refused(&slave_side(&format!(", {setting}")));
+            assert!(refused.contains("has no effect here"), "{refused}");
+        }
+        let errors =
+            read_step("{ type = \"Arch\", url = \"u\", version = \"v\", slave_side = true }");
+        assert!(errors.unwrap_err().concat().contains("is not possible"));
+    }
+
+    #[test]
+    fn keys_and_passwords_of_git_are_read() {
+        let access = git(
+            ", port = 2222, ssh_private_key = \"k\", ssh_known_hosts = \"h\", \
+             auth_credentials = [\"me\", \"p\"], git_credentials = { credentials = \
+             [{ url = \"https://h\", username = \"you\", password = \"q\" }], use_http_path = true }",
+        )
+        .access;
+        assert_eq!(
+            (access.port, access.use_http_path),
+            (Some(2222), Some(true))
+        );
+        assert_eq!(access.credentials.len(), 2);
+        assert_eq!(access.credentials[0].url, None);
+        let shown = serde_json::to_string(&access.credentials).unwrap();
+        assert!(
+            !shown.contains("\"p\"") && !shown.contains("\"q\""),
+            "{shown}"
+        );
+        refused(", ssh_host_key = \"k\", ssh_known_hosts = \"h\"");
+        refused(", port = 0");
+        refused(", auth_credentials = \"me:p\"");
+        refused(", auth_credentials = [\"me\"]");
+        refused(", git_credentials = {}");
+        refused(", git_credentials = { credentials = [{ url = \"u\", username = \"n\" }] }");
     }
 
     #[test]

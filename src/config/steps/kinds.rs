@@ -3,9 +3,9 @@
 use super::{
     ArchStepConfig, Download, DownloadStepConfig, FileAction, FileStepConfig, GitFlavor,
     GitStepConfig, HttpStepConfig, JsonTemplate, RelatedStepConfig, SetPropertyConfig, StepConfig,
-    StepKind, Upload, UploadStepConfig, arch, cvs, download, files, git, http, master_shell,
-    mercurial, monotone, p4, patch, related, repo, set_property, shell, source, steps_from, svn,
-    trigger, upload,
+    StepKind, Upload, UploadStepConfig, arch, bk, bzr, cvs, download, files, git, http,
+    master_shell, mercurial, monotone, p4, patch, related, repo, set_property, shell, source,
+    steps_from, svn, trigger, upload,
 };
 use crate::config::shape::KindShape;
 use crate::config::template::Template;
@@ -32,7 +32,7 @@ pub(super) static KINDS: &[Kind] = &[
     Kind {
         shape: KindShape {
             name: "Git",
-            keys: &[git::KEYS, source::KEYS],
+            keys: &[git::KEYS, git::access::KEYS, source::KEYS],
         },
         usual: || source_step("git", StepKind::Git(Box::default())),
     },
@@ -227,14 +227,14 @@ pub(super) static KINDS: &[Kind] = &[
     Kind {
         shape: KindShape {
             name: "Gerrit",
-            keys: &[git::KEYS, source::KEYS],
+            keys: &[git::KEYS, git::access::KEYS, source::KEYS],
         },
         usual: || source_step("git", git_of(GitFlavor::Gerrit)),
     },
     Kind {
         shape: KindShape {
             name: "GitHub",
-            keys: &[git::KEYS, source::KEYS],
+            keys: &[git::KEYS, git::access::KEYS, source::KEYS],
         },
         usual: || source_step("git", git_of(GitFlavor::GitHub)),
     },
@@ -255,9 +255,16 @@ pub(super) static KINDS: &[Kind] = &[
     Kind {
         shape: KindShape {
             name: "Bzr",
-            keys: &[source::LOCATION_KEYS, source::KEYS],
+            keys: &[bzr::KEYS, source::LOCATION_KEYS, source::KEYS],
         },
         usual: || source_step("bzr", StepKind::Bzr(Box::default())),
+    },
+    Kind {
+        shape: KindShape {
+            name: "BK",
+            keys: &[bk::KEYS, source::LOCATION_KEYS, source::KEYS],
+        },
+        usual: || source_step("bk", StepKind::Bk(Box::default())),
     },
     Kind {
         shape: KindShape {

@@ -33,6 +33,8 @@ pub struct SourceSettings {
     pub env: Environment,
     /// Whether the log shows the environment: false.
     pub log_environ: bool,
+    /// Whether the slave's own version control command gets the tree: false.
+    pub slave_side: bool,
 }
 
 /// How the tree of the last build is used (SRC-04).
@@ -94,6 +96,7 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "workdir",
     "env",
     "log_environ",
+    "slave_side",
 ];
 
 /// Maximum number of retries.
@@ -111,6 +114,7 @@ impl Default for SourceSettings {
             workdir: Template::literal("build"),
             env: Environment::default(),
             log_environ: false,
+            slave_side: false,
         }
     }
 }
@@ -124,7 +128,8 @@ impl SourceSettings {
         usual: SourceMethod,
     ) {
         table.set_some(branch, &mut self.branch, Value::template);
-        self.mode = read_mode(table, usual);
+        table.set("slave_side", &mut self.slave_side, Value::flag);
+        self.mode = read_mode(table, usual, self.slave_side);
         table.set(
             "always_use_latest",
             &mut self.always_use_latest,
@@ -203,6 +208,14 @@ pub(super) fn secretly<S: Serializer>(
         .serialize(serializer)
 }
 
+/// Serializes a password so that it cannot be read.
+pub(super) fn secretly_one<S: Serializer>(
+    password: &Template,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&fingerprint(&password.to_string()))
+}
+
 /// A list of strings.
 pub(super) fn strings(value: &Value<'_>) -> Option<Vec<String>> {
     let entries = value.list()?;
@@ -211,14 +224,25 @@ pub(super) fn strings(value: &Value<'_>) -> Option<Vec<String>> {
 }
 
 /// Reads `mode`, and `method` in mode `full`.
-fn read_mode(table: &mut Table<'_>, usual: SourceMethod) -> SourceMode {
+fn read_mode(table: &mut Table<'_>, usual: SourceMethod, slave_side: bool) -> SourceMode {
     let mode = table.take("mode");
     match mode.and_then(|v| v.one_of(&["incremental", "full"])) {
         Some("full") => {
             let names = SourceMethod::ALL.map(SourceMethod::name);
-            let name = table.take("method").and_then(|v| v.one_of(&names));
+            let value = table.take("method");
+            let name = value.as_ref().and_then(|v| v.one_of(&names));
             let mut methods = SourceMethod::ALL.into_iter();
-            SourceMode::Full(methods.find(|m| Some(m.name()) == name).unwrap_or(usual))
+            let method = methods.find(|m| Some(m.name()) == name).unwrap_or(usual);
+            let is_unknown = matches!(method, SourceMethod::Fresh | SourceMethod::Clean);
+            match value {
+                Some(value) if slave_side && is_unknown => value.error(
+                    "cannot be used with `slave_side = true`",
+                    "write \"clobber\", \"copy\" or \"export\"",
+                ),
+                None if slave_side => return SourceMode::Full(SourceMethod::Clobber),
+                Some(_) | None => {}
+            }
+            SourceMode::Full(method)
         }
         Some(_) | None => SourceMode::Incremental,
     }

@@ -36,6 +36,14 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
             "factories.*.steps.source_stamp",
             &steps::trigger::SOURCE_STAMP,
         ),
+        (
+            "factories.*.steps.git_credentials",
+            &steps::git::access::CREDENTIALS,
+        ),
+        (
+            "factories.*.steps.git_credentials.credentials",
+            &steps::git::access::CREDENTIAL,
+        ),
         ("factories.*.steps.for_each", &steps::trigger::FOR_EACH),
         (
             "factories.*.steps.builders_matching",
@@ -300,6 +308,8 @@ fn the_examples_state_the_default_of_every_key() {
         "factories.*.steps.source_stamp",
         "factories.*.steps.for_each",
         "factories.*.steps.builders_matching",
+        "factories.*.steps.git_credentials",
+        "factories.*.steps.git_credentials.credentials",
         "builders.locks",
         "schedulers.userpass",
         "schedulers.important_files",

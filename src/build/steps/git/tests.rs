@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod access;
 mod choosing;
 mod recovery;
 mod settings;
@@ -117,13 +118,15 @@ fn shown(args: &CommandArgs) -> String {
 /// Ends a command as a real one that succeeds.
 async fn succeed(played: Played, server_has: &str) {
     let line = shown(&played.asked);
-    if line.ends_with("git rev-parse HEAD") {
+    if line.ends_with(" rev-parse HEAD") {
         played.print(&format!("{HEAD}\r\n")).await;
     } else if line.ends_with("git --version") {
         played.print("git version 2.47.3\n").await;
-    } else if let Some((_, hash)) = line.split_once("git rev-parse --verify --quiet ") {
+    } else if let Some((_, hash)) = line.split_once(" rev-parse --verify --quiet ") {
         let hash = hash.strip_suffix("^{commit}").unwrap();
         played.print(&format!("{hash}\n")).await;
+    } else if line.ends_with("$ pwd") {
+        played.print("/s/b\n").await;
     } else if line.contains("git ls-remote") {
         played.print(&format!("{HEAD}\t{server_has}\n")).await;
     }

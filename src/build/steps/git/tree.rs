@@ -91,20 +91,19 @@ impl Git<'_> {
         {
             return Ok(Outcome::Done);
         }
+        let tags = match self.config.tags {
+            Some(true) => Tags::All,
+            Some(false) => Tags::None,
+            None if self.config.shallow => Tags::None,
+            None => Tags::All,
+        };
         let Some(hash) = revision.as_ref().filter(|r| is_whole_hash(r)) else {
             // Another name may be that of any tag or any old revision.
             return match revision {
                 Some(_) => self.fetch_branch(at, self.whole_history(), Tags::All).await,
-                None if self.config.shallow => {
-                    self.fetch_branch(at, History::Latest, Tags::None).await
-                }
-                None => self.fetch_branch(at, History::AsBefore, Tags::All).await,
+                None if self.config.shallow => self.fetch_branch(at, History::Latest, tags).await,
+                None => self.fetch_branch(at, History::AsBefore, tags).await,
             };
-        };
-        let tags = if self.config.shallow {
-            Tags::None
-        } else {
-            Tags::All
         };
         if self.config.shallow && self.fetch_one(at, hash, History::Latest, tags).await? {
             return Ok(Outcome::Done);

@@ -1,5 +1,6 @@
 //! What a version control system knows: how it makes, updates and cleans a tree.
 
+use super::slave_side::SlaveCommand;
 use super::workspace::Workspace;
 use crate::build::step::Performed;
 
@@ -53,6 +54,11 @@ pub(in crate::build::steps) trait System: Send + Sync {
     /// What is wrong with the texts from outside. They come from the changes of people and must
     /// not be taken for options.
     fn improper(&self) -> Option<String>;
+
+    /// The command of old slaves that does all of this; none if no slave has one.
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        None
+    }
 
     /// Finds out whether the slave has the program, and what else the other commands depend on.
     fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<()>> + Send;
@@ -172,6 +178,11 @@ pub(in crate::build::steps) trait System: Send + Sync {
         &mut self,
         _at: &mut Workspace<'_, '_>,
     ) -> impl Future<Output = Part<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Removes from the slave what only the step needs, however the step ended.
+    fn leave(&mut self, _at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<()>> + Send {
         std::future::ready(Ok(()))
     }
 

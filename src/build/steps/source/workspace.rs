@@ -59,6 +59,9 @@ impl Workspace<'_, '_> {
         &mut self,
         name: &str,
     ) -> Result<(), Performed> {
+        if name.starts_with('/') {
+            return self.remove_dir(name.to_owned()).await;
+        }
         let workdir = std::mem::replace(&mut self.workdir, ".".to_owned());
         let removed = self.remove(Some(name)).await;
         self.workdir = workdir;
@@ -72,6 +75,10 @@ impl Workspace<'_, '_> {
     ) -> Result<(), Performed> {
         let workdir = &self.workdir;
         let dir = name.map_or_else(|| workdir.clone(), |name| format!("{workdir}/{name}"));
+        self.remove_dir(dir).await
+    }
+
+    async fn remove_dir(&mut self, dir: String) -> Result<(), Performed> {
         let args = CommandArgs::Rmdir(RmdirArgs {
             dir: dir.clone(),
             timeout: self.seconds(),
@@ -112,7 +119,27 @@ impl Workspace<'_, '_> {
         name: &str,
         content: Bytes,
     ) -> Result<(), Performed> {
-        let report = self.step.send_bytes(name, &self.workdir, content).await?;
+        let workdir = self.workdir.clone();
+        self.write_in(&workdir, name, content, None).await
+    }
+
+    /// Writes a file for the slave's user alone in the directory of the builder.
+    pub(in crate::build::steps) async fn write_private(
+        &mut self,
+        name: &str,
+        content: Bytes,
+    ) -> Result<(), Performed> {
+        self.write_in(".", name, content, Some(0o600)).await
+    }
+
+    async fn write_in(
+        &mut self,
+        dir: &str,
+        name: &str,
+        content: Bytes,
+        mode: Option<u32>,
+    ) -> Result<(), Performed> {
+        let report = self.step.send_bytes(name, dir, content, mode).await?;
         if self.step.interrupted.is_some() {
             return Err(failed());
         }
@@ -120,6 +147,21 @@ impl Workspace<'_, '_> {
             return Err(self.refuse(&format!("{name} cannot be written")).await);
         }
         Ok(())
+    }
+
+    /// The whole path of the directory of the builder.
+    pub(in crate::build::steps) async fn builder_directory(&mut self) -> Result<String, Performed> {
+        // As the core knows it: a step may have set the property.
+        let known = self.step.around.plan.properties.get("builddir");
+        if let Some(known) = known.and_then(serde_json::Value::as_str) {
+            return Ok(known.to_owned());
+        }
+        let report = self.run_above(words(["pwd"])).await?;
+        let printed = String::from_utf8_lossy(&report.output).trim().to_owned();
+        if report.rc == Some(0) && !printed.is_empty() {
+            return Ok(printed);
+        }
+        Err(self.refuse("the slave does not tell its directory").await)
     }
 
     /// Copies the directory `from` to this directory, which does not exist.
