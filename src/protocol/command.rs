@@ -3,6 +3,7 @@
 use crate::pb::{Luid, Value};
 
 use super::files::{CpdirArgs, GlobArgs, ListdirArgs, MkdirArgs, RmdirArgs, RmfileArgs, StatArgs};
+use super::source::SourceArgs;
 use super::transfer::{DownloadArgs, UploadArgs, UploadDirectoryArgs};
 use super::{ShellArgs, SlaveInfo};
 
@@ -31,6 +32,8 @@ pub enum CommandArgs {
     UploadDirectory(UploadDirectoryArgs),
     /// `downloadFile`: writes a file on the slave, read from an object of the master.
     DownloadFile(DownloadArgs),
+    /// `svn`, `git` and so on: gets a tree. Slaves from 0.9 on have none of these.
+    Source(Box<SourceArgs>),
 }
 
 impl CommandArgs {
@@ -50,6 +53,7 @@ impl CommandArgs {
             Self::UploadFile(_) => "uploadFile",
             Self::UploadDirectory(_) => "uploadDirectory",
             Self::DownloadFile(_) => "downloadFile",
+            Self::Source(args) => args.command,
         }
     }
 
@@ -69,6 +73,7 @@ impl CommandArgs {
             Self::UploadFile(args) => args.to_value(slave, object),
             Self::UploadDirectory(args) => args.to_value(slave, object),
             Self::DownloadFile(args) => args.to_value(slave, object),
+            Self::Source(args) => args.to_value(slave),
         }
     }
 }

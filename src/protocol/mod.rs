@@ -12,6 +12,7 @@ mod malformed;
 mod prompt;
 mod shell;
 pub mod slave;
+pub mod source;
 pub mod text;
 pub mod transfer;
 pub mod try_call;

@@ -28,6 +28,8 @@ struct System {
     export: &'static str,
     /// Damage a tree.
     damages: [&'static str; 3],
+    /// Whether slaves have a command of their own for it.
+    has_slave_side: bool,
 }
 
 const GIT: System = System {
@@ -43,6 +45,7 @@ const GIT: System = System {
         "for f in $(find .git/objects -type f); do rm -f $f; echo half >$f; done",
         "rm -rf .git; mkdir .svn .hg; echo junk >junk",
     ],
+    has_slave_side: true,
 };
 
 const SVN: System = System {
@@ -59,6 +62,7 @@ const SVN: System = System {
         "rm -rf .svn/pristine; rm text",
         "rm -rf .svn; mkdir .git; echo junk >junk",
     ],
+    has_slave_side: true,
 };
 
 const HG: System = System {
@@ -74,6 +78,7 @@ const HG: System = System {
         "rm -rf .hg/store/data; rm text",
         "rm -rf .hg; mkdir .git; echo junk >junk",
     ],
+    has_slave_side: true,
 };
 
 const BZR: System = System {
@@ -89,6 +94,7 @@ const BZR: System = System {
         "rm -rf .bzr/repository/packs; rm text",
         "rm -rf .bzr; mkdir .git; echo junk >junk",
     ],
+    has_slave_side: true,
 };
 
 const DARCS: System = System {
@@ -105,6 +111,7 @@ const DARCS: System = System {
         "rm -rf _darcs/inventories _darcs/patches _darcs/pristine.hashed; rm text",
         "rm -rf _darcs; mkdir .git; echo junk >junk",
     ],
+    has_slave_side: true,
 };
 
 /// Its revisions are times, so its commits are dated one day apart.
@@ -125,6 +132,7 @@ const CVS: System = System {
         "rm CVS/Root; rm text",
         "rm -rf CVS; mkdir .git; echo junk >junk",
     ],
+    has_slave_side: true,
 };
 
 /// Its branches are versions, and `side` is one of them.
@@ -142,23 +150,80 @@ const ARCH: System = System {
         "rm -rf '{arch}/p' '{arch}/++pristine-trees'; rm text",
         "rm -rf '{arch}'; mkdir .git; echo junk >junk",
     ],
+    has_slave_side: false,
 };
 
 const ALL: [System; 7] = [GIT, SVN, HG, BZR, DARCS, CVS, ARCH];
 
+impl System {
+    /// What a step tells of this revision, if the system has one spelling for it.
+    fn told(&self, revision: &str) -> Option<String> {
+        let is_alike = !["darcs", "cvs"].contains(&self.program);
+        (is_alike && !revision.is_empty()).then(|| revision.to_owned())
+    }
+}
+
 #[test]
 fn native_slave_has_the_tree_of_every_system() {
-    has_the_tree_of_every_system(Kind::Native);
+    has_the_tree_of_every_system(Kind::Native, false);
 }
 
 #[test]
 fn slave_0814_has_the_tree_of_every_system() {
-    has_the_tree_of_every_system(Kind::Slave0814);
+    has_the_tree_of_every_system(Kind::Slave0814, false);
 }
 
 #[test]
 fn worker_430_has_the_tree_of_every_system() {
-    has_the_tree_of_every_system(Kind::Worker430);
+    has_the_tree_of_every_system(Kind::Worker430, false);
+}
+
+#[test]
+fn native_slave_copies_and_exports_the_tree_of_every_system() {
+    copies_and_exports_the_tree_of_every_system(Kind::Native);
+}
+
+#[test]
+fn slave_0814_copies_and_exports_the_tree_of_every_system() {
+    copies_and_exports_the_tree_of_every_system(Kind::Slave0814);
+}
+
+fn copies_and_exports_the_tree_of_every_system(kind: Kind) {
+    for method in ["copy", "export"] {
+        let sandbox = Sandbox::new();
+        let more = format!(", mode = \"full\", method = {method:?}");
+        let Some(mut farm) = farm(kind, &sandbox, |_| true, &more) else {
+            return;
+        };
+        for number in 1..3 {
+            farm.commits(number);
+            let latest = farm.latest();
+            farm.check(method, &latest, 0, |farm, system, _| {
+                farm.force(system, system.branches[0], "");
+            });
+            for system in &farm.systems {
+                let tree = farm.slave.dir.join(system.program).join("build");
+                let has_mark = MARKS.iter().any(|mark| tree.join(mark).exists());
+                assert_eq!(has_mark, method == "copy", "{}", system.program);
+                // What a build leaves behind is not in the tree of the next one.
+                fs::write(tree.join("left"), "").unwrap();
+            }
+        }
+    }
+}
+
+/// The directories of the systems in their trees.
+const MARKS: [&str; 7] = [".git", ".svn", ".hg", ".bzr", "_darcs", "CVS", "{arch}"];
+
+/// By the slave's own commands.
+#[test]
+fn native_slave_has_the_tree_of_every_system_by_itself() {
+    has_the_tree_of_every_system(Kind::Native, true);
+}
+
+#[test]
+fn slave_0814_has_the_tree_of_every_system_by_itself() {
+    has_the_tree_of_every_system(Kind::Slave0814, true);
 }
 
 /// A build that was asked for, and what its tree is to be.
@@ -166,6 +231,8 @@ struct Expected {
     builder: &'static str,
     number: u64,
     files: BTreeMap<String, Vec<u8>>,
+    /// What the step tells of the revision; none for systems that spell it in another way.
+    revision: Option<String>,
 }
 
 struct Farm<'a> {
@@ -176,24 +243,42 @@ struct Farm<'a> {
     builds: u64,
 }
 
-fn has_the_tree_of_every_system(kind: Kind) {
-    let sandbox = Sandbox::new();
-    let systems: Vec<&'static System> = ALL.iter().filter(|s| is_installed(s.program)).collect();
+/// A slave, and a master with a builder for each system, which has a repository.
+fn farm<'a>(
+    kind: Kind,
+    sandbox: &'a Sandbox,
+    may: fn(&System) -> bool,
+    more: &str,
+) -> Option<Farm<'a>> {
+    let systems: Vec<&'static System> = ALL
+        .iter()
+        .filter(|s| may(s) && is_installed(s.program))
+        .collect();
     for system in &systems {
         fs::create_dir(sandbox.path(system.program)).unwrap();
-        script(&sandbox, system, system.setup, &[]);
+        script(sandbox, system, system.setup, &[]);
     }
-    let master = start(&sandbox, &systems);
-    let Some(slave) = Slave::start(kind, &sandbox, "bot", master.port()) else {
-        return;
-    };
+    let master = start(sandbox, &systems, more);
+    let slave = Slave::start(kind, sandbox, "bot", master.port())?;
     master.wait_until_attached("bot");
-    let mut farm = Farm {
-        sandbox: &sandbox,
+    Some(Farm {
+        sandbox,
         master,
         slave,
         systems,
         builds: 0,
+    })
+}
+
+fn has_the_tree_of_every_system(kind: Kind, slave_side: bool) {
+    let sandbox = Sandbox::new();
+    let (may, more): (fn(&System) -> bool, _) = if slave_side {
+        (|system| system.has_slave_side, ", slave_side = true")
+    } else {
+        (|_| true, "")
+    };
+    let Some(mut farm) = farm(kind, &sandbox, may, more) else {
+        return;
     };
     let first = farm.commits(1);
     let second = farm.commits(2);
@@ -214,7 +299,13 @@ fn has_the_tree_of_every_system(kind: Kind) {
     farm.check("other branch", &latest, 1, |farm, system, _| {
         farm.force(system, system.branches[1], "");
     });
-    for damage in 0..3 {
+    // The commands of old slaves do not notice every damage.
+    let damages = if slave_side && kind == Kind::Slave0814 {
+        0
+    } else {
+        3
+    };
+    for damage in 0..damages {
         farm.check("damaged", &latest, 0, |farm, system, _| {
             let tree = farm.slave.dir.join(system.program).join("build");
             shell(&sandbox, &tree, system.damages[damage], &[]);
@@ -236,15 +327,20 @@ fn is_installed(program: &str) -> bool {
     found
 }
 
-fn start<'a>(sandbox: &'a Sandbox, systems: &[&'static System]) -> Master<'a> {
+fn start<'a>(sandbox: &'a Sandbox, systems: &[&'static System], more: &str) -> Master<'a> {
     let mut tables = String::new();
     let mut builders = String::new();
     let mut schedulers = String::new();
     for system in systems {
         let name = system.program;
         let dir = sandbox.path(name);
-        let step = system.step.replace("DIR", dir.to_str().unwrap());
-        tables += &format!("[factories.{name}]\nsteps = [{{ {step}, name = \"source\" }}]\n");
+        let mut step = system.step.replace("DIR", dir.to_str().unwrap());
+        step += more;
+        let line = "test \"$0\" && echo \"told: $0\"";
+        let words = ["sh", "-c", line, "%(got_revision)s"];
+        let look = crate::harness::step("look", &words, "");
+        tables +=
+            &format!("[factories.{name}]\nsteps = [{{ {step}, name = \"source\" }}, {look}]\n");
         builders += &format!(
             "[[builders]]\nname = {name:?}\nslaves = [\"bot\"]\nfactory = {name:?}\nbuilddir = {name:?}\n"
         );
@@ -305,6 +401,7 @@ impl Farm<'_> {
                 builder: system.program,
                 number: self.builds,
                 files: files(&exported),
+                revision: system.told(revision),
             });
         }
         self.builds += 1;
@@ -325,6 +422,14 @@ impl Farm<'_> {
         );
         let tree = files(&self.slave.dir.join(builder).join("build"));
         assert_eq!(tree, expected.files, "{builder}, {what}: {log}");
+        // The step has failed if there is no `got_revision`.
+        let told = self.master.log(builder, expected.number, "look");
+        let told = String::from_utf8_lossy(&told).into_owned();
+        let told = told.rsplit("told: ").next().unwrap();
+        let told = told.lines().next().unwrap_or_default();
+        if let Some(revision) = &expected.revision {
+            assert_eq!(told, revision, "{builder}, {what}: prp_07");
+        }
     }
 
     fn send_change(&self, system: &'static System, revision: &str) {
@@ -384,6 +489,7 @@ impl Farm<'_> {
                 builder: system.program,
                 number: self.builds,
                 files: files.clone().into(),
+                revision: None,
             };
             self.finish("patched", &expected);
         }

@@ -1,12 +1,16 @@
 //! `Bzr`: the source of a build from a Bazaar branch, by Bazaar or Breezy (section 21).
 
+#[cfg(test)]
+mod tests;
+
 use super::shell::Unrenderable;
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::BzrStepConfig;
+use crate::protocol::source::SourceValue;
 use crate::vc::{Vc, bzr};
 
 /// Runs the step.
@@ -20,6 +24,8 @@ struct Bzr {
     url: String,
     wanted: Wanted,
     program: &'static str,
+    /// Whether the directory of the builder is a repository that its branches share.
+    force_shared_repo: bool,
 }
 
 impl Bzr {
@@ -32,6 +38,7 @@ impl Bzr {
             url: source::address(step, &config.location, &wanted)?,
             wanted,
             program: "bzr",
+            force_shared_repo: config.force_shared_repo,
         })
     }
 
@@ -58,6 +65,14 @@ impl System for Bzr {
 
     fn improper(&self) -> Option<String> {
         source::improper(&self.wanted, &self.url)
+    }
+
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        let own = vec![
+            ("repourl", SourceValue::text(&self.url)),
+            ("forceSharedRepo", SourceValue::Flag(self.force_shared_repo)),
+        ];
+        Some(("bzr", own))
     }
 
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {
@@ -102,6 +117,13 @@ impl System for Bzr {
     }
 
     async fn check_out(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
+        if self.force_shared_repo {
+            let info = words([self.program, "--no-aliases", "info", "."]);
+            if at.run_above(info).await?.rc != Some(0) {
+                let make = [self.program, "--no-aliases", "init-repo", "."];
+                at.run_above(words(make)).await?;
+            }
+        }
         let mut arguments = vec!["branch", "--use-existing-dir"];
         let revision = self.revision_option();
         arguments.extend(revision.as_deref());

@@ -8,11 +8,12 @@ use chrono::DateTime;
 
 use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::CvsStepConfig;
+use crate::protocol::source::SourceValue;
 use crate::vc::cvs;
 
 /// Runs the step.
@@ -103,6 +104,34 @@ impl System for Cvs<'_> {
             ..self.wanted.clone()
         };
         source::improper(&wanted, &self.root)
+    }
+
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        // Without a branch, a tree would keep the time of its last build.
+        let has_time = self.wanted.revision.is_some();
+        let branch = self.wanted.branch.as_deref().unwrap_or("HEAD");
+        let branch = Some(branch).filter(|branch| *branch != "HEAD" || !has_time);
+        let extra = SourceValue::Texts(self.config.extra_options.clone());
+        let own = vec![
+            ("cvsroot", SourceValue::text(&self.root)),
+            ("cvsmodule", SourceValue::text(&self.module)),
+            ("branch", SourceValue::Text(branch.map(str::to_owned))),
+            (
+                "global_options",
+                SourceValue::Texts(self.config.global_options.clone()),
+            ),
+            ("checkout_options", SourceValue::Texts(Vec::new())),
+            ("export_options", SourceValue::Texts(Vec::new())),
+            ("extra_options", extra),
+            (
+                "login",
+                match &self.login {
+                    Some(login) => SourceValue::Secret(login.clone()),
+                    None => SourceValue::Text(None),
+                },
+            ),
+        ];
+        Some(("cvs", own))
     }
 
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {

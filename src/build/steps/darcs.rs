@@ -7,11 +7,12 @@ use bytes::Bytes;
 
 use super::shell::Unrenderable;
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::DarcsStepConfig;
+use crate::protocol::source::SourceValue;
 use crate::vc::darcs;
 
 /// Runs the step.
@@ -72,6 +73,10 @@ impl System for Darcs {
             ..self.wanted.clone()
         };
         source::improper(&wanted, &self.url)
+    }
+
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        Some(("darcs", vec![("repourl", SourceValue::text(&self.url))]))
     }
 
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {

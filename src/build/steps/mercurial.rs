@@ -5,11 +5,12 @@ mod tests;
 
 use super::shell::Unrenderable;
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::{Location, MercurialStepConfig};
+use crate::protocol::source::SourceValue;
 use crate::vc::hg;
 use crate::vc::patch;
 
@@ -107,6 +108,21 @@ impl System for Mercurial<'_> {
 
     fn improper(&self) -> Option<String> {
         source::improper(&self.wanted, &self.url)
+    }
+
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        let is_directory = self.config.branches_are_directories;
+        let kind = if is_directory { "dirname" } else { "inrepo" };
+        let clobbers = self.config.clobber_on_branch_change;
+        let mut own = vec![
+            ("repourl", SourceValue::text(&self.url)),
+            ("branchType", SourceValue::text(kind)),
+            ("clobberOnBranchChange", SourceValue::Flag(clobbers)),
+        ];
+        if !is_directory {
+            own.push(("branch", SourceValue::text(self.branch())));
+        }
+        Some(("hg", own))
     }
 
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {

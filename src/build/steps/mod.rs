@@ -1,6 +1,7 @@
 //! The kinds of step, a file each, and the table of what each does.
 
 mod arch;
+mod bk;
 mod bzr;
 mod cvs;
 mod darcs;
@@ -48,6 +49,7 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
         StepKind::Trigger(config) => trigger::perform(step, config).await,
         StepKind::Svn(config) => svn::perform(step, config).await,
         StepKind::Mercurial(config) => mercurial::perform(step, config).await,
+        StepKind::Bk(config) => bk::perform(step, config).await,
         StepKind::Bzr(config) => bzr::perform(step, config).await,
         StepKind::Darcs(config) => darcs::perform(step, config).await,
         StepKind::Cvs(config) => cvs::perform(step, config).await,

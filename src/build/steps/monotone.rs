@@ -6,11 +6,12 @@ mod tests;
 
 use super::shell::put_in;
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::MonotoneStepConfig;
+use crate::protocol::source::SourceValue;
 use crate::vc::mtn;
 
 /// Runs the step.
@@ -22,6 +23,7 @@ pub(in crate::build) async fn perform(
         Ok(Monotone {
             config,
             repourl: put_in(&config.repourl, step.values(), "repourl")?,
+            database: put_in(&config.db_path, step.values(), "db_path")?,
             wanted,
         })
     };
@@ -32,12 +34,10 @@ pub(in crate::build) async fn perform(
 struct Monotone<'c> {
     config: &'c MonotoneStepConfig,
     repourl: String,
+    /// The database.
+    database: String,
     wanted: Wanted,
 }
-
-/// The database, in the directory of the builder.
-const DATABASE: &str = "db.mtn";
-const WITH_DATABASE: &str = "--db=db.mtn";
 
 impl Monotone<'_> {
     fn branch(&self) -> &str {
@@ -45,13 +45,16 @@ impl Monotone<'_> {
     }
 
     async fn mtn(&self, at: &mut Workspace<'_, '_>, arguments: &[&str]) -> Part<Report> {
-        at.run(words(["mtn"].iter().chain(arguments).copied()))
+        let program = [self.config.monotone.as_str()];
+        at.run(words(program.iter().chain(arguments).copied()))
             .await
     }
 
     /// Runs a command on the database.
     async fn mtn_above(&self, at: &mut Workspace<'_, '_>, arguments: &[&str]) -> Part<bool> {
-        let words = words(["mtn", WITH_DATABASE].iter().chain(arguments).copied());
+        let database = format!("--db={}", self.database);
+        let program = [self.config.monotone.as_str(), &database];
+        let words = words(program.iter().chain(arguments).copied());
         Ok(at.run_above(words).await?.rc == Some(0))
     }
 
@@ -67,7 +70,7 @@ impl Monotone<'_> {
 
     /// Makes a database, in place of a damaged one.
     async fn make_database(&self, at: &mut Workspace<'_, '_>) -> Part<bool> {
-        at.remove_above(DATABASE).await?;
+        at.remove_above(&self.database).await?;
         self.mtn_above(at, &["db", "init"]).await
     }
 }
@@ -84,8 +87,18 @@ impl System for Monotone<'_> {
         source::improper(&self.wanted, &self.repourl)
     }
 
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        let own = vec![
+            ("repourl", SourceValue::text(&self.repourl)),
+            ("branch", SourceValue::text(self.branch())),
+            ("progress", SourceValue::Flag(self.config.progress)),
+        ];
+        Some(("mtn", own))
+    }
+
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {
-        let report = at.run_above(words(["mtn", "--version"])).await?;
+        let program = self.config.monotone.as_str();
+        let report = at.run_above(words([program, "--version"])).await?;
         if report.rc != Some(0) {
             return Err(at.refuse("mtn cannot be run on this slave").await);
         }
@@ -122,7 +135,7 @@ impl System for Monotone<'_> {
     }
 
     async fn check_out(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
-        let is_there = at.exists_above(DATABASE).await?;
+        let is_there = at.exists_above(&self.database).await?;
         let mut is_pulled = is_there && self.pull(at).await?;
         if !is_pulled {
             is_pulled = self.make_database(at).await? && self.pull(at).await?;

@@ -7,12 +7,14 @@ use bytes::Bytes;
 
 use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, secret, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, secret,
+    words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::P4StepConfig;
 use crate::protocol::Word;
+use crate::protocol::source::SourceValue;
 use crate::vc::p4;
 
 /// Runs the step.
@@ -28,6 +30,9 @@ struct P4<'c> {
     port: Option<String>,
     user: Option<String>,
     password: Option<String>,
+    base: Option<String>,
+    /// Further depot paths, with their directories.
+    extra: Vec<(String, String)>,
     /// Lines of the client's view.
     view: Vec<String>,
     wanted: Wanted,
@@ -42,9 +47,10 @@ impl<'c> P4<'c> {
         let values = step.values();
         let client = put_in(&config.p4client, values, "p4client")?;
         let mut view = Vec::new();
-        if let Some(base) = put_in_some(&config.p4base, values, "p4base")? {
+        let base = put_in_some(&config.p4base, values, "p4base")?;
+        if let Some(base) = &base {
             let branch = wanted.branch.as_deref().unwrap_or_default();
-            let place = source::joined(&base, branch);
+            let place = source::joined(base, branch);
             view.push(p4::view(&place, "/...", &client, "/..."));
         }
         for (depot, dir) in &config.p4viewspec {
@@ -53,10 +59,12 @@ impl<'c> P4<'c> {
             let suffix = &config.p4viewspec_suffix;
             view.push(p4::view(&depot, suffix, &client, &format!("{dir}{suffix}")));
         }
+        let mut extra = Vec::new();
         for (depot, dir) in &config.p4extra_views {
             let depot = put_in(depot, values, "p4extra_views")?;
             let dir = put_in(dir, values, "p4extra_views")?;
             view.push(p4::view(&depot, "/...", &client, &format!("/{dir}/...")));
+            extra.push((depot, dir));
         }
         Ok(Self {
             config,
@@ -64,6 +72,8 @@ impl<'c> P4<'c> {
             port: put_in_some(&config.p4port, values, "p4port")?,
             user: put_in_some(&config.p4user, values, "p4user")?,
             password: put_in_some(&config.p4passwd, values, "p4passwd")?,
+            base,
+            extra,
             view,
             wanted,
         })
@@ -146,6 +156,26 @@ impl System for P4<'_> {
             return Some(format!("{line:?} is not a line of a view"));
         }
         source::improper(&self.wanted, &self.client)
+    }
+
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        let own = vec![
+            ("p4base", SourceValue::Text(self.base.clone())),
+            ("branch", SourceValue::Text(self.wanted.branch.clone())),
+            ("p4port", SourceValue::Text(self.port.clone())),
+            ("p4user", SourceValue::Text(self.user.clone())),
+            (
+                "p4passwd",
+                match &self.password {
+                    Some(password) => SourceValue::Secret(password.clone()),
+                    None => SourceValue::Text(None),
+                },
+            ),
+            ("p4client", SourceValue::text(&self.client)),
+            ("p4extra_views", SourceValue::Pairs(self.extra.clone())),
+            ("p4line_end", SourceValue::text(&self.config.p4line_end)),
+        ];
+        Some(("p4", own))
     }
 
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {

@@ -5,11 +5,12 @@ mod tests;
 
 use super::shell::{Unrenderable, put_in, put_in_some};
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::RepoStepConfig;
+use crate::protocol::source::SourceValue;
 use crate::vc::git::is_whole_hash;
 use crate::vc::repo;
 
@@ -164,6 +165,28 @@ impl System for Repo<'_> {
 
     fn improper(&self) -> Option<String> {
         source::improper(&self.wanted, &self.url)
+    }
+
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        let downloads = self.downloads.iter();
+        let downloads = downloads.map(|(project, change)| format!("{project} {change}"));
+        let jobs = self.config.jobs;
+        let own = vec![
+            ("manifest_url", SourceValue::text(&self.url)),
+            ("manifest_branch", SourceValue::text(self.branch())),
+            ("manifest_file", SourceValue::text(&self.file)),
+            (
+                "manifest_override_url",
+                SourceValue::Text(self.override_url.clone()),
+            ),
+            ("tarball", SourceValue::Text(self.tarball.clone())),
+            ("repo_downloads", SourceValue::Texts(downloads.collect())),
+            (
+                "jobs",
+                jobs.map_or(SourceValue::Text(None), SourceValue::Number),
+            ),
+        ];
+        Some(("repo", own))
     }
 
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {

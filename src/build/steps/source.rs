@@ -12,7 +12,10 @@
 mod attempt;
 mod choice;
 mod patching;
+mod slave_side;
 mod system;
+#[cfg(test)]
+mod tests;
 pub(super) mod workspace;
 
 use serde_json::{Value as Json, json};
@@ -25,7 +28,9 @@ use crate::model::{Results, SourceStamp};
 use crate::protocol::{DefaultVariable, PromptVariable, ShellCommand};
 
 pub(super) use self::choice::{FromChanges, Wanted};
-pub(super) use self::system::{DAMAGED, Outcome, Part, Reply, SILENT, System, Untracked};
+pub(super) use self::system::{
+    DAMAGED, Outcome, Part, Reply, SILENT, SlaveCommand, System, Untracked,
+};
 pub(super) use self::workspace::{Env, Workspace, git_env, secret, words};
 
 /// Runs a source step. The system is made by `make`; `rule` is its rule for revisions.
@@ -54,13 +59,27 @@ pub(super) async fn run<S: System>(
         timeout: settings.timeout,
         log_environ: settings.log_environ,
     };
-    match obtain_source(&mut system, &mut at, settings, &wanted).await {
+    let obtained = obtain_source(&mut system, &mut at, settings, &wanted).await;
+    let left = match &obtained {
+        // Nothing can be removed there.
+        Err(Performed::SlaveLost | Performed::GivenUp) => Ok(()),
+        Err(_) | Ok(()) => leave(&mut system, &mut at).await,
+    };
+    match obtained.and(left) {
         Ok(()) => Performed::Ended {
             result: Results::Success,
             detail: Vec::new(),
         },
         Err(ended) => ended,
     }
+}
+
+/// Cleans up. A stop of the build that came before does not end this.
+async fn leave<S: System>(system: &mut S, at: &mut Workspace<'_, '_>) -> Part<()> {
+    let interrupted = at.step.interrupted.take();
+    let left = system.leave(at).await;
+    at.step.interrupted = interrupted.or(at.step.interrupted.take());
+    left
 }
 
 /// A system with what it is to check out, its directory and environment, and the texts of its step.
@@ -123,6 +142,16 @@ async fn obtain_source<S: System>(
     if let Some(problem) = system.improper() {
         return Err(at.refuse(&problem).await);
     }
+    let stamp_codebase = &at.step.around.plan.stamp.codebase;
+    let codebase = settings.codebase.as_ref().unwrap_or(stamp_codebase);
+    if settings.slave_side {
+        let got = slave_side::obtain(system, at, settings, wanted, patch).await?;
+        if let Some(revision) = got {
+            tell_revision(at, codebase, wanted, &revision);
+        }
+        at.step.has_patched = patch.is_some();
+        return Ok(());
+    }
     system.look_around(at).await?;
     let workdir = at.workdir.clone();
     let beside = match settings.mode {
@@ -137,8 +166,6 @@ async fn obtain_source<S: System>(
         let problem = format!("{} does not tell the revision of the tree", S::NAME);
         return Err(at.refuse(&problem).await);
     };
-    let stamp_codebase = &at.step.around.plan.stamp.codebase;
-    let codebase = settings.codebase.as_ref().unwrap_or(stamp_codebase);
     tell_revision(at, codebase, wanted, &revision);
     system.tell(at, codebase).await?;
     if let Some(method) = beside {

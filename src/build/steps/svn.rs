@@ -5,12 +5,14 @@ mod tests;
 
 use super::shell::{Unrenderable, put_in_some};
 use super::source::{
-    self, FromChanges, Outcome, Part, System, Untracked, Wanted, Workspace, secret, words,
+    self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, secret,
+    words,
 };
 use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::SvnStepConfig;
 use crate::protocol::Word;
+use crate::protocol::source::SourceValue;
 use crate::vc::svn::{self, Info};
 
 /// Runs the step.
@@ -102,6 +104,28 @@ impl System for Svn<'_> {
         source::improper(&self.wanted, &self.url)
     }
 
+    fn slave_command(&self) -> Option<SlaveCommand> {
+        let config = self.config;
+        let mut own = vec![
+            ("svnurl", SourceValue::text(&self.url)),
+            ("extra_args", SourceValue::Texts(config.extra_args.clone())),
+            (
+                "keep_on_purge",
+                SourceValue::Texts(config.keep_on_purge.clone()),
+            ),
+            ("ignore_ignores", SourceValue::Flag(config.ignore_ignores)),
+            ("always_purge", SourceValue::Flag(config.always_purge)),
+        ];
+        // The slave takes whatever is there for a value.
+        let depth = config.depth.map(SourceValue::text);
+        own.extend(depth.map(|depth| ("depth", depth)));
+        let username = self.username.as_deref().map(SourceValue::text);
+        own.extend(username.map(|username| ("username", username)));
+        let password = self.password.clone().map(SourceValue::Secret);
+        own.extend(password.map(|password| ("password", password)));
+        Some(("svn", own))
+    }
+
     async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()> {
         let report = at.run_above(words(["svn", "--version", "--quiet"])).await?;
         if report.rc != Some(0) {
@@ -128,7 +152,7 @@ impl System for Svn<'_> {
             return Ok(false);
         }
         let mut command = words(["svn", "status", "--xml"]);
-        if files == Untracked::All {
+        if files == Untracked::All && self.config.ignore_ignores {
             command.extend(words(["--no-ignore"]));
         }
         let report = at.run(command).await?;

@@ -43,6 +43,12 @@ impl ArchStepConfig {
         }
         let version = table.require("version", "\"project--main--1.0\"");
         self.source.branch = version.and_then(|version| version.template());
+        if let Some(flag) = table.take("slave_side") {
+            flag.error(
+                "is not possible",
+                "only slaves of Buildbot 0.7 have a command for it",
+            );
+        }
         self.source.read(table, "version", SourceMethod::Fresh);
         if self.program == "baz" {
             let archive = table.require("archive", "\"me@example.org--2004\"");

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::kind::StepSettings;
 use super::source::{Location, SourceMethod, SourceSettings};
-use crate::config::reader::Table;
+use crate::config::reader::{Table, Value};
 
 /// Settings of `Bzr`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -15,7 +15,13 @@ pub struct BzrStepConfig {
     /// Address of the repository.
     #[serde(flatten)]
     pub location: Location,
+    /// Whether the directory of the builder becomes a repository that its branches share, so that
+    /// history is fetched once.
+    pub force_shared_repo: bool,
 }
+
+/// The key that only these steps have.
+pub(super) const KEYS: &[&str] = &["force_shared_repo"];
 
 impl StepSettings for BzrStepConfig {
     fn takes_source(&self) -> bool {
@@ -38,5 +44,10 @@ impl BzrStepConfig {
             .read(table, "default_branch", SourceMethod::Fresh);
         self.location =
             Location::read(table, &self.source, "\"https://example.org/project/trunk\"");
+        table.set(
+            "force_shared_repo",
+            &mut self.force_shared_repo,
+            Value::flag,
+        );
     }
 }

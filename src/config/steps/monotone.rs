@@ -17,10 +17,14 @@ pub struct MonotoneStepConfig {
     pub repourl: Template,
     /// Whether the log shows the progress of a pull.
     pub progress: bool,
+    /// Program.
+    pub monotone: String,
+    /// Database, below the directory of the builder or absolute.
+    pub db_path: Template,
 }
 
 /// The keys that only these steps have.
-pub(super) const KEYS: &[&str] = &["repourl", "branch", "progress"];
+pub(super) const KEYS: &[&str] = &["repourl", "branch", "progress", "monotone", "db_path"];
 
 impl Default for MonotoneStepConfig {
     fn default() -> Self {
@@ -28,6 +32,8 @@ impl Default for MonotoneStepConfig {
             source: SourceSettings::default(),
             repourl: Template::literal(""),
             progress: false,
+            monotone: "mtn".to_owned(),
+            db_path: Template::literal("db.mtn"),
         }
     }
 }
@@ -42,7 +48,9 @@ impl StepSettings for MonotoneStepConfig {
     }
 
     fn program(&self) -> Option<(&'static str, &'static str)> {
-        self.source.needed("Monotone", "mtn")
+        // Another program is named with its path.
+        let is_usual = self.monotone == "mtn";
+        is_usual.then(|| self.source.needed("Monotone", "mtn"))?
     }
 }
 
@@ -57,5 +65,9 @@ impl MonotoneStepConfig {
         self.source.branch = branch.and_then(|branch| branch.template());
         self.source.read(table, "branch", SourceMethod::Copy);
         table.set("progress", &mut self.progress, Value::flag);
+        table.set("monotone", &mut self.monotone, |v| {
+            v.name().map(str::to_owned)
+        });
+        table.set("db_path", &mut self.db_path, Value::template);
     }
 }

@@ -8,7 +8,7 @@ use crate::config::reader::{Table, Value};
 use crate::config::template::Template;
 
 /// Settings of `SVN`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SvnStepConfig {
     /// Settings of every source step.
     #[serde(flatten)]
@@ -25,6 +25,8 @@ pub struct SvnStepConfig {
     pub extra_args: Vec<String>,
     /// Files and directories that a clean tree keeps.
     pub keep_on_purge: Vec<String>,
+    /// Whether a clean tree has no ignored files.
+    pub ignore_ignores: bool,
     /// Whether each build starts with a clean tree, also in mode `incremental`.
     pub always_purge: bool,
     /// How deep the checkout goes.
@@ -39,10 +41,28 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "password",
     "extra_args",
     "keep_on_purge",
+    "ignore_ignores",
     "always_purge",
     "depth",
     "prefer_last_changed_rev",
 ];
+
+impl Default for SvnStepConfig {
+    fn default() -> Self {
+        Self {
+            source: SourceSettings::default(),
+            location: Location::default(),
+            username: None,
+            password: None,
+            extra_args: Vec::new(),
+            keep_on_purge: Vec::new(),
+            ignore_ignores: true,
+            always_purge: false,
+            depth: None,
+            prefer_last_changed_rev: false,
+        }
+    }
+}
 
 impl StepSettings for SvnStepConfig {
     fn takes_source(&self) -> bool {
@@ -69,6 +89,7 @@ impl SvnStepConfig {
         table.set_some("password", &mut self.password, Value::secret_template);
         table.set("extra_args", &mut self.extra_args, strings);
         table.set("keep_on_purge", &mut self.keep_on_purge, strings);
+        table.set("ignore_ignores", &mut self.ignore_ignores, Value::flag);
         table.set("always_purge", &mut self.always_purge, Value::flag);
         table.set_some("depth", &mut self.depth, |v| {
             v.one_of(&["empty", "files", "immediates", "infinity"])

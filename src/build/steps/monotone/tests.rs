@@ -85,6 +85,32 @@ async fn a_server_that_is_away_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stp_140_the_program_and_the_database_have_names() {
+    let mut config = MonotoneStepConfig {
+        repourl: template("mtn://h"),
+        monotone: "/opt/mtn".to_owned(),
+        progress: true,
+        db_path: template("/srv/all.mtn"),
+        ..MonotoneStepConfig::default()
+    };
+    config.source.branch = Some(template("b"));
+    let mut stage = stage(StepKind::Monotone(Box::new(config)), SourceStamp::default());
+    let base: Rule = ("build$ /opt/mtn automate get_base_revision_id", 0, ID);
+    let no_database: Rule = ("stat /srv/all.mtn", 1, "");
+    let (outcome, lines) = played(&mut stage, &[NEW, no_database, base]).await;
+    assert_eq!(outcome.result, Results::Success);
+    let expected = [
+        "stat /srv/all.mtn",
+        "rmdir /srv/all.mtn",
+        ".$ /opt/mtn --db=/srv/all.mtn db init",
+        ".$ /opt/mtn --db=/srv/all.mtn pull mtn://h?b --ticker=dot",
+        ".$ /opt/mtn --db=/srv/all.mtn checkout --branch=b build",
+    ];
+    assert_eq!(lines[3..8], expected);
+    assert_eq!(lines[8], base.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_revision_is_refused() {
     let (result, lines) = run(SourceMode::Incremental, Some("h:b"), &[]).await;
     assert_eq!(result, Results::Failure);

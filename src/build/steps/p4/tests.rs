@@ -71,6 +71,49 @@ async fn src_08_the_client_shows_the_branch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stp_81_the_client_shows_what_its_settings_say() {
+    let extra = || vec![(template("//depot/tools"), template("tools"))];
+    let spec = |view: &str| {
+        format!(
+            "Client: c\n\nOwner: bot\n\nDescription:\n\tCreated by Buildbot\n\n\
+             Root:\t/s/b/build\n\nOptions:\tnoallwrite\n\nLineEnd:\tunix\n\nView:\n{view}"
+        )
+    };
+    let with_base = P4StepConfig {
+        p4extra_views: extra(),
+        ..config()
+    };
+    let with_view = P4StepConfig {
+        p4base: None,
+        p4viewspec: vec![(template("//depot/a/"), template("a/"))],
+        p4viewspec_suffix: "*.c".to_owned(),
+        ..config()
+    };
+    for (config, view) in [
+        (
+            with_base,
+            "\t//depot/project/... //c/...\n\t//depot/tools/... //c/tools/...\n",
+        ),
+        (with_view, "\t//depot/a/*.c //c/a/*.c\n"),
+    ] {
+        let config = P4StepConfig {
+            p4client_spec_options: "noallwrite".to_owned(),
+            p4line_end: "unix".to_owned(),
+            p4extra_args: vec!["-Zproxyload".to_owned()],
+            p4bin: "/opt/p4".to_owned(),
+            ..config
+        };
+        let pwd: Rule = ("build$ pwd", 0, "/s/b/build\n");
+        let (_, lines) = run(config, stamp(None, None), &[pwd, NOT_PATCHED]).await;
+        let line = |words: &str| line(words).replace("build$ p4", "build$ /opt/p4");
+        assert_eq!(lines[0], ".$ /opt/p4 -V");
+        assert_eq!(lines[4], line(&format!("client -i <{}", spec(view))));
+        let sync = line("sync //c/...#head").replace("-c c sync", "-c c -Zproxyload sync");
+        assert_eq!(lines[5], sync);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn src_04_full_modes_clean_or_sync_anew() {
     for (method, expected) in [
         (SourceMethod::Fresh, "clean -I"),

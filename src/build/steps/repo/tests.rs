@@ -61,6 +61,49 @@ async fn a_new_tree_starts_from_the_archive_which_is_made_when_it_is_old() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stp_160_a_tree_is_synced_as_its_settings_say() {
+    let mut config = RepoStepConfig {
+        manifest_file: template("m.xml"),
+        manifest_override_url: Some(template("https://h/other.xml")),
+        sync_all_branches: true,
+        submodules: true,
+        sync_quietly: true,
+        depth: 3,
+        ..config()
+    };
+    config.source.branch = Some(template("dev"));
+    let (result, lines) = run(config, &[HEAD, NOT_PATCHED]).await;
+    assert_eq!(result, Results::Success);
+    let expected = [
+        "build$ repo init -u https://h/m -b dev -m m.xml --depth 3 --submodules",
+        "build$ wget https://h/other.xml -O manifest_override.xml",
+        "build$ ln -sf ../manifest_override.xml .repo/manifest.xml",
+        "build$ repo sync --fetch-submodules -q",
+        "build$ repo manifest -r -o manifest-original.xml",
+    ];
+    assert_eq!(lines[4..9], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stp_161_an_archive_is_made_anew_after_its_time() {
+    for (age, found) in [
+        (Some(600), Some("build$ find /t.tar -mmin +10")),
+        (None, None),
+    ] {
+        let config = RepoStepConfig {
+            tarball: Some(template("/t.tar")),
+            update_tarball_age: age.map(std::time::Duration::from_secs),
+            ..config()
+        };
+        let (_, lines) = run(config, &[HEAD, NOT_PATCHED]).await;
+        let find = lines.iter().find(|line| line.contains("$ find"));
+        assert_eq!(find.map(String::as_str), found);
+        // It is young enough.
+        assert!(!lines.concat().contains("tar -cf"), "{lines:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tree_that_cannot_be_synced_is_made_anew() {
     let (result, lines) = run(config(), &[HEAD, NOT_PATCHED]).await;
     assert_eq!(result, Results::Success);

@@ -43,7 +43,7 @@ impl Workspace<'_, '_> {
         self.remove(Some(&job.file)).await
     }
 
-    async fn diff(&self, patch: &Patch) -> Result<Bytes, Performed> {
+    pub(super) async fn diff(&self, patch: &Patch) -> Result<Bytes, Performed> {
         let diff = self.step.around.journal.diff(patch).await;
         diff.map_err(|problem| Performed::Raised(format!("{problem}\n")))
     }

@@ -1,8 +1,8 @@
 //! What a version control system knows: how it makes, updates and cleans a tree.
 
-use super::slave_side::SlaveCommand;
 use super::workspace::Workspace;
 use crate::build::step::Performed;
+use crate::protocol::source::SourceValue;
 
 /// The end of an attempt to bring a tree to the revision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,6 +43,9 @@ pub(in crate::build::steps) enum Untracked {
 
 /// The result of a part of a step; an error when the step has ended.
 pub(in crate::build::steps) type Part<T> = Result<T, Performed>;
+
+/// A version control command of the slave, with the arguments that it alone has.
+pub(in crate::build::steps) type SlaveCommand = (&'static str, Vec<(&'static str, SourceValue)>);
 
 /// A version control system: how it makes, updates and cleans a tree in a [`Workspace`].
 pub(in crate::build::steps) trait System: Send + Sync {

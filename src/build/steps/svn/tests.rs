@@ -82,13 +82,20 @@ async fn stp_70_each_build_starts_with_a_clean_tree_if_that_is_wanted() {
          <entry path=\"cache\"><wc-status item=\"unversioned\"/></entry></target></status>",
     );
     let rules = [INFO, NOT_PATCHED, unversioned];
-    for (always, mode, status) in [
-        (false, SourceMode::Incremental, None),
-        (true, SourceMode::Incremental, Some(" --no-ignore")),
-        (false, SourceMode::Full(SourceMethod::Clean), Some("")),
+    let (incremental, clean) = (
+        SourceMode::Incremental,
+        SourceMode::Full(SourceMethod::Clean),
+    );
+    for (always, ignore_ignores, mode, status) in [
+        (false, true, incremental, None),
+        (true, true, incremental, Some(" --no-ignore")),
+        // STP-69
+        (true, false, incremental, Some("")),
+        (false, true, clean, Some("")),
     ] {
         let mut config = SvnStepConfig {
             always_purge: always,
+            ignore_ignores,
             keep_on_purge: vec!["cache".to_owned()],
             ..config()
         };

@@ -357,7 +357,11 @@ fn bzr(wish: &Wish<'_>) -> Result<Plan, Failure> {
         source: [&url[..], b"\n"].concat(),
         may_update: revision.is_none(),
         before: Vec::new(),
-        update: vec![inside(&[b"bzr", b"update"])],
+        // An update does not bring back files that are missing.
+        update: vec![
+            inside(&[b"bzr", b"revert", b"--quiet", b"--no-backup"]),
+            inside(&[b"bzr", b"update"]),
+        ],
         full: vec![full],
         revision: (!wish.is_export).then_some((tell, line as Parse)),
     })
