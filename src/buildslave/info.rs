@@ -63,7 +63,7 @@ fn commands(style: TextStyle) -> Vec<(Value, Value)> {
 }
 
 /// The answer to `getCommands`. Masters of the 0.8 line check the version of `svn` before they send
-/// `usePTY`, so `svn` is listed here. A checkout with it is rejected like any unknown command.
+/// `usePTY`, and expect this one.
 pub(super) fn slave_commands(style: TextStyle) -> Value {
     let mut commands = commands(style);
     commands.push((style.value("svn"), style.value("2.16")));

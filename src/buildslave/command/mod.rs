@@ -37,6 +37,7 @@ use crate::protocol::{TextStyle, Update};
 /// Every command there is, as announced. Beside it, a command is a row in [`Command::parse`] and in
 /// [`Command::run`].
 pub(super) const COMMANDS: &[&str] = &[
+    "bk",
     "bzr",
     "cpdir",
     "cvs",
@@ -47,6 +48,7 @@ pub(super) const COMMANDS: &[&str] = &[
     "hg",
     "listdir",
     "mkdir",
+    "mtn",
     "rmdir",
     "rmfile",
     "shell",

@@ -159,8 +159,8 @@ impl Run {
 }
 
 /// The commands, as announced.
-pub(in crate::buildslave::command) const COMMANDS: [&str; 6] =
-    ["bzr", "cvs", "darcs", "git", "hg", "svn"];
+pub(in crate::buildslave::command) const COMMANDS: [&str; 8] =
+    ["bk", "bzr", "cvs", "darcs", "git", "hg", "mtn", "svn"];
 
 /// The plan of a command.
 ///
@@ -173,6 +173,8 @@ pub(super) fn plan(name: &str, wish: &Wish<'_>) -> Result<Plan, Failure> {
         "hg" => hg(wish),
         "cvs" => cvs(wish),
         "bzr" => bzr(wish),
+        "bk" => bk(wish),
+        "mtn" => mtn(wish),
         _ => darcs(wish),
     }
 }
@@ -394,6 +396,62 @@ fn darcs(wish: &Wish<'_>) -> Result<Plan, Failure> {
     })
 }
 
+fn bk(wish: &Wish<'_>) -> Result<Plan, Failure> {
+    let url = wish.place("bkurl")?;
+    let revision = wish.name("revision")?;
+    let mut clone = above(&[b"bk", b"clone"]);
+    if let Some(revision) = &revision {
+        clone = clone.with([&Bytes::from([b"-r", &revision[..]].concat())]);
+    }
+    let clone = clone.with(&wish.texts("extra_args")?);
+    Ok(Plan {
+        mark: "BK/parent",
+        source: [&url[..], b"\n"].concat(),
+        may_update: revision.is_none(),
+        before: Vec::new(),
+        update: vec![inside(&[b"bk", b"pull"])],
+        full: vec![clone.with([&url, &wish.tree])],
+        revision: Some((
+            inside(&[b"bk", b"changes", b"-r+", b"-d:REV:"]),
+            line as Parse,
+        )),
+    })
+}
+
+fn mtn(wish: &Wish<'_>) -> Result<Plan, Failure> {
+    let (url, branch) = (wish.place("repourl")?, wish.place("branch")?);
+    let revision = wish.name("revision")?;
+    let source = Bytes::from([&url[..], b"?", &branch[..]].concat());
+    let ticker: &[u8] = if wish.args.flag("progress", false)? {
+        b"--ticker=dot"
+    } else {
+        b"--ticker=none"
+    };
+    let database: &[u8] = b"--db=db.mtn";
+    let pull = above(&[b"mtn", database, b"pull", &source, ticker]);
+    let latest = Bytes::from([b"h:", &branch[..]].concat());
+    // A tree knows its database.
+    let update = inside(&[b"mtn", b"update"])
+        .option(b"--revision", Some(revision.as_ref().unwrap_or(&latest)))
+        .option(b"--branch", Some(&branch));
+    let checkout = above(&[b"mtn", database, b"checkout", &wish.tree])
+        .option(b"--revision", revision.as_ref())
+        .option(b"--branch", Some(&branch));
+    let make = "mtn --db=db.mtn db info >/dev/null 2>&1 || mtn --db=db.mtn db init";
+    Ok(Plan {
+        mark: "_MTN",
+        source: source.to_vec(),
+        may_update: true,
+        before: vec![above(&[b"sh", b"-c", make.as_bytes()])],
+        update: vec![pull.clone(), update],
+        full: vec![pull, checkout],
+        revision: Some((
+            inside(&[b"mtn", b"automate", b"select", b"w:"]),
+            hash as Parse,
+        )),
+    })
+}
+
 /// The greatest revision of a tree, from `svnversion`.
 fn svn_revision(printed: &str) -> Option<String> {
     let last = printed.trim().rsplit(':').next()?;
@@ -444,4 +502,55 @@ pub(super) fn parse_patch(args: &Args<'_>) -> Result<Option<(u32, Bytes, Bytes)>
         return Err(wrong());
     };
     Ok(Some((level, diff, dir.unwrap_or_default())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// The programs of a plan, as lines: all before, then for an update, then for a new tree.
+    fn lines(name: &str, args: &[(&str, &str)]) -> [Vec<String>; 3] {
+        let pairs = args.iter();
+        let pairs = pairs.map(|(key, text)| (Value::bytes(key), Value::bytes(text)));
+        let dict = Value::Dict(pairs.collect());
+        let args = Args::new(name, &dict);
+        let wish = Wish {
+            args: &args,
+            tree: Bytes::from_static(b"build"),
+            is_export: false,
+        };
+        let plan = plan(name, &wish).unwrap();
+        [plan.before, plan.update, plan.full].map(|runs| runs.iter().map(shown).collect())
+    }
+
+    fn shown(run: &Run) -> String {
+        let words = run.words.iter().map(|word| word.word().real().clone());
+        let words: Vec<String> = words
+            .map(|word| String::from_utf8(word.to_vec()).unwrap())
+            .collect();
+        let place = if run.in_tree { "build$" } else { "$" };
+        format!("{place} {}", words.join(" "))
+    }
+
+    /// Their programs cannot be had.
+    #[test]
+    fn bitkeeper_and_monotone_are_run_as_by_buildbot() {
+        let [before, update, full] = lines("bk", &[("bkurl", "bk://h/p"), ("revision", "1.7")]);
+        assert!(before.is_empty());
+        assert_eq!(update, ["build$ bk pull"]);
+        assert_eq!(full, ["$ bk clone -r1.7 bk://h/p build"]);
+
+        let [before, update, full] = lines("mtn", &[("repourl", "mtn://h"), ("branch", "b")]);
+        assert!(
+            before[0].ends_with("|| mtn --db=db.mtn db init"),
+            "{before:?}"
+        );
+        let pull = "$ mtn --db=db.mtn pull mtn://h?b --ticker=none";
+        let up = "build$ mtn update --revision h:b --branch b";
+        assert_eq!(update, [pull, up]);
+        let checkout = "$ mtn --db=db.mtn checkout build --branch b";
+        assert_eq!(full, [pull, checkout]);
+    }
 }
