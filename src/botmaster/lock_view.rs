@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::locks::{Holder, Instance, LockUser, Part, Seen};
 use super::{AttemptId, BotMaster};
-use crate::config::LockMode;
+use crate::config::{LockMode, LockScope};
 use crate::model::{BuildNumber, BuilderName, LockName, SlaveName, Timestamp};
 use crate::text;
 
@@ -31,8 +31,8 @@ pub struct LockWait {
 pub struct LockBlock {
     /// Which lock.
     pub lock: LockName,
-    /// The slave, for a lock of slaves.
-    pub slave: Option<SlaveName>,
+    /// Who shares it.
+    pub scope: LockScope,
     /// How it is wanted.
     pub mode: LockMode,
     /// Who holds it now; nobody, if it is kept for those who came before.
@@ -131,7 +131,7 @@ impl BotMaster {
         });
         LockBlock {
             lock: instance.lock.clone(),
-            slave: instance.slave.clone(),
+            scope: instance.scope.clone(),
             mode,
             holders: holders.collect(),
             place,
@@ -164,8 +164,10 @@ impl fmt::Display for LockWait {
 impl fmt::Display for LockBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "lock {}", self.lock)?;
-        if let Some(slave) = &self.slave {
-            write!(f, " of slave {slave}")?;
+        match &self.scope {
+            LockScope::Master => {}
+            LockScope::Slave(slave) => write!(f, " of slave {slave}")?,
+            LockScope::Group(group) => write!(f, " ({group})")?,
         }
         if self.holders.is_empty() {
             f.write_str(", kept for those who came before")?;

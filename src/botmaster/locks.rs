@@ -1,6 +1,7 @@
 //! Who holds which lock, and who waits, in which order (section 16).
 //!
-//! One table of lock instances: a master lock has one, a slave lock one for each slave. Invariants:
+//! One table of lock instances: a master lock has one, a slave lock one for each slave, and a
+//! lock with `per` one for each group of slaves. Invariants:
 //! - an exclusive holder is alone, and no claim goes beyond `max` (LCK-02);
 //! - a waiter stands in the queue of each lock that it wants, in order of arrival, and gets all or
 //!   none (LCK-03, LCK-04);
@@ -25,15 +26,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AttemptId, SlaveIx};
-use crate::config::{LockAccess, LockConfig, LockMode};
+use crate::config::{LockAccess, LockConfig, LockMode, LockScope};
 use crate::model::{LockName, SlaveName, Timestamp};
 
 /// One of the things that can be held.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Instance {
     pub(super) lock: LockName,
-    /// The slave, for a lock of slaves.
-    pub(super) slave: Option<SlaveName>,
+    /// Who shares it.
+    pub(super) scope: LockScope,
 }
 
 /// What of a running build takes locks.
@@ -159,10 +160,9 @@ impl Locks {
 
     fn instance_of(&self, name: &LockName, slave: &SlaveName) -> Instance {
         let defined = self.defined.get(name);
-        let of_slave = defined.is_some_and(|lock| lock.kind.is_of_slaves());
         Instance {
             lock: name.clone(),
-            slave: of_slave.then(|| slave.clone()),
+            scope: defined.map_or_else(LockScope::default, |lock| lock.scope_on(slave)),
         }
     }
 
@@ -308,9 +308,9 @@ impl Locks {
 
     fn max_of(&self, instance: &Instance) -> usize {
         let lock = self.defined.get(&instance.lock);
-        let max = lock.map_or(1, |lock| match &instance.slave {
-            Some(slave) => lock.max_count_on(slave),
-            None => lock.max_count,
+        let max = lock.map_or(1, |lock| match &instance.scope {
+            LockScope::Slave(slave) => lock.max_count_on(slave),
+            LockScope::Master | LockScope::Group(_) => lock.max_count,
         });
         usize::try_from(max).unwrap_or(usize::MAX)
     }

@@ -56,15 +56,9 @@ pub struct BuildPlan {
 
 /// What expressions see of a slave; `info` is what it said of itself.
 pub(super) fn slave_facts(slave: &SlaveConfig, info: &BTreeMap<String, String>) -> Value {
-    let properties = slave.properties.iter();
-    let properties = properties.map(|(name, property)| (name.to_owned(), property.value.clone()));
-    json!({
-        "name": slave.name.as_str(),
-        "tags": [],
-        "properties": properties.collect::<Value>(),
-        "type": slave.kind.name(),
-        "version": info.get("version"),
-    })
+    let mut facts = slave.facts();
+    facts["version"] = json!(info.get("version"));
+    facts
 }
 
 /// The page of a build on the site with the address `site`.

@@ -4,13 +4,17 @@
 //! `lock_circles`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
+use super::expression::{Expression, Scope};
 use super::names::Names;
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape, of};
+use super::visible::Sees;
 use crate::model::{LockName, SlaveName};
 
 /// A lock (LCK-01).
@@ -37,6 +41,71 @@ pub enum LockKind {
         /// Another `max_count` for some slaves.
         max_count_for_slave: BTreeMap<SlaveName, u32>,
     },
+    /// Slaves for which an expression gives the same share one (CFL-135).
+    Per {
+        /// The expression, which sees the slave.
+        per: Expression,
+        /// What it gives; slaves that are not here share with none.
+        #[serde(skip)]
+        groups: BTreeMap<SlaveName, LockGroup>,
+    },
+}
+
+/// What an expression gives for all slaves that share a lock: JSON in which numbers that are equal
+/// are written alike (CFL-88).
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct LockGroup(String);
+
+/// Who shares one instance of a lock.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockScope {
+    /// The whole master.
+    #[default]
+    Master,
+    /// What runs on one slave.
+    Slave(SlaveName),
+    /// What runs on some slaves.
+    Group(LockGroup),
+}
+
+impl LockGroup {
+    /// The group of slaves for which an expression gives `value`.
+    #[must_use]
+    pub fn of(value: &Json) -> Self {
+        Self(alike(value).to_string())
+    }
+}
+
+/// `value` with numbers that are equal, and true and 1, written alike.
+fn alike(value: &Json) -> Json {
+    match value {
+        Json::Bool(flag) => Json::from(u8::from(*flag)),
+        Json::Number(number) => {
+            let float = number
+                .as_f64()
+                .filter(|float| number.is_f64() && float.fract() == 0.0);
+            let integer = float.and_then(|float| format!("{float:.0}").parse::<i64>().ok());
+            integer.map_or_else(|| value.clone(), Json::from)
+        }
+        Json::Array(entries) => entries.iter().map(alike).collect(),
+        Json::Object(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| (key.clone(), alike(value)));
+            entries.collect()
+        }
+        Json::Null | Json::String(_) => value.clone(),
+    }
+}
+
+impl fmt::Display for LockGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match serde_json::from_str::<String>(&self.0) {
+            Ok(text) => f.write_str(&text),
+            Err(_) => f.write_str(&self.0),
+        }
+    }
 }
 
 impl Default for LockConfig {
@@ -54,7 +123,7 @@ impl LockConfig {
     #[must_use]
     pub fn max_count_on(&self, slave: &SlaveName) -> u32 {
         match &self.kind {
-            LockKind::Master => self.max_count,
+            LockKind::Master | LockKind::Per { .. } => self.max_count,
             LockKind::Slave {
                 max_count_for_slave,
             } => max_count_for_slave
@@ -63,15 +132,28 @@ impl LockConfig {
                 .unwrap_or(self.max_count),
         }
     }
+
+    /// Who shares the lock that a build on `slave` takes.
+    #[must_use]
+    pub fn scope_on(&self, slave: &SlaveName) -> LockScope {
+        match &self.kind {
+            LockKind::Master => LockScope::Master,
+            LockKind::Slave { .. } => LockScope::Slave(slave.clone()),
+            LockKind::Per { groups, .. } => match groups.get(slave) {
+                Some(group) => LockScope::Group(group.clone()),
+                None => LockScope::Slave(slave.clone()),
+            },
+        }
+    }
 }
 
 impl LockKind {
-    /// Whether each slave has a lock of its own.
+    /// Whether it depends on the slave who shares the lock.
     #[must_use]
     pub const fn is_of_slaves(&self) -> bool {
         match self {
             Self::Master => false,
-            Self::Slave { .. } => true,
+            Self::Slave { .. } | Self::Per { .. } => true,
         }
     }
 }
@@ -99,7 +181,7 @@ pub enum LockMode {
 pub(super) static SHAPE: Shape = Shape {
     place: "locks",
     noun: "lock",
-    keys: &["type", "max_count"],
+    keys: &["type", "max_count", "per"],
     kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
 
@@ -156,6 +238,8 @@ pub(super) struct Locks<'a> {
     names: Names<'a>,
     /// Slaves that have a count of their own, by lock; to be checked when the slaves are known.
     counts: Vec<(usize, Vec<(&'a str, Value<'a>)>)>,
+    /// The expressions of `per`, by lock; to be worked out when the slaves are known.
+    per: Vec<(usize, Value<'a>)>,
     places: BTreeMap<(User<'a>, &'a str), Range<usize>>,
 }
 
@@ -166,6 +250,7 @@ impl<'a> Locks<'a> {
             defined: Vec::new(),
             names: Names::new("lock"),
             counts: Vec::new(),
+            per: Vec::new(),
             places: BTreeMap::new(),
         }
     }
@@ -195,7 +280,22 @@ impl<'a> Locks<'a> {
             name: LockName::from(name),
             ..LockConfig::default()
         };
-        if let Some(kind) = table.kind(&KINDS, |kind| kind.shape, None) {
+        if let Some(per) = table.take("per") {
+            let others = ["type", "max_count_for_slave"];
+            if let Some((other, place)) = others.iter().find_map(|k| Some((*k, table.place(k)?))) {
+                table.sink.clash(
+                    (place, per.key_span.clone()),
+                    format!("`{other}` and `per` of {} exclude each other", table.label),
+                    "here is `per`",
+                    "remove one of the two; `per = \"slave.name\"` is `type = \"slave\"`",
+                );
+                return;
+            }
+            lock.kind = per.read_per().unwrap_or_default();
+            table.set("max_count", &mut lock.max_count, read_count);
+            table.finish();
+            self.per.push((self.defined.len(), per));
+        } else if let Some(kind) = table.kind(&KINDS, |kind| kind.shape, None) {
             lock.kind = (kind.usual)();
             table.set("max_count", &mut lock.max_count, read_count);
             if lock.kind.is_of_slaves()
@@ -221,6 +321,33 @@ impl<'a> Locks<'a> {
             }) = self.defined.get_mut(lock).map(|lock| &mut lock.kind)
             {
                 max_count_for_slave.extend(counts);
+            }
+        }
+    }
+
+    /// Works out which slaves share locks, now that the slaves are known.
+    pub(super) fn work_out<'s>(
+        &mut self,
+        slaves: impl Iterator<Item = (&'s SlaveName, Json)> + Clone,
+    ) {
+        for (lock, value) in std::mem::take(&mut self.per) {
+            let kind = self.defined.get_mut(lock).map(|lock| &mut lock.kind);
+            let Some(LockKind::Per { per, groups }) = kind else {
+                continue;
+            };
+            for (slave, facts) in slaves.clone() {
+                let scope = Scope::new().with("slave", facts);
+                match per.evaluate(&scope) {
+                    Ok(Some(Json::Null) | None) => {}
+                    Ok(Some(result)) => {
+                        groups.insert(slave.clone(), LockGroup::of(&result));
+                    }
+                    Err(mistake) => {
+                        let what = format!("fails for slave `{slave}`: {}", mistake.message);
+                        value.error(&what, mistake.help);
+                        break;
+                    }
+                }
             }
         }
     }
@@ -274,6 +401,40 @@ impl<'a> Locks<'a> {
     pub(super) fn place(&self, user: &User<'_>, lock: &LockName) -> Range<usize> {
         let place = self.places.get(&(user.clone(), lock.as_str()));
         place.cloned().unwrap_or_default()
+    }
+}
+
+impl Value<'_> {
+    /// The expression by which slaves share a lock (CFL-135). What is known of a slave only when it
+    /// has connected is not seen.
+    fn read_per(&self) -> Option<LockKind> {
+        let sees = Sees {
+            names: &["slave"],
+            steps: None,
+            counts: None,
+        };
+        let per = self.expression_that(sees)?;
+        for used in per.uses() {
+            let path: Vec<&str> = used.path.iter().map(String::as_str).collect();
+            let unknown = match path.as_slice() {
+                ["kw", ..] => "`kw`",
+                ["slave", "version", ..] => "`slave.version`",
+                _ => continue,
+            };
+            let message = format!("{}: {unknown} is not known here", of(self.key, &self.label));
+            let help = "it is worked out when the configuration is read, from `slave.name`, \
+                        `slave.properties` and `slave.type`";
+            self.sink.error(self.part(used.at.clone()), message, help);
+        }
+        if per.text().trim() == "slave.name" {
+            return Some(LockKind::Slave {
+                max_count_for_slave: BTreeMap::new(),
+            });
+        }
+        Some(LockKind::Per {
+            per,
+            groups: BTreeMap::new(),
+        })
     }
 }
 

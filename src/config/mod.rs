@@ -63,7 +63,7 @@ pub use env::Environment;
 pub use factories::FactoryConfig;
 pub use horizons::{Horizon, Horizons};
 pub use lock_circles::circle_with;
-pub use locks::{LockAccess, LockConfig, LockKind, LockMode};
+pub use locks::{LockAccess, LockConfig, LockGroup, LockKind, LockMode, LockScope};
 pub use logs::{LogCompression, LogLimits, LogRotation};
 pub use mail::MailConfig;
 pub use needs::{Need, Needed};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use super::locks::{LockAccess, Locks, User};
 use super::mail;
@@ -46,6 +47,21 @@ pub struct SlaveConfig {
     pub locks: Vec<LockAccess>,
     /// Addresses to mail to when it is missing (SLV-07).
     pub notify_on_missing: Vec<String>,
+}
+
+impl SlaveConfig {
+    /// What expressions see as `slave` before it has connected (CONFIG section 15).
+    #[must_use]
+    pub fn facts(&self) -> Json {
+        let properties = self.properties.iter();
+        let properties = properties.map(|(name, p)| (name.to_owned(), p.value.clone()));
+        json!({
+            "name": self.name.as_str(),
+            "tags": [],
+            "properties": properties.collect::<Json>(),
+            "type": self.kind.name(),
+        })
+    }
 }
 
 /// Kinds of slave.

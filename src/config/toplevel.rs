@@ -251,6 +251,7 @@ impl Config {
         let mut locks = Locks::read(root);
         self.slaves = slaves::read(root, &mut slave_names, &mut locks);
         locks.read_counts(&slave_names);
+        locks.work_out(self.slaves.iter().map(|slave| (&slave.name, slave.facts())));
         let slave_port = root.take("slave_port");
         let listens = slave_port.as_ref().and_then(Value::listen);
         self.slave_port = listens.unwrap_or_default();

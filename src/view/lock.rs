@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::json;
 use crate::botmaster::{self, LockUser};
-use crate::config::LockMode;
+use crate::config::{LockMode, LockScope};
 use crate::model::{BuildNumber, BuilderName, LockName, SlaveName, Timestamp};
 
 /// A build or a step that waits for locks.
@@ -35,6 +35,8 @@ pub struct LockBlock {
     pub lock: LockName,
     /// The slave, for a lock of slaves.
     pub slave: Option<SlaveName>,
+    /// What the slaves have in common that share the lock, for a lock with `per`.
+    pub group: Option<String>,
     /// How it is wanted: `counting` or `exclusive`.
     pub mode: &'static str,
     /// Who holds it; empty if it is kept for those that came before.
@@ -78,9 +80,15 @@ impl From<&botmaster::LockWait> for LockWait {
 
 impl From<&botmaster::LockBlock> for LockBlock {
     fn from(block: &botmaster::LockBlock) -> Self {
+        let (slave, group) = match &block.scope {
+            LockScope::Master => (None, None),
+            LockScope::Slave(slave) => (Some(slave.clone()), None),
+            LockScope::Group(group) => (None, Some(group.to_string())),
+        };
         Self {
             lock: block.lock.clone(),
-            slave: block.slave.clone(),
+            slave,
+            group,
             mode: match block.mode {
                 LockMode::Counting => "counting",
                 LockMode::Exclusive => "exclusive",

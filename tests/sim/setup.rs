@@ -2,17 +2,19 @@
 
 mod changing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::config::calendar::Field;
+use buildmaster::config::expression::{Expression, Mode};
 use buildmaster::config::{
     AnyBranchConfig, BuilderConfig, Calendar, ChangeRules, CommandInstance, Config,
     DependentConfig, FactoryConfig, FilePatterns, Importance, InstanceKind, LatentConfig,
-    LockAccess, LockConfig, LockKind, LockMode, LongestWait, MergeRule, Merging, NightlyConfig,
-    NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig,
-    SlaveChoice, SlaveConfig, SlaveKind, StepConfig, StepKind, TimedBuild, TreeStable,
-    TryUserpassConfig,
+    LockAccess, LockConfig, LockGroup, LockKind, LockMode, LongestWait, MergeRule, Merging,
+    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
+    SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind, StepConfig, StepKind, TimedBuild,
+    TreeStable, TryUserpassConfig,
 };
 use buildmaster::model::{BuilderName, LockName, SchedulerName, SlaveName};
 
@@ -68,16 +70,27 @@ type Order = [&'static str; 6];
 
 const LOCKS: Order = ["l0", "l1", "l2", "l3", "l4", "l5"];
 
+/// Some slaves that share a lock with others.
+fn sites(rng: &mut StdRng) -> BTreeMap<SlaveName, LockGroup> {
+    let slaves = ["s0", "s1", "s2"].into_iter();
+    let shared: Vec<_> = slaves.filter(|_| rng.random_bool(0.7)).collect();
+    let group = |slave| (SlaveName::from(slave), LockGroup::of(&"north".into()));
+    shared.into_iter().map(group).collect()
+}
+
 fn lock(rng: &mut StdRng, n: usize) -> LockConfig {
     let max_count_for_slave = [("s0".into(), 2)].into();
     LockConfig {
         name: LOCKS[n].into(),
-        kind: if rng.random_bool(0.5) {
-            LockKind::Master
-        } else {
-            LockKind::Slave {
+        kind: match rng.random_range(0..5) {
+            0 | 1 => LockKind::Master,
+            2 | 3 => LockKind::Slave {
                 max_count_for_slave,
-            }
+            },
+            _ => LockKind::Per {
+                per: Expression::compile("slave.properties.site", Mode::Running, "per").unwrap(),
+                groups: sites(rng),
+            },
         },
         max_count: rng.random_range(1..=2),
     }

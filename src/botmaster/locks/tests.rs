@@ -49,7 +49,8 @@ fn wants(names: &[&str]) -> Wants {
             LockMode::Counting
         };
         let lock = name.trim_end_matches('!').into();
-        (Instance { lock, slave: None }, mode)
+        let scope = LockScope::Master;
+        (Instance { lock, scope }, mode)
     };
     names.iter().map(want).collect()
 }

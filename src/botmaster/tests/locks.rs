@@ -1,7 +1,8 @@
 //! Locks of slaves, builders and steps (section 16), from outside.
 
 use super::*;
-use crate::config::{LockAccess, LockConfig, LockKind, LockMode};
+use crate::config::expression::{Expression, Mode};
+use crate::config::{LockAccess, LockConfig, LockGroup, LockKind, LockMode};
 
 pub(super) fn lock(name: &str, max_count: u32, of_slaves: bool) -> LockConfig {
     let max_count_for_slave = BTreeMap::new();
@@ -154,6 +155,78 @@ fn lck_09_a_lock_that_is_held_keeps_its_type() {
     other.locks[0] = lock("x", 1, true);
     h.finish(plan.build, Results::Success, None);
     assert_eq!(h.offer(&other), "done");
+}
+
+/// A lock that slaves of equal sites share.
+fn lock_of_sites(sites: &[(&str, &str)]) -> LockConfig {
+    let groups = sites.iter().map(|(slave, site)| {
+        let group = LockGroup::of(&serde_json::Value::from(*site));
+        ((*slave).into(), group)
+    });
+    let per = Expression::compile("slave.properties.site", Mode::Running, "per").unwrap();
+    LockConfig {
+        kind: LockKind::Per {
+            per,
+            groups: groups.collect(),
+        },
+        ..lock("line", 1, true)
+    }
+}
+
+#[test]
+fn cfl_135_slaves_of_one_site_share_a_lock_and_holders_keep_it() {
+    let names = ["s1", "s2", "s3", "s4", "s5", "s6"];
+    let slaves = names.map(|name| [name]);
+    let builders: Vec<(&str, &[&str])> = names
+        .iter()
+        .zip(&slaves)
+        .map(|(name, slaves)| (*name, &slaves[..]))
+        .collect();
+    let mut config = config(&builders);
+    let sites = [
+        ("s1", "north"),
+        ("s2", "north"),
+        ("s3", "south"),
+        ("s4", "south"),
+    ];
+    config.locks = vec![lock_of_sites(&sites)];
+    let mut h = Harness::new(config.clone());
+    let plans = names.map(|name| {
+        h.attach(name);
+        h.change(name);
+        h.run()
+    });
+    for plan in &plans {
+        h.wants(plan, LockUser::Build, counting("line"));
+    }
+    let [s1, _, s3, s4, s5, s6] = &plans;
+    let granted: Vec<BuildId> = h.granted().into_iter().map(|(build, _)| build).collect();
+    assert_eq!(granted, [s1.build, s3.build, s5.build, s6.build]);
+    let waits = [
+        "build s2/0 waits for lock line (north), held by s1/0, place 1",
+        "build s4/0 waits for lock line (south), held by s3/0, place 1",
+    ];
+    assert_eq!(h.waits(), waits);
+    // Slave s5 moves to the south: its build keeps the lock that it has, and s4 its place.
+    let moved = [
+        ("s1", "north"),
+        ("s2", "north"),
+        ("s4", "south"),
+        ("s5", "south"),
+    ];
+    config.locks = vec![lock_of_sites(&moved)];
+    assert_eq!(h.offer(&config), "done");
+    assert_eq!(h.waits(), waits);
+    h.finish(s5.build, Results::Success, None);
+    assert_eq!(h.granted(), []);
+    h.change("s5");
+    let again = h.run();
+    h.wants(&again, LockUser::Build, counting("line"));
+    let waits = ["s2/0 waits for lock line (north), held by s1/0, place 1"];
+    assert!(h.waits()[0].ends_with(waits[0]));
+    assert!(h.waits()[2].ends_with("s5/1 waits for lock line (south), held by s3/0, place 2"));
+    h.finish(s3.build, Results::Success, None);
+    assert_eq!(h.granted(), [(s4.build, LockUser::Build)]);
 }
 
 /// Three builders on slaves of their own, each with a build that runs, and the master lock `disk`.

@@ -26,8 +26,11 @@ pub(super) fn page(screen: &mut Screen<'_>, waits: &[LockWait]) -> io::Result<()
     let mut rows = vec![heading(&["waiting", "since", "lock", "held by", "place"])];
     for wait in waits {
         for block in &wait.locks {
-            let slave = block.slave.as_ref();
-            let of = slave.map_or_else(String::new, |slave| format!(" of {slave}"));
+            let of = match (&block.slave, &block.group) {
+                (Some(slave), _) => format!(" of {slave}"),
+                (None, Some(group)) => format!(" ({group})"),
+                (None, None) => String::new(),
+            };
             let holders = match block.holders.is_empty() {
                 true => "(kept for those before)".to_owned(),
                 false => commas(block.holders.iter().map(|holder| &holder.who)),

@@ -113,8 +113,8 @@ impl<'c> Graph<'c> {
     }
 
     fn node(&self, lock: &'c LockName, slave: &'c SlaveName) -> Node<'c> {
-        let kind = self.kinds.get(lock).copied();
-        let of_slave = kind.is_some_and(LockKind::is_of_slaves);
+        // Which slaves share a lock with `per` may change while it is held: here all share it.
+        let of_slave = matches!(self.kinds.get(lock), Some(LockKind::Slave { .. }));
         (lock, of_slave.then_some(slave))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use buildmaster::botmaster::{BuildInput, BuildPlan, Event, InstanceEvent, LockUser, SessionId};
-use buildmaster::config::{Config, LockAccess, LockConfig, LockKind, LockMode};
+use buildmaster::config::{Config, LockAccess, LockConfig, LockMode, LockScope};
 use buildmaster::model::{BuildId, BuilderName, LockName, SlaveName};
 
 use super::World;
@@ -147,29 +147,29 @@ impl World {
     /// last of its holders came.
     fn check_locks(&self) {
         type Holders<'a> = Vec<(&'a Hold, LockMode)>;
-        let mut holders: BTreeMap<(&LockName, Option<&SlaveName>), Holders<'_>> = BTreeMap::new();
+        let mut holders: BTreeMap<(&LockName, LockScope), Holders<'_>> = BTreeMap::new();
         for it in self.builds.values() {
             let its = it.locks.held.values().chain([&it.locks.of_slave]);
             for (hold, access) in its.flat_map(|h| h.locks.iter().map(move |a| (h, a))) {
-                let slave = match hold.defined(&access.lock).kind {
-                    LockKind::Master => None,
-                    LockKind::Slave { .. } => Some(&it.locks.slave),
-                };
-                let its = holders.entry((&access.lock, slave)).or_default();
+                let scope = hold.defined(&access.lock).scope_on(&it.locks.slave);
+                let its = holders.entry((&access.lock, scope)).or_default();
                 its.push((hold, access.mode));
             }
         }
-        for ((lock, slave), its) in holders {
+        for ((lock, scope), its) in holders {
             let last = its.iter().max_by_key(|(hold, _)| hold.since).unwrap().0;
             let defined = last.defined(lock);
-            let max = slave.map_or(defined.max_count, |s| defined.max_count_on(s));
+            let max = match &scope {
+                LockScope::Slave(slave) => defined.max_count_on(slave),
+                LockScope::Master | LockScope::Group(_) => defined.max_count,
+            };
             let is_exclusive = its.iter().any(|(_, mode)| *mode == LockMode::Exclusive);
             let max = if is_exclusive {
                 1
             } else {
                 usize::try_from(max).unwrap()
             };
-            assert!(its.len() <= max, "{lock} {slave:?} is held {its:?}");
+            assert!(its.len() <= max, "{lock} {scope:?} is held {its:?}");
         }
     }
 }

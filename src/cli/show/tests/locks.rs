@@ -3,7 +3,7 @@
 use super::*;
 use crate::botmaster::{self, LockBlock, LockHolder, LockUser};
 use crate::cli::show::locks as pages;
-use crate::config::LockMode;
+use crate::config::{LockMode, LockScope};
 use crate::view::LockWait;
 
 #[test]
@@ -19,7 +19,7 @@ fn lck_11_who_waits_for_which_lock_who_holds_it_and_at_which_place() {
         since: at(1),
         blocks: vec![LockBlock {
             lock: "db".into(),
-            slave: Some("s".into()),
+            scope: LockScope::Slave("s".into()),
             mode: LockMode::Exclusive,
             holders: vec![LockHolder {
                 builder: "b".into(),
@@ -44,6 +44,7 @@ fn lck_11_who_waits_for_which_lock_who_holds_it_and_at_which_place() {
             "locks": [{
                 "lock": "db",
                 "slave": "s",
+                "group": null,
                 "mode": "exclusive",
                 "holders": [{"builder": "b", "number": 3, "step": null}],
                 "place": 2,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{LockConfig, LockKind, LockMode};
+use crate::config::{LockConfig, LockKind, LockMode, LockScope};
 
 /// A configuration with two locks; these lines go to the slave, the step and the builders `full`
 /// and `other`, whose factory has no locks but these of its step.
@@ -115,6 +115,96 @@ fn lck_01_wrong_definitions_are_refused() {
     }
     let twice = mistakes_of(&define("disk = { type = \"master\" }"));
     assert!(twice.contains("duplicate key"), "{twice}");
+}
+
+/// The small configuration with six slaves of which four have a site, and this lock.
+fn on_sites(lock: &str) -> String {
+    let mut text = SMALL.to_owned();
+    for (slave, properties) in [
+        ("n1", "site = \"north\", level = 1"),
+        ("n2", "site = \"north\", level = 1.0"),
+        ("s1", "site = \"south\", level = \"1\""),
+        ("s2", "site = \"south\", level = true"),
+        ("x1", ""),
+        ("x2", ""),
+    ] {
+        text.push_str(&format!(
+            "[[slaves]]\nname = \"{slave}\"\npassword = \"x\"\nproperties = {{ {properties} }}\n"
+        ));
+    }
+    format!("{text}[locks]\nline = {{ {lock} }}\n")
+}
+
+#[test]
+fn cfl_135_slaves_for_which_an_expression_gives_the_same_share_a_lock() {
+    let scopes = |lock: &str| {
+        let config = accept(&on_sites(lock));
+        let slaves = config.slaves.iter().skip(1);
+        let scopes = slaves.map(|slave| match config.locks[0].scope_on(&slave.name) {
+            LockScope::Master => "all".to_owned(),
+            LockScope::Slave(slave) => format!("of {slave}"),
+            LockScope::Group(group) => group.to_string(),
+        });
+        scopes.collect::<Vec<_>>()
+    };
+    let alone = ["of n1", "of n2", "of s1", "of s2", "of x1", "of x2"];
+    assert_eq!(
+        scopes("per = \"slave.properties.site\", max_count = 2"),
+        ["north", "north", "south", "south", "of x1", "of x2"]
+    );
+    assert_eq!(scopes("per = \"slave.name\""), alone);
+    assert_eq!(scopes("per = \"none\""), alone);
+    assert_eq!(
+        scopes("per = \"'a' if slave.name in ['n1', 'x1']\""),
+        ["a", "of n2", "of s1", "of s2", "a", "of x2"]
+    );
+    // 1, 1.0 and true are equal, and "1" is not equal to them.
+    let config = accept(&on_sites("per = \"slave.properties.level\""));
+    let scope = |slave: &str| config.locks[0].scope_on(&slave.into());
+    assert_eq!(scope("n1"), scope("n2"));
+    assert_eq!(scope("n1"), scope("s2"));
+    assert_ne!(scope("n1"), scope("s1"));
+}
+
+#[test]
+fn cfl_135_mistakes_in_per_are_told() {
+    for (lock, expected) in [
+        (
+            "type = \"master\", per = \"slave.name\"",
+            "`type` and `per` of lock `line` exclude each other (remove one of the two; `per = \
+             \"slave.name\"` is `type = \"slave\"`)",
+        ),
+        (
+            "per = \"slave.properties.site\", max_count_for_slave = { n1 = 2 }",
+            "`max_count_for_slave` and `per` of lock `line` exclude each other",
+        ),
+        (
+            "per = \"prop.site\"",
+            "`prop` is not known here (here are known `slave`)",
+        ),
+        ("per = \"kw.site\"", "there is no value `site`"),
+        (
+            "per = \"slave.version\"",
+            "`slave.version` is not known here",
+        ),
+        (
+            "per = \"slave.properties.level + 1\"",
+            "`per` of lock `line` fails for slave `bot`",
+        ),
+        ("per = \"slave.tgas\"", "`slave` has no `tgas`"),
+        (
+            "per = 1",
+            "`per` of lock `line` must be a string, not a number",
+        ),
+    ] {
+        let found = mistakes_of(&on_sites(lock));
+        assert!(found.contains(expected), "{lock}: {found}");
+    }
+    let values = format!(
+        "{}[values]\nv = \"slave.name\"\n",
+        on_sites("per = \"kw.v\"")
+    );
+    assert!(mistakes_of(&values).contains("`kw` is not known here"));
 }
 
 #[test]
