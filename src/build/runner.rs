@@ -64,6 +64,7 @@ pub async fn run(
     } = services;
     let around = Surroundings {
         plan,
+        syncs: logs.syncs(),
         logs,
         journal,
         desk,
@@ -96,6 +97,7 @@ pub async fn run(
             vec!["build".to_owned(), "exception".to_owned()]
         }
     };
+    around.syncs.finished().await;
     BuildOutcome {
         result: build.so_far.result,
         text,

@@ -29,6 +29,8 @@ pub(super) struct StepLog {
 #[derive(Debug)]
 pub(super) struct Closed {
     pub(super) name: String,
+    /// Where it is, for [`crate::logs::LogSyncs`].
+    pub(super) path: String,
     pub(super) written: Written,
     /// Bytes of output that it was given.
     pub(super) output_bytes: u64,
@@ -104,6 +106,7 @@ impl StepLog {
             }
         }
         Closed {
+            path: self.sink.path().to_owned(),
             written: self.sink.close().await,
             name: self.name,
             output_bytes: self.kept,

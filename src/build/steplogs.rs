@@ -146,17 +146,20 @@ impl<'a> StepLogs<'a> {
         }))
     }
 
-    /// Closes all.
+    /// Closes all. They are on the disk before the build ends.
     pub(super) async fn close(&mut self) -> ClosedLogs {
         let mut output = BTreeMap::new();
         let mut ops = Vec::with_capacity(self.open.len() + 1);
         let mut incomplete = Vec::new();
+        let mut paths = Vec::with_capacity(self.open.len());
         for log in self.open.drain(..) {
             let Closed {
                 name,
+                path,
                 written,
                 output_bytes,
             } = log.close().await;
+            paths.push(path);
             if written.lost_bytes > 0 {
                 let lost = written.lost_bytes;
                 incomplete.push(format!(
@@ -173,6 +176,9 @@ impl<'a> StepLogs<'a> {
                 name,
                 size_bytes: written.size_bytes,
             });
+        }
+        if !paths.is_empty() {
+            self.around.syncs.begin(paths).await;
         }
         ClosedLogs {
             ops,

@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::journal::Journal;
 use crate::botmaster::BuildPlan;
-use crate::logs::LogStore;
+use crate::logs::{LogStore, LogSyncs};
 use crate::model::Timestamp;
 use crate::transfer::MasterFiles;
 
@@ -11,6 +11,8 @@ use crate::transfer::MasterFiles;
 pub(super) struct Surroundings {
     pub(super) plan: Box<BuildPlan>,
     pub(super) logs: LogStore,
+    /// Finished before the outcome is known.
+    pub(super) syncs: LogSyncs,
     pub(super) journal: Journal,
     pub(super) desk: Desk,
     pub(super) files: MasterFiles,

@@ -2,15 +2,23 @@
 //!
 //! Compression writes a second file, syncs it, gives it the name of a compressed log, and then
 //! removes the plain file. A reader takes the compressed file if both exist, so a log is whole at
-//! any moment and never counted twice. A log whose compression was interrupted stays plain.
+//! any moment and never counted twice. A log whose compression was interrupted stays plain until the
+//! next start ([`Backlog`]).
 
+mod backlog;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::mpsc::{self, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
+use self::backlog::{Backlog, Finished};
 use super::packed;
 use super::place::{self, DATA, INDEX, PACKED, with_suffix};
 use crate::blocking;
@@ -23,51 +31,97 @@ use crate::directory::Directory;
 pub(super) struct Finisher {
     basedir: Arc<Directory>,
     inbox: mpsc::SyncSender<Finished>,
-}
-
-/// A finished log: its path and its size in bytes.
-#[derive(Debug)]
-struct Finished {
-    path: String,
-    size: u64,
+    /// Used by the threads that write and compress logs, and by no task.
+    backlog: Arc<Mutex<Backlog>>,
 }
 
 impl Finisher {
-    /// Starts the thread, for logs below `basedir`.
+    /// Starts the thread, for logs below `basedir`. It begins with those that the last run of the
+    /// master has left.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub(super) fn start(basedir: Arc<Directory>) -> io::Result<Self> {
         let (inbox, waiting) = mpsc::sync_channel::<Finished>(MAX_WAITING);
+        let (backlog, left) = Backlog::open(Arc::clone(&basedir));
+        let backlog = Arc::new(Mutex::new(backlog));
         let thread = thread::Builder::new().name("log-compressor".to_owned());
-        let logs = Arc::clone(&basedir);
+        let (logs, shared) = (Arc::clone(&basedir), Arc::clone(&backlog));
         thread.spawn(move || {
-            for Finished { path, size } in waiting {
+            yield_to_others();
+            for Finished { path, size } in left.into_iter().chain(waiting) {
                 report(&path, "compress", compress(&logs, &path, size));
+                locked(&shared).remove();
             }
         })?;
-        Ok(Self { basedir, inbox })
+        Ok(Self {
+            basedir,
+            inbox,
+            backlog,
+        })
     }
 
-    /// Forces the closed log at `path` to the disk, so that a power failure does not lose it.
-    pub(super) async fn sync(&self, path: String) {
-        let basedir = Arc::clone(&self.basedir);
-        let syncing = blocking::run(move || {
-            report(&path, "sync", sync(&basedir, &path));
-        });
-        // It is cancelled only when the runtime ends.
-        syncing.await.unwrap_or_default();
-    }
-
-    /// Compresses the log at `path` with `size` bytes soon. If too many logs wait, it stays plain.
+    /// Compresses the log at `path` with `size` bytes soon; if too many logs wait, after the next
+    /// start of the master.
     pub(super) fn compress(&self, path: String, size: u64) {
-        match self.inbox.try_send(Finished { path, size }) {
+        let log = Finished { path, size };
+        locked(&self.backlog).add(&log);
+        match self.inbox.try_send(log) {
             Ok(()) => {}
             Err(TrySendError::Full(Finished { path, .. })) => {
                 info!("the log {path:?} stays uncompressed: {MAX_WAITING} others wait for that");
             }
             Err(TrySendError::Disconnected(_)) => warn!("the thread that compresses logs is gone"),
         }
+    }
+}
+
+fn locked(backlog: &Mutex<Backlog>) -> MutexGuard<'_, Backlog> {
+    backlog.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets all else that the machine does go before this thread.
+fn yield_to_others() {
+    // Elsewhere it would be for the whole process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(LOWER_PRIORITY) {
+        debug!("logs are compressed with the usual priority: {error}");
+    }
+}
+
+/// Forces closed logs to the disk in the background, so that a power failure does not lose them
+/// and no step waits for the disk. One job at a time, for all logs that are handed in together.
+#[derive(Debug)]
+pub struct LogSyncs {
+    basedir: Arc<Directory>,
+    /// One permit, which a job has while it runs.
+    turn: Arc<Semaphore>,
+}
+
+impl LogSyncs {
+    pub(super) fn new(finisher: &Finisher) -> Self {
+        Self {
+            basedir: Arc::clone(&finisher.basedir),
+            turn: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Begins to force the closed logs at `paths` to the disk, after those handed in before; waits
+    /// for these.
+    pub async fn begin(&self, paths: Vec<String>) {
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let basedir = Arc::clone(&self.basedir);
+        // Its end is seen by the permit.
+        drop(blocking::run(move || {
+            sync(&basedir, &paths);
+            drop(turn);
+        }));
+    }
+
+    /// Waits until all logs that were handed in are on the disk.
+    pub async fn finished(&self) {
+        // The semaphore is never closed.
+        drop(self.turn.acquire().await);
     }
 }
 
@@ -82,16 +136,32 @@ fn report(path: &str, what: &str, done: io::Result<()>) {
     }
 }
 
-/// Forces a closed log to the disk, so that a power failure does not lose it.
-///
-/// # Errors
-/// There is no such log, or it cannot be synced.
-fn sync(basedir: &Directory, path: &str) -> io::Result<()> {
-    let (dir, name) = place::of_log(basedir, path, false)?;
-    for suffix in [DATA, INDEX] {
-        dir.read(&with_suffix(name, suffix))?.sync_data()?;
+/// Forces closed logs to the disk: their files, and then each directory once. A log that cannot be
+/// synced does not keep the others from it.
+fn sync(basedir: &Directory, paths: &[String]) {
+    let mut directories = BTreeMap::new();
+    for path in paths {
+        match place::of_log(basedir, path, false) {
+            Ok((dir, name)) => {
+                report(path, "sync", sync_files(&dir, name));
+                directories.insert(Path::new(path).parent(), (dir, path));
+            }
+            Err(error) => report(path, "sync", Err(error)),
+        }
     }
-    dir.sync()
+    for (dir, path) in directories.values() {
+        report(path, "sync", dir.sync());
+    }
+}
+
+/// Forces the files of a closed log to the disk. A log that is compressed by now was synced then.
+fn sync_files(dir: &Directory, name: &OsStr) -> io::Result<()> {
+    match dir.read(&with_suffix(name, DATA)) {
+        Ok(data) => data.sync_data()?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    dir.read(&with_suffix(name, INDEX))?.sync_data()
 }
 
 /// Compresses the first `size` bytes of a closed log, unless that does not make it smaller.
@@ -103,6 +173,10 @@ fn compress(basedir: &Directory, path: &str, size: u64) -> io::Result<()> {
     let (plain, packed) = (with_suffix(name, DATA), with_suffix(name, PACKED));
     let draft = with_suffix(&packed, ".new");
     let input = dir.read(&plain)?;
+    if input.metadata()?.len() != size {
+        // Another log has its place, after an older copy of the state was put back.
+        return Ok(());
+    }
     // One left by a master that was killed.
     match dir.remove_file(&draft) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -127,6 +201,9 @@ fn compress(basedir: &Directory, path: &str, size: u64) -> io::Result<()> {
     dir.remove_file(&plain)
 }
 
+/// Added to the nice value of the thread that compresses logs.
+#[cfg(target_os = "linux")]
+const LOWER_PRIORITY: i32 = 10;
 /// Maximum number of logs that wait to be compressed.
 const MAX_WAITING: usize = 4096;
 

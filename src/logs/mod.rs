@@ -18,9 +18,10 @@
 //! Invariants: one thread writes all logs; what waits for it is bounded in bytes, so that a slow
 //! disk makes the build task wait, which makes the slave wait (LOG-05); log text never passes the
 //! core and never goes into SQLite. Bytes are written before the run that claims them, so a reader
-//! sees a whole beginning of the log at any moment. Files are forced
-//! to the disk when a log is closed, before the state hears of its end. So a power failure loses no
-//! finished log, and of a log that is being written at most the end.
+//! sees a whole beginning of the log at any moment. The logs of a step are forced to the disk after
+//! its end, in the background, and all of a build before the state hears of the end of the build
+//! ([`LogSyncs`]). So a power failure loses nothing of the logs of a finished build, and of others
+//! at most the end.
 
 mod data;
 mod finish;
@@ -36,6 +37,7 @@ mod remove;
 mod watch;
 pub mod writer;
 
+pub use finish::LogSyncs;
 pub use growth::Progress;
 pub use name::file_name;
 pub use reader::LogReader;

@@ -21,7 +21,7 @@ use tracing::error;
 
 use self::thread::WriterThread;
 use super::Channel;
-use super::finish::Finisher;
+use super::finish::{Finisher, LogSyncs};
 use super::growth::{Growing, Growth, Progress};
 use crate::directory::Directory;
 
@@ -46,7 +46,7 @@ impl LogStore {
         let finisher = Finisher::start(Arc::new(basedir.itself()?))?;
         let (inbox, waiting) = mpsc::channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES));
-        let thread = WriterThread::new(basedir, waiting, Arc::clone(&room));
+        let thread = WriterThread::new(basedir, waiting, Arc::clone(&room), finisher.clone());
         std::thread::Builder::new()
             .name("logs".to_owned())
             .spawn(move || thread.run())?;
@@ -73,7 +73,6 @@ impl LogStore {
             room: Arc::clone(&self.room),
             share: Arc::clone(&share),
             path: path.to_owned(),
-            finisher: self.finisher.clone(),
             compress_above: None,
         };
         sink.send(Message::Create {
@@ -83,6 +82,12 @@ impl LogStore {
             growth: self.growing.open(path),
         });
         sink
+    }
+
+    /// Forces logs of a build to the disk.
+    #[must_use]
+    pub fn syncs(&self) -> LogSyncs {
+        LogSyncs::new(&self.finisher)
     }
 
     /// Waits until the log at `path` has more than `size` bytes in its files or is closed. A log
@@ -111,12 +116,17 @@ pub struct LogSink {
     /// What may wait of this log, so that one log cannot take all room.
     share: Arc<Semaphore>,
     path: String,
-    finisher: Finisher,
     /// Size in bytes above which the closed log is compressed, if at all.
     compress_above: Option<u64>,
 }
 
 impl LogSink {
+    /// Where the log is, relative to the base directory, without suffix.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Compresses the log after its close if it has more than `size` bytes.
     #[must_use]
     pub fn compressed_above(mut self, size: Option<u64>) -> Self {
@@ -142,24 +152,23 @@ impl LogSink {
         self.send(Message::Append { id, channel, data });
     }
 
-    /// Waits until everything is in the files, or given up, closes the files, and syncs them to the
-    /// disk. Then the log may be compressed in the background.
+    /// Waits until everything is in the files, or given up, and closes the files. Then the log may be
+    /// compressed in the background. [`LogSyncs`] forces it to the disk.
     pub async fn close(self) -> Written {
         let (done, closed) = oneshot::channel();
-        self.send(Message::Close {
+        self.send(self.closing(Some(done)));
+        closed.await.unwrap_or_default()
+    }
+
+    fn closing(&self, done: Option<oneshot::Sender<Written>>) -> Message {
+        let closing = Closing {
+            compress_above: self.compress_above,
+            done,
+        };
+        Message::Close {
             id: self.id,
-            done: Some(done),
-        });
-        let written = closed.await.unwrap_or_default();
-        self.finisher.sync(self.path.clone()).await;
-        if self
-            .compress_above
-            .is_some_and(|above| written.size_bytes > above)
-        {
-            self.finisher
-                .compress(self.path.clone(), written.size_bytes);
+            closing,
         }
-        written
     }
 
     fn send(&self, message: Message) {
@@ -173,10 +182,7 @@ impl LogSink {
 impl Drop for LogSink {
     fn drop(&mut self) {
         // Closing twice does nothing. At the very end nobody may be there to hear it.
-        let (id, done) = (self.id, None);
-        self.inbox
-            .send(Message::Close { id, done })
-            .unwrap_or_default();
+        self.inbox.send(self.closing(None)).unwrap_or_default();
     }
 }
 
@@ -199,8 +205,17 @@ enum Message {
     },
     Close {
         id: LogId,
-        done: Option<oneshot::Sender<Written>>,
+        closing: Closing,
     },
+}
+
+/// What is to be done after the close of a log.
+#[derive(Debug, Default)]
+struct Closing {
+    /// Size in bytes above which the log is compressed, if at all.
+    compress_above: Option<u64>,
+    /// Who waits for the close.
+    done: Option<oneshot::Sender<Written>>,
 }
 
 /// Permits for `data`: its bytes and what it costs to keep it, but never more than a log may have.

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use std::fs;
+use std::future::Future;
 use std::path::Path;
 use std::process::Command;
 
@@ -56,7 +57,7 @@ async fn a_compressed_log_reads_like_the_plain_one() {
     let all = written(base.path(), 50_000).await;
     let stderr = read(base.path(), &[Channel::Stderr]);
     let dir = Directory::open(base.path()).unwrap();
-    sync(&dir, PATH).unwrap();
+    sync(&dir, &[PATH.to_owned()]);
     let mut before = LogReader::open(base.path(), PATH).unwrap();
     compress(&dir, PATH, size(&all)).unwrap();
     assert_eq!(
@@ -191,6 +192,76 @@ async fn a_log_above_the_limit_is_compressed_after_its_close() {
         tokio::task::yield_now().await;
     }
     assert!(is_there("long.log.gz") && is_there("short.log") && is_there("never.log"));
+}
+
+#[tokio::test]
+async fn a_log_that_waits_at_the_end_of_the_master_is_compressed_after_the_next_start() {
+    let base = tempfile::tempdir().unwrap();
+    let all = written(base.path(), 2000).await;
+    // What a killed master leaves: this log, one that is gone, and one of another size now.
+    let plain = base.path().join(format!("{PATH}.log"));
+    let other = base.path().join("builders/quick/12/1-test.stdio.log");
+    fs::write(&other, "longer than before").unwrap();
+    let todo = base.path().join("compress.todo");
+    let lines = format!(
+        "{} {PATH}\n99 builders/quick/11/0-gone.stdio\n4 builders/quick/12/1-test.stdio\nhalf",
+        all.len()
+    );
+    fs::write(&todo, lines).unwrap();
+    let store = LogStore::start(base.path().to_owned()).unwrap();
+    while fs::metadata(&todo).unwrap().len() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!plain.exists() && other.exists());
+    assert!(read(base.path(), &Channel::ALL) == all);
+    drop(store);
+}
+
+#[test]
+fn a_log_is_noted_while_it_waits_to_be_compressed() {
+    let base = tempfile::tempdir().unwrap();
+    let open = || Backlog::open(Arc::new(Directory::open(base.path()).unwrap()));
+    let log = |path: &str, size| Finished {
+        path: path.to_owned(),
+        size,
+    };
+    let (mut backlog, left) = open();
+    assert_eq!(left, []);
+    backlog.add(&log("b/1/0-a.stdio", 5000));
+    backlog.add(&log("b/1/0-b c.stdio", 6000));
+    backlog.remove();
+    // The master is killed.
+    let (mut backlog, left) = open();
+    assert_eq!(
+        left,
+        [log("b/1/0-a.stdio", 5000), log("b/1/0-b c.stdio", 6000)]
+    );
+    backlog.remove();
+    backlog.remove();
+    assert_eq!(open().1, []);
+}
+
+#[tokio::test]
+async fn logs_are_synced_one_step_after_the_other() {
+    let base = tempfile::tempdir().unwrap();
+    written(base.path(), 20).await;
+    let store = LogStore::start(base.path().to_owned()).unwrap();
+    let syncs = store.syncs();
+    syncs.finished().await;
+    // A log that is gone does no harm.
+    syncs
+        .begin(vec!["gone/log".to_owned(), PATH.to_owned()])
+        .await;
+    syncs.begin(vec![PATH.to_owned()]).await;
+    syncs.finished().await;
+    // While logs are being synced, the build does not end.
+    let job = syncs.turn.acquire().await.unwrap();
+    let mut end = std::pin::pin!(syncs.finished());
+    assert!(
+        std::future::poll_fn(|cx| std::task::Poll::Ready(end.as_mut().poll(cx).is_pending())).await
+    );
+    drop(job);
+    end.await;
 }
 
 /// Measures a log of 1 GiB; by hand, with `SLOW_TESTS=1` and `--release`.

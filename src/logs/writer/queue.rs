@@ -9,10 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::log::{Appended, Batch, Chunk, Log, Notice, Opening, Task};
-use super::{LogId, MAX_OPEN_LOGS, MAX_TOUCHED, Written};
+use super::{Closing, LogId, MAX_OPEN_LOGS, MAX_TOUCHED, Written};
 use crate::inbox::Wait;
 
 /// The writer of logs.
@@ -40,8 +38,8 @@ struct Entry {
     /// Of its last use.
     turn: u64,
     is_ready: bool,
-    /// It is to be closed when nothing waits any more; perhaps somebody waits for that.
-    closing: Option<Option<oneshot::Sender<Written>>>,
+    /// It is to be closed when nothing waits any more; and what is to be done then.
+    closing: Option<Closing>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,8 +78,8 @@ pub(super) enum Due {
 pub(super) struct Finished {
     pub(super) path: String,
     pub(super) written: Written,
-    /// Who waits for that.
-    pub(super) done: Option<oneshot::Sender<Written>>,
+    /// What is to be done then.
+    pub(super) closing: Closing,
 }
 
 impl Queue {
@@ -148,12 +146,12 @@ impl Queue {
         }
     }
 
-    /// A log is to be closed when all of it is written, or given up; `done` hears of it.
-    pub(super) fn close(&mut self, id: LogId, done: Option<oneshot::Sender<Written>>) {
+    /// A log is to be closed when all of it is written, or given up.
+    pub(super) fn close(&mut self, id: LogId, closing: Closing) {
         self.inbox = Inbox::Filling;
         if let Some(entry) = self.logs.get_mut(&id) {
             // That of the caller who waits for it comes before that of the sink which is dropped.
-            entry.closing.get_or_insert(done);
+            entry.closing.get_or_insert(closing);
             self.make_ready(id);
         }
     }
@@ -281,7 +279,7 @@ impl Queue {
             let finished = Finished {
                 path: entry.log.path().to_owned(),
                 written,
-                done: entry.closing.flatten(),
+                closing: entry.closing.unwrap_or_default(),
             };
             self.due.push_back(Due::Finish(id, finished));
         }

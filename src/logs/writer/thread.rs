@@ -13,9 +13,10 @@ use super::files::Files;
 use super::line_records::LineRecords;
 use super::log::{Appended, Batch, Chunk, Notice, Opening};
 use super::queue::{Due, Finished, Queue};
-use super::{LogId, Message, PATIENCE, weight};
+use super::{Closing, LogId, Message, PATIENCE, weight};
 use crate::directory::Directory;
 use crate::inbox::Wait;
+use crate::logs::finish::Finisher;
 use crate::logs::growth::Growth;
 
 /// Drives [`Queue`].
@@ -24,6 +25,7 @@ pub(super) struct WriterThread {
     waiting: mpsc::Receiver<Message>,
     /// What may wait of all logs together.
     room: Arc<Semaphore>,
+    finisher: Finisher,
     logs: BTreeMap<LogId, Held>,
     queue: Queue,
 }
@@ -43,11 +45,13 @@ impl WriterThread {
         basedir: Directory,
         waiting: mpsc::Receiver<Message>,
         room: Arc<Semaphore>,
+        finisher: Finisher,
     ) -> Self {
         Self {
             basedir,
             waiting,
             room,
+            finisher,
             logs: BTreeMap::new(),
             queue: Queue::new(PATIENCE),
         }
@@ -103,7 +107,7 @@ impl WriterThread {
                 };
                 self.queue.append(id, chunk);
             }
-            Ok(Message::Close { id, done }) => self.queue.close(id, done),
+            Ok(Message::Close { id, closing }) => self.queue.close(id, closing),
             Err(RecvTimeoutError::Timeout) => self.queue.on_silence(),
             Err(RecvTimeoutError::Disconnected) => self.queue.on_abandoned(),
         }
@@ -145,13 +149,20 @@ impl WriterThread {
         let Finished {
             path,
             written,
-            done,
+            closing,
         } = finished;
+        let Closing {
+            compress_above,
+            done,
+        } = closing;
         if written.lost_bytes > 0 {
             warn!(
                 size_bytes = written.lost_bytes,
                 "the log {path:?} is incomplete: some of it could not be written"
             );
+        }
+        if compress_above.is_some_and(|above| written.size_bytes > above) {
+            self.finisher.compress(path, written.size_bytes);
         }
         if let Some(done) = done {
             // The build may have stopped waiting.

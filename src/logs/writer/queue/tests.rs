@@ -201,7 +201,7 @@ fn after_a_disk_was_full_for_long_the_log_says_what_is_missing_and_goes_on() {
     assert_eq!(driver.freed, 7, "nobody waits any more");
     driver.print(1, "kept");
     driver.now += RETRY;
-    driver.queue.close(LogId(1), None);
+    driver.queue.close(LogId(1), Closing::default());
     assert_eq!(driver.run(), None);
     let written = driver.finished[&LogId(1)];
     assert_eq!(written.lost_bytes, 4);
@@ -227,7 +227,7 @@ fn what_no_disk_will_ever_take_is_dropped_at_once() {
     driver.faults = [Some(Fault::Open(ErrorKind::InvalidInput))].into();
     driver.create(1);
     driver.print(1, "x");
-    driver.queue.close(LogId(1), None);
+    driver.queue.close(LogId(1), Closing::default());
     driver.run();
     let lost = Written {
         size_bytes: 0,
@@ -300,7 +300,7 @@ proptest! {
             }
         }
         for id in 0..2 {
-            driver.queue.close(LogId(id), None);
+            driver.queue.close(LogId(id), Closing::default());
         }
         while driver.run().is_some() {
             driver.now += RETRY;
