@@ -29,6 +29,7 @@
 //! | 4 | [`view`] | typed views of builds, sets, builders, slaves and changes, for all readers |
 //! | 3 | [`botmaster`] | **pure**: builders, slaves, locks, sets, requests; decides what starts |
 //! | 2 | [`schedulers`] | **pure**: the registry and all kinds of schedulers |
+//! | 2 | [`people`] | **pure**: who may do what |
 //! | 2 | [`net`] | drives a broker over a stream; logins; slaves as objects |
 //! | 2 | [`store`], [`logs`] | the state in SQLite with one writer; step logs as plain files |
 //! | 2 | [`daemonize`] | background processes, pid files, log files with rotation |
@@ -142,6 +143,7 @@ pub mod logs;
 pub mod model;
 pub mod net;
 pub mod pb;
+pub mod people;
 pub mod process;
 pub mod process_lock;
 pub mod protocol;

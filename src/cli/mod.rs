@@ -19,6 +19,7 @@ mod elsewhere;
 mod force;
 mod hash_password;
 mod man;
+mod may;
 mod moment;
 mod names;
 mod new_state;
@@ -94,6 +95,7 @@ enum Verb {
     Ping(control::Ping),
     /// Cancel a clean stop (`stop --clean`) and start builds again.
     CancelStop(control::CancelStop),
+    May(may::May),
     /// Print the hash of a password for a try user.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
@@ -156,6 +158,7 @@ fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::Cancel(verb) => verb.run(),
         Verb::Ping(verb) => verb.run(),
         Verb::CancelStop(verb) => verb.run(),
+        Verb::May(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verb) => verb.run(),

@@ -32,6 +32,7 @@ mod names;
 mod needs;
 mod passwords;
 mod pattern;
+mod permissions;
 mod planned;
 mod properties;
 mod property_names;
@@ -68,6 +69,7 @@ pub use logs::{LogCompression, LogLimits, LogRotation};
 pub use mail::MailConfig;
 pub use needs::{Need, Needed};
 pub use pattern::{ChangeFilter, FilePatterns, LinePattern, TextMatch};
+pub use permissions::{PermissionRule, Permissions, Who};
 pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
 pub use schedulers::{

@@ -24,6 +24,7 @@ use super::locks::{LockConfig, Locks};
 use super::logs::{LogLimits, LogRotation};
 use super::mail::MailConfig;
 use super::names::Names;
+use super::permissions::{self, Permissions};
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Table, Value};
@@ -71,6 +72,8 @@ pub struct Config {
     /// Where changes come from.
     #[serde(skip)]
     pub change_sources: Vec<ChangeSourceConfig>,
+    /// Who may do what (MAY-01).
+    pub permissions: Permissions,
     /// How long a slave may take to answer the ping before a build (START_BUILD_TIMEOUT): 10 s.
     pub start_build_timeout: Duration,
     /// How long a slave may take to answer while its builders are attached (row 1): 30 s.
@@ -123,6 +126,7 @@ pub(super) static SHAPE: Shape = Shape {
         "builders",
         "schedulers",
         "change_sources",
+        "permissions",
         "merge_requests",
         "merge_compare_properties",
         "start_build_timeout",
@@ -164,6 +168,7 @@ impl Default for Config {
             locks: Vec::new(),
             schedulers: Vec::new(),
             change_sources: Vec::new(),
+            permissions: Permissions::default(),
             start_build_timeout: Duration::from_secs(10),
             attach_timeout: Duration::from_secs(30),
             mail: MailConfig::default(),
@@ -238,7 +243,9 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let wish = wish.map(|slave| slave_names.place(slave.name.as_str()).cloned());
     config.mail.read(&mut root, wish.flatten().next());
     let file_name = Path::new(file).file_name().and_then(|n| n.to_str());
-    config.properties = root.properties(file_name.unwrap_or(file));
+    let file_name = file_name.unwrap_or(file);
+    config.properties = root.properties(file_name);
+    config.permissions = permissions::read(&mut root, file_name, &config.names());
     root.finish();
     config
 }
@@ -287,6 +294,15 @@ impl Config {
         checks::note_programs(root.sink, &self.slaves, &self.builders, &builder_names);
         self.locks = locks.defined;
         slave_names
+    }
+
+    /// The names that permissions can refer to.
+    fn names(&self) -> permissions::Known<'_> {
+        permissions::Known {
+            builders: self.builders.iter().map(|b| b.name.as_str()).collect(),
+            slaves: self.slaves.iter().map(|s| s.name.as_str()).collect(),
+            schedulers: self.schedulers.iter().map(|s| s.name.as_str()).collect(),
+        }
     }
 
     /// Takes the settings of the whole.

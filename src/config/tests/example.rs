@@ -6,8 +6,8 @@ use super::*;
 use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, factories, horizons, locks, logs, schedulers, slaves, steps, texts,
-    toplevel, web,
+    builders, change_sources, factories, horizons, locks, logs, permissions, schedulers, slaves,
+    steps, texts, toplevel, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -58,6 +58,8 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("schedulers.filter.*", &rules::MATCH),
         ("change_sources", &change_sources::SHAPE),
         ("web", &web::SHAPE),
+        ("permissions", &permissions::SHAPE),
+        ("permissions.on", &permissions::ON),
     ]
 }
 
@@ -289,6 +291,7 @@ fn the_examples_state_the_default_of_every_key() {
         "builders",
         "schedulers",
         "change_sources",
+        "permissions",
         "properties",
         "values",
         "env",
@@ -315,6 +318,7 @@ fn the_examples_state_the_default_of_every_key() {
         "schedulers.important_files",
         "schedulers.filter",
         "schedulers.filter.*",
+        "permissions.on",
     ];
     let stated: BTreeSet<&str> = [EXAMPLE, STEPS]
         .into_iter()

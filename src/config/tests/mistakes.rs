@@ -5,6 +5,7 @@ use super::*;
 mod keys;
 mod locks;
 mod names;
+mod permissions;
 mod syntax;
 mod values;
 

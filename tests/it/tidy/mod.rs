@@ -31,7 +31,7 @@ const FLOORS: [&[&str]; 9] = [
         "inbox",
     ],
     &["clock", "config", "protocol", "process", "transfer", "vc"],
-    &["schedulers", "net", "store", "logs", "daemonize"],
+    &["people", "schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],
     &["view"],
     &["control", "build"],
@@ -47,13 +47,14 @@ const SAME_FLOOR: [(&str, &str); 0] = [];
 const CIRCULAR: &[&str] = &[];
 
 /// Modules that decide, and therefore do nothing else.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "backoff",
     "vc",
     "model",
     "pb",
     "protocol",
     "config",
+    "people",
     "schedulers",
     "botmaster",
 ];
