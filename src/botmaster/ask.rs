@@ -103,6 +103,10 @@ pub enum Ask {
 pub struct Forced {
     /// The builder.
     pub builder: BuilderName,
+    /// The `ForceScheduler` whose form was filled in; absent: the first of the builder, if it has
+    /// one.
+    #[serde(default)]
+    pub scheduler: Option<SchedulerName>,
     /// Whether it is rejected if no slave is connected and no latent one can be started.
     #[serde(default)]
     pub soon: bool,
@@ -331,6 +335,7 @@ mod tests {
             properties.set("owner", "zoe", FORCED);
             Ask::Force(Box::new(Forced {
                 builder: "full".into(),
+                scheduler: Some("force".into()),
                 soon: true,
                 stamp,
                 reason: "to see".to_owned(),

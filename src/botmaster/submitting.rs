@@ -41,6 +41,7 @@ impl BotMaster {
         }
         let Forced {
             builder,
+            scheduler,
             soon,
             stamp,
             reason,
@@ -52,7 +53,7 @@ impl BotMaster {
             return;
         }
         let wanted = Wanted {
-            scheduler: None,
+            scheduler,
             builders: vec![builder],
             stamp: Arc::new(stamp),
             reason,

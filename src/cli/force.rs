@@ -22,6 +22,9 @@ pub(super) struct Force {
     /// Refuse if no slave is connected to the builder and no latent one could be started.
     #[arg(long)]
     soon: bool,
+    /// The force scheduler whose parameters are given; otherwise the builder's first.
+    #[arg(long, value_name = "NAME")]
+    scheduler: Option<String>,
     /// The branch; without it the default one.
     #[arg(long)]
     branch: Option<String>,
@@ -43,7 +46,7 @@ pub(super) struct Force {
     /// Why; shown with the build.
     #[arg(long, default_value = "forced from the command line")]
     reason: String,
-    /// A property of the build; can be given several times.
+    /// A property of the build, or a parameter of its force scheduler; can be given several times.
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
     /// The user who wants the build; its property `owner`.
@@ -95,6 +98,7 @@ impl Force {
         };
         let request = Ask::Force(Box::new(Forced {
             builder: self.builder.as_str().into(),
+            scheduler: self.scheduler.as_deref().map(Into::into),
             soon: self.soon,
             stamp,
             reason: self.reason,

@@ -49,6 +49,7 @@ pub mod steps;
 mod template;
 mod texts;
 mod toplevel;
+mod validation;
 mod values;
 mod visible;
 mod web;
@@ -73,9 +74,10 @@ pub use permissions::{PermissionRule, Permissions, Who};
 pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
 pub use schedulers::{
-    AnyBranchConfig, ChangeRules, DependentConfig, Importance, LongestWait, MachineZone,
-    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
-    SingleBranchConfig, TimedBuild, TreeStable, TryJobdirConfig, TryUserpassConfig,
+    AnyBranchConfig, ChangeRules, DependentConfig, ForceConfig, Importance, LongestWait,
+    MachineZone, NightlyConfig, NightlyTriggerableConfig, Parameter, ParameterKind, PeriodicConfig,
+    SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild, TreeStable, TryJobdirConfig,
+    TryUserpassConfig, full_name,
 };
 pub use secret::Secret;
 pub use slaves::{
@@ -98,6 +100,7 @@ pub use steps::{
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;
+pub use validation::Validation;
 pub use values::{NamedValues, WorkedOut};
 pub use web::{MOST_BUILDS, WebConfig};
 

@@ -43,11 +43,6 @@ const PLANNED: &[Row] = &[
         ],
     ),
     (
-        "schedulers.type",
-        "remove it: `buildmaster force BUILDER` builds whenever you want",
-        &["ForceScheduler"],
-    ),
-    (
         "",
         "remove it: `[web]` with `port = 8010` serves the pages, and `notify_on_missing` of a slave mails when it is \
          missing",
@@ -71,7 +66,6 @@ const PLANNED: &[Row] = &[
             "debug_password",
             "manhole",
             "metrics",
-            "validation",
             "revlink",
             "user_managers",
             "ping_extends_on_traffic",

@@ -5,6 +5,7 @@
 mod any_branch;
 mod branches;
 mod dependent;
+mod force;
 mod kind;
 mod nightly;
 mod nightly_triggerable;
@@ -37,6 +38,9 @@ use crate::model::{BuilderName, Properties, SchedulerName, Zone};
 
 pub use self::any_branch::AnyBranchConfig;
 pub use self::dependent::DependentConfig;
+#[cfg(test)]
+pub(in crate::config) use self::force::PARAMETER;
+pub use self::force::{ForceConfig, Parameter, ParameterKind, full_name};
 pub use self::nightly::NightlyConfig;
 pub use self::nightly_triggerable::NightlyTriggerableConfig;
 pub use self::periodic::PeriodicConfig;
@@ -92,6 +96,8 @@ pub enum SchedulerKind {
     /// `Try_Userpass`: builds what users hand in over the wire (section 9).
     #[serde(rename = "Try_Userpass")]
     TryUserpass(TryUserpassConfig),
+    /// `ForceScheduler`: builds what people ask for with a form (FRC-01).
+    ForceScheduler(Box<ForceConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -102,7 +108,7 @@ struct Kind {
 }
 
 /// The kinds of scheduler that a configuration can have.
-static KINDS: [Kind; 9] = [
+static KINDS: [Kind; 10] = [
     Kind {
         shape: KindShape {
             name: "Scheduler",
@@ -166,6 +172,13 @@ static KINDS: [Kind; 9] = [
         },
         usual: || SchedulerKind::TryJobdir(TryJobdirConfig::default()),
     },
+    Kind {
+        shape: KindShape {
+            name: "ForceScheduler",
+            keys: &[force::KEYS],
+        },
+        usual: || SchedulerKind::ForceScheduler(Box::default()),
+    },
 ];
 
 pub(super) static SHAPE: Shape = Shape {
@@ -202,6 +215,7 @@ impl SchedulerKind {
             Self::NightlyTriggerable(_) => "NightlyTriggerable",
             Self::TryJobdir(_) => "Try_Jobdir",
             Self::TryUserpass(_) => "Try_Userpass",
+            Self::ForceScheduler(_) => "ForceScheduler",
         }
     }
 
@@ -248,6 +262,15 @@ impl SchedulerKind {
         self.settings().takes_triggers()
     }
 
+    /// Its settings, if people fill in a form to have it build.
+    #[must_use]
+    pub fn force(&self) -> Option<&ForceConfig> {
+        if let Self::ForceScheduler(settings) = self {
+            return Some(settings);
+        }
+        None
+    }
+
     /// Its settings, if it finds try jobs in a directory.
     #[must_use]
     pub const fn try_jobdir(&self) -> Option<&TryJobdirConfig> {
@@ -277,6 +300,7 @@ impl SchedulerKind {
             Self::NightlyTriggerable(settings) => &**settings,
             Self::TryJobdir(settings) => settings,
             Self::TryUserpass(settings) => settings,
+            Self::ForceScheduler(settings) => &**settings,
         }
     }
 }
@@ -339,6 +363,10 @@ impl<'a> Reader<'a, '_> {
         let kind = table.kind(&KINDS, |kind| kind.shape, None)?;
         scheduler.kind = (kind.usual)();
         scheduler.properties = table.properties("Scheduler");
+        let read_reason = match scheduler.kind.force() {
+            Some(_) => force::read_reason,
+            None => read_reason,
+        };
         table.set_some("reason", &mut scheduler.reason, read_reason);
         scheduler.priority = table.priority();
         match &mut scheduler.kind {
@@ -355,6 +383,7 @@ impl<'a> Reader<'a, '_> {
             SchedulerKind::TryUserpass(settings) => {
                 settings.read(&mut table, &mut self.try_doors, self.listeners);
             }
+            SchedulerKind::ForceScheduler(settings) => settings.read(&mut table),
         }
         table.finish();
         let name = name?;

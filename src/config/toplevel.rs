@@ -34,6 +34,7 @@ use super::secret::Secret;
 use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
 use super::template::SecretSource;
+use super::validation::Validation;
 use super::values::{self, NamedValues};
 use super::web::WebConfig;
 use crate::model::Properties;
@@ -74,6 +75,8 @@ pub struct Config {
     pub change_sources: Vec<ChangeSourceConfig>,
     /// Who may do what (MAY-01).
     pub permissions: Permissions,
+    /// What users may fill in where they force builds (FRC-05).
+    pub validation: Validation,
     /// How long a slave may take to answer the ping before a build (START_BUILD_TIMEOUT): 10 s.
     pub start_build_timeout: Duration,
     /// How long a slave may take to answer while its builders are attached (row 1): 30 s.
@@ -127,6 +130,7 @@ pub(super) static SHAPE: Shape = Shape {
         "schedulers",
         "change_sources",
         "permissions",
+        "validation",
         "merge_requests",
         "merge_compare_properties",
         "start_build_timeout",
@@ -169,6 +173,7 @@ impl Default for Config {
             schedulers: Vec::new(),
             change_sources: Vec::new(),
             permissions: Permissions::default(),
+            validation: Validation::default(),
             start_build_timeout: Duration::from_secs(10),
             attach_timeout: Duration::from_secs(30),
             mail: MailConfig::default(),
@@ -342,6 +347,7 @@ impl Config {
             &mut self.choose_slaves,
             Value::slave_choice,
         );
+        self.validation = Validation::read(root);
         self.logs.read(root);
         root.set("log_rotation", &mut self.log_rotation, LogRotation::read);
         self.clients.read(root);

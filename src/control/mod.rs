@@ -6,6 +6,7 @@
 //! slow, work waits here.
 
 mod facts;
+mod force;
 mod news;
 mod rebuild;
 mod reconfigure;
@@ -17,7 +18,7 @@ mod why;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::botmaster::{Answer, Ask, Blocker, Event, Live, MasterEvent};
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Reader, Writer};
 
 pub use facts::{Facts, OpenPort};
+pub use force::NotForced;
 pub use news::{Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription};
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use request::{Request, Service};
@@ -62,6 +64,7 @@ pub struct Control {
     writer: Writer,
     newsroom: Newsroom,
     reconfigure: mpsc::Sender<Reconfigure>,
+    config: watch::Receiver<Arc<Config>>,
     clock: Clock,
     snapshots: Snapshots,
     /// Kibibytes of patches that may be on their way to the state.
@@ -76,6 +79,7 @@ impl Control {
         writer: Writer,
         newsroom: Newsroom,
         reconfigure: mpsc::Sender<Reconfigure>,
+        config: watch::Receiver<Arc<Config>>,
         clock: Clock,
     ) -> Self {
         Self {
@@ -83,6 +87,7 @@ impl Control {
             writer,
             newsroom,
             reconfigure,
+            config,
             clock,
             snapshots: Snapshots::default(),
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
@@ -93,6 +98,12 @@ impl Control {
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The configuration that is in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
     }
 
     /// Where to hear what happens.

@@ -22,7 +22,7 @@ impl Control {
 }
 
 /// A request for what build `number` was.
-fn like(
+pub(super) fn like(
     state: &State,
     builder: BuilderName,
     number: BuildNumber,
@@ -60,6 +60,7 @@ fn like(
     let name = builder.clone();
     Ok(Forced {
         builder,
+        scheduler: None,
         soon: false,
         stamp,
         reason: match reason.as_str() {

@@ -114,13 +114,17 @@ impl<'de> Deserialize<'de> for Request {
 }
 
 impl Control {
-    /// Does what a request asks for, and gives the answer: null if there is nothing to say but that
-    /// it is done.
+    /// Does what a request of `user` asks for, and gives the answer: null if there is nothing to
+    /// say but that it is done.
     ///
     /// # Errors
     /// Why it was not done.
-    pub async fn answer(&self, request: Request) -> Result<Value, String> {
+    pub async fn answer(&self, request: Request, user: &str) -> Result<Value, String> {
         let service = match request {
+            Request::Core(Ask::Force(forced)) => {
+                let ask = self.force(*forced, user).await;
+                return Ok(json!(self.ask(ask.map_err(|why| why.to_string())?).await?));
+            }
             // Answered only if it comes to nothing; else the connection ends with the master.
             Request::Core(Ask::CleanShutdown) => return Err(self.clean_shutdown().await),
             Request::Core(ask) => return Ok(json!(self.ask(ask).await?)),

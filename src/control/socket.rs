@@ -181,7 +181,7 @@ async fn answer_all(
                 let act = request.act();
                 let done = tokio::select! {
                     biased;
-                    answered = control.answer(request) => answered,
+                    answered = control.answer(request, &user) => answered,
                     () = stopped => return Ok(()),
                 };
                 who::log(&user, act, &done);

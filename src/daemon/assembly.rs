@@ -93,11 +93,13 @@ impl Daemon {
         let newsroom = Newsroom::started_at(clock.wall());
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
+        let (in_force, configs) = watch::channel(Arc::clone(&config));
         let control = Control::new(
             ask,
             writer.clone(),
             newsroom.clone(),
             reconfigure.clone(),
+            configs,
             clock,
         );
         let refusals = Arc::clone(gatekeeper.refusals());
@@ -108,14 +110,13 @@ impl Daemon {
         let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();
         let addresses = ports.iter().map(|port| port.bound.clone()).collect();
         newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
-        let access = doors.access();
         let slave_logins = start_logins(to_take_in, &doors, &control, &writer, &refusals, &tasks);
         let serving = socket::serve(parts.socket, control.clone(), tasks.clone());
         tasks.spawn(info_span!("control"), serving);
-        let rng = StdRng::from_rng(&mut rng);
+        let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
         let snapshots = control.snapshots().clone();
         let reconfigurer = Reconfigurer::new(
-            config,
+            in_force,
             parts.load,
             doors,
             web,

@@ -59,10 +59,10 @@ pub fn rotation(config: &Config) -> Rotation {
 }
 
 impl Reconfigurer {
-    /// Starts with the first configuration, whose doors and job directories are open.
+    /// Starts with the configuration that is in force, whose doors and job directories are open.
     #[expect(clippy::too_many_arguments, reason = "the parts that it owns")]
     pub(super) fn new(
-        config: Arc<Config>,
+        config: watch::Sender<Arc<Config>>,
         load: Load,
         doors: Doors,
         web: WebPorts,
@@ -76,7 +76,7 @@ impl Reconfigurer {
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         Self {
-            config: watch::Sender::new(config),
+            config,
             load,
             doors,
             web,

@@ -75,6 +75,8 @@ pub enum Instead {
     Trigger,
     /// Try jobs (TRY-01).
     TryJobs,
+    /// Users who force builds (FRC-01).
+    Users,
 }
 
 impl Decision {
@@ -171,6 +173,7 @@ impl Decision {
                 Instead::Clock => "looks at no changes: builds by the clock",
                 Instead::Trigger => "looks at no changes: waits for a Trigger step",
                 Instead::TryJobs => "looks at no changes: waits for try jobs",
+                Instead::Users => "looks at no changes: waits for users who force builds",
             }
             .to_owned(),
             Self::Stopped => "not counted: the scheduler was stopped".to_owned(),

@@ -2,6 +2,7 @@
 
 mod any_branch;
 mod dependent;
+mod forcing;
 mod nightly;
 mod nightly_triggerable;
 mod periodic;
@@ -11,6 +12,7 @@ pub(super) mod trying;
 
 use self::any_branch::AnyBranch;
 use self::dependent::Dependent;
+use self::forcing::Forcing;
 use self::nightly::Nightly;
 use self::nightly_triggerable::NightlyTriggerable;
 use self::periodic::Periodic;
@@ -36,6 +38,7 @@ pub(super) fn start(settings: &SchedulerKind, now: Moment) -> Box<dyn Scheduler>
             Box::new(NightlyTriggerable::new(config.0.clone(), now.wall))
         }
         SchedulerKind::TryJobdir(_) | SchedulerKind::TryUserpass(_) => Box::new(Trying),
+        SchedulerKind::ForceScheduler(_) => Box::new(Forcing),
     }
 }
 

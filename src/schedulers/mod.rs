@@ -12,6 +12,7 @@
 //! and `periodic` are the simplest.
 
 mod effects;
+pub mod forcing;
 mod foresight;
 mod kind;
 mod kinds;

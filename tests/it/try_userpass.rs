@@ -41,7 +41,14 @@ impl Scene {
         let newsroom = Newsroom::new();
         let (ask, mut questions) = mpsc::channel(1);
         let (reconfigure, _) = mpsc::channel(1);
-        let control = Control::new(ask, writer, newsroom.clone(), reconfigure, Clock::system());
+        let control = Control::new(
+            ask,
+            writer,
+            newsroom.clone(),
+            reconfigure,
+            tokio::sync::watch::channel(Arc::default()).1,
+            Clock::system(),
+        );
         tokio::spawn(async move {
             while let Some(question) = questions.recv().await {
                 let Question::Ask(Ask::SubmitTry { job, .. }, answer) = question else {

@@ -11,6 +11,7 @@ impl Harness {
         properties.set("owner", "zoe", "Force");
         let forced = Box::new(Forced {
             builder: builder.into(),
+            scheduler: None,
             soon,
             stamp: SourceStamp {
                 revision: Some("r9".to_owned()),

@@ -42,6 +42,7 @@ impl World {
             writer.clone(),
             newsroom.clone(),
             reconfigure,
+            tokio::sync::watch::channel(Arc::default()).1,
             Clock::system(),
         );
         Self {

@@ -7,7 +7,7 @@ use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
     builders, change_sources, factories, horizons, locks, logs, permissions, schedulers, slaves,
-    steps, texts, toplevel, web,
+    steps, texts, toplevel, validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -58,6 +58,8 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("schedulers.filter.*", &rules::MATCH),
         ("change_sources", &change_sources::SHAPE),
         ("web", &web::SHAPE),
+        ("schedulers.parameters", &schedulers::PARAMETER),
+        ("validation", &validation::SHAPE),
         ("permissions", &permissions::SHAPE),
         ("permissions.on", &permissions::ON),
     ]
@@ -292,6 +294,7 @@ fn the_examples_state_the_default_of_every_key() {
         "schedulers",
         "change_sources",
         "permissions",
+        "validation",
         "properties",
         "values",
         "env",
@@ -319,6 +322,7 @@ fn the_examples_state_the_default_of_every_key() {
         "schedulers.filter",
         "schedulers.filter.*",
         "permissions.on",
+        "schedulers.parameters",
     ];
     let stated: BTreeSet<&str> = [EXAMPLE, STEPS]
         .into_iter()

@@ -159,6 +159,7 @@ impl World {
         };
         let forced = Forced {
             builder,
+            scheduler: None,
             soon,
             stamp,
             reason: "because".to_owned(),

@@ -205,11 +205,6 @@ password = "x""#,
         r#"6:8: `type = "ec2"` of slave `bot` is not available yet (start and stop its instances by two commands of yours, with `type = "command"`)"#,
     );
     check(
-        r#""Scheduler""#,
-        r#""ForceScheduler""#,
-        r#"17:8: `type = "ForceScheduler"` of scheduler `quick` is not available yet (remove it: `buildmaster force BUILDER` builds whenever you want)"#,
-    );
-    check(
         r#"type = "Scheduler""#,
         "",
         r#"16:1: scheduler `quick` needs `type` (add `type = "Scheduler"`)"#,

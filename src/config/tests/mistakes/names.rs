@@ -412,7 +412,6 @@ fn a_try_scheduler_has_the_slave_port_as_a_whole_or_not_at_all() {
 #[test]
 fn kinds_that_buildbot_has_are_refused_by_name_with_what_to_do() {
     for (table, kind, help) in [
-        ("schedulers", "ForceScheduler", "force BUILDER"),
         ("change_sources", "FreshCVSSource", "sendchange"),
         ("change_sources", "BonsaiPoller", "sendchange"),
         ("change_sources", "GoogleCodeAtomPoller", "sendchange"),

@@ -1,0 +1,189 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::json;
+
+use super::*;
+use crate::config::{SchedulerKind, parse};
+use crate::model::Zone;
+
+/// A ForceScheduler with these settings.
+fn scheduler(settings: &str) -> SchedulerConfig {
+    let text = format!(
+        "[[slaves]]\nname = \"here\"\ntype = \"local\"\n[factories.f]\nsteps = []\n[[builders]]\nname = \
+         \"full\"\nslaves = [\"here\"]\nfactory = \"f\"\n[[schedulers]]\ntype = \
+         \"ForceScheduler\"\nname = \"force\"\nbuilders = [\"full\"]\n{settings}\n"
+    );
+    let config = match parse(&text, "master.toml", &Ok(Zone::UTC)) {
+        Ok((config, _)) => config,
+        Err(errors) => panic!("{settings}: {}", errors.render(false)),
+    };
+    config.schedulers[0].as_ref().clone()
+}
+
+fn fill(
+    scheduler: &SchedulerConfig,
+    sent: Json,
+    user: Option<&str>,
+) -> Result<FilledIn, Vec<WrongField>> {
+    let SchedulerKind::ForceScheduler(form) = &scheduler.kind else {
+        panic!("it is a ForceScheduler");
+    };
+    let asker = Asker {
+        user,
+        slaves: &["here".into()],
+        validation: &Validation::default(),
+    };
+    fill_in(
+        scheduler,
+        form,
+        &serde_json::from_value(sent).unwrap(),
+        asker,
+    )
+}
+
+fn property(filled: &FilledIn, name: &str) -> Json {
+    filled.properties.get(name).cloned().unwrap_or(Json::Null)
+}
+
+/// The settings of a parameter, as a TOML table.
+fn toml(kind: &str, settings: &Json) -> String {
+    let settings = settings.as_object().unwrap().iter();
+    let mut keys: Vec<_> = settings
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    keys.push(format!("type = \"{kind}\""));
+    format!("{{ {} }}", keys.join(", "))
+}
+
+#[test]
+fn frc_03_all_cases_of_parameters() {
+    let cases: Json =
+        serde_json::from_str(include_str!("../../../tests/data/people-cases.json")).unwrap();
+    let cases = cases["cases"].as_array().unwrap().iter();
+    let cases: Vec<_> = cases.filter(|case| case["area"] == "force").collect();
+    assert_eq!(cases.len(), 35);
+    for case in cases {
+        let id = &case["id"];
+        let given = &case["given"];
+        let kind = given["parameter"].as_str().unwrap();
+        let parameter = toml(kind, &given["settings"]);
+        let is_user = kind == "UserNameParameter";
+        let key = if is_user {
+            "username = "
+        } else {
+            "parameters = ["
+        };
+        let end = if is_user { "" } else { "]" };
+        let scheduler = scheduler(&format!("{key}{parameter}{end}"));
+        let sent = given["sent"].clone();
+        // Somebody who fills in the name has not logged in (FRC-04).
+        let user = match sent.get("username") {
+            Some(_) => None,
+            None => Some("the user who is logged in"),
+        };
+        let filled = fill(&scheduler, sent, user);
+        let expected = &case["expect"];
+        if expected["refused"] == true {
+            let name = given["settings"]["name"].as_str().unwrap_or("username");
+            let fields: Vec<_> = filled.unwrap_err().into_iter().map(|w| w.field).collect();
+            assert_eq!(fields, [name], "{id}");
+            continue;
+        }
+        let filled = filled.unwrap_or_else(|wrong| panic!("{id}: {wrong:?}"));
+        let name = given["settings"]["name"].as_str().unwrap_or("owner");
+        if let Some(pair) = expected["property"].as_array() {
+            assert_eq!(
+                property(&filled, pair[0].as_str().unwrap()),
+                pair[1],
+                "{id}"
+            );
+            assert_eq!(property(&filled, name), Json::Null, "{id}");
+        } else {
+            assert_eq!(property(&filled, name), expected["value"], "{id}");
+        }
+    }
+}
+
+#[test]
+fn frc_03_all_refusals_of_a_form_come_at_once_each_with_its_field() {
+    let scheduler = scheduler(
+        "parameters = [\n{ type = \"IntParameter\", name = \"jobs\" },\n{ name = \"target\", regex = \
+         \"^[a-z]+$\" },\n{ type = \"NestedParameter\", name = \"opts\", fields = [{ name = \"level\", \
+         required = true }] }]\nreason_parameter = { required = true }",
+    );
+    let sent = json!({"jobs": ["many"], "target": ["X"], "branch": ["a b"], "stray": ["1"]});
+    let wrong = fill(&scheduler, sent, Some("ann")).unwrap_err();
+    let wrong: Vec<_> = wrong.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        wrong,
+        [
+            "reason: must be filled in",
+            "branch: \"a b\" is not a branch",
+            "jobs: \"many\" is not an integer",
+            "target: \"X\" does not match the pattern of the field",
+            "opts_level: must be filled in",
+        ]
+    );
+}
+
+#[test]
+fn frc_01_a_form_becomes_reason_source_and_properties() {
+    let scheduler = scheduler(
+        "reason = \"%(owner)s wants it: %(reason)s\"\ncodebase = \"core\"\nproject = \
+         \"brindle\"\nrepository = false\nproperties = { level = 3 }\nparameters = [{ type = \
+         \"NestedParameter\", name = \"opts\", fields = [{ type = \"BooleanParameter\", name = \
+         \"fast\" }] }]",
+    );
+    let sent = json!({
+        "reason": ["to see %(owner)s"], "branch": ["rel-1"], "revision": [""],
+        "opts_fast": ["on"], "stray": ["1"], "project": ["other"], "repository": ["x"],
+    });
+    let filled = fill(&scheduler, sent, Some("ann")).unwrap();
+    assert_eq!(filled.reason, "ann wants it: to see %(owner)s");
+    assert_eq!(filled.owner, "ann");
+    let expected = SourceStamp {
+        branch: Some("rel-1".to_owned()),
+        project: "brindle".to_owned(),
+        codebase: "core".to_owned(),
+        ..SourceStamp::default()
+    };
+    assert_eq!(filled.stamp, expected);
+    assert_eq!(property(&filled, "opts"), json!({"fast": true}));
+    assert_eq!(property(&filled, "owner"), "ann");
+    assert_eq!(property(&filled, "level"), 3);
+    assert_eq!(filled.unused, ["repository", "stray"]);
+}
+
+#[test]
+fn frc_05_names_and_values_of_any_property_are_checked() {
+    let scheduler = scheduler("");
+    let sent =
+        |name: &str, value: &str| json!({"property1name": [name], "property1value": [value]});
+    let filled = fill(&scheduler, sent("os", "linux"), Some("ann")).unwrap();
+    assert_eq!(property(&filled, "os"), "linux");
+    for (name, value, field) in [
+        ("o s", "linux", "property1name"),
+        ("os", "a b", "property1value"),
+    ] {
+        let wrong = fill(&scheduler, sent(name, value), Some("ann")).unwrap_err();
+        let fields: Vec<_> = wrong.into_iter().map(|wrong| wrong.field).collect();
+        assert_eq!(fields, [field]);
+    }
+}
+
+#[test]
+fn frc_02_slaves_and_builds_are_chosen_by_name() {
+    let scheduler = scheduler(
+        "parameters = [{ type = \"BuildslaveChoiceParameter\", name = \"slavename\" }, { type = \
+         \"InheritBuildParameter\", name = \"inherit\" }]",
+    );
+    let ask = |sent| fill(&scheduler, sent, Some("ann"));
+    let filled = ask(json!({"slavename": ["here"], "inherit": ["a/b/12 (success)"]})).unwrap();
+    assert_eq!(property(&filled, "slavename"), "here");
+    assert_eq!(filled.inherit, Some(("a/b".into(), BuildNumber(12))));
+    let filled = ask(json!({"slavename": [ANY_SLAVE]})).unwrap();
+    assert_eq!(property(&filled, "slavename"), Json::Null);
+    let wrong = ask(json!({"slavename": ["there"], "inherit": ["full"]})).unwrap_err();
+    let fields: Vec<_> = wrong.into_iter().map(|wrong| wrong.field).collect();
+    assert_eq!(fields, ["slavename", "inherit"]);
+}
