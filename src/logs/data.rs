@@ -22,7 +22,7 @@ impl Data {
     /// Opens the bytes of the log `name` in `dir`.
     ///
     /// # Errors
-    /// There is no such log, or it cannot be read.
+    /// The log does not exist, or it cannot be read.
     pub(super) fn open(dir: &Directory, name: &OsStr) -> io::Result<Self> {
         // The plain file is removed after the compressed one has got its name, so a log that is
         // compressed meanwhile is found by the second look.

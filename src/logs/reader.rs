@@ -50,7 +50,7 @@ impl LogReader {
     /// Opens the log at `path`, which is relative to `basedir` and without suffix.
     ///
     /// # Errors
-    /// There is no such log, or it cannot be read.
+    /// The log does not exist, or it cannot be read.
     pub fn open(basedir: &Path, path: &str) -> io::Result<Self> {
         let (dir, name) = place::of_log(&Directory::open(basedir)?, path, false)?;
         Ok(Self {

@@ -108,7 +108,7 @@ fn cfl_29_a_whole_number_is_taken_as_its_decimal_text() {
     }
 }
 
-/// Settings of the step, the end of the file, and what is told of them.
+/// Settings of the step, further lines of the file, and the error message.
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "do_step_if = \"prop.a ==\"",
