@@ -152,6 +152,53 @@ important_files = { includes = [] }"#,
 }
 
 #[test]
+fn settings_and_kinds_of_step_that_have_no_place_are_refused_with_what_to_write() {
+    let factory = |step: &str| {
+        format!("[factories.f]\nsteps = [{{ name = \"s\", command = \"make\", {step} }}]\n")
+    };
+    for (step, name, help) in [
+        ("type = \"MTR\", dbpool = \"p\"", "dbpool", "show build"),
+        (
+            "type = \"MTR\", auto_create_tables = true",
+            "auto_create_tables",
+            "show build",
+        ),
+        (
+            "type = \"MTR\", test_info = \"i\"",
+            "test_info",
+            "show build",
+        ),
+        (
+            "type = \"ShellCommand\", log_eval_func = \"f\"",
+            "log_eval_func",
+            "`result`",
+        ),
+        (
+            "type = \"ShellCommand\", collect_stdout = true",
+            "collect_stdout",
+            "`stdout`",
+        ),
+        (
+            "type = \"ShellCommand\", collect_stderr = true",
+            "collect_stderr",
+            "2>&1",
+        ),
+        (
+            "type = \"ShellCommand\", progress_metrics = []",
+            "progress_metrics",
+            "time",
+        ),
+        ("type = \"RpmSpec\"", "RpmSpec", "SetPropertyFromCommand"),
+        ("type = \"SetSlaveInfo\"", "SetSlaveInfo", "`SetProperty`"),
+    ] {
+        let errors = parse(&factory(step), "master.toml", &Ok(Zone::UTC)).unwrap_err();
+        let named = errors.errors.iter().find(|e| e.message.contains(name));
+        let told = named.and_then(|e| e.help.clone()).unwrap_or_default();
+        assert!(told.contains(help), "{name}: {:?}", errors.errors);
+    }
+}
+
+#[test]
 fn kinds_are_known_or_planned_or_near_to_one() {
     check(
         "ShellCommand",
