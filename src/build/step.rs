@@ -194,10 +194,15 @@ impl<'a> StepRun<'a> {
 
     /// Sets a property of the build.
     pub(super) fn set_property(&mut self, name: &str, value: impl Into<Value>) {
+        self.set_property_from(name, value, self.name);
+    }
+
+    /// Sets a property of the build, with a source other than the name of the step.
+    pub(super) fn set_property_from(&mut self, name: &str, value: impl Into<Value>, source: &str) {
         let mut value = value.into();
         self.secrets.masks().mask_value(&mut value);
-        self.set.set_runtime(name, value.clone(), self.name);
-        self.properties.set_runtime(name, value, self.name);
+        self.set.set_runtime(name, value.clone(), source);
+        self.properties.set_runtime(name, value, source);
         if !self.seen.is_empty() {
             self.seen = rules::with_properties(self.seen.clone(), self.properties);
         }

@@ -6,6 +6,7 @@ mod faults;
 mod like_0814;
 mod locks;
 mod ops;
+mod programs;
 mod rules;
 mod secrets;
 mod took;

@@ -92,11 +92,11 @@ pub use steps::{
     GitStepConfig, GivenSource, HttpData, HttpStepConfig, JsonTemplate, Lines, Location,
     LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig, MercurialStepConfig, MonotoneStepConfig,
     MysqlTests, OutputReader, P4StepConfig, PatchStepConfig, Preparation, PropertyValue,
-    RelatedStepConfig, RepoStepConfig, SearchPath, SequenceCommand, SetPropertyConfig,
-    ShellStepConfig, SourceMethod, SourceMode, SourceSettings, SshServers, StepConfig, StepKind,
-    StepRules, StepsFromConfig, Suppression, SvnStepConfig, TriggerSource, TriggerStepConfig,
-    TriggerValue, Upload, UploadStepConfig, WarningExtractor, WarningRules, WatchPattern,
-    WatchRule,
+    RelatedStepConfig, ReleaseCounter, RepoStepConfig, SearchPath, SequenceCommand,
+    SetPropertyConfig, ShellStepConfig, SlaveEnvConfig, SourceMethod, SourceMode, SourceSettings,
+    SshServers, StepConfig, StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig,
+    TriggerSource, TriggerStepConfig, TriggerValue, Upload, UploadStepConfig, WarningExtractor,
+    WarningRules, WatchPattern, WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

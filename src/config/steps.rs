@@ -24,6 +24,7 @@ mod repo;
 pub(in crate::config) mod rules;
 mod set_property;
 pub(in crate::config) mod shell;
+mod slave_env;
 pub(in crate::config) mod source;
 mod steps_from;
 pub(in crate::config) mod svn;
@@ -65,9 +66,10 @@ pub use self::repo::RepoStepConfig;
 pub use self::rules::{Condition, Lines, StepRules, WatchPattern, WatchRule};
 pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
 pub use self::shell::{
-    BaseImage, ChangedFiles, CommandWords, Preparation, SearchPath, SequenceCommand,
-    ShellStepConfig,
+    BaseImage, ChangedFiles, CommandWords, Preparation, ReleaseCounter, SearchPath,
+    SequenceCommand, ShellStepConfig,
 };
+pub use self::slave_env::SlaveEnvConfig;
 pub use self::source::{Location, SourceMethod, SourceMode, SourceSettings};
 pub use self::steps_from::{MAX_STEPS_BYTES, StepsFromConfig};
 pub use self::svn::SvnStepConfig;
@@ -141,6 +143,9 @@ pub enum StepKind {
     SetProperty(Box<SetPropertyConfig>),
     /// `LogRenderable`.
     LogRenderable(Box<LogTextConfig>),
+    /// `SetPropertiesFromEnv`.
+    #[serde(rename = "SetPropertiesFromEnv")]
+    SlaveEnv(Box<SlaveEnvConfig>),
     /// `CancelRelatedBuilds`, and `StopRelatedBuilds`.
     Related(Box<RelatedStepConfig>),
     /// `StepsFrom`.
@@ -286,6 +291,7 @@ impl StepKind {
             Self::Http(http) => &**http,
             Self::SetProperty(set) => &**set,
             Self::LogRenderable(log) => &**log,
+            Self::SlaveEnv(env) => &**env,
             Self::Related(related) => &**related,
             Self::StepsFrom(steps_from) => &**steps_from,
             Self::Trigger(trigger) => &**trigger,
@@ -326,6 +332,7 @@ impl StepKind {
             Self::Http(http) => http.read(table),
             Self::SetProperty(set) => set.read(table),
             Self::LogRenderable(log) => log.read(table),
+            Self::SlaveEnv(env) => env.read(table),
             Self::Related(related) => related.read(table),
             Self::StepsFrom(steps_from) => steps_from.read(table),
             Self::Trigger(trigger) => trigger.read(table),

@@ -22,6 +22,7 @@ mod related;
 mod repo;
 mod set_property;
 mod shell;
+mod slave_env;
 mod source;
 mod steps_from;
 mod svn;
@@ -44,6 +45,7 @@ pub(super) async fn perform(step: &mut StepRun<'_>) -> Performed {
         StepKind::Http(config) => http::perform(step, config).await,
         StepKind::SetProperty(config) => set_property::perform(step, config).await,
         StepKind::LogRenderable(config) => set_property::log(step, config).await,
+        StepKind::SlaveEnv(config) => slave_env::perform(step, config).await,
         StepKind::Related(config) => related::perform(step, config).await,
         StepKind::StepsFrom(config) => steps_from::perform(step, config).await,
         StepKind::Trigger(config) => trigger::perform(step, config).await,

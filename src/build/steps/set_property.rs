@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::shell::{Unrenderable, describe, put_in};
+use super::shell::{Unrenderable, describe, put_in, raised};
 use crate::build::step::{Performed, StepRun};
 use crate::config::{LogTextConfig, PropertyValue, SetPropertyConfig};
 use crate::model::Results;
@@ -57,8 +57,4 @@ fn rendered(step: &StepRun<'_>, name: &str, value: &PropertyValue) -> Result<Val
         PropertyValue::Text(text) => put_in(text, step.values(), name)?.into(),
         PropertyValue::Json(value) => value.clone(),
     })
-}
-
-fn raised(step: &StepRun<'_>, problem: &Unrenderable) -> Performed {
-    Performed::Raised(format!("step '{}': {problem}\n", step.name))
 }

@@ -2,6 +2,7 @@
 
 mod output;
 mod preparing;
+mod release;
 mod sequence;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,14 +36,11 @@ pub(super) async fn run(
     config: &ShellStepConfig,
     collect: usize,
 ) -> Result<(Report, Performed), Performed> {
-    let raised = |step: &StepRun<'_>, problem: Unrenderable| {
-        Performed::Raised(format!("step '{}': {problem}\n", step.name))
-    };
     if !config.sequence.is_empty() {
         let ended = sequence::run(step, config).await?;
         return Ok((Report::default(), ended));
     }
-    let prepared = prepare(step, config).map_err(|problem| raised(step, problem))?;
+    let prepared = prepare(step, config).map_err(|problem| raised(step, &problem))?;
     let Prepared {
         mut args,
         doing,
@@ -73,6 +71,9 @@ pub(super) async fn run(
     } else {
         Vec::new()
     };
+    if let Some(counter) = &config.release {
+        release::add(step, counter, &mut args.command).await?;
+    }
     open_logs(step, config, (doing, done), STDIO).await;
     let mut reader = output::reader(&config.reader, further);
     let listening = Listening {
@@ -206,6 +207,11 @@ pub(super) struct Unrenderable {
     /// Which setting.
     setting: String,
     source: Unrendered,
+}
+
+/// The step cannot run: one of its settings cannot be rendered.
+pub(super) fn raised(step: &StepRun<'_>, problem: &Unrenderable) -> Performed {
+    Performed::Raised(format!("step '{}': {problem}\n", step.name))
 }
 
 /// A step with its properties put in.

@@ -1,6 +1,6 @@
-//! Steps beside those of Buildbot 0.8.14: of the same output, the same text, result, logs and
-//! properties. `tests/data/steps-0814.jsonl` has what Buildbot makes of each case; an end-to-end
-//! test asks Buildbot itself.
+//! Steps beside those of Buildbot 0.8.14: for the same output, the same text, result, logs,
+//! statistics and properties. `tests/data/steps-0814.jsonl` has what Buildbot makes of each case;
+//! an end-to-end test asks Buildbot itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,11 +21,50 @@ const CASES: &str = include_str!("../../../tests/data/steps-0814.jsonl");
 
 /// What differs on purpose: case, part, what it is here.
 fn differences() -> Vec<(&'static str, &'static str, Value)> {
+    let warnings = |count: u64| json!({ "warnings-count": count });
     vec![
-        // There is no database of test runs whose keys these would be.
-        ("mtr", "properties", json!({"warnings-count": 0})),
+        // No test runs are written to a database, so there are no keys of them.
+        ("mtr", "properties", warnings(0)),
+        ("mtr settings", "properties", warnings(1)),
         // A list of one directory is the same to a slave.
         ("trial", "env", json!({"PYTHONPATH": "."})),
+        // Lines of the file that are invalid are told.
+        (
+            "warnings suppressed",
+            "logs",
+            json!(["stdio", "suppressions", "warnings (1)"]),
+        ),
+        (
+            "warnings suppressed",
+            "texts",
+            json!({
+                "suppressions": "suppression_file supp: line 6 is not a suppression",
+                "warnings (1)": "src/a.c:3: warning: unused x",
+            }),
+        ),
+        // Strings as JSON, not as Python expressions.
+        (
+            "set from command",
+            "texts",
+            json!({"property changes": "version: \"v1.2\""}),
+        ),
+        (
+            "set from command raw",
+            "texts",
+            json!({"property changes": "version: \" v1.2\\n\""}),
+        ),
+        // The text itself, not the Python expression for it.
+        ("log renderable", "texts", json!({"Output": "a text"})),
+        (
+            "set properties from env",
+            "texts",
+            json!({"properties": "HOME = /h\nLANG = C"}),
+        ),
+        (
+            "set properties from env one",
+            "texts",
+            json!({"properties": "HOME = /h"}),
+        ),
     ]
 }
 
@@ -39,9 +78,12 @@ async fn steps_become_what_they_become_under_buildbot_0814() {
         for (part, expected) in case["expected"].as_object().unwrap() {
             let known = differences();
             let known = known.iter().find(|(its, of, _)| *its == name && of == part);
-            let expected = known.map_or(expected, |(_, _, here)| here);
-            if ours.get(part) != Some(expected) {
-                let ours = ours.get(part).unwrap_or(&Value::Null);
+            let mut expected = known.map_or(expected, |(_, _, here)| here).clone();
+            if part == "texts" {
+                without_last_line_breaks(&mut expected);
+            }
+            let ours = &ours[part];
+            if *ours != expected {
                 wrong.push(format!("{name}: {part} is {ours}, not {expected}"));
             }
         }
@@ -49,28 +91,44 @@ async fn steps_become_what_they_become_under_buildbot_0814() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whether the last line of a log has a line break varies.
+fn without_last_line_breaks(texts: &mut Value) {
+    for text in texts.as_object_mut().unwrap().values_mut() {
+        *text = text.as_str().unwrap().trim_end_matches('\n').into();
+    }
+}
+
 /// Plays a case, and says what became of the step.
 async fn play(case: &Value) -> Value {
     let mut stage = Stage::new(vec![step_of(case["toml"].as_str().unwrap())]);
     stage.plan.stamp = Arc::new(SourceStamp::from_changes(vec![change_of(case)]));
+    for (name, value) in case["properties"].as_object().into_iter().flatten() {
+        stage.plan.properties.set(name, value.clone(), "Build");
+    }
     let mut run = std::pin::pin!(stage.build());
-    let mut shell = None;
+    let mut asked = Asked::default();
     loop {
         tokio::select! {
             biased;
             _ = &mut run => break,
-            command = stage.command() => {
-                if let CommandArgs::Shell(args) = &command.asked {
-                    shell = Some((**args).clone());
-                }
-                answer(command, case).await;
-            }
+            command = stage.command() => answer(command, case, &mut asked).await,
         }
     }
-    told(stage.ops(), shell)
+    let fed = case["logs"].as_object().unwrap();
+    told(&mut stage, asked, |log| fed.contains_key(log))
 }
 
-fn step_of(toml: &str) -> StepConfig {
+/// What the slave was asked for.
+#[derive(Default)]
+struct Asked {
+    /// The commands of the step, without the questions that only our steps have.
+    shells: Vec<ShellArgs>,
+    /// What was removed.
+    removed: Vec<String>,
+}
+
+/// The step of a configuration.
+pub(super) fn step_of(toml: &str) -> StepConfig {
     let text = format!(
         "slave_port = 9989\n[[slaves]]\nname = \"bot\"\npassword = \"sekrit\"\n[[builders]]\n\
          name = \"b\"\nslaves = [\"bot\"]\nfactory = \"f\"\n[[schedulers]]\ntype = \"Nightly\"\n\
@@ -95,38 +153,79 @@ fn change_of(case: &Value) -> Arc<Change> {
     })
 }
 
-/// Prints what the case says and ends; commands of other kinds do nothing.
-async fn answer(command: Played, case: &Value) {
-    if !matches!(command.asked, CommandArgs::Shell(_)) {
-        command.exit(0).await;
-        return;
+/// Answers as the case says; commands that do not run a program do nothing.
+async fn answer(command: Played, case: &Value, asked: &mut Asked) {
+    if let CommandArgs::Rmdir(args) = &command.asked {
+        asked.removed.push(args.dir.clone());
     }
-    for (name, text) in case["logs"].as_object().unwrap() {
-        let data = Bytes::copy_from_slice(text.as_str().unwrap().as_bytes());
-        let update = match name.as_str() {
-            "stdio" => Update::Stdout(data),
-            name => Update::Log {
-                name: name.to_owned(),
-                data,
-            },
-        };
-        drop(command.say(vec![update]).await);
+    let CommandArgs::Shell(args) = &command.asked else {
+        return command.exit(0).await;
+    };
+    let words = shown(&args.command);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let text_of = |map: &str, name: &str| case[map][name].as_str().map(str::to_owned);
+    let answer = match words[..] {
+        ["printenv", name] => Some(text_of("environ", name)),
+        ["cat", file] => Some(text_of("on_slave", file)),
+        ["find", image, "-maxdepth", ..] => Some(case["image"].as_str().map(|state| match state {
+            "fresh" => format!("{image}\n"),
+            _ => String::new(),
+        })),
+        _ => None,
+    };
+    if let Some(answer) = answer {
+        command.print(answer.as_deref().unwrap_or_default()).await;
+        return command.exit(i64::from(answer.is_none())).await;
     }
-    drop(
-        command
-            .say(vec![Update::Rc(case["rc"].as_i64().unwrap())])
-            .await,
-    );
+    asked.shells.push((**args).clone());
+    let logs = case["logs"].as_object().unwrap().iter();
+    let mut updates: Vec<_> = logs
+        .map(|(name, text)| {
+            let data = Bytes::copy_from_slice(text.as_str().unwrap().as_bytes());
+            match name.as_str() {
+                "stdio" => Update::Stdout(data),
+                name => Update::Log {
+                    name: name.to_owned(),
+                    data,
+                },
+            }
+        })
+        .collect();
+    let rc = match words[..] {
+        ["sudo", ..] => 0,
+        _ => case["rc"].as_i64().unwrap(),
+    };
+    updates.push(Update::Rc(rc));
+    // The build does not run meanwhile: these two fit into its channel.
+    drop(command.say(updates).await);
     command.end(CommandEnd::Complete).await;
 }
 
+/// The words of a command; none of a command line.
+fn shown(command: &ShellCommand) -> Vec<String> {
+    match command {
+        ShellCommand::Line(_) => Vec::new(),
+        ShellCommand::Words(words) => words.iter().map(|word| word.shown().clone()).collect(),
+    }
+}
+
+/// What became of the step. The texts of logs are those that the slave did not feed.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is not compared")]
-fn told(ops: Vec<Op>, shell: Option<ShellArgs>) -> Value {
+fn told(stage: &mut Stage, mut asked: Asked, is_fed: impl Fn(&str) -> bool) -> Value {
     let mut logs = Vec::new();
+    let mut texts = BTreeMap::new();
     let mut ours = json!({});
-    for op in ops {
+    for op in stage.ops() {
         match op {
-            Op::LogOpened(LogOpening { name, .. }) => logs.push(name),
+            Op::LogOpened(LogOpening { name, path, .. }) => {
+                if !is_fed(&name) {
+                    let path = stage.directory.path().join(format!("{path}.log"));
+                    let text = std::fs::read_to_string(path).unwrap();
+                    let text = text.replace("program finished with exit code 0\n", "");
+                    texts.insert(name.clone(), text);
+                }
+                logs.push(name);
+            }
             Op::StepFinished(StepFinish {
                 result,
                 text,
@@ -140,16 +239,20 @@ fn told(ops: Vec<Op>, shell: Option<ShellArgs>) -> Value {
                 ours["result"] = result.as_str().into();
                 ours["text"] = text.join(" ").into();
                 ours["properties"] = json!(properties);
+                ours["statistics"] = json!(outcome.statistics);
             }
             _ => {}
         }
     }
     logs.sort();
     ours["logs"] = logs.into();
-    if let Some(shell) = shell {
-        ours["command"] = match shell.command {
-            ShellCommand::Line(line) => line.into(),
-            ShellCommand::Words(words) => words.iter().map(|word| word.shown().clone()).collect(),
+    ours["texts"] = json!(texts);
+    without_last_line_breaks(&mut ours["texts"]);
+    ours["removed"] = asked.removed.into();
+    if let Some(shell) = asked.shells.pop() {
+        ours["command"] = match &shell.command {
+            ShellCommand::Line(line) => line.clone().into(),
+            words @ ShellCommand::Words(_) => shown(words).into(),
         };
         let entry = |value: Option<String>| match value {
             Some(value) if value.contains(PATH_SEPARATOR) => {
@@ -161,5 +264,7 @@ fn told(ops: Vec<Op>, shell: Option<ShellArgs>) -> Value {
         let env: BTreeMap<_, _> = env.map(|(name, value)| (name, entry(value))).collect();
         ours["env"] = json!(env);
     }
+    let prepared = asked.shells.iter().map(|shell| shown(&shell.command));
+    ours["prepared"] = prepared.collect::<Vec<_>>().into();
     ours
 }

@@ -4,8 +4,8 @@ use super::{
     ArchStepConfig, Download, DownloadStepConfig, FileAction, FileStepConfig, GitFlavor,
     GitStepConfig, HttpStepConfig, JsonTemplate, RelatedStepConfig, SetPropertyConfig, StepConfig,
     StepKind, Upload, UploadStepConfig, arch, bk, bzr, cvs, download, files, git, http,
-    master_shell, mercurial, monotone, p4, patch, related, repo, set_property, shell, source,
-    steps_from, svn, trigger, upload,
+    master_shell, mercurial, monotone, p4, patch, related, repo, set_property, shell, slave_env,
+    source, steps_from, svn, trigger, upload,
 };
 use crate::config::shape::KindShape;
 use crate::config::template::Template;
@@ -211,6 +211,16 @@ pub(super) static KINDS: &[Kind] = &[
         usual: || {
             let kind = StepKind::LogRenderable(Box::default());
             master_step("LogRenderable", "Logging", "Logged", kind)
+        },
+    },
+    Kind {
+        shape: KindShape {
+            name: "SetPropertiesFromEnv",
+            keys: &[slave_env::KEYS],
+        },
+        usual: || {
+            let kind = StepKind::SlaveEnv(Box::default());
+            master_step("SetPropertiesFromEnv", "Setting", "Set", kind)
         },
     },
     Kind {

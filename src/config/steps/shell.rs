@@ -60,6 +60,17 @@ pub struct ShellStepConfig {
     pub preparation: Option<Preparation>,
     /// Several commands instead of the one.
     pub sequence: Vec<SequenceCommand>,
+    /// A number that the command ends with, and the rest of the command.
+    pub release: Option<Box<ReleaseCounter>>,
+}
+
+/// Numbers of releases, counted by the master (`RpmBuild`).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReleaseCounter {
+    /// The spec file; its name up to the first dot names the counter.
+    pub spec: Template,
+    /// The end of the command line, after the number.
+    pub rest: Template,
 }
 
 /// An entry of a variable of the environment that has several.
@@ -226,6 +237,7 @@ impl Default for ShellStepConfig {
             changed_files: None,
             preparation: None,
             sequence: Vec::new(),
+            release: None,
         }
     }
 }

@@ -4,17 +4,18 @@ use serde::Serialize;
 use toml::de::DeTable;
 
 use super::kind::StepSettings;
-use super::shell::ShellStepConfig;
+use super::shell::{CommandWords, ShellStepConfig};
 use super::{ROWS, Row, STEP, StepConfig, StepKind, read_step};
 use crate::config::locks::Locks;
 use crate::config::reader::{Sink, Table};
 use crate::config::report::ConfigErrors;
 use crate::config::shape::Shape;
+use crate::config::template::Template;
 
 /// Settings of `StepsFrom`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepsFromConfig {
-    /// The command whose output are the steps.
+    /// The command whose output are the steps; for a file of the tree, the command that prints it.
     #[serde(flatten)]
     pub command: ShellStepConfig,
     /// Most steps that it adds: 50.
@@ -27,7 +28,7 @@ pub struct StepsFromConfig {
 pub const MAX_STEPS_BYTES: usize = 64 * 1024;
 
 /// The keys that only these steps have.
-pub(super) const KEYS: &[&str] = &["max_steps", "allow"];
+pub(super) const KEYS: &[&str] = &["file", "max_steps", "allow"];
 
 /// Most steps that a setting may allow.
 const MOST_STEPS: u32 = 500;
@@ -54,6 +55,17 @@ impl StepSettings for StepsFromConfig {}
 impl StepsFromConfig {
     /// Takes what the table has.
     pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        if let Some(file) = table.take("file") {
+            if let Some(place) = table.place("command") {
+                let message = "`file` and `command` exclude each other".to_owned();
+                let help = "each of them says where the steps are; keep one";
+                table.sink.error(place, message, help);
+                drop(table.take("command"));
+            }
+            let words = ["cat", "--"].map(|word| (Template::literal(word), None));
+            let file = file.template().map(|file| (file, None));
+            self.command.command = CommandWords::Words(words.into_iter().chain(file).collect());
+        }
         self.command.read(table);
         table.set("max_steps", &mut self.max_steps, |value| {
             value.integer(1..=MOST_STEPS)
@@ -130,6 +142,13 @@ impl StepsFromConfig {
             }
             let (sink, place) = (table.sink, table.span.clone());
             let step = read_step(table, ("added", at), &steps, &mut locks);
+            let counts = |step: &StepConfig| matches!(&step.kind, StepKind::Shell(shell) if shell.release.is_some());
+            let is_allowed = self.allow.iter().any(|kind| kind == "RpmBuild");
+            if step.as_ref().is_some_and(counts) && !is_allowed {
+                let message = "a step that is added has `auto_release`".to_owned();
+                let help = "add `allow = [\"RpmBuild\"]` to the StepsFrom step";
+                sink.error(place.clone(), message, help);
+            }
             if step.as_ref().is_some_and(|step| !step.secrets.is_empty()) {
                 let message = "a step that is added uses a secret".to_owned();
                 sink.error(
@@ -199,6 +218,16 @@ mod tests {
             ..StepsFromConfig::default()
         };
         assert_eq!(config.parse(text, "output").unwrap().len(), 1);
+
+        let counting =
+            "[[steps]]\ntype = \"RpmBuild\"\nspecfile = \"a.spec\"\nauto_release = true\n";
+        let [mistake] = &mistakes(counting)[..] else {
+            panic!("one mistake");
+        };
+        assert!(mistake.contains("auto_release"), "{mistake}");
+        let uncounted = counting.replace("true", "false");
+        let steps = StepsFromConfig::default().parse(&uncounted, "output");
+        assert_eq!(steps.unwrap().len(), 1);
     }
 
     #[test]

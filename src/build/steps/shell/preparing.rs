@@ -74,7 +74,9 @@ async fn renew(
         (Some(0), true) => &image.update,
         _ => &image.create,
     };
-    step.logs.lazy = vec![BASE_IMAGE_LOG.to_owned()];
+    if let Some(op) = step.logs.open(BASE_IMAGE_LOG) {
+        step.around.journal.write(vec![op]).await;
+    }
     let made = ask(step, args, command.clone(), Some(BASE_IMAGE_LOG)).await?;
     if made.rc == Some(0) {
         return Ok(());

@@ -1,6 +1,6 @@
 //! Several commands in one step, each judged by flags of its own (`ShellSequence`).
 
-use super::{command_of, describe, detail, judge, open_logs};
+use super::{command_of, describe, detail, judge, open_logs, raised};
 use crate::build::command::Listening;
 use crate::build::fold::contribution;
 use crate::build::step::{Performed, StepRun};
@@ -14,9 +14,6 @@ pub(super) async fn run(
     step: &mut StepRun<'_>,
     config: &ShellStepConfig,
 ) -> Result<Performed, Performed> {
-    let raised = |step: &StepRun<'_>, problem: super::Unrenderable| {
-        Performed::Raised(format!("step '{}': {problem}\n", step.name))
-    };
     let mut overall = Results::Success;
     let mut words = Vec::new();
     for (index, command) in config.sequence.iter().enumerate() {
@@ -32,7 +29,7 @@ pub(super) async fn run(
             };
             Ok((args, doing, done))
         });
-        let (args, doing, done) = prepared.map_err(|problem| raised(step, problem))?;
+        let (args, doing, done) = prepared.map_err(|problem| raised(step, &problem))?;
         let log = command.log.as_deref().unwrap_or(STDIO);
         if index == 0 {
             open_logs(step, config, (doing, done), log).await;

@@ -2,13 +2,13 @@
 
 use super::words::{Words, join, join_list, text, texts};
 use super::{COMMAND, Program, Usual, WITHOUT_COMMAND, make, shell_of, warnings};
-use crate::config::CommandWords;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::KindShape;
 use crate::config::steps::StepConfig;
 use crate::config::steps::output::OutputReader;
 use crate::config::steps::shell::{BaseImage, Preparation};
 use crate::config::template::Template;
+use crate::config::{CommandWords, ReleaseCounter};
 
 pub(super) static PROGRAMS: &[Program] = &[
     Program {
@@ -318,6 +318,7 @@ const RPMBUILD: &[&str] = &[
     "srcrpmdir",
     "dist",
     "define",
+    "auto_release",
     "vcs_revision",
 ];
 
@@ -351,12 +352,23 @@ fn rpmbuild(table: &mut Table<'_>, step: &mut StepConfig) {
     table.set("vcs_revision", &mut with_revision, Value::flag);
     let spec = table.require("specfile", "\"project.spec\"");
     let spec = spec.and_then(|value| value.template());
+    let mut with_release = false;
+    table.set("auto_release", &mut with_release, Value::flag);
+    let mut rest = Vec::new();
     if with_revision {
-        parts.push(Template::written(REVISION));
+        rest.push(Template::written(REVISION));
     }
-    parts.push(text(" -ba "));
-    parts.extend(spec);
-    shell_of(step).command = CommandWords::Line(join_list(&parts, ""));
+    rest.push(text(" -ba "));
+    rest.extend(spec.clone());
+    let shell = shell_of(step);
+    if with_release {
+        let spec = spec.unwrap_or_else(|| text(""));
+        let rest = join_list(&rest, "");
+        shell.release = Some(Box::new(ReleaseCounter { spec, rest }));
+    } else {
+        parts.extend(rest);
+    }
+    shell.command = CommandWords::Line(join_list(&parts, ""));
 }
 
 /// The definition of the revision, if that is known.
