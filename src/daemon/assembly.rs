@@ -126,12 +126,11 @@ impl Daemon {
             rng,
             &tasks,
         );
-        let pruner = Pruner::new(writer.clone(), clock);
         start_chores(
             &tasks,
             &newsroom,
             &refusals,
-            pruner,
+            Pruner::new(writer.clone(), clock),
             reconfigurer,
             reconfigurations,
         );

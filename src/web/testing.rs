@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::Span;
 
 use super::site::Site;
@@ -331,7 +331,8 @@ impl Farm {
             let (reconfigure, _) = mpsc::channel(1);
             let clock = Clock::starting_at(NOW);
             let room = Newsroom::new();
-            let control = Control::new(ask, writer.clone(), room, reconfigure, clock);
+            let (_, configs) = watch::channel(Arc::clone(&self.config));
+            let control = Control::new(ask, writer.clone(), room, reconfigure, configs, clock);
             let zone = Zone::named("Europe/Berlin").unwrap();
             let site = Site::new(control, Arc::clone(&self.config), zone, Tasks::default());
             let router = TowerToHyperService::new(site.router());
