@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::config::LogLimits;
-use crate::logs::{Channel, LogSink, Written};
+use crate::logs::{Channel, LogSink, Written, end_follows, output_exceeded};
 
 /// A log that is being written.
 #[derive(Debug)]
@@ -80,10 +80,7 @@ impl StepLog {
             return;
         }
         if was_within {
-            self.note(format!(
-                "\nOutput exceeded {max_size} bytes, remaining output has been truncated\n"
-            ))
-            .await;
+            self.note(output_exceeded(max_size)).await;
         }
         if let Some(max_tail) = self.limits.max_tail_size {
             self.tail.push(channel, &rest, max_tail);
@@ -99,8 +96,7 @@ impl StepLog {
     pub(super) async fn close(mut self) -> Closed {
         let tail = std::mem::take(&mut self.tail);
         if tail.size > 0 {
-            self.note(format!("\nFinal {} bytes follow below:\n", tail.size))
-                .await;
+            self.note(end_follows(tail.size)).await;
             for (channel, data) in tail.pieces {
                 self.put(channel, data.freeze()).await;
             }

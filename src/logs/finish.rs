@@ -2,8 +2,8 @@
 //!
 //! Compression writes a second file, syncs it, gives it the name of a compressed log, and then
 //! removes the plain file. A reader takes the compressed file if both exist, so a log is whole at
-//! any moment and never counted twice. A log whose compression was interrupted stays plain until the
-//! next start ([`Backlog`]).
+//! any moment and never counted twice. A log whose compression was interrupted stays plain until
+//! the next start ([`Backlog`]).
 
 mod backlog;
 

@@ -29,6 +29,7 @@ mod growth;
 mod index;
 mod line_index;
 mod lines;
+mod marks;
 mod name;
 mod packed;
 mod place;
@@ -39,6 +40,7 @@ pub mod writer;
 
 pub use finish::LogSyncs;
 pub use growth::Progress;
+pub use marks::{Marks, end_follows, output_exceeded};
 pub use name::file_name;
 pub use reader::LogReader;
 pub use remove::remove;

@@ -152,8 +152,8 @@ impl LogSink {
         self.send(Message::Append { id, channel, data });
     }
 
-    /// Waits until everything is in the files, or given up, and closes the files. Then the log may be
-    /// compressed in the background. [`LogSyncs`] forces it to the disk.
+    /// Waits until everything is in the files, or given up, and closes the files. Then the log may
+    /// be compressed in the background. [`LogSyncs`] forces it to the disk.
     pub async fn close(self) -> Written {
         let (done, closed) = oneshot::channel();
         self.send(self.closing(Some(done)));

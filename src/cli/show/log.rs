@@ -11,7 +11,7 @@ use super::screen::Screen;
 use super::source::Source;
 use crate::cli::names::{check_builder, no_such};
 use crate::cli::nth::Nth;
-use crate::logs::{Channel, LogReader, LogWatcher};
+use crate::logs::{Channel, LogReader, LogWatcher, Marks};
 use crate::model::{BuilderName, Results};
 use crate::store::State;
 use crate::store::read::Among;
@@ -35,7 +35,7 @@ pub(super) struct LogArgs {
     /// it is printed to standard error if standard output is not a terminal
     #[arg(long, conflicts_with = "output")]
     headers: bool,
-    /// Leave out what slave and master say about the command
+    /// Leave out what slave and master say about the command, except where output was cut
     #[arg(long)]
     output: bool,
     /// Keep printing what is added until the log is complete
@@ -197,7 +197,8 @@ struct Printer<'a> {
     output: Out<'a>,
     /// Where headers are printed; absent if that is where the output is printed.
     headers: Option<Out<'a>>,
-    leaves_out_headers: bool,
+    /// Present if headers are left out.
+    marks: Option<Marks>,
     header_colour: Option<Colour>,
 }
 
@@ -216,7 +217,7 @@ impl<'a> Printer<'a> {
             output: Out::new(out, is_terminal, is_coloured),
             headers: (!is_terminal && !args.headers)
                 .then(|| Out::new(notes, io::stderr().is_terminal(), false)),
-            leaves_out_headers: args.output,
+            marks: args.output.then(Marks::default),
             header_colour: (is_terminal && is_coloured).then_some(Colour::Cyan),
         }
     }
@@ -224,7 +225,9 @@ impl<'a> Printer<'a> {
     fn print(&mut self, channel: Channel, bytes: &[u8]) -> io::Result<()> {
         match channel {
             Channel::Stdout | Channel::Stderr => self.output.write_all(bytes),
-            Channel::Header if self.leaves_out_headers => Ok(()),
+            Channel::Header if let Some(marks) = &mut self.marks => {
+                marks.pass(bytes, &mut |mark| self.output.write_all(mark))
+            }
             Channel::Header => match (&mut self.headers, self.header_colour) {
                 (Some(headers), _) => {
                     // So that both are in order where they are the same place.

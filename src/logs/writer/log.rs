@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 
 use super::{MAX_SLICES, RETRY};
-use crate::logs::Channel;
 use crate::logs::index::Run;
+use crate::logs::{Channel, marks};
 
 /// A log that is being written.
 #[derive(Debug)]
@@ -199,10 +199,7 @@ impl Log {
     /// Says in the log what it lacks.
     fn note(&self) -> Chunk {
         let why = self.trouble.as_ref().map_or("", |trouble| &trouble.why);
-        let note = format!(
-            "\n{} bytes of this log are missing here: the master could not write them ({why})\n",
-            self.unsaid_bytes
-        );
+        let note = marks::missing(self.unsaid_bytes, why);
         Chunk {
             channel: Channel::Header,
             data: note.into(),

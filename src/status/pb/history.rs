@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tracing::warn;
 
 use super::User;
-use crate::logs::{Channel, LogReader};
+use crate::logs::{Channel, LogReader, Marks};
 use crate::model::SetId;
 use crate::store::read::{BuildRow, RequestRow, SetRow};
 use crate::store::{Reader, State, StoreError};
@@ -62,12 +62,20 @@ impl History {
         counting.await.unwrap_or_default()
     }
 
-    /// The text of the given channels of the log at `path`; of a long log, only its end.
+    /// The text of the given channels of the log at `path`, with the marks for what was cut from
+    /// it; of a long log, only its end.
     pub(super) async fn log(&self, path: &str, channels: &'static [Channel]) -> Option<Vec<u8>> {
         let (basedir, path) = (self.basedir.clone(), path.to_owned());
         let reading = crate::blocking::run(move || -> io::Result<Vec<u8>> {
             let mut end = End::default();
-            LogReader::open(&basedir, &path)?.copy_to(channels, &mut end)?;
+            let (mut reader, mut marks) = (LogReader::open(&basedir, &path)?, Marks::default());
+            reader.copy_each(&mut |channel, bytes| match channels.contains(&channel) {
+                true => end.write_all(bytes),
+                false if channel == Channel::Header => {
+                    marks.pass(bytes, &mut |mark| end.write_all(mark))
+                }
+                false => Ok(()),
+            })?;
             Ok(end.into_text())
         });
         match reading.await {

@@ -65,7 +65,8 @@ fn what_the_command_printed_and_what_is_said_about_it_are_told_apart() {
     for (options, expected) in [
         ("", (output.to_owned(), headers)),
         (" --headers", (all, none.clone())),
-        (" --output", (output.to_owned(), none.clone())),
+        // What was cut is marked all the same.
+        (" --output", ([output, PIECES[2].1].concat(), none.clone())),
     ] {
         let shown = streams(&dir, &format!("log quick 0{options}"), None);
         assert_eq!(shown, expected, "{options}");
