@@ -59,6 +59,15 @@ pub fn is_claimed(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Gives the lock on `file` back. Closing the file is not enough while a program is being started:
+/// until it executes, it has a copy of the file, and the lock belongs to all copies.
+///
+/// # Errors
+/// The file cannot be unlocked.
+pub fn release(file: &File) -> io::Result<()> {
+    flock(file, FlockOperation::Unlock).map_err(Into::into)
+}
+
 /// The process that `file` names.
 pub fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
@@ -112,6 +121,20 @@ mod tests {
         let mut child = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
         child.wait().unwrap();
         child.id()
+    }
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_though_there_are_copies_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mut file = open(&path);
+        let copy = file.try_clone().unwrap();
+        assert_eq!(claim(&mut file).unwrap(), Claim::Ours);
+        assert!(is_claimed(&open(&path)).unwrap());
+        release(&file).unwrap();
+        drop(file);
+        assert!(!is_claimed(&open(&path)).unwrap());
+        drop(copy);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::process_lock::{self, Claim};
 /// Held while a master uses the state.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -34,7 +34,7 @@ impl Lock {
             Ok((file, claim))
         };
         match attempt() {
-            Ok((file, Claim::Ours)) => Ok(Self { _file: file }),
+            Ok((file, Claim::Ours)) => Ok(Self { file }),
             Ok((_, Claim::Theirs(pid))) => Err(StoreError::AlreadyRunning {
                 dir: dir.to_owned(),
                 pid,
@@ -48,5 +48,12 @@ impl Lock {
         let file = File::open(dir.join(Self::FILE));
         file.and_then(|file| process_lock::is_claimed(&file))
             .is_ok_and(|taken| taken)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // If this fails, the lock ends with the last copy of the file.
+        process_lock::release(&self.file).ok();
     }
 }
