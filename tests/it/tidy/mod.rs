@@ -265,6 +265,24 @@ fn the_database_stays_in_the_store() {
 }
 
 #[test]
+fn cfl_160_the_engine_of_expressions_is_named_in_their_module_alone() {
+    check(|source, complain| {
+        let path = &source.path;
+        let is_home = path.starts_with("src/config/expression")
+            || path.starts_with("tests/it/tidy")
+            || path.starts_with("tests/bench");
+        for (number, line) in source.code().into_iter().filter(|_| !is_home) {
+            if line.contains("minijinja") {
+                complain(
+                    number,
+                    "use `config::expression`: another engine may take its place",
+                );
+            }
+        }
+    });
+}
+
+#[test]
 fn md5_is_used_for_the_login_alone() {
     check(|source, complain| {
         for (number, line) in source.code() {
