@@ -46,6 +46,7 @@ mod sweep;
 mod timers;
 mod transfers;
 mod triggering;
+mod triggering_0814;
 mod try_client;
 mod try_ours;
 mod try_userpass;
