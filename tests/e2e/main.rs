@@ -28,6 +28,7 @@ mod looking;
 mod masters;
 mod output;
 mod preflight;
+mod program_steps;
 #[path = "../programs.rs"]
 mod programs;
 mod pruning;
