@@ -1,6 +1,6 @@
 //! Compares the result of a build with the previous build of the same line.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ChangeNumber, Properties, Property, Results};
 
@@ -31,12 +31,13 @@ pub struct Origin {
 }
 
 /// How the result of a build compares with the previous build of the same line.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
-    /// The build failed; the previous build did not, or there was none.
+    /// The build failed; the previous build did not, or there was none. Or it has warnings, and the
+    /// previous build had none.
     New,
-    /// The build failed, and so did the previous build.
+    /// The build failed, and so did the previous build. Or both have warnings.
     Still,
     /// The build succeeded; the previous build failed.
     Fixed,
@@ -51,6 +52,8 @@ impl Judgement {
             (Results::Failure, Some(Results::Failure)) => Some(Self::Still),
             (Results::Failure, _) => Some(Self::New),
             (Results::Success | Results::Warnings, Some(Results::Failure)) => Some(Self::Fixed),
+            (Results::Warnings, Some(Results::Warnings)) => Some(Self::Still),
+            (Results::Warnings, Some(Results::Success)) => Some(Self::New),
             (
                 Results::Success
                 | Results::Warnings
@@ -60,6 +63,23 @@ impl Judgement {
                 _,
             ) => None,
         }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Still => "still",
+            Self::Fixed => "fixed",
+        }
+    }
+
+    /// The judgement of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = [Self::New, Self::Still, Self::Fixed].into_iter();
+        all.find(|judgement| judgement.as_str() == name)
     }
 
     /// Whether a build with this result says something about its tree.
@@ -101,6 +121,9 @@ mod tests {
             (Failure, Some(Failure), Some(Judgement::Still)),
             (Success, Some(Failure), Some(Judgement::Fixed)),
             (Warnings, Some(Failure), Some(Judgement::Fixed)),
+            (Warnings, Some(Success), Some(Judgement::New)),
+            (Warnings, Some(Warnings), Some(Judgement::Still)),
+            (Warnings, None, None),
             (Success, Some(Warnings), None),
             (Success, None, None),
             (Exception, Some(Failure), None),

@@ -6,6 +6,7 @@
 mod builders;
 mod builds;
 mod changes;
+mod lines;
 mod sets;
 mod slaves;
 mod steps;

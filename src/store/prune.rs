@@ -267,6 +267,8 @@ fn log_dir(path: &str) -> Option<&str> {
 }
 
 fn remove_build(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
+    // A line whose last build goes has not been built for long.
+    conn.prepare_cached(REMOVE_LINE)?.execute([int(build.0)])?;
     let requests: Option<Json<Vec<RequestId>>> = conn
         .prepare_cached("DELETE FROM build WHERE id = ?1 RETURNING requests")?
         .query_row([int(build.0)], |row| row.get(0))
@@ -378,6 +380,8 @@ const USER_OF_LOG_DIR: &str = "SELECT 1
     FROM builder x CROSS JOIN build b ON b.builder = x.name AND b.number = ?1
         CROSS JOIN log l ON l.build = b.id
     WHERE substr(l.path, 1, length(?2) + 1) = ?2 || '/'";
+const REMOVE_LINE: &str = "DELETE FROM line WHERE (builder, last) =
+    (SELECT builder, number FROM build WHERE id = ?1)";
 const REMOVE_LOGS: &str = "DELETE FROM log WHERE build = ?1";
 const MARK_LOGS: &str = "UPDATE build SET logs_pruned = 1 WHERE id = ?1";
 const REMOVE_SET: &str = "DELETE FROM build_set WHERE id = ?1 AND finished_at IS NOT NULL

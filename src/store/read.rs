@@ -7,6 +7,7 @@ mod builders;
 mod builds;
 pub(super) mod changes;
 pub(super) mod held;
+mod lines;
 mod of_build;
 mod of_end;
 mod of_line;
@@ -16,7 +17,9 @@ mod sets;
 
 pub use builders::{BuilderRow, SlaveRow};
 pub use builds::{BuildRow, LogRow, StepRow};
+pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};
+pub(super) use of_line::{origin_of_requests, result_before};
 pub use requests::{RequestRow, Which};
 pub use sets::SetRow;
 

@@ -27,8 +27,8 @@ pub struct Build {
     pub number: BuildNumber,
     /// Its result; absent while it runs.
     pub result: Option<Results>,
-    /// How the result compares with the one before it on the same line (PRB-23); absent if it does
-    /// not, or was not looked up.
+    /// How the result compares with the one before it on the same line (PRB-23); absent if it is as
+    /// before, or says nothing.
     pub news: Option<Judgement>,
     /// Short text about the result (BUI-08).
     pub text: Vec<String>,
@@ -282,22 +282,16 @@ impl Build {
         let mut builds = Vec::with_capacity(rows.len());
         for row in rows {
             let origin = state.origin(&row)?;
-            builds.push((row, origin));
-        }
-        let judgements = state.judgements(&builds)?;
-        let builds = builds.into_iter().zip(judgements);
-        let seen = builds.map(|((row, origin), news)| {
             let mut build = Self::from(row);
-            build.news = news;
             if let Some(origin) = origin {
                 build.came_from(origin);
             }
             if moment.is_running {
                 build.see_running(state, moment.now);
             }
-            build
-        });
-        Ok(seen.collect())
+            builds.push(build);
+        }
+        Ok(builds)
     }
 
     fn came_from(&mut self, origin: Origin) {
@@ -387,7 +381,7 @@ impl From<BuildRow> for Build {
             builder: row.builder,
             number: row.number,
             result: row.result,
-            news: None,
+            news: row.news,
             text: row.text,
             slave: row.slave,
             slave_choice: row.choice,

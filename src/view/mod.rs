@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`Build`].
 
+mod brief;
 mod build;
 mod builder;
 mod buildset;
@@ -23,6 +24,7 @@ mod slave;
 mod step;
 mod trail;
 
+pub use brief::{Brief, Standing};
 pub use build::{Build, Left, build_of};
 pub use builder::{Builder, LastBuild, Running};
 pub use buildset::{BuildSet, BuildSetPage};

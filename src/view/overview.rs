@@ -1,14 +1,13 @@
 //! What the head of every page says.
 
-use super::{Moment, Slave};
+use super::{Moment, Slave, Standing};
 use crate::botmaster::Live;
-use crate::model::Results;
 use crate::store::{State, StoreError};
 
 /// How many things need somebody.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Overview {
-    /// Builders whose last build failed, tries aside.
+    /// Builders whose last build that says something failed.
     pub broken: usize,
     /// Requests that wait.
     pub waiting: usize,
@@ -28,10 +27,10 @@ impl Overview {
         let mut waiting = 0;
         for builder in state.builders()? {
             waiting += builder.pending;
-            let failed = |(_, result, _): &(_, Results, _)| *result == Results::Failure;
-            overview.broken += usize::from(builder.last.as_ref().is_some_and(failed));
             overview.has_built |= builder.last.is_some();
         }
+        let standings = Standing::all(state)?;
+        overview.broken = standings.values().filter(|line| line.is_broken()).count();
         let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
         overview.waiting = waiting.saturating_sub(live.starting.len());
         let slaves = Slave::all(Some(state), None, live, moment)?;

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::BuildId;
+use super::lines;
 use crate::model::journal::{BuildFinish, BuildStart};
+use crate::model::{BuildId, Judgement};
 use crate::store::column::{Json, int};
 
 pub(super) fn started(conn: &Connection, start: &BuildStart) -> rusqlite::Result<usize> {
@@ -56,9 +57,10 @@ pub(super) fn stopped(conn: &Connection, build: BuildId, reason: &str) -> rusqli
 }
 
 pub(super) fn finished(conn: &Connection, end: &BuildFinish) -> rusqlite::Result<usize> {
+    let news = lines::finished(conn, end)?;
     conn.prepare_cached(
         "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
-             properties = ?6, forecast = NULL WHERE id = ?1",
+             properties = ?6, forecast = NULL, news = ?7 WHERE id = ?1",
     )?
     .execute(params![
         int(end.build.0),
@@ -67,5 +69,6 @@ pub(super) fn finished(conn: &Connection, end: &BuildFinish) -> rusqlite::Result
         Json(&end.text),
         end.stop_reason,
         Json(&end.properties),
+        news.map(Judgement::as_str),
     ])
 }

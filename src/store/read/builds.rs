@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, Forecast, Properties, RequestId, Results,
-    SlaveName, StepOutcome, Timestamp,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Forecast, Judgement, Properties, RequestId,
+    Results, SlaveName, StepOutcome, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -47,6 +47,8 @@ pub struct BuildRow {
     pub choice: String,
     /// The names of all steps that it was to run; empty if that was not recorded.
     pub planned: Vec<String>,
+    /// How its result compares with the one before it on its line (PRB-23).
+    pub news: Option<Judgement>,
     /// Its steps so far.
     pub steps: Vec<StepRow>,
 }
@@ -172,8 +174,15 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
         choice: row.get(14)?,
         blamelist: row.get::<_, Json<_>>(15)?.0,
         planned: row.get::<_, Json<_>>(16)?.0,
+        news: news_of(row, 17)?,
         steps: Vec::new(),
     })
+}
+
+/// The judgement in this column.
+pub(super) fn news_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Judgement>> {
+    let name: Option<String> = row.get(column)?;
+    Ok(name.and_then(|name| Judgement::named(&name)))
 }
 
 fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildRow> {
@@ -217,7 +226,7 @@ fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildR
 macro_rules! build_columns {
     () => {
         "SELECT id, builder, number, slave, reason, started_at, finished_at, result, text,
-        requests, changes, properties, stop_reason, forecast, choice, blamelist, planned FROM build"
+        requests, changes, properties, stop_reason, forecast, choice, blamelist, planned, news FROM build"
     };
 }
 pub(super) const BUILDS: &str = concat!(build_columns!(), " ORDER BY id DESC LIMIT ?1");

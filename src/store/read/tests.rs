@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::builders::{BUILDER_NAMES, BUILDERS, BUILDING, LAST_BUILD, PENDING, SLAVES};
 use super::builds::{BUILD, BUILDS, BUILDS_OF_BUILDER, LOGS, STEPS};
 use super::changes::{CHANGE, CHANGES, DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
+use super::lines::{BRIEF, LATELY, LINES, OF_CHANGE, ON_SLAVE};
 use super::of_build::BUILDS_BEFORE;
 use super::of_end::FROM_END;
 use super::of_line::{EVIDENCE, ORIGIN};
@@ -67,6 +68,11 @@ fn every_query_has_its_index() {
         BUILDS_BEFORE,
         ORIGIN,
         EVIDENCE,
+        BRIEF,
+        LATELY,
+        LINES,
+        OF_CHANGE,
+        ON_SLAVE,
         FROM_END,
         LAST_SET,
     ] {

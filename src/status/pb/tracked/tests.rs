@@ -275,6 +275,7 @@ fn on_disk(
         finished_at: result.map(|_| at),
         result,
         text: Vec::new(),
+        news: None,
         steps: vec![StepRow {
             name: "step".to_owned(),
             started_at: at,

@@ -97,6 +97,7 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
         finished_at: None,
         result: None,
         text: vec![],
+        news: None,
         steps: vec![
             step(
                 "compile",

@@ -1,0 +1,207 @@
+//! Where lines stand, and builds in a line each.
+
+use rusqlite::{Row, params};
+
+use super::builds::news_of;
+use crate::model::{
+    BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SlaveName, Timestamp,
+};
+use crate::store::StoreError;
+use crate::store::column::{Col, Json, int};
+use crate::store::state::State;
+
+/// Where a builder stands on the tree that it has built last, tries aside.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LineRow {
+    /// The builder.
+    pub builder: BuilderName,
+    /// The last build that says something.
+    pub last: BuildNumber,
+    /// Its result.
+    pub result: Results,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// The first build with this result in a row.
+    pub since: BuildNumber,
+    /// When that ended.
+    pub since_at: Timestamp,
+    /// The last build before that one; absent if there was none.
+    pub before: Option<BuildNumber>,
+    /// The changes of the build `since`; empty if it was pruned.
+    pub began: Vec<ChangeNumber>,
+}
+
+/// A build without its steps.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BriefRow {
+    /// The builder.
+    pub builder: BuilderName,
+    /// Its number.
+    pub number: BuildNumber,
+    /// Its result; absent while it runs.
+    pub result: Option<Results>,
+    /// How that compares with the one before it on its line.
+    pub news: Option<Judgement>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended; absent while it runs.
+    pub finished_at: Option<Timestamp>,
+    /// Its slave.
+    pub slave: SlaveName,
+    /// Its changes.
+    pub changes: Vec<ChangeNumber>,
+    /// Short text about its result.
+    pub text: Vec<String>,
+}
+
+/// Which builds of a builder are wanted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Wanted<'a> {
+    /// Only those below this number.
+    pub before: Option<BuildNumber>,
+    /// Only those with this result.
+    pub result: Option<Results>,
+    /// Only those of this branch.
+    pub branch: Option<&'a str>,
+    /// Tries too.
+    pub tries: bool,
+}
+
+impl State {
+    /// Where the configured builders stand, in the order of the configuration, those left out that
+    /// have no build that says something.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn lines(&self) -> Result<Vec<LineRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(LINES)?
+                .query_map([], |row| {
+                    Ok(LineRow {
+                        builder: row.get::<_, Col<_>>(0)?.0,
+                        last: row.get::<_, Col<_>>(1)?.0,
+                        result: row.get::<_, Col<_>>(2)?.0,
+                        finished_at: row.get::<_, Col<_>>(3)?.0,
+                        since: row.get::<_, Col<_>>(4)?.0,
+                        since_at: row.get::<_, Col<_>>(5)?.0,
+                        before: row.get::<_, Option<Col<_>>>(6)?.map(|n| n.0),
+                        began: row
+                            .get::<_, Option<Json<_>>>(7)?
+                            .map_or_else(Vec::new, |changes| changes.0),
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// The newest `limit` builds of a builder, newest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn brief_builds(
+        &self,
+        builder: &BuilderName,
+        wanted: Wanted<'_>,
+        limit: u32,
+    ) -> Result<Vec<BriefRow>, StoreError> {
+        let of = params![
+            builder.as_str(),
+            wanted.before.map_or(i64::MAX, |number| int(number.0)),
+            wanted.result.map(Results::number),
+            wanted.tries,
+            wanted.branch,
+            limit
+        ];
+        self.read(|conn| {
+            conn.prepare_cached(BRIEF)?
+                .query_map(of, brief_of)?
+                .collect()
+        })
+    }
+
+    /// The `limit` builds that ended last, of all builders, the latest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn finished_lately(&self, limit: u32) -> Result<Vec<BriefRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(LATELY)?
+                .query_map([limit], brief_of)?
+                .collect()
+        })
+    }
+
+    /// The builds that are made of a change, in the order in which they started.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn builds_of_change(&self, change: ChangeNumber) -> Result<Vec<BriefRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(OF_CHANGE)?
+                .query_map([int(change.0)], brief_of)?
+                .collect()
+        })
+    }
+
+    /// The newest `limit` builds on a slave, newest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn builds_on(&self, slave: &SlaveName, limit: u32) -> Result<Vec<BriefRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(ON_SLAVE)?
+                .query_map(params![slave.as_str(), limit], brief_of)?
+                .collect()
+        })
+    }
+}
+
+fn brief_of(row: &Row<'_>) -> rusqlite::Result<BriefRow> {
+    Ok(BriefRow {
+        builder: row.get::<_, Col<_>>(0)?.0,
+        number: row.get::<_, Col<_>>(1)?.0,
+        result: row.get::<_, Option<Col<_>>>(2)?.map(|r| r.0),
+        news: news_of(row, 3)?,
+        started_at: row.get::<_, Col<_>>(4)?.0,
+        finished_at: row.get::<_, Option<Col<_>>>(5)?.map(|t| t.0),
+        slave: row.get::<_, Col<_>>(6)?.0,
+        changes: row.get::<_, Json<_>>(7)?.0,
+        text: row.get::<_, Json<_>>(8)?.0,
+    })
+}
+
+/// What [`brief_of`] reads.
+macro_rules! brief_columns {
+    () => {
+        "SELECT b.builder, b.number, b.result, b.news, b.started_at, b.finished_at, b.slave,
+        b.changes, b.text FROM build b"
+    };
+}
+pub(super) const LINES: &str =
+    "SELECT x.name, l.last, l.result, l.finished_at, l.since, l.since_at, l.before,
+        (SELECT b.changes FROM build b WHERE b.builder = l.builder AND b.number = l.since)
+    FROM builder x CROSS JOIN line l ON l.builder = x.name
+        AND l.last = (SELECT max(last) FROM line y WHERE y.builder = x.name)
+    WHERE x.position IS NOT NULL ORDER BY x.position";
+pub(super) const BRIEF: &str = concat!(
+    brief_columns!(),
+    " WHERE b.builder = ?1 AND b.number < ?2 AND (?3 IS NULL OR b.result = ?3)
+        AND (?4 OR NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set
+            WHERE r.id = b.requests ->> 0))
+        AND (?5 IS NULL OR EXISTS (SELECT 1 FROM request r JOIN build_set s ON s.id = r.build_set
+            WHERE r.id = b.requests ->> 0 AND s.stamp ->> 'branch' = ?5))
+    ORDER BY b.number DESC LIMIT ?6"
+);
+pub(super) const LATELY: &str = concat!(
+    brief_columns!(),
+    " WHERE b.finished_at IS NOT NULL ORDER BY b.finished_at DESC LIMIT ?1"
+);
+pub(super) const OF_CHANGE: &str = concat!(
+    brief_columns!(),
+    " WHERE b.id IN (SELECT r.build FROM change_in_set c JOIN request r ON r.build_set = c.build_set
+        WHERE c.change = ?1 AND r.build IS NOT NULL) ORDER BY b.id"
+);
+pub(super) const ON_SLAVE: &str = concat!(
+    brief_columns!(),
+    " WHERE b.slave = ?1 ORDER BY b.id DESC LIMIT ?2"
+);
