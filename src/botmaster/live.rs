@@ -20,6 +20,9 @@ pub struct Live {
     /// The requests whose build is being started: they wait no longer (BLD-03), and their build has
     /// no number yet.
     pub starting: BTreeMap<RequestId, Starting>,
+    /// Why the first request of each builder that has one waits, in a sentence (MAS-10).
+    #[serde(default)]
+    pub waits: BTreeMap<BuilderName, String>,
     /// Every build and step that waits for locks, in order of arrival (LCK-11).
     pub locks: Vec<LockWait>,
     /// Connections that were refused, the latest first: not the core's to know, and added to its
@@ -83,9 +86,21 @@ impl BotMaster {
                 .map(|(ix, slave)| (slave.config.name.clone(), self.live_slave(ix)))
                 .collect(),
             starting: starting.collect(),
+            waits: self.waits(),
             locks: self.lock_waits(),
             refusals: Vec::new(),
         }
+    }
+
+    fn waits(&self) -> BTreeMap<BuilderName, String> {
+        let builders = self.out.layout.builders();
+        let waits = builders.filter_map(|(ix, builder)| {
+            let (_, first) = self.dispatch.queue(ix).first()?;
+            let blockers = self.why(first, &[])?;
+            let blocker = blockers.into_iter().next()?;
+            Some((builder.config.name.clone(), blocker.text))
+        });
+        waits.collect()
     }
 
     fn live_slave(&self, slave: SlaveIx) -> LiveSlave {

@@ -7,10 +7,11 @@
 //! puts the frame around it (`frame`: head, navigation, foot). `answer` adds the headers.
 //!
 //! Invariants: a page is a pure function of the snapshot, the rows, the arguments, the reader and
-//! the time. It reads views (`crate::view`), contains no SQL and never asks the core; looking at
-//! pages costs the core at most one answer for each batch of its events. All text is escaped by the
-//! templates, by type: only the parts of `parts` and whole rendered pages are HTML already. Nothing
-//! is changed by a GET. Pages are complete without the script, which only keeps them fresh.
+//! the time. It reads views (`crate::view`) and contains no SQL. Looking at pages costs the core at
+//! most one answer for each batch of its events; only the page of one request asks it more: why
+//! that request waits. All text is escaped by the templates, by type: only the parts of `parts` and
+//! whole rendered pages are HTML already. Nothing is changed by a GET. Pages are complete without
+//! the script, which only keeps them fresh.
 //!
 //! # How to add a page
 //!

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
+use chrono::DateTime;
 
 use super::args::{Arg, Args};
 use super::parts::{Ago, Local, Outcome, Time, Tone};
 use super::refusal::Refusal;
-use crate::botmaster::Live;
+use crate::botmaster::{Blocker, Live};
 use crate::config::{Config, WebConfig};
 use crate::control::Facts;
 use crate::model::{Timestamp, Zone};
 use crate::store::State;
 use crate::view::Moment;
+
+/// Characters of a time such as `2026-11-26T13:25:05.312Z`.
+const RFC_3339: usize = 24;
 
 /// A page: its row in the table.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +76,8 @@ pub struct Scene {
     pub config: Arc<Config>,
     /// What the master says of its own process.
     pub facts: Facts,
+    /// What keeps the request of the page from being built, if the page is that of a request.
+    pub blockers: Vec<Blocker>,
     /// The arguments.
     pub args: Args,
     /// The time.
@@ -118,6 +124,28 @@ impl Scene {
     #[must_use]
     pub fn local(&self, at: Timestamp) -> Local {
         Local::new(at, self.zone)
+    }
+
+    /// A sentence of the core in which times for programs are replaced by times for people.
+    #[must_use]
+    pub fn with_local_times(&self, sentence: &str) -> String {
+        let mut text = String::with_capacity(sentence.len());
+        let mut rest = sentence;
+        while let Some(c) = rest.chars().next() {
+            let time = rest.get(..RFC_3339).filter(|time| time.ends_with('Z'));
+            match time.and_then(|time| DateTime::parse_from_rfc3339(time).ok()) {
+                Some(at) => {
+                    let at = self.local(Timestamp(at.timestamp_micros()));
+                    text += &at.short(self.local(self.now));
+                    rest = rest.get(RFC_3339..).unwrap_or_default();
+                }
+                None => {
+                    text.push(c);
+                    rest = rest.get(c.len_utf8()..).unwrap_or_default();
+                }
+            }
+        }
+        text
     }
 
     /// The settings of the pages.

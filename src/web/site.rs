@@ -18,14 +18,14 @@ use super::assets::{ICON, STYLE, STYLE_PATH};
 use super::cache::{Cache, Rendered, Version};
 use super::limits::Limit;
 use super::page::{Page, Scene};
-use super::pages::THEMES;
+use super::pages::{REQUEST, THEMES};
 use super::refusal::Refusal;
 use super::render::{Around, Made, Refused, make, refuse};
 use super::table::PAGES;
 use crate::botmaster::Live;
 use crate::config::{Config, nearest};
 use crate::control::Control;
-use crate::model::{Timestamp, Zone};
+use crate::model::{RequestId, Timestamp, Zone};
 use crate::net::Tasks;
 use crate::store::StoreError;
 use crate::view::Overview;
@@ -188,7 +188,14 @@ impl Inner {
         let turn = tokio::time::timeout(WAITING, self.making.acquire()).await;
         let _turn = turn.map_err(|_| busy(CROWDED))?;
         let live = self.control.snapshot().await.map_err(|_| busy(STOPPING))?;
-        let scene = self.scene(live, args);
+        let mut scene = self.scene(live, args);
+        if page.path == REQUEST
+            && let Ok(request) = scene.args.part("request").parse()
+        {
+            // A request that is not there is answered by the page.
+            let why = self.control.why(RequestId(request)).await;
+            scene.blockers = why.unwrap_or_default();
+        }
         let at = scene.now;
         let number = self.rendered.fetch_add(1, Ordering::Relaxed);
         let etag = format!("\"{:x}-{number:x}\"", self.began.0);
@@ -278,6 +285,7 @@ impl Inner {
             live,
             config: self.current().config,
             facts: self.control.newsroom().facts(),
+            blockers: Vec::new(),
             args,
             now: self.control.clock().wall(),
             zone: self.zone,

@@ -4,7 +4,22 @@ use super::page::Page;
 use super::pages;
 
 /// All pages. The entries of the navigation are in this order.
-pub const PAGES: &[&Page] = &[&pages::home::PAGE, &pages::about::PAGE];
+pub const PAGES: &[&Page] = &[
+    &pages::home::PAGE,
+    &pages::builders::PAGE,
+    &pages::builder::PAGE,
+    &pages::build::PAGE,
+    &pages::changes::PAGE,
+    &pages::change::PAGE,
+    &pages::queue::PAGE,
+    &pages::request::PAGE,
+    &pages::build_set::PAGE,
+    &pages::slaves::PAGE,
+    &pages::slave::PAGE,
+    &pages::schedulers::PAGE,
+    &pages::scheduler::PAGE,
+    &pages::about::PAGE,
+];
 
 #[cfg(test)]
 mod tests {

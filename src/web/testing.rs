@@ -16,6 +16,7 @@ use crate::botmaster::Live;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{Control, Newsroom, Question};
+use crate::logs::{Channel, LogStore};
 use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op,
@@ -291,6 +292,38 @@ impl Farm {
         farm.start("linux", 3, only(&[3]), ago(420));
         farm.request("a/b c", only(&[3]), ago(60));
         farm
+    }
+
+    /// Writes a log.
+    pub(super) fn log(&self, path: &str, pieces: &[(Channel, &str)]) {
+        // The state is made before the first log.
+        self.page("/about");
+        let logs = LogStore::start(self.dir.path().to_owned()).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.build().unwrap().block_on(async {
+            let mut log = logs.create(path);
+            for (channel, text) in pieces {
+                log.append(*channel, (*text).to_owned().into()).await;
+            }
+            log.close().await;
+        });
+    }
+
+    /// Adds a step, a link and a property whose texts are `text`.
+    pub(super) fn hostile_step(&mut self, build: BuildId, text: &str) {
+        self.add([
+            Op::StepText {
+                build,
+                index: 0,
+                text: vec![text.to_owned()],
+            },
+            Op::StepLink {
+                build,
+                index: 0,
+                name: text.to_owned(),
+                url: format!("javascript:alert(1)//{text}"),
+            },
+        ]);
     }
 
     /// What the site answers.

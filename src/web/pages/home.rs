@@ -1,10 +1,18 @@
-//! Home: what is broken, what runs, what waits.
+//! Home: what is broken, what runs, what waits, what comes next; or the ways to a first build.
 
 use askama::Template;
 
+use super::changes::Row as ChangeRow;
+use super::common::{Began, Running, outcome, pill_of_builder, running};
+use super::words;
+use crate::config::{ChangeSourceConfig, Listen};
+use crate::model::BuilderName;
 use crate::store::State;
-use crate::view::Overview;
+use crate::store::read::Wanted;
+use crate::view::{Brief, Builder, Change, Overview, Scheduler, Slave, Standing};
+use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
+use crate::web::parts::{Ago, Link, Pill, Time, Tone, change, person, slave, span};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -17,15 +25,201 @@ pub(in crate::web) const PAGE: Page = Page {
     show,
 };
 
+/// How many builds of a broken builder, changes, and builds that ended are shown.
+const LAST_BUILDS: u32 = 6;
+const CHANGES: u32 = 9;
+const LATELY: u32 = 8;
+
 #[derive(Debug, Template)]
 #[template(path = "home.html", config = "src/web/askama.toml")]
 struct Home {
+    builders: usize,
     overview: Overview,
+    away: Vec<(Link, String)>,
+    last: Option<(Link, Link, Ago)>,
+    broken: Vec<Broken>,
+    running: Vec<Running>,
+    waiting: Vec<Waiting>,
+    soon: Vec<(Link, String)>,
+    changes: Vec<ChangeRow>,
+    lately: Vec<(Pill, String, Option<Time>)>,
+}
+
+/// A builder that is broken.
+#[derive(Debug)]
+struct Broken {
+    name: Link,
+    what: String,
+    pills: Vec<Pill>,
+    since: Time,
+    long: String,
+    began: Began,
+}
+
+/// A builder with requests that wait.
+#[derive(Debug)]
+struct Waiting {
+    pill: Link,
+    why: String,
+    count: u64,
+    since: Option<Time>,
+}
+
+/// The page of a master that has built nothing.
+#[derive(Debug, Template)]
+#[template(path = "empty.html", config = "src/web/askama.toml")]
+struct Empty {
+    since: Time,
+    builder: Option<(String, String)>,
+    scheduler: Option<(String, String)>,
+    port: Option<String>,
+    user: Option<String>,
+    slaves: Vec<(Link, bool)>,
+    is_loopback: bool,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
-    let overview = Overview::read(state, &scene.live, scene.moment())?;
-    Shown::new("Home", &Home { overview })
+    let (moment, live) = (scene.moment(), &scene.live);
+    let overview = Overview::read(state, live, moment)?;
+    let builders = Builder::all(Some(state), Some(&scene.config), live, moment)?;
+    let running = running(state, scene, &builders)?;
+    if !overview.has_built && running.is_empty() {
+        return empty(state, scene);
+    }
+    let standings = Standing::all(state)?;
+    let slaves = Slave::all(Some(state), None, live, moment)?;
+    let mut broken = Vec::new();
+    let mut lines: Vec<_> = standings
+        .iter()
+        .filter(|(_, line)| line.is_broken())
+        .collect();
+    lines.sort_by_key(|(_, line)| std::cmp::Reverse(line.since_at));
+    for (name, line) in lines {
+        broken.push(Broken::read(state, scene, name, line)?);
+    }
+    let away = slaves.iter().filter(|slave| slave.is_away()).take(5);
+    let mut changes = Vec::new();
+    let newest = state.changes(CHANGES)?;
+    for known in &newest {
+        changes.push(ChangeRow::read(state, scene, &Change::from(known))?);
+    }
+    let lately = Brief::finished_lately(state, LATELY)?;
+    let home = Home {
+        builders: builders.len(),
+        away: away
+            .map(|away| (slave(&away.name), words::slave(scene, away)))
+            .collect(),
+        last: newest.first().map(|last| {
+            let who = person(&last.content.who);
+            (change(last.number), who, scene.ago(last.arrived_at))
+        }),
+        broken,
+        waiting: waiting(scene, &builders),
+        soon: soon(state, scene)?,
+        changes,
+        lately: lately
+            .iter()
+            .map(|build| {
+                let at = build.finished_at.map(|at| scene.time(at));
+                (pill_of_builder(build), build.text.join(" "), at)
+            })
+            .collect(),
+        running,
+        overview,
+    };
+    let runs = !home.running.is_empty() || !home.soon.is_empty();
+    let (title, icon) = match overview.broken {
+        0 => ("✓ all good".to_owned(), Tone::Ok),
+        n => (format!("✕ {n} broken"), Tone::Fail),
+    };
+    Ok(Shown::new(title, &home)?.with_icon(icon).running(runs))
+}
+
+impl Broken {
+    fn read(
+        state: &State,
+        scene: &Scene,
+        name: &BuilderName,
+        line: &Standing,
+    ) -> Result<Self, Refusal> {
+        let mut builds = Brief::newest(state, name, Wanted::default(), LAST_BUILDS)?;
+        builds.retain(|build| build.result.is_some());
+        let last = builds.iter().find(|build| build.number == line.last);
+        let pills = builds.iter().rev();
+        Ok(Self {
+            name: Link::to(name.as_str(), &address::builder(name)),
+            what: last.map_or_else(String::new, |build| build.text.join(" ")),
+            pills: pills
+                .map(|build| Pill::number(name, build.number, outcome(build)))
+                .collect(),
+            since: scene.time(line.since_at),
+            long: span(scene.since(line.since_at)),
+            began: Began::new(name, line.since, &line.began),
+        })
+    }
+}
+
+fn waiting(scene: &Scene, builders: &[Builder]) -> Vec<Waiting> {
+    let waiting = builders.iter().filter(|builder| builder.pending > 0);
+    let waiting = waiting.map(|builder| {
+        let queue = address::with_args("/queue", &[("builder", &builder.name)]);
+        let why = scene.live.waits.get(&builder.name);
+        Waiting {
+            pill: Link::to(builder.name.as_str(), &queue),
+            why: why.map_or_else(String::new, |why| scene.with_local_times(why)),
+            count: builder.pending,
+            since: builder.pending_since.map(|at| scene.time(at)),
+        }
+    });
+    waiting.collect()
+}
+
+/// What schedulers will do by themselves.
+fn soon(state: &State, scene: &Scene) -> Result<Vec<(Link, String)>, Refusal> {
+    let configs = scene.config.schedulers.iter().map(AsRef::as_ref);
+    let schedulers = Scheduler::all(Some(state), configs, scene.now)?;
+    let busy = schedulers
+        .iter()
+        .filter(|s| s.next.is_some() || !s.waiting.is_empty());
+    let rows = busy.map(|scheduler| {
+        let name = scheduler.name.as_str();
+        let link = Link::to(name, &address::scheduler(&scheduler.name));
+        let held = scheduler.waiting.first();
+        let says = held.map(|tree| words::held(scene, tree));
+        let says = says.unwrap_or_else(|| words::scheduler(scene, scheduler));
+        (link, says)
+    });
+    Ok(rows.collect())
+}
+
+/// The ways to a first build.
+fn empty(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
+    let slaves = Slave::all(Some(state), None, &scene.live, scene.moment())?;
+    let config = &scene.config;
+    let builder = config.builders.first();
+    let scheduler = config.schedulers.first();
+    let source = config.change_sources.first();
+    let port = config.slave_port.first().map(ToString::to_string);
+    let web = scene.web();
+    let is_loopback = web.port.iter().all(|port| match port {
+        Listen::Tcp(address) => address.ip().is_loopback(),
+        Listen::Unix(_) => true,
+    });
+    let contents = Empty {
+        since: scene.second(scene.facts.started_at),
+        builder: builder.map(|b| (b.name.to_string(), address::builder(&b.name))),
+        scheduler: scheduler.map(|s| (s.name.to_string(), address::scheduler(&s.name))),
+        port,
+        user: source.map(|source| match source {
+            ChangeSourceConfig::Pb(pb) => pb.user.clone(),
+        }),
+        slaves: slaves
+            .iter()
+            .map(|known| (slave(&known.name), known.connected))
+            .collect(),
+        is_loopback,
+    };
+    Shown::new("Nothing built yet", &contents)
 }
 
 #[cfg(test)]
@@ -33,8 +227,24 @@ mod tests {
     use crate::web::testing::Farm;
 
     #[test]
-    fn home_says_what_is_broken_and_what_waits() {
+    fn home_says_what_is_broken_what_runs_and_what_waits() {
         let page = Farm::broken().page("/");
-        assert!(page.contains("<h1>1 broken, 1 waiting</h1>"), "{page}");
+        for text in [
+            r##"<a class="fail" href="#broken">1 builder is broken</a>"##,
+            r##"<a class="run" href="#running">1 build runs</a>"##,
+            r##"<a class="wait" href="#waiting">1 request waits</a>"##,
+            r#"build <a href="/builders/linux/builds/1">1</a>, change <a href="/changes/7">7</a> or"#,
+            "<title>✕ 1 broken · Brindle</title>",
+            "has never connected",
+        ] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+    }
+
+    #[test]
+    fn a_master_that_has_built_nothing_tells_the_ways_to_a_first_build() {
+        let page = Farm::new().page("/");
+        assert!(page.contains("Nothing has been built yet"), "{page}");
+        assert!(page.contains("buildmaster force linux"), "{page}");
     }
 }

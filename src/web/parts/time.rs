@@ -44,6 +44,12 @@ impl Local {
         self.0.format(form).to_string()
     }
 
+    /// The time to the minute, with its day if that is not the one of `now`.
+    #[must_use]
+    pub fn short(self, now: Self) -> String {
+        format!("{}{}", self.short_day(now), self.0.format("%H:%M"))
+    }
+
     /// The day in front of a time, as short as it can be understood at `now`; empty today.
     fn short_day(self, now: Self) -> String {
         let (day, today) = (self.0.date_naive(), now.0.date_naive());

@@ -1,0 +1,304 @@
+//! One builder: its state in a sentence, its builds, what waits, its slaves and schedulers.
+
+use askama::Template;
+
+use super::common::{Began, ChangeLine, Changes, Running, builder_of, outcome, pill, running};
+use super::words;
+use crate::botmaster::Live;
+use crate::config::MOST_BUILDS;
+use crate::model::{BuildNumber, BuilderName, Results};
+use crate::store::State;
+use crate::store::read::{Wanted, Which};
+use crate::view::{Brief, Builder, Request, Scheduler, Slave, Standing};
+use crate::web::address;
+use crate::web::args::Arg;
+use crate::web::page::{Page, Permission, Place, Scene, Shown};
+use crate::web::parts::{Link, Outcome, Pill, Time, slave, took};
+use crate::web::refusal::Refusal;
+
+pub(in crate::web) const PAGE: Page = Page {
+    path: "/builders/{builder}",
+    args: &[
+        Arg::number("numbuilds", 1, MOST_BUILDS as u64),
+        Arg::number("before", 0, u64::MAX),
+        Arg::text("branch"),
+        Arg::word(
+            "result",
+            &[
+                "success",
+                "warnings",
+                "failure",
+                "skipped",
+                "exception",
+                "retry",
+            ],
+        ),
+        Arg::flag("try"),
+    ],
+    permission: Permission::View,
+    topics: &["builder:{builder}", "queue"],
+    api: None,
+    place: Place::Below("Builders"),
+    show,
+};
+
+/// How many builds the usual time is made of.
+const BUILDS_FOR_TIME: u32 = 100;
+
+/// Maximum number of waiting requests on the page.
+const REQUESTS: usize = 50;
+
+#[derive(Debug, Template)]
+#[template(path = "builder.html", config = "src/web/askama.toml")]
+struct Contents {
+    name: BuilderName,
+    description: String,
+    tags: Vec<(String, String)>,
+    state: Option<Outcome>,
+    began: Option<Began>,
+    since: Option<Time>,
+    is_broken: bool,
+    running: Vec<Running>,
+    builds: Vec<Row>,
+    older: Option<String>,
+    links: Vec<(String, String)>,
+    usually: String,
+    good: usize,
+    counted: usize,
+    waiting: Vec<Waiting>,
+    more_waiting: usize,
+    trees: Vec<String>,
+    slaves: Vec<(Link, String)>,
+    schedulers: Vec<(Link, String)>,
+}
+
+/// A build in the list.
+#[derive(Debug)]
+struct Row {
+    pill: Pill,
+    changes: Vec<ChangeLine>,
+    slave: Link,
+    took: String,
+    started: Time,
+    text: String,
+}
+
+/// A request that waits.
+#[derive(Debug)]
+struct Waiting {
+    link: Link,
+    reason: String,
+    since: Time,
+}
+
+fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
+    let name = builder_of(state, scene)?;
+    let (moment, live) = (scene.moment(), &scene.live);
+    let all = Builder::all(Some(state), Some(&scene.config), live, moment)?;
+    let builder = all.into_iter().find(|builder| builder.name == name);
+    let standing = Standing::all(state)?.remove(&name);
+    let limit = scene.num_builds();
+    let found = Brief::newest(state, &name, wanted(scene), limit)?;
+    let timed = Brief::newest(state, &name, Wanted::default(), BUILDS_FOR_TIME)?;
+    let running = running(state, scene, builder.as_slice())?;
+    let (waiting, more_waiting) = waiting(state, scene, &name, live)?;
+    let config = scene.config.builder(name.as_str());
+    let schedulers = scene.config.schedulers.iter().map(AsRef::as_ref);
+    let schedulers = Scheduler::all(Some(state), schedulers, scene.now)?;
+    let slaves = Slave::all(Some(state), None, live, moment)?;
+    let is_broken = standing.as_ref().is_some_and(Standing::is_broken);
+    let ended = timed.iter().filter(|build| build.result.is_some());
+    let good = ended
+        .clone()
+        .filter(|build| matches!(build.result, Some(Results::Success | Results::Warnings)));
+    let page = Contents {
+        description: config.map(|c| c.description.clone()).unwrap_or_default(),
+        tags: tags(config.map_or(&[], |config| &config.tags)),
+        state: standing
+            .as_ref()
+            .map(|line| Outcome::of(Some(line.result), None)),
+        began: standing
+            .as_ref()
+            .map(|line| Began::new(&name, line.since, &line.began)),
+        since: standing.as_ref().map(|line| scene.time(line.since_at)),
+        is_broken,
+        older: older(scene, &name, &found, limit),
+        builds: rows(state, scene, &found)?,
+        links: links(&name),
+        usually: Brief::usual(&timed).map_or_else(String::new, took),
+        good: good.count(),
+        counted: ended.count(),
+        waiting,
+        more_waiting,
+        trees: trees(scene, builder.as_ref()),
+        slaves: slave_rows(scene, builder.as_ref(), &slaves),
+        schedulers: scheduler_rows(scene, &name, &schedulers),
+        running,
+        name: name.clone(),
+    };
+    let title = match standing.as_ref().filter(|_| is_broken) {
+        Some(line) => format!("{name}, broken since {}", line.since),
+        None => name.to_string(),
+    };
+    let shown = Shown::new(title, &page)?.running(!page.running.is_empty());
+    Ok(match standing {
+        Some(line) => shown.of(Outcome::of(Some(line.result), None)),
+        None => shown,
+    })
+}
+
+fn wanted(scene: &Scene) -> Wanted<'_> {
+    let result = scene.args.text("result");
+    Wanted {
+        before: scene.args.number("before").map(BuildNumber),
+        result: result.and_then(Results::from_name),
+        branch: scene.args.text("branch"),
+        tries: scene.args.flag("try"),
+    }
+}
+
+fn tags(tags: &[String]) -> Vec<(String, String)> {
+    let tags = tags.iter();
+    tags.map(|tag| {
+        (
+            tag.clone(),
+            address::with_args("/builders", &[("tag", tag)]),
+        )
+    })
+    .collect()
+}
+
+fn rows(state: &State, scene: &Scene, builds: &[Brief]) -> Result<Vec<Row>, Refusal> {
+    let mut changes = Changes::default();
+    let mut rows = Vec::new();
+    for build in builds {
+        let last = build
+            .changes
+            .len()
+            .saturating_sub(super::common::CHANGES_NAMED);
+        let named = build.changes.get(last..).unwrap_or_default();
+        rows.push(Row {
+            pill: pill(build),
+            changes: changes.lines(state, named)?,
+            slave: slave(&build.slave),
+            took: match build.took {
+                Some(time) => took(time),
+                None => outcome(build).word().to_owned(),
+            },
+            started: scene.time(build.started_at),
+            text: build.text.join(" "),
+        });
+    }
+    Ok(rows)
+}
+
+/// The address of the builds before those that are shown.
+fn older(scene: &Scene, name: &BuilderName, shown: &[Brief], limit: u32) -> Option<String> {
+    let is_full = u32::try_from(shown.len()).is_ok_and(|count| count >= limit);
+    let last = shown.last().filter(|build| is_full && build.number.0 > 0)?;
+    let before = last.number.to_string();
+    let mut args = vec![("before", before.as_str())];
+    for kept in ["numbuilds", "branch", "result", "try"] {
+        args.extend(scene.args.text(kept).map(|value| (kept, value)));
+    }
+    Some(address::with_args(&address::builder(name), &args))
+}
+
+fn links(name: &BuilderName) -> Vec<(String, String)> {
+    let own = address::builder(name);
+    [
+        ("200", "numbuilds", "200"),
+        ("failures only", "result", "failure"),
+        ("try builds too", "try", "1"),
+    ]
+    .map(|(text, arg, value)| (text.to_owned(), address::with_args(&own, &[(arg, value)])))
+    .into()
+}
+
+fn waiting(
+    state: &State,
+    scene: &Scene,
+    name: &BuilderName,
+    live: &Live,
+) -> Result<(Vec<Waiting>, usize), Refusal> {
+    let requests = Request::list(state, Which::Pending, u32::MAX, live, &live.priorities)?;
+    let mut requests: Vec<_> = requests
+        .into_iter()
+        .filter(|r| r.builder == *name)
+        .collect();
+    let more = requests.len().saturating_sub(REQUESTS);
+    requests.truncate(REQUESTS);
+    let requests = requests.into_iter().map(|request| Waiting {
+        link: Link::to(&request.id.to_string(), &address::request(request.id)),
+        reason: request.reason,
+        since: scene.time(request.submitted_at),
+    });
+    Ok((requests.collect(), more))
+}
+
+/// What schedulers hold for the builder, in words.
+fn trees(scene: &Scene, builder: Option<&Builder>) -> Vec<String> {
+    let trees = builder.into_iter().flat_map(|builder| &builder.waiting);
+    trees.map(|tree| words::held(scene, tree)).collect()
+}
+
+fn slave_rows(scene: &Scene, builder: Option<&Builder>, slaves: &[Slave]) -> Vec<(Link, String)> {
+    let names = builder.into_iter().flat_map(|builder| &builder.slaves);
+    let rows = names.map(|name| {
+        let known = slaves.iter().find(|slave| slave.name == *name);
+        let says = known.map_or_else(String::new, |known| words::slave(scene, known));
+        (slave(name), says)
+    });
+    rows.collect()
+}
+
+fn scheduler_rows(
+    scene: &Scene,
+    name: &BuilderName,
+    schedulers: &[Scheduler],
+) -> Vec<(Link, String)> {
+    let own = schedulers.iter().filter(|s| s.builders.contains(name));
+    let rows = own.map(|scheduler| {
+        let link = Link::to(
+            scheduler.name.as_str(),
+            &address::scheduler(&scheduler.name),
+        );
+        (link, words::scheduler(scene, scheduler))
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::web::testing::Farm;
+
+    #[test]
+    fn a_builder_says_since_when_it_is_broken_and_lists_its_builds() {
+        let page = Farm::broken().page("/builders/linux");
+        let state = r#"<span class="p fail">broken</span> since build <a href="/builders/linux/builds/1">1</a>, change <a href="/changes/7">7</a> or <a href="/changes/8">8</a>"#;
+        assert!(page.contains(state), "{page}");
+        assert!(page.contains("block: decode without a check"), "{page}");
+        assert!(page.contains("9 min 40 s"), "{page}");
+        let only = Farm::broken().page("/builders/linux?result=failure&numbuilds=1");
+        assert!(only.contains("/builders/linux/builds/2"));
+        assert!(!only.contains(r#"href="/builders/linux/builds/0""#));
+        assert!(
+            only.contains("?before=2&#38;numbuilds=1&#38;result=failure"),
+            "{only}"
+        );
+    }
+
+    #[test]
+    fn brq_03_a_builder_lists_what_waits_for_it() {
+        let page = Farm::broken().page("/builders/a%2Fb%20c");
+        assert!(page.contains(r#"<a href="/queue/5">5</a>"#), "{page}");
+    }
+
+    #[test]
+    fn an_unknown_builder_is_answered_with_the_nearest() {
+        let answer = Farm::broken().get("/builders/linus");
+        assert_eq!(answer.status, 404);
+        let expected = r#"Did you mean <a href="/builders/linux">linux</a>?"#;
+        assert!(answer.text.contains(expected), "{}", answer.text);
+    }
+}

@@ -1,0 +1,167 @@
+//! The newest changes, by day, with one square for each builder.
+
+use askama::Template;
+
+use super::common::{first_line, outcome};
+use crate::config::MOST_BUILDS;
+use crate::store::State;
+use crate::view::{Brief, Change};
+use crate::web::args::Arg;
+use crate::web::page::{Page, Permission, Place, Scene, Shown};
+use crate::web::parts::{Link, Square, Time, change, person, revision};
+use crate::web::refusal::Refusal;
+
+pub(in crate::web) const PAGE: Page = Page {
+    path: "/changes",
+    args: &[
+        Arg::number("limit", 1, MOST_BUILDS as u64),
+        Arg::text("branch"),
+        Arg::text("name").also(&["committer"]),
+        Arg::text("file"),
+        Arg::text("project"),
+        Arg::text("repository"),
+        Arg::text("q"),
+    ],
+    permission: Permission::View,
+    topics: &["change"],
+    api: None,
+    place: Place::Entry("Changes"),
+    show,
+};
+
+/// How many changes are shown if the address does not say.
+const CHANGES: u32 = 50;
+
+/// How many changes are looked through for those that are wanted.
+const LOOKED_AT: u32 = 1000;
+
+#[derive(Debug, Template)]
+#[template(path = "changes.html", config = "src/web/askama.toml")]
+struct Contents {
+    q: String,
+    days: Vec<(String, Vec<Row>)>,
+}
+
+/// A change in a list.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) number: Link,
+    pub(super) title: String,
+    pub(super) who: Link,
+    pub(super) when: Time,
+    pub(super) revision: Option<Link>,
+    pub(super) files: usize,
+    pub(super) squares: Vec<Square>,
+}
+
+impl Row {
+    /// A change with a square for each builder that built it.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn read(state: &State, scene: &Scene, known: &Change) -> Result<Self, Refusal> {
+        // Of several builds of a builder, the last one counts.
+        let mut last: Vec<Brief> = Vec::new();
+        for build in Brief::of_change(state, known.number)? {
+            match last.iter_mut().find(|other| other.builder == build.builder) {
+                Some(other) => *other = build,
+                None => last.push(build),
+            }
+        }
+        let squares = last
+            .iter()
+            .map(|build| Square::builder(&build.builder, build.number, outcome(build)));
+        Ok(Self {
+            number: change(known.number),
+            title: first_line(&known.comments),
+            who: person(&known.who),
+            when: scene.time(known.when),
+            revision: known.revision.as_deref().map(revision),
+            files: known.files.len(),
+            squares: squares.collect(),
+        })
+    }
+}
+
+fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
+    let limit = scene
+        .args
+        .number("limit")
+        .and_then(|n| u32::try_from(n).ok());
+    let limit = limit.unwrap_or(CHANGES);
+    let is_filtered = PAGE
+        .args
+        .iter()
+        .skip(1)
+        .any(|arg| scene.args.text(arg.name).is_some());
+    let looked_at = if is_filtered { LOOKED_AT } else { limit };
+    let mut days: Vec<(String, Vec<Row>)> = Vec::new();
+    let mut left = limit;
+    for known in state.changes(looked_at)? {
+        let known = Change::from(&known);
+        if left == 0 || !is_wanted(scene, &known) {
+            continue;
+        }
+        left -= 1;
+        let day = scene.local(known.when).day(scene.local(scene.now));
+        let row = Row::read(state, scene, &known)?;
+        match days.last_mut().filter(|(last, _)| *last == day) {
+            Some((_, rows)) => rows.push(row),
+            None => days.push((day, vec![row])),
+        }
+    }
+    let contents = Contents {
+        q: scene.args.text("q").unwrap_or_default().to_owned(),
+        days,
+    };
+    Shown::new("Changes", &contents)
+}
+
+fn is_wanted(scene: &Scene, known: &Change) -> bool {
+    let args = &scene.args;
+    let is = |name: &str, value: &str| {
+        let wanted = args.all(name);
+        wanted.is_empty() || wanted.iter().any(|wanted| wanted == value)
+    };
+    let q = args.text("q").unwrap_or_default().to_lowercase();
+    let has = |text: &str| text.to_lowercase().contains(&q);
+    is("branch", known.branch.as_deref().unwrap_or_default())
+        && is("project", &known.project)
+        && is("repository", &known.repository)
+        && args
+            .text("name")
+            .is_none_or(|name| known.who.contains(name))
+        && args
+            .text("file")
+            .is_none_or(|file| known.files.iter().any(|f| f == file))
+        && (has(&known.comments) || has(&known.who))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::web::testing::Farm;
+
+    #[test]
+    fn changes_have_a_square_for_each_build_of_them() {
+        let farm = Farm::broken();
+        let page = farm.page("/changes");
+        assert!(page.contains("block: decode without a check"), "{page}");
+        let square =
+            r#"<a class="q fail new" href="/builders/linux/builds/1" title="linux new failure">"#;
+        assert_eq!(page.matches(square).count(), 2, "{page}");
+        assert!(!page.contains("sam@example.org"), "{page}");
+        let some = farm.page("/changes?name=Jonas");
+        assert!(some.contains("api: ssize_t") && !some.contains("type stubs"));
+        let none = farm.page("/changes?branch=other");
+        assert!(none.contains("There is no change like that"), "{none}");
+    }
+
+    #[test]
+    fn a_change_shows_what_became_of_it() {
+        let page = Farm::broken().page("/changes/7");
+        assert!(page.contains("faster"), "the whole text: {page}");
+        assert!(page.contains("linux 1<b> new failure"), "{page}");
+        assert!(page.contains("src/a.c") && page.contains("/schedulers/quick"));
+        assert_eq!(Farm::broken().get("/changes/77").status, 404);
+    }
+}

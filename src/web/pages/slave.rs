@@ -1,0 +1,117 @@
+//! One slave: its state, its builds, its builders, and what it says of itself.
+
+use askama::Template;
+
+use super::common::pill_of_builder;
+use super::slaves::{RefusedRow, builds, state_of};
+use super::words;
+use crate::config::{MOST_BUILDS, nearest};
+use crate::store::State;
+use crate::view::{Brief, Builder, Slave};
+use crate::web::address;
+use crate::web::args::Arg;
+use crate::web::page::{Page, Permission, Place, Scene, Shown};
+use crate::web::parts::{Link, Links, Pill, Time, Tone, took};
+use crate::web::refusal::Refusal;
+
+pub(in crate::web) const PAGE: Page = Page {
+    path: "/buildslaves/{slave}",
+    args: &[Arg::number("numbuilds", 1, MOST_BUILDS as u64)],
+    permission: Permission::View,
+    topics: &["slave:{slave}"],
+    api: None,
+    place: Place::Below("Slaves"),
+    show,
+};
+
+#[derive(Debug, Template)]
+#[template(path = "slave.html", config = "src/web/askama.toml")]
+struct Contents {
+    name: String,
+    tone: Tone,
+    word: &'static str,
+    says: String,
+    since: Option<Time>,
+    seen: Option<Time>,
+    running: Vec<Pill>,
+    builds: Vec<Row>,
+    builders: Links,
+    info: Vec<(String, String)>,
+    refused: Vec<RefusedRow>,
+}
+
+#[derive(Debug)]
+struct Row {
+    pill: Pill,
+    took: String,
+    started: Time,
+    text: String,
+}
+
+fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
+    let asked = scene.args.part("slave");
+    let (moment, live) = (scene.moment(), &scene.live);
+    let slaves = Slave::all(Some(state), None, live, moment)?;
+    let Some(slave) = slaves.iter().find(|slave| slave.name.as_str() == asked) else {
+        let near = nearest(asked, slaves.iter().map(|slave| slave.name.as_str()));
+        let near = near.map(|name| (name.to_owned(), address::slave(&name.into())));
+        return Err(Refusal::NotFound {
+            what: "slave",
+            name: asked.to_owned(),
+            near: near.into_iter().collect(),
+        });
+    };
+    let builders = Builder::all(Some(state), None, live, moment)?;
+    let running = builds(&builders, slave);
+    let (tone, word) = state_of(slave, !running.is_empty());
+    let found = Brief::on_slave(state, &slave.name, scene.num_builds())?;
+    let rows = found.iter().map(|build| Row {
+        pill: pill_of_builder(build),
+        took: build.took.map_or_else(String::new, took),
+        started: scene.time(build.started_at),
+        text: build.text.join(" "),
+    });
+    let links = slave.builders.iter();
+    let links = links.map(|b| Link::to(b.as_str(), &address::builder(b)));
+    let refused = slave.refused.iter().chain(&slave.refused_others);
+    let runs = !running.is_empty();
+    let contents = Contents {
+        name: slave.name.to_string(),
+        tone,
+        word,
+        says: words::slave(scene, slave),
+        since: slave.connected_since.map(|at| scene.time(at)),
+        seen: slave.last_seen.map(|at| scene.time(at)),
+        running,
+        builds: rows.collect(),
+        builders: Links::new(links, "", usize::MAX),
+        info: slave.info.clone().into_iter().collect(),
+        refused: refused
+            .map(|refused| RefusedRow::new(scene, refused))
+            .collect(),
+    };
+    let title = format!("{}: {word}", slave.name);
+    Ok(Shown::new(title, &contents)?.with_icon(tone).running(runs))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::web::testing::Farm;
+
+    #[test]
+    fn a_slave_shows_its_builds_and_its_state() {
+        let page = Farm::broken().page("/buildslaves/oak");
+        assert!(
+            page.contains(r#"<span class="p run big">busy</span>"#),
+            "{page}"
+        );
+        assert!(page.contains("linux 2<b> still failing"), "{page}");
+        let answer = Farm::broken().get("/buildslaves/oka");
+        assert_eq!(answer.status, 404);
+        assert!(
+            answer
+                .text
+                .contains(r#"<a href="/buildslaves/oak">oak</a>?"#)
+        );
+    }
+}
