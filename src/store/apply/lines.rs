@@ -12,8 +12,8 @@ use crate::store::read::{origin_of_requests, result_before};
 /// Compares a build that ends with the one before it on its line, and moves the line. Nothing is
 /// said of tries, of results that say nothing, and of builds whose set was removed (PRB-23).
 ///
-/// A build of older sources than the last one of its line, and one that started earlier, is compared
-/// and does not move the line: it changes nothing about today.
+/// A build of older sources than the last one of its line, and one that started earlier, is
+/// compared and does not move the line: it changes nothing about today.
 pub(super) fn finished(
     conn: &Connection,
     end: &BuildFinish,
