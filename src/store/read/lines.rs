@@ -178,11 +178,11 @@ macro_rules! brief_columns {
     };
 }
 pub(super) const LINES: &str =
-    "SELECT x.name, l.last, l.result, l.finished_at, l.since, l.since_at, l.before,
+    "SELECT builder.name, l.last, l.result, l.finished_at, l.since, l.since_at, l.before,
         (SELECT b.changes FROM build b WHERE b.builder = l.builder AND b.number = l.since)
-    FROM builder x CROSS JOIN line l ON l.builder = x.name
-        AND l.last = (SELECT max(last) FROM line y WHERE y.builder = x.name)
-    WHERE x.position IS NOT NULL ORDER BY x.position";
+    FROM builder CROSS JOIN line l ON l.builder = builder.name
+        AND l.last = (SELECT max(last) FROM line y WHERE y.builder = builder.name)
+    WHERE builder.position IS NOT NULL ORDER BY builder.position";
 pub(super) const BRIEF: &str = concat!(
     brief_columns!(),
     " WHERE b.builder = ?1 AND b.number < ?2 AND (?3 IS NULL OR b.result = ?3)
