@@ -17,6 +17,7 @@ mod who;
 mod why;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -134,6 +135,16 @@ impl Control {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    /// Waits until everything that was told so far is on disk, for those who hear news and read the
+    /// state; not for long while the disk takes no writes.
+    pub async fn settled(&self) {
+        if self.writer.is_healthy() {
+            let writing = self.writer.write_and_wait(Vec::new());
+            // Without it, what was told last may be missing from what is read.
+            tokio::time::timeout(SETTLING, writing).await.ok();
+        }
     }
 
     /// Submits a change; changes are numbered in the order of these calls.
@@ -297,6 +308,9 @@ impl Pending {
         self.0.await.map_err(|_| stopping())?
     }
 }
+
+/// How long a reader of the state waits for what was told before.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Most memory of all patches that are on their way from their senders to the state: two of the
 /// largest.

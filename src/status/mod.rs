@@ -3,5 +3,7 @@
 //! Invariants: who follows cannot slow the master down, and is told nothing that is not on record
 //! or on its way there.
 
+mod history;
 pub mod mail;
 pub mod pb;
+mod values;

@@ -66,39 +66,15 @@ impl Client {
     async fn left(&self, key: BuildKey) -> Option<Left> {
         let followed = self.tracked.build(key).filter(|build| !build.is_over)?;
         let build = followed.build.as_ref()?;
-        let running = build.steps.iter().filter(|step| step.finished_at.is_none());
-        let logs = running.flat_map(|step| step.logs.clone()).collect();
-        let output = self.history.output(logs).await;
-        Some(build.left(self.control.clock().wall(), |log| {
-            output.get(&log.path).copied()
-        }))
+        Some(self.history.left(build, self.control.clock().wall()).await)
     }
 
     /// Actual and expected output of a step: name, bytes so far, expected bytes at the end.
     pub(super) async fn step_expectations(&self, key: BuildKey, index: usize) -> Value {
         let build = self.tracked.build(key).and_then(|b| b.build.as_ref());
-        let Some(build) = build else {
-            return Value::List(Vec::new());
-        };
-        let step = build.steps.get(index);
-        let expected = step.and_then(|step| build.forecast.0.get(&step.name)?.as_ref());
-        let (Some(step), Some(expected)) = (step, expected) else {
-            return Value::List(Vec::new());
-        };
-        let found = self.history.output(step.logs.clone()).await;
-        let metrics = expected.output.iter().map(|(log, bytes)| {
-            let mut logs = step.logs.iter();
-            let so_far = logs.find(|known| known.name == *log);
-            let so_far = so_far.and_then(|log| found.get(&log.path));
-            let so_far = so_far.and_then(|&bytes| i64::try_from(bytes).ok());
-            // Buildbot's name for the output of the command.
-            let metric = if log == "stdio" { "output" } else { log };
-            Value::Tuple(vec![
-                self.text(metric),
-                so_far.map_or(Value::None, Value::Int),
-                Value::Float(*bytes),
-            ])
-        });
-        Value::List(metrics.collect())
+        match build {
+            Some(build) => self.history.expectations(self.style, build, index).await,
+            None => Value::List(Vec::new()),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! Each connection is one task. All calls of the client arrive on one channel, with a tag for each
 //! object. The task also receives all news of the master, and notifies observers without waiting
 //! for their answers. `tracked` has what the client follows, `objects` the methods of the status
-//! objects, `history` reads from disk, and `eta` estimates when builds end.
+//! objects, and `eta` estimates when builds end.
 //!
 //! Invariants: a client sees only the sets that its user submitted. It receives the same
 //! notifications whether it has received all news or some had to be read from disk. Its sets do not
@@ -12,8 +12,8 @@
 //! Subscriptions are limited. Parts of a patch whose job has not arrived are on disk (`upload`).
 
 mod eta;
-mod history;
 mod objects;
+mod owner;
 mod tracked;
 mod upload;
 
@@ -26,9 +26,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use self::history::History;
 use self::tracked::{BuildKey, Notice, Tracked};
 use self::upload::Upload;
+use super::history::History;
+use super::values::step_results;
 use crate::control::{Control, Interruption, News};
 use crate::model::{BuilderName, RequestId, SchedulerName, SetId};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
@@ -295,7 +296,7 @@ impl Client {
             let Some((row, requests)) = self.history.set(id).await else {
                 return reply.value(Value::None);
             };
-            if !history::is_of(&row, &self.user) {
+            if !owner::is_of(&row, &self.user) {
                 return reply.value(Value::None);
             }
             let notices = self.tracked.restore(&row, requests);
@@ -312,6 +313,7 @@ impl Client {
 
     /// Reads the open sets from disk, after news were missed.
     async fn catch_up(&mut self) {
+        self.control.settled().await;
         for set in self.tracked.open_sets() {
             if let Some((row, requests)) = self.history.set(set).await {
                 let notices = self.tracked.restore(&row, requests);
@@ -377,7 +379,7 @@ impl Client {
                 object,
             ];
             if method == "stepFinished" {
-                args.push(self.step_results(step));
+                args.push(step_results(self.style, step));
             }
             self.send(observer, method, args);
         }

@@ -4,18 +4,16 @@
 //! answers Perspective Broker cannot carry. Results that a client of 0.8 does not know are not sent
 //! to it.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
+use super::super::values::{interval, number, observer, of_build, of_step, result_number, texts};
 use super::tracked::{BuildKey, Outcome};
 use super::{Client, MAX_SUBSCRIPTIONS, MAX_WAITING, Thing, VALUE_ERROR, Watcher};
 use crate::logs::Channel;
-use crate::model::{RequestId, Results, SetId, Timestamp};
+use crate::model::{RequestId, SetId};
 use crate::net::{IncomingCall, Reply};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
-use crate::view::{Build, Step};
 
 /// The outcome of a method.
 type Done = Result<Value, Failure>;
@@ -117,22 +115,16 @@ impl Client {
         let followed = self.tracked.build(key).ok_or_else(gone)?;
         let outcome = followed.outcome.as_ref().filter(|_| followed.is_over);
         // A request without a build is shown as a build with a builder and an end only.
-        let build = followed.build.as_ref();
+        if let Some(value) = of_build(self.style, followed.build.as_ref(), method) {
+            return Ok(value);
+        }
         match method {
             "getBuilderName" => Ok(self.text(followed.builder.as_str())),
-            "getNumber" => Ok(number(build.map_or(0, |build| build.number.0))),
-            "getReason" => Ok(self.text(build.map_or("", |build| &build.reason))),
-            "getResponsibleUsers" => Ok(self.texts(build.map_or(&[], |build| &build.blamelist))),
-            "getProperties" => Ok(self.properties(build)),
-            "getTimes" => Ok(times(
-                build.map(|build| build.started_at),
-                build.and_then(|build| build.finished_at),
-            )),
             "isFinished" => Ok(Value::Bool(followed.is_over)),
             "getResults" => Ok(outcome.map_or(Value::None, |o| self.results(o))),
             "getText" => {
                 let text = outcome.map(|o| o.text.as_slice()).unwrap_or_default();
-                Ok(self.texts(text))
+                Ok(texts(self.style, text))
             }
             "getSteps" => {
                 let steps = 0..followed.steps().len();
@@ -169,11 +161,7 @@ impl Client {
             self.release(observer, 1);
             return Ok(Value::None);
         }
-        let interval = args.get(1).and_then(Value::as_float);
-        let interval = interval.map(|seconds| {
-            let seconds = seconds.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
-            Duration::from_secs_f64(seconds)
-        });
+        let interval = interval(args.get(1));
         let eta = interval.map(|interval| (interval, Instant::now() + interval));
         let watcher = Watcher { observer, eta };
         self.watched_builds.entry(key).or_default().push(watcher);
@@ -195,15 +183,10 @@ impl Client {
         }
         let build = self.tracked.build(key).ok_or_else(gone)?;
         let step = build.steps().get(index).ok_or_else(gone)?;
+        if let Some(value) = of_step(self.style, step, method) {
+            return Ok(value);
+        }
         match method {
-            "getName" => Ok(self.text(&step.name)),
-            "getText" => Ok(self.texts(&step.text)),
-            "getTimes" => Ok(times(Some(step.started_at), step.finished_at)),
-            "isFinished" => Ok(Value::Bool(step.finished_at.is_some())),
-            "getResults" => Ok(Value::Tuple(vec![
-                step.result.map_or(Value::None, result_number),
-                self.texts(&step.text),
-            ])),
             "getLogs" => {
                 let names: Vec<Value> = step.logs.iter().map(|log| self.text(&log.name)).collect();
                 let logs = names.into_iter().enumerate();
@@ -227,25 +210,7 @@ impl Client {
         };
         let text = self.history.log(&log.path, channels).await;
         let text = text.ok_or_else(|| Failure::new(VALUE_ERROR, "the log cannot be read"))?;
-        Ok(match self.style {
-            TextStyle::Bytes => Value::bytes(text),
-            TextStyle::Unicode => Value::text(&String::from_utf8_lossy(&text)),
-        })
-    }
-
-    /// The result of a step for observers. Clients up to 0.8 get its text too.
-    pub(super) fn step_results(&self, step: &Step) -> Value {
-        let result = step.result.map_or(Value::None, result_number);
-        match self.style {
-            TextStyle::Bytes => {
-                let text = match step.result {
-                    Some(Results::Success) | None => &[][..],
-                    Some(_) => step.text.as_slice(),
-                };
-                Value::Tuple(vec![result, self.texts(text)])
-            }
-            TextStyle::Unicode => result,
-        }
+        Ok(self.style.lossy(&text))
     }
 
     fn results(&self, outcome: &Outcome) -> Value {
@@ -253,20 +218,6 @@ impl Client {
             TextStyle::Unicode if outcome.is_cancelled => Value::Int(CANCELLED),
             TextStyle::Unicode | TextStyle::Bytes => result_number(outcome.result),
         }
-    }
-
-    fn properties(&self, build: Option<&Build>) -> Value {
-        let properties = build.into_iter().flat_map(|build| build.properties.iter());
-        let pairs = properties.map(|(name, property)| {
-            let value = crate::protocol::change::json_value(&property.value, self.style);
-            let source = self.text(&property.source);
-            (self.text(name), Value::Tuple(vec![value, source]))
-        });
-        Value::Dict(pairs.collect())
-    }
-
-    fn texts(&self, texts: &[String]) -> Value {
-        Value::List(texts.iter().map(|text| self.text(text)).collect())
     }
 
     fn check_subscriptions(&self) -> Result<(), Failure> {
@@ -285,31 +236,9 @@ impl Client {
     }
 }
 
-fn observer(args: &[Value]) -> Result<Luid, Failure> {
-    let observer = args.first().and_then(Value::as_theirs);
-    observer.ok_or_else(|| Failure::new(Failure::TYPE_ERROR, "the observer must be an object"))
-}
-
-fn times(start: Option<Timestamp>, end: Option<Timestamp>) -> Value {
-    let seconds = |at: Timestamp| Value::Float(at.as_secs_f64());
-    let time = |at: Option<Timestamp>| at.map_or(Value::None, seconds);
-    Value::Tuple(vec![time(start), time(end)])
-}
-
-fn result_number(result: Results) -> Value {
-    Value::Int(result.number().into())
-}
-
-fn number(number: u64) -> Value {
-    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
 fn gone() -> Failure {
     Failure::new(VALUE_ERROR, "this object is no longer followed")
 }
 
 /// The result "cancelled", which clients know since 0.9.
 const CANCELLED: i64 = 6;
-/// Minimum and maximum time between two estimates, in seconds.
-const SHORTEST_INTERVAL: f64 = 1.0;
-const LONGEST_INTERVAL: f64 = 86_400.0;
