@@ -111,6 +111,50 @@ impl LogReader {
         self.copy_by(Some, out)
     }
 
+    /// Hands out at most `most_bytes` bytes of at most `most_runs` runs, in order, up to the
+    /// present end of the index; called again it goes on from there. Returns how many bytes were
+    /// handed out.
+    ///
+    /// # Errors
+    /// As for [`LogReader::copy_to`].
+    pub fn copy_some(
+        &mut self,
+        (most_bytes, most_runs): (u64, usize),
+        out: &mut dyn FnMut(Channel, &[u8]) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        let (mut copied, mut runs) = (0, 0);
+        let mut index = vec![0; INDEX_BUFFER];
+        let mut buffer = vec![0; DATA_BUFFER];
+        loop {
+            let filled = read_at(&self.index, &mut index, self.next_run)?;
+            let mut rest = &index[..filled];
+            while let Some((entry, taken)) =
+                Entry::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
+            {
+                if let Entry::Run(run) = entry {
+                    if copied >= most_bytes || runs >= most_runs {
+                        return Ok(copied);
+                    }
+                    let end = self.position.saturating_add(run.length);
+                    let from = self.start.clamp(self.position, end);
+                    let length = (end - from).min(most_bytes - copied);
+                    copied += self.copy((run.channel, from, length), &mut buffer, out)?;
+                    runs += 1;
+                    if from + length < end {
+                        self.start = from + length;
+                        return Ok(copied);
+                    }
+                    self.position = end;
+                }
+                rest = &rest[taken..];
+                self.next_run += u64::try_from(taken).expect("a buffer is small");
+            }
+            if rest.len() == filled {
+                return Ok(copied);
+            }
+        }
+    }
+
     /// Hands out the bytes of the channels that have a key; neighbours of one key are read
     /// together.
     fn copy_by<K: Copy + PartialEq>(

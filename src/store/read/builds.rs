@@ -124,6 +124,32 @@ impl State {
         self.read(|conn| build(conn, builder, number))
     }
 
+    /// The build with this number over all builders.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn build_of_id(&self, id: BuildId) -> Result<Option<BuildRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(BUILD_OF_ID)?
+                .query_row([int(id.0)], |row| with_steps(conn, build_of(row)?))
+                .optional()
+        })
+    }
+
+    /// The oldest `limit` builds after build `id`, in order of start.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn builds_after(&self, id: BuildId, limit: u32) -> Result<Vec<BuildRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(BUILDS_AFTER)?
+                .query_map(params![int(id.0), limit], |row| {
+                    with_steps(conn, build_of(row)?)
+                })?
+                .collect()
+        })
+    }
+
     /// Whether the log at this path, one of build `id`, is complete.
     ///
     /// # Errors
@@ -235,6 +261,9 @@ pub(super) const BUILDS_OF_BUILDER: &str = concat!(
     " WHERE builder = ?1 ORDER BY number DESC LIMIT ?2"
 );
 pub(super) const BUILD: &str = concat!(build_columns!(), " WHERE builder = ?1 AND number = ?2");
+pub(super) const BUILD_OF_ID: &str = concat!(build_columns!(), " WHERE id = ?1");
+pub(super) const BUILDS_AFTER: &str =
+    concat!(build_columns!(), " WHERE id > ?1 ORDER BY id LIMIT ?2");
 pub(super) const STEPS: &str =
     "SELECT position, name, started_at, finished_at, result, text, working_since,
         links, outcome

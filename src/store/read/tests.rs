@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::builders::{BUILDER_NAMES, BUILDERS, BUILDING, LAST_BUILD, PENDING, SLAVES};
-use super::builds::{BUILD, BUILDS, BUILDS_OF_BUILDER, LOGS, STEPS};
+use super::builds::{BUILD, BUILD_OF_ID, BUILDS, BUILDS_AFTER, BUILDS_OF_BUILDER, LOGS, STEPS};
 use super::changes::{CHANGE, CHANGES, DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
 use super::lines::{BRIEF, LATELY, LINES, OF_CHANGE, ON_SLAVE};
 use super::of_build::BUILDS_BEFORE;
@@ -55,6 +55,8 @@ fn every_query_has_its_index() {
         BUILDS,
         BUILDS_OF_BUILDER,
         BUILD,
+        BUILD_OF_ID,
+        BUILDS_AFTER,
         STEPS,
         LOGS,
         OPEN_BUILDS,
