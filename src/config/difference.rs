@@ -15,6 +15,7 @@ use serde::Serialize;
 use self::settings::differing;
 use super::builders::BuilderConfig;
 use super::change_sources::ChangeSourceConfig;
+use super::status::StatusConfig;
 use super::toplevel::Config;
 
 /// All differences, in the order in which they take effect; none if both are the same.
@@ -94,6 +95,13 @@ impl Difference {
             "change source",
             (&old.change_sources, &new.change_sources),
             ChangeSourceConfig::name,
+            differing,
+            &mut items,
+        );
+        compare(
+            "status target",
+            (&old.status, &new.status),
+            StatusConfig::name,
             differing,
             &mut items,
         );

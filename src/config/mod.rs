@@ -8,8 +8,8 @@
 //! (SCB-11, BRC-01).
 //!
 //! Start reading at [`parse`], then `toplevel`, then `reader`, which walks the tree. Each family
-//! (slaves, steps, schedulers, change sources, locks) has a file with the table of its kinds, and
-//! each kind a file of its own.
+//! (slaves, steps, schedulers, change sources, status targets, locks) has a file with the table of
+//! its kinds, and each kind a file of its own.
 
 mod address;
 mod builders;
@@ -45,6 +45,7 @@ mod secret;
 mod shape;
 pub mod slaves;
 pub(crate) mod spelling;
+pub mod status;
 pub mod steps;
 mod template;
 mod texts;
@@ -85,6 +86,7 @@ pub use slaves::{
     SlaveConfig, SlaveKind,
 };
 pub(crate) use spelling::nearest;
+pub use status::{PbListenerConfig, StatusConfig};
 pub use steps::{
     ArchStepConfig, BaseImage, BkStepConfig, BuildersMatching, BzrStepConfig, ChangedFiles,
     CommandWords, Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig,

@@ -46,7 +46,7 @@ const PLANNED: &[Row] = &[
         "",
         "remove it: `[web]` with `port = 8010` serves the pages, and `notify_on_missing` of a slave mails when it is \
          missing",
-        &["status", "www"],
+        &["www"],
     ),
     (
         "",
@@ -69,6 +69,20 @@ const PLANNED: &[Row] = &[
             "revlink",
             "user_managers",
             "ping_extends_on_traffic",
+        ],
+    ),
+    (
+        "status.type",
+        "remove it: `[web]` with `port = 8010` serves pages, and `notify_on_missing` of a slave mails when it is missing",
+        &[
+            "GerritStatusPush",
+            "GitHubStatus",
+            "HttpStatusPush",
+            "IRC",
+            "MailNotifier",
+            "StatusPush",
+            "TinderboxMailNotifier",
+            "WebStatus",
         ],
     ),
     ("builders", ADVICE, &["next_build", "can_start_build"]),

@@ -33,6 +33,7 @@ use super::schedulers::{self, Builders, MachineZone, SchedulerConfig};
 use super::secret::Secret;
 use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
+use super::status::{self, StatusConfig};
 use super::template::SecretSource;
 use super::validation::Validation;
 use super::values::{self, NamedValues};
@@ -73,6 +74,9 @@ pub struct Config {
     /// Where changes come from.
     #[serde(skip)]
     pub change_sources: Vec<ChangeSourceConfig>,
+    /// Who is told what happens.
+    #[serde(skip)]
+    pub status: Vec<StatusConfig>,
     /// Who may do what (MAY-01).
     pub permissions: Permissions,
     /// What users may fill in where they force builds (FRC-05).
@@ -129,6 +133,7 @@ pub(super) static SHAPE: Shape = Shape {
         "builders",
         "schedulers",
         "change_sources",
+        "status",
         "permissions",
         "validation",
         "merge_requests",
@@ -172,6 +177,7 @@ impl Default for Config {
             locks: Vec::new(),
             schedulers: Vec::new(),
             change_sources: Vec::new(),
+            status: Vec::new(),
             permissions: Permissions::default(),
             validation: Validation::default(),
             start_build_timeout: Duration::from_secs(10),
@@ -224,7 +230,7 @@ impl Config {
         self.slaves.iter().find(|s| s.name.as_str() == name)
     }
 
-    /// All passwords of slaves, change sources and users.
+    /// All passwords of slaves, change sources, users and status clients.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let slaves = self.slaves.iter().filter_map(|s| s.kind.password());
         let sources = self.change_sources.iter();
@@ -232,9 +238,11 @@ impl Config {
         let doors = self.schedulers.iter();
         let doors = doors.filter_map(|s| s.kind.try_userpass());
         let users = doors.flat_map(|door| &door.users);
+        let clients = self.status.iter().filter_map(StatusConfig::password);
         slaves
             .chain(sources)
             .chain(users.map(|(_, password)| password))
+            .chain(clients)
     }
 }
 
@@ -295,6 +303,7 @@ impl Config {
             change_sources: &self.change_sources,
         };
         self.schedulers = schedulers::read(root, &mut builder_names, zone, listeners);
+        self.status = status::read(root, listeners, &self.schedulers);
         checks::builders_are_started(root.sink, &builder_names);
         checks::note_programs(root.sink, &self.slaves, &self.builders, &builder_names);
         self.locks = locks.defined;

@@ -16,7 +16,7 @@ use tracing::{error, info, info_span, warn};
 
 use super::doors::Doors;
 use super::engine::{self, Engine};
-use super::logins::SlaveLogin;
+use super::logins::{Services, SlaveLogin};
 use super::pruning::Pruner;
 use super::reconfigure::{self, Load, Reconfigurer};
 use super::signals::Wish;
@@ -88,9 +88,8 @@ impl Daemon {
             ..
         } = parts;
         let gatekeeper = Gatekeeper::new(&parts.recovered.known_logins);
-        let seed = rng.random();
+        let (seed, newsroom) = (rng.random(), Newsroom::started_at(clock.wall()));
         let core = BotMaster::new(Arc::clone(&config), parts.recovered, seed, clock.now());
-        let newsroom = Newsroom::started_at(clock.wall());
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
         let (in_force, configs) = watch::channel(Arc::clone(&config));
@@ -110,7 +109,8 @@ impl Daemon {
         let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();
         let addresses = ports.iter().map(|port| port.bound.clone()).collect();
         newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
-        let slave_logins = start_logins(to_take_in, &doors, &control, &writer, &refusals, &tasks);
+        let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
+        let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
         let serving = socket::serve(parts.socket, control.clone(), tasks.clone());
         tasks.spawn(info_span!("control"), serving);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
@@ -192,21 +192,11 @@ impl Daemon {
 fn start_logins(
     to_take_in: mpsc::Receiver<Login>,
     doors: &Doors,
-    control: &Control,
-    writer: &Writer,
-    refusals: &Arc<Refusals>,
+    services: Services,
     tasks: &Tasks,
 ) -> mpsc::Receiver<SlaveLogin> {
     let (slaves, slave_logins) = mpsc::channel(logins::LOGINS);
-    let receiving = logins::receive(
-        to_take_in,
-        slaves,
-        doors.keepalives(),
-        control.clone(),
-        writer.clone(),
-        Arc::clone(refusals),
-        tasks.clone(),
-    );
+    let receiving = logins::receive(to_take_in, slaves, doors.keepalives(), services);
     tasks.spawn(info_span!("logins"), receiving);
     slave_logins
 }

@@ -1,4 +1,4 @@
-//! Serves peers that have logged in: slaves, change sources and try clients.
+//! Serves peers that have logged in: slaves, change sources, try clients and status clients.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use tracing::{debug, info_span};
 
 use super::keepalive::Keepalives;
 use crate::control::Control;
+use crate::logs::LogStore;
 use crate::model::{Op, SlaveName};
 use crate::net::{Login, LoginAnswer, Peer, Refusals, Refused, Tasks, UserKind};
 use crate::pb::Luid;
@@ -32,65 +33,52 @@ pub(super) struct SlaveLogin {
     pub(super) keepalives: watch::Receiver<Arc<Keepalives>>,
 }
 
-/// Receives completed logins and starts the service for each kind of user.
-pub(super) async fn receive(
-    mut logins: mpsc::Receiver<Login>,
-    slaves: mpsc::Sender<SlaveLogin>,
-    keepalives: watch::Receiver<Arc<Keepalives>>,
+/// What peers that have logged in are served with.
+#[derive(Clone, Debug)]
+pub(super) struct Services {
     control: Control,
     writer: Writer,
+    logs: LogStore,
     refusals: Arc<Refusals>,
     tasks: Tasks,
-) {
-    loop {
-        let login = tokio::select! {
-            biased;
-            login = logins.recv() => login,
-            () = tasks.stopping() => return,
-        };
-        let Some(Login {
+}
+
+impl Services {
+    pub(super) fn new(
+        control: &Control,
+        writer: &Writer,
+        logs: &LogStore,
+        refusals: &Arc<Refusals>,
+        tasks: &Tasks,
+    ) -> Self {
+        Self {
+            control: control.clone(),
+            writer: writer.clone(),
+            logs: logs.clone(),
+            refusals: Arc::clone(refusals),
+            tasks: tasks.clone(),
+        }
+    }
+
+    /// Serves a client in a task of its own.
+    fn serve(&self, login: Login) {
+        let Login {
             kind,
             peer,
-            mind,
             answer,
-            record,
             activity,
-        }) = login
-        else {
-            return;
-        };
-        if let Some(record) = record {
-            let at = control.clock().wall();
-            // Nobody waits for this record. Without it, a user who mistypes a password after a
-            // restart waits a little longer.
-            writer.hand_in(None, vec![Op::LoginKnown { record, at }]);
-        }
+            ..
+        } = login;
+        let control = self.control.clone();
+        let basedir = PathBuf::from(".");
         match kind {
-            UserKind::Slave(name) => {
-                let Some(bot) = mind else {
-                    let why = "the slave sent no object for calls from the master";
-                    refusals.note(Refused::Slave(name), peer.address(), why);
-                    peer.close(why);
-                    continue;
-                };
-                let login = SlaveLogin {
-                    name,
-                    peer,
-                    bot,
-                    answer,
-                    keepalives: keepalives.clone(),
-                };
-                if slaves.send(login).await.is_err() {
-                    return;
-                }
-            }
+            // Slaves are handed to the core.
+            UserKind::Slave(_) => {}
             UserKind::Change { prefix } => {
                 debug!(peer.addr = peer.address(), "change source connected");
                 let span = info_span!("changes", peer.addr = peer.address());
-                tasks.spawn(
-                    span,
-                    changes::pb::serve(peer, answer, activity, prefix, control.clone()),
-                );
+                let serve = changes::pb::serve(peer, answer, activity, prefix, control);
+                self.tasks.spawn(span, serve);
             }
             UserKind::Try {
                 scheduler,
@@ -104,16 +92,63 @@ pub(super) async fn receive(
                     scheduler,
                     builders,
                 };
-                let serve = status::pb::serve(
-                    peer,
-                    answer,
-                    activity,
-                    user,
-                    control.clone(),
-                    PathBuf::from("."),
-                );
-                tasks.spawn(span, serve);
+                let serve = status::pb::serve(peer, answer, activity, user, control, basedir);
+                self.tasks.spawn(span, serve);
             }
+            UserKind::Status => {
+                debug!(peer.addr = peer.address(), "status client connected");
+                let span = info_span!("status_client", peer.addr = peer.address());
+                let logs = self.logs.clone();
+                let serve = status::live::serve(peer, answer, activity, control, logs, basedir);
+                self.tasks.spawn(span, serve);
+            }
+        }
+    }
+}
+
+/// Receives completed logins and starts the service for each kind of user.
+pub(super) async fn receive(
+    mut logins: mpsc::Receiver<Login>,
+    slaves: mpsc::Sender<SlaveLogin>,
+    keepalives: watch::Receiver<Arc<Keepalives>>,
+    services: Services,
+) {
+    loop {
+        let login = tokio::select! {
+            biased;
+            login = logins.recv() => login,
+            () = services.tasks.stopping() => return,
+        };
+        let Some(mut login) = login else {
+            return;
+        };
+        if let Some(record) = login.record.take() {
+            let at = services.control.clock().wall();
+            // Nobody waits for this record. Without it, a user who mistypes a password after a
+            // restart waits a little longer.
+            let op = Op::LoginKnown { record, at };
+            services.writer.hand_in(None, vec![op]);
+        }
+        let UserKind::Slave(name) = login.kind else {
+            services.serve(login);
+            continue;
+        };
+        let Some(bot) = login.mind else {
+            let why = "the slave sent no object for calls from the master";
+            let refused = Refused::Slave(name);
+            services.refusals.note(refused, login.peer.address(), why);
+            login.peer.close(why);
+            continue;
+        };
+        let login = SlaveLogin {
+            name,
+            peer: login.peer,
+            bot,
+            answer: login.answer,
+            keepalives: keepalives.clone(),
+        };
+        if slaves.send(login).await.is_err() {
+            return;
         }
     }
 }

@@ -405,7 +405,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         } = gate.enter(admitted);
         self.broker.set_limits(match login.kind {
             UserKind::Slave(_) => Limits::SLAVE,
-            UserKind::Change { .. } | UserKind::Try { .. } => Limits::LOGGED_IN,
+            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status => Limits::LOGGED_IN,
         });
         self.share = Some(share);
         self.visit = Some(visit);

@@ -42,6 +42,8 @@ pub enum UserKind {
         /// The builders that may be tried, in the order of the configuration.
         builders: Arc<[BuilderName]>,
     },
+    /// A live status client (STA-02).
+    Status,
 }
 
 impl Directory {

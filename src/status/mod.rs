@@ -4,6 +4,7 @@
 //! or on its way there.
 
 mod history;
+pub mod live;
 pub mod mail;
 pub mod pb;
 mod values;

@@ -17,6 +17,7 @@ mod pb_transcripts;
 mod programs;
 mod readme;
 mod sendchange;
+mod status_client;
 mod tidy;
 mod try_userpass;
 mod try_vc;

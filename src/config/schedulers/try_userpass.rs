@@ -221,7 +221,12 @@ fn user_name<'a>(value: &Value<'a>) -> Option<&'a str> {
     Some(name)
 }
 
-fn check_port(port: &Value<'_>, ports: &[Listen], listeners: Listeners<'_, '_>) {
+/// Reports ports that belong partly to the slave port, or to a change source.
+pub(in crate::config) fn check_port(
+    port: &Value<'_>,
+    ports: &[Listen],
+    listeners: Listeners<'_, '_>,
+) {
     let slave_port = listeners.slave_port;
     if let Some(other) = slave_port
         .value
@@ -244,14 +249,14 @@ fn check_port(port: &Value<'_>, ports: &[Listen], listeners: Listeners<'_, '_>) 
     }
 }
 
-/// At the slave port there are slaves and change sources as well.
-fn check_neighbours(
+/// Reports a user of the slave port who has the name of a slave or of a change source's user.
+pub(in crate::config) fn check_neighbours(
     port: &Value<'_>,
     name: &str,
     place: &Range<usize>,
     listeners: Listeners<'_, '_>,
 ) {
-    let help = "choose another name, or give the scheduler a port of its own";
+    let help = "choose another name, or use a port of its own";
     if let Some(slave) = listeners.slave_port.slaves.place(name) {
         port.sink.clash(
             (place.clone(), slave.clone()),
@@ -271,7 +276,8 @@ fn check_neighbours(
     }
 }
 
-fn overlap(some: &[Listen], others: &[Listen]) -> bool {
+/// Whether the lists have an address in common.
+pub(in crate::config) fn overlap(some: &[Listen], others: &[Listen]) -> bool {
     some.iter().any(|a| others.iter().any(|b| a.overlaps(b)))
 }
 

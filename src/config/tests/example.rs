@@ -7,7 +7,7 @@ use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
     builders, change_sources, factories, horizons, locks, logs, permissions, schedulers, slaves,
-    steps, texts, toplevel, validation, web,
+    status, steps, texts, toplevel, validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -57,6 +57,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("schedulers.filter", &rules::FILTER),
         ("schedulers.filter.*", &rules::MATCH),
         ("change_sources", &change_sources::SHAPE),
+        ("status", &status::SHAPE),
         ("web", &web::SHAPE),
         ("schedulers.parameters", &schedulers::PARAMETER),
         ("validation", &validation::SHAPE),
@@ -127,6 +128,7 @@ fn settings_commented_out_in_the_example_are_the_defaults() {
             builders: Vec::new(),
             schedulers: Vec::new(),
             change_sources: Vec::new(),
+            status: Vec::new(),
             ..config
         }
     };
@@ -293,6 +295,7 @@ fn the_examples_state_the_default_of_every_key() {
         "builders",
         "schedulers",
         "change_sources",
+        "status",
         "permissions",
         "validation",
         "properties",

@@ -8,8 +8,8 @@ use anyhow::Context;
 
 use super::{Doors, Group, present};
 use crate::config::{
-    ChangeSourceConfig, ClientLimits, Config, Listen, PbSourceConfig, SchedulerConfig, SlaveConfig,
-    SlaveKind, TryUserpassConfig,
+    ChangeSourceConfig, ClientLimits, Config, Listen, PbListenerConfig, PbSourceConfig,
+    SchedulerConfig, SlaveConfig, SlaveKind, StatusConfig, TryUserpassConfig,
 };
 use crate::daemon::keepalive::{Keepalive, Keepalives};
 use crate::daemon::passwords::Passwords;
@@ -70,6 +70,13 @@ impl Wanted {
         for scheduler in &config.schedulers {
             if let Some(door) = scheduler.kind.try_userpass() {
                 gathering.add_users(scheduler, door, &config.slave_port)?;
+            }
+        }
+        for target in &config.status {
+            match target {
+                StatusConfig::PbListener(listener) => {
+                    gathering.add_status_clients(&target.name(), listener, &config.slave_port)?;
+                }
             }
         }
         Ok(gathering.finish(config))
@@ -156,6 +163,24 @@ impl Gathering<'_> {
         if door.users.is_empty() && door.ports != slave_port {
             self.own(&door.ports);
         }
+        Ok(())
+    }
+
+    /// The clients of the status target called `name`.
+    fn add_status_clients(
+        &mut self,
+        name: &str,
+        listener: &PbListenerConfig,
+        slave_port: &[Listen],
+    ) -> anyhow::Result<()> {
+        let password = self
+            .passwords
+            .read("status target", name, &listener.password)?;
+        let directory = match listener.ports == slave_port {
+            true => &mut self.slaves,
+            false => self.own(&listener.ports),
+        };
+        directory.insert(&listener.user, &password, UserKind::Status);
         Ok(())
     }
 

@@ -284,6 +284,37 @@ type = "PB""#,
     );
 }
 
+#[test]
+fn liv_01_status_clients_need_a_password_and_a_user_and_port_of_their_own() {
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+[[status]]
+type = "PBListener"
+[[status]]
+type = "PBListener"
+port = 9989
+user = "bot"
+password = "x"
+[[status]]
+type = "PBListener"
+port = 1
+passwd = "x"
+[[status]]
+type = "PBListener"
+port = 1
+password = "x"
+[[status]]
+type = "IRC""#,
+        r#"20:1: status target needs `port` (add `port = 9988`)
+20:1: status target needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)
+25:8: the user `bot` logs in at the slave port, where a slave has this name (choose another name, or use a port of its own)
+30:1: unknown key `passwd` of status target (it is called `password` here)
+33:8: `port` of status target is the port of another PBListener (give each a port of its own)
+36:8: `type = "IRC"` of status target is not available yet (remove it: `[web]` with `port = 8010` serves pages, and `notify_on_missing` of a slave mails when it is missing)"#,
+    );
+}
+
 /// The small configuration with more schedulers: `TYPE NAME SETTINGS`.
 fn with_schedulers(more: &[&str]) -> String {
     let tables = more.iter().map(|one| {
