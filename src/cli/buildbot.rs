@@ -12,10 +12,10 @@ use tokio_util::task::TaskTracker;
 use super::complain;
 use crate::client::sendchange::Given;
 use crate::client::tryserver::tryserver;
-use crate::client::{Failed, OptionsFile, sendchange, try_job};
+use crate::client::{Failed, OptionsFile, sendchange, statuslog, try_job};
 use crate::net::Tasks;
 
-/// Tells a build master of changes, and has it try them.
+/// Tells a build master of changes, has it try them, and shows what it does.
 #[derive(Debug, Parser)]
 #[command(name = "buildbot", version, infer_long_args = true)]
 pub(super) struct Arguments {
@@ -45,6 +45,13 @@ enum Command {
     /// the call was wrong, or the master refused the login or the job.
     #[command(infer_long_args = true)]
     Try(Box<try_job::Given>),
+    /// Print what happens at a build master, line by line, until it ends.
+    ///
+    /// The master needs a status target of type PBListener. Without an address, masterstatus or
+    /// master of .buildbot/options is used, which is looked for in the current directory, those
+    /// above it and the home directory.
+    #[command(infer_long_args = true)]
+    Statuslog(statuslog::Given),
     /// Put a try job from standard input into a job directory; what buildbot try starts through
     /// ssh.
     Tryserver(TryserverArguments),
@@ -132,6 +139,7 @@ pub(super) fn buildbot(args: Vec<OsString>) -> ExitCode {
     };
     let done = match arguments.command {
         Command::Sendchange(arguments) => run_sendchange(*arguments),
+        Command::Statuslog(given) => run_statuslog(&given),
         Command::Try(given) => run_try(*given),
         Command::Tryserver(TryserverArguments { jobdir }) => run_tryserver(&jobdir),
     };
@@ -179,6 +187,12 @@ fn run_try(given: try_job::Given) -> Result<u8, Failed> {
     let here = current_dir()?;
     let settings = given.prepare(&find_options(&here)?)?;
     block_on(async |tasks| try_job::run(&settings, &here, &tasks).await)
+}
+
+fn run_statuslog(given: &statuslog::Given) -> Result<u8, Failed> {
+    let options = find_options(&current_dir()?)?;
+    block_on(async |tasks| statuslog(given, &options, &tasks, &mut io::stdout()).await)?;
+    Ok(0)
 }
 
 fn run_tryserver(jobdir: &Path) -> Result<u8, Failed> {

@@ -26,7 +26,7 @@ const OWNERS: [(&str, &str, &str); 33] = [
     ("why", "buildmaster", "why REQUEST"),
     ("force", "buildmaster", "force BUILDER"),
     ("rebuild", "buildmaster", "rebuild BUILDER NUMBER"),
-    ("statuslog", "buildmaster", "show builds"),
+    ("statuslog", "buildbot", "statuslog"),
     ("statusgui", "buildmaster", "show builders"),
     ("debugclient", "buildmaster", "force BUILDER"),
     ("sendchange", "buildbot", "sendchange"),

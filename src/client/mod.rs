@@ -1,5 +1,5 @@
-//! The programs of developers and version-control hooks: `buildbot sendchange`, `try` and
-//! `tryserver`.
+//! The programs of developers and version-control hooks: `buildbot sendchange`, `statuslog`, `try`
+//! and `tryserver`.
 //!
 //! Invariants: passwords are asked for on the terminal only, and never appear in messages. Options
 //! come from the command line first, then from the nearest options file (CLI-04), then from
@@ -9,6 +9,7 @@ mod encoding;
 mod options;
 mod password;
 pub mod sendchange;
+pub mod statuslog;
 pub mod try_job;
 pub mod tryserver;
 pub mod vc;
@@ -16,6 +17,7 @@ pub mod vc;
 pub use options::{OptionValue, OptionsError, OptionsFile};
 pub use password::ask as ask_password;
 pub use sendchange::sendchange;
+pub use statuslog::statuslog;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

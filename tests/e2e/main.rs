@@ -40,6 +40,7 @@ mod service;
 mod slaves;
 mod sources;
 mod state;
+mod status_client;
 mod steps_0814;
 mod stopping;
 mod strangers;

@@ -79,7 +79,7 @@ fn a_verb_of_another_program_is_answered_with_where_it_is() {
         (buildbot, "checkconfig", "buildmaster checkconfig DIR"),
         (buildbot, "create-master", "buildmaster create-master DIR"),
         (buildbot, "upgrade-master", "when it starts"),
-        (buildbot, "statuslog", "buildmaster show builds"),
+        (BUILDMASTER, "statuslog", "buildbot statuslog"),
         (buildbot, "create-slave", "buildslave create-slave"),
         (BUILDMASTER, "sendchange", "buildbot sendchange"),
         (BUILDMASTER, "sighup", "buildmaster reconfig"),
