@@ -39,6 +39,17 @@ impl Data {
         }
     }
 
+    /// The compressed file, if it is one.
+    ///
+    /// # Errors
+    /// The file cannot be opened a second time.
+    pub(super) fn packed(&self) -> io::Result<Option<File>> {
+        match self {
+            Self::Plain(_) => Ok(None),
+            Self::Packed(packed) => packed.file().try_clone().map(Some),
+        }
+    }
+
     /// Number of bytes.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub struct Progress {
 
 /// The open logs, by their paths. Cheap to clone; clones are the same registry.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Growing {
+pub struct Growing {
     logs: Arc<Mutex<BTreeMap<String, watch::Receiver<Progress>>>>,
 }
 
@@ -43,8 +43,15 @@ impl Growing {
         }
     }
 
-    /// Waits until the log at `path` has more than `size` bytes or is closed.
-    pub(super) async fn beyond(&self, path: &str, size: u64) -> Progress {
+    /// Whether the log at `path` is open, and may still grow. Ask before you read its end.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.logs().contains_key(path)
+    }
+
+    /// Waits until the log at `path` has more than `size` bytes in its files or is closed. A log
+    /// that is not open is closed.
+    pub async fn beyond(&self, path: &str, size: u64) -> Progress {
         let closed = Progress {
             size_bytes: 0,
             is_closed: true,
@@ -124,10 +131,12 @@ mod tests {
     #[tokio::test]
     async fn a_log_in_the_place_of_another_is_open() {
         let growing = Growing::default();
+        assert!(!growing.has("a"));
         let old = growing.open("a");
         let new = growing.open("a");
         drop(old);
         new.add(1);
+        assert!(growing.has("a"));
         assert!(!growing.beyond("a", 0).await.is_closed);
         drop(new);
         assert!(growing.beyond("a", 0).await.is_closed);

@@ -39,7 +39,7 @@ mod watch;
 pub mod writer;
 
 pub use finish::LogSyncs;
-pub use growth::Progress;
+pub use growth::{Growing, Progress};
 pub use marks::{Marks, end_follows, output_exceeded};
 pub use name::file_name;
 pub use reader::LogReader;

@@ -85,6 +85,11 @@ impl Packed {
         }
     }
 
+    /// The file: whole gzip members, one after the other.
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Number of bytes of the log.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! [`LogStore::grown_beyond`](super::LogStore::grown_beyond) the bytes that it has shown, and opens
 //! the next window then. A log that is compressed meanwhile is read on.
 
+mod block;
 mod cursor;
 mod records;
 mod search;

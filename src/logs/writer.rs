@@ -90,6 +90,12 @@ impl LogStore {
         LogSyncs::new(&self.finisher)
     }
 
+    /// The logs that are open, for those who follow them. It does not keep the writer alive.
+    #[must_use]
+    pub fn growing(&self) -> Growing {
+        self.growing.clone()
+    }
+
     /// Waits until the log at `path` has more than `size` bytes in its files or is closed. A log
     /// that is not open is closed.
     pub async fn grown_beyond(&self, path: &str, size: u64) -> Progress {
