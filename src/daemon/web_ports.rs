@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::doors::present;
 use crate::config::{Config, Listen};
 use crate::control::{Control, OpenPort};
+use crate::logs::LogStore;
 use crate::model::Zone;
 use crate::net::Tasks;
 use crate::net::listen::{Bound, Opened, open};
@@ -41,9 +42,21 @@ pub(super) struct Prepared {
 
 impl WebPorts {
     /// Creates ports that are all closed.
-    pub(super) fn of(control: Control, config: &Arc<Config>, zone: Zone, tasks: &Tasks) -> Self {
+    pub(super) fn of(
+        control: Control,
+        config: &Arc<Config>,
+        zone: Zone,
+        logs: &LogStore,
+        tasks: &Tasks,
+    ) -> Self {
         Self {
-            site: Site::new(control, Arc::clone(config), zone, tasks.clone()),
+            site: Site::new(
+                control,
+                Arc::clone(config),
+                zone,
+                logs.growing(),
+                tasks.clone(),
+            ),
             ports: Vec::new(),
             tasks: tasks.clone(),
         }

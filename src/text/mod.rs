@@ -53,7 +53,8 @@ pub fn printable_json(json: &str) -> String {
 
 /// Whether a character moves the cursor, begins a control sequence, or reverses the direction of
 /// text.
-fn steers(c: char) -> bool {
+#[must_use]
+pub fn steers(c: char) -> bool {
     let turns = matches!(
         c,
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'

@@ -103,7 +103,7 @@ pub(super) fn asset(asked: &HeaderMap, kind: &'static str, contents: &'static st
 }
 
 /// A few words for programs.
-pub(super) fn text(status: StatusCode, text: &'static str) -> Response {
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response {
     let mut head = HeaderMap::new();
     put(&mut head, header::CONTENT_TYPE, TEXT);
     put(&mut head, header::CACHE_CONTROL, "no-store");
@@ -116,6 +116,17 @@ pub(super) fn elsewhere(status: StatusCode, to: &str) -> Response {
     put(&mut head, header::LOCATION, to);
     put(&mut head, header::CACHE_CONTROL, "no-cache");
     answer(status, head, Bytes::new())
+}
+
+/// An answer whose body is sent while it is made.
+pub(super) fn stream(status: StatusCode, head: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = head;
+    for (name, value) in COMMON {
+        put(response.headers_mut(), name, value);
+    }
+    response
 }
 
 fn as_page(head: &mut HeaderMap) {
@@ -134,24 +145,18 @@ fn packed(asked: &HeaderMap, status: StatusCode, mut head: HeaderMap, text: Byte
 }
 
 fn answer(status: StatusCode, head: HeaderMap, body: Bytes) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    *response.headers_mut() = head;
-    for (name, value) in COMMON {
-        put(response.headers_mut(), name, value);
-    }
-    response
+    stream(status, head, Body::from(body))
 }
 
 /// Sets a header; a value that cannot be one, such as an address with a line break, is left out.
-fn put(head: &mut HeaderMap, name: HeaderName, value: &str) {
+pub(super) fn put(head: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         head.insert(name, value);
     }
 }
 
 /// Whether the reader takes gzip; a quality of 0 says that they do not.
-fn takes_gzip(asked: &HeaderMap) -> bool {
+pub(super) fn takes_gzip(asked: &HeaderMap) -> bool {
     let all = asked.get_all(header::ACCEPT_ENCODING).iter();
     let all = all.filter_map(|value| value.to_str().ok());
     let mut all = all.flat_map(|value| value.split(','));
@@ -162,7 +167,7 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
 }
 
 /// Whether the reader has the page of this tag.
-fn is_known(asked: &HeaderMap, etag: &str) -> bool {
+pub(super) fn is_known(asked: &HeaderMap, etag: &str) -> bool {
     let all = asked.get_all(header::IF_NONE_MATCH).iter();
     let all = all.filter_map(|value| value.to_str().ok());
     let mut tags = all.flat_map(|value| value.split(','));

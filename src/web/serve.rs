@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, info_span};
 
 use super::answer;
+use super::log::Peer;
 use super::site::Site;
 use crate::net::listen::{Gate, Stream};
 
@@ -84,7 +85,7 @@ impl Site {
 
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         ip: Option<IpAddr>,
     ) -> Result<Response<Body>, Infallible> {
         let Some(_place) = self.inner.requests.take(ip) else {
@@ -97,6 +98,7 @@ impl Site {
             let sentence = "the request is too large\n";
             return Ok(answer::text(StatusCode::PAYLOAD_TOO_LARGE, sentence));
         }
+        request.extensions_mut().insert(Peer(ip));
         let router = TowerToHyperService::new(self.router());
         router.call(request).await
     }

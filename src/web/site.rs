@@ -17,6 +17,7 @@ use super::args::Args;
 use super::assets::{ICON, STYLE, STYLE_PATH};
 use super::cache::{Cache, Rendered, Version};
 use super::limits::Limit;
+use super::log::{self, Asked, Peer, STREAMS, Streams};
 use super::page::{Page, Scene};
 use super::pages::{REQUEST, THEMES};
 use super::refusal::Refusal;
@@ -25,6 +26,7 @@ use super::table::PAGES;
 use crate::botmaster::Live;
 use crate::config::{Config, nearest};
 use crate::control::Control;
+use crate::logs::Growing;
 use crate::model::{RequestId, Timestamp, Zone};
 use crate::net::Tasks;
 use crate::store::StoreError;
@@ -43,6 +45,7 @@ pub(super) struct Inner {
     control: Control,
     zone: Zone,
     pub(super) tasks: Tasks,
+    streams: Streams,
     current: RwLock<Current>,
     cache: Cache,
     /// Pages that may be made at once: as many as there are connections to the state.
@@ -86,14 +89,28 @@ const STOPPING: &str = "The master is stopping.";
 const CROWDED: &str = "Too many readers ask for pages at the moment.";
 
 impl Site {
-    /// A site that shows the master behind `control`.
+    /// A site that shows the master behind `control`, and its `growing` logs.
     #[must_use]
-    pub fn new(control: Control, config: Arc<Config>, zone: Zone, tasks: Tasks) -> Self {
+    pub fn new(
+        control: Control,
+        config: Arc<Config>,
+        zone: Zone,
+        growing: Growing,
+        tasks: Tasks,
+    ) -> Self {
+        let streams = Streams {
+            reader: control.reader().clone(),
+            growing,
+            tasks: tasks.clone(),
+            clock: *control.clock(),
+            limit: Limit::new(STREAMS.0, STREAMS.1),
+        };
         let inner = Arc::new(Inner {
             began: control.clock().wall(),
             control,
             zone,
             tasks,
+            streams,
             current: RwLock::new(Current { config, number: 0 }),
             cache: Cache::default(),
             making: Semaphore::new(MAKING),
@@ -141,12 +158,35 @@ fn router(inner: Arc<Inner>) -> Router {
     let missing = async |Shared(inner): Shared<Arc<Inner>>, request: Request| {
         inner.missing(request.uri(), request.headers()).await
     };
+    let text = async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
+        let answer = log::text::answer(&inner.streams, asked(&path, &request)).await;
+        answer.unwrap_or_else(log::refused)
+    };
+    let follow =
+        async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
+            let answer = log::follow::answer(&inner.streams, asked(&path, &request)).await;
+            answer.unwrap_or_else(log::refused)
+        };
     router
+        .route(log::follow::PATH, get(follow))
+        .route(log::text::PATH, get(text))
         .route(&STYLE_PATH, get(style))
         .route("/favicon.ico", get(icon))
         .route("/healthz", get(health))
         .fallback(missing)
         .with_state(inner)
+}
+
+/// A request for a stream.
+fn asked(path: &RawPathParams, request: &Request) -> Asked {
+    let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let peer = request.extensions().get::<Peer>();
+    Asked {
+        path: path.collect(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        headers: request.headers().clone(),
+        peer: peer.and_then(|peer| peer.0),
+    }
 }
 
 impl Inner {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
@@ -16,7 +17,7 @@ use crate::botmaster::Live;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{Control, Newsroom, Question};
-use crate::logs::{Channel, LogStore};
+use crate::logs::{Channel, LogSink, LogStore};
 use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op,
@@ -32,6 +33,8 @@ pub(super) struct Farm {
     pub(super) live: Live,
     config: Arc<Config>,
     ops: Vec<Op>,
+    /// The contents of logs, by their paths, and whether they are closed.
+    logs: BTreeMap<String, (Vec<(Channel, Vec<u8>)>, bool)>,
     /// The next build over all builders, which is also the request and the set.
     next: u64,
 }
@@ -111,6 +114,7 @@ impl Farm {
             live: Live::default(),
             config: Arc::new(config),
             ops,
+            logs: BTreeMap::new(),
             next: 1,
         }
     }
@@ -326,6 +330,36 @@ impl Farm {
         ]);
     }
 
+    /// Gives the log of a step these contents. It is closed, or else open while the site is asked.
+    pub(super) fn step_log(&mut self, path: &str, pieces: &[(Channel, &[u8])], is_closed: bool) {
+        let pieces = pieces.iter().map(|(c, bytes)| (*c, bytes.to_vec()));
+        let log = (pieces.collect(), is_closed);
+        self.logs.insert(path.to_owned(), log);
+    }
+
+    /// Writes the logs; those that are open stay so as long as what is returned.
+    async fn write_logs(&self, store: &LogStore) -> Vec<LogSink> {
+        let mut open = Vec::new();
+        for (path, (pieces, is_closed)) in &self.logs {
+            let mut sink = store.create(path);
+            let mut size = 0;
+            for (channel, bytes) in pieces {
+                size += u64::try_from(bytes.len()).unwrap();
+                sink.append(*channel, bytes.clone().into()).await;
+            }
+            match is_closed {
+                true => drop(sink.close().await),
+                false => {
+                    if let Some(before) = size.checked_sub(1) {
+                        store.grown_beyond(path, before).await;
+                    }
+                    open.push(sink);
+                }
+            }
+        }
+        open
+    }
+
     /// What the site answers.
     pub(super) fn get(&self, address: &str) -> Answer {
         let mut answers = self.ask(&[(address, &[])]);
@@ -367,7 +401,10 @@ impl Farm {
             let (_, configs) = watch::channel(Arc::clone(&self.config));
             let control = Control::new(ask, writer.clone(), room, reconfigure, configs, clock);
             let zone = Zone::named("Europe/Berlin").unwrap();
-            let site = Site::new(control, Arc::clone(&self.config), zone, Tasks::default());
+            let logs = LogStore::start(self.dir.path().to_owned()).unwrap();
+            let open = self.write_logs(&logs).await;
+            let config = Arc::clone(&self.config);
+            let site = Site::new(control, config, zone, logs.growing(), Tasks::default());
             let router = TowerToHyperService::new(site.router());
             let mut answers = Vec::new();
             for (address, headers) in requests {
@@ -385,7 +422,7 @@ impl Farm {
                     text: String::from_utf8_lossy(&body).into_owned(),
                 });
             }
-            drop(router);
+            drop((router, open));
             writer.close().await;
             answers
         })

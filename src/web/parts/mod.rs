@@ -7,10 +7,12 @@ mod bar;
 mod link;
 mod log_line;
 mod outcome;
+mod rows;
 mod time;
 
 pub use bar::{Bar, Progress};
 pub use link::{Link, Links, change, person, revision, slave};
 pub use log_line::LogLine;
 pub use outcome::{Mark, Outcome, Pill, Square, Tone};
+pub use rows::{Look, Rows};
 pub use time::{Ago, Local, Since, Time, span, took};

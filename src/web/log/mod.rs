@@ -1,0 +1,107 @@
+//! Logs as streams: their text for tools, and their lines for pages that follow them.
+//!
+//! A stream is sent in blocks. Each block is read on a thread for blocking work when the one before
+//! is sent, so a slow reader costs one block of memory and no thread. At the end of a log that
+//! grows, the stream waits for the writer of logs; nothing asks the core.
+
+mod blocks;
+pub(super) mod follow;
+pub(super) mod text;
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::answer;
+use super::args::{Arg, Args};
+use super::limits::{Limit, Taken};
+use super::refusal::Refusal;
+use crate::clock::Clock;
+use crate::logs::Growing;
+use crate::net::Tasks;
+use crate::store::Reader;
+use crate::view::Moment;
+
+/// What streams need.
+#[derive(Clone, Debug)]
+pub(super) struct Streams {
+    /// Reads the state.
+    pub(super) reader: Reader,
+    /// The logs that grow.
+    pub(super) growing: Growing,
+    /// Where the streams run.
+    pub(super) tasks: Tasks,
+    /// The time.
+    pub(super) clock: Clock,
+    /// How many there may be.
+    pub(super) limit: Limit,
+}
+
+/// The address of a reader, as the listener tells it to the router.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) Option<IpAddr>);
+
+/// A request for a stream.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The variable parts of the path.
+    pub(super) path: Vec<(String, String)>,
+    /// The arguments as they were written.
+    pub(super) query: String,
+    /// The headers.
+    pub(super) headers: HeaderMap,
+    /// Who asks.
+    pub(super) peer: Option<IpAddr>,
+}
+
+/// Maximum number of streams, of all readers and of one address.
+pub(super) const STREAMS: (usize, usize) = (512, 128);
+
+const CROWDED: &str = "Too many logs are followed at the moment.";
+
+impl Streams {
+    /// When a stream begins, for views.
+    fn moment(&self) -> Moment {
+        Moment {
+            is_running: false,
+            now: self.clock.wall(),
+        }
+    }
+
+    /// Takes a place for a stream.
+    fn take(&self, peer: Option<IpAddr>) -> Result<Taken, Refusal> {
+        let place = self.limit.take(peer);
+        place.ok_or(Refusal::Busy { sentence: CROWDED })
+    }
+}
+
+impl Asked {
+    fn args(&self, known: &[Arg]) -> Result<Args, Refusal> {
+        Args::check(known, self.path.clone(), &self.query)
+    }
+}
+
+/// A refusal in one line of text, for tools.
+pub(super) fn refused(refusal: Refusal) -> Response {
+    let (status, sentence) = match refusal {
+        Refusal::Argument { sentence } => (StatusCode::BAD_REQUEST, sentence),
+        Refusal::NotFound { what, name, near } => {
+            let near = near.first();
+            let near = near.map(|(near, _)| format!(" Did you mean {near}?"));
+            let near = near.unwrap_or_default();
+            let sentence = format!("There is no {what} \u{201c}{name}\u{201d}.{near}");
+            (StatusCode::NOT_FOUND, sentence)
+        }
+        Refusal::Gone { sentence } => (StatusCode::GONE, sentence),
+        Refusal::Elsewhere { to, .. } => return answer::elsewhere(StatusCode::FOUND, &to),
+        Refusal::Busy { sentence } => (StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned()),
+        Refusal::Internal { why } => {
+            let id = format!("{:08x}", rand::random::<u32>());
+            tracing::error!(id, "a log could not be sent: {why}");
+            let sentence = format!("The log of the master says why, under the number {id}.");
+            (StatusCode::INTERNAL_SERVER_ERROR, sentence)
+        }
+    };
+    answer::text(status, format!("{sentence}\n"))
+}
