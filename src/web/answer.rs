@@ -55,7 +55,8 @@ pub(super) fn gzip(text: &[u8]) -> Bytes {
 pub(super) fn page(asked: &HeaderMap, page: &Rendered) -> Response {
     let mut head = HeaderMap::new();
     put(&mut head, header::ETAG, &page.etag);
-    put(&mut head, header::CACHE_CONTROL, "no-cache");
+    let kept = if page.kept { "no-cache" } else { "no-store" };
+    put(&mut head, header::CACHE_CONTROL, kept);
     put(&mut head, header::VARY, VARY);
     if is_known(asked, &page.etag) {
         return answer(StatusCode::NOT_MODIFIED, head, Bytes::new());

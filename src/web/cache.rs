@@ -35,6 +35,8 @@ pub(super) struct Rendered {
     pub(super) gzip: Bytes,
     /// Whether something on it runs.
     pub(super) runs: bool,
+    /// Whether it is kept.
+    pub(super) kept: bool,
     /// When it was made.
     pub(super) at: Timestamp,
     /// A cookie to set.
@@ -108,6 +110,17 @@ impl Cache {
         }
         slot
     }
+
+    /// Gives up a page, unless another version has taken its place.
+    pub(super) fn forget(&self, key: &str, slot: &Slot) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, kept)) = pages.by_key.get(key)
+            && Arc::ptr_eq(kept, slot)
+        {
+            pages.by_key.remove(key);
+            pages.order.retain(|known| known != key);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +137,7 @@ mod tests {
             html: Bytes::new(),
             gzip: Bytes::new(),
             runs,
+            kept: true,
             at: NOW,
             cookie: None,
         };
@@ -155,6 +169,21 @@ mod tests {
         assert!(cache.slot("/idle", version, later).get().is_some());
         let later = NOW + Duration::from_secs(60);
         assert!(cache.slot("/idle", version, later).get().is_none());
+    }
+
+    #[test]
+    fn a_page_that_is_given_up_is_made_anew() {
+        let cache = Cache::default();
+        let version = Version::default();
+        let slot = cache.slot("/", version, NOW);
+        fill(&slot, true);
+        cache.forget("/other", &slot);
+        assert!(cache.slot("/", version, NOW).get().is_some());
+        cache.forget("/", &slot);
+        assert!(cache.pages.lock().unwrap().order.is_empty());
+        assert!(cache.slot("/", version, NOW).get().is_none());
+        cache.forget("/", &slot);
+        assert_eq!(cache.pages.lock().unwrap().by_key.len(), 1);
     }
 
     #[test]

@@ -172,6 +172,8 @@ pub struct Shown {
     pub icon: Tone,
     /// Whether something on it runs, so that it looks different after a quarter of a minute.
     pub runs: bool,
+    /// Whether it is kept for the next reader, as long as nothing changes.
+    pub kept: bool,
     /// The arguments of its feed, if it has one of its own: `builder=linux`.
     pub feed: Option<String>,
     /// A cookie to set: a name and one of our own words.
@@ -194,6 +196,7 @@ impl Shown {
             title: title.into(),
             icon: Tone::Off,
             runs: false,
+            kept: true,
             feed: None,
             cookie: None,
             body,
@@ -210,6 +213,15 @@ impl Shown {
     #[must_use]
     pub fn running(self, runs: bool) -> Self {
         Self { runs, ..self }
+    }
+
+    /// This page, which depends on more than the state, and is made anew for each reader.
+    #[must_use]
+    pub fn unkept(self) -> Self {
+        Self {
+            kept: false,
+            ..self
+        }
     }
 
     /// This page, with the icon and the symbol of an outcome.

@@ -212,7 +212,12 @@ impl Inner {
         let slot = self.cache.slot(&key, self.version(), now);
         let made = slot.get_or_try_init(|| self.render(page, args, scheme));
         match made.await {
-            Ok(rendered) => answer::page(headers, rendered),
+            Ok(rendered) => {
+                if !rendered.kept {
+                    self.cache.forget(&key, &slot);
+                }
+                answer::page(headers, rendered)
+            }
             Err(NotMade::Refused(refused)) => refusal(headers, refused),
             Err(NotMade::Refusal(reason)) => self.refused(reason, headers).await,
         }
@@ -251,6 +256,7 @@ impl Inner {
                     gzip: answer::gzip(html.as_bytes()),
                     html: Bytes::from(html),
                     runs: shown.runs,
+                    kept: shown.kept,
                     at,
                     cookie: shown.cookie,
                 }),

@@ -9,6 +9,7 @@ pub(super) mod change;
 pub(super) mod changes;
 mod common;
 pub(super) mod home;
+pub(super) mod log;
 pub(super) mod queue;
 pub(super) mod request;
 pub(super) mod scheduler;
