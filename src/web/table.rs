@@ -9,6 +9,7 @@ pub const PAGES: &[&Page] = &[
     &pages::builders::PAGE,
     &pages::builder::PAGE,
     &pages::build::PAGE,
+    &pages::step::PAGE,
     &pages::log::PAGE,
     &pages::changes::PAGE,
     &pages::change::PAGE,

@@ -16,6 +16,7 @@ pub(super) mod scheduler;
 pub(super) mod schedulers;
 pub(super) mod slave;
 pub(super) mod slaves;
+pub(super) mod step;
 mod words;
 
 pub(super) use about::THEMES;
