@@ -52,3 +52,4 @@ mod triggering_0814;
 mod try_client;
 mod try_ours;
 mod try_userpass;
+mod web_logs;
