@@ -80,13 +80,12 @@ impl LogPlace {
 
 /// Why the files of a log cannot be read.
 pub(super) fn unreadable(error: io::Error) -> Refusal {
-    match error.kind() {
-        io::ErrorKind::NotFound => Refusal::Gone {
-            sentence: "The files of the log were removed.".to_owned(),
-        },
-        _ => Refusal::Internal {
-            why: error.to_string(),
-        },
+    if error.kind() == io::ErrorKind::NotFound {
+        let sentence = "The files of the log were removed.".to_owned();
+        return Refusal::Gone { sentence };
+    }
+    Refusal::Internal {
+        why: error.to_string(),
     }
 }
 

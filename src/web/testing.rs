@@ -33,10 +33,16 @@ pub(super) struct Farm {
     pub(super) live: Live,
     config: Arc<Config>,
     ops: Vec<Op>,
-    /// The contents of logs, by their paths, and whether they are closed.
-    logs: BTreeMap<String, (Vec<(Channel, Vec<u8>)>, bool)>,
+    /// Logs that are written when the site is asked, by their paths.
+    logs: BTreeMap<String, StepLog>,
     /// The next build over all builders, which is also the request and the set.
     next: u64,
+}
+
+/// A log of a step.
+struct StepLog {
+    pieces: Vec<(Channel, Vec<u8>)>,
+    is_closed: bool,
 }
 
 /// An answer of the site.
@@ -333,21 +339,22 @@ impl Farm {
     /// Gives the log of a step these contents. It is closed, or else open while the site is asked.
     pub(super) fn step_log(&mut self, path: &str, pieces: &[(Channel, &[u8])], is_closed: bool) {
         let pieces = pieces.iter().map(|(c, bytes)| (*c, bytes.to_vec()));
-        let log = (pieces.collect(), is_closed);
+        let pieces = pieces.collect();
+        let log = StepLog { pieces, is_closed };
         self.logs.insert(path.to_owned(), log);
     }
 
     /// Writes the logs; those that are open stay so as long as what is returned.
     async fn write_logs(&self, store: &LogStore) -> Vec<LogSink> {
         let mut open = Vec::new();
-        for (path, (pieces, is_closed)) in &self.logs {
+        for (path, log) in &self.logs {
             let mut sink = store.create(path);
             let mut size = 0;
-            for (channel, bytes) in pieces {
+            for (channel, bytes) in &log.pieces {
                 size += u64::try_from(bytes.len()).unwrap();
                 sink.append(*channel, bytes.clone().into()).await;
             }
-            match is_closed {
+            match log.is_closed {
                 true => drop(sink.close().await),
                 false => {
                     if let Some(before) = size.checked_sub(1) {

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
-use crate::harness::{Master, Sandbox, Setup, Slave, free_port, shell, wait_for};
+use crate::harness::process::wait_for;
+use crate::harness::{Master, Sandbox, Setup, Slave, free_port, shell};
 
 const LOG: &str = "/builders/full/builds/0/steps/talk/logs/stdio";
 
