@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asked::{Related, Trigger};
 use super::{Ask, BuildOutcome, Epoch, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::{Config, LockAccess};
-use crate::model::{BuildId, BuilderName, SlaveName, Ticket};
+use crate::model::{AuditRecord, BuildId, BuilderName, SlaveName, Ticket};
 
 /// Something that has happened outside, or a question.
 ///
@@ -41,6 +41,16 @@ pub enum Input {
     Asked {
         /// The question.
         ask: Ask,
+        /// Where the answer is sent.
+        reply: ReplyId,
+    },
+    /// A question of a user, whose act goes into the audit log with what the act writes (MAY-05);
+    /// answered as others are.
+    Acted {
+        /// The question.
+        ask: Ask,
+        /// The entry for the audit log.
+        audit: Box<AuditRecord>,
         /// Where the answer is sent.
         reply: ReplyId,
     },

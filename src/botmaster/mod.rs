@@ -212,6 +212,11 @@ impl BotMaster {
                 }
             },
             Input::Asked { ask, reply } => self.on_asked(ask, reply),
+            Input::Acted { ask, audit, reply } => {
+                self.out.audit = Some(audit);
+                self.on_asked(ask, reply);
+                self.out.finish_audit();
+            }
             Input::Persisted(ticket) => self.out.on_persisted(ticket),
             Input::Reconfigured {
                 config,

@@ -10,7 +10,8 @@ use super::ledger::{Effect, Ledger};
 use super::outcome::{Act, Outcome};
 use super::timers::{Timer, Timers};
 use super::{Answer, BuilderEvent, BuilderPoint, Command, Event, ReplyId};
-use crate::model::{Moment, Mono, Now, Op, Ticket};
+use crate::model::audit::Outcome as AuditOutcome;
+use crate::model::{AuditRecord, Moment, Mono, Now, Op, Ticket};
 
 /// Handed to each machine with each call. Commands are in the order in which they were given.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Out {
     /// Who may build where.
     pub(super) layout: Layout,
     pub(super) timers: Timers,
+    /// What is still to be put into the audit log of the act at hand.
+    pub(super) audit: Option<Box<AuditRecord>>,
     /// When this master began.
     began: Now,
     commands: VecDeque<Command>,
@@ -39,6 +42,7 @@ impl Out {
             now,
             layout,
             timers: Timers::default(),
+            audit: None,
             began: now,
             commands: VecDeque::new(),
             ledger: Ledger::default(),
@@ -78,16 +82,29 @@ impl Out {
 
     /// Answers a question.
     pub(super) fn reply(&mut self, to: ReplyId, result: Result<Answer, String>) {
+        if let (Some(audit), Err(why)) = (&mut self.audit, &result) {
+            audit.outcome = AuditOutcome::Failed(why.clone());
+        }
         self.send(Command::Reply { to, result });
     }
 
+    /// Puts the act at hand into the audit log, if nothing that was stored for it has done so.
+    pub(super) fn finish_audit(&mut self) {
+        let ops = self.audit.take().map(Op::Audited);
+        if let Some(op) = ops {
+            self.persist(vec![op]);
+        }
+    }
+
     /// Stores `ops` with the next transaction.
-    pub(super) fn persist(&mut self, ops: Vec<Op>) {
+    pub(super) fn persist(&mut self, mut ops: Vec<Op>) {
+        ops.extend(self.audit.take().map(Op::Audited));
         self.send(Command::Persist { ticket: None, ops });
     }
 
     /// Stores `ops`; `effects` are due when all that was handed in so far is on disk.
-    pub(super) fn persist_then(&mut self, ops: Vec<Op>, effects: Vec<Effect>) {
+    pub(super) fn persist_then(&mut self, mut ops: Vec<Op>, effects: Vec<Effect>) {
+        ops.extend(self.audit.take().map(Op::Audited));
         if ops.is_empty() {
             let due = self.ledger.join(effects);
             self.due.extend(due.into_iter().flatten());

@@ -142,7 +142,9 @@ impl BotMaster {
     /// After the end every question is answered with that.
     pub(super) fn refuse_after_exit(&mut self, input: Input) {
         match input {
-            Input::Asked { reply, .. } | Input::Reconfigured { reply, .. } => {
+            Input::Asked { reply, .. }
+            | Input::Acted { reply, .. }
+            | Input::Reconfigured { reply, .. } => {
                 self.out.reply(reply, Err(SHUTTING_DOWN.to_owned()));
             }
             Input::Slave { .. }

@@ -23,16 +23,22 @@ impl HashPassword {
     /// Asks for the password, or reads it, and prints its hash.
     #[expect(clippy::unused_self, reason = "as all verbs have it")]
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let password = match io::stdin().is_terminal() {
-            true => ask()?,
-            false => read()?,
-        };
-        if password.is_empty() {
-            bail!("the password is empty");
-        }
+        let password = password()?;
         say(Recipe::new(rand::random()).hash(&password).text());
         Ok(())
     }
+}
+
+/// Asks for a password on a terminal; otherwise reads a line of standard input.
+pub(super) fn password() -> anyhow::Result<Vec<u8>> {
+    let password = match io::stdin().is_terminal() {
+        true => ask()?,
+        false => read()?,
+    };
+    if password.is_empty() {
+        bail!("the password is empty");
+    }
+    Ok(password)
 }
 
 fn ask() -> anyhow::Result<Vec<u8>> {

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod asking;
+mod audit;
 mod backup;
 mod base_dir;
 mod buildbot;
@@ -33,6 +34,7 @@ mod simulate;
 mod start;
 mod stop;
 mod systemd_unit;
+mod user;
 mod verify;
 mod why;
 
@@ -96,6 +98,8 @@ enum Verb {
     /// Cancel a clean stop (`stop --clean`) and start builds again.
     CancelStop(control::CancelStop),
     May(may::May),
+    User(user::User),
+    Audit(audit::AuditArgs),
     /// Print the hash of a password for a try user.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
@@ -159,6 +163,8 @@ fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::Ping(verb) => verb.run(),
         Verb::CancelStop(verb) => verb.run(),
         Verb::May(verb) => verb.run(),
+        Verb::User(verb) => verb.run(),
+        Verb::Audit(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verb) => verb.run(),

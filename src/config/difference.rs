@@ -92,6 +92,13 @@ impl Difference {
             &mut items,
         );
         compare(
+            "person",
+            (&old.people, &new.people),
+            |known| known.person.name.clone(),
+            differing,
+            &mut items,
+        );
+        compare(
             "change source",
             (&old.change_sources, &new.change_sources),
             ChangeSourceConfig::name,

@@ -24,6 +24,7 @@ use super::locks::{LockConfig, Locks};
 use super::logs::{LogLimits, LogRotation};
 use super::mail::MailConfig;
 use super::names::Names;
+use super::people::{self, PersonConfig};
 use super::permissions::{self, Permissions};
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
@@ -77,6 +78,9 @@ pub struct Config {
     /// Who is told what happens.
     #[serde(skip)]
     pub status: Vec<StatusConfig>,
+    /// People, in the order of the file (WHO-05).
+    #[serde(skip)]
+    pub people: Vec<PersonConfig>,
     /// Who may do what (MAY-01).
     pub permissions: Permissions,
     /// What users may fill in where they force builds (FRC-05).
@@ -134,6 +138,7 @@ pub(super) static SHAPE: Shape = Shape {
         "schedulers",
         "change_sources",
         "status",
+        "people",
         "permissions",
         "validation",
         "merge_requests",
@@ -178,6 +183,7 @@ impl Default for Config {
             schedulers: Vec::new(),
             change_sources: Vec::new(),
             status: Vec::new(),
+            people: Vec::new(),
             permissions: Permissions::default(),
             validation: Validation::default(),
             start_build_timeout: Duration::from_secs(10),
@@ -258,6 +264,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let file_name = Path::new(file).file_name().and_then(|n| n.to_str());
     let file_name = file_name.unwrap_or(file);
     config.properties = root.properties(file_name);
+    config.people = people::read(&mut root);
     config.permissions = permissions::read(&mut root, file_name, &config.names());
     root.finish();
     config

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Control, rebuild};
+use super::Control;
 use crate::botmaster::{Ask, Forced};
 use crate::config::{Config, ForceConfig, Parameter, ParameterKind, SchedulerConfig, full_name};
 use crate::model::{BuilderName, Properties, SchedulerName, SourceStamp};
@@ -101,9 +101,7 @@ impl Control {
             ..filled.stamp
         };
         if let Some((builder, number)) = filled.inherit {
-            let reader = self.reader();
-            let like = move |state: &_| rebuild::like(state, builder, number, String::new());
-            let like = reader.read(like).await?;
+            let like = self.like(builder, number, String::new()).await?;
             let own = std::mem::replace(&mut properties, like.properties);
             properties.update(&own);
             if stamp.branch.is_none() && stamp.revision.is_none() {

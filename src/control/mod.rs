@@ -5,9 +5,12 @@
 //! rejected here, so that no caller is answered too early or waits for ever; while the disk is only
 //! slow, work waits here.
 
+mod acts;
+mod caller;
 mod facts;
 mod force;
 mod news;
+mod people;
 mod rebuild;
 mod reconfigure;
 mod request;
@@ -24,13 +27,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::botmaster::{Answer, Ask, Blocker, Event, Live, MasterEvent};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{BuildSet, NewChange, RequestId, SchedulerName, TryJob};
+use crate::model::{AuditRecord, BuildSet, NewChange, RequestId, SchedulerName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Reader, Writer};
 
+pub use acts::{Need, NotDone, Target};
+pub use caller::Caller;
 pub use facts::{Facts, OpenPort};
 pub use force::NotForced;
 pub use news::{Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription};
+pub use people::UserAct;
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use request::{Request, Service};
 pub use snapshot::Snapshots;
@@ -43,6 +49,8 @@ pub type Said = Result<Answer, String>;
 pub enum Question {
     /// A question to the core.
     Ask(Ask, oneshot::Sender<Said>),
+    /// A question of a user, with the entry for the audit log (MAY-05).
+    Act(Ask, Box<AuditRecord>, oneshot::Sender<Said>),
     /// Every blocker of a request (MAS-10); absent if the request is not open.
     Why(RequestId, oneshot::Sender<Option<Vec<Blocker>>>),
     /// What is known beyond what is on disk.
@@ -202,9 +210,9 @@ impl Control {
 
     /// Stops the master when the running builds have ended. Returns only if the master goes on, and
     /// says why.
-    pub async fn clean_shutdown(&self) -> String {
+    async fn clean_shutdown(&self, record: Box<AuditRecord>) -> String {
         let mut news = self.newsroom.subscribe();
-        if let Err(why) = self.ask(Ask::CleanShutdown).await {
+        if let Err(why) = self.ask_for(Ask::CleanShutdown, record).await {
             return why;
         }
         loop {
@@ -225,6 +233,16 @@ impl Control {
     /// Why it was not done.
     pub async fn ask(&self, ask: Ask) -> Said {
         self.begin(ask).await?.answer().await
+    }
+
+    /// Asks for a user, whose act is `record` in the audit log, and waits for the answer.
+    async fn ask_for(&self, ask: Ask, record: Box<AuditRecord>) -> Said {
+        if let Some(not_done) = ask.work() {
+            self.admit(not_done).await?;
+        }
+        let (answer, said) = oneshot::channel();
+        self.question(Question::Act(ask, record, answer)).await?;
+        Pending(said).answer().await
     }
 
     /// What is known beyond what is on disk.

@@ -1,7 +1,7 @@
 //! Building again what a finished build has built (BLD-16).
 
-use super::{Control, Said};
-use crate::botmaster::{Ask, Forced};
+use super::Control;
+use crate::botmaster::Forced;
 use crate::model::{BuildNumber, BuilderName, Properties, Property, SourceStamp, revision_built};
 use crate::store::State;
 
@@ -9,20 +9,25 @@ use crate::store::State;
 const SET_FOR_EACH_BUILD: [&str; 3] = ["Build", "Builder", "BuildSlave"];
 
 impl Control {
-    /// Builds again what a finished build has built; answered with the set, which has one request.
+    /// What to ask the core for, to build again what a finished build has built.
     ///
     /// # Errors
-    /// There is no such build, it has not finished, or why it is not built.
-    pub async fn rebuild(&self, builder: BuilderName, number: BuildNumber, reason: String) -> Said {
+    /// There is no such build, it has not finished, or its parts were pruned.
+    pub(super) async fn like(
+        &self,
+        builder: BuilderName,
+        number: BuildNumber,
+        reason: String,
+    ) -> Result<Forced, String> {
         let reader = self.reader();
-        let like = reader.read(move |state| like(state, builder, number, reason));
-        let forced = Box::new(like.await?);
-        self.ask(Ask::Force(forced)).await
+        reader
+            .read(move |state| like(state, builder, number, reason))
+            .await
     }
 }
 
 /// A request for what build `number` was.
-pub(super) fn like(
+fn like(
     state: &State,
     builder: BuilderName,
     number: BuildNumber,

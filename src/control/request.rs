@@ -4,7 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::Control;
+use super::{Control, UserAct};
 use crate::botmaster::Ask;
 use crate::model::{BuildNumber, BuilderName, RequestId};
 
@@ -39,6 +39,11 @@ pub enum Service {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Change the register of people.
+    User {
+        /// The change.
+        act: Box<UserAct>,
+    },
     /// Tell which process the master is, since when it runs, and where it listens.
     Status,
     /// Tell what is known beyond what is on disk.
@@ -65,7 +70,7 @@ impl Service {
     fn has(command: &str) -> bool {
         matches!(
             command,
-            "rebuild" | "reconfigure" | "status" | "live" | "why"
+            "rebuild" | "reconfigure" | "user" | "status" | "live" | "why"
         )
     }
 
@@ -79,6 +84,7 @@ impl Service {
                 let why = Ask::because(reason);
                 Some(format!("asked to rebuild {builder}/{number}{why}"))
             }
+            Self::User { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
                 None
@@ -114,32 +120,18 @@ impl<'de> Deserialize<'de> for Request {
 }
 
 impl Control {
-    /// Does what a request of `user` asks for, and gives the answer: null if there is nothing to
-    /// say but that it is done.
+    /// Answers a request that the core is not asked, and that needs no entry in the audit log or
+    /// gets it elsewhere: null if there is nothing to say but that it is done.
     ///
     /// # Errors
     /// Why it was not done.
-    pub async fn answer(&self, request: Request, user: &str) -> Result<Value, String> {
-        let service = match request {
-            Request::Core(Ask::Force(forced)) => {
-                let ask = self.force(*forced, user).await;
-                return Ok(json!(self.ask(ask.map_err(|why| why.to_string())?).await?));
-            }
-            // Answered only if it comes to nothing; else the connection ends with the master.
-            Request::Core(Ask::CleanShutdown) => return Err(self.clean_shutdown().await),
-            Request::Core(ask) => return Ok(json!(self.ask(ask).await?)),
-            Request::Service(service) => service,
-        };
+    pub(super) async fn serve(&self, service: Service) -> Result<Value, String> {
         Ok(match service {
-            Service::Rebuild {
-                builder,
-                number,
-                reason,
-            } => json!(self.rebuild(builder, number, reason).await?),
             Service::Reconfigure { dry_run } => json!(self.reconfigure(dry_run).await?),
             Service::Status => json!(self.newsroom().facts()),
             Service::Live => json!(self.live().await?),
             Service::Why { request } => json!(self.why(request).await?),
+            Service::Rebuild { .. } | Service::User { .. } => Value::Null,
         })
     }
 }

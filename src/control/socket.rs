@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info_span, warn};
 
-use super::{Control, Request, who};
+use super::{Caller, Control, Request, who};
 use crate::botmaster::Ask;
 use crate::net::Tasks;
 
@@ -148,6 +148,7 @@ async fn answer_all(
     stopping: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let user = who::peer(&stream).await;
+    let caller = Caller::local(&user);
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     let mut stopping = std::pin::pin!(stopping);
@@ -181,9 +182,10 @@ async fn answer_all(
                 let act = request.act();
                 let done = tokio::select! {
                     biased;
-                    answered = control.answer(request, &user) => answered,
+                    answered = control.act(&caller, request) => answered,
                     () = stopped => return Ok(()),
                 };
+                let done = done.map_err(|why| why.to_string());
                 who::log(&user, act, &done);
                 Response::from(done)
             }

@@ -88,7 +88,7 @@ impl Event {
             Self::Asked(Question::Live(_) | Question::Why(..)) | Self::NoOthers => false,
             Self::Happened
             | Self::Confirmed
-            | Self::Asked(Question::Ask(..) | Question::Reconfigured { .. })
+            | Self::Asked(Question::Ask(..) | Question::Act(..) | Question::Reconfigured { .. })
             | Self::LoggedIn(_)
             | Self::Signalled(_)
             | Self::Due => true,
@@ -232,6 +232,11 @@ impl Engine {
                 let reply = self.await_reply(answer);
                 self.core
                     .handle(self.clock.now(), Input::Asked { ask, reply });
+            }
+            Question::Act(ask, audit, answer) => {
+                let reply = self.await_reply(answer);
+                let input = Input::Acted { ask, audit, reply };
+                self.core.handle(self.clock.now(), input);
             }
             Question::Reconfigured {
                 config,

@@ -30,6 +30,9 @@ const GATHERING: Duration = Duration::from_secs(1);
 /// Time between two searches for expired history.
 const EVERY: Duration = Duration::from_secs(3600);
 
+/// How long the audit log is kept: a year.
+const AUDIT_AGE: Duration = Duration::from_secs(365 * 86_400);
+
 /// Prunes the state.
 #[derive(Debug)]
 pub(super) struct Pruner {
@@ -108,6 +111,7 @@ impl Pruner {
         self.remove_log_dirs().await?;
         // Setting the clock forward must not expire history, so elapsed time is measured too.
         let now = self.clock.wall().min(self.clock.steady());
+        self.prune_people(now).await?;
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
                 Which::These(builders) => builders,
@@ -124,6 +128,22 @@ impl Pruner {
             let limits = limits(horizons.changes, now);
             self.walk(move |state, from| state.prunable_changes(&limits, from))
                 .await?;
+        }
+        Ok(())
+    }
+
+    /// Prunes the audit log and the sessions that have ended (MAY-05, LGN-05).
+    async fn prune_people(&self, now: Timestamp) -> anyhow::Result<()> {
+        let before = now - AUDIT_AGE;
+        let look = move |state: &State| {
+            Ok::<_, StoreError>((state.has_old_audit(before)?, state.has_ended_sessions(now)?))
+        };
+        let (audit, sessions) = self.writer.reader().read(look).await?;
+        if audit {
+            self.write(Pruned::Audit(before)).await;
+        }
+        if sessions {
+            self.write(Pruned::Sessions(now)).await;
         }
         Ok(())
     }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use super::{
-    BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber,
-    Decision, Effort, Expectations, Forecast, InstanceRecord, KnownLogin, LoginRecord, PatchBody,
-    Pause, Properties, RequestId, Results, SchedulerName, SetId, SlaveName, Timestamp,
+    AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
+    ChangeNumber, Decision, Effort, Expectations, Forecast, InstanceRecord, KnownLogin,
+    LoginRecord, PasswordHash, PatchBody, Pause, Person, Properties, RequestId, Results,
+    SchedulerName, SessionRecord, SetId, SlaveName, Timestamp, TokenId, TokenRecord,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -221,6 +222,10 @@ pub enum Op {
     },
     /// History older than a horizon was pruned (MAS-08).
     Pruned(Pruned),
+    /// The register of people, their tokens or their sessions have changed.
+    Person(Box<PersonOp>),
+    /// A user did something, or was refused (MAY-05).
+    Audited(Box<AuditRecord>),
     /// A master has started on the state.
     EpochBegun {
         /// Number of the start, greater than all earlier numbers.
@@ -240,9 +245,70 @@ pub enum Pruned {
     Sets(Vec<SetId>),
     /// Changes.
     Changes(Vec<ChangeNumber>),
+    /// Entries of the audit log from before this time.
+    Audit(Timestamp),
+    /// Sessions that have ended by this time.
+    Sessions(Timestamp),
     /// Log directories that were deleted from the disk after the state had pruned them, relative to
     /// the base directory.
     LogDirs(Vec<String>),
+}
+
+/// A change of the register of people, their tokens and their sessions.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonOp {
+    /// A person was added, or has other attributes and roles.
+    Saved {
+        /// The person.
+        person: Person,
+        /// Time of the event.
+        at: Timestamp,
+    },
+    /// A person was removed, with all attributes, tokens and sessions (WHO-09).
+    Removed {
+        /// Name of the person.
+        person: String,
+    },
+    /// A person has another password, or none; all sessions of the person end.
+    PasswordSet {
+        /// Name of the person.
+        person: String,
+        /// The hash of the password.
+        hash: Option<PasswordHash>,
+        /// Time of the event.
+        at: Timestamp,
+    },
+    /// A token was made.
+    TokenMade(Box<TokenRecord>),
+    /// A token was ended.
+    TokenEnded {
+        /// Number of the token.
+        token: TokenId,
+        /// Time of the event.
+        at: Timestamp,
+    },
+    /// A token was used.
+    TokenUsed {
+        /// Number of the token.
+        token: TokenId,
+        /// Time of the event.
+        at: Timestamp,
+    },
+    /// A person has logged in.
+    SessionBegun(SessionRecord),
+    /// A session was used.
+    SessionUsed {
+        /// Hash of the session.
+        session: String,
+        /// Time of the event.
+        at: Timestamp,
+    },
+    /// A person has logged out.
+    SessionEnded {
+        /// Hash of the session.
+        session: String,
+    },
 }
 
 /// The effect of a finished step on its build: enough to continue the build after the step without

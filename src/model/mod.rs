@@ -4,6 +4,7 @@
 //! Invariants: nothing here does I/O, reads a clock or draws a random number. Ids are newtypes; a
 //! bare integer never crosses a module border. Start reading at [`change`], then [`journal`].
 
+pub mod audit;
 mod base64_text;
 mod big_state;
 pub mod build;
@@ -19,6 +20,7 @@ mod last_run;
 mod names;
 pub mod pause;
 pub mod permission;
+pub mod person;
 pub mod progress;
 pub mod properties;
 pub mod refusal;
@@ -29,6 +31,7 @@ pub mod transfer;
 pub mod try_job;
 pub mod zone;
 
+pub use audit::{AuditRecord, Door, Outcome};
 pub use big_state::BigState;
 pub use build::{build_url, interested_users};
 pub use buildset::{BuildRequest, BuildSet, ParentBuild};
@@ -46,6 +49,10 @@ pub use last_run::{begin_epoch, end_last_run};
 pub use names::unique_names;
 pub use pause::Pause;
 pub use permission::{Action, Actions, BadPattern, NamePatterns, Object, ObjectPatterns};
+pub use person::{
+    Attribute, AttributeKind, PasswordHash, Person, SessionRecord, TokenId, TokenRecord,
+    TokenRights,
+};
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};
 pub use refusal::Refusal;

@@ -76,6 +76,18 @@ impl Recipe {
         }
     }
 
+    /// The recipe for passwords that users send to the master when they log in, with a random
+    /// salt: 19 MiB and 2 passes (LGN-01).
+    #[must_use]
+    pub fn of_login(salt: [u8; 16]) -> Self {
+        Self {
+            memory_kib: 19 * 1024,
+            passes: 2,
+            lanes: 1,
+            salt: salt.to_vec(),
+        }
+    }
+
     /// Hashes `password`. This takes a fraction of a second and the recipe's memory.
     #[must_use]
     pub fn hash(&self, password: &[u8]) -> Hashed {

@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::{PermissionRule, Permissions, Who};
-use crate::model::{Action, Actions, Object, ObjectPatterns};
+use crate::model::{Action, Object, TokenRights};
 
 /// Who wants to do something.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,17 +24,6 @@ pub enum Actor {
         /// The roles of the person.
         roles: BTreeSet<String>,
     },
-}
-
-/// The limits of a token: whoever uses it may do only what both the person and the token may
-/// (LGN-02).
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct TokenRights {
-    /// What may be done with the token.
-    pub may: Actions,
-    /// The things that the token is limited to.
-    #[serde(default)]
-    pub on: ObjectPatterns,
 }
 
 /// Whether an act is allowed, and by what.

@@ -1,9 +1,18 @@
-//! People: who may do what.
+//! People: who somebody is, and who may do what.
 //!
 //! Invariants: everything is denied unless a rule of the configuration allows it, and a rule that
 //! forbids wins. The control socket, the web and all other doors ask the same function,
 //! [`may`](may()).
 
 mod may;
+mod proxy;
+mod register;
+mod secrets;
 
-pub use may::{Actor, Decision, Ground, TokenRights, may};
+pub use may::{Actor, Decision, Ground, may};
+pub use proxy::{ProxyUser, proxy_user};
+pub use register::{FoundBy, Register};
+pub use secrets::{
+    LONGEST_TOKEN_DAYS, SESSION_IDLE, SESSION_LONGEST, TOKEN_DAYS, TOKEN_PREFIX, csrf, hash_of,
+    is_csrf, is_good, secret,
+};

@@ -7,6 +7,7 @@ mod builders;
 mod builds;
 mod changes;
 mod lines;
+mod people;
 mod sets;
 mod slaves;
 mod steps;
@@ -115,6 +116,8 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::BuilderState { builder, state } => builders::state(conn, builder, *state),
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => builders::configured(conn, builders, slaves),
+        Op::Person(op) => people::write(conn, op),
+        Op::Audited(record) => people::audited(conn, record),
         Op::Pruned(pruned) => prune::write(conn, pruned),
         Op::EpochBegun { epoch } => conn
             .prepare_cached("UPDATE meta SET epoch = max(epoch, ?1)")?

@@ -232,6 +232,14 @@ pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usiz
                 remove.execute([int(change.0)])?;
             }
         }
+        Pruned::Audit(before) => {
+            conn.prepare_cached("DELETE FROM audit WHERE at < ?1")?
+                .execute([before.0])?;
+        }
+        Pruned::Sessions(by) => {
+            conn.prepare_cached("DELETE FROM session WHERE ends_at <= ?1")?
+                .execute([by.0])?;
+        }
         Pruned::LogDirs(dirs) => {
             let mut remove = conn.prepare_cached("DELETE FROM pruned_log_dir WHERE path = ?1")?;
             for dir in dirs {

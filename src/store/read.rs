@@ -11,6 +11,7 @@ mod lines;
 mod of_build;
 mod of_end;
 mod of_line;
+mod people;
 mod pruned;
 mod requests;
 mod sets;
@@ -20,6 +21,7 @@ pub use builds::{BuildRow, LogRow, StepRow};
 pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};
 pub(super) use of_line::{origin_of_requests, result_before};
+pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use requests::{RequestRow, Which};
 pub use sets::SetRow;
 

@@ -11,6 +11,7 @@
 //! Start reading at [`Build`].
 
 mod brief;
+mod audit;
 mod build;
 mod builder;
 mod buildset;
@@ -25,6 +26,7 @@ mod step;
 mod trail;
 
 pub use brief::{Brief, Standing};
+pub use audit::Audit;
 pub use build::{Build, Left, build_of};
 pub use builder::{Builder, LastBuild, Running};
 pub use buildset::{BuildSet, BuildSetPage};

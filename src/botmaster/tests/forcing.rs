@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::journal::RecoveredSlave;
-use crate::model::{BuildNumber, Pause, SourceStamp};
+use crate::model::{Action, AuditRecord, BuildNumber, Door, Outcome, Pause, SourceStamp};
 
 impl Harness {
     pub(super) fn force(&mut self, builder: &str, soon: bool) {
@@ -283,4 +283,69 @@ fn slv_08_a_slave_that_ignores_that_it_is_to_end_is_dropped_after_a_minute() {
             "b is offline"
         ]
     );
+}
+
+#[test]
+fn may_05_an_act_is_in_the_audit_log_in_its_own_transaction() {
+    let mut h = one_slave();
+    let audit = |what: &str| {
+        Box::new(AuditRecord {
+            at: Timestamp(1),
+            who: "ann".to_owned(),
+            door: Door::Web,
+            address: String::new(),
+            token: None,
+            action: Action::Force,
+            object: String::new(),
+            what: what.to_owned(),
+            reason: String::new(),
+            outcome: Outcome::Done,
+            ground: String::new(),
+        })
+    };
+    let stored = |h: &mut Harness| -> Vec<Vec<Op>> {
+        let commands = h.out.drain(..);
+        let stored = commands.filter_map(|command| match command {
+            Command::Persist { ops, .. } => Some(ops),
+            Command::Reply { .. }
+            | Command::Slave { .. }
+            | Command::Build { .. }
+            | Command::Instance { .. }
+            | Command::Announce(_)
+            | Command::Unexpected { .. }
+            | Command::Exit => None,
+        });
+        stored.collect()
+    };
+    stored(&mut h);
+    let forced = |builder: &str| {
+        Ask::Force(Box::new(Forced {
+            builder: builder.into(),
+            scheduler: None,
+            soon: false,
+            stamp: SourceStamp::default(),
+            reason: String::new(),
+            properties: Properties::new(),
+            priority: 0,
+        }))
+    };
+    let act = |h: &mut Harness, ask, what| {
+        let reply = h.new_reply();
+        let audit = audit(what);
+        h.input(Input::Acted { ask, audit, reply });
+    };
+    act(&mut h, forced("b"), "good");
+    let batches = stored(&mut h);
+    let with_set = batches.iter().find(|ops| {
+        let mut ops = ops.iter();
+        ops.any(|op| matches!(op, Op::SetSubmitted(_)))
+    });
+    assert!(with_set.unwrap().contains(&Op::Audited(audit("good"))));
+
+    act(&mut h, forced("nowhere"), "bad");
+    let [ops] = <[_; 1]>::try_from(stored(&mut h)).unwrap();
+    let [Op::Audited(failed)] = ops.as_slice() else {
+        panic!("{ops:?}");
+    };
+    assert!(matches!(&failed.outcome, Outcome::Failed(why) if why.contains("nowhere")));
 }

@@ -6,8 +6,8 @@ use super::*;
 use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, factories, horizons, locks, logs, permissions, schedulers, slaves,
-    status, steps, texts, toplevel, validation, web,
+    builders, change_sources, factories, horizons, locks, logs, people, permissions, schedulers,
+    slaves, status, steps, texts, toplevel, validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -61,6 +61,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("web", &web::SHAPE),
         ("schedulers.parameters", &schedulers::PARAMETER),
         ("validation", &validation::SHAPE),
+        ("people.*", &people::SHAPE),
         ("permissions", &permissions::SHAPE),
         ("permissions.on", &permissions::ON),
     ]
@@ -79,6 +80,7 @@ fn collect(path: &str, value: &DeValue<'_>, keys: &mut BTreeMap<String, BTreeSet
         let free = [
             "factories",
             "locks",
+            "people",
             "factories.*.steps.logfiles",
             "schedulers.filter",
         ];
@@ -296,6 +298,7 @@ fn the_examples_state_the_default_of_every_key() {
         "schedulers",
         "change_sources",
         "status",
+        "people",
         "permissions",
         "validation",
         "properties",

@@ -1,0 +1,383 @@
+//! Acts: what callers ask for at any door is checked against the permissions, done, and put into
+//! the audit log (MAY-02, MAY-05).
+//!
+//! Every door calls [`Control::act`] and nothing else. What the core does is in the log in the
+//! transaction of the act; a refusal is written by itself.
+
+use serde_json::{Value, json};
+
+use super::{Caller, Control, NotForced, Request, Service};
+use crate::botmaster::Ask;
+use crate::model::{
+    Action, AttributeKind, AuditRecord, BuildNumber, BuilderName, Object, Op, Outcome, RequestId,
+    SchedulerName, SlaveName, interested_users,
+};
+use crate::people::{Decision, may};
+use crate::schedulers::forcing::{Sent, WrongField};
+
+/// Why something was not done.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotDone {
+    /// The caller may not do it.
+    #[error("{who} may not {}{}: {decision}", .action.name(), on(.object))]
+    NotAllowed {
+        /// The caller, for people.
+        who: String,
+        /// The permission that is missing.
+        action: Action,
+        /// The thing, in words; empty for the master as a whole.
+        object: String,
+        /// Why.
+        decision: Decision,
+    },
+    /// Fields of a form were filled in wrongly.
+    #[error("{}", NotForced::WrongFields(.0.clone()))]
+    WrongFields(Vec<WrongField>),
+    /// Another reason.
+    #[error("{0}")]
+    Rejected(String),
+}
+
+fn on(object: &str) -> String {
+    match object {
+        "" => String::new(),
+        object => format!(" ({object})"),
+    }
+}
+
+impl From<String> for NotDone {
+    fn from(why: String) -> Self {
+        Self::Rejected(why)
+    }
+}
+
+impl From<NotForced> for NotDone {
+    fn from(why: NotForced) -> Self {
+        match why {
+            NotForced::WrongFields(wrong) => Self::WrongFields(wrong),
+            NotForced::Rejected(why) => Self::Rejected(why),
+        }
+    }
+}
+
+/// The permission that an act needs, and the words for the audit log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Need {
+    /// The permission.
+    pub action: Action,
+    /// What the act is done to.
+    pub target: Target,
+    /// The act in words.
+    pub what: String,
+    /// The reason that the caller gives.
+    pub reason: String,
+}
+
+/// What an act is done to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// The master as a whole.
+    Master,
+    /// A builder.
+    Builder(BuilderName),
+    /// A build.
+    Build(BuilderName, BuildNumber),
+    /// A request.
+    Request(RequestId),
+    /// A slave.
+    Slave(SlaveName),
+    /// A scheduler.
+    Scheduler(SchedulerName),
+    /// Somebody in the register of people.
+    User(String),
+}
+
+impl std::fmt::Display for Target {
+    /// The target in words; nothing for the master as a whole.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Master => Ok(()),
+            Self::Builder(builder) => write!(f, "builder {builder}"),
+            Self::Build(builder, number) => write!(f, "build {builder}/{number}"),
+            Self::Request(request) => write!(f, "request {request}"),
+            Self::Slave(slave) => write!(f, "slave {slave}"),
+            Self::Scheduler(scheduler) => write!(f, "scheduler {scheduler}"),
+            Self::User(name) => write!(f, "user {name}"),
+        }
+    }
+}
+
+impl Request {
+    /// What the request needs; absent if it changes nothing.
+    #[must_use]
+    pub fn need(&self) -> Option<Need> {
+        let what = self.act()?;
+        let (action, target, reason) = match self {
+            Self::Core(ask) => need_of(ask),
+            Self::Service(service) => match service {
+                Service::Rebuild {
+                    builder,
+                    number,
+                    reason,
+                } => (
+                    Action::Rebuild,
+                    Target::Build(builder.clone(), *number),
+                    reason.as_str(),
+                ),
+                Service::Reconfigure { .. } => (Action::Reconfigure, Target::Master, ""),
+                Service::User { act } => {
+                    let target = Target::User(act.name().to_owned());
+                    (Action::Users, target, "")
+                }
+                Service::Status | Service::Live | Service::Why { .. } => return None,
+            },
+        };
+        Some(Need {
+            action,
+            target,
+            what,
+            reason: reason.to_owned(),
+        })
+    }
+}
+
+fn need_of(ask: &Ask) -> (Action, Target, &str) {
+    match ask {
+        Ask::SubmitChange { .. } => (Action::Submit, Target::Master, ""),
+        Ask::SubmitTry { scheduler, .. } => (Action::Try, Target::Scheduler(scheduler.clone()), ""),
+        Ask::Force(forced) => {
+            let target = Target::Builder(forced.builder.clone());
+            (Action::Force, target, &forced.reason)
+        }
+        Ask::StopBuild {
+            builder,
+            number,
+            reason,
+        } => (
+            Action::Stop,
+            Target::Build(builder.clone(), *number),
+            reason,
+        ),
+        Ask::StopRequest { request, reason } => (Action::Stop, Target::Request(*request), reason),
+        Ask::Cancel { request } => (Action::Cancel, Target::Request(*request), ""),
+        Ask::Pause { slave, reason, .. } => {
+            (Action::PauseSlave, Target::Slave(slave.clone()), reason)
+        }
+        Ask::Unpause { slave } => (Action::PauseSlave, Target::Slave(slave.clone()), ""),
+        Ask::Graceful { slave, .. } => (Action::StopSlave, Target::Slave(slave.clone()), ""),
+        Ask::Ping { builder } => (Action::Ping, Target::Builder(builder.clone()), ""),
+        Ask::CleanShutdown | Ask::CancelShutdown => (Action::Shutdown, Target::Master, ""),
+    }
+}
+
+impl Control {
+    /// Does what `caller` asks for, if the caller may, and gives the answer: null if there is
+    /// nothing to say but that it is done. The audit log has the act, or that it was refused.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn act(&self, caller: &Caller, request: Request) -> Result<Value, NotDone> {
+        let Some(need) = request.need() else {
+            return match request {
+                Request::Service(service) => Ok(self.serve(service).await?),
+                Request::Core(ask) => Ok(json!(self.ask(ask).await?)),
+            };
+        };
+        let record = self.permit(caller, &need).await?;
+        let done = match request {
+            Request::Core(Ask::Force(forced)) => {
+                let ask = match self.force(*forced, caller.name()).await {
+                    Ok(ask) => ask,
+                    Err(why) => return Err(self.failed(record, why.into())),
+                };
+                return Ok(json!(self.ask_for(ask, record).await?));
+            }
+            // Answered only if it comes to nothing; else the connection ends with the master.
+            Request::Core(Ask::CleanShutdown) => {
+                return Err(self.clean_shutdown(record).await.into());
+            }
+            Request::Core(ask) => return Ok(json!(self.ask_for(ask, record).await?)),
+            Request::Service(Service::Rebuild {
+                builder,
+                number,
+                reason,
+            }) => match self.like(builder, number, reason).await {
+                Ok(forced) => {
+                    let ask = Ask::Force(Box::new(forced));
+                    return Ok(json!(self.ask_for(ask, record).await?));
+                }
+                Err(why) => Err(why),
+            },
+            Request::Service(Service::User { act }) => {
+                return match self.user(*act, record.clone()).await {
+                    Ok(answer) => Ok(answer),
+                    Err(why) => Err(self.failed(record, why.into())),
+                };
+            }
+            Request::Service(service) => self.serve(service).await,
+        };
+        match done {
+            Ok(answer) => {
+                self.writer.hand_in(None, vec![Op::Audited(record)]);
+                Ok(answer)
+            }
+            Err(why) => Err(self.failed(record, why.into())),
+        }
+    }
+
+    /// Forces a build as a form of a `ForceScheduler` says, as [`Control::act`] does.
+    ///
+    /// # Errors
+    /// Why it was not done, with all fields that are wrong.
+    pub async fn act_by_form(
+        &self,
+        caller: &Caller,
+        builder: &BuilderName,
+        scheduler: Option<&SchedulerName>,
+        sent: &Sent,
+    ) -> Result<Value, NotDone> {
+        let reason = sent.get("reason").and_then(|values| values.first());
+        let reason = reason.and_then(Value::as_str).unwrap_or_default();
+        let need = Need {
+            action: Action::Force,
+            target: Target::Builder(builder.clone()),
+            what: format!("asked for a build on {builder}{}", Ask::because(reason)),
+            reason: reason.to_owned(),
+        };
+        let record = self.permit(caller, &need).await?;
+        let form = self.force_by_form(builder, scheduler, sent, caller.user());
+        match form.await {
+            Ok(ask) => Ok(json!(self.ask_for(ask, record).await?)),
+            Err(why) => Err(self.failed(record, why.into())),
+        }
+    }
+
+    /// Whether `caller` may do what `need` says.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn decide(&self, caller: &Caller, need: &Need) -> Result<Decision, String> {
+        let config = self.config();
+        let object = self.object(&need.target).await?;
+        let rights = caller.token.as_ref().map(|(_, rights)| rights);
+        Ok(may(
+            &config.permissions,
+            &caller.actor,
+            rights,
+            need.action,
+            &object,
+        ))
+    }
+
+    /// The entry for the audit log of an act that is allowed.
+    ///
+    /// # Errors
+    /// The caller may not; then the audit log has that.
+    async fn permit(&self, caller: &Caller, need: &Need) -> Result<Box<AuditRecord>, NotDone> {
+        let decision = self.decide(caller, need).await?;
+        let mut record = Box::new(AuditRecord {
+            at: self.clock.wall(),
+            who: caller.name().to_owned(),
+            door: caller.door,
+            address: caller.address.clone(),
+            token: caller.token.as_ref().map(|(token, _)| *token),
+            action: need.action,
+            object: need.target.to_string(),
+            what: need.what.clone(),
+            reason: need.reason.clone(),
+            outcome: Outcome::Done,
+            ground: decision.to_string(),
+        });
+        if decision.is_allowed() {
+            return Ok(record);
+        }
+        record.outcome = Outcome::Refused;
+        self.writer.hand_in(None, vec![Op::Audited(record)]);
+        let who = caller.user().unwrap_or("somebody who has not logged in");
+        Err(NotDone::NotAllowed {
+            who: who.to_owned(),
+            action: need.action,
+            object: need.target.to_string(),
+            decision,
+        })
+    }
+
+    /// Notes in the audit log that an act was allowed but not done.
+    fn failed(&self, mut record: Box<AuditRecord>, why: NotDone) -> NotDone {
+        record.outcome = Outcome::Failed(why.to_string());
+        self.writer.hand_in(None, vec![Op::Audited(record)]);
+        why
+    }
+
+    /// The target as permissions see it.
+    async fn object(&self, target: &Target) -> Result<Object, String> {
+        let of_builder = |builder: &BuilderName| {
+            let config = self.config();
+            let known = config.builder(builder.as_str());
+            Object {
+                builder: Some(builder.to_string()),
+                tags: known.map(|known| known.tags.clone()).unwrap_or_default(),
+                ..Object::default()
+            }
+        };
+        Ok(match target {
+            Target::Master | Target::User(_) => Object::default(),
+            Target::Builder(builder) => of_builder(builder),
+            Target::Slave(slave) => Object {
+                slave: Some(slave.to_string()),
+                ..Object::default()
+            },
+            Target::Scheduler(scheduler) => Object {
+                scheduler: Some(scheduler.to_string()),
+                ..Object::default()
+            },
+            Target::Build(builder, number) => {
+                let (name, number) = (builder.clone(), *number);
+                let build = self.reader().read(move |state| state.build(&name, number));
+                let build = build.await.map_err(|error| error.to_string())?;
+                let mut object = of_builder(builder);
+                if let Some(build) = build {
+                    let users = interested_users(&build.blamelist, &build.properties);
+                    object.owners = self.people_of(&users).await?;
+                }
+                object
+            }
+            Target::Request(id) => {
+                let id = *id;
+                let found = self.reader().read(move |state| {
+                    let Some(request) = state.request(id)? else {
+                        return Ok::<_, crate::store::StoreError>(None);
+                    };
+                    Ok(Some((request.builder, state.wanted_by(id, request.set)?)))
+                });
+                match found.await.map_err(|error| error.to_string())? {
+                    Some((builder, users)) => {
+                        let owners = self.people_of(&users).await?;
+                        Object {
+                            owners,
+                            ..of_builder(&builder)
+                        }
+                    }
+                    None => Object::default(),
+                }
+            }
+        })
+    }
+
+    /// The names of the people who are meant by `users`: names in the register, or texts by which
+    /// the register knows somebody.
+    async fn people_of(&self, users: &[String]) -> Result<Vec<String>, String> {
+        let register = self.register().await?;
+        let person = |user: &String| match register.get(user) {
+            Some(person) => Some(person.name.clone()),
+            None => {
+                let (person, _) = register.person(AttributeKind::Any, user)?;
+                Some(person.name.clone())
+            }
+        };
+        Ok(users.iter().filter_map(person).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Who asks for something, and by which way.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Door, TokenId, TokenRights};
+use crate::people::Actor;
+
+/// Who asks for something, and by which way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Caller {
+    /// Who it is.
+    pub actor: Actor,
+    /// The way by which the request came.
+    pub door: Door,
+    /// The address of the caller; empty if the way has none.
+    pub address: String,
+    /// The token that was used.
+    pub token: Option<(TokenId, TokenRights)>,
+}
+
+impl Caller {
+    /// A user of this machine, over the control socket.
+    #[must_use]
+    pub fn local(user: &str) -> Self {
+        Self {
+            actor: Actor::Local {
+                user: user.to_owned(),
+            },
+            door: Door::Command,
+            address: String::new(),
+            token: None,
+        }
+    }
+
+    /// Somebody who has not logged in.
+    #[must_use]
+    pub fn stranger(door: Door, address: &str) -> Self {
+        Self {
+            actor: Actor::Stranger,
+            door,
+            address: address.to_owned(),
+            token: None,
+        }
+    }
+
+    /// A person who has logged in.
+    #[must_use]
+    pub fn person(name: &str, roles: BTreeSet<String>, door: Door, address: &str) -> Self {
+        Self {
+            actor: Actor::Person {
+                name: name.to_owned(),
+                roles,
+            },
+            door,
+            address: address.to_owned(),
+            token: None,
+        }
+    }
+
+    /// The name of the caller; empty for somebody who has not logged in.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.actor {
+            Actor::Local { user } => user,
+            Actor::Person { name, .. } => name,
+            Actor::Stranger => "",
+        }
+    }
+
+    /// The name of the caller, if the caller has logged in.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        Some(self.name()).filter(|name| !name.is_empty())
+    }
+}
