@@ -10,8 +10,8 @@
 //!
 //! Start reading at [`Build`].
 
-mod brief;
 mod audit;
+mod brief;
 mod build;
 mod builder;
 mod buildset;
@@ -25,8 +25,8 @@ mod slave;
 mod step;
 mod trail;
 
-pub use brief::{Brief, Standing};
 pub use audit::Audit;
+pub use brief::{Brief, Standing};
 pub use build::{Build, Left, build_of};
 pub use builder::{Builder, LastBuild, Running};
 pub use buildset::{BuildSet, BuildSetPage};
