@@ -16,7 +16,13 @@ const VARIABLE: &str = "BUILDMASTER_BASEDIR";
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Master {
     /// The master's base directory [default: $BUILDMASTER_BASEDIR, or the current directory]
-    #[arg(long, value_name = "DIR", default_value_os_t = default_basedir(), hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value_os_t = default_basedir(),
+        hide_default_value = true
+    )]
     pub(super) basedir: PathBuf,
 }
 
