@@ -36,8 +36,10 @@ UPDATE build SET news = CASE
     END
     FROM evidence e WHERE e.id = build.id;
 INSERT INTO line
-    SELECT l.builder, l.tree, l.number, l.result, l.finished_at, l.newest, f.number, f.finished_at, f.before_number
-    FROM (SELECT builder, tree, max(number) AS number, result, finished_at, newest FROM evidence GROUP BY builder, tree) l
+    SELECT l.builder, l.tree, l.number, l.result, l.finished_at,
+        (SELECT max(e.newest) FROM evidence e WHERE e.builder = l.builder AND e.tree = l.tree),
+        f.number, f.finished_at, f.before_number
+    FROM (SELECT builder, tree, max(number) AS number, result, finished_at FROM evidence GROUP BY builder, tree) l
         JOIN (SELECT builder, tree, max(number) AS number, finished_at, before_number FROM evidence
             WHERE before_result IS NULL OR before_result <> result GROUP BY builder, tree) f
         ON f.builder = l.builder AND f.tree = l.tree;
