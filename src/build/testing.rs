@@ -16,7 +16,7 @@ use crate::config::{
     BuilderConfig, FactoryConfig, LogLimits, ShellStepConfig, StepConfig, StepKind, Template,
 };
 use crate::config::{CommandWords, TemplatePart};
-use crate::logs::LogStore;
+use crate::logs::{Channel, LogReader, LogStore};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{BuildId, BuildNumber, CommandId, Forecast, Op, Properties, Results, Timestamp};
 use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
@@ -396,11 +396,12 @@ impl Stage {
         steps
     }
 
-    /// All bytes of a log.
+    /// All bytes of a log, which may be compressed by now.
     pub(super) fn log(&self, step: &str, log: &str) -> Option<String> {
-        let path = self.directory.path().join("builders/quick/7");
-        let path = path.join(format!("{step}.{log}.log"));
-        let bytes = std::fs::read(path).ok()?;
+        let path = format!("builders/quick/7/{step}.{log}");
+        let mut reader = LogReader::open(self.directory.path(), &path).ok()?;
+        let mut bytes = Vec::new();
+        reader.copy_to(&Channel::ALL, &mut bytes).unwrap();
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
