@@ -112,7 +112,7 @@ pub async fn statuslog(
     print(out, "lost connection")
 }
 
-/// Number of waiting notifications at which the connection is no longer read.
+/// The connection is not read while this many notifications wait.
 const WAITING_NOTIFICATIONS: usize = 64;
 /// The interval of estimates, in seconds; that of Buildbot's program.
 const ETA_INTERVAL_SECS: i64 = 5;

@@ -12,7 +12,7 @@ impl Control {
     /// What to ask the core for, to build again what a finished build has built.
     ///
     /// # Errors
-    /// There is no such build, it has not finished, or its parts were pruned.
+    /// The build does not exist, has not finished, or its parts were pruned.
     pub(super) async fn like(
         &self,
         builder: BuilderName,

@@ -12,7 +12,7 @@ impl Control {
     /// Every blocker of a request, or what has become of it.
     ///
     /// # Errors
-    /// There is no such request, or nobody can be asked.
+    /// The request does not exist, or nobody can be asked.
     pub async fn why(&self, request: RequestId) -> Result<Vec<Blocker>, String> {
         let (answer, blockers) = oneshot::channel();
         self.question(Question::Why(request, answer)).await?;

@@ -167,7 +167,7 @@ fn sync_files(dir: &Directory, name: &OsStr) -> io::Result<()> {
 /// Compresses the first `size` bytes of a closed log, unless that does not make it smaller.
 ///
 /// # Errors
-/// There is no such log, or a file cannot be read or written; then the log stays plain.
+/// The log does not exist, or a file cannot be read or written; then the log stays plain.
 fn compress(basedir: &Directory, path: &str, size: u64) -> io::Result<()> {
     let (dir, name) = place::of_log(basedir, path, false)?;
     let (plain, packed) = (with_suffix(name, DATA), with_suffix(name, PACKED));

@@ -40,7 +40,7 @@ impl LogStore {
     /// Starts the writer for logs below `basedir`.
     ///
     /// # Errors
-    /// There is no such directory, or the thread cannot be started.
+    /// The directory does not exist, or the thread cannot be started.
     pub fn start(basedir: PathBuf) -> io::Result<Self> {
         let basedir = Directory::open(&basedir)?;
         let finisher = Finisher::start(Arc::new(basedir.itself()?))?;

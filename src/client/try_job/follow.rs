@@ -98,7 +98,7 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// Number of waiting notifications at which the connection is no longer read.
+/// The connection is not read while this many notifications wait.
 const WAITING_NOTIFICATIONS: usize = 64;
 /// Number of waiting answers at which the tasks of calls wait too.
 const WAITING_ANSWERS: usize = 64;

@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Answers a request to follow a log.
 ///
 /// # Errors
-/// There is no such log, or it cannot be read.
+/// The log does not exist, or it cannot be read.
 pub(in crate::web) async fn answer(streams: &Streams, asked: Asked) -> Result<Response, Refusal> {
     let place = streams.take(asked.peer)?;
     let args = asked.args(ARGS)?;

@@ -113,7 +113,7 @@ struct Opened {
 /// Answers a request for the text of a log.
 ///
 /// # Errors
-/// There is no such log, it cannot be read, or an argument is wrong.
+/// The log does not exist, it cannot be read, or an argument is wrong.
 pub(in crate::web) async fn answer(streams: &Streams, asked: Asked) -> Result<Response, Refusal> {
     let place = streams.take(asked.peer)?;
     let args = asked.args(ARGS)?;

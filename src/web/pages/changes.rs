@@ -153,7 +153,7 @@ mod tests {
         let some = farm.page("/changes?name=Jonas");
         assert!(some.contains("api: ssize_t") && !some.contains("type stubs"));
         let none = farm.page("/changes?branch=other");
-        assert!(none.contains("There is no change like that"), "{none}");
+        assert!(none.contains("No change matches"), "{none}");
     }
 
     #[test]
