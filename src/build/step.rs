@@ -53,6 +53,8 @@ pub(super) struct StepRun<'a> {
     pub(super) statistics: BTreeMap<String, Number>,
     /// Whether pages and listings leave it out.
     pub(super) hidden: bool,
+    /// Whether the exit status of its command ends the build (`decode_rc`).
+    pub(super) ends_build: bool,
     /// Steps that run after it.
     pub(super) added: Vec<StepConfig>,
     has_begun: bool,
@@ -139,6 +141,7 @@ impl<'a> StepRun<'a> {
             build_text: None,
             statistics: BTreeMap::new(),
             hidden: false,
+            ends_build: false,
             added: Vec::new(),
             has_begun: false,
             working_since: None,
@@ -423,8 +426,8 @@ impl<'a> StepRun<'a> {
         let secs = at.since(self.working_since.unwrap_or(at)).as_secs_f64();
         let outcome = StepOutcome {
             contribution: contribution.result,
-            terminates: contribution.terminates,
-            build_text: if contribution.tells {
+            terminates: contribution.terminates || self.ends_build,
+            build_text: if contribution.tells || self.ends_build {
                 about.into_iter().chain(incomplete).collect()
             } else {
                 incomplete

@@ -92,8 +92,8 @@ pub use status::{PbListenerConfig, StatusConfig};
 pub use steps::{
     ArchStepConfig, BaseImage, BkStepConfig, BuildersMatching, BzrStepConfig, ChangedFiles,
     CommandWords, Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig,
-    FileAction, FileStepConfig, ForEach, ForEachValues, GitAccess, GitCredential, GitFlavor,
-    GitStepConfig, GivenSource, HttpData, HttpStepConfig, JsonTemplate, Lines, Location,
+    ExitCode, FileAction, FileStepConfig, ForEach, ForEachValues, GitAccess, GitCredential,
+    GitFlavor, GitStepConfig, GivenSource, HttpData, HttpStepConfig, JsonTemplate, Lines, Location,
     LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig, MercurialStepConfig, MonotoneStepConfig,
     MysqlTests, OutputReader, P4StepConfig, PatchStepConfig, Preparation, PropertyValue,
     RelatedStepConfig, ReleaseCounter, RepoStepConfig, SearchPath, SequenceCommand,

@@ -66,7 +66,7 @@ pub use self::repo::RepoStepConfig;
 pub use self::rules::{Condition, Lines, StepRules, WatchPattern, WatchRule};
 pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
 pub use self::shell::{
-    BaseImage, ChangedFiles, CommandWords, Preparation, ReleaseCounter, SearchPath,
+    BaseImage, ChangedFiles, CommandWords, ExitCode, Preparation, ReleaseCounter, SearchPath,
     SequenceCommand, ShellStepConfig,
 };
 pub use self::slave_env::SlaveEnvConfig;

@@ -14,7 +14,7 @@ use crate::build::lines::LineObserver;
 use crate::build::render::{Unrendered, Values, render, render_variables, render_words};
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
-use crate::config::{ChangedFiles, CommandWords, Environment, OutputReader, SearchPath};
+use crate::config::{ChangedFiles, CommandWords, Environment, ExitCode, OutputReader, SearchPath};
 use crate::config::{ShellStepConfig, StepConfig, Template};
 use crate::model::{PATH_SEPARATOR, Results, SourceStamp};
 use crate::protocol::{CommandArgs, LogFile, ShellArgs, ShellCommand, Word};
@@ -117,7 +117,11 @@ async fn conclude(
     report: &Report,
     reader: Option<Box<dyn Reads>>,
 ) -> Result<Performed, Performed> {
-    let by_status = judge(config, report.rc);
+    let ExitCode {
+        result: by_status,
+        ends_build,
+    } = judge(config, report.rc);
+    step.ends_build |= ends_build;
     let end = Ended {
         by_status,
         rc: report.rc,
@@ -180,15 +184,15 @@ const MOST_FILES: usize = 10_000;
 pub(super) const ENVIRONMENT_HIDDEN: &str =
     "environment not shown; log_environ = true in the step shows it\n";
 
-/// The result of a command that is complete. Without an exit status it has failed.
-fn judge(config: &ShellStepConfig, rc: Option<i64>) -> Results {
+/// What the exit status of a command that is complete means. Without one it has failed.
+fn judge(config: &ShellStepConfig, rc: Option<i64>) -> ExitCode {
     let Some(rc) = rc else {
-        return Results::Failure;
+        return Results::Failure.into();
     };
     match config.decode_rc.get(&rc) {
-        Some(result) => *result,
-        None if rc == 0 => Results::Success,
-        None => Results::Failure,
+        Some(meaning) => *meaning,
+        None if rc == 0 => Results::Success.into(),
+        None => Results::Failure.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::kind::{Output, StepSettings, TIMEOUT};
@@ -46,8 +47,8 @@ pub struct ShellStepConfig {
     pub log_environ: bool,
     /// What it reads.
     pub initial_stdin: Option<Template>,
-    /// Exit codes to results; 0 is SUCCESS and the rest FAILURE where it says nothing.
-    pub decode_rc: BTreeMap<i64, Results>,
+    /// What exit codes mean; 0 is SUCCESS and the rest FAILURE where it says nothing.
+    pub decode_rc: BTreeMap<i64, ExitCode>,
     /// Lines of output after which it is killed.
     pub max_lines: Option<u64>,
     /// What is made of its output.
@@ -62,6 +63,37 @@ pub struct ShellStepConfig {
     pub sequence: Vec<SequenceCommand>,
     /// A number that the command ends with, and the rest of the command.
     pub release: Option<Box<ReleaseCounter>>,
+}
+
+/// What an exit code means. Serialized as the result alone, as people write it, unless it ends the
+/// build.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ExitCode {
+    /// The result of the step.
+    pub result: Results,
+    /// Whether only steps with `always_run` run after it, whatever the result.
+    pub ends_build: bool,
+}
+
+impl From<Results> for ExitCode {
+    fn from(result: Results) -> Self {
+        Self {
+            result,
+            ends_build: false,
+        }
+    }
+}
+
+impl Serialize for ExitCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.ends_build {
+            return self.result.serialize(serializer);
+        }
+        let mut table = serializer.serialize_struct("ExitCode", 2)?;
+        table.serialize_field("result", &self.result)?;
+        table.serialize_field("ends_build", &true)?;
+        table.end()
+    }
 }
 
 /// Numbers of releases, counted by the master (`RpmBuild`).
@@ -201,6 +233,13 @@ pub(in crate::config) static LOG_FILE: Shape = Shape {
     place: "steps.logfiles",
     noun: "this log file",
     keys: &["filename", "follow"],
+    kinds: Vec::new,
+};
+
+pub(in crate::config) static EXIT_CODE: Shape = Shape {
+    place: "steps.decode_rc",
+    noun: "this exit code",
+    keys: &["result", "ends_build"],
     kinds: Vec::new,
 };
 
@@ -358,8 +397,8 @@ fn read_use_pty(value: &Value<'_>) -> Option<Option<bool>> {
     }
 }
 
-fn read_decode_rc(value: &Value<'_>) -> Option<BTreeMap<i64, Results>> {
-    let mut results = BTreeMap::new();
+fn read_decode_rc(value: &Value<'_>) -> Option<BTreeMap<i64, ExitCode>> {
+    let mut meanings = BTreeMap::new();
     for (code, value) in value.entries() {
         let number: Option<i64> = code.parse().ok();
         if number.is_none() {
@@ -368,12 +407,32 @@ fn read_decode_rc(value: &Value<'_>) -> Option<BTreeMap<i64, Results>> {
                 .sink
                 .error(value.key_span.clone(), message, "exit codes are integers");
         }
-        let result = value.one_of(&Results::ALL.map(Results::as_str));
-        if let (Some(number), Some(result)) = (number, result.and_then(Results::from_name)) {
-            results.insert(number, result);
+        if let (Some(number), Some(meaning)) = (number, read_exit_code(&value)) {
+            meanings.insert(number, meaning);
         }
     }
-    Some(results)
+    Some(meanings)
+}
+
+/// Reads what an exit code means: a result, or a table that has one.
+fn read_exit_code(value: &Value<'_>) -> Option<ExitCode> {
+    let result_of = |value: &Value<'_>| {
+        let name = value.one_of(&Results::ALL.map(Results::as_str));
+        name.and_then(Results::from_name)
+    };
+    if !value.raw().is_table() {
+        return result_of(value).map(ExitCode::from);
+    }
+    let mut table = value.table(&EXIT_CODE)?;
+    let result = table.require("result", "\"success\"");
+    let result = result.and_then(|value| result_of(&value));
+    let mut ends_build = false;
+    table.set("ends_build", &mut ends_build, Value::flag);
+    table.finish();
+    Some(ExitCode {
+        result: result?,
+        ends_build,
+    })
 }
 
 const MOST_LINES: u32 = u32::MAX;

@@ -117,7 +117,7 @@ fn every_setting_of_a_shell_step_is_read() {
     let step = r#"{ type = "ShellCommand", name = "t", halt_on_failure = true, flunk_on_failure = false,
         description = ["a", "b"], description_done = "c", timeout = false, max_time = "1h", sigterm_time = 0.5,
         command = ["cc", "%(prop:file)s", { secret = "pw%(n:-1)s", shown = "***" }, { secret = "x" }],
-        env = { A = "%(a)s", B = false }, decode_rc = { 77 = "skipped", -1 = "warnings" },
+        env = { A = "%(a)s", B = false }, decode_rc = { 77 = "skipped", -1 = "warnings", 4 = { result = "success", ends_build = true } },
         logfiles = { "z.log" = "build/z", a = { filename = "a", follow = true } }, lazy_logfiles = true,
         interrupt_signal = "SIGINT", use_pty = false, log_environ = true, initial_stdin = "yes\n", max_lines = 9 }"#;
     let text = SMALL.replace(r#"{ type = "ShellCommand", command = "make" }"#, step);
@@ -134,8 +134,17 @@ fn every_setting_of_a_shell_step_is_read() {
     assert_eq!(times, (None, Some(Duration::from_secs(3600)), Some(half)));
     assert_eq!(shell.env.variables["B"], None);
     assert!(shell.env.variables["A"].is_some());
-    let rc: Vec<_> = shell.decode_rc.iter().map(|(c, r)| (*c, *r)).collect();
-    assert_eq!(rc, [(-1, Results::Warnings), (77, Results::Skipped)]);
+    let rc: Vec<_> = shell
+        .decode_rc
+        .iter()
+        .map(|(c, m)| (*c, m.result, m.ends_build))
+        .collect();
+    let expected = [
+        (-1, Results::Warnings, false),
+        (4, Results::Success, true),
+        (77, Results::Skipped, false),
+    ];
+    assert_eq!(rc, expected);
     let logs = [
         ("z.log".to_owned(), Template::literal("build/z"), false),
         ("a".to_owned(), Template::literal("a"), true),

@@ -23,6 +23,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("factories.*.steps.command", &texts::SECRET),
         ("factories.*.steps.description_suffix", &texts::POSITIONAL),
         ("factories.*.steps.logfiles.*", &steps::shell::LOG_FILE),
+        ("factories.*.steps.decode_rc.*", &steps::shell::EXIT_CODE),
         ("factories.*.steps.watch", &steps::rules::watch::RULE),
         (
             "factories.*.steps.commands",
@@ -82,6 +83,7 @@ fn collect(path: &str, value: &DeValue<'_>, keys: &mut BTreeMap<String, BTreeSet
             "locks",
             "people",
             "factories.*.steps.logfiles",
+            "factories.*.steps.decode_rc",
             "schedulers.filter",
         ];
         let name = if free.contains(&path) { "*" } else { key };
@@ -314,6 +316,7 @@ fn the_examples_state_the_default_of_every_key() {
         "factories.*.steps.command",
         "factories.*.steps.description_suffix",
         "factories.*.steps.logfiles.*",
+        "factories.*.steps.decode_rc.*",
         "factories.*.steps.watch",
         "factories.*.steps.commands",
         "factories.*.steps.suppression_list",

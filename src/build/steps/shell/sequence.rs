@@ -44,11 +44,13 @@ pub(super) async fn run(
         let args = CommandArgs::Shell(Box::new(args));
         let report = step.complete_heard(&args, listening).await?;
         words = detail(&report);
-        let folded = contribution(&flags(command), judge(config, report.rc));
+        let meaning = judge(config, report.rc);
+        step.ends_build |= meaning.ends_build;
+        let folded = contribution(&flags(command), meaning.result);
         overall = folded
             .result
             .map_or(overall, |result| overall.worse(result));
-        if folded.terminates || step.interrupted.is_some() {
+        if folded.terminates || meaning.ends_build || step.interrupted.is_some() {
             break;
         }
     }

@@ -249,7 +249,7 @@ fn descriptions_are_for_while_it_runs_and_for_when_it_is_done() {
 #[test]
 fn exit_codes_are_judged_as_configured() {
     let mut config = shell_config("make");
-    config.decode_rc = BTreeMap::from([(77, Results::Skipped), (3, Results::Warnings)]);
+    config.decode_rc = decode_rc(&[(77, Results::Skipped), (3, Results::Warnings)]);
     for (rc, result) in [
         (Some(0), Results::Success),
         (Some(1), Results::Failure),
@@ -258,10 +258,58 @@ fn exit_codes_are_judged_as_configured() {
         (Some(3), Results::Warnings),
         (None, Results::Failure),
     ] {
-        assert_eq!(judge(&config, rc), result, "{rc:?}");
+        assert_eq!(judge(&config, rc), result.into(), "{rc:?}");
     }
-    config.decode_rc = BTreeMap::from([(0, Results::Failure)]);
-    assert_eq!(judge(&config, Some(0)), Results::Failure);
+    config.decode_rc = decode_rc(&[(0, Results::Failure)]);
+    assert_eq!(judge(&config, Some(0)), Results::Failure.into());
+}
+
+fn decode_rc(results: &[(i64, Results)]) -> BTreeMap<i64, ExitCode> {
+    let results = results.iter().copied();
+    results
+        .map(|(code, result)| (code, result.into()))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn stp_32_an_exit_code_can_end_the_build() {
+    for (rc, result, names) in [
+        (4, Results::Success, ["look", "clean"].as_slice()),
+        (5, Results::Failure, &["look", "clean"]),
+        (77, Results::Success, &["look", "clean"]),
+        (6, Results::Success, &["look", "compile", "clean"]),
+    ] {
+        let mut steps = ["look", "compile", "clean"].map(step_config);
+        let ends = |result| ExitCode {
+            result,
+            ends_build: true,
+        };
+        shell(&mut steps[0]).decode_rc = BTreeMap::from([
+            (4, ends(Results::Success)),
+            (5, ends(Results::Failure)),
+            (77, ends(Results::Skipped)),
+            (6, Results::Success.into()),
+        ]);
+        steps[2].always_run = true;
+        let mut stage = Stage::new(steps.to_vec());
+        let build = stage.build();
+        let (outcome, ()) = play(build, async {
+            for name in names {
+                let one = stage.command().await;
+                let rc = if *name == "look" { rc } else { 0 };
+                one.say(vec![Update::Rc(rc)]).await.await.unwrap();
+                one.end(CommandEnd::Complete).await;
+            }
+        })
+        .await;
+        assert_eq!(outcome.result, result, "{rc}");
+        let steps = stage.steps();
+        let ran: Vec<_> = steps.iter().map(|step| step.0.as_str()).collect();
+        assert_eq!(ran, names, "{rc}");
+        // The text of the build says which step has ended it.
+        let told = outcome.text.iter().any(|word| word == "look");
+        assert_eq!(told, names.len() == 2, "{rc}: {:?}", outcome.text);
+    }
 }
 
 /// Text of the one step of a build after `updates` and its normal end.
@@ -280,7 +328,7 @@ async fn text_after(config: StepConfig, updates: Vec<Update>) -> String {
 #[tokio::test(start_paused = true)]
 async fn the_text_of_a_step_tells_its_result() {
     let mut step = step_config("s");
-    shell(&mut step).decode_rc = BTreeMap::from([(77, Results::Skipped), (3, Results::Warnings)]);
+    shell(&mut step).decode_rc = decode_rc(&[(77, Results::Skipped), (3, Results::Warnings)]);
     for (rc, text) in [
         (0, "'s'"),
         (1, "'s' failed"),

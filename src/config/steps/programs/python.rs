@@ -138,7 +138,8 @@ fn pyflakes() -> StepConfig {
         flunk_on_failure: false,
         ..usual.step()
     };
-    shell_of(&mut step).decode_rc = [(0, Results::Success), (1, Results::Warnings)].into();
+    shell_of(&mut step).decode_rc =
+        [(0, Results::Success.into()), (1, Results::Warnings.into())].into();
     step
 }
 

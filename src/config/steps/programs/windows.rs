@@ -22,7 +22,7 @@ pub(super) static PROGRAMS: &[Program] = &[Program {
             reader: OutputReader::Nothing,
         };
         let mut step = usual.step();
-        shell_of(&mut step).decode_rc = (0..64).map(|rc| (rc, meaning(rc))).collect();
+        shell_of(&mut step).decode_rc = (0..64).map(|rc| (rc, meaning(rc).into())).collect();
         step
     },
     own: read,

@@ -81,7 +81,7 @@ merge_compare_properties = "yes""#,
     );
     check(
         r#"command = "make""#,
-        r#"command = "make", timeout = 0, max_time = "11y", sigterm_time = -1, max_lines = 0, want_stdout = 1, env = { A = 1.5, "B=" = "x" }, decode_rc = { x = "skipped", 7 = "skiped" }, interrupt_signal = "KIL", use_pty = "x", logfiles = { stdio = "x", b = 1 }"#,
+        r#"command = "make", timeout = 0, max_time = "11y", sigterm_time = -1, max_lines = 0, want_stdout = 1, env = { A = 1.5, "B=" = "x" }, decode_rc = { x = "skipped", 7 = "skiped", 8 = { ends_build = 1 } }, interrupt_signal = "KIL", use_pty = "x", logfiles = { stdio = "x", b = 1 }"#,
         r#"9:63: `timeout` of step 1 (ShellCommand) of factory `check` is out of range (write `timeout = false` for none)
 9:77: `max_time` of step 1 (ShellCommand) of factory `check` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
 9:99: `sigterm_time` of step 1 (ShellCommand) of factory `check` is not a duration (write "10s", "5m" or "1h30m", or a number of seconds)
@@ -91,10 +91,12 @@ merge_compare_properties = "yes""#,
 9:152: `B=` is not a valid name of an environment variable (leave out `=`)
 9:180: `x` is not an exit code (exit codes are integers)
 9:199: unknown `7 = "skiped"` of `decode_rc` of step 1 (ShellCommand) of factory `check` (did you mean `"skipped"`?)
-9:230: `interrupt_signal` of step 1 (ShellCommand) of factory `check` is not a signal (did you mean `"KILL"`?)
-9:247: `use_pty` of step 1 (ShellCommand) of factory `check` must be true or false, not a string (write `true` or `false`, without quotes)
-9:265: a log file cannot be called `stdio` (`stdio` is the log of the command's own output; choose another name)
-9:282: `b` of `logfiles` of step 1 (ShellCommand) of factory `check` must be a path, not a number (for example "build/test.log", or { filename = "…", follow = true })"#,
+9:213: this exit code needs `result` (add `result = "success"`)
+9:228: `ends_build` of this exit code must be true or false, not a number (write `true` or `false`, without quotes)
+9:254: `interrupt_signal` of step 1 (ShellCommand) of factory `check` is not a signal (did you mean `"KILL"`?)
+9:271: `use_pty` of step 1 (ShellCommand) of factory `check` must be true or false, not a string (write `true` or `false`, without quotes)
+9:289: a log file cannot be called `stdio` (`stdio` is the log of the command's own output; choose another name)
+9:306: `b` of `logfiles` of step 1 (ShellCommand) of factory `check` must be a path, not a number (for example "build/test.log", or { filename = "…", follow = true })"#,
     );
     check(
         "9989",
