@@ -1,5 +1,7 @@
 //! `[validation]`: what users may fill in where they force builds (FRC-05).
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 
 use super::pattern::LinePattern;
@@ -26,15 +28,20 @@ pub(super) static SHAPE: Shape = Shape {
     kinds: Vec::new,
 };
 
+/// Compiled once, since tests and simulations make many configurations.
+static DEFAULT: LazyLock<Validation> = LazyLock::new(|| {
+    let pattern = |text| LinePattern::from_start(text).expect("the pattern is well-formed");
+    Validation {
+        branch: pattern(r"^[\w.+/~-]*$"),
+        revision: pattern(r"^[ \w.\-/]*$"),
+        property_name: pattern(r"^[\w.\-/~:]*$"),
+        property_value: pattern(r"^[\w.\-/~:]*$"),
+    }
+});
+
 impl Default for Validation {
     fn default() -> Self {
-        let pattern = |text| LinePattern::from_start(text).expect("the pattern is well-formed");
-        Self {
-            branch: pattern(r"^[\w.+/~-]*$"),
-            revision: pattern(r"^[ \w.\-/]*$"),
-            property_name: pattern(r"^[\w.\-/~:]*$"),
-            property_value: pattern(r"^[\w.\-/~:]*$"),
-        }
+        DEFAULT.clone()
     }
 }
 
