@@ -10,6 +10,7 @@ mod block;
 mod cursor;
 mod records;
 mod search;
+mod stretches;
 mod window;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use std::path::Path;
 use self::cursor::Buffer;
 use self::records::Records;
 pub use self::search::{Found, Hit, pattern};
+pub use self::stretches::Stretch;
 pub use self::window::{Cut, Extent, Line, Piece, Window};
 use super::Channel;
 use super::data::{Data, read_at};

@@ -121,11 +121,16 @@ impl Records {
         dir.rename(&draft, dir, &with_suffix(name, LINES))
     }
 
-    fn count(&self) -> u64 {
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
         self.stored + u64::try_from(self.own.len()).unwrap_or_default()
     }
 
-    fn get(&self, at: u64) -> io::Result<Record> {
+    /// The record at this place, from 0.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub(super) fn get(&self, at: u64) -> io::Result<Record> {
         if let Some(own) = at.checked_sub(self.stored) {
             let own = usize::try_from(own).ok().and_then(|own| self.own.get(own));
             return Ok(own.copied().unwrap_or_default());

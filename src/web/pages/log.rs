@@ -17,8 +17,10 @@ use crate::web::parts::{Link, Look, Mark, Outcome, Rows, Time, span};
 use crate::web::place::{LogPlace, unreadable};
 use crate::web::refusal::Refusal;
 
+mod map;
 mod search;
 
+use map::Map;
 use search::{Search, link, searched};
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -83,6 +85,7 @@ struct LogPage {
     wrap: String,
     /// The last line that is shown, if the page follows the log.
     follow: Option<u64>,
+    map: Option<Map>,
     rows: Rows,
 }
 
@@ -195,6 +198,14 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let search = wanted
         .as_ref()
         .map(|_| searched(&address, args, &found, extent, look.chosen, lines.first));
+    let map = Map::of(
+        &mut reader,
+        extent,
+        (lines.first, lines.last),
+        &found,
+        (&address, args),
+    );
+    let map = map.map_err(unreadable)?;
     let step = place.step();
     let outcome = Outcome::of(step.result, None);
     let title = format!(
@@ -204,7 +215,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         place.build.builder,
         place.build.number
     );
-    let page = LogPage::new(scene, &place, extent, aim, (lines, search));
+    let page = LogPage::new(scene, &place, extent, aim, (lines, search, map));
     let shown = Shown::new(title, &page)?.of(outcome);
     Ok(shown.running(is_growing).unkept())
 }
@@ -285,7 +296,7 @@ impl LogPage {
         place: &LogPlace,
         extent: Extent,
         aim: Aim,
-        (lines, search): (Lines, Option<Search>),
+        (lines, search, map): (Lines, Option<Search>, Option<Map>),
     ) -> Self {
         let args = &scene.args;
         let (build, step) = (&place.build, place.step());
@@ -337,6 +348,7 @@ impl LogPage {
             wraps: args.flag("wrap"),
             wrap: address::with_args(&address, &[("wrap", "1")]),
             follow: follows.then_some(lines.whole),
+            map,
             rows: lines.rows,
             address,
         }

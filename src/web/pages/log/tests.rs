@@ -147,3 +147,22 @@ fn a_range_may_be_written_in_both_directions() {
     assert_eq!(Aim::parse("-1"), Some(Aim::Last));
     assert_eq!(Aim::parse("-2"), None);
 }
+
+#[test]
+fn a_long_log_has_a_map_with_its_hits() {
+    let line = "a line of 32 bytes, its line feed\n";
+    let many = line.repeat(40_000);
+    let pieces: [(Channel, &[u8]); 3] = [
+        (Stdout, many.as_bytes()),
+        (Stderr, b"error: here\n"),
+        (Stdout, b"end\n"),
+    ];
+    let farm = farm(&pieces, true);
+    let page = farm.page(&format!("{LOG}?q=error"));
+    assert!(page.contains("Map of the log: standard error and the part that is shown, 1 hit"));
+    let hit = "?q=error&amp;line=40001#L40001\"><title>hit in line 40001</title><rect x=\"997\"";
+    let hit = hit.replace("&amp;", "&#38;");
+    assert!(page.contains(&hit), "{page}");
+    // In a short log all can be seen at once.
+    assert!(!numbered(3_000, true).page(LOG).contains("class=\"map\""));
+}
