@@ -281,6 +281,7 @@ impl Heard<'_, '_, '_> {
             }
         }
         self.watcher.flush(logs).await;
+        self.watcher.tell_progress(logs).await;
     }
 
     /// Takes a piece of a log, without the secrets in it.

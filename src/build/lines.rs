@@ -9,6 +9,11 @@ pub(super) trait LineObserver: Send {
     /// A line of `log` without its end, at most [`MAX_LINE_BYTES`] of it. It may be anything: the
     /// slave's programs wrote it.
     fn line(&mut self, log: &str, channel: Channel, line: &[u8]);
+
+    /// How many tests the lines have told of so far, if it counts them.
+    fn tests(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// So much of a line is looked at.

@@ -132,7 +132,7 @@ impl<'a> StepRun<'a> {
             secrets,
             set: Properties::new(),
             seen,
-            watcher: Watcher::new(&config.rules),
+            watcher: Watcher::new(&config.rules, &config.progress_metrics),
             is_skipped: false,
             wants_locks: !config.locks.is_empty(),
             logs: StepLogs::new(around, index, name, masks),
@@ -422,6 +422,7 @@ impl<'a> StepRun<'a> {
             incomplete,
         } = self.logs.close().await;
         text.extend(incomplete.iter().cloned());
+        let measured = self.config.measured(output, self.watcher.progress());
         let at = (self.around.clock)();
         let secs = at.since(self.working_since.unwrap_or(at)).as_secs_f64();
         let outcome = StepOutcome {
@@ -432,7 +433,10 @@ impl<'a> StepRun<'a> {
             } else {
                 incomplete
             },
-            took: Effort { secs, output },
+            took: Effort {
+                secs,
+                output: measured,
+            },
             properties: self.set,
             statistics: self.statistics,
             hidden: self.hidden,

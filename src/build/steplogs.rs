@@ -14,7 +14,7 @@ use crate::model::journal::LogOpening;
 
 /// The logs of a step.
 pub(super) struct StepLogs<'a> {
-    around: &'a Surroundings,
+    pub(super) around: &'a Surroundings,
     pub(super) index: u32,
     /// What the paths of its logs begin with: those of a build are together in one directory.
     prefix: String,

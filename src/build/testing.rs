@@ -365,6 +365,7 @@ impl Stage {
                 }
                 Op::StepHasLocks { index, .. }
                 | Op::StepText { index, .. }
+                | Op::StepCounted { index, .. }
                 | Op::StepLink { index, .. } => {
                     assert_eq!(running.as_ref().unwrap().0, index);
                 }

@@ -1,16 +1,17 @@
 //! The rules of a step on the lines of its commands (CFL-113), and what its expressions may ask of
-//! them (CFL-116). Pure, but for writing the lines into further logs.
+//! them (CFL-116). Pure, but for writing the lines into further logs and telling the counts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::lines::LineObserver;
 use super::steplogs::StepLogs;
-use crate::config::{Lines, StepRules, WatchRule};
+use crate::config::{Lines, StepRules, TESTS, WatchRule};
 use crate::logs::Channel;
-use crate::model::Results;
+use crate::model::{Op, Results, Timestamp};
 
 /// What is remembered of the commands of a step while they run.
 #[derive(Debug)]
@@ -21,6 +22,12 @@ pub(super) struct Watcher<'a> {
     /// The worst result that a rule gives.
     pub(super) worst: Option<Results>,
     counts: BTreeMap<&'a str, i64>,
+    /// By what the progress of the step is estimated.
+    metrics: &'a [String],
+    /// The tests that its kind has counted.
+    tests: Option<u64>,
+    /// What was last told of its progress, and when.
+    told: Option<(Timestamp, BTreeMap<String, u64>)>,
     /// The properties that rules give, by name.
     pub(super) properties: BTreeMap<&'a str, String>,
     /// The links that rules give, by name.
@@ -34,13 +41,16 @@ pub(super) struct Watcher<'a> {
 }
 
 impl<'a> Watcher<'a> {
-    /// For a step with these rules.
-    pub(super) fn new(rules: &'a StepRules) -> Self {
+    /// For a step with these rules and metrics.
+    pub(super) fn new(rules: &'a StepRules, metrics: &'a [String]) -> Self {
         Self {
             rules: &rules.watch,
             between: vec![false; rules.watch.len()],
             worst: None,
             counts: rules.counts().map(|name| (name, 0)).collect(),
+            metrics,
+            tests: None,
+            told: None,
             properties: BTreeMap::new(),
             links: BTreeMap::new(),
             lines: Vec::new(),
@@ -74,6 +84,54 @@ impl<'a> Watcher<'a> {
         counts
             .map(|(name, count)| ((*name).to_owned(), Value::from(*count)))
             .collect()
+    }
+
+    /// The counts by which the progress of the step is estimated, without those that are 0.
+    pub(super) fn progress(&self) -> BTreeMap<String, u64> {
+        let counts = self.counts.iter();
+        let counts = counts.filter_map(|(name, count)| Some((*name, u64::try_from(*count).ok()?)));
+        let tests = self.tests.map(|tests| (TESTS, tests));
+        let is_metric = |name: &str| self.metrics.iter().any(|metric| metric == name);
+        tests
+            .into_iter()
+            .chain(counts)
+            .filter(|(name, count)| *count > 0 && is_metric(name))
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    }
+
+    /// What is to be told of its progress at this time: not too often, and only what is new.
+    fn progress_to_tell(&mut self, clock: &dyn Fn() -> Timestamp) -> Option<BTreeMap<String, u64>> {
+        let counts = self.progress();
+        let is_old = match &self.told {
+            Some((_, told)) => *told == counts,
+            None => counts.is_empty(),
+        };
+        if is_old {
+            return None;
+        }
+        let now = clock();
+        if let Some((at, _)) = &self.told
+            && now.since(*at) < TELL_EVERY
+        {
+            return None;
+        }
+        self.told = Some((now, counts.clone()));
+        Some(counts)
+    }
+
+    /// Tells the progress of the step whose logs these are.
+    pub(super) async fn tell_progress(&mut self, logs: &StepLogs<'_>) {
+        let around = logs.around;
+        if let Some(counts) = self.progress_to_tell(&*around.clock) {
+            let (build, index) = (around.plan.build, logs.index);
+            let op = Op::StepCounted {
+                build,
+                index,
+                counts,
+            };
+            around.journal.write(vec![op]).await;
+        }
     }
 
     /// Looks at a line of `log`, which is that of the commands' own output if `is_main`.
@@ -147,12 +205,16 @@ impl LineObserver for Both<'_, '_, '_> {
     fn line(&mut self, log: &str, channel: Channel, line: &[u8]) {
         if let Some(kind) = &mut self.kind {
             kind.line(log, channel, line);
+            self.watcher.tests = kind.tests();
         }
         if self.watcher.has_rules() {
             self.watcher.look(log, log == self.main_log, line);
         }
     }
 }
+
+/// Progress is told at most this often: it is written to the state.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// So much of the output is kept (CFL-116).
 const MAX_OUTPUT_BYTES: usize = 1 << 20;
@@ -197,7 +259,7 @@ mod tests {
                 watch: case["watch"].as_array().unwrap().iter().map(rule).collect(),
                 ..StepRules::default()
             };
-            let mut watcher = Watcher::new(&rules);
+            let mut watcher = Watcher::new(&rules, &[]);
             for line in case["lines"].as_array().unwrap() {
                 watcher.look("stdio", true, line.as_str().unwrap().as_bytes());
             }
@@ -228,7 +290,7 @@ mod tests {
             watch: vec![of_log, of_output],
             ..StepRules::default()
         };
-        let mut watcher = Watcher::new(&rules);
+        let mut watcher = Watcher::new(&rules, &[]);
         watcher.look("stdio", true, b"x");
         watcher.look("test.log", false, b"x");
         watcher.look("test.log", false, b"\xffx");
@@ -242,12 +304,40 @@ mod tests {
                 keeps_output,
                 ..StepRules::default()
             };
-            let mut watcher = Watcher::new(&rules);
+            let mut watcher = Watcher::new(&rules, &[]);
             for _ in 0..20 {
                 watcher.hear(&vec![b'x'; 100_000]);
             }
             let expected = if keeps_output { 1 << 20 } else { 0 };
             assert_eq!(watcher.output().as_str().unwrap().len(), expected);
         }
+    }
+
+    #[test]
+    fn prg_01_what_a_step_counts_is_told_when_it_is_new_and_not_too_often() {
+        let rules = StepRules {
+            watch: vec![
+                rule(&json!({ "match": "^ok", "count": "cases" })),
+                rule(&json!({ "match": "^#", "count": "comments" })),
+            ],
+            ..StepRules::default()
+        };
+        let metrics = ["output", "cases", "tests"].map(str::to_owned);
+        let mut watcher = Watcher::new(&rules, &metrics);
+        let at = |watcher: &mut Watcher<'_>, secs| {
+            let told = watcher.progress_to_tell(&move || Timestamp::from_secs(secs));
+            told.map(|counts| counts["cases"])
+        };
+        assert_eq!(at(&mut watcher, 0), None);
+        watcher.look("stdio", true, b"ok 1");
+        watcher.look("stdio", true, b"# a comment");
+        assert_eq!(at(&mut watcher, 1), Some(1));
+        watcher.look("stdio", true, b"ok 2");
+        assert_eq!(at(&mut watcher, 5), None);
+        assert_eq!(at(&mut watcher, 6), Some(2));
+        assert_eq!(at(&mut watcher, 60), None);
+        watcher.tests = Some(7);
+        let counts = [("cases", 2), ("tests", 7)].map(|(name, n)| (name.to_owned(), n));
+        assert_eq!(watcher.progress(), counts.into());
     }
 }

@@ -99,8 +99,8 @@ pub use steps::{
     RelatedStepConfig, ReleaseCounter, RepoStepConfig, SearchPath, SequenceCommand,
     SetPropertyConfig, ShellStepConfig, SlaveEnvConfig, SourceMethod, SourceMode, SourceSettings,
     SshServers, StepConfig, StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig,
-    TriggerSource, TriggerStepConfig, TriggerValue, Upload, UploadStepConfig, WarningExtractor,
-    WarningRules, WatchPattern, WatchRule,
+    TESTS, TriggerSource, TriggerStepConfig, TriggerValue, Upload, UploadStepConfig,
+    WarningExtractor, WarningRules, WatchPattern, WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

@@ -132,11 +132,6 @@ const PLANNED: &[Row] = &[
     ("steps", ADVICE, &["log_encoding"]),
     (
         "steps",
-        "remove it: the metrics of every step are its time and its output",
-        &["progress_metrics"],
-    ),
-    (
-        "steps",
         "remove it: the expressions of `result` and `set` see the output as `stdout`",
         &["collect_stdout"],
     ),

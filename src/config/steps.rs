@@ -32,6 +32,7 @@ mod transfer;
 pub(in crate::config) mod trigger;
 mod upload;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Serialize;
@@ -42,6 +43,7 @@ use self::programs::Program;
 use super::locks::{LockAccess, Locks, User};
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
+use super::spelling;
 use super::template::{SecretSource, Template};
 use crate::model::unique_names;
 
@@ -100,6 +102,8 @@ pub struct StepConfig {
     pub always_run: bool,
     /// Whether its time counts for when the build is expected to end (PRG-01).
     pub use_progress: bool,
+    /// By what its progress is estimated: [`OUTPUT`], or names of what it counts (PRG-01).
+    pub progress_metrics: Vec<String>,
     /// What it does, while it runs; from the command by default (STP-06).
     pub description: Option<Vec<Template>>,
     /// What it did.
@@ -118,6 +122,11 @@ pub struct StepConfig {
     #[serde(flatten)]
     pub kind: StepKind,
 }
+
+/// The metric that is the bytes of output in each log.
+pub const OUTPUT: &str = "output";
+/// The metric that is the number of tests, of kinds that count them.
+pub const TESTS: &str = "tests";
 
 /// Kinds of step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -234,6 +243,7 @@ pub(super) static STEP: Shape = Shape {
         "warn_on_failure",
         "always_run",
         "use_progress",
+        "progress_metrics",
         "locks",
         "description",
         "description_done",
@@ -260,6 +270,7 @@ impl Default for StepConfig {
             warn_on_failure: false,
             always_run: false,
             use_progress: true,
+            progress_metrics: vec![OUTPUT.to_owned()],
             description: None,
             description_done: None,
             description_suffix: None,
@@ -393,6 +404,60 @@ impl StepConfig {
         }
     }
 
+    /// The values of its metrics: of `output`, the bytes of output in each of its logs, and of
+    /// what it has counted.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "they become an estimate")]
+    pub fn measured(
+        &self,
+        output: BTreeMap<String, f64>,
+        counts: BTreeMap<String, u64>,
+    ) -> BTreeMap<String, f64> {
+        let counts = counts.into_iter().map(|(name, n)| (name, n as f64));
+        let has_output = self.progress_metrics.iter().any(|name| name == OUTPUT);
+        let output = output.into_iter().filter(|_| has_output);
+        output.chain(counts).collect()
+    }
+
+    /// Whether it counts its tests while they run.
+    fn counts_tests(&self) -> bool {
+        matches!(&self.kind, StepKind::Shell(shell) if shell.reader.counts_tests())
+    }
+
+    /// Takes by what its progress is estimated; its rules have been read.
+    fn read_metrics(&mut self, table: &mut Table<'_>) {
+        let tests = self.counts_tests().then_some(TESTS);
+        if tests.is_some() {
+            self.progress_metrics.push(TESTS.to_owned());
+        }
+        let known: Vec<&str> = std::iter::once(OUTPUT)
+            .chain(tests)
+            .chain(self.rules.counts())
+            .collect();
+        let metric = |value: &Value<'_>| {
+            let name = value.text()?;
+            if known.contains(&name) {
+                return Some(name.to_owned());
+            }
+            let help = match spelling::nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near:?}`?"),
+                None => "write \"output\", or a name that `count` has in a rule of `watch`".to_owned(),
+            };
+            value.error(
+                &format!("has {name:?}, which the step does not count"),
+                help,
+            );
+            None
+        };
+        let metrics = table.take("progress_metrics").and_then(|value| {
+            let entries = value.list()?;
+            Some(entries.iter().filter_map(metric).collect())
+        });
+        if let Some(metrics) = metrics {
+            self.progress_metrics = metrics;
+        }
+    }
+
     /// The kind of the step, and the program that it runs on a slave, unless the user has to name
     /// that or says where to look for it.
     pub(super) fn program(&self) -> Option<(&'static str, &'static str)> {
@@ -443,6 +508,7 @@ pub(super) fn read_step<'a>(
     let earlier = (before.len() == at).then_some(earlier.as_slice());
     let output = step.kind.settings().output();
     step.rules.read(&mut table, earlier, output);
+    step.read_metrics(&mut table);
     table.finish();
     Some(step)
 }

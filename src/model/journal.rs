@@ -128,6 +128,15 @@ pub enum Op {
         /// Address.
         url: String,
     },
+    /// A step that runs has counted something by which its progress is estimated.
+    StepCounted {
+        /// Number of the build.
+        build: BuildId,
+        /// Position of the step in the build.
+        index: u32,
+        /// What it has counted so far, by name.
+        counts: BTreeMap<String, u64>,
+    },
     /// A step has finished.
     StepFinished(StepFinish),
     /// A step has opened a log.

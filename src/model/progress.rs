@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// The time and output of a step.
+/// The time of a step, and the metrics by which its progress is estimated.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Effort {
     /// Duration in seconds, without waiting for locks.
     pub secs: f64,
-    /// Bytes of output in each log, by name; logs without output are left out.
+    /// The value of each metric, by name: bytes of output in a log, or what the step has counted
+    /// (`progress_metrics`). Those without a value are left out.
     pub output: BTreeMap<String, f64>,
 }
 
@@ -83,7 +84,7 @@ pub struct StepState<'a> {
     pub working_since: Option<Timestamp>,
     /// Whether the step has finished.
     pub is_over: bool,
-    /// Bytes of output in its logs so far, by name; not needed for a finished step.
+    /// Bytes of output in its logs and its counts so far, by name; not needed for a finished step.
     pub output: BTreeMap<&'a str, u64>,
 }
 

@@ -91,6 +91,11 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             name,
             url,
         } => steps::linked(conn, *build, *index, name, url),
+        Op::StepCounted {
+            build,
+            index,
+            counts,
+        } => steps::counted(conn, *build, *index, counts),
         Op::StepFinished(end) => steps::finished(conn, end),
         Op::LogOpened(log) => steps::log_opened(conn, log),
         Op::LogClosed {

@@ -197,6 +197,11 @@ impl Build {
                 }
                 is_news
             }),
+            Op::StepCounted {
+                build,
+                index,
+                counts,
+            } => self.change_step(*build, *index, |step| step.count(counts)),
             Op::StepFinished(StepFinish {
                 build,
                 index,
@@ -366,6 +371,7 @@ pub const fn build_of(op: &Op) -> Option<BuildId> {
         | Op::StepText { build, .. }
         | Op::StepsAdded { build, .. }
         | Op::StepLink { build, .. }
+        | Op::StepCounted { build, .. }
         | Op::StepFinished(StepFinish { build, .. })
         | Op::LogOpened(LogOpening { build, .. })
         | Op::LogClosed { build, .. } => Some(*build),

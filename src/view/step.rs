@@ -24,6 +24,9 @@ pub struct Step {
     pub logs: Vec<Log>,
     /// Its links, in the order in which they were added.
     pub links: Vec<Link>,
+    /// What it has counted so far by which its progress is estimated, by name.
+    #[serde(skip)]
+    pub counts: BTreeMap<String, u64>,
     /// Numbers about what it did, by name; empty while it runs.
     pub statistics: BTreeMap<String, Number>,
     /// Whether pages and listings leave it out.
@@ -77,6 +80,7 @@ impl Step {
             text,
             logs: Vec::new(),
             links: Vec::new(),
+            counts: BTreeMap::new(),
             statistics: BTreeMap::new(),
             hidden: false,
             started_at: at,
@@ -99,6 +103,15 @@ impl Step {
             complete: false,
         });
         true
+    }
+
+    /// Takes what it has counted so far. Returns whether that is news.
+    pub(super) fn count(&mut self, counts: &BTreeMap<String, u64>) -> bool {
+        let is_news = self.finished_at.is_none() && self.counts != *counts;
+        if is_news {
+            self.counts.clone_from(counts);
+        }
+        is_news
     }
 
     /// Adds a link. Returns whether that is news: a step that was read from disk while it ran is
@@ -131,11 +144,12 @@ impl Step {
         let is_over = self.finished_at.is_some();
         let logs = self.logs.iter().filter(|_| !is_over);
         let output = logs.filter_map(|log| Some((log.name.as_str(), output(log)?)));
+        let counts = self.counts.iter().map(|(name, n)| (name.as_str(), *n));
         StepState {
             name: &self.name,
             working_since: self.working_since,
             is_over,
-            output: output.collect::<BTreeMap<_, _>>(),
+            output: output.chain(counts).collect::<BTreeMap<_, _>>(),
         }
     }
 }
@@ -150,6 +164,7 @@ impl From<StepRow> for Step {
             text: row.text,
             logs: row.logs.into_iter().map(Log::from).collect(),
             links: links.map(|(name, url)| Link { name, url }).collect(),
+            counts: row.counts,
             statistics: outcome.statistics,
             hidden: outcome.hidden,
             started_at: row.started_at,

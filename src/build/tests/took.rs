@@ -1,5 +1,6 @@
 //! What a build tells of its steps' time and output (PRG-01).
 
+use super::like_0814::step_of;
 use super::*;
 use crate::model::journal::{StepFinish, StepStart};
 use crate::model::{Effort, Timestamp};
@@ -84,4 +85,49 @@ async fn the_wait_for_locks_is_not_part_of_a_steps_time() {
             ..
         })
     )));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stp_09_counts_are_metrics_where_the_step_says_so() {
+    let step = |metrics: &str| {
+        step_of(&format!(
+            "type = \"ShellCommand\"\nname = \"a\"\ncommand = \"prove\"\nprogress_metrics = {metrics}\n\
+             watch = [{{ match = '^ok', count = \"cases\" }}]\n"
+        ))
+    };
+    for (metrics, output) in [
+        ("[\"output\"]", [("stdio", 15.0)].as_slice()),
+        ("[\"cases\"]", &[("cases", 3.0)]),
+        (
+            "[\"cases\", \"output\"]",
+            &[("stdio", 15.0), ("cases", 3.0)],
+        ),
+        ("[]", &[]),
+    ] {
+        let mut stage = Stage::new(vec![step(metrics)]);
+        let build = stage.build();
+        let (outcome, ()) = play(build, async {
+            let command = stage.command().await;
+            command.print("ok 1\nok 2\n").await;
+            command.print("ok 3\n").await;
+            command.exit(0).await;
+        })
+        .await;
+        let took = outcome.took["a"].clone().unwrap().output;
+        let output = output.iter().map(|(name, n)| ((*name).to_owned(), *n));
+        assert_eq!(took, output.collect(), "{metrics}");
+        let ops = stage.ops();
+        let told: Vec<_> = ops
+            .iter()
+            .filter_map(|op| {
+                let Op::StepCounted { counts, .. } = op else {
+                    return None;
+                };
+                Some(counts["cases"])
+            })
+            .collect();
+        // The clock of the stage does not reach the time after which the third is told.
+        let expected: &[u64] = if metrics.contains("cases") { &[2] } else { &[] };
+        assert_eq!(told, expected, "{metrics}");
+    }
 }

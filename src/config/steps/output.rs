@@ -67,6 +67,16 @@ pub enum OutputReader {
     },
 }
 
+impl OutputReader {
+    /// Whether the tests are counted while the command runs.
+    pub(super) const fn counts_tests(&self) -> bool {
+        matches!(
+            self,
+            Self::Trial { .. } | Self::Subunit { .. } | Self::MysqlTests(_)
+        )
+    }
+}
+
 /// Which lines are warnings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WarningRules {

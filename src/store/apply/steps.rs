@@ -1,5 +1,7 @@
 //! Steps and their logs.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 
 use crate::model::journal::{LogOpening, StepFinish, StepStart};
@@ -53,6 +55,16 @@ pub(super) fn linked(
          WHERE build = ?1 AND position = ?2",
     )?
     .execute(params![int(build.0), index, name, url])
+}
+
+pub(super) fn counted(
+    conn: &Connection,
+    build: BuildId,
+    index: u32,
+    counts: &BTreeMap<String, u64>,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached("UPDATE step SET counts = ?3 WHERE build = ?1 AND position = ?2")?
+        .execute(params![int(build.0), index, Json(counts)])
 }
 
 pub(super) fn finished(conn: &Connection, end: &StepFinish) -> rusqlite::Result<usize> {

@@ -1,5 +1,7 @@
 //! Builds with their steps and logs.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
@@ -72,6 +74,8 @@ pub struct StepRow {
     pub logs: Vec<LogRow>,
     /// Its links, names and addresses.
     pub links: Vec<(String, String)>,
+    /// What it has counted by which its progress is estimated, by name.
+    pub counts: BTreeMap<String, u64>,
     /// What it means for the build; absent while it runs, and where it was not recorded.
     pub outcome: Option<StepOutcome>,
 }
@@ -228,6 +232,7 @@ fn with_steps(conn: &Connection, mut build: BuildRow) -> rusqlite::Result<BuildR
             logs: Vec::new(),
             links: row.get::<_, Json<_>>(7)?.0,
             outcome: row.get::<_, Option<Json<_>>>(8)?.map(|outcome| outcome.0),
+            counts: row.get::<_, Json<_>>(9)?.0,
         });
     }
     let mut select = conn.prepare_cached(LOGS)?;
@@ -266,7 +271,7 @@ pub(super) const BUILDS_AFTER: &str =
     concat!(build_columns!(), " WHERE id > ?1 ORDER BY id LIMIT ?2");
 pub(super) const STEPS: &str =
     "SELECT position, name, started_at, finished_at, result, text, working_since,
-        links, outcome
+        links, outcome, counts
     FROM step WHERE build = ?1 ORDER BY position";
 pub(super) const LOGS: &str = "SELECT step, name, path, size FROM log WHERE build = ?1
     ORDER BY step, position";

@@ -31,6 +31,20 @@ fn shown_waiting(
     wait: Option<Option<Timestamp>>,
     what: &str,
 ) -> String {
+    let granted = wait.flatten().map(|at| {
+        let (build, index) = (BuildId(1), 1);
+        Op::StepHasLocks { build, index, at }
+    });
+    let further = granted.into_iter().collect();
+    shown_after((forecast, wait.is_some()), further, what)
+}
+
+/// The same, after these further ops; `waits` if `compile` starts with a wait for its locks.
+fn shown_after(
+    (forecast, waits): (&[(&str, Option<Effort>)], bool),
+    further: Vec<Op>,
+    what: &str,
+) -> String {
     let dir = tempfile::tempdir().unwrap();
     let forecast = forecast.iter().cloned();
     let forecast = forecast.map(|(step, effort)| (step.to_owned(), effort));
@@ -40,7 +54,7 @@ fn shown_waiting(
             index,
             name: name.to_owned(),
             text: vec![],
-            waits: index == 1 && wait.is_some(),
+            waits: index == 1 && waits,
             at,
         })
     };
@@ -85,10 +99,7 @@ fn shown_waiting(
             path: path.clone(),
         }),
     ];
-    if let Some(Some(at)) = wait {
-        let (build, index) = (BuildId(1), 1);
-        ops.push(Op::StepHasLocks { build, index, at });
-    }
+    ops.extend(further);
     let logs = LogStore::start(dir.path().to_owned()).unwrap();
     let (store, _) = Store::open(dir.path()).unwrap();
     let (confirm, confirmed) = std::sync::mpsc::channel();
@@ -170,4 +181,23 @@ fn prg_02_where_a_step_is_new_only_the_others_have_a_time() {
         of_build.contains("compile  running, about 75 s left"),
         "{of_build}"
     );
+}
+
+#[test]
+fn stp_09_the_counts_of_a_step_tell_how_far_it_is() {
+    let counted = Op::StepCounted {
+        build: BuildId(1),
+        index: 1,
+        counts: [("tests".to_owned(), 30)].into(),
+    };
+    let by_tests = Some(Effort {
+        secs: 100.0,
+        output: [("tests".to_owned(), 40.0)].into(),
+    });
+    let text = shown_after(
+        (&[("compile", by_tests)], false),
+        vec![counted],
+        "build quick 0",
+    );
+    assert!(text.contains("about 25 s left"), "{text}");
 }

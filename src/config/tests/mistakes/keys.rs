@@ -183,11 +183,6 @@ fn settings_and_kinds_of_step_that_have_no_place_are_refused_with_what_to_write(
             "collect_stderr",
             "2>&1",
         ),
-        (
-            "type = \"ShellCommand\", progress_metrics = []",
-            "progress_metrics",
-            "time",
-        ),
         ("type = \"RpmSpec\"", "RpmSpec", "SetPropertyFromCommand"),
         ("type = \"SetSlaveInfo\"", "SetSlaveInfo", "`SetProperty`"),
     ] {

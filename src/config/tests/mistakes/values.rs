@@ -40,6 +40,12 @@ log_rotation = 5"#,
     );
     check(
         r#"command = "make""#,
+        r#"command = "make", progress_metrics = ["ouput", "tests"]"#,
+        r#"9:73: `progress_metrics` of step 1 (ShellCommand) of factory `check` has "ouput", which the step does not count (did you mean `"output"`?)
+9:82: `progress_metrics` of step 1 (ShellCommand) of factory `check` has "tests", which the step does not count (write "output", or a name that `count` has in a rule of `watch`)"#,
+    );
+    check(
+        r#"command = "make""#,
         "command = [5.5]",
         r#"9:46: `command` of step 1 (ShellCommand) of factory `check` must be a string, not a number (put it in quotes)"#,
     );

@@ -285,6 +285,7 @@ fn on_disk(
             text: Vec::new(),
             logs: Vec::new(),
             links: Vec::new(),
+            counts: BTreeMap::new(),
             outcome: None,
         }],
         stop_reason: None,

@@ -9,6 +9,11 @@ use crate::store::read::{BuildRow, LogRow, StepRow};
 
 /// Its first step has ended with this outcome, the second runs.
 fn a_running_build(outcome: &StepOutcome) -> Vec<Op> {
+    let counted = |tests| Op::StepCounted {
+        build: BuildId(7),
+        index: 0,
+        counts: [("tests".to_owned(), tests)].into(),
+    };
     let link = |name: &str| Op::StepLink {
         build: BuildId(7),
         index: 0,
@@ -33,6 +38,8 @@ fn a_running_build(outcome: &StepOutcome) -> Vec<Op> {
             name: "stdio".to_owned(),
             size_bytes: 1234,
         },
+        counted(7),
+        counted(9),
         link("docs"),
         link("docs"),
         link("cover"),
@@ -75,6 +82,7 @@ fn a_build_with_steps_and_logs_is_read_as_it_was_written() {
         } else {
             vec![]
         },
+        counts: done.map(|_| ("tests".to_owned(), 9)).into_iter().collect(),
         outcome: done.map(|_| outcome.clone()),
         name: name.to_owned(),
         started_at: at(310),

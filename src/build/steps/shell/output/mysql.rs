@@ -16,6 +16,8 @@ use crate::logs::Channel;
 pub(super) struct Tests {
     settings: MysqlTests,
     warnings: Counting,
+    /// The tests that have ended.
+    ended: u64,
     failed: Vec<String>,
     with_warnings: Vec<String>,
 }
@@ -28,6 +30,7 @@ impl Tests {
         Self {
             settings: settings.clone(),
             warnings: Counting::new(&settings.warnings, further),
+            ended: 0,
             failed: Vec::new(),
             with_warnings: Vec::new(),
         }
@@ -40,6 +43,7 @@ impl Tests {
         const WARNED: &str =
             "***Warnings generated in error logs during shutdown after running tests: ";
         if let Some(found) = TEST.captures(line) {
+            self.ended += 1;
             let group = |n| found.get(n).map_or("", |group| group.as_str());
             if group(4) == "fail" && self.failed.len() < MOST_NAMES {
                 self.failed.push(format!("F:{}", self.short(group(1))));
@@ -74,6 +78,10 @@ impl LineObserver for Tests {
         if log == STDIO && channel == Channel::Stdout {
             self.look(&String::from_utf8_lossy(line));
         }
+    }
+
+    fn tests(&self) -> Option<u64> {
+        Some(self.ended)
     }
 }
 

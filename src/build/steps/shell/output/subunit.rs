@@ -124,6 +124,10 @@ impl LineObserver for Stream {
             self.look(&String::from_utf8_lossy(line));
         }
     }
+
+    fn tests(&self) -> Option<u64> {
+        Some(self.total)
+    }
 }
 
 impl Reads for Stream {

@@ -20,6 +20,8 @@ pub(super) struct Tests {
     tail: VecDeque<String>,
     tail_bytes: usize,
     warnings: BTreeSet<String>,
+    /// The tests that have ended.
+    tests: u64,
     /// A warning whose next line is its source.
     open: Option<String>,
     /// What follows the first line across; absent before it.
@@ -39,12 +41,18 @@ impl Tests {
             tail: VecDeque::new(),
             tail_bytes: 0,
             warnings: BTreeSet::new(),
+            tests: 0,
             open: None,
             problems: None,
         }
     }
 
     fn look(&mut self, line: &str) {
+        // A test that has ended: its name, dots and its result.
+        let (_, result) = line.rsplit_once(" ... [").unwrap_or_default();
+        if self.problems.is_none() && result.ends_with(']') {
+            self.tests += 1;
+        }
         self.tail_bytes += line.len() + 1;
         self.tail.push_back(line.to_owned());
         while self.tail_bytes > TAIL_BYTES {
@@ -125,6 +133,10 @@ impl LineObserver for Tests {
         if log == STDIO {
             self.look(&String::from_utf8_lossy(line));
         }
+    }
+
+    fn tests(&self) -> Option<u64> {
+        Some(self.tests)
     }
 }
 
