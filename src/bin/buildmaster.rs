@@ -4,6 +4,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    buildmaster::buildslave::pty::maybe_exec();
+    buildmaster::process::pty::maybe_exec();
     buildmaster::cli::run(std::env::args_os())
 }

@@ -29,7 +29,6 @@ mod controls;
 pub mod host;
 mod info;
 pub mod program;
-pub mod pty;
 mod session;
 mod settings;
 mod slave;

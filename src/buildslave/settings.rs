@@ -9,7 +9,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
 
 use super::host::{Host, LocalHost};
-use crate::process::Environment;
+use crate::process::{Environment, pty};
 
 /// The settings of a slave.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub struct Settings {
     /// The environment that commands inherit, as it is at their start.
     pub environment: watch::Receiver<Arc<Environment>>,
     /// The program that runs a command on a pseudo terminal: one whose `main` calls
-    /// [`super::pty::maybe_exec`] first. Normally this very program.
+    /// [`pty::maybe_exec`] first. Normally this very program.
     pub pty_helper: PathBuf,
     /// The machine of the slave.
     pub host: Arc<dyn Host>,
@@ -51,7 +51,7 @@ impl Settings {
             max_delay: DEFAULT_MAX_DELAY,
             use_pty: false,
             environment: watch::channel(Arc::new(own_environment())).1,
-            pty_helper: super::pty::this_program(),
+            pty_helper: pty::this_program(),
             host: Arc::new(LocalHost),
         }
     }

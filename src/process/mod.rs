@@ -1,6 +1,7 @@
 //! Runs programs.
 //!
 //! [`Program::start`] starts a program and leaves its streams to the caller, for the native slave.
+//! [`pty::start`] starts one on a pseudo terminal.
 //! [`run`] runs a program until its end within [`Limits`], writes its input and passes its output
 //! to [`Sink`]s.
 //!
@@ -11,6 +12,7 @@
 //! Where to start reading: [`Program`], then `run`.
 
 mod output;
+pub mod pty;
 mod run;
 
 use std::collections::BTreeMap;

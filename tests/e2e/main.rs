@@ -41,6 +41,7 @@ mod slaves;
 mod sources;
 mod state;
 mod status_client;
+mod steps;
 mod steps_0814;
 mod stopping;
 mod strangers;

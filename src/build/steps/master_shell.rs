@@ -22,7 +22,7 @@ use crate::build::steplogs::STDIO;
 use crate::config::{CommandWords, MasterShellConfig, SecretSource};
 use crate::logs::Channel;
 use crate::model::Results;
-use crate::process::{Environment, Process, Program, Streams};
+use crate::process::{Environment, Process, Program, Streams, pty};
 use crate::protocol::{ShellCommand, Word};
 
 /// Bytes that are read at once.
@@ -42,13 +42,8 @@ pub(in crate::build) async fn perform(
     };
     step.begin(job.doing, job.done, &[STDIO]).await;
     step.logs.note(job.header).await;
-    let streams = Streams {
-        stdin: Stdio::null(),
-        stdout: Stdio::piped(),
-        stderr: Stdio::piped(),
-    };
-    let process = match job.program.start(streams) {
-        Ok(process) => process,
+    let (process, streams) = match start(job.program, config.use_pty) {
+        Ok(started) => started,
         Err(error) => {
             step.logs.note(format!("it cannot run: {error}\n")).await;
             step.text = Some(vec!["failed".to_owned(), "(cannot run)".to_owned()]);
@@ -63,7 +58,7 @@ pub(in crate::build) async fn perform(
         late_at: config.max_time.map(|time| Instant::now() + time),
         kill_at: None,
     };
-    let status = running.run(step).await;
+    let status = running.run(step, streams).await;
     for ((log, channel), data) in step.logs.rest() {
         step.logs.store(channel, &log, data).await;
     }
@@ -91,6 +86,25 @@ pub(in crate::build) async fn perform(
     }
     step.text = Some(text);
     ended(Results::Failure)
+}
+
+/// A stream of output.
+type Stream = Box<dyn AsyncRead + Send + Unpin>;
+
+/// Starts the command. Returns also its standard output and error; a terminal is both.
+fn start(program: Program, use_pty: bool) -> std::io::Result<(Process, [Option<Stream>; 2])> {
+    if use_pty {
+        let (process, terminal) = pty::start(program, &pty::this_program())?;
+        return Ok((process, [Some(Box::new(terminal)), None]));
+    }
+    let mut process = program.start(Streams {
+        stdin: Stdio::null(),
+        stdout: Stdio::piped(),
+        stderr: Stdio::piped(),
+    })?;
+    let out = process.take_stdout().map(|pipe| Box::new(pipe) as Stream);
+    let err = process.take_stderr().map(|pipe| Box::new(pipe) as Stream);
+    Ok((process, [out, err]))
 }
 
 fn ended(result: Results) -> Performed {
@@ -221,9 +235,11 @@ enum Happens {
 
 impl Running {
     /// Reads its output until it ends.
-    async fn run(&mut self, step: &mut StepRun<'_>) -> std::io::Result<ExitStatus> {
-        let mut out = self.process.take_stdout();
-        let mut err = self.process.take_stderr();
+    async fn run(
+        &mut self,
+        step: &mut StepRun<'_>,
+        [mut out, mut err]: [Option<Stream>; 2],
+    ) -> std::io::Result<ExitStatus> {
         let (mut of_out, mut of_err) = (BytesMut::new(), BytesMut::new());
         let mut status = None;
         let mut drained_at = None;
@@ -296,10 +312,7 @@ impl Running {
 }
 
 /// Waits until there is output. Cancel-safe.
-async fn read(
-    stream: &mut Option<impl AsyncRead + Unpin>,
-    buffer: &mut BytesMut,
-) -> std::io::Result<usize> {
+async fn read(stream: &mut Option<Stream>, buffer: &mut BytesMut) -> std::io::Result<usize> {
     match stream {
         Some(stream) => {
             buffer.reserve(PIECE);

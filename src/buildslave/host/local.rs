@@ -8,19 +8,17 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use rustix::process::Signal;
-use tokio::net::unix::pipe;
 
 use super::arriving::Arriving;
 use super::{Console, Entry, Exit, Host, Kind, Look, NewFile, OpenFile, Running, Started, Stream};
-use crate::buildslave::pty;
-use crate::process::{Group, Process, Program, Streams};
+use crate::process::{Process, Program, Streams, pty};
 
 /// This machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::buildslave) struct LocalHost;
 
 impl Host for LocalHost {
-    fn start(&self, mut program: Program, console: Console<'_>) -> io::Result<Started> {
+    fn start(&self, program: Program, console: Console<'_>) -> io::Result<Started> {
         match console {
             Console::Pipes { has_input } => {
                 let mut process = program.start(Streams {
@@ -40,17 +38,7 @@ impl Host for LocalHost {
                 })
             }
             Console::Terminal { helper } => {
-                let (ours, theirs) = pty::open()?;
-                let words = pty::helper_args(&program.words).collect::<Vec<_>>();
-                program.words = std::iter::once(helper.into()).chain(words).collect();
-                program.group = Group::OwnSession;
-                // Only the command keeps the other end of the terminal; our copies are closed here.
-                let process = program.start(Streams {
-                    stdin: Stdio::from(theirs.try_clone()?),
-                    stdout: Stdio::from(theirs.try_clone()?),
-                    stderr: Stdio::from(theirs),
-                })?;
-                let terminal = pipe::Receiver::from_file_unchecked(ours)?;
+                let (process, terminal) = pty::start(program, helper)?;
                 Ok(Started {
                     process: Box::new(process),
                     stdin: None,

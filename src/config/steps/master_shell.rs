@@ -25,10 +25,19 @@ pub struct MasterShellConfig {
     pub interrupt_signal: String,
     /// Longest time at all.
     pub max_time: Option<Duration>,
+    /// Whether to use a pseudo terminal: false.
+    pub use_pty: bool,
 }
 
 /// The keys that only these steps have.
-pub(super) const KEYS: &[&str] = &["command", "env", "path", "interrupt_signal", "max_time"];
+pub(super) const KEYS: &[&str] = &[
+    "command",
+    "env",
+    "path",
+    "interrupt_signal",
+    "max_time",
+    "use_pty",
+];
 
 impl Default for MasterShellConfig {
     fn default() -> Self {
@@ -38,6 +47,7 @@ impl Default for MasterShellConfig {
             path: None,
             interrupt_signal: "KILL".to_owned(),
             max_time: None,
+            use_pty: false,
         }
     }
 }
@@ -57,5 +67,6 @@ impl MasterShellConfig {
         table.set("max_time", &mut self.max_time, |v| {
             v.optional_duration(SHORTEST..=LONGEST)
         });
+        table.set("use_pty", &mut self.use_pty, Value::flag);
     }
 }

@@ -11,13 +11,16 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
+use tokio::net::unix::pipe;
+
+use super::{Group, Process, Program, Streams};
 
 /// If this process was started to run a command on a pseudo terminal, becomes that command and does
-/// not return. Every program that runs a slave calls this function at the start of `main`.
+/// not return. Every program that runs commands calls this function at the start of `main`.
 pub fn maybe_exec() {
     let mut args = std::env::args_os().skip(1);
     if args.next().is_none_or(|first| first != HELPER_OPTION) {
@@ -32,7 +35,7 @@ pub fn maybe_exec() {
 
 /// The program to start as the helper: this one, even if its file has been replaced.
 #[must_use]
-pub(super) fn this_program() -> PathBuf {
+pub fn this_program() -> PathBuf {
     let running = Path::new("/proc/self/exe");
     if running.exists() {
         return running.to_owned();
@@ -40,16 +43,31 @@ pub(super) fn this_program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("buildslave"))
 }
 
-/// The arguments of the helper that runs `argv` on the terminal on its standard input.
-pub(super) fn helper_args(argv: &[OsString]) -> impl Iterator<Item = OsString> + use<'_> {
-    std::iter::once(OsString::from(HELPER_OPTION)).chain(argv.iter().cloned())
+/// Starts `program` on a new pseudo terminal, as the leader of a session, with the help of the
+/// program `helper`. Returns also what it prints.
+///
+/// # Errors
+/// The system has no more pseudo terminals, or cannot start the helper.
+pub fn start(mut program: Program, helper: &Path) -> io::Result<(Process, pipe::Receiver)> {
+    let (ours, theirs) = open()?;
+    let words = [helper.into(), OsString::from(HELPER_OPTION)];
+    program.words = words.into_iter().chain(program.words).collect();
+    program.group = Group::OwnSession;
+    // Only the command keeps the other end of the terminal; our copies are closed here.
+    let process = program.start(Streams {
+        stdin: Stdio::from(theirs.try_clone()?),
+        stdout: Stdio::from(theirs.try_clone()?),
+        stderr: Stdio::from(theirs),
+    })?;
+    let terminal = pipe::Receiver::from_file_unchecked(ours)?;
+    Ok((process, terminal))
 }
 
 /// A new pseudo terminal: our side, which does not block, and the side of the command.
 ///
 /// # Errors
 /// The system has no more pseudo terminals.
-pub(super) fn open() -> io::Result<(File, OwnedFd)> {
+fn open() -> io::Result<(File, OwnedFd)> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let ours = rustix::pty::openpt(flags)?;
     rustix::pty::grantpt(&ours)?;
