@@ -31,7 +31,7 @@ pub struct FactoryConfig {
 pub(super) static SHAPE: Shape = Shape {
     place: "factories",
     noun: "factory",
-    keys: &["type"],
+    keys: &["type", "workdir"],
     kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
 
@@ -132,12 +132,16 @@ pub(super) fn read<'a>(
         let kind = table.kind(KINDS, |kind| kind.shape, Some(PLAIN));
         let mut steps = Vec::new();
         if let Some(kind) = kind {
+            let workdir = table.peek("workdir");
+            let workdir = workdir.filter(|value| value.template().is_some());
             let mut reading = Reading {
                 table: &mut table,
                 name,
+                workdir,
                 locks,
             };
             steps = (kind.steps)(&mut reading);
+            drop(table.take("workdir"));
             table.finish();
         }
         let name_of = name.to_owned();
@@ -154,6 +158,8 @@ pub(super) fn read<'a>(
 struct Reading<'t, 'a> {
     table: &'t mut Table<'a>,
     name: &'a str,
+    /// The work directory of its steps that do not say their own.
+    workdir: Option<Value<'a>>,
     locks: &'t mut Locks<'a>,
 }
 
@@ -162,9 +168,21 @@ impl<'a> Reading<'_, 'a> {
     fn steps(&mut self, tables: Vec<Table<'a>>) -> Vec<StepConfig> {
         let mut steps = Vec::with_capacity(tables.len());
         for (at, table) in tables.into_iter().enumerate() {
-            steps.extend(steps::read_step(table, (self.name, at), &steps, self.locks));
+            let (place, workdir) = ((self.name, at), self.workdir.as_ref());
+            let step = steps::read_step(table, place, workdir, &steps, self.locks);
+            steps.extend(step);
         }
         steps
+    }
+
+    /// A step of the kind `name`, which runs a command, in the work directory of the factory.
+    fn usual(&self, name: &str) -> StepConfig {
+        let mut step = steps::usual(name);
+        let workdir = self.workdir.as_ref().and_then(Value::template);
+        if let (Some(workdir), Some(shell)) = (workdir, step.kind.shell_mut()) {
+            shell.workdir = workdir;
+        }
+        step
     }
 
     /// The step that gets the source, which comes first.
@@ -224,12 +242,12 @@ const AUTOCONF_WORDS: AutoconfWords = AutoconfWords {
 fn autoconf(reading: &mut Reading<'_, '_>, usual: AutoconfWords) -> Vec<StepConfig> {
     let mut steps = Vec::new();
     if let Some(command) = reconf(reading) {
-        let mut step = steps::usual("ShellCommand").with_command(command);
+        let mut step = reading.usual("ShellCommand").with_command(command);
         "autoreconf".clone_into(&mut step.name);
         steps.push(step);
     }
     if let Some(command) = configure(reading, usual.configure) {
-        let mut step = steps::usual("Configure").with_command(command);
+        let mut step = reading.usual("Configure").with_command(command);
         let env = reading.table.take("configure_env");
         if let (Some(env), Some(shell)) = (env, step.kind.shell_mut()) {
             shell.env = env.environment().unwrap_or_default();
@@ -240,7 +258,7 @@ fn autoconf(reading: &mut Reading<'_, '_>, usual: AutoconfWords) -> Vec<StepConf
     let test = reading.command("test", Some(usual.test));
     let distcheck = reading.command("distcheck", usual.distcheck);
     for (kind, command) in [("Compile", compile), ("Test", test), ("Test", distcheck)] {
-        steps.extend(command.map(|command| steps::usual(kind).with_command(command)));
+        steps.extend(command.map(|command| reading.usual(kind).with_command(command)));
     }
     steps
 }
@@ -289,9 +307,9 @@ fn distutils(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
     let mut steps = reading.source();
     let python = reading.program("python", "python");
     let build = CommandWords::of(&[python, "./setup.py", "build"]);
-    steps.push(steps::usual("Compile").with_command(build));
+    steps.push(reading.usual("Compile").with_command(build));
     if let Some(test) = reading.command("test", None) {
-        steps.push(steps::usual("Test").with_command(test));
+        steps.push(reading.usual("Test").with_command(test));
     }
     steps
 }
@@ -306,7 +324,7 @@ fn cpan(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
         ("PerlModuleTest", ["make", "test"]),
     ] {
         let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        steps.push(steps::usual(kind).with_command(CommandWords::of(&words)));
+        steps.push(reading.usual(kind).with_command(CommandWords::of(&words)));
     }
     steps
 }
@@ -318,7 +336,7 @@ fn twisted_trial(reading: &mut Reading<'_, '_>) -> Vec<StepConfig> {
     let here = reading.table.place("test_path").is_none();
     let mut tests = steps::read_as("Trial", reading.table);
     let build = CommandWords::of(&[python, "./setup.py", "build"]);
-    let mut build = steps::usual("Compile").with_command(build);
+    let mut build = reading.usual("Compile").with_command(build);
     if let (Some(build), Some(tests)) = (build.kind.shell_mut(), tests.kind.shell_mut()) {
         build.env = tests.env.clone();
         if here {

@@ -314,6 +314,27 @@ impl<'a> Table<'a> {
         self.shape.keys.contains(&key) || own.any(|own| own == key)
     }
 
+    /// The value of `key`, which stays to be taken.
+    pub(super) fn peek(&self, key: &'static str) -> Option<Value<'a>> {
+        let (key_span, value) = self.entries.get(key)?;
+        Some(Value {
+            sink: self.sink,
+            place: self.shape.place,
+            key,
+            key_span: key_span.clone(),
+            label: Rc::clone(&self.label),
+            value,
+        })
+    }
+
+    /// Gives the table `value` as that of its key, if it may have that key and says nothing of it.
+    pub(super) fn inherit(&mut self, value: &Value<'a>) {
+        if self.has_key(value.key) && !self.entries.contains_key(value.key) {
+            let entry = (value.key_span.clone(), value.value);
+            self.entries.insert(value.key, entry);
+        }
+    }
+
     /// The place of `key`, if it has not been taken.
     pub(super) fn place(&self, key: &str) -> Option<Range<usize>> {
         self.entries.get(key).map(|(span, _)| span.clone())

@@ -441,7 +441,9 @@ impl StepConfig {
             }
             let help = match spelling::nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near:?}`?"),
-                None => "write \"output\", or a name that `count` has in a rule of `watch`".to_owned(),
+                None => {
+                    "write \"output\", or a name that `count` has in a rule of `watch`".to_owned()
+                }
             };
             value.error(
                 &format!("has {name:?}, which the step does not count"),
@@ -466,9 +468,11 @@ impl StepConfig {
 }
 
 /// Reads the step in the place `at` of `factory`, before which the steps `before` could be read.
+/// Where it does not say its own, its work directory is `workdir`.
 pub(super) fn read_step<'a>(
     mut table: Table<'a>,
     (factory, at): (&'a str, usize),
+    workdir: Option<&Value<'a>>,
     before: &[StepConfig],
     locks: &mut Locks<'a>,
 ) -> Option<StepConfig> {
@@ -477,6 +481,9 @@ pub(super) fn read_step<'a>(
     let row = table.kind(&ROWS, Row::shape, None)?;
     let name = row.shape().name;
     table.label = format!("step {number} ({name}) of factory `{factory}`").into();
+    if let Some(workdir) = workdir {
+        table.inherit(workdir);
+    }
     let mut step = row.usual();
     let mut own_name = None;
     table.set_some("name", &mut own_name, |v| v.name().map(str::to_owned));

@@ -141,7 +141,7 @@ impl StepsFromConfig {
                 table.sink.error(place, message, help);
             }
             let (sink, place) = (table.sink, table.span.clone());
-            let step = read_step(table, ("added", at), &steps, &mut locks);
+            let step = read_step(table, ("added", at), None, &steps, &mut locks);
             let counts = |step: &StepConfig| matches!(&step.kind, StepKind::Shell(shell) if shell.release.is_some());
             let is_allowed = self.allow.iter().any(|kind| kind == "RpmBuild");
             if step.as_ref().is_some_and(counts) && !is_allowed {

@@ -1,5 +1,7 @@
 use super::*;
-use crate::config::{CommandWords, FactoryConfig, SourceMethod, SourceMode, StepKind};
+use crate::config::{
+    CommandWords, FactoryConfig, SourceMethod, SourceMode, StepConfig, StepKind, Template,
+};
 
 /// What the factory `text`, the lines below its header, becomes: kind and command of each step.
 fn steps(text: &str) -> Vec<String> {
@@ -183,4 +185,41 @@ fn fac_24_and_fac_31_factories_with_a_repository_check_it_out() {
         ["cvs", "configure", "compile", "test", "test"]
     );
     assert!(quick.steps.iter().all(|step| !step.use_progress));
+}
+
+#[test]
+fn fac_37_the_work_directory_of_a_factory_is_that_of_its_steps() {
+    let workdirs = |text: &str| -> Vec<Option<Template>> {
+        let steps = factory(text).steps;
+        let workdir = |step: &StepConfig| match step.kind.clone() {
+            StepKind::Git(git) => Some(git.source.workdir),
+            StepKind::Svn(svn) => Some(svn.source.workdir),
+            mut kind => kind.shell_mut().map(|shell| shell.workdir.clone()),
+        };
+        steps.iter().map(workdir).collect()
+    };
+    let of_all = Some(Template::of("src-%(branch)s"));
+    let plain = "workdir = \"src-%(branch)s\"\nsteps = [\n\
+        { type = \"Git\", repourl = \"u\" },\n\
+        { type = \"ShellCommand\", command = \"make\" },\n\
+        { type = \"ShellCommand\", command = \"make\", workdir = \"doc\" },\n\
+        { type = \"RemoveDirectory\", dir = \"x\" },\n]\n";
+    let own = Some(Template::literal("doc"));
+    let expected = [of_all.clone(), of_all.clone(), own, None];
+    assert_eq!(workdirs(plain), expected);
+    for kind in [
+        format!("type = \"GNUAutoconf\"\n{SOURCE}"),
+        format!("type = \"Distutils\"\n{SOURCE}test = [\"t\"]\n"),
+        format!("type = \"CPAN\"\n{SOURCE}"),
+        format!("type = \"Trial\"\n{SOURCE}tests = [\"t\"]\n"),
+        "type = \"BasicSVN\"\nrepourl = \"svn://example.org/p\"\n".to_owned(),
+    ] {
+        let text = format!("{kind}workdir = \"src-%(branch)s\"\n");
+        let found = workdirs(&text);
+        assert!(found.len() > 2, "{kind}");
+        assert!(found.iter().all(|workdir| *workdir == of_all), "{found:?}");
+    }
+    let wrong = plain.replace("\"src-%(branch)s\"", "true");
+    let errors = mistakes_of(&configuration(&wrong));
+    assert_eq!(errors.matches("`workdir`").count(), 1, "{errors}");
 }
