@@ -130,6 +130,12 @@ const PLANNED: &[Row] = &[
         &["dbpool", "auto_create_tables", "test_info"],
     ),
     ("steps", ADVICE, &["log_encoding"]),
+    // Steps of `Trial` have a setting of this name, the names of the tests to run.
+    (
+        "steps",
+        "remove it: reports of tests are not read yet; rules of `watch` count lines",
+        &["tests"],
+    ),
     (
         "steps",
         "remove it: the expressions of `result` and `set` see the output as `stdout`",

@@ -50,7 +50,8 @@ pub(super) fn key_of_others(
         true => format!("a {} of `type = {name:?}`", shape.noun),
         false => format!("{article} `{name}` {}", shape.noun),
     };
-    let help = match hint(shape.place, key) {
+    let hint = planned::find(shape.place, key).or_else(|| hint(shape.place, key));
+    let help = match hint {
         Some(help) => help.to_owned(),
         None => format!(
             "only {} {}s have it; remove it",

@@ -253,3 +253,21 @@ async fn steps_can_come_from_a_file_of_the_tree() {
     assert_eq!(ended.commands, ["cat -- ci/x.toml"]);
     assert_eq!(ended.result, Results::Success);
 }
+
+#[tokio::test(start_paused = true)]
+async fn stp_328_sphinx_takes_warnings_for_errors_if_told() {
+    for (setting, line) in [
+        ("", "sphinx-build . out"),
+        ("strict_warnings = false", "sphinx-build . out"),
+        ("strict_warnings = true", "sphinx-build -W . out"),
+        (
+            "strict_warnings = true\nmode = \"full\"",
+            "sphinx-build -E -W . out",
+        ),
+    ] {
+        let step = format!("type = \"Sphinx\"\nsphinx_builddir = \"out\"\n{setting}\n");
+        let ended = played(step_of(&step), async |_, command| command.exit(1).await).await;
+        assert_eq!(ended.commands, [line]);
+        assert_eq!(ended.result, Results::Failure, "{setting}");
+    }
+}

@@ -252,3 +252,20 @@ password = "x""#,
         r#"16:1: scheduler `quick` needs `type` (add `type = "Scheduler"`)"#,
     );
 }
+
+#[test]
+fn reports_of_tests_are_refused_by_name_on_every_kind_of_step() {
+    let kinds = (steps::STEP.kinds)();
+    assert!(kinds.len() > 60, "{}", kinds.len());
+    // The tests that `trial` runs are a setting of its own.
+    for kind in kinds.iter().filter(|kind| kind.name != "Trial") {
+        let step = format!("{{ type = {:?}, tests = [\"junit.xml\"] }}", kind.name);
+        let text = format!("[factories.f]\nsteps = [{step}]\n");
+        let errors = parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap_err();
+        let mut errors = errors.errors.iter();
+        let named = errors.find(|error| error.message.starts_with("`tests` "));
+        let help = named.and_then(|error| error.help.as_deref());
+        let help = help.unwrap_or_default();
+        assert!(help.contains("not read yet"), "{}: {help}", kind.name);
+    }
+}
