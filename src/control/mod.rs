@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{AuditRecord, BuildSet, NewChange, RequestId, SchedulerName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
-use crate::store::{Reader, Writer};
+use crate::store::{Events, Reader, Writer};
 
 pub use acts::{Need, NotDone, Target};
 pub use caller::Caller;
@@ -125,6 +125,12 @@ impl Control {
     #[must_use]
     pub const fn reader(&self) -> &Reader {
         self.writer.reader()
+    }
+
+    /// What has happened and is on disk, numbered across restarts (STA-01).
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        self.writer.events()
     }
 
     /// Whether the master takes work now: it is not stopping, and can write its state.

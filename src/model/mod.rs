@@ -11,6 +11,7 @@ pub mod build;
 pub mod buildset;
 pub mod change;
 pub mod decision;
+pub mod happening;
 pub mod ids;
 pub mod instance;
 pub mod journal;
@@ -37,6 +38,7 @@ pub use build::{build_url, interested_users};
 pub use buildset::{BuildRequest, BuildSet, ParentBuild};
 pub use change::{Change, NewChange, UnusableTime};
 pub use decision::{Decision, FilterField, Instead};
+pub use happening::{Facts, Happening, HappeningName};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LockName, RequestId, SchedulerName,
     SetId, SlaveName, Ticket,

@@ -6,6 +6,7 @@
 mod builders;
 mod builds;
 mod changes;
+mod happened;
 mod lines;
 mod people;
 mod sets;
@@ -18,7 +19,7 @@ use super::column::int;
 use super::expectation;
 use super::known_login;
 use super::prune;
-use crate::model::Op;
+use crate::model::{Happening, Op, Timestamp};
 
 /// Why an op was not written.
 #[derive(Debug)]
@@ -37,6 +38,25 @@ pub(super) fn apply(conn: &Connection, op: &Op) -> Result<(), Refusal> {
         return Err(Refusal::Op("it is about something unknown".to_owned()));
     }
     Ok(())
+}
+
+/// Writes `op` as [`apply`] does, and what has happened by it, which is added to `told`; `now` is
+/// the time of what has none of its own.
+pub(super) fn apply_and_tell(
+    conn: &Connection,
+    op: &Op,
+    now: Timestamp,
+    told: &mut Vec<Happening>,
+) -> Result<(), Refusal> {
+    let before = happened::before(conn, op)?;
+    apply(conn, op)?;
+    told.extend(happened::write(conn, op, &before, now)?);
+    Ok(())
+}
+
+/// Removes what happened so long ago that nobody resumes from there.
+pub(super) fn forget_happenings(conn: &Connection, told: &[Happening]) -> rusqlite::Result<()> {
+    happened::forget(conn, told)
 }
 
 impl From<rusqlite::Error> for Refusal {

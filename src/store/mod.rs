@@ -13,6 +13,7 @@
 mod apply;
 mod column;
 mod error;
+mod events;
 mod expectation;
 mod file;
 mod fresh;
@@ -29,6 +30,7 @@ pub mod verify;
 pub mod writer;
 
 pub use error::StoreError;
+pub use events::Events;
 pub use fresh::begin_anew;
 pub use reader::Reader;
 pub use state::{OneMoment, State};

@@ -20,13 +20,15 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::{error, info, warn};
 
 use self::batches::{Batches, Committed, Due};
-use super::apply::{Refusal, apply};
+use super::apply::{Refusal, apply_and_tell, forget_happenings};
+use super::events::Events;
 use super::file::FILE;
 use super::lock::Lock;
 use super::recover::recover;
-use super::{Reader, StoreError, error, fresh, schema, verify};
+use super::{Reader, StoreError, error, events, fresh, schema, verify};
+use crate::clock::Clock;
 use crate::inbox::Wait;
-use crate::model::{Op, Recovered, Ticket};
+use crate::model::{Happening, Op, Recovered, Ticket};
 
 /// The state, opened for writing by the one master that runs on it.
 #[derive(Debug)]
@@ -63,11 +65,13 @@ impl Store {
     /// The thread cannot be started.
     pub fn start(self, confirm: Box<dyn Fn(Ticket) + Send>) -> std::io::Result<Writer> {
         let (inbox, waiting) = mpsc::channel();
+        let last = events::last(&self.conn).map_err(std::io::Error::other)?;
         let shared = Arc::new(Shared {
             room: Semaphore::new(MAX_WAITING_OPS),
             beyond: AtomicUsize::new(0),
             is_healthy: AtomicBool::new(true),
             commits: AtomicU64::new(0),
+            events: Events::after(last),
         });
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let reader = Reader::new(dir);
@@ -77,6 +81,7 @@ impl Store {
             shared: Arc::clone(&shared),
             confirm,
             batches: Batches::new(),
+            clock: Clock::system(),
         };
         thread::Builder::new()
             .name("store".to_owned())
@@ -164,6 +169,12 @@ impl Writer {
         self.shared.commits.load(Ordering::Acquire)
     }
 
+    /// What has happened and is committed, in order (STA-01).
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
     /// Commits everything and waits for it; nothing may be written afterwards.
     ///
     /// While the disk takes no writes this does not end; the caller has the deadline.
@@ -185,6 +196,7 @@ struct Shared {
     beyond: AtomicUsize,
     is_healthy: AtomicBool,
     commits: AtomicU64,
+    events: Events,
 }
 
 impl Shared {
@@ -242,6 +254,7 @@ struct WriterThread {
     shared: Arc<Shared>,
     confirm: Box<dyn Fn(Ticket) + Send>,
     batches: Batches,
+    clock: Clock,
 }
 
 impl WriterThread {
@@ -249,13 +262,15 @@ impl WriterThread {
         loop {
             match self.batches.due(Instant::now()) {
                 Due::Receive(wait) => self.receive(wait),
-                Due::Commit => match write_all(&self.store.conn, self.batches.batch()) {
-                    Ok(()) => self.on_committed(),
-                    Err(error) => {
-                        self.on_refused(&error);
-                        thread::sleep(self.batches.refused());
+                Due::Commit => {
+                    match write_all(&self.store.conn, self.batches.batch(), self.clock) {
+                        Ok(told) => self.on_committed(told),
+                        Err(error) => {
+                            self.on_refused(&error);
+                            thread::sleep(self.batches.refused());
+                        }
                     }
-                },
+                }
                 Due::Checkpoint => self.checkpoint(),
                 Due::End => break,
             }
@@ -279,7 +294,7 @@ impl WriterThread {
         }
     }
 
-    fn on_committed(&mut self) {
+    fn on_committed(&mut self, told: Vec<Happening>) {
         self.shared.commits.fetch_add(1, Ordering::AcqRel);
         if !self.shared.is_healthy.swap(true, Ordering::Relaxed) {
             info!("{} takes writes again", self.store.path.display());
@@ -288,6 +303,7 @@ impl WriterThread {
         if let Some(ticket) = ticket {
             (self.confirm)(ticket);
         }
+        self.shared.events.tell(told);
         for write in writes {
             self.shared.give_room(write.size());
             if let Some(done) = write.done {
@@ -328,12 +344,14 @@ impl WriterThread {
     }
 }
 
-/// Writes all of `batch` in one transaction, or nothing.
-fn write_all(conn: &Connection, batch: &[Write]) -> rusqlite::Result<()> {
+/// Writes all of `batch` in one transaction, or nothing. Returns what has happened by it.
+fn write_all(conn: &Connection, batch: &[Write], clock: Clock) -> rusqlite::Result<Vec<Happening>> {
+    let now = clock.wall();
+    let mut told = Vec::new();
     let written = (|| {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for op in batch.iter().flat_map(|write| &write.ops) {
-            match apply(conn, op) {
+            match apply_and_tell(conn, op, now, &mut told) {
                 Ok(()) => {}
                 // It would be refused for ever, and all that come after must not wait for it.
                 Err(Refusal::Op(why)) => {
@@ -342,6 +360,7 @@ fn write_all(conn: &Connection, batch: &[Write]) -> rusqlite::Result<()> {
                 Err(Refusal::Disk(e)) => return Err(e),
             }
         }
+        forget_happenings(conn, &told)?;
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     })();
@@ -350,7 +369,7 @@ fn write_all(conn: &Connection, batch: &[Write]) -> rusqlite::Result<()> {
         // here again.
         conn.execute_batch("ROLLBACK").unwrap_or_default();
     }
-    written
+    written.map(|()| told)
 }
 
 /// How many ops may wait to be committed before those who bring more have to wait.

@@ -11,6 +11,7 @@ use super::of_end::FROM_END;
 use super::of_line::{EVIDENCE, ORIGIN};
 use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
 use super::sets::{LAST_SET, SET, SET_REQUESTS};
+use crate::store::events::{OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
     REQUESTS_OF_SET, STEPS_SO_FAR,
@@ -77,6 +78,8 @@ fn every_query_has_its_index() {
         ON_SLAVE,
         FROM_END,
         LAST_SET,
+        SINCE,
+        OLDEST,
     ] {
         for line in plan(&conn, sql) {
             // Tables that have one row a builder or slave are read as a whole; a scan by number
