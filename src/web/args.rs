@@ -98,7 +98,7 @@ impl Arg {
     }
 
     /// Whether `name` means this argument.
-    fn is(&self, name: &str) -> bool {
+    pub(super) fn is(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
             Some(beginning) => name.starts_with(beginning),
             None => name == self.name || self.also.contains(&name),
@@ -106,7 +106,7 @@ impl Arg {
     }
 
     /// What is wrong with `value`.
-    fn complaint(&self, name: &str, value: &str) -> Option<String> {
+    pub(super) fn complaint(&self, name: &str, value: &str) -> Option<String> {
         let may_be = match self.kind {
             Kind::Text if value.chars().count() > LONGEST => {
                 return Some(format!(

@@ -1,5 +1,7 @@
 //! What is around each page: head, navigation and foot.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use askama::Template;
 
 use super::assets::{SCRIPT, STYLE_PATH};
@@ -23,6 +25,8 @@ pub(super) struct Frame<'a> {
     home_says: String,
     entries: Vec<Entry>,
     body: &'a str,
+    /// The number of what happened last when the page was made.
+    live: Option<u64>,
     /// The time for programs, and for people.
     now: (String, String),
     zone: &'a str,
@@ -31,14 +35,14 @@ pub(super) struct Frame<'a> {
 }
 
 /// The icon of a page: its ground and its shape.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Icon {
     fill: &'static str,
     path: &'static str,
 }
 
 /// An entry of the navigation.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Entry {
     name: &'static str,
     href: &'static str,
@@ -47,7 +51,7 @@ struct Entry {
 }
 
 /// A number in the navigation.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Badge {
     class: &'static str,
     title: &'static str,
@@ -63,6 +67,7 @@ impl<'a> Frame<'a> {
         scene: &'a Scene,
         overview: &Overview,
         scheme: &'a str,
+        live: Option<u64>,
     ) -> Self {
         let now = scene.local(scene.now);
         let (home, home_says) = match overview.broken {
@@ -82,11 +87,24 @@ impl<'a> Frame<'a> {
             home_says,
             entries: entries(page, pages, overview),
             body: &shown.body,
+            live,
             now: (now.machine(), now.full()),
             zone: scene.zone.name(),
             json: page.and_then(|page| twin(page, scene)),
             version: &scene.facts.version,
         }
+    }
+}
+
+impl Frame<'_> {
+    /// What the page shows, without when it was made: equal for equal pages.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let head = (self.title, self.project, self.scheme, self.icon, self.feed);
+        let navigation = (self.home, &self.home_says, &self.entries);
+        let rest = (self.body, self.zone, &self.json, self.version);
+        (head, navigation, rest).hash(&mut hasher);
+        hasher.finish()
     }
 }
 

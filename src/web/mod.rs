@@ -35,6 +35,7 @@
 
 pub mod address;
 mod answer;
+mod api;
 mod args;
 mod assets;
 mod cache;
@@ -52,6 +53,7 @@ mod site;
 mod table;
 #[cfg(test)]
 mod testing;
+mod topic;
 
 pub use args::{Arg, Args, Kind};
 pub use page::{Page, Permission, Place, Scene, Shown};

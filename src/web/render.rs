@@ -13,15 +13,26 @@ use crate::view::Overview;
 /// A page that was made: the page itself, or an error page in its place.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// The page, and the whole HTML.
-    Page(Shown, String),
+    /// The page, and all of it.
+    Page(Shown, Whole),
     /// Why there is none.
     Refused(Refused),
+}
+
+/// A whole page.
+#[derive(Debug)]
+pub(super) struct Whole {
+    /// The HTML.
+    pub(super) html: String,
+    /// Equal for pages that show the same.
+    pub(super) fingerprint: u64,
 }
 
 /// An error page.
 #[derive(Debug)]
 pub(super) struct Refused {
+    /// Why.
+    pub(super) reason: Refusal,
     /// The status.
     pub(super) status: StatusCode,
     /// Where it is instead.
@@ -39,6 +50,9 @@ pub(super) struct Around<'a> {
     pub(super) pages: &'a [&'a Page],
     /// The colour scheme.
     pub(super) scheme: &'a str,
+    /// The number of what happened last before the page was made; absent for a page that is not
+    /// kept fresh.
+    pub(super) live: Option<u64>,
 }
 
 /// The contents of an error page.
@@ -56,7 +70,7 @@ struct ErrorPage<'a> {
 /// Makes a page, or the error page in its place.
 pub(super) fn make(page: &Page, state: &State, scene: &Scene, around: Around<'_>) -> Made {
     match try_to_make(page, state, scene, around) {
-        Ok((shown, html)) => Made::Page(shown, html),
+        Ok((shown, whole)) => Made::Page(shown, whole),
         Err(refusal) => {
             let overview = Overview::read(state, &scene.live, scene.moment()).unwrap_or_default();
             Made::Refused(refuse(&refusal, Some(page), scene, &overview, around))
@@ -69,13 +83,13 @@ fn try_to_make(
     state: &State,
     scene: &Scene,
     around: Around<'_>,
-) -> Result<(Shown, String), Refusal> {
+) -> Result<(Shown, Whole), Refusal> {
     let moment = state.at_one_moment()?;
     let overview = Overview::read(state, &scene.live, scene.moment())?;
     let shown = (page.show)(state, scene)?;
     drop(moment);
-    let html = whole(&shown, Some(page), scene, &overview, around)?;
-    Ok((shown, html))
+    let whole = whole(&shown, Some(page), scene, &overview, around)?;
+    Ok((shown, whole))
 }
 
 fn whole(
@@ -84,12 +98,18 @@ fn whole(
     scene: &Scene,
     overview: &Overview,
     around: Around<'_>,
-) -> Result<String, Refusal> {
-    let Around { pages, scheme } = around;
-    let frame = Frame::new(shown, page, pages, scene, overview, scheme);
-    frame.render().map_err(|error| Refusal::Internal {
+) -> Result<Whole, Refusal> {
+    let Around {
+        pages,
+        scheme,
+        live,
+    } = around;
+    let frame = Frame::new(shown, page, pages, scene, overview, scheme, live);
+    let html = frame.render().map_err(|error| Refusal::Internal {
         why: error.to_string(),
-    })
+    })?;
+    let fingerprint = frame.fingerprint();
+    Ok(Whole { html, fingerprint })
 }
 
 /// The error page for a refusal.
@@ -111,6 +131,7 @@ pub(super) fn refuse(
                 false => StatusCode::FOUND,
             };
             return Refused {
+                reason: refusal.clone(),
                 status,
                 location: Some(to.clone()),
                 retry_after: None,
@@ -163,8 +184,10 @@ pub(super) fn refuse(
     };
     let html = Shown::new(title, &contents)
         .and_then(|shown| whole(&shown, page, scene, overview, around))
+        .map(|whole| whole.html)
         .unwrap_or_else(|_| "<!doctype html><title>Error</title>".to_owned());
     Refused {
+        reason: refusal.clone(),
         status,
         location: None,
         retry_after,

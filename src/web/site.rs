@@ -1,6 +1,5 @@
 //! The site: who answers requests, and what is kept between them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use super::answer::{self, CSS, SVG};
+use super::api::events::{self, EventStreams};
+use super::api::problem::{Problem, wants_json};
 use super::args::Args;
 use super::assets::{ICON, STYLE, STYLE_PATH};
 use super::cache::{Cache, Rendered, Version};
@@ -46,6 +47,7 @@ pub(super) struct Inner {
     zone: Zone,
     pub(super) tasks: Tasks,
     streams: Streams,
+    events: EventStreams,
     current: RwLock<Current>,
     cache: Cache,
     /// Pages that may be made at once: as many as there are connections to the state.
@@ -54,8 +56,6 @@ pub(super) struct Inner {
     pub(super) requests: Limit,
     /// Connections that are open.
     pub(super) connections: Limit,
-    /// Numbers the pages that were rendered, for their entity tags.
-    rendered: AtomicU64,
     began: Timestamp,
 }
 
@@ -107,6 +107,7 @@ impl Site {
         };
         let inner = Arc::new(Inner {
             began: control.clock().wall(),
+            events: EventStreams::new(&control, tasks.clone()),
             control,
             zone,
             tasks,
@@ -116,7 +117,6 @@ impl Site {
             making: Semaphore::new(MAKING),
             requests: Limit::new(REQUESTS.0, REQUESTS.1),
             connections: Limit::new(CONNECTIONS.0, CONNECTIONS.1),
-            rendered: AtomicU64::new(0),
         });
         let router = router(Arc::clone(&inner));
         Self { inner, router }
@@ -167,7 +167,12 @@ fn router(inner: Arc<Inner>) -> Router {
             let answer = log::follow::answer(&inner.streams, asked(&path, &request)).await;
             answer.unwrap_or_else(log::refused)
         };
+    let happens =
+        async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
+            inner.events.answer(&asked(&path, &request))
+        };
     router
+        .route(events::PATH, get(happens))
         .route(log::follow::PATH, get(follow))
         .route(log::text::PATH, get(text))
         .route(&STYLE_PATH, get(style))
@@ -232,6 +237,8 @@ impl Inner {
     ) -> Result<Rendered, NotMade> {
         let turn = tokio::time::timeout(WAITING, self.making.acquire()).await;
         let _turn = turn.map_err(|_| busy(CROWDED))?;
+        // Before anything is read: the page hears of what happens from here on.
+        let happened = self.control.events().last();
         let live = self.control.snapshot().await.map_err(|_| busy(STOPPING))?;
         let mut scene = self.scene(live, args);
         if page.path == REQUEST
@@ -242,19 +249,19 @@ impl Inner {
             scene.blockers = why.unwrap_or_default();
         }
         let at = scene.now;
-        let number = self.rendered.fetch_add(1, Ordering::Relaxed);
-        let etag = format!("\"{:x}-{number:x}\"", self.began.0);
+        let began = self.began.0;
         let make = move |state: &_| {
             let around = Around {
                 pages: PAGES,
                 scheme,
+                live: Some(happened),
             };
             Ok::<_, StoreError>(match make(page, state, &scene, around) {
                 Made::Refused(refused) => Err(refused),
-                Made::Page(shown, html) => Ok(Rendered {
-                    etag,
-                    gzip: answer::gzip(html.as_bytes()),
-                    html: Bytes::from(html),
+                Made::Page(shown, whole) => Ok(Rendered {
+                    etag: format!("\"{began:x}-{:x}\"", whole.fingerprint),
+                    gzip: answer::gzip(whole.html.as_bytes()),
+                    html: Bytes::from(whole.html),
                     runs: shown.runs,
                     kept: shown.kept,
                     at,
@@ -295,12 +302,16 @@ impl Inner {
 
     /// The error page for a refusal before a page was tried.
     async fn refused(&self, reason: Refusal, headers: &HeaderMap) -> Response {
+        if wants_json(headers) {
+            return Problem::from(reason).answer();
+        }
         // Without an answer of the core the page has no numbers in its head.
         let live = self.control.snapshot().await.unwrap_or_default();
         let scene = self.scene(live, Args::default());
         let around = Around {
             pages: PAGES,
             scheme: scheme(headers),
+            live: None,
         };
         let look = move |state: &_| {
             let overview = Overview::read(state, &scene.live, scene.moment()).unwrap_or_default();
@@ -366,6 +377,7 @@ const fn busy(sentence: &'static str) -> NotMade {
 
 fn refusal(headers: &HeaderMap, refused: Refused) -> Response {
     let Refused {
+        reason,
         status,
         location,
         retry_after,
@@ -373,6 +385,7 @@ fn refusal(headers: &HeaderMap, refused: Refused) -> Response {
     } = refused;
     match location {
         Some(to) => answer::elsewhere(status, &to),
+        None if wants_json(headers) => Problem::from(reason).answer(),
         None => answer::error_page(headers, status, retry_after, html),
     }
 }

@@ -1,5 +1,8 @@
 //! The table of pages. The router, the checks of arguments and the navigation come from it.
 
+use percent_encoding::percent_decode_str;
+
+use super::args::Args;
 use super::page::Page;
 use super::pages;
 
@@ -22,6 +25,38 @@ pub const PAGES: &[&Page] = &[
     &pages::scheduler::PAGE,
     &pages::about::PAGE,
 ];
+
+/// The page at this path, with the parts of the path; the one with the fewest variable parts if
+/// there are several.
+pub(super) fn find(path: &str) -> Option<(&'static Page, Args)> {
+    let found = PAGES.iter().filter_map(|page| {
+        let parts = parts(page.path, path)?;
+        Some((*page, parts))
+    });
+    let (page, parts) = found.min_by_key(|(_, parts)| parts.len())?;
+    let args = Args::check(&[], parts, "").ok()?;
+    Some((page, args))
+}
+
+/// The variable parts of a path, by the names that `template` has for them; absent if the path does
+/// not match.
+fn parts(template: &str, path: &str) -> Option<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    let mut asked = path.split('/');
+    for part in template.split('/') {
+        let asked = asked.next()?;
+        let name = part.strip_prefix('{').and_then(|p| p.strip_suffix('}'));
+        match name {
+            Some(name) => {
+                let text = percent_decode_str(asked).decode_utf8().ok()?;
+                found.push((name.to_owned(), text.into_owned()));
+            }
+            None if part == asked => {}
+            None => return None,
+        }
+    }
+    asked.next().is_none().then_some(found)
+}
 
 #[cfg(test)]
 mod tests {
@@ -57,6 +92,19 @@ mod tests {
                 assert!(is_known, "{}: {part}", page.path);
             }
         }
+    }
+
+    #[test]
+    fn a_page_is_found_by_its_path() {
+        let found = |path| {
+            let (page, args) = find(path)?;
+            Some((page.path, args.part("builder").to_owned()))
+        };
+        let builder = Some(("/builders/{builder}", "a/b c".to_owned()));
+        assert_eq!(found("/builders/a%2Fb%20c"), builder);
+        assert_eq!(found("/"), Some(("/", String::new())));
+        assert_eq!(found("/builders/x/y"), None);
+        assert_eq!(found(""), None);
     }
 
     #[test]

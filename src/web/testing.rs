@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -380,8 +382,19 @@ impl Farm {
         answer.text
     }
 
+    /// What the site sends in the first seconds of a stream that has no end.
+    pub(super) fn follow(&self, address: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut answers = self.ask_for(&[(address, headers)], Duration::from_secs(10));
+        answers.remove(0)
+    }
+
     /// What the site answers to these requests, one after the other.
     pub(super) fn ask(&self, requests: &[(&str, &[(&str, &str)])]) -> Vec<Answer> {
+        self.ask_for(requests, Duration::MAX)
+    }
+
+    /// The same, of each answer what comes within some time.
+    fn ask_for(&self, requests: &[(&str, &[(&str, &str)])], within: Duration) -> Vec<Answer> {
         let (store, _) = Store::open(self.dir.path()).unwrap();
         let writer = store.start(Box::new(|_| {})).unwrap();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -422,7 +435,7 @@ impl Farm {
                 let request = request.body(Body::empty()).unwrap();
                 let answer = router.call(request).await.unwrap();
                 let (head, body) = answer.into_parts();
-                let body = to_bytes(body, usize::MAX).await.unwrap();
+                let body = received(body, within).await;
                 answers.push(Answer {
                     status: head.status,
                     headers: head.headers,
@@ -433,6 +446,22 @@ impl Farm {
             writer.close().await;
             answers
         })
+    }
+}
+
+/// What comes of a body within some time.
+async fn received(body: Body, within: Duration) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut body = std::pin::pin!(body);
+    let until = tokio::time::Instant::now().checked_add(within);
+    loop {
+        let frame = poll_fn(|context| body.as_mut().poll_frame(context));
+        let frame = match until {
+            Some(until) => tokio::time::timeout_at(until, frame).await,
+            None => Ok(frame.await),
+        };
+        let Ok(Some(frame)) = frame else { return all };
+        all.extend_from_slice(frame.unwrap().data_ref().unwrap());
     }
 }
 

@@ -66,6 +66,11 @@ pub(super) fn body(streams: &Streams, path: &str, place: Taken, blocks: Box<dyn 
         }
         drop(place);
     });
+    through(receiver)
+}
+
+/// The body whose blocks come through a channel.
+pub(in crate::web) fn through(receiver: mpsc::Receiver<io::Result<Bytes>>) -> Body {
     Body::new(Received(receiver))
 }
 

@@ -23,6 +23,8 @@ use crate::net::Tasks;
 use crate::store::Reader;
 use crate::view::Moment;
 
+pub(super) use blocks::through;
+
 /// What streams need.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {

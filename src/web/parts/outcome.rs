@@ -6,7 +6,7 @@ use crate::model::{BuildNumber, BuilderName, Judgement, Results};
 use crate::web::address;
 
 /// The colour and shape of a state, with the name of its class.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Tone {
     /// Success.
     Ok,
