@@ -53,4 +53,5 @@ mod triggering_0814;
 mod try_client;
 mod try_ours;
 mod try_userpass;
+mod web_events;
 mod web_logs;

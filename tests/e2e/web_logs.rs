@@ -1,47 +1,14 @@
 //! Logs on the web while they grow, followed over connections that are cut.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::net::TcpStream;
 use std::thread;
 
 use crate::harness::process::wait_for;
+use crate::harness::web::{Response, get, line, whole};
 use crate::harness::{Master, Sandbox, Setup, Slave, free_port, shell};
 
 const LOG: &str = "/builders/full/builds/0/steps/talk/logs/stdio";
-
-/// A response: its status, and what comes after its head.
-struct Response {
-    status: u16,
-    body: BufReader<TcpStream>,
-}
-
-/// Asks with HTTP/1.0, so that the body ends with the connection and is not in chunks.
-fn get(port: u16, address: &str, header: &str) -> Response {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let request = format!("GET {address} HTTP/1.0\r\n{header}\r\n");
-    socket.write_all(request.as_bytes()).unwrap();
-    let mut body = BufReader::new(socket);
-    let status = line(&mut body).unwrap();
-    let status = status.split(' ').nth(1).unwrap().parse().unwrap();
-    while line(&mut body).unwrap() != "\r\n" {}
-    Response { status, body }
-}
-
-/// All of a body.
-fn whole(port: u16, address: &str) -> String {
-    let mut response = get(port, address, "");
-    assert_eq!(response.status, 200);
-    let mut all = String::new();
-    response.body.read_to_string(&mut all).unwrap();
-    all
-}
-
-/// The next whole line with its end; nothing at the end of the connection.
-fn line(body: &mut BufReader<TcpStream>) -> Option<String> {
-    let mut line = String::new();
-    body.read_line(&mut line).unwrap();
-    line.ends_with('\n').then_some(line)
-}
 
 /// Reads the next event: its number and the numbers of the lines in it, in order.
 fn event(body: &mut BufReader<TcpStream>) -> Option<(String, Vec<u64>)> {

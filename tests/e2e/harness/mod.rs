@@ -14,6 +14,7 @@ pub(crate) mod repository;
 pub(crate) mod sandbox;
 pub(crate) mod setup;
 pub(crate) mod slave;
+pub(crate) mod web;
 
 pub(crate) use master::{Build, Master};
 pub(crate) use peers::peer;
