@@ -1,5 +1,7 @@
 //! The web pages: where they are served, and how much they show.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::address::{self, Listen};
@@ -14,12 +16,24 @@ pub struct WebConfig {
     pub port: Vec<Listen>,
     /// Builds in a list, if the address of the page does not say: 20.
     pub num_builds: u32,
+    /// The header in which a proxy names the user who has logged in there (LGN-03).
+    pub user_header: Option<String>,
+    /// The header in which the proxy lists the groups of the user, which become roles.
+    pub groups_header: Option<String>,
+    /// The addresses of proxies, which alone may set these headers.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 pub(super) static SHAPE: Shape = Shape {
     place: "web",
     noun: "web",
-    keys: &["port", "num_builds"],
+    keys: &[
+        "port",
+        "num_builds",
+        "user_header",
+        "groups_header",
+        "trusted_proxies",
+    ],
     kinds: Vec::new,
 };
 
@@ -28,6 +42,9 @@ impl Default for WebConfig {
         Self {
             port: Vec::new(),
             num_builds: 20,
+            user_header: None,
+            groups_header: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -54,9 +71,49 @@ impl WebConfig {
         table.set("num_builds", &mut web.num_builds, |v| {
             v.integer(1..=MOST_BUILDS)
         });
+        table.set_some("user_header", &mut web.user_header, |v| header(v));
+        table.set_some("groups_header", &mut web.groups_header, |v| header(v));
+        table.set("trusted_proxies", &mut web.trusted_proxies, |v| {
+            let entries = v.one_or_list()?;
+            Some(entries.iter().filter_map(proxy).collect())
+        });
+        if web.user_header.is_some()
+            && web.trusted_proxies.is_empty()
+            && !table.has_misspelt("trusted_proxies")
+        {
+            let message = "`user_header` needs `trusted_proxies`".to_owned();
+            let help = "list the addresses of the proxies that set the header; nobody else may";
+            table.sink.missing(table.span.clone(), message, help);
+        }
         table.finish();
         Some(web)
     }
+}
+
+/// The name of a header, in lower case.
+fn header(value: &Value<'_>) -> Option<String> {
+    let name = value.name()?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.chars().all(is_name) {
+        value.error(
+            "is not the name of a header",
+            "for example `\"X-Remote-User\"`",
+        );
+        return None;
+    }
+    Some(name.to_ascii_lowercase())
+}
+
+/// The address of a proxy.
+fn proxy(value: &Value<'_>) -> Option<IpAddr> {
+    let address = value.name()?.parse().ok();
+    if address.is_none() {
+        value.error(
+            "is not an address",
+            "write an IP address, such as `127.0.0.1`",
+        );
+    }
+    address
 }
 
 /// Maximum number of builds in a list.

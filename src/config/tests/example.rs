@@ -309,6 +309,7 @@ fn the_examples_state_the_default_of_every_key() {
         "logfiles",
         "decode_rc",
         "web",
+        "trusted_proxies",
     ];
     let inline = [
         "log_rotation",
