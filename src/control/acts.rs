@@ -4,16 +4,17 @@
 //! Every door calls [`Control::act`] and nothing else. What the core does is in the log in the
 //! transaction of the act; a refusal is written by itself.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use super::{Caller, Control, NotForced, Request, Service};
+use super::object::object;
+use super::{Caller, Control, NotForced, Request, Service, Target};
 use crate::botmaster::Ask;
-use crate::model::{
-    Action, AttributeKind, AuditRecord, BuildNumber, BuilderName, Object, Op, Outcome, RequestId,
-    SchedulerName, SlaveName, interested_users,
-};
+use crate::model::{Action, AuditRecord, BuilderName, Op, Outcome, SchedulerName};
 use crate::people::{Decision, may};
 use crate::schedulers::forcing::{Sent, WrongField};
+use crate::store::State;
 
 /// Why something was not done.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -71,40 +72,6 @@ pub struct Need {
     pub what: String,
     /// The reason that the caller gives.
     pub reason: String,
-}
-
-/// What an act is done to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// The master as a whole.
-    Master,
-    /// A builder.
-    Builder(BuilderName),
-    /// A build.
-    Build(BuilderName, BuildNumber),
-    /// A request.
-    Request(RequestId),
-    /// A slave.
-    Slave(SlaveName),
-    /// A scheduler.
-    Scheduler(SchedulerName),
-    /// Somebody in the register of people.
-    User(String),
-}
-
-impl std::fmt::Display for Target {
-    /// The target in words; nothing for the master as a whole.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Master => Ok(()),
-            Self::Builder(builder) => write!(f, "builder {builder}"),
-            Self::Build(builder, number) => write!(f, "build {builder}/{number}"),
-            Self::Request(request) => write!(f, "request {request}"),
-            Self::Slave(slave) => write!(f, "slave {slave}"),
-            Self::Scheduler(scheduler) => write!(f, "scheduler {scheduler}"),
-            Self::User(name) => write!(f, "user {name}"),
-        }
-    }
 }
 
 impl Request {
@@ -258,7 +225,11 @@ impl Control {
     /// The state cannot be read.
     pub async fn decide(&self, caller: &Caller, need: &Need) -> Result<Decision, String> {
         let config = self.config();
-        let object = self.object(&need.target).await?;
+        let target = need.target.clone();
+        let known = Arc::clone(&config);
+        let look = move |state: &State| object(state, &known, &target);
+        let object = self.reader().read(look).await;
+        let object = object.map_err(|error| error.to_string())?;
         let rights = caller.token.as_ref().map(|(_, rights)| rights);
         Ok(may(
             &config.permissions,
@@ -307,75 +278,6 @@ impl Control {
         record.outcome = Outcome::Failed(why.to_string());
         self.writer.hand_in(None, vec![Op::Audited(record)]);
         why
-    }
-
-    /// The target as permissions see it.
-    async fn object(&self, target: &Target) -> Result<Object, String> {
-        let of_builder = |builder: &BuilderName| {
-            let config = self.config();
-            let known = config.builder(builder.as_str());
-            Object {
-                builder: Some(builder.to_string()),
-                tags: known.map(|known| known.tags.clone()).unwrap_or_default(),
-                ..Object::default()
-            }
-        };
-        Ok(match target {
-            Target::Master | Target::User(_) => Object::default(),
-            Target::Builder(builder) => of_builder(builder),
-            Target::Slave(slave) => Object {
-                slave: Some(slave.to_string()),
-                ..Object::default()
-            },
-            Target::Scheduler(scheduler) => Object {
-                scheduler: Some(scheduler.to_string()),
-                ..Object::default()
-            },
-            Target::Build(builder, number) => {
-                let (name, number) = (builder.clone(), *number);
-                let build = self.reader().read(move |state| state.build(&name, number));
-                let build = build.await.map_err(|error| error.to_string())?;
-                let mut object = of_builder(builder);
-                if let Some(build) = build {
-                    let users = interested_users(&build.blamelist, &build.properties);
-                    object.owners = self.people_of(&users).await?;
-                }
-                object
-            }
-            Target::Request(id) => {
-                let id = *id;
-                let found = self.reader().read(move |state| {
-                    let Some(request) = state.request(id)? else {
-                        return Ok::<_, crate::store::StoreError>(None);
-                    };
-                    Ok(Some((request.builder, state.wanted_by(id, request.set)?)))
-                });
-                match found.await.map_err(|error| error.to_string())? {
-                    Some((builder, users)) => {
-                        let owners = self.people_of(&users).await?;
-                        Object {
-                            owners,
-                            ..of_builder(&builder)
-                        }
-                    }
-                    None => Object::default(),
-                }
-            }
-        })
-    }
-
-    /// The names of the people who are meant by `users`: names in the register, or texts by which
-    /// the register knows somebody.
-    async fn people_of(&self, users: &[String]) -> Result<Vec<String>, String> {
-        let register = self.register().await?;
-        let person = |user: &String| match register.get(user) {
-            Some(person) => Some(person.name.clone()),
-            None => {
-                let (person, _) = register.person(AttributeKind::Any, user)?;
-                Some(person.name.clone())
-            }
-        };
-        Ok(users.iter().filter_map(person).collect())
     }
 }
 

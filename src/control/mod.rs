@@ -9,7 +9,9 @@ mod acts;
 mod caller;
 mod facts;
 mod force;
+mod logins;
 mod news;
+mod object;
 mod people;
 mod rebuild;
 mod reconfigure;
@@ -27,15 +29,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::botmaster::{Answer, Ask, Blocker, Event, Live, MasterEvent};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{AuditRecord, BuildSet, NewChange, RequestId, SchedulerName, TryJob};
+use crate::model::{AuditRecord, BuildSet, NewChange, Op, RequestId, SchedulerName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Events, Reader, Writer};
 
-pub use acts::{Need, NotDone, Target};
+pub use acts::{Need, NotDone};
 pub use caller::Caller;
 pub use facts::{Facts, OpenPort};
 pub use force::NotForced;
+pub use logins::{Origin, read_password};
 pub use news::{Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription};
+pub use object::{Target, object};
 pub use people::UserAct;
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use request::{Request, Service};
@@ -137,6 +141,11 @@ impl Control {
     #[must_use]
     pub fn takes_work(&self) -> bool {
         self.writer.is_healthy() && !self.newsroom.is_shutting_down()
+    }
+
+    /// Puts something on record that nobody waits for.
+    pub fn note(&self, op: Op) {
+        self.writer.hand_in(None, vec![op]);
     }
 
     /// Whether the master can write its state now.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::config::Secret;
+use crate::control::read_password;
 
 /// The owner of a password: its kind and its name, as in a [`crate::config::Difference`], and the
 /// user if the owner has several.
@@ -90,25 +91,5 @@ impl fmt::Debug for Passwords {
 /// # Errors
 /// The password cannot be read, or is empty.
 pub(super) fn read(secret: &Secret, basedir: &Path) -> anyhow::Result<Vec<u8>> {
-    let password = match secret {
-        Secret::Inline(password) => password.clone().into_bytes(),
-        Secret::File(path) => {
-            let mut bytes = std::fs::read(basedir.join(path))
-                .with_context(|| format!("cannot read the password file {}", path.display()))?;
-            if bytes.last() == Some(&b'\n') {
-                bytes.pop();
-            }
-            bytes
-        }
-        Secret::Env(name) => match std::env::var(name) {
-            Ok(password) => password.into_bytes(),
-            Err(_) => {
-                bail!("the environment variable {name}, which holds the password, is not set")
-            }
-        },
-    };
-    if password.is_empty() {
-        bail!("the password is empty");
-    }
-    Ok(password)
+    read_password(secret, basedir).map_err(anyhow::Error::msg)
 }

@@ -73,13 +73,15 @@ impl Gatekeeper {
 
     /// A password was wrong: answers when the client may hear of that, on a connection that ends at
     /// `limit`.
-    pub(super) fn failed(&self, user: &[u8], origin: Option<IpAddr>, limit: Instant) -> Instant {
+    #[must_use]
+    pub fn failed(&self, user: &[u8], origin: Option<IpAddr>, limit: Instant) -> Instant {
         let now = Instant::now();
         lock(&self.throttle).failed(user, origin, now, limit)
     }
 
     /// A password was right: answers with what is to be put on record.
-    pub(super) fn succeeded(&self, user: &[u8], origin: Option<IpAddr>) -> Option<LoginRecord> {
+    #[must_use]
+    pub fn succeeded(&self, user: &[u8], origin: Option<IpAddr>) -> Option<LoginRecord> {
         lock(&self.throttle).succeeded(user, origin, Instant::now())
     }
 }

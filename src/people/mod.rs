@@ -13,6 +13,6 @@ pub use may::{Actor, Decision, Ground, may};
 pub use proxy::{ProxyUser, proxy_user};
 pub use register::{FoundBy, Register};
 pub use secrets::{
-    LONGEST_TOKEN_DAYS, SESSION_IDLE, SESSION_LONGEST, TOKEN_DAYS, TOKEN_PREFIX, csrf, hash_of,
-    is_csrf, is_good, secret,
+    LONGEST_TOKEN_DAYS, Lasting, TOKEN_DAYS, TOKEN_PREFIX, csrf, hash_of, is_csrf, is_good,
+    is_password, secret,
 };

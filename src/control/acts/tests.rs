@@ -10,7 +10,7 @@ use crate::botmaster::Answer;
 use crate::clock::Clock;
 use crate::config::parse;
 use crate::control::{Newsroom, Question, UserAct};
-use crate::model::{Attribute, Door, PasswordHash, Zone};
+use crate::model::{Attribute, AttributeKind, Door, PasswordHash, Zone};
 use crate::store::Store;
 use crate::store::read::AuditFilter;
 

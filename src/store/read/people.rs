@@ -1,6 +1,6 @@
 //! People, tokens, sessions and the audit log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -86,6 +86,19 @@ impl State {
             }
             Ok(people.into_values().collect())
         })
+    }
+
+    /// The roles that the register gives to a person; absent if it has no such person.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn roles(&self, person: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT roles FROM person WHERE name = ?1")?
+                .query_row([person], |row| row.get::<_, Json<_>>(0))
+                .optional()
+        })
+        .map(|roles| roles.map(|Json(roles)| roles))
     }
 
     /// The hash of the password of a person; absent if the register has no such person, or the

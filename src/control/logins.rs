@@ -1,0 +1,274 @@
+//! Logins: who a password, a session, a token or the word of a proxy stands for (LGN-01 to LGN-05).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Caller, Control};
+use crate::config::Secret;
+use crate::model::journal::PersonOp;
+use crate::model::{Action, AuditRecord, Door, Op, Outcome, SessionRecord, Timestamp};
+use crate::people::{Lasting, hash_of, is_good, is_password, secret};
+use crate::store::{State, StoreError};
+
+/// Time after which another use of a session or a token is put on record.
+const NOTED_AGAIN: Duration = Duration::from_secs(300);
+
+/// The way by which a request came, and from where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin {
+    /// The way.
+    pub door: Door,
+    /// The address; empty if there is none.
+    pub address: String,
+}
+
+/// Reads the password that `secret` describes. Files are relative to `basedir`.
+///
+/// # Errors
+/// The password cannot be read, or is empty.
+pub fn read_password(secret: &Secret, basedir: &Path) -> Result<Vec<u8>, String> {
+    let password = match secret {
+        Secret::Inline(password) => password.clone().into_bytes(),
+        Secret::File(path) => {
+            let bytes = std::fs::read(basedir.join(path));
+            let mut bytes = bytes.map_err(|error| {
+                let path = path.display();
+                format!("cannot read the password file {path}: {error}")
+            })?;
+            if bytes.last() == Some(&b'\n') {
+                bytes.pop();
+            }
+            bytes
+        }
+        Secret::Env(name) => match std::env::var(name) {
+            Ok(password) => password.into_bytes(),
+            Err(_) => {
+                return Err(format!(
+                    "the environment variable {name}, which holds the password, is not set"
+                ));
+            }
+        },
+    };
+    match password.is_empty() {
+        true => Err("the password is empty".to_owned()),
+        false => Ok(password),
+    }
+}
+
+impl Control {
+    /// Whether `password` is that of the person `name`. This takes a fraction of a second, also if
+    /// there is no such person.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn is_password(&self, name: &str, password: String) -> Result<bool, String> {
+        let config = self.config();
+        let mut people = config.people.iter();
+        let known = people.find(|known| known.person.name == name);
+        let configured = known.and_then(|known| known.password.clone());
+        let name = name.to_owned();
+        let check = move |state: &State| {
+            let known = match configured {
+                // What cannot be read is in the log of the start.
+                Some(secret) => read_password(&secret, state.basedir()).ok(),
+                None => state.password_hash(&name)?.map(String::into_bytes),
+            };
+            Ok::<_, StoreError>(is_password(known.as_deref(), password.as_bytes()))
+        };
+        let checked = self.reader().read(check).await;
+        checked.map_err(|error| error.to_string())
+    }
+
+    /// Begins a session of a person who has shown who they are, and answers with its secret when it
+    /// is on disk (LGN-05). `roles` are those that the login gives, besides those of the register.
+    ///
+    /// # Errors
+    /// The master cannot write its state.
+    pub async fn begin_session(
+        &self,
+        name: &str,
+        roles: BTreeSet<String>,
+        lasting: Lasting,
+        origin: &Origin,
+    ) -> Result<String, String> {
+        self.admit("nobody has logged in").await?;
+        let begun_at = self.clock.wall();
+        let session = secret("", rand::random());
+        let record = SessionRecord {
+            hash: hash_of(&session),
+            person: name.to_owned(),
+            roles,
+            address: origin.address.clone(),
+            begun_at,
+            ends_at: begun_at + lasting.longest,
+        };
+        let begun = Op::Person(Box::new(PersonOp::SessionBegun(record)));
+        let audit = self.login_record(name, origin, "logged in", Outcome::Done, "the password");
+        self.writer.write_and_wait(vec![begun, audit]).await;
+        Ok(session)
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, session: &str, name: &str, origin: &Origin) {
+        let session = hash_of(session);
+        let ended = Op::Person(Box::new(PersonOp::SessionEnded { session }));
+        let audit = self.login_record(name, origin, "logged out", Outcome::Done, "the session");
+        if self.is_healthy() {
+            self.writer.write_and_wait(vec![ended, audit]).await;
+        } else {
+            self.writer.hand_in(None, vec![ended, audit]);
+        }
+    }
+
+    /// Puts into the audit log that somebody could not log in as `name`.
+    pub fn login_refused(&self, name: &str, origin: &Origin) {
+        let ground = "the wrong name or password";
+        let audit = self.login_record(name, origin, "tried to log in", Outcome::Refused, ground);
+        self.writer.hand_in(None, vec![audit]);
+    }
+
+    fn login_record(
+        &self,
+        name: &str,
+        origin: &Origin,
+        what: &str,
+        outcome: Outcome,
+        ground: &str,
+    ) -> Op {
+        let who = match outcome {
+            Outcome::Done => name,
+            Outcome::Refused | Outcome::Failed(_) => "",
+        };
+        Op::Audited(Box::new(AuditRecord {
+            at: self.clock.wall(),
+            who: who.to_owned(),
+            door: origin.door,
+            address: origin.address.clone(),
+            token: None,
+            action: Action::View,
+            object: format!("user {name}"),
+            what: what.to_owned(),
+            reason: String::new(),
+            outcome,
+            ground: ground.to_owned(),
+        }))
+    }
+
+    /// Whose session has this secret; absent if there is none, or it has ended.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn of_session(
+        &self,
+        session: &str,
+        origin: Origin,
+    ) -> Result<Option<Caller>, String> {
+        let hash = hash_of(session);
+        let look = move |state: &State| {
+            let Some(row) = state.session(&hash)? else {
+                return Ok(None);
+            };
+            let roles = state.roles(&row.session.person)?;
+            Ok::<_, StoreError>(Some((row, roles)))
+        };
+        let found = self.reader().read(look).await;
+        let Some((row, stored)) = found.map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        let (session, now) = (row.session, self.clock.wall());
+        if !is_good(session.begun_at, row.used_at, session.ends_at, now) {
+            return Ok(None);
+        }
+        let Some(mut roles) = self.roles_of(&session.person, stored) else {
+            return Ok(None);
+        };
+        roles.extend(session.roles);
+        if is_noted_again(Some(row.used_at), now) {
+            let session = session.hash;
+            let used = PersonOp::SessionUsed { session, at: now };
+            self.writer.hand_in(None, vec![Op::Person(Box::new(used))]);
+        }
+        let Origin { door, address } = origin;
+        let name = &session.person;
+        Ok(Some(Caller::person(name, roles, door, &address)))
+    }
+
+    /// Whose token this is; absent if there is no such token, or it has ended.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn of_token(&self, token: &str, origin: Origin) -> Result<Option<Caller>, String> {
+        let hash = hash_of(token);
+        let look = move |state: &State| {
+            let Some(row) = state.token_by_hash(&hash)? else {
+                return Ok(None);
+            };
+            let roles = state.roles(&row.token.person)?;
+            Ok::<_, StoreError>(Some((row, roles)))
+        };
+        let found = self.reader().read(look).await;
+        let Some((row, stored)) = found.map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        let (token, now) = (row.token, self.clock.wall());
+        if row.ended_at.is_some() || now >= token.ends_at {
+            return Ok(None);
+        }
+        let Some(roles) = self.roles_of(&token.person, stored) else {
+            return Ok(None);
+        };
+        if is_noted_again(row.used_at, now) {
+            let used = PersonOp::TokenUsed {
+                token: token.id,
+                at: now,
+            };
+            self.writer.hand_in(None, vec![Op::Person(Box::new(used))]);
+        }
+        let Origin { door, address } = origin;
+        let mut caller = Caller::person(&token.person, roles, door, &address);
+        caller.token = Some((token.id, token.rights));
+        Ok(Some(caller))
+    }
+
+    /// The person whom a trusted proxy names, who need not be in the register, with the roles of
+    /// the register and `groups`.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn of_proxy(
+        &self,
+        name: &str,
+        groups: BTreeSet<String>,
+        origin: Origin,
+    ) -> Result<Caller, String> {
+        let person = name.to_owned();
+        let stored = self.reader().read(move |state| state.roles(&person)).await;
+        let stored = stored.map_err(|error| error.to_string())?;
+        let mut roles = self.roles_of(name, stored).unwrap_or_default();
+        roles.extend(groups);
+        let Origin { door, address } = origin;
+        Ok(Caller::person(name, roles, door, &address))
+    }
+
+    /// The roles of a person of the configuration or of the state, which has `stored`; absent if
+    /// there is no such person.
+    fn roles_of(&self, name: &str, stored: Option<BTreeSet<String>>) -> Option<BTreeSet<String>> {
+        let config = self.config();
+        let mut people = config.people.iter();
+        let configured = people.find(|known| known.person.name == name);
+        let configured = configured.map(|known| known.person.roles.clone());
+        match (configured, stored) {
+            (None, None) => None,
+            (configured, stored) => {
+                let mut roles = configured.unwrap_or_default();
+                roles.extend(stored.unwrap_or_default());
+                Some(roles)
+            }
+        }
+    }
+}
+
+fn is_noted_again(used_at: Option<Timestamp>, now: Timestamp) -> bool {
+    used_at.is_none_or(|used_at| now.since(used_at) >= NOTED_AGAIN)
+}
