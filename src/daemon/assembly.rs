@@ -103,8 +103,8 @@ impl Daemon {
         );
         let refusals = Arc::clone(gatekeeper.refusals());
         let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
+        let mut web = WebPorts::of(&control, parts.zone, &parts.logs, &gatekeeper, &tasks);
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
-        let mut web = WebPorts::of(control.clone(), &config, parts.zone, &parts.logs, &tasks);
         let prepared = (doors.prepare(&config)?, web.prepare(&config)?);
         let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();
         let addresses = ports.iter().map(|port| port.bound.clone()).collect();

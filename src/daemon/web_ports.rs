@@ -11,8 +11,8 @@ use crate::config::{Config, Listen};
 use crate::control::{Control, OpenPort};
 use crate::logs::LogStore;
 use crate::model::Zone;
-use crate::net::Tasks;
 use crate::net::listen::{Bound, Opened, open};
+use crate::net::{Gatekeeper, Tasks};
 use crate::web::Site;
 
 /// The open ports of the web pages.
@@ -43,18 +43,19 @@ pub(super) struct Prepared {
 impl WebPorts {
     /// Creates ports that are all closed.
     pub(super) fn of(
-        control: Control,
-        config: &Arc<Config>,
+        control: &Control,
         zone: Zone,
         logs: &LogStore,
+        gatekeeper: &Arc<Gatekeeper>,
         tasks: &Tasks,
     ) -> Self {
         Self {
             site: Site::new(
-                control,
-                Arc::clone(config),
+                control.clone(),
+                control.config(),
                 zone,
                 logs.growing(),
+                Arc::clone(gatekeeper),
                 tasks.clone(),
             ),
             ports: Vec::new(),

@@ -79,6 +79,12 @@ pub fn build_set(id: SetId) -> String {
     format!("/buildsets/{id}")
 }
 
+/// The page of a person.
+#[must_use]
+pub fn user(name: &str) -> String {
+    format!("/users/{}", segment(name))
+}
+
 /// `path` with arguments.
 #[must_use]
 pub fn with_args<V: Display>(path: &str, args: &[(&str, V)]) -> String {

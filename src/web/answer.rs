@@ -51,11 +51,16 @@ pub(super) fn gzip(text: &[u8]) -> Bytes {
     packed.expect("writing to memory does not fail").into()
 }
 
-/// A page, or only that it is the one that the reader has.
-pub(super) fn page(asked: &HeaderMap, page: &Rendered) -> Response {
+/// A page, or only that it is the one that the reader has. What is only for this reader
+/// `is_private`.
+pub(super) fn page(asked: &HeaderMap, page: &Rendered, is_private: bool) -> Response {
     let mut head = HeaderMap::new();
     put(&mut head, header::ETAG, &page.etag);
-    let kept = if page.kept { "no-cache" } else { "no-store" };
+    let kept = match (page.kept, is_private) {
+        (false, _) => "no-store",
+        (true, true) => "private, no-cache",
+        (true, false) => "no-cache",
+    };
     put(&mut head, header::CACHE_CONTROL, kept);
     put(&mut head, header::VARY, VARY);
     if is_known(asked, &page.etag) {
@@ -85,6 +90,9 @@ pub(super) fn error_page(
     let mut head = HeaderMap::new();
     as_page(&mut head);
     put(&mut head, header::CACHE_CONTROL, "no-store");
+    if status == StatusCode::UNAUTHORIZED {
+        put(&mut head, header::WWW_AUTHENTICATE, "Bearer");
+    }
     if let Some(seconds) = retry_after {
         put(&mut head, header::RETRY_AFTER, &seconds.to_string());
     }
@@ -117,6 +125,17 @@ pub(super) fn elsewhere(status: StatusCode, to: &str) -> Response {
     put(&mut head, header::LOCATION, to);
     put(&mut head, header::CACHE_CONTROL, "no-cache");
     answer(status, head, Bytes::new())
+}
+
+/// Sends the reader to a page of ours after a form, with a cookie to set.
+pub(super) fn after_form(to: &str, cookie: Option<&str>) -> Response {
+    let mut head = HeaderMap::new();
+    put(&mut head, header::LOCATION, to);
+    put(&mut head, header::CACHE_CONTROL, "no-store");
+    if let Some(cookie) = cookie {
+        put(&mut head, header::SET_COOKIE, cookie);
+    }
+    answer(StatusCode::SEE_OTHER, head, Bytes::new())
 }
 
 /// An answer whose body is sent while it is made.

@@ -24,6 +24,8 @@ pub(super) struct Frame<'a> {
     home: Tone,
     home_says: String,
     entries: Vec<Entry>,
+    /// The name of the reader and their page, or the login.
+    who: (&'a str, String),
     body: &'a str,
     /// The number of what happened last when the page was made.
     live: Option<u64>,
@@ -86,6 +88,10 @@ impl<'a> Frame<'a> {
             home: if overview.has_built { home } else { Tone::Off },
             home_says,
             entries: entries(page, pages, overview),
+            who: match scene.reader.user() {
+                Some(name) => (name, super::address::user(name)),
+                None => ("Log in", "/login".to_owned()),
+            },
             body: &shown.body,
             live,
             now: (now.machine(), now.full()),
@@ -101,7 +107,7 @@ impl Frame<'_> {
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let head = (self.title, self.project, self.scheme, self.icon, self.feed);
-        let navigation = (self.home, &self.home_says, &self.entries);
+        let navigation = (self.home, &self.home_says, &self.entries, &self.who);
         let rest = (self.body, self.zone, &self.json, self.version);
         (head, navigation, rest).hash(&mut hasher);
         hasher.finish()

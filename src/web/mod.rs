@@ -1,8 +1,9 @@
 //! The web pages of a running master: what people look at all day.
 //!
-//! A request is answered in five stages. The listener admits the connection ([`Site`], `serve`,
-//! `limits`). The router finds the page in the [table](PAGES) and checks its arguments (`args`). If
-//! the page was rendered before and nothing has changed since, the same bytes are sent again
+//! A request is answered in six stages. The listener admits the connection ([`Site`], `serve`,
+//! `limits`). The gate finds out who reads (`gate`, [`Reader`]): those who may not look see the
+//! login page. The router finds the page in the [table](PAGES) and checks its arguments (`args`).
+//! If the page was rendered before and nothing has changed since, the same bytes are sent again
 //! (`cache`). Otherwise a thread for blocking work reads the state, makes the page (`render`) and
 //! puts the frame around it (`frame`: head, navigation, foot). `answer` adds the headers.
 //!
@@ -39,15 +40,20 @@ mod api;
 mod args;
 mod assets;
 mod cache;
+mod form;
 mod frame;
+mod gate;
 mod limits;
 mod log;
+mod login;
 mod page;
 mod pages;
 pub mod parts;
 mod place;
+mod reader;
 mod refusal;
 mod render;
+mod router;
 mod serve;
 mod site;
 mod table;
@@ -58,6 +64,7 @@ mod topic;
 pub use args::{Arg, Args, Kind};
 pub use page::{Page, Permission, Place, Scene, Shown};
 pub use parts::{Outcome, Tone};
+pub use reader::{Means, Reader};
 pub use refusal::Refusal;
 pub use site::Site;
 pub use table::PAGES;

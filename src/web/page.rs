@@ -8,12 +8,13 @@ use chrono::DateTime;
 
 use super::args::{Arg, Args};
 use super::parts::{Ago, Local, Outcome, Time, Tone};
+use super::reader::Reader;
 use super::refusal::Refusal;
 use crate::botmaster::{Blocker, Live};
 use crate::config::{Config, WebConfig};
-use crate::control::Facts;
-use crate::model::{Timestamp, Zone};
-use crate::store::State;
+use crate::control::{Facts, Target, object};
+use crate::model::{Action, Timestamp, Zone};
+use crate::store::{State, StoreError};
 use crate::view::Moment;
 
 /// Characters of a time such as `2026-11-26T13:25:05.312Z`.
@@ -43,6 +44,8 @@ pub struct Page {
 pub enum Permission {
     /// To look at pages.
     View,
+    /// Nothing: also who may not look at pages sees this one.
+    Nothing,
 }
 
 /// The place of a page in the navigation.
@@ -80,6 +83,10 @@ pub struct Scene {
     pub blockers: Vec<Blocker>,
     /// The arguments.
     pub args: Args,
+    /// Who looks.
+    pub reader: Reader,
+    /// The path and the arguments, as they were asked for.
+    pub address: String,
     /// The time.
     pub now: Timestamp,
     /// The zone in which times are shown.
@@ -87,6 +94,15 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// Whether the reader may do `action` to `target`; forms are shown only to those who may.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn may(&self, state: &State, action: Action, target: &Target) -> Result<bool, StoreError> {
+        let object = object(state, &self.config, target)?;
+        Ok(self.reader.may(&self.config, action, &object))
+    }
+
     /// When the page is looked at, for views.
     #[must_use]
     pub const fn moment(&self) -> Moment {

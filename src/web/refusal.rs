@@ -1,5 +1,9 @@
 //! Why a page is not shown.
 
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+
 use crate::store::StoreError;
 
 /// Why a page is not shown.
@@ -24,6 +28,32 @@ pub enum Refusal {
         /// A sentence that says what was removed and why.
         sentence: String,
     },
+    /// The reader must log in: 401, with the login page.
+    LogIn {
+        /// The address to go on to.
+        next: String,
+    },
+    /// A login has failed: 401, with the login page.
+    LoginFailed {
+        /// The address to go on to.
+        next: String,
+        /// The name that was typed.
+        name: String,
+    },
+    /// The token is not one, or has ended: 401.
+    BadToken,
+    /// A form was not sent from a page of ours, or is too old: 403.
+    NotOurForm {
+        /// A sentence that says what is wrong with it.
+        sentence: &'static str,
+    },
+    /// The reader has done something too often: 429.
+    TooOften {
+        /// A sentence that says what.
+        sentence: &'static str,
+    },
+    /// What was sent is too large: 413.
+    TooLarge,
     /// It is elsewhere: 302, or 308 if that is for ever.
     Elsewhere {
         /// The address.
@@ -41,6 +71,86 @@ pub enum Refusal {
         /// Why, for the log.
         why: String,
     },
+}
+
+impl Refusal {
+    /// The status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Argument { .. } => StatusCode::BAD_REQUEST,
+            Self::LogIn { .. } | Self::LoginFailed { .. } | Self::BadToken => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::NotOurForm { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::Gone { .. } => StatusCode::GONE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Elsewhere { for_ever: true, .. } => StatusCode::PERMANENT_REDIRECT,
+            Self::Elsewhere {
+                for_ever: false, ..
+            } => StatusCode::FOUND,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What has happened, as a heading.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        let text = match self {
+            Self::NotFound { what, .. } => return format!("There is no {what}"),
+            Self::Argument { .. } => "The address has a wrong argument",
+            Self::LogIn { .. } => "Log in first",
+            Self::LoginFailed { .. } => "The login has failed",
+            Self::BadToken => "The token is not right",
+            Self::NotOurForm { .. } => "Nothing was changed",
+            Self::Gone { .. } => "This was removed",
+            Self::TooLarge => "This is too large",
+            Self::TooOften { .. } => "Too often",
+            Self::Elsewhere { .. } => "This is elsewhere",
+            Self::Busy { .. } => "The master cannot answer now",
+            Self::Internal { .. } => "The page could not be made",
+        };
+        text.to_owned()
+    }
+
+    /// What the reader should know besides; may be empty. Why something is our fault goes into the
+    /// log, under a number that the sentence names.
+    #[must_use]
+    pub fn sentence(&self) -> Cow<'_, str> {
+        match self {
+            Self::Argument { sentence } | Self::Gone { sentence } => sentence.as_str().into(),
+            Self::LogIn { .. } => "This needs a login.".into(),
+            Self::LoginFailed { .. } => "The name or the password is wrong.".into(),
+            Self::BadToken => "There is no such token, or it has ended.".into(),
+            Self::TooLarge => "A form can have at most 64 KiB.".into(),
+            Self::NotOurForm { sentence }
+            | Self::TooOften { sentence }
+            | Self::Busy { sentence } => (*sentence).into(),
+            Self::NotFound { .. } | Self::Elsewhere { .. } => "".into(),
+            Self::Internal { why } => {
+                let id = format!("{:08x}", rand::random::<u32>());
+                tracing::error!(id, "a request could not be answered: {why}");
+                format!("The log of the master says why, under the number {id}.").into()
+            }
+        }
+    }
+
+    /// After how many seconds the reader may try again.
+    #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others are for good, or need another request"
+    )]
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Busy { .. } => Some(2),
+            Self::TooOften { .. } => Some(60),
+            _ => None,
+        }
+    }
 }
 
 impl From<StoreError> for Refusal {

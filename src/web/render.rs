@@ -1,10 +1,13 @@
 //! Makes whole pages: on a thread for blocking work, from the state and the scene.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::http::StatusCode;
 
 use super::frame::Frame;
 use super::page::{Page, Scene, Shown};
+use super::pages::login;
 use super::parts::Link;
 use super::refusal::Refusal;
 use crate::store::State;
@@ -63,7 +66,7 @@ struct ErrorPage<'a> {
     /// The name that was not found.
     name: &'a str,
     status: u16,
-    sentence: &'a str,
+    sentence: Cow<'a, str>,
     near: Option<super::parts::Links>,
 }
 
@@ -104,6 +107,12 @@ fn whole(
         scheme,
         live,
     } = around;
+    // Who may not look at anything is told no numbers.
+    let nothing = Overview::default();
+    let (pages, overview) = match scene.reader.may_look(&scene.config) {
+        true => (pages, overview),
+        false => (&[][..], &nothing),
+    };
     let frame = Frame::new(shown, page, pages, scene, overview, scheme, live);
     let html = frame.render().map_err(|error| Refusal::Internal {
         why: error.to_string(),
@@ -112,7 +121,33 @@ fn whole(
     Ok(Whole { html, fingerprint })
 }
 
+/// The login page; `failed` is the name with which a login has failed.
+fn log_in(
+    refusal: &Refusal,
+    (next, failed): (&str, Option<&str>),
+    page: Option<&Page>,
+    scene: &Scene,
+    overview: &Overview,
+    around: Around<'_>,
+) -> Refused {
+    let html = login(scene, next, failed)
+        .and_then(|shown| whole(&shown, page, scene, overview, around))
+        .map(|whole| whole.html)
+        .unwrap_or_else(|_| "<!doctype html><title>Error</title>".to_owned());
+    Refused {
+        reason: refusal.clone(),
+        status: StatusCode::UNAUTHORIZED,
+        location: None,
+        retry_after: None,
+        html,
+    }
+}
+
 /// The error page for a refusal.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all others have the same page"
+)]
 pub(super) fn refuse(
     refusal: &Refusal,
     page: Option<&Page>,
@@ -120,16 +155,11 @@ pub(super) fn refuse(
     overview: &Overview,
     around: Around<'_>,
 ) -> Refused {
+    let (status, heading) = (refusal.status(), refusal.heading());
     let mut name = "";
     let mut near = None;
-    let mut retry_after = None;
-    let number;
-    let (status, heading, sentence) = match refusal {
-        Refusal::Elsewhere { to, for_ever } => {
-            let status = match for_ever {
-                true => StatusCode::PERMANENT_REDIRECT,
-                false => StatusCode::FOUND,
-            };
+    match refusal {
+        Refusal::Elsewhere { to, .. } => {
             return Refused {
                 reason: refusal.clone(),
                 status,
@@ -138,44 +168,28 @@ pub(super) fn refuse(
                 html: String::new(),
             };
         }
-        Refusal::Argument { sentence } => (
-            StatusCode::BAD_REQUEST,
-            "The address has a wrong argument".to_owned(),
-            sentence.as_str(),
-        ),
+        Refusal::LogIn { next } => {
+            return log_in(refusal, (next, None), page, scene, overview, around);
+        }
+        Refusal::LoginFailed { next, name } => {
+            return log_in(refusal, (next, Some(name)), page, scene, overview, around);
+        }
         Refusal::NotFound {
-            what,
             name: asked,
             near: pages,
+            ..
         } => {
             name = asked;
             let links = pages.iter().map(|(name, href)| Link::to(name, href));
             near = Some(super::parts::Links::new(links, "or", 3)).filter(|l| !l.is_empty());
-            (StatusCode::NOT_FOUND, format!("There is no {what}"), "")
         }
-        Refusal::Gone { sentence } => (
-            StatusCode::GONE,
-            "This was removed".to_owned(),
-            sentence.as_str(),
-        ),
-        Refusal::Busy { sentence } => {
-            retry_after = Some(2);
-            let heading = "The master cannot answer now".to_owned();
-            (StatusCode::SERVICE_UNAVAILABLE, heading, *sentence)
-        }
-        Refusal::Internal { why } => {
-            let id = format!("{:08x}", rand::random::<u32>());
-            tracing::error!(id, "a page could not be made: {why}");
-            number = format!("The log of the master says why, under the number {id}.");
-            let heading = "The page could not be made".to_owned();
-            (StatusCode::INTERNAL_SERVER_ERROR, heading, number.as_str())
-        }
-    };
+        _ => {}
+    }
     let contents = ErrorPage {
         heading: heading.clone(),
         name,
         status: status.as_u16(),
-        sentence,
+        sentence: refusal.sentence(),
         near,
     };
     let title = match name {
@@ -190,7 +204,7 @@ pub(super) fn refuse(
         reason: refusal.clone(),
         status,
         location: None,
-        retry_after,
+        retry_after: refusal.retry_after(),
         html,
     }
 }

@@ -1,35 +1,36 @@
 //! The site: who answers requests, and what is kept between them.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request, State as Shared};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::get;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::answer::{self, CSS, SVG};
-use super::api::events::{self, EventStreams};
+use super::answer;
+use super::api::events::EventStreams;
 use super::api::problem::{Problem, wants_json};
 use super::args::Args;
-use super::assets::{ICON, STYLE, STYLE_PATH};
 use super::cache::{Cache, Rendered, Version};
 use super::limits::Limit;
-use super::log::{self, Asked, Peer, STREAMS, Streams};
+use super::log::{STREAMS, Streams};
 use super::page::{Page, Scene};
 use super::pages::{REQUEST, THEMES};
+use super::reader::{Means, Reader, cookie};
 use super::refusal::Refusal;
 use super::render::{Around, Made, Refused, make, refuse};
 use super::table::PAGES;
 use crate::botmaster::Live;
 use crate::config::{Config, nearest};
-use crate::control::Control;
+use crate::control::{Control, Origin};
 use crate::logs::Growing;
-use crate::model::{RequestId, Timestamp, Zone};
-use crate::net::Tasks;
+use crate::model::{Door, RequestId, Timestamp, Zone};
+use crate::net::{Gatekeeper, Tasks};
+use crate::people::secret;
 use crate::store::StoreError;
 use crate::view::Overview;
 
@@ -37,17 +38,19 @@ use crate::view::Overview;
 #[derive(Clone, Debug)]
 pub struct Site {
     pub(super) inner: Arc<Inner>,
-    router: Router,
+    /// Made when the first reader comes.
+    pub(super) routes: Arc<OnceLock<Router>>,
 }
 
 /// What all requests share.
 #[derive(Debug)]
 pub(super) struct Inner {
-    control: Control,
+    pub(super) control: Control,
+    pub(super) gatekeeper: Arc<Gatekeeper>,
     zone: Zone,
     pub(super) tasks: Tasks,
-    streams: Streams,
-    events: EventStreams,
+    pub(super) streams: Streams,
+    pub(super) events: EventStreams,
     current: RwLock<Current>,
     cache: Cache,
     /// Pages that may be made at once: as many as there are connections to the state.
@@ -57,6 +60,12 @@ pub(super) struct Inner {
     /// Connections that are open.
     pub(super) connections: Limit,
     began: Timestamp,
+    /// What the marks of forms of readers without a session are made from.
+    pub(super) seed: String,
+    /// Passwords that are checked at once.
+    pub(super) checking: Semaphore,
+    /// When somebody was warned of a header of a peer that is not a trusted proxy.
+    pub(super) warned_at: AtomicI64,
 }
 
 /// The configuration in force.
@@ -69,6 +78,9 @@ struct Current {
 
 /// Maximum number of pages that are made at once.
 const MAKING: usize = 4;
+
+/// Maximum number of passwords that are checked at once; each takes 19 MiB.
+const CHECKING: usize = 2;
 
 /// Time limit for reading the state for a page.
 const READING: Duration = Duration::from_secs(2);
@@ -89,13 +101,15 @@ const STOPPING: &str = "The master is stopping.";
 const CROWDED: &str = "Too many readers ask for pages at the moment.";
 
 impl Site {
-    /// A site that shows the master behind `control`, and its `growing` logs.
+    /// A site that shows the master behind `control`, and its `growing` logs. Who guesses passwords
+    /// is slowed down by `gatekeeper`.
     #[must_use]
     pub fn new(
         control: Control,
         config: Arc<Config>,
         zone: Zone,
         growing: Growing,
+        gatekeeper: Arc<Gatekeeper>,
         tasks: Tasks,
     ) -> Self {
         let streams = Streams {
@@ -109,6 +123,7 @@ impl Site {
             began: control.clock().wall(),
             events: EventStreams::new(&control, tasks.clone()),
             control,
+            gatekeeper,
             zone,
             tasks,
             streams,
@@ -117,9 +132,12 @@ impl Site {
             making: Semaphore::new(MAKING),
             requests: Limit::new(REQUESTS.0, REQUESTS.1),
             connections: Limit::new(CONNECTIONS.0, CONNECTIONS.1),
+            seed: secret("", rand::random()),
+            checking: Semaphore::new(CHECKING),
+            warned_at: AtomicI64::new(i64::MIN),
         });
-        let router = router(Arc::clone(&inner));
-        Self { inner, router }
+        let routes = Arc::default();
+        Self { inner, routes }
     }
 
     /// Shows another configuration from now on.
@@ -129,103 +147,53 @@ impl Site {
         current.config = config;
         current.number += 1;
     }
-
-    /// The router, for a connection or a test.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-}
-
-/// Connects each address with what answers it.
-fn router(inner: Arc<Inner>) -> Router {
-    let mut router = Router::new();
-    for page in PAGES {
-        let page: &'static Page = page;
-        let answer = move |Shared(inner): Shared<Arc<Inner>>,
-                           path: RawPathParams,
-                           request: Request| async move {
-            let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-            let path: Vec<_> = path.collect();
-            inner
-                .answer(page, path, request.uri(), request.headers())
-                .await
-        };
-        router = router.route(page.path, get(answer));
-    }
-    let style = async |headers: HeaderMap| answer::asset(&headers, CSS, STYLE);
-    let icon = async |headers: HeaderMap| answer::asset(&headers, SVG, ICON);
-    let health = async |Shared(inner): Shared<Arc<Inner>>, uri: Uri| inner.health(&uri);
-    let missing = async |Shared(inner): Shared<Arc<Inner>>, request: Request| {
-        inner.missing(request.uri(), request.headers()).await
-    };
-    let text = async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
-        let answer = log::text::answer(&inner.streams, asked(&path, &request)).await;
-        answer.unwrap_or_else(log::refused)
-    };
-    let follow =
-        async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
-            let answer = log::follow::answer(&inner.streams, asked(&path, &request)).await;
-            answer.unwrap_or_else(log::refused)
-        };
-    let happens =
-        async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
-            inner.events.answer(&asked(&path, &request))
-        };
-    router
-        .route(events::PATH, get(happens))
-        .route(log::follow::PATH, get(follow))
-        .route(log::text::PATH, get(text))
-        .route(&STYLE_PATH, get(style))
-        .route("/favicon.ico", get(icon))
-        .route("/healthz", get(health))
-        .fallback(missing)
-        .with_state(inner)
-}
-
-/// A request for a stream.
-fn asked(path: &RawPathParams, request: &Request) -> Asked {
-    let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-    let peer = request.extensions().get::<Peer>();
-    Asked {
-        path: path.collect(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        headers: request.headers().clone(),
-        peer: peer.and_then(|peer| peer.0),
-    }
 }
 
 impl Inner {
     /// Answers a request for a page.
-    async fn answer(
+    pub(super) async fn answer(
         self: Arc<Self>,
         page: &'static Page,
         path: Vec<(String, String)>,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: &Parts,
     ) -> Response {
+        let Parts { uri, headers, .. } = request;
+        let reader = self.reader(request);
         let scheme = scheme(headers);
         if target(uri).len() > LONGEST_TARGET {
             let sentence = "The address is too long.".to_owned();
-            return self.refused(Refusal::Argument { sentence }, headers).await;
+            let refusal = Refusal::Argument { sentence };
+            return self.refused(refusal, &reader, uri, headers).await;
         }
         let args = match Args::check(page.args, path, uri.query().unwrap_or_default()) {
             Ok(args) => args,
-            Err(refusal) => return self.refused(refusal, headers).await,
+            Err(refusal) => return self.refused(refusal, &reader, uri, headers).await,
         };
-        let key = format!("{scheme} {}", target(uri));
+        let key = format!("{scheme} {} {}", reader.key(), target(uri));
         let now = self.control.clock().wall();
         let slot = self.cache.slot(&key, self.version(), now);
-        let made = slot.get_or_try_init(|| self.render(page, args, scheme));
+        let made = slot.get_or_try_init(|| self.render(page, args, scheme, &reader, uri));
         match made.await {
             Ok(rendered) => {
                 if !rendered.kept {
                     self.cache.forget(&key, &slot);
                 }
-                answer::page(headers, rendered)
+                answer::page(headers, rendered, reader.means() != Means::Nothing)
             }
             Err(NotMade::Refused(refused)) => refusal(headers, refused),
-            Err(NotMade::Refusal(reason)) => self.refused(reason, headers).await,
+            Err(NotMade::Refusal(reason)) => self.refused(reason, &reader, uri, headers).await,
         }
+    }
+
+    /// Who asks, as the gate has found out.
+    pub(super) fn reader(&self, request: &Parts) -> Reader {
+        let reader = request.extensions.get::<Reader>();
+        reader.cloned().unwrap_or_else(|| {
+            self.stranger(Origin {
+                door: Door::Web,
+                address: String::new(),
+            })
+        })
     }
 
     /// Makes a page on a thread for blocking work.
@@ -234,13 +202,15 @@ impl Inner {
         page: &'static Page,
         args: Args,
         scheme: &'static str,
+        reader: &Reader,
+        uri: &Uri,
     ) -> Result<Rendered, NotMade> {
         let turn = tokio::time::timeout(WAITING, self.making.acquire()).await;
         let _turn = turn.map_err(|_| busy(CROWDED))?;
         // Before anything is read: the page hears of what happens from here on.
         let happened = self.control.events().last();
         let live = self.control.snapshot().await.map_err(|_| busy(STOPPING))?;
-        let mut scene = self.scene(live, args);
+        let mut scene = self.scene(live, args, reader, uri);
         if page.path == REQUEST
             && let Ok(request) = scene.args.part("request").parse()
         {
@@ -277,7 +247,8 @@ impl Inner {
     }
 
     /// An address without a page.
-    async fn missing(&self, uri: &Uri, headers: &HeaderMap) -> Response {
+    pub(super) async fn missing(&self, request: &Parts) -> Response {
+        let Parts { uri, headers, .. } = request;
         let path = uri.path();
         if let Some(shorter) = path.strip_suffix('/').filter(|rest| !rest.ends_with('/'))
             && !shorter.is_empty()
@@ -297,17 +268,24 @@ impl Inner {
             name: path.to_owned(),
             near: near.into_iter().collect(),
         };
-        self.refused(refusal, headers).await
+        let reader = self.reader(request);
+        self.refused(refusal, &reader, uri, headers).await
     }
 
     /// The error page for a refusal before a page was tried.
-    async fn refused(&self, reason: Refusal, headers: &HeaderMap) -> Response {
+    pub(super) async fn refused(
+        &self,
+        reason: Refusal,
+        reader: &Reader,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Response {
         if wants_json(headers) {
             return Problem::from(reason).answer();
         }
         // Without an answer of the core the page has no numbers in its head.
         let live = self.control.snapshot().await.unwrap_or_default();
-        let scene = self.scene(live, Args::default());
+        let scene = self.scene(live, Args::default(), reader, uri);
         let around = Around {
             pages: PAGES,
             scheme: scheme(headers),
@@ -319,14 +297,14 @@ impl Inner {
         };
         let read = self.control.reader().read_within(READING, look).await;
         let (scene, overview) = read.unwrap_or_else(|_| {
-            let scene = self.scene(Arc::<Live>::default(), Args::default());
+            let scene = self.scene(Arc::<Live>::default(), Args::default(), reader, uri);
             (scene, Overview::default())
         });
         refusal(headers, refuse(&reason, None, &scene, &overview, around))
     }
 
     /// Whether the master is up and can write its state.
-    fn health(&self, uri: &Uri) -> Response {
+    pub(super) fn health(&self, uri: &Uri) -> Response {
         let wants_ready = uri.query().is_some_and(|query| query.starts_with("ready"));
         let stopping = self.control.newsroom().is_shutting_down();
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
@@ -337,9 +315,11 @@ impl Inner {
         }
     }
 
-    fn scene(&self, live: Arc<Live>, args: Args) -> Scene {
+    fn scene(&self, live: Arc<Live>, args: Args, reader: &Reader, uri: &Uri) -> Scene {
         Scene {
             live,
+            reader: reader.clone(),
+            address: target(uri).to_owned(),
             config: self.current().config,
             facts: self.control.newsroom().facts(),
             blockers: Vec::new(),
@@ -355,6 +335,11 @@ impl Inner {
             batch: self.control.snapshots().batch(),
             configuration: self.current().number,
         }
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.current().config
     }
 
     fn current(&self) -> Current {
@@ -396,10 +381,7 @@ fn target(uri: &Uri) -> &str {
 
 /// The colour scheme that the reader has chosen.
 fn scheme(headers: &HeaderMap) -> &'static str {
-    let cookies = headers.get_all(header::COOKIE).iter();
-    let cookies = cookies.filter_map(|value| value.to_str().ok());
-    let mut cookies = cookies.flat_map(|value| value.split(';'));
-    let chosen = cookies.find_map(|cookie| cookie.trim().strip_prefix("theme="));
+    let chosen = cookie(headers, "theme");
     let themes = THEMES.iter();
     let mut themes = themes.filter(|(name, _)| Some(*name) == chosen);
     themes.next().map_or("light dark", |(_, scheme)| scheme)

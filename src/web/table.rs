@@ -24,6 +24,10 @@ pub const PAGES: &[&Page] = &[
     &pages::schedulers::PAGE,
     &pages::scheduler::PAGE,
     &pages::about::PAGE,
+    &pages::login::LOGIN,
+    &pages::login::LOGOUT,
+    &pages::login::AUTHFAIL,
+    &pages::login::AUTHZFAIL,
 ];
 
 /// The page at this path, with the parts of the path; the one with the fewest variable parts if

@@ -9,24 +9,26 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, Request, StatusCode};
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
 use tokio::sync::{mpsc, watch};
-use tracing::Span;
 
 use super::site::Site;
 use crate::botmaster::Live;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::control::{Control, Newsroom, Question};
+use crate::control::{Control, Newsroom};
 use crate::logs::{Channel, LogSink, LogStore};
 use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op,
     Properties, RequestId, Results, SetId, SourceStamp, Ticket, Timestamp, Zone,
 };
-use crate::net::Tasks;
+use crate::net::{Gatekeeper, Tasks};
 use crate::store::Store;
+
+mod visitor;
+
+use visitor::Core;
+pub(super) use visitor::Visitor;
 
 /// A farm.
 pub(super) struct Farm {
@@ -101,7 +103,13 @@ pub(super) fn ago(secs: i64) -> Timestamp {
 impl Farm {
     /// A farm whose master has just started for the first time. Slave oak is connected.
     pub(super) fn new() -> Self {
-        let (config, _) = config::parse(CONFIG, "master.toml", &Ok(Zone::UTC)).unwrap();
+        Self::with("")
+    }
+
+    /// A farm with these tables in its configuration besides.
+    pub(super) fn with(tables: &str) -> Self {
+        let text = format!("{CONFIG}{tables}");
+        let (config, _) = config::parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap();
         let builders = config.builders.iter();
         let builders = builders.map(|b| (b.name.clone(), b.slaves.clone()));
         let slaves = config.slaves.iter().map(|slave| slave.name.clone());
@@ -395,6 +403,19 @@ impl Farm {
 
     /// The same, of each answer what comes within some time.
     fn ask_for(&self, requests: &[(&str, &[(&str, &str)])], within: Duration) -> Vec<Answer> {
+        self.visit(async |visitor| {
+            visitor.patience = within;
+            let mut answers = Vec::new();
+            for (address, headers) in requests {
+                let request = Request::get(*address);
+                answers.push(visitor.send(request, headers, Body::empty()).await);
+            }
+            answers
+        })
+    }
+
+    /// Lets somebody visit the site.
+    pub(super) fn visit<T>(&self, visit: impl AsyncFnOnce(&mut Visitor) -> T) -> T {
         let (store, _) = Store::open(self.dir.path()).unwrap();
         let writer = store.start(Box::new(|_| {})).unwrap();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -406,15 +427,8 @@ impl Farm {
                 writer.write(Some(Ticket(1)), self.ops.clone()).await;
                 writer.write_and_wait(Vec::new()).await;
             }
-            let (ask, mut questions) = mpsc::channel(8);
-            let live = self.live.clone();
-            Tasks::default().spawn(Span::none(), async move {
-                while let Some(question) = questions.recv().await {
-                    if let Question::Live(answer) = question {
-                        answer.send(live.clone()).unwrap();
-                    }
-                }
-            });
+            let (ask, questions) = mpsc::channel(8);
+            let core = Core::start(self.live.clone(), writer.clone(), questions);
             let (reconfigure, _) = mpsc::channel(1);
             let clock = Clock::starting_at(NOW);
             let room = Newsroom::new();
@@ -424,27 +438,15 @@ impl Farm {
             let logs = LogStore::start(self.dir.path().to_owned()).unwrap();
             let open = self.write_logs(&logs).await;
             let config = Arc::clone(&self.config);
-            let site = Site::new(control, config, zone, logs.growing(), Tasks::default());
-            let router = TowerToHyperService::new(site.router());
-            let mut answers = Vec::new();
-            for (address, headers) in requests {
-                let mut request = Request::get(*address);
-                for (name, value) in *headers {
-                    request = request.header(*name, *value);
-                }
-                let request = request.body(Body::empty()).unwrap();
-                let answer = router.call(request).await.unwrap();
-                let (head, body) = answer.into_parts();
-                let body = received(body, within).await;
-                answers.push(Answer {
-                    status: head.status,
-                    headers: head.headers,
-                    text: String::from_utf8_lossy(&body).into_owned(),
-                });
-            }
-            drop((router, open));
+            let gatekeeper = Gatekeeper::new(&[]);
+            let tasks = Tasks::default();
+            let growing = logs.growing();
+            let site = Site::new(control.clone(), config, zone, growing, gatekeeper, tasks);
+            let mut visitor = Visitor::new(site.router(), control, core, writer.clone());
+            let result = visit(&mut visitor).await;
+            drop((visitor, site, open));
             writer.close().await;
-            answers
+            result
         })
     }
 }

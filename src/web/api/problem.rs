@@ -102,6 +102,20 @@ impl From<Refusal> for Problem {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 new(status, "The master cannot answer now", sentence.to_owned())
             }
+            refusal @ (Refusal::LogIn { .. }
+            | Refusal::LoginFailed { .. }
+            | Refusal::BadToken
+            | Refusal::NotOurForm { .. }
+            | Refusal::TooOften { .. }
+            | Refusal::TooLarge) => {
+                let title = match refusal.status() {
+                    StatusCode::UNAUTHORIZED => "Login needed",
+                    StatusCode::FORBIDDEN => "Not allowed",
+                    StatusCode::TOO_MANY_REQUESTS => "Too often",
+                    _ => "Too large",
+                };
+                new(refusal.status(), title, refusal.sentence().into_owned())
+            }
             Refusal::Internal { why } => {
                 let id = format!("{:08x}", rand::random::<u32>());
                 tracing::error!(id, "an answer for a program could not be made: {why}");

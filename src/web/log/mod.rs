@@ -85,25 +85,20 @@ impl Asked {
 }
 
 /// A refusal in one line of text, for tools.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all others say it in a sentence"
+)]
 pub(super) fn refused(refusal: Refusal) -> Response {
-    let (status, sentence) = match refusal {
-        Refusal::Argument { sentence } => (StatusCode::BAD_REQUEST, sentence),
+    let sentence = match &refusal {
         Refusal::NotFound { what, name, near } => {
             let near = near.first();
             let near = near.map(|(near, _)| format!(" Did you mean {near}?"));
             let near = near.unwrap_or_default();
-            let sentence = format!("There is no {what} \u{201c}{name}\u{201d}.{near}");
-            (StatusCode::NOT_FOUND, sentence)
+            format!("There is no {what} \u{201c}{name}\u{201d}.{near}")
         }
-        Refusal::Gone { sentence } => (StatusCode::GONE, sentence),
-        Refusal::Elsewhere { to, .. } => return answer::elsewhere(StatusCode::FOUND, &to),
-        Refusal::Busy { sentence } => (StatusCode::SERVICE_UNAVAILABLE, sentence.to_owned()),
-        Refusal::Internal { why } => {
-            let id = format!("{:08x}", rand::random::<u32>());
-            tracing::error!(id, "a log could not be sent: {why}");
-            let sentence = format!("The log of the master says why, under the number {id}.");
-            (StatusCode::INTERNAL_SERVER_ERROR, sentence)
-        }
+        Refusal::Elsewhere { to, .. } => return answer::elsewhere(StatusCode::FOUND, to),
+        other => other.sentence().into_owned(),
     };
-    answer::text(status, format!("{sentence}\n"))
+    answer::text(refusal.status(), format!("{sentence}\n"))
 }

@@ -10,6 +10,7 @@ pub(super) mod changes;
 mod common;
 pub(super) mod home;
 pub(super) mod log;
+pub(super) mod login;
 pub(super) mod queue;
 pub(super) mod request;
 pub(super) mod scheduler;
@@ -20,6 +21,7 @@ pub(super) mod step;
 mod words;
 
 pub(super) use about::THEMES;
+pub(super) use login::login;
 
 /// The address of the page of a request.
 pub(super) const REQUEST: &str = request::PAGE.path;

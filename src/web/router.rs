@@ -1,0 +1,87 @@
+//! Connects each address with what answers it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request, State as Shared};
+use axum::http::{HeaderMap, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use super::answer::{self, CSS, SVG};
+use super::api::events;
+use super::assets::{ICON, STYLE, STYLE_PATH};
+use super::gate;
+use super::log::{self, Asked, Peer};
+use super::login;
+use super::page::Page;
+use super::site::{Inner, Site};
+use super::table::PAGES;
+
+impl Site {
+    /// The router, for a connection or a test.
+    pub fn router(&self) -> Router {
+        let router = || router(Arc::clone(&self.inner));
+        self.routes.get_or_init(router).clone()
+    }
+}
+
+/// Connects each address with what answers it.
+fn router(inner: Arc<Inner>) -> Router {
+    let mut router = Router::new();
+    for page in PAGES {
+        let page: &'static Page = page;
+        let answer = move |Shared(inner): Shared<Arc<Inner>>,
+                           path: RawPathParams,
+                           request: Request| async move {
+            let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+            inner
+                .answer(page, path.collect(), &request.into_parts().0)
+                .await
+        };
+        router = router.route(page.path, get(answer));
+    }
+    let style = async |headers: HeaderMap| answer::asset(&headers, CSS, STYLE);
+    let icon = async |headers: HeaderMap| answer::asset(&headers, SVG, ICON);
+    let health = async |Shared(inner): Shared<Arc<Inner>>, uri: Uri| inner.health(&uri);
+    let missing = async |Shared(inner): Shared<Arc<Inner>>, request: Request| {
+        inner.missing(&request.into_parts().0).await
+    };
+    let text = async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
+        let answer = log::text::answer(&inner.streams, asked(&path, &request)).await;
+        answer.unwrap_or_else(log::refused)
+    };
+    let follow =
+        async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
+            let answer = log::follow::answer(&inner.streams, asked(&path, &request)).await;
+            answer.unwrap_or_else(log::refused)
+        };
+    let happens =
+        async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
+            inner.events.answer(&asked(&path, &request))
+        };
+    router
+        .route(events::PATH, get(happens))
+        .route("/login", post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .route(log::follow::PATH, get(follow))
+        .route(log::text::PATH, get(text))
+        .route(&STYLE_PATH, get(style))
+        .route("/favicon.ico", get(icon))
+        .route("/healthz", get(health))
+        .fallback(missing)
+        .layer(from_fn_with_state(Arc::clone(&inner), gate::pass))
+        .with_state(inner)
+}
+
+/// A request for a stream.
+fn asked(path: &RawPathParams, request: &Request) -> Asked {
+    let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let peer = request.extensions().get::<Peer>();
+    Asked {
+        path: path.collect(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        headers: request.headers().clone(),
+        peer: peer.and_then(|peer| peer.0),
+    }
+}
