@@ -15,6 +15,7 @@ mod people;
 mod pruned;
 mod requests;
 mod sets;
+mod sourced;
 
 pub use builders::{BuilderRow, SlaveRow};
 pub use builds::{BuildRow, LogRow, StepRow};
@@ -24,6 +25,7 @@ pub(super) use of_line::{origin_of_requests, result_before};
 pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use requests::{RequestRow, Which};
 pub use sets::SetRow;
+pub use sourced::{SourcedRow, StepSpanRow};
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -9,35 +9,19 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
 
+macro_rules! migrations {
+    ($($number:literal)*) => {
+        &[$(include_str!(concat!("migrations/", $number, ".sql"))),*]
+    };
+}
+
 /// The steps to the schema of this program; the first makes it from nothing. A step that has been
 /// released is never changed again.
-pub(super) const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001.sql"),
-    include_str!("migrations/0002.sql"),
-    include_str!("migrations/0003.sql"),
-    include_str!("migrations/0004.sql"),
-    include_str!("migrations/0005.sql"),
-    include_str!("migrations/0006.sql"),
-    include_str!("migrations/0007.sql"),
-    include_str!("migrations/0008.sql"),
-    include_str!("migrations/0009.sql"),
-    include_str!("migrations/0010.sql"),
-    include_str!("migrations/0011.sql"),
-    include_str!("migrations/0012.sql"),
-    include_str!("migrations/0013.sql"),
-    include_str!("migrations/0014.sql"),
-    include_str!("migrations/0015.sql"),
-    include_str!("migrations/0016.sql"),
-    include_str!("migrations/0017.sql"),
-    include_str!("migrations/0018.sql"),
-    include_str!("migrations/0019.sql"),
-    include_str!("migrations/0020.sql"),
-    include_str!("migrations/0021.sql"),
-    include_str!("migrations/0022.sql"),
-    include_str!("migrations/0023.sql"),
-    include_str!("migrations/0024.sql"),
-    include_str!("migrations/0025.sql"),
-];
+pub(super) const MIGRATIONS: &[&str] = migrations!(
+    "0001" "0002" "0003" "0004" "0005" "0006" "0007" "0008" "0009"
+    "0010" "0011" "0012" "0013" "0014" "0015" "0016" "0017" "0018"
+    "0019" "0020" "0021" "0022" "0023" "0024" "0025" "0026"
+);
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {

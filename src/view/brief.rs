@@ -40,7 +40,7 @@ pub struct Brief {
     pub text: Vec<String>,
 }
 
-/// Where a builder stands: its last result on the tree that it built last, and since when.
+/// Where a builder stands on a tree: its last result, and since when.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Standing {
     /// The last build that says something about the tree; tries do not.
@@ -59,6 +59,8 @@ pub struct Standing {
     pub before: Option<BuildNumber>,
     /// The changes of the first build with this result.
     pub began: Vec<ChangeNumber>,
+    /// The branch of the tree; absent for the default one.
+    pub branch: Option<String>,
 }
 
 impl Brief {
@@ -112,13 +114,50 @@ impl Brief {
 }
 
 impl Standing {
-    /// Where each configured builder stands that has built something.
+    /// Where each configured builder stands that has built something: on the tree that it built
+    /// last or, if it is broken on another tree that it builds too, on that one. Otherwise a
+    /// builder of two branches would be broken and good by turns.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn all(state: &State) -> Result<BTreeMap<BuilderName, Self>, StoreError> {
         let rows = state.lines()?.into_iter();
-        Ok(rows.map(|row| (row.builder.clone(), row.into())).collect())
+        let mut all: BTreeMap<_, Self> =
+            rows.map(|row| (row.builder.clone(), row.into())).collect();
+        for (name, line) in Self::broken(state)? {
+            let known = all.get_mut(&name).filter(|known| !known.is_broken());
+            known.into_iter().for_each(|known| *known = line.clone());
+        }
+        Ok(all)
+    }
+
+    /// Each tree on which a configured builder is broken, the one that broke last first.
+    /// Trees that were not built in the 14 days before the last build of the builder are given up.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn broken(state: &State) -> Result<Vec<(BuilderName, Self)>, StoreError> {
+        let last: BTreeMap<_, _> = state
+            .lines()?
+            .into_iter()
+            .map(|row| (row.builder, row.finished_at))
+            .collect();
+        let rows = state.broken_lines()?.into_iter();
+        let mut broken: Vec<_> = rows
+            .filter(|row| {
+                let last = last.get(&row.builder);
+                last.is_some_and(|last| last.since(row.finished_at) < GIVEN_UP)
+            })
+            .map(|row| (row.builder.clone(), Self::from(row)))
+            .collect();
+        broken.sort_by_key(|(_, line)| std::cmp::Reverse(line.since_at));
+        Ok(broken)
+    }
+
+    /// Whether the tree is of this branch.
+    #[must_use]
+    pub fn is_of(&self, branch: &str) -> bool {
+        self.branch.as_deref() == Some(branch)
     }
 
     /// Whether the last build failed.
@@ -155,9 +194,13 @@ impl From<LineRow> for Standing {
             since_at: row.since_at,
             before: row.before,
             began: row.began,
+            branch: row.branch,
         }
     }
 }
+
+/// How long before the last build of a builder a broken tree was built that is given up.
+const GIVEN_UP: Duration = Duration::from_hours(14 * 24);
 
 fn all(rows: Vec<BriefRow>) -> Vec<Brief> {
     rows.into_iter().map(Brief::from).collect()

@@ -23,6 +23,7 @@ mod overview;
 mod request;
 mod scheduler;
 mod slave;
+mod sourced;
 mod step;
 mod trail;
 
@@ -38,6 +39,7 @@ pub use overview::Overview;
 pub use request::{Request, RequestState, put_in_order};
 pub use scheduler::{LastSet, Scheduler, Tree};
 pub use slave::{Instance, Pause, Refusal, Slave};
+pub use sourced::{Sourced, StepSpan, Stretch, Timeline};
 pub use step::{Link, Log, Step};
 pub use trail::{BuildPage, Interrupted, OfChange, Trail};
 

@@ -1,6 +1,6 @@
 //! Changes, what the schedulers made of them, and what they are built in.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::requests::{RequestRow, request_columns, request_of};
 use super::sets::{SetRow, sets};
@@ -18,6 +18,60 @@ impl State {
         self.read(|conn| {
             conn.prepare_cached(CHANGES)?
                 .query_map([limit], change_of)?
+                .collect()
+        })
+    }
+
+    /// The newest `limit` changes below `before`, newest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn changes_before(
+        &self,
+        before: ChangeNumber,
+        limit: u32,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(CHANGES_BEFORE)?
+                .query_map(params![int(before.0), limit], change_of)?
+                .collect()
+        })
+    }
+
+    /// The first `limit` changes, in order of revision, whose revision begins with `beginning`.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn changes_of_revision(
+        &self,
+        beginning: &str,
+        limit: u32,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.read(|conn| {
+            let end = format!("{beginning}{}", char::MAX);
+            conn.prepare_cached(CHANGES_OF_REVISION)?
+                .query_map(params![beginning, end, limit], change_of)?
+                .collect()
+        })
+    }
+
+    /// The newest `limit` of the newest 5000 changes that have `text` in their comments, their
+    /// author or their files.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn search_changes(&self, text: &str, limit: u32) -> Result<Vec<Change>, StoreError> {
+        self.read(|conn| {
+            let mut pattern = String::from("%");
+            for c in text.chars() {
+                if matches!(c, '%' | '_' | '\\') {
+                    pattern.push('\\');
+                }
+                pattern.push(c);
+            }
+            pattern.push('%');
+            conn.prepare_cached(SEARCH_CHANGES)?
+                .query_map(params![pattern, limit], change_of)?
                 .collect()
         })
     }
@@ -113,16 +167,31 @@ fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
     })
 }
 
-pub(super) const CHANGES: &str =
-    "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
+/// What [`change_of`] reads.
+macro_rules! change_columns {
+    () => {
+        "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties,
         files_left_out, committed_at
-    FROM change ORDER BY number DESC LIMIT ?1";
-pub(super) const CHANGE: &str =
-    "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
-        branch, project, repository, codebase, category, revlink, src, files, properties,
-        files_left_out, committed_at
-    FROM change WHERE number = ?1";
+    FROM change"
+    };
+}
+pub(super) const CHANGES: &str = concat!(change_columns!(), " ORDER BY number DESC LIMIT ?1");
+pub(super) const CHANGES_BEFORE: &str = concat!(
+    change_columns!(),
+    " WHERE number < ?1 ORDER BY number DESC LIMIT ?2"
+);
+pub(super) const CHANGES_OF_REVISION: &str = concat!(
+    change_columns!(),
+    " WHERE revision >= ?1 AND revision < ?2 ORDER BY revision, number LIMIT ?3"
+);
+pub(super) const SEARCH_CHANGES: &str = concat!(
+    change_columns!(),
+    " WHERE number > (SELECT coalesce(max(number), 0) FROM change) - 5000
+        AND (comments LIKE ?1 ESCAPE '\\' OR who LIKE ?1 ESCAPE '\\' OR files LIKE ?1 ESCAPE '\\')
+    ORDER BY number DESC LIMIT ?2"
+);
+pub(super) const CHANGE: &str = concat!(change_columns!(), " WHERE number = ?1");
 pub(super) const DECISIONS: &str = "SELECT schedulers FROM decision WHERE change = ?1";
 pub(super) const REQUESTS_OF_CHANGE: &str = concat!(
     request_columns!(),

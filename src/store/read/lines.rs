@@ -29,6 +29,8 @@ pub struct LineRow {
     pub before: Option<BuildNumber>,
     /// The changes of the build `since`; empty if it was pruned.
     pub began: Vec<ChangeNumber>,
+    /// The branch; absent for the default one.
+    pub branch: Option<String>,
 }
 
 /// A build without its steps.
@@ -76,25 +78,26 @@ impl State {
     pub fn lines(&self) -> Result<Vec<LineRow>, StoreError> {
         self.read(|conn| {
             conn.prepare_cached(LINES)?
-                .query_map([], |row| {
-                    Ok(LineRow {
-                        builder: row.get::<_, Col<_>>(0)?.0,
-                        last: row.get::<_, Col<_>>(1)?.0,
-                        result: row.get::<_, Col<_>>(2)?.0,
-                        finished_at: row.get::<_, Col<_>>(3)?.0,
-                        since: row.get::<_, Col<_>>(4)?.0,
-                        since_at: row.get::<_, Col<_>>(5)?.0,
-                        before: row.get::<_, Option<Col<_>>>(6)?.map(|n| n.0),
-                        began: row
-                            .get::<_, Option<Json<_>>>(7)?
-                            .map_or_else(Vec::new, |changes| changes.0),
-                    })
-                })?
+                .query_map([], line_of)?
                 .collect()
         })
     }
 
-    /// The newest `limit` builds of a builder, newest first.
+    /// The lines of configured builders whose last result is failure, at most 500, those that were
+    /// built last at the front.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn broken_lines(&self) -> Result<Vec<LineRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(BROKEN_LINES)?
+                .query_map([], line_of)?
+                .collect()
+        })
+    }
+
+    /// The newest `limit` builds of a builder, newest first. For those that are wanted, at most the
+    /// newest 5000 are looked through.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -156,7 +159,22 @@ impl State {
     }
 }
 
-fn brief_of(row: &Row<'_>) -> rusqlite::Result<BriefRow> {
+fn line_of(row: &Row<'_>) -> rusqlite::Result<LineRow> {
+    let began = row.get::<_, Option<Json<_>>>(7)?;
+    Ok(LineRow {
+        builder: row.get::<_, Col<_>>(0)?.0,
+        last: row.get::<_, Col<_>>(1)?.0,
+        result: row.get::<_, Col<_>>(2)?.0,
+        finished_at: row.get::<_, Col<_>>(3)?.0,
+        since: row.get::<_, Col<_>>(4)?.0,
+        since_at: row.get::<_, Col<_>>(5)?.0,
+        before: row.get::<_, Option<Col<_>>>(6)?.map(|n| n.0),
+        began: began.map_or_else(Vec::new, |changes| changes.0),
+        branch: row.get(8)?,
+    })
+}
+
+pub(super) fn brief_of(row: &Row<'_>) -> rusqlite::Result<BriefRow> {
     Ok(BriefRow {
         builder: row.get::<_, Col<_>>(0)?.0,
         number: row.get::<_, Col<_>>(1)?.0,
@@ -174,18 +192,36 @@ fn brief_of(row: &Row<'_>) -> rusqlite::Result<BriefRow> {
 macro_rules! brief_columns {
     () => {
         "SELECT b.builder, b.number, b.result, b.news, b.started_at, b.finished_at, b.slave,
-        b.changes, b.text FROM build b"
+        b.changes, b.text"
     };
 }
-pub(super) const LINES: &str =
-    "SELECT builder.name, l.last, l.result, l.finished_at, l.since, l.since_at, l.before,
-        (SELECT b.changes FROM build b WHERE b.builder = l.builder AND b.number = l.since)
+pub(super) use brief_columns;
+/// What [`line_of`] reads.
+macro_rules! line_columns {
+    () => {
+        "SELECT builder.name, l.last, l.result, l.finished_at, l.since, l.since_at, l.before,
+        (SELECT b.changes FROM build b WHERE b.builder = l.builder AND b.number = l.since),
+        l.tree ->> 0"
+    };
+}
+pub(super) const LINES: &str = concat!(
+    line_columns!(),
+    "
     FROM builder CROSS JOIN line l ON l.builder = builder.name
         AND l.last = (SELECT max(last) FROM line y WHERE y.builder = builder.name)
-    WHERE builder.position IS NOT NULL ORDER BY builder.position";
+    WHERE builder.position IS NOT NULL ORDER BY builder.position"
+);
+pub(super) const BROKEN_LINES: &str = concat!(
+    line_columns!(),
+    "
+    FROM line l INDEXED BY line_broken CROSS JOIN builder ON builder.name = l.builder
+    WHERE l.result = 2 AND builder.position IS NOT NULL ORDER BY l.finished_at DESC LIMIT 500"
+);
 pub(super) const BRIEF: &str = concat!(
     brief_columns!(),
-    " WHERE b.builder = ?1 AND b.number < ?2 AND (?3 IS NULL OR b.result = ?3)
+    " FROM build b WHERE b.builder = ?1 AND b.number < ?2
+        AND b.number > min(?2, (SELECT max(number) + 1 FROM build WHERE builder = ?1)) - 5000
+        AND (?3 IS NULL OR b.result = ?3)
         AND (?4 OR NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set
             WHERE r.id = b.requests ->> 0))
         AND (?5 IS NULL OR EXISTS (SELECT 1 FROM request r JOIN build_set s ON s.id = r.build_set
@@ -194,14 +230,14 @@ pub(super) const BRIEF: &str = concat!(
 );
 pub(super) const LATELY: &str = concat!(
     brief_columns!(),
-    " WHERE b.finished_at IS NOT NULL ORDER BY b.finished_at DESC LIMIT ?1"
+    " FROM build b WHERE b.finished_at IS NOT NULL ORDER BY b.finished_at DESC LIMIT ?1"
 );
 pub(super) const OF_CHANGE: &str = concat!(
     brief_columns!(),
-    " WHERE b.id IN (SELECT r.build FROM change_in_set c JOIN request r ON r.build_set = c.build_set
+    " FROM build b WHERE b.id IN (SELECT r.build FROM change_in_set c JOIN request r ON r.build_set = c.build_set
         WHERE c.change = ?1 AND r.build IS NOT NULL) ORDER BY b.id"
 );
 pub(super) const ON_SLAVE: &str = concat!(
     brief_columns!(),
-    " WHERE b.slave = ?1 ORDER BY b.id DESC LIMIT ?2"
+    " FROM build b WHERE b.slave = ?1 ORDER BY b.id DESC LIMIT ?2"
 );

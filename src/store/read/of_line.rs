@@ -63,7 +63,7 @@ pub(in crate::store) fn result_before(
 }
 
 /// Reads a stamp and whether it has a patch, from the column `at` on.
-fn origin_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Origin> {
+pub(super) fn origin_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Origin> {
     let stamp: StoredStamp<'static> = row.get::<_, Json<_>>(at)?.0;
     Ok(Origin {
         line: Line {

@@ -4,13 +4,20 @@ use rusqlite::Connection;
 
 use super::builders::{BUILDER_NAMES, BUILDERS, BUILDING, LAST_BUILD, PENDING, SLAVES};
 use super::builds::{BUILD, BUILD_OF_ID, BUILDS, BUILDS_AFTER, BUILDS_OF_BUILDER, LOGS, STEPS};
-use super::changes::{CHANGE, CHANGES, DECISIONS, REQUESTS_OF_CHANGE, SETS_OF_CHANGE};
-use super::lines::{BRIEF, LATELY, LINES, OF_CHANGE, ON_SLAVE};
+use super::changes::{
+    CHANGE, CHANGES, CHANGES_BEFORE, CHANGES_OF_REVISION, DECISIONS, REQUESTS_OF_CHANGE,
+    SEARCH_CHANGES, SETS_OF_CHANGE,
+};
+use super::lines::{BRIEF, BROKEN_LINES, LATELY, LINES, OF_CHANGE, ON_SLAVE};
 use super::of_build::BUILDS_BEFORE;
 use super::of_end::FROM_END;
 use super::of_line::{EVIDENCE, ORIGIN};
 use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
 use super::sets::{LAST_SET, SET, SET_REQUESTS};
+use super::sourced::{
+    BUILD_FROM, CHANGE_FROM, NEWEST_CHANGE, NEWEST_NUMBER, SOURCED, SOURCED_OF_BUILDER,
+    SOURCED_OF_CHANGES, STEP_SPANS, WAITING_FOR_CHANGES,
+};
 use crate::store::events::{OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
@@ -31,63 +38,79 @@ pub(in crate::store) fn plan(conn: &Connection, sql: &str) -> Vec<String> {
         .unwrap()
 }
 
+/// All that is read of the state.
+const QUERIES: &[&str] = &[
+    BUILDERS,
+    BUILDER_NAMES,
+    PENDING,
+    BUILDING,
+    LAST_BUILD,
+    SLAVES,
+    CHANGES,
+    CHANGE,
+    DECISIONS,
+    REQUESTS_OF_CHANGE,
+    SETS_OF_CHANGE,
+    PENDING_REQUESTS,
+    OPEN_REQUESTS,
+    ALL_REQUESTS,
+    SET,
+    SET_REQUESTS,
+    BUILDS,
+    BUILDS_OF_BUILDER,
+    BUILD,
+    BUILD_OF_ID,
+    BUILDS_AFTER,
+    STEPS,
+    LOGS,
+    OPEN_BUILDS,
+    OPEN_SETS,
+    REQUESTS_OF_SET,
+    NEXT_NUMBERS,
+    NEXT_BUILDS,
+    CLAIMED_REQUESTS,
+    STEPS_SO_FAR,
+    OPEN_LOGS,
+    BUILDS_BEFORE,
+    ORIGIN,
+    EVIDENCE,
+    BRIEF,
+    LATELY,
+    LINES,
+    BROKEN_LINES,
+    OF_CHANGE,
+    ON_SLAVE,
+    FROM_END,
+    LAST_SET,
+    SINCE,
+    OLDEST,
+    BUILD_FROM,
+    CHANGE_FROM,
+    NEWEST_CHANGE,
+    NEWEST_NUMBER,
+    SOURCED,
+    SOURCED_OF_BUILDER,
+    SOURCED_OF_CHANGES,
+    STEP_SPANS,
+    WAITING_FOR_CHANGES,
+    CHANGES_BEFORE,
+    CHANGES_OF_REVISION,
+    SEARCH_CHANGES,
+];
+
 #[test]
 fn every_query_has_its_index() {
     let dir = tempfile::tempdir().unwrap();
     Store::open(dir.path()).unwrap();
     let conn = schema::open_for_reading(dir.path()).unwrap();
-    for sql in [
-        BUILDERS,
-        BUILDER_NAMES,
-        PENDING,
-        BUILDING,
-        LAST_BUILD,
-        SLAVES,
-        CHANGES,
-        CHANGE,
-        DECISIONS,
-        REQUESTS_OF_CHANGE,
-        SETS_OF_CHANGE,
-        PENDING_REQUESTS,
-        OPEN_REQUESTS,
-        ALL_REQUESTS,
-        SET,
-        SET_REQUESTS,
-        BUILDS,
-        BUILDS_OF_BUILDER,
-        BUILD,
-        BUILD_OF_ID,
-        BUILDS_AFTER,
-        STEPS,
-        LOGS,
-        OPEN_BUILDS,
-        OPEN_SETS,
-        REQUESTS_OF_SET,
-        NEXT_NUMBERS,
-        NEXT_BUILDS,
-        CLAIMED_REQUESTS,
-        STEPS_SO_FAR,
-        OPEN_LOGS,
-        BUILDS_BEFORE,
-        ORIGIN,
-        EVIDENCE,
-        BRIEF,
-        LATELY,
-        LINES,
-        OF_CHANGE,
-        ON_SLAVE,
-        FROM_END,
-        LAST_SET,
-        SINCE,
-        OLDEST,
-    ] {
+    for sql in QUERIES {
         for line in plan(&conn, sql) {
             // Tables that have one row a builder or slave are read as a whole; a scan by number
             // stops at its limit; the partial indexes have what is open only.
             let is_small = ["builder", "slave", "built", "known", "spent_builds"]
                 .iter()
                 .any(|table| line == format!("SCAN {table}"));
-            let is_open_only = line.contains("_open");
+            let is_open_only = line.contains("_open") || line.contains("line_broken");
             let is_by_number = !sql.contains("WHERE") || sql.contains("ORDER BY r.id DESC");
             // A list in JSON is short.
             let is_list = line.contains("VIRTUAL TABLE");
