@@ -66,6 +66,9 @@ pub(super) fn page(asked: &HeaderMap, page: &Rendered, is_private: bool) -> Resp
     if is_known(asked, &page.etag) {
         return answer(StatusCode::NOT_MODIFIED, head, Bytes::new());
     }
+    if let Some(seconds) = page.refresh {
+        put(&mut head, header::REFRESH, &seconds.to_string());
+    }
     if let Some((name, value)) = page.cookie {
         let cookie = format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax");
         put(&mut head, header::SET_COOKIE, &cookie);

@@ -37,6 +37,8 @@ pub(super) struct Rendered {
     pub(super) runs: bool,
     /// Whether it is kept.
     pub(super) kept: bool,
+    /// After how many seconds a reader without script loads it again.
+    pub(super) refresh: Option<u64>,
     /// When it was made.
     pub(super) at: Timestamp,
     /// A cookie to set.
@@ -138,6 +140,7 @@ mod tests {
             gzip: Bytes::new(),
             runs,
             kept: true,
+            refresh: None,
             at: NOW,
             cookie: None,
         };

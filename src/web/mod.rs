@@ -43,6 +43,7 @@ mod cache;
 mod form;
 mod frame;
 mod gate;
+pub mod layout;
 mod limits;
 mod log;
 mod login;

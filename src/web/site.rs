@@ -97,6 +97,10 @@ const CONNECTIONS: (usize, usize) = (1024, 256);
 /// Maximum number of bytes of a request target and of a request body.
 const LONGEST_TARGET: usize = 8 * 1024;
 
+/// The argument that says after how many seconds a page is loaded again, and the least.
+const RELOAD: &str = "reload";
+const LEAST_RELOAD: u64 = 15;
+
 const STOPPING: &str = "The master is stopping.";
 const CROWDED: &str = "Too many readers ask for pages at the moment.";
 
@@ -220,6 +224,7 @@ impl Inner {
         }
         let at = scene.now;
         let began = self.began.0;
+        let refresh = scene.args.number(RELOAD).map(|secs| secs.max(LEAST_RELOAD));
         let make = move |state: &_| {
             let around = Around {
                 pages: PAGES,
@@ -234,6 +239,7 @@ impl Inner {
                     html: Bytes::from(whole.html),
                     runs: shown.runs,
                     kept: shown.kept,
+                    refresh,
                     at,
                     cookie: shown.cookie,
                 }),

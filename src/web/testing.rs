@@ -166,6 +166,13 @@ impl Farm {
         change
     }
 
+    /// A change like the others that is not added.
+    pub(super) fn bare_change(&mut self, number: u64) -> Arc<Change> {
+        let change = self.change(number, "Ana", "words");
+        self.ops.truncate(self.ops.len() - 2);
+        change
+    }
+
     /// Adds a request of a builder, with the changes, and returns its number.
     pub(super) fn request(
         &mut self,
@@ -173,12 +180,17 @@ impl Farm {
         changes: Vec<Arc<Change>>,
         at: Timestamp,
     ) -> u64 {
-        let id = self.next;
-        self.next += 1;
         let stamp = match changes.as_slice() {
             [] => SourceStamp::default(),
             _ => SourceStamp::from_changes(changes),
         };
+        self.request_of(builder, stamp, at)
+    }
+
+    /// Adds a request of a builder for these sources, and returns its number.
+    pub(super) fn request_of(&mut self, builder: &str, stamp: SourceStamp, at: Timestamp) -> u64 {
+        let id = self.next;
+        self.next += 1;
         self.add([Op::SetSubmitted(Arc::new(BuildSet {
             id: SetId(id),
             external_id: None,
@@ -202,10 +214,28 @@ impl Farm {
         changes: Vec<Arc<Change>>,
         at: Timestamp,
     ) -> BuildId {
-        let numbers = changes.iter().map(|change| change.number).collect();
-        let who = changes.iter().map(|change| change.content.who.clone());
+        let stamp = match changes.as_slice() {
+            [] => SourceStamp::default(),
+            _ => SourceStamp::from_changes(changes),
+        };
+        self.start_of(builder, number, stamp, at)
+    }
+
+    /// Adds a build of these sources that started then, with one step that has a log.
+    pub(super) fn start_of(
+        &mut self,
+        builder: &str,
+        number: u64,
+        stamp: SourceStamp,
+        at: Timestamp,
+    ) -> BuildId {
+        let numbers = stamp.changes.iter().map(|change| change.number).collect();
+        let who = stamp
+            .changes
+            .iter()
+            .map(|change| change.content.who.clone());
         let blamelist = who.collect();
-        let id = self.request(builder, changes, at);
+        let id = self.request_of(builder, stamp, at);
         let build = BuildId(id);
         let mut properties = Properties::new();
         properties.set("buildername", builder, "Builder");

@@ -48,6 +48,14 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// How far it is in words, which the script lets go on; without the bar.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.left
+    }
+}
+
 /// A step on the time axis of its build.
 #[derive(Clone, Debug, Template)]
 #[template(
