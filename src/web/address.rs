@@ -55,6 +55,12 @@ pub fn change(number: ChangeNumber) -> String {
     format!("/changes/{number}")
 }
 
+/// The page of a revision.
+#[must_use]
+pub fn revision(revision: &str) -> String {
+    format!("/revisions/{}", segment(revision))
+}
+
 /// The page of a slave.
 #[must_use]
 pub fn slave(name: &SlaveName) -> String {

@@ -29,6 +29,16 @@ impl Link {
             text: text.to_owned(),
         }
     }
+
+    /// A text that leads nowhere.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self {
+            class: "",
+            href: None,
+            text: text.to_owned(),
+        }
+    }
 }
 
 /// Links as a list in words.
@@ -94,14 +104,14 @@ pub fn person(who: &str) -> Link {
     }
 }
 
-/// A revision, cut as people quote it.
+/// A revision as a link to its page, cut as people quote it.
 #[must_use]
 pub fn revision(revision: &str) -> Link {
     let is_hash = revision.len() >= 32 && revision.bytes().all(|b| b.is_ascii_hexdigit());
     let shown = if is_hash { 12 } else { 40 };
     Link {
         class: "m",
-        href: None,
+        href: Some(address::revision(revision)),
         text: revision.chars().take(shown).collect(),
     }
 }
@@ -142,7 +152,7 @@ mod tests {
         assert_eq!(revision("r12345").text, "r12345");
         assert_eq!(
             revision("<b>").to_string(),
-            r#"<span class="m">&#60;b&#62;</span>"#
+            r#"<a class="m" href="/revisions/%3Cb%3E">&#60;b&#62;</a>"#
         );
     }
 }
