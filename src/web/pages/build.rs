@@ -1,21 +1,24 @@
 //! One build: what failed, whether that is news, since which change; its steps, changes and facts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use askama::Template;
 
-use super::common::{Changes, Running, builder_of, first_line, not_found, or_changes, properties};
-use crate::logs::LogReader;
+use super::common::{
+    Changes, Running, builder_of, first_line, not_found, or_changes, pill_of_builder, properties,
+};
+use super::tail::{self, Tail};
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Results};
 use crate::store::State;
 use crate::store::read::{Among, FromEnd, Wanted};
 use crate::text::{and, size};
-use crate::view::{Brief, Build, BuildPage, Log, Standing, Step};
+use crate::view::{Brief, Build, BuildPage, Log, Sourced, Standing, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{
-    Bar, Link, Links, LogLine, Mark, Outcome, Pill, Since, Time, Tone, change, person, revision,
-    slave, span, took,
+    Bar, Link, Links, Mark, Outcome, Pill, Since, Time, Tone, change, person, revision, slave,
+    span, took,
 };
 use crate::web::refusal::Refusal;
 
@@ -28,9 +31,6 @@ pub(in crate::web) const PAGE: Page = Page {
     place: Place::Below("Builders"),
     show,
 };
-
-/// How many lines of the log of a failed or running step are shown.
-const TAIL: u64 = 14;
 
 #[derive(Debug, Template)]
 #[template(path = "build.html", config = "src/web/askama.toml")]
@@ -53,6 +53,7 @@ struct Contents {
     revision: Option<Link>,
     branch: Option<String>,
     is_try: bool,
+    elsewhere: Vec<Pill>,
     blamelist: Links,
     slave: Link,
     slave_choice: String,
@@ -85,8 +86,7 @@ struct StepRow {
     took: String,
     since: Option<Since>,
     bar: Bar,
-    tail: Vec<LogLine>,
-    tail_log: String,
+    tail: Option<Tail>,
 }
 
 #[derive(Debug)]
@@ -159,6 +159,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         revision: build.revision.as_deref().map(revision),
         branch: build.branch.clone(),
         is_try: build.is_try,
+        elsewhere: elsewhere(state, build)?,
         blamelist: Links::new(build.blamelist.iter().map(|who| person(who)), "", 20),
         slave: slave(&build.slave),
         slave_choice: build.slave_choice.clone(),
@@ -176,6 +177,28 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let shown = Shown::new(title, &contents)?.of(outcome);
     Ok(shown.running(build.result.is_none()))
 }
+
+/// The newest build of each other builder that has the same newest change.
+fn elsewhere(state: &State, build: &Build) -> Result<Vec<Pill>, Refusal> {
+    let Some(&newest) = build.changes.last() else {
+        return Ok(Vec::new());
+    };
+    let mut others = BTreeMap::new();
+    for other in Sourced::of_changes(state, &[newest])? {
+        let is_same = other.brief.changes.last() == Some(&newest) && !other.is_try;
+        if is_same && other.brief.builder != build.builder {
+            others.insert(other.brief.builder.clone(), other.brief);
+        }
+    }
+    Ok(others
+        .values()
+        .take(ELSEWHERE)
+        .map(pill_of_builder)
+        .collect())
+}
+
+/// How many builds of other builders are shown.
+const ELSEWHERE: usize = 60;
 
 /// How many builds before this one are compared with it.
 const BEFORE: u32 = 100;
@@ -409,22 +432,9 @@ impl StepRow {
                 begin + step.took.unwrap_or_default(),
                 whole,
             ),
-            tail: shown.map_or_else(Vec::new, |log| tail(state, log, &href(log))),
-            tail_log: shown.map_or_else(String::new, href),
+            tail: shown.and_then(|log| Tail::read(state, build, step, log, tail::LINES)),
         }
     }
-}
-
-/// The last lines of a log; none if it cannot be read, which the page of the log explains.
-fn tail(state: &State, log: &Log, href: &str) -> Vec<LogLine> {
-    let lines = || {
-        let mut reader = LogReader::open(state.basedir(), &log.path).ok()?;
-        let lines = reader.extent().ok()?.lines;
-        let first = lines.saturating_sub(TAIL - 1).max(1);
-        reader.window(first, usize::try_from(TAIL).ok()?).ok()
-    };
-    let lines = lines().map_or_else(Vec::new, |window| window.lines);
-    lines.iter().map(|line| LogLine::new(line, href)).collect()
 }
 
 #[cfg(test)]
@@ -463,7 +473,7 @@ mod tests {
             "{page}"
         );
         assert!(
-            page.contains("&#60;script&#62;alert(1)&#60;/script&#62;\n"),
+            page.contains("<span class=\"a1\">&#60;script&#62;alert(1)&#60;/script&#62;</span>\n"),
             "{page}"
         );
         assert!(

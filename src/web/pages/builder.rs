@@ -13,7 +13,7 @@ use crate::view::{Brief, Builder, Request, Scheduler, Slave, Standing};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Pill, Time, slave, took};
+use crate::web::parts::{Link, Outcome, Pill, Time, TimeChart, slave, took};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -62,6 +62,7 @@ struct Contents {
     builds: Vec<Row>,
     older: Option<String>,
     links: Vec<(String, String)>,
+    chart: Option<TimeChart>,
     usually: String,
     good: usize,
     counted: usize,
@@ -125,6 +126,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         older: older(scene, &name, &found, limit),
         builds: rows(state, scene, &found)?,
         links: links(&name),
+        chart: chart(&timed),
         usually: Brief::usual(&timed).map_or_else(String::new, took),
         good: good.count(),
         counted: ended.count(),
@@ -145,6 +147,23 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         Some(line) => shown.of(Outcome::of(Some(line.result), None)),
         None => shown,
     })
+}
+
+/// How long these builds, the newest first, took.
+fn chart(builds: &[Brief]) -> Option<TimeChart> {
+    let said = builds.iter().rev().filter_map(|build| {
+        let is_good = match build.result? {
+            Results::Success | Results::Warnings => true,
+            Results::Failure => false,
+            Results::Exception | Results::Retry | Results::Skipped => return None,
+        };
+        Some((build.number, (build.took?, is_good)))
+    });
+    let (numbers, times): (Vec<_>, Vec<_>) = said.unzip();
+    let name = |number: Option<&BuildNumber>| {
+        number.map_or_else(String::new, |number| format!("build {number}"))
+    };
+    TimeChart::new(&times, (name(numbers.first()), name(numbers.last())))
 }
 
 fn wanted(scene: &Scene) -> Wanted<'_> {

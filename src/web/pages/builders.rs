@@ -20,6 +20,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[
         Arg::text("tag").also(&["category"]),
         Arg::text("builder").also(&["show"]),
+        Arg::text("branch"),
         Arg::text("q"),
         Arg::word("state", &STATES),
         Arg::word("view", &["rows", "compact"]),
@@ -187,10 +188,16 @@ impl Seen<'_> {
 impl Row {
     fn read(state: &State, scene: &Scene, seen: &Seen<'_>) -> Result<Self, Refusal> {
         let builder = seen.builder;
-        let builds = Brief::newest(state, &builder.name, Wanted::default(), BUILDS)?;
+        let wanted = Wanted {
+            branch: scene.args.text("branch"),
+            ..Wanted::default()
+        };
+        let builds = Brief::newest(state, &builder.name, wanted, BUILDS)?;
         let last = builds.iter().find(|build| build.result.is_some());
         let is_news = |line: &&Standing| line.result != Results::Success;
+        // Of a branch only its builds are told, for the line may be that of another.
         let standing = seen.standing.filter(is_news);
+        let standing = standing.filter(|line| wanted.branch.is_none_or(|b| line.is_of(b)));
         let running = running(state, scene, std::slice::from_ref(builder))?;
         Ok(Self {
             href: address::builder(&builder.name),
@@ -305,6 +312,7 @@ mod tests {
             ("builder=a%2Fb+c", false, true),
             ("q=LIN", true, false),
             ("view=compact", true, true),
+            ("branch=other", true, true),
         ] {
             let page = farm.page(&format!("/builders?{args}"));
             let has = |href: &str| page.contains(&format!(r#"href="{href}">"#));

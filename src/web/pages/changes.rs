@@ -4,8 +4,10 @@ use askama::Template;
 
 use super::common::{first_line, outcome};
 use crate::config::MOST_BUILDS;
+use crate::model::ChangeNumber;
 use crate::store::State;
 use crate::view::{Brief, Change};
+use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Square, Time, change, person, revision};
@@ -15,6 +17,7 @@ pub(in crate::web) const PAGE: Page = Page {
     path: "/changes",
     args: &[
         Arg::number("limit", 1, MOST_BUILDS as u64),
+        Arg::number("before", 0, u64::MAX),
         Arg::text("branch"),
         Arg::text("name").also(&["committer"]),
         Arg::text("file"),
@@ -40,6 +43,7 @@ const LOOKED_AT: u32 = 1000;
 struct Contents {
     q: String,
     days: Vec<(String, Vec<Row>)>,
+    older: Option<String>,
 }
 
 /// A change in a list.
@@ -92,17 +96,20 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let is_filtered = PAGE
         .args
         .iter()
-        .skip(1)
+        .skip(2)
         .any(|arg| scene.args.text(arg.name).is_some());
     let looked_at = if is_filtered { LOOKED_AT } else { limit };
     let mut days: Vec<(String, Vec<Row>)> = Vec::new();
     let mut left = limit;
-    for known in state.changes(looked_at)? {
+    let before = ChangeNumber(scene.args.number("before").unwrap_or(u64::MAX));
+    let mut last = None;
+    for known in state.changes_before(before, looked_at)? {
         let known = Change::from(&known);
         if left == 0 || !is_wanted(scene, &known) {
             continue;
         }
         left -= 1;
+        last = Some(known.number);
         let day = scene.local(known.when).day(scene.local(scene.now));
         let row = Row::read(state, scene, &known)?;
         match days.last_mut().filter(|(last, _)| *last == day) {
@@ -113,8 +120,21 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let contents = Contents {
         q: scene.args.text("q").unwrap_or_default().to_owned(),
         days,
+        older: last.filter(|_| left == 0).map(|last| older(scene, last)),
     };
     Shown::new("Changes", &contents)
+}
+
+/// The address of the changes before `last`.
+fn older(scene: &Scene, last: ChangeNumber) -> String {
+    let before = last.to_string();
+    let mut args: Vec<(&str, &str)> = Vec::new();
+    for arg in PAGE.args.iter().filter(|arg| arg.name != "before") {
+        let values = scene.args.all(arg.name).iter();
+        args.extend(values.map(|value| (arg.name, value.as_str())));
+    }
+    args.push(("before", &before));
+    address::with_args(PAGE.path, &args)
 }
 
 fn is_wanted(scene: &Scene, known: &Change) -> bool {
@@ -152,6 +172,15 @@ mod tests {
         assert!(!page.contains("sam@example.org"), "{page}");
         let some = farm.page("/changes?name=Jonas");
         assert!(some.contains("api: ssize_t") && !some.contains("type stubs"));
+        let two = farm.page("/changes?limit=2&before=9");
+        assert!(
+            two.contains("type stubs") && !two.contains("api: ssize_t"),
+            "{two}"
+        );
+        assert!(
+            two.contains(r#"href="/changes?limit=2&#38;before=7""#),
+            "{two}"
+        );
         let none = farm.page("/changes?branch=other");
         assert!(none.contains("No change matches"), "{none}");
     }

@@ -4,15 +4,16 @@ use askama::Template;
 
 use super::changes::Row as ChangeRow;
 use super::common::{Began, Running, outcome, pill_of_builder, running};
+use super::tail::Tail;
 use super::words;
 use crate::config::{ChangeSourceConfig, Listen};
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Wanted;
-use crate::view::{Brief, Builder, Change, Overview, Scheduler, Slave, Standing};
+use crate::view::{Brief, Build, Builder, Change, Overview, Scheduler, Slave, Standing, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Ago, Link, Pill, Time, Tone, change, person, slave, span};
+use crate::web::parts::{Ago, Link, Numbers, Pill, Time, Tone, change, person, slave, span};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -45,10 +46,19 @@ struct Home {
     lately: Vec<(Pill, String, Option<Time>)>,
 }
 
-/// A builder that is broken.
+/// How many broken builders are shown, and how many of them with lines of their logs.
+const BROKEN: usize = 50;
+const WITH_LINES: usize = 6;
+
+/// How many lines of a log are shown.
+const LINES: (u64, Numbers) = (3, Numbers::None);
+
+/// A builder that is broken on a branch.
 #[derive(Debug)]
 struct Broken {
     name: Link,
+    branch: Option<String>,
+    tail: Option<Tail>,
     what: String,
     pills: Vec<Pill>,
     since: Time,
@@ -86,16 +96,15 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     if !overview.has_built && running.is_empty() {
         return empty(state, scene);
     }
-    let standings = Standing::all(state)?;
     let slaves = Slave::all(Some(state), None, live, moment)?;
     let mut broken = Vec::new();
-    let mut lines: Vec<_> = standings
-        .iter()
-        .filter(|(_, line)| line.is_broken())
-        .collect();
-    lines.sort_by_key(|(_, line)| std::cmp::Reverse(line.since_at));
-    for (name, line) in lines {
-        broken.push(Broken::read(state, scene, name, line)?);
+    for (place, (name, line)) in Standing::broken(state)?.iter().take(BROKEN).enumerate() {
+        broken.push(Broken::read(
+            state,
+            scene,
+            (name, line),
+            place < WITH_LINES,
+        )?);
     }
     let away = slaves.iter().filter(|slave| slave.is_away()).take(5);
     let mut changes = Vec::new();
@@ -139,16 +148,27 @@ impl Broken {
     fn read(
         state: &State,
         scene: &Scene,
-        name: &BuilderName,
-        line: &Standing,
+        (name, line): (&BuilderName, &Standing),
+        with_lines: bool,
     ) -> Result<Self, Refusal> {
-        let mut builds = Brief::newest(state, name, Wanted::default(), LAST_BUILDS)?;
+        let wanted = Wanted {
+            branch: line.branch.as_deref(),
+            ..Wanted::default()
+        };
+        let mut builds = Brief::newest(state, name, wanted, LAST_BUILDS)?;
         builds.retain(|build| build.result.is_some());
-        let last = builds.iter().find(|build| build.number == line.last);
+        let last = Build::find(state, name, line.last, scene.moment())?;
         let pills = builds.iter().rev();
         Ok(Self {
             name: Link::to(name.as_str(), &address::builder(name)),
-            what: last.map_or_else(String::new, |build| build.text.join(" ")),
+            branch: line.branch.clone(),
+            tail: last
+                .as_ref()
+                .filter(|_| with_lines)
+                .and_then(|build| said(state, build)),
+            what: last
+                .as_ref()
+                .map_or_else(String::new, |build| build.text.join(" ")),
             pills: pills
                 .map(|build| Pill::number(name, build.number, outcome(build)))
                 .collect(),
@@ -157,6 +177,13 @@ impl Broken {
             began: Began::new(name, line.since, &line.began),
         })
     }
+}
+
+/// What the log of the step says that failed first.
+fn said(state: &State, build: &Build) -> Option<Tail> {
+    let failed = |step: &&Step| build.failed_steps.contains(&step.name);
+    let step = build.steps.iter().find(failed)?;
+    Tail::read(state, build, step, step.logs.first()?, LINES)
 }
 
 fn waiting(scene: &Scene, builders: &[Builder]) -> Vec<Waiting> {

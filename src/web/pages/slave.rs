@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::common::pill_of_builder;
-use super::slaves::{RefusedRow, builds, state_of};
+use super::slaves::{RefusedRow, builds, state_of, strip};
 use super::words;
 use crate::config::{MOST_BUILDS, nearest};
 use crate::store::State;
@@ -11,7 +11,7 @@ use crate::view::{Brief, Builder, Slave};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Links, Pill, Time, Tone, took};
+use crate::web::parts::{DayStrip, Link, Links, Pill, Time, Tone, took};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -24,6 +24,9 @@ pub(in crate::web) const PAGE: Page = Page {
     show,
 };
 
+/// How many builds the strip of 24 hours is made of at most.
+const STRIP: u32 = 200;
+
 #[derive(Debug, Template)]
 #[template(path = "slave.html", config = "src/web/askama.toml")]
 struct Contents {
@@ -34,6 +37,7 @@ struct Contents {
     since: Option<Time>,
     seen: Option<Time>,
     running: Vec<Pill>,
+    strip: DayStrip,
     builds: Vec<Row>,
     builders: Links,
     info: Vec<(String, String)>,
@@ -83,6 +87,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         since: slave.connected_since.map(|at| scene.time(at)),
         seen: slave.last_seen.map(|at| scene.time(at)),
         running,
+        strip: strip(state, scene, slave, STRIP)?,
         builds: rows.collect(),
         builders: Links::new(links, "", usize::MAX),
         info: slave.info.clone().into_iter().collect(),

@@ -1,15 +1,18 @@
 //! All slaves: those that need somebody first; and connections that were refused.
 
+use std::time::Duration;
+
 use askama::Template;
 
 use super::words;
+use crate::model::Timestamp;
 use crate::store::State;
 use crate::text::commas;
-use crate::view::{Builder, Refusal as Refused, Slave};
+use crate::view::{Brief, Builder, Refusal as Refused, Slave};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Links, Outcome, Pill, Time, Tone};
+use crate::web::parts::{DAY, DayStrip, Link, Links, Outcome, Pill, Time, Tone};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -40,6 +43,7 @@ struct Row {
     says: String,
     builds: Vec<Pill>,
     builders: Links,
+    strip: DayStrip,
     seen: Option<Time>,
     about: String,
 }
@@ -77,12 +81,16 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     };
     slaves.retain(is_wanted);
     slaves.sort_by_key(|slave| place(slave, !builds(&builders, slave).is_empty()));
-    let rows = slaves.iter().map(|slave| {
+    let most = u32::try_from(STRIPS / slaves.len().max(1)).unwrap_or(LEAST_OF_STRIP);
+    let most = most.clamp(LEAST_OF_STRIP, MOST_OF_STRIP);
+    let mut rows = Vec::with_capacity(slaves.len());
+    for slave in &slaves {
         let builds = builds(&builders, slave);
         let (tone, word) = state_of(slave, !builds.is_empty());
         let links = slave.builders.iter();
         let links = links.map(|b| Link::to(b.as_str(), &address::builder(b)));
-        Row {
+        rows.push(Row {
+            strip: strip(state, scene, slave, most)?,
             name: crate::web::parts::slave(&slave.name),
             tone,
             word,
@@ -91,13 +99,13 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             builders: Links::new(links, "", 8),
             seen: slave.last_seen.map(|at| scene.time(at)),
             about: about(slave),
-        }
-    });
+        });
+    }
     let contents = Contents {
         count: slaves.len(),
         away: slaves.iter().filter(|slave| slave.is_away()).count(),
         with_builders: !scene.args.flag("no_builders"),
-        rows: rows.collect(),
+        rows,
         refused: refusals(scene),
     };
     let away = contents.away;
@@ -107,6 +115,47 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     };
     let icon = if away == 0 { Tone::Ok } else { Tone::Warn };
     Ok(Shown::new(title, &contents)?.with_icon(icon))
+}
+
+/// How many builds the strips of all slaves are made of at most, and that of one.
+const STRIPS: usize = 2000;
+const LEAST_OF_STRIP: u32 = 4;
+const MOST_OF_STRIP: u32 = 60;
+
+/// What a slave did in the last 24 hours, as far as its newest `most` builds tell.
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn strip(
+    state: &State,
+    scene: &Scene,
+    slave: &Slave,
+    most: u32,
+) -> Result<DayStrip, Refusal> {
+    let builds = Brief::on_slave(state, &slave.name, most)?;
+    let ended = |at: Option<Timestamp>| at.map_or(Duration::ZERO, |at| scene.since(at));
+    let of_day = builds
+        .iter()
+        .take_while(|build| ended(build.finished_at) < DAY);
+    let mut spans: Vec<_> = of_day
+        .map(|build| {
+            let tone = Outcome::of(build.result, None).tone();
+            (
+                tone,
+                scene.since(build.started_at),
+                ended(build.finished_at),
+                true,
+            )
+        })
+        .collect();
+    let now = Duration::ZERO;
+    if let Some(pause) = &slave.paused {
+        spans.push((Tone::Wait, scene.since(pause.since), now, false));
+    }
+    if let Some(seen) = slave.last_seen.filter(|_| slave.is_away()) {
+        spans.push((Tone::Fail, scene.since(seen), now, false));
+    }
+    Ok(DayStrip::new(slave.name.to_string(), &spans))
 }
 
 /// Connections that were refused, the latest first.

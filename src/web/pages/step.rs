@@ -2,13 +2,14 @@
 
 use askama::Template;
 
+use super::tail::{self, Tail};
 use crate::model::BuildNumber;
 use crate::store::State;
 use crate::text::size;
 use crate::view::{Build, Log, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Look, Outcome, Pill, Progress, Rows, Time, took};
+use crate::web::parts::{Link, Outcome, Pill, Progress, Time, took};
 use crate::web::place;
 use crate::web::refusal::Refusal;
 
@@ -21,9 +22,6 @@ pub(in crate::web) const PAGE: Page = Page {
     place: Place::Below("Builders"),
     show,
 };
-
-/// Lines of the end of a log.
-const TAIL: u64 = 14;
 
 #[derive(Debug, Template)]
 #[template(path = "step.html", config = "src/web/askama.toml")]
@@ -49,15 +47,6 @@ struct StepPage {
     numbers: Vec<(String, String)>,
     links: Vec<(String, Option<String>)>,
     logs: Vec<(Link, String)>,
-}
-
-/// The end of a log.
-#[derive(Debug)]
-struct Tail {
-    name: String,
-    size: String,
-    address: String,
-    rows: Rows,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -96,7 +85,7 @@ impl StepPage {
             }
         }
         let page = address::build(builder, number);
-        let tail = step.logs.first();
+        let first = step.logs.first();
         let statistics = step.statistics.iter();
         let waited = step.working_since.map(|at| at.since(step.started_at));
         Ok(Self {
@@ -112,7 +101,7 @@ impl StepPage {
             before: index.checked_sub(1).map(|at| to_step(&build.steps[at])),
             after: build.steps.get(index + 1).map(to_step),
             others,
-            tail: tail.and_then(|log| Tail::read(state, build, step, log)),
+            tail: first.and_then(|log| Tail::read(state, build, step, log, tail::LINES)),
             began: scene.second(step.started_at),
             waited: waited.filter(|time| time.as_secs() > 0).map(took),
             ended: step.finished_at.map(|at| scene.second(at)),
@@ -151,29 +140,6 @@ fn listed(build: &Build, step: &Step, log: &Log) -> (Link, String) {
     (Link::to(&log.name, &href), size)
 }
 
-impl Tail {
-    /// The end of a log; nothing if it cannot be read, which its own page explains.
-    fn read(state: &State, build: &Build, step: &Step, log: &Log) -> Option<Self> {
-        let mut reader = crate::logs::LogReader::open(state.basedir(), &log.path).ok()?;
-        let extent = reader.extent().ok()?;
-        let address = address::log(&build.builder, build.number, &step.name, &log.name);
-        let look = Look::new(&address);
-        let first = extent.lines.saturating_sub(TAIL - 1).max(1);
-        let most = usize::try_from(TAIL).unwrap_or_default();
-        let window = reader.window(first, most).ok()?;
-        let mut rows = Rows::default();
-        for line in &window.lines {
-            rows.push(line, &look);
-        }
-        Some(Self {
-            name: log.name.clone(),
-            size: format!("{} lines, {}", extent.lines, size(extent.bytes)),
-            address,
-            rows,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::logs::Channel::{Header, Stdout};
@@ -194,15 +160,39 @@ mod tests {
             "<h1>test <span class=\"p fail big\">failure</span></h1>",
             "Step 1 of 2 of <a href=\"/builders/linux/builds/1\">linux 1</a>, 9 min 40 s",
             "31 lines, ",
-            "<span class=\"l\" id=\"L18\">",
-            "<span class=\"l h\" id=\"L31\">",
+            "?line=18#L18\">18</a>line 18",
+            "<span class=\"l h\"><a",
             "href=\"/builders/linux/builds/0/steps/test\">in 0<b> success</b></a>",
             "href=\"/builders/linux/builds/2/steps/test\">in 2<b> failure</b></a>",
             "<a href=\"/builders/linux/builds/1/steps/test/logs/stdio\">stdio</a>",
         ] {
             assert!(page.contains(expected), "{expected}\n{page}");
         }
-        assert!(!page.contains("id=\"L17\""));
+        assert!(!page.contains("line 17"));
+    }
+
+    #[test]
+    fn a_step_that_failed_shows_the_first_error_of_its_output() {
+        let mut farm = Farm::broken();
+        let mut text: String = (1..=30).map(|n| format!("line {n}\n")).collect();
+        text += "a.c:1: error: no\n";
+        text += &"more\n".repeat(30);
+        let pieces = [
+            (Header, &b"sh -c 'echo error: x'\n"[..]),
+            (Stdout, text.as_bytes()),
+        ];
+        farm.step_log("builders/b/2/0-test/stdio", &pieces, true);
+        farm.step_log("builders/b/1/0-test/stdio", &pieces, true);
+        let page = farm.page("/builders/linux/builds/1/steps/test");
+        assert!(page.contains("around the first error"), "{page}");
+        let line = "<span class=\"l on\"><a";
+        assert!(
+            page.contains(line) && page.contains(">32</a>a.c:1: error: no"),
+            "{page}"
+        );
+        assert!(page.contains("?line=32#L32\">Line 32</a>"), "{page}");
+        let home = farm.page("/");
+        assert!(home.contains("a.c:1: error: no"), "{home}");
     }
 
     #[test]

@@ -4,15 +4,15 @@
 //! texts inside are escaped by its own template.
 
 mod bar;
+mod chart;
 mod link;
-mod log_line;
 mod outcome;
 mod rows;
 mod time;
 
 pub use bar::{Bar, Progress};
+pub use chart::{DAY, DayStrip, TimeChart};
 pub use link::{Link, Links, change, person, revision, slave};
-pub use log_line::LogLine;
 pub use outcome::{Mark, Outcome, Pill, Square, Tone};
-pub use rows::{Look, Rows};
+pub use rows::{Look, Numbers, Rows};
 pub use time::{Ago, Local, Since, Time, span, took};

@@ -37,6 +37,8 @@ pub struct Look<'a> {
     pub only: Option<Channel>,
     /// Whether a line is shown with what carriage returns in it have overwritten.
     pub is_raw: bool,
+    /// What stands before each line.
+    pub numbers: Numbers,
 }
 
 impl<'a> Look<'a> {
@@ -49,8 +51,20 @@ impl<'a> Look<'a> {
             chosen: None,
             only: None,
             is_raw: false,
+            numbers: Numbers::Anchors,
         }
     }
+}
+
+/// What stands before a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Numbers {
+    /// Its number, to which links can lead.
+    Anchors,
+    /// Its number: the page has lines of several logs.
+    Links,
+    /// Nothing.
+    None,
 }
 
 /// A piece of a line that looks alike.
@@ -102,9 +116,15 @@ impl Rows {
         if chosen.is_some_and(|(first, last)| (first..=last).contains(&number)) {
             self.html += " on";
         }
-        self.write(format_args!("\" id=\"L{number}\"><a href=\""));
-        self.escape(look.log);
-        self.write(format_args!("?line={number}#L{number}\">{number}</a>"));
+        if look.numbers == Numbers::Anchors {
+            self.write(format_args!("\" id=\"L{number}"));
+        }
+        self.html += "\">";
+        if look.numbers != Numbers::None {
+            self.html += "<a href=\"";
+            self.escape(look.log);
+            self.write(format_args!("?line={number}#L{number}\">{number}</a>"));
+        }
         let mut room = LONGEST_LINE;
         let mut more = lacks_bytes;
         for span in &spans {
