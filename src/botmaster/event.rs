@@ -253,7 +253,8 @@ pub enum SlaveEvent {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceEvent {
-    /// A build has chosen a latent slave, whose instance is being started (row 20).
+    /// A build has chosen a latent slave, whose instance is being started (row 20). Told for each
+    /// build that waits for the instance.
     Substantiating {
         /// The builder.
         builder: BuilderName,

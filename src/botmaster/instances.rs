@@ -85,6 +85,11 @@ impl Instances {
         };
         self.slaves[slave.0].waiting.insert(builder, attempt);
         out.touch_pair(slave, builder);
+        let name = config.name.clone();
+        out.announce(InstanceEvent::Substantiating {
+            builder: out.layout.builder_name(builder),
+            slave: name.clone(),
+        });
         if !out.timers.is_set(Timer::Missing(slave)) {
             out.set_timer(Timer::Missing(slave), latent.missing_timeout);
         }
@@ -96,11 +101,6 @@ impl Instances {
         let now = out.now.wall;
         self.change(out, slave).begin(id, latent.stop(), now);
         let op = self.record_op(out, slave);
-        let name = config.name.clone();
-        out.announce(InstanceEvent::Substantiating {
-            builder: out.layout.builder_name(builder),
-            slave: name.clone(),
-        });
         out.persist_then(vec![op], vec![Effect::StartInstance(id, name)]);
     }
 

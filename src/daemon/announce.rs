@@ -183,7 +183,7 @@ fn on_slave(event: &SlaveEvent) {
 fn on_instance(event: &InstanceEvent) {
     match event {
         InstanceEvent::Substantiating { builder, slave } => {
-            info!(%builder, %slave, "starting instance");
+            info!(%builder, %slave, "a build waits for an instance");
         }
         InstanceEvent::Substantiated { builder, slave } => {
             debug!(%builder, %slave, "instance attached");
