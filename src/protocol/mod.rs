@@ -7,6 +7,7 @@
 pub mod change;
 pub mod command;
 pub mod files;
+pub mod hook;
 pub mod jobfile;
 mod malformed;
 mod prompt;

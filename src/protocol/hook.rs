@@ -1,0 +1,259 @@
+//! What code hosts and scripts send by HTTP when something was pushed: from a request to changes,
+//! without I/O (HKI-01 to HKI-07).
+//!
+//! Each [`Dialect`] has a file that reads its payload. A field that is missing is empty; what has
+//! another type than the dialect says is treated as missing, but for the `base` dialect, which
+//! people fill in by hand. Commit times go to `made_at`; only `when` of `base` counts for timers.
+
+mod base;
+mod bitbucket;
+mod bitbucket_cloud;
+mod bitbucket_server;
+mod gitea;
+mod github;
+mod gitlab;
+mod gitorious;
+mod googlecode;
+mod payload;
+mod push;
+mod signature;
+
+use std::fmt;
+
+use super::change::{MAX_COMMENTS_BYTES, MAX_NAME_BYTES};
+use crate::model::NewChange;
+
+pub use signature::{Unsigned, check};
+
+/// Who sends, and so what the payload looks like.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Dialect {
+    /// Form fields, as scripts and `curl` send them.
+    Base,
+    /// GitHub.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Gitea.
+    Gitea,
+    /// Forgejo.
+    Forgejo,
+    /// Gogs.
+    Gogs,
+    /// Bitbucket before it had webhooks (its POST service).
+    Bitbucket,
+    /// bitbucket.org.
+    BitbucketCloud,
+    /// Bitbucket Server and Data Center.
+    BitbucketServer,
+    /// Gitorious.
+    Gitorious,
+    /// Google Code.
+    Googlecode,
+    /// No changes, but an order to poll.
+    Poller,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Base,
+        Self::Github,
+        Self::Gitlab,
+        Self::Gitea,
+        Self::Forgejo,
+        Self::Gogs,
+        Self::Bitbucket,
+        Self::BitbucketCloud,
+        Self::BitbucketServer,
+        Self::Gitorious,
+        Self::Googlecode,
+        Self::Poller,
+    ];
+
+    /// Its name in addresses and in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Gitea => "gitea",
+            Self::Forgejo => "forgejo",
+            Self::Gogs => "gogs",
+            Self::Bitbucket => "bitbucket",
+            Self::BitbucketCloud => "bitbucketcloud",
+            Self::BitbucketServer => "bitbucketserver",
+            Self::Gitorious => "gitorious",
+            Self::Googlecode => "googlecode",
+            Self::Poller => "poller",
+        }
+    }
+
+    /// The dialect of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A request, as far as hooks look at it.
+#[derive(Clone, Debug, Default)]
+pub struct Post {
+    /// Names and values of the headers.
+    pub headers: Vec<(String, String)>,
+    /// The arguments of the address.
+    pub query: Vec<(String, String)>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Post {
+    /// The value of a header, whatever the case of its name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let header = headers.find(|(its, _)| its.eq_ignore_ascii_case(name));
+        header.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of an argument of the address.
+    #[must_use]
+    pub fn argument(&self, name: &str) -> Option<&str> {
+        let mut query = self.query.iter();
+        query
+            .find(|(its, _)| its == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The type of the body without its parameters, in lower case.
+    fn content_type(&self) -> Option<String> {
+        let value = self.header("content-type")?;
+        let kind = value.split(';').next().unwrap_or_default();
+        Some(kind.trim().to_ascii_lowercase())
+    }
+}
+
+/// What the configuration says of a hook, as far as it changes what is read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reading {
+    /// Whether tags are changes, on a branch such as `refs/tags/v1`.
+    pub tags: bool,
+    /// The branch of changes whose sender names none.
+    pub branch: Option<String>,
+}
+
+/// What a request says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// Something changed.
+    Changes(Pushed),
+    /// Nothing that the master builds, and why.
+    Nothing(String),
+    /// Pollers are to look now.
+    Poll {
+        /// The poller; absent: all that listen to hooks.
+        poller: Option<String>,
+    },
+}
+
+/// Changes that came together, parents before children.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pushed {
+    /// At least one.
+    pub changes: Vec<NewChange>,
+    /// How many more commits the push had than the payload lists (HKI-07), if it says so.
+    pub missing: u64,
+}
+
+/// Why a request is not understood.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Misread {
+    /// The body is of a type that this dialect does not have.
+    #[error("the content type is {0}; this hook reads {1}")]
+    ContentType(String, &'static str),
+    /// The body is not what the dialect says.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// Most commits of one push (HKI-03).
+pub const MOST_COMMITS: usize = 2_000;
+/// Most files of one change whose names are kept (INT-09).
+pub const MOST_FILES: usize = 10_000;
+/// Deepest nesting of a payload (HKI-03).
+pub const DEEPEST: usize = 64;
+/// Most bytes of a body (HKI-03).
+pub const LARGEST_BODY: usize = 5 * 1024 * 1024;
+
+/// Reads a request. Its signature must be checked before ([`check`]).
+///
+/// # Errors
+/// It is not what the dialect says.
+pub fn read(dialect: Dialect, post: &Post, reading: &Reading) -> Result<Told, Misread> {
+    let mut told = match dialect {
+        Dialect::Base => base::read(post),
+        Dialect::Github => github::read(post, reading),
+        Dialect::Gitlab => gitlab::read(post, reading),
+        Dialect::Gitea => gitea::read("Gitea Pull Request", post, reading),
+        Dialect::Forgejo => gitea::read("Forgejo Pull Request", post, reading),
+        Dialect::Gogs => gitea::read("Gogs Pull Request", post, reading),
+        Dialect::Bitbucket => bitbucket::read(post),
+        Dialect::BitbucketCloud => bitbucket_cloud::read(post, reading),
+        Dialect::BitbucketServer => bitbucket_server::read(post, reading),
+        Dialect::Gitorious => gitorious::read(post),
+        Dialect::Googlecode => googlecode::read(post, reading),
+        Dialect::Poller => base::poll(post),
+    }?;
+    if let Told::Changes(pushed) = &mut told {
+        for change in &mut pushed.changes {
+            bound(change)?;
+            for (name, field) in [
+                ("project", &mut change.project),
+                ("codebase", &mut change.codebase),
+            ] {
+                if let Some(value) = post.argument(name).filter(|value| !value.is_empty()) {
+                    value.clone_into(field);
+                }
+            }
+        }
+    }
+    Ok(told)
+}
+
+/// Keeps a change within the limits of all changes (INT-09).
+fn bound(change: &mut NewChange) -> Result<(), Misread> {
+    for (name, text) in [
+        ("author", Some(&change.who)),
+        ("revision", change.revision.as_ref()),
+        ("branch", change.branch.as_ref()),
+        ("project", Some(&change.project)),
+        ("repository", Some(&change.repository)),
+        ("codebase", Some(&change.codebase)),
+        ("category", change.category.as_ref()),
+        ("revlink", Some(&change.revlink)),
+        ("src", change.src.as_ref()),
+    ] {
+        if text.is_some_and(|text| text.len() > MAX_NAME_BYTES) {
+            let why = format!("{name}: more than {MAX_NAME_BYTES} bytes");
+            return Err(Misread::Malformed(why));
+        }
+    }
+    let end = change.comments.floor_char_boundary(MAX_COMMENTS_BYTES);
+    change.comments.truncate(end);
+    let before = change.files.len();
+    change.files.retain(|file| file.len() <= MAX_NAME_BYTES);
+    change.files.truncate(MOST_FILES);
+    let left_out = before - change.files.len();
+    change.files_left_out += u64::try_from(left_out).unwrap_or(u64::MAX);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
