@@ -53,6 +53,7 @@ pub(super) struct Head {
     pub(super) running: Vec<Running>,
     pub(super) waiting: u64,
     pub(super) state: &'static str,
+    pub(super) is_offline: bool,
     /// Columns of the table that it spans.
     pub(super) width: usize,
 }
@@ -66,6 +67,7 @@ impl Head {
             running: Vec::new(),
             waiting: builder.map_or(0, |builder| builder.pending),
             state: if is_offline { "no slave" } else { "idle" },
+            is_offline,
             width,
         }
     }

@@ -67,6 +67,7 @@ struct Contents {
     /// The tags over the columns, with the number of columns; empty if they are not grouped.
     groups: Vec<(String, usize)>,
     builders: Vec<Link>,
+    is_narrow: bool,
     rows: Vec<Row>,
     older: Option<String>,
 }
@@ -157,6 +158,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             .iter()
             .map(|builder| Link::to(builder.name.as_str(), &address::builder(&builder.name)))
             .collect(),
+        is_narrow: matrix.is_narrow,
         rows,
         older,
     };

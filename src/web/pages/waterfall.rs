@@ -243,7 +243,7 @@ mod tests {
             r#"/builders/linux/builds/1/steps/test/logs/stdio">stdio</a>"#,
             r#"<a href="/builders/linux/builds/3/steps/test">test</a> <span class="v">running </span>for 7:00"#,
             r#"<a href="/changes/9">9</a> <span class="u">Jonas</span>"#,
-            ">1 waits<",
+            ">1 waits, no slave<",
             "<title>✕ 1 broken · Waterfall · Brindle</title>",
         ] {
             assert!(page.contains(text), "{text}: {page}");
