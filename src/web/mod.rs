@@ -5,7 +5,8 @@
 //! login page. The router finds the page in the [table](PAGES) and checks its arguments (`args`).
 //! If the page was rendered before and nothing has changed since, the same bytes are sent again
 //! (`cache`). Otherwise a thread for blocking work reads the state, makes the page (`render`) and
-//! puts the frame around it (`frame`: head, navigation, foot). `answer` adds the headers.
+//! puts the frame around it (`frame`: head, navigation, foot). Pure functions decide where things
+//! stand in a matrix ([`layout`]). `answer` adds the headers.
 //!
 //! Invariants: a page is a pure function of the snapshot, the rows, the arguments, the reader and
 //! the time. It reads views (`crate::view`) and contains no SQL. Looking at pages costs the core at

@@ -520,6 +520,14 @@ mod tests {
             "/buildsets/1",
             "/buildslaves/oak",
             "/schedulers/quick",
+            "/waterfall",
+            "/console",
+            "/grid",
+            "/tgrid",
+            "/one_line_per_build",
+            "/buildstatus?builder=linux",
+            "/revisions/r1",
+            "/search?q=script",
         ] {
             let page = farm.page(address);
             assert!(!page.contains("<script>alert"), "{address}: {page}");

@@ -225,13 +225,16 @@ fn older(scene: &Scene, name: &BuilderName, shown: &[Brief], limit: u32) -> Opti
 
 fn links(name: &BuilderName) -> Vec<(String, String)> {
     let own = address::builder(name);
-    [
+    let lines = format!("/one_line_per_build/{}", address::segment(name.as_str()));
+    let mut links = vec![("one line each".to_owned(), lines)];
+    let args = [
         ("200", "numbuilds", "200"),
         ("failures only", "result", "failure"),
         ("try builds too", "try", "1"),
     ]
-    .map(|(text, arg, value)| (text.to_owned(), address::with_args(&own, &[(arg, value)])))
-    .into()
+    .map(|(text, arg, value)| (text.to_owned(), address::with_args(&own, &[(arg, value)])));
+    links.extend(args);
+    links
 }
 
 fn waiting(

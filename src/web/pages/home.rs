@@ -251,7 +251,8 @@ fn empty(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use crate::web::testing::Farm;
+    use crate::model::{Results, SourceStamp};
+    use crate::web::testing::{Farm, ago};
 
     #[test]
     fn home_says_what_is_broken_what_runs_and_what_waits() {
@@ -266,6 +267,21 @@ mod tests {
         ] {
             assert!(page.contains(text), "{text}: {page}");
         }
+    }
+
+    #[test]
+    fn prb_23_a_builder_stays_broken_while_it_builds_another_branch() {
+        let mut farm = Farm::broken();
+        let stamp = SourceStamp {
+            branch: Some("rel".to_owned()),
+            ..SourceStamp::default()
+        };
+        let build = farm.start_of("linux", 4, stamp, ago(300));
+        farm.finish(build, Results::Success, ago(200));
+        let page = farm.page("/");
+        assert!(page.contains("1 builder is broken"), "{page}");
+        assert!(page.contains("test, on main"), "{page}");
+        assert!(farm.page("/builders").contains("1 of them broken"));
     }
 
     #[test]
