@@ -49,6 +49,8 @@ pub(super) const COMMANDS: &[&str] = &[
     "listdir",
     "mkdir",
     "mtn",
+    "p4",
+    "repo",
     "rmdir",
     "rmfile",
     "shell",

@@ -4,7 +4,9 @@
 //! A file beside the tree says what the tree is of. A tree of something else, a patched tree and a
 //! tree that cannot be updated are removed and made anew.
 
+mod p4;
 mod plan;
+mod repo;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub(super) use self::plan::COMMANDS;
-use self::plan::{Plan, Run, Wish, parse_patch, plan};
+use self::plan::{Plan, Run, Wish, parse_patch};
 use super::args::{Args, duration, path, under};
 use super::process::{self, Kill, RunSpec};
 use super::{Context, Outlet};
@@ -25,6 +26,11 @@ use crate::model::{Patch, PatchBody};
 use crate::pb::{Failure, Value};
 use crate::protocol::{ShellArgs, ShellCommand, Update, Word};
 use crate::vc::patch::{MARK, PatchJob};
+
+/// The commands, as announced.
+pub(super) const COMMANDS: [&str; 10] = [
+    "bk", "bzr", "cvs", "darcs", "git", "hg", "mtn", "p4", "repo", "svn",
+];
 
 /// A version control command.
 #[derive(Debug)]
@@ -103,7 +109,11 @@ impl SourceCommand {
         ]));
         Ok(Self {
             name: name.to_owned(),
-            plan: plan(name, &wish)?,
+            plan: match name {
+                "p4" => p4::plan(&wish)?,
+                "repo" => repo::plan(&wish)?,
+                _ => plan::plan(name, &wish)?,
+            },
             is_clobbered: mode != b"update",
             workdir,
             tree,
@@ -142,6 +152,7 @@ impl SourceCommand {
         if !self.update(context).await? {
             self.check_out(context).await?;
         }
+        self.add_changes(context).await?;
         self.tell_revision(context).await?;
         let (note, source) = (self.note(context), Bytes::from(self.plan.source.clone()));
         self.write(context, note, source).await?;
@@ -203,10 +214,41 @@ impl SourceCommand {
         }
     }
 
+    /// Adds changes to the tree, and tells what was added.
+    async fn add_changes(&self, context: &mut Context) -> Result<(), Ended> {
+        let mut added = Vec::new();
+        for (run, parse) in &self.plan.added {
+            let (result, printed) = self.hear(context, run, true).await;
+            result?;
+            added.extend(parse(&printed));
+        }
+        if !added.is_empty() {
+            let key = "repo_downloaded".to_owned();
+            let value = context.style.value(&added.join(" "));
+            context.outlet.say(Update::Other { key, value }).await;
+        }
+        Ok(())
+    }
+
     async fn tell_revision(&self, context: &mut Context) -> Result<(), Ended> {
         let Some((run, parse)) = &self.plan.revision else {
             return Ok(());
         };
+        let (result, printed) = self.hear(context, run, false).await;
+        if let Some(revision) = parse(&printed).filter(|_| result.is_ok()) {
+            let key = "got_revision".to_owned();
+            let value = context.style.value(&revision);
+            context.outlet.say(Update::Other { key, value }).await;
+        } else {
+            let text = format!("{} does not tell the revision\n", self.name);
+            context.outlet.header(text).await;
+        }
+        Ok(())
+    }
+
+    /// Runs a program. Returns also what it prints: if it is not `shown` to the master, its output,
+    /// else also its errors.
+    async fn hear(&self, context: &Context, run: &Run, shown: bool) -> (Result<(), Ended>, String) {
         let (outlet, mut queue) = Outlet::new();
         let mut inner = Context {
             settings: Arc::clone(&context.settings),
@@ -218,26 +260,22 @@ impl SourceCommand {
         };
         let running = async move { self.run_one(&mut inner, run).await };
         let listening = async {
-            let mut answer = Vec::new();
+            let mut printed = Vec::new();
             while let Some(update) = queue.recv().await {
-                if let Update::Stdout(data) = update {
-                    let room = MAX_ANSWER - answer.len();
-                    answer.extend(data.iter().take(room));
+                if let Update::Stdout(data) | Update::Stderr(data) = &update
+                    && (shown || matches!(update, Update::Stdout(_)))
+                {
+                    let room = MAX_ANSWER - printed.len();
+                    printed.extend(data.iter().take(room));
+                }
+                if shown {
+                    context.outlet.say(update).await;
                 }
             }
-            answer
+            printed
         };
-        let (rc, answer) = tokio::join!(running, listening);
-        let revision = parse(&String::from_utf8_lossy(&answer)).filter(|_| rc.is_ok());
-        if let Some(revision) = revision {
-            let key = "got_revision".to_owned();
-            let value = context.style.value(&revision);
-            context.outlet.say(Update::Other { key, value }).await;
-        } else {
-            let text = format!("{} does not tell the revision\n", self.name);
-            context.outlet.header(text).await;
-        }
-        Ok(())
+        let (result, printed) = tokio::join!(running, listening);
+        (result, String::from_utf8_lossy(&printed).into_owned())
     }
 
     async fn apply(

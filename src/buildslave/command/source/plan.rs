@@ -57,6 +57,8 @@ pub(super) struct Plan {
     pub(super) full: Vec<Run>,
     /// The program that tells the revision, and how it does.
     pub(super) revision: Option<(Run, Parse)>,
+    /// Programs that add changes to the tree, and how they tell what they have added.
+    pub(super) added: Vec<(Run, Parse)>,
 }
 
 /// Reads a revision from the output of a program.
@@ -72,7 +74,7 @@ pub(super) struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    fn text(&self, key: &str) -> Result<Option<Bytes>, Failure> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<Bytes>, Failure> {
         let Some(value) = self.args.given(key) else {
             return Ok(None);
         };
@@ -84,7 +86,7 @@ impl Wish<'_> {
         Ok((!raw.is_empty()).then_some(raw))
     }
 
-    fn texts(&self, key: &str) -> Result<Vec<Bytes>, Failure> {
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<Bytes>, Failure> {
         let Some(value) = self.args.given(key) else {
             return Ok(Vec::new());
         };
@@ -95,7 +97,7 @@ impl Wish<'_> {
     }
 
     /// A text that a program must not take for an option.
-    fn place(&self, key: &str) -> Result<Bytes, Failure> {
+    pub(super) fn place(&self, key: &str) -> Result<Bytes, Failure> {
         let raw = self.args.raw(key)?;
         if raw.is_empty() || raw.starts_with(b"-") {
             return Err(self.args.wrong(key, "an address"));
@@ -104,7 +106,7 @@ impl Wish<'_> {
     }
 
     /// An optional text that a program must not take for an option.
-    fn name(&self, key: &str) -> Result<Option<Bytes>, Failure> {
+    pub(super) fn name(&self, key: &str) -> Result<Option<Bytes>, Failure> {
         let text = self.text(key)?;
         match text {
             Some(text) if text.starts_with(b"-") => Err(self.args.wrong(key, "a name")),
@@ -114,7 +116,7 @@ impl Wish<'_> {
 }
 
 /// A program in the directory of the builder.
-fn above(words: &[&[u8]]) -> Run {
+pub(super) fn above(words: &[&[u8]]) -> Run {
     Run {
         words: words
             .iter()
@@ -127,7 +129,7 @@ fn above(words: &[&[u8]]) -> Run {
 }
 
 /// A program in the tree.
-fn inside(words: &[&[u8]]) -> Run {
+pub(super) fn inside(words: &[&[u8]]) -> Run {
     Run {
         in_tree: true,
         ..above(words)
@@ -135,13 +137,13 @@ fn inside(words: &[&[u8]]) -> Run {
 }
 
 impl Run {
-    fn with<'w>(mut self, words: impl IntoIterator<Item = &'w Bytes>) -> Self {
+    pub(super) fn with<'w>(mut self, words: impl IntoIterator<Item = &'w Bytes>) -> Self {
         let words = words.into_iter().map(|word| Text::Plain(word.clone()));
         self.words.extend(words);
         self
     }
 
-    fn option(self, option: &'static [u8], value: Option<&Bytes>) -> Self {
+    pub(super) fn option(self, option: &'static [u8], value: Option<&Bytes>) -> Self {
         let option = Bytes::from_static(option);
         match value {
             Some(value) => self.with([&option, value]),
@@ -149,7 +151,7 @@ impl Run {
         }
     }
 
-    fn secret(mut self, option: &'static [u8], value: Option<Bytes>) -> Self {
+    pub(super) fn secret(mut self, option: &'static [u8], value: Option<Bytes>) -> Self {
         if let Some(value) = value {
             self.words.push(Text::Plain(Bytes::from_static(option)));
             self.words.push(Text::Secret(value));
@@ -157,10 +159,6 @@ impl Run {
         self
     }
 }
-
-/// The commands, as announced.
-pub(in crate::buildslave::command) const COMMANDS: [&str; 8] =
-    ["bk", "bzr", "cvs", "darcs", "git", "hg", "mtn", "svn"];
 
 /// The plan of a command.
 ///
@@ -175,7 +173,8 @@ pub(super) fn plan(name: &str, wish: &Wish<'_>) -> Result<Plan, Failure> {
         "bzr" => bzr(wish),
         "bk" => bk(wish),
         "mtn" => mtn(wish),
-        _ => darcs(wish),
+        "darcs" => darcs(wish),
+        _ => Err(wish.args.wrong("command", "a version control command")),
     }
 }
 
@@ -211,6 +210,7 @@ fn svn(wish: &Wish<'_>) -> Result<Plan, Failure> {
         update: vec![update],
         full: vec![full],
         revision: (!wish.is_export).then_some((tell, svn_revision as Parse)),
+        added: Vec::new(),
     })
 }
 
@@ -260,6 +260,7 @@ fn git(wish: &Wish<'_>) -> Result<Plan, Failure> {
         full: [vec![init], update.clone()].concat(),
         update,
         revision: Some((inside(&[b"git", b"rev-parse", b"HEAD"]), hash as Parse)),
+        added: Vec::new(),
     })
 }
 
@@ -290,6 +291,7 @@ fn hg(wish: &Wish<'_>) -> Result<Plan, Failure> {
             inside(&[b"hg", b"parents", b"--template", b"{node}\\n"]),
             hash as Parse,
         )),
+        added: Vec::new(),
     })
 }
 
@@ -338,6 +340,7 @@ fn cvs(wish: &Wish<'_>) -> Result<Plan, Failure> {
             above(&[b"date", b"-u", b"+%Y-%m-%d %H:%M:%S +0000"]),
             line as Parse,
         )),
+        added: Vec::new(),
     })
 }
 
@@ -366,6 +369,7 @@ fn bzr(wish: &Wish<'_>) -> Result<Plan, Failure> {
         ],
         full: vec![full],
         revision: (!wish.is_export).then_some((tell, line as Parse)),
+        added: Vec::new(),
     })
 }
 
@@ -393,6 +397,7 @@ fn darcs(wish: &Wish<'_>) -> Result<Plan, Failure> {
             inside(&[b"darcs", b"changes", b"--context"]),
             whole as Parse,
         )),
+        added: Vec::new(),
     })
 }
 
@@ -415,6 +420,7 @@ fn bk(wish: &Wish<'_>) -> Result<Plan, Failure> {
             inside(&[b"bk", b"changes", b"-r+", b"-d:REV:"]),
             line as Parse,
         )),
+        added: Vec::new(),
     })
 }
 
@@ -449,6 +455,7 @@ fn mtn(wish: &Wish<'_>) -> Result<Plan, Failure> {
             inside(&[b"mtn", b"automate", b"select", b"w:"]),
             hash as Parse,
         )),
+        added: Vec::new(),
     })
 }
 

@@ -8,6 +8,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -180,4 +181,125 @@ async fn a_checkout_that_fails_tells_its_status_and_is_tried_again() {
     assert_ne!(said.rc, Some(0));
     let tries = said.header.matches("checkout failed, trying again").count();
     assert_eq!(tries, 2);
+}
+
+/// Writes a program into `dir`, which commands find by the variables that are returned.
+fn program(dir: &Path, name: &str, script: &str) -> Value {
+    let file = dir.join(name);
+    fs::write(&file, format!("#!/bin/sh\n{script}")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:${{PATH}}", dir.display());
+    Value::Dict(vec![(string("PATH"), string(&path))])
+}
+
+/// The lines in which the programs of the test have written how they were called.
+fn calls(dir: &Path) -> Vec<String> {
+    let text = fs::read_to_string(dir.join("calls")).unwrap();
+    fs::remove_file(dir.join("calls")).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn perforce_makes_a_client_and_syncs_it() {
+    let sandbox = tempfile::tempdir().unwrap();
+    let dir = sandbox.path();
+    let env = program(
+        dir,
+        "p4",
+        "echo \"$*\" >>calls\n\
+         case \"$*\" in\n\
+         *'client -i') cat >spec;;\n\
+         *changes*) echo \"Change 28147 on 2008/04/07 by me@here 'Mend it'\";;\n\
+         *) mkdir -p build; echo 1 >build/text;;\n\
+         esac\n",
+    );
+    let views = Value::List(vec![Value::Tuple(vec![
+        string("//depot/lib"),
+        string("/lib"),
+    ])]);
+    let args = |revision: Value| {
+        [
+            ("workdir", string("build")),
+            ("mode", string("update")),
+            ("p4port", string("perforce:1666")),
+            ("p4user", string("me")),
+            ("p4passwd", string("sekrit")),
+            ("p4client", string("bot_full")),
+            ("p4base", string("//depot/")),
+            ("branch", string("trunk")),
+            ("p4extra_views", views.clone()),
+            ("revision", revision),
+            ("env", env.clone()),
+        ]
+    };
+    let login = "-p perforce:1666 -u me -P sekrit -c bot_full";
+    let have = format!("{login} changes -s submitted -m 1 #have");
+    let said = run(dir, "p4", &args(Value::None)).await;
+    assert_eq!(said.rc, Some(0), "{said:?}");
+    assert!(!said.header.contains("sekrit"), "{}", said.header);
+    assert_eq!(said.other[0].1.as_text().unwrap(), "28147");
+    let client = format!("{login} client -i");
+    assert_eq!(
+        calls(dir),
+        [client, format!("{login} sync -f"), have.clone()]
+    );
+    let spec = fs::read_to_string(dir.join("spec")).unwrap();
+    let root = dir.canonicalize().unwrap();
+    let expected = format!(
+        "Root:\t{}\n\nClient: bot_full\nOwner: me\nLineEnd: local\nOptions: allwrite rmdir\n\
+         View:\n //depot/trunk/... //bot_full/build/...\n \
+         //depot/lib/... //bot_full/build/lib/...\n",
+        root.display()
+    );
+    assert_eq!(spec, expected);
+    // The client is there.
+    let said = run(dir, "p4", &args(string("28000"))).await;
+    assert_eq!(said.rc, Some(0), "{said:?}");
+    assert_eq!(calls(dir), [format!("{login} sync @28000"), have]);
+}
+
+#[tokio::test]
+async fn repo_syncs_its_trees_and_tells_what_it_downloads() {
+    let sandbox = tempfile::tempdir().unwrap();
+    let dir = sandbox.path();
+    let env = program(
+        dir,
+        "repo",
+        "case \"$1\" in\n\
+         forall) exit 0;;\n\
+         init) mkdir .repo;;\n\
+         download) test \"$3\" != 9/9 || exit 1;\n\
+         echo \" * branch refs/changes/34/$3 -> FETCH_HEAD\" >&2; echo 'HEAD is now at 1a2b3c4 x' >&2;;\n\
+         esac\n\
+         echo \"$*\" >>../calls\n",
+    );
+    let args = |downloads: &[&str]| {
+        [
+            ("workdir", string("build")),
+            ("manifest_url", string("git://example.org/manifest")),
+            ("manifest_branch", string("stable")),
+            ("jobs", Value::Int(3)),
+            (
+                "repo_downloads",
+                Value::List(downloads.iter().map(|text| string(text)).collect()),
+            ),
+            ("env", env.clone()),
+        ]
+    };
+    let said = run(dir, "repo", &args(&["lib 1234/5", "app 77/1"])).await;
+    assert_eq!(said.rc, Some(0), "{said:?}");
+    let (key, value) = &said.other[0];
+    let told = value.as_text().unwrap();
+    assert_eq!(
+        (key.as_str(), &*told),
+        ("repo_downloaded", "1234/5 1a2b3c4 77/1 1a2b3c4")
+    );
+    let sync = ["sync -j3", "manifest -r -o manifest-original.xml"];
+    let init = "init -u git://example.org/manifest -b stable -m default.xml";
+    let downloads = ["download lib 1234/5", "download app 77/1"];
+    assert_eq!(calls(dir), [&[init][..], &sync, &downloads].concat());
+    // The tree is there; a change that does not fit fails the step and keeps the tree.
+    let said = run(dir, "repo", &args(&["lib 9/9"])).await;
+    assert_eq!(said.rc, Some(1), "{said:?}");
+    assert_eq!(calls(dir), sync);
 }
