@@ -154,6 +154,13 @@ fn make_repositories(sandbox: &Sandbox) -> String {
 fn on_files() -> Vec<Case> {
     vec![
         case("sparse", "sparse = [\"a\"]", "echo $(ls)", "a part text"),
+        // Two steps: a tree that is sparse no more.
+        case(
+            "widened",
+            "sparse = [\"a\"], name = \"part\" }, { type = \"Git\", repourl = \"DIR/repository\"",
+            "echo $(ls)",
+            "a b part text",
+        ),
         case("whole", "sparse = []", "echo $(ls)", "a b part text"),
         case(
             "settings",

@@ -228,6 +228,9 @@ impl System for Git<'_> {
             configured = String::from_utf8_lossy(&report.output).into_owned();
         }
         at.default_env = prompts::quiet(&configured);
+        if let Some(problem) = self.access.needs(self.version) {
+            return Err(at.refuse(&problem).await);
+        }
         self.access.set_up(at, &mut self.settings).await
     }
 
@@ -242,6 +245,9 @@ impl System for Git<'_> {
     }
 
     async fn bring(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
+        if self.config.sparse.is_empty() && !self.widen(at).await? {
+            return Ok(Outcome::Failed);
+        }
         self.update(at).await
     }
 

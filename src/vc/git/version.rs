@@ -1,5 +1,7 @@
 //! Which git there is.
 
+use std::fmt;
+
 /// The version of a git; of an unknown one nothing is expected that came later than the rest of
 /// what we use.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -17,6 +19,11 @@ impl Version {
         Self(numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
     }
 
+    /// Whether the version is at least `major.minor`.
+    pub(crate) fn is_at_least(self, major: u32, minor: u32) -> bool {
+        self >= Self(major, minor)
+    }
+
     /// `words` if the version is at least `major.minor`, else none.
     pub(crate) fn since(
         self,
@@ -24,11 +31,17 @@ impl Version {
         minor: u32,
         words: &'static [&'static str],
     ) -> &'static [&'static str] {
-        if self >= Self(major, minor) {
+        if self.is_at_least(major, minor) {
             words
         } else {
             &[]
         }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Part, Workspace};
 use crate::build::render::Values;
 use crate::build::steps::shell::{Unrenderable, put_in, put_in_some};
 use crate::config::{GitAccess, SshServers};
-use crate::vc::git::access;
+use crate::vc::git::{Version, access};
 
 /// The directory of the files, in the directory of the builder.
 const DIRECTORY: &str = ".buildbot-git";
@@ -83,6 +83,20 @@ impl Access {
         ];
         let given = files.into_iter();
         given.filter_map(|(name, content)| Some((name, content.as_ref()?)))
+    }
+
+    /// Why git of this version cannot use the files, if it cannot. One of unknown version is
+    /// tried.
+    pub(super) fn needs(&self, version: Version) -> Option<String> {
+        let setting = match (&self.key, &self.known_hosts) {
+            (Some(_), _) => "ssh_private_key",
+            (None, Some(_)) => "ssh_host_key and ssh_known_hosts",
+            (None, None) => return None,
+        };
+        let is_too_old = version.is_at_least(1, 0) && !version.is_at_least(2, 3);
+        is_too_old.then(|| {
+            format!("git {version} on this slave cannot use {setting}; it needs git 2.3 or newer")
+        })
     }
 
     /// Writes the files, and makes the commands of git use them. `settings` are those of git.

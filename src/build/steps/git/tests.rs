@@ -116,18 +116,23 @@ fn shown(args: &CommandArgs) -> String {
 }
 
 /// Ends a command as a real one that succeeds.
-async fn succeed(played: Played, server_has: &str) {
+async fn succeed(played: Played, slave: impl Into<Slave<'_>>) {
+    let slave = slave.into();
     let line = shown(&played.asked);
     if line.ends_with(" rev-parse HEAD") {
         played.print(&format!("{HEAD}\r\n")).await;
     } else if line.ends_with("git --version") {
-        played.print("git version 2.47.3\n").await;
+        let version = format!("git version {}\n", slave.version);
+        played.print(&version).await;
+    } else if line.ends_with("config core.sparseCheckout") {
+        played.print(&format!("{}\n", slave.is_sparse)).await;
     } else if let Some((_, hash)) = line.split_once(" rev-parse --verify --quiet ") {
         let hash = hash.strip_suffix("^{commit}").unwrap();
         played.print(&format!("{hash}\n")).await;
     } else if line.ends_with("$ pwd") {
         played.print("/s/b\n").await;
     } else if line.contains("git ls-remote") {
+        let server_has = slave.server_has;
         played.print(&format!("{HEAD}\t{server_has}\n")).await;
     }
     played.exit(0).await;
@@ -148,6 +153,43 @@ async fn played_with(
     stage: &mut Stage,
     failing: &[(&str, usize)],
     server_has: &str,
+) -> (BuildOutcome, Vec<String>, Vec<Bytes>) {
+    played_on(stage, failing, server_has.into()).await
+}
+
+/// What the slave and the server have.
+#[derive(Clone, Copy)]
+struct Slave<'s> {
+    server_has: &'s str,
+    version: &'s str,
+    is_sparse: bool,
+}
+
+impl<'s> From<&'s str> for Slave<'s> {
+    /// A server that has this.
+    fn from(server_has: &'s str) -> Self {
+        Self {
+            server_has,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Slave<'_> {
+    fn default() -> Self {
+        Self {
+            server_has: "HEAD",
+            version: "2.47.3",
+            is_sparse: false,
+        }
+    }
+}
+
+/// Plays as [`played`] does, on this slave.
+async fn played_on(
+    stage: &mut Stage,
+    failing: &[(&str, usize)],
+    slave: Slave<'_>,
 ) -> (BuildOutcome, Vec<String>, Vec<Bytes>) {
     let build = stage.build();
     let mut failing: Vec<(String, usize)> = failing
@@ -177,7 +219,7 @@ async fn played_with(
             *left -= 1;
             command.exit(1).await;
         } else {
-            succeed(command, server_has).await;
+            succeed(command, slave).await;
         }
         if !line.starts_with(".$ git ") {
             commands.push(line);

@@ -46,6 +46,22 @@ impl Git<'_> {
         })
     }
 
+    /// Has the tree hold all files again, if it is sparse since an earlier build. Answers whether
+    /// that succeeded.
+    pub(super) async fn widen(&self, at: &mut Workspace<'_, '_>) -> Part<bool> {
+        if !self.version.is_at_least(2, 25) {
+            return Ok(true);
+        }
+        let tree = format!("--git-dir={}/.git", at.workdir);
+        let words = [tree.as_str(), "config", "core.sparseCheckout"];
+        let report = self.ask_git(at, Place::Anywhere, &words).await?;
+        if report.output.trim_ascii() != b"true" {
+            return Ok(true);
+        }
+        self.git(at, Place::Tree, &["sparse-checkout", "disable"])
+            .await
+    }
+
     /// What the server has of what is wanted; asked once in an attempt, and not from inside the
     /// tree, which may be damaged.
     pub(super) async fn ask_server(&mut self, at: &mut Workspace<'_, '_>) -> Part<Answer> {

@@ -136,3 +136,27 @@ async fn stp_112_tags_are_fetched_as_wanted() {
         assert_eq!(found, word, "{commands:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn stp_114_a_git_that_cannot_use_a_key_is_refused_with_a_sentence() {
+    for (version, result) in [("2.2.3", Results::Failure), ("2.3.0", Results::Success)] {
+        let mut config = with_access();
+        config.access.credentials.clear();
+        let mut stage = stage(config, SourceStamp::default());
+        let slave = Slave {
+            version,
+            ..Slave::default()
+        };
+        let (outcome, commands, written) = played_on(&mut stage, &[NOT_PATCHED], slave).await;
+        assert_eq!(outcome.result, result, "{version}");
+        let log = stage.log("0-git", "stdio").unwrap();
+        let sentence =
+            "git 2.2 on this slave cannot use ssh_private_key; it needs git 2.3 or newer";
+        assert_eq!(log.contains(sentence), result == Results::Failure, "{log}");
+        assert_eq!(
+            written.is_empty(),
+            result == Results::Failure,
+            "{commands:?}"
+        );
+    }
+}

@@ -158,7 +158,7 @@ async fn a_tag_is_built_where_there_is_no_branch_of_its_name() {
 async fn git_stays_in_the_tree_and_never_asks() {
     let mut stage = stage(git_config(), SourceStamp::default());
     let build = stage.build();
-    let (_, ()) = play(build, async {
+    let script = async {
         let place = |played: &Played| {
             let env: BTreeMap<_, _> = played.args.env.iter().cloned().collect();
             (env["GIT_DIR"].clone(), env["GIT_WORK_TREE"].clone())
@@ -195,8 +195,8 @@ async fn git_stays_in_the_tree_and_never_asks() {
         let clone = stage.command().await;
         assert_eq!(place(&clone), (None, None));
         clone.exit(1).await;
-    })
-    .await;
+    };
+    let (_, ()) = Box::pin(play(build, script)).await;
 }
 
 #[tokio::test(start_paused = true)]

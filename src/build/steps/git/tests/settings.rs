@@ -106,6 +106,31 @@ async fn a_sparse_tree_is_set_up_before_its_files_are_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tree_that_is_sparse_no_more_gets_its_files_again() {
+    const DISABLE: &str = "build$ git sparse-checkout disable";
+    for (is_sparse, version, disables) in [
+        (true, "2.47.3", true),
+        (false, "2.47.3", false),
+        // It cannot have made a sparse tree.
+        (true, "2.24.1", false),
+    ] {
+        let mut stage = stage(git_config(), SourceStamp::default());
+        let slave = Slave {
+            is_sparse,
+            version,
+            ..Slave::default()
+        };
+        let (outcome, commands, _) = played_on(&mut stage, &[NOT_PATCHED], slave).await;
+        assert_eq!(outcome.result, Results::Success);
+        let disabled = commands.iter().any(|command| command == DISABLE);
+        assert_eq!(disabled, disables, "{version}: {commands:?}");
+        if disables {
+            assert!(place_of(&commands, DISABLE) < place_of(&commands, CHECKOUT));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_files_are_fetched_from_the_remote_of_the_tree() {
     for (origin, command) in [
         (None, "build$ git lfs pull"),
