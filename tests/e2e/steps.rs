@@ -1,8 +1,9 @@
-//! Steps that depend on the machine they run on: terminals of the master, environments of slaves.
+//! Steps that depend on the machine they run on: terminals and memory of the master, environments
+//! of slaves.
 
 use std::fs;
 
-use crate::harness::{Kind, Master, Sandbox, Setup, Slave, shell};
+use crate::harness::{Kind, Master, Sandbox, Setup, Slave, is_slow, shell};
 
 /// The log of a step of build `number`, as it is on the disk.
 fn log(master: &Master<'_>, number: u64, file: &str) -> String {
@@ -70,4 +71,44 @@ fn properties_come_from_the_environment_of_a_slave_of_every_generation() {
         number += 1;
     }
     assert!(number > 0, "no slave ran");
+}
+
+/// The most memory that the master has had so far, in KiB.
+fn peak_kib(master: &mut Master<'_>) -> u64 {
+    let pid = master.process().pid().as_raw_nonzero();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.unwrap().trim().trim_end_matches(" kB");
+    peak.parse().unwrap()
+}
+
+#[test]
+fn log_05_output_without_a_newline_takes_bounded_memory_of_the_master() {
+    let large: u64 = if is_slow() { 1 << 30 } else { 1 << 25 };
+    let sandbox = Sandbox::new();
+    // The revision says how much is printed.
+    let steps = [
+        "{ type = \"ShellCommand\", name = \"print\", watch = [{ match = \"y\", count = \"n\" }], \
+         command = \"head -c %(revision)s /dev/zero | tr '\\\\0' x\" }"
+            .to_owned(),
+    ];
+    let mut master = Master::start(&sandbox, &Setup::new(&steps).slave("bot"));
+    let slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+    master.send_change("1000000");
+    assert_eq!(
+        master.finished_build("full", 0).result.as_deref(),
+        Some("success")
+    );
+    let before = peak_kib(&mut master);
+    master.send_change(&large.to_string());
+    let build = master.finished_build("full", 1);
+    assert_eq!(build.result.as_deref(), Some("success"));
+    let shown: serde_json::Value = master.show(&["build", "full", "1"]).remove(0);
+    let bytes = &shown["steps"][0]["logs"][0]["bytes"];
+    assert!(bytes.as_u64().unwrap() >= large, "{bytes}");
+    let grown = peak_kib(&mut master) - before;
+    eprintln!("{large} bytes without a newline: {grown} KiB of memory of the master");
+    assert!(grown < 16 * 1024, "the master grew by {grown} KiB");
+    drop(slave);
 }
