@@ -3,12 +3,13 @@
 mod buildslave;
 mod buildslave_program;
 mod command_lines;
+mod connected;
 mod features;
+mod fuzz_corpus;
 mod hook;
 mod net;
 mod ops;
 mod options;
-mod pb_corpus;
 mod pb_golden;
 mod pb_properties;
 mod pb_replay;

@@ -10,6 +10,7 @@
 mod check;
 mod engine;
 mod filters;
+pub mod fuzz;
 mod json;
 mod literal;
 mod patterns;

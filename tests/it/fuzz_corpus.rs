@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use buildmaster::config::expression::fuzz::expression;
 use buildmaster::pb::fuzz;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -42,11 +43,12 @@ fn neither_does_the_corpus_with_random_damage() {
 
 type Entry = fn(&[u8]);
 
-fn targets() -> [(&'static str, Entry); 3] {
+fn targets() -> [(&'static str, Entry); 4] {
     [
         ("banana", fuzz::banana),
         ("jelly", fuzz::jelly),
         ("broker", fuzz::broker),
+        ("expression", expression),
     ]
 }
 
