@@ -8,3 +8,4 @@ pub mod live;
 pub mod mail;
 pub mod pb;
 mod values;
+mod watched;

@@ -34,6 +34,7 @@ use self::tail::Tails;
 use self::things::Thing;
 use self::window::Window;
 use super::history::History;
+use super::watched::Watched;
 use crate::botmaster::{Event, IntakeEvent, MasterEvent};
 use crate::control::{Control, Interruption, News};
 use crate::logs::LogStore;
@@ -147,7 +148,7 @@ struct Client {
     /// Observers of new builds.
     watchers: BTreeMap<RequestId, Vec<Luid>>,
     /// Observers of steps.
-    watched_builds: BTreeMap<BuildId, Vec<Watcher>>,
+    watched_builds: Watched<BuildId>,
     /// Calls that are answered when something ends.
     waiting: Vec<(Thing, Reply)>,
 }
@@ -169,14 +170,6 @@ enum Mode {
     Steps,
     Logs,
     Full,
-}
-
-/// An observer of a build.
-#[derive(Clone, Copy, Debug)]
-struct Watcher {
-    observer: Luid,
-    /// The interval and the next time of estimates, if the observer has asked for them.
-    eta: Option<(Duration, Instant)>,
 }
 
 /// Names with places that do not change.
@@ -237,7 +230,7 @@ impl Client {
             etas: BTreeMap::new(),
             tails: Tails::default(),
             watchers: BTreeMap::new(),
-            watched_builds: BTreeMap::new(),
+            watched_builds: Watched::default(),
             waiting: Vec::new(),
         }
     }
@@ -456,8 +449,7 @@ impl Client {
     /// Observers and waiting calls.
     fn subscriptions(&self) -> usize {
         let requests: usize = self.watchers.values().map(Vec::len).sum();
-        let builds: usize = self.watched_builds.values().map(Vec::len).sum();
-        requests + builds + self.waiting.len()
+        requests + self.watched_builds.count() + self.waiting.len()
     }
 }
 

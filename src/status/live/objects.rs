@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::super::values::{interval, observer, of_build, of_step, result_number, texts};
 use super::things::Thing;
-use super::{Client, MAX_SUBSCRIPTIONS, STYLE, Watcher, answer};
+use super::{Client, MAX_SUBSCRIPTIONS, STYLE, answer};
 use crate::logs::Channel;
 use crate::model::{BuildId, BuildNumber, BuilderName};
 use crate::net::{IncomingCall, Reply};
@@ -219,10 +219,9 @@ impl Client {
             return Ok(Value::None);
         }
         let interval = interval(args.get(1));
-        let eta = interval.map(|interval| (interval, Instant::now() + interval));
-        let watchers = self.watched_builds.entry(build.id).or_default();
-        watchers.push(Watcher { observer, eta });
-        if eta.is_some() {
+        let now = Instant::now();
+        self.watched_builds.add(build.id, observer, interval, now);
+        if interval.is_some() {
             self.send_eta(build.id, observer).await;
         }
         Ok(Value::None)
@@ -232,11 +231,8 @@ impl Client {
         let observer = observer(args)?;
         // It was received with this call too.
         self.peer.release(observer);
-        if let Some(watchers) = self.watched_builds.get_mut(&id) {
-            let is_it = |watcher: &mut Watcher| watcher.observer == observer;
-            for _ in watchers.extract_if(.., is_it) {
-                self.peer.release(observer);
-            }
+        for _ in 0..self.watched_builds.remove(id, observer) {
+            self.peer.release(observer);
         }
         Ok(Value::None)
     }

@@ -93,8 +93,7 @@ impl Client {
         method: &'static str,
         results: Option<Value>,
     ) {
-        let watchers = self.watched_builds.get(&id).into_iter().flatten();
-        let mut observers: Vec<Luid> = watchers.map(|watcher| watcher.observer).collect();
+        let mut observers: Vec<Luid> = self.watched_builds.of(id);
         observers.extend(self.observer(Mode::Steps));
         for observer in observers {
             let Some(mut args) = self.step_args(id, step) else {
@@ -153,8 +152,8 @@ impl Client {
             let args = vec![name, self.value_of(Thing::Build(id)), result];
             self.send(observer, "buildFinished", args);
         }
-        for watcher in self.watched_builds.remove(&id).unwrap_or_default() {
-            self.peer.release(watcher.observer);
+        for observer in self.watched_builds.end(id) {
+            self.peer.release(observer);
         }
         self.following.forget(id);
         self.tell_over(Thing::Build(id));
@@ -172,8 +171,7 @@ impl Client {
 
     /// The time of the next estimate that is due.
     pub(super) fn next_eta(&self) -> Option<Instant> {
-        let watchers = self.watched_builds.values().flatten();
-        let watched = watchers.filter_map(|watcher| Some(watcher.eta?.1));
+        let watched = self.watched_builds.next_eta();
         self.etas.values().copied().chain(watched).min()
     }
 
@@ -189,17 +187,7 @@ impl Client {
                 Some(step) => self.tell_step_eta(id, step).await,
             }
         }
-        let mut due = Vec::new();
-        for (build, watchers) in &mut self.watched_builds {
-            for watcher in watchers {
-                if let Some((interval, next)) = &mut watcher.eta
-                    && *next <= now
-                {
-                    *next = now + *interval;
-                    due.push((*build, watcher.observer));
-                }
-            }
-        }
+        let due = self.watched_builds.take_due(now);
         for (id, observer) in due {
             self.send_eta(id, observer).await;
         }

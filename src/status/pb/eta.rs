@@ -10,27 +10,8 @@ use crate::pb::{Luid, Value};
 use crate::view::Left;
 
 impl Client {
-    /// The time of the next estimate that an observer has asked for.
-    pub(super) fn next_eta(&self) -> Option<Instant> {
-        let watchers = self.watched_builds.values().flatten();
-        watchers
-            .filter_map(|watcher| Some(watcher.eta.as_ref()?.1))
-            .min()
-    }
-
     pub(super) async fn tell_etas(&mut self) {
-        let now = Instant::now();
-        let mut due = Vec::new();
-        for (build, watchers) in &mut self.watched_builds {
-            for watcher in watchers {
-                if let Some((interval, next)) = &mut watcher.eta
-                    && *next <= now
-                {
-                    *next = now + *interval;
-                    due.push((*build, watcher.observer));
-                }
-            }
-        }
+        let due = self.watched_builds.take_due(Instant::now());
         for (build, observer) in due {
             self.tell_eta(build, observer).await;
         }

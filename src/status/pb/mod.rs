@@ -20,16 +20,15 @@ mod upload;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tracing::{debug, info};
 
 use self::tracked::{BuildKey, Notice, Tracked};
 use self::upload::Upload;
 use super::history::History;
 use super::values::step_results;
+use super::watched::Watched;
 use crate::control::{Control, Interruption, News};
 use crate::model::{BuilderName, RequestId, SchedulerName, SetId};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
@@ -84,14 +83,14 @@ pub async fn serve(
         style: TextStyle::Bytes,
         has_extensions: false,
         watchers: BTreeMap::new(),
-        watched_builds: BTreeMap::new(),
+        watched_builds: Watched::default(),
         waiting: Vec::new(),
     };
     login.accept(client.refer(Thing::Perspective));
     let mut lost = std::pin::pin!(peer.lost());
     loop {
         activity.set_busy(client.waits());
-        let eta = client.next_eta();
+        let eta = client.watched_builds.next_eta();
         let eta_due = async {
             match eta {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -148,7 +147,7 @@ struct Client {
     /// Observers of new builds.
     watchers: BTreeMap<RequestId, Vec<Luid>>,
     /// Observers of steps.
-    watched_builds: BTreeMap<BuildKey, Vec<Watcher>>,
+    watched_builds: Watched<BuildKey>,
     /// Calls that are answered when a set or a build ends.
     waiting: Vec<(Thing, Reply)>,
 }
@@ -162,14 +161,6 @@ enum Thing {
     Build(BuildKey),
     Step(BuildKey, usize),
     Log(BuildKey, usize, usize),
-}
-
-/// An observer of a build.
-#[derive(Clone, Debug)]
-struct Watcher {
-    observer: Luid,
-    /// The interval and the next time of estimates, if the observer has asked for them.
-    eta: Option<(Duration, Instant)>,
 }
 
 impl Client {
@@ -329,8 +320,8 @@ impl Client {
                 Notice::StepStarted(build, step) => self.tell_step(build, step, "stepStarted"),
                 Notice::StepFinished(build, step) => self.tell_step(build, step, "stepFinished"),
                 Notice::BuildOver(build) => {
-                    for watcher in self.watched_builds.remove(&build).unwrap_or_default() {
-                        self.peer.release(watcher.observer);
+                    for observer in self.watched_builds.end(build) {
+                        self.peer.release(observer);
                     }
                     self.tell_over(Thing::Build(build));
                 }
@@ -358,8 +349,7 @@ impl Client {
     }
 
     fn tell_step(&mut self, key: BuildKey, index: usize, method: &'static str) {
-        let watchers = self.watched_builds.get(&key).cloned().unwrap_or_default();
-        for Watcher { observer, .. } in watchers {
+        for observer in self.watched_builds.of(key) {
             let build = self.value_of(Thing::Build(key));
             // Clients since 0.9 do not know steps, but our client does.
             let object = match self.style {
@@ -412,8 +402,7 @@ impl Client {
 
     fn subscriptions(&self) -> usize {
         let requests: usize = self.watchers.values().map(Vec::len).sum();
-        let builds: usize = self.watched_builds.values().map(Vec::len).sum();
-        requests + builds
+        requests + self.watched_builds.count()
     }
 }
 

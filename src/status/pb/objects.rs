@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::values::{interval, number, observer, of_build, of_step, result_number, texts};
 use super::tracked::{BuildKey, Outcome};
-use super::{Client, MAX_SUBSCRIPTIONS, MAX_WAITING, Thing, VALUE_ERROR, Watcher};
+use super::{Client, MAX_SUBSCRIPTIONS, MAX_WAITING, Thing, VALUE_ERROR};
 use crate::logs::Channel;
 use crate::model::{RequestId, SetId};
 use crate::net::{IncomingCall, Reply};
@@ -140,12 +140,7 @@ impl Client {
             "subscribe" => self.watch_build(key, args).await,
             "unsubscribe" => {
                 let observer = observer(args)?;
-                let watchers = self.watched_builds.get_mut(&key);
-                let removed = watchers.map_or(0, |watchers| {
-                    let before = watchers.len();
-                    watchers.retain(|watcher| watcher.observer != observer);
-                    before - watchers.len()
-                });
+                let removed = self.watched_builds.remove(key, observer);
                 self.release(observer, removed + 1);
                 Ok(Value::None)
             }
@@ -162,9 +157,8 @@ impl Client {
             return Ok(Value::None);
         }
         let interval = interval(args.get(1));
-        let eta = interval.map(|interval| (interval, Instant::now() + interval));
-        let watcher = Watcher { observer, eta };
-        self.watched_builds.entry(key).or_default().push(watcher);
+        let now = Instant::now();
+        self.watched_builds.add(key, observer, interval, now);
         if interval.is_some() {
             self.tell_eta(key, observer).await;
         }
