@@ -37,12 +37,11 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use self::kind::StepSettings;
-use self::kinds::{KINDS, Kind};
-use self::programs::Program;
+use self::kind::{Kind, StepSettings};
+use self::kinds::KINDS;
 use super::locks::{LockAccess, Locks, User};
 use super::reader::{Table, Value};
-use super::shape::{KindShape, Shape};
+use super::shape::Shape;
 use super::spelling;
 use super::template::{SecretSource, Template};
 use crate::model::unique_names;
@@ -189,41 +188,15 @@ pub enum StepKind {
     Http(Box<HttpStepConfig>),
 }
 
-/// A row of the table of all kinds.
-enum Row {
-    Kind(&'static Kind),
-    Program(&'static Program),
-}
-
 /// All kinds of step.
-static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    let kinds = KINDS.iter().map(Row::Kind);
-    kinds
-        .chain(programs::families().map(Row::Program))
-        .collect()
-});
+static ROWS: LazyLock<Vec<&Kind>> =
+    LazyLock::new(|| KINDS.iter().chain(programs::families()).collect());
 
-impl Row {
-    const fn shape(&self) -> KindShape {
-        match self {
-            Self::Kind(kind) => kind.shape,
-            Self::Program(program) => program.shape,
-        }
-    }
-
-    fn usual(&self) -> StepConfig {
-        match self {
-            Self::Kind(kind) => (kind.usual)(),
-            Self::Program(program) => (program.usual)(),
-        }
-    }
-
+impl Kind {
     /// Takes what steps of this kind have.
     fn read(&self, table: &mut Table<'_>, step: &mut StepConfig) {
         step.kind.read(table);
-        if let Self::Program(program) = self {
-            (program.own)(table, step);
-        }
+        (self.own)(table, step);
         step.secrets = table.sink.take_secrets();
         let codebase = step.kind.settings().codebase().map(str::to_owned);
         step.tell_codebase(codebase.as_deref());
@@ -255,7 +228,7 @@ pub(super) static STEP: Shape = Shape {
         "hide_step_if",
         "drop_empty",
     ],
-    kinds: || ROWS.iter().map(Row::shape).collect(),
+    kinds: || ROWS.iter().map(|kind| kind.shape).collect(),
 };
 
 impl Default for StepConfig {
@@ -363,20 +336,20 @@ impl StepKind {
 
 /// A step of the kind `name`, which the table has, whose own table says nothing.
 pub(super) fn usual(name: &str) -> StepConfig {
-    row(name).usual()
+    (row(name).usual)()
 }
 
 /// A step of the kind `name` with the settings that stand in `table`, which has the keys of the
 /// kind and others.
 pub(super) fn read_as(name: &str, table: &mut Table<'_>) -> StepConfig {
     let row = row(name);
-    let mut step = row.usual();
+    let mut step = (row.usual)();
     row.read(table, &mut step);
     step
 }
 
-fn row(name: &str) -> &'static Row {
-    let row = ROWS.iter().find(|row| row.shape().name == name);
+fn row(name: &str) -> &'static Kind {
+    let row = ROWS.iter().find(|row| row.shape.name == name);
     row.expect("a kind of the table")
 }
 
@@ -478,13 +451,13 @@ pub(super) fn read_step<'a>(
 ) -> Option<StepConfig> {
     let number = at + 1;
     table.label = format!("step {number} of factory `{factory}`").into();
-    let row = table.kind(&ROWS, Row::shape, None)?;
-    let name = row.shape().name;
+    let row = table.kind(&ROWS, |kind| kind.shape, None)?;
+    let name = row.shape.name;
     table.label = format!("step {number} ({name}) of factory `{factory}`").into();
     if let Some(workdir) = workdir {
         table.inherit(workdir);
     }
-    let mut step = row.usual();
+    let mut step = (row.usual)();
     let mut own_name = None;
     table.set_some("name", &mut own_name, |v| v.name().map(str::to_owned));
     step.locks = locks.read_uses(&mut table, &User::Step(factory, before.len()));

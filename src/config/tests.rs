@@ -81,3 +81,26 @@ fn check(from: &str, to: &str, expected: &str) {
     let text = SMALL.replacen(from, to, 1);
     assert_eq!(mistakes_of(&text), expected, "{to}");
 }
+
+/// The step `step`, a table of TOML, in a configuration with these further lines; else all that is
+/// wrong.
+pub(in crate::config) fn read_step(step: &str, more: &str) -> Result<StepConfig, Vec<String>> {
+    let text = format!(
+        "title = \"t\"\ntitle_url = \"http://localhost/\"\nbuildbot_url = \"http://localhost/\"\n\
+         slave_port = 9989\n\
+         [factories.f]\nsteps = [{step}]\n\
+         [[slaves]]\nname = \"s\"\npassword = \"p\"\n\
+         [[builders]]\nname = \"b\"\nslaves = [\"s\"]\nfactory = \"f\"\n{more}"
+    );
+    match parse(&text, "master.toml", &Ok(Zone::UTC)) {
+        Ok((config, _)) => Ok(config.builders[0].factory.steps[0].clone()),
+        Err(errors) => Err(errors.errors.iter().map(|e| e.message.clone()).collect()),
+    }
+}
+
+/// The one mistake in a step.
+pub(in crate::config) fn refused(step: &str, more: &str) -> String {
+    let errors = read_step(step, more).expect_err(step);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors.concat()
+}

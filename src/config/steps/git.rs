@@ -234,24 +234,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::parse;
     use crate::config::steps::kind::TIMEOUT;
     use crate::config::steps::source::SourceMode;
+    use crate::config::tests;
     use crate::config::{StepConfig, StepKind};
-    use crate::model::Zone;
 
     fn read_step(step: &str) -> Result<StepConfig, Vec<String>> {
-        let text = format!(
-            "title = \"t\"\ntitle_url = \"http://localhost/\"\nbuildbot_url = \"http://localhost/\"\n\
-             slave_port = 9989\n\
-             [factories.f]\nsteps = [{step}]\n\
-             [[slaves]]\nname = \"s\"\npassword = \"p\"\n\
-             [[builders]]\nname = \"b\"\nslaves = [\"s\"]\nfactory = \"f\"\n"
-        );
-        match parse(&text, "master.toml", &Ok(Zone::UTC)) {
-            Ok((config, _)) => Ok(config.builders[0].factory.steps[0].clone()),
-            Err(errors) => Err(errors.errors.iter().map(|e| e.message.clone()).collect()),
-        }
+        tests::read_step(step, "")
     }
 
     fn git(settings: &str) -> GitStepConfig {
@@ -265,9 +254,7 @@ mod tests {
 
     fn refused(settings: &str) -> String {
         let step = format!("{{ type = \"Git\", repourl = \"u\" {settings} }}");
-        let errors = read_step(&step).expect_err(settings);
-        assert_eq!(errors.len(), 1, "{errors:?}");
-        errors.concat()
+        tests::refused(&step, "")
     }
 
     #[test]

@@ -2,6 +2,22 @@
 
 use std::time::Duration;
 
+use super::StepConfig;
+use crate::config::reader::Table;
+use crate::config::shape::KindShape;
+
+/// A row of a table of kinds.
+pub(super) struct Kind {
+    pub(super) shape: KindShape,
+    /// A step of this kind whose table says nothing.
+    pub(super) usual: fn() -> StepConfig,
+    /// Takes what only this kind has. It comes last, and may make the command of the settings.
+    pub(super) own: fn(&mut Table<'_>, &mut StepConfig),
+}
+
+/// A kind has no settings beside those of its `StepKind`.
+pub(super) fn nothing(_: &mut Table<'_>, _: &mut StepConfig) {}
+
 /// The settings that only steps of one kind have.
 pub(super) trait StepSettings {
     /// Whether the step gets the source of the build, with its patch.

@@ -1,5 +1,6 @@
 //! The table of the kinds of step. Programs with settings of their own are in `programs`.
 
+use super::kind::{Kind, nothing};
 use super::{
     ArchStepConfig, Download, DownloadStepConfig, FileAction, FileStepConfig, GitFlavor,
     GitStepConfig, HttpStepConfig, JsonTemplate, RelatedStepConfig, SetPropertyConfig, StepConfig,
@@ -9,13 +10,6 @@ use super::{
 };
 use crate::config::shape::KindShape;
 use crate::config::template::Template;
-
-/// A row of [`KINDS`].
-pub(super) struct Kind {
-    pub(super) shape: KindShape,
-    /// A step of this kind whose table says nothing.
-    pub(super) usual: fn() -> StepConfig,
-}
 
 /// The kinds of step, without the programs that have settings of their own.
 pub(super) static KINDS: &[Kind] = &[
@@ -28,6 +22,7 @@ pub(super) static KINDS: &[Kind] = &[
             name: "shell".to_owned(),
             ..StepConfig::default()
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -35,6 +30,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[git::KEYS, git::access::KEYS, source::KEYS],
         },
         usual: || source_step("git", StepKind::Git(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -49,6 +45,7 @@ pub(super) static KINDS: &[Kind] = &[
             kind: StepKind::MasterShell(Box::default()),
             ..StepConfig::default()
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -59,6 +56,7 @@ pub(super) static KINDS: &[Kind] = &[
             let kind = StepKind::SetProperty(Box::default());
             master_step("SetProperty", "Setting", "Set", kind)
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -66,6 +64,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[related::KEYS, related::CANCEL],
         },
         usual: || related_step("CancelRelatedBuilds", RelatedStepConfig::cancel()),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -73,6 +72,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[related::KEYS],
         },
         usual: || related_step("StopRelatedBuilds", RelatedStepConfig::stop()),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -85,6 +85,7 @@ pub(super) static KINDS: &[Kind] = &[
             kind: StepKind::StepsFrom(Box::default()),
             ..StepConfig::default()
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -99,6 +100,7 @@ pub(super) static KINDS: &[Kind] = &[
             kind: StepKind::Patch(Box::default()),
             ..StepConfig::default()
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -106,6 +108,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[upload::FILE_KEYS, upload::KEYS],
         },
         usual: || uploading(Upload::File),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -113,6 +116,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[upload::DIRECTORY_KEYS, upload::KEYS],
         },
         usual: || uploading(Upload::Directory),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -120,6 +124,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[upload::SEVERAL_KEYS, upload::KEYS],
         },
         usual: || uploading(Upload::Several),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -127,6 +132,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[download::FILE_KEYS, download::KEYS],
         },
         usual: || downloading("download", Download::File(Template::literal(""))),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -134,6 +140,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[download::TEXT_KEYS, download::KEYS],
         },
         usual: || downloading("string_download", Download::Text(Template::literal(""))),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -146,6 +153,7 @@ pub(super) static KINDS: &[Kind] = &[
                 Download::Json(JsonTemplate::List(Vec::new())),
             )
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -153,6 +161,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[download::KEYS],
         },
         usual: || downloading("json_properties_download", Download::Properties),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -160,6 +169,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[files::FILE_KEYS],
         },
         usual: || on_files("FileExists", FileAction::Exists),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -167,6 +177,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[files::COPY_KEYS],
         },
         usual: || on_files("CopyDirectory", FileAction::Copy),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -174,6 +185,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[files::DIRECTORY_KEYS],
         },
         usual: || on_files("RemoveDirectory", FileAction::RemoveDirectory),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -181,6 +193,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[files::DIRECTORY_KEYS],
         },
         usual: || on_files("MakeDirectory", FileAction::MakeDirectory),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -188,6 +201,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[files::FILE_KEYS],
         },
         usual: || on_files("RemoveFile", FileAction::RemoveFile),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -202,6 +216,7 @@ pub(super) static KINDS: &[Kind] = &[
             let (doing, done) = ("Setting Properties..", "Properties Set");
             master_step("SetProperties", doing, done, kind)
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -212,6 +227,7 @@ pub(super) static KINDS: &[Kind] = &[
             let kind = StepKind::LogRenderable(Box::default());
             master_step("LogRenderable", "Logging", "Logged", kind)
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -222,6 +238,7 @@ pub(super) static KINDS: &[Kind] = &[
             let kind = StepKind::SlaveEnv(Box::default());
             master_step("SetPropertiesFromEnv", "Setting", "Set", kind)
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -233,6 +250,7 @@ pub(super) static KINDS: &[Kind] = &[
             kind: StepKind::Trigger(Box::default()),
             ..StepConfig::default()
         },
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -240,6 +258,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[git::KEYS, git::access::KEYS, source::KEYS],
         },
         usual: || source_step("git", git_of(GitFlavor::Gerrit)),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -247,6 +266,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[git::KEYS, git::access::KEYS, source::KEYS],
         },
         usual: || source_step("git", git_of(GitFlavor::GitHub)),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -254,6 +274,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[svn::KEYS, source::LOCATION_KEYS, source::KEYS],
         },
         usual: || source_step("svn", StepKind::Svn(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -261,6 +282,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[mercurial::KEYS, source::LOCATION_KEYS, source::KEYS],
         },
         usual: || source_step("hg", StepKind::Mercurial(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -268,6 +290,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[bzr::KEYS, source::LOCATION_KEYS, source::KEYS],
         },
         usual: || source_step("bzr", StepKind::Bzr(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -275,6 +298,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[bk::KEYS, source::LOCATION_KEYS, source::KEYS],
         },
         usual: || source_step("bk", StepKind::Bk(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -282,6 +306,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[source::LOCATION_KEYS, source::KEYS],
         },
         usual: || source_step("darcs", StepKind::Darcs(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -289,6 +314,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[cvs::KEYS, source::KEYS],
         },
         usual: || source_step("cvs", StepKind::Cvs(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -296,6 +322,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[repo::KEYS, source::KEYS],
         },
         usual: || source_step("repo", StepKind::Repo(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -303,6 +330,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[arch::KEYS, source::KEYS],
         },
         usual: || source_step("arch", arch_of("tla")),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -310,6 +338,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[arch::KEYS, source::KEYS],
         },
         usual: || source_step("bazaar", arch_of("baz")),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -317,6 +346,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[monotone::KEYS, source::KEYS],
         },
         usual: || source_step("monotone", StepKind::Monotone(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -324,6 +354,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[p4::KEYS, source::KEYS],
         },
         usual: || source_step("p4", StepKind::P4(Box::default())),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -331,6 +362,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[http::METHOD, http::KEYS],
         },
         usual: || http_step(""),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -338,6 +370,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[http::KEYS],
         },
         usual: || http_step("POST"),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -345,6 +378,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[http::KEYS],
         },
         usual: || http_step("GET"),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -352,6 +386,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[http::KEYS],
         },
         usual: || http_step("PUT"),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -359,6 +394,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[http::KEYS],
         },
         usual: || http_step("DELETE"),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -366,6 +402,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[http::KEYS],
         },
         usual: || http_step("HEAD"),
+        own: nothing,
     },
     Kind {
         shape: KindShape {
@@ -373,6 +410,7 @@ pub(super) static KINDS: &[Kind] = &[
             keys: &[http::KEYS],
         },
         usual: || http_step("OPTIONS"),
+        own: nothing,
     },
 ];
 

@@ -12,24 +12,14 @@ pub(in crate::config) mod warnings;
 mod windows;
 mod words;
 
+use super::kind::{Kind, nothing};
 use super::output::OutputReader;
 use super::shell::{self, CommandWords, ShellStepConfig};
 use super::{StepConfig, StepKind};
-use crate::config::reader::Table;
-use crate::config::shape::KindShape;
 use crate::config::template::Template;
 
-/// A kind of step that runs a program.
-pub(super) struct Program {
-    pub(super) shape: KindShape,
-    /// A step of this kind whose table says nothing.
-    pub(super) usual: fn() -> StepConfig,
-    /// Takes what only this kind has. It comes last, and makes the command of the settings.
-    pub(super) own: fn(&mut Table<'_>, &mut StepConfig),
-}
-
 /// The tables of all families.
-pub(super) fn families() -> impl Iterator<Item = &'static Program> {
+pub(super) fn families() -> impl Iterator<Item = &'static Kind> {
     [
         make::PROGRAMS,
         python::PROGRAMS,
@@ -48,9 +38,6 @@ pub(super) fn families() -> impl Iterator<Item = &'static Program> {
 const WITHOUT_COMMAND: &[&str] = shell::KEYS;
 /// The key of a kind whose command may be given.
 const COMMAND: &[&str] = shell::COMMAND;
-
-/// A kind has no settings of its own.
-fn nothing(_: &mut Table<'_>, _: &mut StepConfig) {}
 
 /// What is usual of a program: its name, its command, what it is doing and has done.
 struct Usual<'u> {

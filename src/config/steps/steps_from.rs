@@ -3,9 +3,9 @@
 use serde::Serialize;
 use toml::de::DeTable;
 
-use super::kind::StepSettings;
+use super::kind::{Kind, StepSettings};
 use super::shell::{CommandWords, ShellStepConfig};
-use super::{ROWS, Row, STEP, StepConfig, StepKind, read_step};
+use super::{ROWS, STEP, StepConfig, StepKind, read_step};
 use crate::config::locks::Locks;
 use crate::config::reader::{Sink, Table};
 use crate::config::report::ConfigErrors;
@@ -71,7 +71,7 @@ impl StepsFromConfig {
             value.integer(1..=MOST_STEPS)
         });
         table.set("allow", &mut self.allow, |value| {
-            let names: Vec<_> = ROWS.iter().map(|row| row.shape().name).collect();
+            let names: Vec<_> = ROWS.iter().map(|row| row.shape.name).collect();
             let entries = value.one_or_list()?;
             let kinds = entries.iter().filter_map(|entry| entry.one_of(&names));
             Some(kinds.map(str::to_owned).collect())
@@ -111,9 +111,9 @@ impl StepsFromConfig {
 
     /// Whether steps of this kind may be added: those that only run a command on the slave, which a
     /// source tree may do anyway, and those that are allowed.
-    fn may_add(&self, row: &Row) -> bool {
-        let name = row.shape().name;
-        matches!(row.usual().kind, StepKind::Shell(_))
+    fn may_add(&self, row: &Kind) -> bool {
+        let name = row.shape.name;
+        matches!((row.usual)().kind, StepKind::Shell(_))
             || self.allow.iter().any(|allowed| allowed == name)
     }
 
@@ -133,7 +133,7 @@ impl StepsFromConfig {
         let mut steps = Vec::with_capacity(tables.len());
         for (at, table) in tables.into_iter().enumerate() {
             if let Some((kind, place)) = table.text_of("type")
-                && let Some(row) = ROWS.iter().find(|row| row.shape().name == kind)
+                && let Some(row) = ROWS.iter().find(|row| row.shape.name == kind)
                 && !self.may_add(row)
             {
                 let message = format!("a step of type {kind:?} may not be added");

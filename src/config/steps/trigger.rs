@@ -319,25 +319,16 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::config::parse;
+    use crate::config::tests;
     use crate::config::{StepConfig, StepKind};
-    use crate::model::Zone;
+
+    const SCHEDULERS: &str = "\
+        [[schedulers]]\ntype = \"Triggerable\"\nname = \"unit\"\nbuilders = [\"b\"]\n\
+        [[schedulers]]\ntype = \"Scheduler\"\nname = \"quick\"\nbuilders = [\"b\"]\n\
+        [[schedulers]]\ntype = \"NightlyTriggerable\"\nname = \"later\"\nbuilders = [\"b\"]\nhour = 3\n";
 
     fn read_step(step: &str) -> Result<StepConfig, Vec<String>> {
-        let text = format!(
-            "title = \"t\"\ntitle_url = \"http://localhost/\"\nbuildbot_url = \"http://localhost/\"\n\
-             slave_port = 9989\n\
-             [factories.f]\nsteps = [{step}]\n\
-             [[slaves]]\nname = \"s\"\npassword = \"p\"\n\
-             [[builders]]\nname = \"b\"\nslaves = [\"s\"]\nfactory = \"f\"\n\
-             [[schedulers]]\ntype = \"Triggerable\"\nname = \"unit\"\nbuilders = [\"b\"]\n\
-             [[schedulers]]\ntype = \"Scheduler\"\nname = \"quick\"\nbuilders = [\"b\"]\n\
-             [[schedulers]]\ntype = \"NightlyTriggerable\"\nname = \"later\"\nbuilders = [\"b\"]\nhour = 3\n"
-        );
-        match parse(&text, "master.toml", &Ok(Zone::UTC)) {
-            Ok((config, _)) => Ok(config.builders[0].factory.steps[0].clone()),
-            Err(errors) => Err(errors.errors.iter().map(|e| e.message.clone()).collect()),
-        }
+        tests::read_step(step, SCHEDULERS)
     }
 
     fn trigger(settings: &str) -> TriggerStepConfig {
@@ -350,10 +341,7 @@ mod tests {
     }
 
     fn refused(settings: &str) -> String {
-        let step = format!("{{ type = \"Trigger\", {settings} }}");
-        let errors = read_step(&step).expect_err(settings);
-        assert_eq!(errors.len(), 1, "{errors:?}");
-        errors.concat()
+        tests::refused(&format!("{{ type = \"Trigger\", {settings} }}"), SCHEDULERS)
     }
 
     #[test]

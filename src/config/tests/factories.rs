@@ -191,10 +191,15 @@ fn fac_24_and_fac_31_factories_with_a_repository_check_it_out() {
 fn fac_37_the_work_directory_of_a_factory_is_that_of_its_steps() {
     let workdirs = |text: &str| -> Vec<Option<Template>> {
         let steps = factory(text).steps;
-        let workdir = |step: &StepConfig| match step.kind.clone() {
-            StepKind::Git(git) => Some(git.source.workdir),
-            StepKind::Svn(svn) => Some(svn.source.workdir),
-            mut kind => kind.shell_mut().map(|shell| shell.workdir.clone()),
+        let workdir = |step: &StepConfig| {
+            let mut kind = step.kind.clone();
+            if let StepKind::Git(git) = kind {
+                return Some(git.source.workdir);
+            }
+            if let StepKind::Svn(svn) = kind {
+                return Some(svn.source.workdir);
+            }
+            kind.shell_mut().map(|shell| shell.workdir.clone())
         };
         steps.iter().map(workdir).collect()
     };

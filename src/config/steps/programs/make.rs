@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::words::{Words, join, text, texts};
-use super::{COMMAND, Program, Usual, WITHOUT_COMMAND, nothing, shell_of, warnings};
+use super::{COMMAND, Kind, Usual, WITHOUT_COMMAND, nothing, shell_of, warnings};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::KindShape;
 use crate::config::steps::StepConfig;
 use crate::config::steps::output::{OutputReader, WarningRules};
 use crate::config::template::Template;
 
-pub(super) static PROGRAMS: &[Program] = &[
-    Program {
+pub(super) static PROGRAMS: &[Kind] = &[
+    Kind {
         shape: KindShape {
             name: "Configure",
             keys: &[COMMAND, WITHOUT_COMMAND],
@@ -28,7 +28,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: nothing,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "WarningCountingShellCommand",
             keys: &[COMMAND, WITHOUT_COMMAND, warnings::KEYS],
@@ -45,7 +45,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: warnings::read,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "Compile",
             keys: &[COMMAND, WITHOUT_COMMAND, warnings::KEYS],
@@ -62,7 +62,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: warnings::read,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "Test",
             keys: &[COMMAND, WITHOUT_COMMAND, warnings::KEYS],
@@ -70,7 +70,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         usual: || test(&["make", "test"], OutputReader::Warnings(Box::default())),
         own: warnings::read,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "PerlModuleTest",
             keys: &[COMMAND, WITHOUT_COMMAND, warnings::KEYS],
@@ -81,7 +81,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: warnings::read,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "TreeSize",
             keys: &[COMMAND, WITHOUT_COMMAND],
@@ -98,7 +98,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: nothing,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "SubunitShellCommand",
             keys: &[COMMAND, WITHOUT_COMMAND, &["failure_on_no_tests"]],
@@ -124,7 +124,7 @@ pub(super) static PROGRAMS: &[Program] = &[
             }
         },
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "SetPropertyFromCommand",
             keys: &[COMMAND, WITHOUT_COMMAND, &["property", "strip"]],
@@ -153,7 +153,7 @@ pub(super) static PROGRAMS: &[Program] = &[
             }
         },
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "CMake",
             keys: &[
@@ -173,7 +173,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: cmake,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "Cppcheck",
             keys: &[
@@ -193,7 +193,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: cppcheck,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "MaxQ",
             keys: &[WITHOUT_COMMAND, &["testdir"]],

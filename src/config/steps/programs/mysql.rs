@@ -1,14 +1,14 @@
 //! `MTR`: the tests of MySQL and MariaDB.
 
 use super::words::{plain, text};
-use super::{COMMAND, Program, WITHOUT_COMMAND, make, shell_of, warnings};
+use super::{COMMAND, Kind, WITHOUT_COMMAND, make, shell_of, warnings};
 use crate::config::CommandWords;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::KindShape;
 use crate::config::steps::StepConfig;
 use crate::config::steps::output::{MysqlTests, OutputReader};
 
-pub(super) static PROGRAMS: &[Program] = &[Program {
+pub(super) static PROGRAMS: &[Kind] = &[Kind {
     shape: KindShape {
         name: "MTR",
         keys: &[

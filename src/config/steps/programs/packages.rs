@@ -1,7 +1,7 @@
 //! Making and checking packages of Debian and of rpm.
 
 use super::words::{Words, join, join_list, text, texts};
-use super::{COMMAND, Program, Usual, WITHOUT_COMMAND, make, shell_of, warnings};
+use super::{COMMAND, Kind, Usual, WITHOUT_COMMAND, make, shell_of, warnings};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::KindShape;
 use crate::config::steps::StepConfig;
@@ -10,8 +10,8 @@ use crate::config::steps::shell::{BaseImage, Preparation};
 use crate::config::template::Template;
 use crate::config::{CommandWords, ReleaseCounter};
 
-pub(super) static PROGRAMS: &[Program] = &[
-    Program {
+pub(super) static PROGRAMS: &[Kind] = &[
+    Kind {
         shape: KindShape {
             name: "DebPbuilder",
             keys: &[WITHOUT_COMMAND, warnings::KEYS, PBUILDER],
@@ -19,7 +19,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         usual: || pbuilder("pbuilder"),
         own: |table, step| build_debian(table, step, &PBUILDER_OF_DEBIAN),
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "DebCowbuilder",
             keys: &[WITHOUT_COMMAND, warnings::KEYS, PBUILDER],
@@ -27,7 +27,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         usual: || pbuilder("cowbuilder"),
         own: |table, step| build_debian(table, step, &COWBUILDER_OF_DEBIAN),
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "UbuPbuilder",
             keys: &[WITHOUT_COMMAND, warnings::KEYS, PBUILDER],
@@ -35,7 +35,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         usual: || pbuilder("pbuilder"),
         own: |table, step| build_debian(table, step, &PBUILDER_OF_UBUNTU),
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "UbuCowbuilder",
             keys: &[WITHOUT_COMMAND, warnings::KEYS, PBUILDER],
@@ -43,7 +43,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         usual: || pbuilder("cowbuilder"),
         own: |table, step| build_debian(table, step, &COWBUILDER_OF_UBUNTU),
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "DebLintian",
             keys: &[WITHOUT_COMMAND, &["fileloc", "suppress_tags"]],
@@ -64,7 +64,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: lintian,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "RpmBuild",
             keys: &[WITHOUT_COMMAND, RPMBUILD],
@@ -81,7 +81,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: rpmbuild,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "RpmLint",
             keys: &[WITHOUT_COMMAND, &["fileloc", "config"]],
@@ -110,7 +110,7 @@ pub(super) static PROGRAMS: &[Program] = &[
             shell_of(step).command = words.command();
         },
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "Mock",
             keys: &[COMMAND, WITHOUT_COMMAND, MOCK],
@@ -125,7 +125,7 @@ pub(super) static PROGRAMS: &[Program] = &[
             }
         },
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "MockBuildSRPM",
             keys: &[WITHOUT_COMMAND, MOCK, &["spec", "sources"]],
@@ -145,7 +145,7 @@ pub(super) static PROGRAMS: &[Program] = &[
             run_mock(table, step, &words);
         },
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "MockRebuild",
             keys: &[WITHOUT_COMMAND, MOCK, &["srpm"]],

@@ -1,7 +1,7 @@
 //! Checking and documenting Python, and the other tools of Twisted's own build.
 
 use super::words::{Words, join, text, texts};
-use super::{COMMAND, Program, Usual, WITHOUT_COMMAND, nothing, shell_of};
+use super::{COMMAND, Kind, Usual, WITHOUT_COMMAND, nothing, shell_of};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::KindShape;
 use crate::config::steps::StepConfig;
@@ -10,8 +10,8 @@ use crate::config::steps::shell::ChangedFiles;
 use crate::config::template::Template;
 use crate::model::Results;
 
-pub(super) static PROGRAMS: &[Program] = &[
-    Program {
+pub(super) static PROGRAMS: &[Kind] = &[
+    Kind {
         shape: KindShape {
             name: "BuildEPYDoc",
             keys: &[COMMAND, WITHOUT_COMMAND],
@@ -28,7 +28,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: nothing,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "PyFlakes",
             keys: &[COMMAND, WITHOUT_COMMAND],
@@ -36,7 +36,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         usual: pyflakes,
         own: nothing,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "PyLint",
             keys: &[COMMAND, WITHOUT_COMMAND],
@@ -53,7 +53,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: nothing,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "Sphinx",
             keys: &[WITHOUT_COMMAND, SPHINX],
@@ -70,7 +70,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: sphinx,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "RemovePYCs",
             keys: &[COMMAND, WITHOUT_COMMAND],
@@ -87,7 +87,7 @@ pub(super) static PROGRAMS: &[Program] = &[
         },
         own: nothing,
     },
-    Program {
+    Kind {
         shape: KindShape {
             name: "HLint",
             keys: &[WITHOUT_COMMAND, &["python"]],

@@ -1,12 +1,12 @@
 //! `ShellSequence`: several commands, each with flags and a log of its own.
 
-use super::{Program, Usual, WITHOUT_COMMAND, shell_of};
+use super::{Kind, Usual, WITHOUT_COMMAND, shell_of};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::{KindShape, Shape};
 use crate::config::steps::output::OutputReader;
 use crate::config::steps::shell::{SequenceCommand, read_command};
 
-pub(super) static PROGRAMS: &[Program] = &[Program {
+pub(super) static PROGRAMS: &[Kind] = &[Kind {
     shape: KindShape {
         name: "ShellSequence",
         keys: &[WITHOUT_COMMAND, &["commands"]],

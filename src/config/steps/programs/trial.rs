@@ -1,7 +1,7 @@
 //! `Trial`: the tests of a Python project, run by Twisted's `trial`.
 
 use super::words::{Words, join, text, texts};
-use super::{Program, Usual, WITHOUT_COMMAND, shell_of};
+use super::{Kind, Usual, WITHOUT_COMMAND, shell_of};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::KindShape;
 use crate::config::steps::StepConfig;
@@ -9,7 +9,7 @@ use crate::config::steps::output::OutputReader;
 use crate::config::steps::shell::{ChangedFiles, SearchPath};
 use crate::config::template::Template;
 
-pub(super) static PROGRAMS: &[Program] = &[Program {
+pub(super) static PROGRAMS: &[Kind] = &[Kind {
     shape: KindShape {
         name: "Trial",
         keys: &[WITHOUT_COMMAND, KEYS],

@@ -1,14 +1,14 @@
 //! `Robocopy`.
 
 use super::words::{Words, texts};
-use super::{Program, Usual, WITHOUT_COMMAND, shell_of};
+use super::{Kind, Usual, WITHOUT_COMMAND, shell_of};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::KindShape;
 use crate::config::steps::StepConfig;
 use crate::config::steps::output::OutputReader;
 use crate::model::Results;
 
-pub(super) static PROGRAMS: &[Program] = &[Program {
+pub(super) static PROGRAMS: &[Kind] = &[Kind {
     shape: KindShape {
         name: "Robocopy",
         keys: &[WITHOUT_COMMAND, KEYS],
