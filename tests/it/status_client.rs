@@ -2,103 +2,62 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use buildmaster::botmaster::{BuildEvent, BuilderEvent, Event, Live};
-use buildmaster::clock::Clock;
-use buildmaster::control::{Control, News, Newsroom, Question};
+use buildmaster::control::{News, Question};
 use buildmaster::logs::{Channel, LogSink, LogStore};
 use buildmaster::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use buildmaster::model::{
     BigState, BuildId, BuildNumber, Forecast, Op, Properties, Results, Timestamp,
 };
-use buildmaster::net::{
-    Directory, Door, Gatekeeper, IncomingCall, Peer, Tasks, UserKind, client, connection,
-};
-use buildmaster::pb::{Luid, Target, Value};
+use buildmaster::net::{IncomingCall, Login, UserKind};
+use buildmaster::pb::Value;
 use buildmaster::status::live::{self, MAX_SUBSCRIPTIONS, PATIENCE, TEXT_PATIENCE};
-use buildmaster::store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+
+use crate::connected::Connected;
 
 /// A client that has logged in, and the master that the test plays: one builder, `b`.
 struct Scene {
-    peer: Peer,
-    avatar: Luid,
-    newsroom: Newsroom,
+    client: Connected,
     logs: LogStore,
-    _dir: tempfile::TempDir,
+}
+
+impl Deref for Scene {
+    type Target = Connected;
+
+    fn deref(&self) -> &Connected {
+        &self.client
+    }
 }
 
 impl Scene {
     async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(dir.path()).unwrap();
-        let writer = store.start(Box::new(|_| {})).unwrap();
-        let newsroom = Newsroom::new();
-        let (ask, mut questions) = mpsc::channel(1);
-        let (reconfigure, _) = mpsc::channel(1);
-        let control = Control::new(
-            ask,
-            writer,
-            newsroom.clone(),
-            reconfigure,
-            tokio::sync::watch::channel(Arc::default()).1,
-            Clock::system(),
-        );
-        tokio::spawn(async move {
-            while let Some(question) = questions.recv().await {
-                let Question::Live(answer) = question else {
-                    panic!("{question:?}");
-                };
-                let live = Live {
-                    priorities: [("b".into(), 0)].into(),
-                    ..Live::default()
-                };
-                answer.send(live).unwrap();
-            }
-        });
-        let logs = LogStore::start(dir.path().to_owned()).unwrap();
-        let tasks = Tasks::default();
-        let mut directory = Directory::new();
-        directory.insert("statusClient", b"pw", UserKind::Status);
-        let (tell, mut logins) = mpsc::channel(1);
-        let door = Door::new(directory, tell, Gatekeeper::new(&[]), tasks.clone());
-        let (ours, theirs) = tokio::io::duplex(65_536);
-        door.accept(theirs, "client", None);
-        let (basedir, its_logs) = (dir.path().to_owned(), logs.clone());
-        tokio::spawn(async move {
-            let login = logins.recv().await.unwrap();
+        let answer = |question| {
+            let Question::Live(answer) = question else {
+                panic!("{question:?}");
+            };
+            let live = Live {
+                priorities: [("b".into(), 0)].into(),
+                ..Live::default()
+            };
+            answer.send(live).unwrap();
+        };
+        let (tell_logs, logs) = oneshot::channel();
+        let user = ("statusClient", UserKind::Status);
+        let serve = |login: Login, control, basedir: PathBuf| {
+            let logs = LogStore::start(basedir.clone()).unwrap();
+            assert!(tell_logs.send(logs.clone()).is_ok());
             let (peer, answer, activity) = (login.peer, login.answer, login.activity);
-            live::serve(peer, answer, activity, control, its_logs, basedir).await;
-        });
-        let peer = connection::connect(ours, "master", &tasks);
-        let avatar = client::login(&peer, "statusClient", b"pw", Value::None)
-            .await
-            .unwrap();
-        Self {
-            peer,
-            avatar,
-            newsroom,
-            logs,
-            _dir: dir,
-        }
-    }
-
-    async fn try_call(
-        &self,
-        object: Luid,
-        method: &'static str,
-        args: Vec<Value>,
-    ) -> Result<Value, String> {
-        let call = self
-            .peer
-            .call(Target::Object(object), method, args, Vec::new());
-        call.await.map_err(|error| error.to_string())
-    }
-
-    async fn call(&self, object: Luid, method: &'static str, args: Vec<Value>) -> Value {
-        self.try_call(object, method, args).await.unwrap()
+            live::serve(peer, answer, activity, control, logs, basedir)
+        };
+        let client = Connected::new(user, answer, serve).await;
+        let logs = logs.await.unwrap();
+        Self { client, logs }
     }
 
     /// Subscribes, and takes the notifications about the builder.

@@ -2,122 +2,66 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use buildmaster::botmaster::{Answer, Ask, BuildEvent, Event, IntakeEvent};
-use buildmaster::clock::Clock;
-use buildmaster::control::{Control, News, Newsroom, Question};
+use buildmaster::control::{News, Question};
 use buildmaster::logs::{Channel, LogStore};
 use buildmaster::model::journal::{BuildStart, LogOpening, StepStart};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildSet, Effort, Forecast, Op, Properties, RequestId, Results, SetId,
     SourceStamp, Timestamp,
 };
-use buildmaster::net::{
-    Directory, Door, Gatekeeper, IncomingCall, Peer, Tasks, UserKind, client, connection,
-};
+use buildmaster::net::{IncomingCall, Login, UserKind};
 use buildmaster::pb::{Luid, Target, Value};
 use buildmaster::protocol::TextStyle;
 use buildmaster::protocol::try_call::{EXTENSIONS, MAX_CHUNK_BYTES, PATCH_CHUNK, encode_try};
 use buildmaster::status::pb::{self, MAX_SUBSCRIPTIONS, MAX_WAITING, User};
-use buildmaster::store::Store;
 use tokio::sync::mpsc;
 
-/// A client that is logged in, and the master that the test plays.
-struct Scene {
-    peer: Peer,
-    avatar: Luid,
-    newsroom: Newsroom,
-    dir: tempfile::TempDir,
+use crate::connected::Connected;
+
+/// A client that has logged in, and the master that the test plays.
+struct Scene(Connected);
+
+impl Deref for Scene {
+    type Target = Connected;
+
+    fn deref(&self) -> &Connected {
+        &self.0
+    }
 }
 
 impl Scene {
     /// The core answers each job with a set of a request for builder `b`, but refuses those with a
     /// comment.
     async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(dir.path()).unwrap();
-        let writer = store.start(Box::new(|_| {})).unwrap();
-        let newsroom = Newsroom::new();
-        let (ask, mut questions) = mpsc::channel(1);
-        let (reconfigure, _) = mpsc::channel(1);
-        let control = Control::new(
-            ask,
-            writer,
-            newsroom.clone(),
-            reconfigure,
-            tokio::sync::watch::channel(Arc::default()).1,
-            Clock::system(),
-        );
-        tokio::spawn(async move {
-            while let Some(question) = questions.recv().await {
-                let Question::Ask(Ask::SubmitTry { job, .. }, answer) = question else {
-                    panic!("{question:?}");
-                };
-                let said = match job.comment.as_str() {
-                    "" => Ok(Answer::Set(set())),
-                    why => Err(format!("because: {why}, {} bytes", job.patch.len())),
-                };
-                answer.send(said).unwrap();
-            }
-        });
-
-        let tasks = Tasks::default();
-        let mut directory = Directory::new();
+        let answer = |question| {
+            let Question::Ask(Ask::SubmitTry { job, .. }, answer) = question else {
+                panic!("{question:?}");
+            };
+            let said = match job.comment.as_str() {
+                "" => Ok(Answer::Set(set())),
+                why => Err(format!("because: {why}, {} bytes", job.patch.len())),
+            };
+            answer.send(said).unwrap();
+        };
         let kind = UserKind::Try {
             scheduler: "try".into(),
             user: "alice".to_owned(),
             builders: ["b".into()].into(),
         };
-        directory.insert("alice", b"pw", kind);
-        let (tell, mut logins) = mpsc::channel(1);
-        let door = Door::new(directory, tell, Gatekeeper::new(&[]), tasks.clone());
-        let (ours, theirs) = tokio::io::duplex(65_536);
-        door.accept(theirs, "client", None);
-        let basedir = dir.path().to_owned();
-        tokio::spawn(async move {
-            let login = logins.recv().await.unwrap();
+        let serve = |login: Login, control, basedir| {
             let user = User {
                 name: "alice".to_owned(),
                 scheduler: "try".into(),
                 builders: ["b".into()].into(),
             };
-            pb::serve(
-                login.peer,
-                login.answer,
-                login.activity,
-                user,
-                control,
-                basedir,
-            )
-            .await;
-        });
-        let peer = connection::connect(ours, "master", &tasks);
-        let avatar = client::login(&peer, "alice", b"pw", Value::None)
-            .await
-            .unwrap();
-        Self {
-            peer,
-            avatar,
-            newsroom,
-            dir,
-        }
-    }
-
-    async fn try_call(
-        &self,
-        object: Luid,
-        method: &'static str,
-        args: Vec<Value>,
-    ) -> Result<Value, String> {
-        let call = self
-            .peer
-            .call(Target::Object(object), method, args, Vec::new());
-        call.await.map_err(|error| error.to_string())
-    }
-
-    async fn call(&self, object: Luid, method: &'static str, args: Vec<Value>) -> Value {
-        self.try_call(object, method, args).await.unwrap()
+            let (peer, answer, activity) = (login.peer, login.answer, login.activity);
+            pb::serve(peer, answer, activity, user, control, basedir)
+        };
+        Self(Connected::new(("alice", kind), answer, serve).await)
     }
 
     async fn hand_in(&self, style: TextStyle, comment: &str) -> Result<Luid, String> {
