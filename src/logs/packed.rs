@@ -3,8 +3,12 @@
 //! A file is a sequence of gzip members, so `zcat` and browsers read it as one file. Each member
 //! has at most [`BLOCK_BYTES`] bytes of the log. Its header has an extra field `BM` (RFC 1952) with
 //! three little-endian 32-bit numbers: the size of the member in the file, its bytes before
-//! compression, and the line feeds among them. A reader skips from header to header to find a
-//! position, and decompresses one member.
+//! compression, and the line feeds among them. A reader decompresses one member.
+//!
+//! A file of more than [`FEW`] members ends with a table of them: members without text whose extra
+//! field `BT` has the size and the bytes of each, as 32-bit numbers. The last member has
+//! [`END_BYTES`] bytes; its field `BE` has the size of the table as a 64-bit number. Where the
+//! table is missing or does not fit, a reader skips from header to header.
 //!
 //! Invariants: a reader keeps one decompressed member and 16 bytes for each member in memory. All
 //! sizes in a file are checked before they are used.
@@ -25,21 +29,65 @@ use super::lines;
 pub(super) fn pack(input: &mut dyn Read, out: &mut dyn Write) -> io::Result<u64> {
     let mut block = Vec::with_capacity(BLOCK_BYTES);
     let mut total = 0;
+    let mut sizes = Vec::new();
     loop {
         block.clear();
         let limit = u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX);
         (&mut *input).take(limit).read_to_end(&mut block)?;
         if block.is_empty() {
-            return Ok(total);
+            break;
         }
-        out.write_all(&member(&block)?)?;
+        let member = member(&block)?;
+        sizes.push((small(length(&member))?, small(length(&block))?));
+        out.write_all(&member)?;
         total += length(&block);
     }
+    if sizes.len() > FEW {
+        out.write_all(&table(&sizes)?)?;
+    }
+    Ok(total)
+}
+
+fn small(number: u64) -> io::Result<u32> {
+    u32::try_from(number).map_err(|_| damaged("too large"))
+}
+
+/// The table of members of these sizes, in the file and before compression.
+fn table(sizes: &[(u32, u32)]) -> io::Result<Vec<u8>> {
+    let mut table = Vec::new();
+    for part in sizes.chunks(MOST_ENTRIES) {
+        let entries = part.iter();
+        let numbers = entries.flat_map(|(size, bytes)| [size, bytes].map(|n| n.to_le_bytes()));
+        let field: Vec<u8> = numbers.flatten().collect();
+        table.extend(member_without_text(b"BT", &field)?);
+    }
+    let size = length(&table).to_le_bytes();
+    table.extend(member_without_text(b"BE", &size)?);
+    Ok(table)
+}
+
+/// A member that is empty and has a further extra field.
+fn member_without_text(name: &[u8; 2], field: &[u8]) -> io::Result<Vec<u8>> {
+    let short = |number: usize| u16::try_from(number).map_err(|_| damaged("too large"));
+    let extra = EXTRA_BYTES + 4 + field.len();
+    let size = 12 + extra + EMPTY.len();
+    let mut member = Vec::with_capacity(size);
+    member.extend(MAGIC);
+    // No time, no other flags, an unknown system.
+    member.extend([0, 0, 0, 0, 0, 255]);
+    member.extend(short(extra)?.to_le_bytes());
+    member.extend(EXTRA_HEAD);
+    member.extend(small(u64::try_from(size).unwrap_or(u64::MAX))?.to_le_bytes());
+    member.extend([0; 8]);
+    member.extend(name);
+    member.extend(short(field.len())?.to_le_bytes());
+    member.extend(field);
+    member.extend(EMPTY);
+    Ok(member)
 }
 
 /// The member that has the bytes of `block`.
 fn member(block: &[u8]) -> io::Result<Vec<u8>> {
-    let small = |number: u64| u32::try_from(number).map_err(|_| damaged("too large"));
     let mut extra = Vec::with_capacity(EXTRA_BYTES);
     extra.extend_from_slice(EXTRA_HEAD);
     extra.extend_from_slice(&[0; 4]);
@@ -68,7 +116,7 @@ pub(super) struct Packed {
 }
 
 /// A member of the file. The end of the list has one more, which is empty.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Member {
     /// Its place in the file.
     at: u64,
@@ -151,14 +199,66 @@ impl Packed {
     /// The members of the file, with their end.
     fn members(&mut self) -> io::Result<&[Member]> {
         if self.members.is_none() {
-            self.members = Some(read_members(&self.file)?);
+            let members = match read_table(&self.file)? {
+                Some(members) => members,
+                None => walk(&self.file)?,
+            };
+            self.members = Some(members);
         }
         Ok(self.members.as_deref().unwrap_or_default())
     }
 }
 
+/// Reads the table at the end of a file; nothing if there is none that fits.
+fn read_table(file: &File) -> io::Result<Option<Vec<Member>>> {
+    let end = file.metadata()?.len();
+    let Some(last) = end.checked_sub(END_BYTES) else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; usize::try_from(END_BYTES).unwrap_or_default()];
+    file.read_exact_at(&mut bytes, last)?;
+    let size = field(&bytes, b"BE")
+        .and_then(|(field, _)| Some(u64::from_le_bytes(field.try_into().ok()?)));
+    let Some(size) = size.filter(|size| *size <= last.min(MOST_TABLE_BYTES)) else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+    file.read_exact_at(&mut bytes, last - size)?;
+    let (mut rest, mut members, mut next) = (bytes.as_slice(), Vec::new(), Member::default());
+    while let Some((entries, after)) = field(rest, b"BT") {
+        for entry in entries.chunks_exact(ENTRY_BYTES) {
+            members.push(next);
+            next = Member {
+                at: next.at + number(entry, 0),
+                position: next.position + number(entry, 4),
+            };
+        }
+        rest = after;
+    }
+    members.push(next);
+    Ok((rest.is_empty() && next.at == last - size).then_some(members))
+}
+
+/// The field `name` of the member without text that `bytes` begin with, and the bytes after it.
+fn field<'b>(bytes: &'b [u8], name: &[u8; 2]) -> Option<(&'b [u8], &'b [u8])> {
+    let rest = bytes.strip_prefix(&MAGIC)?;
+    let rest = rest.get(8..)?.strip_prefix(EXTRA_HEAD)?;
+    let rest = rest.get(12..)?.strip_prefix(name)?;
+    let (size, rest) = rest.split_first_chunk()?;
+    let (field, rest) = rest.split_at_checked(u16::from_le_bytes(*size).into())?;
+    Some((field, rest.strip_prefix(EMPTY)?))
+}
+
+/// The 32-bit number at a place.
+fn number(bytes: &[u8], at: usize) -> u64 {
+    let bytes = bytes
+        .get(at..at + 4)
+        .and_then(|bytes| bytes.try_into().ok());
+    u64::from(u32::from_le_bytes(bytes.unwrap_or_default()))
+}
+
 /// Skips from header to header of a whole file.
-fn read_members(file: &File) -> io::Result<Vec<Member>> {
+fn walk(file: &File) -> io::Result<Vec<Member>> {
     let end = file.metadata()?.len();
     let mut members = Vec::new();
     let mut next = Member::default();
@@ -166,17 +266,11 @@ fn read_members(file: &File) -> io::Result<Vec<Member>> {
         members.push(next);
         let mut header = [0; HEADER_BYTES];
         file.read_exact_at(&mut header, next.at)?;
-        let is_ours = header.starts_with(&MAGIC) && header.get(10..16) == Some(EXTRA_HEAD_LONG);
+        let is_ours = header.starts_with(&MAGIC) && header.get(12..16) == Some(EXTRA_HEAD);
         if !is_ours {
             return Err(damaged("was not compressed by this program"));
         }
-        let number = |at: usize| {
-            let bytes = header
-                .get(at..at + 4)
-                .and_then(|bytes| bytes.try_into().ok());
-            u64::from(u32::from_le_bytes(bytes.unwrap_or_default()))
-        };
-        let (size, raw, feeds) = (number(SIZE_AT), number(SIZE_AT + 4), number(SIZE_AT + 8));
+        let [size, raw, feeds] = [0, 4, 8].map(|at| number(&header, SIZE_AT + at));
         let fits = size > length(&header) && size <= MAX_MEMBER_BYTES && next.at + size <= end;
         if !fits || raw > length(&[0; BLOCK_BYTES]) || feeds > raw {
             return Err(damaged("is damaged"));
@@ -210,12 +304,21 @@ const LEVEL: Compression = Compression::new(2);
 const MAGIC: [u8; 4] = [0x1f, 0x8b, 8, 4];
 /// The head of the extra field: its identification and the size of its data.
 const EXTRA_HEAD: &[u8] = b"BM\x0c\x00";
-/// The head with the size of all extra fields before it.
-const EXTRA_HEAD_LONG: &[u8] = b"\x10\x00BM\x0c\x00";
 const EXTRA_BYTES: usize = 16;
 /// The place of the size of the member in its header.
 const SIZE_AT: usize = 16;
 const HEADER_BYTES: usize = 12 + EXTRA_BYTES;
+/// Files of no more members have no table: their headers are read as fast.
+const FEW: usize = 4;
+/// Entries of a part of the table: an extra field has at most 64 KiB.
+const MOST_ENTRIES: usize = 8000;
+const ENTRY_BYTES: usize = 8;
+/// A table of more than a TiB of text is not read.
+const MOST_TABLE_BYTES: u64 = 64 << 20;
+/// The size of the last member of a file with a table.
+const END_BYTES: u64 = 12 + 16 + 4 + 8 + 10;
+/// What compression makes of nothing, its checksum and its size.
+const EMPTY: &[u8] = b"\x03\x00\0\0\0\0\0\0\0\0";
 
 #[cfg(test)]
 mod tests {
@@ -264,8 +367,47 @@ mod tests {
     }
 
     #[test]
+    fn the_table_says_what_the_headers_say() {
+        for (lines, has_table) in [(60_000, false), (200_000, true)] {
+            let packed = packed(&numbered(lines));
+            let table = read_table(&packed.file).unwrap();
+            assert_eq!(table.is_some(), has_table, "{lines}");
+            let mut walked = walk(&packed.file).unwrap();
+            if let Some(table) = table {
+                // The headers also tell of the table.
+                walked.truncate(table.len());
+                assert_eq!(table, walked);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_that_does_not_fit_is_not_used() {
+        let bytes = numbered(200_000);
+        let mut file = Vec::new();
+        pack(&mut &*bytes, &mut file).unwrap();
+        let of = |file: &[u8]| {
+            let mut copy = tempfile::tempfile().unwrap();
+            copy.write_all(file).unwrap();
+            (
+                read_table(&copy).unwrap(),
+                whole(&mut Packed::new(copy)).unwrap(),
+            )
+        };
+        assert!(of(&file).0.is_some());
+        let end = file.len() - usize::try_from(END_BYTES).unwrap();
+        // The name of the table, its size, and the size of a member in it.
+        for at in [end + 28, end + 33, end - 34] {
+            let mut damaged = file.clone();
+            damaged[at] ^= 0x41;
+            let (table, read) = of(&damaged);
+            assert!(table.is_none() && read == bytes, "{at}");
+        }
+    }
+
+    #[test]
     fn gzip_programs_read_the_whole_of_it() {
-        let bytes = numbered(60_000);
+        let bytes = numbered(200_000);
         let mut file = Vec::new();
         pack(&mut &*bytes, &mut file).unwrap();
         let mut read = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::directory::Directory;
@@ -98,29 +98,6 @@ impl Records {
         };
     }
 
-    /// Whether the file lacks records that are known.
-    pub(super) const fn is_ahead(&self) -> bool {
-        self.is_distrusted || !self.own.is_empty()
-    }
-
-    /// Writes all known records to a file of their own, which then replaces the old one.
-    ///
-    /// # Errors
-    /// Reading or writing failed.
-    pub(super) fn save(&self, dir: &Directory, name: &OsStr) -> io::Result<()> {
-        let draft = with_suffix(name, DRAFT);
-        match dir.remove_file(&draft) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut all = Vec::new();
-        for at in 0..self.count() {
-            self.get(at)?.encode(&mut all);
-        }
-        dir.create(&draft, 0o666)?.write_all(&all)?;
-        dir.rename(&draft, dir, &with_suffix(name, LINES))
-    }
-
     /// How many there are.
     pub(super) fn count(&self) -> u64 {
         self.stored + u64::try_from(self.own.len()).unwrap_or_default()
@@ -153,5 +130,3 @@ impl Records {
 const RECORD_SIZE: u64 = 32;
 /// Most records that are kept in memory: those of 1 GiB of text. Of more, each look is a read.
 const MOST_KEPT: u64 = 16 * 1024;
-/// Suffix of the file while it is being written.
-const DRAFT: &str = ".lin.new";

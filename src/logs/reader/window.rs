@@ -128,20 +128,6 @@ impl LogReader {
         Ok(cursor.map(|cursor| cursor.byte()))
     }
 
-    /// Completes the index of lines of a closed log on the disk, if it lacks something: the log is
-    /// older than the index, or a kill has cut it. Reads all text that is not indexed.
-    ///
-    /// # Errors
-    /// Reading or writing failed.
-    pub fn store_line_index(&mut self) -> io::Result<()> {
-        let end = self.end()?;
-        self.seek_byte(end)?;
-        if self.records.is_ahead() {
-            self.records.save(&self.dir, &self.name)?;
-        }
-        Ok(())
-    }
-
     /// Reads the line that begins at the cursor, and goes behind it. At the end of the log it is
     /// empty.
     fn line(&mut self, cursor: &mut Cursor) -> io::Result<Line> {

@@ -143,9 +143,6 @@ proptest! {
             fs::write(lin(base), damaged).unwrap();
             check(base, &chunks, &expected);
         }
-        // It is made anew, as it was.
-        open(base).store_line_index().unwrap();
-        prop_assert!(fs::read(lin(base)).unwrap() == whole);
     }
 }
 
@@ -156,8 +153,6 @@ fn a_short_log_has_no_index_of_lines() {
     write(base.path(), &chunks);
     assert!(!lin(base.path()).exists());
     check(base.path(), &chunks, &lines_of(&chunks));
-    open(base.path()).store_line_index().unwrap();
-    assert!(!lin(base.path()).exists());
 }
 
 #[test]
