@@ -45,7 +45,7 @@ impl Directory {
     fn follow(at: BorrowedFd<'_>, path: &Path) -> io::Result<Self> {
         let mut path = path.to_owned();
         for _ in 0..MAX_LINKS {
-            let found = openat(at, &path, OFlags::PATH | OFlags::NOFOLLOW | CLOSED, NO_MODE)?;
+            let found = openat(at, &path, PLACE | OFlags::NOFOLLOW | CLOSED, NO_MODE)?;
             let stat = fstat(&found)?;
             if file_type(&stat) != FileType::Symlink {
                 let fd = openat(&found, ".", OFlags::DIRECTORY | CLOSED, NO_MODE);
@@ -78,7 +78,7 @@ impl Directory {
         let name_in_c = plain(name)?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | CLOSED;
         let opened = match openat(&self.fd, &name_in_c, flags, NO_MODE) {
-            Err(Errno::ACCESS) => openat(&self.fd, &name_in_c, flags | OFlags::PATH, NO_MODE),
+            Err(Errno::ACCESS) => openat(&self.fd, &name_in_c, flags | PLACE, NO_MODE),
             opened => opened,
         };
         match opened {
@@ -152,7 +152,7 @@ impl Directory {
 
     fn file(&self, name: &OsStr, flags: OFlags, mode: u32) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | CLOSED;
-        match openat(&self.fd, plain(name)?, flags, Mode::from_raw_mode(mode)) {
+        match openat(&self.fd, plain(name)?, flags, permissions(mode)) {
             Ok(fd) => Ok(File::from(fd)),
             Err(error) => Err(self.explain(name, error)),
         }
@@ -291,7 +291,7 @@ impl Directory {
     /// # Errors
     /// The system cannot read the directory.
     pub fn mode(&self) -> io::Result<u32> {
-        Ok(fstat(&self.fd)?.st_mode & 0o7777)
+        Ok(wide(fstat(&self.fd)?.st_mode) & 0o7777)
     }
 
     /// The numeric id of the directory's owner.
@@ -309,8 +309,8 @@ impl Directory {
     pub fn identity(&self) -> io::Result<Identity> {
         let stat = fstat(&self.fd)?;
         Ok(Identity {
-            device: stat.st_dev,
-            inode: stat.st_ino,
+            device: number(stat.st_dev),
+            inode: number(stat.st_ino),
         })
     }
 
@@ -353,6 +353,25 @@ fn is_link(why: String) -> io::Error {
     io::Error::new(LINK, why)
 }
 
+/// Permission bits in the type that the system has for them.
+#[must_use]
+pub fn permissions(bits: u32) -> Mode {
+    fn narrow<T: Default + TryFrom<u32>>(bits: u32) -> T {
+        T::try_from(bits).unwrap_or_default()
+    }
+    Mode::from_raw_mode(narrow(bits & 0o7777))
+}
+
+/// Mode bits, of which systems have 16 or 32.
+fn wide(bits: impl Into<u32>) -> u32 {
+    bits.into()
+}
+
+/// A number that names something, of which systems have various types.
+fn number(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(u64::MAX)
+}
+
 fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
@@ -372,6 +391,12 @@ const LINK: io::ErrorKind = io::ErrorKind::Unsupported;
 /// Child processes do not inherit descriptors with this flag.
 const CLOSED: OFlags = OFlags::CLOEXEC;
 const NO_MODE: Mode = Mode::empty();
+/// Opens a place to look at, which need not be readable where the system can do that. Elsewhere the
+/// last part of a path cannot be a link.
+#[cfg(target_os = "linux")]
+const PLACE: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const PLACE: OFlags = OFlags::RDONLY;
 /// Maximum number of links to follow for a configured path; the system follows 40.
 const MAX_LINKS: usize = 8;
 /// Maximum depth of directories to remove; each level holds a descriptor.

@@ -42,7 +42,7 @@ pub fn serve(base: &BaseDir, readiness: Readiness) -> anyhow::Result<Ended> {
 fn prepare(base: &BaseDir) -> anyhow::Result<(LogFile, Settings, PidFile)> {
     let settings = base.settings()?;
     if let Some(mask) = base.umask() {
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+        rustix::process::umask(crate::directory::permissions(mask));
     }
     let pid_file = PidFile::acquire(&base.pid_file())?;
     let path = base.log_file();

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::FdFlags;
 use rustix::pty::OpenptFlags;
 use tokio::net::unix::pipe;
 
@@ -68,8 +69,9 @@ pub fn start(mut program: Program, helper: &Path) -> io::Result<(Process, pipe::
 /// # Errors
 /// The system has no more pseudo terminals.
 fn open() -> io::Result<(File, OwnedFd)> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let ours = rustix::pty::openpt(flags)?;
+    let ours = rustix::pty::openpt(OURS)?;
+    // Where this is not done at once, a program that starts meanwhile may keep the terminal.
+    rustix::io::fcntl_setfd(&ours, FdFlags::CLOEXEC)?;
     rustix::pty::grantpt(&ours)?;
     rustix::pty::unlockpt(&ours)?;
     let name = rustix::pty::ptsname(&ours, Vec::new())?;
@@ -95,5 +97,13 @@ fn exec(mut argv: impl Iterator<Item = OsString>) -> io::Error {
     let error = Command::new(&program).args(argv).exec();
     io::Error::new(error.kind(), format!("{}: {error}", program.display()))
 }
+
+/// How our side of a terminal is opened.
+#[cfg(target_os = "linux")]
+const OURS: OpenptFlags = OpenptFlags::RDWR
+    .union(OpenptFlags::NOCTTY)
+    .union(OpenptFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const OURS: OpenptFlags = OpenptFlags::RDWR.union(OpenptFlags::NOCTTY);
 
 const HELPER_OPTION: &str = "--exec-on-pty";

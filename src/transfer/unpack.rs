@@ -12,11 +12,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::rc::Rc;
 
-use rustix::fs::{FileType, Mode, Timespec, Timestamps, fchmod, futimens};
+use rustix::fs::{FileType, Timespec, Timestamps, fchmod, futimens};
 use tar::{Archive, Entry, EntryType};
 
 use super::problem::Problem;
-use crate::directory::Directory;
+use crate::directory::{Directory, permissions};
 
 /// Unpacks `archive`, of `packed` bytes, into `tree`.
 ///
@@ -110,7 +110,7 @@ impl Unpacker {
             EntryType::XGlobalHeader => Ok(()),
             EntryType::Directory => {
                 let dir = self.enter(&parts).map_err(write)?;
-                let mode = Mode::from_raw_mode(mode | 0o700);
+                let mode = permissions(mode | 0o700);
                 fchmod(dir, mode).map_err(|error| write(error.into()))
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
