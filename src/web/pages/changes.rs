@@ -10,7 +10,7 @@ use crate::view::{Brief, Change};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Square, Time, change, person, revision};
+use crate::web::parts::{Link, Outcome, Square, Time, Tone, change, person, revision};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -35,6 +35,9 @@ pub(in crate::web) const PAGE: Page = Page {
 /// How many changes are shown if the address does not say.
 const CHANGES: u32 = 50;
 
+/// From how many builders on not all of them have a square.
+const MANY: usize = 24;
+
 /// How many changes are looked through for those that are wanted.
 const LOOKED_AT: u32 = 1000;
 
@@ -56,6 +59,8 @@ pub(super) struct Row {
     pub(super) revision: Option<Link>,
     pub(super) files: usize,
     pub(super) squares: Vec<Square>,
+    /// How many more builders are as good as before.
+    pub(super) good: usize,
 }
 
 impl Row {
@@ -72,6 +77,12 @@ impl Row {
                 None => last.push(build),
             }
         }
+        // Of many builders, those that are as good as before are only counted.
+        let is_plain = |build: &Brief| outcome(build) == Outcome::plain(Tone::Ok);
+        let all = last.len();
+        if all > MANY {
+            last.retain(|build| !is_plain(build));
+        }
         let squares = last
             .iter()
             .map(|build| Square::builder(&build.builder, build.number, outcome(build)));
@@ -83,6 +94,7 @@ impl Row {
             revision: known.revision.as_deref().map(revision),
             files: known.files.len(),
             squares: squares.collect(),
+            good: all - last.len(),
         })
     }
 }

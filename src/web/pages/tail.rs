@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::logs::{Channel, LogReader, reader};
+use crate::logs::reader::{self, Line};
+use crate::logs::{Channel, LogReader};
 use crate::model::Results;
 use crate::store::State;
 use crate::text::size;
@@ -92,7 +93,14 @@ impl Tail {
             ..Look::new(&address)
         };
         let mut rows = Rows::default();
-        for line in &window.lines {
+        let is_told = |line: &&Line| {
+            line.pieces
+                .iter()
+                .all(|piece| piece.channel == Channel::Header)
+        };
+        // Beside other things, there is room for what the command has said itself only.
+        let shown = window.lines.iter();
+        for line in shown.filter(|line| numbers != Numbers::None || !is_told(line)) {
             rows.push(line, &look);
         }
         Some(Self {
