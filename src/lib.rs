@@ -42,6 +42,7 @@
 //! | 0 | [`process_lock`] | a lock for one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors; never follows links in them |
 //! | 0 | [`blocking`] | work that blocks, away from the tasks |
+//! | 0 | [`measure`] | counts and durations of the running program |
 //! | 0 | [`inbox`] | how a thread with deadlines waits for messages |
 //! | 0 | [`backoff`] | **pure**: delays that double before each retry |
 //! | 0 | [`text`] | text for people: safe output, lists in words, tables, durations, sizes |
@@ -140,6 +141,7 @@ pub mod daemonize;
 pub mod directory;
 pub mod inbox;
 pub mod logs;
+pub mod measure;
 pub mod model;
 pub mod net;
 pub mod pb;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::attempt::Stage;
 use super::ids::SlaveIx;
 use super::roster::{Phase, Session};
-use super::{BotMaster, InstanceState, LockWait};
+use super::{Blocker, BlockerKind, BotMaster, InstanceState, LockWait};
 use crate::model::{BuilderName, Refusal, RequestId, SlaveName, Timestamp};
 
 /// One moment of a running master. What is on disk is not in it.
@@ -23,11 +23,17 @@ pub struct Live {
     /// Why the first request of each builder that has one waits, in a sentence (MAS-10).
     #[serde(default)]
     pub waits: BTreeMap<BuilderName, String>,
+    /// What is in the way of these requests.
+    #[serde(default)]
+    pub wait_kinds: BTreeMap<BuilderName, BlockerKind>,
     /// Every build and step that waits for locks, in order of arrival (LCK-11).
     pub locks: Vec<LockWait>,
     /// Connections that were refused, the latest first: not the core's to know, and added to its
     /// answer.
     pub refusals: Vec<Refusal>,
+    /// How many connections were refused since the start of the master; likewise.
+    #[serde(default)]
+    pub refused_connections: u64,
 }
 
 /// What keeps a slave from builds that is not on disk, and its instance.
@@ -78,6 +84,7 @@ impl BotMaster {
             };
             starts.iter().map(move |&id| (id, starting.clone()))
         });
+        let blockers = self.first_blockers();
         Live {
             priorities: builders
                 .map(|(_, builder)| (builder.config.name.clone(), builder.config.priority))
@@ -86,19 +93,28 @@ impl BotMaster {
                 .map(|(ix, slave)| (slave.config.name.clone(), self.live_slave(ix)))
                 .collect(),
             starting: starting.collect(),
-            waits: self.waits(),
+            wait_kinds: blockers
+                .iter()
+                .map(|(name, b)| (name.clone(), b.kind))
+                .collect(),
+            waits: blockers
+                .into_iter()
+                .map(|(name, b)| (name, b.text))
+                .collect(),
             locks: self.lock_waits(),
             refusals: Vec::new(),
+            refused_connections: 0,
         }
     }
 
-    fn waits(&self) -> BTreeMap<BuilderName, String> {
+    /// Why the first request of each builder that has one waits.
+    fn first_blockers(&self) -> BTreeMap<BuilderName, Blocker> {
         let builders = self.out.layout.builders();
         let waits = builders.filter_map(|(ix, builder)| {
             let (_, first) = self.dispatch.queue(ix).first()?;
             let blockers = self.why(first, &[])?;
             let blocker = blockers.into_iter().next()?;
-            Some((builder.config.name.clone(), blocker.text))
+            Some((builder.config.name.clone(), blocker))
         });
         waits.collect()
     }

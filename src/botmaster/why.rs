@@ -10,7 +10,7 @@ mod slaves;
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use self::absent::{Refused, told};
 use super::attempt::{Attempt, Stage};
@@ -44,7 +44,7 @@ pub struct Blocker {
 }
 
 /// What is in the way of a request.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockerKind {
     /// It is not on disk yet.

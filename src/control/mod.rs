@@ -10,6 +10,7 @@ mod caller;
 mod facts;
 mod force;
 mod logins;
+mod measures;
 mod news;
 mod object;
 mod people;
@@ -18,6 +19,7 @@ mod reconfigure;
 mod request;
 mod snapshot;
 pub mod socket;
+pub mod tally;
 mod who;
 mod why;
 
@@ -38,6 +40,7 @@ pub use caller::Caller;
 pub use facts::{Facts, OpenPort};
 pub use force::NotForced;
 pub use logins::{Origin, read_password};
+pub use measures::Measures;
 pub use news::{Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription};
 pub use object::{Target, object};
 pub use people::UserAct;
@@ -80,6 +83,7 @@ pub struct Control {
     config: watch::Receiver<Arc<Config>>,
     clock: Clock,
     snapshots: Snapshots,
+    measures: Arc<Measures>,
     /// Kibibytes of patches that may be on their way to the state.
     patches: Arc<Semaphore>,
 }
@@ -103,6 +107,7 @@ impl Control {
             config,
             clock,
             snapshots: Snapshots::default(),
+            measures: Arc::default(),
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
         }
     }
@@ -152,6 +157,18 @@ impl Control {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.writer.is_healthy()
+    }
+
+    /// What this master measures of its own work.
+    #[must_use]
+    pub const fn measures(&self) -> &Arc<Measures> {
+        &self.measures
+    }
+
+    /// What writes the state.
+    #[must_use]
+    pub const fn writer(&self) -> &Writer {
+        &self.writer
     }
 
     /// How often the state was written. What is read of it is the same as long as this is.

@@ -25,7 +25,7 @@ use super::{jobdirs, logins, pruning};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{Control, Facts, Newsroom, OpenPort, Reconfigure, socket};
+use crate::control::{Control, Facts, Newsroom, OpenPort, Reconfigure, socket, tally};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket, Zone};
@@ -111,10 +111,9 @@ impl Daemon {
         newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
         let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
-        let serving = socket::serve(parts.socket, control.clone(), tasks.clone());
-        tasks.spawn(info_span!("control"), serving);
+        start_control(parts.socket, &control, &tasks);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
-        let snapshots = control.snapshots().clone();
+        let (snapshots, measures) = (control.snapshots().clone(), Arc::clone(control.measures()));
         let reconfigurer = Reconfigurer::new(
             in_force,
             parts.load,
@@ -142,6 +141,7 @@ impl Daemon {
             access,
             refusals,
             snapshots,
+            measures,
         };
         let engine = Engine::new(
             core,
@@ -186,6 +186,13 @@ impl Daemon {
         info!("master stopped");
         deadline
     }
+}
+
+/// Starts the tasks that serve the control socket and count what happens.
+fn start_control(listener: UnixListener, control: &Control, tasks: &Tasks) {
+    let serving = socket::serve(listener, control.clone(), tasks.clone());
+    tasks.spawn(info_span!("control"), serving);
+    tally::start(control, tasks);
 }
 
 /// Starts the task that takes in logins. Returns the logins of slaves.

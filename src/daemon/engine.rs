@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::announce::announce;
@@ -19,7 +20,7 @@ use super::sessions::{Happened, Sessions};
 use super::signals::Wish;
 use crate::botmaster::{self, BotMaster, BuildInput, Command, Input, ReplyId};
 use crate::clock::Clock;
-use crate::control::{News, Newsroom, Question, Reconfigure, Said, Snapshots};
+use crate::control::{Measures, News, Newsroom, Question, Reconfigure, Said, Snapshots};
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::{Refusals, Refused, Tasks};
@@ -48,6 +49,8 @@ pub(super) struct Channels {
     pub(super) refusals: Arc<Refusals>,
     /// What others have seen of the core.
     pub(super) snapshots: Snapshots,
+    /// Where the times of turns are counted.
+    pub(super) measures: Arc<Measures>,
 }
 
 /// The owner of the core.
@@ -132,8 +135,11 @@ impl Engine {
     /// Runs until the core stops.
     pub(super) async fn run(&mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut begun = Instant::now();
         while !self.carry_out() {
+            self.channels.measures.turns.add(begun.elapsed());
             let event = self.next_event(&mut batch).await;
+            begun = Instant::now();
             if event.changes_core() {
                 self.channels.snapshots.outdate();
             }
@@ -259,6 +265,7 @@ impl Engine {
             Question::Live(answer) => {
                 let mut live = self.core.live();
                 live.refusals = self.channels.refusals.list(self.clock.wall());
+                live.refused_connections = self.channels.refusals.count();
                 self.sessions.add_heard(&mut live, self.clock.wall());
                 drop(answer.send(live));
             }

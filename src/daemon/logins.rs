@@ -122,6 +122,7 @@ pub(super) async fn receive(
         let Some(mut login) = login else {
             return;
         };
+        services.control.measures().logins.add(1);
         if let Some(record) = login.record.take() {
             let at = services.control.clock().wall();
             // Nobody waits for this record. Without it, a user who mistypes a password after a

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::measure::Counter;
+
 /// How far a log is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Progress {
@@ -21,6 +23,14 @@ pub struct Progress {
 #[derive(Clone, Debug, Default)]
 pub struct Growing {
     logs: Arc<Mutex<BTreeMap<String, watch::Receiver<Progress>>>>,
+    bytes: Arc<Bytes>,
+}
+
+/// Bytes of all logs since the start of the program.
+#[derive(Debug, Default)]
+struct Bytes {
+    written: Counter,
+    lost: Counter,
 }
 
 /// The growth of one log. When it is dropped, the log is closed.
@@ -66,6 +76,18 @@ impl Growing {
         }
     }
 
+    /// Bytes that were written to logs since the start of the program.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.bytes.written.get()
+    }
+
+    /// Bytes that closed logs lack because they could not be written.
+    #[must_use]
+    pub fn lost_bytes(&self) -> u64 {
+        self.bytes.lost.get()
+    }
+
     fn logs(&self) -> MutexGuard<'_, BTreeMap<String, watch::Receiver<Progress>>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,8 +96,14 @@ impl Growing {
 impl Growth {
     /// Notes that `size` more bytes are in the files.
     pub(super) fn add(&self, size: u64) {
+        self.registry.bytes.written.add(size);
         self.sender
             .send_modify(|progress| progress.size_bytes += size);
+    }
+
+    /// Notes that the log, which is complete, lacks `size` bytes.
+    pub(super) fn lost(&self, size: u64) {
+        self.registry.bytes.lost.add(size);
     }
 }
 
@@ -102,7 +130,7 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::*;
+    use super::Growing;
     use crate::logs::{Channel, LogReader, LogStore};
 
     #[tokio::test]
@@ -136,6 +164,8 @@ mod tests {
         let new = growing.open("a");
         drop(old);
         new.add(1);
+        new.lost(2);
+        assert_eq!((growing.written_bytes(), growing.lost_bytes()), (1, 2));
         assert!(growing.has("a"));
         assert!(!growing.beyond("a", 0).await.is_closed);
         drop(new);

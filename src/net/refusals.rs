@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use super::Tasks;
+use crate::measure::Counter;
 use crate::model::{Refusal, SlaveName, Timestamp};
 
 /// Most entries of one slave.
@@ -47,6 +48,8 @@ pub enum Refused {
 #[derive(Debug, Default)]
 pub struct Refusals {
     kept: Mutex<Kept>,
+    /// All that were ever noted.
+    noted: Counter,
     /// Something was left out of the log.
     folded: Notify,
 }
@@ -119,6 +122,7 @@ impl Refusals {
 
     /// Somebody was refused. `address` may have a port.
     pub fn note(&self, who: Refused, address: &str, why: &str) {
+        self.noted.add(1);
         let now = Instant::now();
         let host: Box<str> = match address.parse::<std::net::SocketAddr>() {
             Ok(address) => address.ip().to_string().into(),
@@ -138,6 +142,12 @@ impl Refusals {
                 self.folded.notify_one();
             }
         }
+    }
+
+    /// How many connections were refused since the start of the program.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.noted.get()
     }
 
     /// A slave is attached: its refusals are over.

@@ -28,6 +28,7 @@ use super::recover::recover;
 use super::{Reader, StoreError, error, events, fresh, schema, verify};
 use crate::clock::Clock;
 use crate::inbox::Wait;
+use crate::measure::{Distribution, Histogram};
 use crate::model::{Happening, Op, Recovered, Ticket};
 
 /// The state, opened for writing by the one master that runs on it.
@@ -72,6 +73,7 @@ impl Store {
             is_healthy: AtomicBool::new(true),
             commits: AtomicU64::new(0),
             events: Events::after(last),
+            commit_times: Histogram::new(COMMIT_BOUNDS),
         });
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let reader = Reader::new(dir);
@@ -175,6 +177,19 @@ impl Writer {
         &self.shared.events
     }
 
+    /// How long commits took, those that the disk refused left out.
+    #[must_use]
+    pub fn commit_times(&self) -> Distribution {
+        self.shared.commit_times.get()
+    }
+
+    /// How many ops wait to be committed.
+    #[must_use]
+    pub fn waiting_ops(&self) -> usize {
+        let taken = MAX_WAITING_OPS.saturating_sub(self.shared.room.available_permits());
+        taken + self.shared.beyond.load(Ordering::Relaxed)
+    }
+
     /// Commits everything and waits for it; nothing may be written afterwards.
     ///
     /// While the disk takes no writes this does not end; the caller has the deadline.
@@ -197,6 +212,7 @@ struct Shared {
     is_healthy: AtomicBool,
     commits: AtomicU64,
     events: Events,
+    commit_times: Histogram,
 }
 
 impl Shared {
@@ -262,15 +278,7 @@ impl WriterThread {
         loop {
             match self.batches.due(Instant::now()) {
                 Due::Receive(wait) => self.receive(wait),
-                Due::Commit => {
-                    match write_all(&self.store.conn, self.batches.batch(), self.clock) {
-                        Ok(told) => self.on_committed(told),
-                        Err(error) => {
-                            self.on_refused(&error);
-                            thread::sleep(self.batches.refused());
-                        }
-                    }
-                }
+                Due::Commit => self.commit(),
                 Due::Checkpoint => self.checkpoint(),
                 Due::End => break,
             }
@@ -291,6 +299,20 @@ impl WriterThread {
             Ok(message) => self.batches.take(Instant::now(), message),
             Err(RecvTimeoutError::Timeout) => self.batches.on_silence(),
             Err(RecvTimeoutError::Disconnected) => self.batches.on_abandoned(),
+        }
+    }
+
+    fn commit(&mut self) {
+        let begun = Instant::now();
+        match write_all(&self.store.conn, self.batches.batch(), self.clock) {
+            Ok(told) => {
+                self.shared.commit_times.add(begun.elapsed());
+                self.on_committed(told);
+            }
+            Err(error) => {
+                self.on_refused(&error);
+                thread::sleep(self.batches.refused());
+            }
         }
     }
 
@@ -374,5 +396,7 @@ fn write_all(conn: &Connection, batch: &[Write], clock: Clock) -> rusqlite::Resu
 
 /// How many ops may wait to be committed before those who bring more have to wait.
 const MAX_WAITING_OPS: usize = 4096;
+/// Bounds of the times of commits, in seconds.
+const COMMIT_BOUNDS: &[f64] = &[0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 #[cfg(test)]
 mod tests;

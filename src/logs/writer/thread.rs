@@ -143,14 +143,15 @@ impl WriterThread {
     }
 
     fn finish(&mut self, id: LogId, finished: Finished) {
-        if let Some(mut held) = self.logs.remove(&id) {
-            held.lines.flush(&self.basedir);
-        }
         let Finished {
             path,
             written,
             closing,
         } = finished;
+        if let Some(mut held) = self.logs.remove(&id) {
+            held.lines.flush(&self.basedir);
+            held.growth.lost(written.lost_bytes);
+        }
         let Closing {
             compress_above,
             done,

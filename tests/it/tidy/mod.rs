@@ -29,6 +29,7 @@ const FLOORS: [&[&str]; 9] = [
         "backoff",
         "blocking",
         "inbox",
+        "measure",
     ],
     &["clock", "config", "protocol", "process", "transfer", "vc"],
     &["people", "schedulers", "net", "store", "logs", "daemonize"],
