@@ -106,7 +106,7 @@ pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, 
 pub use toplevel::Config;
 pub use validation::Validation;
 pub use values::{NamedValues, WorkedOut};
-pub use web::{MOST_BUILDS, WebConfig};
+pub use web::{MOST_BUILDS, Metrics, WebConfig};
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,21 @@ pub struct WebConfig {
     pub groups_header: Option<String>,
     /// The addresses of proxies, which alone may set these headers.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Who may read `/metrics` from another machine.
+    pub metrics: Metrics,
+    /// Whether there are metrics for each step: false.
+    pub step_metrics: bool,
+}
+
+/// Who may read the metrics from another machine. This machine may always.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metrics {
+    /// Who has a token.
+    #[default]
+    Token,
+    /// Everybody.
+    Open,
 }
 
 pub(super) static SHAPE: Shape = Shape {
@@ -30,6 +45,8 @@ pub(super) static SHAPE: Shape = Shape {
     keys: &[
         "port",
         "num_builds",
+        "metrics",
+        "step_metrics",
         "user_header",
         "groups_header",
         "trusted_proxies",
@@ -45,6 +62,8 @@ impl Default for WebConfig {
             user_header: None,
             groups_header: None,
             trusted_proxies: Vec::new(),
+            metrics: Metrics::default(),
+            step_metrics: false,
         }
     }
 }
@@ -85,6 +104,15 @@ impl WebConfig {
             let help = "list the addresses of the proxies that set the header; nobody else may";
             table.sink.missing(table.span.clone(), message, help);
         }
+        table.set("metrics", &mut web.metrics, |v| {
+            let word = v.one_of(&["token", "open"])?;
+            Some(if word == "open" {
+                Metrics::Open
+            } else {
+                Metrics::Token
+            })
+        });
+        table.set("step_metrics", &mut web.step_metrics, Value::flag);
         table.finish();
         Some(web)
     }

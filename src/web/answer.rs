@@ -8,9 +8,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
 
 use super::assets::POLICY;
 use super::cache::Rendered;
+use super::outlet::Document;
 
 /// Headers of every answer.
 const COMMON: [(HeaderName, &str); 5] = [
@@ -77,9 +79,9 @@ pub(super) fn page(asked: &HeaderMap, page: &Rendered, is_private: bool) -> Resp
     match takes_gzip(asked) {
         true => {
             put(&mut head, header::CONTENT_ENCODING, "gzip");
-            answer(StatusCode::OK, head, page.gzip.clone())
+            answer(page.status, head, page.gzip.clone())
         }
-        false => answer(StatusCode::OK, head, page.html.clone()),
+        false => answer(page.status, head, page.html.clone()),
     }
 }
 
@@ -100,6 +102,50 @@ pub(super) fn error_page(
         put(&mut head, header::RETRY_AFTER, &seconds.to_string());
     }
     packed(asked, status, head, html.into())
+}
+
+/// A document for programs, or only that it is the one that the reader has.
+pub(super) fn document(asked: &HeaderMap, document: Document) -> Response {
+    let Document {
+        status,
+        kind,
+        body,
+        is_embedded,
+        next,
+    } = document;
+    let mut head = HeaderMap::new();
+    put(&mut head, header::CONTENT_TYPE, kind);
+    let kept = match (is_embedded, status.is_success()) {
+        // The proxies of code hosts must ask each time.
+        (true, _) => "no-cache, max-age=0",
+        (false, true) => "no-cache",
+        (false, false) => "no-store",
+    };
+    put(&mut head, header::CACHE_CONTROL, kept);
+    if let Some(next) = next {
+        put(&mut head, header::LINK, &format!("<{next}>; rel=\"next\""));
+    }
+    let mut answer = match status.is_success() {
+        true => {
+            let hash = Sha256::digest(&body);
+            let hash: String = hash.iter().take(12).map(|b| format!("{b:02x}")).collect();
+            let etag = format!("\"{hash}\"");
+            put(&mut head, header::ETAG, &etag);
+            match is_known(asked, &etag) {
+                true => {
+                    put(&mut head, header::VARY, VARY);
+                    answer(StatusCode::NOT_MODIFIED, head, Bytes::new())
+                }
+                false => packed(asked, status, head, body),
+            }
+        }
+        false => packed(asked, status, head, body),
+    };
+    if is_embedded {
+        let policy = HeaderName::from_static("cross-origin-resource-policy");
+        put(answer.headers_mut(), policy, "cross-origin");
+    }
+    answer
 }
 
 /// A file of the program, which never changes under its name.

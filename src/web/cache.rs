@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
@@ -27,6 +28,8 @@ pub(super) struct Version {
 /// A page as it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Rendered {
+    /// The status of the answer.
+    pub(super) status: StatusCode,
     /// Its entity tag, with the quotes.
     pub(super) etag: String,
     /// The page.
@@ -135,6 +138,7 @@ mod tests {
 
     fn fill(slot: &Slot, runs: bool) {
         let page = Rendered {
+            status: StatusCode::OK,
             etag: String::new(),
             html: Bytes::new(),
             gzip: Bytes::new(),

@@ -50,6 +50,11 @@ impl Limit {
         })
     }
 
+    /// How many places are taken.
+    pub(super) fn count(&self) -> usize {
+        self.counts().all
+    }
+
     /// No code panics while it holds the lock.
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
+use axum::http::StatusCode;
 use chrono::DateTime;
 
 use super::args::{Arg, Args};
 use super::parts::{Ago, Local, Outcome, Time, Tone};
 use super::reader::Reader;
 use super::refusal::Refusal;
+use super::vitals::Vitals;
 use crate::botmaster::{Blocker, Live};
 use crate::config::{Config, WebConfig};
 use crate::control::{Facts, Target, object};
@@ -19,6 +21,7 @@ use crate::view::Moment;
 
 /// Characters of a time such as `2026-11-26T13:25:05.312Z`.
 const RFC_3339: usize = 24;
+
 
 /// A page: its row in the table.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +84,8 @@ pub struct Scene {
     pub facts: Facts,
     /// What keeps the request of the page from being built, if the page is that of a request.
     pub blockers: Vec<Blocker>,
+    /// How the running program is; only there for pages and metrics that say so.
+    pub vitals: Option<Box<Vitals>>,
     /// The arguments.
     pub args: Args,
     /// Who looks.
@@ -184,6 +189,8 @@ impl Scene {
 pub struct Shown {
     /// Its title without the name of the project; begins with the state.
     pub title: String,
+    /// The status of the answer.
+    pub status: StatusCode,
     /// The state that its icon shows.
     pub icon: Tone,
     /// Whether something on it runs, so that it looks different after a quarter of a minute.
@@ -208,8 +215,10 @@ impl Shown {
         let body = body.map_err(|error| Refusal::Internal {
             why: error.to_string(),
         })?;
+        let title: String = title.into();
         Ok(Self {
-            title: title.into(),
+            title,
+            status: StatusCode::OK,
             icon: Tone::Off,
             runs: false,
             kept: true,
@@ -223,6 +232,22 @@ impl Shown {
     #[must_use]
     pub fn with_icon(self, icon: Tone) -> Self {
         Self { icon, ..self }
+    }
+
+    /// This page, whose feed has these arguments.
+    #[must_use]
+    pub fn with_feed(self, args: &[(&str, &str)]) -> Self {
+        let query = super::address::with_args("", args);
+        Self {
+            feed: Some(query.trim_start_matches('?').to_owned()),
+            ..self
+        }
+    }
+
+    /// This page, as an answer with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     /// This page, on which something runs if `runs`.

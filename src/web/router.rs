@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request, State as Shared};
+use axum::extract::{MatchedPath, RawPathParams, Request, State as Shared};
 use axum::http::{HeaderMap, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
+use tokio::time::Instant;
 
 use super::answer::{self, CSS, SVG};
 use super::api::events;
@@ -14,9 +16,11 @@ use super::assets::{ICON, STYLE, STYLE_PATH};
 use super::gate;
 use super::log::{self, Asked, Peer};
 use super::login;
+use super::outlet::Outlet;
 use super::page::Page;
+use super::pages::{HEALTH, HEALTH_AS_JSON};
 use super::site::{Inner, Site};
-use super::table::PAGES;
+use super::table::{OUTLETS, PAGES};
 
 impl Site {
     /// The router, for a connection or a test.
@@ -35,15 +39,28 @@ fn router(inner: Arc<Inner>) -> Router {
                            path: RawPathParams,
                            request: Request| async move {
             let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-            inner
-                .answer(page, path.collect(), &request.into_parts().0)
-                .await
+            let (path, parts) = (path.collect(), request.into_parts().0);
+            if page.path == HEALTH && asks_for_json(&parts.uri) {
+                return inner.document(&HEALTH_AS_JSON, path, &parts).await;
+            }
+            inner.answer(page, path, &parts).await
         };
         router = router.route(page.path, get(answer));
     }
+    for outlet in OUTLETS {
+        let outlet: &'static Outlet = outlet;
+        let answer = move |Shared(inner): Shared<Arc<Inner>>,
+                           path: RawPathParams,
+                           request: Request| async move {
+            let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let parts = request.into_parts().0;
+            inner.document(outlet, path.collect(), &parts).await
+        };
+        router = router.route(outlet.path, get(answer));
+    }
     let style = async |headers: HeaderMap| answer::asset(&headers, CSS, STYLE);
     let icon = async |headers: HeaderMap| answer::asset(&headers, SVG, ICON);
-    let health = async |Shared(inner): Shared<Arc<Inner>>, uri: Uri| inner.health(&uri);
+    let health = async |Shared(inner): Shared<Arc<Inner>>, uri: Uri| inner.health(&uri).await;
     let missing = async |Shared(inner): Shared<Arc<Inner>>, request: Request| {
         inner.missing(&request.into_parts().0).await
     };
@@ -71,7 +88,24 @@ fn router(inner: Arc<Inner>) -> Router {
         .route("/healthz", get(health))
         .fallback(missing)
         .layer(from_fn_with_state(Arc::clone(&inner), gate::pass))
+        .layer(from_fn_with_state(Arc::clone(&inner), count))
         .with_state(inner)
+}
+
+/// Counts a request with its answer.
+async fn count(Shared(inner): Shared<Arc<Inner>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let answer = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = answer.status().as_u16();
+    inner.visits.note(route, status, begun.elapsed());
+    answer
+}
+
+fn asks_for_json(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    query.split('&').any(|argument| argument == "format=json")
 }
 
 /// A request for a stream.

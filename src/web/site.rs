@@ -19,11 +19,12 @@ use super::cache::{Cache, Rendered, Version};
 use super::limits::Limit;
 use super::log::{STREAMS, Streams};
 use super::page::{Page, Scene};
-use super::pages::{REQUEST, THEMES};
+use super::pages::{HEALTH, REQUEST, THEMES};
 use super::reader::{Means, Reader, cookie};
 use super::refusal::Refusal;
 use super::render::{Around, Made, Refused, make, refuse};
 use super::table::PAGES;
+use super::visits::Visits;
 use crate::botmaster::Live;
 use crate::config::{Config, nearest};
 use crate::control::{Control, Origin};
@@ -54,7 +55,9 @@ pub(super) struct Inner {
     current: RwLock<Current>,
     cache: Cache,
     /// Pages that may be made at once: as many as there are connections to the state.
-    making: Semaphore,
+    pub(super) making: Semaphore,
+    /// What was asked so far.
+    pub(super) visits: Visits,
     /// Requests that are being answered.
     pub(super) requests: Limit,
     /// Connections that are open.
@@ -83,10 +86,10 @@ const MAKING: usize = 4;
 const CHECKING: usize = 2;
 
 /// Time limit for reading the state for a page.
-const READING: Duration = Duration::from_secs(2);
+pub(super) const READING: Duration = Duration::from_secs(2);
 
 /// How long a request waits for its turn before it is answered with 503.
-const WAITING: Duration = Duration::from_secs(5);
+pub(super) const WAITING: Duration = Duration::from_secs(5);
 
 /// Maximum number of requests at once, of all readers and of one address.
 const REQUESTS: (usize, usize) = (256, 64);
@@ -101,8 +104,8 @@ const LONGEST_TARGET: usize = 8 * 1024;
 const RELOAD: &str = "reload";
 const LEAST_RELOAD: u64 = 15;
 
-const STOPPING: &str = "The master is stopping.";
-const CROWDED: &str = "Too many readers ask for pages at the moment.";
+pub(super) const STOPPING: &str = "The master is stopping.";
+pub(super) const CROWDED: &str = "Too many readers ask for pages at the moment.";
 
 impl Site {
     /// A site that shows the master behind `control`, and its `growing` logs. Who guesses passwords
@@ -134,6 +137,7 @@ impl Site {
             current: RwLock::new(Current { config, number: 0 }),
             cache: Cache::default(),
             making: Semaphore::new(MAKING),
+            visits: Visits::default(),
             requests: Limit::new(REQUESTS.0, REQUESTS.1),
             connections: Limit::new(CONNECTIONS.0, CONNECTIONS.1),
             seed: secret("", rand::random()),
@@ -222,6 +226,9 @@ impl Inner {
             let why = self.control.why(RequestId(request)).await;
             scene.blockers = why.unwrap_or_default();
         }
+        if page.path == HEALTH {
+            scene.vitals = Some(Box::new(self.vitals()));
+        }
         let at = scene.now;
         let began = self.began.0;
         let refresh = scene.args.number(RELOAD).map(|secs| secs.max(LEAST_RELOAD));
@@ -234,6 +241,7 @@ impl Inner {
             Ok::<_, StoreError>(match make(page, state, &scene, around) {
                 Made::Refused(refused) => Err(refused),
                 Made::Page(shown, whole) => Ok(Rendered {
+                    status: shown.status,
                     etag: format!("\"{began:x}-{:x}\"", whole.fingerprint),
                     gzip: answer::gzip(whole.html.as_bytes()),
                     html: Bytes::from(whole.html),
@@ -309,19 +317,7 @@ impl Inner {
         refusal(headers, refuse(&reason, None, &scene, &overview, around))
     }
 
-    /// Whether the master is up and can write its state.
-    pub(super) fn health(&self, uri: &Uri) -> Response {
-        let wants_ready = uri.query().is_some_and(|query| query.starts_with("ready"));
-        let stopping = self.control.newsroom().is_shutting_down();
-        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-        match self.control.is_healthy() {
-            false => answer::text(unavailable, "the state cannot be written\n"),
-            true if wants_ready && stopping => answer::text(unavailable, "stopping\n"),
-            true => answer::text(StatusCode::OK, "ok\n"),
-        }
-    }
-
-    fn scene(&self, live: Arc<Live>, args: Args, reader: &Reader, uri: &Uri) -> Scene {
+    pub(super) fn scene(&self, live: Arc<Live>, args: Args, reader: &Reader, uri: &Uri) -> Scene {
         Scene {
             live,
             reader: reader.clone(),
@@ -329,6 +325,7 @@ impl Inner {
             config: self.current().config,
             facts: self.control.newsroom().facts(),
             blockers: Vec::new(),
+            vitals: None,
             args,
             now: self.control.clock().wall(),
             zone: self.zone,

@@ -3,8 +3,9 @@
 use percent_encoding::percent_decode_str;
 
 use super::args::Args;
+use super::outlet::Outlet;
 use super::page::Page;
-use super::pages;
+use super::{metrics, pages};
 
 /// All pages. The entries of the navigation are in this order.
 pub const PAGES: &[&Page] = &[
@@ -39,6 +40,12 @@ pub const PAGES: &[&Page] = &[
     &pages::login::LOGOUT,
     &pages::login::AUTHFAIL,
     &pages::login::AUTHZFAIL,
+    &pages::health::PAGE,
+];
+
+/// All addresses for programs.
+pub(super) const OUTLETS: &[&Outlet] = &[
+    &metrics::OUTLET,
 ];
 
 /// The page at this path, with the parts of the path; the one with the fewest variable parts if

@@ -19,8 +19,8 @@ use crate::control::{Control, Newsroom};
 use crate::logs::{Channel, LogSink, LogStore};
 use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op,
-    Properties, RequestId, Results, SetId, SourceStamp, Ticket, Timestamp, Zone,
+    BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op, Patch,
+    PatchBody, Properties, RequestId, Results, SetId, SourceStamp, Ticket, Timestamp, Zone,
 };
 use crate::net::{Gatekeeper, Tasks};
 use crate::store::Store;
@@ -70,6 +70,7 @@ password = "x"
 [[slaves]]
 name = "elm"
 password = "y"
+notify_on_missing = ["admin@example.org"]
 
 [factories.check]
 steps = [{ type = "ShellCommand", command = "make" }]
@@ -86,6 +87,10 @@ name = "a/b c"
 slaves = ["elm"]
 factory = "check"
 
+[[change_sources]]
+type = "PB"
+password_file = "secrets/change"
+
 [[schedulers]]
 type = "Scheduler"
 name = "quick"
@@ -100,6 +105,11 @@ pub(super) fn ago(secs: i64) -> Timestamp {
     Timestamp(NOW.0 - secs * 1_000_000)
 }
 
+/// The configuration of a farm, for tests that change it.
+pub(super) const fn config_text() -> &'static str {
+    CONFIG
+}
+
 impl Farm {
     /// A farm whose master has just started for the first time. Slave oak is connected.
     pub(super) fn new() -> Self {
@@ -108,8 +118,12 @@ impl Farm {
 
     /// A farm with these tables in its configuration besides.
     pub(super) fn with(tables: &str) -> Self {
-        let text = format!("{CONFIG}{tables}");
-        let (config, _) = config::parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap();
+        Self::of(&format!("{CONFIG}{tables}"))
+    }
+
+    /// A farm of this configuration, which has the slaves oak and elm.
+    pub(super) fn of(text: &str) -> Self {
+        let (config, _) = config::parse(text, "master.toml", &Ok(Zone::UTC)).unwrap();
         let builders = config.builders.iter();
         let builders = builders.map(|b| (b.name.clone(), b.slaves.clone()));
         let slaves = config.slaves.iter().map(|slave| slave.name.clone());
@@ -133,6 +147,14 @@ impl Farm {
             logs: BTreeMap::new(),
             next: 1,
         }
+    }
+
+    /// This farm with another table `[web]`.
+    pub(super) fn with_web(mut self, table: &str) -> Self {
+        let text = CONFIG.replace("[web]\nport = 8010", table);
+        let (config, _) = config::parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap();
+        self.config = Arc::new(config);
+        self
     }
 
     /// Adds something to the state.
@@ -204,6 +226,51 @@ impl Farm {
             parent: None,
         }))]);
         id
+    }
+
+    /// Adds a try job of these builders and returns its set.
+    pub(super) fn try_job(&mut self, builders: &[&str], diff: &[u8]) -> u64 {
+        let id = self.next;
+        let requests = builders.iter().map(|builder| {
+            let request = RequestId(self.next);
+            self.next += 1;
+            (request, (*builder).into())
+        });
+        let requests = requests.collect();
+        let patch = Patch {
+            level: 1,
+            body: PatchBody::Given(diff.to_vec().into()),
+            subdir: None,
+            who: Some("Yuki Arai".to_owned()),
+            comment: Some("a comment".to_owned()),
+        };
+        let stamp = SourceStamp {
+            branch: Some("main".to_owned()),
+            patch: Some(patch),
+            ..SourceStamp::default()
+        };
+        let set = Arc::new(BuildSet {
+            id: SetId(id),
+            external_id: Some("job".to_owned()),
+            scheduler: Some("try".into()),
+            stamp: Arc::new(stamp),
+            reason: "'try' job".to_owned(),
+            properties: Arc::default(),
+            submitted_at: ago(50),
+            priority: 0,
+            requests,
+            parent: None,
+        });
+        let body = PatchBody::Given(diff.to_vec().into());
+        let set_id = SetId(id);
+        self.add([Op::SetSubmitted(set), Op::PatchKept { set: set_id, body }]);
+        id
+    }
+
+    /// The base directory.
+    pub(super) fn dir(&self) -> String {
+        let dir = self.dir.path().canonicalize().unwrap();
+        dir.display().to_string()
     }
 
     /// Adds a build that started then, with one step that has a log.
@@ -426,7 +493,8 @@ impl Farm {
         answers.remove(0)
     }
 
-    /// What the site answers to these requests, one after the other.
+    /// What the site answers to these requests, one after the other. The header `x-peer` stands for
+    /// the address of the reader.
     pub(super) fn ask(&self, requests: &[(&str, &[(&str, &str)])]) -> Vec<Answer> {
         self.ask_for(requests, Duration::MAX)
     }

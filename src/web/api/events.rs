@@ -76,6 +76,11 @@ pub(in crate::web) struct EventStreams {
 }
 
 impl EventStreams {
+    /// How many there are.
+    pub(in crate::web) fn count(&self) -> usize {
+        self.limit.count()
+    }
+
     /// Streams of what happens at the master behind `control`.
     pub(in crate::web) fn new(control: &Control, tasks: Tasks) -> Self {
         Self {

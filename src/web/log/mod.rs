@@ -16,6 +16,7 @@ use axum::response::Response;
 use super::answer;
 use super::args::{Arg, Args};
 use super::limits::{Limit, Taken};
+use super::outlet::in_words;
 use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::logs::Growing;
@@ -85,20 +86,10 @@ impl Asked {
 }
 
 /// A refusal in one line of text, for tools.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "all others say it in a sentence"
-)]
 pub(super) fn refused(refusal: Refusal) -> Response {
-    let sentence = match &refusal {
-        Refusal::NotFound { what, name, near } => {
-            let near = near.first();
-            let near = near.map(|(near, _)| format!(" Did you mean {near}?"));
-            let near = near.unwrap_or_default();
-            format!("There is no {what} \u{201c}{name}\u{201d}.{near}")
-        }
-        Refusal::Elsewhere { to, .. } => return answer::elsewhere(StatusCode::FOUND, to),
-        other => other.sentence().into_owned(),
-    };
-    answer::text(refusal.status(), format!("{sentence}\n"))
+    if let Refusal::Elsewhere { to, .. } = refusal {
+        return answer::elsewhere(StatusCode::FOUND, &to);
+    }
+    let (status, sentence) = in_words(&refusal);
+    answer::text(status, format!("{sentence}\n"))
 }

@@ -13,6 +13,7 @@ mod common;
 pub(super) mod console;
 mod drawing;
 pub(super) mod grid;
+pub(super) mod health;
 pub(super) mod home;
 pub(super) mod log;
 pub(super) mod login;
@@ -34,7 +35,12 @@ pub(super) mod waterfall_help;
 mod words;
 
 pub(super) use about::THEMES;
+pub(super) use health::{Component, components};
 pub(super) use login::login;
+
+/// The page that says how the master is, and its other form.
+pub(super) const HEALTH: &str = health::PAGE.path;
+pub(super) use health::OUTLET as HEALTH_AS_JSON;
 
 /// The address of the page of a request.
 pub(super) const REQUEST: &str = request::PAGE.path;

@@ -109,7 +109,8 @@ impl Visitor {
         }
     }
 
-    /// Sends a request with these headers and those of the visitor.
+    /// Sends a request with these headers and those of the visitor. The header `x-peer` stands for
+    /// the address of the visitor.
     pub(in crate::web) async fn send(
         &mut self,
         mut request: request::Builder,
@@ -119,14 +120,18 @@ impl Visitor {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
+        let mut peer = self.peer;
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            match *name {
+                "x-peer" => peer = Some(value.parse().unwrap()),
+                _ => request = request.header(*name, *value),
+            }
         }
         if let Some(session) = &self.session {
             request = request.header("cookie", format!("session={session}"));
         }
         let mut request = request.body(body).unwrap();
-        request.extensions_mut().insert(Peer(self.peer));
+        request.extensions_mut().insert(Peer(peer));
         let answer = self.router.call(request).await.unwrap();
         let (head, body) = answer.into_parts();
         let body = received(body, self.patience).await;
