@@ -46,6 +46,7 @@ mod documents;
 mod form;
 mod frame;
 mod gate;
+mod harmless;
 pub mod layout;
 mod limits;
 mod log;
@@ -68,6 +69,7 @@ mod testing;
 mod topic;
 mod visits;
 mod vitals;
+mod xml;
 
 pub use args::{Arg, Args, Kind};
 pub use page::{Page, Permission, Place, Scene, Shown};

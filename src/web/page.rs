@@ -8,20 +8,25 @@ use axum::http::StatusCode;
 use chrono::DateTime;
 
 use super::args::{Arg, Args};
+use super::harmless::harmless;
 use super::parts::{Ago, Local, Outcome, Time, Tone};
 use super::reader::Reader;
 use super::refusal::Refusal;
 use super::vitals::Vitals;
+use super::xml::shortened;
 use crate::botmaster::{Blocker, Live};
 use crate::config::{Config, WebConfig};
 use crate::control::{Facts, Target, object};
 use crate::model::{Action, Timestamp, Zone};
 use crate::store::{State, StoreError};
+use crate::text::printable;
 use crate::view::Moment;
 
 /// Characters of a time such as `2026-11-26T13:25:05.312Z`.
 const RFC_3339: usize = 24;
 
+/// Characters of a title.
+const LONGEST_TITLE: usize = 200;
 
 /// A page: its row in the table.
 #[derive(Clone, Copy, Debug)]
@@ -217,14 +222,14 @@ impl Shown {
         })?;
         let title: String = title.into();
         Ok(Self {
-            title,
+            title: printable(&shortened(&title, LONGEST_TITLE)),
             status: StatusCode::OK,
             icon: Tone::Off,
             runs: false,
             kept: true,
             feed: None,
             cookie: None,
-            body,
+            body: harmless(&body),
         })
     }
 
