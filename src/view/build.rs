@@ -127,6 +127,19 @@ impl Build {
         Ok(builds.into_iter().next())
     }
 
+    /// The revision that it is of: the one that was built, else the one of its newest change.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn revision_or_change(&self, state: &State) -> Result<Option<String>, StoreError> {
+        if self.revision.is_some() {
+            return Ok(self.revision.clone());
+        }
+        let newest = self.changes.last();
+        let change = newest.map(|&number| state.change(number)).transpose()?;
+        Ok(change.flatten().and_then(|change| change.content.revision))
+    }
+
     /// A build that has just started.
     #[must_use]
     pub fn begun(start: &BuildStart) -> Self {
@@ -216,6 +229,7 @@ impl Build {
                     step.result = Some(*result);
                     step.took = Some(at.since(step.started_at));
                     step.text.clone_from(text);
+                    step.build_text.clone_from(&outcome.build_text);
                     step.statistics.clone_from(&outcome.statistics);
                     step.hidden = outcome.hidden;
                 }

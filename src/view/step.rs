@@ -20,6 +20,9 @@ pub struct Step {
     pub result: Option<Results>,
     /// Short text about what it does or did.
     pub text: Vec<String>,
+    /// What of that the text of the build has; empty while it runs.
+    #[serde(skip)]
+    pub build_text: Vec<String>,
     /// Its logs, in the order in which they were opened.
     pub logs: Vec<Log>,
     /// Its links, in the order in which they were added.
@@ -78,6 +81,7 @@ impl Step {
             name,
             result: None,
             text,
+            build_text: Vec::new(),
             logs: Vec::new(),
             links: Vec::new(),
             counts: BTreeMap::new(),
@@ -162,6 +166,7 @@ impl From<StepRow> for Step {
             name: row.name,
             result: row.result,
             text: row.text,
+            build_text: outcome.build_text,
             logs: row.logs.into_iter().map(Log::from).collect(),
             links: links.map(|(name, url)| Link { name, url }).collect(),
             counts: row.counts,

@@ -47,6 +47,7 @@ mod form;
 mod frame;
 mod gate;
 mod harmless;
+mod json_tree;
 pub mod layout;
 mod limits;
 mod log;

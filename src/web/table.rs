@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::args::Args;
 use super::outlet::Outlet;
 use super::page::Page;
-use super::{metrics, pages};
+use super::{json_tree, metrics, pages};
 
 /// All pages. The entries of the navigation are in this order.
 pub const PAGES: &[&Page] = &[
@@ -46,6 +46,8 @@ pub const PAGES: &[&Page] = &[
 /// All addresses for programs.
 pub(super) const OUTLETS: &[&Outlet] = &[
     &metrics::OUTLET,
+    &json_tree::ROOT,
+    &json_tree::BELOW,
 ];
 
 /// The page at this path, with the parts of the path; the one with the fewest variable parts if
