@@ -43,6 +43,7 @@ mod assets;
 mod cache;
 mod disk;
 mod documents;
+mod feeds;
 mod form;
 mod frame;
 mod gate;

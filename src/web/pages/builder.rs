@@ -143,6 +143,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         None => name.to_string(),
     };
     let shown = Shown::new(title, &page)?.running(!page.running.is_empty());
+    let shown = shown.with_feed(&[("builder", scene.args.part("builder"))]);
     Ok(match standing {
         Some(line) => shown.of(Outcome::of(Some(line.result), None)),
         None => shown,

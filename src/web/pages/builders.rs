@@ -147,7 +147,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             Tone::Fail,
         ),
     };
-    Ok(Shown::new(title, &page)?.with_icon(icon).running(runs))
+    let shown = Shown::new(title, &page)?.with_icon(icon).running(runs);
+    Ok(shown.with_feed(&[("kind", "builds")]))
 }
 
 impl Seen<'_> {

@@ -134,7 +134,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         days,
         older: last.filter(|_| left == 0).map(|last| older(scene, last)),
     };
-    Shown::new("Changes", &contents)
+    let shown = Shown::new("Changes", &contents)?;
+    Ok(shown.with_feed(&[("kind", "changes")]))
 }
 
 /// The address of the changes before `last`.
