@@ -40,6 +40,7 @@ mod answer;
 mod api;
 mod args;
 mod assets;
+mod badges;
 mod cache;
 mod disk;
 mod documents;

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::args::Args;
 use super::outlet::Outlet;
 use super::page::Page;
-use super::{feeds, json_tree, metrics, pages};
+use super::{badges, feeds, json_tree, metrics, pages};
 
 /// All pages. The entries of the navigation are in this order.
 pub const PAGES: &[&Page] = &[
@@ -50,6 +50,8 @@ pub(super) const OUTLETS: &[&Outlet] = &[
     &json_tree::BELOW,
     &feeds::ATOM,
     &feeds::RSS,
+    &badges::BADGE,
+    &badges::PNG,
 ];
 
 /// The page at this path, with the parts of the path; the one with the fewest variable parts if
