@@ -42,6 +42,7 @@ mod args;
 mod assets;
 mod badges;
 mod cache;
+mod cctray;
 mod disk;
 mod documents;
 mod feeds;

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::args::Args;
 use super::outlet::Outlet;
 use super::page::Page;
-use super::{badges, feeds, json_tree, metrics, pages};
+use super::{badges, cctray, feeds, json_tree, metrics, pages};
 
 /// All pages. The entries of the navigation are in this order.
 pub const PAGES: &[&Page] = &[
@@ -52,6 +52,8 @@ pub(super) const OUTLETS: &[&Outlet] = &[
     &feeds::RSS,
     &badges::BADGE,
     &badges::PNG,
+    &cctray::CC,
+    &cctray::CCTRAY,
 ];
 
 /// The page at this path, with the parts of the path; the one with the fewest variable parts if
