@@ -7,14 +7,19 @@ use askama::Template;
 use super::assets::{SCRIPT, STYLE_PATH};
 use super::page::{Page, Place, Scene, Shown};
 use super::parts::Tone;
+use super::xml::shortened;
+use crate::text::printable;
 use crate::view::Overview;
+
+/// Characters of the name of the project.
+const LONGEST_PROJECT: usize = 100;
 
 /// A whole page.
 #[derive(Debug, Template)]
 #[template(path = "frame.html", config = "src/web/askama.toml")]
 pub(super) struct Frame<'a> {
     title: &'a str,
-    project: &'a str,
+    project: String,
     /// `light dark`, or the one that the reader has chosen.
     scheme: &'a str,
     icon: Icon,
@@ -79,7 +84,7 @@ impl<'a> Frame<'a> {
         };
         Self {
             title: &shown.title,
-            project: &scene.config.title,
+            project: printable(&shortened(&scene.config.title, LONGEST_PROJECT)),
             scheme,
             icon: Icon::of(shown.icon),
             style: &STYLE_PATH,
@@ -106,7 +111,7 @@ impl Frame<'_> {
     /// What the page shows, without when it was made: equal for equal pages.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let head = (self.title, self.project, self.scheme, self.icon, self.feed);
+        let head = (self.title, &self.project, self.scheme, self.icon, self.feed);
         let navigation = (self.home, &self.home_says, &self.entries, &self.who);
         let rest = (self.body, self.zone, &self.json, self.version);
         (head, navigation, rest).hash(&mut hasher);
@@ -123,6 +128,7 @@ fn entries(page: Option<&Page>, pages: &[&Page], overview: &Overview) -> Vec<Ent
             continue;
         };
         let (class, title, count) = match name {
+            "Problems" => ("fail", "broken builders", overview.broken),
             "Queue" => ("wait", "requests that wait", overview.waiting),
             "Slaves" => ("warn", "slaves away", overview.slaves_away),
             _ => ("", "", 0),

@@ -23,9 +23,12 @@ pub const PAGES: &[&Page] = &[
     &pages::changes::PAGE,
     &pages::change::PAGE,
     &pages::revision::PAGE,
+    &pages::problems::PAGE,
+    &pages::problems::ONE,
     &pages::queue::PAGE,
     &pages::request::PAGE,
     &pages::build_set::PAGE,
+    &pages::try_job::PAGE,
     &pages::slaves::PAGE,
     &pages::slave::PAGE,
     &pages::schedulers::PAGE,
@@ -35,6 +38,9 @@ pub const PAGES: &[&Page] = &[
     &pages::one_line::BOXES,
     &pages::buildstatus::PAGE,
     &pages::search::PAGE,
+    &pages::tests::PAGE,
+    &pages::tests::ONE,
+    &pages::tests::OF_BUILDER,
     &pages::about::PAGE,
     &pages::login::LOGIN,
     &pages::login::LOGOUT,
@@ -54,6 +60,7 @@ pub(super) const OUTLETS: &[&Outlet] = &[
     &badges::PNG,
     &cctray::CC,
     &cctray::CCTRAY,
+    &pages::try_job::PATCH,
 ];
 
 /// The page at this path, with the parts of the path; the one with the fewest variable parts if

@@ -204,7 +204,11 @@ const ELSEWHERE: usize = 60;
 const BEFORE: u32 = 100;
 
 /// The number in the address: `-1` is the last build and leads to its number.
-fn number(state: &State, scene: &Scene, builder: &BuilderName) -> Result<BuildNumber, Refusal> {
+pub(super) fn number(
+    state: &State,
+    scene: &Scene,
+    builder: &BuilderName,
+) -> Result<BuildNumber, Refusal> {
     let asked = scene.args.part("build");
     let back = asked.strip_prefix('-').and_then(|back| back.parse().ok());
     if let Some(back) = back {
@@ -221,7 +225,11 @@ fn number(state: &State, scene: &Scene, builder: &BuilderName) -> Result<BuildNu
 }
 
 /// The refusal of a build that is not there: pruned, or not built yet.
-fn missing(state: &State, builder: &BuilderName, number: BuildNumber) -> Result<Refusal, Refusal> {
+pub(super) fn missing(
+    state: &State,
+    builder: &BuilderName,
+    number: BuildNumber,
+) -> Result<Refusal, Refusal> {
     if state.was_build(builder, number)? {
         return Ok(Refusal::Gone {
             sentence: format!("Build {number} of {builder} was removed (build_horizon)."),
