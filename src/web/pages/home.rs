@@ -6,7 +6,6 @@ use super::changes::Row as ChangeRow;
 use super::common::{Began, Running, outcome, pill_of_builder, running};
 use super::tail::Tail;
 use super::words;
-use crate::config::{ChangeSourceConfig, Listen};
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Wanted;
@@ -75,26 +74,13 @@ struct Waiting {
     since: Option<Time>,
 }
 
-/// The page of a master that has built nothing.
-#[derive(Debug, Template)]
-#[template(path = "empty.html", config = "src/web/askama.toml")]
-struct Empty {
-    since: Time,
-    builder: Option<(String, String)>,
-    scheduler: Option<(String, String)>,
-    port: Option<String>,
-    user: Option<String>,
-    slaves: Vec<(Link, bool)>,
-    is_loopback: bool,
-}
-
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let (moment, live) = (scene.moment(), &scene.live);
     let overview = Overview::read(state, live, moment)?;
     let builders = Builder::all(Some(state), Some(&scene.config), live, moment)?;
     let running = running(state, scene, &builders)?;
     if !overview.has_built && running.is_empty() {
-        return empty(state, scene);
+        return super::empty::show(state, scene);
     }
     let slaves = Slave::all(Some(state), None, live, moment)?;
     let mut broken = Vec::new();
@@ -141,7 +127,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         0 => ("✓ all good".to_owned(), Tone::Ok),
         n => (format!("✕ {n} broken"), Tone::Fail),
     };
-    Ok(Shown::new(title, &home)?.with_icon(icon).running(runs))
+    let shown = Shown::new(title, &home)?.with_icon(icon).running(runs);
+    Ok(shown.with_feed(&[("kind", "problems")]))
 }
 
 impl Broken {
@@ -219,36 +206,6 @@ fn soon(state: &State, scene: &Scene) -> Result<Vec<(Link, String)>, Refusal> {
     Ok(rows.collect())
 }
 
-/// The ways to a first build.
-fn empty(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
-    let slaves = Slave::all(Some(state), None, &scene.live, scene.moment())?;
-    let config = &scene.config;
-    let builder = config.builders.first();
-    let scheduler = config.schedulers.first();
-    let source = config.change_sources.first();
-    let port = config.slave_port.first().map(ToString::to_string);
-    let web = scene.web();
-    let is_loopback = web.port.iter().all(|port| match port {
-        Listen::Tcp(address) => address.ip().is_loopback(),
-        Listen::Unix(_) => true,
-    });
-    let contents = Empty {
-        since: scene.second(scene.facts.started_at),
-        builder: builder.map(|b| (b.name.to_string(), address::builder(&b.name))),
-        scheduler: scheduler.map(|s| (s.name.to_string(), address::scheduler(&s.name))),
-        port,
-        user: source.map(|source| match source {
-            ChangeSourceConfig::Pb(pb) => pb.user.clone(),
-        }),
-        slaves: slaves
-            .iter()
-            .map(|known| (slave(&known.name), known.connected))
-            .collect(),
-        is_loopback,
-    };
-    Shown::new("Nothing built yet", &contents)
-}
-
 #[cfg(test)]
 mod tests {
     use crate::model::{Results, SourceStamp};
@@ -282,12 +239,5 @@ mod tests {
         assert!(page.contains("1 builder is broken"), "{page}");
         assert!(page.contains("test, on main"), "{page}");
         assert!(farm.page("/builders").contains("1 of them broken"));
-    }
-
-    #[test]
-    fn a_master_that_has_built_nothing_tells_the_ways_to_a_first_build() {
-        let page = Farm::new().page("/");
-        assert!(page.contains("Nothing has been built yet"), "{page}");
-        assert!(page.contains("buildmaster force linux"), "{page}");
     }
 }

@@ -12,6 +12,7 @@ mod columns;
 mod common;
 pub(super) mod console;
 mod drawing;
+mod empty;
 pub(super) mod grid;
 pub(super) mod health;
 pub(super) mod home;
