@@ -50,6 +50,8 @@ mod form;
 mod frame;
 mod gate;
 mod harmless;
+#[cfg(test)]
+mod hostile;
 mod json_tree;
 pub mod layout;
 mod limits;
