@@ -53,6 +53,10 @@ builders = ["first"]
 type = "PB"
 user = "change"
 password_file = "secrets/change"
+
+# The web pages: http://127.0.0.1:8010/
+[web]
+port = 8010
 "#;
 
 impl CreateMaster {
@@ -103,6 +107,7 @@ impl CreateMaster {
              Send a change:   buildbot sendchange --master 127.0.0.1:9989 \
              --auth \"change:$(cat {dir}/secrets/change)\" --who me hello.c\n\
              Show the build:  buildmaster show builds --basedir {dir}\n\
+             Look at it:      http://127.0.0.1:8010/\n\
              Configure:       {dir}/master.toml"
         ));
     }

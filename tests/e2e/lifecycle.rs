@@ -329,6 +329,11 @@ fn created_master_is_private_works_as_it_is_and_is_not_overwritten() {
     let mode = fs::metadata(&dir).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     run(sandbox.buildmaster().arg("checkconfig").arg(&dir)).ok();
+    let made = fs::read_to_string(dir.join("master.toml")).unwrap();
+    assert!(
+        made.contains("[web]\nport = 8010\n"),
+        "open to this machine only: {made}"
+    );
     fs::write(dir.join("master.toml"), "title = \"Mine\"\n").unwrap();
     let again = create();
     assert_ne!(again.code, Some(0), "{again}");

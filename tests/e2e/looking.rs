@@ -22,10 +22,10 @@ fn the_first_commands_of_the_readme_end_with_the_build_in_sight() {
     let dir = sandbox.private_dir("home");
     let port = free_port();
     let script = format!("set -e\nbuildmaster create-master ci{commands}");
-    // The port of the README may be taken by another test.
+    // The ports of the README may be taken by another test.
     let script = script.replace("9989", &port.to_string()).replacen(
         "buildmaster start ci",
-        &format!("sed -i s/9989/{port}/ ci/master.toml\nbuildmaster start ci"),
+        &format!("sed -i 's/9989/{port}/; s/8010/0/' ci/master.toml\nbuildmaster start ci"),
         1,
     );
     let path = format!(

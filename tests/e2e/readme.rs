@@ -124,7 +124,8 @@ impl Reader {
         self.types(first);
         let file = self.sandbox.path("ci/master.toml");
         let config = fs::read_to_string(&file).unwrap();
-        fs::write(&file, config.replace("9989", &self.port.to_string())).unwrap();
+        let config = config.replace("9989", &self.port.to_string());
+        fs::write(&file, config.replace("port = 8010", "port = 0")).unwrap();
         let printed = self.types(others);
         assert!(printed.contains("first"), "no build in sight: {printed}");
         assert!(printed.contains("success"), "no result in sight: {printed}");

@@ -124,7 +124,8 @@ fn every_verb_takes_the_base_directory_in_the_same_ways() {
     for name in ["given", "option", "named"] {
         let file = dir.path().join(name).join("master.toml");
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("slave_port = 9989", "slave_port = 0")).unwrap();
+        let text = text.replace("port = 9989", "port = 0");
+        fs::write(&file, text.replace("port = 8010", "port = 0")).unwrap();
     }
     let given = stdout(&run(BUILDMASTER, dir.path(), &["checkconfig", "given"]));
     assert!(given.starts_with("given/master.toml: "), "{given}");
