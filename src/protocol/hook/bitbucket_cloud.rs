@@ -14,7 +14,7 @@ pub(super) fn read(post: &Post, reading: &Reading) -> Result<Told, Misread> {
         "repo:push" => push(&payload, reading),
         "pullrequest:created" | "pullrequest:updated" => Ok(pull(&payload)),
         "" => Ok(Told::Nothing("no event is named".to_owned())),
-        other => Ok(Told::Nothing(format!("the event {other} is no change"))),
+        other => Ok(Told::Nothing(format!("the event {other} changes nothing"))),
     }
 }
 

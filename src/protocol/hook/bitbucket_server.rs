@@ -14,7 +14,7 @@ pub(super) fn read(post: &Post, reading: &Reading) -> Result<Told, Misread> {
         "repo:refs_changed" => push(&payload, reading),
         "pr:opened" | "pr:from_ref_updated" => Ok(pull(&payload)),
         "" => Ok(Told::Nothing("no event is named".to_owned())),
-        other => Ok(Told::Nothing(format!("the event {other} is no change"))),
+        other => Ok(Told::Nothing(format!("the event {other} changes nothing"))),
     }
 }
 

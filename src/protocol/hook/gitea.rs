@@ -21,7 +21,7 @@ pub(super) fn read(noun: &'static str, post: &Post, reading: &Reading) -> Result
         .told(reading),
         "pull_request" | "pull_request_sync" => Ok(pull(noun, &payload)),
         "" => Ok(Told::Nothing("no event is named".to_owned())),
-        other => Ok(Told::Nothing(format!("the event {other} is no change"))),
+        other => Ok(Told::Nothing(format!("the event {other} changes nothing"))),
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn read(post: &Post, reading: &Reading) -> Result<Told, Misread> {
         .told(reading),
         "pull_request" => Ok(pull(&payload)),
         "" => Ok(Told::Nothing("no event is named".to_owned())),
-        other => Ok(Told::Nothing(format!("the event {other} is no change"))),
+        other => Ok(Told::Nothing(format!("the event {other} changes nothing"))),
     }
 }
 

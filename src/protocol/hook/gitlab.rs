@@ -19,7 +19,7 @@ pub(super) fn read(post: &Post, reading: &Reading) -> Result<Told, Misread> {
         }
         .told(reading),
         "merge_request" => Ok(merge(&payload)),
-        other => Ok(Told::Nothing(format!("the event {other} is no change"))),
+        other => Ok(Told::Nothing(format!("the event {other} changes nothing"))),
     }
 }
 

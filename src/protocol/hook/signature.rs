@@ -70,7 +70,7 @@ const fn proofs(dialect: Dialect) -> &'static [(&'static str, Proof)] {
 /// make up for a wrong one of SHA-256.
 ///
 /// # Errors
-/// There is no proof, or a wrong one.
+/// The proof is missing or wrong.
 pub fn check(dialect: Dialect, post: &Post, secrets: &[&str]) -> Result<(), Unsigned> {
     let given = proofs(dialect)
         .iter()

@@ -59,11 +59,10 @@ impl Core {
                     Question::Live(answer) => answer.send(live.clone()).unwrap(),
                     Question::Act(ask, audit, answer) => {
                         writer.write_and_wait(vec![Op::Audited(audit)]).await;
-                        let said = match &ask {
-                            Ask::Force(forced) => {
-                                botmaster::Answer::Set(Arc::new(set(forced.builder.clone())))
-                            }
-                            _ => botmaster::Answer::Done,
+                        let said = if let Ask::Force(forced) = &ask {
+                            botmaster::Answer::Set(Arc::new(set(forced.builder.clone())))
+                        } else {
+                            botmaster::Answer::Done
                         };
                         asked.lock().unwrap().push(ask);
                         answer.send(Ok(said)).unwrap();
