@@ -54,4 +54,5 @@ mod try_client;
 mod try_ours;
 mod try_userpass;
 mod web_events;
+mod web_json;
 mod web_logs;
