@@ -64,6 +64,9 @@ pub(super) struct Rebuild {
     /// Why; shown with the build.
     #[arg(long, default_value = "")]
     reason: String,
+    /// Take the source stamp as it was asked for, which may build a newer revision
+    #[arg(long)]
+    updated: bool,
     /// The build's builder.
     builder: String,
     /// The build's number; `last` is the newest that has finished and was no try, `-1` the newest
@@ -119,6 +122,7 @@ impl Rebuild {
             builder,
             number,
             reason: self.reason,
+            updated: self.updated,
         };
         submit(&self.master.basedir, request, &self.builder)
     }

@@ -171,8 +171,27 @@ impl User {
                 hash: (!remove).then(new_password).transpose()?,
             },
         };
+        let done = printable(&done(&act));
         let act = Box::new(act);
-        ask(&master.basedir, Service::User { act }, "done")
+        ask(&master.basedir, Service::User { act }, &done)
+    }
+}
+
+/// What is said when an act is done.
+fn done(act: &UserAct) -> String {
+    match act {
+        UserAct::Add { name, .. } => format!("user {name} is added"),
+        UserAct::Update { name, .. } => format!("user {name} is changed"),
+        UserAct::Remove { name } => format!("user {name} is removed"),
+        UserAct::Password { name, hash: None } => {
+            format!("user {name} has no password now; all sessions have ended")
+        }
+        UserAct::Password { name, .. } => {
+            format!("user {name} has another password; all sessions have ended")
+        }
+        UserAct::Merge { from, into } => format!("user {from} is now user {into}"),
+        UserAct::AddToken { name, .. } => format!("user {name} has another token"),
+        UserAct::EndToken { token } => format!("token {token} has ended"),
     }
 }
 

@@ -86,6 +86,7 @@ impl Request {
                     builder,
                     number,
                     reason,
+                    updated: _,
                 } => (
                     Action::Rebuild,
                     Target::Build(builder.clone(), *number),
@@ -168,7 +169,8 @@ impl Control {
                 builder,
                 number,
                 reason,
-            }) => match self.like(builder, number, reason).await {
+                updated,
+            }) => match self.like(builder, number, reason, updated).await {
                 Ok(forced) => {
                     let ask = Ask::Force(Box::new(forced));
                     return Ok(json!(self.ask_for(ask, record).await?));
@@ -240,13 +242,20 @@ impl Control {
         ))
     }
 
-    /// The entry for the audit log of an act that is allowed.
-    ///
-    /// # Errors
-    /// The caller may not; then the audit log has that.
-    async fn permit(&self, caller: &Caller, need: &Need) -> Result<Box<AuditRecord>, NotDone> {
-        let decision = self.decide(caller, need).await?;
-        let mut record = Box::new(AuditRecord {
+    /// Puts into the audit log that `caller` was refused before the act was tried.
+    pub fn refuse(&self, caller: &Caller, need: &Need, ground: &str) {
+        let record = self.record(caller, need, Outcome::Refused, ground.to_owned());
+        self.writer.hand_in(None, vec![Op::Audited(record)]);
+    }
+
+    fn record(
+        &self,
+        caller: &Caller,
+        need: &Need,
+        outcome: Outcome,
+        ground: String,
+    ) -> Box<AuditRecord> {
+        Box::new(AuditRecord {
             at: self.clock.wall(),
             who: caller.name().to_owned(),
             door: caller.door,
@@ -256,9 +265,18 @@ impl Control {
             object: need.target.to_string(),
             what: need.what.clone(),
             reason: need.reason.clone(),
-            outcome: Outcome::Done,
-            ground: decision.to_string(),
-        });
+            outcome,
+            ground,
+        })
+    }
+
+    /// The entry for the audit log of an act that is allowed.
+    ///
+    /// # Errors
+    /// The caller may not; then the audit log has that.
+    async fn permit(&self, caller: &Caller, need: &Need) -> Result<Box<AuditRecord>, NotDone> {
+        let decision = self.decide(caller, need).await?;
+        let mut record = self.record(caller, need, Outcome::Done, decision.to_string());
         if decision.is_allowed() {
             return Ok(record);
         }

@@ -79,7 +79,8 @@ impl Control {
         let forced = Forced {
             builder: builder.clone(),
             scheduler: None,
-            soon: false,
+            // Forms of Buildbot have no such field.
+            soon: filled.unused.iter().any(|field| field == "soon"),
             stamp: SourceStamp::default(),
             reason: String::new(),
             properties: Properties::new(),
@@ -101,7 +102,7 @@ impl Control {
             ..filled.stamp
         };
         if let Some((builder, number)) = filled.inherit {
-            let like = self.like(builder, number, String::new()).await?;
+            let like = self.like(builder, number, String::new(), false).await?;
             let own = std::mem::replace(&mut properties, like.properties);
             properties.update(&own);
             if stamp.branch.is_none() && stamp.revision.is_none() {

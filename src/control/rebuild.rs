@@ -9,7 +9,8 @@ use crate::store::State;
 const SET_FOR_EACH_BUILD: [&str; 3] = ["Build", "Builder", "BuildSlave"];
 
 impl Control {
-    /// What to ask the core for, to build again what a finished build has built.
+    /// What to ask the core for, to build again what a finished build has built: the same revision,
+    /// or if `updated` the same source stamp.
     ///
     /// # Errors
     /// The build does not exist, has not finished, or its parts were pruned.
@@ -18,10 +19,11 @@ impl Control {
         builder: BuilderName,
         number: BuildNumber,
         reason: String,
+        updated: bool,
     ) -> Result<Forced, String> {
         let reader = self.reader();
         reader
-            .read(move |state| like(state, builder, number, reason))
+            .read(move |state| like(state, builder, number, reason, updated))
             .await
     }
 }
@@ -32,6 +34,7 @@ fn like(
     builder: BuilderName,
     number: BuildNumber,
     reason: String,
+    updated: bool,
 ) -> Result<Forced, String> {
     let Some(build) = state.build(&builder, number)? else {
         return Err(match state.was_build(&builder, number)? {
@@ -50,7 +53,11 @@ fn like(
              build of the revision that you want"
         ));
     }
-    let stamp = absolute(&SourceStamp::merged(&stamps), &build.properties);
+    let merged = SourceStamp::merged(&stamps);
+    let stamp = match updated {
+        true => SourceStamp::clone(&merged),
+        false => absolute(&merged, &build.properties),
+    };
     let given = |property: &Property| {
         !property.runtime && !SET_FOR_EACH_BUILD.contains(&property.source.as_str())
     };

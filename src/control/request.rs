@@ -32,6 +32,10 @@ pub enum Service {
         /// Why.
         #[serde(default)]
         reason: String,
+        /// Whether the source stamp is taken as it was asked for, so that a newer revision may be
+        /// built, and not the revision that was built.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        updated: bool,
     },
     /// Read the configuration file again, and put the configuration in force.
     Reconfigure {
@@ -80,9 +84,14 @@ impl Service {
                 builder,
                 number,
                 reason,
+                updated,
             } => {
                 let why = Ask::because(reason);
-                Some(format!("asked to rebuild {builder}/{number}{why}"))
+                let how = match updated {
+                    true => " with its source stamp as it was asked for",
+                    false => "",
+                };
+                Some(format!("asked to rebuild {builder}/{number}{how}{why}"))
             }
             Self::User { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
@@ -172,6 +181,7 @@ mod tests {
                     builder: "full".into(),
                     number: BuildNumber(3),
                     reason: String::new(),
+                    updated: false,
                 }
                 .into(),
                 r#"{"command":"rebuild","builder":"full","number":3,"reason":""}"#,

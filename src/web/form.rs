@@ -48,6 +48,17 @@ impl Form {
         Ok(Self { fields })
     }
 
+    /// All fields by their names, with their values in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let fields = self.fields.iter();
+        fields.map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+
+    /// Whether a field was sent.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
     /// All values of a field, in order.
     pub(super) fn all(&self, name: &str) -> &[String] {
         self.fields.get(name).map_or(&[], Vec::as_slice)

@@ -15,6 +15,9 @@
 //! whole rendered pages are HTML already. Nothing is changed by a GET. Pages are complete without
 //! the script, which only keeps them fresh.
 //!
+//! What readers can change is the second table, `acts`; each row is a POST with a form on the page
+//! of the thing.
+//!
 //! # How to add a page
 //!
 //! 1. Write `pages/NAME.rs` with one row, `pub(super) const PAGE: Page`: the address, the arguments
@@ -35,6 +38,7 @@
 //! Not found, gone and bad arguments are a [`Refusal`], which becomes an error page with the right
 //! status.
 
+mod acts;
 pub mod address;
 mod answer;
 mod api;
@@ -43,6 +47,7 @@ mod assets;
 mod badges;
 mod cache;
 mod cctray;
+mod denied;
 mod disk;
 mod documents;
 mod feeds;
@@ -58,6 +63,7 @@ mod limits;
 mod log;
 mod login;
 mod metrics;
+mod once;
 mod outlet;
 mod page;
 mod pages;

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use chrono::DateTime;
 
 use super::args::{Arg, Args};
+use super::form::Form;
 use super::harmless::harmless;
 use super::parts::{Ago, Local, Outcome, Time, Tone};
 use super::reader::Reader;
@@ -18,6 +19,7 @@ use crate::botmaster::{Blocker, Live};
 use crate::config::{Config, WebConfig};
 use crate::control::{Facts, Target, object};
 use crate::model::{Action, Timestamp, Zone};
+use crate::schedulers::forcing::WrongField;
 use crate::store::{State, StoreError};
 use crate::text::printable;
 use crate::view::Moment;
@@ -97,13 +99,66 @@ pub struct Scene {
     pub reader: Reader,
     /// The path and the arguments, as they were asked for.
     pub address: String,
+    /// A form of the page that was sent and refused.
+    pub(super) refused: Option<Arc<RefusedForm>>,
     /// The time.
     pub now: Timestamp,
     /// The zone in which times are shown.
     pub zone: Zone,
 }
 
+/// A form that was refused: what was typed, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub(super) struct RefusedForm {
+    /// What was typed.
+    pub(super) form: Form,
+    /// The fields that are wrong.
+    pub(super) wrong: Vec<WrongField>,
+}
+
+/// The fields that each form has: its mark and its number.
+#[derive(Clone, Debug, Template)]
+#[template(
+    source = r#"<input type="hidden" name="csrf" value="{{ csrf }}">{% if !once.is_empty() %}<input type="hidden" name="once" value="{{ once }}">{% endif %}"#,
+    ext = "html"
+)]
+pub(super) struct Marks {
+    csrf: String,
+    once: String,
+}
+
+impl askama::filters::HtmlSafe for Marks {}
+
+impl RefusedForm {
+    /// A form with these wrong fields.
+    pub(super) const fn new(form: Form, wrong: Vec<WrongField>) -> Self {
+        Self { form, wrong }
+    }
+}
+
 impl Scene {
+    /// The fields for a form on the page.
+    pub(super) fn marks(&self) -> Marks {
+        Marks {
+            csrf: self.reader.csrf(self.now),
+            once: self.reader.once(),
+        }
+    }
+
+    /// The fields for a form on the page, if the reader may do `action` to `target`.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn form(
+        &self,
+        state: &State,
+        action: Action,
+        target: &Target,
+    ) -> Result<Option<Marks>, StoreError> {
+        let may = self.may(state, action, target)?;
+        Ok(may.then(|| self.marks()))
+    }
+
     /// Whether the reader may do `action` to `target`; forms are shown only to those who may.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::StatusCode;
 
+use super::denied::Denied;
 use crate::store::StoreError;
 
 /// Why a page is not shown.
@@ -40,6 +41,10 @@ pub enum Refusal {
         /// The name that was typed.
         name: String,
     },
+    /// The reader may not do this: 403.
+    Denied(Box<Denied>),
+    /// What came of a form, in words.
+    Said(Box<Notice>),
     /// The token is not one, or has ended: 401.
     BadToken,
     /// A form was not sent from a page of ours, or is too old: 403.
@@ -73,16 +78,52 @@ pub enum Refusal {
     },
 }
 
+/// What came of a form, in words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Notice {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// What has happened.
+    pub heading: String,
+    /// What the reader should know besides.
+    pub sentence: String,
+    /// Where the reader goes on.
+    pub back: String,
+}
+
+impl Notice {
+    /// It was done, and this is what came of it.
+    pub(super) fn said(heading: &str, sentence: &str, back: String) -> Refusal {
+        Refusal::Said(Box::new(Self {
+            status: StatusCode::OK,
+            heading: heading.to_owned(),
+            sentence: sentence.to_owned(),
+            back,
+        }))
+    }
+
+    /// It was not done.
+    pub(super) fn conflict(heading: &str, sentence: &str, back: String) -> Refusal {
+        Refusal::Said(Box::new(Self {
+            status: StatusCode::CONFLICT,
+            heading: heading.to_owned(),
+            sentence: sentence.to_owned(),
+            back,
+        }))
+    }
+}
+
 impl Refusal {
     /// The status of the answer.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
+            Self::Said(notice) => notice.status,
             Self::Argument { .. } => StatusCode::BAD_REQUEST,
             Self::LogIn { .. } | Self::LoginFailed { .. } | Self::BadToken => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::NotOurForm { .. } => StatusCode::FORBIDDEN,
+            Self::NotOurForm { .. } | Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Gone { .. } => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -101,6 +142,8 @@ impl Refusal {
     pub fn heading(&self) -> String {
         let text = match self {
             Self::NotFound { what, .. } => return format!("There is no {what}"),
+            Self::Denied(denied) => return format!("You may not {}", denied.what),
+            Self::Said(notice) => return notice.heading.clone(),
             Self::Argument { .. } => "The address has a wrong argument",
             Self::LogIn { .. } => "Log in first",
             Self::LoginFailed { .. } => "The login has failed",
@@ -129,6 +172,8 @@ impl Refusal {
             Self::NotOurForm { sentence }
             | Self::TooOften { sentence }
             | Self::Busy { sentence } => (*sentence).into(),
+            Self::Denied(denied) => denied.sentence().into(),
+            Self::Said(notice) => notice.sentence.as_str().into(),
             Self::NotFound { .. } | Self::Elsewhere { .. } => "".into(),
             Self::Internal { why } => {
                 let id = format!("{:08x}", rand::random::<u32>());

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use askama::Template;
 use axum::http::StatusCode;
 
+use super::denied::Denied;
 use super::frame::Frame;
 use super::page::{Page, Scene, Shown};
 use super::pages::login;
@@ -68,6 +69,17 @@ struct ErrorPage<'a> {
     status: u16,
     sentence: Cow<'a, str>,
     near: Option<super::parts::Links>,
+    /// Where the reader goes on.
+    back: Option<&'a str>,
+}
+
+/// What is said to somebody who has tried what they may not do.
+#[derive(Debug, Template)]
+#[template(path = "forbidden.html", config = "src/web/askama.toml")]
+struct Forbidden<'a> {
+    denied: &'a Denied,
+    sentence: String,
+    user: Option<(&'a str, String)>,
 }
 
 /// Makes a page, or the error page in its place.
@@ -143,6 +155,34 @@ fn log_in(
     }
 }
 
+/// The page for somebody who has tried what they may not do.
+fn refuse_act(
+    refusal: &Refusal,
+    denied: &Denied,
+    page: Option<&Page>,
+    scene: &Scene,
+    overview: &Overview,
+    around: Around<'_>,
+) -> Refused {
+    let user = scene.reader.user();
+    let contents = Forbidden {
+        denied,
+        sentence: denied.sentence(),
+        user: user.map(|name| (name, super::address::user(name))),
+    };
+    let html = Shown::new(format!("You may not {}", denied.what), &contents)
+        .and_then(|shown| whole(&shown, page, scene, overview, around))
+        .map(|whole| whole.html)
+        .unwrap_or_else(|_| "<!doctype html><title>Error</title>".to_owned());
+    Refused {
+        reason: refusal.clone(),
+        status: StatusCode::FORBIDDEN,
+        location: None,
+        retry_after: None,
+        html,
+    }
+}
+
 /// The error page for a refusal.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -158,6 +198,7 @@ pub(super) fn refuse(
     let (status, heading) = (refusal.status(), refusal.heading());
     let mut name = "";
     let mut near = None;
+    let mut back = None;
     match refusal {
         Refusal::Elsewhere { to, .. } => {
             return Refused {
@@ -174,6 +215,10 @@ pub(super) fn refuse(
         Refusal::LoginFailed { next, name } => {
             return log_in(refusal, (next, Some(name)), page, scene, overview, around);
         }
+        Refusal::Denied(denied) => {
+            return refuse_act(refusal, denied, page, scene, overview, around);
+        }
+        Refusal::Said(notice) => back = Some(notice.back.as_str()),
         Refusal::NotFound {
             name: asked,
             near: pages,
@@ -191,6 +236,7 @@ pub(super) fn refuse(
         status: status.as_u16(),
         sentence: refusal.sentence(),
         near,
+        back,
     };
     let title = match name {
         "" => heading,

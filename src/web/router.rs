@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::time::Instant;
 
+use super::acts::{self, ACTS, Act};
 use super::answer::{self, CSS, SVG};
 use super::api::events;
 use super::assets::{ICON, STYLE, STYLE_PATH};
@@ -57,6 +58,13 @@ fn router(inner: Arc<Inner>) -> Router {
             inner.document(outlet, path.collect(), &parts).await
         };
         router = router.route(outlet.path, get(answer));
+    }
+    for act in ACTS {
+        let act: &'static Act = act;
+        let answer = move |inner: Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
+            acts::take(act, inner, path, request)
+        };
+        router = router.route(act.path, post(answer));
     }
     let style = async |headers: HeaderMap| answer::asset(&headers, CSS, STYLE);
     let icon = async |headers: HeaderMap| answer::asset(&headers, SVG, ICON);

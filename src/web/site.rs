@@ -11,6 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use super::address;
 use super::answer;
 use super::api::events::EventStreams;
 use super::api::problem::{Problem, wants_json};
@@ -18,8 +19,9 @@ use super::args::Args;
 use super::cache::{Cache, Rendered, Version};
 use super::limits::Limit;
 use super::log::{STREAMS, Streams};
-use super::page::{Page, Scene};
-use super::pages::{HEALTH, REQUEST, THEMES};
+use super::once::Once;
+use super::page::{Page, RefusedForm, Scene};
+use super::pages::{BUILDER, HEALTH, REQUEST, THEMES};
 use super::reader::{Means, Reader, cookie};
 use super::refusal::Refusal;
 use super::render::{Around, Made, Refused, make, refuse};
@@ -29,7 +31,7 @@ use crate::botmaster::Live;
 use crate::config::{Config, nearest};
 use crate::control::{Control, Origin};
 use crate::logs::Growing;
-use crate::model::{Door, RequestId, Timestamp, Zone};
+use crate::model::{BuilderName, Door, RequestId, Timestamp, Zone};
 use crate::net::{Gatekeeper, Tasks};
 use crate::people::secret;
 use crate::store::StoreError;
@@ -65,6 +67,8 @@ pub(super) struct Inner {
     began: Timestamp,
     /// What the marks of forms of readers without a session are made from.
     pub(super) seed: String,
+    /// The forms that were sent.
+    pub(super) once: Once,
     /// Passwords that are checked at once.
     pub(super) checking: Semaphore,
     /// When somebody was warned of a header of a peer that is not a trusted proxy.
@@ -141,6 +145,7 @@ impl Site {
             requests: Limit::new(REQUESTS.0, REQUESTS.1),
             connections: Limit::new(CONNECTIONS.0, CONNECTIONS.1),
             seed: secret("", rand::random()),
+            once: Once::default(),
             checking: Semaphore::new(CHECKING),
             warned_at: AtomicI64::new(i64::MIN),
         });
@@ -260,6 +265,42 @@ impl Inner {
         }
     }
 
+    /// Shows the page of a builder again, with a form that was refused.
+    pub(super) async fn show_again(
+        &self,
+        builder: &BuilderName,
+        refused: RefusedForm,
+        reader: &Reader,
+        headers: &HeaderMap,
+    ) -> Response {
+        let path = address::builder(builder);
+        let uri = path.parse().unwrap_or_default();
+        let Ok(live) = self.control.snapshot().await else {
+            let reason = Refusal::Busy { sentence: STOPPING };
+            return self.refused(reason, reader, &uri, headers).await;
+        };
+        let parts = [("builder".to_owned(), builder.to_string())];
+        let args = Args::check(&[], parts, "").unwrap_or_default();
+        let mut scene = self.scene(live, args, reader, &uri);
+        scene.refused = Some(Arc::new(refused));
+        let scheme = scheme(headers);
+        let make = move |state: &_| {
+            let around = Around {
+                pages: PAGES,
+                scheme,
+                live: None,
+            };
+            Ok::<_, StoreError>(make(&BUILDER, state, &scene, around))
+        };
+        match self.control.reader().read_within(READING, make).await {
+            Ok(Made::Page(_, whole)) => {
+                answer::error_page(headers, StatusCode::BAD_REQUEST, None, whole.html)
+            }
+            Ok(Made::Refused(refused)) => refusal(headers, refused),
+            Err(error) => self.refused(error.into(), reader, &uri, headers).await,
+        }
+    }
+
     /// An address without a page.
     pub(super) async fn missing(&self, request: &Parts) -> Response {
         let Parts { uri, headers, .. } = request;
@@ -322,6 +363,7 @@ impl Inner {
             live,
             reader: reader.clone(),
             address: target(uri).to_owned(),
+            refused: None,
             config: self.current().config,
             facts: self.control.newsroom().facts(),
             blockers: Vec::new(),

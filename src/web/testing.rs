@@ -391,7 +391,12 @@ impl Farm {
 
     /// Three builds of `linux` (good, failed by change 7 or 8, failed still) and one that runs.
     pub(super) fn broken() -> Self {
-        let mut farm = Self::new();
+        Self::broken_with("")
+    }
+
+    /// The same with these tables in the configuration besides.
+    pub(super) fn broken_with(tables: &str) -> Self {
+        let mut farm = Self::with(tables);
         let changes: Vec<_> = [
             (6, "Sam <sam@example.org>", "docs: more of them"),
             (7, "Ines Okafor", "block: decode without a check\n\nfaster"),

@@ -106,12 +106,16 @@ impl From<Refusal> for Problem {
             | Refusal::LoginFailed { .. }
             | Refusal::BadToken
             | Refusal::NotOurForm { .. }
+            | Refusal::Denied(_)
+            | Refusal::Said(_)
             | Refusal::TooOften { .. }
             | Refusal::TooLarge) => {
                 let title = match refusal.status() {
                     StatusCode::UNAUTHORIZED => "Login needed",
                     StatusCode::FORBIDDEN => "Not allowed",
                     StatusCode::TOO_MANY_REQUESTS => "Too often",
+                    StatusCode::OK => "Done",
+                    StatusCode::CONFLICT => "Not done",
                     _ => "Too large",
                 };
                 new(refusal.status(), title, refusal.sentence().into_owned())

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use crate::store::State;
 use crate::text::size;
 use crate::view::{Builder, Slave};
@@ -41,6 +42,7 @@ struct About {
     sources: Vec<String>,
     /// The theme that was just chosen.
     chosen: Option<&'static str>,
+    buttons: Buttons,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -72,6 +74,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         doors: doors.collect(),
         sources: sources.map(|source| source.name()).collect(),
         chosen,
+        buttons: Buttons::of_master(state, scene)?,
     };
     let mut shown = Shown::new("About", &about)?;
     shown.cookie = chosen.map(|name| ("theme", name));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use super::common::{
     Changes, Running, builder_of, first_line, not_found, or_changes, pill_of_builder, properties,
 };
@@ -65,6 +66,7 @@ struct Contents {
     stop_reason: Option<String>,
     trail: Vec<(Time, Vec<Piece>)>,
     logs_pruned: bool,
+    buttons: Buttons,
 }
 
 /// Some words of a sentence, or a link.
@@ -171,6 +173,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         stop_reason: build.stop_reason.clone(),
         trail: trail(scene, &page),
         logs_pruned: page.logs_pruned,
+        buttons: Buttons::of_build(state, scene, build)?,
         builder: builder.clone(),
     };
     let title = title(build, outcome);

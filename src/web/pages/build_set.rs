@@ -2,10 +2,11 @@
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use super::common::{ChangeLine, Changes, not_found, number_of};
 use crate::model::SetId;
 use crate::store::State;
-use crate::view::{BuildSetPage, Request};
+use crate::view::{BuildSetPage, Request, RequestState};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Outcome, Pill, Time, Tone, revision};
@@ -41,6 +42,7 @@ struct Contents {
     submitted: Time,
     finished: Option<Time>,
     properties: Vec<(String, String, String)>,
+    buttons: Buttons,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         }
         None => (Outcome::plain(Tone::Run), "in progress"),
     };
+    let mut waiting = requests.iter();
+    let waiting = waiting.find(|request| request.state == RequestState::Pending);
     let contents = Contents {
         id,
         outcome,
@@ -91,6 +95,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         submitted: scene.second(set.submitted_at),
         finished: set.finished_at.map(|at| scene.second(at)),
         properties: super::common::properties(&page.properties),
+        buttons: Buttons::of_set(state, scene, id, waiting.map(|request| request.id))?,
     };
     let title = format!("Build set {id}: {word}");
     let shown = Shown::new(title, &contents)?.with_icon(outcome.tone());

@@ -2,7 +2,9 @@
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use super::common::{Began, ChangeLine, Changes, Running, builder_of, outcome, pill, running};
+use super::force::Force;
 use super::words;
 use crate::botmaster::Live;
 use crate::config::MOST_BUILDS;
@@ -71,6 +73,8 @@ struct Contents {
     trees: Vec<String>,
     slaves: Vec<(Link, String)>,
     schedulers: Vec<(Link, String)>,
+    force: Force,
+    buttons: Buttons,
 }
 
 /// A build in the list.
@@ -135,6 +139,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         trees: trees(scene, builder.as_ref()),
         slaves: slave_rows(scene, builder.as_ref(), &slaves),
         schedulers: scheduler_rows(scene, &name, &schedulers),
+        force: Force::new(state, scene, &name)?,
+        buttons: Buttons::of_builder(state, scene, &name)?,
         running,
         name: name.clone(),
     };

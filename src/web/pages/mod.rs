@@ -6,6 +6,7 @@ pub(super) mod build_set;
 pub(super) mod builder;
 pub(super) mod builders;
 pub(super) mod buildstatus;
+mod buttons;
 pub(super) mod change;
 pub(super) mod changes;
 mod columns;
@@ -13,6 +14,7 @@ mod common;
 pub(super) mod console;
 mod drawing;
 mod empty;
+mod force;
 pub(super) mod grid;
 pub(super) mod health;
 pub(super) mod home;
@@ -26,6 +28,7 @@ pub(super) mod revision;
 pub(super) mod scheduler;
 pub(super) mod schedulers;
 pub(super) mod search;
+pub(super) mod several;
 pub(super) mod slave;
 pub(super) mod slaves;
 mod sources;
@@ -34,6 +37,7 @@ mod tail;
 pub(super) mod tests;
 pub(super) mod tgrid;
 pub(super) mod try_job;
+pub(super) mod users;
 pub(super) mod waterfall;
 pub(super) mod waterfall_help;
 mod words;
@@ -44,6 +48,7 @@ pub(super) use login::login;
 
 /// The page that says how the master is, and its other form.
 pub(super) const HEALTH: &str = health::PAGE.path;
+pub(super) use builder::PAGE as BUILDER;
 pub(super) use health::OUTLET as HEALTH_AS_JSON;
 
 /// The address of the page of a request.

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use super::common::{not_found, number_of};
 use crate::model::RequestId;
 use crate::store::State;
@@ -38,6 +39,7 @@ struct Contents {
     merged: Option<Link>,
     priority: i32,
     retries: u32,
+    buttons: Buttons,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -82,6 +84,12 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             .map(|other| Link::to(&other.to_string(), &address::request(other))),
         priority: request.priority,
         retries: request.retries,
+        buttons: match request.state {
+            RequestState::Pending => Buttons::of_request(state, scene, id)?,
+            RequestState::Starting | RequestState::Building | RequestState::Finished => {
+                Buttons::default()
+            }
+        },
     };
     let title = format!("Request {id}: {word}");
     let shown = Shown::new(title, &contents)?.with_icon(outcome.tone());

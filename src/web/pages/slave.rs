@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use super::common::pill_of_builder;
 use super::slaves::{RefusedRow, builds, state_of, strip};
 use super::words;
@@ -42,6 +43,7 @@ struct Contents {
     builders: Links,
     info: Vec<(String, String)>,
     refused: Vec<RefusedRow>,
+    buttons: Buttons,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         refused: refused
             .map(|refused| RefusedRow::new(scene, refused))
             .collect(),
+        buttons: Buttons::of_slave(state, scene, slave)?,
     };
     let title = format!("{}: {word}", slave.name);
     Ok(Shown::new(title, &contents)?.with_icon(tone).running(runs))

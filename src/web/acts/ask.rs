@@ -1,0 +1,354 @@
+//! What each form asks of the master.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Given, Wish};
+use crate::botmaster::{Ask, FORCED, Forced};
+use crate::config::nearest;
+use crate::control::{Request, Service};
+use crate::model::{
+    BuildNumber, BuilderName, Properties, RequestId, SetId, SlaveName, SourceStamp,
+};
+use crate::schedulers::forcing::WrongField;
+use crate::store::State;
+use crate::store::read::Which;
+use crate::view::{self, Builder};
+use crate::web::address;
+use crate::web::refusal::Refusal;
+
+/// The fields that each form has, and which are not parameters.
+const OWN: [&str; 4] = ["csrf", "once", "next", "forcescheduler"];
+
+/// How many properties the form of a builder without a force scheduler can have.
+const PROPERTIES: usize = 9;
+
+type Asked = Result<Wish, Refusal>;
+
+pub(super) fn force(state: &State, given: &Given) -> Asked {
+    let builder = builder(state, given)?;
+    let mut forms = given.config.schedulers.iter();
+    let has_form = forms.any(|s| s.kind.force().is_some() && s.builders.contains(&builder));
+    if !has_form {
+        return Ok(forced(given, builder));
+    }
+    let scheduler = Some(given.form.text("forcescheduler")).filter(|name| !name.is_empty());
+    let fields = given.form.iter().filter(|(name, _)| !OWN.contains(name));
+    let sent = fields.map(|(name, values)| {
+        let values = values.iter().map(|value| Value::from(value.as_str()));
+        (name.to_owned(), values.collect())
+    });
+    Ok(Wish::Build {
+        builder,
+        scheduler: scheduler.map(Into::into),
+        sent: sent.collect(),
+    })
+}
+
+/// A build on a builder without a force scheduler; what was filled in is checked as it would be for
+/// one (FRC-05).
+fn forced(given: &Given, builder: BuilderName) -> Wish {
+    let text = |name: &str| given.form.text(name).trim().to_owned();
+    let some = |name: &str| Some(text(name)).filter(|value| !value.is_empty());
+    let patterns = &given.config.validation;
+    let mut wrong = Vec::new();
+    let mut properties = Properties::new();
+    let mut check = |field: String, value: &str, is_right: bool| {
+        if !is_right {
+            let message = format!("{value:?} is not allowed");
+            wrong.push(WrongField { field, message });
+        }
+        is_right
+    };
+    let (branch, revision) = (text("branch"), text("revision"));
+    check(
+        "branch".to_owned(),
+        &branch,
+        patterns.branch.is_match(&branch),
+    );
+    let is_right = patterns.revision.is_match(&revision);
+    check("revision".to_owned(), &revision, is_right);
+    for number in 1..=PROPERTIES {
+        let field = |part: &str| format!("property{number}{part}");
+        let Some(name) = some(&field("name")) else {
+            continue;
+        };
+        let value = text(&field("value"));
+        let is_name = patterns.property_name.is_match(&name) && Properties::is_valid_name(&name);
+        let is_value = patterns.property_value.is_match(&value);
+        if check(field("name"), &name, is_name) & check(field("value"), &value, is_value) {
+            properties.set(&name, value, FORCED);
+        }
+    }
+    if !wrong.is_empty() {
+        return Wish::Wrong(builder, wrong);
+    }
+    if let Some(user) = &given.user {
+        properties.set("owner", user.as_str(), FORCED);
+    }
+    one(Ask::Force(Box::new(Forced {
+        builder,
+        scheduler: None,
+        soon: !text("soon").is_empty(),
+        stamp: SourceStamp {
+            branch: some("branch"),
+            revision: some("revision"),
+            repository: text("repository"),
+            project: text("project"),
+            ..SourceStamp::default()
+        },
+        reason: text("reason"),
+        properties,
+        priority: 0,
+    })))
+}
+
+pub(super) fn ping(state: &State, given: &Given) -> Asked {
+    let builder = builder(state, given)?;
+    Ok(one(Ask::Ping { builder }))
+}
+
+pub(super) fn stop(state: &State, given: &Given) -> Asked {
+    let (builder, number) = build(state, given)?;
+    Ok(one(Ask::StopBuild {
+        builder,
+        number,
+        reason: given.form.text("comments").to_owned(),
+    }))
+}
+
+pub(super) fn rebuild(state: &State, given: &Given) -> Asked {
+    let (builder, number) = build(state, given)?;
+    let request = Service::Rebuild {
+        builder,
+        number,
+        reason: given.form.text("comments").to_owned(),
+        updated: given.form.text("useSourcestamp") == "updated",
+    };
+    Ok(Wish::Requests(vec![request.into()]))
+}
+
+pub(super) fn cancel_of_builder(state: &State, given: &Given) -> Asked {
+    let builder = builder(state, given)?;
+    let waiting = waiting(state, given, |request| request.builder == builder)?;
+    let id = given.form.text("id");
+    if id == "all" {
+        return Ok(cancel(waiting));
+    }
+    let found = waiting
+        .into_iter()
+        .find(|request| request.to_string() == id);
+    let found = found.ok_or_else(|| not_found("waiting request", id))?;
+    Ok(cancel(vec![found]))
+}
+
+pub(super) fn cancel_request(state: &State, given: &Given) -> Asked {
+    let asked = given.args.part("request");
+    let known = asked.parse().ok().map(RequestId);
+    let known = known.ok_or_else(|| not_found("request", asked))?;
+    match state.request(known)? {
+        Some(_) => Ok(cancel(vec![known])),
+        None => Err(not_found("request", asked)),
+    }
+}
+
+pub(super) fn cancel_set(state: &State, given: &Given) -> Asked {
+    let asked = given.args.part("set");
+    let set = asked.parse().ok().map(SetId);
+    let set = set.ok_or_else(|| not_found("build set", asked))?;
+    if state.build_set(set)?.is_none() {
+        return Err(not_found("build set", asked));
+    }
+    Ok(cancel(waiting(state, given, |request| request.set == set)?))
+}
+
+pub(super) fn force_all(_: &State, given: &Given) -> Asked {
+    Ok(force_each(given, all(given)))
+}
+
+pub(super) fn force_selected(state: &State, given: &Given) -> Asked {
+    Ok(force_each(given, selected(state, given)?))
+}
+
+fn force_each(given: &Given, builders: Vec<BuilderName>) -> Wish {
+    let some = |name: &str| {
+        let text = given.form.text(name).trim();
+        Some(text.to_owned()).filter(|text| !text.is_empty())
+    };
+    let each = builders.into_iter().map(|builder| {
+        let forced = Forced {
+            builder,
+            scheduler: None,
+            soon: false,
+            stamp: SourceStamp {
+                branch: some("branch"),
+                revision: some("revision"),
+                ..SourceStamp::default()
+            },
+            reason: given.form.text("comments").to_owned(),
+            properties: Properties::new(),
+            priority: 0,
+        };
+        Ask::Force(Box::new(forced)).into()
+    });
+    Wish::Requests(each.collect())
+}
+
+pub(super) fn stop_all(state: &State, given: &Given) -> Asked {
+    stop_each(state, given, &all(given))
+}
+
+pub(super) fn stop_selected(state: &State, given: &Given) -> Asked {
+    stop_each(state, given, &selected(state, given)?)
+}
+
+fn stop_each(state: &State, given: &Given, builders: &[BuilderName]) -> Asked {
+    let all = Builder::all(Some(state), None, &given.live, given.moment)?;
+    let all = all
+        .into_iter()
+        .filter(|builder| builders.contains(&builder.name));
+    let reason = given.form.text("comments");
+    let running = all.flat_map(|builder| {
+        let name = builder.name;
+        let running = builder.running.into_iter();
+        let stops = running.map(move |build| Ask::StopBuild {
+            builder: name.clone(),
+            number: build.number,
+            reason: reason.to_owned(),
+        });
+        stops.map(Request::from)
+    });
+    Ok(Wish::Requests(running.collect()))
+}
+
+pub(super) fn cancel_all(state: &State, given: &Given) -> Asked {
+    let builders = all(given);
+    let waiting = waiting(state, given, |r| builders.contains(&r.builder))?;
+    Ok(cancel(waiting))
+}
+
+pub(super) fn cancel_selected(state: &State, given: &Given) -> Asked {
+    let builders = selected(state, given)?;
+    let waiting = waiting(state, given, |r| builders.contains(&r.builder))?;
+    Ok(cancel(waiting))
+}
+
+pub(super) fn pause(_: &State, given: &Given) -> Asked {
+    Ok(one(Ask::Pause {
+        slave: slave(given)?,
+        by: given.user.clone().unwrap_or_default(),
+        reason: given.form.text("reason").to_owned(),
+    }))
+}
+
+pub(super) fn unpause(_: &State, given: &Given) -> Asked {
+    let slave = slave(given)?;
+    Ok(one(Ask::Unpause { slave }))
+}
+
+pub(super) fn shut_down_slave(_: &State, given: &Given) -> Asked {
+    Ok(one(Ask::Graceful {
+        slave: slave(given)?,
+        cancel: !given.form.text("cancel").is_empty(),
+    }))
+}
+
+pub(super) fn shut_down(_: &State, _: &Given) -> Asked {
+    Ok(one(Ask::CleanShutdown))
+}
+
+pub(super) fn cancel_shutdown(_: &State, _: &Given) -> Asked {
+    Ok(one(Ask::CancelShutdown))
+}
+
+pub(super) fn reconfigure(_: &State, _: &Given) -> Asked {
+    let request = Service::Reconfigure { dry_run: false };
+    Ok(Wish::Requests(vec![request.into()]))
+}
+
+fn one(ask: Ask) -> Wish {
+    Wish::Requests(vec![ask.into()])
+}
+
+fn cancel(requests: Vec<RequestId>) -> Wish {
+    let each = requests.into_iter();
+    Wish::Requests(each.map(|request| Ask::Cancel { request }.into()).collect())
+}
+
+/// The requests that wait, and that `is_meant`.
+fn waiting(
+    state: &State,
+    given: &Given,
+    is_meant: impl Fn(&view::Request) -> bool,
+) -> Result<Vec<RequestId>, Refusal> {
+    let live = &given.live;
+    let all = view::Request::list(state, Which::Pending, u32::MAX, live, &BTreeMap::new())?;
+    let meant = all.into_iter().filter(is_meant);
+    Ok(meant.map(|request| request.id).collect())
+}
+
+/// The builders of the configuration.
+fn all(given: &Given) -> Vec<BuilderName> {
+    let builders = given.config.builders.iter();
+    builders.map(|builder| builder.name.clone()).collect()
+}
+
+/// The builders that were selected.
+fn selected(state: &State, given: &Given) -> Result<Vec<BuilderName>, Refusal> {
+    let known = state.builder_names()?;
+    let mut selected = Vec::new();
+    for name in given.form.all("selected") {
+        let found = known.iter().find(|known| known.as_str() == name);
+        let found = found.ok_or_else(|| not_found("builder", name))?;
+        selected.push(found.clone());
+    }
+    match selected.is_empty() {
+        true => Err(Refusal::Argument {
+            sentence: "No builder was selected.".to_owned(),
+        }),
+        false => Ok(selected),
+    }
+}
+
+fn builder(state: &State, given: &Given) -> Result<BuilderName, Refusal> {
+    let asked = given.args.part("builder");
+    let names = state.builder_names()?;
+    if let Some(name) = names.iter().find(|name| name.as_str() == asked) {
+        return Ok(name.clone());
+    }
+    let near = nearest(asked, names.iter().map(|name| name.as_str()));
+    let near = near.map(|name| (name.to_owned(), address::builder(&name.into())));
+    Err(Refusal::NotFound {
+        what: "builder",
+        name: asked.to_owned(),
+        near: near.into_iter().collect(),
+    })
+}
+
+fn build(state: &State, given: &Given) -> Result<(BuilderName, BuildNumber), Refusal> {
+    let builder = builder(state, given)?;
+    let asked = given.args.part("build");
+    let number = asked.parse().ok().map(BuildNumber);
+    let number = number.ok_or_else(|| not_found("build", asked))?;
+    match state.build(&builder, number)? {
+        Some(_) => Ok((builder, number)),
+        None => Err(not_found("build", &format!("{builder} {asked}"))),
+    }
+}
+
+fn slave(given: &Given) -> Result<SlaveName, Refusal> {
+    let asked = given.args.part("slave");
+    let mut slaves = given.config.slaves.iter();
+    let found = slaves.find(|slave| slave.name.as_str() == asked);
+    let found = found.map(|slave| slave.name.clone());
+    found.ok_or_else(|| not_found("slave", asked))
+}
+
+fn not_found(what: &'static str, name: &str) -> Refusal {
+    Refusal::NotFound {
+        what,
+        name: name.to_owned(),
+        near: Vec::new(),
+    }
+}

@@ -1,0 +1,294 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+
+use super::{ACTS, Act};
+use crate::botmaster::Ask;
+use crate::model::{AuditRecord, Outcome, RequestId};
+use crate::web::table::PAGES;
+use crate::web::testing::{Farm, Visitor};
+
+/// Ann may do everything, Bob may only look.
+const PEOPLE: &str = r#"
+[people.ann]
+roles = ["admins"]
+password = "a"
+[people.bob]
+roles = ["guests"]
+password = "b"
+[[permissions]]
+who = ["anyone"]
+may = ["view"]
+[[permissions]]
+who = ["role:admins"]
+may = ["*"]
+"#;
+
+/// A farm on which each act has something to do: build 3 of linux runs, request 5 waits.
+fn farm() -> Farm {
+    Farm::broken_with(PEOPLE)
+}
+
+/// The address of an act on that farm.
+fn address(act: &Act) -> String {
+    let number = match act.action == crate::model::Action::Rebuild {
+        true => "2",
+        false => "3",
+    };
+    act.path
+        .replace(
+            "{builder}",
+            if act.path.ends_with("/cancelbuild") {
+                "a%2Fb%20c"
+            } else {
+                "linux"
+            },
+        )
+        .replace("{build}", number)
+        .replace("{slave}", "oak")
+        .replace("{set}", "5")
+        .replace("{request}", "5")
+}
+
+const FIELDS: [(&str, &str); 4] = [
+    ("id", "all"),
+    ("selected", "linux"),
+    ("selected", "a/b c"),
+    ("comments", "a reason"),
+];
+
+/// The newest entry of the audit log, which must be about this act.
+async fn newest(visitor: &Visitor, act: &Act) -> AuditRecord {
+    let log = visitor.audit().await;
+    let newest = log.last().cloned().unwrap();
+    assert_eq!(newest.action, act.action, "{}: {newest:?}", act.path);
+    newest
+}
+
+#[test]
+fn each_address_is_there_once_and_leads_to_a_page() {
+    let mut paths = BTreeSet::new();
+    let pages: BTreeSet<_> = PAGES.iter().map(|page| page.path).collect();
+    for act in ACTS {
+        assert!(paths.insert(act.path), "{} twice", act.path);
+        assert!(
+            pages.contains(act.back),
+            "{}: no page {}",
+            act.path,
+            act.back
+        );
+        assert!(!pages.contains(act.path), "{} is a page", act.path);
+    }
+}
+
+#[test]
+fn may_05_no_form_does_anything_without_a_login() {
+    farm().visit(async |visitor| {
+        visitor.get("/login").await;
+        for act in ACTS {
+            let answer = visitor.post(&address(act), &FIELDS).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", act.path);
+            assert!(answer.text.contains(r#"action="/login""#), "{}", act.path);
+            let record = newest(visitor, act).await;
+            assert_eq!(
+                (record.who.as_str(), record.outcome),
+                ("", Outcome::Refused)
+            );
+        }
+        assert_eq!(visitor.asked(), []);
+    });
+}
+
+#[test]
+fn may_05_no_form_does_anything_without_the_permission() {
+    farm().visit(async |visitor| {
+        visitor.log_in("bob", "b").await;
+        for act in ACTS {
+            let answer = visitor.post(&address(act), &FIELDS).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", act.path);
+            assert!(answer.text.contains("<h1>You may not "), "{}", answer.text);
+            assert!(
+                answer.text.contains("in the role guests"),
+                "{}",
+                answer.text
+            );
+            assert!(
+                answer.text.contains("is given to admins."),
+                "{}",
+                answer.text
+            );
+            assert!(
+                answer
+                    .text
+                    .contains(r#"href="/users/ann">ann</a> may do it."#)
+            );
+            let record = newest(visitor, act).await;
+            assert_eq!(
+                (record.who.as_str(), record.outcome),
+                ("bob", Outcome::Refused)
+            );
+        }
+        assert_eq!(visitor.asked(), []);
+    });
+}
+
+#[test]
+fn lgn_05_no_form_does_anything_without_its_mark_or_from_elsewhere() {
+    farm().visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        let mark = visitor.csrf.clone();
+        let marked = [&[("csrf", mark.as_str())], &FIELDS[..]].concat();
+        for act in ACTS {
+            for (header, fields) in [
+                (("sec-fetch-site", "same-origin"), &FIELDS[..]),
+                (("sec-fetch-site", "cross-site"), &marked[..]),
+                (("origin", "https://evil.example"), &marked[..]),
+                (("x", "y"), &marked[..]),
+            ] {
+                let answer = visitor.post_raw(&address(act), &[header], fields).await;
+                assert_eq!(
+                    answer.status,
+                    StatusCode::FORBIDDEN,
+                    "{} {header:?}",
+                    act.path
+                );
+                assert!(
+                    answer.text.contains("Nothing was changed"),
+                    "{}",
+                    answer.text
+                );
+                let record = newest(visitor, act).await;
+                assert_eq!(
+                    (record.who.as_str(), record.outcome),
+                    ("ann", Outcome::Refused)
+                );
+            }
+        }
+        assert_eq!(visitor.asked(), []);
+    });
+}
+
+#[test]
+fn a_form_that_is_sent_twice_is_done_once() {
+    farm().visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        // The reconfiguration has nobody who does it on this farm.
+        for (number, act) in ACTS
+            .iter()
+            .filter(|act| act.path != "/reconfigure")
+            .enumerate()
+        {
+            let number = number.to_string();
+            let fields = [&[("once", number.as_str())], &FIELDS[..]].concat();
+            let before = visitor.asked().len();
+            let answer = visitor.post(&address(act), &fields).await;
+            assert!(
+                matches!(answer.status, StatusCode::SEE_OTHER | StatusCode::OK),
+                "{}: {} {}",
+                act.path,
+                answer.status,
+                answer.text
+            );
+            // A clean stop is not waited for.
+            visitor.audit().await;
+            tokio::task::yield_now().await;
+            let after = visitor.asked().len();
+            assert!(after > before, "{}", act.path);
+            let answer = visitor.post(&address(act), &fields).await;
+            assert_eq!(answer.status, StatusCode::CONFLICT, "{}", act.path);
+            assert!(
+                answer.text.contains("The form was sent twice."),
+                "{}",
+                answer.text
+            );
+            assert_eq!(visitor.asked().len(), after, "{}", act.path);
+            let record = newest(visitor, act).await;
+            assert_eq!(record.outcome, Outcome::Refused);
+            assert_eq!(record.ground, "the form was sent already");
+        }
+    });
+}
+
+#[test]
+fn what_is_asked_for_is_asked_of_the_core() {
+    farm().visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        for (address, fields, back) in [
+            (
+                "/builders/linux/builds/3/stop",
+                &[("comments", "why")][..],
+                "/builders/linux/builds/3",
+            ),
+            ("/queue/5/cancel", &[], "/queue/5"),
+            (
+                "/buildslaves/oak/pause",
+                &[("reason", "disk")],
+                "/buildslaves/oak",
+            ),
+            (
+                "/buildslaves/oak/shutdown",
+                &[("cancel", "1")],
+                "/buildslaves/oak",
+            ),
+            ("/cancel_shutdown", &[("next", "/queue")], "/queue"),
+        ] {
+            let answer = visitor.post(address, fields).await;
+            assert_eq!(
+                answer.status,
+                StatusCode::SEE_OTHER,
+                "{address}: {}",
+                answer.text
+            );
+            assert_eq!(answer.header("location"), back);
+        }
+        let expected = [
+            Ask::StopBuild {
+                builder: "linux".into(),
+                number: crate::model::BuildNumber(3),
+                reason: "why".to_owned(),
+            },
+            Ask::Cancel {
+                request: RequestId(5),
+            },
+            Ask::Pause {
+                slave: "oak".into(),
+                by: "ann".to_owned(),
+                reason: "disk".to_owned(),
+            },
+            Ask::Graceful {
+                slave: "oak".into(),
+                cancel: true,
+            },
+            Ask::CancelShutdown,
+        ];
+        assert_eq!(visitor.asked(), expected);
+        let record = visitor.audit().await.into_iter().next_back().unwrap();
+        assert_eq!(record.outcome, Outcome::Done);
+        assert!(
+            record
+                .ground
+                .starts_with("allowed by the permission on line")
+        );
+    });
+}
+
+#[test]
+fn what_is_not_there_cannot_be_changed() {
+    farm().visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        for address in [
+            "/builders/linus/force",
+            "/builders/linux/builds/99/stop",
+            "/queue/99/cancel",
+            "/buildsets/99/cancel",
+            "/buildslaves/oka/pause",
+        ] {
+            let answer = visitor.post(address, &[]).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{address}");
+        }
+        let answer = visitor.get("/queue/5/cancel").await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    });
+}

@@ -1,0 +1,234 @@
+//! The small forms of things: a button or two, perhaps with a field for the reason. They are shown
+//! only to those who may.
+
+use askama::Template;
+
+use crate::control::Target;
+use crate::model::{Action, RequestId, SetId};
+use crate::store::{State, StoreError};
+use crate::view::{Build, Slave};
+use crate::web::address;
+use crate::web::page::{Marks, Scene};
+
+/// Small forms beside each other.
+#[derive(Debug, Default, Template)]
+#[template(path = "buttons.html", config = "src/web/askama.toml")]
+pub(super) struct Buttons {
+    forms: Vec<Form>,
+}
+
+impl askama::filters::HtmlSafe for Buttons {}
+
+/// A small form.
+#[derive(Debug)]
+struct Form {
+    action: String,
+    marks: Marks,
+    /// The name and the label of the field for the reason.
+    field: Option<(&'static str, &'static str)>,
+    buttons: Vec<Button>,
+}
+
+/// A button.
+#[derive(Debug, Default)]
+struct Button {
+    text: &'static str,
+    class: &'static str,
+    /// A field that the button sets.
+    sets: Option<(&'static str, &'static str)>,
+    title: &'static str,
+}
+
+impl Buttons {
+    /// Stop a build that runs, rebuild one that has ended.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_build(
+        state: &State,
+        scene: &Scene,
+        build: &Build,
+    ) -> Result<Self, StoreError> {
+        let target = Target::Build(build.builder.clone(), build.number);
+        let own = address::build(&build.builder, build.number);
+        let mut all = Self::default();
+        match build.result {
+            None => all.add(
+                scene.form(state, Action::Stop, &target)?,
+                format!("{own}/stop"),
+                Some(("comments", "Why stop")),
+                vec![danger("Stop")],
+            ),
+            Some(_) => all.add(
+                scene.form(state, Action::Rebuild, &target)?,
+                format!("{own}/rebuild"),
+                Some(("comments", "Why rebuild")),
+                vec![
+                    Button {
+                        sets: Some(("useSourcestamp", "exact")),
+                        title: "the same revision and patch",
+                        ..plain("Rebuild")
+                    },
+                    Button {
+                        sets: Some(("useSourcestamp", "updated")),
+                        title: "the same source stamp, which may be a newer revision",
+                        ..plain("Rebuild the newest")
+                    },
+                ],
+            ),
+        }
+        Ok(all)
+    }
+
+    /// Pause a slave, resume it, shut it down.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_slave(
+        state: &State,
+        scene: &Scene,
+        slave: &Slave,
+    ) -> Result<Self, StoreError> {
+        let target = Target::Slave(slave.name.clone());
+        let own = address::slave(&slave.name);
+        let mut all = Self::default();
+        let (what, field, button) = match slave.paused.is_some() {
+            true => ("unpause", None, plain("Resume")),
+            false => ("pause", Some(("reason", "Why pause")), plain("Pause")),
+        };
+        all.add(
+            scene.form(state, Action::PauseSlave, &target)?,
+            format!("{own}/{what}"),
+            field,
+            vec![button],
+        );
+        let button = match slave.graceful_since.is_some() {
+            true => Button {
+                sets: Some(("cancel", "1")),
+                ..plain("Cancel the shutdown")
+            },
+            false => danger("Shut down when idle"),
+        };
+        all.add(
+            scene.form(state, Action::StopSlave, &target)?,
+            format!("{own}/shutdown"),
+            None,
+            vec![button],
+        );
+        Ok(all)
+    }
+
+    /// Cancel a request.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_request(
+        state: &State,
+        scene: &Scene,
+        request: RequestId,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        all.add(
+            scene.form(state, Action::Cancel, &Target::Request(request))?,
+            format!("{}/cancel", address::request(request)),
+            None,
+            vec![danger("Cancel")],
+        );
+        Ok(all)
+    }
+
+    /// Cancel the requests of a set that wait, of which `one` is the first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_set(
+        state: &State,
+        scene: &Scene,
+        set: SetId,
+        one: Option<RequestId>,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        if let Some(one) = one {
+            all.add(
+                scene.form(state, Action::Cancel, &Target::Request(one))?,
+                format!("{}/cancel", address::build_set(set)),
+                None,
+                vec![danger("Cancel what waits")],
+            );
+        }
+        Ok(all)
+    }
+
+    /// Ping the slaves of a builder.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_builder(
+        state: &State,
+        scene: &Scene,
+        builder: &crate::model::BuilderName,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        all.add(
+            scene.form(state, Action::Ping, &Target::Builder(builder.clone()))?,
+            format!("{}/ping", address::builder(builder)),
+            None,
+            vec![plain("Ping the slaves")],
+        );
+        Ok(all)
+    }
+
+    /// Reconfigure the master, stop it when the builds have ended, cancel that.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_master(state: &State, scene: &Scene) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        all.add(
+            scene.form(state, Action::Reconfigure, &Target::Master)?,
+            "/reconfigure".to_owned(),
+            None,
+            vec![plain("Read the configuration again")],
+        );
+        let (action, button) = match scene.facts.stopping {
+            true => ("/cancel_shutdown", plain("Cancel the stop")),
+            false => ("/shutdown", danger("Stop when builds have ended")),
+        };
+        all.add(
+            scene.form(state, Action::Shutdown, &Target::Master)?,
+            action.to_owned(),
+            None,
+            vec![button],
+        );
+        Ok(all)
+    }
+
+    fn add(
+        &mut self,
+        marks: Option<Marks>,
+        action: String,
+        field: Option<(&'static str, &'static str)>,
+        buttons: Vec<Button>,
+    ) {
+        self.forms.extend(marks.map(|marks| Form {
+            action,
+            marks,
+            field,
+            buttons,
+        }));
+    }
+}
+
+fn plain(text: &'static str) -> Button {
+    Button {
+        text,
+        ..Button::default()
+    }
+}
+
+fn danger(text: &'static str) -> Button {
+    Button {
+        class: "danger",
+        ..plain(text)
+    }
+}
