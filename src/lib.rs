@@ -19,7 +19,7 @@
 //! | --- | --- | --- |
 //! | 8 | [`cli`], `src/bin` | command lines, messages, exit codes; `show`, `simulate`, `demo` |
 //! | 7 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
-//! | 6 | [`web`] | the web pages of a running master |
+//! | 6 | [`web`] | the web pages and the JSON API of a running master |
 //! | 6 | [`changes`] | change sources: `sendchange`, job directories |
 //! | 6 | [`status`] | status objects for try clients and live status clients |
 //! | 6 | [`client`] | programs for developers and hooks: `sendchange`, `statuslog`, `try`, `tryserver` |

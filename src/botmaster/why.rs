@@ -10,6 +10,7 @@ mod slaves;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::absent::{Refused, told};
@@ -25,7 +26,7 @@ use crate::text::and_more;
 const NAMES_SHOWN: usize = 10;
 
 /// One reason why a request does not run, or what has become of it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Blocker {
     /// What it is.
     pub kind: BlockerKind,
@@ -44,7 +45,9 @@ pub struct Blocker {
 }
 
 /// What is in the way of a request.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockerKind {
     /// It is not on disk yet.

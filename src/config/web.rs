@@ -22,6 +22,8 @@ pub struct WebConfig {
     pub groups_header: Option<String>,
     /// The addresses of proxies, which alone may set these headers.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Origins of other pages that may read the API, such as `https://dash.example`.
+    pub cors: Vec<String>,
     /// Who may read `/metrics` from another machine.
     pub metrics: Metrics,
     /// Whether there are metrics for each step: false.
@@ -50,6 +52,7 @@ pub(super) static SHAPE: Shape = Shape {
         "user_header",
         "groups_header",
         "trusted_proxies",
+        "cors",
     ],
     kinds: Vec::new,
 };
@@ -62,6 +65,7 @@ impl Default for WebConfig {
             user_header: None,
             groups_header: None,
             trusted_proxies: Vec::new(),
+            cors: Vec::new(),
             metrics: Metrics::default(),
             step_metrics: false,
         }
@@ -104,6 +108,10 @@ impl WebConfig {
             let help = "list the addresses of the proxies that set the header; nobody else may";
             table.sink.missing(table.span.clone(), message, help);
         }
+        table.set("cors", &mut web.cors, |v| {
+            let origins = v.one_or_list()?;
+            Some(origins.iter().filter_map(origin).collect())
+        });
         table.set("metrics", &mut web.metrics, |v| {
             let word = v.one_of(&["token", "open"])?;
             Some(if word == "open" {
@@ -142,6 +150,23 @@ fn proxy(value: &Value<'_>) -> Option<IpAddr> {
         );
     }
     address
+}
+
+/// The origin of a page: scheme, host and port, as browsers send it.
+fn origin(value: &Value<'_>) -> Option<String> {
+    let text = value.name()?;
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let is_host = |rest: &str| !rest.is_empty() && !rest.contains(['/', '?', '#', '*', '@', ' ']);
+    if !rest.is_some_and(is_host) || text.to_lowercase() != text {
+        value.error(
+            "is not an origin",
+            "write scheme and host in lower case, such as \"https://dash.example\"",
+        );
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// Maximum number of builds in a list.

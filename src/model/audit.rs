@@ -1,5 +1,6 @@
 //! The audit log: who did what, and what was refused (MAY-05).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Timestamp, TokenId};
@@ -36,7 +37,9 @@ pub struct AuditRecord {
 }
 
 /// The ways by which requests come.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Door {
     /// The control socket, with the commands of this program.

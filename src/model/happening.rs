@@ -1,5 +1,6 @@
 //! What has happened, as programs and pages hear it (STA-01).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,7 +22,7 @@ pub struct Happening {
 }
 
 /// What happened: a thing and a participle.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HappeningName {
     /// A change was accepted.
@@ -79,7 +80,7 @@ pub enum HappeningName {
 }
 
 /// What something that happened is about. Members that do not apply are missing.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Facts {
     /// The builder.

@@ -1,11 +1,12 @@
 //! Compares the result of a build with the previous build of the same line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ChangeNumber, Properties, Property, Results};
 
 /// The tree of a build. Only builds of the same tree are compared.
-#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Default, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Line {
     /// The branch; absent: the default one.
     pub branch: Option<String>,
@@ -31,7 +32,7 @@ pub struct Origin {
 }
 
 /// How the result of a build compares with the previous build of the same line.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
     /// The build failed; the previous build did not, or there was none. Or it has warnings, and the

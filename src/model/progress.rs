@@ -4,10 +4,12 @@
 //! build takes a [`Forecast`] from them when it starts and keeps the forecast. The remaining time
 //! follows from the progress of its steps.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter::Sum;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
@@ -135,6 +137,21 @@ impl Forecast {
 /// (PRG-05).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Remaining(pub f64);
+
+/// As views serialize it: seconds.
+impl JsonSchema for Remaining {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Remaining".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
 
 impl Sum for Remaining {
     fn sum<I: Iterator<Item = Self>>(remaining: I) -> Self {

@@ -1,9 +1,11 @@
 //! Time as a value: the pure modules never read a clock.
 
+use std::borrow::Cow;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Wall-clock time in microseconds since 1970-01-01 00:00:00 UTC.
@@ -12,6 +14,21 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
+
+/// As views serialize it: RFC 3339 in UTC.
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
 
 impl Timestamp {
     /// From whole seconds since the epoch.

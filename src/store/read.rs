@@ -16,6 +16,7 @@ mod pruned;
 mod requests;
 mod sets;
 mod sourced;
+mod walk;
 
 pub use builders::{BuilderRow, SlaveRow};
 pub use builds::{BuildRow, LogRow, StepRow};
@@ -26,6 +27,7 @@ pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use requests::{RequestRow, Which};
 pub use sets::SetRow;
 pub use sourced::{SourcedRow, StepSpanRow};
+pub use walk::{Between, Passed};
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -1,5 +1,6 @@
 //! An entry of the audit log.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
@@ -7,7 +8,7 @@ use crate::model::{Action, Door, Outcome, Timestamp, TokenId};
 use crate::store::read::AuditRow;
 
 /// An entry of the audit log (MAY-05).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Audit {
     /// The number of the entry.
     pub number: u64,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
@@ -13,7 +14,7 @@ use crate::store::read::{BriefRow, LineRow, Wanted};
 use crate::store::{State, StoreError};
 
 /// A build in a line: without its steps and properties.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Brief {
     /// Its builder.
     pub builder: BuilderName,
@@ -31,6 +32,7 @@ pub struct Brief {
     pub finished_at: Option<Timestamp>,
     /// How long it took; absent while it runs.
     #[serde(serialize_with = "json::seconds_if_any")]
+    #[schemars(with = "Option<f64>")]
     pub took: Option<Duration>,
     /// Its slave.
     pub slave: SlaveName,
@@ -41,7 +43,7 @@ pub struct Brief {
 }
 
 /// Where a builder stands on a tree: its last result, and since when.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Standing {
     /// The last build that says something about the tree; tries do not.
     pub last: BuildNumber,

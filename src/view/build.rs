@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Log, Moment, Step, json};
@@ -16,10 +17,9 @@ use crate::store::read::BuildRow;
 use crate::store::{State, StoreError};
 
 /// A build with its steps.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Build {
     /// Its number over all builders.
-    #[serde(skip)]
     pub id: BuildId,
     /// Its builder.
     pub builder: BuilderName,
@@ -48,6 +48,7 @@ pub struct Build {
     pub finished_at: Option<Timestamp>,
     /// How long it took, so far if it runs; absent if the master stopped meanwhile.
     #[serde(serialize_with = "json::seconds_if_any")]
+    #[schemars(with = "Option<f64>")]
     pub took: Option<Duration>,
     /// How long it will still take; absent if it is over or that is unknown.
     #[serde(serialize_with = "json::remaining_if_any")]
@@ -290,6 +291,16 @@ impl Build {
             build: self.forecast.of_build(&states, now),
             steps: states.iter().map(of_step).collect(),
         }
+    }
+
+    /// The build of this number over all builders.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn of_id(state: &State, id: BuildId, moment: Moment) -> Result<Option<Self>, StoreError> {
+        let row = state.build_of_id(id)?;
+        let builds = Self::of_rows(state, row.into_iter().collect(), moment)?;
+        Ok(builds.into_iter().next())
     }
 
     /// The builds of these rows, as they are at this moment.

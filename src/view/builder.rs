@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Moment, Scheduler, Tree, json};
@@ -12,7 +13,7 @@ use crate::store::read::BuilderRow;
 use crate::store::{State, StoreError};
 
 /// A builder.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Builder {
     /// Its name.
     pub name: BuilderName,
@@ -38,7 +39,7 @@ pub struct Builder {
 }
 
 /// A build that runs.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Running {
     /// Its number.
     pub number: BuildNumber,
@@ -47,7 +48,7 @@ pub struct Running {
 }
 
 /// A build that has ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct LastBuild {
     /// Its number.
     pub number: BuildNumber,

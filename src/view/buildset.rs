@@ -1,5 +1,6 @@
 //! Build sets.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Request, json};
@@ -9,7 +10,7 @@ use crate::store::read::SetRow;
 use crate::store::{State, StoreError};
 
 /// A build set (BST-11).
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct BuildSet {
     /// Its number.
     pub id: SetId,
@@ -32,7 +33,7 @@ pub struct BuildSet {
 }
 
 /// A build set with what it is made of and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct BuildSetPage {
     /// The set.
     #[serde(flatten)]

@@ -1,5 +1,6 @@
 //! Changes, and what became of them.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{BuildSet, Request, json};
@@ -10,7 +11,7 @@ use crate::model::{
 use crate::store::{State, StoreError};
 
 /// A change.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Change {
     /// Its number, in order of arrival.
     pub number: ChangeNumber,
@@ -45,6 +46,7 @@ pub struct Change {
     pub when: Timestamp,
     /// Why that time is not used (TIM-02); absent if it is.
     #[serde(serialize_with = "word")]
+    #[schemars(with = "Option<String>")]
     pub when_not_used: Option<UnusableTime>,
     /// When the commit was made (TIM-01).
     #[serde(serialize_with = "json::time_if_any")]
@@ -55,7 +57,7 @@ pub struct Change {
 }
 
 /// A change with what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct ChangePage {
     /// The change.
     #[serde(flatten)]
@@ -73,7 +75,7 @@ pub struct ChangePage {
 }
 
 /// What a scheduler decided about a change.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Verdict {
     /// The scheduler.
     pub scheduler: SchedulerName,

@@ -1,12 +1,13 @@
 //! What has happened.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
 use crate::model::{Facts, Happening, HappeningName, Timestamp};
 
 /// Something that has happened (STA-01). Members that do not apply to it are missing.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Event {
     /// Its number: greater by one than that of the event before it.
     pub number: u64,

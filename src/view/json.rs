@@ -8,7 +8,10 @@ use serde::Serializer;
 use crate::model::{Remaining, Timestamp};
 
 /// A time as RFC 3339 text; null for one that has no such text.
-pub(super) fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+///
+/// # Errors
+/// The serializer fails.
+pub fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     match DateTime::<Utc>::from_timestamp_micros(at.0) {
         Some(_) => to.serialize_str(&at.to_rfc3339()),
         None => to.serialize_none(),
@@ -16,7 +19,10 @@ pub(super) fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Err
 }
 
 /// A time as RFC 3339 text; null if it is absent.
-pub(super) fn time_if_any<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+///
+/// # Errors
+/// The serializer fails.
+pub fn time_if_any<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => time(at, to),
         None => to.serialize_none(),
@@ -24,10 +30,10 @@ pub(super) fn time_if_any<S: Serializer>(at: &Option<Timestamp>, to: S) -> Resul
 }
 
 /// A duration in seconds; null if it is absent.
-pub(super) fn seconds_if_any<S: Serializer>(
-    took: &Option<Duration>,
-    to: S,
-) -> Result<S::Ok, S::Error> {
+///
+/// # Errors
+/// The serializer fails.
+pub fn seconds_if_any<S: Serializer>(took: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
     match took {
         Some(took) => to.serialize_f64(took.as_secs_f64()),
         None => to.serialize_none(),
@@ -35,7 +41,10 @@ pub(super) fn seconds_if_any<S: Serializer>(
 }
 
 /// Seconds that remain, below zero for what is overdue; null if that is unknown.
-pub(super) fn remaining_if_any<S: Serializer>(
+///
+/// # Errors
+/// The serializer fails.
+pub fn remaining_if_any<S: Serializer>(
     remaining: &Option<Remaining>,
     to: S,
 ) -> Result<S::Ok, S::Error> {

@@ -1,5 +1,6 @@
 //! What waits for locks (LCK-11).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
@@ -8,7 +9,7 @@ use crate::config::{LockMode, LockScope};
 use crate::model::{BuildNumber, BuilderName, LockName, SlaveName, Timestamp};
 
 /// A build or a step that waits for locks.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct LockWait {
     /// The builder.
     pub builder: BuilderName,
@@ -29,7 +30,7 @@ pub struct LockWait {
 }
 
 /// A lock that is taken.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct LockBlock {
     /// Its name.
     pub lock: LockName,
@@ -46,7 +47,7 @@ pub struct LockBlock {
 }
 
 /// A build or a step that holds a lock.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct LockHolder {
     /// The builder.
     pub builder: BuilderName,

@@ -17,7 +17,7 @@ mod builder;
 mod buildset;
 mod change;
 mod event;
-mod json;
+pub mod json;
 mod lock;
 mod overview;
 mod request;

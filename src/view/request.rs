@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
@@ -12,7 +13,7 @@ use crate::store::read::{RequestRow, Which};
 use crate::store::{State, StoreError};
 
 /// A build request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Request {
     /// Its number.
     pub id: RequestId,
@@ -47,7 +48,7 @@ pub struct Request {
 }
 
 /// How far a request is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestState {
     /// It waits for a build.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
@@ -13,7 +14,7 @@ use crate::schedulers::next_run_of;
 use crate::store::{State, StoreError};
 
 /// A scheduler of the configuration, with what is on record of it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Scheduler {
     /// Its name.
     pub name: SchedulerName,
@@ -34,7 +35,7 @@ pub struct Scheduler {
 }
 
 /// Changes of one tree that wait in a scheduler.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Tree {
     /// The tree.
     #[serde(flatten)]
@@ -50,7 +51,7 @@ pub struct Tree {
 }
 
 /// The newest set that a scheduler submitted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct LastSet {
     /// Its number.
     pub id: SetId,

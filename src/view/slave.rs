@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Moment, json};
@@ -12,7 +13,7 @@ use crate::store::read::SlaveRow;
 use crate::store::{State, StoreError};
 
 /// A slave.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Slave {
     /// Its name.
     pub name: SlaveName,
@@ -48,7 +49,7 @@ pub struct Slave {
 }
 
 /// A pause of a slave.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Pause {
     /// Since when.
     #[serde(serialize_with = "json::time")]
@@ -60,7 +61,7 @@ pub struct Pause {
 }
 
 /// The instance of a latent slave.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Instance {
     /// `down`, `starting`, `up` or `stopping`.
     pub state: &'static str,
@@ -70,7 +71,7 @@ pub struct Instance {
 }
 
 /// Connections that were refused for one reason, under one name and from one address.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Refusal {
     /// The name that was given; absent if the peer did not come that far.
     pub name: Option<String>,

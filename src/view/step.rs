@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Number;
 
@@ -12,7 +13,7 @@ use crate::model::{Remaining, Results, Timestamp};
 use crate::store::read::{LogRow, StepRow};
 
 /// A step of a build.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Step {
     /// Its name, unique within the build (BUI-04).
     pub name: String,
@@ -45,6 +46,7 @@ pub struct Step {
     pub finished_at: Option<Timestamp>,
     /// How long it took, so far if it runs; absent if the master stopped meanwhile.
     #[serde(serialize_with = "json::seconds_if_any")]
+    #[schemars(with = "Option<f64>")]
     pub took: Option<Duration>,
     /// How long it will still take; absent if it is over or that is unknown.
     #[serde(serialize_with = "json::remaining_if_any")]
@@ -52,7 +54,7 @@ pub struct Step {
 }
 
 /// A link of a step.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Link {
     /// Its text.
     pub name: String,
@@ -61,7 +63,7 @@ pub struct Link {
 }
 
 /// A log of a step.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Log {
     /// Its name.
     pub name: String,

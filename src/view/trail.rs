@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Build, BuildSet, Moment, Request, Verdict};
@@ -11,7 +12,7 @@ use crate::model::{BuildNumber, BuilderName, ChangeNumber, SetId};
 use crate::store::{State, StoreError};
 
 /// A build with how it came about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct BuildPage {
     /// The build.
     #[serde(flatten)]
@@ -23,7 +24,7 @@ pub struct BuildPage {
 }
 
 /// How a build came about, as far as it was recorded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Trail {
     /// What the schedulers that submitted its sets decided about each of its changes.
     pub changes: Vec<OfChange>,
@@ -36,7 +37,7 @@ pub struct Trail {
 }
 
 /// What schedulers decided about a change.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct OfChange {
     /// The change.
     pub number: ChangeNumber,
@@ -45,7 +46,7 @@ pub struct OfChange {
 }
 
 /// A build that was cut short and is repeated.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Interrupted {
     /// The build.
     pub number: BuildNumber,

@@ -38,6 +38,7 @@ const WORTH_COMPRESSING: usize = 1000;
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const CSS: &str = "text/css; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
 pub(super) const SVG: &str = "image/svg+xml";
 
 /// The same address has other contents for other readers.
@@ -146,6 +147,23 @@ pub(super) fn document(asked: &HeaderMap, document: Document) -> Response {
         put(answer.headers_mut(), policy, "cross-origin");
     }
     answer
+}
+
+/// JSON for programs, or only that it is what the reader has; `next` is the address of what comes
+/// next in a list.
+pub(super) fn json(asked: &HeaderMap, etag: &str, next: Option<&str>, text: Vec<u8>) -> Response {
+    let mut head = HeaderMap::new();
+    put(&mut head, header::ETAG, etag);
+    put(&mut head, header::CACHE_CONTROL, "no-cache");
+    if let Some(next) = next {
+        put(&mut head, header::LINK, &format!("<{next}>; rel=\"next\""));
+    }
+    if is_known(asked, etag) {
+        put(&mut head, header::VARY, VARY);
+        return answer(StatusCode::NOT_MODIFIED, head, Bytes::new());
+    }
+    put(&mut head, header::CONTENT_TYPE, JSON);
+    packed(asked, StatusCode::OK, head, text.into())
 }
 
 /// A file of the program, which never changes under its name.

@@ -192,6 +192,16 @@ impl Args {
         self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// All names and values, in order of name.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.values.iter();
+        all.flat_map(|(name, values)| {
+            values
+                .iter()
+                .map(move |value| (name.as_str(), value.as_str()))
+        })
+    }
+
     /// The last value of an argument; absent if it is not there or empty.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

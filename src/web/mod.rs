@@ -35,6 +35,9 @@
 //!    those of `static/style.css`. Inline styles and scripts are forbidden by the content policy.
 //! 5. Test it: `testing::Farm` gives a state, a scene and the text of the page.
 //!
+//! Programs get the same below `/api/v1` (`api`), and hear what happens (`api::events`); a page
+//! hears that it has changed by the topics of its row.
+//!
 //! Not found, gone and bad arguments are a [`Refusal`], which becomes an error page with the right
 //! status.
 

@@ -20,7 +20,7 @@ use super::login;
 use super::outlet::Outlet;
 use super::page::Page;
 use super::pages::{HEALTH, HEALTH_AS_JSON};
-use super::site::{Inner, Site};
+use super::site::{Inner, Site, act_routes, api_routes};
 use super::table::{OUTLETS, PAGES};
 
 impl Site {
@@ -83,9 +83,10 @@ fn router(inner: Arc<Inner>) -> Router {
         };
     let happens =
         async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
-            inner.events.answer(&asked(&path, &request))
+            let answer = inner.events.answer(&asked(&path, &request));
+            inner.opened(request.headers(), answer)
         };
-    router
+    api_routes(act_routes(router))
         .route(events::PATH, get(happens))
         .route("/login", post(login::log_in))
         .route("/logout", post(login::log_out))

@@ -37,6 +37,9 @@ use crate::people::secret;
 use crate::store::StoreError;
 use crate::view::Overview;
 
+pub(super) use acts::routes as act_routes;
+pub(super) use api::routes as api_routes;
+
 /// Answers the requests of readers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -54,6 +57,8 @@ pub(super) struct Inner {
     pub(super) tasks: Tasks,
     pub(super) streams: Streams,
     pub(super) events: EventStreams,
+    /// Acts of programs that are done once.
+    done: acts::Done,
     current: RwLock<Current>,
     cache: Cache,
     /// Pages that may be made at once: as many as there are connections to the state.
@@ -133,6 +138,7 @@ impl Site {
         let inner = Arc::new(Inner {
             began: control.clock().wall(),
             events: EventStreams::new(&control, tasks.clone()),
+            done: acts::Done::default(),
             control,
             gatekeeper,
             zone,
@@ -432,5 +438,7 @@ fn scheme(headers: &HeaderMap) -> &'static str {
     themes.next().map_or("light dark", |(_, scheme)| scheme)
 }
 
+mod acts;
+mod api;
 #[cfg(test)]
 mod tests;

@@ -98,6 +98,7 @@ builders = ["linux", "a/b c"]
 
 [web]
 port = 8010
+cors = ["https://dash.example"]
 "#;
 
 /// Some seconds before now.

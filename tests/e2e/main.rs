@@ -53,6 +53,7 @@ mod triggering_0814;
 mod try_client;
 mod try_ours;
 mod try_userpass;
+mod web_acts;
 mod web_events;
 mod web_json;
 mod web_logs;

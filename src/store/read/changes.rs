@@ -142,7 +142,7 @@ pub(in crate::store) fn change(
         .optional()
 }
 
-fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
+pub(super) fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
     Ok(Change {
         number: row.get::<_, Col<_>>(0)?.0,
         arrived_at: row.get::<_, Col<_>>(1)?.0,

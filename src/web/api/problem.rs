@@ -2,13 +2,14 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::web::answer;
 use crate::web::refusal::Refusal;
 
 /// Why a program gets no answer.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub(in crate::web) struct Problem {
     /// What kind of problem it is, as an address.
     #[serde(rename = "type")]

@@ -23,7 +23,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[Arg::word("theme", &["system", "light", "dark"])],
     permission: Permission::View,
     topics: &["health"],
-    api: None,
+    api: Some("/api/v1/master"),
     place: Place::Apart,
     show,
 };

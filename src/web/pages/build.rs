@@ -28,7 +28,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["build:{builder}/{build}"],
-    api: None,
+    api: Some("/api/v1/builders/{builder}/builds/{build}"),
     place: Place::Below("Builders"),
     show,
 };

@@ -17,7 +17,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["buildset:{set}"],
-    api: None,
+    api: Some("/api/v1/buildsets/{set}"),
     place: Place::Below("Queue"),
     show,
 };

@@ -39,7 +39,7 @@ pub(in crate::web) const PAGE: Page = Page {
     ],
     permission: Permission::View,
     topics: &["builder:{builder}", "queue"],
-    api: None,
+    api: Some("/api/v1/builders/{builder}"),
     place: Place::Below("Builders"),
     show,
 };

@@ -27,7 +27,7 @@ pub(in crate::web) const PAGE: Page = Page {
     ],
     permission: Permission::View,
     topics: &["summary"],
-    api: None,
+    api: Some("/api/v1/builders"),
     place: Place::Entry("Builders"),
     show,
 };

@@ -16,7 +16,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["change"],
-    api: None,
+    api: Some("/api/v1/changes/{change}"),
     place: Place::Below("Changes"),
     show,
 };

@@ -27,7 +27,7 @@ pub(in crate::web) const PAGE: Page = Page {
     ],
     permission: Permission::View,
     topics: &["change"],
-    api: None,
+    api: Some("/api/v1/changes"),
     place: Place::Entry("Changes"),
     show,
 };

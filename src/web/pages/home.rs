@@ -20,7 +20,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["summary"],
-    api: None,
+    api: Some("/api/v1/summary"),
     place: Place::Apart,
     show,
 };

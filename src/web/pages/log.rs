@@ -36,7 +36,7 @@ pub(in crate::web) const PAGE: Page = Page {
     ],
     permission: Permission::View,
     topics: &["log:{builder}/{build}/{step}/{log}"],
-    api: None,
+    api: Some("/api/v1/builders/{builder}/builds/{build}/steps/{step}/logs/{log}"),
     place: Place::Below("Builders"),
     show,
 };
@@ -57,7 +57,7 @@ const MOST_BYTES: usize = 512 * 1024;
 const MOST_LOOKED_THROUGH: usize = 20_000;
 
 /// What usually stands in the first line that tells of a failure.
-const FIRST_ERROR: &str = r"/error:|ERROR:|FAILED|Traceback|panicked at/";
+pub(in crate::web) const FIRST_ERROR: &str = r"/error:|ERROR:|FAILED|Traceback|panicked at/";
 
 #[derive(Debug, Template)]
 #[template(path = "log.html", config = "src/web/askama.toml")]

@@ -17,7 +17,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[Arg::text("builder")],
     permission: Permission::View,
     topics: &["queue"],
-    api: None,
+    api: Some("/api/v1/requests"),
     place: Place::Entry("Queue"),
     show,
 };

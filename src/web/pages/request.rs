@@ -17,7 +17,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["request", "queue"],
-    api: None,
+    api: Some("/api/v1/requests/{request}"),
     place: Place::Below("Queue"),
     show,
 };

@@ -18,7 +18,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["scheduler:{scheduler}"],
-    api: None,
+    api: Some("/api/v1/schedulers/{scheduler}"),
     place: Place::Below("Schedulers"),
     show,
 };

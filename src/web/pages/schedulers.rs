@@ -15,7 +15,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["summary"],
-    api: None,
+    api: Some("/api/v1/schedulers"),
     place: Place::Entry("Schedulers"),
     show,
 };

@@ -20,7 +20,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[Arg::number("numbuilds", 1, MOST_BUILDS as u64)],
     permission: Permission::View,
     topics: &["slave:{slave}"],
-    api: None,
+    api: Some("/api/v1/slaves/{slave}"),
     place: Place::Below("Slaves"),
     show,
 };

@@ -20,7 +20,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[Arg::flag("no_builders"), Arg::text("builder")],
     permission: Permission::View,
     topics: &["summary"],
-    api: None,
+    api: Some("/api/v1/slaves"),
     place: Place::Entry("Slaves"),
     show,
 };

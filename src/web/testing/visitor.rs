@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tracing::Span;
 
 use super::{Answer, received};
-use crate::botmaster::{self, Ask, Live};
+use crate::botmaster::{self, Ask, Blocker, Live};
 use crate::control::{Control, Question};
 use crate::model::{AuditRecord, BuildSet, Op, RequestId, SetId, SourceStamp};
 use crate::net::Tasks;
@@ -67,7 +67,12 @@ impl Core {
                         asked.lock().unwrap().push(ask);
                         answer.send(Ok(said)).unwrap();
                     }
-                    Question::Ask(..) | Question::Why(..) | Question::Reconfigured { .. } => {
+                    Question::Why(_, answer) => {
+                        let text = "build linux/3 runs".to_owned();
+                        let why = Blocker::triggered("linux/3".to_owned(), text);
+                        answer.send(Some(vec![why])).unwrap();
+                    }
+                    Question::Ask(..) | Question::Reconfigured { .. } => {
                         panic!("{question:?}");
                     }
                 }
