@@ -310,7 +310,8 @@ async fn a_new_master_asks_in_text_and_is_told_in_text() {
     let commands = info.get("worker_commands").unwrap();
     assert_eq!(commands.get("shell"), Some(&Value::text("3.3")));
     assert_eq!(commands.get("svn"), Some(&Value::text("3.3")));
-    assert_eq!(commands.get("p4"), None);
+    assert_eq!(commands.get("p4"), Some(&Value::text("3.3")));
+    assert_eq!(commands.get("nothing"), None);
     let no_pty = [("usePTY", Value::Bool(false))];
     let calls = master
         .shell("printf 'caf\\303'; printf '\\251 \\377'", &no_pty)

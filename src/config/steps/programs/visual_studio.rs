@@ -67,7 +67,7 @@ pub(super) static PROGRAMS: &[Kind] = &[
         OLD,
         Vc6,
         "msdev",
-        r"C:\Kind Files\Microsoft Visual Studio"
+        r"C:\Program Files\Microsoft Visual Studio"
     ),
     studio!("VC7", OLD, Vc7, "devenv.com", NET_2003),
     studio!("VS2003", OLD, Vc7, "devenv.com", NET_2003),
@@ -98,16 +98,16 @@ pub(super) static PROGRAMS: &[Kind] = &[
     msbuild!("MsBuild17", Found::Version("[17.0,18.0)")),
 ];
 
-const NET_2003: &str = r"C:\Kind Files\Microsoft Visual Studio .NET 2003";
-const STUDIO_8: &str = r"C:\Kind Files\Microsoft Visual Studio 8";
-const STUDIO_9: &str = r"C:\Kind Files\Microsoft Visual Studio 9.0";
-const STUDIO_10: &str = r"C:\Kind Files\Microsoft Visual Studio 10.0";
-const STUDIO_11: &str = r"C:\Kind Files\Microsoft Visual Studio 11.0";
-const STUDIO_12: &str = r"C:\Kind Files\Microsoft Visual Studio 12.0";
-const STUDIO_14: &str = r"C:\Kind Files (x86)\Microsoft Visual Studio 14.0";
-const STUDIO_2017: &str = r"C:\Kind Files (x86)\Microsoft Visual Studio\2017\Community";
-const STUDIO_2019: &str = r"C:\Kind Files (x86)\Microsoft Visual Studio\2019\Community";
-const STUDIO_2022: &str = r"C:\Kind Files (x86)\Microsoft Visual Studio\2022\Community";
+const NET_2003: &str = r"C:\Program Files\Microsoft Visual Studio .NET 2003";
+const STUDIO_8: &str = r"C:\Program Files\Microsoft Visual Studio 8";
+const STUDIO_9: &str = r"C:\Program Files\Microsoft Visual Studio 9.0";
+const STUDIO_10: &str = r"C:\Program Files\Microsoft Visual Studio 10.0";
+const STUDIO_11: &str = r"C:\Program Files\Microsoft Visual Studio 11.0";
+const STUDIO_12: &str = r"C:\Program Files\Microsoft Visual Studio 12.0";
+const STUDIO_14: &str = r"C:\Program Files (x86)\Microsoft Visual Studio 14.0";
+const STUDIO_2017: &str = r"C:\Program Files (x86)\Microsoft Visual Studio\2017\Community";
+const STUDIO_2019: &str = r"C:\Program Files (x86)\Microsoft Visual Studio\2019\Community";
+const STUDIO_2022: &str = r"C:\Program Files (x86)\Microsoft Visual Studio\2022\Community";
 
 /// A version of Visual Studio.
 struct Studio {
@@ -339,8 +339,8 @@ fn build_with_msbuild(table: &mut Table<'_>, step: &mut StepConfig, found: &Foun
         ),
         Found::Version(range) => {
             for entry in [
-                r"C:\Kind Files (x86)\Microsoft Visual Studio\Installer\",
-                r"C:\Kind Files\Microsoft Visual Studio\Installer\",
+                r"C:\Program Files (x86)\Microsoft Visual Studio\Installer\",
+                r"C:\Program Files\Microsoft Visual Studio\Installer\",
                 "${PATH}",
             ] {
                 let path = SearchPath::of_windows("PATH", text(entry));
