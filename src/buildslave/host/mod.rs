@@ -100,7 +100,7 @@ pub enum Console<'a> {
     },
     /// A pseudo terminal.
     Terminal {
-        /// The program that runs it there (see [`super::pty`]).
+        /// The program that runs it there (see [`crate::process::pty`]).
         helper: &'a Path,
     },
 }
