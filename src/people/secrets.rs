@@ -204,7 +204,7 @@ mod tests {
         let hash = Recipe::of_login([7; 16]).hash(b"open sesame");
         let hash = hash.text().as_bytes();
         assert!(is_password(Some(hash), b"open sesame"));
-        assert!(!is_password(Some(hash), hash), "the hash is no password");
+        assert!(!is_password(Some(hash), hash), "the hash is not a password");
         assert!(!is_password(Some(hash), b"close"));
         assert!(is_password(Some(b"plain"), b"plain"));
         assert!(!is_password(Some(b"plain"), b"plai"));

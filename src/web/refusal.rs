@@ -167,7 +167,7 @@ impl Refusal {
             Self::Argument { sentence } | Self::Gone { sentence } => sentence.as_str().into(),
             Self::LogIn { .. } => "This needs a login.".into(),
             Self::LoginFailed { .. } => "The name or the password is wrong.".into(),
-            Self::BadToken => "There is no such token, or it has ended.".into(),
+            Self::BadToken => "The token is unknown or has expired.".into(),
             Self::TooLarge => "A form can have at most 64 KiB.".into(),
             Self::NotOurForm { sentence }
             | Self::TooOften { sentence }

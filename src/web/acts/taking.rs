@@ -294,7 +294,7 @@ fn decision_sentence(decision: &Decision) -> String {
     format!("It is {decision}.")
 }
 
-/// What the reader is told of an answer that no page shows.
+/// The message for an answer that has no page of its own.
 fn notice((request, answer): (&Request, &Value)) -> Option<(&'static str, String)> {
     match request {
         Request::Core(Ask::Ping { .. }) => {

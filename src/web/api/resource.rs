@@ -344,7 +344,7 @@ fn check<'a>(
         return Ok(());
     };
     let near = nearest(wrong, known.clone()).map(ToOwned::to_owned);
-    let detail = format!("There is no member {wrong} that {argument} could name.");
+    let detail = format!("The argument {argument} names an unknown member: {wrong}.");
     Err(Problem::value(argument, detail, near.as_deref()))
 }
 
