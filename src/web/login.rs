@@ -65,14 +65,7 @@ impl Inner {
         peer: Option<IpAddr>,
         body: axum::body::Body,
     ) -> Result<Response, Refusal> {
-        let form = Form::read(headers, body).await?;
-        is_right(
-            reader,
-            &form,
-            headers,
-            &self.config(),
-            self.control.clock().wall(),
-        )?;
+        let form = self.form(reader, headers, body).await?;
         let (name, password) = (form.text("username"), form.text("passwd"));
         let next = Some(form.text("next")).filter(|next| is_ours(next));
         let next = next.unwrap_or("/").to_owned();
@@ -96,6 +89,19 @@ impl Inner {
         }
         let cookie = set_cookie(&session, lasting, headers, &self.config());
         Ok(answer::after_form(&next, Some(&cookie)))
+    }
+
+    /// The form that was sent, from a page of ours.
+    async fn form(
+        &self,
+        reader: &Reader,
+        headers: &HeaderMap,
+        body: axum::body::Body,
+    ) -> Result<Form, Refusal> {
+        let form = Form::read(headers, body).await?;
+        let now = self.control.clock().wall();
+        is_right(reader, &form, headers, &self.config(), now)?;
+        Ok(form)
     }
 
     /// Checks a password. Who guesses waits, at this door as at others.
@@ -138,14 +144,7 @@ impl Inner {
         headers: &HeaderMap,
         body: axum::body::Body,
     ) -> Result<Response, Refusal> {
-        let form = Form::read(headers, body).await?;
-        is_right(
-            reader,
-            &form,
-            headers,
-            &self.config(),
-            self.control.clock().wall(),
-        )?;
+        self.form(reader, headers, body).await?;
         if let (Means::Session, Some(name)) = (reader.means(), reader.user()) {
             let origin = reader.origin();
             self.control

@@ -110,6 +110,25 @@ pub(super) fn build(state: &State, args: &Args, moment: Moment) -> Result<Build,
     })
 }
 
+/// The builder that the address names: configured, or with builds.
+///
+/// # Errors
+/// There is none.
+pub(super) fn builder(state: &State, args: &Args) -> Result<BuilderName, Refusal> {
+    let asked = args.part("builder");
+    let names = state.builder_names()?;
+    if let Some(name) = names.iter().find(|name| name.as_str() == asked) {
+        return Ok(name.clone());
+    }
+    let near = nearest(asked, names.iter().map(|name| name.as_str()));
+    let near = near.map(|name| (name.to_owned(), super::address::builder(&name.into())));
+    Err(Refusal::NotFound {
+        what: "builder",
+        name: asked.to_owned(),
+        near: near.into_iter().collect(),
+    })
+}
+
 /// The position of the step that the part `step` names: by its name, or by its number from 0.
 ///
 /// # Errors

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{Given, Wish};
 use crate::botmaster::{Ask, FORCED, Forced};
-use crate::config::nearest;
 use crate::control::{Request, Service};
 use crate::model::{
     BuildNumber, BuilderName, Properties, RequestId, SetId, SlaveName, SourceStamp,
@@ -15,7 +14,7 @@ use crate::schedulers::forcing::WrongField;
 use crate::store::State;
 use crate::store::read::Which;
 use crate::view::{self, Builder};
-use crate::web::address;
+use crate::web::place;
 use crate::web::refusal::Refusal;
 
 /// The fields that each form has, and which are not parameters.
@@ -27,7 +26,7 @@ const PROPERTIES: usize = 9;
 type Asked = Result<Wish, Refusal>;
 
 pub(super) fn force(state: &State, given: &Given) -> Asked {
-    let builder = builder(state, given)?;
+    let builder = place::builder(state, &given.args)?;
     let mut forms = given.config.schedulers.iter();
     let has_form = forms.any(|s| s.kind.force().is_some() && s.builders.contains(&builder));
     if !has_form {
@@ -105,7 +104,7 @@ fn forced(given: &Given, builder: BuilderName) -> Wish {
 }
 
 pub(super) fn ping(state: &State, given: &Given) -> Asked {
-    let builder = builder(state, given)?;
+    let builder = place::builder(state, &given.args)?;
     Ok(one(Ask::Ping { builder }))
 }
 
@@ -130,7 +129,7 @@ pub(super) fn rebuild(state: &State, given: &Given) -> Asked {
 }
 
 pub(super) fn cancel_of_builder(state: &State, given: &Given) -> Asked {
-    let builder = builder(state, given)?;
+    let builder = place::builder(state, &given.args)?;
     let waiting = waiting(state, given, |request| request.builder == builder)?;
     let id = given.form.text("id");
     if id == "all" {
@@ -311,23 +310,8 @@ fn selected(state: &State, given: &Given) -> Result<Vec<BuilderName>, Refusal> {
     }
 }
 
-fn builder(state: &State, given: &Given) -> Result<BuilderName, Refusal> {
-    let asked = given.args.part("builder");
-    let names = state.builder_names()?;
-    if let Some(name) = names.iter().find(|name| name.as_str() == asked) {
-        return Ok(name.clone());
-    }
-    let near = nearest(asked, names.iter().map(|name| name.as_str()));
-    let near = near.map(|name| (name.to_owned(), address::builder(&name.into())));
-    Err(Refusal::NotFound {
-        what: "builder",
-        name: asked.to_owned(),
-        near: near.into_iter().collect(),
-    })
-}
-
 fn build(state: &State, given: &Given) -> Result<(BuilderName, BuildNumber), Refusal> {
-    let builder = builder(state, given)?;
+    let builder = place::builder(state, &given.args)?;
     let asked = given.args.part("build");
     let number = asked.parse().ok().map(BuildNumber);
     let number = number.ok_or_else(|| not_found("build", asked))?;

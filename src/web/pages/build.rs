@@ -7,7 +7,7 @@ use askama::Template;
 
 use super::buttons::Buttons;
 use super::common::{
-    Changes, Running, builder_of, first_line, not_found, or_changes, pill_of_builder, properties,
+    Changes, Running, first_line, not_found, or_changes, pill_of_builder, properties,
 };
 use super::tail::{self, Tail};
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Results};
@@ -21,6 +21,7 @@ use crate::web::parts::{
     Bar, Link, Links, Mark, Outcome, Pill, Since, Time, Tone, change, person, revision, slave,
     span, took,
 };
+use crate::web::place;
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -102,7 +103,7 @@ struct ChangeRow {
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
-    let builder = builder_of(state, scene)?;
+    let builder = place::builder(state, &scene.args)?;
     let number = number(state, scene, &builder)?;
     let Some(page) = BuildPage::find(state, &builder, number, scene.moment())? else {
         return Err(missing(state, &builder, number)?);

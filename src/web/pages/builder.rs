@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::buttons::Buttons;
-use super::common::{Began, ChangeLine, Changes, Running, builder_of, outcome, pill, running};
+use super::common::{Began, ChangeLine, Changes, Running, outcome, pill, running};
 use super::force::Force;
 use super::words;
 use crate::botmaster::Live;
@@ -16,6 +16,7 @@ use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Outcome, Pill, Time, TimeChart, slave, took};
+use crate::web::place;
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -97,7 +98,7 @@ struct Waiting {
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
-    let name = builder_of(state, scene)?;
+    let name = place::builder(state, &scene.args)?;
     let (moment, live) = (scene.moment(), &scene.live);
     let all = Builder::all(Some(state), Some(&scene.config), live, moment)?;
     let builder = all.into_iter().find(|builder| builder.name == name);

@@ -5,7 +5,6 @@ use std::collections::btree_map::Entry;
 
 use askama::Template;
 
-use crate::config::nearest;
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Properties, SlaveName};
 use crate::store::{State, StoreError};
 use crate::view::{Brief, Build, Builder, Change};
@@ -189,25 +188,6 @@ impl Changes {
         }
         Ok(lines)
     }
-}
-
-/// The builder that the address names: configured, or with builds.
-///
-/// # Errors
-/// There is none.
-pub(super) fn builder_of(state: &State, scene: &Scene) -> Result<BuilderName, Refusal> {
-    let asked = scene.args.part("builder");
-    let names = state.builder_names()?;
-    if let Some(name) = names.iter().find(|name| name.as_str() == asked) {
-        return Ok(name.clone());
-    }
-    let near = nearest(asked, names.iter().map(|name| name.as_str()));
-    let near = near.map(|name| (name.to_owned(), address::builder(&name.into())));
-    Err(Refusal::NotFound {
-        what: "builder",
-        name: asked.to_owned(),
-        near: near.into_iter().collect(),
-    })
 }
 
 /// The number in this part of the address.

@@ -6,7 +6,7 @@
 use askama::Template;
 
 use super::columns::{self, BRANCH, BUILDER, RELOAD};
-use super::common::{Changes, builder_of, first_line, outcome, pill_of_builder};
+use super::common::{Changes, first_line, outcome, pill_of_builder};
 use crate::config::MOST_BUILDS;
 use crate::model::{BuildId, BuildNumber, BuilderName, Results};
 use crate::store::State;
@@ -15,6 +15,7 @@ use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Pill, Since, Time, person, revision, took};
+use crate::web::place;
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -86,7 +87,7 @@ struct Row {
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let of = match scene.args.part("builder") {
         "" => None,
-        _ => Some(builder_of(state, scene)?),
+        _ => Some(place::builder(state, &scene.args)?),
     };
     let names = columns::non_empty(scene, BUILDER.name);
     let only = match names.as_slice() {

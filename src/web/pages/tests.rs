@@ -5,12 +5,13 @@
 use askama::Template;
 
 use super::build::{missing, number};
-use super::common::{builder_of, not_found};
+use super::common::not_found;
 use crate::store::State;
 use crate::view::Build;
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Outcome};
+use crate::web::place;
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -38,7 +39,7 @@ pub(in crate::web) const OF_BUILDER: Page = Page {
     path: "/builders/{builder}/tests/{test}",
     topics: &["builder:{builder}"],
     show: |state, scene| {
-        builder_of(state, scene)?;
+        place::builder(state, &scene.args)?;
         Err(not_found("test", scene.args.part("test")))
     },
     ..PAGE
@@ -81,7 +82,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
 }
 
 fn find(state: &State, scene: &Scene) -> Result<Build, Refusal> {
-    let builder = builder_of(state, scene)?;
+    let builder = place::builder(state, &scene.args)?;
     let number = number(state, scene, &builder)?;
     match Build::find(state, &builder, number, scene.moment())? {
         Some(build) => Ok(build),
