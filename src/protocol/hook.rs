@@ -20,7 +20,7 @@ mod signature;
 
 use std::fmt;
 
-use super::change::{MAX_COMMENTS_BYTES, MAX_NAME_BYTES};
+use super::change::keep_within_limits;
 use crate::model::NewChange;
 
 pub use signature::{Unsigned, check};
@@ -185,8 +185,6 @@ pub enum Misread {
 
 /// Most commits of one push (HKI-03).
 pub const MOST_COMMITS: usize = 2_000;
-/// Most files of one change whose names are kept (INT-09).
-pub const MOST_FILES: usize = 10_000;
 /// Deepest nesting of a payload (HKI-03).
 pub const DEEPEST: usize = 64;
 /// Most bytes of a body (HKI-03).
@@ -213,7 +211,7 @@ pub fn read(dialect: Dialect, post: &Post, reading: &Reading) -> Result<Told, Mi
     }?;
     if let Told::Changes(pushed) = &mut told {
         for change in &mut pushed.changes {
-            bound(change)?;
+            keep_within_limits(change).map_err(|malformed| Misread::Malformed(malformed.0))?;
             for (name, field) in [
                 ("project", &mut change.project),
                 ("codebase", &mut change.codebase),
@@ -225,34 +223,6 @@ pub fn read(dialect: Dialect, post: &Post, reading: &Reading) -> Result<Told, Mi
         }
     }
     Ok(told)
-}
-
-/// Keeps a change within the limits of all changes (INT-09).
-fn bound(change: &mut NewChange) -> Result<(), Misread> {
-    for (name, text) in [
-        ("author", Some(&change.who)),
-        ("revision", change.revision.as_ref()),
-        ("branch", change.branch.as_ref()),
-        ("project", Some(&change.project)),
-        ("repository", Some(&change.repository)),
-        ("codebase", Some(&change.codebase)),
-        ("category", change.category.as_ref()),
-        ("revlink", Some(&change.revlink)),
-        ("src", change.src.as_ref()),
-    ] {
-        if text.is_some_and(|text| text.len() > MAX_NAME_BYTES) {
-            let why = format!("{name}: more than {MAX_NAME_BYTES} bytes");
-            return Err(Misread::Malformed(why));
-        }
-    }
-    let end = change.comments.floor_char_boundary(MAX_COMMENTS_BYTES);
-    change.comments.truncate(end);
-    let before = change.files.len();
-    change.files.retain(|file| file.len() <= MAX_NAME_BYTES);
-    change.files.truncate(MOST_FILES);
-    let left_out = before - change.files.len();
-    change.files_left_out += u64::try_from(left_out).unwrap_or(u64::MAX);
-    Ok(())
 }
 
 #[cfg(test)]

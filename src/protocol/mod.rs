@@ -9,6 +9,7 @@ pub mod command;
 pub mod files;
 pub mod hook;
 pub mod jobfile;
+pub mod mail;
 mod malformed;
 mod prompt;
 mod shell;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::Timestamp;
+use crate::protocol::change::{MAX_COMMENTS_BYTES, MAX_NAME_BYTES, MOST_FILES};
 
 const SECRET: &str = "s3cret";
 

@@ -1,0 +1,211 @@
+//! Commit mails: from a mail to a change, without I/O (MLD-03, MLD-04).
+//!
+//! Each [`Format`] has a file that reads its text. A missing line is an absent field, `None` is
+//! nothing, and the lines before the commit message can be in any order. Commit times go to
+//! `made_at`, never to `when` (TIM-01).
+
+mod bonsai;
+mod cvs;
+mod freshcvs;
+mod launchpad;
+mod letter;
+mod svn;
+mod syncmail;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Malformed;
+use super::change::keep_within_limits;
+use crate::model::{NewChange, Properties, Timestamp};
+
+pub use letter::{Letter, Mistrust, Trust};
+
+/// The program that sends the mails, and so what their text looks like.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Format {
+    /// `buildbot_cvs_mail.py` of Buildbot.
+    Cvs,
+    /// `commit-email.pl` of Subversion.
+    Svn,
+    /// Branches of Bazaar at Launchpad.
+    Launchpad,
+    /// FreshCVS.
+    Freshcvs,
+    /// `syncmail` of SourceForge.
+    Syncmail,
+    /// Bonsai.
+    Bonsai,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 6] = [
+        Self::Cvs,
+        Self::Svn,
+        Self::Launchpad,
+        Self::Freshcvs,
+        Self::Syncmail,
+        Self::Bonsai,
+    ];
+
+    /// The name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cvs => "cvs",
+            Self::Svn => "svn",
+            Self::Launchpad => "launchpad",
+            Self::Freshcvs => "freshcvs",
+            Self::Syncmail => "syncmail",
+            Self::Bonsai => "bonsai",
+        }
+    }
+
+    /// The format of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// The kind of version control system that the mails are about.
+    const fn src(self) -> &'static str {
+        match self {
+            Self::Svn => "svn",
+            Self::Launchpad => "bzr",
+            Self::Cvs | Self::Freshcvs | Self::Syncmail | Self::Bonsai => "cvs",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The settings of a source of mails that change what is read (MLD-01).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Files outside are dropped; files inside lose the prefix. A mail whose files are all outside
+    /// is not about this source.
+    pub prefix: Option<String>,
+    /// The category of changes whose mail names none.
+    pub category: Option<String>,
+    /// The repository of changes whose mail names none.
+    pub repository: Option<String>,
+    /// The project of changes whose mail names none.
+    pub project: Option<String>,
+    /// The codebase of all changes.
+    pub codebase: Option<String>,
+    /// Branches by the names that Launchpad gives to them, with or without `lp:`.
+    pub branch_map: BTreeMap<String, String>,
+    /// The branch of changes whose mail names none, and of branches of Launchpad that
+    /// `branch_map` does not list.
+    pub default_branch: Option<String>,
+    /// Whether the files of Launchpad have the marks of Buildbot behind them: `a.c ADDED`.
+    pub launchpad_marks: bool,
+    /// Properties of all changes.
+    pub properties: Properties,
+}
+
+/// What a mail is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// A commit.
+    Commit(Box<NewChange>),
+    /// Something that the master does not build, and why.
+    Nothing(String),
+}
+
+/// Reads a mail that arrived at `arrived_at`.
+///
+/// # Errors
+/// The mail is about a commit, but not in the way of its format.
+pub fn read(
+    format: Format,
+    letter: &Letter<'_>,
+    reading: &Reading,
+    arrived_at: Timestamp,
+) -> Result<Content, Malformed> {
+    let found = match format {
+        Format::Cvs => cvs::read(letter, arrived_at),
+        Format::Svn => svn::read(letter),
+        Format::Launchpad => launchpad::read(letter, reading),
+        Format::Freshcvs => freshcvs::read(letter),
+        Format::Syncmail => syncmail::read(letter),
+        Format::Bonsai => bonsai::read(letter),
+    };
+    let mut change = match found {
+        Ok(change) => change,
+        Err(Unfit::Nothing(why)) => return Ok(Content::Nothing(why)),
+        Err(Unfit::Malformed(why)) => return Err(Malformed(why)),
+    };
+    if !keep_files(&mut change.files, reading.prefix.as_deref()) {
+        return Ok(Content::Nothing(
+            "all files are outside the prefix".to_owned(),
+        ));
+    }
+    let or = |text: String, setting: &Option<String>| match text.is_empty() {
+        true => setting.clone().unwrap_or_default(),
+        false => text,
+    };
+    let mut change = NewChange {
+        category: change.category.or_else(|| reading.category.clone()),
+        repository: or(change.repository, &reading.repository),
+        project: or(change.project, &reading.project),
+        codebase: or(change.codebase, &reading.codebase),
+        branch: change.branch.or_else(|| reading.default_branch.clone()),
+        src: Some(format.src().to_owned()),
+        properties: reading.properties.clone(),
+        ..change
+    };
+    keep_within_limits(&mut change)?;
+    Ok(Content::Commit(Box::new(change)))
+}
+
+/// Why a reader found no change.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Unfit {
+    /// The mail is about something else.
+    Nothing(String),
+    /// The mail is about a commit that cannot be read.
+    Malformed(String),
+}
+
+impl Unfit {
+    fn nothing(why: &str) -> Self {
+        Self::Nothing(why.to_owned())
+    }
+}
+
+/// Sorts the files, each once, and removes the prefix. Returns whether any file is left where there
+/// were files.
+fn keep_files(files: &mut Vec<String>, prefix: Option<&str>) -> bool {
+    let had_files = !files.is_empty();
+    if let Some(prefix) = prefix {
+        files.retain_mut(|file| match file.strip_prefix(prefix) {
+            Some(inside) => {
+                *file = inside.to_owned();
+                true
+            }
+            None => false,
+        });
+    }
+    files.sort();
+    files.dedup();
+    !had_files || !files.is_empty()
+}
+
+/// A commit message from its lines: without blanks at its end, with a newline.
+fn message<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
+    let lines: Vec<_> = lines.into_iter().collect();
+    let text = lines.join("\n");
+    match text.trim_end() {
+        "" => String::new(),
+        text => format!("{text}\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
