@@ -72,11 +72,12 @@
 //! # A change becomes a build
 //!
 //! `sendchange` logs in ([`net::login`]) and calls `addChange`. [`changes`] decodes the change and
-//! hands it to [`control`], which sends it to the engine. The core numbers the change, offers it to
-//! each scheduler ([`schedulers`]), and emits one `Persist` with the change, the new state of the
-//! schedulers and the build sets that are due. The [`store`] commits this, together with other
-//! pending writes, and confirms the ticket. Now the client gets its answer and the requests are
-//! queued.
+//! hands it to [`control`] as an offer ([`model::offer`]), as every source does. There it is looked
+//! up by its identity, and sent to the engine. The core numbers the changes that are new, offers
+//! them to each scheduler ([`schedulers`]), and emits one `Persist` with the changes, the cursor of
+//! their source, the new state of the schedulers and the build sets that are due. The [`store`]
+//! commits this, together with other pending writes, and confirms the ticket. Now the client gets
+//! its answer and the requests are queued.
 //!
 //! The core chooses the first request in build order whose builder has an available slave. It pings
 //! the slave and tells it `startBuild`. When the slave agrees, the build gets its number, durably.

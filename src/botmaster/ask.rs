@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{BotMaster, ReplyId};
 use crate::model::{
-    BuildNumber, BuildSet, BuilderName, ChangeNumber, NewChange, Properties, RequestId,
-    SchedulerName, SlaveName, SourceStamp, TryJob,
+    BuildNumber, BuildSet, BuilderName, Properties, RequestId, SchedulerName, SlaveName,
+    SourceStamp, TakenChange, TryJob,
 };
 
 /// A question to the core. Each is answered once, and when the answer is yes, what it says is on
@@ -19,12 +19,6 @@ use crate::model::{
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Ask {
-    /// Take a change; answered with its number when the change and all that follows from it are on
-    /// disk.
-    SubmitChange {
-        /// The change.
-        change: Box<NewChange>,
-    },
     /// Build a try job; answered with its set when that is on disk (section 9).
     SubmitTry {
         /// The try scheduler that the job was handed to.
@@ -131,8 +125,8 @@ pub const FORCED: &str = "Force";
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// The change is accepted under this number.
-    Change(ChangeNumber),
+    /// The changes of an offer are on disk, in the order of the offer.
+    Taken(Vec<TakenChange>),
     /// This set is submitted.
     Set(#[serde(serialize_with = "numbers")] Arc<BuildSet>),
     /// The slaves of a builder were pinged, and all that are connected have answered.
@@ -163,7 +157,6 @@ impl Ask {
     #[must_use]
     pub const fn work(&self) -> Option<&'static str> {
         match self {
-            Self::SubmitChange { .. } => Some("the change was not accepted"),
             Self::SubmitTry { .. } => Some("the try job was not accepted"),
             Self::Force(_) => Some("nothing was forced"),
             Self::StopBuild { .. }
@@ -182,7 +175,6 @@ impl Ask {
     #[must_use]
     pub fn act(&self) -> String {
         match self {
-            Self::SubmitChange { .. } => "asked to accept a change".to_owned(),
             Self::SubmitTry { scheduler, .. } => format!("asked for a try job of {scheduler}"),
             Self::Force(forced) => {
                 let owner = forced
@@ -258,7 +250,6 @@ pub(super) enum SlaveWish {
 impl BotMaster {
     pub(super) fn on_asked(&mut self, ask: Ask, reply: ReplyId) {
         match ask {
-            Ask::SubmitChange { change } => self.on_change_submitted(*change, reply),
             Ask::SubmitTry {
                 scheduler,
                 job,
@@ -347,11 +338,6 @@ mod tests {
             patch: vec![0, 0xff, b'\n'],
             ..TryJob::default()
         };
-        let change = NewChange {
-            branch: Some(String::new()),
-            files: vec!["a".to_owned()],
-            ..NewChange::default()
-        };
         for ask in [
             force(patch(PatchBody::Kept(SetId(4)))),
             force(patch(PatchBody::Given(vec![0, 0xff].into()))),
@@ -359,9 +345,6 @@ mod tests {
                 scheduler: "try".into(),
                 job: Box::new(job),
                 user: None,
-            },
-            Ask::SubmitChange {
-                change: Box::new(change),
             },
         ] {
             let text = serde_json::to_string(&ask).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asked::{Related, Trigger};
 use super::{Ask, BuildOutcome, Epoch, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::{Config, LockAccess};
-use crate::model::{AuditRecord, BuildId, BuilderName, SlaveName, Ticket};
+use crate::model::{AdmittedOffer, AuditRecord, BuildId, BuilderName, SlaveName, Ticket};
 
 /// Something that has happened outside, or a question.
 ///
@@ -51,6 +51,14 @@ pub enum Input {
         ask: Ask,
         /// The entry for the audit log.
         audit: Box<AuditRecord>,
+        /// Where the answer is sent.
+        reply: ReplyId,
+    },
+    /// A change source offers changes (GRD-01); answered with [`super::Answer::Taken`] when they
+    /// and all that follows from them are on disk.
+    Offered {
+        /// The offer, whose changes were looked up by their identities.
+        offer: Box<AdmittedOffer>,
         /// Where the answer is sent.
         reply: ReplyId,
     },

@@ -1,5 +1,6 @@
 //! Changes come in, schedulers act, sets are submitted (sections 1, 3 and 10).
 
+mod offers;
 mod triggers;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -15,9 +16,9 @@ use super::timers::Timer;
 use super::{Answer, BuildCommand, IntakeEvent, ReplyId};
 use crate::model::journal::NextNumbers;
 use crate::model::{
-    BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Moment, NewChange, Op, ParentBuild,
-    PatchBody, Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp,
-    Timestamp, TryJob,
+    BuildRequest, BuildSet, BuilderName, ChangeNumber, Moment, Op, ParentBuild, PatchBody,
+    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp, Timestamp,
+    TryJob,
 };
 use crate::schedulers::{Due, Effects, Registry, SchedulerIx, Submission};
 
@@ -81,32 +82,6 @@ impl Intake {
             next_set: next.set,
             next_request: next.request,
         }
-    }
-
-    /// A change, what the schedulers make of it and the sets that follow are stored together;
-    /// then the sender is answered, and not before.
-    pub(super) fn submit_change(&mut self, out: &mut Out, content: NewChange, reply: ReplyId) {
-        let arrived_at = out.now.wall;
-        let number = self.next_change;
-        self.next_change = number.next();
-        let change = Arc::new(Change {
-            number,
-            arrived_at,
-            when: content.when.unwrap_or(arrived_at),
-            content,
-        });
-        let mut ops = vec![Op::ChangeAdded(Arc::clone(&change))];
-        let mut effects = vec![
-            Effect::Reply(reply, Ok(Answer::Change(number))),
-            Effect::Announce(IntakeEvent::ChangeAdded(Arc::clone(&change)).into()),
-        ];
-        let mut wanted = self.schedulers.on_change(&change, out.moment());
-        ops.push(Op::ChangeOffered {
-            change: number,
-            decisions: std::mem::take(&mut wanted.decisions),
-        });
-        self.take_effects(out, wanted, &mut ops, &mut effects);
-        out.persist_then(ops, effects);
     }
 
     /// A try job is a set at once; its sender is answered when that is stored (TUP-03, TUP-04).

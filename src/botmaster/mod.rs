@@ -217,6 +217,7 @@ impl BotMaster {
                 self.on_asked(ask, reply);
                 self.out.finish_audit();
             }
+            Input::Offered { offer, reply } => self.on_offered(*offer, reply),
             Input::Persisted(ticket) => self.out.on_persisted(ticket),
             Input::Reconfigured {
                 config,

@@ -144,6 +144,7 @@ impl BotMaster {
         match input {
             Input::Asked { reply, .. }
             | Input::Acted { reply, .. }
+            | Input::Offered { reply, .. }
             | Input::Reconfigured { reply, .. } => {
                 self.out.reply(reply, Err(SHUTTING_DOWN.to_owned()));
             }

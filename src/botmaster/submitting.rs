@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::intake::Wanted;
 use super::{BotMaster, Forced, ReplyId};
-use crate::model::{BuilderName, NewChange, Properties, SchedulerName, TryJob};
+use crate::model::{AdmittedOffer, BuilderName, Properties, SchedulerName, TryJob};
 use crate::schedulers::SchedulerIx;
 
 impl BotMaster {
-    pub(super) fn on_change_submitted(&mut self, change: NewChange, reply: ReplyId) {
+    pub(super) fn on_offered(&mut self, offer: AdmittedOffer, reply: ReplyId) {
         if self.takes_changes(reply) {
-            self.intake.submit_change(&mut self.out, change, reply);
+            self.intake.take_offer(&mut self.out, offer, reply);
         }
     }
 

@@ -3,10 +3,11 @@
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 
-use crate::control::{Control, Pending};
+use crate::control::{Control, PendingOffer};
+use crate::model::{Offer, SourceName};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, Room, headline, idle_for};
 use crate::pb::{Failure, Value};
-use crate::protocol::change::decode_change;
+use crate::protocol::change::{decode_change, is_again};
 
 /// Maximum number of calls that wait for decoding.
 const CALLS: usize = 16;
@@ -15,13 +16,22 @@ const CALLS: usize = 16;
 /// sender.
 const IN_FLIGHT: usize = 64;
 
+/// Who sends changes.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The change source.
+    pub source: SourceName,
+    /// Files outside are dropped from the changes, those inside lose it.
+    pub prefix: Option<String>,
+}
+
 /// Serves a client that has logged in as a change source, until the client disconnects or is idle
 /// for too long. Changes are submitted in order of arrival and acknowledged as they become durable.
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,
     activity: Activity,
-    prefix: Option<String>,
+    sender: Sender,
     control: Control,
 ) {
     let (avatar, mut calls) = peer.export(CALLS);
@@ -36,7 +46,7 @@ pub async fn serve(
             call = calls.recv(), if waiting.len() < IN_FLIGHT => {
                 let Some(call) = call else { break };
                 activity.touch();
-                if let Some(taken) = on_call(call, prefix.as_deref(), &control).await {
+                if let Some(taken) = on_call(call, &sender, &control).await {
                     waiting.spawn(answer(taken));
                 }
             }
@@ -52,16 +62,12 @@ pub async fn serve(
 
 /// A submitted change, which takes memory until it is durable.
 struct Taken {
-    pending: Pending,
+    pending: PendingOffer,
     reply: Reply,
     room: Option<Room>,
 }
 
-async fn on_call(
-    call: Box<IncomingCall>,
-    prefix: Option<&str>,
-    control: &Control,
-) -> Option<Taken> {
+async fn on_call(call: Box<IncomingCall>, sender: &Sender, control: &Control) -> Option<Taken> {
     if &call.method[..] != b"addChange" {
         let method = String::from_utf8_lossy(&call.method).into_owned();
         call.reply
@@ -69,17 +75,25 @@ async fn on_call(
         return None;
     }
     let dict = call.args.first().unwrap_or(&Value::None);
-    let refused = match decode_change(dict, prefix) {
-        Ok(change) => match control.submit_change(change).await {
-            Ok(pending) => {
-                return Some(Taken {
-                    pending,
-                    reply: call.reply,
-                    room: call.room,
-                });
+    let refused = match decode_change(dict, sender.prefix.as_deref()) {
+        Ok(change) => {
+            let offer = Offer {
+                source: sender.source.clone(),
+                changes: vec![change],
+                again: is_again(dict),
+                ..Offer::default()
+            };
+            match control.offer(offer).await {
+                Ok(pending) => {
+                    return Some(Taken {
+                        pending,
+                        reply: call.reply,
+                        room: call.room,
+                    });
+                }
+                Err(why) => why,
             }
-            Err(why) => why,
-        },
+        }
         Err(malformed) => format!("the change was not accepted: {malformed}"),
     };
     refuse(call.reply, refused);

@@ -115,6 +115,9 @@ struct SendchangeArguments {
     /// When the commit was made, in seconds since 1970; it is shown with the change.
     #[arg(long, value_name = "SECONDS")]
     made_at: Option<OsString>,
+    /// Send the change as a new one even if the master knows its revision.
+    #[arg(long)]
+    again: bool,
     /// Link to the revision.
     #[arg(short = 'l', long, value_name = "URL")]
     revlink: Option<OsString>,
@@ -247,6 +250,7 @@ impl From<SendchangeArguments> for Given {
             logfile: arguments.logfile,
             when: arguments.when,
             made_at: arguments.made_at,
+            again: arguments.again,
             revlink: arguments.revlink,
             encoding: arguments.encoding,
             files_from: arguments.files_from,

@@ -15,7 +15,7 @@ use crate::model::{NewChange, Properties, Timestamp};
 use crate::net::client::{LoginError, connect_tcp, login};
 use crate::net::{CallError, Peer, Tasks};
 use crate::pb::{Target, Value};
-use crate::protocol::change::{MADE_AT, MAX_COMMENTS_BYTES, encode_change};
+use crate::protocol::change::{AGAIN, MADE_AT, MAX_COMMENTS_BYTES, encode_change};
 use crate::vc::Vc;
 
 /// The command line. Its strings are undecoded, since `--encoding` names their encoding.
@@ -53,6 +53,8 @@ pub struct Given {
     pub when: Option<OsString>,
     /// The time of the commit, in seconds since the epoch.
     pub made_at: Option<OsString>,
+    /// Whether the change counts as new even if the master knows its revision (INT-06).
+    pub again: bool,
     /// Link to the revision.
     pub revlink: Option<OsString>,
     /// Encoding of all these strings.
@@ -79,6 +81,8 @@ pub struct Prepared {
     pub default_auth: bool,
     /// The change.
     pub change: NewChange,
+    /// Whether the change counts as new even if the master knows its revision (INT-06).
+    pub again: bool,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -88,6 +92,7 @@ impl std::fmt::Debug for Prepared {
             .field("port", &self.port)
             .field("user", &self.user)
             .field("change", &self.change)
+            .field("again", &self.again)
             .finish_non_exhaustive()
     }
 }
@@ -141,6 +146,7 @@ impl Given {
             password,
             default_auth,
             change,
+            again: self.again,
         })
     }
 }
@@ -361,21 +367,28 @@ async fn send_over(peer: &Peer, prepared: &Prepared) -> Result<(), Failed> {
     let avatar = login(peer, &prepared.user, password, Value::None)
         .await
         .map_err(|e| refused_login(prepared, &e))?;
-    let send = async |change: &NewChange| {
-        let change = vec![encode_change(change)];
+    let send = async |change: &NewChange, again: bool| {
+        let mut dict = encode_change(change);
+        if let Value::Dict(pairs) = &mut dict
+            && again
+        {
+            pairs.push((Value::text(AGAIN), Value::Bool(true)));
+        }
+        let change = vec![dict];
         let avatar = Target::Object(avatar);
         peer.call(avatar, "addChange", change, Vec::new()).await
     };
-    let mut sent = send(&prepared.change).await;
+    let mut sent = send(&prepared.change, prepared.again).await;
+    let names = |text: &str| text.contains(MADE_AT) || text.contains(&format!("'{AGAIN}'"));
     if let Err(CallError::Remote(failure)) = &sent
-        && failure.to_string().contains(MADE_AT)
+        && names(&failure.to_string())
     {
         // Buildbot's masters reject a change with unknown keys.
         let change = NewChange {
             made_at: None,
             ..prepared.change.clone()
         };
-        sent = send(&change).await;
+        sent = send(&change, false).await;
     }
     match sent {
         Ok(_) => Ok(()),

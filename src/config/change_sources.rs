@@ -1,21 +1,40 @@
-//! `[[change_sources]]`: the table of the kinds (section 1).
+//! `[[change_sources]]`: the table of the kinds, and what all of them have (section 1).
+//!
+//! A new kind is a file with its settings, which implement [`SourceSettings`], a variant of
+//! [`ChangeSourceKind`] with a line in each of its two `match`es, and a row of [`KINDS`]. Its
+//! driver, if it acts by itself, is a file of `changes` with a line in `changes::driver`.
 
+mod kind;
 mod pb;
 pub(super) mod slave_port;
 
+use std::ops::Range;
+
 use serde::Serialize;
 
+use self::kind::SourceSettings;
 use self::slave_port::SlavePort;
 use super::reader::Table;
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
+use crate::model::SourceName;
 
 pub use self::pb::PbSourceConfig;
 
 /// Where changes come from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChangeSourceConfig {
+    /// Its name: the key `name`, or what the kind makes of its settings (INT-01).
+    pub name: SourceName,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: ChangeSourceKind,
+}
+
+/// Kinds of change source.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type")]
-pub enum ChangeSourceConfig {
+pub enum ChangeSourceKind {
     /// `PB`: `sendchange`.
     #[serde(rename = "PB")]
     Pb(PbSourceConfig),
@@ -25,7 +44,7 @@ pub enum ChangeSourceConfig {
 struct Kind {
     shape: KindShape,
     /// A change source of this kind whose table says nothing.
-    usual: fn() -> ChangeSourceConfig,
+    usual: fn() -> ChangeSourceKind,
 }
 
 /// The kinds of change source.
@@ -34,38 +53,56 @@ static KINDS: [Kind; 1] = [Kind {
         name: "PB",
         keys: &[pb::KEYS],
     },
-    usual: || ChangeSourceConfig::Pb(PbSourceConfig::default()),
+    usual: || ChangeSourceKind::Pb(PbSourceConfig::default()),
 }];
 
 pub(super) static SHAPE: Shape = Shape {
     place: "change_sources",
     noun: "change source",
-    keys: &["type"],
+    keys: &["type", "name"],
     kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
 
-impl ChangeSourceConfig {
-    /// What it is called.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Pb(pb) => pb.name(),
-        }
-    }
+/// What change sources may refer to while they are read.
+pub(super) struct Around<'a, 'n> {
+    /// The slave port.
+    pub(super) slave_port: &'n SlavePort<'a, 'n>,
+    /// The change sources before this one.
+    pub(super) before: &'n [ChangeSourceConfig],
+}
 
-    /// What its senders log in with, if they log in.
+impl ChangeSourceConfig {
+    /// The password or secret that its senders know, if they need one.
     #[must_use]
-    pub const fn password(&self) -> Option<&Secret> {
-        match self {
-            Self::Pb(pb) => Some(&pb.password),
-        }
+    pub fn password(&self) -> Option<&Secret> {
+        self.kind.settings().password()
     }
 
     /// Its settings, if it takes changes over the wire.
     #[must_use]
     pub const fn pb(&self) -> Option<&PbSourceConfig> {
+        match &self.kind {
+            ChangeSourceKind::Pb(pb) => Some(pb),
+        }
+    }
+}
+
+impl ChangeSourceKind {
+    /// Its type, as the configuration calls it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.settings().kind()
+    }
+
+    fn settings(&self) -> &dyn SourceSettings {
         match self {
-            Self::Pb(pb) => Some(pb),
+            Self::Pb(pb) => pb,
+        }
+    }
+
+    fn settings_mut(&mut self) -> &mut dyn SourceSettings {
+        match self {
+            Self::Pb(pb) => pb,
         }
     }
 }
@@ -81,15 +118,49 @@ pub(super) fn read<'a>(
         let Some(kind) = table.kind(&KINDS, |kind| kind.shape, None) else {
             continue;
         };
-        let mut source = (kind.usual)();
-        match &mut source {
-            ChangeSourceConfig::Pb(pb) => {
-                let before: Vec<_> = sources.iter().filter_map(ChangeSourceConfig::pb).collect();
-                pb.read(&mut table, slave_port, &before);
-            }
-        }
+        let mut kind = (kind.usual)();
+        let around = Around {
+            slave_port,
+            before: &sources,
+        };
+        kind.settings_mut().read(&mut table, &around);
+        let given = table.take("name");
+        let place = given
+            .as_ref()
+            .map_or(table.span.clone(), |name| name.span());
+        let name = match &given {
+            Some(name) => name.name().map(str::to_owned),
+            None => Some(kind.settings().usual_name()),
+        };
+        let source = ChangeSourceConfig {
+            name: name.unwrap_or_default().into(),
+            kind,
+        };
+        check_name(&table, place, &source, &sources);
         table.finish();
         sources.push(source);
     }
     sources
+}
+
+/// Reports a source that has the name of one before it.
+fn check_name(
+    table: &Table<'_>,
+    place: Range<usize>,
+    source: &ChangeSourceConfig,
+    before: &[ChangeSourceConfig],
+) {
+    let mut others = before.iter().filter(|other| other.name == source.name);
+    // What else two PB sources share is reported there: their user, or their port.
+    let is_reported = |other: &ChangeSourceConfig| {
+        let usual = [other, source].map(|one| one.pb().map(SourceSettings::usual_name));
+        usual
+            .iter()
+            .all(|usual| usual.as_deref() == Some(source.name.as_str()))
+    };
+    if others.any(|other| !is_reported(other)) {
+        let message = format!("two change sources have the name `{}`", source.name);
+        let help = "give one of them another `name`";
+        table.sink.error(place, message, help);
+    }
 }

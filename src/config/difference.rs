@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use self::settings::differing;
 use super::builders::BuilderConfig;
-use super::change_sources::ChangeSourceConfig;
 use super::status::StatusConfig;
 use super::toplevel::Config;
 
@@ -101,7 +100,7 @@ impl Difference {
         compare(
             "change source",
             (&old.change_sources, &new.change_sources),
-            ChangeSourceConfig::name,
+            |source| source.name.to_string(),
             differing,
             &mut items,
         );

@@ -59,7 +59,7 @@ mod web;
 pub use address::Listen;
 pub use builders::BuilderConfig;
 pub use calendar::Calendar;
-pub use change_sources::{ChangeSourceConfig, PbSourceConfig};
+pub use change_sources::{ChangeSourceConfig, ChangeSourceKind, PbSourceConfig};
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;
 pub use difference::{Becomes, Difference, Item};

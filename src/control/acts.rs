@@ -93,6 +93,7 @@ impl Request {
                     reason.as_str(),
                 ),
                 Service::Reconfigure { .. } => (Action::Reconfigure, Target::Master, ""),
+                Service::SubmitChange { .. } => (Action::Submit, Target::Master, ""),
                 Service::User { act } => {
                     let target = Target::User(act.name().to_owned());
                     (Action::Users, target, "")
@@ -111,7 +112,6 @@ impl Request {
 
 fn need_of(ask: &Ask) -> (Action, Target, &str) {
     match ask {
-        Ask::SubmitChange { .. } => (Action::Submit, Target::Master, ""),
         Ask::SubmitTry { scheduler, .. } => (Action::Try, Target::Scheduler(scheduler.clone()), ""),
         Ask::Force(forced) => {
             let target = Target::Builder(forced.builder.clone());

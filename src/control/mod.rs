@@ -7,13 +7,16 @@
 
 mod acts;
 mod caller;
+mod claims;
 mod facts;
 mod force;
 mod logins;
 mod measures;
 mod news;
 mod object;
+mod offers;
 mod people;
+mod pokes;
 mod rebuild;
 mod reconfigure;
 mod request;
@@ -31,9 +34,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::botmaster::{Answer, Ask, Blocker, Event, Live, MasterEvent};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{AuditRecord, BuildSet, NewChange, Op, RequestId, SchedulerName, TryJob};
+use crate::model::{AdmittedOffer, AuditRecord, BuildSet, Op, RequestId, SchedulerName, TryJob};
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Events, Reader, Writer};
+
+use self::claims::Claims;
 
 pub use acts::{Need, NotDone};
 pub use caller::Caller;
@@ -43,7 +48,9 @@ pub use logins::{Origin, read_password};
 pub use measures::Measures;
 pub use news::{Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription};
 pub use object::{Target, object};
+pub use offers::{Offered, PendingOffer};
 pub use people::UserAct;
+pub use pokes::{Poked, Pokes};
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use request::{Request, Service};
 pub use snapshot::Snapshots;
@@ -58,6 +65,8 @@ pub enum Question {
     Ask(Ask, oneshot::Sender<Said>),
     /// A question of a user, with the entry for the audit log (MAY-05).
     Act(Ask, Box<AuditRecord>, oneshot::Sender<Said>),
+    /// A source offers changes.
+    Offer(Box<AdmittedOffer>, Offered),
     /// Every blocker of a request (MAS-10); absent if the request is not open.
     Why(RequestId, oneshot::Sender<Option<Vec<Blocker>>>),
     /// What is known beyond what is on disk.
@@ -86,6 +95,8 @@ pub struct Control {
     measures: Arc<Measures>,
     /// Kibibytes of patches that may be on their way to the state.
     patches: Arc<Semaphore>,
+    claims: Claims,
+    pokes: Pokes,
 }
 
 impl Control {
@@ -109,7 +120,25 @@ impl Control {
             snapshots: Snapshots::default(),
             measures: Arc::default(),
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
+            claims: Claims::default(),
+            pokes: Pokes::default(),
         }
+    }
+
+    /// This handle, before it is cloned, of a state with these fingerprints of identities and
+    /// deliveries on record.
+    #[must_use]
+    pub fn with_fingerprints(self, fingerprints: Vec<u64>) -> Self {
+        Self {
+            claims: Claims::on_record(fingerprints),
+            ..self
+        }
+    }
+
+    /// How sources are told to look now.
+    #[must_use]
+    pub const fn pokes(&self) -> &Pokes {
+        &self.pokes
     }
 
     /// The clocks of this master.
@@ -185,15 +214,6 @@ impl Control {
             // Without it, what was told last may be missing from what is read.
             tokio::time::timeout(SETTLING, writing).await.ok();
         }
-    }
-
-    /// Submits a change; changes are numbered in the order of these calls.
-    ///
-    /// # Errors
-    /// Why the change cannot be accepted now.
-    pub async fn submit_change(&self, change: NewChange) -> Result<Pending, String> {
-        let change = Box::new(change);
-        self.begin(Ask::SubmitChange { change }).await
     }
 
     /// Waits until a patch of this size may be in memory; the permit is kept until its job is

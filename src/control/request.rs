@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Control, UserAct};
 use crate::botmaster::Ask;
-use crate::model::{BuildNumber, BuilderName, RequestId};
+use crate::model::{BuildNumber, BuilderName, NewChange, Offer, OfferAnswer, RequestId};
+
+/// The source of changes that people hand in without a change source: by the API and its forms.
+const FORM: &str = "form";
 
 /// A request, one JSON object with the name of its verb as `command`:
 /// `{"command": "stop-build", "builder": "full", "number": 3, "reason": "wrong branch"}`.
@@ -43,6 +46,12 @@ pub enum Service {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Take a change; answered with its number when the change and all that follows from it are on
+    /// disk.
+    SubmitChange {
+        /// The change.
+        change: Box<NewChange>,
+    },
     /// Change the register of people.
     User {
         /// The change.
@@ -74,7 +83,7 @@ impl Service {
     fn has(command: &str) -> bool {
         matches!(
             command,
-            "rebuild" | "reconfigure" | "user" | "status" | "live" | "why"
+            "rebuild" | "reconfigure" | "submit-change" | "user" | "status" | "live" | "why"
         )
     }
 
@@ -93,6 +102,7 @@ impl Service {
                 };
                 Some(format!("asked to rebuild {builder}/{number}{how}{why}"))
             }
+            Self::SubmitChange { .. } => Some("asked to accept a change".to_owned()),
             Self::User { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
@@ -140,6 +150,17 @@ impl Control {
             Service::Status => json!(self.newsroom().facts()),
             Service::Live => json!(self.live().await?),
             Service::Why { request } => json!(self.why(request).await?),
+            Service::SubmitChange { change } => {
+                let offer = Offer {
+                    source: FORM.into(),
+                    changes: vec![*change],
+                    ..Offer::default()
+                };
+                match self.offer(offer).await?.answer().await? {
+                    OfferAnswer::Taken(taken) => json!(taken.first().map(|taken| taken.number)),
+                    OfferAnswer::Redelivered => Value::Null,
+                }
+            }
             Service::Rebuild { .. } | Service::User { .. } => Value::Null,
         })
     }

@@ -84,23 +84,20 @@ impl Daemon {
             writer,
             clock,
             mut rng,
+            mut recovered,
             tasks,
             ..
         } = parts;
-        let gatekeeper = Gatekeeper::new(&parts.recovered.known_logins);
+        let gatekeeper = Gatekeeper::new(&recovered.known_logins);
+        let fingerprints = std::mem::take(&mut recovered.fingerprints);
         let (seed, newsroom) = (rng.random(), Newsroom::started_at(clock.wall()));
-        let core = BotMaster::new(Arc::clone(&config), parts.recovered, seed, clock.now());
+        let core = BotMaster::new(Arc::clone(&config), recovered, seed, clock.now());
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
         let (in_force, configs) = watch::channel(Arc::clone(&config));
-        let control = Control::new(
-            ask,
-            writer.clone(),
-            newsroom.clone(),
-            reconfigure.clone(),
-            configs,
-            clock,
-        );
+        let told = (newsroom.clone(), reconfigure.clone());
+        let control = Control::new(ask, writer.clone(), told.0, told.1, configs, clock)
+            .with_fingerprints(fingerprints);
         let refusals = Arc::clone(gatekeeper.refusals());
         let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
         let mut web = WebPorts::of(&control, parts.zone, &parts.logs, &gatekeeper, &tasks);

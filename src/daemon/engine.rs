@@ -20,7 +20,7 @@ use super::sessions::{Happened, Sessions};
 use super::signals::Wish;
 use crate::botmaster::{self, BotMaster, BuildInput, Command, Input, ReplyId};
 use crate::clock::Clock;
-use crate::control::{Measures, News, Newsroom, Question, Reconfigure, Said, Snapshots};
+use crate::control::{Measures, News, Newsroom, Offered, Question, Reconfigure, Said, Snapshots};
 use crate::logs::LogStore;
 use crate::model::Ticket;
 use crate::net::{Refusals, Refused, Tasks};
@@ -66,10 +66,19 @@ pub(super) struct Engine {
     happened: mpsc::Receiver<Happened>,
     newsroom: Newsroom,
     reconfigure: mpsc::Sender<Reconfigure>,
-    replies: HashMap<ReplyId, oneshot::Sender<Said>>,
+    replies: HashMap<ReplyId, Waiting>,
     next_reply: u64,
     /// Whether the last batch was full; then all other sources come before the next batch.
     others_first: bool,
+}
+
+/// Who waits for an answer of the core.
+#[derive(Debug)]
+enum Waiting {
+    /// Who asked.
+    Caller(oneshot::Sender<Said>),
+    /// A source of changes.
+    Source(Offered),
 }
 
 /// An event that wakes the engine.
@@ -91,7 +100,12 @@ impl Event {
             Self::Asked(Question::Live(_) | Question::Why(..)) | Self::NoOthers => false,
             Self::Happened
             | Self::Confirmed
-            | Self::Asked(Question::Ask(..) | Question::Act(..) | Question::Reconfigured { .. })
+            | Self::Asked(
+                Question::Ask(..)
+                | Question::Act(..)
+                | Question::Offer(..)
+                | Question::Reconfigured { .. },
+            )
             | Self::LoggedIn(_)
             | Self::Signalled(_)
             | Self::Due => true,
@@ -244,6 +258,11 @@ impl Engine {
                 let input = Input::Acted { ask, audit, reply };
                 self.core.handle(self.clock.now(), input);
             }
+            Question::Offer(offer, offered) => {
+                let reply = self.await_settled(Waiting::Source(offered));
+                self.core
+                    .handle(self.clock.now(), Input::Offered { offer, reply });
+            }
             Question::Reconfigured {
                 config,
                 dry_run,
@@ -274,9 +293,13 @@ impl Engine {
 
     /// A new reply of the core, which is sent to `answer`.
     fn await_reply(&mut self, answer: oneshot::Sender<Said>) -> ReplyId {
+        self.await_settled(Waiting::Caller(answer))
+    }
+
+    fn await_settled(&mut self, waiting: Waiting) -> ReplyId {
         let reply = ReplyId(self.next_reply);
         self.next_reply += 1;
-        self.replies.insert(reply, answer);
+        self.replies.insert(reply, waiting);
         reply
     }
 
@@ -302,14 +325,12 @@ impl Engine {
         while let Some(command) = self.core.next_command() {
             match command {
                 Command::Persist { ticket, ops } => self.writer.hand_in(ticket, ops),
-                Command::Reply { to, result } => {
+                Command::Reply { to, result } => match self.replies.remove(&to) {
                     // The caller may be gone; the result remains.
-                    if let Some(answer) = self.replies.remove(&to)
-                        && answer.send(result).is_err()
-                    {
-                        debug!("the caller is gone, answer dropped");
-                    }
-                }
+                    Some(Waiting::Caller(answer)) => drop(answer.send(result)),
+                    Some(Waiting::Source(offered)) => offered.settle(result),
+                    None => {}
+                },
                 Command::Slave { session, what } => self.sessions.carry_out(session, what),
                 Command::Build { build, what } => {
                     let slave = |session, builder: &_| self.sessions.builder(session, builder);

@@ -74,10 +74,11 @@ impl Services {
         match kind {
             // Slaves are handed to the core.
             UserKind::Slave(_) => {}
-            UserKind::Change { prefix } => {
+            UserKind::Change { source, prefix } => {
                 debug!(peer.addr = peer.address(), "change source connected");
                 let span = info_span!("changes", peer.addr = peer.address());
-                let serve = changes::pb::serve(peer, answer, activity, prefix, control);
+                let sender = changes::pb::Sender { source, prefix };
+                let serve = changes::pb::serve(peer, answer, activity, sender, control);
                 self.tasks.spawn(span, serve);
             }
             UserKind::Try {

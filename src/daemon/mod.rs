@@ -27,6 +27,7 @@ mod pruning;
 mod reconfigure;
 mod sessions;
 mod signals;
+mod sources;
 mod web_ports;
 mod zone;
 

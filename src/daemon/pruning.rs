@@ -33,6 +33,9 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// How long the audit log is kept: a year.
 const AUDIT_AGE: Duration = Duration::from_secs(365 * 86_400);
 
+/// How long it is known which deliveries were taken (INT-03).
+const DELIVERY_AGE: Duration = Duration::from_secs(30 * 86_400);
+
 /// Prunes the state.
 #[derive(Debug)]
 pub(super) struct Pruner {
@@ -112,6 +115,7 @@ impl Pruner {
         // Setting the clock forward must not expire history, so elapsed time is measured too.
         let now = self.clock.wall().min(self.clock.steady());
         self.prune_people(now).await?;
+        self.prune_deliveries(now - DELIVERY_AGE).await?;
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
                 Which::These(builders) => builders,
@@ -144,6 +148,18 @@ impl Pruner {
         }
         if sessions {
             self.write(Pruned::Sessions(now)).await;
+        }
+        Ok(())
+    }
+
+    /// Prunes deliveries that nobody repeats any more, in small steps (INT-03).
+    async fn prune_deliveries(&self, before: Timestamp) -> anyhow::Result<()> {
+        let reader = self.writer.reader();
+        while reader
+            .read(move |state| state.has_old_deliveries(before))
+            .await?
+        {
+            self.write(Pruned::Deliveries(before)).await;
         }
         Ok(())
     }

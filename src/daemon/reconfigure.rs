@@ -19,6 +19,7 @@ use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
 use super::preflight::{self, Holds, Site};
+use super::sources::Sources;
 use super::web_ports::WebPorts;
 use crate::config::{Config, Difference, LogRotation, Reading};
 use crate::control::{Control, Reconfigure, Reconfigured};
@@ -40,6 +41,7 @@ pub(super) struct Reconfigurer {
     web: WebPorts,
     locals: Locals,
     jobdirs: Jobdirs,
+    sources: Sources,
     /// The master's own log, if it is a file.
     log: Option<LogFile>,
     control: Control,
@@ -75,6 +77,7 @@ impl Reconfigurer {
         let mut locals = Locals::new(tasks.clone(), control.newsroom().graceful(), rng);
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
+        let sources = Sources::start(&config.borrow(), control.clone(), tasks.clone());
         Self {
             config,
             load,
@@ -82,6 +85,7 @@ impl Reconfigurer {
             web,
             locals,
             jobdirs,
+            sources,
             log,
             control,
         }
@@ -173,7 +177,9 @@ impl Reconfigurer {
             if let Some(log) = &self.log {
                 log.rotate_by(rotation(&config));
             }
-            self.config.send_replace(config);
+            self.config.send_replace(Arc::clone(&config));
+            // Drivers look at the configuration that is in force.
+            self.sources.set(&config);
         }
         Ok(Reconfigured {
             difference,

@@ -122,6 +122,10 @@ name!(
     /// Name of a scheduler.
     SchedulerName
 );
+name!(
+    /// Name of a change source (INT-01).
+    SourceName
+);
 
 /// Identifies a remote command of a step. Ids are unique within the installation, also after a
 /// restart of the master.

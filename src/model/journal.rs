@@ -13,8 +13,9 @@ use serde_json::{Number, Value};
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
     ChangeNumber, Decision, Effort, Expectations, Forecast, InstanceRecord, KnownLogin,
-    LoginRecord, PasswordHash, PatchBody, Pause, Person, Properties, RequestId, Results,
-    SchedulerName, SessionRecord, SetId, SlaveName, Timestamp, TokenId, TokenRecord,
+    LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties, RequestId,
+    Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName, Timestamp,
+    TokenId, TokenRecord,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -35,6 +36,17 @@ pub enum Op {
         /// The decision of each scheduler, in the order of the configuration.
         decisions: Vec<(SchedulerName, Decision)>,
     },
+    /// An offer of a source was taken; its new changes are in the same transaction (INT-02).
+    OfferTaken(Box<OfferTaken>),
+    /// A source was offered a delivery that was taken before (INT-03).
+    Redelivered {
+        /// Name of the source.
+        source: SourceName,
+        /// Time of the event.
+        at: Timestamp,
+    },
+    /// A source has tried to get something (INT-01).
+    SourceTried(Box<SourceAttempt>),
     /// A set was submitted; its requests are queued with the set's submit time.
     SetSubmitted(Arc<BuildSet>),
     /// The diff of a set's patch. The set is submitted in the same transaction.
@@ -258,6 +270,8 @@ pub enum Pruned {
     Audit(Timestamp),
     /// Sessions that have ended by this time.
     Sessions(Timestamp),
+    /// Deliveries of sources from before this time, some at a time (INT-03).
+    Deliveries(Timestamp),
     /// Log directories that were deleted from the disk after the state had pruned them, relative to
     /// the base directory.
     LogDirs(Vec<String>),
@@ -470,6 +484,8 @@ pub struct Recovered {
     /// Builds that the last run of the master left open, in order of id. Their requests are in
     /// `requests`.
     pub open_builds: Vec<OpenBuild>,
+    /// The fingerprints of the identities and deliveries on record, in no order (INT-03, INT-04).
+    pub fingerprints: Vec<u64>,
     /// Builders that the state does not record as offline.
     pub online: Vec<BuilderName>,
     /// Identity of the state, and number of starts on it.

@@ -19,6 +19,7 @@ pub mod judgement;
 pub mod known_login;
 mod last_run;
 mod names;
+pub mod offer;
 pub mod pause;
 pub mod permission;
 pub mod person;
@@ -41,7 +42,7 @@ pub use decision::{Decision, FilterField, Instead};
 pub use happening::{Facts, Happening, HappeningName};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LockName, RequestId, SchedulerName,
-    SetId, SlaveName, Ticket,
+    SetId, SlaveName, SourceName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use journal::{Op, Pruned, Recovered, StepOutcome};
@@ -49,6 +50,10 @@ pub use judgement::{Judgement, Line, Origin, revision_built};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 pub use last_run::{begin_epoch, end_last_run};
 pub use names::unique_names;
+pub use offer::{
+    AdmittedChange, AdmittedOffer, Delivery, Digest, Identity, Offer, OfferAnswer, OfferTaken,
+    SourceAttempt, SourceReport, TakenChange,
+};
 pub use pause::Pause;
 pub use permission::{Action, Actions, BadPattern, NamePatterns, Object, ObjectPatterns};
 pub use person::{

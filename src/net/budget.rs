@@ -164,7 +164,13 @@ mod tests {
     }
 
     fn sender(budget: &Budget, name: &str) -> Share {
-        budget.share(name.as_bytes(), &UserKind::Change { prefix: None })
+        budget.share(
+            name.as_bytes(),
+            &UserKind::Change {
+                source: "change".into(),
+                prefix: None,
+            },
+        )
     }
 
     #[test]

@@ -319,7 +319,7 @@ mod tests {
 
     use super::*;
 
-    const CHANGE: UserKind = UserKind::Change { prefix: None };
+    const USER: UserKind = UserKind::Status;
 
     struct Case {
         clients: Arc<Clients>,
@@ -343,7 +343,7 @@ mod tests {
             self.now += Duration::from_secs(1);
             let address = Some(IpAddr::from([10, 0, 0, last]));
             let user = user.as_bytes();
-            self.clients.enter(user, &CHANGE, address, self.now)
+            self.clients.enter(user, &USER, address, self.now)
         }
 
         fn slave(&mut self, name: &str) -> Result<(Visit, Activity), String> {

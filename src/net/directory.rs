@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{BuilderName, SchedulerName, SlaveName};
+use crate::model::{BuilderName, SchedulerName, SlaveName, SourceName};
 use crate::pb::hashed::Hashed;
 
 /// Who may log in at one set of listeners, and as what.
@@ -30,6 +30,8 @@ pub enum UserKind {
     Slave(SlaveName),
     /// A sender of changes.
     Change {
+        /// The change source.
+        source: SourceName,
         /// Files outside are dropped from its changes, those inside lose it.
         prefix: Option<String>,
     },

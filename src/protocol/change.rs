@@ -26,6 +26,10 @@ const MAX_DEPTH: usize = 16;
 /// The key of the time of the commit, which Buildbot's masters refuse.
 pub const MADE_AT: &str = "made_at";
 
+/// The key that says that a change which is known already is sent again on purpose (INT-06);
+/// Buildbot's masters refuse it.
+pub const AGAIN: &str = "again";
+
 /// Where properties of a change come from (PRP-02).
 const SOURCE: &str = "Change";
 
@@ -64,6 +68,13 @@ pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Ma
         src: text(dict, "src", MAX_NAME_BYTES)?,
         properties: properties(dict)?,
     })
+}
+
+/// Whether the dictionary of `addChange` says that the change is sent again on purpose (INT-06).
+#[must_use]
+pub fn is_again(dict: &Value) -> bool {
+    let again = given(dict, AGAIN).map(Value::unshared);
+    matches!(again, Some(Value::Bool(true) | Value::Int(1)))
 }
 
 /// Spells `change` for a master as the client of 4.3 does, which masters from 0.8 on accept:

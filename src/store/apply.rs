@@ -11,6 +11,7 @@ mod lines;
 mod people;
 mod sets;
 mod slaves;
+mod sources;
 mod steps;
 
 use rusqlite::{Connection, ErrorCode};
@@ -87,6 +88,9 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
     match op {
         Op::ChangeAdded(change) => changes::added(conn, change),
         Op::ChangeOffered { change, decisions } => changes::offered(conn, *change, decisions),
+        Op::OfferTaken(offer) => sources::offer_taken(conn, offer),
+        Op::Redelivered { source, at } => sources::redelivered(conn, source, *at),
+        Op::SourceTried(attempt) => sources::tried(conn, attempt),
         Op::SetSubmitted(set) => sets::submitted(conn, set),
         Op::PatchKept { set, body } => sets::patch_kept(conn, *set, body),
         Op::SetFinished { set, result, at } => sets::finished(conn, *set, *result, *at),

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::model::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, Results, SchedulerName, SetId,
-    SlaveName, Timestamp,
+    SlaveName, SourceName, Timestamp,
 };
 
 /// A column that holds JSON text.
@@ -63,7 +63,7 @@ macro_rules! names {
         }
     )*};
 }
-names!(BuilderName SchedulerName SlaveName);
+names!(BuilderName SchedulerName SlaveName SourceName);
 
 impl FromSql for Col<Timestamp> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {

@@ -227,9 +227,13 @@ pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usiz
             }
         }
         Pruned::Changes(changes) => {
-            let mut remove = conn.prepare_cached("DELETE FROM change WHERE number = ?1")?;
             for change in changes {
-                remove.execute([int(change.0)])?;
+                for sql in [
+                    "DELETE FROM change WHERE number = ?1",
+                    "DELETE FROM change_identity WHERE change = ?1",
+                ] {
+                    conn.prepare_cached(sql)?.execute([int(change.0)])?;
+                }
             }
         }
         Pruned::Audit(before) => {
@@ -239,6 +243,10 @@ pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usiz
         Pruned::Sessions(by) => {
             conn.prepare_cached("DELETE FROM session WHERE ends_at <= ?1")?
                 .execute([by.0])?;
+        }
+        Pruned::Deliveries(before) => {
+            conn.prepare_cached(REMOVE_DELIVERIES)?
+                .execute([before.0])?;
         }
         Pruned::LogDirs(dirs) => {
             let mut remove = conn.prepare_cached("DELETE FROM pruned_log_dir WHERE path = ?1")?;
@@ -349,6 +357,9 @@ fn is_there(conn: &Connection, sql: &str, id: u64) -> rusqlite::Result<bool> {
 /// Maximum number of rows of one transaction. (A build also has rows of steps and logs.)
 const PAGE: u64 = 16;
 
+/// Some of them, so that one transaction stays short.
+const REMOVE_DELIVERIES: &str = "DELETE FROM delivery WHERE (source, sum) IN
+    (SELECT source, sum FROM delivery WHERE at < ?1 LIMIT 200)";
 const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
 const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL

@@ -16,6 +16,7 @@ mod pruned;
 mod requests;
 mod sets;
 mod sourced;
+pub(super) mod sources;
 mod walk;
 
 pub use builders::{BuilderRow, SlaveRow};
@@ -27,6 +28,7 @@ pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use requests::{RequestRow, Which};
 pub use sets::SetRow;
 pub use sourced::{SourcedRow, StepSpanRow};
+pub use sources::KnownIdentity;
 pub use walk::{Between, Passed};
 
 #[cfg(test)]

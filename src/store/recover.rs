@@ -11,6 +11,7 @@ use super::expectation;
 use super::known_login;
 use super::read::changes::change;
 use super::read::held::{collect_changes, scheduler_states};
+use super::read::sources::fingerprints;
 use super::stamp::StoredStamp;
 use crate::model::journal::{
     NextNumbers, OpenBuild, OpenLog, RecoveredSet, RecoveredSlave, StateId,
@@ -52,6 +53,7 @@ pub(super) fn recover(conn: &Connection, basedir: &Path) -> rusqlite::Result<Rec
         slaves: slaves(conn)?,
         known_logins: known_login::recover(conn)?,
         open_builds: open_builds(conn, basedir)?,
+        fingerprints: fingerprints(conn)?,
         online: online(conn)?,
         state: state_id(conn)?,
     })

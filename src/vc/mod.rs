@@ -10,6 +10,7 @@ pub(crate) mod cvs;
 pub(crate) mod darcs;
 pub(crate) mod git;
 pub(crate) mod hg;
+mod identity;
 pub(crate) mod mtn;
 pub(crate) mod p4;
 pub(crate) mod patch;
@@ -21,6 +22,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::text;
+
+pub use identity::identity;
 
 /// A version control system.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -32,7 +32,14 @@ async fn run(directory: &Path, arguments: &[&str]) -> Output {
 async fn master() -> (String, mpsc::Receiver<NewChange>) {
     let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
     let mut directory = Directory::new();
-    directory.insert("me", b"pw", UserKind::Change { prefix: None });
+    directory.insert(
+        "me",
+        b"pw",
+        UserKind::Change {
+            source: "change".into(),
+            prefix: None,
+        },
+    );
     let (logins_sender, mut logins) = mpsc::channel(1);
     let door = Door::new(directory, logins_sender, Gatekeeper::new(&[]), tasks);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

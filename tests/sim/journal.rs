@@ -115,6 +115,9 @@ impl Journal {
             Op::SlaveState { .. }
             | Op::SlaveMissed { .. }
             | Op::BuilderState { .. }
+            | Op::OfferTaken(_)
+            | Op::Redelivered { .. }
+            | Op::SourceTried(_)
             | Op::Configured { .. } => {}
             Op::EpochBegun { epoch } => {
                 assert!(epoch > self.epoch, "epoch {epoch} after {}", self.epoch);
@@ -277,6 +280,7 @@ impl Journal {
                     .collect(),
             },
             slaves: self.recovered_slaves(),
+            fingerprints: Vec::new(),
             sets,
             requests,
             schedulers: self.schedulers.clone(),

@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{
-    Ask, BotMaster, BuildInput, BuildOutcome, Input, ReplyId, SessionId, SlaveInput,
+    BotMaster, BuildInput, BuildOutcome, Input, ReplyId, SessionId, SlaveInput,
 };
 use buildmaster::config::Config;
 use buildmaster::model::{
-    BuildId, BuilderName, ChangeNumber, Mono, NewChange, Now, Op, Properties, Results, SlaveName,
-    Ticket, Timestamp,
+    AdmittedOffer, BuildId, BuilderName, ChangeNumber, Mono, NewChange, Now, Op, Properties,
+    Results, SlaveName, Ticket, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -238,10 +238,8 @@ impl World {
             ..NewChange::default()
         };
         self.change_replies.insert(reply, self.versions.len() - 1);
-        self.input(Input::Asked {
-            ask: Ask::SubmitChange {
-                change: Box::new(change),
-            },
+        self.input(Input::Offered {
+            offer: Box::new(AdmittedOffer::of_one(change)),
             reply,
         });
     }

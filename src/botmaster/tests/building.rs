@@ -507,10 +507,8 @@ fn chg_06_the_time_of_a_change_is_its_own_or_that_of_its_arrival() {
         when: Some(Timestamp(7)),
         ..NewChange::default()
     };
-    h.input(Input::Asked {
-        ask: Ask::SubmitChange {
-            change: Box::new(change),
-        },
+    h.input(Input::Offered {
+        offer: Box::new(AdmittedOffer::of_one(change)),
         reply,
     });
     h.submit("b");

@@ -102,10 +102,8 @@ fn done(sent: &[Sent]) -> (Vec<Seen>, Vec<Arc<Change>>, Timestamp, Timestamp) {
         };
         let reply = harness.new_reply();
         let change = content.clone();
-        harness.input(Input::Asked {
-            ask: Ask::SubmitChange {
-                change: Box::new(change),
-            },
+        harness.input(Input::Offered {
+            offer: Box::new(AdmittedOffer::of_one(change)),
             reply,
         });
         changes.push(Arc::new(Change {

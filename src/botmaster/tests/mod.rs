@@ -42,7 +42,8 @@ use crate::config::{
     SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind,
 };
 use crate::model::{
-    BuildId, BuilderName, NewChange, Op, Properties, RequestId, Results, Ticket, Timestamp,
+    AdmittedOffer, BuildId, BuilderName, NewChange, Op, Properties, RequestId, Results, Ticket,
+    Timestamp,
 };
 
 /// A core with slaves, builders that name them, and for each builder a scheduler that builds each
@@ -212,10 +213,8 @@ impl Harness {
             branch: Some(branch.to_owned()),
             ..NewChange::default()
         };
-        self.input(Input::Asked {
-            ask: Ask::SubmitChange {
-                change: Box::new(change),
-            },
+        self.input(Input::Offered {
+            offer: Box::new(AdmittedOffer::of_one(change)),
             reply,
         });
     }

@@ -73,11 +73,8 @@ fn set_at(count: usize) -> (serde_json::Value, String) {
     }
     let mut h = Harness::new(config);
     h.attach("s");
-    let (reply, change) = (h.new_reply(), Box::new(change));
-    h.input(Input::Asked {
-        ask: Ask::SubmitChange { change },
-        reply,
-    });
+    let (reply, offer) = (h.new_reply(), Box::new(AdmittedOffer::of_one(change)));
+    h.input(Input::Offered { offer, reply });
     h.persisted();
     let plan = h.run();
     let mut all = plan.properties.iter();

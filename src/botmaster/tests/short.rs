@@ -15,7 +15,10 @@ pub(super) fn short(command: &Command) -> Option<String> {
             format!("{now} {}", ops.join(", "))
         }
         Command::Reply { to, result } => match result {
-            Ok(Answer::Change(number)) => format!("reply {to}: change {number}"),
+            Ok(Answer::Taken(taken)) => {
+                let numbers: Vec<_> = taken.iter().map(|t| t.number.to_string()).collect();
+                format!("reply {to}: change {}", numbers.join(", "))
+            }
             Ok(Answer::Set(set)) => format!("reply {to}: set {}", set.id),
             Ok(Answer::Pinged(pinged)) => format!(
                 "reply {to}: {} answered, {} away, {} down",

@@ -247,6 +247,7 @@ fn what_schedulers_make_of_a_change_is_one_transaction_with_it() {
         Op::ChangeAdded(_),
         Op::ChangeOffered { change, decisions },
         Op::SetSubmitted(_),
+        Op::OfferTaken(_),
     ] = &ops[..]
     else {
         panic!("{ops:?}");

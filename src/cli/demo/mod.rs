@@ -155,6 +155,7 @@ fn send(address: &SocketAddr, password: &str, change: NewChange) -> anyhow::Resu
         password: password.to_owned(),
         default_auth: false,
         change,
+        again: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -244,7 +244,10 @@ async fn sent_to(
 ) -> (Result<(), Failed>, Option<NewChange>) {
     let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
     let mut directory = Directory::new();
-    let kind = UserKind::Change { prefix: None };
+    let kind = UserKind::Change {
+        source: "change".into(),
+        prefix: None,
+    };
     directory.insert("change", password.as_bytes(), kind);
     let (logins_sender, mut logins) = mpsc::channel(1);
     let door = Door::new(

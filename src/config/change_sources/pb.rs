@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::Around;
+use super::kind::SourceSettings;
 use super::slave_port::SlavePort;
 use crate::config::address::{self, Listen};
 use crate::config::reader::{Table, Value};
@@ -45,8 +47,19 @@ impl Default for PbSourceConfig {
 }
 
 impl PbSourceConfig {
-    /// What it is called: by its user, which is what a sender knows it by.
-    pub(super) fn name(&self) -> String {
+    /// Whether `user` logs in at the slave port to hand in changes here.
+    pub(in crate::config) fn is_at_slave_port(&self, user: &str) -> bool {
+        self.ports.is_empty() && self.user == user
+    }
+}
+
+impl SourceSettings for PbSourceConfig {
+    fn kind(&self) -> &'static str {
+        "PB"
+    }
+
+    /// Its user, which is what a sender knows it by.
+    fn usual_name(&self) -> String {
         let ports: Vec<_> = self.ports.iter().map(ToString::to_string).collect();
         match ports.as_slice() {
             [] => self.user.clone(),
@@ -54,23 +67,19 @@ impl PbSourceConfig {
         }
     }
 
-    /// Whether `user` logs in at the slave port to hand in changes here.
-    pub(in crate::config) fn is_at_slave_port(&self, user: &str) -> bool {
-        self.ports.is_empty() && self.user == user
-    }
-
-    /// Takes what the table has; it shares the slave port and its users with `before`.
-    pub(super) fn read(
-        &mut self,
-        table: &mut Table<'_>,
-        slave_port: &SlavePort<'_, '_>,
-        before: &[&Self],
-    ) {
+    /// It shares the slave port and its users with those before it.
+    fn read(&mut self, table: &mut Table<'_>, around: &Around<'_, '_>) {
+        let slave_port = around.slave_port;
+        let before: Vec<_> = around
+            .before
+            .iter()
+            .filter_map(|other| other.pb())
+            .collect();
         let port = table.take("port");
         match &port {
             Some(value) => {
                 if let Some(ports) = value.listen() {
-                    check_port(value, &ports, slave_port, before);
+                    check_port(value, &ports, slave_port, &before);
                     self.ports = ports;
                 }
             }
@@ -87,12 +96,16 @@ impl PbSourceConfig {
         if let Some(name) = name {
             if port.is_none() {
                 let place = user.as_ref().map_or(table.span.clone(), Value::span);
-                check_user(table, place, name, slave_port, before);
+                check_user(table, place, name, slave_port, &before);
             }
             self.user = name.to_owned();
         }
         table.set_password(&mut self.password);
         table.set_some("prefix", &mut self.prefix, |v| v.text().map(str::to_owned));
+    }
+
+    fn password(&self) -> Option<&Secret> {
+        Some(&self.password)
     }
 }
 

@@ -253,6 +253,34 @@ prefix = "trunk/"
 }
 
 #[test]
+fn int_01_a_change_source_has_a_name() {
+    let config = accept(&format!(
+        "{SMALL}{}",
+        r#"
+[[change_sources]]
+type = "PB"
+password = "x"
+[[change_sources]]
+type = "PB"
+name = "hooks of widget"
+password = "x"
+port = 9990
+"#
+    ));
+    let names: Vec<_> = config
+        .change_sources
+        .iter()
+        .map(|s| s.name.as_str())
+        .collect();
+    assert_eq!(names, ["change", "hooks of widget"]);
+    let kinds = config
+        .change_sources
+        .iter()
+        .map(|source| source.kind.name());
+    assert!(kinds.eq(["PB", "PB"]));
+}
+
+#[test]
 fn local_slaves_need_neither_port_nor_password() {
     let text = SMALL.replace("slave_port = 9989", "");
     let config = accept(&text.replace("password = \"sekrit\"", "type = \"local\""));

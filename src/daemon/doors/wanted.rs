@@ -8,12 +8,12 @@ use anyhow::Context;
 
 use super::{Doors, Group, present};
 use crate::config::{
-    ChangeSourceConfig, ClientLimits, Config, Listen, PbListenerConfig, PbSourceConfig,
-    SchedulerConfig, SlaveConfig, SlaveKind, StatusConfig, TryUserpassConfig,
+    ClientLimits, Config, Listen, PbListenerConfig, PbSourceConfig, SchedulerConfig, SlaveConfig,
+    SlaveKind, StatusConfig, TryUserpassConfig,
 };
 use crate::daemon::keepalive::{Keepalive, Keepalives};
 use crate::daemon::passwords::Passwords;
-use crate::model::SlaveName;
+use crate::model::{SlaveName, SourceName};
 use crate::net::{Directory, UserKind};
 use crate::pb::hashed::Hashed;
 use crate::process::Environment;
@@ -63,8 +63,8 @@ impl Wanted {
             gathering.add_slave(slave)?;
         }
         for source in &config.change_sources {
-            match source {
-                ChangeSourceConfig::Pb(pb) => gathering.add_senders(&source.name(), pb)?,
+            if let Some(pb) = source.pb() {
+                gathering.add_senders(&source.name, pb)?;
             }
         }
         for scheduler in &config.schedulers {
@@ -116,9 +116,13 @@ impl Gathering<'_> {
     }
 
     /// Those who send changes to the source called `name`.
-    fn add_senders(&mut self, name: &str, pb: &PbSourceConfig) -> anyhow::Result<()> {
-        let password = self.passwords.read("change source", name, &pb.password)?;
+    fn add_senders(&mut self, name: &SourceName, pb: &PbSourceConfig) -> anyhow::Result<()> {
+        let password = &pb.password;
+        let password = self
+            .passwords
+            .read("change source", name.as_str(), password)?;
         let kind = UserKind::Change {
+            source: name.clone(),
             prefix: pb.prefix.clone(),
         };
         let directory = match pb.ports.as_slice() {

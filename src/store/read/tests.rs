@@ -18,6 +18,7 @@ use super::sourced::{
     BUILD_FROM, CHANGE_FROM, NEWEST_CHANGE, NEWEST_NUMBER, SOURCED, SOURCED_OF_BUILDER,
     SOURCED_OF_CHANGES, STEP_SPANS, WAITING_FOR_CHANGES,
 };
+use super::sources::{CURSOR, DELIVERY, IDENTITY, OLD_DELIVERY};
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
 use crate::store::events::{OLDEST, SINCE};
 use crate::store::recover::{
@@ -41,6 +42,10 @@ pub(in crate::store) fn plan(conn: &Connection, sql: &str) -> Vec<String> {
 
 /// All that is read of the state.
 const QUERIES: &[&str] = &[
+    CURSOR,
+    DELIVERY,
+    IDENTITY,
+    OLD_DELIVERY,
     BUILDERS,
     BUILDER_NAMES,
     PENDING,

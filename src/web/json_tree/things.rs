@@ -170,7 +170,7 @@ pub(super) fn project(scene: &Scene) -> Value {
 pub(super) fn change_sources(scene: &Scene) -> Value {
     let sources = scene.config.change_sources.iter().enumerate();
     let sources = sources.map(|(number, source)| {
-        let source = json!({"description": source.name()});
+        let source = json!({"description": source.name});
         (number.to_string(), source)
     });
     Value::Object(sources.collect())

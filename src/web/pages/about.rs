@@ -72,7 +72,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         slaves: slaves.len(),
         state: size(state.size_bytes()?),
         doors: doors.collect(),
-        sources: sources.map(|source| source.name()).collect(),
+        sources: sources.map(|source| source.name.to_string()).collect(),
         chosen,
         buttons: Buttons::of_master(state, scene)?,
     };

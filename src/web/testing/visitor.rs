@@ -15,7 +15,9 @@ use tracing::Span;
 use super::{Answer, received};
 use crate::botmaster::{self, Ask, Blocker, Live};
 use crate::control::{Control, Question};
-use crate::model::{AuditRecord, BuildSet, Op, RequestId, SetId, SourceStamp};
+use crate::model::{
+    AuditRecord, BuildSet, ChangeNumber, Op, RequestId, SetId, SourceStamp, TakenChange,
+};
 use crate::net::Tasks;
 use crate::store::Writer;
 use crate::store::read::AuditFilter;
@@ -71,6 +73,11 @@ impl Core {
                         let text = "build linux/3 runs".to_owned();
                         let why = Blocker::triggered("linux/3".to_owned(), text);
                         answer.send(Some(vec![why])).unwrap();
+                    }
+                    Question::Offer(_, offered) => {
+                        let (number, is_new) = (ChangeNumber(79), true);
+                        let taken = vec![TakenChange { number, is_new }];
+                        offered.settle(Ok(botmaster::Answer::Taken(taken)));
                     }
                     Question::Ask(..) | Question::Reconfigured { .. } => {
                         panic!("{question:?}");

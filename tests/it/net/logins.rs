@@ -36,7 +36,13 @@ async fn unknown_users_and_wrong_passwords_look_alike() {
         assert!(matches!(refused, Err(LoginError::Unauthorized)));
     }
     let kind = attempt(&mut server, "change", b"pw").await;
-    assert_eq!(kind, Ok(UserKind::Change { prefix: None }));
+    assert_eq!(
+        kind,
+        Ok(UserKind::Change {
+            source: "change".into(),
+            prefix: None
+        })
+    );
 }
 
 #[tokio::test(start_paused = true)]

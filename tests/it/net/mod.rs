@@ -43,7 +43,10 @@ impl Server {
         for name in ["s1", "s2"] {
             directory.insert(name, b"pw", UserKind::Slave(SlaveName::from(name)));
         }
-        let change = UserKind::Change { prefix: None };
+        let change = UserKind::Change {
+            source: "change".into(),
+            prefix: None,
+        };
         directory.insert("change", b"pw", change);
         let (logins_in, logins) = mpsc::channel(4);
         let tasks = Tasks::default();

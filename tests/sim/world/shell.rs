@@ -6,7 +6,7 @@ use buildmaster::botmaster::{
     Answer, BuildCommand, BuildEvent, Command, Event, InstanceCommand, IntakeEvent, SessionId,
     SlaveCommand, SlaveInput,
 };
-use buildmaster::model::BuildId;
+use buildmaster::model::{BuildId, TakenChange};
 
 use super::{LockSide, RunningBuild, TriggerSide, World, rows};
 
@@ -32,8 +32,17 @@ impl World {
                 if let Some(version) = self.change_replies.remove(&to)
                     && let Ok(answer) = result
                 {
-                    let Answer::Change(number) = answer else {
-                        panic!("a change is answered with its number");
+                    let Answer::Taken(taken) = answer else {
+                        panic!("an offer is answered with the numbers of its changes");
+                    };
+                    let [
+                        TakenChange {
+                            number,
+                            is_new: true,
+                        },
+                    ] = taken[..]
+                    else {
+                        panic!("one new change");
                     };
                     assert!(self.disk.changes.contains_key(&number), "not durable");
                     self.accepted.insert(number, version);

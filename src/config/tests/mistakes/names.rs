@@ -273,6 +273,19 @@ port = 1"#,
         r#"builders = ["full"]"#,
         r#"builders = ["full"]
 [[change_sources]]
+type = "PB"
+password = "x"
+[[change_sources]]
+type = "PB"
+name = "change"
+port = 1
+password = "x""#,
+        "25:8: two change sources have the name `change` (give one of them another `name`)",
+    );
+    check(
+        r#"builders = ["full"]"#,
+        r#"builders = ["full"]
+[[change_sources]]
 type = "GitPoller"
 [[change_sources]]
 type="PBChangeSource"

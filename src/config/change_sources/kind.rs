@@ -1,0 +1,22 @@
+//! What the change sources of every kind say of themselves.
+
+use super::Around;
+use crate::config::reader::Table;
+use crate::config::secret::Secret;
+
+/// The settings that only change sources of one kind have.
+pub(super) trait SourceSettings {
+    /// The kind, as the configuration calls it.
+    fn kind(&self) -> &'static str;
+
+    /// What a source with these settings is called unless it has a `name`.
+    fn usual_name(&self) -> String;
+
+    /// Takes what the table has.
+    fn read(&mut self, table: &mut Table<'_>, around: &Around<'_, '_>);
+
+    /// The password or secret that its senders know, if they need one.
+    fn password(&self) -> Option<&Secret> {
+        None
+    }
+}

@@ -1,0 +1,202 @@
+//! The door for changes: every source hands its offers in here (GRD-01).
+//!
+//! Changes are looked up by their identities here, so that the core need not read the state: most
+//! are new, and known to be new without a look at the disk (see [`super::claims`]).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::claims::Claim;
+use super::{Control, Question, Said, odd, stopping};
+use crate::botmaster::Answer;
+use crate::model::{
+    AdmittedChange, AdmittedOffer, Digest, NewChange, Offer, OfferAnswer, Op, SourceAttempt,
+    SourceName, Timestamp,
+};
+use crate::store::read::KnownIdentity;
+use crate::store::{State, StoreError};
+use crate::vc;
+
+/// An offer on its way to the core: who waits for the answer, and what nobody else may offer
+/// meanwhile.
+#[derive(Debug)]
+pub struct Offered {
+    answer: oneshot::Sender<Said>,
+    claim: Claim,
+}
+
+/// An offer whose answer has not come.
+#[derive(Debug)]
+#[must_use]
+pub struct PendingOffer(Progress);
+
+#[derive(Debug)]
+enum Progress {
+    /// It was known before.
+    Over(OfferAnswer),
+    /// The core has it.
+    Waiting(oneshot::Receiver<Said>),
+}
+
+/// What is on record of an offer.
+#[derive(Debug, Default)]
+struct OnRecord {
+    is_redelivered: bool,
+    changes: HashMap<Digest, KnownIdentity>,
+}
+
+/// How long the same change from the same door counts as sent by mistake (INT-06).
+const BY_MISTAKE: Duration = Duration::from_secs(3600);
+
+impl Offered {
+    /// Answers. With a good answer, the offer is on disk.
+    pub fn settle(self, said: Said) {
+        if said.is_ok() {
+            self.claim.settle();
+        }
+        // The source may be gone; its changes remain.
+        drop(self.answer.send(said));
+    }
+}
+
+impl PendingOffer {
+    /// Waits until the offer is on disk, with all that follows from it.
+    ///
+    /// # Errors
+    /// Why nothing of it was taken.
+    pub async fn answer(self) -> Result<OfferAnswer, String> {
+        match self.0 {
+            Progress::Over(answer) => Ok(answer),
+            Progress::Waiting(said) => match said.await.map_err(|_| stopping())?? {
+                Answer::Taken(taken) => Ok(OfferAnswer::Taken(taken)),
+                Answer::Set(_) | Answer::Pinged(_) | Answer::Done => Err(odd()),
+            },
+        }
+    }
+}
+
+impl Control {
+    /// Offers changes; they are numbered in the order of these calls. The answer comes when they
+    /// are on disk.
+    ///
+    /// # Errors
+    /// Why they cannot be taken now. The source keeps them and offers them again.
+    pub async fn offer(&self, offer: Offer) -> Result<PendingOffer, String> {
+        self.admit("the change was not accepted").await?;
+        if offer.changes.len() > Offer::MOST_CHANGES {
+            let (count, most) = (offer.changes.len(), Offer::MOST_CHANGES);
+            return Err(format!(
+                "{count} changes were offered together; the maximum is {most}"
+            ));
+        }
+        let identities = offer.changes.iter().map(vc::identity);
+        let identities: Vec<_> = identities
+            .map(|known| known.map(|known| known.digest()))
+            .collect();
+        let sums = identities.iter().flatten();
+        let delivery = offer.delivery.as_ref().map(|delivery| &delivery.0);
+        let fingerprints = sums.chain(delivery).map(Digest::fingerprint);
+        let claim = self.claims.claim(fingerprints.collect()).await;
+        let on_record = match claim.may_be_on_record() {
+            true => self.on_record(&offer, &identities).await?,
+            false => OnRecord::default(),
+        };
+        if on_record.is_redelivered {
+            let (source, at) = (offer.source, self.clock.wall());
+            self.note(Op::Redelivered { source, at });
+            return Ok(PendingOffer(Progress::Over(OfferAnswer::Redelivered)));
+        }
+        let offer = Box::new(admitted(offer, &identities, &on_record, self.clock.wall()));
+        let (answer, said) = oneshot::channel();
+        let offered = Offered { answer, claim };
+        self.question(Question::Offer(offer, offered)).await?;
+        Ok(PendingOffer(Progress::Waiting(said)))
+    }
+
+    /// Where a source goes on from, as it last offered.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn source_cursor(&self, name: &SourceName) -> Result<Option<String>, StoreError> {
+        let name = name.clone();
+        let look = move |state: &State| state.source_cursor(&name);
+        self.reader().read(look).await
+    }
+
+    /// Puts on record how an attempt of a source went (INT-01). An offer that was taken is on
+    /// record without it, but for when the source tries next.
+    pub fn source_tried(&self, attempt: SourceAttempt) {
+        self.note(Op::SourceTried(Box::new(attempt)));
+    }
+
+    async fn on_record(
+        &self,
+        offer: &Offer,
+        identities: &[Option<Digest>],
+    ) -> Result<OnRecord, StoreError> {
+        let (source, delivery) = (offer.source.clone(), offer.delivery);
+        let identities: Vec<_> = identities.iter().flatten().copied().collect();
+        let look = move |state: &State| {
+            let mut found = OnRecord::default();
+            if let Some(delivery) = delivery {
+                found.is_redelivered = state.has_delivery(&source, delivery)?;
+            }
+            for identity in identities {
+                let known = state.known_identity(identity)?;
+                found.changes.extend(known.map(|known| (identity, known)));
+            }
+            Ok(found)
+        };
+        self.reader().read(look).await
+    }
+}
+
+/// Says of each change whether it is new.
+fn admitted(
+    offer: Offer,
+    identities: &[Option<Digest>],
+    on_record: &OnRecord,
+    now: Timestamp,
+) -> AdmittedOffer {
+    let Offer {
+        source,
+        delivery,
+        cursor,
+        changes,
+        again,
+    } = offer;
+    // Somebody at a keyboard; hooks and pollers repeat themselves at any time.
+    let is_by_hand = delivery.is_none() && cursor.is_none();
+    let is_meant = |known: &KnownIdentity| {
+        let is_late = known.source == source && known.at + BY_MISTAKE <= now;
+        again || (is_by_hand && is_late)
+    };
+    let mut seen: HashMap<Digest, usize> = HashMap::new();
+    let admit = |(at, (change, identity)): (usize, (NewChange, &Option<Digest>))| {
+        let Some(identity) = *identity else {
+            return AdmittedChange::new(change, None);
+        };
+        if let Some(&earlier) = seen.get(&identity) {
+            return AdmittedChange::Repeated(earlier);
+        }
+        seen.insert(identity, at);
+        match on_record.changes.get(&identity) {
+            Some(known) if !is_meant(known) => AdmittedChange::Known(known.change),
+            Some(_) | None => AdmittedChange::new(change, Some(identity)),
+        }
+    };
+    let changes = changes.into_iter().zip(identities).enumerate().map(admit);
+    let changes = changes.collect();
+    AdmittedOffer {
+        source,
+        delivery,
+        cursor,
+        changes,
+        dropped: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;
