@@ -36,6 +36,7 @@ mod screen;
 mod set;
 mod slaves;
 mod source;
+mod sources;
 mod status;
 mod wait;
 
@@ -72,6 +73,8 @@ enum What {
     Schedulers,
     /// List slaves, whether they are connected, and which connections were refused
     Slaves,
+    /// List change sources, whether they work, and what they have brought
+    Sources,
     /// List the newest changes
     Changes,
     /// Show one change, what each scheduler decided about it and why, and where it is built
@@ -170,6 +173,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
         What::Builders => builders::show(&source, out),
         What::Schedulers => schedulers::show(&source, out),
         What::Slaves => slaves::show(&source, out),
+        What::Sources => sources::show(&source, out),
         What::Changes => changes::show(&source, out),
         What::Change { number } => change::show(&source, out, *number),
         What::Requests { pending, all } => requests::show(&source, out, *pending, *all),

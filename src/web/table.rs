@@ -35,6 +35,7 @@ pub const PAGES: &[&Page] = &[
     &pages::slave::PAGE,
     &pages::schedulers::PAGE,
     &pages::scheduler::PAGE,
+    &pages::change_sources::PAGE,
     &pages::one_line::PAGE,
     &pages::one_line::OF_BUILDER,
     &pages::one_line::BOXES,

@@ -11,7 +11,7 @@ use super::source::Source;
 use crate::model::Timestamp;
 use crate::text::commas;
 use crate::text::table::Cell;
-use crate::view::{Moment, Scheduler, Tree};
+use crate::view::{ChangeSource, Moment, Scheduler, Tree};
 
 /// Shows schedulers.
 pub(super) fn show(source: &Source<'_>, out: &mut Output<'_, '_>) -> anyhow::Result<()> {
@@ -21,8 +21,14 @@ pub(super) fn show(source: &Source<'_>, out: &mut Output<'_, '_>) -> anyhow::Res
     )?;
     let configs = config.schedulers.iter().map(AsRef::as_ref);
     let schedulers = Scheduler::all(source.state.as_ref(), configs, source.moment.now)?;
+    let sources = ChangeSource::all(source.state.as_ref(), &config.change_sources)?;
     out.print(&schedulers, |screen, schedulers| {
-        page(screen, schedulers, source.moment)
+        page(screen, schedulers, source.moment)?;
+        // Why a scheduler hears nothing.
+        for (name, failure) in sources.iter().filter_map(|s| Some((&s.name, s.failure()?))) {
+            screen.line(&format!("change source {name} does not work: {failure}"))?;
+        }
+        Ok(())
     })
 }
 

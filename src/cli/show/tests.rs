@@ -12,6 +12,7 @@ mod requests;
 mod rest;
 mod schedulers;
 mod slaves;
+mod sources;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::resource::{One, Resource};
 use super::resources::{
-    builders, builds, changes, logs, master, people, queue, schedulers, slaves, sources,
+    builders, builds, change_sources, changes, logs, master, people, queue, schedulers, slaves,
+    sources,
 };
 use crate::store::State;
 use crate::web::page::Scene;
@@ -45,6 +46,7 @@ pub(in crate::web) const RESOURCES: &[&Resource] = &[
     &schedulers::ALL,
     &schedulers::ONE,
     &schedulers::NEXT,
+    &change_sources::ALL,
     &people::USERS,
     &people::USER,
     &people::AUDIT,

@@ -21,7 +21,7 @@ use super::refusal::Refusal;
 use super::vitals::Vitals;
 use crate::model::{Results, Timestamp};
 use crate::store::State;
-use crate::view::{Builder, Scheduler, Slave, Standing};
+use crate::view::{Builder, ChangeSource, Scheduler, Slave, Standing};
 
 pub(super) const OUTLET: Outlet = Outlet {
     path: "/metrics",
@@ -51,6 +51,7 @@ fn show(state: &State, scene: &Scene) -> Result<Document, Refusal> {
     families.extend(of_builders(state, scene)?);
     families.extend(of_slaves(state, scene)?);
     families.extend(of_schedulers(state, scene)?);
+    families.extend(of_sources(state, scene)?);
     if let Some(vitals) = &scene.vitals {
         families.extend(of_counts(vitals));
         families.extend(of_steps(vitals));
@@ -219,6 +220,46 @@ fn of_schedulers(state: &State, scene: &Scene) -> Result<Vec<Family>, Refusal> {
         held.count(&name, number(changes.sum()));
     }
     Ok(vec![next, held])
+}
+
+fn of_sources(state: &State, scene: &Scene) -> Result<Vec<Family>, Refusal> {
+    let family = |name, kind, help| Family::new(name, kind, help);
+    let mut changes = family(
+        "buildmaster_source_changes",
+        Kind::Counter,
+        "Changes that sources have offered, by what became of them.",
+    );
+    let mut errors = family(
+        "buildmaster_source_errors",
+        Kind::Counter,
+        "Errors of change sources.",
+    );
+    let mut failing = family(
+        "buildmaster_source_failing",
+        Kind::Sum,
+        "Errors of the change source since its last success.",
+    );
+    let mut success = family(
+        "buildmaster_source_success_seconds",
+        Kind::Sum,
+        "When the change source last succeeded, in seconds since 1970.",
+    );
+    for source in ChangeSource::all(Some(state), &scene.config.change_sources)? {
+        let name = ("source", source.name.as_str());
+        for (what, count) in [
+            ("new", source.taken),
+            ("known", source.known),
+            ("dropped", source.dropped),
+        ] {
+            changes.count(&[name, ("became", what)], count);
+        }
+        errors.count(&[name], source.errors);
+        failing.count(&[name], source.failing);
+        if let Some(at) = source.last_success {
+            success.add(&[name], seconds(at));
+        }
+    }
+    Ok(vec![changes, errors, failing, success])
 }
 
 fn of_counts(vitals: &Vitals) -> Vec<Family> {

@@ -8,6 +8,7 @@ pub(super) mod builders;
 pub(super) mod buildstatus;
 mod buttons;
 pub(super) mod change;
+pub(super) mod change_sources;
 pub(super) mod changes;
 mod columns;
 mod common;

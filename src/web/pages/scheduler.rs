@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::common::first_line;
 use super::schedulers::{builders, last};
-use super::words;
+use super::{change_sources, words};
 use crate::config::nearest;
 use crate::store::State;
 use crate::view::{Change, Scheduler, Verdict};
@@ -39,6 +39,8 @@ struct Contents {
     next: Option<Time>,
     last: Option<(Pill, Time)>,
     verdicts: Vec<Row>,
+    /// The change sources that fail, so that it may hear nothing.
+    failing: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         next: scheduler.next.map(|at| scene.time(at)),
         last: last(scene, scheduler),
         verdicts: verdicts(state, scene, scheduler)?,
+        failing: change_sources::failing(state, scene)?,
     };
     let runs = !contents.holds.is_empty();
     Ok(Shown::new(scheduler.name.as_str(), &contents)?.running(runs))

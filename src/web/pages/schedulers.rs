@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::words;
+use super::{change_sources, words};
 use crate::store::State;
 use crate::view::Scheduler;
 use crate::web::address;
@@ -24,6 +24,8 @@ pub(in crate::web) const PAGE: Page = Page {
 #[template(path = "schedulers.html", config = "src/web/askama.toml")]
 struct Contents {
     rows: Vec<Row>,
+    /// The change sources that fail, so that it may hear nothing.
+    failing: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     });
     let rows: Vec<_> = rows.collect();
     let runs = rows.iter().any(|row| !row.holds.is_empty());
-    Ok(Shown::new("Schedulers", &Contents { rows })?.running(runs))
+    let failing = change_sources::failing(state, scene)?;
+    Ok(Shown::new("Schedulers", &Contents { rows, failing })?.running(runs))
 }
 
 /// The builders of a scheduler.

@@ -2,6 +2,7 @@
 
 pub(super) mod builders;
 pub(super) mod builds;
+pub(super) mod change_sources;
 pub(super) mod changes;
 pub(super) mod logs;
 pub(super) mod master;
