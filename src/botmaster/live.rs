@@ -1,6 +1,6 @@
 //! What a running master knows of itself beyond what is on disk, for those who look at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,60 @@ pub struct Starting {
     pub slave: SlaveName,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// What is said in place of a sentence that names what its reader may not see.
+const HIDDEN: &str = "something that is not shown to you is in the way";
+
+impl Live {
+    /// This moment as it is for somebody who may not see these builders (MAY-04).
+    #[must_use]
+    pub fn without_builders(&self, hidden: &BTreeSet<BuilderName>) -> Self {
+        let mut live = self.clone();
+        live.priorities.retain(|name, _| !hidden.contains(name));
+        live.starting
+            .retain(|_, start| !hidden.contains(&start.builder));
+        live.wait_kinds.retain(|name, _| !hidden.contains(name));
+        live.waits.retain(|name, _| !hidden.contains(name));
+        for text in live.waits.values_mut() {
+            if names_one(text, hidden) {
+                HIDDEN.clone_into(text);
+            }
+        }
+        live.locks.retain(|wait| !hidden.contains(&wait.builder));
+        let blocks = live.locks.iter_mut().flat_map(|wait| &mut wait.blocks);
+        for block in blocks {
+            block
+                .holders
+                .retain(|holder| !hidden.contains(&holder.builder));
+        }
+        live
+    }
+}
+
+impl Blocker {
+    /// Leaves out what names one of these builders, for somebody who may not see them (MAY-04).
+    pub fn leave_out(&mut self, hidden: &BTreeSet<BuilderName>) {
+        self.who.retain(|who| !names_one(who, hidden));
+        if names_one(&self.text, hidden) {
+            HIDDEN.clone_into(&mut self.text);
+        }
+    }
+}
+
+/// Whether a sentence has the name of one of these builders, as a whole word.
+fn names_one(sentence: &str, builders: &BTreeSet<BuilderName>) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    builders.iter().any(|builder| {
+        let mut found = sentence.match_indices(builder.as_str());
+        found.any(|(at, name)| {
+            let (before, rest) = sentence.split_at(at);
+            // A full stop ends the sentence, or is followed by more of a longer name.
+            let after = rest.get(name.len()..).unwrap_or_default();
+            let after = after.strip_suffix('.').unwrap_or(after);
+            !before.ends_with(is_part) && !after.starts_with(is_part)
+        })
+    })
 }
 
 impl BotMaster {
@@ -134,6 +188,26 @@ impl BotMaster {
             held_until: held.map(|until| self.out.now.wall + until.since(self.out.now.mono)),
             instance: is_latent.then_some(instance),
             heard_at: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn may_04_a_sentence_that_names_a_hidden_builder_is_left_out() {
+        let hidden = BTreeSet::from(["lin".into(), "a b".into()]);
+        for (sentence, names) in [
+            ("build lin/3 holds the lock", true),
+            ("slave oak builds lin.", true),
+            ("the build of a b is not over", true),
+            ("build linux/3 holds the lock", false),
+            ("build lin-32/3 holds the lock", false),
+            ("build x-lin/3 holds the lock", false),
+        ] {
+            assert_eq!(names_one(sentence, &hidden), names, "{sentence}");
         }
     }
 }

@@ -39,7 +39,7 @@ use super::template::SecretSource;
 use super::validation::Validation;
 use super::values::{self, NamedValues};
 use super::web::WebConfig;
-use crate::model::Properties;
+use crate::model::{BuilderName, Properties};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -209,6 +209,26 @@ impl Config {
     #[must_use]
     pub fn builder(&self, name: &str) -> Option<&Arc<BuilderConfig>> {
         self.builders.iter().find(|b| b.name.as_str() == name)
+    }
+
+    /// This configuration as it is for somebody who may not see these builders (MAY-04). A
+    /// scheduler that has no others is not there.
+    #[must_use]
+    pub fn without_builders(&self, hidden: &BTreeSet<BuilderName>) -> Self {
+        let mut config = self.clone();
+        config
+            .builders
+            .retain(|builder| !hidden.contains(&builder.name));
+        config.schedulers.retain_mut(|scheduler| {
+            let is_hidden = |name: &BuilderName| hidden.contains(name);
+            if scheduler.builders.iter().any(is_hidden) {
+                let scheduler = Arc::make_mut(scheduler);
+                scheduler.builders.retain(|name| !hidden.contains(name));
+                return !scheduler.builders.is_empty();
+            }
+            true
+        });
+        config
     }
 
     /// The environment variables that have secrets of steps or of environments of commands.

@@ -17,6 +17,7 @@ mod events;
 mod expectation;
 mod file;
 mod fresh;
+mod hiding;
 mod known_login;
 mod lock;
 pub mod prune;

@@ -1,10 +1,12 @@
 //! Reading the state from async code.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{State, StoreError};
+use crate::model::BuilderName;
 
 /// Reads the state of one base directory on threads that may block. Cheap to clone.
 ///
@@ -14,12 +16,16 @@ pub struct Reader {
     basedir: Arc<Path>,
     /// A leaf cache: never held while something is read.
     idle: Arc<Mutex<Idle>>,
+    /// Builders of which nothing is read.
+    hidden: Arc<BTreeSet<BuilderName>>,
 }
 
 /// Connections that nobody uses now.
 #[derive(Debug, Default)]
 struct Idle {
     states: Vec<State>,
+    /// The same, with the views that hide builders.
+    hiding: Vec<State>,
     /// No connection is kept any more.
     closed: bool,
 }
@@ -31,6 +37,16 @@ impl Reader {
         Self {
             basedir: Arc::from(basedir),
             idle: Arc::default(),
+            hidden: Arc::default(),
+        }
+    }
+
+    /// Reads the same state as if it had none of these builders (MAY-04).
+    #[must_use]
+    pub fn without(&self, hidden: &Arc<BTreeSet<BuilderName>>) -> Self {
+        Self {
+            hidden: Arc::clone(hidden),
+            ..self.clone()
         }
     }
 
@@ -76,14 +92,17 @@ impl Reader {
     {
         let reader = self.clone();
         let looking = crate::blocking::run(move || {
-            let idle = reader.idle().states.pop();
+            let idle = reader.kept(&mut reader.idle()).pop();
             let mut state = idle.map_or_else(|| State::open_readonly(&reader.basedir), Ok)?;
             state.limit_reading(limit)?;
+            if !reader.hidden.is_empty() {
+                state.hide(&reader.hidden)?;
+            }
             let found = look(&state)?;
             // After an error the connection is not kept: the next reader opens the file anew.
             let mut idle = reader.idle();
-            if !idle.closed && idle.states.len() < MOST_IDLE {
-                idle.states.push(state);
+            if !idle.closed && reader.kept(&mut idle).len() < MOST_IDLE {
+                reader.kept(&mut idle).push(state);
             }
             Ok(found)
         });
@@ -99,6 +118,15 @@ impl Reader {
         let mut idle = self.idle();
         idle.closed = true;
         idle.states.clear();
+        idle.hiding.clear();
+    }
+
+    /// The kept connections that are fit for this reader.
+    fn kept<'a>(&self, idle: &'a mut Idle) -> &'a mut Vec<State> {
+        match self.hidden.is_empty() {
+            true => &mut idle.states,
+            false => &mut idle.hiding,
+        }
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {

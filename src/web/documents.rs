@@ -64,12 +64,12 @@ impl Inner {
         let live = self.control.snapshot().await;
         let live = live.map_err(|_| Refusal::Busy { sentence: STOPPING })?;
         let mut scene = self.scene(live, args, reader, uri);
-        scene.vitals = Some(Box::new(self.vitals()));
+        scene.vitals = Some(Box::new(reader.hidden().in_vitals(self.vitals())));
         let make = move |state: &State| {
             let _moment = state.at_one_moment()?;
             (outlet.show)(state, &scene)
         };
-        self.control.reader().read_within(READING, make).await
+        self.state_for(reader).read_within(READING, make).await
     }
 
     /// Whether the reader may see the metrics: on this machine, with a token, or if the

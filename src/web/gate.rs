@@ -1,7 +1,8 @@
 //! The gate: each request passes here. It is found out who asks, and those who may not look at
 //! anything see the login page.
 //!
-//! Invariant: what is behind the gate has a [`Reader`] among its extensions, who may look.
+//! Invariant: what is behind the gate has a [`Reader`] among its extensions, who may look, and who
+//! knows which builders are hidden (`sight`).
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -49,6 +50,10 @@ pub(super) async fn pass(
             .log_in_first(&reader, &parts.method, uri, headers)
             .await;
     }
+    let reader = match inner.hidden_from(&reader).await {
+        Ok(hidden) => reader.with_hidden(hidden),
+        Err(error) => return inner.refused(error.into(), &reader, uri, headers).await,
+    };
     parts.extensions.insert(reader);
     next.run(Request::from_parts(parts, body)).await
 }

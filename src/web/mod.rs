@@ -58,6 +58,7 @@ mod form;
 mod frame;
 mod gate;
 mod harmless;
+mod hidden;
 #[cfg(test)]
 mod hostile;
 mod json_tree;
@@ -77,6 +78,7 @@ mod refusal;
 mod render;
 mod router;
 mod serve;
+mod sight;
 mod site;
 mod table;
 #[cfg(test)]

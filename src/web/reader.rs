@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 
+use super::hidden::Hidden;
 use crate::config::Config;
 use crate::control::{Caller, Origin};
 use crate::model::{Action, Object, Timestamp};
@@ -14,6 +15,7 @@ pub struct Reader {
     means: Means,
     /// What the marks of forms are made from. Nobody but the reader can know the marks.
     seed: String,
+    hidden: Hidden,
 }
 
 /// How a reader has shown who they are.
@@ -31,12 +33,23 @@ pub enum Means {
 
 impl Reader {
     /// A reader who has shown who they are by `means`, with the secret `seed`.
-    pub(super) const fn new(caller: Caller, means: Means, seed: String) -> Self {
+    pub(super) fn new(caller: Caller, means: Means, seed: String) -> Self {
         Self {
             caller,
             means,
             seed,
+            hidden: Hidden::default(),
         }
+    }
+
+    /// This reader, who may not see some builders.
+    pub(super) fn with_hidden(self, hidden: Hidden) -> Self {
+        Self { hidden, ..self }
+    }
+
+    /// The builders that the reader may not see.
+    pub(super) const fn hidden(&self) -> &Hidden {
+        &self.hidden
     }
 
     /// Who it is, for [`crate::control::Control::act`].

@@ -20,6 +20,7 @@ use super::login;
 use super::outlet::Outlet;
 use super::page::Page;
 use super::pages::{HEALTH, HEALTH_AS_JSON};
+use super::reader::Reader;
 use super::site::{Inner, Site, act_routes, api_routes};
 use super::table::{OUTLETS, PAGES};
 
@@ -121,10 +122,14 @@ fn asks_for_json(uri: &Uri) -> bool {
 fn asked(path: &RawPathParams, request: &Request) -> Asked {
     let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
     let peer = request.extensions().get::<Peer>();
+    let reader = request.extensions().get::<Reader>();
     Asked {
         path: path.collect(),
         query: request.uri().query().unwrap_or_default().to_owned(),
         headers: request.headers().clone(),
         peer: peer.and_then(|peer| peer.0),
+        hidden: reader
+            .map(|reader| reader.hidden().clone())
+            .unwrap_or_default(),
     }
 }

@@ -235,10 +235,10 @@ impl Inner {
         {
             // A request that is not there is answered by the page.
             let why = self.control.why(RequestId(request)).await;
-            scene.blockers = why.unwrap_or_default();
+            scene.blockers = reader.hidden().in_blockers(why.unwrap_or_default());
         }
         if page.path == HEALTH {
-            scene.vitals = Some(Box::new(self.vitals()));
+            scene.vitals = Some(Box::new(reader.hidden().in_vitals(self.vitals())));
         }
         let at = scene.now;
         let began = self.began.0;
@@ -264,7 +264,7 @@ impl Inner {
                 }),
             })
         };
-        let made = self.control.reader().read_within(READING, make).await;
+        let made = self.state_for(reader).read_within(READING, make).await;
         match made {
             Ok(made) => made.map_err(NotMade::Refused),
             Err(error) => Err(NotMade::Refusal(error.into())),
@@ -298,7 +298,7 @@ impl Inner {
             };
             Ok::<_, StoreError>(make(&BUILDER, state, &scene, around))
         };
-        match self.control.reader().read_within(READING, make).await {
+        match self.state_for(reader).read_within(READING, make).await {
             Ok(Made::Page(_, whole)) => {
                 answer::error_page(headers, StatusCode::BAD_REQUEST, None, whole.html)
             }
@@ -356,7 +356,7 @@ impl Inner {
             let overview = Overview::read(state, &scene.live, scene.moment()).unwrap_or_default();
             Ok::<_, StoreError>((scene, overview))
         };
-        let read = self.control.reader().read_within(READING, look).await;
+        let read = self.state_for(reader).read_within(READING, look).await;
         let (scene, overview) = read.unwrap_or_else(|_| {
             let scene = self.scene(Arc::<Live>::default(), Args::default(), reader, uri);
             (scene, Overview::default())
@@ -366,11 +366,11 @@ impl Inner {
 
     pub(super) fn scene(&self, live: Arc<Live>, args: Args, reader: &Reader, uri: &Uri) -> Scene {
         Scene {
-            live,
+            live: reader.hidden().in_live(live),
             reader: reader.clone(),
             address: target(uri).to_owned(),
             refused: None,
-            config: self.current().config,
+            config: reader.hidden().in_config(self.config()),
             facts: self.control.newsroom().facts(),
             blockers: Vec::new(),
             vitals: None,

@@ -397,7 +397,12 @@ impl Farm {
 
     /// The same with these tables in the configuration besides.
     pub(super) fn broken_with(tables: &str) -> Self {
-        let mut farm = Self::with(tables);
+        Self::broken_of(&format!("{CONFIG}{tables}"), "linux")
+    }
+
+    /// The same with this configuration, whose first builder has this name.
+    pub(super) fn broken_of(text: &str, linux: &str) -> Self {
+        let mut farm = Self::of(text);
         let changes: Vec<_> = [
             (6, "Sam <sam@example.org>", "docs: more of them"),
             (7, "Ines Okafor", "block: decode without a check\n\nfaster"),
@@ -409,10 +414,10 @@ impl Farm {
         let only = |numbers: &[usize]| -> Vec<_> {
             numbers.iter().map(|&n| Arc::clone(&changes[n])).collect()
         };
-        farm.build("linux", 0, only(&[0]), (Results::Success, ago(16_000)));
-        farm.build("linux", 1, only(&[1, 2]), (Results::Failure, ago(11_740)));
-        farm.build("linux", 2, only(&[3]), (Results::Failure, ago(6_000)));
-        farm.start("linux", 3, only(&[3]), ago(420));
+        farm.build(linux, 0, only(&[0]), (Results::Success, ago(16_000)));
+        farm.build(linux, 1, only(&[1, 2]), (Results::Failure, ago(11_740)));
+        farm.build(linux, 2, only(&[3]), (Results::Failure, ago(6_000)));
+        farm.start(linux, 3, only(&[3]), ago(420));
         farm.request("a/b c", only(&[3]), ago(60));
         farm
     }

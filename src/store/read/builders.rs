@@ -154,10 +154,9 @@ pub(super) const BUILDERS: &str =
 pub(super) const BUILDER_NAMES: &str = "SELECT name FROM builder
     WHERE position IS NOT NULL OR EXISTS (SELECT 1 FROM build b WHERE b.builder = name)
     ORDER BY name";
-pub(super) const PENDING: &str =
-    "SELECT builder, count(*), min(submitted_at) FROM request INDEXED BY request_open
+pub(super) const PENDING: &str = "SELECT builder, count(*), min(submitted_at) FROM request
     WHERE finished_at IS NULL AND build IS NULL GROUP BY builder";
-pub(super) const BUILDING: &str = "SELECT builder, number, slave FROM build INDEXED BY build_open
+pub(super) const BUILDING: &str = "SELECT builder, number, slave FROM build
     WHERE finished_at IS NULL ORDER BY builder, id";
 pub(super) const LAST_BUILD: &str = "SELECT b.number, b.result, b.finished_at FROM build b
     WHERE b.builder = ?1 AND b.finished_at IS NOT NULL AND b.result IS NOT NULL

@@ -214,7 +214,7 @@ pub(super) const LINES: &str = concat!(
 pub(super) const BROKEN_LINES: &str = concat!(
     line_columns!(),
     "
-    FROM line l INDEXED BY line_broken CROSS JOIN builder ON builder.name = l.builder
+    FROM line l CROSS JOIN builder ON builder.name = l.builder
     WHERE l.result = 2 AND builder.position IS NOT NULL ORDER BY l.finished_at DESC LIMIT 500"
 );
 pub(super) const BRIEF: &str = concat!(

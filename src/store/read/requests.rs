@@ -125,13 +125,13 @@ pub(super) use request_columns;
 pub(super) const PENDING_REQUESTS: &str =
     "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
         NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL, NULL
-    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
+    FROM request r JOIN build_set s ON s.id = r.build_set
     WHERE r.finished_at IS NULL AND r.build IS NULL
     ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
 pub(super) const OPEN_REQUESTS: &str = concat!(
     request_columns!(),
     "
-    FROM request r INDEXED BY request_open JOIN build_set s ON s.id = r.build_set
+    FROM request r JOIN build_set s ON s.id = r.build_set
     WHERE r.finished_at IS NULL ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1"
 );
 pub(super) const ALL_REQUESTS: &str = concat!(

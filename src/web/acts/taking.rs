@@ -72,7 +72,7 @@ impl Inner {
         let next = Some(form.text("next")).filter(|next| is_ours(next));
         let next = next.map(ToOwned::to_owned);
         let given = self.given(args, form, reader).await?;
-        let (given, wish) = self.wish(act, given).await?;
+        let (given, wish) = self.wish(act, given, reader).await?;
         let needs = wish.needs();
         debug_assert!(needs.iter().all(|need| need.action == act.action));
         if needs.is_empty() {
@@ -108,10 +108,10 @@ impl Inner {
         Ok(Given {
             args,
             form,
-            config: self.config(),
-            live: live.map_err(|_| Refusal::Busy {
+            config: reader.hidden().in_config(self.config()),
+            live: reader.hidden().in_live(live.map_err(|_| Refusal::Busy {
                 sentence: "The master is stopping.",
-            })?,
+            })?),
             moment: Moment {
                 is_running: true,
                 now: self.control.clock().wall(),
@@ -121,12 +121,17 @@ impl Inner {
     }
 
     /// What the form asks for.
-    async fn wish(&self, act: &'static Act, given: Given) -> Result<(Given, Wish), Refusal> {
+    async fn wish(
+        &self,
+        act: &'static Act,
+        given: Given,
+        reader: &Reader,
+    ) -> Result<(Given, Wish), Refusal> {
         let ask = move |state: &State| {
             let wish = (act.ask)(state, &given)?;
             Ok::<_, Refusal>((given, wish))
         };
-        self.control.reader().read(ask).await
+        self.state_for(reader).read(ask).await
     }
 
     /// Whether the reader may do all of it.

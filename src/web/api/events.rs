@@ -26,6 +26,7 @@ use crate::store::{Events, Reader, StoreError};
 use crate::view::Event;
 use crate::web::answer;
 use crate::web::args::{Arg, Args};
+use crate::web::hidden::Hidden;
 use crate::web::limits::{Limit, Taken};
 use crate::web::log::{Asked, through};
 use crate::web::refusal::Refusal;
@@ -111,6 +112,7 @@ impl EventStreams {
             at: since.unwrap_or_else(|| self.events.last()),
             streams: self.clone(),
             audience,
+            hidden: asked.hidden.clone(),
             sender,
         };
         let mut head = HeaderMap::new();
@@ -302,6 +304,7 @@ fn message(out: &mut String, lines: bool, number: u64, name: &str, data: &impl S
 struct Stream {
     streams: EventStreams,
     audience: Audience,
+    hidden: Hidden,
     woken: watch::Receiver<u64>,
     /// The number of the last one that the reader needs no more.
     at: u64,
@@ -344,7 +347,9 @@ impl Stream {
         };
         for happening in &told {
             self.at = happening.number;
-            self.audience.hear(happening, out);
+            if self.hidden.is_told(happening) {
+                self.audience.hear(happening, out);
+            }
         }
         told.len() == usize::from(TOGETHER)
     }

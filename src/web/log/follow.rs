@@ -47,7 +47,8 @@ pub(in crate::web) async fn answer(streams: &Streams, asked: Asked) -> Result<Re
     let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
     let line = args.number("line").max(last).unwrap_or_default();
     let moment = streams.moment();
-    let opened = streams.reader.read(move |state| {
+    let state = asked.hidden.in_state(&streams.reader);
+    let opened = state.read(move |state| {
         let found = LogPlace::find(state, &args, moment)?;
         let reader = found.open(state.basedir())?;
         Ok::<_, Refusal>((found.log().path.clone(), found.address(), reader))

@@ -15,6 +15,7 @@ use axum::response::Response;
 
 use super::answer;
 use super::args::{Arg, Args};
+use super::hidden::Hidden;
 use super::limits::{Limit, Taken};
 use super::outlet::in_words;
 use super::refusal::Refusal;
@@ -54,8 +55,10 @@ pub(super) struct Asked {
     pub(super) query: String,
     /// The headers.
     pub(super) headers: HeaderMap,
-    /// Who asks.
+    /// Where the reader is.
     pub(super) peer: Option<IpAddr>,
+    /// What the reader may not see.
+    pub(super) hidden: Hidden,
 }
 
 /// Maximum number of streams, of all readers and of one address.

@@ -123,7 +123,8 @@ pub(in crate::web) async fn answer(streams: &Streams, asked: Asked) -> Result<Re
     let range = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes="));
     let range = range.filter(|_| is_all).map(ToOwned::to_owned);
     let moment = streams.moment();
-    let opened = streams.reader.read(move |state| {
+    let state = asked.hidden.in_state(&streams.reader);
+    let opened = state.read(move |state| {
         let found = LogPlace::find(state, &args, moment)?;
         Opened::new(state.basedir(), &found, part)
     });

@@ -17,12 +17,15 @@ use tokio::sync::OnceCell;
 
 use super::Inner;
 use crate::control::{Caller, NotDone};
-use crate::model::{SchedulerName, Timestamp};
+use crate::model::{RequestId, SchedulerName, Timestamp};
+use crate::store::State;
 use crate::web::answer;
 use crate::web::api::acts::{ACTS, Accepted, Act, How};
 use crate::web::api::problem::Problem;
 use crate::web::args::Args;
+use crate::web::place;
 use crate::web::reader::{Means, Reader, is_from_here};
+use crate::web::refusal::Refusal;
 
 /// Maximum number of bytes of what is sent.
 const LARGEST: usize = 64 * 1024;
@@ -95,6 +98,7 @@ impl Inner {
         }
         act.check(&fields)?;
         let args = Args::check(&[], path, "").map_err(Problem::from)?;
+        self.is_there(&args, &reader).await?;
         let Some(key) = key else {
             return self.do_act(act, &args, fields, &caller).await;
         };
@@ -119,6 +123,31 @@ impl Inner {
                 is_from_here(headers, &self.config()) && reader.is_csrf(mark, now)
             }
         }
+    }
+
+    /// Whether what the address names exists for the reader (MAY-04).
+    async fn is_there(&self, args: &Args, reader: &Reader) -> Result<(), Problem> {
+        let args = args.clone();
+        let look = move |state: &State| {
+            if !args.part("builder").is_empty() {
+                place::builder(state, &args)?;
+            }
+            let asked = args.part("request");
+            let request = asked.parse().ok().map(RequestId);
+            let row = request.map(|request| state.request(request)).transpose()?;
+            if row.flatten().is_none() && !asked.is_empty() {
+                return Err(Refusal::NotFound {
+                    what: "request",
+                    name: asked.to_owned(),
+                    near: Vec::new(),
+                });
+            }
+            Ok(())
+        };
+        self.state_for(reader)
+            .read(look)
+            .await
+            .map_err(Problem::from)
     }
 
     async fn do_act(

@@ -110,13 +110,13 @@ impl Inner {
         {
             // A request that does not exist is found missing below.
             let why = self.control.why(RequestId(request)).await;
-            scene.blockers = why.unwrap_or_default();
+            scene.blockers = reader.hidden().in_blockers(why.unwrap_or_default());
         }
         let make = move |state: &crate::store::State| {
             let _moment = state.at_one_moment()?;
             resource.answer.make(state, &scene)
         };
-        let made = self.control.reader().read_within(READING, make).await;
+        let made = self.state_for(reader).read_within(READING, make).await;
         made.map_err(Problem::from)
     }
 }
