@@ -77,10 +77,10 @@ pub use permissions::{PermissionRule, Permissions, Who};
 pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
 pub use schedulers::{
-    AnyBranchConfig, ChangeRules, DependentConfig, ForceConfig, Importance, LongestWait,
-    MachineZone, NightlyConfig, NightlyTriggerableConfig, Parameter, ParameterKind, PeriodicConfig,
-    SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild, TreeStable, TryJobdirConfig,
-    TryUserpassConfig, full_name,
+    AnyBranchConfig, ChangeRules, ChoicesCommand, DependentConfig, ForceConfig, Importance,
+    LongestWait, MachineZone, NightlyConfig, NightlyTriggerableConfig, Parameter, ParameterKind,
+    PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild, TreeStable,
+    TryJobdirConfig, TryUserpassConfig, full_name,
 };
 pub use secret::Secret;
 pub use slaves::{

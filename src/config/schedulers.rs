@@ -40,7 +40,7 @@ pub use self::any_branch::AnyBranchConfig;
 pub use self::dependent::DependentConfig;
 #[cfg(test)]
 pub(in crate::config) use self::force::PARAMETER;
-pub use self::force::{ForceConfig, Parameter, ParameterKind, full_name};
+pub use self::force::{ChoicesCommand, ForceConfig, Parameter, ParameterKind, full_name};
 pub use self::nightly::NightlyConfig;
 pub use self::nightly_triggerable::NightlyTriggerableConfig;
 pub use self::periodic::PeriodicConfig;

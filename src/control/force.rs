@@ -7,7 +7,7 @@ use super::Control;
 use crate::botmaster::{Ask, Forced};
 use crate::config::{Config, ForceConfig, Parameter, ParameterKind, SchedulerConfig, full_name};
 use crate::model::{BuilderName, Properties, SchedulerName, SourceStamp};
-use crate::schedulers::forcing::{Asker, FilledIn, Sent, WrongField, fill_in};
+use crate::schedulers::forcing::{Asker, FilledIn, PATCH_FIELDS, Sent, WrongField, fill_in};
 use crate::text::commas;
 
 /// Why a build was not forced.
@@ -40,8 +40,8 @@ impl Control {
     /// # Errors
     /// Why nothing is built: all fields that are wrong, or a sentence.
     pub async fn force(&self, forced: Forced, user: &str) -> Result<Ask, NotForced> {
-        let config = self.config();
         let builder = forced.builder.clone();
+        let config = self.with_choices(self.config(), &builder).await;
         let Some((scheduler, form)) = form_of(&config, &builder, forced.scheduler.as_ref())? else {
             return Ok(Ask::Force(Box::new(forced)));
         };
@@ -70,7 +70,7 @@ impl Control {
         sent: &Sent,
         user: Option<&str>,
     ) -> Result<Ask, NotForced> {
-        let config = self.config();
+        let config = self.with_choices(self.config(), builder).await;
         let Some((scheduler, form)) = form_of(&config, builder, scheduler)? else {
             let why = format!("builder {builder} has no ForceScheduler");
             return Err(NotForced::Rejected(why));
@@ -98,7 +98,7 @@ impl Control {
     ) -> Result<Ask, NotForced> {
         let mut properties = filled.properties;
         let mut stamp = SourceStamp {
-            patch: forced.stamp.patch,
+            patch: forced.stamp.patch.or(filled.stamp.patch),
             ..filled.stamp
         };
         if let Some((builder, number)) = filled.inherit {
@@ -106,7 +106,9 @@ impl Control {
             let own = std::mem::replace(&mut properties, like.properties);
             properties.update(&own);
             if stamp.branch.is_none() && stamp.revision.is_none() {
+                let patch = stamp.patch.take();
                 stamp = like.stamp;
+                stamp.patch = patch.or(stamp.patch);
             }
         }
         let priority = match forced.priority {
@@ -232,6 +234,9 @@ fn list(
             }
         }
         ParameterKind::AnyPropertyParameter => any.push(full),
+        ParameterKind::PatchParameter => {
+            names.extend(PATCH_FIELDS.map(|(part, _)| full_name(&full, part)));
+        }
         ParameterKind::BooleanParameter => {
             if let Some(default) = &parameter.default {
                 sent.insert(full.clone(), vec![default.clone()]);
@@ -245,6 +250,7 @@ fn list(
         | ParameterKind::UserNameParameter { .. }
         | ParameterKind::ChoiceStringParameter { .. }
         | ParameterKind::InheritBuildParameter
+        | ParameterKind::FileParameter { .. }
         | ParameterKind::BuildslaveChoiceParameter => names.push(full),
     }
 }

@@ -7,6 +7,7 @@
 
 mod acts;
 mod caller;
+mod choices;
 mod claims;
 mod facts;
 mod force;
@@ -38,6 +39,7 @@ use crate::model::{AdmittedOffer, AuditRecord, BuildSet, Op, RequestId, Schedule
 use crate::protocol::try_call::MAX_PATCH_BYTES;
 use crate::store::{Events, Reader, Writer};
 
+use self::choices::ChoiceLists;
 use self::claims::Claims;
 
 pub use acts::{Need, NotDone};
@@ -93,6 +95,7 @@ pub struct Control {
     clock: Clock,
     snapshots: Snapshots,
     measures: Arc<Measures>,
+    choices: ChoiceLists,
     /// Kibibytes of patches that may be on their way to the state.
     patches: Arc<Semaphore>,
     claims: Claims,
@@ -119,6 +122,7 @@ impl Control {
             clock,
             snapshots: Snapshots::default(),
             measures: Arc::default(),
+            choices: ChoiceLists::default(),
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
             claims: Claims::default(),
             pokes: Pokes::default(),

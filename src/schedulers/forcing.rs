@@ -8,7 +8,9 @@ use serde_json::Value as Json;
 use crate::config::{
     ForceConfig, Parameter, ParameterKind, SchedulerConfig, Validation, full_name,
 };
-use crate::model::{BuildNumber, BuilderName, Properties, SlaveName, SourceStamp};
+use crate::model::{
+    BuildNumber, BuilderName, Patch, PatchBody, Properties, SlaveName, SourceStamp,
+};
 
 /// The source of the properties, which is Buildbot's.
 pub const FORM: &str = "Force Build Form";
@@ -73,6 +75,7 @@ pub fn fill_in(
         known: BTreeSet::new(),
         wrong: Vec::new(),
         inherit: None,
+        patch: None,
     };
     let text = |value: Option<Json>| match value {
         Some(Json::String(text)) => text,
@@ -86,7 +89,8 @@ pub fn fill_in(
         ..SourceStamp::default()
     };
     for parameter in &form.source {
-        let value = text(filling.value(parameter, ""));
+        let parent = filling.parent_of_source(&form.codebase, &parameter.name);
+        let value = text(filling.value(parameter, parent));
         filling.check_source(&parameter.name, &value);
         let some = (!value.is_empty()).then(|| value.clone());
         match parameter.name.as_str() {
@@ -100,6 +104,7 @@ pub fn fill_in(
     for parameter in &form.parameters {
         filling.take(parameter, "", &mut values);
     }
+    stamp.patch = filling.patch.take().map(|patch| patch_by(patch, &owner));
     if !filling.wrong.is_empty() {
         return Err(filling.wrong);
     }
@@ -146,6 +151,25 @@ fn reason_of(text: &str, owner: &str, reason: &str) -> String {
 /// The reason of a build, if the scheduler has no text of its own; Buildbot's.
 const REASON: &str = "A build was forced by '%(owner)s': %(reason)s";
 
+/// The fields of a patch, with their labels.
+pub const PATCH_FIELDS: [(&str, &str); 5] = [
+    ("body", "Patch"),
+    ("level", "Path components to strip"),
+    ("subdir", "Directory to apply it in"),
+    ("author", "Author of the patch"),
+    ("comment", "Comment on the patch"),
+];
+
+/// A patch without an author is that of the user.
+fn patch_by(patch: Patch, owner: &str) -> Patch {
+    Patch {
+        who: patch
+            .who
+            .or_else(|| Some(owner.to_owned()).filter(|who| !who.is_empty())),
+        ..patch
+    }
+}
+
 /// A check that goes on after a mistake.
 struct Filling<'a> {
     sent: &'a Sent,
@@ -154,6 +178,7 @@ struct Filling<'a> {
     known: BTreeSet<String>,
     wrong: Vec<WrongField>,
     inherit: Option<(BuilderName, BuildNumber)>,
+    patch: Option<Patch>,
 }
 
 impl Filling<'_> {
@@ -179,6 +204,7 @@ impl Filling<'_> {
                     values.insert(name, value);
                 }
             }
+            ParameterKind::PatchParameter => self.take_patch(&full, parameter.required),
             ParameterKind::FixedParameter
             | ParameterKind::StringParameter
             | ParameterKind::TextParameter { .. }
@@ -187,6 +213,7 @@ impl Filling<'_> {
             | ParameterKind::UserNameParameter { .. }
             | ParameterKind::ChoiceStringParameter { .. }
             | ParameterKind::InheritBuildParameter
+            | ParameterKind::FileParameter { .. }
             | ParameterKind::BuildslaveChoiceParameter => {
                 if let Some(value) = self.value(parameter, parent) {
                     values.insert(parameter.name.clone(), value);
@@ -228,6 +255,8 @@ impl Filling<'_> {
             | ParameterKind::ChoiceStringParameter { .. }
             | ParameterKind::InheritBuildParameter
             | ParameterKind::BuildslaveChoiceParameter
+            | ParameterKind::FileParameter { .. }
+            | ParameterKind::PatchParameter
             | ParameterKind::AnyPropertyParameter
             | ParameterKind::NestedParameter { .. } => {}
         }
@@ -268,7 +297,15 @@ impl Filling<'_> {
                 Err(_) if text.is_empty() => Err("needs an integer".to_owned()),
                 Err(_) => Err(format!("{text:?} is not an integer")),
             },
-            ParameterKind::ChoiceStringParameter { choices, strict } => {
+            ParameterKind::FileParameter { max_size } => {
+                match text.len() > usize::try_from(*max_size).unwrap_or(usize::MAX) {
+                    true => Err(format!("has more than {max_size} bytes")),
+                    false => Ok(Some(text.into())),
+                }
+            }
+            ParameterKind::ChoiceStringParameter {
+                choices, strict, ..
+            } => {
                 let is_known = choices.iter().any(|choice| choice == text);
                 match (is_known || !strict, text) {
                     (true, _) => Ok(Some(text.into())),
@@ -315,8 +352,55 @@ impl Filling<'_> {
             | ParameterKind::TextParameter { .. }
             | ParameterKind::BooleanParameter
             | ParameterKind::AnyPropertyParameter
+            | ParameterKind::PatchParameter
             | ParameterKind::NestedParameter { .. } => Ok(Some(text.into())),
         }
+    }
+
+    /// Takes the patch whose parts were sent as `FIELD_body` and so on.
+    fn take_patch(&mut self, field: &str, is_required: bool) {
+        let mut sent = |part: &str| {
+            let name = full_name(field, part);
+            let value = self.sent.get(&name).and_then(|values| values.first());
+            self.known.insert(name);
+            value.map(text_of).unwrap_or_default()
+        };
+        let [body, level, subdir, author, comment] = PATCH_FIELDS.map(|(part, _)| sent(part));
+        if body.trim().is_empty() {
+            if is_required {
+                self.wrong(full_name(field, "body"), "must be filled in".to_owned());
+            }
+            return;
+        }
+        let level = match level.trim() {
+            "" => Ok(1),
+            text => text.parse(),
+        };
+        let Ok(level) = level else {
+            let message = "is not a number of path components".to_owned();
+            return self.wrong(full_name(field, "level"), message);
+        };
+        let path = std::path::Path::new(subdir.trim());
+        let is_below = |part: std::path::Component<'_>| {
+            matches!(
+                part,
+                std::path::Component::Normal(_) | std::path::Component::CurDir
+            )
+        };
+        if !path.components().all(is_below) {
+            let message = "is not a directory below the source tree".to_owned();
+            return self.wrong(full_name(field, "subdir"), message);
+        }
+        let some = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        // Browsers send each line end as CR LF, which no patch program takes.
+        let body = body.replace("\r\n", "\n");
+        self.patch = Some(Patch {
+            level,
+            body: PatchBody::Given(body.into()),
+            subdir: some(subdir).filter(|subdir| subdir != "."),
+            who: some(author),
+            comment: some(comment),
+        });
     }
 
     /// The property whose name and value were sent as `FIELDname` and `FIELDvalue`, or with `_`
@@ -345,6 +429,14 @@ impl Filling<'_> {
             return None;
         }
         Some((name, value.into()))
+    }
+
+    /// The name that a field of the source begins with: Buildbot puts the codebase before it.
+    fn parent_of_source<'c>(&self, codebase: &'c str, field: &str) -> &'c str {
+        match self.sent.contains_key(&full_name(codebase, field)) {
+            true => codebase,
+            false => "",
+        }
     }
 
     /// Checks a branch or a revision (FRC-05).

@@ -237,6 +237,10 @@ impl Inner {
             let why = self.control.why(RequestId(request)).await;
             scene.blockers = reader.hidden().in_blockers(why.unwrap_or_default());
         }
+        if page.path == BUILDER.path {
+            let builder = scene.args.part("builder").into();
+            scene.config = self.control.with_choices(scene.config, &builder).await;
+        }
         if page.path == HEALTH {
             scene.vitals = Some(Box::new(reader.hidden().in_vitals(self.vitals())));
         }
@@ -289,6 +293,7 @@ impl Inner {
         let args = Args::check(&[], parts, "").unwrap_or_default();
         let mut scene = self.scene(live, args, reader, &uri);
         scene.refused = Some(Arc::new(refused));
+        scene.config = self.control.with_choices(scene.config, builder).await;
         let scheme = scheme(headers);
         let make = move |state: &_| {
             let around = Around {

@@ -10,7 +10,7 @@ use crate::config::reader::{Table, Value};
 
 #[cfg(test)]
 pub(in crate::config) use self::parameters::SHAPE as PARAMETER;
-pub use self::parameters::{Parameter, ParameterKind, full_name};
+pub use self::parameters::{ChoicesCommand, Parameter, ParameterKind, full_name};
 
 /// Settings of `ForceScheduler`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,6 +79,21 @@ impl Default for ForceConfig {
     }
 }
 
+/// Reads branch, revision, repository and project.
+fn read_source(table: &mut Table<'_>, source: &mut Vec<Parameter>) {
+    for (key, label) in SOURCE {
+        let usual = Parameter::text(key, label);
+        let Some(value) = table.take(key) else {
+            source.push(usual);
+            continue;
+        };
+        // `false` leaves the field out.
+        if !value.is_false() {
+            source.extend(parameters::read_one(&value, &usual));
+        }
+    }
+}
+
 impl SchedulerSettings for ForceConfig {}
 
 impl ForceConfig {
@@ -97,22 +112,21 @@ impl ForceConfig {
         }
         let mut names = vec!["username".to_owned(), "reason".to_owned()];
         let mut source = Vec::new();
-        for (key, label) in SOURCE {
-            let usual = Parameter::text(key, label);
-            let Some(value) = table.take(key) else {
-                source.push(usual);
-                continue;
-            };
-            // `false` leaves the field out.
-            if !value.is_false() {
-                source.extend(parameters::read_one(&value, &usual));
-            }
-        }
+        read_source(table, &mut source);
         names.extend(SOURCE.map(|(name, _)| name.to_owned()));
         self.source = source;
         table.set("parameters", &mut self.parameters, |value| {
             Some(parameters::read_all(value, &mut names))
         });
+    }
+
+    /// Whether choices come from commands.
+    #[must_use]
+    pub fn has_commands(&self) -> bool {
+        self.source
+            .iter()
+            .chain(&self.parameters)
+            .any(Parameter::has_command)
     }
 
     /// All parameters in the order of the form; those of groups are in their groups.

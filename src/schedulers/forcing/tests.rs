@@ -187,3 +187,87 @@ fn frc_02_slaves_and_builds_are_chosen_by_name() {
     let fields: Vec<_> = wrong.into_iter().map(|wrong| wrong.field).collect();
     assert_eq!(fields, ["slavename", "inherit"]);
 }
+
+#[test]
+fn frc_02_a_patch_is_part_of_what_is_built() {
+    let scheduler = scheduler("parameters = [{ type = \"PatchParameter\", name = \"patch\" }]");
+    let ask = |sent| fill(&scheduler, sent, Some("ann"));
+    let sent = json!({"patch_body": ["--- a\r\n+++ b\r\n"], "patch_level": ["0"],
+        "patch_subdir": ["src"], "patch_comment": ["try it"]});
+    let filled = ask(sent).unwrap();
+    let patch = filled.stamp.patch.unwrap();
+    assert_eq!(patch.body, PatchBody::Given("--- a\n+++ b\n".into()));
+    assert_eq!((patch.level, patch.subdir.as_deref()), (0, Some("src")));
+    assert_eq!(patch.who.as_deref(), Some("ann"));
+    assert_eq!(patch.comment.as_deref(), Some("try it"));
+    assert_eq!(filled.unused, [""; 0]);
+    assert_eq!(
+        ask(json!({"patch_body": [" \n"]})).unwrap().stamp.patch,
+        None
+    );
+    for (field, value) in [
+        ("patch_level", "-1"),
+        ("patch_subdir", "../x"),
+        ("patch_subdir", "/x"),
+    ] {
+        let sent = json!({"patch_body": ["x"], field: [value]});
+        let fields: Vec<_> = ask(sent)
+            .unwrap_err()
+            .into_iter()
+            .map(|w| w.field)
+            .collect();
+        assert_eq!(fields, [field]);
+    }
+}
+
+#[test]
+fn frc_02_a_file_is_a_text_of_limited_size() {
+    let scheduler =
+        scheduler("parameters = [{ type = \"FileParameter\", name = \"list\", max_size = 4 }]");
+    let ask = |text: &str| fill(&scheduler, json!({"list": [text]}), Some("ann"));
+    assert_eq!(property(&ask("a\nb\n").unwrap(), "list"), "a\nb\n");
+    let wrong = ask("a\nb\nc").unwrap_err();
+    assert_eq!(wrong[0].to_string(), "list: has more than 4 bytes");
+}
+
+#[test]
+fn frc_02_a_codebase_has_its_name_before_its_fields() {
+    let scheduler =
+        scheduler("codebase = \"core\"\nbranch = { default = \"main\" }\nproject = false");
+    let ask = |sent| fill(&scheduler, sent, Some("ann")).unwrap();
+    for sent in [
+        json!({"core_branch": ["rel"], "core_revision": ["5"]}),
+        json!({"branch": ["rel"], "revision": ["5"]}),
+    ] {
+        let filled = ask(sent);
+        let stamp = filled.stamp;
+        assert_eq!(stamp.codebase, "core");
+        assert_eq!(
+            (stamp.branch.as_deref(), stamp.revision.as_deref()),
+            (Some("rel"), Some("5"))
+        );
+        assert_eq!(filled.unused, [""; 0]);
+    }
+    assert_eq!(ask(json!({})).stamp.branch.as_deref(), Some("main"));
+    assert_eq!(ask(json!({"project": ["x"]})).unused, ["project"]);
+}
+
+#[test]
+fn frc_03_choices_of_a_command_are_checked_like_others() {
+    let mut scheduler = scheduler(
+        "parameters = [{ type = \"ChoiceStringParameter\", name = \"tag\", choices_command = \
+         [\"git\", \"tag\"], choices_every = \"1m\", default = \"v1\" }]",
+    );
+    let SchedulerKind::ForceScheduler(form) = &mut scheduler.kind else {
+        panic!("it is a ForceScheduler");
+    };
+    assert!(form.has_commands());
+    let ParameterKind::ChoiceStringParameter { choices, .. } = &mut form.parameters[0].kind else {
+        panic!("it has choices");
+    };
+    *choices = vec!["v1".to_owned(), "v2".to_owned()];
+    let ask = |sent| fill(&scheduler, sent, Some("ann"));
+    assert_eq!(property(&ask(json!({"tag": ["v2"]})).unwrap(), "tag"), "v2");
+    assert_eq!(property(&ask(json!({})).unwrap(), "tag"), "v1");
+    assert_eq!(ask(json!({"tag": ["v3"]})).unwrap_err()[0].field, "tag");
+}

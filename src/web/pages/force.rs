@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::config::{ForceConfig, Parameter, ParameterKind, SchedulerConfig, full_name};
 use crate::control::{Target, object};
 use crate::model::{Action, BuilderName, SlaveName};
-use crate::schedulers::forcing::ANY_SLAVE;
+use crate::schedulers::forcing::{ANY_SLAVE, PATCH_FIELDS};
 use crate::store::{State, StoreError};
 use crate::web::address;
 use crate::web::denied::who_may;
@@ -225,6 +225,7 @@ impl<'a> Filling<'a> {
                 self.pieces.push(Piece::Close);
                 return;
             }
+            ParameterKind::PatchParameter => return self.add_patch(parameter, &full),
             ParameterKind::FixedParameter => return,
             // FRC-04: whoever has logged in has a name.
             ParameterKind::UserNameParameter { .. } if self.is_known => return,
@@ -241,19 +242,18 @@ impl<'a> Filling<'a> {
                 Some(sent) => sent.form.has(&full),
                 None => parameter.default.as_ref().is_some_and(is_true),
             }),
-            ParameterKind::ChoiceStringParameter { choices, strict } => {
-                self.choice(parameter, &full, choices, *strict)
-            }
+            ParameterKind::ChoiceStringParameter {
+                choices, strict, ..
+            } => self.choice(parameter, &full, choices, *strict),
             ParameterKind::BuildslaveChoiceParameter => {
                 let slaves = self.slaves.iter().map(ToString::to_string);
                 let choices: Vec<_> = [ANY_SLAVE.to_owned()].into_iter().chain(slaves).collect();
                 self.choice(parameter, &full, &choices, true)
             }
-            ParameterKind::TextParameter { cols, rows } => Input::Area {
-                value: self.text(&full, parameter.default.as_ref()),
-                rows: *rows,
-                cols: *cols,
-            },
+            ParameterKind::TextParameter { cols, rows } => {
+                self.area(parameter, &full, (*rows, *cols))
+            }
+            ParameterKind::FileParameter { .. } => self.area(parameter, &full, (8, 80)),
             ParameterKind::IntParameter => {
                 Input::Number(self.text(&full, parameter.default.as_ref()))
             }
@@ -281,6 +281,53 @@ impl<'a> Filling<'a> {
             label: parameter.label().to_owned(),
             required: parameter.required,
             name: full,
+            input,
+        }));
+    }
+
+    /// A patch is a group of fields.
+    fn add_patch(&mut self, parameter: &Parameter, full: &str) {
+        self.pieces.push(Piece::Open(parameter.label().to_owned()));
+        for (part, label) in PATCH_FIELDS {
+            self.add_patch_field(full_name(full, part), part, label, parameter.required);
+        }
+        self.pieces.push(Piece::Close);
+    }
+
+    fn area(&self, parameter: &Parameter, full: &str, (rows, cols): (u32, u32)) -> Input {
+        Input::Area {
+            value: self.text(full, parameter.default.as_ref()),
+            rows,
+            cols,
+        }
+    }
+
+    fn add_patch_field(&mut self, name: String, part: &str, label: &str, is_required: bool) {
+        let value = self.text(&name, None);
+        let input = match part {
+            "body" => Input::Area {
+                value,
+                rows: 12,
+                cols: 80,
+            },
+            "level" => Input::Number(if self.sent.is_some() {
+                value
+            } else {
+                "1".to_owned()
+            }),
+            _ => Input::Line {
+                value,
+                size: None,
+                hint: "",
+                choices: Vec::new(),
+            },
+        };
+        self.shown.push(name.clone());
+        self.pieces.push(Piece::Field(Field {
+            error: self.error(&name),
+            label: label.to_owned(),
+            required: is_required && part == "body",
+            name,
             input,
         }));
     }

@@ -1,9 +1,12 @@
 //! The parameters of forced builds, of the kinds of Buildbot 0.8 (FRC-02).
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::config::pattern::LinePattern;
+use crate::config::quantities::LONGEST;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::{KindShape, Shape};
 
@@ -58,8 +61,10 @@ pub enum ParameterKind {
     },
     /// One of some choices, or several of them.
     ChoiceStringParameter {
-        /// The choices.
+        /// The choices; those that the command has printed, once it has run.
         choices: Vec<String>,
+        /// What prints the choices, if they are not in the configuration.
+        command: Option<ChoicesCommand>,
         /// Whether other texts are rejected.
         strict: bool,
     },
@@ -69,11 +74,27 @@ pub enum ParameterKind {
     BuildslaveChoiceParameter,
     /// A property of any name and value.
     AnyPropertyParameter,
+    /// The contents of a file, as a text.
+    FileParameter {
+        /// Maximum number of bytes.
+        max_size: u32,
+    },
+    /// A patch to build with: the fields `body`, `level`, `subdir`, `author` and `comment`.
+    PatchParameter,
     /// A group of parameters; with a name, one property with a table of their values.
     NestedParameter {
         /// The parameters of the group.
         fields: Vec<Parameter>,
     },
+}
+
+/// A command that prints choices, one a line.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct ChoicesCommand {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// How long its answer is used before it is asked again.
+    pub every: Duration,
 }
 
 impl Parameter {
@@ -89,6 +110,25 @@ impl Parameter {
             size: None,
             hide: false,
             kind: ParameterKind::StringParameter,
+        }
+    }
+
+    /// Whether choices of the parameter, or of one in its group, come from a command.
+    pub(super) fn has_command(&self) -> bool {
+        match &self.kind {
+            ParameterKind::NestedParameter { fields } => fields.iter().any(Self::has_command),
+            ParameterKind::ChoiceStringParameter { command, .. } => command.is_some(),
+            ParameterKind::FixedParameter
+            | ParameterKind::StringParameter
+            | ParameterKind::TextParameter { .. }
+            | ParameterKind::IntParameter
+            | ParameterKind::BooleanParameter
+            | ParameterKind::UserNameParameter { .. }
+            | ParameterKind::InheritBuildParameter
+            | ParameterKind::BuildslaveChoiceParameter
+            | ParameterKind::AnyPropertyParameter
+            | ParameterKind::FileParameter { .. }
+            | ParameterKind::PatchParameter => false,
         }
     }
 
@@ -120,7 +160,9 @@ const fn kind(
     }
 }
 
-static KINDS: [Kind; 11] = [
+const CHOICE_KEYS: &[&str] = &["choices", "choices_command", "choices_every", "strict"];
+
+static KINDS: [Kind; 13] = [
     kind("StringParameter", &[], || ParameterKind::StringParameter),
     kind("FixedParameter", &[], || ParameterKind::FixedParameter),
     kind("TextParameter", &[&["cols", "rows"]], || {
@@ -131,12 +173,19 @@ static KINDS: [Kind; 11] = [
     kind("UserNameParameter", &[&["need_email"]], || {
         ParameterKind::UserNameParameter { need_email: true }
     }),
-    kind("ChoiceStringParameter", &[&["choices", "strict"]], || {
+    kind("ChoiceStringParameter", &[CHOICE_KEYS], || {
         ParameterKind::ChoiceStringParameter {
             choices: Vec::new(),
+            command: None,
             strict: true,
         }
     }),
+    kind("FileParameter", &[&["max_size"]], || {
+        ParameterKind::FileParameter {
+            max_size: 32 * 1024,
+        }
+    }),
+    kind("PatchParameter", &[], || ParameterKind::PatchParameter),
     kind("InheritBuildParameter", &[], || {
         ParameterKind::InheritBuildParameter
     }),
@@ -258,13 +307,35 @@ fn read_kind(
         ParameterKind::UserNameParameter { need_email } => {
             table.set("need_email", need_email, Value::flag);
         }
-        ParameterKind::ChoiceStringParameter { choices, strict } => {
-            if let Some(value) = table.require("choices", "[\"CHOICE\"]") {
-                let entries = value.list().unwrap_or_default();
-                let texts = entries.iter().filter_map(Value::text);
-                *choices = texts.map(str::to_owned).collect();
+        ParameterKind::ChoiceStringParameter {
+            choices,
+            command,
+            strict,
+        } => {
+            let mut every = CHOICES_EVERY;
+            let limits = Duration::from_secs(1)..=LONGEST;
+            table.set("choices_every", &mut every, |v| v.duration(limits.clone()));
+            if let Some(value) = table.take("choices_command") {
+                let words = texts(&value);
+                if words.is_empty() {
+                    value.error("has no words", "for example `[\"git\", \"tag\"]`");
+                }
+                *command = Some(ChoicesCommand { words, every });
+            } else if let Some(value) = table.require("choices", "[\"CHOICE\"]") {
+                *choices = texts(&value);
+            }
+            if command.is_some()
+                && let Some(value) = table.take("choices")
+            {
+                value.error(
+                    "has no effect beside `choices_command`",
+                    "remove one of them",
+                );
             }
             table.set("strict", strict, Value::flag);
+        }
+        ParameterKind::FileParameter { max_size } => {
+            table.set("max_size", max_size, |v| v.integer(1..=64 * 1024));
         }
         ParameterKind::NestedParameter { fields } => {
             if let Some(value) = table.require("fields", "[{ name = \"NAME\" }]") {
@@ -277,8 +348,18 @@ fn read_kind(
         | ParameterKind::BooleanParameter
         | ParameterKind::InheritBuildParameter
         | ParameterKind::BuildslaveChoiceParameter
+        | ParameterKind::PatchParameter
         | ParameterKind::AnyPropertyParameter => {}
     }
+}
+
+/// How long the answer of a command is used (FRC-03).
+const CHOICES_EVERY: Duration = Duration::from_secs(15 * 60);
+
+fn texts(value: &Value<'_>) -> Vec<String> {
+    let entries = value.list().unwrap_or_default();
+    let texts = entries.iter().filter_map(Value::text);
+    texts.map(str::to_owned).collect()
 }
 
 /// The name of a field in a form, where the fields of a group begin with the name of the group.
@@ -323,9 +404,13 @@ fn read_default(value: &Value<'_>, kind: &ParameterKind, is_list: bool) -> Optio
         ParameterKind::FixedParameter => value.json(),
         ParameterKind::IntParameter => value.integer(i64::MIN..=i64::MAX).map(Json::from),
         ParameterKind::BooleanParameter => value.flag().map(Json::from),
-        ParameterKind::ChoiceStringParameter { choices, strict } => {
+        ParameterKind::ChoiceStringParameter {
+            choices,
+            command,
+            strict,
+        } => {
             let text = value.text()?;
-            if *strict && !choices.iter().any(|choice| choice == text) {
+            if *strict && command.is_none() && !choices.iter().any(|choice| choice == text) {
                 value.error("is not one of the choices", "add it to `choices`");
                 return None;
             }
@@ -335,8 +420,11 @@ fn read_default(value: &Value<'_>, kind: &ParameterKind, is_list: bool) -> Optio
         | ParameterKind::TextParameter { .. }
         | ParameterKind::UserNameParameter { .. }
         | ParameterKind::InheritBuildParameter
+        | ParameterKind::FileParameter { .. }
         | ParameterKind::BuildslaveChoiceParameter => value.text().map(Json::from),
-        ParameterKind::AnyPropertyParameter | ParameterKind::NestedParameter { .. } => {
+        ParameterKind::AnyPropertyParameter
+        | ParameterKind::PatchParameter
+        | ParameterKind::NestedParameter { .. } => {
             value.error("has no effect", "give each field a default instead");
             None
         }
@@ -359,6 +447,8 @@ impl ParameterKind {
             Self::BuildslaveChoiceParameter => "BuildslaveChoiceParameter",
             Self::AnyPropertyParameter => "AnyPropertyParameter",
             Self::NestedParameter { .. } => "NestedParameter",
+            Self::FileParameter { .. } => "FileParameter",
+            Self::PatchParameter => "PatchParameter",
         }
     }
 }

@@ -174,3 +174,45 @@ fn frc_03_all_errors_are_shown_beside_their_fields() {
         assert_eq!(forced.properties.get("owner").unwrap(), "ann");
     });
 }
+
+#[test]
+fn frc_02_a_form_has_the_fields_of_a_patch() {
+    let form = r#"
+[[schedulers]]
+type = "ForceScheduler"
+name = "force it"
+builders = ["linux"]
+[[schedulers.parameters]]
+type = "ChoiceStringParameter"
+name = "tag"
+choices = ["v1", "v2"]
+[[schedulers.parameters]]
+type = "PatchParameter"
+name = "diff"
+"#;
+    Farm::with(&format!("{PEOPLE}{form}")).visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        let page = visitor.get("/builders/linux").await.text;
+        assert!(
+            page.contains("<option>v1</option><option>v2</option>"),
+            "{page}"
+        );
+        assert!(page.contains(r#"<textarea name="diff_body""#), "{page}");
+        let fields = [("tag", "v3"), ("diff_body", "--- a\n")];
+        let refused = visitor.post("/builders/linux/force", &fields).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert!(
+            refused.text.contains("is not one of the choices"),
+            "{}",
+            refused.text
+        );
+        let fields = [("tag", "v2"), ("diff_body", "--- a\n"), ("diff_level", "1")];
+        let answer = visitor.post("/builders/linux/force", &fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        let asked = visitor.asked();
+        let [Ask::Force(forced)] = asked.as_slice() else {
+            panic!("{asked:?}");
+        };
+        assert!(forced.stamp.patch.is_some());
+    });
+}
