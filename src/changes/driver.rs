@@ -1,5 +1,5 @@
-//! Change sources that act by themselves, such as pollers: what they are given, and the table of
-//! their kinds.
+//! Change sources that act by themselves, such as pollers: what they are given. The table of their
+//! kinds is in `drivers`.
 //!
 //! A driver is a task that gets something from outside, reads it with pure code and offers it. It
 //! keeps nothing that must survive a restart: where it goes on from is the cursor, which is stored
@@ -14,7 +14,6 @@ use std::pin::Pin;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ChangeSourceConfig, ChangeSourceKind};
 use crate::control::{Control, Poked};
 use crate::model::{SourceAttempt, SourceName, Timestamp};
 use crate::net::Tasks;
@@ -51,14 +50,6 @@ pub enum Wake {
     Poked,
     /// It is to end.
     Leaving,
-}
-
-/// The driver of a source, if sources of its kind act by themselves.
-#[must_use]
-pub fn driver(config: &ChangeSourceConfig) -> Option<Box<dyn Driver>> {
-    match &config.kind {
-        ChangeSourceKind::Pb(_) => None,
-    }
 }
 
 impl Desk {

@@ -4,5 +4,8 @@
 
 mod arrivals;
 pub mod driver;
+pub mod drivers;
+mod maildir;
+mod mails;
 pub mod pb;
 pub mod try_jobdir;

@@ -7,7 +7,7 @@ use crate::control::{Control, PendingOffer};
 use crate::model::{Offer, SourceName};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, Room, headline, idle_for};
 use crate::pb::{Failure, Value};
-use crate::protocol::change::{decode_change, is_again};
+use crate::protocol::change::{decode_change, delivery, is_again};
 
 /// Maximum number of calls that wait for decoding.
 const CALLS: usize = 16;
@@ -80,6 +80,7 @@ async fn on_call(call: Box<IncomingCall>, sender: &Sender, control: &Control) ->
             let offer = Offer {
                 source: sender.source.clone(),
                 changes: vec![change],
+                delivery: delivery(dict),
                 again: is_again(dict),
                 ..Offer::default()
             };

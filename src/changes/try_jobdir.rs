@@ -22,8 +22,6 @@
 //! content of the directory ends the watcher or delays other jobs (SB-07). While the master stops
 //! or cannot write its state, jobs stay in `new/`. The directory is locked against a second master.
 
-mod maildir;
-
 use std::ffi::{OsStr, OsString};
 use std::future::Future;
 use std::path::Path;
@@ -34,15 +32,15 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::maildir::{Maildir, Taken, Unsettled};
 use super::arrivals::Arrivals;
+use super::maildir::{self, Maildir, Taken, Unsettled};
 use crate::config::TryJobdirConfig;
 use crate::control::Control;
 use crate::directory::Identity;
 use crate::model::{SchedulerName, TryJob};
 use crate::protocol::jobfile;
 
-pub use self::maildir::{JobdirError, Lock};
+pub use super::maildir::{Lock, MaildirError};
 
 /// A job directory that is ready to be watched.
 #[derive(Debug)]
@@ -64,9 +62,9 @@ impl JobdirWatcher {
         config: &TryJobdirConfig,
         basedir: &Path,
         leaving: &mut Vec<Lock>,
-    ) -> Result<Self, JobdirError> {
+    ) -> Result<Self, MaildirError> {
         let path = basedir.join(&config.jobdir);
-        let maildir = Maildir::open(path, config.max_job_size, leaving)?;
+        let maildir = Maildir::open(path, (config.max_job_size, "max_job_size"), leaving)?;
         Ok(Self {
             scheduler: scheduler.clone(),
             maildir: Arc::new(maildir),
@@ -85,7 +83,7 @@ impl JobdirWatcher {
     ///
     /// # Errors
     /// The directory does not exist, or this process cannot use it.
-    pub fn check(jobdir: &Path, basedir: &Path) -> Result<(), JobdirError> {
+    pub fn check(jobdir: &Path, basedir: &Path) -> Result<(), MaildirError> {
         maildir::check(&basedir.join(jobdir))
     }
 
@@ -100,7 +98,7 @@ impl JobdirWatcher {
         leaving: CancellationToken,
     ) {
         tokio::pin!(stopping);
-        if let Some(advice) = self.maildir.advice() {
+        if let Some(advice) = advice(&self.maildir) {
             info!(scheduler = %self.scheduler, "{advice}");
         }
         let wake = Arc::new(Notify::new());
@@ -339,6 +337,24 @@ impl Running {
             .await
             .unwrap_or_else(|error| Err(format!("cannot work with the job directory: {error}")))
     }
+}
+
+/// Advice for the operator if the permissions allow too few or too many users to submit jobs.
+fn advice(maildir: &Maildir) -> Option<String> {
+    let mode = maildir.mode()?;
+    let (who, advice) = match (mode & 0o002, mode & 0o020) {
+        (0, 0) => (
+            "only the user of the master can submit try jobs",
+            "to allow several developers, give the job directory to their group, `chmod 2750` it, and \
+             `chmod 2770` tmp, new and cur in it",
+        ),
+        (0, _) => return None,
+        _ => (
+            "everybody on this machine can submit try jobs, which run arbitrary commands",
+            "run `chmod o-w` on it if this is not intended",
+        ),
+    };
+    Some(format!("{}: {who}; {advice}", maildir.new_dir().display()))
 }
 
 #[cfg(test)]

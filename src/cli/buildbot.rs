@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::complain;
+use super::mail_change::{MailChangeArguments, run_mail_change};
+use super::surroundings::{block_on, current_dir, find_options};
 use crate::client::sendchange::Given;
 use crate::client::tryserver::tryserver;
-use crate::client::{Failed, OptionsFile, sendchange, statuslog, try_job};
-use crate::net::Tasks;
+use crate::client::{Failed, sendchange, statuslog, try_job};
 
 /// Tells a build master of changes, has it try them, and shows what it does.
 #[derive(Debug, Parser)]
@@ -35,6 +34,12 @@ enum Command {
     /// vc.
     #[command(infer_long_args = true)]
     Sendchange(Box<SendchangeArguments>),
+    /// Tell a build master of a commit mail on standard input; for a pipe of a mail server.
+    ///
+    /// Exit code: 0 if the master has the change, or the mail is about no commit; 65 if the mail is
+    /// malformed; 75 if the mail server should try again later.
+    #[command(infer_long_args = true)]
+    MailChange(Box<MailChangeArguments>),
     /// Have a build master build what is in your working tree, before it is committed.
     ///
     /// Options that are not given are taken from .buildbot/options, which is looked for in the
@@ -143,6 +148,7 @@ pub(super) fn buildbot(args: Vec<OsString>) -> ExitCode {
     let done = match arguments.command {
         Command::Sendchange(arguments) => run_sendchange(*arguments),
         Command::Statuslog(given) => run_statuslog(&given),
+        Command::MailChange(arguments) => Ok(run_mail_change(*arguments)),
         Command::Try(given) => run_try(*given),
         Command::Tryserver(TryserverArguments { jobdir }) => run_tryserver(&jobdir),
     };
@@ -201,34 +207,6 @@ fn run_statuslog(given: &statuslog::Given) -> Result<u8, Failed> {
 fn run_tryserver(jobdir: &Path) -> Result<u8, Failed> {
     tryserver(jobdir, &mut io::stdin().lock(), try_job::now_secs()?)?;
     Ok(0)
-}
-
-fn current_dir() -> Result<PathBuf, Failed> {
-    std::env::current_dir().map_err(|e| Failed::Usage(e.to_string()))
-}
-
-fn find_options(here: &Path) -> Result<OptionsFile, Failed> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let uid = rustix::process::getuid().as_raw();
-    let options = OptionsFile::find(here, home.as_deref(), uid, &mut io::stderr())
-        .map_err(|e| Failed::Usage(e.to_string()))?;
-    let path = options.path.clone().unwrap_or_default();
-    for (name, meant) in options.mistyped() {
-        let path = path.display();
-        complain(&format!(
-            "buildbot: {path}: '{name}' is not an option; did you mean '{meant}'?"
-        ));
-    }
-    Ok(options)
-}
-
-fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> Result<T, Failed>) -> Result<T, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failed::NotDone(e.to_string()))?;
-    let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
-    runtime.block_on(work(tasks))
 }
 
 impl From<SendchangeArguments> for Given {

@@ -1,11 +1,12 @@
-//! The programs of developers and version-control hooks: `buildbot sendchange`, `statuslog`, `try`
-//! and `tryserver`.
+//! The programs of developers and version-control hooks: `buildbot sendchange`,
+//! `mail-change`, `statuslog`, `try` and `tryserver`.
 //!
 //! Invariants: passwords are asked for on the terminal only, and never appear in messages. Options
 //! come from the command line first, then from the nearest options file (CLI-04), then from
 //! Buildbot's defaults. Nothing here exits the process: programs turn [`Failed`] into an exit code.
 
 mod encoding;
+pub mod mail_change;
 mod options;
 mod password;
 pub mod sendchange;

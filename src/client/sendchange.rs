@@ -11,11 +11,11 @@ use tokio::time::timeout;
 
 use super::encoding::Encoding;
 use super::{Failed, OptionsFile, password};
-use crate::model::{NewChange, Properties, Timestamp};
+use crate::model::{Delivery, NewChange, Properties, Timestamp};
 use crate::net::client::{LoginError, connect_tcp, login};
 use crate::net::{CallError, Peer, Tasks};
-use crate::pb::{Target, Value};
-use crate::protocol::change::{AGAIN, MADE_AT, MAX_COMMENTS_BYTES, encode_change};
+use crate::pb::{Luid, Target, Value};
+use crate::protocol::change::{AGAIN, DELIVERY, MADE_AT, MAX_COMMENTS_BYTES, encode_change};
 use crate::vc::Vc;
 
 /// The command line. Its strings are undecoded, since `--encoding` names their encoding.
@@ -83,6 +83,8 @@ pub struct Prepared {
     pub change: NewChange,
     /// Whether the change counts as new even if the master knows its revision (INT-06).
     pub again: bool,
+    /// What the master knows the change by if it comes twice (INT-03).
+    pub delivery: Option<Delivery>,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -147,6 +149,7 @@ impl Given {
             default_auth,
             change,
             again: self.again,
+            delivery: None,
         })
     }
 }
@@ -367,31 +370,13 @@ async fn send_over(peer: &Peer, prepared: &Prepared) -> Result<(), Failed> {
     let avatar = login(peer, &prepared.user, password, Value::None)
         .await
         .map_err(|e| refused_login(prepared, &e))?;
-    let send = async |change: &NewChange, again: bool| {
-        let mut dict = encode_change(change);
-        if let Value::Dict(pairs) = &mut dict
-            && again
-        {
-            pairs.push((Value::text(AGAIN), Value::Bool(true)));
-        }
-        let change = vec![dict];
-        let avatar = Target::Object(avatar);
-        peer.call(avatar, "addChange", change, Vec::new()).await
-    };
-    let mut sent = send(&prepared.change, prepared.again).await;
-    let names = |text: &str| text.contains(MADE_AT) || text.contains(&format!("'{AGAIN}'"));
-    if let Err(CallError::Remote(failure)) = &sent
-        && names(&failure.to_string())
-    {
-        // Buildbot's masters reject a change with unknown keys.
-        let change = NewChange {
-            made_at: None,
-            ..prepared.change.clone()
-        };
-        sent = send(&change, false).await;
-    }
+    let again = prepared.again.then_some((AGAIN, Value::Bool(true)));
+    let delivery = prepared.delivery.as_ref();
+    let delivery = delivery.map(|delivery| (DELIVERY, Value::text(&delivery.0.to_string())));
+    let more: Vec<_> = again.into_iter().chain(delivery).collect();
+    let sent = add_change(peer, avatar, &prepared.change, &more).await;
     match sent {
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
         Err(CallError::Remote(failure)) => {
             let why = failure.reason();
             Err(not_sent(format!("the master rejected the change: {why}")))
@@ -399,6 +384,39 @@ async fn send_over(peer: &Peer, prepared: &Prepared) -> Result<(), Failed> {
         Err(CallError::Lost) => Err(not_sent(
             "the connection was lost before the master answered; the master may have the change",
         )),
+    }
+}
+
+/// Sends a change, with keys that only our masters know. Buildbot's masters reject a change with
+/// unknown keys, and get it without them.
+pub(super) async fn add_change(
+    peer: &Peer,
+    avatar: Luid,
+    change: &NewChange,
+    more: &[(&str, Value)],
+) -> Result<(), CallError> {
+    let send = async |change: &NewChange, more: &[(&str, Value)]| {
+        let mut dict = encode_change(change);
+        if let Value::Dict(pairs) = &mut dict {
+            let more = more.iter();
+            pairs.extend(more.map(|(key, value)| (Value::text(key), value.clone())));
+        }
+        let avatar = Target::Object(avatar);
+        let sent = peer.call(avatar, "addChange", vec![dict], Vec::new()).await;
+        sent.map(|_| ())
+    };
+    let sent = send(change, more).await;
+    let keys = more.iter().map(|(key, _)| *key).chain([MADE_AT]);
+    let names_key = |text: &str| keys.clone().any(|key| text.contains(&format!("'{key}'")));
+    match &sent {
+        Err(CallError::Remote(failure)) if names_key(&failure.to_string()) => {
+            let change = NewChange {
+                made_at: None,
+                ..change.clone()
+            };
+            send(&change, &[]).await
+        }
+        _ => sent,
     }
 }
 

@@ -2,9 +2,13 @@
 //!
 //! A new kind is a file with its settings, which implement [`SourceSettings`], a variant of
 //! [`ChangeSourceKind`] with a line in each of its two `match`es, and a row of [`KINDS`]. Its
-//! driver, if it acts by itself, is a file of `changes` with a line in `changes::driver`.
+//! driver, if it acts by itself, is a file of `changes` with a line in `changes::drivers`.
 
+mod change_hook;
+mod fields;
 mod kind;
+mod maildir;
+mod network;
 mod pb;
 pub(super) mod slave_port;
 
@@ -19,6 +23,10 @@ use super::secret::Secret;
 use super::shape::{KindShape, Shape};
 use crate::model::SourceName;
 
+pub use self::change_hook::ChangeHookConfig;
+pub use self::fields::ChangeFields;
+pub use self::maildir::MaildirConfig;
+pub use self::network::Network;
 pub use self::pb::PbSourceConfig;
 
 /// Where changes come from.
@@ -38,6 +46,10 @@ pub enum ChangeSourceKind {
     /// `PB`: `sendchange`.
     #[serde(rename = "PB")]
     Pb(PbSourceConfig),
+    /// `ChangeHook`: code hosts and scripts that tell of a push by HTTP.
+    ChangeHook(Box<ChangeHookConfig>),
+    /// `Maildir`: commit mails.
+    Maildir(Box<MaildirConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -48,13 +60,29 @@ struct Kind {
 }
 
 /// The kinds of change source.
-static KINDS: [Kind; 1] = [Kind {
-    shape: KindShape {
-        name: "PB",
-        keys: &[pb::KEYS],
+static KINDS: [Kind; 3] = [
+    Kind {
+        shape: KindShape {
+            name: "PB",
+            keys: &[pb::KEYS],
+        },
+        usual: || ChangeSourceKind::Pb(PbSourceConfig::default()),
     },
-    usual: || ChangeSourceKind::Pb(PbSourceConfig::default()),
-}];
+    Kind {
+        shape: KindShape {
+            name: "ChangeHook",
+            keys: &[change_hook::KEYS, fields::KEYS],
+        },
+        usual: || ChangeSourceKind::ChangeHook(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "Maildir",
+            keys: &[maildir::KEYS, fields::KEYS],
+        },
+        usual: || ChangeSourceKind::Maildir(Box::default()),
+    },
+];
 
 pub(super) static SHAPE: Shape = Shape {
     place: "change_sources",
@@ -83,6 +111,25 @@ impl ChangeSourceConfig {
     pub const fn pb(&self) -> Option<&PbSourceConfig> {
         match &self.kind {
             ChangeSourceKind::Pb(pb) => Some(pb),
+            ChangeSourceKind::ChangeHook(_) | ChangeSourceKind::Maildir(_) => None,
+        }
+    }
+
+    /// Its settings, if it takes hooks over HTTP.
+    #[must_use]
+    pub fn change_hook(&self) -> Option<&ChangeHookConfig> {
+        match &self.kind {
+            ChangeSourceKind::ChangeHook(hook) => Some(hook),
+            ChangeSourceKind::Pb(_) | ChangeSourceKind::Maildir(_) => None,
+        }
+    }
+
+    /// Its settings, if it takes mails.
+    #[must_use]
+    pub fn maildir(&self) -> Option<&MaildirConfig> {
+        match &self.kind {
+            ChangeSourceKind::Maildir(maildir) => Some(maildir),
+            ChangeSourceKind::Pb(_) | ChangeSourceKind::ChangeHook(_) => None,
         }
     }
 }
@@ -97,12 +144,16 @@ impl ChangeSourceKind {
     fn settings(&self) -> &dyn SourceSettings {
         match self {
             Self::Pb(pb) => pb,
+            Self::ChangeHook(hook) => hook.as_ref(),
+            Self::Maildir(maildir) => maildir.as_ref(),
         }
     }
 
     fn settings_mut(&mut self) -> &mut dyn SourceSettings {
         match self {
             Self::Pb(pb) => pb,
+            Self::ChangeHook(hook) => hook.as_mut(),
+            Self::Maildir(maildir) => maildir.as_mut(),
         }
     }
 }

@@ -59,7 +59,10 @@ mod web;
 pub use address::Listen;
 pub use builders::BuilderConfig;
 pub use calendar::Calendar;
-pub use change_sources::{ChangeSourceConfig, ChangeSourceKind, PbSourceConfig};
+pub use change_sources::{
+    ChangeFields, ChangeHookConfig, ChangeSourceConfig, ChangeSourceKind, MaildirConfig, Network,
+    PbSourceConfig,
+};
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;
 pub use difference::{Becomes, Difference, Item};

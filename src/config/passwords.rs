@@ -16,23 +16,33 @@ impl Table<'_> {
 
     /// The password in one of its three forms; one that `may_be_hash` is not needed as it is.
     pub(super) fn password(&mut self, may_be_hash: bool) -> Option<Secret> {
-        let forms = KEYS.map(|key| self.take(key));
+        let mut keys = KEYS.iter();
+        if !keys.any(|key| self.peek(key).is_some() || self.has_misspelt(key)) {
+            let message = format!("{} needs a password", self.label);
+            let help = "add `password = \"…\"`, `password_file = \"FILE\"` or \
+                        `password_env = \"VARIABLE\"`";
+            self.sink.missing(self.span.clone(), message, help);
+        }
+        self.secret(KEYS, "passwords", may_be_hash)
+    }
+
+    /// A secret in one of its three forms, which have these keys, if there is one; `noun` is for
+    /// the message about two of them.
+    pub(super) fn secret(
+        &mut self,
+        keys: [&'static str; 3],
+        noun: &str,
+        may_be_hash: bool,
+    ) -> Option<Secret> {
+        let forms = keys.map(|key| self.take(key));
         let given: Vec<&Value<'_>> = forms.iter().flatten().collect();
-        match given.as_slice() {
-            [] if KEYS.iter().any(|key| self.has_misspelt(key)) => {}
-            [] => {
-                let message = format!("{} needs a password", self.label);
-                let help = "add `password = \"…\"`, `password_file = \"FILE\"` or \
-                            `password_env = \"VARIABLE\"`";
-                self.sink.missing(self.span.clone(), message, help);
-            }
-            [_] => {}
-            [first, second, ..] => self.sink.clash(
+        if let [first, second, ..] = given.as_slice() {
+            self.sink.clash(
                 (second.key_span.clone(), first.key_span.clone()),
-                format!("{} has two passwords", self.label),
+                format!("{} has two {noun}", self.label),
                 "here is the other",
                 "keep one of the two",
-            ),
+            );
         }
         let [inline, file, env] = &forms;
         let inline = inline.as_ref().and_then(|v| filled(v)).map(Secret::Inline);

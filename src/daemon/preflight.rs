@@ -15,7 +15,7 @@ use rustix::fs::{Access, access};
 use super::doors::present;
 use super::exposure::{exposed_in, is_in_base_directory};
 use super::passwords;
-use crate::changes::try_jobdir::{JobdirError, JobdirWatcher};
+use crate::changes::try_jobdir::{JobdirWatcher, MaildirError};
 use crate::config::{ConfigError, Listen, Need, Needed, Reading, Secret};
 use crate::net::listen::probe;
 use crate::pb::hashed::Hashed;
@@ -96,20 +96,20 @@ impl Preflight<'_> {
                     let text = error.to_string();
                     let (what, remedy) = text.split_once("; ").unwrap_or((&text, ""));
                     let help = match &error {
-                        JobdirError::Missing(path) => {
+                        MaildirError::Missing(path) => {
                             let path = path.display();
                             format!("create it: mkdir -p {path}/tmp {path}/new {path}/cur")
                         }
-                        JobdirError::NotAllowed(_) => {
+                        MaildirError::NotAllowed(_) => {
                             "make it readable and writable for the master's user (chown, chmod)"
                                 .to_owned()
                         }
-                        JobdirError::NoDirectory(_)
-                        | JobdirError::Link(_)
-                        | JobdirError::InUse(_)
-                        | JobdirError::Io { .. } => remedy.to_owned(),
+                        MaildirError::NoDirectory(_)
+                        | MaildirError::Link(_)
+                        | MaildirError::InUse(_)
+                        | MaildirError::Io { .. } => remedy.to_owned(),
                     };
-                    let message = format!("{owner} cannot accept jobs: {what}");
+                    let message = format!("{owner} cannot be used: {what}");
                     self.error(span, message, help);
                 }
             }

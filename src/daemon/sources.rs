@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
-use crate::changes::driver::{Desk, Driver, driver};
+use crate::changes::driver::{Desk, Driver};
+use crate::changes::drivers::driver;
 use crate::config::{ChangeSourceConfig, Config};
 use crate::control::Control;
 use crate::model::SourceName;

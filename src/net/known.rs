@@ -93,7 +93,8 @@ fn known_login((user, network): Pair) -> Option<KnownLogin> {
 }
 
 /// What one person has: an IPv4 address, or the first half of an IPv6 address.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

@@ -43,6 +43,7 @@ pub use command::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 pub use directory::{Directory, UserKind};
 pub use door::Door;
 pub use gatekeeper::Gatekeeper;
+pub use known::network;
 pub use login::{Login, LoginAnswer};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply, headline};
 pub use refusals::{Refusals, Refused};

@@ -5,7 +5,7 @@
 //! silently but files outside the prefix; of files whose names are too much to keep there is the
 //! number ([`NewChange::files_left_out`]).
 
-use crate::model::{NewChange, Properties, Timestamp};
+use crate::model::{Delivery, NewChange, Properties, Timestamp};
 use crate::pb::Value;
 
 use super::{Malformed, TextStyle};
@@ -29,6 +29,10 @@ pub const MADE_AT: &str = "made_at";
 /// The key that says that a change which is known already is sent again on purpose (INT-06);
 /// Buildbot's masters refuse it.
 pub const AGAIN: &str = "again";
+
+/// The key by which the sender numbers what it sends, so that the master takes it once (INT-03): a
+/// SHA-256 sum in hexadecimal digits. Buildbot's masters refuse it.
+pub const DELIVERY: &str = "delivery";
 
 /// Where properties of a change come from (PRP-02).
 const SOURCE: &str = "Change";
@@ -75,6 +79,13 @@ pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Ma
 pub fn is_again(dict: &Value) -> bool {
     let again = given(dict, AGAIN).map(Value::unshared);
     matches!(again, Some(Value::Bool(true) | Value::Int(1)))
+}
+
+/// The number of the delivery in the dictionary of `addChange`, if there is one.
+#[must_use]
+pub fn delivery(dict: &Value) -> Option<Delivery> {
+    let text = given(dict, DELIVERY)?.as_text()?.into_owned();
+    serde_json::from_value(text.into()).ok()
 }
 
 /// Spells `change` for a master as the client of 4.3 does, which masters from 0.8 on accept:

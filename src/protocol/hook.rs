@@ -18,90 +18,11 @@ mod payload;
 mod push;
 mod signature;
 
-use std::fmt;
-
 use super::change::keep_within_limits;
 use crate::model::NewChange;
 
-pub use signature::{Unsigned, check};
-
-/// Who sends, and so what the payload looks like.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Dialect {
-    /// Form fields, as scripts and `curl` send them.
-    Base,
-    /// GitHub.
-    Github,
-    /// GitLab.
-    Gitlab,
-    /// Gitea.
-    Gitea,
-    /// Forgejo.
-    Forgejo,
-    /// Gogs.
-    Gogs,
-    /// Bitbucket before it had webhooks (its POST service).
-    Bitbucket,
-    /// bitbucket.org.
-    BitbucketCloud,
-    /// Bitbucket Server and Data Center.
-    BitbucketServer,
-    /// Gitorious.
-    Gitorious,
-    /// Google Code.
-    Googlecode,
-    /// No changes, but an order to poll.
-    Poller,
-}
-
-impl Dialect {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Base,
-        Self::Github,
-        Self::Gitlab,
-        Self::Gitea,
-        Self::Forgejo,
-        Self::Gogs,
-        Self::Bitbucket,
-        Self::BitbucketCloud,
-        Self::BitbucketServer,
-        Self::Gitorious,
-        Self::Googlecode,
-        Self::Poller,
-    ];
-
-    /// Its name in addresses and in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Github => "github",
-            Self::Gitlab => "gitlab",
-            Self::Gitea => "gitea",
-            Self::Forgejo => "forgejo",
-            Self::Gogs => "gogs",
-            Self::Bitbucket => "bitbucket",
-            Self::BitbucketCloud => "bitbucketcloud",
-            Self::BitbucketServer => "bitbucketserver",
-            Self::Gitorious => "gitorious",
-            Self::Googlecode => "googlecode",
-            Self::Poller => "poller",
-        }
-    }
-
-    /// The dialect of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
-    }
-}
-
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use self::signature::{Unsigned, check};
+pub use crate::model::HookDialect as Dialect;
 
 /// A request, as far as hooks look at it.
 #[derive(Clone, Debug, Default)]

@@ -13,91 +13,21 @@ mod svn;
 mod syncmail;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::Malformed;
 use super::change::keep_within_limits;
-use crate::model::{NewChange, Properties, Timestamp};
+use crate::model::{NewChange, Timestamp};
 
-pub use letter::{Letter, Mistrust, Trust};
-
-/// The program that sends the mails, and so what their text looks like.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Format {
-    /// `buildbot_cvs_mail.py` of Buildbot.
-    Cvs,
-    /// `commit-email.pl` of Subversion.
-    Svn,
-    /// Branches of Bazaar at Launchpad.
-    Launchpad,
-    /// FreshCVS.
-    Freshcvs,
-    /// `syncmail` of SourceForge.
-    Syncmail,
-    /// Bonsai.
-    Bonsai,
-}
-
-impl Format {
-    /// All formats.
-    pub const ALL: [Self; 6] = [
-        Self::Cvs,
-        Self::Svn,
-        Self::Launchpad,
-        Self::Freshcvs,
-        Self::Syncmail,
-        Self::Bonsai,
-    ];
-
-    /// The name in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cvs => "cvs",
-            Self::Svn => "svn",
-            Self::Launchpad => "launchpad",
-            Self::Freshcvs => "freshcvs",
-            Self::Syncmail => "syncmail",
-            Self::Bonsai => "bonsai",
-        }
-    }
-
-    /// The format of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
-    /// The kind of version control system that the mails are about.
-    const fn src(self) -> &'static str {
-        match self {
-            Self::Svn => "svn",
-            Self::Launchpad => "bzr",
-            Self::Cvs | Self::Freshcvs | Self::Syncmail | Self::Bonsai => "cvs",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use self::launchpad::bzr_log;
+pub use self::letter::{Letter, Mistrust, Trust};
+pub use crate::model::MailFormat as Format;
 
 /// The settings of a source of mails that change what is read (MLD-01).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Reading {
     /// Files outside are dropped; files inside lose the prefix. A mail whose files are all outside
     /// is not about this source.
     pub prefix: Option<String>,
-    /// The category of changes whose mail names none.
-    pub category: Option<String>,
-    /// The repository of changes whose mail names none.
-    pub repository: Option<String>,
-    /// The project of changes whose mail names none.
-    pub project: Option<String>,
-    /// The codebase of all changes.
-    pub codebase: Option<String>,
     /// Branches by the names that Launchpad gives to them, with or without `lp:`.
     pub branch_map: BTreeMap<String, String>,
     /// The branch of changes whose mail names none, and of branches of Launchpad that
@@ -105,8 +35,6 @@ pub struct Reading {
     pub default_branch: Option<String>,
     /// Whether the files of Launchpad have the marks of Buildbot behind them: `a.c ADDED`.
     pub launchpad_marks: bool,
-    /// Properties of all changes.
-    pub properties: Properties,
 }
 
 /// What a mail is about.
@@ -146,20 +74,10 @@ pub fn read(
             "all files are outside the prefix".to_owned(),
         ));
     }
-    let or = |text: String, setting: &Option<String>| match text.is_empty() {
-        true => setting.clone().unwrap_or_default(),
-        false => text,
-    };
-    let mut change = NewChange {
-        category: change.category.or_else(|| reading.category.clone()),
-        repository: or(change.repository, &reading.repository),
-        project: or(change.project, &reading.project),
-        codebase: or(change.codebase, &reading.codebase),
-        branch: change.branch.or_else(|| reading.default_branch.clone()),
-        src: Some(format.src().to_owned()),
-        properties: reading.properties.clone(),
-        ..change
-    };
+    if change.branch.is_none() {
+        change.branch.clone_from(&reading.default_branch);
+    }
+    change.src = Some(src(format).to_owned());
     keep_within_limits(&mut change)?;
     Ok(Content::Commit(Box::new(change)))
 }
@@ -176,6 +94,15 @@ enum Unfit {
 impl Unfit {
     fn nothing(why: &str) -> Self {
         Self::Nothing(why.to_owned())
+    }
+}
+
+/// The kind of version control system that the mails are about.
+const fn src(format: Format) -> &'static str {
+    match format {
+        Format::Svn => "svn",
+        Format::Launchpad => "bzr",
+        Format::Cvs | Format::Freshcvs | Format::Syncmail | Format::Bonsai => "cvs",
     }
 }
 

@@ -25,6 +25,7 @@ mod latent;
 mod lifecycle;
 mod locks;
 mod looking;
+mod mails;
 mod masters;
 mod output;
 mod preflight;

@@ -40,7 +40,7 @@ const MISSING: [(&str, &str); 4] = [
     ("1:14", "cannot listen on 127.0.0.1:"),
     ("7:17", "slave `bot-file` has no password: cannot read"),
     ("10:16", "variable BOT_ENV_PASSWORD"),
-    ("20:10", "scheduler `try` cannot accept jobs"),
+    ("20:10", "scheduler `try` cannot be used"),
 ];
 
 #[test]

@@ -110,11 +110,11 @@ impl World {
     }
 }
 
-fn open(basedir: &Path) -> Result<JobdirWatcher, JobdirError> {
+fn open(basedir: &Path) -> Result<JobdirWatcher, MaildirError> {
     open_after(basedir, &mut Vec::new())
 }
 
-fn open_after(basedir: &Path, leaving: &mut Vec<Lock>) -> Result<JobdirWatcher, JobdirError> {
+fn open_after(basedir: &Path, leaving: &mut Vec<Lock>) -> Result<JobdirWatcher, MaildirError> {
     let config = TryJobdirConfig {
         jobdir: "jobs".into(),
         max_job_size: MAX_JOB_SIZE,
@@ -167,21 +167,24 @@ fn tjd_01_a_missing_directory_is_told_and_missing_parts_are_made() {
     );
 
     fs::write(dir.path().join("jobs"), "").unwrap();
-    assert!(matches!(open(dir.path()), Err(JobdirError::NoDirectory(_))));
+    assert!(matches!(
+        open(dir.path()),
+        Err(MaildirError::NoDirectory(_))
+    ));
     fs::remove_file(dir.path().join("jobs")).unwrap();
     fs::create_dir_all(dir.path().join("jobs/new")).unwrap();
     let first = open(dir.path()).unwrap();
     assert!(dir.path().join("jobs/cur").is_dir() && dir.path().join("jobs/tmp").is_dir());
-    assert!(matches!(open(dir.path()), Err(JobdirError::InUse(_))));
+    assert!(matches!(open(dir.path()), Err(MaildirError::InUse(_))));
     // One that leaves hands it over, to one only.
     let mut leaving = vec![first.lock()];
     let second = open_after(dir.path(), &mut leaving).unwrap();
     assert!(matches!(
         open_after(dir.path(), &mut leaving),
-        Err(JobdirError::InUse(_))
+        Err(MaildirError::InUse(_))
     ));
     drop((first, leaving));
-    assert!(matches!(open(dir.path()), Err(JobdirError::InUse(_))));
+    assert!(matches!(open(dir.path()), Err(MaildirError::InUse(_))));
     drop(second);
     open(dir.path()).unwrap();
 }
@@ -191,7 +194,7 @@ fn the_operator_hears_who_can_hand_in_jobs() {
     let world = World::new();
     let advice = |mode: u32| {
         fs::set_permissions(world.path("new"), fs::Permissions::from_mode(mode)).unwrap();
-        world.running.watcher.maildir.advice().unwrap_or_default()
+        advice(&world.running.watcher.maildir).unwrap_or_default()
     };
     assert!(advice(0o755).contains("only the user of the master"));
     assert_eq!(advice(0o2770), "");
@@ -250,11 +253,7 @@ async fn sb_07_nothing_in_the_directory_stops_the_watcher() {
     assert_eq!(world.look(accepted).await, ["good"]);
 
     for name in ["1-link", "2-broken", "3-fifo"] {
-        assert_eq!(
-            world.reason(name),
-            "the job is not a regular file\n",
-            "{name}"
-        );
+        assert_eq!(world.reason(name), "it is not a regular file\n", "{name}");
     }
     assert_eq!(world.reason("4-empty"), "the file is empty\n");
     assert_eq!(world.files("new"), names([]));
@@ -279,7 +278,7 @@ async fn tjd_10_files_are_read_up_to_the_limit() {
     assert_eq!(world.look(accepted).await.len(), 1);
     assert_eq!(
         world.reason("long"),
-        "the file is larger than 1000 bytes (`max_job_size` of the scheduler)\n"
+        "the file is larger than 1000 bytes (`max_job_size`)\n"
     );
 }
 
@@ -397,7 +396,7 @@ async fn a_link_in_place_of_a_part_is_refused_and_leads_nowhere() {
         assert_eq!(contents(&base), before, "{part}");
         // Nor when the master starts.
         let error = open_after(world.dir.path(), &mut vec![world.running.watcher.lock()]);
-        assert!(matches!(error, Err(JobdirError::Link(_))), "{error:?}");
+        assert!(matches!(error, Err(MaildirError::Link(_))), "{error:?}");
         // It goes on when there is a directory again.
         fs::remove_file(world.path(part)).unwrap();
         fs::rename(world.path("away"), world.path(part)).unwrap();
@@ -449,7 +448,10 @@ async fn a_directory_that_is_made_anew_is_found_again() {
     assert_eq!(world.look(accepted).await, [""; 0]);
     assert!(!world.running.is_elsewhere());
     // The lock is on the new one.
-    assert!(matches!(open(world.dir.path()), Err(JobdirError::InUse(_))));
+    assert!(matches!(
+        open(world.dir.path()),
+        Err(MaildirError::InUse(_))
+    ));
 }
 
 #[tokio::test]

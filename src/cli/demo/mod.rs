@@ -156,6 +156,7 @@ fn send(address: &SocketAddr, password: &str, change: NewChange) -> anyhow::Resu
         default_auth: false,
         change,
         again: false,
+        delivery: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -30,41 +30,9 @@ impl Part {
 
 /// Reads a revision.
 pub(super) fn read(letter: &Letter<'_>, reading: &Reading) -> Result<NewChange, Unfit> {
-    let (mut revision, mut who, mut made_at) = (None, None, None);
-    let mut comments = String::new();
-    let mut files = Vec::new();
-    let mut part = Part::Nothing;
-    for line in letter.lines().filter(|line| !line.is_empty()) {
-        match (line.strip_prefix("  "), part) {
-            (Some(text), Part::Message) => {
-                comments.push_str(text);
-                comments.push('\n');
-            }
-            (Some(text), Part::Files(mark)) if reading.launchpad_marks => {
-                files.push(marked(text, mark));
-            }
-            (Some(text), Part::Files("RENAMED")) => {
-                files.extend(text.split(" => ").map(str::to_owned));
-            }
-            (Some(text), Part::Files(_)) => files.push(text.to_owned()),
-            (Some(_), Part::Nothing) => {}
-            (None, _) => {
-                part = Part::begins(line);
-                if let Some(rest) = line.strip_prefix("revno: ") {
-                    let is_number = |c: &char| c.is_ascii_digit() || *c == '.';
-                    let number: String = rest.chars().take_while(is_number).collect();
-                    revision = Some(number)
-                        .filter(|number| !number.is_empty())
-                        .or(revision);
-                } else if let Some(committer) = line.strip_prefix("committer: ") {
-                    who = Some(committer.to_owned());
-                } else if let Some(time) = line.strip_prefix("timestamp: ") {
-                    made_at = timestamp(time).or(made_at);
-                }
-            }
-        }
-    }
-    let (Some(who), Some(revision)) = (who, revision) else {
+    let mut revision = Revision::default();
+    revision.read(letter.lines(), reading.launchpad_marks);
+    let Some(change) = revision.change() else {
         let why = "the mail names no revision with a committer";
         return Err(Unfit::nothing(why));
     };
@@ -78,15 +46,91 @@ pub(super) fn read(letter: &Letter<'_>, reading: &Reading) -> Result<NewChange, 
             .or(Some(lp))
     });
     Ok(NewChange {
-        who,
-        files,
-        comments,
-        revision: Some(revision),
         branch,
-        made_at,
         repository: repository.unwrap_or_default().to_owned(),
-        ..NewChange::default()
+        ..change
     })
+}
+
+/// Reads what `bzr log --long -v` prints, in its order. Launchpad sends the same.
+#[must_use]
+pub fn bzr_log(printed: &str) -> Vec<NewChange> {
+    let rule = "-".repeat(60);
+    let lines: Vec<_> = printed.lines().collect();
+    let entries = lines.split(|line| *line == rule);
+    let changes = entries.filter_map(|entry| {
+        let mut revision = Revision::default();
+        revision.read(entry.iter().copied(), false);
+        let mut change = revision.change()?;
+        // A star marks a file that can be executed.
+        for file in &mut change.files {
+            let name = file.trim_end_matches('*').len();
+            file.truncate(name);
+        }
+        Some(change)
+    });
+    changes.collect()
+}
+
+/// A revision, as far as it was read.
+#[derive(Debug, Default)]
+struct Revision<'m> {
+    number: Option<String>,
+    committer: Option<&'m str>,
+    made_at: Option<Timestamp>,
+    comments: String,
+    files: Vec<String>,
+}
+
+impl<'m> Revision<'m> {
+    fn read(&mut self, lines: impl Iterator<Item = &'m str>, marks: bool) {
+        let mut part = Part::Nothing;
+        for line in lines.filter(|line| !line.is_empty()) {
+            match (line.strip_prefix("  "), part) {
+                (Some(text), Part::Message) => {
+                    self.comments.push_str(text);
+                    self.comments.push('\n');
+                }
+                (Some(text), Part::Files(mark)) if marks => self.files.push(marked(text, mark)),
+                (Some(text), Part::Files("RENAMED")) => {
+                    self.files.extend(text.split(" => ").map(str::to_owned));
+                }
+                (Some(text), Part::Files(_)) => self.files.push(text.to_owned()),
+                (Some(_), Part::Nothing) => {}
+                (None, _) => {
+                    part = Part::begins(line);
+                    self.field(line);
+                }
+            }
+        }
+    }
+
+    fn field(&mut self, line: &'m str) {
+        let Some((name, value)) = line.split_once(": ") else {
+            return;
+        };
+        match name {
+            "revno" => {
+                let is_number = |c: &char| c.is_ascii_digit() || *c == '.';
+                let number: String = value.chars().take_while(is_number).collect();
+                self.number = Some(number).filter(|number| !number.is_empty());
+            }
+            "committer" => self.committer = Some(value),
+            "timestamp" => self.made_at = timestamp(value),
+            _ => {}
+        }
+    }
+
+    fn change(self) -> Option<NewChange> {
+        Some(NewChange {
+            who: self.committer?.to_owned(),
+            files: self.files,
+            comments: self.comments,
+            revision: Some(self.number?),
+            made_at: self.made_at,
+            ..NewChange::default()
+        })
+    }
 }
 
 /// The branch of a subject such as `[Branch ~joe/widget/dev] Rev 2701: add file`.

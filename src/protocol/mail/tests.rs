@@ -131,42 +131,21 @@ fn mld_04_the_old_marks_of_launchpad_are_an_option() {
 }
 
 #[test]
-fn mld_01_settings_fill_what_the_mail_does_not_say() {
-    let mut properties = Properties::new();
-    properties.set("from", "mail", "Change");
-    let some = |text: &str| Some(text.to_owned());
+fn mld_01_a_mail_without_a_branch_is_about_the_default_branch() {
     let reading = Reading {
-        prefix: some("src/"),
-        category: some("quick"),
-        repository: some("/cvs"),
-        project: some("widget"),
-        codebase: some("w"),
-        default_branch: some("HEAD"),
-        properties: properties.clone(),
+        prefix: Some("src/".to_owned()),
+        default_branch: Some("HEAD".to_owned()),
         ..Reading::default()
     };
     let mail = b"From: bob@h.org\n\nCvsmode: 1.12\nPath: src\nFiles: a.c 1.1 1.2\n";
     let change = commit(Format::Cvs, mail, &reading);
-    assert_eq!(change.files, ["a.c"]);
-    assert_eq!(change.category, some("quick"));
     assert_eq!(
-        (change.repository.as_str(), change.project.as_str()),
-        ("/cvs", "widget")
+        (change.files[0].as_str(), change.branch.as_deref()),
+        ("a.c", Some("HEAD"))
     );
-    assert_eq!(
-        (change.codebase.as_str(), change.branch),
-        ("w", some("HEAD"))
-    );
-    assert_eq!(change.properties, properties);
-    let said =
-        b"From: bob@h.org\n\nCvsmode: 1.12\nCategory: c\nCVSROOT: /r\nProject: p\n  Tag: t\n\
-                 Path: src\nFiles: a.c 1.1 1.2\n";
-    let change = commit(Format::Cvs, said, &reading);
-    assert_eq!((change.category, change.branch), (some("c"), some("t")));
-    assert_eq!(
-        (change.repository.as_str(), change.project.as_str()),
-        ("/r", "p")
-    );
+    let tagged = b"From: bob@h.org\n\n  Tag: t\nPath: src\nFiles: a.c 1.1 1.2\n";
+    let change = commit(Format::Cvs, tagged, &reading);
+    assert_eq!(change.branch.as_deref(), Some("t"));
 }
 
 #[test]

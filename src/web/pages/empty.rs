@@ -4,7 +4,7 @@ use std::fs;
 
 use askama::Template;
 
-use crate::config::{ChangeSourceKind, Config, Listen, PbSourceConfig, Secret};
+use crate::config::{Config, Listen, PbSourceConfig, Secret};
 use crate::store::State;
 use crate::view::Slave;
 use crate::web::address;
@@ -46,10 +46,8 @@ pub(super) fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let dir = dir.unwrap_or_else(|_| state.basedir().to_owned());
     let dir = dir.display().to_string();
     let builder = config.builders.first();
-    let source = config.change_sources.first();
-    let send = source.and_then(|source| match &source.kind {
-        ChangeSourceKind::Pb(pb) => send(scene, pb, &dir),
-    });
+    let source = config.change_sources.iter().find_map(|source| source.pb());
+    let send = source.and_then(|pb| send(scene, pb, &dir));
     let web = scene.web();
     let is_loopback = web.port.iter().all(|port| match port {
         Listen::Tcp(address) => address.ip().is_loopback(),

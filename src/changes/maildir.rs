@@ -1,4 +1,5 @@
-//! The files of a job directory: listing, moving, reading and rejecting jobs. All calls may block.
+//! The files of a maildir, in which others put try jobs or mails: listing, moving, reading and
+//! rejecting them. All calls may block.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
@@ -13,18 +14,18 @@ use rustix::io::Errno;
 use crate::directory::{self, Directory, Identity};
 use crate::pb::cred;
 
-/// Why a job directory is unusable. The text includes the remedy.
+/// Why a maildir is unusable. The text includes the remedy.
 #[derive(Debug, thiserror::Error)]
-pub enum JobdirError {
+pub enum MaildirError {
     /// The directory does not exist (TJD-01).
     #[error(
-        "the job directory {path} does not exist; create it with `mkdir {path}`, `mkdir {path}/tmp {path}/new \
-         {path}/cur`, and make it writable for the users of `try`",
+        "the directory {path} does not exist; create it with `mkdir {path}`, `mkdir {path}/tmp {path}/new \
+         {path}/cur`, and make it writable for those who put files there",
         path = .0.display()
     )]
     Missing(PathBuf),
     /// The path is not a directory.
-    #[error("{} is not a directory; `jobdir` must name a directory", .0.display())]
+    #[error("{} is not a directory; the setting must name a directory", .0.display())]
     NoDirectory(PathBuf),
     /// The path is a symbolic link, which may lead anywhere.
     #[error(
@@ -37,10 +38,10 @@ pub enum JobdirError {
     #[error("the master cannot read and write {}; give its user permission (chown, chmod)", .0.display())]
     NotAllowed(PathBuf),
     /// Another process watches it.
-    #[error("the job directory {} is watched by another master or scheduler; use separate directories", .0.display())]
+    #[error("the directory {} is watched by another master, scheduler or change source; use separate directories", .0.display())]
     InUse(PathBuf),
     /// Another error of the system.
-    #[error("cannot use the job directory {}: {source}", .path.display())]
+    #[error("cannot use the directory {}: {source}", .path.display())]
     Io {
         /// The path of the directory or the subdirectory.
         path: PathBuf,
@@ -50,7 +51,7 @@ pub enum JobdirError {
     },
 }
 
-impl JobdirError {
+impl MaildirError {
     fn new(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         let kind = source.kind();
@@ -77,14 +78,16 @@ const LONGEST_NAME: usize = 240;
 /// Number of bytes to keep of a name that is too long.
 const KEPT_OF_NAME: usize = 200;
 
-/// A job directory.
+/// A maildir.
 ///
-/// Users of `try` may write to parts of the directory. So all parts are held open as directories,
-/// and no path is followed that those users could redirect with a link.
+/// Other users may write to parts of the directory. So all parts are held open as directories, and
+/// no path is followed that those users could redirect with a link.
 #[derive(Debug)]
 pub(super) struct Maildir {
     path: PathBuf,
-    max_job_size: u64,
+    /// Maximum size of a file in bytes, and the setting that says so.
+    max_size: u64,
+    size_key: &'static str,
     lock: Lock,
 }
 
@@ -95,8 +98,8 @@ pub struct Lock(Arc<Mutex<Directory>>);
 impl Lock {
     /// Locks the directory at `path`, or takes its lock over from `leaving`. The new watcher must
     /// not start before the leaving watcher has ended.
-    fn take(path: &Path, leaving: &mut Vec<Self>) -> Result<Self, JobdirError> {
-        let dir = Directory::open(path).map_err(|error| JobdirError::new(path, error))?;
+    fn take(path: &Path, leaving: &mut Vec<Self>) -> Result<Self, MaildirError> {
+        let dir = Directory::open(path).map_err(|error| MaildirError::new(path, error))?;
         let own = dir.identity().ok();
         let is_same = |other: &Self| own.is_some() && other.held().identity().ok() == own;
         if let Some(at) = leaving.iter().position(is_same) {
@@ -107,11 +110,11 @@ impl Lock {
     }
 
     /// Locks `dir`. On network file systems without locks, this succeeds without a lock.
-    fn claim(path: &Path, dir: &Directory) -> Result<(), JobdirError> {
+    fn claim(path: &Path, dir: &Directory) -> Result<(), MaildirError> {
         match rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => Err(JobdirError::InUse(path.to_owned())),
+            Err(Errno::WOULDBLOCK) => Err(MaildirError::InUse(path.to_owned())),
             // The directory is not readable.
-            Err(Errno::BADF) => Err(JobdirError::NotAllowed(path.to_owned())),
+            Err(Errno::BADF) => Err(MaildirError::NotAllowed(path.to_owned())),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -131,14 +134,14 @@ pub(super) struct Unsettled {
 }
 
 /// Checks that `path` is a directory.
-pub(super) fn check_exists(path: &Path) -> Result<(), JobdirError> {
+pub(super) fn check_exists(path: &Path) -> Result<(), MaildirError> {
     Directory::open(path)
         .map(drop)
-        .map_err(|error| JobdirError::new(path, error))
+        .map_err(|error| MaildirError::new(path, error))
 }
 
 /// Checks that this process can use the directory at `path`, without changing anything.
-pub(super) fn check(path: &Path) -> Result<(), JobdirError> {
+pub(super) fn check(path: &Path) -> Result<(), MaildirError> {
     check_exists(path)?;
     for name in ["tmp", "new", "cur"] {
         let part = path.join(name);
@@ -146,10 +149,10 @@ pub(super) fn check(path: &Path) -> Result<(), JobdirError> {
         let written = match Directory::open(&part) {
             Ok(_) => &part,
             Err(error) if error.kind() == io::ErrorKind::NotFound => path,
-            Err(error) => return Err(JobdirError::new(&part, error)),
+            Err(error) => return Err(MaildirError::new(&part, error)),
         };
         if access(written, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-            return Err(JobdirError::NotAllowed(written.to_owned()));
+            return Err(MaildirError::NotAllowed(written.to_owned()));
         }
     }
     Ok(())
@@ -158,13 +161,14 @@ pub(super) fn check(path: &Path) -> Result<(), JobdirError> {
 impl Maildir {
     pub(super) fn open(
         path: PathBuf,
-        max_job_size: u64,
+        (max_size, size_key): (u64, &'static str),
         leaving: &mut Vec<Lock>,
-    ) -> Result<Self, JobdirError> {
+    ) -> Result<Self, MaildirError> {
         let lock = Lock::take(&path, leaving)?;
         let maildir = Self {
             path,
-            max_job_size,
+            max_size,
+            size_key,
             lock,
         };
         maildir.check()?;
@@ -184,9 +188,9 @@ impl Maildir {
     ///
     /// # Errors
     /// A path is not a directory, for example a link, or the master has no permission.
-    pub(super) fn check(&self) -> Result<Option<Identity>, JobdirError> {
+    pub(super) fn check(&self) -> Result<Option<Identity>, MaildirError> {
         let path = &self.path;
-        let named = Directory::open(path).map_err(|error| JobdirError::new(path, error))?;
+        let named = Directory::open(path).map_err(|error| MaildirError::new(path, error))?;
         let mut held = self.lock.held();
         if named.identity().ok() != held.identity().ok() {
             Lock::claim(path, &named)?;
@@ -195,38 +199,25 @@ impl Maildir {
         let mut arriving = None;
         for name in ["tmp", "cur", "new"] {
             let part = path.join(name);
-            let failed = |error| JobdirError::new(&part, error);
+            let failed = |error| MaildirError::new(&part, error);
             match held.make(OsStr::new(name)) {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    return Err(JobdirError::NotAllowed(path.clone()));
+                    return Err(MaildirError::NotAllowed(path.clone()));
                 }
                 made => made.map_err(failed)?,
             }
             let opened = held.directory(OsStr::new(name)).map_err(failed)?;
             if !opened.is_writable() {
-                return Err(JobdirError::NotAllowed(part));
+                return Err(MaildirError::NotAllowed(part));
             }
             arriving = opened.identity().ok();
         }
         Ok(arriving)
     }
 
-    /// Advice for the operator if the permissions allow too few or too many users to submit jobs.
-    pub(super) fn advice(&self) -> Option<String> {
-        let mode = self.part("new").ok()?.mode().ok()?;
-        let (who, advice) = match (mode & 0o002, mode & 0o020) {
-            (0, 0) => (
-                "only the user of the master can submit try jobs",
-                "to allow several developers, give the job directory to their group, `chmod 2750` it, and \
-                 `chmod 2770` tmp, new and cur in it",
-            ),
-            (0, _) => return None,
-            _ => (
-                "everybody on this machine can submit try jobs, which run arbitrary commands",
-                "run `chmod o-w` on it if this is not intended",
-            ),
-        };
-        Some(format!("{}: {who}; {advice}", self.new_dir().display()))
+    /// The permissions of the directory where files arrive.
+    pub(super) fn mode(&self) -> Option<u32> {
+        self.part("new").ok()?.mode().ok()
     }
 
     /// The directory where jobs arrive.
@@ -237,7 +228,7 @@ impl Maildir {
     /// Opens the subdirectory `name` of the held directory.
     fn part(&self, name: &str) -> Result<Directory, String> {
         let opened = self.lock.held().directory(OsStr::new(name));
-        opened.map_err(|error| JobdirError::new(&self.path.join(name), error).to_string())
+        opened.map_err(|error| MaildirError::new(&self.path.join(name), error).to_string())
     }
 
     /// The names of arrived jobs, in order (TJD-04), without directories and names that begin with
@@ -301,11 +292,47 @@ impl Maildir {
             {
                 Ok(Taken::Gone)
             }
-            Err(error) => {
-                let from = self.new_dir().join(name);
-                Err(format!("cannot move {} to cur: {error}", from.display()))
-            }
+            Err(error) => Err(self.not_moved(name, &error)),
         }
+    }
+
+    /// Reads a file that has arrived and stays where it is.
+    ///
+    /// # Errors
+    /// The reason for the rejection: it is not a file, too large or unreadable. Absent inside:
+    /// somebody else has removed it.
+    pub(super) fn look_at(&self, name: &OsStr) -> Result<Option<Vec<u8>>, String> {
+        let new = self.part("new")?;
+        match new.file_type(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            _ => self.read_in(&new, name).map(Some),
+        }
+    }
+
+    /// Moves a file that has arrived to `cur/`: it was accepted.
+    pub(super) fn accept(&self, name: &OsStr) -> Result<(), String> {
+        let to = cut_if_long(name);
+        let (new, cur) = (self.part("new")?, self.part("cur")?);
+        match new.rename(name, &cur, &to) {
+            // Somebody else has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(self.not_moved(name, &error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Moves a file that has arrived to `cur/`, with the reason for its rejection beside it.
+    pub(super) fn reject(&self, name: &OsStr, why: &str) -> Result<(), String> {
+        let to = cut_if_long(name);
+        // Write the reason first: after a crash in between, the file is rejected again.
+        self.explain(&self.part("cur")?, &to, why)
+            .map_err(|error| unexplained(&to, &error))?;
+        self.accept(name)
+    }
+
+    fn not_moved(&self, name: &OsStr, error: &io::Error) -> String {
+        let from = self.new_dir().join(name);
+        format!("cannot move {} to cur: {error}", from.display())
     }
 
     /// Marks a taken job as submitted for the second time.
@@ -323,28 +350,28 @@ impl Maildir {
     /// # Errors
     /// The reason for the sender: the job is not a file, too large or unreadable.
     pub(super) fn read(&self, name: &OsStr, is_second: bool) -> Result<Vec<u8>, String> {
+        self.read_in(&self.part("cur")?, &hidden(name, is_second))
+    }
+
+    fn read_in(&self, dir: &Directory, name: &OsStr) -> Result<Vec<u8>, String> {
         let unreadable = |error: io::Error| format!("the master cannot read the file: {error}");
-        let no_file = || Err("the job is not a regular file".to_owned());
-        let name = hidden(name, is_second);
-        let cur = self.part("cur")?;
+        let no_file = || Err("it is not a regular file".to_owned());
         // Check the type first, because merely opening a device can have effects.
-        if cur.file_type(&name).map_err(unreadable)? != FileType::RegularFile {
+        if dir.file_type(name).map_err(unreadable)? != FileType::RegularFile {
             return no_file();
         }
         // This neither follows a link nor blocks if the file has been replaced in the meantime.
-        let file = cur.read(&name).map_err(unreadable)?;
+        let file = dir.read(name).map_err(unreadable)?;
         if !file.metadata().map_err(unreadable)?.is_file() {
             return no_file();
         }
         let mut bytes = Vec::new();
-        file.take(self.max_job_size.saturating_add(1))
+        file.take(self.max_size.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
-        if u64::try_from(bytes.len()).is_ok_and(|len| len > self.max_job_size) {
-            return Err(format!(
-                "the file is larger than {} bytes (`max_job_size` of the scheduler)",
-                self.max_job_size
-            ));
+        if u64::try_from(bytes.len()).is_ok_and(|len| len > self.max_size) {
+            let (most, key) = (self.max_size, self.size_key);
+            return Err(format!("the file is larger than {most} bytes (`{key}`)"));
         }
         Ok(bytes)
     }
@@ -422,6 +449,13 @@ fn hidden(name: &OsStr, is_second: bool) -> OsString {
     let mut hidden = OsString::from(if is_second { ".." } else { "." });
     hidden.push(name);
     hidden
+}
+
+fn cut_if_long(name: &OsStr) -> OsString {
+    match name.len() > LONGEST_NAME {
+        true => cut(name),
+        false => name.to_owned(),
+    }
 }
 
 /// Shortens a name that is too long. Different names stay different.

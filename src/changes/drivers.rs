@@ -1,0 +1,14 @@
+//! The table of the kinds of change source that act by themselves.
+
+use super::driver::Driver;
+use super::mails::Mails;
+use crate::config::{ChangeSourceConfig, ChangeSourceKind};
+
+/// The driver of a source, if sources of its kind act by themselves.
+#[must_use]
+pub fn driver(config: &ChangeSourceConfig) -> Option<Box<dyn Driver>> {
+    match &config.kind {
+        ChangeSourceKind::Pb(_) | ChangeSourceKind::ChangeHook(_) => None,
+        ChangeSourceKind::Maildir(maildir) => Some(Box::new(Mails::new(maildir))),
+    }
+}
