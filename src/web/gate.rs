@@ -68,12 +68,16 @@ fn is_open(path: &str) -> bool {
         "/authfail",
         "/authzfail",
     ];
-    // Hooks show who they are each time (LGN-07).
-    OPEN.contains(&path) || path.starts_with("/static/") || path.starts_with("/change_hook/")
+    OPEN.contains(&path) || path.starts_with("/static/")
 }
 
 /// Where a request comes from, by which way.
-fn origin(uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>, web: &WebConfig) -> Origin {
+pub(super) fn origin(
+    uri: &Uri,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    web: &WebConfig,
+) -> Origin {
     let door = match uri.path().starts_with("/api/") {
         true => Door::Api,
         false => Door::Web,

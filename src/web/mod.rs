@@ -59,6 +59,8 @@ mod frame;
 mod gate;
 mod harmless;
 mod hidden;
+mod hook_limits;
+mod hooks;
 #[cfg(test)]
 mod hostile;
 mod json_tree;
@@ -73,6 +75,7 @@ mod page;
 mod pages;
 pub mod parts;
 mod place;
+mod rate;
 mod reader;
 mod refusal;
 mod render;

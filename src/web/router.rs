@@ -15,6 +15,7 @@ use super::answer::{self, CSS, SVG};
 use super::api::events;
 use super::assets::{ICON, STYLE, STYLE_PATH};
 use super::gate;
+use super::hooks;
 use super::log::{self, Asked, Peer};
 use super::login;
 use super::outlet::Outlet;
@@ -87,7 +88,7 @@ fn router(inner: Arc<Inner>) -> Router {
             let answer = inner.events.answer(&asked(&path, &request));
             inner.opened(request.headers(), answer)
         };
-    api_routes(act_routes(router))
+    let router = api_routes(act_routes(router))
         .route(events::PATH, get(happens))
         .route("/login", post(login::log_in))
         .route("/logout", post(login::log_out))
@@ -97,7 +98,9 @@ fn router(inner: Arc<Inner>) -> Router {
         .route("/favicon.ico", get(icon))
         .route("/healthz", get(health))
         .fallback(missing)
-        .layer(from_fn_with_state(Arc::clone(&inner), gate::pass))
+        .layer(from_fn_with_state(Arc::clone(&inner), gate::pass));
+    // Hooks show who they are each time, and have no session (LGN-07).
+    hooks::routes(router)
         .layer(from_fn_with_state(Arc::clone(&inner), count))
         .with_state(inner)
 }

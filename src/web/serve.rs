@@ -92,9 +92,11 @@ impl Site {
             let sentence = "too many requests at once; try again in a moment\n";
             return Ok(answer::text(StatusCode::TOO_MANY_REQUESTS, sentence));
         };
+        let most = self.inner.largest_body(request.uri().path());
+        let most = most.unwrap_or(BODY_BYTES);
         let length = request.headers().get("content-length");
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        if length.is_some_and(|length: u64| length > BODY_BYTES) {
+        if length.is_some_and(|length: u64| length > most) {
             let sentence = "the request is too large\n";
             return Ok(answer::text(StatusCode::PAYLOAD_TOO_LARGE, sentence));
         }

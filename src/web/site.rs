@@ -17,6 +17,7 @@ use super::api::events::EventStreams;
 use super::api::problem::{Problem, wants_json};
 use super::args::Args;
 use super::cache::{Cache, Rendered, Version};
+use super::hook_limits::HookLimits;
 use super::limits::Limit;
 use super::log::{STREAMS, Streams};
 use super::once::Once;
@@ -72,6 +73,8 @@ pub(super) struct Inner {
     began: Timestamp,
     /// What the marks of forms of readers without a session are made from.
     pub(super) seed: String,
+    /// What hooks may send at once.
+    pub(super) hooks: HookLimits,
     /// The forms that were sent.
     pub(super) once: Once,
     /// Passwords that are checked at once.
@@ -151,6 +154,7 @@ impl Site {
             requests: Limit::new(REQUESTS.0, REQUESTS.1),
             connections: Limit::new(CONNECTIONS.0, CONNECTIONS.1),
             seed: secret("", rand::random()),
+            hooks: HookLimits::default(),
             once: Once::default(),
             checking: Semaphore::new(CHECKING),
             warned_at: AtomicI64::new(i64::MIN),

@@ -28,7 +28,7 @@ use crate::store::Store;
 mod visitor;
 
 use visitor::Core;
-pub(super) use visitor::Visitor;
+pub(super) use visitor::{DISK_FULL, Visitor};
 
 /// A farm.
 pub(super) struct Farm {

@@ -14,9 +14,10 @@ use tracing::Span;
 
 use super::{Answer, received};
 use crate::botmaster::{self, Ask, Blocker, Live};
-use crate::control::{Control, Question};
+use crate::control::{Control, Poked, Question, Said};
 use crate::model::{
-    AuditRecord, BuildSet, ChangeNumber, Op, RequestId, SetId, SourceStamp, TakenChange,
+    AdmittedChange, AdmittedOffer, AuditRecord, BuildSet, ChangeNumber, Op, RequestId, SetId,
+    SourceName, SourceStamp, TakenChange,
 };
 use crate::net::Tasks;
 use crate::store::Writer;
@@ -74,11 +75,7 @@ impl Core {
                         let why = Blocker::triggered("linux/3".to_owned(), text);
                         answer.send(Some(vec![why])).unwrap();
                     }
-                    Question::Offer(_, offered) => {
-                        let (number, is_new) = (ChangeNumber(79), true);
-                        let taken = vec![TakenChange { number, is_new }];
-                        offered.settle(Ok(botmaster::Answer::Taken(taken)));
-                    }
+                    Question::Offer(offer, offered) => offered.settle(answer(&offer)),
                     Question::Ask(..) | Question::Reconfigured { .. } => {
                         panic!("{question:?}");
                     }
@@ -87,6 +84,26 @@ impl Core {
         });
         core
     }
+}
+
+/// The comments of a change that this core cannot take.
+pub(in crate::web) const DISK_FULL: &str = "the disk is full";
+
+/// The answer to an offer: all changes are new, and numbered from 79 on.
+fn answer(offer: &AdmittedOffer) -> Said {
+    let taken = offer.changes.iter().zip(79..).map(|(change, number)| {
+        match change {
+            AdmittedChange::New { change, .. } if change.comments == DISK_FULL => {
+                return Err("the master cannot write its state".to_owned());
+            }
+            AdmittedChange::New { .. } | AdmittedChange::Known(_) | AdmittedChange::Repeated(_) => {
+            }
+        }
+        let (number, is_new) = (ChangeNumber(number), true);
+        Ok(TakenChange { number, is_new })
+    });
+    let taken: Result<_, _> = taken.collect();
+    taken.map(botmaster::Answer::Taken)
 }
 
 /// The set of a forced build.
@@ -161,6 +178,11 @@ impl Visitor {
             headers: head.headers,
             text,
         }
+    }
+
+    /// Hears when the source `name` is told to look.
+    pub(in crate::web) fn listen(&self, name: &str) -> Poked {
+        self.control.pokes().listen(&SourceName::from(name))
     }
 
     /// Looks at a page.
