@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
@@ -47,6 +48,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
         conn.pragma_update(None, "foreign_keys", true)?;
         conn.pragma_update(None, "trusted_schema", false)?;
         conn.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT_PAGES)?;
+        keep_plans(&conn)?;
         conn.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
         conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         Ok(())
@@ -71,6 +73,7 @@ pub(super) fn open_for_reading(dir: &Path) -> Result<Connection, StoreError> {
     check_is_ours(&conn, &path)?;
     conn.pragma_update(None, "trusted_schema", false)
         .map_err(refused)?;
+    keep_plans(&conn).map_err(refused)?;
     conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     let found = version(&conn).map_err(refused)?;
     if found == 0 {
@@ -84,6 +87,13 @@ pub(super) fn open_for_reading(dir: &Path) -> Result<Connection, StoreError> {
         std::cmp::Ordering::Less => Err(StoreError::Older { path, found, known }),
         std::cmp::Ordering::Greater => Err(StoreError::Newer { path, found, known }),
     }
+}
+
+/// A plan depends on the text of its statement alone. SQLite otherwise looks at bound values, and
+/// compiles a statement anew when they change.
+fn keep_plans(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(|_| ())
 }
 
 /// The error for what SQLite refused.
