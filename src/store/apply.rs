@@ -22,6 +22,8 @@ use super::known_login;
 use super::prune;
 use crate::model::{Happening, Op, Timestamp};
 
+pub(super) use self::happened::Running;
+
 /// Why an op was not written.
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -41,23 +43,36 @@ pub(super) fn apply(conn: &Connection, op: &Op) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Writes `op` as [`apply`] does, and what has happened by it, which is added to `told`; `now` is
-/// the time of what has none of its own.
+/// Writes `op` as [`apply`] does, and adds what has happened by it to `told`.
 pub(super) fn apply_and_tell(
     conn: &Connection,
     op: &Op,
-    now: Timestamp,
-    told: &mut Vec<Happening>,
+    told: &mut Telling<'_>,
 ) -> Result<(), Refusal> {
     let before = happened::before(conn, op)?;
     apply(conn, op)?;
-    told.extend(happened::write(conn, op, &before, now)?);
+    let happened = happened::told(conn, op, &before, told.running, told.now)?;
+    let numbers = told.first + told.happened.len() as u64..;
+    let numbered = numbers
+        .zip(happened)
+        .map(|(number, (at, name, facts))| Happening {
+            number,
+            at,
+            name,
+            facts,
+        });
+    told.happened.extend(numbered);
     Ok(())
 }
 
-/// Removes what happened so long ago that nobody resumes from there.
-pub(super) fn forget_happenings(conn: &Connection, told: &[Happening]) -> rusqlite::Result<()> {
-    happened::forget(conn, told)
+/// What happens by one transaction.
+pub(super) struct Telling<'a> {
+    /// The number of the first.
+    pub(super) first: u64,
+    /// The time of what has none of its own.
+    pub(super) now: Timestamp,
+    pub(super) running: &'a mut Running,
+    pub(super) happened: Vec<Happening>,
 }
 
 impl From<rusqlite::Error> for Refusal {

@@ -6,12 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
-use super::column::{Col, Json, int};
+use super::column::{Json, int};
 use super::{State, StoreError};
-use crate::model::{Happening, HappeningName};
+use crate::model::{Facts, Happening, HappeningName, Timestamp};
 
 /// How many are kept in the state, at least.
 pub(super) const KEPT: u64 = 100_000;
@@ -85,22 +85,28 @@ impl State {
     /// The state cannot be read.
     pub fn happened_since(&self, number: u64, limit: u32) -> Result<Vec<Happening>, StoreError> {
         self.read(|conn| {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let mut found = Vec::new();
             let mut select = conn.prepare_cached(SINCE)?;
-            let mut rows = select.query(params![int(number), limit])?;
-            while let Some(row) = rows.next()? {
-                let name: String = row.get(2)?;
-                // A later version of the program may have known others.
-                let Some(name) = HappeningName::named(&name) else {
-                    continue;
-                };
-                found.push(Happening {
-                    number: u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default(),
-                    at: row.get::<_, Col<_>>(1)?.0,
-                    name,
-                    facts: row.get::<_, Json<_>>(3)?.0,
-                });
+            let mut rows = select.query([int(number)])?;
+            while found.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                let last = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
+                let kept = row.get::<_, Json<Vec<(Timestamp, String, Facts)>>>(1)?.0;
+                let first = (last + 1).saturating_sub(kept.len() as u64);
+                let numbered = (first..).zip(kept).filter(|(of, _)| *of > number);
+                found.extend(numbered.filter_map(|(number, (at, name, facts))| {
+                    Some(Happening {
+                        number,
+                        at,
+                        // A later version of the program may have known others.
+                        name: HappeningName::named(&name)?,
+                        facts,
+                    })
+                }));
             }
+            found.truncate(limit);
             Ok(found)
         })
     }
@@ -111,7 +117,10 @@ impl State {
     /// The state cannot be read.
     pub fn oldest_happening(&self) -> Result<Option<u64>, StoreError> {
         self.read(|conn| {
-            let oldest: Option<i64> = conn.prepare_cached(OLDEST)?.query_row([], |r| r.get(0))?;
+            let oldest: Option<i64> = conn
+                .prepare_cached(OLDEST)?
+                .query_row([], |row| row.get(0))
+                .optional()?;
             Ok(oldest.and_then(|number| u64::try_from(number).ok()))
         })
     }
@@ -123,10 +132,28 @@ pub(super) fn last(conn: &Connection) -> rusqlite::Result<u64> {
     Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
 }
 
-pub(super) const SINCE: &str =
-    "SELECT number, at, name, facts FROM event WHERE number > ?1 ORDER BY number LIMIT ?2";
-pub(super) const OLDEST: &str = "SELECT min(number) FROM event";
-const LAST: &str = "SELECT max(number) FROM event";
+/// Writes what has happened by a transaction, and removes what is too old, now and then.
+pub(super) fn write(conn: &Connection, happened: &[Happening]) -> rusqlite::Result<()> {
+    let (Some(first), Some(last)) = (happened.first(), happened.last()) else {
+        return Ok(());
+    };
+    let kept: Vec<_> = happened.iter().map(|h| (h.at, h.name, &h.facts)).collect();
+    conn.prepare_cached("INSERT INTO happened (last, events) VALUES (?1, ?2)")?
+        .execute(params![int(last.number), Json(kept)])?;
+    if first.number / FORGOTTEN_TOGETHER != (last.number + 1) / FORGOTTEN_TOGETHER {
+        conn.prepare_cached("DELETE FROM happened WHERE last <= ?1")?
+            .execute([int(last.number.saturating_sub(KEPT))])?;
+    }
+    Ok(())
+}
+
+/// About how many are removed at once.
+const FORGOTTEN_TOGETHER: u64 = 256;
+
+pub(super) const SINCE: &str = "SELECT last, events FROM happened WHERE last > ?1 ORDER BY last";
+pub(super) const OLDEST: &str = "SELECT last + 1 - json_array_length(events) FROM happened
+    ORDER BY last LIMIT 1";
+const LAST: &str = "SELECT max(last) FROM happened";
 
 #[cfg(test)]
 mod tests {
@@ -136,6 +163,7 @@ mod tests {
 
     use super::*;
     use crate::model::{BigState, Op};
+    use crate::store::apply::{Running, Telling, apply_and_tell};
     use crate::store::{Store, Writer};
 
     fn open(dir: &Path) -> Writer {
@@ -193,9 +221,9 @@ mod tests {
         let told = |numbers: std::ops::RangeInclusive<u64>| {
             let told = numbers.map(|number| Happening {
                 number,
-                at: crate::model::Timestamp(0),
+                at: Timestamp(0),
                 name: HappeningName::MasterStarted,
-                facts: crate::model::Facts::default(),
+                facts: Facts::default(),
             });
             told.collect::<Vec<_>>()
         };
@@ -213,21 +241,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Store::open(dir.path()).unwrap();
         let conn = crate::store::schema::open_for_writing(&dir.path().join(Store::FILE)).unwrap();
+        let known = r#"[[0, "master_started", {}]]"#;
+        let both = r#"[[0, "master_started", {}], [0, "x", {}]]"#;
         conn.execute(
-            "INSERT INTO event VALUES (1, 0, 'master_started', '{}'), (100100, 0, 'x', '{}'),
-                (?1, 0, 'master_started', '{}')",
-            [int(KEPT + 606)],
+            "INSERT INTO happened VALUES (1, ?1), (100100, ?2), (?3, ?1)",
+            params![known, both, int(KEPT + 606)],
         )
         .unwrap();
-        let mut told = Vec::new();
-        let now = crate::model::Timestamp(0);
+        let mut told = Telling {
+            first: KEPT + 607,
+            now: Timestamp(0),
+            running: &mut Running::default(),
+            happened: Vec::new(),
+        };
         for op in states(2) {
-            crate::store::apply::apply_and_tell(&conn, &op, now, &mut told).unwrap();
+            apply_and_tell(&conn, &op, &mut told).unwrap();
         }
-        crate::store::apply::forget_happenings(&conn, &told).unwrap();
+        write(&conn, &told.happened).unwrap();
         let state = State::open_readonly(dir.path()).unwrap();
-        assert_eq!(state.oldest_happening().unwrap(), Some(100_100));
+        assert_eq!(state.oldest_happening().unwrap(), Some(100_099));
         let kept = state.happened_since(1, 9).unwrap();
-        assert_eq!(kept.len(), 3, "one of a name that is not known");
+        let kept: Vec<_> = kept.iter().map(|happening| happening.number).collect();
+        let last = KEPT + 608;
+        assert_eq!(
+            kept,
+            [100_099, last - 2, last - 1, last],
+            "one of an unknown name"
+        );
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::{error, info, warn};
 
 use self::batches::{Batches, Committed, Due};
-use super::apply::{Refusal, apply_and_tell, forget_happenings};
+use super::apply::{Refusal, Running, Telling, apply_and_tell};
 use super::events::Events;
 use super::file::FILE;
 use super::lock::Lock;
@@ -83,6 +83,7 @@ impl Store {
             shared: Arc::clone(&shared),
             confirm,
             batches: Batches::new(),
+            running: Running::default(),
             clock: Clock::system(),
         };
         thread::Builder::new()
@@ -270,6 +271,7 @@ struct WriterThread {
     shared: Arc<Shared>,
     confirm: Box<dyn Fn(Ticket) + Send>,
     batches: Batches,
+    running: Running,
     clock: Clock,
 }
 
@@ -304,9 +306,16 @@ impl WriterThread {
 
     fn commit(&mut self) {
         let begun = Instant::now();
-        match write_all(&self.store.conn, self.batches.batch(), self.clock) {
-            Ok(told) => {
+        let mut told = Telling {
+            first: self.shared.events.last() + 1,
+            now: self.clock.wall(),
+            running: &mut self.running,
+            happened: Vec::new(),
+        };
+        match write_all(&self.store.conn, self.batches.batch(), &mut told) {
+            Ok(()) => {
                 self.shared.commit_times.add(begun.elapsed());
+                let told = told.happened;
                 self.on_committed(told);
             }
             Err(error) => {
@@ -366,14 +375,12 @@ impl WriterThread {
     }
 }
 
-/// Writes all of `batch` in one transaction, or nothing. Returns what has happened by it.
-fn write_all(conn: &Connection, batch: &[Write], clock: Clock) -> rusqlite::Result<Vec<Happening>> {
-    let now = clock.wall();
-    let mut told = Vec::new();
+/// Writes all of `batch` in one transaction, or nothing. Adds what has happened by it to `told`.
+fn write_all(conn: &Connection, batch: &[Write], told: &mut Telling<'_>) -> rusqlite::Result<()> {
     let written = (|| {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for op in batch.iter().flat_map(|write| &write.ops) {
-            match apply_and_tell(conn, op, now, &mut told) {
+            match apply_and_tell(conn, op, told) {
                 Ok(()) => {}
                 // It would be refused for ever, and all that come after must not wait for it.
                 Err(Refusal::Op(why)) => {
@@ -382,7 +389,7 @@ fn write_all(conn: &Connection, batch: &[Write], clock: Clock) -> rusqlite::Resu
                 Err(Refusal::Disk(e)) => return Err(e),
             }
         }
-        forget_happenings(conn, &told)?;
+        events::write(conn, &told.happened)?;
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     })();
@@ -391,7 +398,7 @@ fn write_all(conn: &Connection, batch: &[Write], clock: Clock) -> rusqlite::Resu
         // here again.
         conn.execute_batch("ROLLBACK").unwrap_or_default();
     }
-    written.map(|()| told)
+    written
 }
 
 /// How many ops may wait to be committed before those who bring more have to wait.

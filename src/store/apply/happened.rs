@@ -1,16 +1,18 @@
 //! What has happened by an op, numbered in the transaction that makes it durable (STA-01).
 
+mod running;
+
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
-    BuildId, BuilderName, Facts, Happening, HappeningName, Op, RequestId, SetId, SlaveName,
-    Timestamp,
+    BuildId, BuilderName, Facts, HappeningName, Op, RequestId, SetId, SlaveName, Timestamp,
 };
-use crate::store::column::{Col, Json, int};
-use crate::store::events::KEPT;
+use crate::store::column::{Col, int};
+
+pub(in crate::store) use self::running::Running;
 
 /// What was in the state before an op that replaces it.
 #[derive(Debug)]
@@ -36,52 +38,25 @@ pub(super) fn before(conn: &Connection, op: &Op) -> rusqlite::Result<Before> {
     })
 }
 
-/// Writes and returns what has happened by `op`, which is applied.
-pub(super) fn write(
+/// What has happened by `op`, which is applied.
+pub(super) fn told(
     conn: &Connection,
     op: &Op,
     before: &Before,
+    running: &mut Running,
     now: Timestamp,
-) -> rusqlite::Result<Vec<Happening>> {
-    let mut happened = Vec::new();
-    for (at, name, facts) in by(conn, op, before, now)? {
-        conn.prepare_cached("INSERT INTO event (at, name, facts) VALUES (?1, ?2, ?3)")?
-            .execute(params![at.0, name.as_str(), Json(&facts)])?;
-        let number = u64::try_from(conn.last_insert_rowid()).unwrap_or_default();
-        happened.push(Happening {
-            number,
-            at,
-            name,
-            facts,
-        });
-    }
-    Ok(happened)
-}
-
-/// Removes those that are too old, now and then.
-pub(super) fn forget(conn: &Connection, told: &[Happening]) -> rusqlite::Result<()> {
-    let (Some(first), Some(last)) = (told.first(), told.last()) else {
-        return Ok(());
-    };
-    if first.number / FORGOTTEN_TOGETHER != (last.number + 1) / FORGOTTEN_TOGETHER {
-        conn.prepare_cached("DELETE FROM event WHERE number <= ?1")?
-            .execute([int(last.number.saturating_sub(KEPT))])?;
-    }
-    Ok(())
-}
-
-/// About how many are removed at once.
-const FORGOTTEN_TOGETHER: u64 = 256;
-
-type Told = (Timestamp, HappeningName, Facts);
-
-fn by(conn: &Connection, op: &Op, before: &Before, now: Timestamp) -> rusqlite::Result<Vec<Told>> {
+) -> rusqlite::Result<Vec<Told>> {
+    running.begin(op);
     let mut told = in_queue(conn, op, now)?;
-    told.extend(to_build(conn, op, now)?);
-    told.extend(to_step(conn, op, now)?);
+    told.extend(to_build(conn, op, running, now)?);
+    told.extend(to_step(conn, op, running, now)?);
     told.extend(elsewhere(op, before, now));
+    running.end(op);
     Ok(told)
 }
+
+/// When, what, and what it is about.
+pub(super) type Told = (Timestamp, HappeningName, Facts);
 
 /// What happens to changes, sets and requests.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others are elsewhere")]
@@ -152,13 +127,18 @@ fn in_queue(conn: &Connection, op: &Op, now: Timestamp) -> rusqlite::Result<Vec<
 
 /// What happens to builds.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others are elsewhere")]
-fn to_build(conn: &Connection, op: &Op, now: Timestamp) -> rusqlite::Result<Vec<Told>> {
+fn to_build(
+    conn: &Connection,
+    op: &Op,
+    running: &Running,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Told>> {
     Ok(match op {
         Op::BuildStarted(start) => started(conn, start)?,
         Op::BuildStopped { build, reason } => {
             let facts = Facts {
                 text: Some(reason.clone()),
-                ..of_build(conn, *build)?
+                ..running.build(conn, *build)?
             };
             vec![(now, HappeningName::BuildStopped, facts)]
         }
@@ -166,7 +146,7 @@ fn to_build(conn: &Connection, op: &Op, now: Timestamp) -> rusqlite::Result<Vec<
             let facts = Facts {
                 result: Some(end.result),
                 text: Some(joined(&end.text)),
-                ..of_build(conn, end.build)?
+                ..running.build(conn, end.build)?
             };
             vec![(end.at, HappeningName::BuildFinished, facts)]
         }
@@ -176,22 +156,27 @@ fn to_build(conn: &Connection, op: &Op, now: Timestamp) -> rusqlite::Result<Vec<
 
 /// What happens to steps and logs.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others are elsewhere")]
-fn to_step(conn: &Connection, op: &Op, now: Timestamp) -> rusqlite::Result<Vec<Told>> {
+fn to_step(
+    conn: &Connection,
+    op: &Op,
+    running: &Running,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Told>> {
     use HappeningName as Name;
     Ok(match op {
         Op::StepStarted(StepStart {
             build, index, at, ..
-        }) => vec![(*at, Name::StepStarted, of_step(conn, *build, *index)?)],
+        }) => vec![(*at, Name::StepStarted, running.step(conn, *build, *index)?)],
         Op::StepHasLocks { build, index, at } => {
-            vec![(*at, Name::StepText, of_step(conn, *build, *index)?)]
+            vec![(*at, Name::StepText, running.step(conn, *build, *index)?)]
         }
         Op::StepLink { build, index, .. } => {
-            vec![(now, Name::StepText, of_step(conn, *build, *index)?)]
+            vec![(now, Name::StepText, running.step(conn, *build, *index)?)]
         }
         Op::StepText { build, index, text } => {
             let facts = Facts {
                 text: Some(joined(text)),
-                ..of_step(conn, *build, *index)?
+                ..running.step(conn, *build, *index)?
             };
             vec![(now, Name::StepText, facts)]
         }
@@ -206,16 +191,24 @@ fn to_step(conn: &Connection, op: &Op, now: Timestamp) -> rusqlite::Result<Vec<T
             let facts = Facts {
                 result: Some(*result),
                 text: Some(joined(text)),
-                ..of_step(conn, *build, *index)?
+                ..running.step(conn, *build, *index)?
             };
             vec![(*at, Name::StepFinished, facts)]
         }
         Op::LogOpened(LogOpening {
             build, step, name, ..
-        }) => vec![(now, Name::LogOpened, of_log(conn, *build, *step, name)?)],
+        }) => vec![(
+            now,
+            Name::LogOpened,
+            of_log(conn, running, (*build, *step), name)?,
+        )],
         Op::LogClosed {
             build, step, name, ..
-        } => vec![(now, Name::LogClosed, of_log(conn, *build, *step, name)?)],
+        } => vec![(
+            now,
+            Name::LogClosed,
+            of_log(conn, running, (*build, *step), name)?,
+        )],
         _ => Vec::new(),
     })
 }
@@ -350,43 +343,15 @@ fn of_request(conn: &Connection, request: RequestId) -> rusqlite::Result<Facts> 
     })
 }
 
-fn of_build(conn: &Connection, build: BuildId) -> rusqlite::Result<Facts> {
-    let found = conn
-        .prepare_cached("SELECT builder, number, slave FROM build WHERE id = ?1")?
-        .query_row([int(build.0)], |row| {
-            Ok(Facts {
-                builder: Some(row.get::<_, Col<_>>(0)?.0),
-                build: Some(row.get::<_, Col<_>>(1)?.0),
-                slave: Some(row.get::<_, Col<_>>(2)?.0),
-                ..Facts::default()
-            })
-        })
-        .optional()?;
-    Ok(found.unwrap_or_default())
-}
-
-fn of_step(conn: &Connection, build: BuildId, index: u32) -> rusqlite::Result<Facts> {
-    let found = conn
-        .prepare_cached(
-            "SELECT b.builder, b.number, s.name FROM step s JOIN build b ON b.id = s.build
-             WHERE s.build = ?1 AND s.position = ?2",
-        )?
-        .query_row(params![int(build.0), index], |row| {
-            Ok(Facts {
-                builder: Some(row.get::<_, Col<_>>(0)?.0),
-                build: Some(row.get::<_, Col<_>>(1)?.0),
-                step: row.get(2)?,
-                ..Facts::default()
-            })
-        })
-        .optional()?;
-    Ok(found.unwrap_or_default())
-}
-
-fn of_log(conn: &Connection, build: BuildId, step: u32, name: &str) -> rusqlite::Result<Facts> {
+fn of_log(
+    conn: &Connection,
+    running: &Running,
+    (build, step): (BuildId, u32),
+    name: &str,
+) -> rusqlite::Result<Facts> {
     Ok(Facts {
         log: Some(name.to_owned()),
-        ..of_step(conn, build, step)?
+        ..running.step(conn, build, step)?
     })
 }
 
