@@ -87,6 +87,29 @@ impl Directory {
         }
     }
 
+    /// Opens the directory at `path`, which leads downwards, through no link; with one system call
+    /// where the system has one for it.
+    ///
+    /// # Errors
+    /// It does not exist, a part of `path` is a link, or it cannot be read. Which part it is, is
+    /// said by [`Directory::directory`] for one after the other.
+    pub fn descend(&self, path: &Path) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{ResolveFlags, openat2};
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            let flags = OFlags::DIRECTORY | CLOSED;
+            match openat2(&self.fd, path, flags, NO_MODE, resolve) {
+                Ok(fd) => return Ok(Self { fd }),
+                // Unknown to an old kernel, or not allowed in a container.
+                Err(Errno::NOSYS | Errno::PERM) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        path.iter()
+            .try_fold(self.itself()?, |above, name| above.directory(name))
+    }
+
     /// Opens the subdirectory `name`. A link of this name is followed if it belongs to the user of
     /// this process or to root.
     ///

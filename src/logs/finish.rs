@@ -6,22 +6,21 @@
 //! the next start ([`Backlog`]).
 
 mod backlog;
+mod syncs;
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
 use std::sync::mpsc::{self, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
+pub use self::syncs::LogSyncs;
+
 use self::backlog::{Backlog, Finished};
+use self::syncs::Queue;
 use super::packed;
-use super::place::{self, DATA, INDEX, PACKED, with_suffix};
-use crate::blocking;
+use super::place::{self, DATA, PACKED, with_suffix};
 use crate::directory::Directory;
 
 /// Finishes closed logs. Cheap to clone.
@@ -29,7 +28,7 @@ use crate::directory::Directory;
 /// A thread of its own compresses logs, one at a time; it ends when the last clone is gone.
 #[derive(Clone, Debug)]
 pub(super) struct Finisher {
-    basedir: Arc<Directory>,
+    syncs: Arc<Queue>,
     inbox: mpsc::SyncSender<Finished>,
     /// Used by the threads that write and compress logs, and by no task.
     backlog: Arc<Mutex<Backlog>>,
@@ -55,7 +54,7 @@ impl Finisher {
             }
         })?;
         Ok(Self {
-            basedir,
+            syncs: Arc::new(Queue::new(basedir)),
             inbox,
             backlog,
         })
@@ -89,42 +88,6 @@ fn yield_to_others() {
     }
 }
 
-/// Forces closed logs to the disk in the background, so that a power failure does not lose them
-/// and no step waits for the disk. One job at a time, for all logs that are handed in together.
-#[derive(Debug)]
-pub struct LogSyncs {
-    basedir: Arc<Directory>,
-    /// One permit, which a job has while it runs.
-    turn: Arc<Semaphore>,
-}
-
-impl LogSyncs {
-    pub(super) fn new(finisher: &Finisher) -> Self {
-        Self {
-            basedir: Arc::clone(&finisher.basedir),
-            turn: Arc::new(Semaphore::new(1)),
-        }
-    }
-
-    /// Begins to force the closed logs at `paths` to the disk, after those handed in before; waits
-    /// for these.
-    pub async fn begin(&self, paths: Vec<String>) {
-        let turn = Arc::clone(&self.turn).acquire_owned().await;
-        let basedir = Arc::clone(&self.basedir);
-        // Its end is seen by the permit.
-        drop(blocking::run(move || {
-            sync(&basedir, &paths);
-            drop(turn);
-        }));
-    }
-
-    /// Waits until all logs that were handed in are on the disk.
-    pub async fn finished(&self) {
-        // The semaphore is never closed.
-        drop(self.turn.acquire().await);
-    }
-}
-
 /// Logs an error; a log that is gone was pruned in the meantime, or was never written.
 fn report(path: &str, what: &str, done: io::Result<()>) {
     match done {
@@ -134,34 +97,6 @@ fn report(path: &str, what: &str, done: io::Result<()>) {
         }
         Err(error) => warn!("cannot {what} the log {path:?}: {error}"),
     }
-}
-
-/// Forces closed logs to the disk: their files, and then each directory once. A log that cannot be
-/// synced does not keep the others from it.
-fn sync(basedir: &Directory, paths: &[String]) {
-    let mut directories = BTreeMap::new();
-    for path in paths {
-        match place::of_log(basedir, path, false) {
-            Ok((dir, name)) => {
-                report(path, "sync", sync_files(&dir, name));
-                directories.insert(Path::new(path).parent(), (dir, path));
-            }
-            Err(error) => report(path, "sync", Err(error)),
-        }
-    }
-    for (dir, path) in directories.values() {
-        report(path, "sync", dir.sync());
-    }
-}
-
-/// Forces the files of a closed log to the disk. A log that is compressed by now was synced then.
-fn sync_files(dir: &Directory, name: &OsStr) -> io::Result<()> {
-    match dir.read(&with_suffix(name, DATA)) {
-        Ok(data) => data.sync_data()?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    dir.read(&with_suffix(name, INDEX))?.sync_data()
 }
 
 /// Compresses the first `size` bytes of a closed log, unless that does not make it smaller.

@@ -21,6 +21,18 @@ pub(super) fn open(base: &Directory, dir: &Path, make: bool) -> io::Result<Direc
     {
         return Err(outside());
     }
+    let quickly = base.descend(dir).or_else(|error| match dir.parent() {
+        Some(above) if make && !above.as_os_str().is_empty() => {
+            let (above, name) = (base.descend(above)?, dir.file_name().unwrap_or_default());
+            above.make(name)?;
+            above.directory(name)
+        }
+        _ => Err(error),
+    });
+    if quickly.is_ok() {
+        return quickly;
+    }
+    // Something is missing or is a link: part by part.
     let mut opened = base.itself()?;
     for (depth, name) in dir.iter().enumerate() {
         let enter = || {

@@ -57,7 +57,7 @@ async fn a_compressed_log_reads_like_the_plain_one() {
     let all = written(base.path(), 50_000).await;
     let stderr = read(base.path(), &[Channel::Stderr]);
     let dir = Directory::open(base.path()).unwrap();
-    sync(&dir, &[PATH.to_owned()]);
+    syncs::sync(&dir, [PATH.to_owned()].iter());
     let mut before = LogReader::open(base.path(), PATH).unwrap();
     compress(&dir, PATH, size(&all)).unwrap();
     assert_eq!(
@@ -255,7 +255,7 @@ async fn logs_are_synced_one_step_after_the_other() {
     syncs.begin(vec![PATH.to_owned()]).await;
     syncs.finished().await;
     // While logs are being synced, the build does not end.
-    let job = syncs.turn.acquire().await.unwrap();
+    let job = syncs.hold().await;
     let mut end = std::pin::pin!(syncs.finished());
     assert!(
         std::future::poll_fn(|cx| std::task::Poll::Ready(end.as_mut().poll(cx).is_pending())).await
