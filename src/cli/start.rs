@@ -168,9 +168,8 @@ impl Start {
         for exposed in daemon::exposed(&config) {
             tracing::warn!("{exposed}");
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(WORKERS)
-            .thread_name("buildmaster")
+        // One thread: what handing work over to others costs is more than what they would do.
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let mut readiness = Some(readiness);
@@ -223,9 +222,6 @@ pub(super) fn check_dir(dir: &Path) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// Threads for connections and builds. The core is one task; more threads only cost memory.
-const WORKERS: usize = 2;
 
 fn log_to(writer: impl std::io::Write + Send + 'static, colours: bool) {
     let filter =

@@ -100,7 +100,7 @@ impl Daemon {
             .with_fingerprints(fingerprints);
         let refusals = Arc::clone(gatekeeper.refusals());
         let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
-        let mut web = WebPorts::of(&control, parts.zone, &parts.logs, &gatekeeper, &tasks);
+        let mut web = WebPorts::of(&control, parts.zone, &parts.logs, &gatekeeper, &tasks)?;
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
         let prepared = (doors.prepare(&config)?, web.prepare(&config)?);
         let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();

@@ -29,6 +29,7 @@ mod sessions;
 mod signals;
 mod sources;
 mod web_ports;
+mod web_thread;
 mod zone;
 
 use std::path::Path;

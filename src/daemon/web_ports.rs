@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::sync::watch;
 
 use super::doors::present;
+use super::web_thread::WebThread;
 use crate::config::{Config, Listen};
 use crate::control::{Control, OpenPort};
 use crate::logs::LogStore;
@@ -21,6 +22,7 @@ pub(super) struct WebPorts {
     site: Site,
     ports: Vec<Port>,
     tasks: Tasks,
+    thread: WebThread,
 }
 
 /// An open port.
@@ -42,14 +44,19 @@ pub(super) struct Prepared {
 
 impl WebPorts {
     /// Creates ports that are all closed.
+    ///
+    /// # Errors
+    /// The thread of the pages cannot be started.
     pub(super) fn of(
         control: &Control,
         zone: Zone,
         logs: &LogStore,
         gatekeeper: &Arc<Gatekeeper>,
         tasks: &Tasks,
-    ) -> Self {
-        Self {
+    ) -> std::io::Result<Self> {
+        let thread = WebThread::start()?;
+        let tasks = tasks.on(thread.runtime().clone());
+        Ok(Self {
             site: Site::new(
                 control.clone(),
                 control.config(),
@@ -59,8 +66,9 @@ impl WebPorts {
                 tasks.clone(),
             ),
             ports: Vec::new(),
-            tasks: tasks.clone(),
-        }
+            tasks,
+            thread,
+        })
     }
 
     /// Opens the new ports of `config` without accepting connections.
@@ -71,6 +79,7 @@ impl WebPorts {
         let wanted = config.web.as_ref().map_or(&[][..], |web| &web.port);
         let wanted = present(wanted);
         let mut new = Vec::new();
+        let _served_there = self.thread.runtime().enter();
         for address in &wanted {
             if !self.ports.iter().any(|port| port.address == *address) {
                 let opened = open(address).context("cannot open the port of the web pages")?;

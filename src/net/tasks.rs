@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,8 @@ pub struct Tasks {
     stop: CancellationToken,
     budget: Arc<Budget>,
     running: Arc<Mutex<Running>>,
+    /// Where they run; absent: where they are spawned.
+    runtime: Option<Handle>,
 }
 
 /// The tasks that have not ended.
@@ -48,6 +51,16 @@ impl Tasks {
             stop: self.stop.child_token(),
             budget: Arc::clone(&self.budget),
             running: Arc::clone(&self.running),
+            runtime: self.runtime.clone(),
+        }
+    }
+
+    /// The same tasks, of which those that are spawned here run on `runtime`.
+    #[must_use]
+    pub fn on(&self, runtime: Handle) -> Self {
+        Self {
+            runtime: Some(runtime),
+            ..self.clone()
         }
     }
 
@@ -66,10 +79,14 @@ impl Tasks {
             running: Arc::clone(&self.running),
         };
         let future = future.instrument(span);
-        let task = self.tracker.spawn(async move {
+        let tracked = self.tracker.track_future(async move {
             let _ended = ended;
             future.await;
         });
+        let task = match &self.runtime {
+            Some(runtime) => runtime.spawn(tracked),
+            None => tokio::spawn(tracked),
+        };
         // It may have ended already.
         if let Some(abort) = lock(&self.running).tasks.get_mut(&key) {
             *abort = Some(task.abort_handle());
