@@ -96,7 +96,9 @@ impl Queue {
     }
 
     fn work(&self) {
-        while let Some(jobs) = self.lock().take() {
+        loop {
+            // Not held while the jobs are done.
+            let Some(jobs) = self.lock().take() else { break };
             sync(&self.basedir, jobs.iter().flat_map(|job| &job.paths));
         }
     }
