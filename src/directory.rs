@@ -134,10 +134,18 @@ impl Directory {
     /// # Errors
     /// The directory cannot be created.
     pub fn make(&self, name: &OsStr) -> io::Result<()> {
-        match mkdirat(&self.fd, plain(name)?, Mode::from_raw_mode(0o777)) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
+        match self.make_new(name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
         }
+    }
+
+    /// Creates the directory `name`.
+    ///
+    /// # Errors
+    /// An entry of this name exists, or the directory cannot be created.
+    pub fn make_new(&self, name: &OsStr) -> io::Result<()> {
+        mkdirat(&self.fd, plain(name)?, Mode::from_raw_mode(0o777)).map_err(Into::into)
     }
 
     /// Creates the new file `name` for writing.

@@ -21,16 +21,8 @@ pub(super) fn open(base: &Directory, dir: &Path, make: bool) -> io::Result<Direc
     {
         return Err(outside());
     }
-    let quickly = base.descend(dir).or_else(|error| match dir.parent() {
-        Some(above) if make && !above.as_os_str().is_empty() => {
-            let (above, name) = (base.descend(above)?, dir.file_name().unwrap_or_default());
-            above.make(name)?;
-            above.directory(name)
-        }
-        _ => Err(error),
-    });
-    if quickly.is_ok() {
-        return quickly;
+    if let Ok(opened) = base.descend(dir) {
+        return Ok(opened);
     }
     // Something is missing or is a link: part by part.
     let mut opened = base.itself()?;
@@ -50,6 +42,22 @@ pub(super) fn open(base: &Directory, dir: &Path, make: bool) -> io::Result<Direc
         })?;
     }
     Ok(opened)
+}
+
+/// As [`open`] with `make`; also returns whether the directory was surely made by this call, so
+/// that nothing is in it.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn make(base: &Directory, dir: &Path) -> io::Result<(Directory, bool)> {
+    if let (Some(above), Some(name)) = (dir.parent(), dir.file_name())
+        && let Ok(above) = base.descend(above)
+        && above.make_new(name).is_ok()
+        && let Ok(made) = above.directory(name)
+    {
+        return Ok((made, true));
+    }
+    Ok((open(base, dir, true)?, false))
 }
 
 /// Opens the directory of the log at `path`, and returns it with the name of the log there. A

@@ -74,6 +74,7 @@ impl LogStore {
             share: Arc::clone(&share),
             path: path.to_owned(),
             compress_above: None,
+            is_closed: false,
         };
         sink.send(Message::Create {
             id,
@@ -124,6 +125,8 @@ pub struct LogSink {
     path: String,
     /// Size in bytes above which the closed log is compressed, if at all.
     compress_above: Option<u64>,
+    /// Whether the thread has been told that the log ends.
+    is_closed: bool,
 }
 
 impl LogSink {
@@ -160,8 +163,9 @@ impl LogSink {
 
     /// Waits until everything is in the files, or given up, and closes the files. Then the log may
     /// be compressed in the background. [`LogSyncs`] forces it to the disk.
-    pub async fn close(self) -> Written {
+    pub async fn close(mut self) -> Written {
         let (done, closed) = oneshot::channel();
+        self.is_closed = true;
         self.send(self.closing(Some(done)));
         closed.await.unwrap_or_default()
     }
@@ -187,8 +191,10 @@ impl LogSink {
 
 impl Drop for LogSink {
     fn drop(&mut self) {
-        // Closing twice does nothing. At the very end nobody may be there to hear it.
-        self.inbox.send(self.closing(None)).unwrap_or_default();
+        if !self.is_closed {
+            // At the very end nobody may be there to hear it.
+            self.inbox.send(self.closing(None)).unwrap_or_default();
+        }
     }
 }
 

@@ -98,7 +98,9 @@ impl Queue {
     fn work(&self) {
         loop {
             // Not held while the jobs are done.
-            let Some(jobs) = self.lock().take() else { break };
+            let Some(jobs) = self.lock().take() else {
+                break;
+            };
             sync(&self.basedir, jobs.iter().flat_map(|job| &job.paths));
         }
     }

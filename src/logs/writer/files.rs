@@ -22,7 +22,10 @@ impl Files {
         let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(place::outside());
         };
-        let dir = place::open(basedir, dir, opening.is_new)?;
+        let (dir, is_empty) = match opening.is_new {
+            true => place::make(basedir, dir)?,
+            false => (place::open(basedir, dir, false)?, false),
+        };
         let open = |suffix| {
             let name = with_suffix(name, suffix);
             if !opening.is_new {
@@ -38,7 +41,7 @@ impl Files {
                 made => made,
             }
         };
-        if opening.is_new {
+        if opening.is_new && !is_empty {
             // As below: readers would take it for the bytes of this log.
             for suffix in [PACKED, LINES] {
                 match dir.set_aside(&with_suffix(name, suffix)) {
