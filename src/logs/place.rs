@@ -15,12 +15,7 @@ use crate::directory::Directory;
 /// # Errors
 /// `dir` does not stay below the base directory, or it cannot be opened.
 pub(super) fn open(base: &Directory, dir: &Path, make: bool) -> io::Result<Directory> {
-    if !dir
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)))
-    {
-        return Err(outside());
-    }
+    stays_below(dir)?;
     if let Ok(opened) = base.descend(dir) {
         return Ok(opened);
     }
@@ -50,6 +45,7 @@ pub(super) fn open(base: &Directory, dir: &Path, make: bool) -> io::Result<Direc
 /// # Errors
 /// As for [`open`].
 pub(super) fn make(base: &Directory, dir: &Path) -> io::Result<(Directory, bool)> {
+    stays_below(dir)?;
     if let (Some(above), Some(name)) = (dir.parent(), dir.file_name())
         && let Ok(above) = base.descend(above)
         && above.make_new(name).is_ok()
@@ -58,6 +54,14 @@ pub(super) fn make(base: &Directory, dir: &Path) -> io::Result<(Directory, bool)
         return Ok((made, true));
     }
     Ok((open(base, dir, true)?, false))
+}
+
+fn stays_below(dir: &Path) -> io::Result<()> {
+    let mut parts = dir.components();
+    match parts.all(|part| matches!(part, Component::Normal(_))) {
+        true => Ok(()),
+        false => Err(outside()),
+    }
 }
 
 /// Opens the directory of the log at `path`, and returns it with the name of the log there. A
