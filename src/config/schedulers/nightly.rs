@@ -1,5 +1,7 @@
 //! `type = "Nightly"`: builds by the clock on the wall (section 8).
 
+mod text;
+
 use serde::{Serialize, Serializer};
 
 use super::kind::SchedulerSettings;
@@ -178,8 +180,8 @@ fn read_calendar(table: &mut Table<'_>, keys: &[FieldKey; 5]) -> Option<Calendar
     calendar.ok()
 }
 
-/// A number, a list of numbers, or `"*"` for any.
-fn read_field(value: &Value<'_>, &(_, least, greatest): &FieldKey) -> Option<Field> {
+/// A number, a text as cron has it, a list of these, or `"*"` for any.
+fn read_field(value: &Value<'_>, &(key, least, greatest): &FieldKey) -> Option<Field> {
     if value.raw().as_str() == Some("*") {
         return Some(Field::Any);
     }
@@ -191,17 +193,67 @@ fn read_field(value: &Value<'_>, &(_, least, greatest): &FieldKey) -> Option<Fie
         );
         return None;
     }
-    let numbers = entries.iter().map(|entry| {
-        if entry.raw().as_integer().is_none() {
-            let help = format!("a number from {least} to {greatest}, a list of them, or \"*\"");
-            return entry.expected("an integer", help);
-        }
-        entry.integer(least..=greatest)
+    let names = names(key);
+    let help = || {
+        let named = names
+            .first()
+            .map(|name| format!(", a name such as {name:?}"));
+        let named = named.unwrap_or_default();
+        format!(
+            "a number from {least} to {greatest}{named}, \"*/5\", \"1-3\", a list of them, or \"*\""
+        )
+    };
+    let numbers = entries.iter().map(|entry| match entry.raw().as_str() {
+        Some(text) => match text::numbers(text, names, &(least..=greatest)) {
+            Ok(numbers) => Some(numbers),
+            Err(why) => {
+                entry.error(&format!("has a part that is not understood: {why}"), help());
+                None
+            }
+        },
+        None if entry.raw().as_integer().is_none() => entry.expected("an integer", help()),
+        None => entry.integer(least..=greatest).map(|number| vec![number]),
     });
-    let numbers: Vec<Option<u32>> = numbers.collect();
-    let numbers: Option<Vec<u32>> = numbers.into_iter().collect();
-    numbers.map(Field::one_of)
+    let numbers: Vec<Option<Vec<u32>>> = numbers.collect();
+    let numbers: Option<Vec<Vec<u32>>> = numbers.into_iter().collect();
+    Some(Field::one_of(numbers?.concat()))
 }
+
+/// The names of the values of a field.
+fn names(key: &str) -> &'static [&'static str] {
+    if key.ends_with("day_of_week") {
+        &DAYS
+    } else if key.ends_with("month") && !key.ends_with("day_of_month") {
+        &MONTHS
+    } else {
+        &[]
+    }
+}
+
+const DAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
 
 fn read_zone(value: &Value<'_>) -> Option<Zone> {
     let name = value.text()?;

@@ -233,8 +233,14 @@ fn nig_06_what_can_never_run_is_a_mistake() {
             "8: `hour` is empty, so that it would never run (name a number, or leave it out)",
         ),
         (
-            "hour = \"3\"",
-            "8: `hour` must be an integer, not a string (a number from 0 to 23, a list of them, or \"*\")",
+            "hour = \"24\"",
+            "8: `hour` has a part that is not understood: `24` is none of its values \
+             (a number from 0 to 23, \"*/5\", \"1-3\", a list of them, or \"*\")",
+        ),
+        (
+            "day_of_week = [\"fri\", \"satday\"]",
+            "23: `day_of_week` has a part that is not understood: `satday` is none of its values \
+             (a number from 0 to 6, a name such as \"monday\", \"*/5\", \"1-3\", a list of them, or \"*\")",
         ),
         (
             "day_of_month = 31\nmonth = 4",
