@@ -176,6 +176,7 @@ impl Builds {
             slave: slave.name.clone(),
             slave_info: Arc::clone(slave_info),
             slave_facts: plan::slave_facts(slave, slave_info),
+            repositories: Arc::clone(&config.repositories),
             values: Arc::clone(&config.values),
             url: plan::url(&config.buildbot_url, &builder.name, number),
             requests: attempt.requests.clone(),

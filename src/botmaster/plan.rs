@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{BuilderConfig, LogLimits, NamedValues, SlaveConfig};
+use crate::config::{BuilderConfig, LogLimits, NamedValues, RepositoryConfig, SlaveConfig};
 use crate::model::{
     BuildId, BuildNumber, BuilderName, Effort, Properties, RequestId, Results, SlaveName,
     SourceStamp, Timestamp,
@@ -30,6 +30,8 @@ pub struct BuildPlan {
     pub slave_info: Arc<BTreeMap<String, String>>,
     /// What expressions see of the slave: its name, tags, properties, type and version (CFL-90).
     pub slave_facts: Value,
+    /// The register of repositories (GRD-05).
+    pub repositories: Arc<Vec<RepositoryConfig>>,
     /// Values that are worked out while it runs (CFL-77).
     pub values: Arc<NamedValues>,
     /// Its page.

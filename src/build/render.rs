@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use serde_json::{Number, Value};
 
 use super::secrets::Secrets;
+use crate::config::RepositoryConfig;
 use crate::config::{
     Environment, Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart,
 };
@@ -71,6 +72,8 @@ pub(super) struct Values<'a> {
     pub(super) stamp: &'a SourceStamp,
     /// What the slave told of itself.
     pub(super) slave: &'a BTreeMap<String, String>,
+    /// The register of repositories.
+    pub(super) repositories: &'a [RepositoryConfig],
     /// The values of `[values]`.
     pub(super) kw: &'a dyn Lookup,
     /// Whether empty words of commands are left out (CFL-103).
@@ -92,6 +95,7 @@ impl<'a> Values<'a> {
             properties,
             stamp,
             slave,
+            repositories: &[],
             kw: &NoValues,
             drop_empty: false,
             secrets,

@@ -158,6 +158,7 @@ impl<'a> StepRun<'a> {
             properties: self.properties,
             stamp: &self.around.plan.stamp,
             slave: &self.around.plan.slave_info,
+            repositories: &self.around.plan.repositories,
             kw: &self.seen,
             drop_empty: self.config.drop_empty,
             secrets: self.secrets,

@@ -450,6 +450,7 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
         slave: "s1".into(),
         slave_info: Arc::default(),
         slave_facts: serde_json::json!({ "name": "s1", "tags": [], "properties": {} }),
+        repositories: Arc::default(),
         values: Arc::default(),
         url: "http://localhost:8010/builders/quick/builds/7".to_owned(),
         requests: Vec::new(),

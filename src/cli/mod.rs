@@ -32,6 +32,7 @@ mod program;
 mod reconfig;
 mod show;
 mod simulate;
+mod sources;
 mod start;
 mod stop;
 mod surroundings;
@@ -102,6 +103,8 @@ enum Verb {
     May(may::May),
     User(user::User),
     Audit(audit::AuditArgs),
+    /// Have change sources look for changes now.
+    Sources(sources::Sources),
     /// Print the hash of a password for a try user.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
@@ -167,6 +170,7 @@ fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::May(verb) => verb.run(),
         Verb::User(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),
+        Verb::Sources(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verb) => verb.run(),

@@ -136,6 +136,8 @@ impl Given {
             category: words.or_option(self.category, "category")?,
             revlink: words.maybe(self.revlink).unwrap_or_default(),
             properties: parse_properties(properties)?,
+            notes: Vec::new(),
+            is_skipped: false,
         };
         let (host, port) = parse_address(&required(master, "master")?)?;
         let default_auth = self.auth.is_none();

@@ -10,6 +10,7 @@ mod kind;
 mod maildir;
 mod network;
 mod pb;
+pub(super) mod rules;
 pub(super) mod slave_port;
 
 use std::ops::Range;
@@ -28,12 +29,16 @@ pub use self::fields::ChangeFields;
 pub use self::maildir::MaildirConfig;
 pub use self::network::Network;
 pub use self::pb::PbSourceConfig;
+pub use self::rules::{SetField, SetFields, SourceRules};
 
 /// Where changes come from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChangeSourceConfig {
     /// Its name: the key `name`, or what the kind makes of its settings (INT-01).
     pub name: SourceName,
+    /// What it makes of its changes before they are taken.
+    #[serde(flatten)]
+    pub rules: SourceRules,
     /// What it is.
     #[serde(flatten)]
     pub kind: ChangeSourceKind,
@@ -87,7 +92,7 @@ static KINDS: [Kind; 3] = [
 pub(super) static SHAPE: Shape = Shape {
     place: "change_sources",
     noun: "change source",
-    keys: &["type", "name"],
+    keys: &["type", "name", "filter", "set", "skip_marks"],
     kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
 
@@ -175,6 +180,8 @@ pub(super) fn read<'a>(
             before: &sources,
         };
         kind.settings_mut().read(&mut table, &around);
+        let mut rules = SourceRules::default();
+        rules.read(&mut table);
         let given = table.take("name");
         let place = given
             .as_ref()
@@ -185,6 +192,7 @@ pub(super) fn read<'a>(
         };
         let source = ChangeSourceConfig {
             name: name.unwrap_or_default().into(),
+            rules,
             kind,
         };
         check_name(&table, place, &source, &sources);

@@ -98,6 +98,13 @@ impl Difference {
             &mut items,
         );
         compare(
+            "repository",
+            (old.repositories.as_slice(), new.repositories.as_slice()),
+            |repository| repository.name.clone(),
+            differing,
+            &mut items,
+        );
+        compare(
             "change source",
             (&old.change_sources, &new.change_sources),
             |source| source.name.to_string(),

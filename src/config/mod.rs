@@ -22,6 +22,7 @@ mod difference;
 mod env;
 pub mod expression;
 mod factories;
+mod filter;
 mod horizons;
 mod listen;
 mod lock_circles;
@@ -41,6 +42,7 @@ mod quantities;
 mod reader;
 mod reading;
 mod report;
+mod repositories;
 pub mod schedulers;
 mod secret;
 mod shape;
@@ -61,7 +63,7 @@ pub use builders::BuilderConfig;
 pub use calendar::Calendar;
 pub use change_sources::{
     ChangeFields, ChangeHookConfig, ChangeSourceConfig, ChangeSourceKind, MaildirConfig, Network,
-    PbSourceConfig,
+    PbSourceConfig, SetField, SetFields, SourceRules,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;
@@ -79,6 +81,9 @@ pub use people::{PersonConfig, is_name as is_person_name};
 pub use permissions::{PermissionRule, Permissions, Who};
 pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
+pub use repositories::{
+    CodeHost, KINDS_OF_VC, RepositoryConfig, RepositoryCredentials, RepositoryUrl, register,
+};
 pub use schedulers::{
     AnyBranchConfig, ChangeRules, ChoicesCommand, DependentConfig, ForceConfig, Importance,
     LongestWait, MachineZone, NightlyConfig, NightlyTriggerableConfig, Parameter, ParameterKind,

@@ -40,8 +40,8 @@ impl<'a> Names<'a> {
         value.sink.clash(
             (value.span(), first.clone()),
             format!(
-                "the name `{name}` is used by two {}s, here and on line {line}",
-                self.noun
+                "the name `{name}` is used by two {}, here and on line {line}",
+                self.plural()
             ),
             "first used here",
             format!("give each {} a name of its own", self.noun),
@@ -77,8 +77,8 @@ impl<'a> Names<'a> {
         let near = spelling::nearest(name, known.iter().copied());
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => format!("there are no {}s in this file", self.noun),
-            None => format!("the {}s are {}", self.noun, spelling::listing(&known)),
+            None if known.is_empty() => format!("there are no {} in this file", self.plural()),
+            None => format!("the {} are {}", self.plural(), spelling::listing(&known)),
         };
         let message = format!(
             "{} names the {} `{name}`, which does not exist",
@@ -90,6 +90,14 @@ impl<'a> Names<'a> {
             None => value.sink.missing(span, message, help),
         }
         None
+    }
+
+    /// What several of them are called.
+    fn plural(&self) -> String {
+        match self.noun.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{}s", self.noun),
+        }
     }
 
     /// Where `name` was given.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::{Captures, Regex, RegexBuilder};
 
-use crate::model::{Change, FilterField};
+use crate::model::{FilterField, NewChange};
 
 /// Which files count: globs to include and exclude, or a regular expression.
 ///
@@ -184,13 +184,13 @@ pub struct ChangeFilter {
 impl ChangeFilter {
     /// Whether `change` passes; the branch is looked at only if the filter has one.
     #[must_use]
-    pub fn passes(&self, change: &Change) -> bool {
+    pub fn passes(&self, change: &NewChange) -> bool {
         self.refuses(change).is_none()
     }
 
     /// The first field for which `change` does not pass.
     #[must_use]
-    pub fn refuses(&self, change: &Change) -> Option<FilterField> {
+    pub fn refuses(&self, change: &NewChange) -> Option<FilterField> {
         use FilterField as Field;
         let all = [
             (Field::Project, &self.project, Some(change.project.as_str())),
@@ -409,11 +409,11 @@ mod tests {
     #[test]
     fn a_filter_looks_at_every_field_it_has() {
         let text = |t: &str| Some(TextMatch::one_of(vec![Some(t.to_owned())]));
-        let mut change = Change {
+        let mut change = crate::model::Change {
             number: crate::model::ChangeNumber(1),
             arrived_at: crate::model::Timestamp::default(),
             when: crate::model::Timestamp::default(),
-            content: crate::model::NewChange::default(),
+            content: NewChange::default(),
         };
         change.content.project = "widget".to_owned();
         let mut filter = ChangeFilter {

@@ -229,6 +229,16 @@ const HINTS: &[(&str, &str, &str)] = &[
         "schedulers list their builders: `[[schedulers]]` with `builders = [\"…\"]`",
     ),
     (
+        "",
+        "codebase_generator",
+        "give each entry of `[[repositories]]` its `codebase`",
+    ),
+    (
+        "",
+        "revlink",
+        "give each entry of `[[repositories]]` its `revlink`",
+    ),
+    (
         "schedulers.filter",
         "branch_re",
         "write `branch = { regex = \"…\" }`",

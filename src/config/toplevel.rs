@@ -29,6 +29,7 @@ use super::permissions::{self, Permissions};
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Table, Value};
+use super::repositories::{self, RepositoryConfig};
 use super::schedulers::try_userpass::Listeners;
 use super::schedulers::{self, Builders, MachineZone, SchedulerConfig};
 use super::secret::Secret;
@@ -72,6 +73,9 @@ pub struct Config {
     /// Schedulers, in the order of the file.
     #[serde(skip)]
     pub schedulers: Vec<Arc<SchedulerConfig>>,
+    /// The register of repositories (GRD-05).
+    #[serde(skip)]
+    pub repositories: Arc<Vec<RepositoryConfig>>,
     /// Where changes come from.
     #[serde(skip)]
     pub change_sources: Vec<ChangeSourceConfig>,
@@ -136,6 +140,7 @@ pub(super) static SHAPE: Shape = Shape {
         "factories",
         "builders",
         "schedulers",
+        "repositories",
         "change_sources",
         "status",
         "people",
@@ -181,6 +186,7 @@ impl Default for Config {
             builders: Vec::new(),
             locks: Vec::new(),
             schedulers: Vec::new(),
+            repositories: Arc::default(),
             change_sources: Vec::new(),
             status: Vec::new(),
             people: Vec::new(),
@@ -250,6 +256,12 @@ impl Config {
         builder.next_slave.unwrap_or(self.choose_slaves)
     }
 
+    /// The repository of this name.
+    #[must_use]
+    pub fn repository(&self, name: &str) -> Option<&RepositoryConfig> {
+        self.repositories.iter().find(|known| known.name == name)
+    }
+
     /// The slave of this name; looks through all of them.
     #[must_use]
     pub fn slave(&self, name: &str) -> Option<&Arc<SlaveConfig>> {
@@ -265,7 +277,9 @@ impl Config {
         let doors = doors.filter_map(|s| s.kind.try_userpass());
         let users = doors.flat_map(|door| &door.users);
         let clients = self.status.iter().filter_map(StatusConfig::password);
+        let repositories = self.repositories.iter();
         slaves
+            .chain(repositories.flat_map(RepositoryConfig::secrets))
             .chain(sources)
             .chain(users.map(|(_, password)| password))
             .chain(clients)
@@ -309,6 +323,7 @@ impl Config {
             slaves: &slave_names,
         };
         checks::slaves_find_the_master(root.sink, &self.slaves, &port);
+        self.repositories = Arc::new(repositories::read(root));
         self.change_sources = change_sources::read(root, &port);
         let mut factory_names = Names::new("factory");
         let factories = factories::read(root, &mut factory_names, &mut locks);

@@ -93,6 +93,7 @@ impl Request {
                     reason.as_str(),
                 ),
                 Service::Reconfigure { .. } => (Action::Reconfigure, Target::Master, ""),
+                Service::Poke { .. } => (Action::Poll, Target::Master, ""),
                 Service::SubmitChange { .. } => (Action::Submit, Target::Master, ""),
                 Service::User { act } => {
                     let target = Target::User(act.name().to_owned());

@@ -11,10 +11,12 @@ use tokio::sync::oneshot;
 use super::claims::Claim;
 use super::{Control, Question, Said, odd, stopping};
 use crate::botmaster::Answer;
+use crate::config::{nearest, register};
 use crate::model::{
     AdmittedChange, AdmittedOffer, Digest, NewChange, Offer, OfferAnswer, Op, SourceAttempt,
     SourceName, Timestamp,
 };
+use crate::protocol::bounds::bound;
 use crate::store::read::KnownIdentity;
 use crate::store::{State, StoreError};
 use crate::vc;
@@ -91,6 +93,8 @@ impl Control {
                 "{count} changes were offered together; the maximum is {most}"
             ));
         }
+        let mut offer = offer;
+        let dropped = self.prepare(&mut offer);
         let identities = offer.changes.iter().map(vc::identity);
         let identities: Vec<_> = identities
             .map(|known| known.map(|known| known.digest()))
@@ -108,7 +112,9 @@ impl Control {
             self.note(Op::Redelivered { source, at });
             return Ok(PendingOffer(Progress::Over(OfferAnswer::Redelivered)));
         }
-        let offer = Box::new(admitted(offer, &identities, &on_record, self.clock.wall()));
+        let mut offer = admitted(offer, &identities, &on_record, self.clock.wall());
+        offer.dropped = dropped;
+        let offer = Box::new(offer);
         let (answer, said) = oneshot::channel();
         let offered = Offered { answer, claim };
         self.question(Question::Offer(offer, offered)).await?;
@@ -125,10 +131,59 @@ impl Control {
         self.reader().read(look).await
     }
 
+    /// Has a source that acts by itself look now (INT-11).
+    ///
+    /// # Errors
+    /// There is no such source.
+    pub fn poke(&self, name: &SourceName) -> Result<(), String> {
+        if self.pokes.poke(name) {
+            return Ok(());
+        }
+        let config = self.config();
+        if config
+            .change_sources
+            .iter()
+            .any(|source| source.name == *name)
+        {
+            return Err(format!(
+                "change source {name} does not poll: it takes what it is sent"
+            ));
+        }
+        let names = self.pokes.names();
+        let known = names.iter().map(SourceName::as_str);
+        Err(match nearest(name.as_str(), known) {
+            Some(near) => format!("there is no change source {name}; did you mean {near}?"),
+            None => {
+                format!("there is no change source {name}; `buildmaster show sources` lists them")
+            }
+        })
+    }
+
     /// Puts on record how an attempt of a source went (INT-01). An offer that was taken is on
     /// record without it, but for when the source tries next.
     pub fn source_tried(&self, attempt: SourceAttempt) {
         self.note(Op::SourceTried(Box::new(attempt)));
+    }
+
+    /// Does with the changes of `offer` what the configuration says: the rules of the source, and
+    /// the register of repositories, which wins. Gives the number of changes that a filter dropped.
+    fn prepare(&self, offer: &mut Offer) -> u64 {
+        let config = self.config();
+        let mut sources = config.change_sources.iter();
+        let source = sources.find(|source| source.name == offer.source);
+        let rules = source.map(|source| &source.rules);
+        for change in &mut offer.changes {
+            bound(change);
+            if let Some(rules) = rules {
+                rules.set(change);
+            }
+            register(&config.repositories, change);
+        }
+        let before = offer.changes.len();
+        if let Some(rules) = rules {
+            offer.changes.retain(|change| rules.takes(change));
+        }
+        u64::try_from(before - offer.changes.len()).unwrap_or(u64::MAX)
     }
 
     async fn on_record(

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Control, UserAct};
 use crate::botmaster::Ask;
-use crate::model::{BuildNumber, BuilderName, NewChange, Offer, OfferAnswer, RequestId};
+use crate::model::{
+    BuildNumber, BuilderName, NewChange, Offer, OfferAnswer, RequestId, SourceName,
+};
 
 /// The source of changes that people hand in without a change source: by the API and its forms.
 const FORM: &str = "form";
@@ -52,6 +54,11 @@ pub enum Service {
         /// The change.
         change: Box<NewChange>,
     },
+    /// Have a change source that polls look now (INT-11).
+    Poke {
+        /// The source.
+        source: SourceName,
+    },
     /// Change the register of people.
     User {
         /// The change.
@@ -83,7 +90,14 @@ impl Service {
     fn has(command: &str) -> bool {
         matches!(
             command,
-            "rebuild" | "reconfigure" | "submit-change" | "user" | "status" | "live" | "why"
+            "rebuild"
+                | "reconfigure"
+                | "submit-change"
+                | "poke"
+                | "user"
+                | "status"
+                | "live"
+                | "why"
         )
     }
 
@@ -103,6 +117,7 @@ impl Service {
                 Some(format!("asked to rebuild {builder}/{number}{how}{why}"))
             }
             Self::SubmitChange { .. } => Some("asked to accept a change".to_owned()),
+            Self::Poke { source } => Some(format!("asked change source {source} to look now")),
             Self::User { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
@@ -150,6 +165,10 @@ impl Control {
             Service::Status => json!(self.newsroom().facts()),
             Service::Live => json!(self.live().await?),
             Service::Why { request } => json!(self.why(request).await?),
+            Service::Poke { source } => {
+                self.poke(&source)?;
+                Value::Null
+            }
             Service::SubmitChange { change } => {
                 let offer = Offer {
                     source: FORM.into(),

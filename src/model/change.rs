@@ -123,6 +123,12 @@ pub struct NewChange {
     /// Properties, with source "Change".
     #[serde(default)]
     pub properties: Properties,
+    /// What the master changed of what the sender said, or did not use, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Whether its message says that it need not be built (INT-10): it is unimportant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_skipped: bool,
 }
 
 #[cfg(test)]

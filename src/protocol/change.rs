@@ -71,6 +71,8 @@ pub fn decode_change(dict: &Value, prefix: Option<&str>) -> Result<NewChange, Ma
         revlink: or_empty(text(dict, "revlink", MAX_NAME_BYTES)?),
         src: text(dict, "src", MAX_NAME_BYTES)?,
         properties: properties(dict)?,
+        notes: Vec::new(),
+        is_skipped: false,
     })
 }
 

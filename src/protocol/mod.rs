@@ -4,6 +4,7 @@
 //! text everywhere (PROTOCOL section 6): what comes in is accepted either way, what goes out is
 //! spelled as [`TextStyle`] says.
 
+pub mod bounds;
 pub mod change;
 pub mod command;
 pub mod files;

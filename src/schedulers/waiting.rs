@@ -209,8 +209,12 @@ pub(super) fn check_filter(rules: &ChangeRules, change: &Change) -> Result<(), D
     }
 }
 
-/// Whether `change` is important (SCH-03). Files that are not known might be.
+/// Whether `change` is important (SCH-03). Files that are not known might be. A change whose
+/// message says that it need not be built is not (INT-10).
 pub(super) fn is_important(rules: &ChangeRules, change: &Change) -> bool {
+    if change.is_skipped {
+        return false;
+    }
     let importance = rules.importance.as_ref();
     importance.is_none_or(|rule| {
         change.files_left_out > 0 || change.files.iter().any(|file| rule.files.is_match(file))

@@ -156,6 +156,12 @@ mod tests {
     }
 
     #[test]
+    fn the_register_of_repositories_knows_each_system() {
+        let names = Vc::all().map(Vc::name).chain(["tla"]);
+        assert!(names.eq(crate::config::KINDS_OF_VC));
+    }
+
+    #[test]
     fn an_unknown_name_is_answered_with_those_that_are_known() {
         let error = "rcs".parse::<Vc>().map_err(|error| error.to_string());
         let text =

@@ -51,6 +51,11 @@ pub struct Change {
     /// When the commit was made (TIM-01).
     #[serde(serialize_with = "json::time_if_any")]
     pub made_at: Option<Timestamp>,
+    /// What the master changed of what the sender said, or did not use.
+    pub notes: Vec<String>,
+    /// Whether its message says that it need not be built.
+    #[serde(rename = "skipped")]
+    pub is_skipped: bool,
     /// When the master took it.
     #[serde(serialize_with = "json::time")]
     pub arrived_at: Timestamp,
@@ -174,6 +179,8 @@ impl From<&model::Change> for Change {
             when: change.when,
             when_not_used: change.usable_when().err(),
             made_at: content.made_at,
+            notes: content.notes,
+            is_skipped: content.is_skipped,
             arrived_at: change.arrived_at,
         }
     }

@@ -50,6 +50,7 @@ impl World {
             properties: &self.properties,
             stamp: &self.stamp,
             slave: &self.slave,
+            repositories: &[],
             kw: &self.kw,
             secrets: &self.secrets,
             drop_empty: false,

@@ -10,7 +10,7 @@ mod tests;
 mod tree;
 
 use self::access::Access;
-use super::shell::{Unrenderable, put_in, put_in_some};
+use super::shell::{Unrenderable, put_in, put_in_repourl, put_in_some};
 use super::source::{
     self, DAMAGED, Env, FromChanges, Outcome, Part, Reply, SILENT, SlaveCommand, System, Untracked,
     Wanted, Workspace, git_env, words,
@@ -99,7 +99,7 @@ impl<'c> Git<'c> {
             let value = put_in(value, values, &format!("config, {name}"))?;
             settings.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
-        let mut repourl = put_in(&config.repourl, values, "repourl")?;
+        let mut repourl = put_in_repourl(&config.repourl, values)?;
         if let Some(port) = config.access.port {
             repourl = git::access::with_port(&repourl, port);
         }

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::shell::put_in;
+use super::shell::{put_in, put_in_repourl};
 use super::source::{
     self, FromChanges, Outcome, Part, SlaveCommand, System, Untracked, Wanted, Workspace, words,
 };
@@ -22,7 +22,7 @@ pub(in crate::build) async fn perform(
     let make = |step: &StepRun<'_>, wanted| {
         Ok(Monotone {
             config,
-            repourl: put_in(&config.repourl, step.values(), "repourl")?,
+            repourl: put_in_repourl(&config.repourl, step.values())?,
             database: put_in(&config.db_path, step.values(), "db_path")?,
             wanted,
         })

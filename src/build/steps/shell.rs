@@ -15,7 +15,7 @@ use crate::build::render::{Unrendered, Values, render, render_variables, render_
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
 use crate::config::{ChangedFiles, CommandWords, Environment, ExitCode, OutputReader, SearchPath};
-use crate::config::{ShellStepConfig, StepConfig, Template};
+use crate::config::{RepositoryConfig, ShellStepConfig, StepConfig, Template};
 use crate::model::{PATH_SEPARATOR, Results, SourceStamp};
 use crate::protocol::{CommandArgs, LogFile, ShellArgs, ShellCommand, Word};
 
@@ -245,6 +245,19 @@ pub(super) fn put_in(
         setting: what.to_owned(),
         source,
     })
+}
+
+/// The address of a repository, with its properties put in; the name of a registered repository
+/// stands for the address of the latter (GRD-05).
+pub(super) fn put_in_repourl(
+    template: &Template,
+    values: Values<'_>,
+) -> Result<String, Unrenderable> {
+    let said = put_in(template, values, "repourl")?;
+    let mut registered = values.repositories.iter();
+    let registered = registered.find(|repository| repository.name == said);
+    let url = registered.and_then(RepositoryConfig::url);
+    Ok(url.map_or(said, str::to_owned))
 }
 
 /// The text of an optional setting, with its properties put in.

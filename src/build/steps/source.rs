@@ -20,7 +20,9 @@ pub(super) mod workspace;
 
 use serde_json::{Value as Json, json};
 
-use super::shell::{ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in};
+use super::shell::{
+    ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in, put_in_repourl,
+};
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
 use crate::config::{Location, SourceMethod, SourceMode, SourceSettings};
@@ -226,7 +228,7 @@ pub(super) fn address(
     wanted: &Wanted,
 ) -> Result<String, Unrenderable> {
     match location {
-        Location::Repourl(url) => put_in(url, step.values(), "repourl"),
+        Location::Repourl(url) => put_in_repourl(url, step.values()),
         Location::BaseUrl(base) => {
             let base = put_in(base, step.values(), "base_url")?;
             Ok(joined(&base, wanted.branch.as_deref().unwrap_or_default()))

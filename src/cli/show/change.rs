@@ -74,6 +74,12 @@ fn fields(screen: &Screen<'_>, change: &Change) -> Fields {
     fields.text("category", change.category.as_deref().unwrap_or_default());
     fields.text("kind", change.src.as_deref().unwrap_or_default());
     fields.text("link", &change.revlink);
+    if change.is_skipped {
+        fields.text("skipped", "its message says that it need not be built");
+    }
+    for note in &change.notes {
+        fields.text("note", note);
+    }
     fields
 }
 

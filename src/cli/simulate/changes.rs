@@ -156,8 +156,9 @@ impl Line {
             None => members.id("number")?,
             id => id,
         };
-        // `show changes` prints this member, which follows from the times.
-        drop(members.take("when_not_used"));
+        // `show changes` prints these members, of which the first follows from the times.
+        drop((members.take("when_not_used"), members.take("notes")));
+        let is_skipped = members.take("skipped") == Some(Value::Bool(true));
         let mut text = |key| members.text(key);
         let content = NewChange {
             who: text("who")?.unwrap_or_default(),
@@ -175,6 +176,8 @@ impl Line {
             files: members.files()?,
             files_left_out: members.count("files_left_out")?,
             properties: members.properties()?,
+            notes: Vec::new(),
+            is_skipped,
         };
         members.finish()?;
         Ok(Self {

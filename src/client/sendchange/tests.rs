@@ -95,6 +95,8 @@ fn every_option_has_its_place_in_the_change() {
             revlink: "http://l".to_owned(),
             src: text("git"),
             properties,
+            notes: Vec::new(),
+            is_skipped: false,
         }
     );
 }

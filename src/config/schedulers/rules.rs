@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::config::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
+use crate::config::filter::read_filter;
+use crate::config::pattern::{ChangeFilter, FilePatterns};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
 
@@ -44,20 +45,6 @@ pub(in crate::config) static IMPORTANT_FILES: Shape = Shape {
     place: "schedulers.important_files",
     noun: "important_files",
     keys: &["include", "exclude", "regex"],
-    kinds: Vec::new,
-};
-
-pub(in crate::config) static FILTER: Shape = Shape {
-    place: "schedulers.filter",
-    noun: "filter",
-    keys: &["project", "repository", "category", "codebase", "branch"],
-    kinds: Vec::new,
-};
-
-pub(in crate::config) static MATCH: Shape = Shape {
-    place: "schedulers.filter.match",
-    noun: "this filter",
-    keys: &["regex", "not"],
     kinds: Vec::new,
 };
 
@@ -117,83 +104,4 @@ fn globs<'a>(value: Option<&Value<'a>>) -> Option<Vec<&'a str>> {
     };
     let texts: Vec<Option<&str>> = entries.iter().map(check).collect();
     texts.into_iter().collect()
-}
-
-fn read_filter(value: &Value<'_>, branch: Option<&Value<'_>>) -> Option<ChangeFilter> {
-    let mut table = value.table(&FILTER)?;
-    if let (Some(ours), Some(branch)) = (table.place("branch"), branch) {
-        value.sink.clash(
-            (ours, branch.key_span.clone()),
-            format!(
-                "a scheduler has either `{}` or a filter on the branch",
-                branch.key
-            ),
-            "here is the other",
-            "keep one of the two",
-        );
-    }
-    let mut field = |key| table.take(key).and_then(|v| read_match(&v));
-    let filter = ChangeFilter {
-        project: field("project"),
-        repository: field("repository"),
-        category: field("category"),
-        codebase: field("codebase"),
-        branch: field("branch"),
-    };
-    table.finish();
-    Some(filter)
-}
-
-/// A text, `false` for an absent field, a list of those, `{ regex = … }` or `{ not = … }`.
-fn read_match(value: &Value<'_>) -> Option<TextMatch> {
-    if !value.raw().is_table() {
-        let entries = value.one_or_list()?;
-        let texts = entries.iter().map(|entry| match entry.is_false() {
-            true => Some(None),
-            false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
-            false => {
-                let help = "a string, a list of strings, { regex = \"…\" }, { not = … }, or `false` for \
-                            changes without it";
-                entry.expected("a string", help)
-            }
-        });
-        let texts: Vec<Option<Option<String>>> = texts.collect();
-        let texts: Option<Vec<Option<String>>> = texts.into_iter().collect();
-        return texts.map(TextMatch::one_of);
-    }
-    let mut table = value.table(&MATCH)?;
-    let regex = table.take("regex");
-    let not = table.take("not");
-    table.finish();
-    match (regex, not) {
-        (Some(regex), None) => {
-            let entries = regex.one_or_list()?;
-            let check =
-                |entry: &Value<'_>| entry.pattern(|r| TextMatch::regex(&[r]).map(|_| r.to_owned()));
-            let texts: Vec<String> = entries.iter().filter_map(check).collect();
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            TextMatch::regex(&texts).ok()
-        }
-        (None, Some(not)) => read_match(&not).map(TextMatch::negate),
-        (Some(_), Some(_)) | (None, None) => {
-            value.error(
-                "must have `regex` or `not`",
-                "{ regex = \"…\" }, or { not = … }",
-            );
-            None
-        }
-    }
-}
-
-impl<'a> Value<'a> {
-    /// Its text, made into a pattern.
-    fn pattern<T>(&self, make: impl FnOnce(&'a str) -> Result<T, PatternError>) -> Option<T> {
-        match make(self.text()?) {
-            Ok(pattern) => Some(pattern),
-            Err(wrong) => {
-                self.error("is not a valid pattern", wrong.to_string());
-                None
-            }
-        }
-    }
 }

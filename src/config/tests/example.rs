@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -6,8 +7,8 @@ use super::*;
 use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, factories, horizons, locks, logs, people, permissions, schedulers,
-    slaves, status, steps, texts, toplevel, validation, web,
+    builders, change_sources, factories, filter, horizons, locks, logs, people, permissions,
+    repositories, schedulers, slaves, status, steps, texts, toplevel, validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -55,9 +56,16 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("schedulers", &schedulers::SHAPE),
         ("schedulers.userpass", &try_userpass::USER),
         ("schedulers.important_files", &rules::IMPORTANT_FILES),
-        ("schedulers.filter", &rules::FILTER),
-        ("schedulers.filter.*", &rules::MATCH),
+        ("schedulers.filter", &filter::FILTER),
+        ("schedulers.filter.*", &filter::MATCH),
+        ("repositories", &repositories::SHAPE),
+        ("repositories.urls", &repositories::URL),
+        ("repositories.host", &repositories::HOST),
+        ("repositories.credentials", &repositories::CREDENTIALS),
         ("change_sources", &change_sources::SHAPE),
+        ("change_sources.set", &change_sources::rules::SET),
+        ("change_sources.filter", &filter::FILTER),
+        ("change_sources.filter.*", &filter::MATCH),
         ("status", &status::SHAPE),
         ("web", &web::SHAPE),
         ("schedulers.parameters", &schedulers::PARAMETER),
@@ -85,6 +93,7 @@ fn collect(path: &str, value: &DeValue<'_>, keys: &mut BTreeMap<String, BTreeSet
             "factories.*.steps.logfiles",
             "factories.*.steps.decode_rc",
             "schedulers.filter",
+            "change_sources.filter",
         ];
         let name = if free.contains(&path) { "*" } else { key };
         let below = format!("{path}.{name}");
@@ -131,6 +140,7 @@ fn settings_commented_out_in_the_example_are_the_defaults() {
             locks: Vec::new(),
             builders: Vec::new(),
             schedulers: Vec::new(),
+            repositories: Arc::default(),
             change_sources: Vec::new(),
             status: Vec::new(),
             ..config
@@ -298,6 +308,8 @@ fn the_examples_state_the_default_of_every_key() {
         "factories",
         "builders",
         "schedulers",
+        "repositories",
+        "regex",
         "change_sources",
         "status",
         "people",
@@ -332,6 +344,12 @@ fn the_examples_state_the_default_of_every_key() {
         "schedulers.filter",
         "schedulers.filter.*",
         "permissions.on",
+        "change_sources.set",
+        "change_sources.filter",
+        "change_sources.filter.*",
+        "repositories.urls",
+        "repositories.host",
+        "repositories.credentials",
         "schedulers.parameters",
     ];
     let stated: BTreeSet<&str> = [EXAMPLE, STEPS]

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 
@@ -28,6 +28,16 @@ factory = "f"
 name = "each"
 type = "AnyBranch"
 builders = ["b"]
+[[repositories]]
+name = "lib"
+urls = ["git://h/lib", "git@h:lib.git"]
+[[change_sources]]
+type = "PB"
+name = "mirror"
+password = "x"
+filter = { branch = { not = "attic" } }
+set = { project = "widget" }
+skip_marks = ["[skip ci]"]
 "#;
 
 /// A master of a store and a core, whose clock can be set back.
@@ -36,6 +46,8 @@ struct World {
     control: Control,
     /// How far the clock of the core is behind, in seconds.
     behind: Arc<AtomicI64>,
+    /// At which offer, and after which step of it, the core is killed.
+    dies: Arc<Mutex<Option<(usize, Step)>>>,
 }
 
 impl World {
@@ -60,6 +72,8 @@ impl World {
         .with_fingerprints(std::mem::take(&mut recovered.fingerprints));
         let behind = Arc::new(AtomicI64::new(0));
         let shift = Arc::clone(&behind);
+        let dies = Arc::new(Mutex::new(None));
+        let end = Arc::clone(&dies);
         tokio::spawn(async move {
             let now = || {
                 let wall = Clock::system().wall();
@@ -76,13 +90,25 @@ impl World {
                     panic!("{question:?}");
                 };
                 let reply = ReplyId(u64::try_from(waiting.len()).unwrap());
+                let number = waiting.len();
+                let dies = |step| *end.lock().unwrap() == Some((number, step));
                 waiting.insert(reply, Some(offered));
                 core.handle(now(), Input::Offered { offer, reply });
+                if dies(Step::Taken) {
+                    return;
+                }
                 while let Some(command) = core.next_command() {
                     if let Command::Persist { ticket, ops } = command {
+                        let is_offer = ops.iter().any(|op| matches!(op, Op::OfferTaken(_)));
                         writer.write_and_wait(ops).await;
+                        if is_offer && dies(Step::Written) {
+                            return;
+                        }
                         if let Some(ticket) = ticket {
                             core.handle(now(), Input::Persisted(ticket));
+                        }
+                        if is_offer && dies(Step::Confirmed) {
+                            return;
                         }
                     } else if let Command::Reply { to, result } = command {
                         waiting.get_mut(&to).unwrap().take().unwrap().settle(result);
@@ -94,6 +120,7 @@ impl World {
             dir,
             control,
             behind,
+            dies,
         }
     }
 
@@ -325,5 +352,149 @@ async fn a_change_that_is_pruned_has_no_identity_any_more() {
     assert_eq!(
         world.offer(sent(commit("a", "main"))).await,
         taken(&[(2, true)])
+    );
+}
+
+#[tokio::test]
+async fn int_07_what_a_filter_drops_is_counted_and_not_stored() {
+    let world = World::new();
+    let all = [
+        commit("a", "main"),
+        commit("b", "attic"),
+        commit("c", "main"),
+    ];
+    let offer = Offer {
+        source: "mirror".into(),
+        ..polled("1", &all)
+    };
+    assert_eq!(world.offer(offer).await, taken(&[(1, true), (2, true)]));
+    let report = world.report("mirror").await;
+    assert_eq!((report.taken, report.dropped), (2, 1));
+    let changes = world.changes().await;
+    assert!(changes.iter().all(|change| change.project == "widget"));
+}
+
+#[tokio::test]
+async fn cbs_01_one_repository_under_two_addresses_has_one_identity() {
+    let world = World::new();
+    let at = |address: &str| {
+        sent(NewChange {
+            repository: address.to_owned(),
+            ..commit("a", "main")
+        })
+    };
+    assert_eq!(
+        world.offer(at("git://h/lib.git")).await,
+        taken(&[(1, true)])
+    );
+    assert_eq!(world.offer(at("git@h:lib")).await, taken(&[(1, false)]));
+    let [change] = world.changes().await.try_into().unwrap();
+    assert_eq!(change.repository, "lib");
+}
+
+#[tokio::test]
+async fn int_10_a_change_that_need_not_be_built_is_stored_and_unimportant() {
+    let world = World::new();
+    let change = NewChange {
+        comments: "Fix a typo [skip ci]".to_owned(),
+        ..commit("a", "main")
+    };
+    let offer = Offer {
+        source: "mirror".into(),
+        ..sent(change)
+    };
+    assert_eq!(world.offer(offer).await, taken(&[(1, true)]));
+    let [change] = world.changes().await.try_into().unwrap();
+    assert!(change.is_skipped);
+    let decided = world
+        .control
+        .reader()
+        .read(|state| state.decisions(ChangeNumber(1)));
+    let [(_, decision)] = decided.await.unwrap().unwrap().try_into().unwrap();
+    assert_eq!(decision, crate::model::Decision::Dropped);
+}
+
+/// After which step of taking an offer the master is killed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    /// The core has the offer; nothing is written.
+    Taken,
+    /// It is on disk; the core has not heard of that.
+    Written,
+    /// The core has heard of it; the source has no answer.
+    Confirmed,
+}
+
+/// A poller that offers two commits at a time from where it last was, until all are taken or the
+/// master is killed.
+async fn poll(world: &World, commits: &[&str]) -> Result<(), String> {
+    let poller = SourceName::from("poller");
+    loop {
+        let cursor = world.control.source_cursor(&poller).await.unwrap();
+        let next: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+        let batch: Vec<_> = commits.iter().skip(next).take(2).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let changes: Vec<_> = batch.iter().map(|digit| commit(digit, "main")).collect();
+        let cursor = (next + batch.len()).to_string();
+        world.try_offer(polled(&cursor, &changes)).await?;
+    }
+}
+
+#[tokio::test]
+async fn int_02_killed_at_any_step_each_change_is_taken_once_and_in_order() {
+    let commits = ["a", "b", "c", "d", "e"];
+    for step in [Step::Taken, Step::Written, Step::Confirmed] {
+        for offer in 0..3 {
+            let world = World::new();
+            *world.dies.lock().unwrap() = Some((offer, step));
+            assert!(poll(&world, &commits).await.is_err());
+            let world = world.restart().await;
+            let left = match step {
+                Step::Taken => 2 * offer,
+                Step::Written | Step::Confirmed => (2 * offer + 2).min(5),
+            };
+            assert_eq!(world.changes().await.len(), left, "{step:?} {offer}");
+            poll(&world, &commits).await.unwrap();
+            let changes = world.changes().await;
+            let revisions: Vec<_> = changes
+                .iter()
+                .map(|c| c.revision.clone().unwrap())
+                .collect();
+            let expected: Vec<_> = commits.iter().map(|digit| digit.repeat(40)).collect();
+            assert_eq!(revisions, expected, "{step:?} {offer}");
+            let numbers: Vec<_> = changes.iter().map(|change| change.number.0).collect();
+            assert_eq!(numbers, [1, 2, 3, 4, 5], "{step:?} {offer}");
+            // A hook brings the last one again.
+            let again = sent(commit("e", "main"));
+            assert_eq!(world.offer(again).await, taken(&[(5, false)]));
+            let report = world.report("poller").await;
+            assert_eq!((report.taken, report.known), (5, 0));
+        }
+    }
+}
+
+#[tokio::test]
+async fn int_11_only_a_source_that_polls_can_be_poked() {
+    let world = World::new();
+    let poke = |name: &str| world.control.poke(&name.into());
+    let poller = world.control.pokes().listen(&"widget".into());
+    poke("widget").unwrap();
+    poller.wait().await;
+    let why = poke("widgte").unwrap_err();
+    assert_eq!(
+        why,
+        "there is no change source widgte; did you mean widget?"
+    );
+    let why = poke("mirror").unwrap_err();
+    assert_eq!(
+        why,
+        "change source mirror does not poll: it takes what it is sent"
+    );
+    let why = poke("other").unwrap_err();
+    assert_eq!(
+        why,
+        "there is no change source other; `buildmaster show sources` lists them"
     );
 }

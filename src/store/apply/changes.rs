@@ -10,10 +10,10 @@ pub(super) fn added(conn: &Connection, change: &Change) -> rusqlite::Result<usiz
     conn.prepare_cached(
         "INSERT INTO change (number, arrived_at, made_at, said_when, who, comments, revision,
              branch, project, repository, codebase, category, revlink, src, files,
-             files_left_out, properties, committed_at)
+             files_left_out, properties, committed_at, notes, skipped)
          VALUES (:number, :arrived_at, :made_at, :said_when, :who, :comments, :revision,
              :branch, :project, :repository, :codebase, :category, :revlink, :src, :files,
-             :files_left_out, :properties, :committed_at)",
+             :files_left_out, :properties, :committed_at, :notes, :skipped)",
     )?
     .execute(named_params! {
         ":number": int(change.number.0),
@@ -34,6 +34,8 @@ pub(super) fn added(conn: &Connection, change: &Change) -> rusqlite::Result<usiz
         ":files_left_out": int(change.files_left_out),
         ":properties": Json(&change.properties),
         ":committed_at": change.content.made_at.map(|t| t.0),
+        ":notes": Json(&change.notes),
+        ":skipped": change.is_skipped,
     })
 }
 

@@ -49,6 +49,8 @@ pub(in crate::store) fn a_change(number: u64) -> Arc<Change> {
             codebase: "c".to_owned(),
             revlink: "http://x/".to_owned(),
             properties,
+            notes: Vec::new(),
+            is_skipped: false,
         },
     })
 }

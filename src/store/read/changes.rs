@@ -163,6 +163,8 @@ pub(super) fn change_of(row: &Row<'_>) -> rusqlite::Result<Change> {
             properties: row.get::<_, Json<_>>(15)?.0,
             files_left_out: row.get::<_, i64>(16)?.try_into().unwrap_or_default(),
             made_at: row.get::<_, Option<Col<_>>>(17)?.map(|t| t.0),
+            notes: row.get::<_, Json<_>>(18)?.0,
+            is_skipped: row.get(19)?,
         },
     })
 }
@@ -172,7 +174,7 @@ macro_rules! change_columns {
     () => {
         "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties,
-        files_left_out, committed_at
+        files_left_out, committed_at, notes, skipped
     FROM change"
     };
 }

@@ -159,7 +159,7 @@ pub(super) const WALK_BUILDER: &str = concat!(
 pub(super) const CHANGES_BETWEEN: &str =
     "SELECT number, arrived_at, made_at, said_when, who, comments, revision,
         branch, project, repository, codebase, category, revlink, src, files, properties,
-        files_left_out, committed_at
+        files_left_out, committed_at, notes, skipped
     FROM change WHERE number > ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3";
 pub(super) const REQUESTS_BETWEEN: &str = concat!(
     request_columns!(),

@@ -140,6 +140,7 @@ fn a_change_for_programs_has_what_is_promised() {
         "number": 1, "who": "zoë", "files": ["src/a.c"], "files_left_out": 0,
         "comments": "fix\u{1b}[2J it\n\nreally", "revision": "r1", "branch": "trunk",
         "project": "", "repository": "", "codebase": "", "category": null, "revlink": "",
+        "notes": [], "skipped": false,
         "src": null, "properties": {"bug": {"value": 17, "source": "Change"}},
         "when": "2011-03-13T07:06:35.000Z", "when_not_used": null, "made_at": null,
         "arrived_at": "2011-03-13T07:06:40.000Z",

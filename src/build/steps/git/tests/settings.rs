@@ -1,6 +1,7 @@
 //! What each setting adds to the commands.
 
 use super::*;
+use crate::config::{RepositoryConfig, RepositoryUrl};
 
 /// The commands on a tree that is not patched, with these settings.
 async fn with(change: impl FnOnce(&mut GitStepConfig)) -> (BuildOutcome, Vec<String>) {
@@ -232,4 +233,24 @@ async fn stp_169_the_revision_of_a_merge_of_github_does_not_count() {
             "{flavor:?} {branch}: {commands:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn grd_05_the_name_of_a_repository_stands_for_its_address() {
+    let mut config = git_config();
+    config.repourl = template("widget");
+    let mut stage = stage(config, SourceStamp::default());
+    stage.plan.repositories = Arc::new(vec![RepositoryConfig {
+        name: "widget".to_owned(),
+        urls: vec![RepositoryUrl::Text("https://h/widget.git".to_owned())],
+        ..RepositoryConfig::default()
+    }]);
+    let (_, commands, _) = played(&mut stage, &[NOT_PATCHED]).await;
+    let fetch = commands
+        .iter()
+        .find(|command| command.contains("git fetch"));
+    assert!(
+        fetch.unwrap().contains(" https://h/widget.git "),
+        "{fetch:?}"
+    );
 }
