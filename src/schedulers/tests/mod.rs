@@ -6,6 +6,7 @@ mod any_branch;
 mod clocks;
 mod decisions;
 mod dependent;
+mod histories;
 mod nightly;
 mod periodic;
 mod reconfiguration;
