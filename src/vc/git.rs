@@ -1,10 +1,13 @@
 //! Git: questions about a tree, and [trees](tree) of builds.
 
 pub(crate) mod access;
+#[expect(dead_code, reason = "pollers need the rest of it")]
+mod commits;
 mod server;
 mod tree;
 mod version;
 
+pub(crate) use commits::{Commit, LOG, LogLimits, LogReader, parse_walk, walk, wanted};
 pub(crate) use server::Answer;
 pub(crate) use tree::{
     CheckOut, CloneOptions, History, SUBMODULE_URLS, Tags, Untracked, check, check_out, clean,
