@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::complain;
+use super::hook::{HookArguments, run_hook};
 use super::mail_change::{MailChangeArguments, run_mail_change};
 use super::surroundings::{block_on, current_dir, find_options};
 use crate::client::sendchange::Given;
@@ -34,6 +35,11 @@ enum Command {
     /// vc.
     #[command(infer_long_args = true)]
     Sendchange(Box<SendchangeArguments>),
+    /// Tell a build master of what is pushed to a repository; what its hooks call.
+    ///
+    /// Changes that the master does not take wait beside the repository. A push never fails because
+    /// of a hook, and waits for at most 2 seconds.
+    Hook(HookArguments),
     /// Tell a build master of a commit mail on standard input; for a pipe of a mail server.
     ///
     /// Exit code: 0 if the master has the change, or the mail is about no commit; 65 if the mail is
@@ -148,6 +154,7 @@ pub(super) fn buildbot(args: Vec<OsString>) -> ExitCode {
     let done = match arguments.command {
         Command::Sendchange(arguments) => run_sendchange(*arguments),
         Command::Statuslog(given) => run_statuslog(&given),
+        Command::Hook(arguments) => run_hook(arguments),
         Command::MailChange(arguments) => Ok(run_mail_change(*arguments)),
         Command::Try(given) => run_try(*given),
         Command::Tryserver(TryserverArguments { jobdir }) => run_tryserver(&jobdir),

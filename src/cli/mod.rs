@@ -19,6 +19,7 @@ mod demo;
 mod elsewhere;
 mod force;
 mod hash_password;
+mod hook;
 mod mail_change;
 mod man;
 mod may;

@@ -35,5 +35,8 @@ pub(super) fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> Result<T, Failed>) ->
         .build()
         .map_err(|e| Failed::NotDone(e.to_string()))?;
     let tasks = Tasks::new(TaskTracker::new(), CancellationToken::new());
-    runtime.block_on(work(tasks))
+    let done = runtime.block_on(work(tasks));
+    // Nobody waits for an address that is still being looked up.
+    runtime.shutdown_background();
+    done
 }

@@ -1,4 +1,4 @@
-//! The programs of developers and version-control hooks: `buildbot sendchange`,
+//! The programs of developers and version-control hooks: `buildbot sendchange`, `hook`,
 //! `mail-change`, `statuslog`, `try` and `tryserver`.
 //!
 //! Invariants: passwords are asked for on the terminal only, and never appear in messages. Options
@@ -6,6 +6,7 @@
 //! Buildbot's defaults. Nothing here exits the process: programs turn [`Failed`] into an exit code.
 
 mod encoding;
+pub mod hook;
 pub mod mail_change;
 mod options;
 mod password;

@@ -20,6 +20,7 @@ mod foresight;
 mod git;
 mod git_settings;
 mod harness;
+mod hook_programs;
 mod hooks;
 mod jobdir;
 mod latent;

@@ -6,7 +6,6 @@ mod command_lines;
 mod connected;
 mod features;
 mod fuzz_corpus;
-mod hook;
 mod net;
 mod ops;
 mod options;

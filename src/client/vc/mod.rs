@@ -14,7 +14,7 @@ mod git;
 mod hg;
 mod mtn;
 mod p4;
-mod run;
+pub(in crate::client) mod run;
 mod svn;
 mod top;
 

@@ -14,7 +14,7 @@ use crate::process::{self, Beginning, Environment, Group, How, Limits, Output, P
 /// Maximum size of a patch in bytes.
 pub(super) const MAX_PATCH_BYTES: usize = 64 << 20;
 /// Maximum size in bytes of any other output. (A Darcs context may be long.)
-pub(super) const MAX_ANSWER_BYTES: usize = 16 << 20;
+pub(in crate::client) const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Maximum number of bytes kept of standard error; the rest is read and dropped.
 const MAX_STDERR_BYTES: usize = 16 << 10;
 /// Maximum number of characters of an output in a message.
@@ -22,7 +22,7 @@ const MAX_SHOWN_CHARS: usize = 400;
 
 /// Runs one program in one directory.
 #[derive(Debug)]
-pub(super) struct Runner {
+pub(in crate::client) struct Runner {
     /// The directory.
     top: PathBuf,
     /// The name of the program in messages.
@@ -33,13 +33,13 @@ pub(super) struct Runner {
 
 /// The output of a command that has ended.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(in crate::client) struct Answer {
     /// The command as a person would type it.
     pub(super) command: String,
     /// Its exit code; absent if a signal ended it.
-    pub(super) code: Option<i32>,
+    pub(in crate::client) code: Option<i32>,
     /// Its standard output.
-    pub(super) stdout: Vec<u8>,
+    pub(in crate::client) stdout: Vec<u8>,
     /// The beginning of its standard error.
     pub(super) stderr: String,
     top: PathBuf,
@@ -47,7 +47,7 @@ pub(super) struct Answer {
 
 impl Runner {
     /// Runs the first existing program of `names`.
-    pub(super) fn new(top: &Path, names: &[&'static str]) -> Self {
+    pub(in crate::client) fn new(top: &Path, names: &[&'static str]) -> Self {
         Self {
             top: top.to_owned(),
             name: names.first().copied().unwrap_or_default(),
@@ -64,9 +64,18 @@ impl Runner {
     ///
     /// # Errors
     /// The program is missing or writes more than `limit` bytes.
-    pub(super) async fn run<A: AsRef<str>>(
+    pub(in crate::client) async fn run<A: AsRef<str>>(
         &self,
         args: &[A],
+        limit: usize,
+    ) -> Result<Answer, VcError> {
+        self.run_with(args, None, limit).await
+    }
+
+    async fn run_with<A: AsRef<str>>(
+        &self,
+        args: &[A],
+        input: Option<&[u8]>,
         limit: usize,
     ) -> Result<Answer, VcError> {
         let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
@@ -92,7 +101,7 @@ impl Runner {
             let mut stdout = Whole::up_to(limit);
             let mut stderr = Beginning::up_to(MAX_STDERR_BYTES);
             let (to_stdout, to_stderr) = (Output::To(&mut stdout), Output::To(&mut stderr));
-            let ended = process::run(&program, None, to_stdout, to_stderr, Limits::default());
+            let ended = process::run(&program, input, to_stdout, to_stderr, Limits::default());
             let how = match ended.await {
                 Ok(ended) => ended.how,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
@@ -119,18 +128,29 @@ impl Runner {
     /// # Errors
     /// The program is missing, writes more than `limit` bytes, or fails; `remedy` tells what
     /// to do.
-    pub(super) async fn output<A: AsRef<str>>(
+    pub(in crate::client) async fn output<A: AsRef<str>>(
         &self,
         args: &[A],
         limit: usize,
         remedy: &str,
     ) -> Result<Vec<u8>, VcError> {
         let answer = self.run(args, limit).await?;
-        if answer.code == Some(0) {
-            Ok(answer.stdout)
-        } else {
-            Err(answer.failed(remedy))
-        }
+        answer.good(remedy)
+    }
+
+    /// Like [`Self::output`], with `input` as the standard input.
+    ///
+    /// # Errors
+    /// As for [`Self::output`].
+    pub(in crate::client) async fn output_of<A: AsRef<str>>(
+        &self,
+        args: &[A],
+        input: &[u8],
+        limit: usize,
+        remedy: &str,
+    ) -> Result<Vec<u8>, VcError> {
+        let answer = self.run_with(args, Some(input), limit).await?;
+        answer.good(remedy)
     }
 
     /// Like [`Self::output`], for short outputs: a string without the blanks around it.
@@ -168,6 +188,14 @@ impl Runner {
 }
 
 impl Answer {
+    /// The standard output, if the exit code is 0.
+    fn good(self, remedy: &str) -> Result<Vec<u8>, VcError> {
+        match self.code {
+            Some(0) => Ok(self.stdout),
+            _ => Err(self.failed(remedy)),
+        }
+    }
+
     /// The error for a failed command; `remedy` tells the user what to do.
     pub(super) fn failed(self, remedy: &str) -> VcError {
         let said = match self.stderr.trim() {

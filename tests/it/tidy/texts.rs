@@ -47,11 +47,10 @@ const DENIALS: [&str; 2] = ["is no ", "are no "];
 const UNCLEAN: &[&str] = &[];
 
 /// Documents, example configurations and scripts outside the directories of sources.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 5] = [
     ".ci/run",
     "README.md",
     "examples/buildmaster.service",
-    "examples/git-post-receive",
     "examples/steps.toml",
     "master.toml.example",
 ];
