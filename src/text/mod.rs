@@ -3,6 +3,7 @@
 //! Invariant: the output of [`printable`] and [`Harmless`] cannot move the cursor, change the title
 //! or the clipboard, or reverse the direction of text.
 
+mod encoding;
 mod harmless;
 mod list;
 mod quantity;
@@ -10,6 +11,7 @@ pub mod sgr;
 pub mod table;
 pub mod wildcard;
 
+pub use encoding::Encoding;
 pub use harmless::Harmless;
 pub use list::{and, and_more, commas, or};
 pub use quantity::{
