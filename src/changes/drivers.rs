@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::mails::Mails;
+use super::poller::PollerDriver;
 use crate::config::{ChangeSourceConfig, ChangeSourceKind};
 
 /// The driver of a source, if sources of its kind act by themselves.
@@ -10,5 +11,13 @@ pub fn driver(config: &ChangeSourceConfig) -> Option<Box<dyn Driver>> {
     match &config.kind {
         ChangeSourceKind::Pb(_) | ChangeSourceKind::ChangeHook(_) => None,
         ChangeSourceKind::Maildir(maildir) => Some(Box::new(Mails::new(maildir))),
+        ChangeSourceKind::Git(_)
+        | ChangeSourceKind::Svn(_)
+        | ChangeSourceKind::Hg(_)
+        | ChangeSourceKind::Bzr(_)
+        | ChangeSourceKind::Cvs(_) => {
+            let driver = PollerDriver::new(&config.kind)?;
+            Some(Box::new(driver))
+        }
     }
 }

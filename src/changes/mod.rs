@@ -3,9 +3,16 @@
 //! Invariant: a sender gets its acknowledgement only once the change and its effects are on disk.
 
 mod arrivals;
+mod bzr_poller;
+mod cvs_poller;
 pub mod driver;
 pub mod drivers;
+mod git_poller;
+mod hg_poller;
 mod maildir;
 mod mails;
 pub mod pb;
+mod poller;
+mod polling;
+mod svn_poller;
 pub mod try_jobdir;

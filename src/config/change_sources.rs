@@ -4,14 +4,21 @@
 //! [`ChangeSourceKind`] with a line in each of its two `match`es, and a row of [`KINDS`]. Its
 //! driver, if it acts by itself, is a file of `changes` with a line in `changes::drivers`.
 
+mod bzr_poller;
 mod change_hook;
+mod cvs_poller;
 mod fields;
+mod git_poller;
+mod hg_poller;
 mod kind;
 mod maildir;
 mod network;
 mod pb;
+mod poller;
+pub(super) mod ref_rules;
 pub(super) mod rules;
 pub(super) mod slave_port;
+mod svn_poller;
 
 use std::ops::Range;
 
@@ -24,12 +31,19 @@ use super::secret::Secret;
 use super::shape::{KindShape, Shape};
 use crate::model::SourceName;
 
+pub use self::bzr_poller::BzrPollerConfig;
 pub use self::change_hook::ChangeHookConfig;
+pub use self::cvs_poller::CvsPollerConfig;
 pub use self::fields::ChangeFields;
+pub use self::git_poller::{GitPollerAccess, GitPollerConfig, GitStart, History, NewBranch};
+pub use self::hg_poller::HgPollerConfig;
 pub use self::maildir::MaildirConfig;
 pub use self::network::Network;
 pub use self::pb::PbSourceConfig;
+pub use self::poller::PollerConfig;
+pub use self::ref_rules::{BranchRule, BranchRules};
 pub use self::rules::{SetField, SetFields, SourceRules};
+pub use self::svn_poller::{Layout, Place, SvnPollerConfig};
 
 /// Where changes come from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,6 +69,21 @@ pub enum ChangeSourceKind {
     ChangeHook(Box<ChangeHookConfig>),
     /// `Maildir`: commit mails.
     Maildir(Box<MaildirConfig>),
+    /// `GitPoller`.
+    #[serde(rename = "GitPoller")]
+    Git(Box<GitPollerConfig>),
+    /// `SVNPoller`.
+    #[serde(rename = "SVNPoller")]
+    Svn(Box<SvnPollerConfig>),
+    /// `HgPoller`.
+    #[serde(rename = "HgPoller")]
+    Hg(Box<HgPollerConfig>),
+    /// `BzrPoller`.
+    #[serde(rename = "BzrPoller")]
+    Bzr(Box<BzrPollerConfig>),
+    /// `CVSPoller`.
+    #[serde(rename = "CVSPoller")]
+    Cvs(Box<CvsPollerConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -65,7 +94,7 @@ struct Kind {
 }
 
 /// The kinds of change source.
-static KINDS: [Kind; 3] = [
+static KINDS: [Kind; 8] = [
     Kind {
         shape: KindShape {
             name: "PB",
@@ -86,6 +115,41 @@ static KINDS: [Kind; 3] = [
             keys: &[maildir::KEYS, fields::KEYS],
         },
         usual: || ChangeSourceKind::Maildir(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "GitPoller",
+            keys: &[git_poller::KEYS, poller::KEYS],
+        },
+        usual: || ChangeSourceKind::Git(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "SVNPoller",
+            keys: &[svn_poller::KEYS, poller::KEYS],
+        },
+        usual: || ChangeSourceKind::Svn(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "HgPoller",
+            keys: &[hg_poller::KEYS, poller::KEYS],
+        },
+        usual: || ChangeSourceKind::Hg(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "BzrPoller",
+            keys: &[bzr_poller::KEYS, poller::KEYS],
+        },
+        usual: || ChangeSourceKind::Bzr(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "CVSPoller",
+            keys: &[cvs_poller::KEYS, poller::KEYS],
+        },
+        usual: || ChangeSourceKind::Cvs(Box::default()),
     },
 ];
 
@@ -116,7 +180,13 @@ impl ChangeSourceConfig {
     pub const fn pb(&self) -> Option<&PbSourceConfig> {
         match &self.kind {
             ChangeSourceKind::Pb(pb) => Some(pb),
-            ChangeSourceKind::ChangeHook(_) | ChangeSourceKind::Maildir(_) => None,
+            ChangeSourceKind::ChangeHook(_)
+            | ChangeSourceKind::Maildir(_)
+            | ChangeSourceKind::Git(_)
+            | ChangeSourceKind::Svn(_)
+            | ChangeSourceKind::Hg(_)
+            | ChangeSourceKind::Bzr(_)
+            | ChangeSourceKind::Cvs(_) => None,
         }
     }
 
@@ -125,7 +195,13 @@ impl ChangeSourceConfig {
     pub fn change_hook(&self) -> Option<&ChangeHookConfig> {
         match &self.kind {
             ChangeSourceKind::ChangeHook(hook) => Some(hook),
-            ChangeSourceKind::Pb(_) | ChangeSourceKind::Maildir(_) => None,
+            ChangeSourceKind::Pb(_)
+            | ChangeSourceKind::Maildir(_)
+            | ChangeSourceKind::Git(_)
+            | ChangeSourceKind::Svn(_)
+            | ChangeSourceKind::Hg(_)
+            | ChangeSourceKind::Bzr(_)
+            | ChangeSourceKind::Cvs(_) => None,
         }
     }
 
@@ -134,7 +210,13 @@ impl ChangeSourceConfig {
     pub fn maildir(&self) -> Option<&MaildirConfig> {
         match &self.kind {
             ChangeSourceKind::Maildir(maildir) => Some(maildir),
-            ChangeSourceKind::Pb(_) | ChangeSourceKind::ChangeHook(_) => None,
+            ChangeSourceKind::Pb(_)
+            | ChangeSourceKind::ChangeHook(_)
+            | ChangeSourceKind::Git(_)
+            | ChangeSourceKind::Svn(_)
+            | ChangeSourceKind::Hg(_)
+            | ChangeSourceKind::Bzr(_)
+            | ChangeSourceKind::Cvs(_) => None,
         }
     }
 }
@@ -146,11 +228,22 @@ impl ChangeSourceKind {
         self.settings().kind()
     }
 
+    /// What it has in common with all sources that look for changes themselves.
+    #[must_use]
+    pub fn poller(&self) -> Option<&PollerConfig> {
+        self.settings().poller()
+    }
+
     fn settings(&self) -> &dyn SourceSettings {
         match self {
             Self::Pb(pb) => pb,
             Self::ChangeHook(hook) => hook.as_ref(),
             Self::Maildir(maildir) => maildir.as_ref(),
+            Self::Git(git) => git.as_ref(),
+            Self::Svn(svn) => svn.as_ref(),
+            Self::Hg(hg) => hg.as_ref(),
+            Self::Bzr(bzr) => bzr.as_ref(),
+            Self::Cvs(cvs) => cvs.as_ref(),
         }
     }
 
@@ -159,6 +252,11 @@ impl ChangeSourceKind {
             Self::Pb(pb) => pb,
             Self::ChangeHook(hook) => hook.as_mut(),
             Self::Maildir(maildir) => maildir.as_mut(),
+            Self::Git(git) => git.as_mut(),
+            Self::Svn(svn) => svn.as_mut(),
+            Self::Hg(hg) => hg.as_mut(),
+            Self::Bzr(bzr) => bzr.as_mut(),
+            Self::Cvs(cvs) => cvs.as_mut(),
         }
     }
 }

@@ -62,8 +62,10 @@ pub use address::Listen;
 pub use builders::BuilderConfig;
 pub use calendar::Calendar;
 pub use change_sources::{
-    ChangeFields, ChangeHookConfig, ChangeSourceConfig, ChangeSourceKind, MaildirConfig, Network,
-    PbSourceConfig, SetField, SetFields, SourceRules,
+    BranchRule, BranchRules, BzrPollerConfig, ChangeFields, ChangeHookConfig, ChangeSourceConfig,
+    ChangeSourceKind, CvsPollerConfig, GitPollerAccess, GitPollerConfig, GitStart, HgPollerConfig,
+    History, Layout, MaildirConfig, Network, NewBranch, PbSourceConfig, Place, PollerConfig,
+    SetField, SetFields, SourceRules, SvnPollerConfig,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;

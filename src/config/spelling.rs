@@ -188,10 +188,57 @@ const ALIASES: &[(&str, &str)] = &[
     ("maxCountForWorker", "max_count_for_slave"),
     ("factory", "factories"),
     ("separate_repositories", "separate"),
+    ("pollinterval", "poll_interval"),
+    ("gitbin", "git"),
+    ("svnbin", "svn"),
+    ("hgbin", "hg"),
+    ("usetimestamps", "timestamps"),
+    ("useTimestamps", "timestamps"),
+    ("svnuser", "username"),
+    ("svnurl", "repourl"),
+    ("revlinktmpl", "revlink"),
+    ("fetch_refspec", "refs"),
+    ("sshPrivateKey", "ssh_private_key_file"),
+    ("sshKnownHosts", "ssh_known_hosts_file"),
 ];
 
 /// What to say about keys that have no name or no meaning here: place, key, advice.
 const HINTS: &[(&str, &str, &str)] = &[
+    (
+        "change_sources",
+        "branch",
+        "a GitPoller and a HgPoller have `branches = [\"NAME\"]`",
+    ),
+    (
+        "change_sources",
+        "workdir",
+        "remove it: the copy of the repository is in `repositories` below the base directory",
+    ),
+    (
+        "change_sources",
+        "histmax",
+        "remove it: all revisions since the last poll are read, however many there are",
+    ),
+    (
+        "change_sources",
+        "cachepath",
+        "remove it: the last revision is in the state of the master",
+    ),
+    (
+        "change_sources",
+        "svnpasswd",
+        "write `password_file = \"FILE\"`",
+    ),
+    (
+        "change_sources",
+        "only_tags",
+        "write `tags = true` and `branches = [{ not = \"**\" }]`",
+    ),
+    (
+        "change_sources",
+        "buildPushesWithNoCommits",
+        "remove it: a new branch gives a change for its tip; see `new_branch`",
+    ),
     (
         "builders",
         "periodicBuildTime",

@@ -1,5 +1,9 @@
 //! Bazaar and Breezy.
 
+mod log;
+
+pub(crate) use log::{Revision, log, parse_log, parse_revision_info, revision_info};
+
 use super::patch::differing_binaries;
 
 /// The difference to `base`, with plain names. By default, Breezy prefixes names with `old/` and

@@ -1,5 +1,9 @@
 //! CVS.
 
+mod log;
+
+pub(crate) use log::{FileRevision, log, parse_log};
+
 use chrono::{DateTime, Utc};
 
 /// A time in a format that every CVS reads.

@@ -1,13 +1,16 @@
 //! Git: questions about a tree, and [trees](tree) of builds.
 
 pub(crate) mod access;
-#[expect(dead_code, reason = "pollers need the rest of it")]
 mod commits;
+mod refs;
 mod server;
 mod tree;
 mod version;
 
-pub(crate) use commits::{Commit, LOG, LogLimits, LogReader, parse_walk, walk, wanted};
+pub(crate) use commits::{
+    Commit, LOG, LogLimits, LogReader, Node, brought_by, count, parse_walk, walk, wanted,
+};
+pub(crate) use refs::{list_refs, parse_refs, unspell};
 pub(crate) use server::Answer;
 pub(crate) use tree::{
     CheckOut, CloneOptions, History, SUBMODULE_URLS, Tags, Untracked, check, check_out, clean,

@@ -1,5 +1,9 @@
 //! Mercurial.
 
+mod log;
+
+pub(crate) use log::{Changeset, LogLimits, LogReader, advance, print, unknown};
+
 /// The difference to `base`, independent of the user's configuration.
 pub(crate) fn diff(base: &str, of_git: bool) -> Vec<&str> {
     let mut args = vec!["diff"];

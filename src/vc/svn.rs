@@ -1,5 +1,9 @@
 //! Subversion.
 
+mod log;
+
+pub(crate) use log::{Entry, LogLimits, LogReader, log};
+
 /// The difference to `base`, without the user's own diff program, with copied files as whole files,
 /// and without changes of properties, which `patch` cannot apply.
 pub(crate) fn diff(base: &str) -> [String; 7] {
@@ -105,6 +109,8 @@ pub(crate) fn binary_files(patch: &[u8]) -> Vec<String> {
 pub(crate) struct Info {
     /// Address of its branch.
     pub(crate) url: Option<String>,
+    /// Address and id of its repository.
+    pub(crate) repository: Option<(String, String)>,
     /// Its revision.
     pub(crate) revision: Option<String>,
     /// Revision of the last change in it.
@@ -120,12 +126,13 @@ impl Info {
             let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
             is_number.then_some(value)
         };
-        let url = || {
-            let (_, rest) = xml.split_once("<url>")?;
-            Some(unescaped(rest.split_once("</url>")?.0))
+        let text = |element: &str| {
+            let (_, rest) = xml.split_once(&format!("<{element}>"))?;
+            Some(unescaped(rest.split_once(&format!("</{element}>"))?.0))
         };
         Self {
-            url: url(),
+            url: text("url"),
+            repository: text("root").zip(text("uuid")),
             revision: number("<entry"),
             last_changed: number("<commit"),
         }
@@ -155,6 +162,7 @@ fn unescaped(text: &str) -> String {
         .replace("&gt;", ">")
         .replace("&quot;", "\"")
         .replace("&apos;", "'")
+        .replace("&#13;", "\r")
         .replace("&amp;", "&")
 }
 

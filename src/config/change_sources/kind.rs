@@ -1,6 +1,7 @@
 //! What the change sources of every kind say of themselves.
 
 use super::Around;
+use super::poller::PollerConfig;
 use crate::config::reader::Table;
 use crate::config::secret::Secret;
 
@@ -17,6 +18,11 @@ pub(super) trait SourceSettings {
 
     /// The password or secret that its senders know, if they need one.
     fn password(&self) -> Option<&Secret> {
+        None
+    }
+
+    /// What it has in common with all sources that look for changes themselves, if it does.
+    fn poller(&self) -> Option<&PollerConfig> {
         None
     }
 }

@@ -286,15 +286,83 @@ password = "x""#,
         r#"builders = ["full"]"#,
         r#"builders = ["full"]
 [[change_sources]]
-type = "GitPoller"
+type = "P4Source"
 [[change_sources]]
 type="PBChangeSource"
 [[change_sources]]
 type = "PB""#,
-        r#"21:8: `type = "GitPoller"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
+        r#"21:8: `type = "P4Source"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
 23:6: unknown `type = "PBChangeSource"` of change source (it is called `"PB"` here)
 24:1: change source needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
     );
+}
+
+#[test]
+fn pol_06_pol_09_settings_of_pollers_are_checked() {
+    let source = |kind: &str, lines: &str| {
+        format!("builders = [\"full\"]\n[[change_sources]]\ntype = \"{kind}\"\n{lines}")
+    };
+    let git = |lines: &str| source("GitPoller", &format!("repourl = \"https://h/r\"\n{lines}"));
+    for (toml, message) in [
+        (
+            source("GitPoller", "repourl = \"https://me:pw@h/r\""),
+            "22:11: `repourl` of change source contains a password, which logs and pages would show \
+             (remove it; write `username = \"…\"` and `password_file = \"FILE\"`)",
+        ),
+        (
+            source("SVNPoller", ""),
+            "20:1: change source needs `repourl` (add `repourl = \"https://svn.example.org/project\"`)",
+        ),
+        (
+            git("pollInterval = 60"),
+            "23:1: unknown key `pollInterval` of change source (it is called `poll_interval` here)",
+        ),
+        (
+            git("pollinterval = 60"),
+            "23:1: unknown key `pollinterval` of change source (it is called `poll_interval` here)",
+        ),
+        (
+            git("gitbin = \"git\""),
+            "23:1: unknown key `gitbin` of change source (it is called `git` here)",
+        ),
+        (
+            git("usetimestamps = true"),
+            "23:1: unknown key `usetimestamps` of change source (it is called `timestamps` here)",
+        ),
+        (
+            git("branch = \"main\""),
+            "23:1: `branch` is not a setting of a `GitPoller` change source (a GitPoller and a HgPoller have \
+             `branches = [\"NAME\"]`)",
+        ),
+        (
+            git("password = \"x\""),
+            "20:1: change source has a password and no user (add `username = \"…\"`)",
+        ),
+        (
+            git("encoding = \"klingon\""),
+            "23:12: `encoding` of change source is not an encoding (for example `utf-8`, `latin-1` or `shift_jis`)",
+        ),
+        (
+            git("branches = [{ regex = \"(\" }]"),
+            "23:23: `regex` of this rule is not a pattern: unclosed group (write a name, a glob or a \
+             regular expression)",
+        ),
+        (
+            git("branches = [{ regex = \"a\", not = \"b\" }]"),
+            "23:13: `branches` of change source needs one rule a table (write `{ regex = \"…\" }` or \
+             `{ not = \"…\" }`)",
+        ),
+        (
+            git("refs = [\"pull/*\"]"),
+            "23:9: `refs` of change source does not begin with `refs/` (for example `refs/pull/*/head`)",
+        ),
+        (
+            git("start = \"yesterday\""),
+            "23:9: `start` of change source is not a start (write \"now\", \"tip\" or the id of a commit)",
+        ),
+    ] {
+        check(r#"builders = ["full"]"#, &toml, message);
+    }
 }
 
 #[test]

@@ -1,0 +1,231 @@
+//! `HgPoller`: finds changes in a repository of Mercurial (POL-12).
+//!
+//! A poll asks for the newest changeset. If it is the last one seen, that is all. Otherwise, the
+//! changesets are pulled into a mirror, and those that are not among the known heads and their
+//! ancestors are changes. So each head of a branch is followed, and numbers, which differ between
+//! clones, do not matter.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::polling::{
+    Batch, LONGEST_MESSAGE, MOST_CHANGES, MOST_FILES, MOST_OF_A_POLL, PollError, Tool, change,
+    message, mirror_dir, stands_for,
+};
+use crate::config::HgPollerConfig;
+use crate::model::NewChange;
+use crate::process::Sink;
+use crate::vc::hg::{Changeset, LogLimits, LogReader, advance, print, unknown};
+
+/// A poller of one repository.
+#[derive(Debug)]
+pub(super) struct HgPoller {
+    config: HgPollerConfig,
+    tool: Tool,
+    mirror: PathBuf,
+    /// The newest changeset at the last poll that was completed.
+    seen: Option<String>,
+    /// The newest changeset of the poll that is being worked on.
+    current: Option<String>,
+}
+
+/// What is remembered of a repository: the heads, whose ancestors are known.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+struct Cursor {
+    heads: BTreeSet<String>,
+}
+
+impl HgPoller {
+    /// A poller that keeps its mirror below the directory `mirrors`.
+    ///
+    /// # Errors
+    /// The base directory is gone.
+    pub(super) fn new(
+        config: HgPollerConfig,
+        mirrors: &Path,
+        stop: CancellationToken,
+    ) -> Result<Self, PollError> {
+        let mut tool = Tool::new(&config.hg, config.poller.timeout, stop);
+        // Without settings that change the output, and without questions.
+        tool.set("HGPLAIN", "1");
+        tool.set("HGENCODING", "UTF-8");
+        Ok(Self {
+            mirror: mirror_dir(mirrors, &config.repourl, "hg")?,
+            tool,
+            config,
+            seen: None,
+            current: None,
+        })
+    }
+
+    /// The next batch after the stored `cursor`; none at the end of the poll. The first call
+    /// begins a poll.
+    ///
+    /// # Errors
+    /// The repository cannot be polled. The next call begins a new poll.
+    pub(super) async fn next(&mut self, cursor: Option<&str>) -> Result<Option<Batch>, PollError> {
+        let tip = match self.current.take() {
+            Some(tip) => tip,
+            None => match self.begin().await? {
+                Some(tip) => tip,
+                None => return Ok(None),
+            },
+        };
+        let stored = cursor.and_then(|text| serde_json::from_str::<Cursor>(text).ok());
+        let Some(mut stored) = stored else {
+            let heads = self.heads("heads(all())").await?;
+            return self.give(tip, Vec::new(), heads);
+        };
+        let revset = unknown(&stored.heads);
+        let skipped = self.skip(&revset, &mut stored.heads).await?;
+        let sets = self.log(&unknown(&stored.heads)).await?;
+        if sets.is_empty() {
+            self.seen = Some(tip);
+            return Ok(None);
+        }
+        let mut changes = Vec::new();
+        for set in &sets {
+            advance(&mut stored.heads, set);
+            changes.extend(self.change(set));
+        }
+        if let Some(change) = changes.first_mut().filter(|_| skipped > 0) {
+            change.comments.push_str("\n\n");
+            change.comments.push_str(&stands_for(skipped));
+            change.files_left_out += 1;
+        }
+        self.give(tip, changes, stored.heads)
+    }
+
+    fn give(
+        &mut self,
+        tip: String,
+        changes: Vec<NewChange>,
+        heads: BTreeSet<String>,
+    ) -> Result<Option<Batch>, PollError> {
+        if heads.len() > MOST_HEADS {
+            let why = format!("the repository has more than {MOST_HEADS} heads");
+            return Err(PollError::new(why));
+        }
+        let cursor = serde_json::to_string(&Cursor { heads });
+        self.current = Some(tip);
+        Ok(Some(Batch {
+            changes,
+            cursor: cursor.map_err(|error| PollError::new(error.to_string()))?,
+            notes: Vec::new(),
+        }))
+    }
+
+    /// Looks whether something has changed, and pulls it. Returns the newest changeset.
+    async fn begin(&self) -> Result<Option<String>, PollError> {
+        let url = self.config.repourl.as_str();
+        let words = ["identify", "--id", "--debug", "-r", "tip", "--", url];
+        let tip = self.tool.output(words, None, MOST_SAID).await?;
+        let tip = String::from_utf8_lossy(&tip).trim().to_owned();
+        if self.seen.as_ref() == Some(&tip) {
+            return Ok(None);
+        }
+        if !tokio::fs::try_exists(self.mirror.join(".hg"))
+            .await
+            .unwrap_or(false)
+        {
+            let dir = self.mirror.to_string_lossy().into_owned();
+            self.tool
+                .output(["init", "--", &dir], None, MOST_SAID)
+                .await?;
+        }
+        self.inside(["pull", "--quiet", "--", url].map(str::to_owned).to_vec())
+            .await?;
+        Ok(Some(tip))
+    }
+
+    /// If there are too many changesets, moves `heads` on to where the newest begin. Returns the
+    /// number of those before.
+    async fn skip(&self, revset: &str, heads: &mut BTreeSet<String>) -> Result<u64, PollError> {
+        let words = ["log", "-r", revset, "-T", "x"].map(str::to_owned).to_vec();
+        let all = u64::try_from(self.inside(words).await?.len()).unwrap_or(u64::MAX);
+        let skipped = all.saturating_sub(MOST_OF_A_POLL);
+        if skipped > 0 {
+            let known: Vec<_> = heads
+                .iter()
+                .map(|node| format!("present({node})"))
+                .collect();
+            let known = known.join("+");
+            *heads = self
+                .heads(&format!("heads(::(first({revset},{skipped})+{known}))"))
+                .await?;
+        }
+        Ok(skipped)
+    }
+
+    async fn heads(&self, revset: &str) -> Result<BTreeSet<String>, PollError> {
+        let words = ["log", "-r", revset, "-T", "{node}\\n"]
+            .map(str::to_owned)
+            .to_vec();
+        let printed = self.inside(words).await?;
+        let printed = String::from_utf8_lossy(&printed);
+        Ok(printed.lines().map(str::to_owned).collect())
+    }
+
+    async fn log(&self, revset: &str) -> Result<Vec<Changeset>, PollError> {
+        let mut reading = Reading(LogReader::new(LIMITS));
+        let words = self.words(print(revset, MOST_CHANGES));
+        self.tool.run(words, None, &mut reading, true).await?;
+        Ok(reading.0.finish())
+    }
+
+    async fn inside(&self, words: Vec<String>) -> Result<Vec<u8>, PollError> {
+        self.tool.output(self.words(words), None, MOST_LISTED).await
+    }
+
+    fn words(&self, words: Vec<String>) -> Vec<String> {
+        let mirror = self.mirror.to_string_lossy().into_owned();
+        let place = ["--repository".to_owned(), mirror];
+        place.into_iter().chain(words).collect()
+    }
+
+    /// The change of a changeset, if its branch is followed.
+    fn change(&self, set: &Changeset) -> Option<NewChange> {
+        let poller = &self.config.poller;
+        let decode = |bytes: &[u8]| poller.encoding.decode(bytes).into_owned();
+        let branch = decode(&set.branch);
+        if !self.config.branches.selects(&branch) {
+            return None;
+        }
+        let mut change = change(poller, Some(set.node.clone()), set.date);
+        change.who = decode(&set.author);
+        change.comments = message(poller, &set.message);
+        change.files = set.files.iter().map(|file| decode(file)).collect();
+        change.files_left_out = set.files_left_out;
+        change.branch = Some(branch);
+        change.repository.clone_from(&self.config.repourl);
+        change.src = Some("hg".to_owned());
+        Some(change)
+    }
+}
+
+struct Reading(LogReader);
+
+impl Sink for Reading {
+    fn take(&mut self, piece: &[u8]) -> bool {
+        self.0.feed(piece)
+    }
+}
+
+/// Bytes of the output of short commands.
+const MOST_SAID: usize = 64 * 1024;
+/// Bytes of lists of changesets.
+const MOST_LISTED: usize = 16 << 20;
+/// Most heads that fit into a command.
+const MOST_HEADS: usize = 2_000;
+
+const LIMITS: LogLimits = LogLimits {
+    text: LONGEST_MESSAGE,
+    files: MOST_FILES,
+    total: 8 << 20,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! `branches` of pollers: names, globs, regular expressions, and what is left out (POL-06).
+
+use serde::Serialize;
+
+use crate::config::pattern::{FilePatterns, PatternError, TextMatch};
+use crate::config::reader::Value;
+use crate::config::shape::Shape;
+
+/// Which branches a poller follows. Two lists are equal if they were written alike.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct BranchRules {
+    rules: Vec<BranchRule>,
+}
+
+/// An entry of the list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum BranchRule {
+    /// The branch with this name.
+    Named(String),
+    /// The branches that match a glob; `*` stops at slashes, and `**` crosses them.
+    Glob(FilePatterns),
+    /// The branches whose beginning matches a regular expression.
+    Regex(TextMatch),
+    /// All branches but those of the rule.
+    Not(Box<Self>),
+}
+
+pub(in crate::config) static SHAPE: Shape = Shape {
+    place: "change_sources.branches",
+    noun: "this rule",
+    keys: &["regex", "not", "not_regex"],
+    kinds: Vec::new,
+};
+
+impl BranchRules {
+    /// Rules from names and globs.
+    ///
+    /// # Errors
+    /// The first pattern that is invalid.
+    pub fn from_globs(globs: &[&str]) -> Result<Self, PatternError> {
+        let rules = globs.iter().map(|text| glob(text));
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether the poller follows `branch`: a rule selects it, or all rules only leave branches
+    /// out; and no rule leaves it out.
+    #[must_use]
+    pub fn selects(&self, branch: &str) -> bool {
+        let mut selecting = self
+            .rules
+            .iter()
+            .filter(|rule| !rule.leaves_out())
+            .peekable();
+        let all = selecting.peek().is_none();
+        let is_left_out = |rule: &BranchRule| match rule {
+            BranchRule::Not(rule) => rule.is_match(branch),
+            BranchRule::Named(_) | BranchRule::Glob(_) | BranchRule::Regex(_) => false,
+        };
+        (all || selecting.any(|rule| rule.is_match(branch))) && !self.rules.iter().any(is_left_out)
+    }
+
+    /// The branches that the rules name.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| match rule {
+            BranchRule::Named(name) => Some(name.as_str()),
+            BranchRule::Glob(_) | BranchRule::Regex(_) | BranchRule::Not(_) => None,
+        })
+    }
+
+    /// Reads the list.
+    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
+        let rules = value.list()?;
+        let rules: Vec<_> = rules.iter().map(BranchRule::read).collect();
+        Some(Self {
+            rules: rules.into_iter().collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl BranchRule {
+    const fn leaves_out(&self) -> bool {
+        matches!(self, Self::Not(_))
+    }
+
+    fn is_match(&self, branch: &str) -> bool {
+        match self {
+            Self::Named(name) => name == branch,
+            Self::Glob(globs) => globs.is_match(branch),
+            Self::Regex(regex) => regex.is_match(Some(branch)),
+            Self::Not(rule) => !rule.is_match(branch),
+        }
+    }
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        if value.raw().is_str() {
+            return Self::pattern(value, glob);
+        }
+        if !value.raw().is_table() {
+            let help = "write a name, a glob, `{ regex = \"…\" }` or `{ not = \"…\" }`";
+            return value.expected("a string or a table", help);
+        }
+        let mut table = value.table(&SHAPE)?;
+        let given = ["regex", "not", "not_regex"].map(|key| table.take(key));
+        table.finish();
+        let regex = |text: &str| TextMatch::regex(&[text]).map(Self::Regex);
+        match given {
+            [Some(rule), None, None] => Self::pattern(&rule, regex),
+            [None, Some(rule), None] => Self::pattern(&rule, glob).map(Self::not),
+            [None, None, Some(rule)] => Self::pattern(&rule, regex).map(Self::not),
+            _ => {
+                let help = "write `{ regex = \"…\" }` or `{ not = \"…\" }`";
+                value.error("needs one rule a table", help);
+                None
+            }
+        }
+    }
+
+    fn not(self) -> Self {
+        Self::Not(Box::new(self))
+    }
+
+    fn pattern(
+        value: &Value<'_>,
+        read: impl FnOnce(&str) -> Result<Self, PatternError>,
+    ) -> Option<Self> {
+        let rule = read(value.name()?);
+        if let Err(error) = &rule {
+            value.error(
+                &format!("is not a pattern: {error}"),
+                "write a name, a glob or a regular expression",
+            );
+        }
+        rule.ok()
+    }
+}
+
+/// A name, or a glob if it has a sign that names of branches cannot have.
+fn glob(text: &str) -> Result<BranchRule, PatternError> {
+    if !text.contains(['*', '?', '[', '{']) {
+        return Ok(BranchRule::Named(text.to_owned()));
+    }
+    FilePatterns::from_globs(&[text], &[]).map(BranchRule::Glob)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn pol_06_branches_are_selected_by_name_glob_expression_or_all_but_some() {
+        let regex = |text| BranchRule::Regex(TextMatch::regex(&[text]).unwrap());
+        let named = |text| glob(text).unwrap();
+        let rules = |rules| BranchRules { rules };
+        let all = ["main", "maint", "rel-1", "rel-2/x", "wip/a", "wip/a/b"];
+        let selected = |rules: BranchRules| {
+            let names = all.into_iter().filter(|name| rules.selects(name));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(selected(rules(vec![])), all.join(" "));
+        assert_eq!(selected(rules(vec![named("main")])), "main");
+        assert_eq!(
+            selected(rules(vec![named("main"), named("rel-*")])),
+            "main rel-1"
+        );
+        assert_eq!(selected(rules(vec![named("rel-2/**")])), "rel-2/x");
+        assert_eq!(
+            selected(rules(vec![regex("ma|wip/.$")])),
+            "main maint wip/a"
+        );
+        assert_eq!(
+            selected(rules(vec![named("wip/**").not()])),
+            "main maint rel-1 rel-2/x"
+        );
+        let both = vec![regex("[mr]"), named("maint").not(), regex("rel-.*/").not()];
+        assert_eq!(selected(rules(both)), "main rel-1");
+        let listed = BranchRules::from_globs(&["main", "rel-*"]).unwrap();
+        assert_eq!(listed.named().collect::<Vec<_>>(), ["main"]);
+    }
+}

@@ -1,0 +1,259 @@
+//! Pollers of real repositories, with a master that is stopped and killed in between.
+
+use serde::Deserialize;
+
+use crate::harness::master::ShownChange;
+use crate::harness::{Master, Repository, Sandbox, Setup, run, shell, wait_until};
+
+/// A change source, as `show sources --json` prints it.
+#[derive(Clone, Debug, Deserialize)]
+struct ShownSource {
+    name: String,
+    #[serde(default)]
+    last_error: Option<String>,
+    #[serde(default)]
+    last_success: Option<String>,
+    #[serde(default)]
+    taken: u64,
+}
+
+fn setup(kind: &str, lines: &str) -> Setup {
+    polled_every("200ms", kind, lines)
+}
+
+fn polled_every(interval: &str, kind: &str, lines: &str) -> Setup {
+    let source = format!(
+        "[[change_sources]]\nname = \"code\"\ntype = \"{kind}\"\npoll_interval = \"{interval}\"\n{lines}"
+    );
+    Setup::new(&[shell("nothing", "true", "")])
+        .slave("bot")
+        .tables(&source)
+}
+
+/// Branches and messages of all changes, oldest first.
+fn changes(master: &Master<'_>) -> Vec<String> {
+    let mut all: Vec<ShownChange> = master.show(&["changes", "--limit", "100000"]);
+    all.sort_by_key(|change| change.number);
+    let short = |change: ShownChange| {
+        let comments = change.comments.unwrap_or_default();
+        let branch = change.branch.unwrap_or_else(|| "-".to_owned());
+        format!("{branch} {}", comments.lines().next().unwrap_or_default())
+    };
+    all.into_iter().map(short).collect()
+}
+
+fn wait_for_changes(master: &Master<'_>, expected: &[&str]) {
+    wait_until("the poller has found the commits", || {
+        changes(master).len() >= expected.len()
+    });
+    assert_eq!(changes(master), expected);
+}
+
+/// Waits for the first poll, which remembers the repository as it is.
+fn wait_for_a_poll(master: &Master<'_>) {
+    wait_until("the first poll is done", || {
+        source(master).last_success.is_some()
+    });
+}
+
+fn source(master: &Master<'_>) -> ShownSource {
+    let all: Vec<ShownSource> = master.show(&["sources"]);
+    all.into_iter()
+        .find(|source| source.name == "code")
+        .unwrap()
+}
+
+#[test]
+fn int_05_commits_while_the_master_is_down_arrive_once_and_in_order() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox);
+    let commit = |name: &str| repository.git(&["commit", "-q", "--allow-empty", "-m", name]);
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    commit("one");
+    let url = repository.dir.display();
+    let setup = setup("GitPoller", &format!("repourl = \"{url}\"\ntags = true\n"));
+    let mut master = Master::start(&sandbox, &setup);
+    wait_for_a_poll(&master);
+    commit("two");
+    let mut expected = vec!["main two"];
+    wait_for_changes(&master, &expected);
+    master.terminate();
+    commit("three");
+    repository.git(&["checkout", "-q", "-b", "side"]);
+    commit("side 1");
+    repository.git(&["checkout", "-q", "main"]);
+    commit("four");
+    repository.git(&["tag", "v1"]);
+    master.run();
+    expected.extend([
+        "main three",
+        "main four",
+        "side side 1",
+        "refs/tags/v1 four",
+    ]);
+    wait_for_changes(&master, &expected);
+    // Forced, and renamed, and deleted.
+    master.kill();
+    repository.git(&["branch", "-m", "side", "topic"]);
+    repository.git(&["reset", "-q", "--hard", "HEAD^"]);
+    commit("four again");
+    master.run();
+    expected.push("main four again");
+    wait_for_changes(&master, &expected);
+    repository.git(&["branch", "-q", "-D", "topic"]);
+    commit("five");
+    expected.push("main five");
+    wait_for_changes(&master, &expected);
+    let source = source(&master);
+    assert_eq!((source.taken, source.last_error), (7, None));
+}
+
+#[test]
+fn int_02_a_master_that_is_killed_while_it_catches_up_takes_each_commit_once() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox);
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    repository.commit("one", b"1");
+    let url = repository.dir.display();
+    let setup = setup("GitPoller", &format!("repourl = \"{url}\"\n"));
+    let mut master = Master::start(&sandbox, &setup);
+    wait_for_a_poll(&master);
+    repository.commit("two", b"2");
+    wait_for_changes(&master, &["main two"]);
+    master.terminate();
+    let mut stream = String::new();
+    for n in 0..1500 {
+        let from = if n == 0 {
+            "from refs/heads/main^0\n"
+        } else {
+            ""
+        };
+        let message = format!("n{n:04}");
+        stream.push_str(&format!(
+            "commit refs/heads/main\ncommitter me <me@e> {n} +0000\ndata 5\n{message}\n{from}"
+        ));
+    }
+    let file = sandbox.file("stream", stream);
+    let import = format!("git fast-import --quiet <{}", file.display());
+    run(sandbox
+        .command("sh")
+        .args(["-c", &import])
+        .current_dir(&repository.dir))
+    .ok();
+    for _ in 0..5 {
+        master.run();
+        let known = changes(&master).len();
+        wait_until("some commits are taken", || {
+            changes(&master).len() > known.min(1500)
+        });
+        master.kill();
+    }
+    master.run();
+    wait_until("all commits are taken", || changes(&master).len() > 1500);
+    let expected: Vec<String> = (0..1500).map(|n| format!("main n{n:04}")).collect();
+    assert_eq!(changes(&master).get(1..), Some(expected.as_slice()));
+}
+
+#[test]
+fn int_01_an_error_is_shown_and_the_source_goes_on() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox);
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    repository.commit("one", b"1");
+    let lines = format!(
+        "repourl = \"{}/none\"\nstart = \"tip\"\n",
+        repository.dir.display()
+    );
+    let master = Master::start(&sandbox, &setup("GitPoller", &lines));
+    wait_until("the error is shown", || {
+        source(&master).last_error.is_some()
+    });
+    let error = source(&master).last_error.unwrap();
+    assert!(
+        error.starts_with("git ls-remote ended with exit code 128: fatal: "),
+        "{error}"
+    );
+    repository.git(&["clone", "-q", "--bare", ".", "none"]);
+    wait_for_changes(&master, &["main one"]);
+}
+
+#[test]
+fn int_11_a_source_that_is_poked_polls_at_once() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox);
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    repository.commit("one", b"1");
+    let url = repository.dir.display();
+    let lines = format!("repourl = \"{url}\"\nstart = \"tip\"\n");
+    let master = Master::start(&sandbox, &polled_every("1h", "GitPoller", &lines));
+    wait_for_changes(&master, &["main one"]);
+    repository.commit("two", b"2");
+    let poke = |name: &str| {
+        let mut command = sandbox.buildmaster();
+        run(command
+            .args(["sources", "poke", name])
+            .current_dir(master.dir()))
+    };
+    poke("code").ok();
+    wait_for_changes(&master, &["main one", "main two"]);
+    let refused = poke("change").fails_with(1);
+    assert!(refused.contains("does not poll"), "{refused}");
+}
+
+#[test]
+fn pol_11_pol_12_repositories_of_other_systems_are_polled() {
+    for (program, kind, lines, setup_script, commit) in [
+        (
+            "svn",
+            "SVNPoller",
+            "repourl = \"file://DIR/repo\"\nsplit_file = \"branches\"\n",
+            "svnadmin create repo && U=file://$PWD/repo && svn -q mkdir -m 0 $U/trunk && svn -q checkout $U/trunk work",
+            "cd work && echo $N >f$N && svn -q add f$N && svn -q commit -m $N",
+        ),
+        (
+            "hg",
+            "HgPoller",
+            "repourl = \"DIR/repo\"\n",
+            "hg init repo && cd repo && echo 0 >0 && hg commit -qA -u me -m 0",
+            "cd repo && echo $N >$N && hg commit -qA -u me -m $N",
+        ),
+        (
+            "bzr",
+            "BzrPoller",
+            "repourl = \"DIR/repo\"\n",
+            "bzr init -q repo && cd repo && echo 0 >0 && bzr add -q && bzr commit -qm 0",
+            "cd repo && echo $N >$N && bzr add -q && bzr commit -qm $N",
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        if std::process::Command::new(program)
+            .arg("--version")
+            .output()
+            .is_err()
+        {
+            eprintln!("skipped: {program} is not installed");
+            continue;
+        }
+        let dir = sandbox.private_dir("project");
+        let script = |script: &str, n: &str| {
+            let mut command = sandbox.command("sh");
+            command.env("N", n).env("BZR_EMAIL", "me <me@e>");
+            run(command.args(["-ec", script]).current_dir(&dir)).ok()
+        };
+        script(setup_script, "0");
+        let lines = lines.replace("DIR", dir.to_str().unwrap());
+        let mut master = Master::start(&sandbox, &setup(kind, &lines));
+        wait_for_a_poll(&master);
+        script(commit, "1");
+        let name = |n: usize| format!("{} {n}", if program == "hg" { "default" } else { "-" });
+        wait_for_changes(&master, &[&name(1)]);
+        master.kill();
+        for n in 2..=4 {
+            script(commit, &n.to_string());
+        }
+        master.run();
+        let all: Vec<String> = (1..=4).map(name).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        wait_for_changes(&master, &all);
+    }
+}
