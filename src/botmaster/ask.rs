@@ -54,6 +54,9 @@ pub enum Ask {
     Cancel {
         /// The request.
         request: RequestId,
+        /// Why.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
     /// Give a slave no new builds, also after a restart (SLV-09).
     Pause {
@@ -70,6 +73,22 @@ pub enum Ask {
     Unpause {
         /// The slave.
         slave: SlaveName,
+    },
+    /// Start no builds on a builder, also after a restart (MAY-03); those that run continue.
+    PauseBuilder {
+        /// The builder.
+        builder: BuilderName,
+        /// The user who pauses it.
+        #[serde(default)]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Start builds on a paused builder again.
+    UnpauseBuilder {
+        /// The builder.
+        builder: BuilderName,
     },
     /// Shut a slave down when it is idle (SLV-08).
     Graceful {
@@ -164,6 +183,8 @@ impl Ask {
             | Self::Cancel { .. }
             | Self::Pause { .. }
             | Self::Unpause { .. }
+            | Self::PauseBuilder { .. }
+            | Self::UnpauseBuilder { .. }
             | Self::Graceful { .. }
             | Self::Ping { .. }
             | Self::CleanShutdown
@@ -199,14 +220,25 @@ impl Ask {
                 let why = Self::because(reason);
                 format!("asked to stop the build of request {request}{why}")
             }
-            Self::Cancel { request } => format!("asked to cancel request {request}"),
-            Self::Pause { slave, by, reason } => {
-                let by = match by.as_str() {
-                    "" => String::new(),
-                    by => format!(" for {}", by.escape_debug()),
-                };
-                format!("asked to pause slave {slave}{by}{}", Self::because(reason))
+            Self::Cancel { request, reason } => {
+                format!("asked to cancel request {request}{}", Self::because(reason))
             }
+            Self::Pause { slave, by, reason } => {
+                let why = Self::because(reason);
+                format!("asked to pause slave {slave}{}{why}", Self::on_behalf(by))
+            }
+            Self::PauseBuilder {
+                builder,
+                by,
+                reason,
+            } => {
+                let why = Self::because(reason);
+                format!(
+                    "asked to pause builder {builder}{}{why}",
+                    Self::on_behalf(by)
+                )
+            }
+            Self::UnpauseBuilder { builder } => format!("asked to unpause builder {builder}"),
             Self::Unpause { slave } => format!("asked to unpause slave {slave}"),
             Self::Graceful {
                 slave,
@@ -219,6 +251,13 @@ impl Ask {
             Self::Ping { builder } => format!("asked to ping the slaves of {builder}"),
             Self::CleanShutdown => "asked to stop when the running builds have ended".to_owned(),
             Self::CancelShutdown => "asked to cancel the clean shutdown".to_owned(),
+        }
+    }
+
+    fn on_behalf(by: &str) -> String {
+        match by {
+            "" => String::new(),
+            by => format!(" for {}", by.escape_debug()),
         }
     }
 
@@ -262,11 +301,17 @@ impl BotMaster {
                 reason,
             } => self.on_stop_build(&builder, number, reason, reply),
             Ask::StopRequest { request, reason } => self.on_stop_request(request, reason, reply),
-            Ask::Cancel { request } => self.on_cancel_request(request, reply),
+            Ask::Cancel { request, reason } => self.on_cancel_request(request, &reason, reply),
             Ask::Pause { slave, by, reason } => {
                 self.on_slave_wish(&slave, SlaveWish::Pause { by, reason }, reply);
             }
             Ask::Unpause { slave } => self.on_slave_wish(&slave, SlaveWish::Unpause, reply),
+            Ask::PauseBuilder {
+                builder,
+                by,
+                reason,
+            } => self.on_pause_builder(&builder, by, reason, reply),
+            Ask::UnpauseBuilder { builder } => self.on_unpause_builder(&builder, reply),
             Ask::Graceful { slave, cancel } => {
                 let wish = match cancel {
                     false => SlaveWish::ShutDown,
@@ -304,7 +349,14 @@ mod tests {
         };
         assert_eq!(stop.act(), "asked to stop build full/3: old\\nforged");
         let request = RequestId(7);
-        assert_eq!(Ask::Cancel { request }.act(), "asked to cancel request 7");
+        assert_eq!(
+            Ask::Cancel {
+                request,
+                reason: "old".to_owned()
+            }
+            .act(),
+            "asked to cancel request 7: old"
+        );
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl BotMaster {
     }
 
     /// BRQ-04: works while the request is queued. Later it counts only if the start fails (BRQ-05).
-    pub(super) fn on_cancel_request(&mut self, request: RequestId, reply: ReplyId) {
+    pub(super) fn on_cancel_request(&mut self, request: RequestId, reason: &str, reply: ReplyId) {
         let refusal = match self.intake.request(request).map(|open| open.place) {
             None | Some(Place::Unqueued) => format!("request {request} is not open"),
             Some(Place::Starting { attempt, .. }) => {
@@ -61,7 +61,7 @@ impl BotMaster {
                 let end = RequestEnd {
                     request,
                     result: Results::Failure,
-                    why: Some("cancelled".to_owned()),
+                    why: Some(format!("cancelled{}", super::Ask::because(reason))),
                     build: None,
                 };
                 self.intake

@@ -12,7 +12,7 @@
 //!
 //! Invariants:
 //! - a request that waits and an idle pair of its builder on an available slave imply that
-//!   [`Dispatch::next`] is `Some` (BLD-07); it gives the first turn that can be taken;
+//!   [`Dispatch::next`] is `Some` (BLD-07), unless the builder is paused; it gives the first turn that can be taken;
 //! - `startable` and `wakeable` are true after each call: all changes of a builder's side are made
 //!   by [`Dispatch::change_builder`], those of a slave's side by [`Dispatch::change_slave`];
 //! - a call costs a logarithm of what there is.
@@ -79,6 +79,8 @@ pub(super) struct Rules {
 #[derive(Debug, Default)]
 struct Demand {
     rules: Rules,
+    /// Whether people have paused the builder: nothing is started on it.
+    is_paused: bool,
     queue: RequestQueue,
     attached: Pool,
     latent: Pool,
@@ -143,6 +145,11 @@ impl Dispatch {
     pub(super) fn set_rules(&mut self, builder: BuilderIx, rules: Rules) {
         self.change_builder(builder, |demand| demand.rules = rules);
         self.lower_bounds(builder);
+    }
+
+    /// Says whether the builder is paused: what waits for it then stays in its queue.
+    pub(super) fn set_paused(&mut self, builder: BuilderIx, is_paused: bool) {
+        self.change_builder(builder, |demand| demand.is_paused = is_paused);
     }
 
     /// Sets the order of a builder's slaves.
@@ -430,7 +437,8 @@ impl Demand {
 
     /// The turn to take, if there are slaves to ask.
     fn startable_at(&self) -> Option<Turn> {
-        self.first_turn().filter(|_| !self.pool().is_empty())
+        let can_start = !self.is_paused && !self.pool().is_empty();
+        self.first_turn().filter(|_| can_start)
     }
 
     /// The slaves to choose from: attached ones, or else those that could be started (BLD-05).

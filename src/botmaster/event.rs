@@ -144,6 +144,13 @@ pub enum BuilderEvent {
         /// What it is now.
         state: BigState,
     },
+    /// A builder was paused, or builds again (MAY-03).
+    Paused {
+        /// Which builder.
+        builder: BuilderName,
+        /// How it is paused; absent: no longer.
+        pause: Option<Pause>,
+    },
     /// Something about a builder that passes (BLD-15).
     Point {
         /// The builder.

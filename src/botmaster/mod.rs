@@ -61,7 +61,8 @@ mod locks;
 mod merging;
 mod out;
 mod outcome;
-pub mod plan;
+pub mod pausing;
+mod plan;
 mod queueing;
 mod reconfiguration;
 mod recovery;
@@ -90,6 +91,7 @@ use self::intake::Intake;
 use self::layout::Layout;
 use self::locks::Locks;
 use self::out::Out;
+use self::pausing::PausedBuilders;
 use self::roster::{Roster, Step};
 use self::stopping::Phase;
 use self::timers::Timer;
@@ -130,6 +132,7 @@ pub struct BotMaster {
     instances: Instances,
     locks: Locks,
     states: BigStates,
+    paused_builders: PausedBuilders,
 }
 
 impl BotMaster {
@@ -149,6 +152,7 @@ impl BotMaster {
             instances: Instances::default(),
             locks: Locks::default(),
             states: BigStates::default(),
+            paused_builders: recovered.paused_builders.clone(),
         };
         core.turn(|core| {
             core.configure(&config);

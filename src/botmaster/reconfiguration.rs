@@ -109,6 +109,7 @@ impl BotMaster {
         let config = &self.out.layout.builder(builder).config;
         self.dispatch.add_builder(config.merging);
         self.states.add_builder();
+        self.recall_pause(builder);
     }
 
     fn lay_out_builders(&mut self, changes: Vec<(BuilderIx, Relay<BuilderConfig>)>) {

@@ -58,6 +58,8 @@ pub enum BlockerKind {
     Draining,
     /// Its builder was removed from the configuration.
     BuilderRemoved,
+    /// Its builder is paused.
+    BuilderPaused,
     /// Older requests of its builder go first.
     Queue,
     /// Its builder has no slaves.
@@ -218,6 +220,23 @@ impl BotMaster {
             );
             all.push(Blocker::new(BlockerKind::BuilderRemoved, None, text));
             return all;
+        }
+        if let Some(pause) = self.paused_builders.get(name) {
+            let by = match pause.by.as_str() {
+                "" => String::new(),
+                by => format!(" by {by}"),
+            };
+            let why = match pause.reason.as_str() {
+                "" => String::new(),
+                reason => format!(": {reason}"),
+            };
+            let text = format!(
+                "builder {name} is paused{by} since {}{why}",
+                at(pause.since)
+            );
+            let blocker = Blocker::new(BlockerKind::BuilderPaused, pause.since, text);
+            let by = Some(pause.by.clone()).filter(|by| !by.is_empty());
+            all.push(blocker.by(by));
         }
         let queue = self.dispatch.queue(builder);
         let (ahead, next) = queue.ahead_of(request);

@@ -44,6 +44,9 @@ pub(super) struct StopRequest {
 pub(super) struct Cancel {
     #[command(flatten)]
     master: Master,
+    /// Why; shown in the audit log.
+    #[arg(long, default_value = "")]
+    reason: String,
     /// The request's number.
     request: u64,
 }
@@ -103,6 +106,7 @@ impl Cancel {
         let done = format!("request {} is cancelled", self.request);
         let request = Ask::Cancel {
             request: RequestId(self.request),
+            reason: self.reason,
         };
         ask(&self.master.basedir, request, &done)
     }

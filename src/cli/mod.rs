@@ -89,6 +89,10 @@ enum Verb {
     Pause(pause::Pause),
     /// Give builds to a paused slave again.
     Unpause(pause::Unpause),
+    /// Start no new builds on a builder.
+    PauseBuilder(pause::PauseBuilder),
+    /// Start builds on a paused builder again.
+    UnpauseBuilder(pause::UnpauseBuilder),
     /// Shut a slave down once it is idle, and give it no new builds until then.
     Graceful(pause::Graceful),
     /// Stop a build.
@@ -162,6 +166,8 @@ fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::Rebuild(verb) => verb.run(),
         Verb::Pause(verb) => verb.run(),
         Verb::Unpause(verb) => verb.run(),
+        Verb::PauseBuilder(verb) => verb.run(),
+        Verb::UnpauseBuilder(verb) => verb.run(),
         Verb::Graceful(verb) => verb.run(),
         Verb::StopBuild(verb) => verb.run(),
         Verb::StopRequest(verb) => verb.run(),

@@ -1,4 +1,5 @@
-//! `buildmaster pause`, `unpause` and `graceful`: keeping slaves from builds (SLV-08, SLV-09).
+//! `buildmaster pause`, `unpause` and `graceful`: keeping slaves from builds (SLV-08, SLV-09);
+//! `pause-builder` and `unpause-builder`: keeping builders from builds (MAY-03).
 
 use std::process::ExitCode;
 
@@ -28,6 +29,30 @@ pub(super) struct Unpause {
     master: Master,
     /// The slave.
     slave: String,
+}
+
+/// Start no builds on a builder; its running builds continue.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct PauseBuilder {
+    #[command(flatten)]
+    master: Master,
+    /// Why; shown to people whose builds wait.
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// The user who pauses it.
+    #[arg(long, env = "USER", default_value = "")]
+    by: String,
+    /// The builder.
+    builder: String,
+}
+
+/// Start builds on a paused builder again.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct UnpauseBuilder {
+    #[command(flatten)]
+    master: Master,
+    /// The builder.
+    builder: String,
 }
 
 /// Shut a slave down when it is idle.
@@ -63,6 +88,28 @@ impl Unpause {
         let done = format!("slave {} takes builds again", self.slave);
         let request = Ask::Unpause {
             slave: self.slave.into(),
+        };
+        ask(&self.master.basedir, request, &done)
+    }
+}
+
+impl PauseBuilder {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let done = format!("builder {} is paused", self.builder);
+        let request = Ask::PauseBuilder {
+            builder: self.builder.into(),
+            by: self.by,
+            reason: self.reason,
+        };
+        ask(&self.master.basedir, request, &done)
+    }
+}
+
+impl UnpauseBuilder {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let done = format!("builder {} starts builds again", self.builder);
+        let request = Ask::UnpauseBuilder {
+            builder: self.builder.into(),
         };
         ask(&self.master.basedir, request, &done)
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::object::object;
+use super::strangers::Noted;
 use super::{Caller, Control, NotForced, Request, Service, Target};
 use crate::botmaster::Ask;
 use crate::model::{Action, AuditRecord, BuilderName, Op, Outcome, SchedulerName};
@@ -128,9 +129,19 @@ fn need_of(ask: &Ask) -> (Action, Target, &str) {
             reason,
         ),
         Ask::StopRequest { request, reason } => (Action::Stop, Target::Request(*request), reason),
-        Ask::Cancel { request } => (Action::Cancel, Target::Request(*request), ""),
+        Ask::Cancel { request, reason } => (Action::Cancel, Target::Request(*request), reason),
         Ask::Pause { slave, reason, .. } => {
             (Action::PauseSlave, Target::Slave(slave.clone()), reason)
+        }
+        Ask::PauseBuilder {
+            builder, reason, ..
+        } => (
+            Action::PauseBuilder,
+            Target::Builder(builder.clone()),
+            reason,
+        ),
+        Ask::UnpauseBuilder { builder } => {
+            (Action::PauseBuilder, Target::Builder(builder.clone()), "")
         }
         Ask::Unpause { slave } => (Action::PauseSlave, Target::Slave(slave.clone()), ""),
         Ask::Graceful { slave, .. } => (Action::StopSlave, Target::Slave(slave.clone()), ""),
@@ -195,6 +206,20 @@ impl Control {
         }
     }
 
+    /// Begins a clean stop, for callers who cannot wait until the master has ended: returns when no
+    /// more builds are started.
+    ///
+    /// # Errors
+    /// Why the master goes on.
+    pub async fn begin_clean_stop(&self, caller: &Caller) -> Result<(), NotDone> {
+        let Some(need) = Request::Core(Ask::CleanShutdown).need() else {
+            return Ok(());
+        };
+        let record = self.permit(caller, &need).await?;
+        self.ask_for(Ask::CleanShutdown, record).await?;
+        Ok(())
+    }
+
     /// Forces a build as a form of a `ForceScheduler` says, as [`Control::act`] does.
     ///
     /// # Errors
@@ -246,6 +271,20 @@ impl Control {
     /// Puts into the audit log that `caller` was refused before the act was tried.
     pub fn refuse(&self, caller: &Caller, need: &Need, ground: &str) {
         let record = self.record(caller, need, Outcome::Refused, ground.to_owned());
+        self.note_refusal(caller, record);
+    }
+
+    /// Puts a refusal into the audit log; those of strangers a limited number of times.
+    fn note_refusal(&self, caller: &Caller, mut record: Box<AuditRecord>) {
+        if caller.user().is_none() {
+            match self.strangers.note(&caller.address, record.at) {
+                Noted::Entry => {}
+                Noted::Last => {
+                    record.ground += "; further refusals of this caller are not recorded for now";
+                }
+                Noted::Nothing => return,
+            }
+        }
         self.writer.hand_in(None, vec![Op::Audited(record)]);
     }
 
@@ -282,7 +321,7 @@ impl Control {
             return Ok(record);
         }
         record.outcome = Outcome::Refused;
-        self.writer.hand_in(None, vec![Op::Audited(record)]);
+        self.note_refusal(caller, record);
         let who = caller.user().unwrap_or("somebody who has not logged in");
         Err(NotDone::NotAllowed {
             who: who.to_owned(),

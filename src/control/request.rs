@@ -209,7 +209,11 @@ mod tests {
                 r#"{"command":"stop-build","builder":"full","number":3,"reason":"old"}"#,
             ),
             (
-                Ask::Cancel { request }.into(),
+                Ask::Cancel {
+                    request,
+                    reason: String::new(),
+                }
+                .into(),
                 r#"{"command":"cancel","request":7}"#,
             ),
             (

@@ -111,6 +111,14 @@ fn on_build(event: &BuildEvent) {
 fn on_builder(event: &BuilderEvent) {
     match event {
         BuilderEvent::State { builder, state } => debug!(%builder, "builder is {state}"),
+        BuilderEvent::Paused {
+            builder,
+            pause: Some(pause),
+        } => info!(%builder, by = %pause.by, reason = %pause.reason, "builder paused"),
+        BuilderEvent::Paused {
+            builder,
+            pause: None,
+        } => info!(%builder, "builder unpaused"),
         BuilderEvent::FailedConnect {
             builder,
             slave,

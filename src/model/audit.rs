@@ -50,6 +50,8 @@ pub enum Door {
     Api,
     /// IRC.
     Irc,
+    /// A program of a developer, over Perspective Broker.
+    Pb,
 }
 
 impl Door {
@@ -61,6 +63,7 @@ impl Door {
             Self::Web => "web",
             Self::Api => "api",
             Self::Irc => "irc",
+            Self::Pb => "pb",
         }
     }
 }

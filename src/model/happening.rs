@@ -47,6 +47,10 @@ pub enum HappeningName {
     BuilderRemoved,
     /// The big state of a builder has changed.
     BuilderState,
+    /// A builder was paused.
+    BuilderPaused,
+    /// A builder builds again.
+    BuilderResumed,
     /// A build has started.
     BuildStarted,
     /// A user has stopped a build, which may still run for a moment.
@@ -123,7 +127,7 @@ pub struct Facts {
 
 impl HappeningName {
     /// All names.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::ChangeAdded,
         Self::SetSubmitted,
         Self::SetFirstFailure,
@@ -135,6 +139,8 @@ impl HappeningName {
         Self::BuilderAdded,
         Self::BuilderRemoved,
         Self::BuilderState,
+        Self::BuilderPaused,
+        Self::BuilderResumed,
         Self::BuildStarted,
         Self::BuildStopped,
         Self::BuildFinished,
@@ -167,6 +173,8 @@ impl HappeningName {
             Self::BuilderAdded => "builder_added",
             Self::BuilderRemoved => "builder_removed",
             Self::BuilderState => "builder_state",
+            Self::BuilderPaused => "builder_paused",
+            Self::BuilderResumed => "builder_resumed",
             Self::BuildStarted => "build_started",
             Self::BuildStopped => "build_stopped",
             Self::BuildFinished => "build_finished",

@@ -225,6 +225,13 @@ pub enum Op {
         /// The new state.
         state: BigState,
     },
+    /// A builder was paused or resumed (MAY-03).
+    BuilderPaused {
+        /// Name of the builder.
+        builder: BuilderName,
+        /// The pause; `None` if the builder was resumed.
+        pause: Option<Pause>,
+    },
     /// The new expectations for the steps of a builder, which replace the old ones (PRG-03,
     /// PRG-04).
     StepsExpected {
@@ -476,6 +483,8 @@ pub struct Recovered {
     pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
     /// All known slaves, whether or not they are configured now.
     pub slaves: BTreeMap<SlaveName, RecoveredSlave>,
+    /// The builders that are paused, whether or not they are configured now.
+    pub paused_builders: BTreeMap<BuilderName, Pause>,
     /// The expected durations of the steps of each builder, including builders that are no longer
     /// configured (PRG-04).
     pub expectations: BTreeMap<BuilderName, Expectations>,

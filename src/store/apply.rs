@@ -158,6 +158,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::SlaveInstance { slave, instance } => slaves::instance(conn, slave, instance.as_ref()),
         Op::LoginKnown { record, at } => known_login::write(conn, record, *at),
         Op::BuilderState { builder, state } => builders::state(conn, builder, *state),
+        Op::BuilderPaused { builder, pause } => builders::paused(conn, builder, pause.as_ref()),
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => builders::configured(conn, builders, slaves),
         Op::Person(op) => people::write(conn, op),

@@ -54,6 +54,7 @@ pub(super) fn recover(conn: &Connection, basedir: &Path) -> rusqlite::Result<Rec
         known_logins: known_login::recover(conn)?,
         open_builds: open_builds(conn, basedir)?,
         fingerprints: fingerprints(conn)?,
+        paused_builders: paused_builders(conn)?,
         online: online(conn)?,
         state: state_id(conn)?,
     })
@@ -114,6 +115,21 @@ fn open_builds(conn: &Connection, basedir: &Path) -> rusqlite::Result<Vec<OpenBu
 fn online(conn: &Connection) -> rusqlite::Result<Vec<BuilderName>> {
     conn.prepare("SELECT name FROM builder WHERE state <> 'offline'")?
         .query_map([], |row| Ok(row.get::<_, Col<_>>(0)?.0))?
+        .collect()
+}
+
+fn paused_builders(conn: &Connection) -> rusqlite::Result<BTreeMap<BuilderName, Pause>> {
+    let paused = "SELECT name, paused_at, paused_by, pause_reason FROM builder
+        WHERE paused_at IS NOT NULL";
+    conn.prepare(paused)?
+        .query_map([], |row| {
+            let pause = Pause {
+                since: row.get::<_, Col<_>>(1)?.0,
+                by: row.get(2)?,
+                reason: row.get(3)?,
+            };
+            Ok((row.get::<_, Col<_>>(0)?.0, pause))
+        })?
         .collect()
 }
 

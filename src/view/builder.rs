@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::slave::Pause;
 use super::{Moment, Scheduler, Tree, json};
 use crate::botmaster::Live;
 use crate::config::{BuilderConfig, Config};
@@ -25,6 +26,8 @@ pub struct Builder {
     pub state: String,
     /// The slaves that may build for it.
     pub slaves: Vec<SlaveName>,
+    /// How it is paused; null if it is not.
+    pub paused: Option<Pause>,
     /// How many requests wait for it.
     pub pending: u64,
     /// When the oldest of these was submitted (BLD-17).
@@ -105,6 +108,7 @@ impl Builder {
             tags: config.map(|config| config.tags.clone()),
             state: row.state,
             slaves: row.slaves,
+            paused: row.paused.map(Pause::from),
             pending: row.pending,
             pending_since: row.pending_since,
             waiting: waiting.cloned().collect(),
@@ -131,6 +135,7 @@ fn configured(config: &Config, mut known: Vec<BuilderRow>) -> Vec<BuilderRow> {
             name: builder.name.clone(),
             state: OFFLINE.to_owned(),
             slaves: builder.slaves.clone(),
+            paused: None,
             pending: 0,
             pending_since: None,
             building: Vec::new(),
@@ -173,6 +178,7 @@ mod tests {
             name: name.into(),
             state: "idle".to_owned(),
             slaves: Vec::new(),
+            paused: None,
             pending: 2,
             pending_since: None,
             building: Vec::new(),

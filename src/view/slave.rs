@@ -48,7 +48,7 @@ pub struct Slave {
     pub refused_others: Vec<Refusal>,
 }
 
-/// A pause of a slave.
+/// A pause of a slave or of a builder.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Pause {
     /// Since when.
@@ -58,6 +58,16 @@ pub struct Pause {
     pub by: String,
     /// Why; empty if they did not say.
     pub reason: String,
+}
+
+impl From<model::Pause> for Pause {
+    fn from(pause: model::Pause) -> Self {
+        Self {
+            since: pause.since,
+            by: pause.by,
+            reason: pause.reason,
+        }
+    }
 }
 
 /// The instance of a latent slave.
@@ -148,11 +158,7 @@ impl Slave {
             last_seen: live.heard_at.or(row.heard_at).or(row.seen_at),
             info: row.info,
             builders: row.builders,
-            paused: row.paused.map(|pause| Pause {
-                since: pause.since,
-                by: pause.by,
-                reason: pause.reason,
-            }),
+            paused: row.paused.map(Pause::from),
             graceful_since: live.graceful_since,
             told_to_end_at: live.told_to_end_at,
             held_until: live.held_until,

@@ -193,7 +193,11 @@ impl Kind {
             | Name::RequestStarted
             | Name::RequestCancelled
             | Name::RequestFinished => Self::Request,
-            Name::BuilderAdded | Name::BuilderRemoved | Name::BuilderState => Self::Builder,
+            Name::BuilderAdded
+            | Name::BuilderRemoved
+            | Name::BuilderState
+            | Name::BuilderPaused
+            | Name::BuilderResumed => Self::Builder,
             Name::BuildStarted | Name::BuildStopped | Name::BuildFinished => Self::Build,
             Name::StepStarted | Name::StepFinished => Self::Step,
             Name::StepText => Self::Text,

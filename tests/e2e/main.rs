@@ -60,4 +60,5 @@ mod try_userpass;
 mod web_acts;
 mod web_events;
 mod web_json;
+mod web_login;
 mod web_logs;

@@ -19,6 +19,7 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub struct Journal {
     pub changes: BTreeMap<ChangeNumber, Arc<Change>>,
+    pub paused_builders: BTreeMap<BuilderName, Pause>,
     pub sets: BTreeMap<SetId, Set>,
     pub requests: BTreeMap<RequestId, Request>,
     pub builds: BTreeMap<BuildId, Build>,
@@ -112,6 +113,12 @@ impl Journal {
                 Some(instance) => drop(self.instances.insert(slave, instance)),
                 None => drop(self.instances.remove(&slave)),
             },
+            Op::BuilderPaused { builder, pause } => {
+                match pause {
+                    Some(pause) => self.paused_builders.insert(builder, pause),
+                    None => self.paused_builders.remove(&builder),
+                };
+            }
             Op::SlaveState { .. }
             | Op::SlaveMissed { .. }
             | Op::BuilderState { .. }
@@ -288,6 +295,7 @@ impl Journal {
             expectations: self.expectations.clone(),
             known_logins: Vec::new(),
             open_builds: self.open_builds(),
+            paused_builders: self.paused_builders.clone(),
             online: Vec::new(),
             state: StateId {
                 identity: String::new(),

@@ -138,6 +138,7 @@ fn sb_11_cancelling_the_last_open_request_finishes_the_set() {
     h.input(Input::Asked {
         ask: Ask::Cancel {
             request: RequestId(2),
+            reason: String::new(),
         },
         reply,
     });
@@ -164,6 +165,7 @@ fn brq_05_a_cancel_during_the_start_counts_if_the_start_fails() {
         h.input(Input::Asked {
             ask: Ask::Cancel {
                 request: RequestId(1),
+                reason: String::new(),
             },
             reply,
         });

@@ -5,6 +5,11 @@ use crate::model::journal::RecoveredSlave;
 use crate::model::{Action, AuditRecord, BuildNumber, Door, Outcome, Pause, SourceStamp};
 
 impl Harness {
+    fn ask(&mut self, ask: Ask) {
+        let reply = self.new_reply();
+        self.input(Input::Asked { ask, reply });
+    }
+
     pub(super) fn force(&mut self, builder: &str, soon: bool) {
         let reply = self.new_reply();
         let mut properties = Properties::new();
@@ -348,4 +353,56 @@ fn may_05_an_act_is_in_the_audit_log_in_its_own_transaction() {
         panic!("{ops:?}");
     };
     assert!(matches!(&failed.outcome, Outcome::Failed(why) if why.contains("nowhere")));
+}
+
+#[test]
+fn may_03_a_paused_builder_starts_no_builds_until_it_is_unpaused() {
+    let mut h = one_slave();
+    h.attach("s");
+    h.told();
+    h.ask(Ask::PauseBuilder {
+        builder: "b".into(),
+        by: "zoe".to_owned(),
+        reason: "flaky".to_owned(),
+    });
+    assert_eq!(h.told(), ["write builder b paused true"]);
+    h.persisted();
+    assert!(h.is_told("reply 1: done"));
+    h.change("b");
+    assert_eq!(h.queued("b"), [1]);
+    let why = h.core.why(RequestId(1), &[]).unwrap();
+    assert_eq!(why[0].kind, BlockerKind::BuilderPaused);
+    assert_eq!(
+        why[0].text,
+        "builder b is paused by zoe since 1970-01-12T13:46:40.000Z: flaky"
+    );
+    h.told();
+    h.ask(Ask::UnpauseBuilder {
+        builder: "b".into(),
+    });
+    let told = h.told();
+    assert!(told.contains(&"ping 1 b".to_owned()), "{told:?}");
+    assert_eq!(h.queued("b"), [0; 0]);
+}
+
+#[test]
+fn may_03_a_builder_is_still_paused_after_a_restart_and_a_return() {
+    let pause = Pause {
+        since: Timestamp(5),
+        by: String::new(),
+        reason: String::new(),
+    };
+    let recovered = Recovered {
+        paused_builders: [("b".into(), pause)].into(),
+        ..Recovered::default()
+    };
+    let with = config(&[("b", &["s"])]);
+    let mut h = Harness::recovered(with, recovered);
+    h.attach("s");
+    h.change("b");
+    assert_eq!(h.queued("b"), [1]);
+    h.ask(Ask::UnpauseBuilder {
+        builder: "b".into(),
+    });
+    assert_eq!(h.queued("b"), [0; 0]);
 }

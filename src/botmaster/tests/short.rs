@@ -125,6 +125,9 @@ fn short_op(op: &Op) -> Option<String> {
             Some(instance) => format!("slave {slave} has instance {:?}", instance.identity),
         },
         Op::SlaveMissed { slave, .. } => format!("slave {slave} missed"),
+        Op::BuilderPaused { builder, pause } => {
+            format!("builder {builder} paused {}", pause.is_some())
+        }
         Op::SlavePaused { slave, pause } => format!("slave {slave} paused {}", pause.is_some()),
         _ => return None,
     })
@@ -157,6 +160,9 @@ fn short_event(event: &Event) -> Option<String> {
             result,
             ..
         }) => format!("finished {builder} {number} {result}"),
+        Event::Builder(BuilderEvent::Paused { builder, pause }) => {
+            format!("{builder} paused {}", pause.is_some())
+        }
         Event::Builder(BuilderEvent::State { builder, state }) => format!("{builder} is {state}"),
         Event::Slave(SlaveEvent::Missing { slave, .. }) => format!("{slave} is missing"),
         Event::Master(MasterEvent::Reconfigured) => "reconfigured".to_owned(),

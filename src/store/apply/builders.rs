@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{BigState, BuilderName, SlaveName};
+use crate::model::{BigState, BuilderName, Pause, SlaveName};
 use crate::store::column::Json;
 
 pub(super) fn state(
@@ -15,6 +15,25 @@ pub(super) fn state(
          ON CONFLICT (name) DO UPDATE SET state = excluded.state",
     )?
     .execute(params![builder.as_str(), state.as_str()])
+}
+
+pub(super) fn paused(
+    conn: &Connection,
+    builder: &BuilderName,
+    pause: Option<&Pause>,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO builder (name, paused_at, paused_by, pause_reason)
+         VALUES (?1, ?2, coalesce(?3, ''), coalesce(?4, ''))
+         ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at,
+             paused_by = excluded.paused_by, pause_reason = excluded.pause_reason",
+    )?
+    .execute(params![
+        builder.as_str(),
+        pause.map(|p| p.since.0),
+        pause.map(|p| &p.by),
+        pause.map(|p| &p.reason),
+    ])
 }
 
 pub(super) fn configured(

@@ -245,6 +245,17 @@ fn elsewhere(op: &Op, before: &Before, now: Timestamp) -> Vec<Told> {
             Some(pause) => (pause.since, Name::SlavePaused, of_slave(slave)),
             None => (now, Name::SlaveResumed, of_slave(slave)),
         }],
+        Op::BuilderPaused { builder, pause } => {
+            let (at, name) = match pause {
+                Some(pause) => (pause.since, Name::BuilderPaused),
+                None => (now, Name::BuilderResumed),
+            };
+            let facts = Facts {
+                builder: Some(builder.clone()),
+                ..Facts::default()
+            };
+            vec![(at, name, facts)]
+        }
         Op::BuilderState { builder, state } => {
             let facts = Facts {
                 builder: Some(builder.clone()),

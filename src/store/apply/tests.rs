@@ -383,6 +383,7 @@ fn builders_and_slaves_are_those_of_the_configuration() {
     let state = open_state(dir.path());
     let builders = state.builders().unwrap();
     let zeta = read::BuilderRow {
+        paused: None,
         name: "zeta".into(),
         state: "building".to_owned(),
         slaves: vec!["bot".into(), "new".into()],

@@ -18,6 +18,8 @@ pub struct BuilderRow {
     pub state: String,
     /// The slaves that may build for it.
     pub slaves: Vec<SlaveName>,
+    /// The pause, if people have paused it.
+    pub paused: Option<Pause>,
     /// How many requests wait for it.
     pub pending: u64,
     /// When the oldest of these was submitted (BLD-17).
@@ -131,6 +133,14 @@ fn builders(conn: &Connection) -> rusqlite::Result<Vec<BuilderRow>> {
             Ok(BuilderRow {
                 state: row.get(1)?,
                 slaves: row.get::<_, Json<_>>(2)?.0,
+                paused: match row.get::<_, Option<Col<_>>>(3)? {
+                    Some(since) => Some(Pause {
+                        since: since.0,
+                        by: row.get(4)?,
+                        reason: row.get(5)?,
+                    }),
+                    None => None,
+                },
                 pending: pending.map_or(0, |(count, _)| count),
                 pending_since: pending.map(|(_, since)| since),
                 building: building.remove(name.as_str()).unwrap_or_default(),
@@ -149,8 +159,7 @@ fn builders(conn: &Connection) -> rusqlite::Result<Vec<BuilderRow>> {
         .collect()
 }
 
-pub(super) const BUILDERS: &str =
-    "SELECT name, state, slaves FROM builder WHERE position IS NOT NULL ORDER BY position";
+pub(super) const BUILDERS: &str = "SELECT name, state, slaves, paused_at, paused_by, pause_reason FROM builder WHERE position IS NOT NULL ORDER BY position";
 pub(super) const BUILDER_NAMES: &str = "SELECT name FROM builder
     WHERE position IS NOT NULL OR EXISTS (SELECT 1 FROM build b WHERE b.builder = name)
     ORDER BY name";

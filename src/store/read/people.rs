@@ -278,7 +278,7 @@ fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
 fn audit_row(row: &Row<'_>) -> rusqlite::Result<Option<AuditRow>> {
     let number: i64 = row.get(0)?;
     let (door, action): (String, String) = (row.get(3)?, row.get(6)?);
-    let doors = [Door::Command, Door::Web, Door::Api, Door::Irc];
+    let doors = [Door::Command, Door::Web, Door::Api, Door::Irc, Door::Pb];
     let door = doors.into_iter().find(|known| known.name() == door);
     let mut actions = Action::ALL.into_iter();
     let action = actions.find(|known| known.name() == action);

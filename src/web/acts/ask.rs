@@ -8,7 +8,7 @@ use super::{Given, Wish};
 use crate::botmaster::{Ask, FORCED, Forced};
 use crate::control::{Request, Service};
 use crate::model::{
-    BuildNumber, BuilderName, Properties, RequestId, SetId, SlaveName, SourceStamp,
+    BuildNumber, BuilderName, ChangeNumber, Properties, RequestId, SetId, SlaveName, SourceStamp,
 };
 use crate::schedulers::forcing::WrongField;
 use crate::store::State;
@@ -133,13 +133,13 @@ pub(super) fn cancel_of_builder(state: &State, given: &Given) -> Asked {
     let waiting = waiting(state, given, |request| request.builder == builder)?;
     let id = given.form.text("id");
     if id == "all" {
-        return Ok(cancel(waiting));
+        return Ok(cancel(given, waiting));
     }
     let found = waiting
         .into_iter()
         .find(|request| request.to_string() == id);
     let found = found.ok_or_else(|| not_found("waiting request", id))?;
-    Ok(cancel(vec![found]))
+    Ok(cancel(given, vec![found]))
 }
 
 pub(super) fn cancel_request(state: &State, given: &Given) -> Asked {
@@ -147,7 +147,7 @@ pub(super) fn cancel_request(state: &State, given: &Given) -> Asked {
     let known = asked.parse().ok().map(RequestId);
     let known = known.ok_or_else(|| not_found("request", asked))?;
     match state.request(known)? {
-        Some(_) => Ok(cancel(vec![known])),
+        Some(_) => Ok(cancel(given, vec![known])),
         None => Err(not_found("request", asked)),
     }
 }
@@ -159,7 +159,10 @@ pub(super) fn cancel_set(state: &State, given: &Given) -> Asked {
     if state.build_set(set)?.is_none() {
         return Err(not_found("build set", asked));
     }
-    Ok(cancel(waiting(state, given, |request| request.set == set)?))
+    Ok(cancel(
+        given,
+        waiting(state, given, |request| request.set == set)?,
+    ))
 }
 
 pub(super) fn force_all(_: &State, given: &Given) -> Asked {
@@ -194,6 +197,34 @@ fn force_each(given: &Given, builders: Vec<BuilderName>) -> Wish {
     Wish::Requests(each.collect())
 }
 
+/// Stops the builds of a builder that contain a change, as Buildbot 0.8 does.
+pub(super) fn stop_change(state: &State, given: &Given) -> Asked {
+    let builder = place::builder(state, &given.args)?;
+    stop_change_on(state, given, &[builder])
+}
+
+pub(super) fn stop_change_on_all(state: &State, given: &Given) -> Asked {
+    stop_change_on(state, given, &all(given))
+}
+
+fn stop_change_on(state: &State, given: &Given, builders: &[BuilderName]) -> Asked {
+    let asked = given.form.text("change");
+    let change = asked.parse().ok().map(ChangeNumber);
+    if change.is_none() && asked != "all" {
+        return Err(not_found("change", asked));
+    }
+    let mut stops = Vec::new();
+    for (builder, number) in running(state, given, builders)? {
+        let build = state.build(&builder, number)?;
+        let changes = build.map(|build| build.changes).unwrap_or_default();
+        let is_meant = change.map_or(!changes.is_empty(), |change| changes.contains(&change));
+        if is_meant {
+            stops.push(stop_of(given, builder, number));
+        }
+    }
+    Ok(Wish::Requests(stops))
+}
+
 pub(super) fn stop_all(state: &State, given: &Given) -> Asked {
     stop_each(state, given, &all(given))
 }
@@ -203,34 +234,46 @@ pub(super) fn stop_selected(state: &State, given: &Given) -> Asked {
 }
 
 fn stop_each(state: &State, given: &Given, builders: &[BuilderName]) -> Asked {
+    let running = running(state, given, builders)?.into_iter();
+    let stops = running.map(|(builder, number)| stop_of(given, builder, number));
+    Ok(Wish::Requests(stops.collect()))
+}
+
+fn stop_of(given: &Given, builder: BuilderName, number: BuildNumber) -> Request {
+    let reason = given.form.text("comments").to_owned();
+    let stop = Ask::StopBuild {
+        builder,
+        number,
+        reason,
+    };
+    stop.into()
+}
+
+/// The builds that run on these builders.
+fn running(
+    state: &State,
+    given: &Given,
+    builders: &[BuilderName],
+) -> Result<Vec<(BuilderName, BuildNumber)>, Refusal> {
     let all = Builder::all(Some(state), None, &given.live, given.moment)?;
-    let all = all
-        .into_iter()
-        .filter(|builder| builders.contains(&builder.name));
-    let reason = given.form.text("comments");
-    let running = all.flat_map(|builder| {
-        let name = builder.name;
-        let running = builder.running.into_iter();
-        let stops = running.map(move |build| Ask::StopBuild {
-            builder: name.clone(),
-            number: build.number,
-            reason: reason.to_owned(),
-        });
-        stops.map(Request::from)
-    });
-    Ok(Wish::Requests(running.collect()))
+    let mut found = Vec::new();
+    for builder in all.iter().filter(|b| builders.contains(&b.name)) {
+        let running = builder.running.iter();
+        found.extend(running.map(|build| (builder.name.clone(), build.number)));
+    }
+    Ok(found)
 }
 
 pub(super) fn cancel_all(state: &State, given: &Given) -> Asked {
     let builders = all(given);
     let waiting = waiting(state, given, |r| builders.contains(&r.builder))?;
-    Ok(cancel(waiting))
+    Ok(cancel(given, waiting))
 }
 
 pub(super) fn cancel_selected(state: &State, given: &Given) -> Asked {
     let builders = selected(state, given)?;
     let waiting = waiting(state, given, |r| builders.contains(&r.builder))?;
-    Ok(cancel(waiting))
+    Ok(cancel(given, waiting))
 }
 
 pub(super) fn pause(_: &State, given: &Given) -> Asked {
@@ -244,6 +287,19 @@ pub(super) fn pause(_: &State, given: &Given) -> Asked {
 pub(super) fn unpause(_: &State, given: &Given) -> Asked {
     let slave = slave(given)?;
     Ok(one(Ask::Unpause { slave }))
+}
+
+pub(super) fn pause_builder(state: &State, given: &Given) -> Asked {
+    Ok(one(Ask::PauseBuilder {
+        builder: place::builder(state, &given.args)?,
+        by: given.user.clone().unwrap_or_default(),
+        reason: given.form.text("reason").to_owned(),
+    }))
+}
+
+pub(super) fn unpause_builder(state: &State, given: &Given) -> Asked {
+    let builder = place::builder(state, &given.args)?;
+    Ok(one(Ask::UnpauseBuilder { builder }))
 }
 
 pub(super) fn shut_down_slave(_: &State, given: &Given) -> Asked {
@@ -270,9 +326,13 @@ fn one(ask: Ask) -> Wish {
     Wish::Requests(vec![ask.into()])
 }
 
-fn cancel(requests: Vec<RequestId>) -> Wish {
+fn cancel(given: &Given, requests: Vec<RequestId>) -> Wish {
     let each = requests.into_iter();
-    Wish::Requests(each.map(|request| Ask::Cancel { request }.into()).collect())
+    let each = each.map(|request| Ask::Cancel {
+        request,
+        reason: given.form.text("comments").to_owned(),
+    });
+    Wish::Requests(each.map(Request::from).collect())
 }
 
 /// The requests that wait, and that `is_meant`.

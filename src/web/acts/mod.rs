@@ -155,6 +155,29 @@ pub(super) const ACTS: &[&Act] = &[
         BUILD,
         ask::rebuild,
     ),
+    &row(
+        "/builders/{builder}/stopchange",
+        Action::Stop,
+        BUILDER,
+        ask::stop_change,
+    ),
+    &row(
+        "/builders/{builder}/pause",
+        Action::PauseBuilder,
+        BUILDER,
+        ask::pause_builder,
+    ),
+    &row(
+        "/builders/{builder}/unpause",
+        Action::PauseBuilder,
+        BUILDER,
+        ask::unpause_builder,
+    ),
+    &several(
+        "/builders/_all/stopchangeall",
+        Action::Stop,
+        ask::stop_change_on_all,
+    ),
     &several("/builders/_all/forceall", Action::Force, ask::force_all),
     &several("/builders/_all/stopall", Action::Stop, ask::stop_all),
     &several(

@@ -1,7 +1,6 @@
 //! Takes a form and does what it asks for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request as Asked, State as Shared};
@@ -25,9 +24,6 @@ use crate::web::page::RefusedForm;
 use crate::web::reader::{Means, Reader, is_ours};
 use crate::web::refusal::{Notice, Refusal};
 use crate::web::site::Inner;
-
-/// How long a clean stop is waited for: who may not stop the master is told so by then.
-const STOP_BEGINS: Duration = Duration::from_secs(1);
 
 /// Takes the form of `act`.
 pub(in crate::web) async fn take(
@@ -203,28 +199,13 @@ impl Inner {
                 let mut answers = Vec::new();
                 for request in requests {
                     if *request == Request::Core(Ask::CleanShutdown) {
-                        return self.stop(reader).await;
+                        self.control.begin_clean_stop(caller).await?;
+                        return Ok(Came::Stops);
                     }
                     answers.push(self.control.act(caller, request.clone()).await?);
                 }
                 Ok(Came::Done(answers))
             }
-        }
-    }
-
-    /// Asks for a clean stop, which is answered only if it comes to nothing.
-    async fn stop(self: &Arc<Self>, reader: &Reader) -> Result<Came, NotDone> {
-        let (inner, caller) = (Arc::clone(self), reader.caller().clone());
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        self.tasks
-            .spawn(tracing::info_span!("clean stop"), async move {
-                let done = inner.control.act(&caller, Ask::CleanShutdown.into()).await;
-                // Nobody waits any more when the stop has begun.
-                answer.send(done).ok();
-            });
-        match tokio::time::timeout(STOP_BEGINS, answered).await {
-            Ok(Ok(Err(why))) => Err(why),
-            Ok(Ok(Ok(_)) | Err(_)) | Err(_) => Ok(Came::Stops),
         }
     }
 

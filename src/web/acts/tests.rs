@@ -52,7 +52,8 @@ fn address(act: &Act) -> String {
         .replace("{request}", "5")
 }
 
-const FIELDS: [(&str, &str); 4] = [
+const FIELDS: [(&str, &str); 5] = [
+    ("change", "all"),
     ("id", "all"),
     ("selected", "linux"),
     ("selected", "a/b c"),
@@ -251,6 +252,7 @@ fn what_is_asked_for_is_asked_of_the_core() {
             },
             Ask::Cancel {
                 request: RequestId(5),
+                reason: String::new(),
             },
             Ask::Pause {
                 slave: "oak".into(),

@@ -112,6 +112,18 @@ pub(in crate::web) const ACTS: &[Act] = &[
         how: How::Verb("ping"),
     },
     Act {
+        path: "/api/v1/builders/{builder}/pause",
+        about: "Start no new builds on a builder.",
+        fields: &[REASON],
+        how: How::Verb("pause-builder"),
+    },
+    Act {
+        path: "/api/v1/builders/{builder}/unpause",
+        about: "Start builds on a paused builder again.",
+        fields: &[],
+        how: How::Verb("unpause-builder"),
+    },
+    Act {
         path: "/api/v1/builders/{builder}/builds/{build}/stop",
         about: "Stop a build.",
         fields: &[REASON],
@@ -126,7 +138,7 @@ pub(in crate::web) const ACTS: &[Act] = &[
     Act {
         path: "/api/v1/requests/{request}/cancel",
         about: "Take a request out of the queue.",
-        fields: &[],
+        fields: &[REASON],
         how: How::Verb("cancel"),
     },
     Act {
@@ -221,7 +233,7 @@ impl Act {
                     let name = if part == "build" { "number" } else { part };
                     fields.insert(name.to_owned(), value);
                 }
-                if verb == "pause" {
+                if matches!(verb, "pause" | "pause-builder") {
                     fields.insert("by".to_owned(), json!(caller));
                 }
                 fields.insert("command".to_owned(), json!(verb));

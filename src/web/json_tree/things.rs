@@ -31,6 +31,7 @@ pub(super) fn builder(tree: Tree<'_>, name: &BuilderName) -> Result<Builder, Ref
     Ok(all
         .find(|builder| builder.name == *name)
         .unwrap_or_else(|| Builder {
+            paused: None,
             name: name.clone(),
             description: None,
             tags: None,

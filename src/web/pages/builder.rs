@@ -76,6 +76,8 @@ struct Contents {
     schedulers: Vec<(Link, String)>,
     force: Force,
     buttons: Buttons,
+    /// Since when, by whom and why people have paused it.
+    paused: Option<(Time, String, String)>,
 }
 
 /// A build in the list.
@@ -95,6 +97,7 @@ struct Waiting {
     link: Link,
     reason: String,
     since: Time,
+    cancel: Buttons,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -117,6 +120,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let good = ended
         .clone()
         .filter(|build| matches!(build.result, Some(Results::Success | Results::Warnings)));
+    let paused = builder.as_ref().and_then(|builder| builder.paused.as_ref());
+    let paused = paused.map(|p| (scene.time(p.since), p.by.clone(), p.reason.clone()));
     let page = Contents {
         description: config.map(|c| c.description.clone()).unwrap_or_default(),
         tags: tags(config.map_or(&[], |config| &config.tags)),
@@ -141,7 +146,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         slaves: slave_rows(scene, builder.as_ref(), &slaves),
         schedulers: scheduler_rows(scene, &name, &schedulers),
         force: Force::new(state, scene, &name)?,
-        buttons: Buttons::of_builder(state, scene, &name)?,
+        buttons: Buttons::of_builder(state, scene, &name, paused.is_some())?,
+        paused,
         running,
         name: name.clone(),
     };
@@ -258,12 +264,16 @@ fn waiting(
         .collect();
     let more = requests.len().saturating_sub(REQUESTS);
     requests.truncate(REQUESTS);
-    let requests = requests.into_iter().map(|request| Waiting {
-        link: Link::to(&request.id.to_string(), &address::request(request.id)),
-        reason: request.reason,
-        since: scene.time(request.submitted_at),
-    });
-    Ok((requests.collect(), more))
+    let mut rows = Vec::new();
+    for request in requests {
+        rows.push(Waiting {
+            link: Link::to(&request.id.to_string(), &address::request(request.id)),
+            reason: request.reason,
+            since: scene.time(request.submitted_at),
+            cancel: Buttons::of_row(state, scene, request.id)?,
+        });
+    }
+    Ok((rows, more))
 }
 
 /// What schedulers hold for the builder, in words.

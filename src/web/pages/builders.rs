@@ -51,6 +51,8 @@ struct Builders {
     rows: Vec<Row>,
     /// The other builders, by their first tag, if there are many.
     names: Vec<(String, Vec<Name>)>,
+    /// Whether the reader has logged in, and may perhaps act on several at once.
+    is_known: bool,
 }
 
 /// A link that leaves some builders out.
@@ -132,6 +134,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     }
     let runs = rows.iter().any(|row| !row.running.is_empty());
     let page = Builders {
+        is_known: scene.reader.user().is_some(),
         count: builders.len(),
         broken,
         q: scene.args.text("q").unwrap_or_default().to_owned(),

@@ -118,6 +118,28 @@ impl Buttons {
         Ok(all)
     }
 
+    /// Cancel a request, in a list of many: without a field for the reason.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_row(
+        state: &State,
+        scene: &Scene,
+        request: RequestId,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        // A reader without a login is shown no forms, whatever the rules say.
+        if scene.reader.user().is_some() {
+            all.add(
+                scene.form(state, Action::Cancel, &Target::Request(request))?,
+                format!("{}/cancel", address::request(request)),
+                None,
+                vec![plain("Cancel")],
+            );
+        }
+        Ok(all)
+    }
+
     /// Cancel a request.
     ///
     /// # Errors
@@ -131,7 +153,7 @@ impl Buttons {
         all.add(
             scene.form(state, Action::Cancel, &Target::Request(request))?,
             format!("{}/cancel", address::request(request)),
-            None,
+            Some(("comments", "Why cancel")),
             vec![danger("Cancel")],
         );
         Ok(all)
@@ -152,14 +174,14 @@ impl Buttons {
             all.add(
                 scene.form(state, Action::Cancel, &Target::Request(one))?,
                 format!("{}/cancel", address::build_set(set)),
-                None,
+                Some(("comments", "Why cancel")),
                 vec![danger("Cancel what waits")],
             );
         }
         Ok(all)
     }
 
-    /// Ping the slaves of a builder.
+    /// Ping the slaves of a builder, pause it, resume it.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -167,10 +189,22 @@ impl Buttons {
         state: &State,
         scene: &Scene,
         builder: &crate::model::BuilderName,
+        is_paused: bool,
     ) -> Result<Self, StoreError> {
         let mut all = Self::default();
+        let (what, field, button) = match is_paused {
+            true => ("unpause", None, plain("Resume")),
+            false => ("pause", Some(("reason", "Why pause")), plain("Pause")),
+        };
+        let target = Target::Builder(builder.clone());
         all.add(
-            scene.form(state, Action::Ping, &Target::Builder(builder.clone()))?,
+            scene.form(state, Action::PauseBuilder, &target)?,
+            format!("{}/{what}", address::builder(builder)),
+            field,
+            vec![button],
+        );
+        all.add(
+            scene.form(state, Action::Ping, &target)?,
             format!("{}/ping", address::builder(builder)),
             None,
             vec![plain("Ping the slaves")],
@@ -201,6 +235,11 @@ impl Buttons {
             vec![button],
         );
         Ok(all)
+    }
+
+    /// Whether there are none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.forms.is_empty()
     }
 
     fn add(

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Which;
@@ -31,6 +32,8 @@ struct Contents {
     count: usize,
     of: Vec<String>,
     rows: Vec<Row>,
+    /// Whether the reader can cancel one of them.
+    can_cancel: bool,
     more: usize,
     locks: Vec<String>,
 }
@@ -43,6 +46,7 @@ struct Row {
     reason: String,
     since: Time,
     priority: i32,
+    cancel: Buttons,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -54,7 +58,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let count = requests.len();
     let mut firsts: Vec<BuilderName> = Vec::new();
     requests.truncate(REQUESTS);
-    let rows = requests.iter().map(|request| {
+    let mut rows = Vec::new();
+    for request in &requests {
         let is_first = !firsts.contains(&request.builder);
         if is_first {
             firsts.push(request.builder.clone());
@@ -65,19 +70,21 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             None => format!("Waits behind the first request of {}.", request.builder),
         };
         let builder = request.builder.as_str();
-        Row {
+        rows.push(Row {
             number: Link::to(&request.id.to_string(), &address::request(request.id)),
             builder: Link::to(builder, &address::builder(&request.builder)),
             why,
             reason: request.reason.clone(),
             since: scene.time(request.submitted_at),
             priority: request.priority,
-        }
-    });
+            cancel: Buttons::of_row(state, scene, request.id)?,
+        });
+    }
     let contents = Contents {
         count,
         of: wanted.to_vec(),
-        rows: rows.collect(),
+        can_cancel: rows.iter().any(|row| !row.cancel.is_empty()),
+        rows,
         more: count.saturating_sub(REQUESTS),
         locks: locks(scene),
     };

@@ -39,9 +39,6 @@ const MOST_REMEMBERED: usize = 10_000;
 /// Maximum number of characters of a key.
 const LONGEST_KEY: usize = 255;
 
-/// How long a stop of the master may take to be refused.
-const REFUSING: Duration = Duration::from_secs(2);
-
 /// Acts that were done lately, by the caller and the key of the request. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Done {
@@ -173,13 +170,8 @@ impl Inner {
                 forced.await
             }
             How::Verb("clean-shutdown") => {
-                let request = act.request(args, fields, caller.name())?;
-                let stopping = self.control.act(caller, request);
-                // Answered only if the master goes on.
-                match tokio::time::timeout(REFUSING, stopping).await {
-                    Ok(done) => done,
-                    Err(_) => Ok(json!("the master stops when the running builds have ended")),
-                }
+                let begun = self.control.begin_clean_stop(caller).await;
+                begun.map(|()| json!("the master stops when the running builds have ended"))
             }
             How::Verb(_) | How::Change => {
                 let request = act.request(args, fields, caller.name())?;

@@ -28,7 +28,10 @@ impl World {
         if let Some(request) = self.some_request() {
             let reply = self.new_reply();
             self.input(Input::Asked {
-                ask: Ask::Cancel { request },
+                ask: Ask::Cancel {
+                    request,
+                    reason: String::new(),
+                },
                 reply,
             });
         }
