@@ -12,7 +12,8 @@
 //!
 //! Invariants:
 //! - a request that waits and an idle pair of its builder on an available slave imply that
-//!   [`Dispatch::next`] is `Some` (BLD-07), unless the builder is paused; it gives the first turn that can be taken;
+//!   [`Dispatch::next`] is `Some` (BLD-07), unless the builder is paused; it gives the first turn
+//!   that can be taken;
 //! - `startable` and `wakeable` are true after each call: all changes of a builder's side are made
 //!   by [`Dispatch::change_builder`], those of a slave's side by [`Dispatch::change_slave`];
 //! - a call costs a logarithm of what there is.

@@ -1,5 +1,5 @@
-//! How often refusals of people who have not logged in are put into the audit log: a stranger cannot
-//! fill the state with them.
+//! How often refusals of people who have not logged in are put into the audit log: a stranger
+//! cannot fill the state with them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,7 +81,8 @@ mod tests {
         assert_eq!(noted("a", now), Noted::Last);
         assert_eq!(noted("a", now), Noted::Nothing);
         let others = (OF_ONE..OF_ALL).map(|number| noted(&number.to_string(), now));
-        assert_eq!(others.last(), Some(Noted::Last));
+        let others: Vec<_> = others.collect();
+        assert_eq!(others.last(), Some(&Noted::Last));
         assert_eq!(noted("b", now), Noted::Nothing);
         assert_eq!(noted("a", now + STRETCH), Noted::Entry);
     }

@@ -75,6 +75,8 @@ pub enum HappeningName {
     SlavePaused,
     /// A slave takes builds again.
     SlaveResumed,
+    /// Somebody in the register of people has changed.
+    UserChanged,
     /// The state of a scheduler has changed: its timer, or the changes that it keeps.
     SchedulerTimer,
     /// A configuration is in force, perhaps another one.
@@ -127,7 +129,7 @@ pub struct Facts {
 
 impl HappeningName {
     /// All names.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ChangeAdded,
         Self::SetSubmitted,
         Self::SetFirstFailure,
@@ -153,6 +155,7 @@ impl HappeningName {
         Self::SlaveDisconnected,
         Self::SlavePaused,
         Self::SlaveResumed,
+        Self::UserChanged,
         Self::SchedulerTimer,
         Self::MasterConfigured,
         Self::MasterStarted,
@@ -187,6 +190,7 @@ impl HappeningName {
             Self::SlaveDisconnected => "slave_disconnected",
             Self::SlavePaused => "slave_paused",
             Self::SlaveResumed => "slave_resumed",
+            Self::UserChanged => "user_changed",
             Self::SchedulerTimer => "scheduler_timer",
             Self::MasterConfigured => "master_configured",
             Self::MasterStarted => "master_started",

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+pub use super::state_id::StateId;
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
-    ChangeNumber, Decision, Effort, Expectations, Forecast, InstanceRecord, KnownLogin,
+    ChangeNumber, Decision, DoneAct, Effort, Expectations, Forecast, InstanceRecord, KnownLogin,
     LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties, RequestId,
     Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName, Timestamp,
     TokenId, TokenRecord,
@@ -225,6 +226,8 @@ pub enum Op {
         /// The new state.
         state: BigState,
     },
+    /// An act over the API was done, and is not done again for its key.
+    ActDone(Box<DoneAct>),
     /// A builder was paused or resumed (MAY-03).
     BuilderPaused {
         /// Name of the builder.
@@ -499,15 +502,6 @@ pub struct Recovered {
     pub online: Vec<BuilderName>,
     /// Identity of the state, and number of starts on it.
     pub state: StateId,
-}
-
-/// The identity of a state.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct StateId {
-    /// 32 random hexadecimal digits, created with the state and kept by copies.
-    pub identity: String,
-    /// Number of starts of a master on the state; 0 before the first start.
-    pub epoch: u64,
 }
 
 /// An unfinished build.

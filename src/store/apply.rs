@@ -3,6 +3,7 @@
 //! Rows are inserted when something begins and updated once when it ends. Each function here
 //! returns how many rows its op concerned.
 
+mod acts;
 mod builders;
 mod builds;
 mod changes;
@@ -158,6 +159,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::SlaveInstance { slave, instance } => slaves::instance(conn, slave, instance.as_ref()),
         Op::LoginKnown { record, at } => known_login::write(conn, record, *at),
         Op::BuilderState { builder, state } => builders::state(conn, builder, *state),
+        Op::ActDone(act) => acts::done(conn, act),
         Op::BuilderPaused { builder, pause } => builders::paused(conn, builder, pause.as_ref()),
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => builders::configured(conn, builders, slaves),

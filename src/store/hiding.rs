@@ -39,8 +39,6 @@ const VIEWS: &str = "
             AND NOT EXISTS (SELECT 1 FROM main.request r WHERE a.object LIKE 'request %'
                 AND r.id = CAST(substr(a.object, 9) AS INTEGER)
                 AND r.builder IN (SELECT builder FROM temp.hidden));
-    CREATE TEMP VIEW event AS SELECT * FROM main.event e
-        WHERE NOT EXISTS (SELECT 1 FROM temp.hidden h WHERE h.builder = e.facts ->> 'builder');
 ";
 
 /// A set is there if one of its requests is. The build that has asked for it may be hidden.

@@ -3,6 +3,7 @@
 //! Invariants: SQL is static text next to its method, each query has its index, and no type of the
 //! database leaves: rows are made of the domain's values.
 
+mod acts;
 mod builders;
 mod builds;
 pub(super) mod changes;
@@ -19,6 +20,7 @@ mod sourced;
 pub(super) mod sources;
 mod walk;
 
+pub(super) use acts::KEPT_ACTS;
 pub use builders::{BuilderRow, SlaveRow};
 pub use builds::{BuildRow, LogRow, StepRow};
 pub use lines::{BriefRow, LineRow, Wanted};

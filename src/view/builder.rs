@@ -96,6 +96,29 @@ impl Builder {
         Ok(rows.into_iter().map(see).collect())
     }
 
+    /// A configured builder, as [`Builder::all`] has it of a running master; absent if there is
+    /// none of this name.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn find(
+        state: &State,
+        config: &Config,
+        live: &Live,
+        moment: Moment,
+        name: &BuilderName,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(mut row) = state.builder(name)? else {
+            return Ok(None);
+        };
+        correct_pending(std::slice::from_mut(&mut row), live);
+        let schedulers = config.schedulers.iter().map(AsRef::as_ref);
+        let schedulers = Scheduler::all(Some(state), schedulers, moment.now)?;
+        let config = config.builder(name.as_str());
+        let config = config.map(AsRef::as_ref);
+        Ok(Some(Self::new(row, config, &schedulers)))
+    }
+
     /// A builder on record, with what the configuration says of it.
     #[must_use]
     pub fn new(row: BuilderRow, config: Option<&BuilderConfig>, schedulers: &[Scheduler]) -> Self {

@@ -149,23 +149,6 @@ pub(super) fn document(asked: &HeaderMap, document: Document) -> Response {
     answer
 }
 
-/// JSON for programs, or only that it is what the reader has; `next` is the address of what comes
-/// next in a list.
-pub(super) fn json(asked: &HeaderMap, etag: &str, next: Option<&str>, text: Vec<u8>) -> Response {
-    let mut head = HeaderMap::new();
-    put(&mut head, header::ETAG, etag);
-    put(&mut head, header::CACHE_CONTROL, "no-cache");
-    if let Some(next) = next {
-        put(&mut head, header::LINK, &format!("<{next}>; rel=\"next\""));
-    }
-    if is_known(asked, etag) {
-        put(&mut head, header::VARY, VARY);
-        return answer(StatusCode::NOT_MODIFIED, head, Bytes::new());
-    }
-    put(&mut head, header::CONTENT_TYPE, JSON);
-    packed(asked, StatusCode::OK, head, text.into())
-}
-
 /// A file of the program, which never changes under its name.
 pub(super) fn asset(asked: &HeaderMap, kind: &'static str, contents: &'static str) -> Response {
     let mut head = HeaderMap::new();

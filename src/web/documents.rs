@@ -41,7 +41,9 @@ impl Inner {
             Err(refusal) => Err(refusal),
         };
         let refusal = match made {
-            Ok(document) => return answer::document(headers, document),
+            Ok(document) => {
+                return answer::document(headers, metrics::as_accepted(document, headers));
+            }
             Err(refusal) => refusal,
         };
         if let Refusal::Elsewhere { to, .. } = refusal {

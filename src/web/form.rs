@@ -70,6 +70,17 @@ impl Form {
     }
 }
 
+/// Whether a request was sent from a page of ours, with the mark that `reader` was shown.
+pub(super) fn is_marked(
+    reader: &Reader,
+    mark: &str,
+    headers: &HeaderMap,
+    config: &Config,
+    now: Timestamp,
+) -> bool {
+    is_from_here(headers, config) && reader.is_csrf(mark, now)
+}
+
 /// Whether a form was shown to `reader` by us and sent from there. Programs with a token need no
 /// form (LGN-07).
 ///
@@ -89,7 +100,7 @@ pub(super) fn is_right(
         let sentence = ELSEWHERE;
         return Err(Refusal::NotOurForm { sentence });
     }
-    match reader.is_csrf(form.text("csrf"), now) {
+    match is_marked(reader, form.text("csrf"), headers, config, now) {
         true => Ok(()),
         false => Err(Refusal::NotOurForm { sentence: OLD }),
     }

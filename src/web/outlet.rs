@@ -79,19 +79,12 @@ impl Document {
 }
 
 /// A refusal as a status and a sentence for programs.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "all others say it in a sentence"
-)]
 pub(super) fn in_words(refusal: &Refusal) -> (StatusCode, String) {
-    let sentence = match refusal {
-        Refusal::NotFound { what, name, near } => {
-            let near = near.first();
-            let near = near.map(|(near, _)| format!(" Did you mean {near}?"));
-            let near = near.unwrap_or_default();
-            format!("There is no {what} \u{201c}{name}\u{201d}.{near}")
-        }
-        other => other.sentence().into_owned(),
-    };
+    let mut sentence = refusal.sentence().into_owned();
+    if let Refusal::NotFound { near, .. } = refusal
+        && let Some((near, _)) = near.first()
+    {
+        sentence += &format!(" Did you mean {near}?");
+    }
     (refusal.status(), sentence)
 }

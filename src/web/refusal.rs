@@ -174,7 +174,10 @@ impl Refusal {
             | Self::Busy { sentence } => (*sentence).into(),
             Self::Denied(denied) => denied.sentence().into(),
             Self::Said(notice) => notice.sentence.as_str().into(),
-            Self::NotFound { .. } | Self::Elsewhere { .. } => "".into(),
+            Self::NotFound { what, name, .. } => {
+                format!("There is no {what} \u{201c}{name}\u{201d}.").into()
+            }
+            Self::Elsewhere { to, .. } => format!("It is at {to}.").into(),
             Self::Internal { why } => {
                 let id = format!("{:08x}", rand::random::<u32>());
                 tracing::error!(id, "a request could not be answered: {why}");

@@ -195,6 +195,13 @@ pub(super) fn refuse(
     overview: &Overview,
     around: Around<'_>,
 ) -> Refused {
+    // Only a page that cannot be made now comes back by itself.
+    let around = Around {
+        live: around
+            .live
+            .filter(|_| matches!(refusal, Refusal::Busy { .. })),
+        ..around
+    };
     let (status, heading) = (refusal.status(), refusal.heading());
     let mut name = "";
     let mut near = None;
@@ -234,7 +241,11 @@ pub(super) fn refuse(
         heading: heading.clone(),
         name,
         status: status.as_u16(),
-        sentence: refusal.sentence(),
+        // The heading says it of what was not found.
+        sentence: match name {
+            "" => refusal.sentence(),
+            _ => Cow::Borrowed(""),
+        },
         near,
         back,
     };

@@ -359,7 +359,7 @@ impl Inner {
         let around = Around {
             pages: PAGES,
             scheme: scheme(headers),
-            live: None,
+            live: Some(self.control.events().last()),
         };
         let look = move |state: &_| {
             let overview = Overview::read(state, &scene.live, scene.moment()).unwrap_or_default();

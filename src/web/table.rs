@@ -62,6 +62,7 @@ pub(super) const OUTLETS: &[&Outlet] = &[
     &feeds::ATOM,
     &feeds::RSS,
     &badges::BADGE,
+    &badges::OF_REVISION,
     &badges::PNG,
     &cctray::CC,
     &cctray::CCTRAY,

@@ -135,7 +135,7 @@ impl Topic {
             return true;
         }
         match self {
-            Self::Summary => !matches!(kind, Kind::Text | Kind::Log),
+            Self::Summary => !matches!(kind, Kind::Text | Kind::Log | Kind::User),
             Self::Builder(builder) => facts.builder.as_ref() == Some(builder) && kind != Kind::Log,
             Self::Build(builder, number) => {
                 facts.builder.as_ref() == Some(builder) && facts.build == Some(*number)
@@ -159,9 +159,12 @@ impl Topic {
             Self::BuildSet(set) => facts.set == Some(*set),
             Self::Problem => matches!(name, Name::BuildFinished | Name::BuilderRemoved),
             Self::Request => matches!(kind, Kind::Request | Kind::Build),
-            Self::Queue => !matches!(kind, Kind::Change | Kind::Step | Kind::Text | Kind::Log),
+            Self::Queue => !matches!(
+                kind,
+                Kind::Change | Kind::Step | Kind::Text | Kind::Log | Kind::User
+            ),
             Self::Try => matches!(kind, Kind::Set | Kind::Request | Kind::Build),
-            Self::User => false,
+            Self::User => kind == Kind::User,
             Self::Health => matches!(kind, Kind::Slave | Kind::Builder),
         }
     }
@@ -180,6 +183,7 @@ enum Kind {
     Log,
     Slave,
     Scheduler,
+    User,
     Master,
 }
 
@@ -207,6 +211,7 @@ impl Kind {
             | Name::SlavePaused
             | Name::SlaveResumed => Self::Slave,
             Name::SchedulerTimer => Self::Scheduler,
+            Name::UserChanged => Self::User,
             Name::MasterConfigured | Name::MasterStarted => Self::Master,
         }
     }

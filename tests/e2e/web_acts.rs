@@ -40,7 +40,7 @@ fn an_act_is_done_once_for_each_key_and_only_with_permission() {
         .schedulers(
             "[[schedulers]]\ntype = \"ForceScheduler\"\nname = \"force\"\nbuilders = [\"full\"]\n",
         );
-    let master = Master::start(&sandbox, &setup);
+    let mut master = Master::start(&sandbox, &setup);
     master.wait_until_attached("here");
     let force = "/api/v1/builders/full/force";
     let key = "Idempotency-Key: one\r\n";
@@ -72,6 +72,13 @@ fn an_act_is_done_once_for_each_key_and_only_with_permission() {
     assert_eq!(post(web, force, from_elsewhere, &why).0, 403);
     let (status, problem) = post(web, pause, "", &json!({ "reson": "x" }));
     assert_eq!((status, &problem["did_you_mean"]), (400, &json!("reason")));
+
+    // The key is still known after a restart.
+    assert!(master.terminate().success());
+    master.run();
+    master.wait_until_attached("here");
+    assert_eq!(post(web, force, key, &why), (202, first));
+    assert_eq!(post(web, force, key, &json!({ "reason": "other" })).0, 422);
     let builds: Value = serde_json::from_str(&whole(web, "/api/v1/builds")).unwrap();
     assert_eq!(builds["items"].as_array().unwrap().len(), 1);
 }

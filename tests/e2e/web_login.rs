@@ -7,6 +7,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
+use crate::harness::process::wait_for;
 use crate::harness::web::line;
 use crate::harness::{Master, Sandbox, Setup, free_port, shell};
 
@@ -39,7 +40,9 @@ impl Browser {
     fn send(&mut self, method: &str, address: &str, headers: &str, body: &str) -> Answer {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let cookies = self.cookies.iter();
-        let cookies: Vec<_> = cookies.map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = cookies
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let request = format!(
             "{method} {address} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nCookie: {}\r\n{headers}\
              Content-Length: {}\r\n\r\n{body}",
@@ -83,7 +86,9 @@ impl Browser {
     fn get(&mut self, address: &str) -> Answer {
         let answer = self.send("GET", address, "", "");
         let mark = |name: &str| {
-            let (_, rest) = answer.text.split_once(&format!("name=\"{name}\" value=\""))?;
+            let (_, rest) = answer
+                .text
+                .split_once(&format!("name=\"{name}\" value=\""))?;
             Some((name.to_owned(), rest.split('"').next().unwrap().to_owned()))
         };
         let marks: Vec<_> = ["csrf", "once"].into_iter().filter_map(mark).collect();
@@ -105,7 +110,10 @@ impl Browser {
 
     fn log_in(&mut self, name: &str, password: &str) -> Answer {
         self.get("/login");
-        self.post("/login", &[("username", name), ("passwd", password), ("next", "/about")])
+        self.post(
+            "/login",
+            &[("username", name), ("passwd", password), ("next", "/about")],
+        )
     }
 }
 
@@ -119,7 +127,9 @@ fn encoded(fields: &[(&str, &str)]) -> String {
         bytes.collect::<String>()
     };
     let fields = fields.iter();
-    let fields: Vec<_> = fields.map(|(n, v)| format!("{}={}", text(n), text(v))).collect();
+    let fields: Vec<_> = fields
+        .map(|(n, v)| format!("{}={}", text(n), text(v)))
+        .collect();
     fields.join("&")
 }
 
@@ -177,15 +187,26 @@ fn lgn_05_a_login_lasts_until_logout_and_forms_need_their_marks() {
     assert!(wrong.text.contains("The name or the password is wrong"));
     let right = browser.log_in("ann", "ann's password");
     assert_eq!((right.status, right.location.as_str()), (303, "/about"));
-    assert!(right.cookie.contains("; HttpOnly; SameSite=Lax"), "{}", right.cookie);
+    assert!(
+        right.cookie.contains("; HttpOnly; SameSite=Lax"),
+        "{}",
+        right.cookie
+    );
 
     // A build is forced, once.
     let page = browser.get("/builders/full").text;
-    assert!(page.contains("<option>v1</option><option>v2</option>"), "{page}");
+    assert!(
+        page.contains("<option>v1</option><option>v2</option>"),
+        "{page}"
+    );
     let fields = [("tag", "v2"), ("reason", "to see")];
     let forced = browser.post("/builders/full/force", &fields);
     assert_eq!(forced.status, 303, "{}", forced.text);
-    assert!(forced.location.starts_with("/queue/"), "{}", forced.location);
+    assert!(
+        forced.location.starts_with("/queue/"),
+        "{}",
+        forced.location
+    );
     assert_eq!(browser.post("/builders/full/force", &fields).status, 409);
     let build = master.finished_build("full", 0);
     assert!(build.is_finished());
@@ -209,7 +230,10 @@ fn lgn_05_a_login_lasts_until_logout_and_forms_need_their_marks() {
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
     browser.cookies = before;
     let page = browser.get("/builders/full").text;
-    assert!(page.contains("<a href=\"/login\">Log in</a> to force"), "{page}");
+    assert!(
+        page.contains("<a href=\"/login\">Log in</a> to force"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -229,23 +253,39 @@ fn may_02_acts_of_a_browser_are_done_or_refused_by_rule() {
     let text = &refused.text;
     assert!(text.contains("You may not pause builders"), "{text}");
     assert!(text.contains("is given to admins."), "{text}");
-    let audit: Value = serde_json::from_str(&ann.get("/api/v1/audit").text).unwrap();
-    let newest = audit["items"][0].to_string();
-    assert!(newest.contains("forbidden by the permission on line "), "{newest}");
-    assert!(newest.contains("pause-builder"), "{newest}");
+    let refusal = wait_for("the refusal in the audit log", || {
+        let audit = ann.get("/api/v1/audit").text;
+        let audit: Value = serde_json::from_str(&audit).unwrap();
+        let newest = audit["items"][0].clone();
+        (newest["action"] == "pause-builder").then_some(newest)
+    });
+    let ground = refusal["ground"].as_str().unwrap();
+    let by_rule = "forbidden by the permission on line ";
+    assert!(ground.starts_with(by_rule), "{refusal}");
+    assert_eq!(refusal["who"], "bob");
 
     // Ann pauses the builder: what waits for it stays in the queue and says why.
     ann.get("/builders/full");
-    assert_eq!(ann.post("/builders/full/pause", &[("reason", "disk")]).status, 303);
+    assert_eq!(
+        ann.post("/builders/full/pause", &[("reason", "disk")])
+            .status,
+        303
+    );
     let page = ann.get("/builders/full").text;
     assert!(page.contains("Nothing is started here since"), "{page}");
     assert!(page.contains("by ann: disk."), "{page}");
     let forced = ann.post("/builders/full/force", &[("tag", "v1")]);
     assert_eq!(forced.status, 303, "{}", forced.text);
     let request = ann.get(&forced.location).text;
-    assert!(request.contains("builder full is paused by ann since"), "{request}");
+    assert!(
+        request.contains("builder full is paused by ann since"),
+        "{request}"
+    );
     assert!(request.contains(": disk"), "{request}");
-    let cancelled = ann.post(&format!("{}/cancel", forced.location), &[("comments", "late")]);
+    let cancelled = ann.post(
+        &format!("{}/cancel", forced.location),
+        &[("comments", "late")],
+    );
     assert_eq!(cancelled.status, 303, "{}", cancelled.text);
     let audit = ann.get("/api/v1/audit").text;
     assert!(audit.contains("asked to cancel request 1: late"), "{audit}");
@@ -255,7 +295,10 @@ fn may_02_acts_of_a_browser_are_done_or_refused_by_rule() {
     master.run();
     master.wait_until_attached("here");
     ann.get("/builders/full");
-    assert_eq!(ann.post("/builders/full/force", &[("tag", "v1")]).status, 303);
+    assert_eq!(
+        ann.post("/builders/full/force", &[("tag", "v1")]).status,
+        303
+    );
     assert!(master.build("full", 0).is_none());
     ann.get("/builders/full");
     assert_eq!(ann.post("/builders/full/unpause", &[]).status, 303);

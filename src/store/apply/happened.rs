@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::model::journal::PersonOp;
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BuildId, BuilderName, Facts, HappeningName, Op, RequestId, SetId, SlaveName, Timestamp,
@@ -273,6 +274,13 @@ fn elsewhere(op: &Op, before: &Before, now: Timestamp) -> Vec<Told> {
             };
             configured_anew(was, &is, now)
         }
+        Op::Person(op) => match &**op {
+            // The name is for those who may see people.
+            PersonOp::Saved { .. } | PersonOp::Removed { .. } | PersonOp::PasswordSet { .. } => {
+                vec![(now, Name::UserChanged, Facts::default())]
+            }
+            _ => Vec::new(),
+        },
         Op::EpochBegun { .. } => vec![(now, Name::MasterStarted, Facts::default())],
         _ => Vec::new(),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::model::{BuildNumber, BuilderName, Pause, Results, SlaveName, Timestamp};
 use crate::store::StoreError;
@@ -55,7 +55,15 @@ impl State {
     /// # Errors
     /// The state cannot be read.
     pub fn builders(&self) -> Result<Vec<BuilderRow>, StoreError> {
-        self.read(builders)
+        self.read(|conn| builders(conn, None))
+    }
+
+    /// A configured builder; absent if there is none of this name.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn builder(&self, name: &BuilderName) -> Result<Option<BuilderRow>, StoreError> {
+        self.read(|conn| Ok(builders(conn, Some(name))?.pop()))
     }
 
     /// Names of all builders that are configured or have builds, in order of name.
@@ -77,7 +85,7 @@ impl State {
     pub fn slaves(&self) -> Result<Vec<SlaveRow>, StoreError> {
         self.read(|conn| {
             let mut builders_of: BTreeMap<SlaveName, Vec<BuilderName>> = BTreeMap::new();
-            for builder in builders(conn)? {
+            for builder in builders(conn, None)? {
                 for slave in builder.slaves {
                     let builders = builders_of.entry(slave).or_default();
                     builders.push(builder.name.clone());
@@ -108,17 +116,22 @@ impl State {
     }
 }
 
-fn builders(conn: &Connection) -> rusqlite::Result<Vec<BuilderRow>> {
+fn builders(conn: &Connection, only: Option<&BuilderName>) -> rusqlite::Result<Vec<BuilderRow>> {
+    let (of_pending, of_building, of_all) = match only {
+        None => (PENDING, BUILDING, BUILDERS),
+        Some(_) => (PENDING_OF, BUILDING_OF, BUILDER),
+    };
+    let only = only.map(|name| name.as_str());
     let mut pending: BTreeMap<String, (u64, Timestamp)> = conn
-        .prepare_cached(PENDING)?
-        .query_map([], |row| {
+        .prepare_cached(of_pending)?
+        .query_map(params_from_iter(only), |row| {
             let count = row.get::<_, u32>(1)?.into();
             Ok((row.get(0)?, (count, row.get::<_, Col<_>>(2)?.0)))
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut building: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    let mut select = conn.prepare_cached(BUILDING)?;
-    let mut rows = select.query([])?;
+    let mut select = conn.prepare_cached(of_building)?;
+    let mut rows = select.query(params_from_iter(only))?;
     while let Some(row) = rows.next()? {
         building
             .entry(row.get(0)?)
@@ -126,8 +139,8 @@ fn builders(conn: &Connection) -> rusqlite::Result<Vec<BuilderRow>> {
             .push((row.get::<_, Col<_>>(1)?.0, row.get::<_, Col<_>>(2)?.0));
     }
     let mut last = conn.prepare_cached(LAST_BUILD)?;
-    conn.prepare_cached(BUILDERS)?
-        .query_map([], |row| {
+    conn.prepare_cached(of_all)?
+        .query_map(params_from_iter(only), |row| {
             let name: BuilderName = row.get::<_, Col<_>>(0)?.0;
             let pending = pending.remove(name.as_str());
             Ok(BuilderRow {
@@ -167,6 +180,13 @@ pub(super) const PENDING: &str = "SELECT builder, count(*), min(submitted_at) FR
     WHERE finished_at IS NULL AND build IS NULL GROUP BY builder";
 pub(super) const BUILDING: &str = "SELECT builder, number, slave FROM build
     WHERE finished_at IS NULL ORDER BY builder, id";
+/// The same of one builder.
+pub(super) const BUILDER: &str = "SELECT name, state, slaves, paused_at, paused_by, pause_reason
+    FROM builder WHERE name = ?1 AND position IS NOT NULL";
+pub(super) const PENDING_OF: &str = "SELECT builder, count(*), min(submitted_at) FROM request
+    WHERE builder = ?1 AND finished_at IS NULL AND build IS NULL GROUP BY builder";
+pub(super) const BUILDING_OF: &str = "SELECT builder, number, slave FROM build
+    WHERE builder = ?1 AND finished_at IS NULL ORDER BY id";
 pub(super) const LAST_BUILD: &str = "SELECT b.number, b.result, b.finished_at FROM build b
     WHERE b.builder = ?1 AND b.finished_at IS NOT NULL AND b.result IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set

@@ -225,6 +225,12 @@ pub(super) const ACTS: &[&Act] = &[
         ask::cancel_set,
     ),
     &row(
+        "/try/{set}/cancel",
+        Action::Cancel,
+        "/try/{set}",
+        ask::cancel_set,
+    ),
+    &row(
         "/queue/{request}/cancel",
         Action::Cancel,
         "/queue/{request}",

@@ -4,7 +4,7 @@
 //! which checks the permission, does it, and writes the audit log.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
@@ -37,7 +37,7 @@ pub(in crate::web) struct Field {
 }
 
 /// What has come of an act.
-#[derive(Clone, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub(in crate::web) struct Accepted {
     /// Where what was made is, or where to see what comes of it; null if that is nowhere.
     pub(in crate::web) address: Option<String>,

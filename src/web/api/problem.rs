@@ -84,50 +84,32 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let new = Self::new;
-        match refusal {
-            Refusal::Argument { sentence } => Self::bad(sentence),
-            Refusal::NotFound { what, name, near } => {
-                let detail = format!("There is no {what} \u{201c}{name}\u{201d}.");
-                Self {
-                    did_you_mean: near.into_iter().next().map(|(name, _)| name),
-                    ..new(StatusCode::NOT_FOUND, "Not found", detail)
-                }
+        let title = match &refusal {
+            Refusal::Argument { .. } => "Bad request",
+            Refusal::NotFound { .. } => "Not found",
+            Refusal::Gone { .. } => "Removed",
+            Refusal::Elsewhere { .. } => "Elsewhere",
+            Refusal::Busy { .. } => "The master cannot answer now",
+            Refusal::LogIn { .. } | Refusal::LoginFailed { .. } | Refusal::BadToken => {
+                "Login needed"
             }
-            Refusal::Gone { sentence } => new(StatusCode::GONE, "Removed", sentence),
-            Refusal::Elsewhere { to, .. } => {
-                let detail = format!("It is at {to}.");
-                new(StatusCode::NOT_FOUND, "Elsewhere", detail)
-            }
-            Refusal::Busy { sentence } => {
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                new(status, "The master cannot answer now", sentence.to_owned())
-            }
-            refusal @ (Refusal::LogIn { .. }
-            | Refusal::LoginFailed { .. }
-            | Refusal::BadToken
-            | Refusal::NotOurForm { .. }
-            | Refusal::Denied(_)
-            | Refusal::Said(_)
-            | Refusal::TooOften { .. }
-            | Refusal::TooLarge) => {
-                let title = match refusal.status() {
-                    StatusCode::UNAUTHORIZED => "Login needed",
-                    StatusCode::FORBIDDEN => "Not allowed",
-                    StatusCode::TOO_MANY_REQUESTS => "Too often",
-                    StatusCode::OK => "Done",
-                    StatusCode::CONFLICT => "Not done",
-                    _ => "Too large",
-                };
-                new(refusal.status(), title, refusal.sentence().into_owned())
-            }
-            Refusal::Internal { why } => {
-                let id = format!("{:08x}", rand::random::<u32>());
-                tracing::error!(id, "an answer for a program could not be made: {why}");
-                let detail = format!("The log of the master says why, under the number {id}.");
-                new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", detail)
-            }
+            Refusal::NotOurForm { .. } | Refusal::Denied(_) => "Not allowed",
+            Refusal::TooOften { .. } => "Too often",
+            Refusal::TooLarge => "Too large",
+            Refusal::Said(notice) if notice.status == StatusCode::OK => "Done",
+            Refusal::Said(_) => "Not done",
+            Refusal::Internal { .. } => "Internal error",
+        };
+        let status = match matches!(refusal, Refusal::Elsewhere { .. }) {
+            true => StatusCode::NOT_FOUND,
+            false => refusal.status(),
+        };
+        let sentence = refusal.sentence().into_owned();
+        let mut problem = Self::new(status, title, sentence);
+        if let Refusal::NotFound { near, .. } = refusal {
+            problem.did_you_mean = near.into_iter().next().map(|(name, _)| name);
         }
+        problem
     }
 }
 

@@ -11,6 +11,7 @@ use self::png::{Size, png};
 use super::args::Arg;
 use super::outlet::{Document, Outlet, Readers};
 use super::page::Scene;
+use super::pages::revision;
 use super::parts::{Outcome, Tone};
 use super::refusal::Refusal;
 use crate::model::{BuildNumber, BuilderName};
@@ -29,6 +30,14 @@ pub(super) const BADGE: Outlet = Outlet {
     readers: Readers::OfPages,
     show: badge,
     refuse: Document::sentence,
+};
+
+/// The badge of a revision.
+pub(super) const OF_REVISION: Outlet = Outlet {
+    path: "/badge/revision/{revision}",
+    args: &[Arg::text("label")],
+    show: of_revision,
+    ..BADGE
 };
 
 /// The picture of a build, as Buildbot has it.
@@ -91,6 +100,24 @@ fn on_branch(
         .next()
         .map(|outcome| (outcome.word(), outcome.tone()));
     Ok(found.unwrap_or(NOT_BUILT))
+}
+
+fn of_revision(state: &State, scene: &Scene) -> Result<Document, Refusal> {
+    let asked = scene.args.part("revision");
+    let asked = asked.strip_suffix(".svg").unwrap_or(asked);
+    match revision::in_words(state, asked) {
+        Ok((short, words, tone)) => Ok(drawn(scene, &short, &words, tone)),
+        Err(Refusal::Elsewhere { to, for_ever }) => {
+            let name = to.strip_prefix("/revisions").unwrap_or_default();
+            let to = format!("/badge/revision{name}.svg");
+            Err(Refusal::Elsewhere { to, for_ever })
+        }
+        Err(Refusal::NotFound { .. }) => {
+            let document = drawn(scene, "revision", "unknown", Tone::Off);
+            Ok(document.with_status(StatusCode::NOT_FOUND))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 fn of_all(state: &State, scene: &Scene) -> Result<Document, Refusal> {
@@ -243,6 +270,19 @@ mod tests {
                     answer.text
                 );
             }
+        }
+    }
+
+    #[test]
+    fn web_badges_show_how_revisions_are() {
+        let farm = Farm::broken();
+        for (address, status, words) in [
+            ("/badge/revision/r9.svg", 200, "1 builder running"),
+            ("/badge/revision/none.svg", 404, "unknown"),
+        ] {
+            let answer = farm.get(address);
+            assert_eq!(answer.status, status, "{address}");
+            assert!(answer.text.contains(words), "{address}: {}", answer.text);
         }
     }
 

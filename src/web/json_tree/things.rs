@@ -27,22 +27,22 @@ pub(super) fn builders(tree: Tree<'_>) -> Result<Value, Refusal> {
 
 /// A builder. One that is not configured has nothing but its name.
 pub(super) fn builder(tree: Tree<'_>, name: &BuilderName) -> Result<Builder, Refusal> {
-    let mut all = all_builders(tree)?.into_iter();
-    Ok(all
-        .find(|builder| builder.name == *name)
-        .unwrap_or_else(|| Builder {
-            paused: None,
-            name: name.clone(),
-            description: None,
-            tags: None,
-            state: "offline".to_owned(),
-            slaves: Vec::new(),
-            pending: 0,
-            pending_since: None,
-            waiting: Vec::new(),
-            running: Vec::new(),
-            last: None,
-        }))
+    let Tree { state, scene } = tree;
+    let (config, live) = (&scene.config, &scene.live);
+    let found = Builder::find(state, config, live, scene.moment(), name)?;
+    Ok(found.unwrap_or_else(|| Builder {
+        paused: None,
+        name: name.clone(),
+        description: None,
+        tags: None,
+        state: "offline".to_owned(),
+        slaves: Vec::new(),
+        pending: 0,
+        pending_since: None,
+        waiting: Vec::new(),
+        running: Vec::new(),
+        last: None,
+    }))
 }
 
 fn all_builders(tree: Tree<'_>) -> Result<Vec<Builder>, Refusal> {

@@ -9,10 +9,11 @@ mod text;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 
 use self::process::Process;
 use self::text::{Family, Kind, MOST_SERIES, OPEN_METRICS};
+use super::answer;
 use super::disk::disk;
 use super::outlet::{Document, Outlet, Readers};
 use super::page::Scene;
@@ -68,6 +69,19 @@ fn show(state: &State, scene: &Scene) -> Result<Document, Refusal> {
         );
     }
     Ok(Document::new(OPEN_METRICS, text))
+}
+
+/// The metrics as a plain text for those who do not ask for OpenMetrics, such as browsers.
+pub(super) fn as_accepted(document: Document, asked: &HeaderMap) -> Document {
+    let accepted = asked.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+    let kind = match document.kind {
+        OPEN_METRICS if !accepted.any(|value| value.contains("application/openmetrics-text")) => {
+            answer::TEXT
+        }
+        kind => kind,
+    };
+    Document { kind, ..document }
 }
 
 /// Whether the log says already that there are too many series.

@@ -17,10 +17,21 @@ fn value<'a>(text: &'a str, sample: &str) -> &'a str {
 
 #[test]
 fn metrics_say_what_runs_what_waits_and_what_is_broken() {
-    let answer = Farm::broken().get("/metrics");
+    let accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    let farm = Farm::broken();
+    let answers = farm.ask(&[
+        ("/metrics", &[("accept", "text/html,*/*;q=0.8")]),
+        ("/metrics", &[("accept", accept)]),
+    ]);
+    let [plain, answer] = answers.as_slice() else {
+        unreachable!("two were asked for");
+    };
     assert_eq!(answer.status, StatusCode::OK);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(answer.header("content-type"), kind);
+    // A browser shows a text, and downloads what it does not know.
+    let kind = "text/plain; charset=utf-8";
+    assert_eq!(plain.header("content-type"), kind);
     let text = &answer.text;
     for (sample, expected) in [
         ("buildmaster_builds_running{builder=\"linux\"}", "1"),

@@ -103,8 +103,7 @@ struct Waiting {
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let name = place::builder(state, &scene.args)?;
     let (moment, live) = (scene.moment(), &scene.live);
-    let all = Builder::all(Some(state), Some(&scene.config), live, moment)?;
-    let builder = all.into_iter().find(|builder| builder.name == name);
+    let builder = Builder::find(state, &scene.config, live, moment, &name)?;
     let standing = Standing::all(state)?.remove(&name);
     let limit = scene.num_builds();
     let found = Brief::newest(state, &name, wanted(scene), limit)?;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::model::Timestamp;
 use crate::store::State;
 use crate::text::size;
-use crate::view::Slave;
+use crate::view::{ChangeSource, Slave};
 use crate::web::args::Arg;
 use crate::web::disk::disk;
 use crate::web::outlet::{Document, Outlet, Readers};
@@ -189,6 +189,7 @@ pub(in crate::web) fn components(state: &State, scene: &Scene) -> Result<Vec<Com
         let name = format!("Port {}", port.bound);
         all.push(Component::ok(name, format!("is open {what}")));
     }
+    all.extend(sources(state, scene)?);
     all.extend(slaves(state, scene)?);
     Ok(all)
 }
@@ -275,6 +276,20 @@ fn configuration(state: &State, scene: &Scene) -> Option<Component> {
     })
 }
 
+/// The change sources (INT-01).
+fn sources(state: &State, scene: &Scene) -> Result<Vec<Component>, Refusal> {
+    let sources = ChangeSource::all(Some(state), &scene.config.change_sources)?;
+    let look = |source: ChangeSource| {
+        let name = format!("Change source {}", source.name);
+        match source.failure() {
+            Some(failure) => Component::new(name, Level::Degraded, source.last_error_at, failure),
+            None if source.last_success.is_some() => Component::ok(name, "works".to_owned()),
+            None => Component::ok(name, "has brought nothing yet".to_owned()),
+        }
+    };
+    Ok(sources.into_iter().map(look).collect())
+}
+
 /// The slaves whose absence somebody wants to know.
 fn slaves(state: &State, scene: &Scene) -> Result<Vec<Component>, Refusal> {
     let watched = scene.config.slaves.iter();
@@ -317,7 +332,7 @@ mod tests {
         assert!(page.contains("<b>State</b> writes in"), "{page}");
         assert!(page.contains("<b>Slave elm</b> is not connected"), "{page}");
         assert!(
-            page.contains("1 of 5 parts is not as it should be"),
+            page.contains("1 of 6 parts is not as it should be"),
             "{page}"
         );
     }

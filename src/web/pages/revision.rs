@@ -87,16 +87,11 @@ enum Group {
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
-    let (known, own) = find(state, scene)?;
+    let asked = scene.args.part("revision");
+    let (known, own) = find(state, asked, scene.args.text("repository"))?;
     let numbers: Vec<_> = own.iter().map(|change| change.number).collect();
     let builds = builds(state, &known, &numbers)?;
-    let mut groups: BTreeMap<Group, Vec<Row>> = BTreeMap::new();
-    for build in builds.values() {
-        groups
-            .entry(Group::of(build))
-            .or_default()
-            .push(Row::new(build, &numbers));
-    }
+    let groups = grouped(&builds, &numbers);
     let inside = inside(&builds, &numbers);
     let mut changes = Changes::default();
     let newest: Vec<_> = inside.iter().rev().take(LISTED).copied().collect();
@@ -126,6 +121,34 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     Ok(Shown::new(title, &contents)?.with_icon(tone).running(runs))
 }
 
+/// How a revision is in a few words, for its badge: the revision as people quote it, the words, and
+/// their tone.
+///
+/// # Errors
+/// There is no such revision.
+pub(in crate::web) fn in_words(
+    state: &State,
+    asked: &str,
+) -> Result<(String, String, Tone), Refusal> {
+    let (known, own) = find(state, asked, None)?;
+    let numbers: Vec<_> = own.iter().map(|change| change.number).collect();
+    let builds = builds(state, &known, &numbers)?;
+    let (tone, _, says) = verdict(&grouped(&builds, &numbers));
+    Ok((short(&known), says, tone))
+}
+
+fn grouped(
+    builds: &BTreeMap<BuilderName, Sourced>,
+    numbers: &[ChangeNumber],
+) -> BTreeMap<Group, Vec<Row>> {
+    let mut groups: BTreeMap<Group, Vec<Row>> = BTreeMap::new();
+    for build in builds.values() {
+        let rows = groups.entry(Group::of(build)).or_default();
+        rows.push(Row::new(build, numbers));
+    }
+    groups
+}
+
 /// A revision as people quote it.
 fn short(revision: &str) -> String {
     revision
@@ -135,11 +158,14 @@ fn short(revision: &str) -> String {
 }
 
 /// The revision that the address names, and its changes, the newest first.
-fn find(state: &State, scene: &Scene) -> Result<(String, Vec<Change>), Refusal> {
-    let asked = scene.args.part("revision");
+fn find(
+    state: &State,
+    asked: &str,
+    repository: Option<&str>,
+) -> Result<(String, Vec<Change>), Refusal> {
     let found = state.changes_of_revision(asked, CHANGES)?;
     let mut found: Vec<_> = found.iter().map(Change::from).collect();
-    if let Some(repository) = scene.args.text("repository") {
+    if let Some(repository) = repository {
         found.retain(|change| change.repository == repository);
     }
     let is = |change: &Change| change.revision.as_deref() == Some(asked);

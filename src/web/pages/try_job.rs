@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::http::StatusCode;
 
+use super::buttons::Buttons;
 use super::common::{Running, not_found, number_of, outcome};
 use crate::model::{BuilderName, PatchBody, Results, SetId};
 use crate::store::State;
-use crate::view::{Brief, Build, BuildSetPage, Request, Standing};
+use crate::view::{Brief, Build, BuildSetPage, Request, RequestState, Standing};
 use crate::web::address;
 use crate::web::outlet::{Document, Outlet, Readers};
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
@@ -53,6 +54,7 @@ struct Contents {
     job: Option<String>,
     level: u32,
     set: Link,
+    buttons: Buttons,
     rows: Vec<Row>,
     size: String,
     lines: Vec<(&'static str, String)>,
@@ -101,6 +103,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         None => (Outcome::plain(Tone::Run), format!("{done} of {all} done")),
     };
     let lines: Vec<_> = diff.lines().collect();
+    let mut waiting = page.requests.iter();
+    let waiting = waiting.find(|request| request.state == RequestState::Pending);
     let contents = Contents {
         id,
         outcome,
@@ -120,6 +124,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             .map(|name| Link::to(name.as_str(), &address::scheduler(name))),
         job: page.set.external_id.clone(),
         level: patch.map_or(0, |patch| patch.level),
+        buttons: Buttons::of_set(state, scene, id, waiting.map(|request| request.id))?,
         set: Link::to(&id.to_string(), &address::build_set(id)),
         rows,
         size: size_of(&lines),

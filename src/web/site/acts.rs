@@ -17,14 +17,15 @@ use tokio::sync::OnceCell;
 
 use super::Inner;
 use crate::control::{Caller, NotDone};
-use crate::model::{RequestId, SchedulerName, Timestamp};
+use crate::model::{DoneAct, Op, RequestId, SchedulerName, Timestamp};
 use crate::store::State;
 use crate::web::answer;
 use crate::web::api::acts::{ACTS, Accepted, Act, How};
 use crate::web::api::problem::Problem;
 use crate::web::args::Args;
+use crate::web::form::is_marked;
 use crate::web::place;
-use crate::web::reader::{Means, Reader, is_from_here};
+use crate::web::reader::{Means, Reader};
 use crate::web::refusal::Refusal;
 
 /// Maximum number of bytes of what is sent.
@@ -102,11 +103,40 @@ impl Inner {
         let mut hasher = DefaultHasher::new();
         (request.uri.path(), &body).hash(&mut hasher);
         let now = self.control.clock().wall();
-        let once = self
-            .done
-            .once((caller.name().to_owned(), key), hasher.finish(), now)?;
-        let doing = async || self.do_act(act, &args, fields, &caller).await;
+        let fingerprint = hasher.finish();
+        let by = (caller.name().to_owned(), key.clone());
+        let once = self.done.once(by, fingerprint, now)?;
+        let kept = DoneAct {
+            caller: caller.name().to_owned(),
+            key,
+            fingerprint: format!("{fingerprint:x}"),
+            at: now,
+            result: Value::Null,
+        };
+        let doing = async || {
+            if let Some(before) = self.done_before(&kept).await? {
+                return Ok(before);
+            }
+            let done = self.do_act(act, &args, fields, &caller).await?;
+            let result = serde_json::to_value(&done).unwrap_or_default();
+            let kept = Box::new(DoneAct { result, ..kept });
+            self.control.note(Op::ActDone(kept));
+            Ok(done)
+        };
         once.get_or_init(doing).await.clone()
+    }
+
+    /// What was answered to the same request, also before the master was started again.
+    async fn done_before(&self, asked: &DoneAct) -> Result<Option<Accepted>, Problem> {
+        let (caller, key, now) = (asked.caller.clone(), asked.key.clone(), asked.at);
+        let look = move |state: &State| state.done_act(&caller, &key, now);
+        let found = self.control.reader().read(look).await;
+        let found = found.map_err(|error| Problem::from(Refusal::from(error)))?;
+        match found {
+            Some(found) if found.fingerprint != asked.fingerprint => Err(used_twice()),
+            Some(found) => Ok(serde_json::from_value(found.result).ok()),
+            None => Ok(None),
+        }
     }
 
     /// Whether no page of another site has made a browser send a request. Programs with a token
@@ -116,9 +146,7 @@ impl Inner {
         match reader.means() {
             Means::Token => true,
             Means::Nothing => !is_from_elsewhere(headers),
-            Means::Session | Means::Proxy => {
-                is_from_here(headers, &self.config()) && reader.is_csrf(mark, now)
-            }
+            Means::Session | Means::Proxy => is_marked(reader, mark, headers, &self.config(), now),
         }
     }
 
@@ -195,9 +223,7 @@ impl Done {
         acts.retain(|_, once| once.at <= now && now.since(once.at) < REMEMBERED);
         if let Some(once) = acts.get(&key) {
             if once.fingerprint != fingerprint {
-                let detail = "Another request had this Idempotency-Key.".to_owned();
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                return Err(Problem::new(status, "Key used twice", detail));
+                return Err(used_twice());
             }
             return Ok(Arc::clone(&once.result));
         }
@@ -215,6 +241,11 @@ impl Done {
         acts.insert(key, once);
         Ok(result)
     }
+}
+
+fn used_twice() -> Problem {
+    let detail = "Another request had this Idempotency-Key.".to_owned();
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Key used twice", detail)
 }
 
 /// Whether a browser says that a page of another site has sent the request.

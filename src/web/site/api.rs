@@ -1,6 +1,5 @@
 //! Answers of the API: routes from the table of resources, and what all answers have in common.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -9,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::get;
+use bytes::Bytes;
 
 use super::{CROWDED, Inner, LONGEST_TARGET, READING, STOPPING, WAITING, target};
 use crate::model::{Action, Object, RequestId};
@@ -18,6 +18,7 @@ use crate::web::api::resource::{Body, Made, Resource, choose};
 use crate::web::api::table::RESOURCES;
 use crate::web::api::{self, DOCUMENT, OPENAPI};
 use crate::web::args::Args;
+use crate::web::outlet::Document;
 use crate::web::reader::Reader;
 use crate::web::refusal::Refusal;
 
@@ -70,8 +71,11 @@ impl Inner {
         let text = serde_json::to_vec(&value).map_err(|error| Refusal::Internal {
             why: error.to_string(),
         })?;
-        let etag = etag(&text);
-        Ok(answer::json(headers, &etag, next.as_deref(), text))
+        let document = Document {
+            next,
+            ..Document::new(answer::JSON, text)
+        };
+        Ok(answer::document(headers, document))
     }
 
     /// An answer that pages of the origins in the configuration may read; never with cookies.
@@ -140,17 +144,9 @@ fn not_allowed(action: Action, reader: &Reader) -> Problem {
 
 /// The document that describes the API.
 fn document(asked: &HeaderMap) -> Response {
-    static TEXT: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
-        let text = serde_json::to_vec(&*OPENAPI).unwrap_or_default();
-        (etag(&text), text)
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
+        let text = serde_json::to_vec(&*OPENAPI);
+        text.unwrap_or_default().into()
     });
-    let (etag, text) = &*TEXT;
-    answer::json(asked, etag, None, text.clone())
-}
-
-/// The entity tag of an answer: equal answers have equal ones.
-fn etag(text: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    format!("\"{:x}\"", hasher.finish())
+    answer::document(asked, Document::new(answer::JSON, TEXT.clone()))
 }

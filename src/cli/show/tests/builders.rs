@@ -27,7 +27,7 @@ fn a_builder_for_programs_has_what_is_promised() {
         json_of("builders --json")[0],
         json!({
             "name": "quick", "description": null, "tags": null, "state": "offline",
-            "slaves": ["bot1", "bot2"], "pending": 0, "pending_since": null, "waiting": [],
+            "slaves": ["bot1", "bot2"], "paused": null, "pending": 0, "pending_since": null, "waiting": [],
             "running": [{"number": 1, "slave": "bot1"}],
             "last": {
                 "number": 0, "result": "failure", "finished_at": "2011-03-13T07:07:55.000Z",

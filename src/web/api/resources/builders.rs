@@ -77,13 +77,16 @@ fn all(state: &State, scene: &Scene) -> Result<Vec<BuilderPage>, Refusal> {
     let (names, tags) = (args.all("builder"), args.all("tag"));
     let query = args.text("q").unwrap_or_default().to_lowercase();
     let (wanted, result) = (args.text("state"), args.text("result"));
-    let found = read(state, scene, |builder| {
+    let live = &scene.live;
+    let all = view::Builder::all(Some(state), Some(&scene.config), live, scene.moment())?;
+    let is_wanted = |builder: &view::Builder| {
         let own = builder.tags.as_deref().unwrap_or_default();
         (names.is_empty() || names.iter().any(|name| name == builder.name.as_str()))
             && (tags.is_empty() || tags.iter().any(|tag| own.contains(tag)))
             && wanted.is_none_or(|state| builder.state == state)
             && builder.name.as_str().to_lowercase().contains(&query)
-    })?;
+    };
+    let found = read(state, scene, all.into_iter().filter(is_wanted))?;
     let has_result = |builder: &BuilderPage| {
         let line = builder.line.as_ref();
         result.is_none_or(|result| line.is_some_and(|line| line.result.as_str() == result))
@@ -93,7 +96,9 @@ fn all(state: &State, scene: &Scene) -> Result<Vec<BuilderPage>, Refusal> {
 
 fn one(state: &State, scene: &Scene) -> Result<BuilderPage, Refusal> {
     let asked = scene.args.part("builder");
-    let mut found = read(state, scene, |builder| builder.name.as_str() == asked)?;
+    let (config, name) = (&scene.config, BuilderName::from(asked));
+    let one = view::Builder::find(state, config, &scene.live, scene.moment(), &name)?;
+    let mut found = read(state, scene, one.into_iter())?;
     found.pop().ok_or_else(|| {
         let known = scene.config.builders.iter();
         missing("builder", asked, known.map(|b| b.name.as_str()))
@@ -103,13 +108,12 @@ fn one(state: &State, scene: &Scene) -> Result<BuilderPage, Refusal> {
 fn read(
     state: &State,
     scene: &Scene,
-    is_wanted: impl Fn(&view::Builder) -> bool,
+    builders: impl Iterator<Item = view::Builder>,
 ) -> Result<Vec<BuilderPage>, Refusal> {
     let live = &scene.live;
-    let all = view::Builder::all(Some(state), Some(&scene.config), live, scene.moment())?;
     let mut lines: BTreeMap<BuilderName, Standing> = Standing::all(state)?;
     let mut found = Vec::new();
-    for builder in all.into_iter().filter(is_wanted) {
+    for builder in builders {
         let builds = Brief::newest(state, &builder.name, Wanted::default(), LAST_BUILDS)?;
         found.push(BuilderPage {
             line: lines.remove(&builder.name),

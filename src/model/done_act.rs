@@ -1,0 +1,21 @@
+//! Acts over the API that are done once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Timestamp;
+
+/// An act over the API that is done once for the key of its request.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct DoneAct {
+    /// Who asked for it.
+    pub caller: String,
+    /// The key of the request.
+    pub key: String,
+    /// Equal for equal requests.
+    pub fingerprint: String,
+    /// When it was done.
+    pub at: Timestamp,
+    /// What was answered.
+    pub result: Value,
+}
