@@ -256,8 +256,7 @@ impl GitPoller {
             answers.all = self.mirror.count(&moved.tip, known, first_parent).await?;
         }
         if let Some(old) = old {
-            let tip = [moved.tip.as_str()].into();
-            answers.loses = !self.mirror.walk(old, &tip, false, 1).await?.is_empty();
+            answers.loses = !self.mirror.contains(&moved.name, old).await?;
         }
         Ok(answers)
     }

@@ -182,6 +182,15 @@ impl Mirror {
         text.trim().parse().map_err(wrong)
     }
 
+    /// Whether a commit is in the history of a fetched reference, whatever the dates of the commits
+    /// are. `rev-list` is wrong about that where clocks were wrong.
+    pub(super) async fn contains(&self, name: &str, id: &str) -> Result<bool, PollError> {
+        let own = format!("{}/{}", self.space, digest(name.as_bytes(), 16));
+        let contains = format!("--contains={id}");
+        let words = self.words(&["for-each-ref", "--format=x", &contains, &own]);
+        Ok(!self.local.output(words, None, MOST_SAID).await?.is_empty())
+    }
+
     /// What the first of these commits say: at least one, and as many as fit into bounded memory.
     pub(super) async fn log(&self, ids: &[String]) -> Result<Vec<Commit>, PollError> {
         let input: String = ids.iter().map(|id| format!("{id}\n")).collect();

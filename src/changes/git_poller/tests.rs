@@ -349,6 +349,9 @@ async fn int_05_a_long_absence_is_made_up_for_in_batches_and_in_order() {
         Some(999_550.0)
     );
     assert_eq!(polled.changes[449].when, None);
+    // Commits that are dated decades before the one that they follow were not forced.
+    let is_forced = |change: &NewChange| change.properties.get("forced").is_some();
+    assert!(!polled.changes.iter().any(is_forced));
 }
 
 #[tokio::test]
