@@ -87,7 +87,7 @@ impl World {
                 biased;
                 _ = &mut look => return ids,
                 Some(question) = self.questions.recv() => {
-                    let Question::Ask(Ask::SubmitTry { job, .. }, to) = question else {
+                    let Question::Act(Ask::SubmitTry { job, .. }, _, to) = question else {
                         panic!("{question:?}")
                     };
                     to.send(answer(&job.id)).unwrap();

@@ -204,6 +204,8 @@ fn read_field(value: &Value<'_>, &(key, least, greatest): &FieldKey) -> Option<F
         )
     };
     let numbers = entries.iter().map(|entry| match entry.raw().as_str() {
+        // Alone it is any, beside others it says nothing.
+        Some("*") => entry.expected("an integer", help()),
         Some(text) => match text::numbers(text, names, &(least..=greatest)) {
             Ok(numbers) => Some(numbers),
             Err(why) => {

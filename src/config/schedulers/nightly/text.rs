@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-/// The numbers that `text` stands for: several parts with commas between them, each `*`, a number or
-/// name, or a range `from-to`, each with or without `/step`. `names` stand for the numbers from the
-/// least one on; their first three letters are enough, and their case does not matter.
+/// The numbers that `text` stands for: several parts with commas between them, each `*`, a number
+/// or name, or a range `from-to`, each with or without `/step`. `names` stand for the numbers from
+/// the least on; their first three letters are enough, and their case does not matter.
 ///
 /// # Errors
 /// A sentence that says which part is wrong, and why.
