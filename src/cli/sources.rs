@@ -11,6 +11,8 @@ use crate::control::Service;
 /// Have change sources look for changes now.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Sources {
+    #[command(flatten)]
+    master: Master,
     #[command(subcommand)]
     what: What,
 }
@@ -25,17 +27,15 @@ enum What {
 /// Arguments of `poke`.
 #[derive(Clone, Debug, clap::Args)]
 struct Poke {
-    #[command(flatten)]
-    master: Master,
     /// The change source.
     source: String,
 }
 
 impl Sources {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let What::Poke(Poke { master, source }) = self.what;
+        let What::Poke(Poke { source }) = self.what;
         let done = format!("change source {source} looks for changes now");
         let source = source.into();
-        ask(&master.basedir, Service::Poke { source }, &done)
+        ask(&self.master.basedir, Service::Poke { source }, &done)
     }
 }

@@ -168,6 +168,13 @@ impl Reader {
                  REVISION={revision} MESSAGE='- mend' FILES=hello.c"
             );
             self.types(&format!("{set}; {block}"));
+        } else if has("buildbot hook install") {
+            let bare = self.sandbox.path("widget.git");
+            let block = block.replace("/srv/git/widget.git", &bare.display().to_string());
+            let made = format!("git init -q --bare {}", bare.display());
+            self.types(&format!(
+                "{made}; PASSWORD=$(cat ci/secrets/change); {block}"
+            ));
         } else if has("buildbot try") {
             if has("alice --wait") {
                 self.configures(block_with("\"Try_Userpass\""));
@@ -255,8 +262,8 @@ fn verbs_and_options_in_the_readme_exist() {
         let (program, verb) = (program(words[0]), words[1]);
         let mut command = sandbox.command(program);
         command.arg(verb);
-        // `show` has verbs of its own.
-        if let (true, Some(what)) = (verb == "show", words.get(2)) {
+        let has_verbs_of_its_own = ["show", "hook"].contains(&verb);
+        if let (true, Some(what)) = (has_verbs_of_its_own, words.get(2)) {
             command.arg(what);
         }
         let help = run(command.arg("--help")).ok();

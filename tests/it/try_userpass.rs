@@ -38,7 +38,7 @@ impl Scene {
     /// comment.
     async fn new() -> Self {
         let answer = |question| {
-            let Question::Ask(Ask::SubmitTry { job, .. }, answer) = question else {
+            let Question::Act(Ask::SubmitTry { job, .. }, _, answer) = question else {
                 panic!("{question:?}");
             };
             let said = match job.comment.as_str() {
