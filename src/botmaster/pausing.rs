@@ -1,7 +1,7 @@
 //! Builders that people have paused (MAY-03): they start no builds, also after a restart.
 //!
 //! Invariant: the pause is by name, so that a builder that leaves the configuration is still paused
-//! when it comes back; [`super::dispatch::Dispatch`] knows of those that are configured.
+//! when it comes back; `Dispatch` knows of those that are configured.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! `[[change_sources]]`: the table of the kinds, and what all of them have (section 1).
 //!
-//! A new kind is a file with its settings, which implement [`SourceSettings`], a variant of
-//! [`ChangeSourceKind`] with a line in each of its two `match`es, and a row of [`KINDS`]. Its
+//! A new kind is a file with its settings, which implement `SourceSettings`, a variant of
+//! [`ChangeSourceKind`] with a line in each of its two `match`es, and a row of `KINDS`. Its
 //! driver, if it acts by itself, is a file of `changes` with a line in `changes::drivers`.
 
 mod bzr_poller;

@@ -12,7 +12,7 @@ use crate::config::shape::Shape;
 /// A code host.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CodeHost {
-    /// What it is: one of [`KINDS`].
+    /// What it is: one of `KINDS`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Address of its API; absent: the one that follows from the address of the repository.
