@@ -17,6 +17,8 @@ import urllib.parse
 from collections import defaultdict
 
 LINK = re.compile(rb'(?:href|src)="(/[^"#]*)')
+# What is followed by a name.
+NOUNS = ("builders", "slaves", "schedulers", "users", "steps", "logs", "revision", "badge")
 # What one request may take before it counts as an error.
 PATIENCE = 30
 
@@ -24,8 +26,8 @@ PATIENCE = 30
 def kind(path):
     """The page without what it is about: /builders/quick/builds/12 is /builders/*/builds/*."""
     parts = path.split("?")[0].strip("/").split("/")
-    named = ("builders", "slaves", "changes", "sets", "requests", "schedulers", "users", "steps", "logs", "builds")
-    return "/" + "/".join("*" if i and (parts[i - 1] in named) else part for i, part in enumerate(parts))
+    is_name = lambda i: parts[i - 1] in NOUNS or any(letter.isdigit() for letter in parts[i])
+    return "/" + "/".join("*" if i and is_name(i) else part for i, part in enumerate(parts))
 
 
 class Client:
